@@ -1,0 +1,2 @@
+//! The `m5` binary.
+fn main() {}
