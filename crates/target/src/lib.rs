@@ -1,1 +1,23 @@
-//! m5-target
+//! What the kernel says about a process: `/proc`, file descriptors, sockets, cgroups, memory.
+//!
+//! Everything above this crate decodes bytes and text; only this crate asks the kernel for them.
+
+mod cgroup;
+mod error;
+mod fds;
+mod identity;
+mod maps;
+mod memory;
+mod process;
+mod sockets;
+mod stat;
+
+pub use cgroup::Cgroup;
+pub use error::{Error, Result};
+pub use fds::{FdCounts, FdKind};
+pub use identity::Identity;
+pub use maps::{Mapping, parse_maps};
+pub use memory::{BufferMemory, LiveMemory, Memory};
+pub use process::Process;
+pub use sockets::{ConnectionGroup, SocketTable, TcpSocket};
+pub use stat::{Rollup, Stat, Status};

@@ -1,0 +1,86 @@
+//! The memory cgroup that may kill the target: its use, peak and limit, in version 1 and 2.
+
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Memory of the cgroup that holds the process; bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Cgroup {
+    /// 1 or 2.
+    pub version: u8,
+    /// In use now.
+    pub current_bytes: Option<u64>,
+    /// Highest use so far.
+    pub peak_bytes: Option<u64>,
+    /// Limit; `None` where there is none.
+    pub max_bytes: Option<u64>,
+}
+
+/// Version 1 says "no limit" with a number near 2⁶³.
+const V1_UNLIMITED: u64 = 1 << 62;
+
+impl Cgroup {
+    /// Reads the memory cgroup named in the text of `/proc/PID/cgroup`, below `mount` (`/sys/fs/cgroup`).
+    #[must_use]
+    pub fn read(proc_cgroup: &str, mount: &Path) -> Option<Self> {
+        v1_dir(proc_cgroup, mount).map(|d| Self::v1(&d)).or_else(|| {
+            let dir = existing(mount, proc_cgroup.lines().find_map(|l| l.strip_prefix("0::"))?)?;
+            dir.join("memory.current").exists().then(|| Self::v2(&dir))
+        })
+    }
+
+    fn v1(dir: &Path) -> Self {
+        Self {
+            version: 1,
+            current_bytes: number(&dir.join("memory.usage_in_bytes")),
+            peak_bytes: number(&dir.join("memory.max_usage_in_bytes")),
+            max_bytes: number(&dir.join("memory.limit_in_bytes")).filter(|n| *n < V1_UNLIMITED),
+        }
+    }
+
+    fn v2(dir: &Path) -> Self {
+        Self {
+            version: 2,
+            current_bytes: number(&dir.join("memory.current")),
+            peak_bytes: number(&dir.join("memory.peak")),
+            max_bytes: number(&dir.join("memory.max")),
+        }
+    }
+}
+
+fn v1_dir(proc_cgroup: &str, mount: &Path) -> Option<PathBuf> {
+    let path = proc_cgroup.lines().find_map(|line| {
+        let mut parts = line.splitn(3, ':').skip(1);
+        let controllers = parts.next()?;
+        controllers.split(',').any(|c| c == "memory").then(|| parts.next()).flatten()
+    })?;
+    existing(&mount.join("memory"), path)
+}
+
+/// Inside a container the path may be the host's; then the mount itself is the process's own cgroup.
+fn existing(root: &Path, path: &str) -> Option<PathBuf> {
+    let full = root.join(path.trim_start_matches('/'));
+    [full, root.to_owned()].into_iter().find(|p| p.is_dir())
+}
+
+fn number(path: &Path) -> Option<u64> {
+    fs::read_to_string(path).ok()?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn version_2_without_limit() {
+        let root = std::env::temp_dir().join(format!("m5-cg-{}", std::process::id()));
+        let dir = root.join("a/b");
+        fs::create_dir_all(&dir).unwrap();
+        fs::write(dir.join("memory.current"), "123\n").unwrap();
+        fs::write(dir.join("memory.max"), "max\n").unwrap();
+        let got = Cgroup::read("0::/a/b\n", &root).unwrap();
+        fs::remove_dir_all(&root).unwrap();
+        assert_eq!((got.version, got.current_bytes, got.max_bytes), (2, Some(123), None));
+    }
+}

@@ -1,0 +1,69 @@
+//! `/proc/PID/maps`: where the interpreter's files lie in the process.
+
+use crate::{Error, Result};
+
+/// One mapping.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mapping {
+    /// First address.
+    pub start: u64,
+    /// One past the last address.
+    pub end: u64,
+    /// Offset in the file.
+    pub offset: u64,
+    /// Whether it may be executed.
+    pub executable: bool,
+    /// File or pseudo name (`[heap]`), empty for anonymous memory.
+    pub path: String,
+}
+
+/// Parses the text of `/proc/PID/maps`.
+///
+/// # Errors
+/// [`Error::Malformed`] on a line that is not a mapping.
+pub fn parse_maps(text: &str) -> Result<Vec<Mapping>> {
+    text.lines().map(|line| parse_line(line).ok_or_else(|| Error::malformed("maps", line))).collect()
+}
+
+fn parse_line(line: &str) -> Option<Mapping> {
+    let mut rest = line;
+    let mut word = || {
+        let (first, tail) = rest.split_once(' ').unwrap_or((rest, ""));
+        rest = tail.trim_start();
+        first
+    };
+    let (start, end) = word().split_once('-')?;
+    let perms = word();
+    let offset = u64::from_str_radix(word(), 16).ok()?;
+    let (_dev, _inode) = (word(), word());
+    Some(Mapping {
+        start: u64::from_str_radix(start, 16).ok()?,
+        end: u64::from_str_radix(end, 16).ok()?,
+        offset,
+        executable: perms.contains('x'),
+        path: rest.to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn reads_paths_with_spaces() {
+        let text =
+            "7f00-8f00 r-xp 00001000 fd:01 12   /opt/my app/python3.11\n8f00-9f00 rw-p 00000000 00:00 0 \n";
+        let maps = parse_maps(text).unwrap();
+        assert_eq!(maps[0].path, "/opt/my app/python3.11");
+        assert!(maps[0].executable && maps[0].offset == 0x1000);
+        assert_eq!(maps[1].path, "");
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(text in ".{0,200}") {
+            let _ = parse_maps(&text);
+        }
+    }
+}

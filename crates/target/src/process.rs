@@ -1,0 +1,190 @@
+//! One process by pid and start time: every reading goes through here, below an injectable `/proc`.
+
+use crate::{
+    Cgroup, ConnectionGroup, Error, FdCounts, Identity, LiveMemory, Mapping, Result, Rollup, SocketTable,
+    Stat, Status, parse_maps,
+};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A process that exists, or did when it was opened.
+#[derive(Debug, Clone)]
+pub struct Process {
+    proc_root: PathBuf,
+    identity: Identity,
+}
+
+impl Process {
+    /// Opens the process with this pid below `/proc`.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchProcess`] where there is none.
+    pub fn open(pid: i32) -> Result<Self> {
+        Self::open_at(Path::new("/proc"), pid)
+    }
+
+    /// The same below another procfs root.
+    ///
+    /// # Errors
+    /// As [`Process::open`].
+    pub fn open_at(proc_root: &Path, pid: i32) -> Result<Self> {
+        let identity = Identity { pid, start_ticks: 0 };
+        let mut process = Self { proc_root: proc_root.to_owned(), identity };
+        process.identity.start_ticks = process.stat()?.start_ticks;
+        Ok(process)
+    }
+
+    /// All pids below `/proc`.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where `/proc` cannot be listed.
+    pub fn all_pids() -> Result<Vec<i32>> {
+        let dir = fs::read_dir("/proc").map_err(|source| Error::Io { what: "/proc".into(), source })?;
+        let mut pids: Vec<i32> = dir.filter_map(|e| e.ok()?.file_name().to_str()?.parse().ok()).collect();
+        pids.sort_unstable();
+        Ok(pids)
+    }
+
+    /// Pid and start time.
+    #[must_use]
+    pub fn identity(&self) -> Identity {
+        self.identity
+    }
+
+    /// The pid.
+    #[must_use]
+    pub fn pid(&self) -> i32 {
+        self.identity.pid
+    }
+
+    /// The memory of the process while it runs.
+    #[must_use]
+    pub fn memory(&self) -> LiveMemory {
+        LiveMemory::new(self.identity.pid)
+    }
+
+    /// Whether it still runs: same start time, not a zombie.
+    #[must_use]
+    pub fn alive(&self) -> bool {
+        self.stat().is_ok_and(|s| s.start_ticks == self.identity.start_ticks && !matches!(s.state, 'Z' | 'X'))
+    }
+
+    /// `/proc/PID/stat`.
+    ///
+    /// # Errors
+    /// As the kernel says.
+    pub fn stat(&self) -> Result<Stat> {
+        Stat::parse(&self.text("stat")?)
+    }
+
+    /// `/proc/PID/status`.
+    ///
+    /// # Errors
+    /// As the kernel says.
+    pub fn status(&self) -> Result<Status> {
+        Ok(Status::parse(&self.text("status")?))
+    }
+
+    /// `/proc/PID/smaps_rollup`: costs milliseconds with the target's mmap lock held.
+    ///
+    /// # Errors
+    /// As the kernel says.
+    pub fn rollup(&self) -> Result<Rollup> {
+        Rollup::parse(&self.text("smaps_rollup")?)
+    }
+
+    /// `/proc/PID/maps`.
+    ///
+    /// # Errors
+    /// As the kernel says.
+    pub fn maps(&self) -> Result<Vec<Mapping>> {
+        parse_maps(&self.text("maps")?)
+    }
+
+    /// File descriptors by kind.
+    ///
+    /// # Errors
+    /// As the kernel says.
+    pub fn fds(&self) -> Result<FdCounts> {
+        let dir = self.path("fd");
+        let entries = fs::read_dir(&dir).map_err(|e| Error::from_io(self.pid(), "fd", e))?;
+        let mut counts = FdCounts::default();
+        for link in entries.flatten().filter_map(|e| fs::read_link(e.path()).ok()) {
+            counts.add(&link.to_string_lossy());
+        }
+        Ok(counts)
+    }
+
+    /// TCP connections by state and peer, of these socket inodes.
+    ///
+    /// # Errors
+    /// As the kernel says.
+    pub fn connections(&self, inodes: &[u64]) -> Result<Vec<ConnectionGroup>> {
+        let mut table = SocketTable::default();
+        table.add(&self.text("net/tcp")?);
+        if let Ok(v6) = self.text("net/tcp6") {
+            table.add(&v6);
+        }
+        Ok(table.groups(inodes))
+    }
+
+    /// The memory cgroup, where one can be read.
+    #[must_use]
+    pub fn cgroup(&self) -> Option<Cgroup> {
+        Cgroup::read(&self.text("cgroup").ok()?, Path::new("/sys/fs/cgroup"))
+    }
+
+    /// The command line.
+    ///
+    /// # Errors
+    /// As the kernel says.
+    pub fn command(&self) -> Result<Vec<String>> {
+        let text = self.text("cmdline")?;
+        Ok(text.split_terminator('\0').map(str::to_owned).collect())
+    }
+
+    /// A file as the process itself sees it, through its root (containers, chroots).
+    #[must_use]
+    pub fn file_in_root(&self, path: &str) -> PathBuf {
+        self.path("root").join(path.trim_start_matches('/'))
+    }
+
+    /// The thread ids.
+    ///
+    /// # Errors
+    /// As the kernel says.
+    pub fn threads(&self) -> Result<Vec<i32>> {
+        let dir = fs::read_dir(self.path("task")).map_err(|e| Error::from_io(self.pid(), "task", e))?;
+        Ok(dir.filter_map(|e| e.ok()?.file_name().to_str()?.parse().ok()).collect())
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.proc_root.join(self.identity.pid.to_string()).join(name)
+    }
+
+    fn text(&self, name: &str) -> Result<String> {
+        let bytes = fs::read(self.path(name)).map_err(|e| Error::from_io(self.pid(), name, e))?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_itself() {
+        let me = Process::open(std::process::id() as i32).unwrap();
+        assert!(me.alive());
+        assert!(me.status().unwrap().rss_bytes.unwrap() > 0);
+        assert!(me.fds().unwrap().total >= 3);
+        assert!(!me.threads().unwrap().is_empty());
+        assert!(me.rollup().unwrap().pss_bytes > 0);
+        assert!(me.maps().unwrap().iter().any(|m| m.executable));
+    }
+
+    #[test]
+    fn no_such_process() {
+        assert!(matches!(Process::open(i32::MAX), Err(Error::NoSuchProcess { .. })));
+    }
+}
