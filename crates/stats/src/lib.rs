@@ -1,1 +1,15 @@
-//! m5-stats
+//! Pure mathematics: quantiles, floors, trends, verdicts, comparison, objectives. Imports nothing of ours;
+//! time and randomness come in as arguments, so every answer can be replayed from stored samples.
+
+pub mod compare;
+pub mod leak_rule;
+pub mod objectives;
+pub mod quantile;
+mod special;
+pub mod verdict;
+
+pub use compare::{GateConfig, GateOutcome, GateVerdict, gate, gate_with, single};
+pub use leak_rule::{Chunk, LeakOutcome, LeakRule, leak_agreed, leak_per_iteration};
+pub use objectives::{Direction, Objective, ObjectivePatch, Objectives, ObjectivesPatch, Status, judge};
+pub use quantile::{Summary, median, quantile, rate, sorted, weighted_median};
+pub use verdict::{Assessment, Forecast, Point, Verdict, assess};
