@@ -1,0 +1,26 @@
+//! Why an interpreter could not be read.
+
+/// Result of asking the interpreter.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why an interpreter could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The kernel refused.
+    #[error(transparent)]
+    Target(#[from] m5_target::Error),
+    /// No mapping of the process holds `_PyRuntime`.
+    #[error("PID {pid} is not a CPython 3.8+ process: no mapped file has the symbol _PyRuntime")]
+    NotPython {
+        /// The pid.
+        pid: i32,
+    },
+    /// A CPython whose layout no table fits.
+    #[error("PID {pid} runs a CPython that m5 does not know: {found}")]
+    Unsupported {
+        /// The pid.
+        pid: i32,
+        /// What was found there.
+        found: String,
+    },
+}

@@ -1,0 +1,8 @@
+//! For tests only: every CPython of this machine, and real targets that say through a pipe when they are ready.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod pythons;
+mod target;
+
+pub use pythons::{Python, pythons};
+pub use target::Target;

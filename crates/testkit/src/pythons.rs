@@ -1,0 +1,80 @@
+//! Finds the interpreters: pyenv's, Debian's own, and those that `tests/interpreters.sh` unpacked beside.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// One interpreter and how to start it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Python {
+    /// The whole version.
+    pub version: (u32, u32, u32),
+    /// Name for messages, the path or `debian-3.14 (chroot)`.
+    pub name: String,
+    command: Vec<OsString>,
+}
+
+impl Python {
+    /// A command that starts this interpreter; add arguments to it.
+    #[must_use]
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(&self.command[0]);
+        command.args(&self.command[1..]);
+        command
+    }
+
+    /// Major and minor version.
+    #[must_use]
+    pub fn minor(&self) -> (u32, u32) {
+        (self.version.0, self.version.1)
+    }
+
+    fn probe(name: String, command: Vec<OsString>) -> Option<Self> {
+        let mut python = Self { version: (0, 0, 0), name, command };
+        let args = ["-I", "-c", "import sys; print(*sys.version_info[:3])"];
+        let out = python.command().args(args).output().ok()?;
+        let text = String::from_utf8(out.stdout).ok()?;
+        let mut parts = text.split_whitespace().map(|w| w.parse::<u32>().ok());
+        python.version = (parts.next()??, parts.next()??, parts.next()??);
+        Some(python)
+    }
+}
+
+/// Every interpreter from 3.8 on that starts on this machine, one per real file, in order of version.
+///
+/// # Panics
+/// Where there is none at all: a live test that compares with nothing must not pass.
+#[must_use]
+pub fn pythons() -> Vec<Python> {
+    let mut files: Vec<PathBuf> = Vec::new();
+    let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
+    files.extend(children(&home.join(".pyenv/versions")).into_iter().map(|d| d.join("bin/python3")));
+    for dir in ["/usr/bin", "/usr/local/bin"] {
+        files.push(Path::new(dir).join("python3"));
+        files.extend((8..=15).map(|minor| Path::new(dir).join(format!("python3.{minor}"))));
+    }
+    let mut files: Vec<PathBuf> = files.iter().filter_map(|f| f.canonicalize().ok()).collect();
+    files.sort();
+    files.dedup();
+    let plain = files.into_iter().filter_map(|f| Python::probe(f.display().to_string(), vec![f.into()]));
+    let mut found: Vec<Python> = plain.chain(unpacked(&home)).filter(|p| p.version >= (3, 8, 0)).collect();
+    found.sort_by_key(|p| p.version);
+    assert!(!found.is_empty(), "no CPython 3.8+ on this machine");
+    found
+}
+
+/// Debian roots, each named `debian-3.Y`, in `$M5_INTERPRETERS` or the cache; started by chroot (needs root).
+fn unpacked(home: &Path) -> Vec<Python> {
+    let dir = std::env::var_os("M5_INTERPRETERS")
+        .map_or_else(|| home.join(".cache/m5/interpreters"), PathBuf::from);
+    let start = |root: PathBuf| {
+        let name = root.file_name()?.to_str()?.to_owned();
+        let python = format!("/usr/bin/python{}", name.strip_prefix("debian-")?);
+        Python::probe(format!("{name} (chroot)"), vec!["chroot".into(), root.into(), python.into()])
+    };
+    children(&dir).into_iter().filter_map(start).collect()
+}
+
+fn children(dir: &Path) -> Vec<PathBuf> {
+    std::fs::read_dir(dir).into_iter().flatten().flatten().map(|e| e.path()).collect()
+}
