@@ -1,0 +1,1 @@
+//! What is in memory, who holds it, and where every byte of RSS went.
