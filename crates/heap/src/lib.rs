@@ -1,1 +1,8 @@
 //! What is in memory, who holds it, and where every byte of RSS went.
+//!
+//! Capture gives an image; the census turns the image into objects and edges ([`HeapGraph`]); everything
+//! after that (retained sizes, holders, diffs, files, exports) works on the graph alone and touches no process.
+
+mod model;
+
+pub use model::{HeapGraph, Root, RootKind, TypeInfo};

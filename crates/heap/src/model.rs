@@ -1,0 +1,89 @@
+//! The seam between those who find objects and those who explain them.
+
+use serde::{Deserialize, Serialize};
+
+/// A Python type.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TypeInfo {
+    /// Module-qualified name (`engine.Feed`); builtins without a module (`dict`).
+    pub name: String,
+    /// Address of the type object.
+    pub address: u64,
+}
+
+/// Why an object is alive whoever else refers to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RootKind {
+    /// An entry of `sys.modules`.
+    Module,
+    /// A frame on a thread's stack.
+    Frame,
+    /// Builtins, the sys dictionary, interned and other interpreter state.
+    Interpreter,
+    /// A static object of a library or the executable.
+    Static,
+    /// Referred to from native memory (globals, C stacks, malloc blocks) only.
+    Native,
+    /// Its reference count says that somebody holds it; nobody was found.
+    Unexplained,
+}
+
+/// An object that is alive by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Root {
+    /// Index of the object.
+    pub object: u32,
+    /// Why it is a root.
+    pub kind: RootKind,
+    /// What people call it (`module aiohttp.web_app`, `thread 4711, frame run at app.py:12`).
+    pub name: String,
+}
+
+/// Objects and references of one process at one moment; column by column, indexed by object number.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct HeapGraph {
+    /// Types by number.
+    pub types: Vec<TypeInfo>,
+    /// Address of each object, ascending.
+    pub address: Vec<u64>,
+    /// Type of each object.
+    pub type_id: Vec<u32>,
+    /// Shallow size of each object in bytes, as `sys.getsizeof` says it (header of the collector included).
+    pub size: Vec<u64>,
+    /// First edge of each object in `edge_to`; one entry more than objects.
+    pub edge_start: Vec<u32>,
+    /// Targets of the edges, grouped by source.
+    pub edge_to: Vec<u32>,
+    /// Objects that are alive by themselves.
+    pub roots: Vec<Root>,
+}
+
+impl HeapGraph {
+    /// Number of objects.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.address.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.address.is_empty()
+    }
+
+    /// The object at exactly this address.
+    #[must_use]
+    pub fn at(&self, address: u64) -> Option<u32> {
+        self.address.binary_search(&address).ok().map(|i| i as u32)
+    }
+
+    /// What an object refers to.
+    #[must_use]
+    pub fn edges(&self, object: u32) -> &[u32] {
+        let bound = |i: usize| self.edge_start.get(i).map(|e| *e as usize);
+        let from = bound(object as usize).unwrap_or(0);
+        let to = bound(object as usize + 1).unwrap_or(from);
+        self.edge_to.get(from..to).unwrap_or(&[])
+    }
+}
