@@ -3,6 +3,11 @@
 //! Capture gives an image; the census turns the image into objects and edges ([`HeapGraph`]); everything
 //! after that (retained sizes, holders, diffs, files, exports) works on the graph alone and touches no process.
 
+mod capture;
+mod huge;
+mod image;
 mod model;
 
+pub use capture::{Capture, CaptureOptions, CaptureReport, Method, capture};
+pub use image::{Image, NothingElse, ReadOnly, Segment};
 pub use model::{HeapGraph, Root, RootKind, TypeInfo};
