@@ -7,7 +7,9 @@ mod error;
 mod find;
 mod gcstate;
 pub mod layout;
+mod symbols;
 
 pub use error::{Error, Result};
 pub use find::{Found, find};
 pub use gcstate::{GcState, Generation, Interpreter, RingItem};
+pub use symbols::symbols;

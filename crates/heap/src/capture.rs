@@ -215,7 +215,7 @@ fn wanted(pid: i32, map: &Mapping) -> TraceResult<Vec<Range<u64>>> {
         return Ok(Vec::new());
     }
     if map.inode != 0 && map.writable && map.end - map.start <= WHOLE_FILE {
-        return Ok(vec![map.start..map.end]);
+        return Ok(std::iter::once(map.start..map.end).collect());
     }
     Ok(resident_runs(pid, map.start..map.end)?)
 }

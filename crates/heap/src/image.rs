@@ -102,7 +102,7 @@ impl Image {
         let first = *self.radix.get(top)?.as_ref()?.get(low)?;
         let rest = self.segments.get(first as usize..)?;
         for (i, segment) in rest.iter().enumerate() {
-            let Some(at) = addr.checked_sub(segment.start) else { return None };
+            let at = addr.checked_sub(segment.start)?;
             if at < segment.bytes.len() as u64 {
                 return Some((first as usize + i, at as usize));
             }

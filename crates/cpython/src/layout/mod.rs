@@ -3,6 +3,7 @@
 //! Offsets were taken with `offsetof` from each version's internal headers and are confirmed against the
 //! live process before use (see [`crate::Interpreter::attach`]).
 
+pub mod objects;
 mod tables;
 
 pub use tables::TABLES;
