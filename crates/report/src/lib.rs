@@ -1,1 +1,4 @@
-//! m5-report
+//! Values in, a document out; touches no process.
+
+pub mod metrics;
+pub mod rules;
