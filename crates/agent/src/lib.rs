@@ -1,1 +1,3 @@
-//! m5-agent
+//! What runs for days.
+
+pub mod web;
