@@ -4,5 +4,9 @@
 //! after that (retained sizes, holders, diffs, files, exports) works on the graph alone and touches no process.
 
 mod model;
+mod names;
+mod tree;
 
 pub use model::{HeapGraph, Root, RootKind, TypeInfo};
+pub use names::{EdgeName, EdgeNamer, NoNames};
+pub use tree::MemoryTree;
