@@ -1,1 +1,5 @@
-//! m5-agent
+//! What runs for a while: finding processes, the sampling loop, recordings and what is derived from them.
+
+mod discover;
+
+pub use discover::{Discovered, discover};
