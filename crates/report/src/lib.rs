@@ -2,6 +2,8 @@
 
 pub mod doc;
 mod lang;
+pub mod metrics;
+pub mod rules;
 pub mod text;
 pub mod texts;
 pub mod units;
