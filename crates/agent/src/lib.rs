@@ -1,3 +1,4 @@
 //! What runs for days.
 
+pub mod fleet;
 pub mod web;
