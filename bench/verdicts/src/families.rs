@@ -89,7 +89,7 @@ pub(crate) struct Trace {
 }
 
 const DAY: f64 = 86_400.0;
-/// A floor is the 5 % quantile of a block, here and in every judge: a 32nd of the window.
+/// A floor is the mean of the lowest third of a block: a 32nd of the window.
 const BLOCKS: f64 = 32.0;
 
 /// The parts of a series at a moment.
@@ -111,7 +111,7 @@ pub(crate) fn trace(family: Family, setting: Setting, rng: &mut Rng) -> Trace {
         _ => Vec::new(),
     };
     let born = restarts.iter().copied().fold(0.0, f64::max);
-    let mut shape = Shape::new(family, growth, born, rng);
+    let mut shape = Shape::new(family, growth, rng);
     let mut noise = Noise::new(family, counts, base, setting, rng);
     let spikes = Bursts::new(family, setting, rng);
     let gap = rng.chance(0.25).then(|| (rng.between(0.1, 0.9), rng.between(0.02, 0.1)));
@@ -145,15 +145,19 @@ pub(crate) fn trace(family: Family, setting: Setting, rng: &mut Rng) -> Trace {
         restarts: restarts.iter().map(|r| r * setting.seconds).collect(),
         growth,
         onset: setting.seconds * shape.onset.max(born),
-        floor_24h: m5_stats::quantile(&future, 0.05).unwrap_or(0.0),
+        floor_24h: lowest(&future),
     }
+}
+
+fn lowest(sorted: &[f64]) -> f64 {
+    let lower = &sorted[..sorted.len().div_ceil(3)];
+    lower.iter().sum::<f64>() / lower.len().max(1) as f64
 }
 
 /// The deterministic part.
 struct Shape {
     family: Family,
     growth: f64,
-    born: f64,
     onset: f64,
     size: f64,
     time: f64,
@@ -171,7 +175,7 @@ struct Shape {
 }
 
 impl Shape {
-    fn new(family: Family, growth: f64, born: f64, rng: &mut Rng) -> Self {
+    fn new(family: Family, growth: f64, rng: &mut Rng) -> Self {
         let size = match family {
             WarmUp | WarmUpLeak => rng.between(0.05, 0.6),
             Plateau => rng.between(0.05, 0.5),
@@ -218,7 +222,6 @@ impl Shape {
         Self {
             family,
             growth,
-            born,
             onset,
             size,
             time,
