@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from trading_engine import __version__, deps
+from trading_engine.engine import Engine, build
 from trading_engine.faults import KINDS, Fault
 from trading_engine.source import add_source_arguments, record_source
 
@@ -95,7 +96,6 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(args: argparse.Namespace) -> dict[str, object]:
-    from trading_engine.engine import build
     from trading_engine.orders import OrderLog
 
     orders = OrderLog(args.orders)
@@ -108,8 +108,8 @@ def _run(args: argparse.Namespace) -> dict[str, object]:
 
             measured = asyncio.run(run_live(args, engine))
     finally:
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         digest = orders.close()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return {
         **measured,
         "ticks": measured["latency"]["count"],
@@ -121,7 +121,7 @@ def _run(args: argparse.Namespace) -> dict[str, object]:
     }
 
 
-def _offline(args: argparse.Namespace, engine) -> dict[str, object]:
+def _offline(args: argparse.Namespace, engine: Engine) -> dict[str, object]:
     from trading_engine.faults import Injector
     from trading_engine.offline import run_offline
 
