@@ -45,6 +45,22 @@ impl Process {
         Ok(pids)
     }
 
+    /// The processes below one, children before their own children.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where `/proc` cannot be listed.
+    pub fn descendants(pid: i32) -> Result<Vec<i32>> {
+        let parent = |p: i32| Some((p, Self::open(p).ok()?.stat().ok()?.ppid));
+        let parents: Vec<(i32, i32)> = Self::all_pids()?.into_iter().filter_map(parent).collect();
+        let (mut found, mut next) = (vec![pid], 0);
+        while let Some(above) = found.get(next).copied() {
+            found.extend(parents.iter().filter(|(p, up)| *up == above && *p != pid).map(|(p, _)| *p));
+            next += 1;
+        }
+        found.remove(0);
+        Ok(found)
+    }
+
     /// Pid and start time.
     #[must_use]
     pub fn identity(&self) -> Identity {
