@@ -50,9 +50,7 @@ def test_a_cut_file_is_noticed(tmp_path: Path):
         list(wire.read_records(path))
 
 
-@pytest.mark.parametrize(
-    ("text", "seconds"), [("90", 90), ("30s", 30), ("5m", 300), ("24h", 86400)]
-)
+@pytest.mark.parametrize(("text", "seconds"), [("90", 90), ("30s", 30), ("5m", 300), ("24h", 86400)])
 def test_durations(text, seconds):
     assert duration(text) == seconds
 
