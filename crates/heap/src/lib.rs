@@ -4,15 +4,22 @@
 //! after that (retained sizes, holders, diffs, files, exports) works on the graph alone and touches no process.
 
 mod dominators;
+mod holders;
 mod model;
 mod names;
+mod redact;
 mod retained;
 #[cfg(test)]
 mod testing;
 mod tree;
 
 pub use dominators::Dominators;
+pub use holders::{
+    ByType, Cause, Class, Describer, Held, Holder, HolderGroup, PathTree, TypeHolders, cause, classes,
+    display_type, group_holders,
+};
 pub use model::{HeapGraph, Root, RootKind, TypeInfo};
 pub use names::{EdgeName, EdgeNamer, NoNames};
+pub use redact::{Redaction, is_plain_name};
 pub use retained::Retained;
 pub use tree::MemoryTree;
