@@ -1,6 +1,6 @@
 //! Small graphs for tests.
 
-use crate::{EdgeName, EdgeNamer, HeapGraph, Root, RootKind, TypeInfo};
+use crate::{EdgeName, EdgeNamer, HeapGraph, Root, RootKind, SnapshotInfo, TypeInfo};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -118,5 +118,22 @@ impl EdgeNamer for Heap {
 
     fn items(&self, object: u32) -> Option<u64> {
         self.items.get(&object).copied()
+    }
+}
+
+/// Facts of a snapshot that never was.
+pub(crate) fn sample_info() -> SnapshotInfo {
+    SnapshotInfo {
+        identity: m5_target::Identity { pid: 4711, start_ticks: 99 },
+        command: "python3 engine.py".into(),
+        python: "3.12.1".into(),
+        taken_at: 1_700_000_000.0,
+        age_seconds: Some(60.0),
+        method: "fork".into(),
+        pause_seconds: Some(0.0031),
+        total_seconds: Some(0.5),
+        rss_bytes: Some(1 << 27),
+        coverage: crate::Coverage::default(),
+        notes: Vec::new(),
     }
 }
