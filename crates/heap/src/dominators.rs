@@ -109,7 +109,7 @@ impl Walk {
         }
         for (pass, objects) in passes.iter().enumerate() {
             for object in objects {
-                walk.from_root(graph, *object, &mut stack);
+                walk.walk_from(graph, *object, &mut stack);
             }
             if let Some(end) = walk.layers.get_mut(pass) {
                 *end = walk.order.len() as u32;
@@ -118,7 +118,7 @@ impl Walk {
         walk
     }
 
-    fn from_root(&mut self, graph: &HeapGraph, object: u32, stack: &mut Vec<(u32, u32)>) {
+    fn walk_from(&mut self, graph: &HeapGraph, object: u32, stack: &mut Vec<(u32, u32)>) {
         self.visit(object, 0, graph, stack);
         while let Some((position, next)) = stack.last_mut() {
             let Some(target) = graph.edge_to.get(*next as usize).copied().filter(|_| {

@@ -3,6 +3,7 @@
 //! Capture gives an image; the census turns the image into objects and edges ([`HeapGraph`]); everything
 //! after that (retained sizes, holders, diffs, files, exports) works on the graph alone and touches no process.
 
+mod diff;
 mod dominators;
 mod fd_holders;
 mod holders;
@@ -17,6 +18,7 @@ mod stored_names;
 mod testing;
 mod tree;
 
+pub use diff::{Culprit, Diff, TypeGrowth, diff};
 pub use dominators::Dominators;
 pub use fd_holders::FdHolder;
 pub use holders::{

@@ -10,8 +10,8 @@ const BOUGH: u32 = 8;
 const TRUNK: u8 = 4;
 /// Containers with more references than this are not asked for names: each answer may cost a search.
 const WIDEST: usize = 4096;
-/// Containers that hold fewer items than this are not worth a number.
-const FEW: usize = 16;
+/// Single objects of this many bytes are no twigs.
+const LARGE: u64 = 1024;
 
 /// Names by reference and lengths by container; columns, ascending by object.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -41,8 +41,9 @@ impl StoredNames {
         let classes = classes(graph);
         for object in 0..graph.len() as u32 {
             let at = object as usize;
-            let inner = below[at] > 0 || graph.edges(object).len() >= FEW;
-            if !inner || (below[at] < BOUGH && depth[at] > TRUNK) {
+            let class = graph.type_id.get(at).and_then(|t| classes.get(*t as usize)).copied();
+            let near = depth[at] <= TRUNK && class != Some(Class::Plain);
+            if !near && below[at] < BOUGH && graph.size[at] < LARGE {
                 continue;
             }
             if let Held::By(holder) = tree.held(object)
@@ -51,7 +52,6 @@ impl StoredNames {
             {
                 stored.keep(holder, object, redacted(name, redaction), &mut numbers);
             }
-            let class = graph.type_id.get(at).and_then(|t| classes.get(*t as usize));
             if matches!(class, Some(Class::Dict | Class::Sequence))
                 && let Some(items) = namer.items(object)
             {

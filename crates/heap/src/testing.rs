@@ -99,6 +99,21 @@ impl Heap {
         object
     }
 
+    /// Frees what `holder` refers to directly and puts as many new objects in its place.
+    pub(crate) fn replace_children(&mut self, holder: u32, kind: &str) {
+        let old: Vec<(u32, u32)> = self.edges.iter().copied().filter(|e| e.0 == holder).collect();
+        for (edge, (_, object)) in old.iter().enumerate() {
+            // A freed object's number is used again at an address that was never used before.
+            self.address[*object as usize] = 0x100_0000 + self.address.len() as u64 * 4096 + edge as u64 * 64;
+        }
+        self.retype(&old, kind);
+    }
+
+    fn retype(&mut self, edges: &[(u32, u32)], kind: &str) {
+        let number = self.types.iter().position(|t| t == kind).unwrap_or(0);
+        edges.iter().for_each(|(_, object)| self.of[*object as usize] = number);
+    }
+
     /// The graph so far: 64 bytes an object.
     pub(crate) fn graph(&self) -> HeapGraph {
         let mut g = graph(self.of.len() as u32, &self.edges, &[]);

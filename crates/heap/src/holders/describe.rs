@@ -79,7 +79,7 @@ impl<'a> Describer<'a> {
     #[must_use]
     pub fn holder(&self, object: u32) -> Holder {
         let Some((root, mut path)) = self.tree.path(object) else {
-            return nothing(Cause::Garbage);
+            return Holder::nobody(Cause::Garbage);
         };
         self.fold_tail(&mut path);
         let holder = path.last().copied().unwrap_or(object);
@@ -99,10 +99,10 @@ impl<'a> Describer<'a> {
     pub fn held(&self, held: Held) -> Holder {
         match held {
             Held::By(object) => self.holder(object),
-            Held::Nothing => nothing(Cause::Garbage),
+            Held::Nothing => Holder::nobody(Cause::Garbage),
             Held::Root(root) => {
                 let known = self.graph.roots.get(root as usize);
-                let mut holder = nothing(known.map_or(Cause::NoReferrer, |r| cause(r.kind)));
+                let mut holder = Holder::nobody(known.map_or(Cause::NoReferrer, |r| cause(r.kind)));
                 if holder.cause != Cause::NoReferrer {
                     holder.name = self.root_name(root);
                     holder.path.clone_from(&holder.name);
@@ -128,6 +128,16 @@ impl<'a> Describer<'a> {
     fn items(&self, object: u32) -> Option<u64> {
         let edges = self.graph.edges(object).len() as u64;
         self.names.items(object).or_else(|| (self.class(object) == Class::Sequence).then_some(edges))
+    }
+
+    /// Whether an object gives names to what it holds: a module, an instance, a frame, or their dictionaries.
+    #[must_use]
+    pub fn is_namespace(&self, object: u32) -> bool {
+        match (self.class(object), self.tree.held(object)) {
+            (Class::Module | Class::Instance | Class::Execution, _) => true,
+            (Class::Dict, Held::By(owner)) => self.is_own_dict(owner, object),
+            _ => false,
+        }
     }
 
     /// A dictionary of attributes stands for its owner, and so do the insides of a cache.
@@ -240,15 +250,12 @@ pub fn display_type(name: &str) -> &str {
     }
 }
 
-/// Where no object is the holder.
-fn nothing(cause: Cause) -> Holder {
-    Holder {
-        cause,
-        name: String::new(),
-        path: String::new(),
-        type_name: String::new(),
-        items: None,
-        address: 0,
+impl Holder {
+    /// Where no object is the holder.
+    #[must_use]
+    pub fn nobody(cause: Cause) -> Self {
+        let none = String::new;
+        Self { cause, name: none(), path: none(), type_name: none(), items: None, address: 0 }
     }
 }
 
