@@ -38,21 +38,21 @@ fn synthetic(n: usize, shared: usize) -> HeapGraph {
         place if place % 4 == 0 => (i - place) as u32,
         _ => (i & !3) as u32,
     };
+    let first_leaf = n - leaves.min(n / 2);
     let extra: Vec<Option<u32>> =
-        (0..n).map(|i| (i % 3 != 0).then(|| (n - 1) as u32 - random(leaves))).collect();
+        (0..n).map(|i| (i % 3 != 0 && i < first_leaf).then(|| (n - 1) as u32 - random(leaves))).collect();
     let mut out = vec![0_u32; n + 1];
-    for i in 1..n {
+    for (i, other) in extra.iter().enumerate().skip(1) {
         out[parent(i) as usize + 1] += 1;
-        out[i + 1] += u32::from(extra[i].is_some() && i < n - leaves.min(n / 2));
+        out[i + 1] += u32::from(other.is_some());
     }
     for i in 0..n {
         out[i + 1] += out[i];
     }
     let mut fill = out.clone();
     let mut edge_to = vec![0_u32; out[n] as usize];
-    for i in 1..n {
-        let own = extra[i].filter(|_| i < n - leaves.min(n / 2));
-        for (from, to) in [(parent(i), Some(i as u32)), (i as u32, own)] {
+    for (i, other) in extra.iter().enumerate().skip(1) {
+        for (from, to) in [(parent(i), Some(i as u32)), (i as u32, *other)] {
             if let Some(to) = to {
                 edge_to[fill[from as usize] as usize] = to;
                 fill[from as usize] += 1;
