@@ -98,7 +98,7 @@ pub enum Arenas {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ObjectLayout {
     /// Minor version: 12 for 3.12.
-    pub minor: u8,
+    pub minor: u32,
     /// Whether a negative 32-bit reference count means "lives forever".
     pub immortal: bool,
     /// Type flags of which any adds two words before the object.
@@ -204,6 +204,6 @@ pub mod type_fields {
 
 /// The layout for a minor version.
 #[must_use]
-pub fn objects(minor: u8) -> Option<&'static ObjectLayout> {
+pub fn objects(minor: u32) -> Option<&'static ObjectLayout> {
     OBJECTS.iter().find(|o| o.minor == minor)
 }
