@@ -35,6 +35,8 @@ pub struct Anchor {
     pub runtime: u64,
     /// Address of the main interpreter's state.
     pub interpreter: u64,
+    /// Addresses of all interpreters' states, the main one first.
+    pub interpreters: Vec<u64>,
     /// Address of `PyType_Type`.
     pub type_type: u64,
     /// Addresses of `arenas` and `maxarenas`, where the file still has these names.
@@ -70,6 +72,7 @@ impl Anchor {
             layout,
             runtime: interpreter.runtime(),
             interpreter: interpreter.address(),
+            interpreters: interpreter.all()?.iter().map(Interpreter::address).collect(),
             type_type,
             arenas: address(1).zip(address(2)),
             file,

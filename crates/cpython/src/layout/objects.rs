@@ -145,6 +145,8 @@ pub struct ObjectLayout {
     pub builtins: u32,
     /// Likewise.
     pub threads: u32,
+    /// Of a thread state: the next one.
+    pub thread_next: u16,
     /// Of a thread state: the kernel's thread id (3.11 on), its `dict`, its first data stack chunk (3.11 on).
     pub native_thread: Option<u16>,
     /// Likewise.
