@@ -117,6 +117,8 @@ pub struct ObjectLayout {
     pub str_compact: u16,
     /// Number of digits of an int is its size (up to 3.11) or in a tag above 3 bits.
     pub int_tagged: bool,
+    /// Digits that even zero is counted with.
+    pub int_least_digits: u8,
     /// `sizeof(PyTypeObject)` and `sizeof(PyHeapTypeObject)`.
     pub type_size: u16,
     /// Likewise.
@@ -131,6 +133,8 @@ pub struct ObjectLayout {
     pub function: &'static [Field],
     /// Pointers that a code object holds.
     pub code: &'static [Field],
+    /// Of a code object: a table of cells that are arguments, which `sys.getsizeof` counts (up to 3.10).
+    pub code_cell2arg: Option<u16>,
     /// Of a code object: file name, name, first line.
     pub code_file: u16,
     /// Likewise.

@@ -65,6 +65,9 @@ impl Walker<'_> {
     pub(crate) fn visit(&self, object: u32, see: &mut impl Visit) {
         let Some(at) = self.census.address.get(object as usize).copied() else { return };
         let Some(desc) = self.census.desc(object) else { return };
+        if self.census.interned == Some(object) {
+            return;
+        }
         if desc.heap() {
             see.see(desc.address, Label::Field("__class__"));
         }
@@ -84,6 +87,8 @@ impl Walker<'_> {
             Kind::Frame => self.frame_object(at, see),
             Kind::Generator => self.generator(at, desc, see),
             Kind::NdArray => self.array(at, see),
+            Kind::LruCache => self.lru_cache(at, desc, see),
+            Kind::LruEntry => self.fields(at, &[(40, "key"), (48, "result")], see),
             Kind::Plain => self.plain(object, at, desc, see),
         }
         if desc.kind != Kind::Plain {
@@ -116,7 +121,7 @@ impl Walker<'_> {
 
     /// The words of a struct that m5 does not know, and of its items and buffers.
     fn plain(&self, object: u32, at: u64, desc: &TypeDesc, see: &mut impl Visit) {
-        self.scan(at, 16, desc.basic_size, desc, see);
+        self.scan(at, 16, desc.basic_size - desc.slack, desc, see);
         if desc.item_size == 8 {
             let items = (self.image.word(at + 16).unwrap_or(0) as i64).unsigned_abs();
             self.items(at + desc.basic_size, items, see);
