@@ -56,7 +56,7 @@ impl Kind {
             "type" => Self::Type,
             "list" => Self::List,
             "tuple" => Self::Tuple,
-            "dict" => Self::Dict,
+            "dict" | "frozendict" => Self::Dict,
             "collections.OrderedDict" => Self::OrderedDict,
             "set" | "frozenset" => Self::Set,
             "collections.deque" => Self::Deque,

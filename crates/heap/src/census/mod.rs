@@ -202,6 +202,8 @@ impl Finder<'_> {
         if self.anchor.layout.immortal && (count as i32) < 0 {
             return true;
         }
+        // Between count and flags lies what overflowed, which is nothing.
+        let count = if self.anchor.layout.flagged_counts { count & 0x0000_ffff_ffff_ffff } else { count };
         count != 0 && count < MOST
     }
 }

@@ -11,6 +11,16 @@ const ABSURD: u64 = 1 << 40;
 
 /// Bytes of the object itself from its address on; `None` where its fields make no sense.
 pub(crate) fn inline(image: &Image, layout: &ObjectLayout, at: u64, desc: &TypeDesc) -> Option<u64> {
+    let values = match layout.managed {
+        Managed::Inline if desc.flags & tf::INLINE_VALUES != 0 => inline_values(image, at, desc),
+        _ => 0,
+    };
+    Some(fields(image, layout, at, desc)? + values)
+}
+
+/// The same without the values of attributes that 3.13 and later keep behind an instance: `sys.getsizeof`
+/// leaves them out.
+fn fields(image: &Image, layout: &ObjectLayout, at: u64, desc: &TypeDesc) -> Option<u64> {
     let size = match desc.kind {
         Kind::Int => int(image, layout, at)?,
         Kind::Str => {
@@ -24,11 +34,7 @@ pub(crate) fn inline(image: &Image, layout: &ObjectLayout, at: u64, desc: &TypeD
         Kind::Frame | Kind::Generator if matches!(layout.frames, Frames::Interpreter(_)) => desc.basic_size,
         _ => generic(image, at, desc)?,
     };
-    let values = match layout.managed {
-        Managed::Inline if desc.flags & tf::INLINE_VALUES != 0 => inline_values(image, at, desc),
-        _ => 0,
-    };
-    (size < ABSURD).then_some(size + values)
+    (size < ABSURD).then_some(size)
 }
 
 /// Fields plus items.
@@ -72,7 +78,7 @@ pub(crate) fn shallow(image: &Image, layout: &ObjectLayout, at: u64, desc: &Type
     let own = match desc.kind {
         Kind::Frame => frame(image, layout, at, desc),
         Kind::Code => generic(image, at, desc).map(|size| size.next_multiple_of(8)),
-        _ => inline(image, layout, at, desc),
+        _ => fields(image, layout, at, desc),
     };
     let own = own.unwrap_or(desc.basic_size);
     own + outside(image, layout, at, desc).unwrap_or(0) + before(image, layout, at, desc)

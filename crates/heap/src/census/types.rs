@@ -186,7 +186,8 @@ fn kind_of(image: &Image, anchor: &Anchor, address: u64) -> (Kind, u64, bool) {
         if of_c {
             let kind = Kind::by_name(&spelled, flags);
             if kind != Kind::Plain {
-                return (kind, image.word(at + tf::BASIC_SIZE).unwrap_or(16), exact);
+                let covered = image.word(at + tf::BASIC_SIZE).unwrap_or(16);
+                return (kind, if kind == Kind::ByteArray { covered.min(56) } else { covered }, exact);
             }
             exact &= anchor.owns(image, at) || spelled == "object";
         }

@@ -11,6 +11,11 @@ impl Walker<'_> {
         self.items(items, self.image.word(at + 16).unwrap_or(0), see);
     }
 
+    pub(super) fn tuple(&self, at: u64, see: &mut impl Visit) {
+        let length = self.image.word(at + 16).unwrap_or(0);
+        self.items(at + u64::from(self.anchor.layout.tuple_items), length, see);
+    }
+
     /// Keys that instances of a class share belong to the class; values that lie inside an instance belong to it.
     pub(super) fn dict(&self, at: u64, see: &mut impl Visit) {
         let Some(dict) = Dict::read(self.image, self.anchor.layout, at) else { return };

@@ -72,9 +72,10 @@ impl Walker<'_> {
             see.see(desc.address, Label::Field("__class__"));
         }
         match desc.kind {
+            // A bytearray of 3.15 keeps its bytes in an object, which the scan behind its own fields finds.
             Kind::Leaf | Kind::Int | Kind::Str | Kind::Bytes | Kind::ByteArray => {}
             Kind::List => self.list(at, see),
-            Kind::Tuple => self.items(at + 24, self.image.word(at + 16).unwrap_or(0), see),
+            Kind::Tuple => self.tuple(at, see),
             Kind::Dict => self.dict(at, see),
             Kind::OrderedDict => self.ordered_dict(at, see),
             Kind::Set => self.set(at, see),
