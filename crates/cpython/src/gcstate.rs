@@ -84,6 +84,12 @@ impl Interpreter {
         Err(Error::Unsupported { pid: process.pid(), found })
     }
 
+    /// The same interpreter in a process that was forked from this one: every address is the same there.
+    #[must_use]
+    pub fn in_fork(&self, pid: i32) -> Self {
+        Self { memory: LiveMemory::new(pid), ..self.clone() }
+    }
+
     /// The layout in use.
     #[must_use]
     pub fn layout(&self) -> &'static Layout {
