@@ -44,6 +44,10 @@ pub(crate) struct Collector {
     unlabelled: u64,
     /// Nothing that began before is trusted.
     blind_until: u64,
+    /// Events so far.
+    events: u64,
+    /// Events when the flag last contradicted them.
+    doubt: Option<u64>,
 }
 
 impl Collector {
@@ -67,6 +71,8 @@ impl Collector {
             seen: [0; 3],
             unlabelled: 0,
             blind_until: 0,
+            events: 0,
+            doubt: None,
         }
     }
 
@@ -77,6 +83,7 @@ impl Collector {
 
     /// The next event.
     pub(crate) fn feed(&mut self, event: &Event, known: &mut Instructions, labels: Labels) {
+        self.events += 1;
         let Some(mut span) = self.classifier.feed(event, known) else { return };
         if span.start < self.blind_until {
             self.classifier.torn += 1;
@@ -97,14 +104,19 @@ impl Collector {
     }
 
     /// What the interpreter says of itself: `settled` where no event is under way that would belong before.
-    pub(crate) fn reconcile(&mut self, state: &GcState, settled: bool) {
+    /// Returns true where the flag refuted the events: then no instruction is known any more.
+    pub(crate) fn reconcile(&mut self, state: &GcState, settled: bool) -> bool {
         let now = Counters::of(state);
-        if settled && self.classifier.collecting() != Some(state.collecting) {
+        let agree = self.classifier.collecting() == Some(state.collecting);
+        // The flag is written a moment before the event is told, so one disagreement means nothing.
+        let refuted = settled && !agree && self.doubt == Some(self.events);
+        self.doubt = (settled && !agree).then_some(self.events);
+        let contradicted = refuted && self.classifier.collecting().is_some();
+        if refuted {
             self.classifier.set(state.collecting);
-            self.aligned = None;
         }
         self.now = now;
-        let quiet = settled && !state.collecting;
+        let quiet = settled && agree && !state.collecting;
         if quiet {
             if let Some(before) = self.aligned {
                 self.attribute(&before);
@@ -114,6 +126,7 @@ impl Collector {
             }
         }
         self.aligned = quiet.then_some(now);
+        contradicted
     }
 
     /// The counters less what was seen: where a collection ran at the beginning, it is not ours.

@@ -10,11 +10,14 @@ use crate::{Coverage, Pause, PauseSource, Result, SourceKind};
 use m5_cpython::Interpreter;
 use m5_cpython::layout::Collector as Organisation;
 use m5_target::Process;
+use std::time::Duration;
 
 /// How often the threads are listed again, in case one escaped.
 const RESCAN_NS: u64 = 1_000_000_000;
 /// Readings of the beginning until one falls between two collections' writes; each takes microseconds.
 const QUIET_TRIES: usize = 100;
+/// A write is in memory a moment before its record is in the ring.
+const TRAP: Duration = Duration::from_micros(100);
 
 /// Watches the collectors of one process and, if wanted, of the processes forked from it.
 pub(crate) struct WatchSource {
@@ -107,8 +110,8 @@ impl WatchSource {
             let states: std::result::Result<Vec<_>, _> = interpreters.iter().map(Interpreter::read).collect();
             let states = states.map_err(|_| OpenError(libc::ESRCH))?;
             let after = now_ns();
+            std::thread::sleep(TRAP);
             self.watches.drain(&mut self.pending);
-            self.pending.retain(|r| r.time() > before);
             self.start_ns = after;
             let every = interpreters.iter().cloned().zip(&states).enumerate();
             let new = every.map(|(interpreter, (of, state))| Tracked {
@@ -117,10 +120,12 @@ impl WatchSource {
                 gone: false,
             });
             self.collectors = new.collect();
-            if self.pending.iter().all(|r| r.time() > after) {
+            let margin = TRAP.as_nanos() as u64;
+            if !self.pending.iter().any(|r| (before - margin..=after).contains(&r.time())) {
                 break;
             }
         }
+        self.pending.retain(|r| r.time() > self.start_ns);
         Ok(())
     }
 
@@ -200,7 +205,11 @@ impl PauseSource for WatchSource {
         let mut failed = None;
         for (tracked, state) in self.collectors.iter_mut().zip(states) {
             match state {
-                Ok(state) => tracked.collector.reconcile(&state, settled),
+                Ok(state) => {
+                    if tracked.collector.reconcile(&state, settled) {
+                        self.known = Instructions::default();
+                    }
+                }
                 Err(error) => {
                     tracked.gone = true;
                     if tracked.collector.pid == self.process.pid() {

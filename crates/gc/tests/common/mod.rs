@@ -128,6 +128,13 @@ pub(crate) fn compare(scenario: &Scenario) {
         let name = format!("{} on {}", scenario.name, python.name);
         let mut pauses = run.pauses;
         pauses.sort_by_key(|p| p.start_ns);
+        if pauses.len() != run.truth.len() {
+            for t in &run.truth {
+                if !pauses.iter().any(|p| p.start_ns <= t.start && p.start_ns + 60_000 > t.start) {
+                    println!("MISSING {name} {:?} {t:?}", pauses.first());
+                }
+            }
+        }
         assert_eq!(pauses.len(), run.truth.len(), "{name}: {:?}", run.coverage);
         let mut errors = Vec::new();
         for (pause, truth) in pauses.iter().zip(&run.truth) {
