@@ -45,6 +45,22 @@ impl Process {
         Ok(pids)
     }
 
+    /// The processes below one, children before their own children.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where `/proc` cannot be listed.
+    pub fn descendants(pid: i32) -> Result<Vec<i32>> {
+        let parent = |p: i32| Some((p, Self::open(p).ok()?.stat().ok()?.ppid));
+        let parents: Vec<(i32, i32)> = Self::all_pids()?.into_iter().filter_map(parent).collect();
+        let (mut found, mut next) = (vec![pid], 0);
+        while let Some(above) = found.get(next).copied() {
+            found.extend(parents.iter().filter(|(p, up)| *up == above && *p != pid).map(|(p, _)| *p));
+            next += 1;
+        }
+        found.remove(0);
+        Ok(found)
+    }
+
     /// Pid and start time.
     #[must_use]
     pub fn identity(&self) -> Identity {
@@ -120,12 +136,20 @@ impl Process {
     /// # Errors
     /// As the kernel says.
     pub fn connections(&self, inodes: &[u64]) -> Result<Vec<ConnectionGroup>> {
+        Ok(self.socket_table()?.groups(inodes))
+    }
+
+    /// The TCP sockets of its network namespace.
+    ///
+    /// # Errors
+    /// As the kernel says.
+    pub fn socket_table(&self) -> Result<SocketTable> {
         let mut table = SocketTable::default();
         table.add(&self.text("net/tcp")?);
         if let Ok(v6) = self.text("net/tcp6") {
             table.add(&v6);
         }
-        Ok(table.groups(inodes))
+        Ok(table)
     }
 
     /// The memory cgroup, where one can be read.
@@ -158,7 +182,7 @@ impl Process {
         Ok(dir.filter_map(|e| e.ok()?.file_name().to_str()?.parse().ok()).collect())
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.proc_root.join(self.identity.pid.to_string()).join(name)
     }
 

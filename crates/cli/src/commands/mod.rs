@@ -1,0 +1,17 @@
+//! The commands. Each file reads its arguments, asks an engine, and hands values to a report.
+
+pub(crate) mod completions;
+pub(crate) mod list;
+
+use crate::args::Command;
+use crate::ctx::Ctx;
+use crate::error::CliError;
+use crate::exit::Exit;
+
+/// Runs what was asked for.
+pub(crate) fn run(command: &Command, ctx: &Ctx) -> Result<Exit, CliError> {
+    match command {
+        Command::List(args) => list::run(args, ctx),
+        Command::Completions(args) => completions::run(args, ctx),
+    }
+}

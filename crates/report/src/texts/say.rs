@@ -1,0 +1,8 @@
+//! What m5 says beside its reports, on standard error.
+
+catalogue! {
+    /// Notes for the person at the terminal.
+    Say {
+        OnlyProcess: "Looking at the only Python process: PID {} ({})", "正在分析唯一的 Python 进程：PID {}（{}）";
+    }
+}
