@@ -15,6 +15,12 @@ pub(crate) enum CliError {
     NotPython { pid: i32 },
     /// A CPython that no layout fits.
     Unsupported { pid: i32, found: String },
+    /// A free-threaded CPython.
+    FreeThreaded { pid: i32, version: String },
+    /// An interpreter that is not set up yet.
+    Starting { pid: i32 },
+    /// The source of pauses that was asked for cannot be had.
+    Pauses { message: String },
     /// The kernel refused.
     Permission { pid: i32, what: String },
     /// Another failure of the kernel's interface.
@@ -62,11 +68,13 @@ impl CliError {
             Self::Permission { .. } => Exit::Permission,
             Self::NotPython { .. }
             | Self::Unsupported { .. }
+            | Self::FreeThreaded { .. }
+            | Self::Pauses { .. }
             | Self::Kernel { .. }
             | Self::Unreadable { .. }
             | Self::Malformed { .. }
             | Self::Schema { .. } => Exit::Unreadable,
-            Self::Write { .. } => Exit::Incomplete,
+            Self::Write { .. } | Self::Starting { .. } => Exit::Incomplete,
             Self::Config { .. }
             | Self::NoTarget
             | Self::ManyTargets { .. }
@@ -82,7 +90,8 @@ impl CliError {
             Self::Gone { .. } | Self::EndedEarly => "gone",
             Self::Permission { .. } => "permission",
             Self::NotPython { .. } => "not_python",
-            Self::Unsupported { .. } => "unsupported",
+            Self::Unsupported { .. } | Self::FreeThreaded { .. } => "unsupported",
+            Self::Starting { .. } => "starting",
             _ => "kernel",
         }
     }
@@ -93,6 +102,9 @@ impl CliError {
             Self::Gone { pid } => lang.fill(Fault::NoSuchProcess, &[pid]),
             Self::NotPython { pid } => lang.fill(Fault::NotPython, &[pid]),
             Self::Unsupported { pid, found } => lang.fill(Fault::Unsupported, &[pid, found]),
+            Self::FreeThreaded { pid, version } => lang.fill(Fault::FreeThreaded, &[pid, version]),
+            Self::Starting { pid } => lang.fill(Fault::Starting, &[pid]),
+            Self::Pauses { message } => lang.fill(Fault::Kernel, &[message]),
             Self::Permission { pid, what } => lang.fill(Fault::Permission, &[what, pid]),
             Self::Kernel { message } => lang.fill(Fault::Kernel, &[message]),
             Self::Unreadable { path, reason } => lang.fill(Fault::FileUnreadable, &[path, reason]),
@@ -116,6 +128,9 @@ impl CliError {
             Self::Gone { .. } => Fault::NoSuchProcessRemedy,
             Self::NotPython { .. } => Fault::NotPythonRemedy,
             Self::Unsupported { .. } => Fault::UnsupportedRemedy,
+            Self::FreeThreaded { .. } => Fault::FreeThreadedRemedy,
+            Self::Starting { .. } => Fault::StartingRemedy,
+            Self::Pauses { .. } => Fault::PausesRemedy,
             Self::Kernel { .. } => Fault::KernelRemedy,
             Self::Unreadable { .. } => Fault::FileUnreadableRemedy,
             Self::Malformed { .. } => Fault::FileMalformedRemedy,
@@ -148,6 +163,10 @@ impl From<m5_cpython::Error> for CliError {
             m5_cpython::Error::Target(error) => error.into(),
             m5_cpython::Error::NotPython { pid } => Self::NotPython { pid },
             m5_cpython::Error::Unsupported { pid, found } => Self::Unsupported { pid, found },
+            m5_cpython::Error::FreeThreaded { pid, version } => {
+                Self::FreeThreaded { pid, version: version.to_string() }
+            }
+            m5_cpython::Error::Starting { pid } => Self::Starting { pid },
         }
     }
 }
@@ -157,6 +176,9 @@ impl From<m5_gc::Error> for CliError {
         match error {
             m5_gc::Error::Cpython(error) => error.into(),
             m5_gc::Error::Target(error) => error.into(),
+            error @ (m5_gc::Error::Obstacle(_) | m5_gc::Error::NoRecords) => {
+                Self::Pauses { message: error.to_string() }
+            }
         }
     }
 }
