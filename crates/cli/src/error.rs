@@ -3,7 +3,7 @@
 use crate::ctx::Ctx;
 use crate::exit::Exit;
 use m5_report::Lang;
-use m5_report::texts::Fault;
+use m5_report::texts::{Fault, Fleet};
 use std::io::Write;
 
 /// An error for a person: what happened, the remedy, the exit code.
@@ -47,6 +47,8 @@ pub(crate) enum CliError {
     Spawn { command: String, reason: String },
     /// The target ended at once.
     EndedEarly,
+    /// Prometheus did not answer as it should.
+    Fleet { message: String },
 }
 
 impl CliError {
@@ -73,6 +75,7 @@ impl CliError {
             | Self::Kernel { .. }
             | Self::Unreadable { .. }
             | Self::Malformed { .. }
+            | Self::Fleet { .. }
             | Self::Schema { .. } => Exit::Unreadable,
             Self::Write { .. } | Self::Starting { .. } => Exit::Incomplete,
             Self::Config { .. }
@@ -106,7 +109,7 @@ impl CliError {
             Self::Starting { pid } => lang.fill(Fault::Starting, &[pid]),
             Self::Pauses { message } => lang.fill(Fault::Kernel, &[message]),
             Self::Permission { pid, what } => lang.fill(Fault::Permission, &[what, pid]),
-            Self::Kernel { message } => lang.fill(Fault::Kernel, &[message]),
+            Self::Kernel { message } | Self::Fleet { message } => lang.fill(Fault::Kernel, &[message]),
             Self::Unreadable { path, reason } => lang.fill(Fault::FileUnreadable, &[path, reason]),
             Self::Malformed { path, reason } => lang.fill(Fault::FileMalformed, &[path, reason]),
             Self::Schema { path, found, reads } => lang.fill(Fault::FileSchema, &[path, found, reads]),
@@ -141,6 +144,7 @@ impl CliError {
             Self::ManyTargets { .. } | Self::OneTarget { .. } => Fault::ManyTargetsRemedy,
             Self::Spawn { .. } => Fault::SpawnRemedy,
             Self::EndedEarly => Fault::EndedEarlyRemedy,
+            Self::Fleet { .. } => return vec![lang.say(Fleet::UnreachableRemedy).to_owned()],
             Self::Format { .. } => return Vec::new(),
         };
         vec![lang.say(text).to_owned()]
