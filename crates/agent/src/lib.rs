@@ -2,7 +2,9 @@
 //! exporter's web side; queries over a whole fleet.
 
 mod discover;
+pub mod exporter;
 pub mod fleet;
+pub mod pool;
 pub mod web;
 
 pub use discover::{Discovered, discover};

@@ -3,7 +3,7 @@
 use crate::ctx::Ctx;
 use crate::exit::Exit;
 use m5_report::Lang;
-use m5_report::texts::{Fault, Fleet};
+use m5_report::texts::{Fault, Fleet, Serve};
 use std::io::Write;
 
 /// An error for a person: what happened, the remedy, the exit code.
@@ -49,6 +49,8 @@ pub(crate) enum CliError {
     EndedEarly,
     /// Prometheus did not answer as it should.
     Fleet { message: String },
+    /// The exporter cannot serve.
+    Web { message: String },
 }
 
 impl CliError {
@@ -83,6 +85,7 @@ impl CliError {
             | Self::ManyTargets { .. }
             | Self::OneTarget { .. }
             | Self::Format { .. }
+            | Self::Web { .. }
             | Self::Spawn { .. } => Exit::Usage,
         }
     }
@@ -109,7 +112,9 @@ impl CliError {
             Self::Starting { pid } => lang.fill(Fault::Starting, &[pid]),
             Self::Pauses { message } => lang.fill(Fault::Kernel, &[message]),
             Self::Permission { pid, what } => lang.fill(Fault::Permission, &[what, pid]),
-            Self::Kernel { message } | Self::Fleet { message } => lang.fill(Fault::Kernel, &[message]),
+            Self::Kernel { message } | Self::Fleet { message } | Self::Web { message } => {
+                lang.fill(Fault::Kernel, &[message])
+            }
             Self::Unreadable { path, reason } => lang.fill(Fault::FileUnreadable, &[path, reason]),
             Self::Malformed { path, reason } => lang.fill(Fault::FileMalformed, &[path, reason]),
             Self::Schema { path, found, reads } => lang.fill(Fault::FileSchema, &[path, found, reads]),
@@ -144,6 +149,7 @@ impl CliError {
             Self::ManyTargets { .. } | Self::OneTarget { .. } => Fault::ManyTargetsRemedy,
             Self::Spawn { .. } => Fault::SpawnRemedy,
             Self::EndedEarly => Fault::EndedEarlyRemedy,
+            Self::Web { .. } => return vec![lang.say(Serve::Remedy).to_owned()],
             Self::Fleet { .. } => return vec![lang.say(Fleet::UnreachableRemedy).to_owned()],
             Self::Format { .. } => return Vec::new(),
         };

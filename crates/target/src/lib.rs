@@ -10,6 +10,7 @@ mod fork;
 mod freeze;
 mod identity;
 mod inject;
+mod limits;
 mod maps;
 mod memory;
 mod netns;

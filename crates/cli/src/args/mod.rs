@@ -111,6 +111,8 @@ pub(crate) enum Command {
     Fleet(commands::fleet::FleetArgs),
     /// Prometheus alert rules made from the objectives
     Rules(commands::rules::RulesArgs),
+    /// Export metrics of the Python processes of this machine, with a page to look at
+    Serve(commands::serve::ServeArgs),
     /// Completions for a shell
     Completions(commands::completions::CompletionsArgs),
 }

@@ -4,6 +4,7 @@ pub(crate) mod completions;
 pub(crate) mod fleet;
 pub(crate) mod list;
 pub(crate) mod rules;
+pub(crate) mod serve;
 
 use crate::args::Command;
 use crate::ctx::Ctx;
@@ -16,6 +17,7 @@ pub(crate) fn run(command: &Command, ctx: &Ctx) -> Result<Exit, CliError> {
         Command::List(args) => list::run(args, ctx),
         Command::Fleet(args) => fleet::run(args, ctx),
         Command::Rules(args) => rules::run(args, ctx),
+        Command::Serve(args) => serve::run(args, ctx),
         Command::Completions(args) => completions::run(args, ctx),
     }
 }

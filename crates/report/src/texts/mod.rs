@@ -35,12 +35,14 @@ mod fault;
 mod fleet;
 mod list;
 mod say;
+mod serve;
 
 pub use alarm::Alarm;
 pub use fault::Fault;
 pub use fleet::Fleet;
 pub use list::List;
 pub use say::Say;
+pub use serve::Serve;
 
 #[cfg(test)]
 mod tests {
@@ -48,8 +50,15 @@ mod tests {
 
     #[test]
     fn both_languages_take_the_same_values() {
-        for (name, en, zh) in
-            [Alarm::WORDINGS, Fault::WORDINGS, Fleet::WORDINGS, List::WORDINGS, Say::WORDINGS].concat()
+        for (name, en, zh) in [
+            Alarm::WORDINGS,
+            Fault::WORDINGS,
+            Fleet::WORDINGS,
+            List::WORDINGS,
+            Say::WORDINGS,
+            Serve::WORDINGS,
+        ]
+        .concat()
         {
             assert_eq!(en.matches("{}").count(), zh.matches("{}").count(), "{name}");
             assert!(!en.is_empty() && !zh.is_empty(), "{name}");
