@@ -61,6 +61,30 @@ impl Process {
         Ok(found)
     }
 
+    /// Its children. Without the kernel's own list (`CONFIG_PROC_CHILDREN`) every process is asked.
+    ///
+    /// # Errors
+    /// As the kernel says.
+    pub fn children(&self) -> Result<Vec<i32>> {
+        let mut found = Vec::new();
+        for tid in self.threads()? {
+            match fs::read_to_string(self.path(&format!("task/{tid}/children"))) {
+                Ok(text) => found.extend(text.split_whitespace().filter_map(|pid| pid.parse::<i32>().ok())),
+                // The main thread is there while the process is: what is missing is the kernel's list.
+                Err(_) if tid == self.pid() && self.alive() => {
+                    let is_child = |pid: &i32| {
+                        Self::open_at(&self.proc_root, *pid)
+                            .and_then(|p| p.stat())
+                            .is_ok_and(|s| s.ppid == self.pid())
+                    };
+                    return Ok(Self::all_pids()?.into_iter().filter(is_child).collect());
+                }
+                Err(_) => {}
+            }
+        }
+        Ok(found)
+    }
+
     /// Pid and start time.
     #[must_use]
     pub fn identity(&self) -> Identity {

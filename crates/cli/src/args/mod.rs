@@ -107,6 +107,8 @@ impl Format {
 pub(crate) enum Command {
     /// The Python processes of this machine, and whether m5 can read them
     List(commands::list::ListArgs),
+    /// Record a process: memory, CPU, descriptors, connections, every GC pause; say whether it grows
+    Baseline(commands::baseline::BaselineArgs),
     /// Completions for a shell
     Completions(commands::completions::CompletionsArgs),
 }

@@ -1,5 +1,6 @@
 //! The commands. Each file reads its arguments, asks an engine, and hands values to a report.
 
+pub(crate) mod baseline;
 pub(crate) mod completions;
 pub(crate) mod list;
 
@@ -11,6 +12,7 @@ use crate::exit::Exit;
 /// Runs what was asked for.
 pub(crate) fn run(command: &Command, ctx: &Ctx) -> Result<Exit, CliError> {
     match command {
+        Command::Baseline(args) => baseline::run(args, ctx),
         Command::List(args) => list::run(args, ctx),
         Command::Completions(args) => completions::run(args, ctx),
     }

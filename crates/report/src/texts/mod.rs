@@ -30,12 +30,16 @@ macro_rules! catalogue {
     };
 }
 
+mod baseline;
 mod fault;
 mod list;
+mod objectives;
 mod say;
 
+pub use baseline::Record;
 pub use fault::Fault;
 pub use list::List;
+pub use objectives::Goal;
 pub use say::Say;
 
 #[cfg(test)]
@@ -44,7 +48,9 @@ mod tests {
 
     #[test]
     fn both_languages_take_the_same_values() {
-        for (name, en, zh) in [Fault::WORDINGS, List::WORDINGS, Say::WORDINGS].concat() {
+        for (name, en, zh) in
+            [Fault::WORDINGS, Goal::WORDINGS, List::WORDINGS, Record::WORDINGS, Say::WORDINGS].concat()
+        {
             assert_eq!(en.matches("{}").count(), zh.matches("{}").count(), "{name}");
             assert!(!en.is_empty() && !zh.is_empty(), "{name}");
         }
