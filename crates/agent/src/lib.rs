@@ -1,9 +1,10 @@
 //! What runs for a while: finding processes, the sampling loop, recordings and what is derived from them; the
-//! web side of the exporter.
+//! exporter's web side; queries over a whole fleet.
 
 pub mod criteria;
 pub mod derive;
 mod discover;
+pub mod fleet;
 pub mod record;
 pub mod web;
 

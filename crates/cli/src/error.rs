@@ -15,6 +15,10 @@ pub(crate) enum CliError {
     NotPython { pid: i32 },
     /// A CPython that no layout fits.
     Unsupported { pid: i32, found: String },
+    /// A CPython without the GIL.
+    FreeThreaded { pid: i32, version: String },
+    /// An interpreter that is not set up yet.
+    Starting { pid: i32 },
     /// The kernel refused.
     Permission { pid: i32, what: String },
     /// Another failure of the kernel's interface.
@@ -62,6 +66,8 @@ impl CliError {
             Self::Permission { .. } => Exit::Permission,
             Self::NotPython { .. }
             | Self::Unsupported { .. }
+            | Self::FreeThreaded { .. }
+            | Self::Starting { .. }
             | Self::Kernel { .. }
             | Self::Unreadable { .. }
             | Self::Malformed { .. }
@@ -83,6 +89,8 @@ impl CliError {
             Self::Permission { .. } => "permission",
             Self::NotPython { .. } => "not_python",
             Self::Unsupported { .. } => "unsupported",
+            Self::FreeThreaded { .. } => "free_threaded",
+            Self::Starting { .. } => "starting",
             _ => "kernel",
         }
     }
@@ -93,6 +101,8 @@ impl CliError {
             Self::Gone { pid } => lang.fill(Fault::NoSuchProcess, &[pid]),
             Self::NotPython { pid } => lang.fill(Fault::NotPython, &[pid]),
             Self::Unsupported { pid, found } => lang.fill(Fault::Unsupported, &[pid, found]),
+            Self::FreeThreaded { pid, version } => lang.fill(Fault::FreeThreaded, &[pid, version]),
+            Self::Starting { pid } => lang.fill(Fault::Starting, &[pid]),
             Self::Permission { pid, what } => lang.fill(Fault::Permission, &[what, pid]),
             Self::Kernel { message } => lang.fill(Fault::Kernel, &[message]),
             Self::Unreadable { path, reason } => lang.fill(Fault::FileUnreadable, &[path, reason]),
@@ -116,6 +126,8 @@ impl CliError {
             Self::Gone { .. } => Fault::NoSuchProcessRemedy,
             Self::NotPython { .. } => Fault::NotPythonRemedy,
             Self::Unsupported { .. } => Fault::UnsupportedRemedy,
+            Self::FreeThreaded { .. } => Fault::FreeThreadedRemedy,
+            Self::Starting { .. } => Fault::StartingRemedy,
             Self::Kernel { .. } => Fault::KernelRemedy,
             Self::Unreadable { .. } => Fault::FileUnreadableRemedy,
             Self::Malformed { .. } => Fault::FileMalformedRemedy,
@@ -148,6 +160,10 @@ impl From<m5_cpython::Error> for CliError {
             m5_cpython::Error::Target(error) => error.into(),
             m5_cpython::Error::NotPython { pid } => Self::NotPython { pid },
             m5_cpython::Error::Unsupported { pid, found } => Self::Unsupported { pid, found },
+            m5_cpython::Error::FreeThreaded { pid, version } => {
+                Self::FreeThreaded { pid, version: version.to_string() }
+            }
+            m5_cpython::Error::Starting { pid } => Self::Starting { pid },
         }
     }
 }

@@ -3,16 +3,16 @@
 mod gc;
 mod leaks;
 
-use m5_report::doc::{Baseline, Derived, Level, MemoryFigures, ProcessRecord, Samples};
+use m5_report::doc::{Baseline, Derived, Level, MemoryFigures, ProcessRecord, Recorded, Samples};
 use m5_stats::objectives::{FD_GROWTH_SECONDS, MIB};
-use m5_stats::{Assessment, Objectives, Point, Summary, assess, rate};
+use m5_stats::verdict::{Options, assess_with, rates};
+use m5_stats::{Assessment, Objectives, Point, Summary, rate};
 use std::collections::BTreeMap;
 
 /// Derives the figures of every process and judges them.
 pub fn complete(baseline: &mut Baseline, objectives: &Objectives) {
-    let interval = baseline.recorded.interval_seconds;
     for process in &mut baseline.processes {
-        let derived = derive(process, objectives, interval);
+        let derived = derive(process, &baseline.recorded, objectives);
         process.criteria = crate::criteria::judge_all(process, &derived, objectives);
         process.derived = Some(derived);
     }
@@ -20,9 +20,9 @@ pub fn complete(baseline: &mut Baseline, objectives: &Objectives) {
 
 /// Derives the figures of one process.
 #[must_use]
-pub fn derive(process: &ProcessRecord, objectives: &Objectives, interval_seconds: f64) -> Derived {
+pub fn derive(process: &ProcessRecord, recorded: &Recorded, objectives: &Objectives) -> Derived {
     let s = &process.samples;
-    let growth = growth(s);
+    let growth = growth(process, recorded.started_unix_seconds);
     let rss_growth = growth.get("rss");
     let mut derived = Derived {
         observed_seconds: s.seconds(),
@@ -45,7 +45,7 @@ pub fn derive(process: &ProcessRecord, objectives: &Objectives, interval_seconds
         growth,
         leak_detection: Vec::new(),
     };
-    derived.leak_detection = leaks::find(process, &derived, objectives, interval_seconds);
+    derived.leak_detection = leaks::find(process, &derived, objectives, recorded.interval_seconds);
     derived
 }
 
@@ -71,7 +71,13 @@ fn memory(process: &ProcessRecord) -> MemoryFigures {
     }
 }
 
-fn growth(s: &Samples) -> BTreeMap<String, Assessment> {
+/// Each level judged with all that is known beside it: when the process started, its load, its limit.
+fn growth(process: &ProcessRecord, began_unix_seconds: f64) -> BTreeMap<String, Assessment> {
+    let s = &process.samples;
+    let cpu = s.t_seconds.iter().zip(&s.cpu_seconds).filter_map(|(t, v)| Some(Point { t: *t, v: (*v)? }));
+    let load = rates(&cpu.collect::<Vec<_>>());
+    let limit = process.cgroup.as_ref().and_then(|c| c.max_bytes).map(|b| b as f64);
+    let started = Some(process.started_unix_seconds - began_unix_seconds);
     let series = [
         ("rss", &s.rss_bytes),
         ("anon", &s.anon_bytes),
@@ -82,8 +88,13 @@ fn growth(s: &Samples) -> BTreeMap<String, Assessment> {
     let points = |column: &[Option<u64>]| -> Vec<Point> {
         s.t_seconds.iter().zip(column).filter_map(|(t, v)| Some(Point { t: *t, v: (*v)? as f64 })).collect()
     };
+    let judge = |name: &str, points: &[Point]| {
+        let memory = matches!(name, "rss" | "anon");
+        let limit = limit.filter(|_| memory);
+        assess_with(points, &Options { load: Some(&load), started, limit, ..Options::default() })
+    };
     let judged = series.into_iter().map(|(name, column)| (name, points(column)));
-    judged.filter(|(_, p)| !p.is_empty()).map(|(name, p)| (name.to_owned(), assess(&p))).collect()
+    judged.filter(|(_, p)| !p.is_empty()).map(|(name, p)| (name.to_owned(), judge(name, &p))).collect()
 }
 
 fn fds_by_kind(s: &Samples) -> BTreeMap<String, u64> {

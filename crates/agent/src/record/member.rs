@@ -99,7 +99,7 @@ impl Member {
         match attached {
             Ok((interpreter, state)) => {
                 self.record.unread = None;
-                self.record.interpreter = Some(describe(&interpreter, state));
+                self.record.interpreter = Some(describe(&process, &interpreter, state));
                 self.trace(&process, &interpreter);
                 self.interpreter = Some(interpreter);
             }
@@ -233,14 +233,20 @@ impl Member {
 
 /// What a document says of an interpreter.
 #[must_use]
-pub fn describe(interpreter: &Interpreter, state: GcState) -> doc::Interpreter {
+pub fn describe(process: &Process, interpreter: &Interpreter, state: GcState) -> doc::Interpreter {
     doc::Interpreter {
-        version: interpreter.layout().name.to_owned(),
+        version: version(process, interpreter),
         file: interpreter.file().to_owned(),
         runtime_size: interpreter.runtime_size(),
         gc_begin: state,
         gc_end: state,
     }
+}
+
+/// The whole version where the build tells it, else the layout that fits.
+#[must_use]
+pub fn version(process: &Process, interpreter: &Interpreter) -> String {
+    interpreter.version(process).map_or_else(|| interpreter.layout().name.to_owned(), |v| v.to_string())
 }
 
 /// The word for programs that says why an interpreter is not read.
@@ -249,6 +255,8 @@ pub fn unread_word(error: &m5_cpython::Error) -> &'static str {
     match error {
         m5_cpython::Error::NotPython { .. } => "not_python",
         m5_cpython::Error::Unsupported { .. } => "unsupported",
+        m5_cpython::Error::FreeThreaded { .. } => "free_threaded",
+        m5_cpython::Error::Starting { .. } => "starting",
         m5_cpython::Error::Target(m5_target::Error::Permission { .. }) => "permission",
         m5_cpython::Error::Target(m5_target::Error::NoSuchProcess { .. }) => "gone",
         m5_cpython::Error::Target(_) => "kernel",

@@ -5,7 +5,7 @@ mod member;
 mod pace;
 mod redact;
 
-pub use member::{describe, unread_word};
+pub use member::{describe, unread_word, version};
 pub use redact::redact;
 
 use m5_report::doc::{BASELINE_SCHEMA, Baseline, End, Recorded};

@@ -61,7 +61,7 @@ impl PauseLog {
         totals.count += 1;
         totals.total_seconds += seconds;
         totals.max_seconds = totals.max_seconds.max(seconds);
-        if mix(self.seen()) % self.one_in != 0 {
+        if !mix(self.seen()).is_multiple_of(self.one_in) {
             return;
         }
         self.start_seconds.push((pause.start_ns as f64 - origin_ns as f64) / 1e9);

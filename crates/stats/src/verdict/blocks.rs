@@ -1,0 +1,168 @@
+//! From raw points to a few dozen floors: the last run of the process, without its warm-up, in blocks.
+
+use super::{Options, Point, saw};
+use crate::quantile::{median, quantile, sorted};
+
+/// Blocks at most. More would cost time and tell little: the noise between neighbours is correlated.
+pub(super) const BLOCKS: usize = 32;
+/// Blocks at least.
+pub(super) const MIN_BLOCKS: usize = 8;
+/// Points that a block needs for its floor to be one.
+const MIN_POINTS: usize = 3;
+/// The part of the process's age that counts as warm-up.
+const WARMUP_SHARE: f64 = 0.15;
+/// Warm-up at least, seconds.
+pub(super) const WARMUP_SECONDS: f64 = 120.0;
+/// Time to watch after the warm-up at least, seconds.
+pub(super) const MIN_SECONDS: f64 = 300.0;
+/// The floor of a block.
+const FLOOR: f64 = 0.05;
+
+/// A series ready to be judged. Times are parts of the window (0 to 1), values are parts of `level`.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Blocks {
+    pub(super) x: Vec<f64>,
+    pub(super) y: Vec<f64>,
+    /// Mean load of each block, centred, in standard deviations.
+    pub(super) load: Option<Vec<f64>>,
+    /// Position in the sawtooth of each block, centred.
+    pub(super) phase: Option<Vec<f64>>,
+    /// The level by which values were divided.
+    pub(super) level: f64,
+    /// The smallest step of the values, as a part of the level.
+    pub(super) quantum: f64,
+    /// First moment and length of the window, seconds.
+    pub(super) start: f64,
+    pub(super) seconds: f64,
+}
+
+/// The points of the last run, without what is not finite or not in order.
+pub(super) fn last_run(points: &[Point], options: &Options<'_>) -> (Vec<Point>, Option<f64>) {
+    let restart = options.restarts.iter().copied().filter(|r| r.is_finite()).reduce(f64::max);
+    let from = restart.unwrap_or(f64::NEG_INFINITY);
+    let mut run: Vec<Point> = Vec::with_capacity(points.len());
+    for p in points {
+        let in_order = run.last().is_none_or(|last| p.t > last.t);
+        if p.t.is_finite() && p.v.is_finite() && p.t >= from && in_order {
+            run.push(*p);
+        }
+    }
+    let started = options.started.filter(|s| s.is_finite()).max_option(restart);
+    (run, started)
+}
+
+trait MaxOption {
+    fn max_option(self, other: Option<f64>) -> Option<f64>;
+}
+
+impl MaxOption for Option<f64> {
+    fn max_option(self, other: Option<f64>) -> Option<f64> {
+        self.into_iter().chain(other).reduce(f64::max)
+    }
+}
+
+/// When the warm-up ends: a share of the age, two minutes at least.
+pub(super) fn warmup_end(run: &[Point], started: Option<f64>) -> Option<f64> {
+    let (first, last) = (run.first()?, run.last()?);
+    let start = started.unwrap_or(first.t).min(first.t);
+    Some(start + (WARMUP_SHARE * (last.t - start)).max(WARMUP_SECONDS))
+}
+
+/// Cuts a run (already without its warm-up) into blocks. `None` where there are too few points.
+pub(super) fn cut(run: &[Point], options: &Options<'_>) -> Option<Blocks> {
+    let count = (run.len() / MIN_POINTS).min(BLOCKS);
+    let (first, last) = (run.first()?, run.last()?);
+    let seconds = last.t - first.t;
+    if count < MIN_BLOCKS || seconds <= 0.0 {
+        return None;
+    }
+    let mut blocks = Blocks { start: first.t, seconds, ..Blocks::default() };
+    let saw = if options.floors { None } else { saw::find(run, count) };
+    let mut phase = Vec::new();
+    let mut chunks = Chunks { run, start: first.t, width: seconds / count as f64 };
+    for i in 0..count {
+        let block = chunks.take(i + 1 == count);
+        if block.len() < 2 {
+            continue;
+        }
+        let x = |t: f64| (t - first.t) / seconds;
+        if let Some(saw) = &saw {
+            let Some((t, v, u)) = saw.mean(block) else { continue };
+            blocks.x.push(x(t));
+            blocks.y.push(v);
+            phase.push(u);
+        } else {
+            let mid = block.iter().map(|p| p.t).sum::<f64>() / block.len() as f64;
+            let values = sorted(&block.iter().map(|p| p.v).collect::<Vec<_>>());
+            blocks.x.push(x(mid));
+            blocks.y.push(quantile(&values, if options.floors { 0.5 } else { FLOOR })?);
+        }
+    }
+    if blocks.y.len() < MIN_BLOCKS {
+        return None;
+    }
+    blocks.phase = saw.map(|_| centred(phase)).and_then(varied);
+    blocks.load = options.load.and_then(|load| load_of(load, &blocks));
+    blocks.scale(run);
+    Some(blocks)
+}
+
+struct Chunks<'a> {
+    run: &'a [Point],
+    start: f64,
+    width: f64,
+}
+
+impl<'a> Chunks<'a> {
+    /// The points of the next block.
+    fn take(&mut self, last: bool) -> &'a [Point] {
+        self.start += self.width;
+        let n = if last { self.run.len() } else { self.run.partition_point(|p| p.t < self.start) };
+        let (block, rest) = self.run.split_at(n);
+        self.run = rest;
+        block
+    }
+}
+
+impl Blocks {
+    /// Divides by the level and finds the quantum.
+    fn scale(&mut self, run: &[Point]) {
+        let values = sorted(&run.iter().map(|p| p.v).collect::<Vec<_>>());
+        let range = values.last().zip(values.first()).map_or(0.0, |(b, a)| b - a);
+        let gap = values.windows(2).map(|w| w[1] - w[0]).filter(|d| *d > 0.0).reduce(f64::min);
+        let typical = median(&self.y).unwrap_or(0.0).abs();
+        self.level = if typical > 0.0 { typical } else { range.max(1.0) };
+        self.quantum = gap.unwrap_or(self.level * 1e-6).min(self.level) / self.level;
+        self.y.iter_mut().for_each(|y| *y /= self.level);
+    }
+}
+
+fn load_of(load: &[Point], blocks: &Blocks) -> Option<Vec<f64>> {
+    let half = 0.5 / blocks.x.len() as f64;
+    let mut means = Vec::with_capacity(blocks.x.len());
+    for x in &blocks.x {
+        let at = |x: f64| blocks.start + x * blocks.seconds;
+        let from = load.partition_point(|p| p.t < at(x - half));
+        let to = load.partition_point(|p| p.t <= at(x + half));
+        let values: Vec<f64> = load.get(from..to)?.iter().map(|p| p.v).filter(|v| v.is_finite()).collect();
+        // A block without a reading makes the covariate useless: guessing it would bend the floor.
+        if values.is_empty() {
+            return None;
+        }
+        means.push(values.iter().sum::<f64>() / values.len() as f64);
+    }
+    let means = centred(means);
+    let sd = (means.iter().map(|v| v * v).sum::<f64>() / means.len() as f64).sqrt();
+    varied(means.into_iter().map(|v| v / sd).collect())
+}
+
+fn centred(values: Vec<f64>) -> Vec<f64> {
+    let mean = values.iter().sum::<f64>() / values.len().max(1) as f64;
+    values.into_iter().map(|v| v - mean).collect()
+}
+
+/// Columns that do not vary say nothing.
+fn varied(values: Vec<f64>) -> Option<Vec<f64>> {
+    let finite = values.iter().all(|v| v.is_finite());
+    (finite && values.iter().any(|v| v.abs() > 1e-9)).then_some(values)
+}
