@@ -79,6 +79,9 @@ fn pause_p95(process: &ProcessRecord, d: &Derived, objective: &Objective) -> Cri
             let lack = Some(Lack::NoCollections);
             return Criterion { status, lack, ..plain(name, None, objective, Lack::NoCollections) };
         }
+        Some(GcFigures { bounded: true, .. }) if value.is_some() => {
+            return Criterion { lack: Some(Lack::LowerBound), ..plain(name, value, objective, TOO_SHORT) };
+        }
         Some(GcFigures { source: Some(_), .. }) | None => TOO_SHORT,
         Some(_) => Lack::NotTraced,
     };

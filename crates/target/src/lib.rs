@@ -13,6 +13,7 @@ mod memory;
 mod netns;
 mod process;
 mod sampler;
+mod smaps;
 mod sockets;
 mod stat;
 
@@ -27,5 +28,6 @@ pub use memory::{BufferMemory, LiveMemory, Memory};
 pub use netns::SocketTables;
 pub use process::Process;
 pub use sampler::{Reading, Sampler};
+pub use smaps::{MappedMemory, parse_smaps};
 pub use sockets::{ConnectionGroup, SocketTable, TcpSocket};
 pub use stat::{Rollup, Stat, Status};

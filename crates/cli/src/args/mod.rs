@@ -109,6 +109,14 @@ pub(crate) enum Command {
     List(commands::list::ListArgs),
     /// Record a process: memory, CPU, descriptors, connections, every GC pause; say whether it grows
     Baseline(commands::baseline::BaselineArgs),
+    /// One line per objective after two seconds of looking
+    Health(commands::health::HealthArgs),
+    /// Hold a recorded baseline against the completion criteria
+    Check(commands::check::CheckArgs),
+    /// Two baselines side by side; a regression exits with 1
+    Compare(commands::compare::CompareArgs),
+    /// Memory, mappings and descriptors of a process, now
+    Snapshot(commands::snapshot::SnapshotArgs),
     /// Completions for a shell
     Completions(commands::completions::CompletionsArgs),
 }

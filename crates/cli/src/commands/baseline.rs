@@ -8,9 +8,11 @@ use crate::progress::Bar;
 use crate::signals::Stop;
 use crate::{documents, objectives, output, target};
 use clap::Args;
+use m5_agent::compare::compare;
 use m5_agent::record::{RecordOptions, record};
 use m5_report::doc::{Baseline, End};
 use m5_report::texts::Record;
+use m5_stats::objectives::COMPARE_THRESHOLD;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -41,12 +43,18 @@ pub(crate) struct BaselineArgs {
 
 /// Samples of a recording whose interval nobody chose.
 const SAMPLES: u32 = 3600;
+/// What a comparison calls the recording that was made just now.
+const CURRENT: &str = "current";
 
 pub(crate) fn run(args: &BaselineArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     let json = ctx.json()?;
     let objectives = objectives::objectives(ctx)?;
     // A recording that could not be saved or compared in the end would be a pity: look before.
-    let old = args.compare.as_deref().map(|path| documents::read(path, &objectives)).transpose()?;
+    let old = args
+        .compare
+        .as_deref()
+        .map(|path| Ok::<_, CliError>((path.display().to_string(), documents::read(path, &objectives)?)));
+    let old = old.transpose()?;
     if let Some(path) = &args.save {
         output::check_writable(path)?;
     }
@@ -74,8 +82,9 @@ pub(crate) fn run(args: &BaselineArgs, ctx: &Ctx) -> Result<Exit, CliError> {
         documents::save(path, &baseline)?;
         ctx.note(Record::Saved, &[&path.display()]);
     }
+    baseline.comparison =
+        old.map(|(name, old)| compare((CURRENT, &baseline), (&name, &old), COMPARE_THRESHOLD));
     ctx.emit_document(json, &baseline, |style| m5_report::text::baseline(&baseline, style))?;
-    let _ = old;
     exit(&baseline)
 }
 
@@ -83,7 +92,7 @@ pub(crate) fn run(args: &BaselineArgs, ctx: &Ctx) -> Result<Exit, CliError> {
 fn exit(baseline: &Baseline) -> Result<Exit, CliError> {
     let seen = baseline.processes.iter().any(|p| !p.samples.is_empty());
     match (seen, baseline.recorded.end) {
-        (true, _) => Ok(Exit::Fine),
+        (true, _) => Ok(baseline.comparison.as_ref().map_or(Exit::Fine, |c| super::compare::exit(c.verdict))),
         (false, End::TargetExited) => Err(CliError::EndedEarly),
         (false, _) => Ok(Exit::Incomplete),
     }

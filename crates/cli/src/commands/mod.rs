@@ -1,8 +1,12 @@
 //! The commands. Each file reads its arguments, asks an engine, and hands values to a report.
 
 pub(crate) mod baseline;
+pub(crate) mod check;
+pub(crate) mod compare;
 pub(crate) mod completions;
+pub(crate) mod health;
 pub(crate) mod list;
+pub(crate) mod snapshot;
 
 use crate::args::Command;
 use crate::ctx::Ctx;
@@ -13,6 +17,10 @@ use crate::exit::Exit;
 pub(crate) fn run(command: &Command, ctx: &Ctx) -> Result<Exit, CliError> {
     match command {
         Command::Baseline(args) => baseline::run(args, ctx),
+        Command::Check(args) => check::run(args, ctx),
+        Command::Compare(args) => compare::run(args, ctx),
+        Command::Health(args) => health::run(args, ctx),
+        Command::Snapshot(args) => snapshot::run(args, ctx),
         Command::List(args) => list::run(args, ctx),
         Command::Completions(args) => completions::run(args, ctx),
     }

@@ -1,6 +1,6 @@
 //! `m5.baseline/1`: what was recorded of one or more processes, raw, with what was derived from it.
 
-use super::{Criterion, Derived, PauseLog, Samples, Unread};
+use super::{Comparison, Criterion, Derived, PauseLog, Samples, Unread};
 use m5_cpython::GcState;
 use m5_target::{Cgroup, ConnectionGroup, Identity, Machine};
 use serde::{Deserialize, Serialize};
@@ -21,6 +21,9 @@ pub struct Baseline {
     pub machine: Machine,
     /// The processes; the first is the one that was asked for.
     pub processes: Vec<ProcessRecord>,
+    /// The comparison that was asked for with the recording.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comparison: Option<Comparison>,
 }
 
 /// When and how a recording was made.

@@ -39,6 +39,8 @@ pub enum Lack {
     NotTraced,
     /// Nothing was collected in this time, so no pause was too long.
     NoCollections,
+    /// The value is a lower bound: polling misses short pauses.
+    LowerBound,
     /// The kernel did not say.
     NotReadable,
 }

@@ -36,6 +36,7 @@ pub fn read_baseline(bytes: &[u8]) -> Result<Baseline, ReadError> {
         return Err(ReadError::Schema { found: found.chars().take(60).collect(), reads: BASELINE_SCHEMA });
     }
     let mut baseline: Baseline = serde_json::from_slice(bytes).map_err(malformed)?;
+    baseline.comparison = None;
     if baseline.processes.is_empty() {
         return Err(ReadError::Malformed("it records no process".to_owned()));
     }

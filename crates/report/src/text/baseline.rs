@@ -1,5 +1,6 @@
 //! A recording for people.
 
+use super::compare::compare;
 use super::gc::pauses;
 use super::growth::{growth, leaks};
 use super::list::one_line;
@@ -26,6 +27,9 @@ pub fn baseline(document: &Baseline, style: Style) -> String {
     }
     if document.processes.len() > 1 {
         out.push_str(&format!("\n{}\n", style.bold(&sum(&document.processes, style))));
+    }
+    if let Some(comparison) = &document.comparison {
+        let _ = write!(out, "\n{}", compare(comparison, style));
     }
     out
 }

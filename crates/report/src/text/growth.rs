@@ -18,7 +18,7 @@ pub(super) fn growth(d: &Derived, style: Style) -> String {
             "anon" => lang.say(Record::Anon),
             "fds" => lang.say(Goal::Fds),
             "connections" => lang.say(Goal::Connections),
-            _ => name,
+            _ => lang.say(Goal::Threads),
         };
         let memory = matches!(name, "rss" | "anon");
         table.row([label.to_owned(), marks::verdict(a.verdict, style), evidence(a, memory, style)]);
@@ -62,8 +62,14 @@ pub(super) fn leaks(d: &Derived, style: Style) -> String {
     if d.leak_detection.is_empty() {
         return String::new();
     }
-    let mut out = format!("\n{}\n", style.bold(style.lang.say(Record::Leaks)));
-    for leak in &d.leak_detection {
+    let title = style.bold(style.lang.say(Record::Leaks));
+    format!("\n{title}\n{}", leak_lines(&d.leak_detection, style))
+}
+
+/// A line per leak.
+pub(super) fn leak_lines(leaks: &[Leak], style: Style) -> String {
+    let mut out = String::new();
+    for leak in leaks {
         let severity = marks::severity(leak.severity, style.lang);
         let severity =
             if leak.severity == Severity::High { style.red(severity) } else { style.yellow(severity) };

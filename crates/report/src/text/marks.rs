@@ -93,6 +93,7 @@ pub(crate) fn level(criterion: &Criterion, lang: Lang) -> String {
     let mut out = match objective.direction {
         Direction::Below => lang.fill(Goal::Below, &[&pass]),
         Direction::Above => lang.fill(Goal::Above, &[&pass]),
+        Direction::Between if objective.low.is_none() => lang.fill(Goal::AtMost, &[&pass]),
         Direction::Between => lang.fill(Goal::Between, &[&maybe(objective.low, show), &pass]),
     };
     if let Some(alert) = objective.alert {
@@ -112,6 +113,7 @@ pub(crate) fn lack(lack: Lack, lang: Lang) -> String {
         Lack::InterpreterUnread => Goal::InterpreterUnread,
         Lack::NotTraced => Goal::NotTraced,
         Lack::NoCollections => Goal::NoCollections,
+        Lack::LowerBound => Goal::LowerBound,
         Lack::NotReadable => Goal::NotReadable,
     };
     lang.say(text).to_owned()

@@ -30,17 +30,26 @@ macro_rules! catalogue {
     };
 }
 
-mod baseline;
-mod fault;
-mod list;
-mod objectives;
-mod say;
+/// Lists the subjects: a file and its enum each.
+macro_rules! subjects {
+    ($($file:ident::$name:ident;)*) => {
+        $(mod $file;)*
+        $(pub use $file::$name;)*
 
-pub use baseline::Record;
-pub use fault::Fault;
-pub use list::List;
-pub use objectives::Goal;
-pub use say::Say;
+        #[cfg(test)]
+        const ALL: &[&[(&str, &str, &str)]] = &[$($name::WORDINGS),*];
+    };
+}
+
+subjects! {
+    baseline::Record;
+    compare::Compare;
+    fault::Fault;
+    list::List;
+    objectives::Goal;
+    process::Snapshot;
+    say::Say;
+}
 
 #[cfg(test)]
 mod tests {
@@ -48,9 +57,7 @@ mod tests {
 
     #[test]
     fn both_languages_take_the_same_values() {
-        for (name, en, zh) in
-            [Fault::WORDINGS, Goal::WORDINGS, List::WORDINGS, Record::WORDINGS, Say::WORDINGS].concat()
-        {
+        for (name, en, zh) in ALL.concat() {
             assert_eq!(en.matches("{}").count(), zh.matches("{}").count(), "{name}");
             assert!(!en.is_empty() && !zh.is_empty(), "{name}");
         }

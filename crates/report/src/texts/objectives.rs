@@ -19,6 +19,9 @@ catalogue! {
         Below: "< {}", "< {}";
         Above: "> {}", "> {}";
         Between: "{} – {}", "{} – {}";
+        AtMost: "≤ {}", "≤ {}";
+        LowerBound: "a lower bound: polling misses short pauses", "下界：轮询会漏掉短暂停";
+        Threads: "threads", "线程数";
         Alert: "alert at {}", "告警 {}";
         Interval: "({} … {})", "（{} … {}）";
         NotMeasured: "not measured", "未测量";
