@@ -117,6 +117,10 @@ pub(crate) enum Command {
     Compare(commands::compare::CompareArgs),
     /// Memory, mappings and descriptors of a process, now
     Snapshot(commands::snapshot::SnapshotArgs),
+    /// Which service and version of a fleet grows, asked of Prometheus
+    Fleet(commands::fleet::FleetArgs),
+    /// Prometheus alert rules made from the objectives
+    Rules(commands::rules::RulesArgs),
     /// Completions for a shell
     Completions(commands::completions::CompletionsArgs),
 }

@@ -5,6 +5,7 @@ mod baseline;
 mod comparison;
 mod criteria;
 mod derived;
+mod fleet;
 mod health;
 mod list;
 mod pauses;
@@ -18,6 +19,7 @@ pub use baseline::{
 pub use comparison::{COMPARE_SCHEMA, Comparison, Metric, Side};
 pub use criteria::{Criterion, Lack};
 pub use derived::{Collections, Derived, GcFigures, Leak, LeakKind, Level, MemoryFigures, Severity};
+pub use fleet::{FLEET_SCHEMA, Fleet, Group, Instance};
 pub use health::{CHECK_SCHEMA, Check, CheckedProcess, HEALTH_SCHEMA, Health};
 pub use list::{LIST_SCHEMA, ListedProcess, ProcessList, Unread};
 pub use pauses::{GenerationTotals, PauseLog};

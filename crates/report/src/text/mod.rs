@@ -2,6 +2,7 @@
 
 mod baseline;
 mod compare;
+mod fleet;
 mod gc;
 mod growth;
 mod health;
@@ -14,6 +15,7 @@ mod table;
 
 pub use baseline::baseline;
 pub use compare::compare;
+pub use fleet::fleet;
 pub use health::{check, health};
 pub use list::list;
 pub use objectives::{objectives, summary};

@@ -42,9 +42,11 @@ macro_rules! subjects {
 }
 
 subjects! {
+    alarm::Alarm;
     baseline::Record;
     compare::Compare;
     fault::Fault;
+    fleet::Fleet;
     list::List;
     objectives::Goal;
     process::Snapshot;
