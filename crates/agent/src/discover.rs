@@ -29,10 +29,12 @@ fn look(pid: i32) -> Option<Discovered> {
 
 /// What a process is, if it is Python or calls itself so.
 pub(crate) fn look_at(process: &Process) -> Option<Discovered> {
+    use m5_cpython::Error::{FreeThreaded, NotPython, Starting, Unsupported};
     let interpreter = Interpreter::attach(process);
     let keep = match &interpreter {
-        Ok(_) | Err(m5_cpython::Error::Unsupported { .. }) => true,
-        Err(m5_cpython::Error::NotPython { .. }) => false,
+        Ok(_) => true,
+        Err(Unsupported { .. } | FreeThreaded { .. } | Starting { .. }) => true,
+        Err(NotPython { .. }) => false,
         Err(_) => called_python(process),
     };
     (keep && process.alive()).then(|| Discovered { process: process.clone(), interpreter })
