@@ -14,6 +14,7 @@ pub mod layout;
 mod rings;
 mod version;
 mod version_text;
+mod symbols;
 
 pub use confirm::{Confidence, Origin};
 pub use error::{Error, Result};
@@ -22,3 +23,5 @@ pub use gcstate::{GC_SIZE_MAX, GcState, Generation, Population, decode_gc, decod
 pub use interpreter::{Interpreter, Thread};
 pub use rings::{RING_BLOCK, RingItem, decode_rings};
 pub use version::Version;
+pub use gcstate::{GcState, Generation, Interpreter, RingItem};
+pub use symbols::symbols;

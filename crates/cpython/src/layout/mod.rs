@@ -5,6 +5,8 @@
 
 mod generated;
 mod published;
+pub mod objects;
+mod tables;
 
 pub use generated::TABLES;
 pub use published::{Debugger, Published, PublishedAt};
