@@ -8,6 +8,7 @@ mod pause;
 mod poll;
 mod ring;
 mod tracer;
+pub mod tune;
 
 pub use error::{Error, Result};
 pub use pause::{Coverage, GenerationCoverage, Pause, PauseSource, SourceKind};
