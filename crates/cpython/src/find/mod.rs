@@ -84,9 +84,14 @@ mod tests {
     use super::*;
 
     fn map(path: &str, start: u64, offset: u64, executable: bool) -> Mapping {
-        let permissions = if executable { "r-xp" } else { "r--p" };
-        let line = format!("{start:x}-{:x} {permissions} {offset:08x} fd:01 12   {path}\n", start + 0x1000);
-        m5_target::parse_maps(&line).unwrap().remove(0)
+        Mapping {
+            start,
+            end: start + 0x1000,
+            offset,
+            executable,
+            path: path.to_owned(),
+            ..Mapping::default()
+        }
     }
 
     #[test]
