@@ -5,9 +5,8 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use clap::Args;
 use m5_agent::Discovered;
-use m5_cpython::Interpreter;
+use m5_agent::record::{redact, version};
 use m5_report::doc::{LIST_SCHEMA, ListedProcess, ProcessList, Unread};
-use m5_target::Process;
 
 /// Arguments of `m5 list`.
 #[derive(Debug, Args)]
@@ -25,7 +24,7 @@ fn listed(found: Discovered, ctx: &Ctx) -> ListedProcess {
     let process = &found.process;
     let status = process.status().unwrap_or_default();
     let (python, unread) = match found.interpreter {
-        Ok(interpreter) => (Some(version(&interpreter, process)), None),
+        Ok(interpreter) => (Some(version(process, &interpreter)), None),
         Err(error) => (None, Some(unread(error.into(), ctx))),
     };
     ListedProcess {
@@ -34,15 +33,9 @@ fn listed(found: Discovered, ctx: &Ctx) -> ListedProcess {
         uid: status.uid,
         python,
         rss_bytes: status.rss_bytes,
-        command: process.command().unwrap_or_default(),
+        command: redact(&process.command().unwrap_or_default()),
         unread,
     }
-}
-
-/// The whole version where the build tells it, else the layout's.
-fn version(interpreter: &Interpreter, process: &Process) -> String {
-    let whole = interpreter.version(process).map(|v| v.to_string());
-    whole.unwrap_or_else(|| interpreter.layout().name.to_owned())
 }
 
 fn unread(error: CliError, ctx: &Ctx) -> Unread {
