@@ -157,6 +157,7 @@ impl From<m5_gc::Error> for CliError {
         match error {
             m5_gc::Error::Cpython(error) => error.into(),
             m5_gc::Error::Target(error) => error.into(),
+            other => Self::Kernel { message: other.to_string() },
         }
     }
 }
