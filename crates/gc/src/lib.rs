@@ -3,6 +3,7 @@
 //! A [`PauseSource`] is a stream of pauses plus its coverage. The [`Tracer`] picks the best source that the
 //! build and the machine allow and says which and why.
 
+mod budget;
 mod choice;
 mod error;
 mod pause;

@@ -1,9 +1,8 @@
 //! Picks the best source that the build and the machine allow, and says which and why.
-#![allow(unsafe_code)]
 
 use crate::poll::PollSource;
 use crate::ring::RingSource;
-use crate::watch::{WatchSource, diagnose};
+use crate::watch::{Wanted, WatchSource, diagnose};
 use crate::{Choice, Coverage, Error, GenerationCoverage, Pause, PauseSource, Result, SourceKind};
 use m5_cpython::{GcState, Interpreter};
 use m5_target::Process;
@@ -33,7 +32,20 @@ impl Tracer {
     /// # Errors
     /// Where the interpreter cannot be read, or the source that was asked for cannot be had.
     pub fn attach(process: &Process, interpreter: &Interpreter, options: &TraceOptions) -> Result<Self> {
-        let (source, choice) = choose(process, interpreter, options)?;
+        Self::attach_seeded(process, interpreter, options, now_ns())
+    }
+
+    /// The same, with the seed of the chance that opens and closes the watch when the overhead is limited.
+    ///
+    /// # Errors
+    /// As [`Tracer::attach`].
+    pub fn attach_seeded(
+        process: &Process,
+        interpreter: &Interpreter,
+        options: &TraceOptions,
+        seed: u64,
+    ) -> Result<Self> {
+        let (source, choice) = choose(process, interpreter, options, seed)?;
         Ok(Self { source, reason: choice.to_string(), choice })
     }
 
@@ -84,36 +96,35 @@ fn choose(
     process: &Process,
     interpreter: &Interpreter,
     options: &TraceOptions,
+    seed: u64,
 ) -> Result<(Box<dyn PauseSource + Send>, Choice)> {
-    let (interpreter, pid) = (interpreter.clone(), process.pid());
+    let pid = process.pid();
     let records = interpreter.rings()?.is_some();
     let asked = |source| Choice::Asked { source };
-    let watch = || WatchSource::new(process, vec![interpreter.clone()], options.children);
+    let (children, max_overhead) = (options.children, options.max_overhead);
+    let watch = || WatchSource::new(process, interpreter, Wanted { children, max_overhead, seed });
     Ok(match options.source {
-        None if records => (Box::new(RingSource::new(interpreter, pid)?), Choice::Records),
+        None if records => (Box::new(RingSource::new(interpreter.clone(), pid)?), Choice::Records),
         None => match watch() {
             Ok(source) => (Box::new(source), Choice::Best),
             Err(error) => {
                 let obstacle = diagnose(error);
-                (Box::new(PollSource::new(interpreter, pid)?), Choice::Fallback { obstacle })
+                (Box::new(PollSource::new(interpreter.clone(), pid)?), Choice::Fallback { obstacle })
             }
         },
         Some(SourceKind::Ring) if !records => return Err(Error::NoRecords),
-        Some(kind @ SourceKind::Ring) => (Box::new(RingSource::new(interpreter, pid)?), asked(kind)),
+        Some(kind @ SourceKind::Ring) => (Box::new(RingSource::new(interpreter.clone(), pid)?), asked(kind)),
         Some(kind @ SourceKind::Watchpoint) => {
             let source = watch().map_err(|error| Error::Obstacle(diagnose(error)))?;
             (Box::new(source), asked(kind))
         }
-        Some(kind @ SourceKind::Poll) => (Box::new(PollSource::new(interpreter, pid)?), asked(kind)),
+        Some(kind @ SourceKind::Poll) => (Box::new(PollSource::new(interpreter.clone(), pid)?), asked(kind)),
     })
 }
 
 /// CLOCK_MONOTONIC, the clock of every pause.
 pub(crate) fn now_ns() -> u64 {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: `time` is a valid, exclusively borrowed timespec; this clock exists on every Linux.
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
-    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+    m5_target::monotonic_ns()
 }
 
 /// Seen against happened: the interpreter's counters at the start and now.
