@@ -46,8 +46,8 @@ pub struct GenerationCoverage {
 pub struct Coverage {
     /// By generation.
     pub generations: [GenerationCoverage; 3],
-    /// Pauses in the stream whose generation is not known.
-    pub unlabelled: u64,
+    /// Pauses in the stream whose generation is not known, and those of them that no counter tells any more.
+    pub unlabelled: GenerationCoverage,
     /// Records known to be lost (overflow, throttling, overwritten).
     pub lost: u64,
     /// Nanoseconds during which the source was open.
@@ -60,13 +60,13 @@ impl Coverage {
     /// Pauses in the stream.
     #[must_use]
     pub fn seen(&self) -> u64 {
-        self.generations.iter().map(|g| g.seen).sum::<u64>() + self.unlabelled
+        self.generations.iter().map(|g| g.seen).sum::<u64>() + self.unlabelled.seen
     }
 
     /// Collections by the interpreter's counters.
     #[must_use]
     pub fn happened(&self) -> u64 {
-        self.generations.iter().map(|g| g.happened).sum()
+        self.generations.iter().map(|g| g.happened).sum::<u64>() + self.unlabelled.happened
     }
 
     /// Seen over happened; `None` where nothing happened.

@@ -46,6 +46,8 @@ pub(crate) struct Collector {
     spans: Vec<Span>,
     seen: [u64; 3],
     unlabelled: u64,
+    /// Pauses without a generation since the counters were last read.
+    untold: u64,
     /// Nothing that began before is trusted.
     blind_until: u64,
     /// Events so far.
@@ -74,6 +76,7 @@ impl Collector {
             spans: Vec::new(),
             seen: [0; 3],
             unlabelled: 0,
+            untold: 0,
             blind_until: 0,
             events: 0,
             doubt: None,
@@ -94,8 +97,9 @@ impl Collector {
             return;
         }
         span.label = span.label.or(labels.otherwise);
-        if let Some(generation) = span.label {
-            self.now.collections[usize::from(generation)] += 1;
+        match span.label {
+            Some(generation) => self.now.collections[usize::from(generation)] += 1,
+            None => self.untold += 1,
         }
         self.spans.push(span);
     }
@@ -122,6 +126,7 @@ impl Collector {
             self.classifier.set(state.collecting);
         }
         self.now = now;
+        self.untold = 0;
         let quiet = settled && agree && !state.collecting;
         if quiet {
             if let Some(before) = self.aligned {
@@ -206,7 +211,8 @@ impl Collector {
             of.seen += self.seen[g];
             of.happened += self.now.collections[g].saturating_sub(start[g]);
         }
-        coverage.unlabelled += self.unlabelled;
+        coverage.unlabelled.seen += self.unlabelled;
+        coverage.unlabelled.happened += self.untold;
         coverage.lost += self.classifier.torn;
     }
 }

@@ -201,8 +201,14 @@ impl WatchSource {
         states: Vec<m5_cpython::Result<m5_cpython::GcState>>,
         settled: bool,
     ) -> Result<()> {
-        let mut result = Ok(());
-        for (tracked, state) in self.tracked.iter_mut().zip(states) {
+        let main = self.process.pid();
+        let is_main = |t: &Tracked| t.collector.pid == main && t.collector.interpreter.id() == 0;
+        let mut result = match self.tracked.iter().any(|t| t.gone && is_main(t)) {
+            true => Err(m5_target::Error::NoSuchProcess { pid: main }.into()),
+            false => Ok(()),
+        };
+        // What the rescan has just found has no state yet; what it found gone has one that means nothing.
+        for (tracked, state) in self.tracked.iter_mut().zip(states).filter(|(t, _)| !t.gone) {
             match state {
                 Ok(state) => {
                     if tracked.collector.reconcile(&state, settled)
@@ -356,8 +362,6 @@ impl PauseSource for WatchSource {
     }
 
     fn drain(&mut self, pauses: &mut Vec<Pause>) -> Result<()> {
-        let now = now_ns();
-        self.rescan(now);
         let before = now_ns();
         let states: Vec<_> = self.tracked.iter().map(|t| t.collector.interpreter.read()).collect();
         self.rings.drain(&mut self.pending);
@@ -368,6 +372,7 @@ impl PauseSource for WatchSource {
         for record in &records {
             self.handle(record);
         }
+        self.rescan(before);
         let result = self.reconcile(states, settled);
         self.emit(pauses);
         if result.is_ok() {
