@@ -6,6 +6,7 @@
 mod budget;
 mod choice;
 mod error;
+mod kin;
 mod pause;
 mod perf;
 mod poll;
@@ -15,5 +16,5 @@ mod watch;
 
 pub use choice::{Choice, Obstacle};
 pub use error::{Error, Result};
-pub use pause::{Coverage, GenerationCoverage, Pause, PauseSource, SourceKind};
+pub use pause::{Coverage, Detail, GenerationCoverage, Pause, PauseSource, SourceKind};
 pub use tracer::{TraceOptions, Tracer};

@@ -7,11 +7,13 @@ use super::collector::Collector;
 use super::family::Attached;
 use super::window::Window;
 use crate::budget::{Budget, Step};
+use crate::kin::Kin;
 use crate::perf::{OpenError, Record, Sample};
 use crate::tracer::now_ns;
 use crate::{Coverage, Pause, PauseSource, Result, SourceKind};
 use m5_cpython::Interpreter;
 use m5_target::{Process, cpu_ns};
+use std::time::Duration;
 
 /// How often threads, processes and interpreters are listed again, in case one escaped.
 const RESCAN_NS: u64 = 1_000_000_000;
@@ -46,7 +48,7 @@ pub(crate) struct WatchSource {
     trap_ns: u64,
     start_ns: u64,
     scanned_ns: u64,
-    not_python: Vec<(i32, Option<std::path::PathBuf>)>,
+    kin: Option<Kin>,
     programs_so_far: u64,
 }
 
@@ -94,7 +96,7 @@ impl WatchSource {
             trap_ns,
             start_ns: now,
             scanned_ns: now,
-            not_python: Vec::new(),
+            kin: wanted.children.then(|| Kin::of(process.pid())),
             programs_so_far: 0,
         };
         let interpreters = main.all().map_err(|_| OpenError(libc::ESRCH))?;
@@ -133,20 +135,12 @@ impl WatchSource {
 
     /// Watches the Python programs among the descendants that no watched process was forked into.
     fn adopt(&mut self) {
-        if !self.children {
-            return;
-        }
-        for pid in Process::descendants(self.process.pid()).unwrap_or_default() {
-            let exe = std::fs::read_link(format!("/proc/{pid}/exe")).ok();
-            let known = self.tracked.iter().any(|t| t.collector.pid == pid && !t.gone);
-            if known || self.not_python.contains(&(pid, exe.clone())) {
-                continue;
-            }
-            let Ok(process) = Process::open(pid) else { continue };
-            match Interpreter::attach(&process).and_then(|main| main.all()) {
-                Ok(all) => _ = self.attach(&process, &all),
-                Err(_) => self.not_python.push((pid, exe)),
-            }
+        let Some(kin) = &mut self.kin else { return };
+        let tracked = &self.tracked;
+        let known = |pid| tracked.iter().any(|t| t.collector.pid == pid && !t.gone);
+        for (process, interpreters) in kin.new_programs(known) {
+            // What cannot be watched is not claimed either.
+            let _ = self.attach(&process, &interpreters);
         }
     }
 
@@ -359,6 +353,10 @@ impl WatchSource {
 impl PauseSource for WatchSource {
     fn kind(&self) -> SourceKind {
         SourceKind::Watchpoint
+    }
+
+    fn interval(&self) -> Duration {
+        Duration::from_millis(20)
     }
 
     fn drain(&mut self, pauses: &mut Vec<Pause>) -> Result<()> {

@@ -116,7 +116,7 @@ pub(crate) fn drain_until<T: Send>(
     })
 }
 
-fn truth(words: &[u64]) -> Truth {
+pub(crate) fn truth(words: &[u64]) -> Truth {
     Truth { start: words[0], stop: words[1], generation: words[2] as u8, collected: words[3] }
 }
 
