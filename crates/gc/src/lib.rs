@@ -3,8 +3,10 @@
 //! A [`PauseSource`] is a stream of pauses plus its coverage. The [`Tracer`] picks the best source that the
 //! build and the machine allow and says which and why.
 
+mod budget;
 mod choice;
 mod error;
+mod kin;
 mod pause;
 mod perf;
 mod poll;
@@ -15,5 +17,5 @@ mod watch;
 
 pub use choice::{Choice, Obstacle};
 pub use error::{Error, Result};
-pub use pause::{Coverage, GenerationCoverage, Pause, PauseSource, SourceKind};
+pub use pause::{Coverage, Detail, GenerationCoverage, Pause, PauseSource, SourceKind};
 pub use tracer::{TraceOptions, Tracer};
