@@ -24,9 +24,10 @@ mod smaps;
 mod sockets;
 mod stat;
 mod threads;
+mod write;
 
 pub use cgroup::Cgroup;
-pub use clock::{boot_unix_seconds, monotonic_ns, ticks_per_second, unix_ns};
+pub use clock::{boot_unix_seconds, cpu_ns, monotonic_ns, ticks_per_second, unix_ns};
 pub use error::{Error, Result};
 pub use fds::{FdCounts, FdKind};
 pub use fork::{ForkedChild, fork};
@@ -44,3 +45,4 @@ pub use sampler::{Reading, Sampler};
 pub use smaps::{MappedMemory, parse_smaps};
 pub use sockets::{ConnectionGroup, SocketTable, TcpSocket};
 pub use stat::{Rollup, Stat, Status};
+pub use write::write_memory;
