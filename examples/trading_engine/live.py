@@ -9,6 +9,7 @@ import logging
 import os
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,9 +17,11 @@ from pathlib import Path
 from trading_engine.engine import Engine
 from trading_engine.faults import Injector
 from trading_engine.feed import Feed
+from trading_engine.optimized.collector import IDLE_CHECK_NS, ROOM_NS
 from trading_engine.source import record_source, source_options
 
 log = logging.getLogger("trading_engine")
+_PUNCTUAL = 0.001  # seconds a timer may be late on a loop that is idle
 _EXCHANGE_GOODBYE = 5.0  # seconds for the exchange's process to leave
 
 
@@ -96,9 +99,12 @@ async def run_live(args: argparse.Namespace, engine: Engine) -> dict[str, object
         async with exchange(args) as (address, exchange_pid):
             injector = Injector(args.fault, address) if args.fault else None
             feed = Feed(address, args.symbols, args.connections, _handler(engine, injector))
+            watch = asyncio.ensure_future(_tell_idle(engine))
             try:
                 await _run_feed(args, feed, stop, address, exchange_pid)
             finally:
+                watch.cancel()
+                await asyncio.gather(watch, return_exceptions=True)
                 await feed.stop()
                 if injector is not None:
                     await injector.close()
@@ -143,3 +149,15 @@ async def _run_feed(
         for task in (finished, stopped, ready):
             task.cancel()
         await asyncio.gather(finished, stopped, ready, return_exceptions=True)
+
+
+async def _tell_idle(engine: Engine) -> None:
+    """Tells the engine when the loop has nothing to do: when a timer comes on time."""
+    if engine.on_idle is None:
+        return
+    loop = asyncio.get_running_loop()
+    while True:
+        due = loop.time() + IDLE_CHECK_NS / 1e9
+        await asyncio.sleep(due - loop.time())
+        on_time = loop.time() - due < _PUNCTUAL
+        engine.on_idle(time.monotonic_ns(), ROOM_NS if on_time else 0)
