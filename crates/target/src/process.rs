@@ -136,12 +136,20 @@ impl Process {
     /// # Errors
     /// As the kernel says.
     pub fn connections(&self, inodes: &[u64]) -> Result<Vec<ConnectionGroup>> {
+        Ok(self.socket_table()?.groups(inodes))
+    }
+
+    /// The TCP sockets of its network namespace.
+    ///
+    /// # Errors
+    /// As the kernel says.
+    pub fn socket_table(&self) -> Result<SocketTable> {
         let mut table = SocketTable::default();
         table.add(&self.text("net/tcp")?);
         if let Ok(v6) = self.text("net/tcp6") {
             table.add(&v6);
         }
-        Ok(table.groups(inodes))
+        Ok(table)
     }
 
     /// The memory cgroup, where one can be read.
@@ -174,7 +182,7 @@ impl Process {
         Ok(dir.filter_map(|e| e.ok()?.file_name().to_str()?.parse().ok()).collect())
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.proc_root.join(self.identity.pid.to_string()).join(name)
     }
 

@@ -1,0 +1,12 @@
+//! More than one machine: an existing Prometheus (or what speaks its API) is asked which service and version
+//! grows, and m5's own verdict is run on the floors of the worst.
+
+mod client;
+mod queries;
+mod rank;
+mod survey;
+
+pub use client::{Client, FleetError, Series};
+pub use queries::Queries;
+pub use rank::{Group, Instance, rank};
+pub use survey::{Survey, SurveyOptions, survey};
