@@ -11,6 +11,7 @@ import logging
 import os
 import resource
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from trading_engine import __version__, deps
@@ -147,18 +148,22 @@ def _run(args: argparse.Namespace) -> dict[str, object]:
     engine = build(args, orders, collector)
     with contextlib.ExitStack() as stack:
         stack.callback(orders.close)
-        if collector is not None:
-            collector.start()
-            stack.callback(collector.stop)
-        if meter is not None:
-            meter.start()
-            stack.callback(meter.stop)
+
+        def ready() -> None:
+            """The warm-up is over: what is measured begins, what is managed is taken over."""
+            if collector is not None:
+                collector.start()
+                stack.callback(collector.stop)
+            if meter is not None:
+                meter.start()
+                stack.callback(meter.stop)
+
         if args.offline:
-            measured = _offline(args, engine)
+            measured = _offline(args, engine, ready)
         else:
             from trading_engine.live import run_live
 
-            measured = asyncio.run(run_live(args, engine))
+            measured = asyncio.run(run_live(args, engine, ready))
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     if meter is not None:
         measured["gc"] = meter.summary()
@@ -173,11 +178,14 @@ def _run(args: argparse.Namespace) -> dict[str, object]:
     }
 
 
-def _offline(args: argparse.Namespace, engine: Engine) -> dict[str, object]:
+def _offline(args: argparse.Namespace, engine: Engine, ready: Callable[[], None]) -> dict[str, object]:
     from trading_engine.faults import Injector
-    from trading_engine.offline import run_offline
+    from trading_engine.offline import run_offline, warm
 
     records, _ = record_source(args)
+    if args.warm_up:
+        records = warm(engine, records, args.warm_up)
+    ready()
     injector = Injector(args.fault) if args.fault else None
     try:
         return run_offline(engine, records, injector)

@@ -8,7 +8,8 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from trading_engine import strategy
-from trading_engine.market import CandleStore, OrderBook, Tick, TickStore, indicators
+from trading_engine.frames import CandleStore, indicators
+from trading_engine.market import OrderBook, Tick, TickStore
 from trading_engine.orders import OrderLog, order_line
 from trading_engine.settings import ORDER_HISTORY, WINDOW
 from trading_engine.wire import symbol_name

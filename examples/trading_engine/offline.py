@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from itertools import islice
+from itertools import chain, islice
 
 from trading_engine.engine import Engine
 from trading_engine.faults import Injector
@@ -19,6 +19,17 @@ from trading_engine.optimized.collector import IDLE_CHECK_NS, ROOM_NS
 from trading_engine.wire import Record, encode_tick
 
 _BLOCK = 1024
+
+
+def warm(engine: Engine, records: Iterator[Record], seconds: float) -> Iterator[Record]:
+    """Handles the first `seconds` of event time without measuring; the records that follow."""
+    end: int | None = None
+    for record in records:
+        end = end or record[1] + int(seconds * 1e9)
+        if record[1] >= end:
+            return chain((record,), records)
+        engine.on_message(encode_tick(record, 0))
+    return records
 
 
 def run_offline(

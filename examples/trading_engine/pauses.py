@@ -26,6 +26,11 @@ class PauseMeter:
         """Ends counting."""
         gc.callbacks.remove(self._called)
 
+    def clear(self) -> None:
+        """Forgets what was counted."""
+        for histogram in (*self.generations, self.in_path):
+            histogram.clear()
+
     def _called(self, phase: str, info: dict[str, Any]) -> None:
         if phase == "start":
             self._started = time.perf_counter_ns()

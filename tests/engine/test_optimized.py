@@ -7,7 +7,7 @@ import random
 
 import pytest
 from support import live, run
-from trading_engine import market, ticks, wire
+from trading_engine import frames, market, ticks, wire
 from trading_engine.naive import NaiveEngine
 from trading_engine.offline import run_offline
 from trading_engine.optimized.book import ArrayBook
@@ -89,7 +89,7 @@ def test_the_tick_ring_forgets_the_oldest():
 
 def test_candles_and_indicators_equal_a_computation_over_the_window():
     generator = random.Random(6)
-    light, heavy = CandleRing(), market.CandleStore(["S000"])
+    light, heavy = CandleRing(), frames.CandleStore(["S000"])
     ts, price = 0, 6400
     for seq in range(6_000):
         ts += generator.randint(1, 400_000_000)
@@ -100,7 +100,7 @@ def test_candles_and_indicators_equal_a_computation_over_the_window():
         if closed and light.count % 50 < 3:
             window = heavy.window("S000", 200)
             assert light.window(200) == [tuple(row) for row in window.to_numpy().tolist()]
-            expected, seen = market.indicators(window), light.indicators()
+            expected, seen = frames.indicators(window), light.indicators()
             if expected is None:
                 assert seen is None
                 continue

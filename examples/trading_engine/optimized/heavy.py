@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from trading_engine import market
-from trading_engine.settings import WINDOW
-from trading_engine.strategy import Indicators
 
 
 class NaiveTicks:
@@ -39,19 +37,3 @@ class NaiveBook:
     def spread(self) -> float:
         """Best ask less best bid."""
         return self._book.spread
-
-
-class NaiveCandles:
-    """A DataFrame a symbol, and indicators over a copy of its tail."""
-
-    def __init__(self, symbol: str) -> None:
-        self._symbol = symbol
-        self._store = market.CandleStore([symbol])
-
-    def add(self, seq: int, ts: int, side: int, flags: int, qty: int, price: float) -> bool:
-        """Takes a trade; True when a candle closed."""
-        return self._store.add(market.Tick(self._symbol, seq, ts, side, flags, qty, price))
-
-    def indicators(self) -> Indicators | None:
-        """What the strategy looks at."""
-        return market.indicators(self._store.window(self._symbol, WINDOW))

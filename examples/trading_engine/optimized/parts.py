@@ -72,8 +72,10 @@ def _light_candles() -> Callable[[int], Candles]:
 
 
 def _naive(name: str) -> Callable[[int], Any]:
-    """A part of the naive engine, imported (with pandas) only when asked for."""
-    from trading_engine.optimized import heavy
-
+    """A part of the naive engine; pandas comes with the candles alone."""
+    if name == "NaiveCandles":
+        from trading_engine.optimized import heavy_candles as heavy
+    else:
+        from trading_engine.optimized import heavy
     made = getattr(heavy, name)
     return lambda index: made(symbol_name(index))
