@@ -24,11 +24,13 @@ pub fn discover() -> m5_target::Result<Vec<Discovered>> {
 }
 
 fn look(pid: i32) -> Option<Discovered> {
+    use m5_cpython::Error::{FreeThreaded, NotPython, Starting, Unsupported};
     let process = Process::open(pid).ok()?;
     let interpreter = Interpreter::attach(&process);
     let keep = match &interpreter {
-        Ok(_) | Err(m5_cpython::Error::Unsupported { .. }) => true,
-        Err(m5_cpython::Error::NotPython { .. }) => false,
+        Ok(_) => true,
+        Err(Unsupported { .. } | FreeThreaded { .. } | Starting { .. }) => true,
+        Err(NotPython { .. }) => false,
         Err(_) => called_python(&process),
     };
     (keep && process.alive()).then_some(Discovered { process, interpreter })

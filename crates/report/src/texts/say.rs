@@ -4,5 +4,6 @@ catalogue! {
     /// Notes for the person at the terminal.
     Say {
         OnlyProcess: "Looking at the only Python process: PID {} ({})", "正在分析唯一的 Python 进程：PID {}（{}）";
+        Progress: "RSS {} · {} GC pauses · {} left", "RSS {} · {} 次 GC 暂停 · 剩余 {}";
     }
 }
