@@ -16,6 +16,9 @@ pub(super) const WARMUP_SECONDS: f64 = 120.0;
 /// Time to watch after the warm-up at least, seconds.
 pub(super) const MIN_SECONDS: f64 = 300.0;
 
+/// A change of level inside a block explains at least this part of its spread.
+const SPLIT: f64 = 0.85;
+
 /// A series ready to be judged. Times are parts of the window (0 to 1), values are parts of `level`.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Blocks {
@@ -81,7 +84,8 @@ pub(super) fn cut(run: &[Point], options: &Options<'_>) -> Option<Blocks> {
     let x = |t: f64| (t - first.t) / seconds;
     for (i, block) in chunks.iter().enumerate() {
         if let Some(saw) = &saw {
-            let Some((t, v, u)) = saw.mean(block) else { continue };
+            let Some((block, u)) = saw.level(block) else { continue };
+            let (t, v) = floor(&block, 0.0, options.floors)?;
             blocks.x.push(x(t));
             blocks.y.push(v);
             phase.push(u);
@@ -137,11 +141,36 @@ fn slope_at(blocks: &[&[Point]], i: usize) -> f64 {
 /// The floor of a block: the mean of the lowest third of its values. It knows nothing of bursts, and parts of a
 /// unit show, where a plain quantile of whole numbers is a whole number.
 fn floor(block: &[Point], slope: f64, floors: bool) -> Option<(f64, f64)> {
+    let block = one_side(block, slope);
     let (t, _) = middle(block);
     let values = sorted(&block.iter().map(|p| p.v - slope * (p.t - t)).collect::<Vec<_>>());
     let kept = if floors { values.len() } else { values.len().div_ceil(3) };
     let lower = values.get(..kept).filter(|l| !l.is_empty())?;
     Some((t, lower.iter().sum::<f64>() / lower.len() as f64))
+}
+
+/// A block in which the level changes is the longer side of that change, or the lower one where that is long
+/// enough: a floor between two levels would be neither.
+fn one_side(block: &[Point], slope: f64) -> &[Point] {
+    let n = block.len() as f64;
+    let value = |p: &Point| p.v - slope * p.t;
+    let mean = block.iter().map(value).sum::<f64>() / n;
+    let whole: f64 = block.iter().map(|p| (value(p) - mean).powi(2)).sum();
+    let (mut sum, mut best, mut at, mut rises) = (0.0, 0.0, 0, false);
+    for (i, p) in block.iter().enumerate().take(block.len().saturating_sub(1)) {
+        sum += value(p) - mean;
+        let left = i as f64 + 1.0;
+        let between = sum * sum * n / (left * (n - left));
+        if between > best {
+            (best, at, rises) = (between, i + 1, sum < 0.0);
+        }
+    }
+    if best < SPLIT * whole || block.len() < 4 {
+        return block;
+    }
+    let (left, right) = block.split_at(at);
+    let (lower, upper) = if rises { (left, right) } else { (right, left) };
+    if 3 * lower.len() >= block.len() { lower } else { upper }
 }
 
 impl Blocks {
