@@ -117,7 +117,8 @@ impl Judged {
     }
 
     fn verdict(&self, options: &Options<'_>) -> Verdict {
-        if self.growth >= SURE {
+        let growth = slopes(&self.fits, &self.shapes).quantile(0.5).unwrap_or(0.0);
+        if self.growth >= SURE && !self.blocks.load_may_explain(growth) {
             return Verdict::Growing;
         }
         if self.growth >= DOUBTFUL {
