@@ -44,6 +44,12 @@ impl Interpreter {
         Self::confirm(process, find(process)?)
     }
 
+    /// The same interpreter in a process that was forked from this one: every address is the same there.
+    #[must_use]
+    pub fn in_fork(&self, pid: i32) -> Self {
+        Self { memory: LiveMemory::new(pid), ..self.clone() }
+    }
+
     /// Confirms the layout of an interpreter that [`find`] found.
     ///
     /// # Errors
@@ -227,6 +233,23 @@ impl Interpreter {
         let block = self.memory.u64(self.gc + pointer)?;
         let bytes: [u8; RING_BLOCK] = self.memory.bytes(block)?;
         Ok(Some(decode_rings(&bytes)))
+    }
+
+    /// What speaks against writing into this collector's settings now; `None` where nothing does.
+    ///
+    /// # Errors
+    /// As the kernel says.
+    pub fn doubt_before_write(&self) -> Result<Option<String>> {
+        Ok(confirm::doubt_before_write(&self.memory, self.gc, &self.layout, self.confidence)?)
+    }
+
+    /// Whether `gc.freeze` has put objects out of the collector's sight.
+    ///
+    /// # Errors
+    /// As the kernel says.
+    pub fn frozen(&self) -> Result<bool> {
+        let head = self.gc.wrapping_add(self.layout.permanent);
+        Ok(self.memory.u64(head)? & !3 != head)
     }
 
     /// The interpreter's threads, newest first.

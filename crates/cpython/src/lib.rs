@@ -5,7 +5,6 @@
 
 mod confirm;
 mod decode;
-mod detect;
 pub mod elf;
 mod error;
 mod find;
@@ -14,15 +13,19 @@ mod interpreter;
 pub mod layout;
 mod symbols;
 mod rings;
+mod symbols;
 mod version;
 mod version_text;
 
 pub use confirm::{Confidence, Origin};
-pub use detect::{Detection, detect};
 pub use error::{Error, Result};
 pub use find::{Found, find};
 pub use symbols::symbols;
 pub use gcstate::{GC_SIZE_MAX, GcState, Generation, Population, decode_gc, decode_population};
 pub use interpreter::{Interpreter, Thread};
 pub use rings::{RING_BLOCK, RingItem, decode_rings};
+pub use gcstate::{GC_SIZE_MAX, GcState, Generation, Population, decode_gc, decode_population};
+pub use interpreter::{Interpreter, Thread};
+pub use rings::{RING_BLOCK, RingItem, decode_rings};
+pub use symbols::symbols;
 pub use version::Version;

@@ -18,6 +18,10 @@ pub use anchor::{Anchor, HeapError};
 pub use capture::{Capture, CaptureOptions, CaptureReport, Method, capture};
 pub use census::Census;
 pub use image::{Image, NothingElse, ReadOnly, Segment};
+mod anchor;
+mod capture;
+mod census;
+mod dict;
 mod diff;
 mod dominators;
 mod edges;
@@ -25,6 +29,8 @@ mod fd_holders;
 mod frames;
 mod graph;
 mod holders;
+mod huge;
+mod image;
 mod model;
 mod namer;
 mod names;
@@ -36,8 +42,12 @@ mod snapshot;
 mod stored_names;
 #[cfg(test)]
 mod testing;
+mod text;
 mod tree;
 
+pub use anchor::{Anchor, HeapError};
+pub use capture::{Capture, CaptureOptions, CaptureReport, Method, capture};
+pub use census::Census;
 pub use diff::{Culprit, Diff, TypeGrowth, diff};
 pub use dominators::Dominators;
 pub use fd_holders::FdHolder;
@@ -45,6 +55,7 @@ pub use holders::{
     ByType, Cause, Class, Describer, Held, Holder, HolderGroup, PathTree, TypeHolders, cause, classes,
     display_type, group_holders,
 };
+pub use image::{Image, NothingElse, ReadOnly, Segment};
 pub use model::{HeapGraph, Root, RootKind, TypeInfo};
 pub use namer::ImageNamer;
 pub use names::{EdgeName, EdgeNamer, NoNames};

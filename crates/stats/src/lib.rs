@@ -1,6 +1,7 @@
 //! Pure mathematics: quantiles, floors, trends, verdicts, comparison, objectives. Imports nothing of ours;
 //! time and randomness come in as arguments, so every answer can be replayed from stored samples.
 
+pub mod bootstrap;
 pub mod compare;
 pub mod leak_rule;
 pub mod objectives;
@@ -13,6 +14,6 @@ pub use leak_rule::{Chunk, LeakOutcome, LeakRule, leak_agreed, leak_per_iteratio
 pub use objectives::{Direction, Objective, ObjectivePatch, Objectives, ObjectivesPatch, Status, judge};
 pub use quantile::{Summary, median, quantile, rate, sorted, weighted_median};
 pub use verdict::{
-    Assessment, Confirmation, Forecast, Options, Point, Reason, Series, TimeToLimit, Verdict, assess, assess_with,
-    benjamini_hochberg, rates,
+    Assessment, Confirmation, Forecast, Options, Point, Reason, Series, TimeToLimit, Verdict, assess,
+    assess_with, benjamini_hochberg, rates,
 };

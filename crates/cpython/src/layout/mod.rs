@@ -5,6 +5,8 @@
 
 pub mod objects;
 mod generated;
+mod generated;
+pub mod objects;
 mod published;
 
 pub use generated::TABLES;

@@ -144,6 +144,8 @@ fn dictionary(image: &Image, layout: &ObjectLayout, at: u64, desc: &TypeDesc) ->
     } else {
         0
     };
+    let values =
+        if dict.values.is_some() && !dict.embedded { (dict.keys.count + dict.keys.usable) * 8 } else { 0 };
     let order = if desc.kind == Kind::OrderedDict {
         /// A node: key, hash, two links.
         const NODE: u64 = 32;
