@@ -1,5 +1,11 @@
 //! `analyse PID [fork|freeze|live]`: census, references, roots and their self-check, with times.
-#![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout, clippy::expect_used, clippy::indexing_slicing)]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::expect_used,
+    clippy::indexing_slicing
+)]
 use m5_heap::{Analysis, Anchor, CaptureOptions, Method, RootKind, capture};
 use m5_target::Process;
 use std::collections::BTreeMap;
@@ -25,7 +31,8 @@ fn main() {
     let mut kinds: BTreeMap<RootKind, usize> = BTreeMap::new();
     for r in &analysis.graph.roots {
         *kinds.entry(r.kind).or_default() += 1;
-        if matches!(r.kind, RootKind::Frame | RootKind::Native | RootKind::Unexplained) && kinds[&r.kind] < 12 {
+        if matches!(r.kind, RootKind::Frame | RootKind::Native | RootKind::Unexplained) && kinds[&r.kind] < 12
+        {
             let t = analysis.graph.type_id[r.object as usize];
             println!("  {:?} {} -> {}", r.kind, r.name, analysis.graph.types[t as usize].name);
         }

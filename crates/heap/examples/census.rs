@@ -18,7 +18,13 @@ fn main() {
     println!("{:?}", taken.report);
     let t = Instant::now();
     let census = Census::take(&taken.image, &anchor);
-    println!("{} objects, {} types, {:?}, {:?}", census.len(), census.types.descs.len(), t.elapsed(), census.pools);
+    println!(
+        "{} objects, {} types, {:?}, {:?}",
+        census.len(),
+        census.types.descs.len(),
+        t.elapsed(),
+        census.pools
+    );
     let mut counts = vec![0u64; census.types.descs.len()];
     for t in &census.type_of {
         counts[*t as usize] += 1;
@@ -29,6 +35,14 @@ fn main() {
         println!("{:>9} {}", counts[*i], census.types.descs[*i].name);
     }
     for r in census.heaps.regions.iter().take(8) {
-        println!("{:?} {:#x}..{:#x} broken {} chunks {} top {:?}", r.kind, r.start, r.end, r.broken, r.chunks.len(), r.top);
+        println!(
+            "{:?} {:#x}..{:#x} broken {} chunks {} top {:?}",
+            r.kind,
+            r.start,
+            r.end,
+            r.broken,
+            r.chunks.len(),
+            r.top
+        );
     }
 }

@@ -73,8 +73,8 @@ impl Anchor {
         arenas: Option<(u64, u64)>,
     ) -> Result<Self, HeapError> {
         let minor = interpreter.layout().minor;
-        let layout =
-            objects(minor).ok_or_else(|| HeapError::Unsupported(format!("no table for version 3.{minor}")))?;
+        let layout = objects(minor)
+            .ok_or_else(|| HeapError::Unsupported(format!("no table for version 3.{minor}")))?;
         Ok(Self {
             layout,
             runtime: interpreter.runtime(),

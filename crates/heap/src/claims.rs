@@ -32,7 +32,9 @@ pub(crate) fn assign(image: &Image, anchor: &Anchor, census: &Census) -> Claims 
             if pointer < 4096 || pointer % 8 != 0 || taken.contains(&pointer) {
                 continue;
             }
-            let Some(bytes) = block(image, anchor, census, pointer).filter(|b| *b <= LARGEST) else { continue };
+            let Some(bytes) = block(image, anchor, census, pointer).filter(|b| *b <= LARGEST) else {
+                continue;
+            };
             let is_object = [0, 16, 32].iter().any(|o| census.index.get(image, pointer + o).is_some());
             if !is_object && taken.insert(pointer) {
                 claims.entry(object).or_default().push((pointer, bytes));

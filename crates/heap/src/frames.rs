@@ -41,9 +41,8 @@ impl Frame {
     /// `function at file.py:12`, with the line where the function begins.
     pub(crate) fn name(&self, walker: &Walker<'_>) -> String {
         let (image, layout) = (walker.image, walker.anchor.layout);
-        let string = |offset: u16| {
-            image.word(self.code + u64::from(offset)).and_then(|s| text::of(image, layout, s))
-        };
+        let string =
+            |offset: u16| image.word(self.code + u64::from(offset)).and_then(|s| text::of(image, layout, s));
         let function = string(layout.code_name).unwrap_or_else(|| "?".to_owned());
         let file = string(layout.code_file).unwrap_or_else(|| "?".to_owned());
         let file = file.rsplit('/').next().unwrap_or(&file);

@@ -25,7 +25,8 @@ pub(crate) fn build(image: &Image, anchor: &Anchor, census: &Census, claims: &Cl
         .par_iter()
         .map(|start| {
             let objects = *start as u32..(*start + BATCH).min(count) as u32;
-            let mut batch = Batch { counts: Vec::with_capacity(BATCH), targets: Vec::with_capacity(BATCH * 2) };
+            let mut batch =
+                Batch { counts: Vec::with_capacity(BATCH), targets: Vec::with_capacity(BATCH * 2) };
             for object in objects {
                 let before = batch.targets.len();
                 let mut see = |target: u64, _| batch.targets.extend(walker.object(target));
@@ -37,7 +38,12 @@ pub(crate) fn build(image: &Image, anchor: &Anchor, census: &Census, claims: &Cl
         .collect();
     let total: usize = batches.iter().map(|b| b.targets.len()).sum();
     let mut graph = HeapGraph {
-        types: census.types.descs.iter().map(|d| TypeInfo { name: d.name.clone(), address: d.address }).collect(),
+        types: census
+            .types
+            .descs
+            .iter()
+            .map(|d| TypeInfo { name: d.name.clone(), address: d.address })
+            .collect(),
         address: census.address.clone(),
         type_id: census.type_of.clone(),
         size: shallow_sizes(image, anchor, census),

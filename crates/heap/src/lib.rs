@@ -9,19 +9,6 @@ mod capture;
 mod census;
 mod claims;
 mod dict;
-mod huge;
-mod image;
-mod text;
-
-pub use analysis::{Analysis, SelfCheck};
-pub use anchor::{Anchor, HeapError};
-pub use capture::{Capture, CaptureOptions, CaptureReport, Method, capture};
-pub use census::Census;
-pub use image::{Image, NothingElse, ReadOnly, Segment};
-mod anchor;
-mod capture;
-mod census;
-mod dict;
 mod diff;
 mod dominators;
 mod edges;
@@ -45,6 +32,7 @@ mod testing;
 mod text;
 mod tree;
 
+pub use analysis::{Analysis, SelfCheck};
 pub use anchor::{Anchor, HeapError};
 pub use capture::{Capture, CaptureOptions, CaptureReport, Method, capture};
 pub use census::Census;

@@ -158,7 +158,8 @@ impl Finder<'_> {
                     Kind::Type => walker.census.types.number(own).and_then(|n| walker.census.types.get(n)),
                     _ => None,
                 };
-                let name = name.map_or_else(|| format!("static {}", desc.name), |t| format!("type {}", t.name));
+                let name =
+                    name.map_or_else(|| format!("static {}", desc.name), |t| format!("type {}", t.name));
                 self.roots.push(Root { object, kind: RootKind::Static, name });
             }
         }
@@ -218,7 +219,10 @@ impl Finder<'_> {
         for chunk in walker.census.heaps.regions.iter().flat_map(|r| &r.chunks).filter(|c| !c.free()) {
             let object = [0, 16, 32].iter().any(|o| walker.object(chunk.address + o).is_some());
             let bytes = walker.image.tail(chunk.address).filter(|_| !object).unwrap_or(&[]);
-            look(bytes.get(..bytes.len().min(chunk.usable() as usize)).unwrap_or(&[]), "a native memory block");
+            look(
+                bytes.get(..bytes.len().min(chunk.usable() as usize)).unwrap_or(&[]),
+                "a native memory block",
+            );
         }
         found
     }

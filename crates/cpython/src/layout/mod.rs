@@ -3,8 +3,6 @@
 //! Offsets are taken with `offsetof` from each version's internal headers (`layouts/generate.py`) and are
 //! confirmed against the live process before use (see [`crate::Interpreter::attach`]).
 
-pub mod objects;
-mod generated;
 mod generated;
 pub mod objects;
 mod published;

@@ -72,7 +72,8 @@ impl Walker<'_> {
             let tuple = self.image.word(code + offset).unwrap_or(0);
             self.image.word(tuple + 16).unwrap_or(0).min(MOST_SLOTS)
         };
-        let named = u64::from(self.image.half(code + 28).unwrap_or(0)).min(MOST_SLOTS) + length(80) + length(88);
+        let named =
+            u64::from(self.image.half(code + 28).unwrap_or(0)).min(MOST_SLOTS) + length(80) + length(88);
         let first = at + locals;
         let stack = first + named * 8;
         let used = match depth {
@@ -92,7 +93,8 @@ impl Walker<'_> {
     pub(crate) fn interpreter_frame(&self, frame: u64, f: &FrameFields, see: &mut impl Visit) {
         let field = |offset: u16| self.image.word(frame + u64::from(offset)).unwrap_or(0);
         let code = field(f.code) & !7;
-        let is_code = self.object(code).and_then(|o| self.census.desc(o)).is_some_and(|d| d.kind == Kind::Code);
+        let is_code =
+            self.object(code).and_then(|o| self.census.desc(o)).is_some_and(|d| d.kind == Kind::Code);
         if !is_code {
             return;
         }
