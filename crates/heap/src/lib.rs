@@ -14,6 +14,7 @@ mod retained;
 mod snapfile;
 mod snapshot;
 mod stored_names;
+mod summary;
 #[cfg(test)]
 mod testing;
 mod tree;
@@ -32,4 +33,5 @@ pub use retained::Retained;
 pub use snapfile::{SnapfileError, read_snapshot, read_snapshot_from, save_snapshot, write_snapshot};
 pub use snapshot::{Coverage, Snapshot, SnapshotInfo};
 pub use stored_names::StoredNames;
+pub use summary::{Holding, Loose, Summary, SummaryOptions, TypeRow, summarize};
 pub use tree::MemoryTree;
