@@ -1,7 +1,7 @@
 //! The dominator tree for people: largest first, many alike as one, the small left out.
 
 use crate::retained::Children;
-use crate::{Describer, Dominators, HeapGraph, PathTree, Retained};
+use crate::{Describer, Dominators, HeapGraph, Retained};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
@@ -34,7 +34,6 @@ struct Grower<'a> {
     graph: &'a HeapGraph,
     dominators: &'a Dominators,
     retained: &'a Retained,
-    tree: &'a PathTree,
     describer: &'a Describer<'a>,
     children: Children,
     small: u64,
@@ -45,7 +44,6 @@ pub(super) fn holdings(
     graph: &HeapGraph,
     dominators: &Dominators,
     retained: &Retained,
-    tree: &PathTree,
     describer: &Describer<'_>,
 ) -> Vec<Holding> {
     let total: u64 = graph.size.iter().sum();
@@ -53,7 +51,6 @@ pub(super) fn holdings(
         graph,
         dominators,
         retained,
-        tree,
         describer,
         children: Children::of(dominators.idom()),
         small: (total as f64 * SMALL) as u64,
@@ -108,11 +105,18 @@ impl Grower<'_> {
     fn holding(&self, retained_bytes: u64, group: &[u32], depth: usize) -> Holding {
         let first = group.first().map_or(u32::MAX, |p| self.object(*p));
         let type_name = self.describer.type_name(first).to_owned();
-        let name = match group {
-            [_] if self.tree.path(first).is_some() => self.describer.holder(first).path,
-            _ => type_name.clone(),
+        let path = match group {
+            [_] => self.describer.holder(first).path,
+            _ => String::new(),
         };
-        let parts = self.below(group, depth + 1);
+        let name = if path.is_empty() { type_name.clone() } else { path };
+        let mut parts = self.below(group, depth + 1);
+        // A dictionary of attributes is its owner under another type.
+        if let Some(own) = parts.iter().position(|p| p.name == name && p.objects == 1) {
+            let own = parts.remove(own);
+            parts.extend(own.parts);
+            parts.sort_by_key(|p| std::cmp::Reverse(p.retained_bytes));
+        }
         Holding { name, type_name, objects: group.len() as u64, retained_bytes, parts }
     }
 }

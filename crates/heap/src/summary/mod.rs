@@ -85,7 +85,7 @@ pub fn summarize(snapshot: &Snapshot, options: &SummaryOptions) -> Summary {
         no_referrer,
         native,
         types,
-        holdings: holdings::holdings(graph, &dominators, &retained, &tree, &describer),
+        holdings: holdings::holdings(graph, &dominators, &retained, &describer),
     }
 }
 

@@ -31,7 +31,7 @@ fn types_holders_and_holdings() {
     assert_eq!((summary.garbage.objects, summary.no_referrer.objects), (1, 1));
     let module = &summary.holdings[0];
     assert_eq!((module.name.as_str(), module.type_name.as_str()), ("engine", "module"));
-    let feed = &module.parts[0].parts[0];
+    let feed = &module.parts[0];
     assert_eq!((feed.name.as_str(), feed.retained_bytes), ("engine.FEED", 100 * 64));
     let ticks = &feed.parts[0].parts[0];
     assert_eq!((ticks.name.as_str(), ticks.objects, ticks.retained_bytes), ("engine.Tick", 98, 98 * 64));

@@ -31,10 +31,12 @@ macro_rules! catalogue {
 }
 
 mod fault;
+mod heap;
 mod list;
 mod say;
 
 pub use fault::Fault;
+pub use heap::Heap;
 pub use list::List;
 pub use say::Say;
 
@@ -44,7 +46,7 @@ mod tests {
 
     #[test]
     fn both_languages_take_the_same_values() {
-        for (name, en, zh) in [Fault::WORDINGS, List::WORDINGS, Say::WORDINGS].concat() {
+        for (name, en, zh) in [Fault::WORDINGS, Heap::WORDINGS, List::WORDINGS, Say::WORDINGS].concat() {
             assert_eq!(en.matches("{}").count(), zh.matches("{}").count(), "{name}");
             assert!(!en.is_empty() && !zh.is_empty(), "{name}");
         }
