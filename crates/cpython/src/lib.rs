@@ -3,11 +3,27 @@
 //! A wrong offset gives plausible numbers and no crash, so a layout is used only after the live process has
 //! confirmed it; a build that fits none is refused with what was found.
 
+mod confirm;
+mod decode;
+mod detect;
+pub mod elf;
 mod error;
 mod find;
 mod gcstate;
+mod interpreter;
 pub mod layout;
+mod rings;
+mod version;
+mod version_text;
+mod symbols;
 
+pub use confirm::{Confidence, Origin};
+pub use detect::{Detection, detect};
 pub use error::{Error, Result};
 pub use find::{Found, find};
+pub use gcstate::{GC_SIZE_MAX, GcState, Generation, Population, decode_gc, decode_population};
+pub use interpreter::{Interpreter, Thread};
+pub use rings::{RING_BLOCK, RingItem, decode_rings};
+pub use version::Version;
 pub use gcstate::{GcState, Generation, Interpreter, RingItem};
+pub use symbols::symbols;

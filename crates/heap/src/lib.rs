@@ -26,6 +26,19 @@ pub use holders::{
     ByType, Cause, Class, Describer, Held, Holder, HolderGroup, PathTree, TypeHolders, cause, classes,
     display_type, group_holders,
 };
+mod anchor;
+mod capture;
+mod census;
+mod dict;
+mod huge;
+mod image;
+mod model;
+mod text;
+
+pub use anchor::{Anchor, HeapError};
+pub use capture::{Capture, CaptureOptions, CaptureReport, Method, capture};
+pub use census::Census;
+pub use image::{Image, NothingElse, ReadOnly, Segment};
 pub use model::{HeapGraph, Root, RootKind, TypeInfo};
 pub use names::{EdgeName, EdgeNamer, NoNames};
 pub use redact::{Redaction, is_plain_name};
