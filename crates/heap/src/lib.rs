@@ -3,10 +3,16 @@
 //! Capture gives an image; the census turns the image into objects and edges ([`HeapGraph`]); everything
 //! after that (retained sizes, holders, diffs, files, exports) works on the graph alone and touches no process.
 
+mod anchor;
+mod capture;
+mod census;
+mod dict;
 mod diff;
 mod dominators;
 mod fd_holders;
 mod holders;
+mod huge;
+mod image;
 mod model;
 mod names;
 mod redact;
@@ -17,8 +23,12 @@ mod stored_names;
 mod summary;
 #[cfg(test)]
 mod testing;
+mod text;
 mod tree;
 
+pub use anchor::{Anchor, HeapError};
+pub use capture::{Capture, CaptureOptions, CaptureReport, Method, capture};
+pub use census::Census;
 pub use diff::{Culprit, Diff, TypeGrowth, diff};
 pub use dominators::Dominators;
 pub use fd_holders::FdHolder;
@@ -26,18 +36,6 @@ pub use holders::{
     ByType, Cause, Class, Describer, Held, Holder, HolderGroup, PathTree, TypeHolders, cause, classes,
     display_type, group_holders,
 };
-mod anchor;
-mod capture;
-mod census;
-mod dict;
-mod huge;
-mod image;
-mod model;
-mod text;
-
-pub use anchor::{Anchor, HeapError};
-pub use capture::{Capture, CaptureOptions, CaptureReport, Method, capture};
-pub use census::Census;
 pub use image::{Image, NothingElse, ReadOnly, Segment};
 pub use model::{HeapGraph, Root, RootKind, TypeInfo};
 pub use names::{EdgeName, EdgeNamer, NoNames};

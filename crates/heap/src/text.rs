@@ -26,12 +26,7 @@ pub(crate) fn shape(image: &Image, address: u64) -> Option<StrShape> {
     // The bit field `state`: interned is 2 bits wide up to 3.11 and again in between, then 3 and 16 bits; all
     // builds seen keep `kind` as a 3-bit field behind it.
     let (kind, rest) = (state >> 2 & 7, state >> 5);
-    Some(StrShape {
-        length,
-        width: u64::from(kind),
-        compact: rest & 1 != 0,
-        ascii: rest & 2 != 0,
-    })
+    Some(StrShape { length, width: u64::from(kind), compact: rest & 1 != 0, ascii: rest & 2 != 0 })
 }
 
 /// The text of a compact string.

@@ -3,7 +3,7 @@
 use crate::{Error, Result};
 
 /// One mapping.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Mapping {
     /// First address.
     pub start: u64,

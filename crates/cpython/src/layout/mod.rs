@@ -4,9 +4,8 @@
 //! confirmed against the live process before use (see [`crate::Interpreter::attach`]).
 
 mod generated;
-mod published;
 pub mod objects;
-mod tables;
+mod published;
 
 pub use generated::TABLES;
 pub use published::{Debugger, Published, PublishedAt};

@@ -138,7 +138,14 @@ fn anonymous(image: &Image, map: &Mapping, taken: &[(u64, u64)], regions: &mut V
         } else if let Some(size) = mapped_chunk(image, at, map.end) {
             let chunk = Chunk::new(at + 16, size - 16, false);
             let kind = RegionKind::Mapped;
-            regions.push(Region { kind, start: at, end: at + size, broken: false, chunks: vec![chunk], top: None });
+            regions.push(Region {
+                kind,
+                start: at,
+                end: at + size,
+                broken: false,
+                chunks: vec![chunk],
+                top: None,
+            });
             at += size;
         } else {
             at = next_candidate(image, at);
@@ -178,7 +185,12 @@ fn thread_heap(image: &Image, at: u64, map_end: u64) -> Option<Region> {
     }
     let (arena, size) = (image.word(at)?, image.word(at + 16)?);
     let own = arena > at && arena < at + 64;
-    if size > HEAP_MAX || size < 4096 || size % 4096 != 0 || arena % 8 != 0 || !own && image.word(arena).is_none() {
+    if size > HEAP_MAX
+        || size < 4096
+        || size % 4096 != 0
+        || arena % 8 != 0
+        || !own && image.word(arena).is_none()
+    {
         return None;
     }
     let end = (at + size).min(map_end);
@@ -229,9 +241,10 @@ fn main_arena(image: &Image, regions: &[Region]) -> Option<u64> {
         let name = path.rsplit('/').next().unwrap_or(path);
         name.starts_with("libc.so") || name.starts_with("libc-")
     };
-    let data = image.segments().iter().filter(|s| {
-        image.maps().get(s.mapping as usize).is_some_and(|m| m.writable && libc(&m.path))
-    });
+    let data = image
+        .segments()
+        .iter()
+        .filter(|s| image.maps().get(s.mapping as usize).is_some_and(|m| m.writable && libc(&m.path)));
     for segment in data {
         let words = segment.bytes.as_chunks::<8>().0;
         if let Some(i) = words.iter().position(|w| u64::from_le_bytes(*w) == top) {
@@ -271,9 +284,8 @@ fn fast_bins(image: &Image, arena: u64, freed: &mut FxHashSet<u64>) {
 /// A singly linked list of free chunks by the address of the caller's memory. From glibc 2.32 on links are
 /// mixed with their own address; a link that leads to no chunk of the size is read the other way.
 fn list(image: &Image, head: u64, most: u32, size: u64, offset: u64, freed: &mut FxHashSet<u64>) {
-    let is_chunk = |at: u64| {
-        at % 16 == 0 && image.word(at.wrapping_sub(8)).is_some_and(|s| s & SIZE_BITS == size)
-    };
+    let is_chunk =
+        |at: u64| at % 16 == 0 && image.word(at.wrapping_sub(8)).is_some_and(|s| s & SIZE_BITS == size);
     let mut at = head;
     for _ in 0..most {
         if !is_chunk(at) || !freed.insert(at) {

@@ -201,7 +201,8 @@ fn qualified(image: &Image, anchor: &Anchor, address: u64, flags: u64) -> String
         return spelled.strip_prefix("builtins.").unwrap_or(&spelled).to_owned();
     }
     let qualname = image.word(address + u64::from(anchor.layout.qualname));
-    let qualname = qualname.and_then(|q| text::of(image, anchor.layout, q)).unwrap_or_else(|| spelled.clone());
+    let qualname =
+        qualname.and_then(|q| text::of(image, anchor.layout, q)).unwrap_or_else(|| spelled.clone());
     let module = image.word(address + tf::DICT).and_then(|d| {
         let value = dict::get(image, anchor.layout, d, "__module__")?;
         text::of(image, anchor.layout, value)

@@ -97,7 +97,9 @@ impl Fit {
         if x > 1.0 {
             // Where a rhythm or the load will stand is unknown: anywhere.
             let swings = self.model.columns().iter().map(|id| shapes.columns.get(usize::from(*id)));
-            let swings = (0..self.fixed).map(|i| i == 1 && self.loaded).chain(swings.map(|c| c.is_some_and(|c| c.swings())));
+            let swings = (0..self.fixed)
+                .map(|i| i == 1 && self.loaded)
+                .chain(swings.map(|c| c.is_some_and(|c| c.swings())));
             for ((r, b), _) in row.iter_mut().zip(&self.beta).zip(swings).filter(|(_, swings)| *swings) {
                 *r = 0.0;
                 swing += b * b;

@@ -163,7 +163,8 @@ fn resets(cells: &[Point]) -> Option<Vec<f64>> {
         if d > 0.0 {
             jumps += 1;
         } else {
-            let steepest = (i..(i + run + 1).min(changes.len())).min_by(|a, b| changes[*a].total_cmp(&changes[*b]))?;
+            let steepest =
+                (i..(i + run + 1).min(changes.len())).min_by(|a, b| changes[*a].total_cmp(&changes[*b]))?;
             let deepest = over_two[i..i + run].iter().copied().reduce(f64::min)?;
             drops.push((0.5 * (cells[steepest].t + cells[steepest + 1].t), -deepest));
         }
