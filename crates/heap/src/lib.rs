@@ -3,20 +3,26 @@
 //! Capture gives an image; the census turns the image into objects and edges ([`HeapGraph`]); everything
 //! after that (retained sizes, holders, diffs, files, exports) works on the graph alone and touches no process.
 
+mod analysis;
 mod anchor;
 mod capture;
 mod census;
 mod dict;
 mod diff;
 mod dominators;
+mod edges;
 mod fd_holders;
+mod frames;
+mod graph;
 mod holders;
 mod huge;
 mod image;
 mod model;
+mod namer;
 mod names;
 mod redact;
 mod retained;
+mod roots;
 mod snapfile;
 mod snapshot;
 mod stored_names;
@@ -26,6 +32,7 @@ mod testing;
 mod text;
 mod tree;
 
+pub use analysis::{Analysis, SelfCheck};
 pub use anchor::{Anchor, HeapError};
 pub use capture::{Capture, CaptureOptions, CaptureReport, Method, capture};
 pub use census::Census;
@@ -38,6 +45,7 @@ pub use holders::{
 };
 pub use image::{Image, NothingElse, ReadOnly, Segment};
 pub use model::{HeapGraph, Root, RootKind, TypeInfo};
+pub use namer::ImageNamer;
 pub use names::{EdgeName, EdgeNamer, NoNames};
 pub use redact::{Redaction, is_plain_name};
 pub use retained::Retained;
