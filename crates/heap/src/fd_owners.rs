@@ -55,8 +55,8 @@ pub(crate) fn fd_holders(
     let links = process.fd_links().unwrap_or_default();
     let sockets = process.socket_table().ok();
     let told = |(fd, link): (u32, String)| {
-        let group = socket_inode(&link)
-            .and_then(|inode| sockets.as_ref()?.groups(&[inode]).into_iter().next());
+        let group =
+            socket_inode(&link).and_then(|inode| sockets.as_ref()?.groups(&[inode]).into_iter().next());
         let owner = owners.get(&fd).copied();
         FdHolder {
             fd,

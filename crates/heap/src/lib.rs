@@ -12,6 +12,7 @@ mod diff;
 mod dominators;
 mod edges;
 mod fd_holders;
+mod fd_owners;
 mod frames;
 mod graph;
 mod holders;
@@ -27,6 +28,7 @@ mod snapfile;
 mod snapshot;
 mod stored_names;
 mod summary;
+mod take;
 #[cfg(test)]
 mod testing;
 mod text;
@@ -53,4 +55,5 @@ pub use snapfile::{SnapfileError, read_snapshot, read_snapshot_from, save_snapsh
 pub use snapshot::{Coverage, Snapshot, SnapshotInfo};
 pub use stored_names::StoredNames;
 pub use summary::{Holding, Loose, Summary, SummaryOptions, TypeRow, summarize};
+pub use take::take_snapshot;
 pub use tree::MemoryTree;

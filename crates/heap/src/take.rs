@@ -22,7 +22,11 @@ pub fn take_snapshot(
     let rss_bytes = process.status().ok().and_then(|s| s.rss_bytes);
     let taken_at = m5_target::unix_ns() as f64 / 1e9;
     let taken = capture(process, options)?;
-    let python = anchor.layout.name.to_owned();
+    let interpreter = m5_cpython::Interpreter::attach(process)?;
+    let python = match interpreter.version(process) {
+        Some(version) => version.to_string(),
+        None => interpreter.layout().name.to_owned(),
+    };
     let analysis = Analysis::of(&taken.image, anchor)?;
     let namer = analysis.namer(&taken.image);
     let tree = PathTree::of(&analysis.graph);

@@ -93,6 +93,14 @@ pub(crate) enum Format {
     Text,
     /// For programs
     Json,
+    /// One page for a browser, with nothing to fetch
+    Html,
+    /// For `go tool pprof`, speedscope, Pyroscope (gzipped)
+    Pprof,
+    /// Folded stacks for flame graphs
+    Folded,
+    /// For the memory panel of Chrome's developer tools
+    Heapsnapshot,
 }
 
 impl Format {
@@ -111,6 +119,10 @@ pub(crate) enum Command {
     Fleet(commands::fleet::FleetArgs),
     /// Prometheus alert rules made from the objectives
     Rules(commands::rules::RulesArgs),
+    /// What is in memory, who holds it, and where every byte of RSS went
+    Snapshot(commands::snapshot::SnapshotArgs),
+    /// What grew between two snapshots, and who holds it
+    Diff(commands::diff::DiffArgs),
     /// Completions for a shell
     Completions(commands::completions::CompletionsArgs),
 }

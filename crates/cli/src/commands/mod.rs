@@ -1,9 +1,11 @@
 //! The commands. Each file reads its arguments, asks an engine, and hands values to a report.
 
 pub(crate) mod completions;
+pub(crate) mod diff;
 pub(crate) mod fleet;
 pub(crate) mod list;
 pub(crate) mod rules;
+pub(crate) mod snapshot;
 
 use crate::args::Command;
 use crate::ctx::Ctx;
@@ -16,6 +18,8 @@ pub(crate) fn run(command: &Command, ctx: &Ctx) -> Result<Exit, CliError> {
         Command::List(args) => list::run(args, ctx),
         Command::Fleet(args) => fleet::run(args, ctx),
         Command::Rules(args) => rules::run(args, ctx),
+        Command::Snapshot(args) => snapshot::run(args, ctx),
+        Command::Diff(args) => diff::run(args, ctx),
         Command::Completions(args) => completions::run(args, ctx),
     }
 }

@@ -36,6 +36,9 @@ pub struct SnapshotDoc {
     /// Descriptors with their holders.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub fds: Vec<FdHolder>,
+    /// What grew between the full captures of a series.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub growth: Option<Diff>,
 }
 
 /// One cheap reading of the kernel's counters.

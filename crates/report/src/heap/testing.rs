@@ -111,5 +111,6 @@ pub(super) fn sample() -> SnapshotDoc {
         info: Some(snapshot.info),
         memory: snapshot.memory,
         fds: snapshot.fds,
+        growth: None,
     }
 }

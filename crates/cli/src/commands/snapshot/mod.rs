@@ -78,10 +78,8 @@ impl SnapshotArgs {
         let Some(asked) = &self.save else { return Ok(()) };
         let path = if asked.as_os_str().is_empty() { default_name(snapshot) } else { asked.clone() };
         let path = with_part(&path, part);
-        save_snapshot(snapshot, &path).map_err(|e| CliError::Write {
-            path: path.display().to_string(),
-            reason: e.to_string(),
-        })?;
+        save_snapshot(snapshot, &path)
+            .map_err(|e| CliError::Write { path: path.display().to_string(), reason: e.to_string() })?;
         let bytes = std::fs::metadata(&path).map_or(0, |m| m.len());
         ctx.note(Heap::Saved, &[&path.display(), &m5_report::units::bytes(bytes as f64)]);
         Ok(())
