@@ -98,7 +98,7 @@ pub enum Arenas {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ObjectLayout {
     /// Minor version: 12 for 3.12.
-    pub minor: u8,
+    pub minor: u32,
     /// Whether a negative 32-bit reference count means "lives forever".
     pub immortal: bool,
     /// Type flags of which any adds two words before the object.
@@ -145,6 +145,8 @@ pub struct ObjectLayout {
     pub builtins: u32,
     /// Likewise.
     pub threads: u32,
+    /// Of a thread state: the next one.
+    pub thread_next: u16,
     /// Of a thread state: the kernel's thread id (3.11 on), its `dict`, its first data stack chunk (3.11 on).
     pub native_thread: Option<u16>,
     /// Likewise.
@@ -204,6 +206,6 @@ pub mod type_fields {
 
 /// The layout for a minor version.
 #[must_use]
-pub fn objects(minor: u8) -> Option<&'static ObjectLayout> {
+pub fn objects(minor: u32) -> Option<&'static ObjectLayout> {
     OBJECTS.iter().find(|o| o.minor == minor)
 }

@@ -5,7 +5,7 @@ pub(crate) mod index;
 pub(crate) mod kind;
 pub(crate) mod pymalloc;
 pub(crate) mod sizes;
-mod statics;
+pub(crate) mod statics;
 pub(crate) mod types;
 
 use crate::anchor::Anchor;

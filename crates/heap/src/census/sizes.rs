@@ -147,9 +147,9 @@ pub(crate) fn array_bytes(image: &Image, at: u64) -> Option<u64> {
     let dimensions = image.half(at + 24)?.min(64);
     let shape = image.word(at + 32)?;
     let dtype = image.word(at + 56)?;
-    // `elsize` is an int at 32 up to NumPy 1, a word at 40 from NumPy 2 on.
-    let small = u64::from(image.half(dtype + 32)?);
-    let item = if small != 0 { small } else { image.word(dtype + 40)? };
+    // Up to NumPy 1 size and alignment are ints at 32 and 36; from NumPy 2 on flags lie there and the size at 40.
+    let first = image.half(dtype + 36)? != 0;
+    let item = if first { u64::from(image.half(dtype + 32)?) } else { image.word(dtype + 40)? };
     let mut bytes = item;
     for i in 0..u64::from(dimensions) {
         bytes = bytes.checked_mul(image.word(shape + i * 8)?)?;

@@ -33,8 +33,8 @@ pub struct TypeDesc {
     pub weaklist_offset: i64,
     /// Whether the fields come from the interpreter or a Python class, not from an unknown extension.
     pub exact: bool,
-    /// `tp_base`.
-    pub base: u64,
+    /// Offsets of fields that point to objects without holding them.
+    pub borrowed: &'static [u64],
 }
 
 impl TypeDesc {
@@ -150,11 +150,11 @@ fn desc(image: &Image, anchor: &Anchor, address: u64) -> TypeDesc {
     let flags = word(tf::FLAGS);
     let (kind, covered, exact) = kind_of(image, anchor, address);
     let layout = anchor.layout;
+    let name = qualified(image, anchor, address, flags);
     let head = if flags & tf::GC != 0 { 16 } else { 0 };
     let pre = if flags & layout.preheader != 0 { 16 } else { 0 };
     TypeDesc {
         address,
-        name: qualified(image, anchor, address, flags),
         kind,
         flags,
         basic_size: word(tf::BASIC_SIZE),
@@ -164,7 +164,8 @@ fn desc(image: &Image, anchor: &Anchor, address: u64) -> TypeDesc {
         dict_offset: word(tf::DICT_OFFSET) as i64,
         weaklist_offset: word(tf::WEAKLIST_OFFSET) as i64,
         exact,
-        base: word(tf::BASE),
+        borrowed: borrowed(&name),
+        name,
     }
 }
 
@@ -212,5 +213,14 @@ fn qualified(image: &Image, anchor: &Anchor, address: u64, flags: u64) -> String
         Some(module) => format!("{module}.{qualname}"),
         None if spelled.contains('.') => spelled,
         None => qualname,
+    }
+}
+
+/// Links and caches of known structs that raise no reference count.
+fn borrowed(name: &str) -> &'static [u64] {
+    match name {
+        "functools._lru_list_elem" | "functools._lru_cache_wrapper" => &[16, 24],
+        "_contextvars.ContextVar" | "ContextVar" => &[32],
+        _ => &[],
     }
 }

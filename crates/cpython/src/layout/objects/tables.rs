@@ -153,6 +153,7 @@ const V38: ObjectLayout = ObjectLayout {
     sysdict: 72,
     builtins: 80,
     threads: 8,
+    thread_next: 8,
     native_thread: None,
     thread_dict: 152,
     data_stack: None,
