@@ -26,16 +26,20 @@ def order_line(
 
 
 class OrderLog:
-    """Collects order lines on disk, not in memory; closes into a sorted file."""
+    """Collects order lines on disk, not in memory; closes into a sorted file.
+
+    Until then they are in `NAME.partial`, so that a file under the given name
+    is always complete.
+    """
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
-        folder = path.parent if path is not None else None
-        if folder is not None:
-            folder.mkdir(parents=True, exist_ok=True)
-        self._file: IO[str] = tempfile.NamedTemporaryFile(  # noqa: SIM115
-            "w+", dir=folder, prefix=".orders-", delete=False
-        )
+        self._file: IO[str]
+        if path is None:
+            self._file = tempfile.TemporaryFile("w+")  # noqa: SIM115
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = path.with_name(path.name + ".partial").open("w+")
         self._last = ""
         self._sorted = True
         self.count = 0
@@ -53,27 +57,21 @@ class OrderLog:
         """Sorts, renames, and gives the SHA-256 of the file."""
         if self.digest:
             return self.digest
-        temporary = Path(self._file.name)
-        if not self._sorted:
-            self._file.seek(0)
-            lines = sorted(self._file)
-            self._file.seek(0)
-            self._file.writelines(lines)
-            self._file.truncate()
-        self._file.close()
-        self.digest = file_digest(temporary)
-        if self._path is None:
-            temporary.unlink()
-        else:
-            temporary.chmod(0o644)
-            os.replace(temporary, self._path)
+        with self._file as file:
+            file.seek(0)
+            if not self._sorted:
+                lines = sorted(file)
+                file.seek(0)
+                file.writelines(lines)
+                file.seek(0)
+            self.digest = _digest(file)
+        if self._path is not None:
+            os.replace(self._file.name, self._path)
         return self.digest
 
 
-def file_digest(path: Path) -> str:
-    """The SHA-256 of a file, in hex."""
+def _digest(file: IO[str]) -> str:
     sha = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            sha.update(block)
+    while block := file.read(_BLOCK):
+        sha.update(block.encode())
     return sha.hexdigest()

@@ -3,7 +3,7 @@
 use crate::ctx::Ctx;
 use crate::exit::Exit;
 use m5_report::Lang;
-use m5_report::texts::Fault;
+use m5_report::texts::{Fault, Fleet, Serve};
 use std::io::Write;
 
 /// An error for a person: what happened, the remedy, the exit code.
@@ -15,6 +15,12 @@ pub(crate) enum CliError {
     NotPython { pid: i32 },
     /// A CPython that no layout fits.
     Unsupported { pid: i32, found: String },
+    /// A free-threaded CPython.
+    FreeThreaded { pid: i32, version: String },
+    /// An interpreter that is not set up yet.
+    Starting { pid: i32 },
+    /// The source of pauses that was asked for cannot be had.
+    Pauses { message: String },
     /// The kernel refused.
     Permission { pid: i32, what: String },
     /// Another failure of the kernel's interface.
@@ -41,6 +47,10 @@ pub(crate) enum CliError {
     Spawn { command: String, reason: String },
     /// The target ended at once.
     EndedEarly,
+    /// Prometheus did not answer as it should.
+    Fleet { message: String },
+    /// The exporter cannot serve.
+    Web { message: String },
 }
 
 impl CliError {
@@ -62,16 +72,20 @@ impl CliError {
             Self::Permission { .. } => Exit::Permission,
             Self::NotPython { .. }
             | Self::Unsupported { .. }
+            | Self::FreeThreaded { .. }
+            | Self::Pauses { .. }
             | Self::Kernel { .. }
             | Self::Unreadable { .. }
             | Self::Malformed { .. }
+            | Self::Fleet { .. }
             | Self::Schema { .. } => Exit::Unreadable,
-            Self::Write { .. } => Exit::Incomplete,
+            Self::Write { .. } | Self::Starting { .. } => Exit::Incomplete,
             Self::Config { .. }
             | Self::NoTarget
             | Self::ManyTargets { .. }
             | Self::OneTarget { .. }
             | Self::Format { .. }
+            | Self::Web { .. }
             | Self::Spawn { .. } => Exit::Usage,
         }
     }
@@ -82,7 +96,8 @@ impl CliError {
             Self::Gone { .. } | Self::EndedEarly => "gone",
             Self::Permission { .. } => "permission",
             Self::NotPython { .. } => "not_python",
-            Self::Unsupported { .. } => "unsupported",
+            Self::Unsupported { .. } | Self::FreeThreaded { .. } => "unsupported",
+            Self::Starting { .. } => "starting",
             _ => "kernel",
         }
     }
@@ -93,8 +108,13 @@ impl CliError {
             Self::Gone { pid } => lang.fill(Fault::NoSuchProcess, &[pid]),
             Self::NotPython { pid } => lang.fill(Fault::NotPython, &[pid]),
             Self::Unsupported { pid, found } => lang.fill(Fault::Unsupported, &[pid, found]),
+            Self::FreeThreaded { pid, version } => lang.fill(Fault::FreeThreaded, &[pid, version]),
+            Self::Starting { pid } => lang.fill(Fault::Starting, &[pid]),
+            Self::Pauses { message } => lang.fill(Fault::Kernel, &[message]),
             Self::Permission { pid, what } => lang.fill(Fault::Permission, &[what, pid]),
-            Self::Kernel { message } => lang.fill(Fault::Kernel, &[message]),
+            Self::Kernel { message } | Self::Fleet { message } | Self::Web { message } => {
+                lang.fill(Fault::Kernel, &[message])
+            }
             Self::Unreadable { path, reason } => lang.fill(Fault::FileUnreadable, &[path, reason]),
             Self::Malformed { path, reason } => lang.fill(Fault::FileMalformed, &[path, reason]),
             Self::Schema { path, found, reads } => lang.fill(Fault::FileSchema, &[path, found, reads]),
@@ -116,6 +136,9 @@ impl CliError {
             Self::Gone { .. } => Fault::NoSuchProcessRemedy,
             Self::NotPython { .. } => Fault::NotPythonRemedy,
             Self::Unsupported { .. } => Fault::UnsupportedRemedy,
+            Self::FreeThreaded { .. } => Fault::FreeThreadedRemedy,
+            Self::Starting { .. } => Fault::StartingRemedy,
+            Self::Pauses { .. } => Fault::PausesRemedy,
             Self::Kernel { .. } => Fault::KernelRemedy,
             Self::Unreadable { .. } => Fault::FileUnreadableRemedy,
             Self::Malformed { .. } => Fault::FileMalformedRemedy,
@@ -126,6 +149,8 @@ impl CliError {
             Self::ManyTargets { .. } | Self::OneTarget { .. } => Fault::ManyTargetsRemedy,
             Self::Spawn { .. } => Fault::SpawnRemedy,
             Self::EndedEarly => Fault::EndedEarlyRemedy,
+            Self::Web { .. } => return vec![lang.say(Serve::Remedy).to_owned()],
+            Self::Fleet { .. } => return vec![lang.say(Fleet::UnreachableRemedy).to_owned()],
             Self::Format { .. } => return Vec::new(),
         };
         vec![lang.say(text).to_owned()]
@@ -148,6 +173,10 @@ impl From<m5_cpython::Error> for CliError {
             m5_cpython::Error::Target(error) => error.into(),
             m5_cpython::Error::NotPython { pid } => Self::NotPython { pid },
             m5_cpython::Error::Unsupported { pid, found } => Self::Unsupported { pid, found },
+            m5_cpython::Error::FreeThreaded { pid, version } => {
+                Self::FreeThreaded { pid, version: version.to_string() }
+            }
+            m5_cpython::Error::Starting { pid } => Self::Starting { pid },
         }
     }
 }
@@ -157,7 +186,9 @@ impl From<m5_gc::Error> for CliError {
         match error {
             m5_gc::Error::Cpython(error) => error.into(),
             m5_gc::Error::Target(error) => error.into(),
-            other => Self::Kernel { message: other.to_string() },
+            error @ (m5_gc::Error::Obstacle(_) | m5_gc::Error::NoRecords) => {
+                Self::Pauses { message: error.to_string() }
+            }
         }
     }
 }

@@ -44,6 +44,12 @@ impl Interpreter {
         Self::confirm(process, find(process)?)
     }
 
+    /// The same interpreter in a process that was forked from this one: every address is the same there.
+    #[must_use]
+    pub fn in_fork(&self, pid: i32) -> Self {
+        Self { memory: LiveMemory::new(pid), ..self.clone() }
+    }
+
     /// Confirms the layout of an interpreter that [`find`] found.
     ///
     /// # Errors
@@ -83,12 +89,6 @@ impl Interpreter {
         }
         all.reverse();
         Ok(all)
-    }
-
-    /// The same interpreter in a process that was forked from this one: every address is the same there.
-    #[must_use]
-    pub fn in_fork(&self, pid: i32) -> Self {
-        Self { memory: LiveMemory::new(pid), ..self.clone() }
     }
 
     /// Its number: 0 is the main interpreter.

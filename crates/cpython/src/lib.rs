@@ -13,6 +13,7 @@ mod gcstate;
 mod interpreter;
 pub mod layout;
 mod rings;
+mod symbols;
 mod version;
 mod version_text;
 
@@ -23,4 +24,5 @@ pub use find::{Found, find};
 pub use gcstate::{GC_SIZE_MAX, GcState, Generation, Population, decode_gc, decode_population};
 pub use interpreter::{Interpreter, Thread};
 pub use rings::{RING_BLOCK, RingItem, decode_rings};
+pub use symbols::symbols;
 pub use version::Version;

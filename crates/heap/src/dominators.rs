@@ -109,7 +109,7 @@ impl Walk {
         }
         for (pass, objects) in passes.iter().enumerate() {
             for object in objects {
-                walk.from_root(graph, *object, &mut stack);
+                walk.walk_from(graph, *object, &mut stack);
             }
             if let Some(end) = walk.layers.get_mut(pass) {
                 *end = walk.order.len() as u32;
@@ -118,7 +118,7 @@ impl Walk {
         walk
     }
 
-    fn from_root(&mut self, graph: &HeapGraph, object: u32, stack: &mut Vec<(u32, u32)>) {
+    fn walk_from(&mut self, graph: &HeapGraph, object: u32, stack: &mut Vec<(u32, u32)>) {
         self.visit(object, 0, graph, stack);
         while let Some((position, next)) = stack.last_mut() {
             let Some(target) = graph.edge_to.get(*next as usize).copied().filter(|_| {
@@ -145,8 +145,8 @@ impl Walk {
         }
     }
 
-    /// Predecessors of every position, grouped: starts and positions. Edges of the virtual root are left to
-    /// the parents: a root whose parent is not the virtual one gets it here.
+    /// Predecessors of every position, grouped: starts and positions. Parents are left out: most references of
+    /// a heap are edges of the walk, and the search starts from those anyway.
     fn predecessors(&self, graph: &HeapGraph) -> (Vec<u32>, Vec<u32>) {
         let count = self.order.len();
         let mut start = vec![0_u32; count + 1];
@@ -166,7 +166,9 @@ impl Walk {
 
     fn each_edge(&self, graph: &HeapGraph, mut edge: impl FnMut(u32, u32)) {
         for root in graph.roots.iter().filter(|r| names_a_holder(r.kind)) {
-            if let Some(to) = self.position.get(root.object as usize).filter(|p| **p != NONE) {
+            if let Some(to) = self.position.get(root.object as usize).filter(|p| **p != NONE)
+                && self.parent[*to as usize] != 0
+            {
                 edge(0, *to);
             }
         }
@@ -174,7 +176,9 @@ impl Walk {
             let from = from as u32;
             let layer = self.layers.iter().rev().copied().find(|first| *first <= from).unwrap_or(0);
             for to in graph.edges(*object) {
-                if let Some(to) = self.position.get(*to as usize).filter(|p| (layer..NONE).contains(p)) {
+                if let Some(to) = self.position.get(*to as usize).filter(|p| (layer..NONE).contains(p))
+                    && self.parent[*to as usize] != from
+                {
                     edge(from, *to);
                 }
             }

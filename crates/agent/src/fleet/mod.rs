@@ -3,10 +3,8 @@
 
 mod client;
 mod queries;
-mod rank;
 mod survey;
 
 pub use client::{Client, FleetError, Series};
 pub use queries::Queries;
-pub use rank::{Group, Instance, rank};
-pub use survey::{Survey, SurveyOptions, survey};
+pub use survey::{SurveyOptions, survey};

@@ -1,6 +1,7 @@
 //! Asks, ranks, looks closer at the worst, and ranks again with m5's own verdicts.
 
-use super::{Client, FleetError, Group, Instance, Queries, Series, rank};
+use super::{Client, FleetError, Queries, Series};
+use m5_report::doc::{Fleet, Group, Instance};
 use m5_stats::{Point, assess};
 use std::collections::BTreeMap;
 
@@ -21,20 +22,13 @@ pub struct SurveyOptions {
     pub instances: usize,
 }
 
-/// What came of it.
-#[derive(Debug, Clone, PartialEq, Default, serde::Serialize)]
-pub struct Survey {
-    /// All groups, the worst first.
-    pub groups: Vec<Group>,
-}
-
 type Key = Vec<(String, String)>;
 
 /// Surveys a fleet.
 ///
 /// # Errors
 /// As [`FleetError`] says.
-pub fn survey(client: &Client, options: &SurveyOptions) -> Result<Survey, FleetError> {
+pub fn survey(client: &Client, options: &SurveyOptions) -> Result<Fleet, FleetError> {
     let queries = Queries::new(&options.by, &format!("{}s", options.window as u64), &options.matcher);
     let mut groups = gather(client, &queries, options)?;
     groups.sort_by(|a, b| suspicion(b).total_cmp(&suspicion(a)).then_with(|| a.labels.cmp(&b.labels)));
@@ -42,8 +36,7 @@ pub fn survey(client: &Client, options: &SurveyOptions) -> Result<Survey, FleetE
     for group in groups.iter_mut().take(options.groups) {
         look_closer(client, options, &slopes, group)?;
     }
-    rank(&mut groups);
-    Ok(Survey { groups })
+    Ok(Fleet::ranked(groups))
 }
 
 fn suspicion(group: &Group) -> f64 {

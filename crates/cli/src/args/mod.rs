@@ -107,6 +107,12 @@ impl Format {
 pub(crate) enum Command {
     /// The Python processes of this machine, and whether m5 can read them
     List(commands::list::ListArgs),
+    /// Which service and version of a fleet grows, asked of Prometheus
+    Fleet(commands::fleet::FleetArgs),
+    /// Prometheus alert rules made from the objectives
+    Rules(commands::rules::RulesArgs),
+    /// Export metrics of the Python processes of this machine, with a page to look at
+    Serve(commands::serve::ServeArgs),
     /// Completions for a shell
     Completions(commands::completions::CompletionsArgs),
 }

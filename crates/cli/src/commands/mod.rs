@@ -1,7 +1,10 @@
 //! The commands. Each file reads its arguments, asks an engine, and hands values to a report.
 
 pub(crate) mod completions;
+pub(crate) mod fleet;
 pub(crate) mod list;
+pub(crate) mod rules;
+pub(crate) mod serve;
 
 use crate::args::Command;
 use crate::ctx::Ctx;
@@ -12,6 +15,9 @@ use crate::exit::Exit;
 pub(crate) fn run(command: &Command, ctx: &Ctx) -> Result<Exit, CliError> {
     match command {
         Command::List(args) => list::run(args, ctx),
+        Command::Fleet(args) => fleet::run(args, ctx),
+        Command::Rules(args) => rules::run(args, ctx),
+        Command::Serve(args) => serve::run(args, ctx),
         Command::Completions(args) => completions::run(args, ctx),
     }
 }

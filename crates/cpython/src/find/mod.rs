@@ -84,7 +84,14 @@ mod tests {
     use super::*;
 
     fn map(path: &str, start: u64, offset: u64, executable: bool) -> Mapping {
-        Mapping { start, end: start + 0x1000, offset, executable, path: path.to_owned() }
+        Mapping {
+            start,
+            end: start + 0x1000,
+            offset,
+            executable,
+            path: path.to_owned(),
+            ..Mapping::default()
+        }
     }
 
     #[test]

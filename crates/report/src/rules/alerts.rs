@@ -1,5 +1,6 @@
 //! The alerts: an expression, how long it must hold, whom it wakes, and what to do.
 
+use crate::texts::Alarm;
 use m5_stats::objectives::{FD_GROWTH_SECONDS, MIB, Objectives};
 
 /// Whom an alert wakes.
@@ -22,10 +23,8 @@ pub struct Alert {
     pub hold: &'static str,
     /// Whom it wakes.
     pub severity: Severity,
-    /// What it means, in English.
-    pub en: &'static str,
-    /// The same in Chinese.
-    pub zh: &'static str,
+    /// What it means.
+    pub text: Alarm,
     /// What to run first.
     pub run: &'static str,
 }
@@ -53,8 +52,7 @@ fn memory(o: &Objectives) -> Vec<Alert> {
             expr: format!("process_memory_rss_bytes > {}", level(&o.rss_peak_bytes)),
             hold: "5m",
             severity: Severity::Warning,
-            en: "RSS is over its alert level",
-            zh: "内存使用过高",
+            text: Alarm::MemoryUsageHigh,
             run: "m5 snapshot -p PID --top 20",
         },
         Alert {
@@ -62,8 +60,7 @@ fn memory(o: &Objectives) -> Vec<Alert> {
             expr: format!("process_memory_rss_bytes > {}", level(&o.watchdog_rss_bytes)),
             hold: "1m",
             severity: Severity::Critical,
-            en: "RSS is over the watchdog's level",
-            zh: "内存超过看门狗阈值",
+            text: Alarm::MemoryUsageCritical,
             run: "m5 snapshot -p PID --save",
         },
         Alert {
@@ -71,8 +68,7 @@ fn memory(o: &Objectives) -> Vec<Alert> {
             expr: format!("memory_growth_rate_mb_per_minute > {growth}"),
             hold: "10m",
             severity: Severity::Warning,
-            en: "the floor of memory rises faster than its alert level",
-            zh: "内存增长率过高",
+            text: Alarm::MemoryGrowthHigh,
             run: "m5 diff -p PID --interval 5m",
         },
         Alert {
@@ -80,8 +76,7 @@ fn memory(o: &Objectives) -> Vec<Alert> {
             expr: "m5_growth_verdict{verdict=\"growing\"} == 1".to_owned(),
             hold: "15m",
             severity: Severity::Warning,
-            en: "the verdict on memory is growing: a leak until shown otherwise",
-            zh: "内存判定为持续增长(疑似泄漏)",
+            text: Alarm::MemoryGrowing,
             run: "m5 diff -p PID --interval 5m",
         },
         Alert {
@@ -92,8 +87,7 @@ fn memory(o: &Objectives) -> Vec<Alert> {
             ),
             hold: "15m",
             severity: Severity::Warning,
-            en: "even the lower end of the 24 h forecast is over the growth objective",
-            zh: "24小时内存增长预测超标",
+            text: Alarm::MemoryGrowth24hHigh,
             run: "m5 baseline -p PID -d 30m",
         },
         Alert {
@@ -101,8 +95,7 @@ fn memory(o: &Objectives) -> Vec<Alert> {
             expr: "m5_time_to_limit_seconds < 86400".to_owned(),
             hold: "15m",
             severity: Severity::Critical,
-            en: "at this growth the memory limit is reached within a day",
-            zh: "预计24小时内触及内存上限",
+            text: Alarm::MemoryLimitNear,
             run: "m5 diff -p PID --interval 5m",
         },
     ]
@@ -117,16 +110,15 @@ fn collector(o: &Objectives) -> Vec<Alert> {
         ),
         hold: "2m",
         severity: Severity::Critical,
-        en: "the 95th percentile of collection pauses is over its alert level",
-        zh: "GC暂停时间过长",
+        text: Alarm::GCPauseTimeHigh,
         run: "m5 gc -p PID -d 5m",
     }];
     let generations = [
-        ("GCGen0FrequencyHigh", "0", &o.gc_gen0_per_second, "第0代回收过于频繁"),
-        ("GCGen1FrequencyHigh", "1", &o.gc_gen1_per_second, "第1代回收过于频繁"),
-        ("GCGen2FrequencyHigh", "2", &o.gc_gen2_per_second, "第2代回收过于频繁"),
+        ("GCGen0FrequencyHigh", &o.gc_gen0_per_second, Alarm::GCGen0FrequencyHigh),
+        ("GCGen1FrequencyHigh", &o.gc_gen1_per_second, Alarm::GCGen1FrequencyHigh),
+        ("GCGen2FrequencyHigh", &o.gc_gen2_per_second, Alarm::GCGen2FrequencyHigh),
     ];
-    all.extend(generations.map(|(name, generation, objective, zh)| Alert {
+    all.extend(generations.into_iter().enumerate().map(|(generation, (name, objective, text))| Alert {
         name,
         expr: format!(
             "rate(gc_collections_by_generation_total{{generation=\"{generation}\"}}[5m]) > {}",
@@ -134,8 +126,7 @@ fn collector(o: &Objectives) -> Vec<Alert> {
         ),
         hold: "10m",
         severity: Severity::Warning,
-        en: "collections of this generation are more frequent than the objective allows",
-        zh,
+        text,
         run: "m5 gc -p PID --optimize",
     }));
     all
@@ -150,8 +141,7 @@ fn resources(o: &Objectives) -> Vec<Alert> {
             expr: format!("delta(process_open_fds[{window}m]) > {}", level(&o.fd_growth)),
             hold: "3m",
             severity: Severity::Warning,
-            en: "file descriptors rise fast: a leak",
-            zh: "检测到文件描述符泄漏",
+            text: Alarm::FDLeakDetected,
             run: "m5 health -p PID",
         },
         Alert {
@@ -159,8 +149,7 @@ fn resources(o: &Objectives) -> Vec<Alert> {
             expr: format!("process_open_fds > {}", level(&o.open_fds)),
             hold: "5m",
             severity: Severity::Critical,
-            en: "file descriptors are over the leak level",
-            zh: "文件描述符数量过高",
+            text: Alarm::FDCountHigh,
             run: "m5 snapshot -p PID",
         },
         Alert {
@@ -168,8 +157,7 @@ fn resources(o: &Objectives) -> Vec<Alert> {
             expr: format!("active_connections > {}", o.connections.pass),
             hold: "10m",
             severity: Severity::Warning,
-            en: "more connections are open than the objective allows",
-            zh: "网络连接数超出目标范围",
+            text: Alarm::ConnectionsHigh,
             run: "m5 health -p PID",
         },
     ]
@@ -182,8 +170,7 @@ fn m5_itself() -> Vec<Alert> {
             expr: "rate(m5_sample_errors_total[10m]) > 0".to_owned(),
             hold: "15m",
             severity: Severity::Warning,
-            en: "m5 cannot read a process that it watches",
-            zh: "m5 无法读取被监控的进程",
+            text: Alarm::M5SamplingFails,
             run: "m5 list",
         },
         Alert {
@@ -191,8 +178,7 @@ fn m5_itself() -> Vec<Alert> {
             expr: "absent(m5_build_info)".to_owned(),
             hold: "10m",
             severity: Severity::Critical,
-            en: "no m5 exporter is scraped: nobody watches",
-            zh: "m5 导出器缺失:无人监控",
+            text: Alarm::M5Absent,
             run: "systemctl status m5-serve",
         },
     ]

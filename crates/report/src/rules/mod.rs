@@ -4,4 +4,4 @@ mod alerts;
 mod yaml;
 
 pub use alerts::{Alert, Severity, alerts};
-pub use yaml::{Language, rules_yaml};
+pub use yaml::rules_yaml;

@@ -1,20 +1,12 @@
 //! Alerts into a rules file. Every text is quoted as JSON does it, which YAML reads.
 
 use super::{Alert, Severity};
+use crate::Lang;
 use std::fmt::Write;
-
-/// In which language the annotations are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Language {
-    /// English.
-    English,
-    /// Chinese.
-    Chinese,
-}
 
 /// A Prometheus rules file.
 #[must_use]
-pub fn rules_yaml(alerts: &[Alert], language: Language) -> String {
+pub fn rules_yaml(alerts: &[Alert], lang: Lang) -> String {
     let mut out = String::from(
         "# Made by `m5 rules` from the objectives; change m5.toml and make it again.\n\
          groups:\n- name: m5_memory_alerts\n  rules:\n",
@@ -24,10 +16,7 @@ pub fn rules_yaml(alerts: &[Alert], language: Language) -> String {
             Severity::Warning => "warning",
             Severity::Critical => "critical",
         };
-        let summary = match language {
-            Language::English => alert.en,
-            Language::Chinese => alert.zh,
-        };
+        let summary = lang.say(alert.text);
         // Writing into a String cannot fail.
         let _ = write!(
             out,
@@ -56,7 +45,7 @@ mod tests {
 
     #[test]
     fn the_guides_alerts_with_their_levels() {
-        let text = rules_yaml(&alerts(&Objectives::default()), Language::Chinese);
+        let text = rules_yaml(&alerts(&Objectives::default()), Lang::Zh);
         assert!(text.contains(
             "alert: MemoryUsageHigh\n    expr: \"process_memory_rss_bytes > 62914560\"\n    for: 5m"
         ));

@@ -13,6 +13,11 @@ catalogue! {
         Unsupported: "PID {} runs a CPython that m5 does not know: {}", "PID {} 运行的 CPython 版本 m5 尚不支持：{}";
         UnsupportedRemedy: "m5 refuses to guess at memory it cannot verify; process figures (RSS, FDs) still work: `m5 baseline`. Please report the line above",
             "m5 不会猜测无法验证的内存布局；进程级指标（RSS、FD）仍可用：`m5 baseline`。请反馈上面这一行";
+        FreeThreaded: "PID {} runs free-threaded CPython {}, whose collector m5 does not read yet", "PID {} 运行的是自由线程版 CPython {}，m5 尚不能读取其回收器";
+        FreeThreadedRemedy: "process figures (RSS, FDs) still work: `m5 baseline`", "进程级指标（RSS、FD）仍可用：`m5 baseline`";
+        Starting: "the interpreter of PID {} is still starting (or already ending)", "PID {} 的解释器仍在启动（或正在退出）";
+        StartingRemedy: "try again in a moment", "请稍后重试";
+        PausesRemedy: "leave out the choice of a source: m5 then takes the best that is allowed", "不要指定来源：m5 会自动选择可用的最佳来源";
         Permission: "no permission to read {} of PID {}", "没有权限读取 {}（PID {}）";
         PermissionUser: "PID {} belongs to another user (uid {}): run m5 as that user or as root (sudo), or give it the capability: sudo setcap cap_sys_ptrace+ep $(command -v m5)",
             "PID {} 属于其他用户（uid {}）：请以该用户或 root（sudo）运行，或授予能力：sudo setcap cap_sys_ptrace+ep $(command -v m5)";

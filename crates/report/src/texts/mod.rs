@@ -30,11 +30,15 @@ macro_rules! catalogue {
     };
 }
 
+mod alarm;
 mod fault;
+mod fleet;
 mod list;
 mod say;
 
+pub use alarm::Alarm;
 pub use fault::Fault;
+pub use fleet::Fleet;
 pub use list::List;
 pub use say::Say;
 
@@ -44,7 +48,9 @@ mod tests {
 
     #[test]
     fn both_languages_take_the_same_values() {
-        for (name, en, zh) in [Fault::WORDINGS, List::WORDINGS, Say::WORDINGS].concat() {
+        for (name, en, zh) in
+            [Alarm::WORDINGS, Fault::WORDINGS, Fleet::WORDINGS, List::WORDINGS, Say::WORDINGS].concat()
+        {
             assert_eq!(en.matches("{}").count(), zh.matches("{}").count(), "{name}");
             assert!(!en.is_empty() && !zh.is_empty(), "{name}");
         }

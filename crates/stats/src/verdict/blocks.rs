@@ -1,7 +1,7 @@
 //! From raw points to a few dozen floors: the last run of the process, without its warm-up, in blocks.
 
 use super::{Options, Point, saw};
-use crate::quantile::{median, quantile, sorted};
+use crate::quantile::{median, sorted};
 
 /// Blocks at most. More would cost time and tell little: the noise between neighbours is correlated.
 pub(super) const BLOCKS: usize = 32;
@@ -15,8 +15,6 @@ const WARMUP_SHARE: f64 = 0.15;
 pub(super) const WARMUP_SECONDS: f64 = 120.0;
 /// Time to watch after the warm-up at least, seconds.
 pub(super) const MIN_SECONDS: f64 = 300.0;
-/// The floor of a block.
-const FLOOR: f64 = 0.05;
 
 /// A series ready to be judged. Times are parts of the window (0 to 1), values are parts of `level`.
 #[derive(Debug, Clone, Default)]
@@ -25,7 +23,7 @@ pub(super) struct Blocks {
     pub(super) y: Vec<f64>,
     /// Mean load of each block, centred, in standard deviations.
     pub(super) load: Option<Vec<f64>>,
-    /// Position in the sawtooth of each block, centred.
+    /// How far along its tooth each block is, in usual tooth lengths.
     pub(super) phase: Option<Vec<f64>>,
     /// The level by which values were divided.
     pub(super) level: f64,
@@ -79,49 +77,71 @@ pub(super) fn cut(run: &[Point], options: &Options<'_>) -> Option<Blocks> {
     let mut blocks = Blocks { start: first.t, seconds, ..Blocks::default() };
     let saw = if options.floors { None } else { saw::find(run, count) };
     let mut phase = Vec::new();
-    let mut chunks = Chunks { run, start: first.t, width: seconds / count as f64 };
-    for i in 0..count {
-        let block = chunks.take(i + 1 == count);
-        if block.len() < 2 {
-            continue;
-        }
-        let x = |t: f64| (t - first.t) / seconds;
+    let chunks = chunks(run, first.t, seconds / count as f64, count);
+    let x = |t: f64| (t - first.t) / seconds;
+    for (i, block) in chunks.iter().enumerate() {
         if let Some(saw) = &saw {
             let Some((t, v, u)) = saw.mean(block) else { continue };
             blocks.x.push(x(t));
             blocks.y.push(v);
             phase.push(u);
         } else {
-            let mid = block.iter().map(|p| p.t).sum::<f64>() / block.len() as f64;
-            let values = sorted(&block.iter().map(|p| p.v).collect::<Vec<_>>());
-            blocks.x.push(x(mid));
-            blocks.y.push(quantile(&values, if options.floors { 0.5 } else { FLOOR })?);
+            let (t, v) = floor(block, slope_at(&chunks, i), options.floors)?;
+            blocks.x.push(x(t));
+            blocks.y.push(v);
         }
     }
     if blocks.y.len() < MIN_BLOCKS {
         return None;
     }
-    blocks.phase = saw.map(|_| centred(phase)).and_then(varied);
+    blocks.phase = saw.and_then(|_| varied(phase));
     blocks.load = options.load.and_then(|load| load_of(load, &blocks));
     blocks.scale(run);
     Some(blocks)
 }
 
-struct Chunks<'a> {
-    run: &'a [Point],
-    start: f64,
-    width: f64,
+/// The points of each block that has two or more.
+fn chunks(run: &[Point], start: f64, width: f64, count: usize) -> Vec<&[Point]> {
+    let mut rest = run;
+    let mut all = Vec::with_capacity(count);
+    for i in 1..=count {
+        let end = start + width * i as f64;
+        let n = if i == count { rest.len() } else { rest.partition_point(|p| p.t < end) };
+        let (block, after) = rest.split_at(n);
+        rest = after;
+        if block.len() >= 2 {
+            all.push(block);
+        }
+    }
+    all
 }
 
-impl<'a> Chunks<'a> {
-    /// The points of the next block.
-    fn take(&mut self, last: bool) -> &'a [Point] {
-        self.start += self.width;
-        let n = if last { self.run.len() } else { self.run.partition_point(|p| p.t < self.start) };
-        let (block, rest) = self.run.split_at(n);
-        self.run = rest;
-        block
-    }
+fn middle(block: &[Point]) -> (f64, f64) {
+    let t = block.iter().map(|p| p.t).sum::<f64>() / block.len() as f64;
+    (t, median(&block.iter().map(|p| p.v).collect::<Vec<_>>()).unwrap_or(0.0))
+}
+
+/// How fast values change around a block: without that, the floor of a rise is its start, and of a fall its end.
+/// The lesser of the changes on both sides, none where they disagree: a step is no slope.
+fn slope_at(blocks: &[&[Point]], i: usize) -> f64 {
+    let between = |a: Option<&&[Point]>, b: Option<&&[Point]>| {
+        let ((t0, v0), (t1, v1)) = (middle(a?), middle(b?));
+        (t1 > t0).then(|| (v1 - v0) / (t1 - t0))
+    };
+    let before = i.checked_sub(1).and_then(|j| between(blocks.get(j), blocks.get(i)));
+    let after = between(blocks.get(i), blocks.get(i + 1));
+    let (before, after) = (before.or(after).unwrap_or(0.0), after.or(before).unwrap_or(0.0));
+    if before * after <= 0.0 { 0.0 } else { before.signum() * before.abs().min(after.abs()) }
+}
+
+/// The floor of a block: the mean of the lowest third of its values. It knows nothing of bursts, and parts of a
+/// unit show, where a plain quantile of whole numbers is a whole number.
+fn floor(block: &[Point], slope: f64, floors: bool) -> Option<(f64, f64)> {
+    let (t, _) = middle(block);
+    let values = sorted(&block.iter().map(|p| p.v - slope * (p.t - t)).collect::<Vec<_>>());
+    let kept = if floors { values.len() } else { values.len().div_ceil(3) };
+    let lower = values.get(..kept).filter(|l| !l.is_empty())?;
+    Some((t, lower.iter().sum::<f64>() / lower.len() as f64))
 }
 
 impl Blocks {

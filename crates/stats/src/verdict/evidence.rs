@@ -17,7 +17,6 @@ pub(super) struct Fit {
     pub(super) weight: f64,
     pub(super) class: Class,
     pub(super) model: Model,
-    pub(super) noise: Noise,
     /// Coefficients: constant, load, phase (where there are), then the model's columns.
     pub(super) beta: Vec<f64>,
     /// Their covariance.
@@ -27,6 +26,8 @@ pub(super) struct Fit {
     pub(super) dof: f64,
     /// How many of the coefficients come before the model's own.
     pub(super) fixed: usize,
+    /// The first column after the constant is the load.
+    pub(super) loaded: bool,
 }
 
 /// All explanations that matter, with weights that sum to one.
@@ -153,17 +154,17 @@ impl<'a> Problem<'a> {
         let dof = (y.len() as f64 - x.len() as f64).max(1.0);
         let variance = rss / dof;
         let covariance = inverse.into_iter().map(|r| r.into_iter().map(|v| v * variance).collect()).collect();
-        let fixed = self.fixed.len();
+        let loaded = self.blocks.load.is_some();
         Some(Fit {
             weight,
             class: model.class,
             model: *model,
-            noise: *noise,
             beta,
             covariance,
             variance,
             dof,
-            fixed,
+            fixed: self.fixed.len(),
+            loaded,
         })
     }
 }

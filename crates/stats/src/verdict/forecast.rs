@@ -92,8 +92,21 @@ impl Fit {
     }
 
     fn ahead(&self, shapes: &Shapes, x: f64) -> Part {
-        let (mean, variance) = self.combine(&self.row(shapes, x));
-        let sd = ((variance + self.variance) * self.heavier()).sqrt();
+        let mut row = self.row(shapes, x);
+        let mut swing = 0.0;
+        if x > 1.0 {
+            // Where a rhythm or the load will stand is unknown: anywhere.
+            let swings = self.model.columns().iter().map(|id| shapes.columns.get(usize::from(*id)));
+            let swings = (0..self.fixed)
+                .map(|i| i == 1 && self.loaded)
+                .chain(swings.map(|c| c.is_some_and(|c| c.swings())));
+            for ((r, b), _) in row.iter_mut().zip(&self.beta).zip(swings).filter(|(_, swings)| *swings) {
+                *r = 0.0;
+                swing += b * b;
+            }
+        }
+        let (mean, variance) = self.combine(&row);
+        let sd = ((variance + self.variance) * self.heavier() + swing).sqrt();
         Part { weight: self.weight, mean, sd: sd * WIDEN }
     }
 }

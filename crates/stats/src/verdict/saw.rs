@@ -12,9 +12,12 @@ const SIGNIFICANT: f64 = 6.0;
 /// The teeth of a series.
 #[derive(Debug, Clone)]
 pub(super) struct Saw {
-    /// Resets, ascending, with the width of the cell in which each fell.
+    /// Resets, ascending.
     resets: Vec<f64>,
+    /// Time between samples: around a reset, which side one is on is unknown.
     width: f64,
+    /// Times of which it is not known how long ago the last reset was.
+    blind: Vec<(f64, f64)>,
     /// Usual length of a tooth, seconds.
     period: f64,
     /// Teeth rise by share of their length (true) or by time (false).
@@ -27,13 +30,14 @@ pub(super) fn find(run: &[Point], blocks: usize) -> Option<Saw> {
     let seconds = last.t - first.t;
     let width = seconds / CELLS.min(run.len() / 2).max(1) as f64;
     let cells = cells(run, width);
-    let resets = resets(&cells)?;
+    let resets: Vec<f64> = resets(&cells)?.into_iter().map(|t| sharpen(run, t, width)).collect();
     let gaps: Vec<f64> = resets.windows(2).map(|w| w[1] - w[0]).collect();
     let period = median(&gaps)?;
     if 1.3 * period < seconds / blocks as f64 {
         return None;
     }
-    let mut saw = Saw { resets, width, period, by_share: false };
+    let blind = blind(run, &resets, period);
+    let mut saw = Saw { resets, width: 0.6 * seconds / run.len() as f64, blind, period, by_share: false };
     let by_time = saw.misfit(&cells);
     saw.by_share = true;
     let by_share = saw.misfit(&cells);
@@ -41,7 +45,34 @@ pub(super) fn find(run: &[Point], blocks: usize) -> Option<Saw> {
     Some(saw)
 }
 
+/// From each gap to the next reset: another may have been in the gap. And up to the first reset, where there are
+/// enough others.
+fn blind(run: &[Point], resets: &[f64], period: f64) -> Vec<(f64, f64)> {
+    let next = |t: f64| resets.get(resets.partition_point(|r| *r <= t)).copied().unwrap_or(f64::INFINITY);
+    let gaps = run.windows(2).filter(|w| w[1].t - w[0].t > 0.15 * period);
+    let mut blind: Vec<(f64, f64)> = gaps.map(|w| (w[0].t, next(w[1].t))).collect();
+    if let Some(first) = resets.first().filter(|_| resets.len() > 3) {
+        blind.push((f64::NEG_INFINITY, *first));
+    }
+    blind
+}
+
+/// The moment of the steepest fall between two samples around a reset.
+fn sharpen(run: &[Point], t: f64, width: f64) -> f64 {
+    let from = run.partition_point(|p| p.t < t - 1.5 * width).saturating_sub(1);
+    let to = run.partition_point(|p| p.t <= t + 1.5 * width).min(run.len());
+    let falls = run.get(from..to).unwrap_or(&[]).windows(2);
+    let steepest = falls.min_by(|a, b| (a[1].v - a[0].v).total_cmp(&(b[1].v - b[0].v)));
+    steepest.map_or(t, |pair| 0.5 * (pair[0].t + pair[1].t))
+}
+
 impl Saw {
+    /// Whether it is known how far along its tooth a moment is.
+    fn clear(&self, t: f64) -> bool {
+        let near = self.resets.iter().any(|r| (r - t).abs() <= self.width);
+        !near && !self.blind.iter().any(|(from, to)| (*from..*to).contains(&t))
+    }
+
     /// How far along its tooth a moment is, in usual tooth lengths.
     fn phase(&self, t: f64) -> f64 {
         let next = self.resets.partition_point(|r| *r <= t);
@@ -59,8 +90,7 @@ impl Saw {
 
     /// Mean time, value and phase of a block, without the moments around a reset.
     pub(super) fn mean(&self, block: &[Point]) -> Option<(f64, f64, f64)> {
-        let clear = |t: f64| self.resets.iter().all(|r| (r - t).abs() > self.width);
-        let kept: Vec<&Point> = block.iter().filter(|p| clear(p.t)).collect();
+        let kept: Vec<&Point> = block.iter().filter(|p| self.clear(p.t)).collect();
         if kept.len() < 2 {
             return None;
         }
@@ -71,8 +101,7 @@ impl Saw {
 
     /// What is left of the cells after a line and the phase.
     fn misfit(&self, cells: &[Point]) -> f64 {
-        let clear = |t: f64| self.resets.iter().all(|r| (r - t).abs() > self.width);
-        let kept: Vec<&Point> = cells.iter().filter(|c| clear(c.t)).collect();
+        let kept: Vec<&Point> = cells.iter().filter(|c| self.clear(c.t)).collect();
         let t = residual(&kept.iter().map(|c| c.t).collect::<Vec<_>>(), None);
         let u = residual(&kept.iter().map(|c| self.phase(c.t)).collect::<Vec<_>>(), Some(&t));
         let v = residual(&kept.iter().map(|c| c.v).collect::<Vec<_>>(), Some(&t));
@@ -120,8 +149,8 @@ fn resets(cells: &[Point]) -> Option<Vec<f64>> {
     let values: Vec<f64> = cells.iter().map(|c| c.v).collect();
     let range = values.iter().copied().reduce(f64::max)? - values.iter().copied().reduce(f64::min)?;
     let least = (SIGNIFICANT * spread).max(0.03 * range);
-    // A reset may fall inside a cell: its drop then shows over two changes.
-    let over_two: Vec<f64> = cells.windows(3).map(|w| w[2].v - w[0].v).collect();
+    // A reset may fall inside a cell: its drop then shows over two changes. The usual rise is no jump.
+    let over_two: Vec<f64> = cells.windows(3).map(|w| w[2].v - w[0].v - 2.0 * middle).collect();
     let (mut drops, mut jumps) = (Vec::new(), 0_usize);
     let mut i = 0;
     while i < over_two.len() {

@@ -38,6 +38,11 @@ impl Column {
         f64::from(u8::from(matches!(self, Self::Ramp | Self::Late(_))))
     }
 
+    /// Whether it comes and goes: far ahead its phase is unknown.
+    pub(super) fn swings(self) -> bool {
+        matches!(self, Self::Cos(_) | Self::Sin(_))
+    }
+
     /// Size of a usual coefficient, as a part of the level.
     pub(super) fn scale(self) -> f64 {
         0.07
@@ -80,7 +85,7 @@ pub(super) struct Shapes {
     pub(super) ln_prior_three_steps: f64,
 }
 
-const EXPS: [f64; 7] = [0.05, 0.09, 0.15, 0.22, 0.32, 0.45, 0.65];
+const EXPS: [f64; 13] = [0.04, 0.06, 0.08, 0.105, 0.135, 0.17, 0.21, 0.26, 0.31, 0.37, 0.44, 0.53, 0.65];
 const LOGS: [f64; 2] = [0.03, 0.15];
 const RHYTHMS: [f64; 12] = [0.5, 0.65, 0.8, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0];
 

@@ -1,7 +1,19 @@
-//! Which group is worst: how many of its instances grow, how fast, and whether another version does not.
+//! `m5.fleet/1`: services and versions, the worst first: how many of their instances grow, and how fast.
 
 use m5_stats::{Assessment, Verdict};
 use serde::{Deserialize, Serialize};
+
+/// Name and version of the document.
+pub const FLEET_SCHEMA: &str = "m5.fleet/1";
+
+/// What a survey found.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Fleet {
+    /// [`FLEET_SCHEMA`].
+    pub schema: String,
+    /// All groups, the worst first.
+    pub groups: Vec<Group>,
+}
 
 /// One instance of a group, judged by m5.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -64,7 +76,11 @@ impl Group {
     }
 }
 
-/// Worst first; groups of equal severity by name.
-pub fn rank(groups: &mut [Group]) {
-    groups.sort_by(|a, b| b.severity().total_cmp(&a.severity()).then_with(|| a.labels.cmp(&b.labels)));
+impl Fleet {
+    /// Ranks the groups: the worst first, equals by name.
+    #[must_use]
+    pub fn ranked(mut groups: Vec<Group>) -> Self {
+        groups.sort_by(|a, b| b.severity().total_cmp(&a.severity()).then_with(|| a.labels.cmp(&b.labels)));
+        Self { schema: FLEET_SCHEMA.to_owned(), groups }
+    }
 }
