@@ -4,6 +4,7 @@ Importing this package imports neither NumPy nor pandas: they come with the firs
 DataFrame.
 """
 
+from . import indicators
 from ._native import (
     ATR,
     EMA,
@@ -36,4 +37,5 @@ __all__ = [
     "SMA",
     "WMA",
     "__version__",
+    "indicators",
 ]
