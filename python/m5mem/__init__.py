@@ -5,6 +5,7 @@ DataFrame.
 """
 
 from . import indicators
+from ._cached import CacheInfo, cached
 from ._native import (
     ATR,
     EMA,
@@ -15,27 +16,39 @@ from ._native import (
     Bollinger,
     CandleBuffer,
     Indicator,
+    LRUCache,
     RollingMax,
     RollingMin,
     RollingStd,
     RollingVWAP,
+    TTLCache,
     __version__,
 )
+from ._pool import Lease, Pool, PoolTimeout
+from ._sizeof import sizeof
 
 __all__ = [
     "ATR",
     "Bollinger",
+    "CacheInfo",
     "CandleBuffer",
     "EMA",
     "Indicator",
+    "LRUCache",
+    "Lease",
     "MACD",
+    "Pool",
+    "PoolTimeout",
     "RSI",
     "RollingMax",
     "RollingMin",
     "RollingStd",
     "RollingVWAP",
     "SMA",
+    "TTLCache",
     "WMA",
     "__version__",
+    "cached",
     "indicators",
+    "sizeof",
 ]

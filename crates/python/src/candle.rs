@@ -517,7 +517,7 @@ impl CandleBuffer {
 
     /// Grows by one with every change: put it into cache keys.
     #[getter]
-    fn version(&self, py: Python<'_>) -> u64 {
+    pub(crate) fn version(&self, py: Python<'_>) -> u64 {
         self.state.with(py, |s| s.version)
     }
 
