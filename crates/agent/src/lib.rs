@@ -10,6 +10,7 @@ pub mod fleet;
 pub mod pool;
 pub mod record;
 mod snapshot;
+pub mod watchdog;
 pub mod web;
 
 pub use discover::{Discovered, discover};

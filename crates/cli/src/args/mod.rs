@@ -133,6 +133,8 @@ pub(crate) enum Command {
     Snapshot(commands::snapshot::SnapshotArgs),
     /// What grew between two snapshots, and who holds it
     Diff(commands::diff::DiffArgs),
+    /// The watchdog: rules on a service, evidence first, everything written down
+    Watch(commands::watch::WatchArgs),
     /// Completions for a shell
     Completions(commands::completions::CompletionsArgs),
 }

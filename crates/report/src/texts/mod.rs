@@ -53,6 +53,7 @@ subjects! {
     process::Snapshot;
     say::Say;
     serve::Serve;
+    watch::Watch;
 }
 
 #[cfg(test)]
