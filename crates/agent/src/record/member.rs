@@ -77,6 +77,11 @@ impl Member {
         !self.record.exited
     }
 
+    /// Notices its end.
+    pub(super) fn look(&mut self) {
+        self.record.exited = self.record.exited || !self.sampler.process().alive();
+    }
+
     pub(super) fn rss(&self) -> Option<u64> {
         self.record.samples.rss_bytes.last().copied().flatten()
     }

@@ -34,6 +34,8 @@ pub struct RecordOptions {
 pub const TRACED: usize = 8;
 /// How long the loop may sleep before it asks whether to stop.
 const NAP_NS: u64 = 100_000_000;
+/// How long an ended target may go unnoticed between rare rounds.
+const LOOK_NS: u64 = 1_000_000_000;
 
 /// How far a recording is.
 #[derive(Debug, Clone, Copy)]
@@ -79,7 +81,7 @@ impl Recorder {
             begin_ns: monotonic_ns(),
             begin_unix_ns: unix_ns(),
             rounds_taken: 0,
-            sockets: Pace::new(1.0, 500.0),
+            sockets: Pace::new(0.0, 500.0),
         };
         let traced = options.pauses.unwrap_or(processes.len() <= TRACED);
         for process in processes {
@@ -99,7 +101,7 @@ impl Recorder {
     fn run(&mut self, go_on: &mut dyn FnMut(&Progress) -> bool) -> End {
         let interval = self.options.interval.as_nanos() as u64;
         let total = self.options.duration.as_nanos() as u64;
-        let (mut round, mut drained) = (0_u64, 0_u64);
+        let (mut round, mut drained, mut looked) = (0_u64, 0_u64, 0_u64);
         loop {
             let elapsed = monotonic_ns() - self.begin_ns;
             if elapsed >= round.saturating_mul(interval).min(total) {
@@ -114,6 +116,10 @@ impl Recorder {
             if drain.is_some_and(|every| elapsed >= drained + every) {
                 self.drain();
                 drained = elapsed;
+            }
+            if interval > LOOK_NS && elapsed >= looked + LOOK_NS {
+                self.members.iter_mut().for_each(Member::look);
+                looked = elapsed;
             }
             if self.members.iter().all(|m| !m.running()) {
                 return End::TargetExited;
