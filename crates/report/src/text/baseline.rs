@@ -4,7 +4,7 @@ use super::compare::compare;
 use super::gc::pauses;
 use super::growth::{growth, leaks};
 use super::list::one_line;
-use super::marks::{NOTHING, maybe};
+use super::marks::{self, NOTHING, maybe};
 use super::objectives::{objectives, summary};
 use crate::doc::{Baseline, Derived, End, Level, ProcessRecord, Recorded};
 use crate::text::{Align, Style, Table};
@@ -72,7 +72,8 @@ fn head(process: &ProcessRecord, recorded: &Recorded, d: &Derived, style: Style)
             writeln!(out, "{}", style.yellow(&lang.fill(Record::RoundsLost, &[&lost, &recorded.rounds_due])));
     }
     if let Some(unread) = &process.unread {
-        let _ = writeln!(out, "{}", style.yellow(&lang.fill(Record::Unread, &[&unread.detail])));
+        let _ =
+            writeln!(out, "{}", style.yellow(&lang.fill(Record::Unread, &[&marks::unread(unread, lang)])));
     }
     out
 }
