@@ -224,10 +224,8 @@ fn a_regression_is_found() {
         saved
     };
     let (small, large) = (record(1, "small.json"), record(30, "large.json"));
-    let (code, text) =
-        (|o: std::process::Output| (o.status.code(), String::from_utf8_lossy(&o.stdout).into_owned()))(run(
-            &["compare", &large, &small],
-        ));
+    let output = run(&["compare", &large, &small]);
+    let (code, text) = (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned());
     assert!(code == Some(1) && text.contains("regression"), "{text}");
     assert_eq!(run(&["compare", &small, &large]).status.code(), Some(0));
     assert_eq!(run(&["compare", &large, &small, "--threshold", "10000"]).status.code(), Some(0));
@@ -320,7 +318,7 @@ sys.stdin.readline()
     Command::new("kill").args(["-INT", &recording.id().to_string()]).status().unwrap();
     let document = json(&recording.wait_with_output().unwrap());
     let processes = document["processes"].as_array().unwrap();
-    let found = processes.iter().find(|p| p["identity"]["pid"].to_string() == child);
+    let found = processes.iter().find(|p| p["identity"]["pid"].as_i64() == child.parse().ok());
     let found = found.unwrap_or_else(|| panic!("{child} is not among {}", processes.len()));
     assert!(number(&found["derived"]["memory"]["rss"]["max"]) > 2e7 && found["ppid"] == target.pid());
     assert!(found["interpreter"]["version"].is_string(), "{found}");
