@@ -239,6 +239,9 @@ fn baseline_and_health() {
     let whole = recording(process());
     insta::assert_snapshot!("baseline", both(|s| text::baseline(&whole, s)));
     let poor = recording(unread());
+    let mut family = whole.clone();
+    family.processes.extend(poor.processes.clone());
+    insta::assert_snapshot!("baseline_family", both(|s| text::baseline(&family, s)));
     insta::assert_snapshot!("baseline_unread", both(|s| text::baseline(&poor, s)));
     let (whole, poor) = (health(whole), health(poor));
     insta::assert_snapshot!(

@@ -75,7 +75,7 @@ catalogue! {
         SeverityMedium: "medium", "中";
         SeverityHigh: "high", "高";
         Saved: "Saved to {}", "已保存到 {}";
-        All2: "All {} processes: RSS {} · PSS {} · CPU {} of a core · descriptors {}", "全部 {} 个进程：RSS {} · PSS {} · CPU 占单核 {} · 文件描述符 {}";
-        Child: "child of {}", "{} 的子进程";
+        Processes: "Processes", "进程";
+        Sum: "All {} processes: RSS {} · PSS {} · CPU {} of a core · descriptors {}", "全部 {} 个进程：RSS {} · PSS {} · CPU 占单核 {} · 文件描述符 {}";
     }
 }
