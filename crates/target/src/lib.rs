@@ -20,6 +20,7 @@ mod resident;
 mod safety;
 mod sampler;
 mod smaps;
+mod sock_diag;
 mod sockets;
 mod stat;
 mod threads;

@@ -81,7 +81,7 @@ impl Recorder {
             begin_ns: monotonic_ns(),
             begin_unix_ns: unix_ns(),
             rounds_taken: 0,
-            sockets: Pace::new(0.0, 500.0),
+            sockets: Pace::new(0.0, 2000.0),
         };
         let traced = options.pauses.unwrap_or(processes.len() <= TRACED);
         for process in processes {
@@ -105,7 +105,7 @@ impl Recorder {
         loop {
             let elapsed = monotonic_ns() - self.begin_ns;
             if elapsed >= round.saturating_mul(interval).min(total) {
-                self.round(elapsed as f64 / 1e9);
+                self.round(elapsed as f64 / 1e9, elapsed >= total);
                 // Rounds that are past are lost, not made up for: a burst of samples would say nothing.
                 round = elapsed / interval.max(1) + 1;
                 if elapsed >= total {
@@ -125,7 +125,7 @@ impl Recorder {
                 return End::TargetExited;
             }
             if !go_on(&self.progress()) {
-                self.round((monotonic_ns() - self.begin_ns) as f64 / 1e9);
+                self.round((monotonic_ns() - self.begin_ns) as f64 / 1e9, true);
                 return End::Interrupted;
             }
             let mut next = round.saturating_mul(interval).min(total).min(elapsed + NAP_NS);
@@ -137,11 +137,11 @@ impl Recorder {
         }
     }
 
-    /// One sample of every process.
-    fn round(&mut self, t_seconds: f64) {
+    /// One sample of every process; the last one has everything in it.
+    fn round(&mut self, t_seconds: f64, last: bool) {
         self.rounds_taken += 1;
         self.adopt();
-        let sockets_due = self.sockets.due(t_seconds);
+        let sockets_due = last || self.sockets.due(t_seconds);
         let mut tables = sockets_due.then(SocketTables::default);
         let before = monotonic_ns();
         let mut spent = 0;
