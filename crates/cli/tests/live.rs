@@ -324,6 +324,33 @@ sys.stdin.readline()
     assert!(found["interpreter"]["version"].is_string(), "{found}");
 }
 
+/// Connects again and again; the other side hangs up each time, and nobody closes this one.
+const RECONNECTING: &str = "
+import select, socket, sys
+server = socket.create_server(('127.0.0.1', 0))
+print(server.getsockname()[1])
+kept = []
+while not select.select([sys.stdin], [], [], 0.02)[0]:
+    kept.append(socket.create_connection(server.getsockname()))
+    server.accept()[0].close()
+print(len(kept))
+";
+
+#[test]
+fn a_leak_of_connections_has_a_name() {
+    let mut target = Target::start(pythons().last().unwrap(), RECONNECTING);
+    let port = target.line();
+    let output = run(&["baseline", "-d", "1500ms", "--interval", "50ms", "--json", &target.pid().to_string()]);
+    target.say("stop");
+    let made: f64 = target.numbers()[0];
+    let process = one(&output);
+    let leaks = process["derived"]["leak_detection"].as_array().unwrap();
+    let leak = leaks.iter().find(|l| l["type"] == "connection_growth").unwrap_or_else(|| panic!("{leaks:?}"));
+    assert_eq!((&leak["what"], &leak["severity"]), (&Value::from("CLOSE_WAIT"), &Value::from("high")));
+    assert_eq!(leak["peer"], format!("127.0.0.1:{port}"));
+    assert!(number(&leak["gained"]) >= 5.0 && number(&leak["gained"]) <= made, "{leak} {made}");
+}
+
 #[test]
 fn list_finds_it_and_health_judges_it() {
     let target = {
