@@ -34,6 +34,8 @@ pub struct RecordOptions {
 pub const TRACED: usize = 8;
 /// How long the loop may sleep before it asks whether to stop.
 const NAP_NS: u64 = 100_000_000;
+/// Connections are read at least so often, whatever that costs.
+const SOCKETS_SECONDS: f64 = 10.0;
 /// How long an ended target may go unnoticed between rare rounds.
 const LOOK_NS: u64 = 1_000_000_000;
 
@@ -81,7 +83,7 @@ impl Recorder {
             begin_ns: monotonic_ns(),
             begin_unix_ns: unix_ns(),
             rounds_taken: 0,
-            sockets: Pace::new(0.0, 2000.0),
+            sockets: Pace::new(0.0, SOCKETS_SECONDS.min(options.duration.as_secs_f64() / 30.0), 2000.0),
         };
         let traced = options.pauses.unwrap_or(processes.len() <= TRACED);
         for process in processes {
@@ -143,13 +145,12 @@ impl Recorder {
         self.adopt();
         let sockets_due = last || self.sockets.due(t_seconds);
         let mut tables = sockets_due.then(SocketTables::default);
-        let before = monotonic_ns();
         let mut spent = 0;
         for member in &mut self.members {
             member.sample(t_seconds, tables.as_mut(), &mut spent);
         }
         if sockets_due {
-            self.sockets.done(t_seconds, spent.min(monotonic_ns() - before) as f64 / 1e9);
+            self.sockets.done(t_seconds, spent as f64 / 1e9);
         }
     }
 
