@@ -8,6 +8,7 @@ mod discover;
 pub mod fleet;
 pub mod record;
 mod snapshot;
+pub mod tuning;
 pub mod web;
 
 pub use discover::{Discovered, discover};

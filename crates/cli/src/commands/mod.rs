@@ -5,6 +5,7 @@ pub(crate) mod check;
 pub(crate) mod compare;
 pub(crate) mod completions;
 pub(crate) mod fleet;
+pub(crate) mod gc;
 pub(crate) mod health;
 pub(crate) mod list;
 pub(crate) mod rules;
@@ -21,6 +22,7 @@ pub(crate) fn run(command: &Command, ctx: &Ctx) -> Result<Exit, CliError> {
         Command::Baseline(args) => baseline::run(args, ctx),
         Command::Check(args) => check::run(args, ctx),
         Command::Compare(args) => compare::run(args, ctx),
+        Command::Gc(args) => gc::run(args, ctx),
         Command::Health(args) => health::run(args, ctx),
         Command::Snapshot(args) => snapshot::run(args, ctx),
         Command::List(args) => list::run(args, ctx),

@@ -44,6 +44,7 @@ macro_rules! subjects {
 subjects! {
     alarm::Alarm;
     baseline::Record;
+    collector::Gc;
     compare::Compare;
     fault::Fault;
     fleet::Fleet;
@@ -51,6 +52,7 @@ subjects! {
     objectives::Goal;
     process::Snapshot;
     say::Say;
+    tune_fault::TuneFault;
 }
 
 #[cfg(test)]
