@@ -57,7 +57,8 @@ pub fn window(process: &ProcessRecord, settings: Settings, long_lived: Option<u6
         settings,
         pauses: [0, 1, 2].map(|g| log.durations(|of| of == Some(g))),
         slices,
-        happened: gc.generations.map(|g| g.collections),
+        // By the tracer's own count, over the very time in which pauses were seen.
+        happened: log.coverage.generations.map(|g| g.happened),
         collected: gc.generations.map(|g| g.collected),
         uncollectable: unfreed(&interpreter.gc_end).saturating_sub(unfreed(&interpreter.gc_begin)),
         long_lived,

@@ -128,7 +128,10 @@ fn reason(before: &Window, after: &Window, j: &Judgement, limits: &Limits) -> Op
     });
     let accepted = limits.p95(j.before.p95, j.before.max);
     let more_above = rate_above(after, accepted) > rate_above(before, accepted);
-    let longer = j.after.max > limits.longest(j.before.max) || (j.after.p95 > accepted && more_above);
+    let objective = limits.p95_objective;
+    let longer = j.after.max > limits.longest(j.before.max)
+        || (j.after.p95 > accepted && more_above)
+        || (j.after.p95 >= objective && j.before.p95 < objective);
     let tests = [
         (before.happened.iter().sum::<u64>() < FEWEST, Reject::TooFew),
         (memory, Reject::Memory),
@@ -227,6 +230,8 @@ mod tests {
         assert_eq!(outcome(&long, &limits), Outcome::Reject(Reject::LongerPauses));
         let often = Window { pauses: [vec![0.03; 20], vec![], vec![]], happened: [20, 0, 0], ..better() };
         assert_eq!(outcome(&often, &limits), Outcome::Reject(Reject::LongerPauses));
+        let missed = Window { pauses: [vec![], vec![], vec![0.055; 3]], happened: [0, 0, 3], ..better() };
+        assert_eq!(outcome(&missed, &limits), Outcome::Reject(Reject::LongerPauses));
         let fat = Window { rss_max: Some(60 << 20), ..better() };
         assert_eq!(outcome(&fat, &limits), Outcome::Reject(Reject::Memory));
         let within = Limits { max_rss: Some(49 << 20), ..limits };
