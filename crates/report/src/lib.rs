@@ -2,6 +2,8 @@
 
 mod chrome;
 pub mod doc;
+pub mod html;
+pub mod heap;
 mod lang;
 pub mod metrics;
 pub mod rules;

@@ -48,10 +48,12 @@ subjects! {
     compare::Compare;
     fault::Fault;
     fleet::Fleet;
+    heap::Heap;
     list::List;
     objectives::Goal;
     process::Snapshot;
     say::Say;
+    serve::Serve;
     tune_fault::TuneFault;
 }
 

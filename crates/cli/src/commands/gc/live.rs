@@ -4,7 +4,7 @@ use super::GcArgs;
 use crate::ctx::Ctx;
 use crate::error::CliError;
 use crate::output;
-use m5_agent::web::{Access, Server, Source, WebOptions, serve};
+use m5_agent::web::{Access, Bytes, Server, Source, WebOptions, serve};
 use m5_cpython::Interpreter;
 use m5_gc::Pause;
 use m5_report::metrics::{Format, GcMetrics, render};
@@ -114,7 +114,7 @@ impl Live {
     fn write(&self) -> Result<(), CliError> {
         match (&self.place, &self.watched) {
             (Some(Place::File(path)), Some(watched)) => {
-                output::write_file(path, watched.metrics(Format::Text).as_bytes())
+                output::write_file(path, &watched.metrics(Format::Text))
             }
             _ => Ok(()),
         }
@@ -136,21 +136,21 @@ impl Watched {
 
 impl Source for Watched {
     /// Two small reads of the target; what it was last stays where it is gone.
-    fn metrics(&self, format: Format) -> String {
+    fn metrics(&self, format: Format) -> Bytes {
         let mut metrics = self.lock();
         if let Ok(state) = self.interpreter.read() {
             metrics.collections = state.generations.map(|g| g.collections);
             metrics.collected = state.generations.map(|g| g.collected);
         }
         metrics.rss_bytes = self.process.status().ok().and_then(|s| s.rss_bytes);
-        render(&metrics.families(), format)
+        render(&metrics.families(), format).into()
     }
 
     fn page(&self) -> String {
         "<!doctype html><title>m5 gc</title><a href=/metrics>metrics</a>\n".to_owned()
     }
 
-    fn data(&self, _what: &str) -> Option<String> {
+    fn data(&self, _what: &str) -> Option<Bytes> {
         None
     }
 }
