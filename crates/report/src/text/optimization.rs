@@ -64,8 +64,12 @@ fn figures(judged: &Judgement, style: Style) -> String {
     table.render()
 }
 
+/// Percent, or how many times as much where percent would be a long number.
 fn change(old: f64, new: f64) -> String {
-    maybe((old > 0.0).then(|| new / old), units::change)
+    maybe((old > 0.0).then(|| new / old), |ratio| match ratio {
+        r if r >= 10.0 => format!("× {r:.0}"),
+        r => units::change(r),
+    })
 }
 
 fn expectation(trial: &Trial, style: Style) -> String {
