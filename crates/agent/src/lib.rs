@@ -11,6 +11,7 @@ pub mod pool;
 pub mod record;
 mod snapshot;
 pub mod watchdog;
+pub mod tuning;
 pub mod web;
 
 pub use discover::{Discovered, discover};

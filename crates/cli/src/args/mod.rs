@@ -93,6 +93,8 @@ pub(crate) enum Format {
     Text,
     /// For programs
     Json,
+    /// For Perfetto and chrome://tracing
+    Chrome,
     /// One page for a browser, with nothing to fetch
     Html,
     /// For `go tool pprof`, speedscope, Pyroscope (gzipped)
@@ -119,6 +121,8 @@ pub(crate) enum Command {
     Baseline(commands::baseline::BaselineArgs),
     /// One line per objective after two seconds of looking
     Health(commands::health::HealthArgs),
+    /// Every collection and its pause, exact; the collector's settings; tuning that is measured
+    Gc(commands::gc::GcArgs),
     /// Hold a recorded baseline against the completion criteria
     Check(commands::check::CheckArgs),
     /// Two baselines side by side; a regression exits with 1

@@ -6,6 +6,7 @@ pub(crate) mod compare;
 pub(crate) mod completions;
 pub(crate) mod diff;
 pub(crate) mod fleet;
+pub(crate) mod gc;
 pub(crate) mod health;
 pub(crate) mod list;
 pub(crate) mod rules;
@@ -24,6 +25,7 @@ pub(crate) fn run(command: &Command, ctx: &Ctx) -> Result<Exit, CliError> {
         Command::Baseline(args) => baseline::run(args, ctx),
         Command::Check(args) => check::run(args, ctx),
         Command::Compare(args) => compare::run(args, ctx),
+        Command::Gc(args) => gc::run(args, ctx),
         Command::Health(args) => health::run(args, ctx),
         Command::List(args) => list::run(args, ctx),
         Command::Fleet(args) => fleet::run(args, ctx),

@@ -44,6 +44,7 @@ macro_rules! subjects {
 subjects! {
     alarm::Alarm;
     baseline::Record;
+    collector::Gc;
     compare::Compare;
     fault::Fault;
     fleet::Fleet;
@@ -54,6 +55,7 @@ subjects! {
     say::Say;
     serve::Serve;
     watch::Watch;
+    tune_fault::TuneFault;
 }
 
 #[cfg(test)]
