@@ -96,7 +96,8 @@ impl CliError {
             Self::Gone { .. } | Self::EndedEarly => "gone",
             Self::Permission { .. } => "permission",
             Self::NotPython { .. } => "not_python",
-            Self::Unsupported { .. } | Self::FreeThreaded { .. } => "unsupported",
+            Self::Unsupported { .. } => "unsupported",
+            Self::FreeThreaded { .. } => "free_threaded",
             Self::Starting { .. } => "starting",
             _ => "kernel",
         }

@@ -12,6 +12,7 @@ mod perf;
 mod poll;
 mod ring;
 mod tracer;
+pub mod tune;
 mod watch;
 
 pub use choice::{Choice, Obstacle};

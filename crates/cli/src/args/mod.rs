@@ -107,6 +107,16 @@ impl Format {
 pub(crate) enum Command {
     /// The Python processes of this machine, and whether m5 can read them
     List(commands::list::ListArgs),
+    /// Record a process: memory, CPU, descriptors, connections, every GC pause; say whether it grows
+    Baseline(commands::baseline::BaselineArgs),
+    /// One line per objective after two seconds of looking
+    Health(commands::health::HealthArgs),
+    /// Hold a recorded baseline against the completion criteria
+    Check(commands::check::CheckArgs),
+    /// Two baselines side by side; a regression exits with 1
+    Compare(commands::compare::CompareArgs),
+    /// Memory, mappings and descriptors of a process, now
+    Snapshot(commands::snapshot::SnapshotArgs),
     /// Which service and version of a fleet grows, asked of Prometheus
     Fleet(commands::fleet::FleetArgs),
     /// Prometheus alert rules made from the objectives

@@ -234,7 +234,7 @@ mod tests {
     #[test]
     fn lists_of_cpus() {
         assert_eq!(list("0-2,5\n"), [0, 1, 2, 5]);
-        assert_eq!(list(""), []);
+        assert_eq!(list(""), Vec::<i32>::new());
         assert_eq!(list("x-2,7"), [7]);
     }
 }
