@@ -17,6 +17,11 @@ use std::time::Duration;
 
 /// How often threads, processes and interpreters are listed again, in case one escaped.
 const RESCAN_NS: u64 = 1_000_000_000;
+/// How often the rings are read where there is no budget.
+const INTERVAL: Duration = Duration::from_millis(20);
+/// Looks, and the time between them, for a moment without a collection when a window closes.
+const CLOSE_TRIES: usize = 20;
+const CLOSE_WAIT: Duration = Duration::from_micros(50);
 /// A trap costs the target this much more than the time between two of them shows.
 const TRAP_COST: f64 = 1.3;
 
@@ -45,6 +50,7 @@ pub(crate) struct WatchSource {
     last: Totals,
     traps: u64,
     seen: u64,
+    switches: u64,
     trap_ns: u64,
     start_ns: u64,
     scanned_ns: u64,
@@ -67,6 +73,7 @@ struct Totals {
     collections: u64,
     traps: u64,
     seen: u64,
+    switches: u64,
 }
 
 impl WatchSource {
@@ -93,6 +100,7 @@ impl WatchSource {
             last: Totals::default(),
             traps: 0,
             seen: 0,
+            switches: 0,
             trap_ns,
             start_ns: now,
             scanned_ns: now,
@@ -302,6 +310,7 @@ impl WatchSource {
             collections: totals.collections.saturating_sub(last.collections),
             seen: totals.seen - last.seen,
             traps: totals.traps - last.traps,
+            switches: totals.switches - last.switches,
         });
         match self.window {
             Window::Open { from } if !open => {
@@ -315,22 +324,27 @@ impl WatchSource {
         }
     }
 
-    /// Switches the watch off as soon as nothing runs that began in the window.
+    /// Switches the watch off as soon as nothing runs that began in the window: collections of an interpreter
+    /// follow one another, so a moment without one will do. A long one is waited for until the next drain.
     fn close(&mut self) {
         let Window::Closing { from, until } = self.window else { return };
-        let running = self.tracked.iter().any(|t| {
-            let since = t.collector.classifier.running_since();
-            since.is_some_and(|s| s <= until) || t.collector.interpreter.read().is_ok_and(|s| s.collecting)
-        });
-        if !running {
-            self.programs.iter_mut().for_each(|p| p.switch(false));
-            self.window = Window::Closed { from, until };
+        let mut running: Vec<usize> = (0..self.tracked.len()).collect();
+        for _ in 0..CLOSE_TRIES {
+            running.retain(|i| self.tracked[*i].collector.interpreter.read().is_ok_and(|s| s.collecting));
+            if running.is_empty() {
+                self.programs.iter_mut().for_each(|p| p.switch(false));
+                self.switches += 1;
+                self.window = Window::Closed { from, until };
+                return;
+            }
+            std::thread::sleep(CLOSE_WAIT);
         }
     }
 
     fn open(&mut self) {
         self.pending.clear();
         self.programs.iter_mut().for_each(|p| p.switch(true));
+        self.switches += 1;
         self.tracked.iter_mut().for_each(|t| t.collector.reopen());
         let from = now_ns();
         self.window = Window::Open { from };
@@ -346,6 +360,7 @@ impl WatchSource {
             collections: self.coverage().happened(),
             traps: self.traps,
             seen: self.seen,
+            switches: self.switches,
         }
     }
 }
@@ -356,7 +371,8 @@ impl PauseSource for WatchSource {
     }
 
     fn interval(&self) -> Duration {
-        Duration::from_millis(20)
+        let open = !matches!(self.window, Window::Closed { .. });
+        self.budget.as_ref().map_or(INTERVAL, |b| Duration::from_secs_f64(b.interval(open)))
     }
 
     fn drain(&mut self, pauses: &mut Vec<Pause>) -> Result<()> {
