@@ -28,6 +28,8 @@ const SAVED: f64 = 5.0;
 const SWITCH: f64 = 5e-6;
 /// Traps that a collection takes until there are enough to tell: its two ends, and now and then a counter.
 const PRIOR: (f64, f64) = (22.0, 10.0);
+/// What is kept of that experience when there is a newer one.
+const FORGET: f64 = 0.95;
 /// An interval lasts this long, and a window, where they must be few, this long.
 const INTERVAL: f64 = 0.02;
 const WINDOW: f64 = 0.005;
@@ -76,12 +78,14 @@ impl Budget {
         let rate = |amount: f64| if step.wall > 0.0 { amount / step.wall } else { 0.0 };
         self.collections += weight * (rate(step.collections as f64) - self.collections);
         self.cpu += weight * (rate(step.cpu) - self.cpu);
-        self.traps += step.traps as f64;
-        self.seen += step.seen as f64;
+        if step.traps > 0 {
+            self.traps = self.traps * FORGET + step.traps as f64;
+            self.seen = self.seen * FORGET + step.seen as f64;
+        }
         let income = self.share * self.cpu;
         self.balance += self.share * step.cpu - step.traps as f64 * self.trap - step.switches as f64 * SWITCH;
         self.balance = self.balance.min(income * SAVED);
-        let demand = self.collections * self.traps / self.seen * self.trap;
+        let demand = self.collections * self.traps / self.seen.max(1.0) * self.trap;
         let affordable = income + self.balance / HORIZON;
         if demand <= affordable || demand <= 0.0 { 1.0 } else { (affordable / demand).max(0.0) }
     }

@@ -19,6 +19,8 @@ use std::time::Duration;
 const RESCAN_NS: u64 = 1_000_000_000;
 /// How often the rings are read where there is no budget.
 const INTERVAL: Duration = Duration::from_millis(20);
+/// The same while a window waits for the end of a long collection.
+const CLOSING: Duration = Duration::from_millis(1);
 /// Looks, and the time between them, for a moment without a collection when a window closes.
 const CLOSE_TRIES: usize = 20;
 const CLOSE_WAIT: Duration = Duration::from_micros(50);
@@ -371,8 +373,12 @@ impl PauseSource for WatchSource {
     }
 
     fn interval(&self) -> Duration {
-        let open = !matches!(self.window, Window::Closed { .. });
-        self.budget.as_ref().map_or(INTERVAL, |b| Duration::from_secs_f64(b.interval(open)))
+        let of = |open| self.budget.as_ref().map_or(INTERVAL, |b| Duration::from_secs_f64(b.interval(open)));
+        match self.window {
+            Window::Open { .. } => of(true),
+            Window::Closing { .. } => CLOSING,
+            Window::Closed { .. } => of(false),
+        }
     }
 
     fn drain(&mut self, pauses: &mut Vec<Pause>) -> Result<()> {
