@@ -51,6 +51,10 @@ pub(crate) enum CliError {
     Fleet { message: String },
     /// The exporter cannot serve.
     Web { message: String },
+    /// `m5 diff` got one file.
+    TwoFiles,
+    /// Its memory cannot be captured safely.
+    Refused { pid: i32, reason: String },
 }
 
 impl CliError {
@@ -75,6 +79,7 @@ impl CliError {
             | Self::FreeThreaded { .. }
             | Self::Pauses { .. }
             | Self::Kernel { .. }
+            | Self::Refused { .. }
             | Self::Unreadable { .. }
             | Self::Malformed { .. }
             | Self::Fleet { .. }
@@ -84,6 +89,7 @@ impl CliError {
             | Self::NoTarget
             | Self::ManyTargets { .. }
             | Self::OneTarget { .. }
+            | Self::TwoFiles
             | Self::Format { .. }
             | Self::Web { .. }
             | Self::Spawn { .. } => Exit::Usage,
@@ -127,6 +133,8 @@ impl CliError {
             Self::Format { known } => lang.fill(Fault::FormatUnknown, &[known]),
             Self::Spawn { command, reason } => lang.fill(Fault::Spawn, &[command, reason]),
             Self::EndedEarly => lang.say(Fault::EndedEarly).to_owned(),
+            Self::TwoFiles => lang.say(Fault::TwoFiles).to_owned(),
+            Self::Refused { pid, reason } => lang.fill(Fault::Refused, &[pid, reason]),
         }
     }
 
@@ -152,7 +160,8 @@ impl CliError {
             Self::EndedEarly => Fault::EndedEarlyRemedy,
             Self::Web { .. } => return vec![lang.say(Serve::Remedy).to_owned()],
             Self::Fleet { .. } => return vec![lang.say(Fleet::UnreachableRemedy).to_owned()],
-            Self::Format { .. } => return Vec::new(),
+            Self::Refused { .. } => Fault::RefusedRemedy,
+            Self::Format { .. } | Self::TwoFiles => return Vec::new(),
         };
         vec![lang.say(text).to_owned()]
     }
@@ -190,6 +199,33 @@ impl From<m5_gc::Error> for CliError {
             error @ (m5_gc::Error::Obstacle(_) | m5_gc::Error::NoRecords) => {
                 Self::Pauses { message: error.to_string() }
             }
+        }
+    }
+}
+
+/// Errors of a capture, which know no pid of their own.
+pub(crate) fn of_capture(pid: i32, error: m5_heap::HeapError) -> CliError {
+    match error {
+        m5_heap::HeapError::Interpreter(error) => error.into(),
+        m5_heap::HeapError::Unsupported(found) => CliError::Unsupported { pid, found },
+        m5_heap::HeapError::Trace(error) if error.is_permission() => {
+            CliError::Permission { pid, what: "memory".to_owned() }
+        }
+        m5_heap::HeapError::Trace(m5_target::TraceError::Target(error)) => error.into(),
+        m5_heap::HeapError::Trace(error) => CliError::Refused { pid, reason: error.to_string() },
+    }
+}
+
+impl From<m5_heap::SnapfileError> for CliError {
+    fn from(error: m5_heap::SnapfileError) -> Self {
+        use m5_heap::SnapfileError as E;
+        match error {
+            E::Io { path, source } => Self::Unreadable { path, reason: source.to_string() },
+            E::Foreign { path } => Self::Malformed { path, reason: "no m5 snapshot".to_owned() },
+            E::Newer { path, version } => {
+                Self::Malformed { path, reason: format!("format version {version}: use a newer m5") }
+            }
+            E::Damaged { path, detail } => Self::Malformed { path, reason: detail },
         }
     }
 }

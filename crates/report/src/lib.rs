@@ -2,6 +2,7 @@
 
 pub mod doc;
 pub mod html;
+pub mod heap;
 mod lang;
 pub mod metrics;
 pub mod rules;

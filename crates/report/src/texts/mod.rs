@@ -47,6 +47,7 @@ subjects! {
     compare::Compare;
     fault::Fault;
     fleet::Fleet;
+    heap::Heap;
     list::List;
     objectives::Goal;
     process::Snapshot;

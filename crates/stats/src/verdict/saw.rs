@@ -39,7 +39,8 @@ pub(super) fn find(run: &[Point], blocks: usize) -> Option<Saw> {
         return None;
     }
     let blind = blind(run, &resets, period);
-    let mut saw = Saw { resets, width: 0.6 * seconds / run.len() as f64, blind, period, by_share: false, height: 0.0 };
+    let mut saw =
+        Saw { resets, width: 0.6 * seconds / run.len() as f64, blind, period, by_share: false, height: 0.0 };
     let by_time = saw.fit(&cells);
     saw.by_share = true;
     let by_share = saw.fit(&cells);
