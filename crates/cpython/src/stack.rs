@@ -42,6 +42,20 @@ impl Interpreter {
         Ok(Walk { memory: self.memory(), objects, lines }.frames(thread))
     }
 
+    /// The Python stack that the running collection interrupted, innermost first; empty where none runs, or
+    /// where the collector does not keep it (up to 3.14).
+    ///
+    /// # Errors
+    /// As the kernel says of the collector's state.
+    pub fn collecting_stack(&self) -> Result<Vec<PyFrame>> {
+        let minor = self.layout().minor;
+        let (Some(objects), Some(lines)) = (objects(minor), lines(minor)) else { return Ok(Vec::new()) };
+        let Some(offset) = self.layout().frame else { return Ok(Vec::new()) };
+        let memory = self.memory();
+        let frame = memory.u64(self.gc_address().wrapping_add(offset))?;
+        Ok(Walk { memory, objects, lines }.frames_from(Some(frame)))
+    }
+
     /// Address of the thread's state.
     fn thread(&self, tid: i32) -> Result<Option<u64>> {
         let memory = self.memory();
@@ -74,8 +88,11 @@ struct Walk {
 
 impl Walk {
     fn frames(&self, thread: u64) -> Vec<PyFrame> {
-        let mut frames = Vec::new();
-        let mut next = self.innermost(thread);
+        self.frames_from(self.innermost(thread))
+    }
+
+    fn frames_from(&self, innermost: Option<u64>) -> Vec<PyFrame> {
+        let (mut frames, mut next) = (Vec::new(), innermost);
         for _ in 0..DEEPEST {
             let Some(at) = next.filter(|a| *a != 0) else { break };
             let (code, back) = match self.objects.frames {

@@ -9,8 +9,9 @@ use super::window::Window;
 use crate::budget::{Budget, Step};
 use crate::kin::Kin;
 use crate::perf::{OpenError, Record, Sample};
+use crate::stacks::Stacks;
 use crate::tracer::now_ns;
-use crate::{Coverage, Pause, PauseSource, Result, SourceKind};
+use crate::{Coverage, Detail, Pause, PauseSource, Result, SourceKind};
 use m5_cpython::Interpreter;
 use m5_target::{Process, cpu_ns};
 use std::time::Duration;
@@ -21,6 +22,8 @@ const RESCAN_NS: u64 = 1_000_000_000;
 const INTERVAL: Duration = Duration::from_millis(20);
 /// The same while a window waits for the end of a long collection.
 const CLOSING: Duration = Duration::from_millis(1);
+/// Traps within a pause, about, that were taken off its length.
+const TRAPS_INSIDE: u64 = 10;
 /// Looks, and the time between them, for a moment without a collection when a window closes.
 const CLOSE_TRIES: usize = 20;
 const CLOSE_WAIT: Duration = Duration::from_micros(50);
@@ -58,6 +61,8 @@ pub(crate) struct WatchSource {
     scanned_ns: u64,
     kin: Option<Kin>,
     programs_so_far: u64,
+    stacks: Option<Stacks>,
+    details: Vec<Detail>,
 }
 
 /// A collector and the program it belongs to.
@@ -108,6 +113,8 @@ impl WatchSource {
             scanned_ns: now,
             kin: wanted.children.then(|| Kin::of(process.pid())),
             programs_so_far: 0,
+            stacks: None,
+            details: Vec::new(),
         };
         let interpreters = main.all().map_err(|_| OpenError(libc::ESRCH))?;
         let start = source.attach(process, &interpreters)?;
@@ -240,6 +247,9 @@ impl WatchSource {
         }
         pauses[from..].sort_by_key(|p| p.start_ns);
         self.seen += (pauses.len() - from) as u64;
+        if let Some(stacks) = &mut self.stacks {
+            self.details.extend(stacks.details(&pauses[from..], self.trap_ns * TRAPS_INSIDE));
+        }
         let main = self.process.pid();
         let retired = &mut self.retired;
         self.tracked.retain(|t| {
@@ -251,6 +261,19 @@ impl WatchSource {
         });
         let tracked = &self.tracked;
         self.programs.retain(|p| tracked.iter().any(|t| t.program == p.id));
+    }
+
+    /// Reads the stacks of collections that have run for long.
+    fn look(&mut self) {
+        let Some(stacks) = &mut self.stacks else { return };
+        for tracked in &self.tracked {
+            let Some((start, tid)) = tracked.collector.classifier.running() else { continue };
+            let (pid, now) = (tracked.collector.pid, now_ns());
+            if stacks.wants(pid, start, now) {
+                let stack = tracked.collector.interpreter.stack(pid, tid).unwrap_or_default();
+                stacks.keep(pid, now, stack);
+            }
+        }
     }
 
     /// Looks for threads that escaped, programs that were replaced, interpreters that came and went.
@@ -374,11 +397,12 @@ impl PauseSource for WatchSource {
 
     fn interval(&self) -> Duration {
         let of = |open| self.budget.as_ref().map_or(INTERVAL, |b| Duration::from_secs_f64(b.interval(open)));
-        match self.window {
+        let own = match self.window {
             Window::Open { .. } => of(true),
             Window::Closing { .. } => CLOSING,
-            Window::Closed { .. } => of(false),
-        }
+            Window::Closed { .. } => return of(false),
+        };
+        self.stacks.as_ref().map_or(own, |s| s.interval().min(own))
     }
 
     fn drain(&mut self, pauses: &mut Vec<Pause>) -> Result<()> {
@@ -394,11 +418,20 @@ impl PauseSource for WatchSource {
         }
         self.rescan(before);
         let result = self.reconcile(states, settled);
+        self.look();
         self.emit(pauses);
         if result.is_ok() {
             self.steer(before);
         }
         result
+    }
+
+    fn stacks_above(&mut self, limit: Duration) {
+        self.stacks = Some(Stacks::above(limit));
+    }
+
+    fn details(&mut self, details: &mut Vec<Detail>) {
+        details.append(&mut self.details);
     }
 
     fn coverage(&self) -> Coverage {
