@@ -19,7 +19,9 @@ def main() -> int:
     """Runs the demo; the first exit code that means m5 could not do its work."""
     reference.stop_on_sigterm()
     duration = os.environ.get("DEMO_DURATION", "60s")
-    words = os.environ.get("ENGINE_ARGS", "").split()
+    words = ["--warm-up", os.environ.get("DEMO_WARM_UP", "2m")]
+    words += os.environ.get("ENGINE_ARGS", "").split()
+    print("Starting the reference engine; two minutes of ticks go by fast to warm it up …", flush=True)
     with reference.engine(words, "demo") as engine:
         print(
             f"The reference engine runs: pid {engine.pid}, 50 symbols over 5 WebSockets from "

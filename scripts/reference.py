@@ -18,7 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "out"
 M5 = Path(os.environ.get("M5", ROOT / "target" / "release" / "m5"))
-_START_LIMIT, _STOP_LIMIT = 60.0, 20.0
+_START_LIMIT, _STOP_LIMIT = 900.0, 20.0
 _PR_SET_PDEATHSIG = 1
 
 

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import ctypes
 import json
 import logging
 import os
 import resource
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from trading_engine import __version__, deps
 from trading_engine.engine import Engine, build
 from trading_engine.faults import KINDS, Fault
+from trading_engine.optimized.collector import IdleCollector
+from trading_engine.optimized.parts import PARTS
+from trading_engine.orders import OrderLog
+from trading_engine.pauses import PauseMeter
 from trading_engine.source import add_source_arguments, record_source
 
 USAGE = 2
@@ -47,11 +53,30 @@ def parser() -> argparse.ArgumentParser:
         help="let any process of this user read this one where Yama would ask for a parent",
     )  # fmt: skip
     run.add_argument("--log-level", default="INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
+    better = out.add_argument_group("optimisations: the same decisions, lighter")
+    better.add_argument("--optimized", action="store_true", help="all of them")
+    better.add_argument(
+        "--optimize",
+        type=parts,
+        default=frozenset(),
+        metavar="PART,…",
+        help="only these: " + ", ".join(PARTS),
+    )
+    better.add_argument("--without", type=parts, default=frozenset(), metavar="PART,…", help="all but these")
+    better.add_argument("--measure-gc", action="store_true", help="time each collection from inside")
     fault = out.add_argument_group("faults, for tests of monitors")
     fault.add_argument("--leak", choices=KINDS)
     fault.add_argument("--leak-rate", type=float, default=10.0, help="a second of event time")
     fault.add_argument("--leak-size", type=int, default=4096, help="bytes each")
     return out
+
+
+def parts(text: str) -> frozenset[str]:
+    """The optimisations that are named in a list with commas."""
+    names = frozenset(text.split(","))
+    if not names <= set(PARTS):
+        raise argparse.ArgumentTypeError(f"choose from {', '.join(PARTS)}")
+    return names
 
 
 def check(args: argparse.Namespace) -> str:
@@ -76,7 +101,9 @@ def check(args: argparse.Namespace) -> str:
 def main(argv: list[str] | None = None) -> int:
     """Runs the engine; 0 when it ended as it should, 2 for wrong usage."""
     args = parser().parse_args(argv)
-    complaint = deps.advice() or check(args)
+    if args.optimized or args.without:
+        args.optimize = frozenset(PARTS) - args.without
+    complaint = deps.advice(packages(args)) or check(args)
     if complaint:
         print(f"trading_engine: {complaint}", file=sys.stderr)
         return USAGE
@@ -101,42 +128,64 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
+def packages(args: argparse.Namespace) -> list[str]:
+    """The third-party packages that this run cannot do without."""
+    names = [] if args.offline else ["websockets"]
+    names += ["numpy"] if args.source is None else []
+    light = {"ticks", "book", "candles"} <= args.optimize
+    return names if light else [*names, "pandas"]
+
+
 def allow_reading() -> None:
     """Opens this process to ptrace and process_vm_readv by processes of the same user."""
     ctypes.CDLL(None).prctl(_PR_SET_PTRACER, ctypes.c_ulong(-1), 0, 0, 0)
 
 
 def _run(args: argparse.Namespace) -> dict[str, object]:
-    from trading_engine.orders import OrderLog
-
     orders = OrderLog(args.orders)
-    engine = build(args, orders)
-    try:
+    meter = PauseMeter() if args.measure_gc else None
+    collector = IdleCollector(meter) if "gc" in args.optimize else None
+    engine = build(args, orders, collector)
+    with contextlib.ExitStack() as stack:
+        stack.callback(orders.close)
+
+        def ready() -> None:
+            """The warm-up is over: what is measured begins, what is managed is taken over."""
+            if collector is not None:
+                collector.start()
+                stack.callback(collector.stop)
+            if meter is not None:
+                meter.start()
+                stack.callback(meter.stop)
+
         if args.offline:
-            measured = _offline(args, engine)
+            measured = _offline(args, engine, ready)
         else:
             from trading_engine.live import run_live
 
-            measured = asyncio.run(run_live(args, engine))
-    finally:
+            measured = asyncio.run(run_live(args, engine, ready))
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        digest = orders.close()
+    if meter is not None:
+        measured["gc"] = meter.summary()
     return {
         **measured,
         "ticks": measured["latency"]["count"],
         "candles": engine.closes,
         "order_events": orders.count,
-        "orders_sha256": digest,
+        "orders_sha256": orders.close(),
         "decision_margin": engine.margin,
         "peak_rss_bytes": peak,
     }
 
 
-def _offline(args: argparse.Namespace, engine: Engine) -> dict[str, object]:
+def _offline(args: argparse.Namespace, engine: Engine, ready: Callable[[], None]) -> dict[str, object]:
     from trading_engine.faults import Injector
-    from trading_engine.offline import run_offline
+    from trading_engine.offline import run_offline, warm
 
     records, _ = record_source(args)
+    if args.warm_up:
+        records = warm(engine, records, args.warm_up)
+    ready()
     injector = Injector(args.fault) if args.fault else None
     try:
         return run_offline(engine, records, injector)

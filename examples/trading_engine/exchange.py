@@ -33,12 +33,15 @@ _TIMER_NS = 2_000_000  # how late a tick may leave before its delay counts
 class Exchange:
     """Serves one stream of records to the subscribers of its symbols."""
 
-    def __init__(self, records: Iterator[wire.Record], symbols: int, accelerate: bool) -> None:
+    def __init__(
+        self, records: Iterator[wire.Record], symbols: int, accelerate: bool, warm_up: float = 0.0
+    ) -> None:
         self._records = records
         self._subscribers: list[ServerConnection | None] = [None] * symbols
         self._missing = symbols
         self._open = asyncio.Event()
         self._accelerate = accelerate
+        self._warm_up_ns = int(warm_up * 1e9)
         self._connections: set[ServerConnection] = set()
         self._server: Server | None = None
         self.port = 0
@@ -90,16 +93,16 @@ class Exchange:
             self._open.set()
 
     async def _replay(self) -> None:
-        start_ns = time.monotonic_ns()
-        first_ts: int | None = None
+        start_ns = opening_ts = 0
         for record in self._records:
-            if first_ts is None:
-                first_ts = record[1]
-            due = start_ns + record[1] - first_ts
             now = time.monotonic_ns()
-            if self._accelerate:
+            opening_ts = opening_ts or record[1] + self._warm_up_ns
+            if record[1] < opening_ts or self._accelerate:
                 due = now
-            elif due > now:
+            else:
+                start_ns = start_ns or now
+                due = start_ns + record[1] - opening_ts
+            if due > now:
                 await asyncio.sleep(max((due - now) / 1e9, _SLICE))
                 now = time.monotonic_ns()
             # The timer's own lateness is forgiven; being held up by a slow
@@ -115,7 +118,7 @@ class Exchange:
 
 async def _serve_until_stdin_closes(args: argparse.Namespace) -> None:
     records, header = record_source(args)
-    exchange = Exchange(records, header.symbols, args.accelerate)
+    exchange = Exchange(records, header.symbols, args.accelerate, args.warm_up)
     port = await exchange.start(args.port)
     loop = asyncio.get_running_loop()
     gone = asyncio.Event()

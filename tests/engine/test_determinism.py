@@ -41,6 +41,14 @@ def test_live_connections_change_no_decision(offline, exchange, connections):
     assert live["orders_sha256"] == offline["orders_sha256"]
 
 
+@pytest.mark.parametrize("how", [["--offline"], ["--accelerate"]])
+def test_a_warm_up_is_part_of_the_stream_and_not_of_what_is_measured(offline, how):
+    words = [*SHORT[:-4], "--seed", "7", "--warm-up", "10", "--duration", "30", *how, "--measure-gc"]
+    warm = run(*words)
+    assert warm["orders_sha256"] == offline["orders_sha256"]
+    assert 0 < warm["ticks"] < offline["ticks"]
+
+
 def test_a_file_is_the_stream_it_was_made_from(offline, tmp_path: Path):
     path = tmp_path / "ticks.bin"
     ticks.write_file(path, ticks.StreamSpec(seed=7, symbols=8, rate=150.0, seconds=40.0))

@@ -106,7 +106,7 @@ def test_a_connection_leak_needs_a_server():
 
 
 def test_a_live_engine_leaks_files_only_when_asked():
-    few = ("--symbols", "4", "--rate", "200", "--connections", "3", "--duration", "60")
+    few = ("--optimized", "--symbols", "4", "--rate", "200", "--connections", "3", "--duration", "60")
     with live(*few) as engine:
         sober = open_fds(engine.pid)
         engine.stop()

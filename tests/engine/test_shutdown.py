@@ -15,7 +15,7 @@ from trading_engine.live import run_live
 from trading_engine.naive import NaiveEngine
 from trading_engine.orders import OrderLog
 
-FEW = ("--symbols", "6", "--rate", "200", "--connections", "3")
+FEW = ("--optimized", "--symbols", "6", "--rate", "200", "--connections", "3")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -101,6 +101,13 @@ impl Ctx {
         self.emit(&text(Style { lang: self.lang, color: self.color }))
     }
 
+    /// The same, only where the person wants to hear more.
+    pub(crate) fn detail(&self, text: impl Text, values: &[&dyn Display]) {
+        if self.verbose > 0 {
+            self.note(text, values);
+        }
+    }
+
     /// Says something to the person, beside the report: standard error.
     pub(crate) fn note(&self, text: impl Text, values: &[&dyn Display]) {
         let _ = writeln!(std::io::stderr(), "{}", self.lang.fill(text, values));

@@ -3,7 +3,7 @@
 use crate::ctx::Ctx;
 use crate::exit::Exit;
 use m5_report::Lang;
-use m5_report::texts::{Fault, Fleet};
+use m5_report::texts::{Fault, Fleet, Serve};
 use std::io::Write;
 
 /// An error for a person: what happened, the remedy, the exit code.
@@ -53,6 +53,8 @@ pub(crate) enum CliError {
     TwoFiles,
     /// Its memory cannot be captured safely.
     Refused { pid: i32, reason: String },
+    /// The exporter cannot serve.
+    Web { message: String },
 }
 
 impl CliError {
@@ -89,6 +91,7 @@ impl CliError {
             | Self::OneTarget { .. }
             | Self::TwoFiles
             | Self::Format { .. }
+            | Self::Web { .. }
             | Self::Spawn { .. } => Exit::Usage,
         }
     }
@@ -99,7 +102,8 @@ impl CliError {
             Self::Gone { .. } | Self::EndedEarly => "gone",
             Self::Permission { .. } => "permission",
             Self::NotPython { .. } => "not_python",
-            Self::Unsupported { .. } | Self::FreeThreaded { .. } => "unsupported",
+            Self::Unsupported { .. } => "unsupported",
+            Self::FreeThreaded { .. } => "free_threaded",
             Self::Starting { .. } => "starting",
             _ => "kernel",
         }
@@ -115,7 +119,9 @@ impl CliError {
             Self::Starting { pid } => lang.fill(Fault::Starting, &[pid]),
             Self::Pauses { message } => lang.fill(Fault::Kernel, &[message]),
             Self::Permission { pid, what } => lang.fill(Fault::Permission, &[what, pid]),
-            Self::Kernel { message } | Self::Fleet { message } => lang.fill(Fault::Kernel, &[message]),
+            Self::Kernel { message } | Self::Fleet { message } | Self::Web { message } => {
+                lang.fill(Fault::Kernel, &[message])
+            }
             Self::Unreadable { path, reason } => lang.fill(Fault::FileUnreadable, &[path, reason]),
             Self::Malformed { path, reason } => lang.fill(Fault::FileMalformed, &[path, reason]),
             Self::Schema { path, found, reads } => lang.fill(Fault::FileSchema, &[path, found, reads]),
@@ -152,6 +158,7 @@ impl CliError {
             Self::ManyTargets { .. } | Self::OneTarget { .. } => Fault::ManyTargetsRemedy,
             Self::Spawn { .. } => Fault::SpawnRemedy,
             Self::EndedEarly => Fault::EndedEarlyRemedy,
+            Self::Web { .. } => return vec![lang.say(Serve::Remedy).to_owned()],
             Self::Fleet { .. } => return vec![lang.say(Fleet::UnreachableRemedy).to_owned()],
             Self::Refused { .. } => Fault::RefusedRemedy,
             Self::Format { .. } | Self::TwoFiles => return Vec::new(),

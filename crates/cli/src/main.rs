@@ -3,12 +3,14 @@
 mod args;
 mod commands;
 mod ctx;
+mod documents;
 mod error;
 mod exit;
 mod launch;
 mod objectives;
 mod output;
 mod permission;
+mod progress;
 mod signals;
 mod target;
 

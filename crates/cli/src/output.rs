@@ -56,6 +56,19 @@ pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
     result.map_err(|e| failed(path, &e))
 }
 
+/// Whether a file could be written here, before hours are spent on what it is to hold.
+pub(crate) fn check_writable(path: &Path) -> Result<(), CliError> {
+    let probe = || {
+        if fs::metadata(path).is_ok_and(|meta| !meta.is_file()) {
+            return File::options().write(true).open(path).map(drop);
+        }
+        let temporary = beside(path);
+        File::create(&temporary)?;
+        fs::remove_file(&temporary)
+    };
+    probe().map_err(|e| failed(path, &e))
+}
+
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let temporary = beside(path);
     let write = || {

@@ -5,7 +5,6 @@
 
 mod confirm;
 mod decode;
-mod detect;
 pub mod elf;
 mod error;
 mod find;
@@ -18,7 +17,6 @@ mod version;
 mod version_text;
 
 pub use confirm::{Confidence, Origin};
-pub use detect::{Detection, detect};
 pub use error::{Error, Result};
 pub use find::{Found, find};
 pub use gcstate::{GC_SIZE_MAX, GcState, Generation, Population, decode_gc, decode_population};

@@ -2,6 +2,7 @@
 
 use crate::anchor::{Anchor, HeapError};
 use crate::census::Census;
+use crate::claims;
 use crate::edges::{Claims, Walker, conservative};
 use crate::graph;
 use crate::image::Image;
@@ -69,7 +70,7 @@ impl Analysis {
         if census.is_empty() {
             return Err(HeapError::Unsupported("no object was found in the image".into()));
         }
-        let claims = Claims::default();
+        let claims = claims::assign(image, &anchor, &census);
         let mut graph = graph::build(image, &anchor, &census, &claims);
         let walker = Walker { image, anchor: &anchor, census: &census, claims: &claims };
         let degrees = graph::in_degrees(&graph);

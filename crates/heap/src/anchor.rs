@@ -2,7 +2,7 @@
 
 use crate::image::Image;
 use m5_cpython::layout::objects::{ObjectLayout, objects};
-use m5_cpython::{Interpreter, symbols};
+use m5_cpython::{Interpreter, elf, symbols};
 use m5_target::Process;
 use std::fs;
 
@@ -52,30 +52,37 @@ impl Anchor {
     /// [`HeapError`] where there is none or its objects are not known.
     pub fn of(process: &Process) -> Result<Self, HeapError> {
         let interpreter = Interpreter::attach(process)?;
-        let file = interpreter.file();
+        let (file, maps) = (interpreter.file(), process.maps()?);
+        let unsupported = || HeapError::Unsupported(format!("{file} has no symbol PyType_Type"));
+        // From the process itself: its file may be deleted, replaced, or in another root.
+        let memory = process.memory();
+        let base = maps.iter().filter(|m| m.path == file).map(|m| m.start).min().ok_or_else(unsupported)?;
+        let loaded = elf::Image::open(&memory, base)?.ok_or_else(unsupported)?;
+        let type_type = loaded.symbol(&memory, "PyType_Type")?.ok_or_else(unsupported)?.address;
+        // Names of static variables are in the file alone, where it was not stripped.
         let on_disk = file.strip_suffix(" (deleted)").unwrap_or(file);
-        let data = fs::read(process.file_in_root(on_disk))
-            .map_err(|e| m5_target::Error::from_io(process.pid(), file, e))?;
-        let maps = process.maps()?;
-        let addresses = symbols(&data, &maps, file, &["PyType_Type", "arenas", "maxarenas"]);
-        Self::assemble(&interpreter, &addresses)
+        let data = fs::read(process.file_in_root(on_disk)).or_else(|_| fs::read(on_disk)).unwrap_or_default();
+        let names = symbols(&data, &maps, file, &["arenas", "maxarenas"]);
+        let arenas = names.first().copied().flatten().zip(names.get(1).copied().flatten());
+        Self::assemble(&interpreter, type_type, arenas)
     }
 
-    fn assemble(interpreter: &Interpreter, addresses: &[Option<u64>]) -> Result<Self, HeapError> {
-        let (file, minor) = (interpreter.file().to_owned(), interpreter.layout().minor);
+    fn assemble(
+        interpreter: &Interpreter,
+        type_type: u64,
+        arenas: Option<(u64, u64)>,
+    ) -> Result<Self, HeapError> {
+        let minor = interpreter.layout().minor;
         let layout = objects(minor)
             .ok_or_else(|| HeapError::Unsupported(format!("no table for version 3.{minor}")))?;
-        let address = |i: usize| addresses.get(i).copied().flatten();
-        let type_type =
-            address(0).ok_or_else(|| HeapError::Unsupported(format!("{file} has no symbol PyType_Type")))?;
         Ok(Self {
             layout,
             runtime: interpreter.runtime(),
             interpreter: interpreter.address(),
             interpreters: interpreter.all()?.iter().map(Interpreter::address).collect(),
             type_type,
-            arenas: address(1).zip(address(2)),
-            file,
+            arenas,
+            file: interpreter.file().to_owned(),
         })
     }
 

@@ -7,6 +7,7 @@ mod analysis;
 mod anchor;
 mod capture;
 mod census;
+mod claims;
 mod dict;
 mod diff;
 mod dominators;

@@ -133,7 +133,8 @@ impl ImageNamer<'_> {
 
     pub(crate) fn local(&self, code: u64, i: u64) -> Option<String> {
         let image = self.walker.image;
-        let item = |tuple: u64, i: u64| image.word(tuple + 24 + 8 * i);
+        let items = u64::from(self.walker.anchor.layout.tuple_items);
+        let item = |tuple: u64, i: u64| image.word(tuple + items + 8 * i);
         let key = match self.walker.anchor.layout.frames {
             Frames::Interpreter(f) => item(image.word(code + u64::from(f.code_names))?, i)?,
             Frames::Objects { .. } => {

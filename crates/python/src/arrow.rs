@@ -215,12 +215,17 @@ unsafe extern "C" fn release_stream(stream: *mut Stream) {
 /// Puts a structure into a capsule that releases it unless a consumer took it.
 macro_rules! capsule {
     ($py:expr, $value:expr, $type:ty, $name:expr) => {
-        PyCapsule::new_with_value_and_destructor($py, Wrapped($value), $name, |mut value: Wrapped<$type>, _| {
-            if let Some(release) = value.0.release {
-                // SAFETY: nobody took it: we are its last owner.
-                unsafe { release(&raw mut value.0) };
-            }
-        })
+        PyCapsule::new_with_value_and_destructor(
+            $py,
+            Wrapped($value),
+            $name,
+            |mut value: Wrapped<$type>, _| {
+                if let Some(release) = value.0.release {
+                    // SAFETY: nobody took it: we are its last owner.
+                    unsafe { release(&raw mut value.0) };
+                }
+            },
+        )
     };
 }
 
@@ -252,7 +257,8 @@ pub(crate) fn stream<'py>(
     block: &Py<Block>,
     piece: &Piece,
 ) -> PyResult<Bound<'py, PyCapsule>> {
-    let owner = StreamOwner { names: names.to_vec(), item: piece.item, array: Some(record_array(py, block, piece)) };
+    let owner =
+        StreamOwner { names: names.to_vec(), item: piece.item, array: Some(record_array(py, block, piece)) };
     let stream = Stream {
         get_schema: stream_schema,
         get_next: stream_next,

@@ -20,7 +20,9 @@ impl Interval {
         match interval {
             Self::Int(n) if n > 0 => Ok(interval),
             Self::Float(x) if x > 0.0 && x.is_finite() => Ok(interval),
-            _ => Err(PyValueError::new_err("interval must be a positive number, in the unit of the timestamps")),
+            _ => Err(PyValueError::new_err(
+                "interval must be a positive number, in the unit of the timestamps",
+            )),
         }
     }
 

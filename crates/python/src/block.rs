@@ -96,13 +96,31 @@ pub(crate) struct Rows {
 unsafe impl Send for Rows {}
 
 impl Rows {
-    pub(crate) fn new(py: Python<'_>, capacity: usize, fields: usize, item: Item, by_row: bool) -> PyResult<Self> {
+    pub(crate) fn new(
+        py: Python<'_>,
+        capacity: usize,
+        fields: usize,
+        item: Item,
+        by_row: bool,
+    ) -> PyResult<Self> {
         let slots = capacity + capacity.div_ceil(4).next_multiple_of(8).max(16);
         let block = Block::with_bytes(py, slots * fields * item.size())?;
         let base = block.get().ptr();
         let (row_stride, field_stride) =
             if by_row { (fields * item.size(), item.size()) } else { (item.size(), slots * item.size()) };
-        Ok(Self { block, base, item, fields, capacity, slots, row_stride, field_stride, start: 0, end: 0, guarded: 0 })
+        Ok(Self {
+            block,
+            base,
+            item,
+            fields,
+            capacity,
+            slots,
+            row_stride,
+            field_stride,
+            start: 0,
+            end: 0,
+            guarded: 0,
+        })
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -188,8 +206,11 @@ impl Rows {
         let old = self.base;
         let fresh = if shared(&self.block) { Some(Block::with_bytes(py, self.nbytes())?) } else { None };
         let new = fresh.as_ref().map_or(old, |b| b.get().ptr());
-        let (runs, run, step) =
-            if self.by_row() { (1, self.row_stride * rows, 0) } else { (self.fields, self.item.size() * rows, self.field_stride) };
+        let (runs, run, step) = if self.by_row() {
+            (1, self.row_stride * rows, 0)
+        } else {
+            (self.fields, self.item.size() * rows, self.field_stride)
+        };
         for i in 0..runs {
             // SAFETY: both ranges lie inside blocks of `nbytes`; `copy` allows them to overlap.
             unsafe { std::ptr::copy(old.add(i * step + keep * self.row_stride), new.add(i * step), run) };
@@ -212,7 +233,8 @@ impl Rows {
         }
         self.guarded = self.guarded.max(self.end);
         let first = self.end - rows;
-        let offset = if rows == 0 { 0 } else { first * self.row_stride + field.unwrap_or(0) * self.field_stride };
+        let offset =
+            if rows == 0 { 0 } else { first * self.row_stride + field.unwrap_or(0) * self.field_stride };
         Piece {
             // SAFETY: inside the block.
             ptr: unsafe { self.base.add(offset) },

@@ -8,7 +8,7 @@ use crate::indicator::PyIndicator;
 use crate::indicators::Spec;
 use crate::{arrow, export, npy, raw};
 use pyo3::exceptions::{PyKeyError, PyTypeError, PyValueError};
-use pyo3::ffi::{self, PyObject, Py_ssize_t};
+use pyo3::ffi::{self, Py_ssize_t, PyObject};
 use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyDict, PyString, PyTuple};
 
@@ -113,7 +113,9 @@ impl State {
 
     fn update_last(&mut self, py: Python<'_>, row: &[f64]) -> PyResult<()> {
         if self.bars.as_ref().is_some_and(|(b, _)| b.open.is_some()) {
-            return Err(PyValueError::new_err("the last candle is open and built from ticks; push a tick instead"));
+            return Err(PyValueError::new_err(
+                "the last candle is open and built from ticks; push a tick instead",
+            ));
         }
         if !self.rows.set_last(py, row)? {
             return Err(PyValueError::new_err("the buffer is empty: append a candle first"));
@@ -169,7 +171,8 @@ impl Places {
     #[inline]
     fn row(&self, interval: Interval, bar: &Open) -> Row {
         let mut row = [0.0; MAX_FIELDS];
-        (row[self.open], row[self.high], row[self.low], row[self.close]) = (bar.open, bar.high, bar.low, bar.close);
+        (row[self.open], row[self.high], row[self.low], row[self.close]) =
+            (bar.open, bar.high, bar.low, bar.close);
         if let Some(volume) = self.volume {
             row[volume] = bar.volume;
         }
@@ -210,7 +213,12 @@ impl CandleBuffer {
         })
     }
 
-    fn array<'py>(&self, py: Python<'py>, n: Option<usize>, field: Option<usize>) -> PyResult<Bound<'py, PyAny>> {
+    fn array<'py>(
+        &self,
+        py: Python<'py>,
+        n: Option<usize>,
+        field: Option<usize>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         let (block, piece) = self.piece(py, n, field);
         let made = npy::array(py, &block, &piece, false)?;
         // SAFETY: a new reference.
@@ -221,7 +229,9 @@ impl CandleBuffer {
         let hlc = || PyResult::Ok([self.index("high")?, self.index("low")?, self.index("close")?]);
         match (spec, field) {
             (Spec::Atr(_), None) => Ok(Source::Three(hlc()?)),
-            (Spec::Atr(_), Some(_)) => Err(PyValueError::new_err("ATR reads high, low and close; leave field out")),
+            (Spec::Atr(_), Some(_)) => {
+                Err(PyValueError::new_err("ATR reads high, low and close; leave field out"))
+            }
             (Spec::Vwap(_), None | Some("typical")) => {
                 let [h, l, c] = hlc()?;
                 Ok(Source::Typical([h, l, c, self.index("volume")?]))
@@ -240,7 +250,9 @@ impl CandleBuffer {
         } else {
             data
         };
-        let wrong = || PyValueError::new_err(format!("rows of {width} number(s) expected: {}", self.names.join(", ")));
+        let wrong = || {
+            PyValueError::new_err(format!("rows of {width} number(s) expected: {}", self.names.join(", ")))
+        };
         let Ok(buffer) = raw::Borrowed::of(data) else {
             let mut out = Vec::new();
             for row in data.try_iter()? {
@@ -266,7 +278,10 @@ impl CandleBuffer {
             // SAFETY: inside the exporter's own shape.
             read(unsafe { buffer.start().offset(row * strides[0] + field as isize * strides[1]) })
         };
-        Ok((0..rows).flat_map(|row| (0..width).map(move |field| (row, field))).map(|(r, f)| cell(r, f)).collect())
+        Ok((0..rows)
+            .flat_map(|row| (0..width).map(move |field| (row, field)))
+            .map(|(r, f)| cell(r, f))
+            .collect())
     }
 }
 
@@ -283,7 +298,8 @@ impl CandleBuffer {
         interval: Option<&Bound<'_, PyAny>>,
         gaps: &str,
     ) -> PyResult<Self> {
-        let names = fields.unwrap_or_else(|| ["open", "high", "low", "close", "volume"].map(String::from).to_vec());
+        let names =
+            fields.unwrap_or_else(|| ["open", "high", "low", "close", "volume"].map(String::from).to_vec());
         let distinct = names.iter().enumerate().all(|(i, n)| !names[..i].contains(n));
         if capacity == 0 || capacity > 1 << 32 || names.is_empty() || names.len() > MAX_FIELDS || !distinct {
             let text = format!("capacity must be positive, fields 1 to {MAX_FIELDS} distinct names");
@@ -587,12 +603,20 @@ unsafe extern "C" fn append(slf: *mut PyObject, args: *const *mut PyObject, n: P
     unsafe { with_row(slf, args, n, State::append) }
 }
 
-unsafe extern "C" fn update_last(slf: *mut PyObject, args: *const *mut PyObject, n: Py_ssize_t) -> *mut PyObject {
+unsafe extern "C" fn update_last(
+    slf: *mut PyObject,
+    args: *const *mut PyObject,
+    n: Py_ssize_t,
+) -> *mut PyObject {
     // SAFETY: the contract of METH_FASTCALL.
     unsafe { with_row(slf, args, n, State::update_last) }
 }
 
-unsafe extern "C" fn push_tick(slf: *mut PyObject, args: *const *mut PyObject, n: Py_ssize_t) -> *mut PyObject {
+unsafe extern "C" fn push_tick(
+    slf: *mut PyObject,
+    args: *const *mut PyObject,
+    n: Py_ssize_t,
+) -> *mut PyObject {
     // SAFETY: the contract of METH_FASTCALL.
     unsafe {
         let (py, own) = (Python::assume_attached(), own(slf));
@@ -600,7 +624,8 @@ unsafe extern "C" fn push_tick(slf: *mut PyObject, args: *const *mut PyObject, n
             &[ts, price] => (ts, price, None),
             &[ts, price, qty] => (ts, price, Some(qty)),
             other => {
-                let text = format!("push_tick(ts, price, qty=0.0) takes 2 or 3 arguments, {} given", other.len());
+                let text =
+                    format!("push_tick(ts, price, qty=0.0) takes 2 or 3 arguments, {} given", other.len());
                 return raw::give(py, Err(PyTypeError::new_err(text)));
             }
         };
@@ -626,12 +651,17 @@ unsafe extern "C" fn push_tick(slf: *mut PyObject, args: *const *mut PyObject, n
 }
 
 /// `(n=None, field=None)` of `window` and `view`.
-unsafe fn window_args(own: &CandleBuffer, py: Python<'_>, args: &[*mut PyObject]) -> PyResult<(Option<usize>, Option<usize>)> {
+unsafe fn window_args(
+    own: &CandleBuffer,
+    py: Python<'_>,
+    args: &[*mut PyObject],
+) -> PyResult<(Option<usize>, Option<usize>)> {
     if args.len() > 2 {
         return Err(PyTypeError::new_err("window(n=None, field=None) takes at most 2 arguments"));
     }
     // SAFETY: borrowed references that live for the call.
-    let at = |i: usize| args.get(i).map(|&p| unsafe { Bound::from_borrowed_ptr(py, p) }).filter(|o| !o.is_none());
+    let at =
+        |i: usize| args.get(i).map(|&p| unsafe { Bound::from_borrowed_ptr(py, p) }).filter(|o| !o.is_none());
     let n = match at(0) {
         None => None,
         Some(n) => match n.extract::<isize>()? {
@@ -685,8 +715,18 @@ unsafe extern "C" fn view(slf: *mut PyObject, args: *const *mut PyObject, n: Py_
 pub(crate) fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<CandleBuffer>()?;
     let py = m.py();
-    raw::add_fast::<CandleBuffer>(py, c"append", c"append(*values)\n--\n\nAppends one candle, a number a field.", append)?;
-    raw::add_fast::<CandleBuffer>(py, c"update_last", c"update_last(*values)\n--\n\nReplaces the last candle.", update_last)?;
+    raw::add_fast::<CandleBuffer>(
+        py,
+        c"append",
+        c"append(*values)\n--\n\nAppends one candle, a number a field.",
+        append,
+    )?;
+    raw::add_fast::<CandleBuffer>(
+        py,
+        c"update_last",
+        c"update_last(*values)\n--\n\nReplaces the last candle.",
+        update_last,
+    )?;
     raw::add_fast::<CandleBuffer>(
         py,
         c"push_tick",

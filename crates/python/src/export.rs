@@ -4,9 +4,11 @@
 #![allow(unsafe_code)]
 
 use crate::block::{Block, Item, Piece};
-use crate::raw::{BUF_FORMAT, BUF_ND, BUF_STRIDES, BUF_WRITABLE, RawBuffer, SLOT_GETBUFFER, SLOT_RELEASEBUFFER};
+use crate::raw::{
+    BUF_FORMAT, BUF_ND, BUF_STRIDES, BUF_WRITABLE, RawBuffer, SLOT_GETBUFFER, SLOT_RELEASEBUFFER,
+};
 use pyo3::exceptions::PyBufferError;
-use pyo3::ffi::{self, PyObject, PyTypeObject, Py_ssize_t};
+use pyo3::ffi::{self, Py_ssize_t, PyObject, PyTypeObject};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use std::ffi::{c_int, c_void};

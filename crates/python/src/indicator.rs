@@ -5,7 +5,7 @@ use crate::cell::GilCell;
 use crate::indicators::{Indicator, Nan, Output, Spec};
 use crate::{npy, raw};
 use pyo3::exceptions::{PyTypeError, PyValueError};
-use pyo3::ffi::{self, PyObject, Py_ssize_t};
+use pyo3::ffi::{self, Py_ssize_t, PyObject};
 use pyo3::prelude::*;
 
 /// Base of all indicators.
@@ -26,7 +26,11 @@ fn nan_rule(nan: &str) -> PyResult<Nan> {
 
 /// A period that memory can hold.
 fn checked(n: usize) -> PyResult<usize> {
-    if (1..=10_000_000).contains(&n) { Ok(n) } else { Err(PyValueError::new_err("a period must be 1 to 10,000,000")) }
+    if (1..=10_000_000).contains(&n) {
+        Ok(n)
+    } else {
+        Err(PyValueError::new_err("a period must be 1 to 10,000,000"))
+    }
 }
 
 fn deviation(n: usize, ddof: usize) -> PyResult<Spec> {
@@ -87,12 +91,22 @@ impl PyIndicator {
     }
 
     fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
-        Ok(format!("<m5mem.{} {:?} value={}>", slf.get_type().name()?, slf.get().spec, slf.get().value(slf.py())?))
+        Ok(format!(
+            "<m5mem.{} {:?} value={}>",
+            slf.get_type().name()?,
+            slf.get().spec,
+            slf.get().value(slf.py())?
+        ))
     }
 }
 
 /// `update(x[, y, z])` and `replace(x[, y, z])` without an argument tuple.
-unsafe fn feed(slf: *mut PyObject, args: *const *mut PyObject, n: Py_ssize_t, f: fn(&mut Indicator, &[f64; 4])) -> *mut PyObject {
+unsafe fn feed(
+    slf: *mut PyObject,
+    args: *const *mut PyObject,
+    n: Py_ssize_t,
+    f: fn(&mut Indicator, &[f64; 4]),
+) -> *mut PyObject {
     // SAFETY: the method descriptor checked `slf`; `args` holds `n` references; the GIL is held.
     unsafe {
         let py = Python::assume_attached();
@@ -128,7 +142,12 @@ unsafe extern "C" fn replace(slf: *mut PyObject, args: *const *mut PyObject, n: 
 }
 
 /// Runs `spec` over arrays of equal length.
-fn batch<'py>(py: Python<'py>, spec: Spec, nan: &str, inputs: &[&Bound<'py, PyAny>]) -> PyResult<Vec<Bound<'py, PyAny>>> {
+fn batch<'py>(
+    py: Python<'py>,
+    spec: Spec,
+    nan: &str,
+    inputs: &[&Bound<'py, PyAny>],
+) -> PyResult<Vec<Bound<'py, PyAny>>> {
     let columns = inputs.iter().map(|a| raw::numbers(a)).collect::<PyResult<Vec<_>>>()?;
     let rows = columns[0].len();
     if columns.iter().any(|c| c.len() != rows) {
@@ -199,8 +218,18 @@ indicator!(RollingVWAP, rolling_vwap, (price, volume), (period: usize = 30), Spe
 /// Adds the classes and functions to the module.
 pub(crate) fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<PyIndicator>()?;
-    raw::add_fast::<PyIndicator>(m.py(), c"update", c"update(*values)\n--\n\nTakes a new value and returns the result.", update)?;
-    raw::add_fast::<PyIndicator>(m.py(), c"replace", c"replace(*values)\n--\n\nPuts the values in the place of the newest ones.", replace)?;
+    raw::add_fast::<PyIndicator>(
+        m.py(),
+        c"update",
+        c"update(*values)\n--\n\nTakes a new value and returns the result.",
+        update,
+    )?;
+    raw::add_fast::<PyIndicator>(
+        m.py(),
+        c"replace",
+        c"replace(*values)\n--\n\nPuts the values in the place of the newest ones.",
+        replace,
+    )?;
     macro_rules! add {
         ($($class:ident $batch:ident),+) => {{
             $(m.add_class::<$class>()?; m.add_function(wrap_pyfunction!($batch, m)?)?;)+

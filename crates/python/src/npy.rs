@@ -42,7 +42,9 @@ fn load(py: Python<'_>) -> PyResult<&'static Api> {
     let module = py
         .import("numpy._core._multiarray_umath")
         .or_else(|_| py.import("numpy.core._multiarray_umath"))
-        .map_err(|e| PyImportError::new_err(format!("{e}; install numpy, or use view(), which needs none")))?;
+        .map_err(|e| {
+            PyImportError::new_err(format!("{e}; install numpy, or use view(), which needs none"))
+        })?;
     let capsule = module.getattr("_ARRAY_API")?;
     // SAFETY: NumPy publishes its table in an unnamed capsule, alive as long as the process; the entries have
     // these types.
@@ -61,7 +63,12 @@ fn load(py: Python<'_>) -> PyResult<&'static Api> {
 }
 
 /// A new array over `piece`; the array holds `block`.
-pub(crate) fn array(py: Python<'_>, block: &Py<Block>, piece: &Piece, writeable: bool) -> PyResult<*mut PyObject> {
+pub(crate) fn array(
+    py: Python<'_>,
+    block: &Py<Block>,
+    piece: &Piece,
+    writeable: bool,
+) -> PyResult<*mut PyObject> {
     let api = load(py)?;
     let shape = [piece.rows as isize, piece.cols.unwrap_or(1) as isize];
     let strides = [piece.strides[0] as isize, piece.strides[1] as isize];
@@ -98,7 +105,8 @@ pub(crate) fn array(py: Python<'_>, block: &Py<Block>, piece: &Piece, writeable:
 /// A one-dimensional array that owns `values`.
 pub(crate) fn owned<'py>(py: Python<'py>, values: &[f64]) -> PyResult<Bound<'py, PyAny>> {
     let block = Block::of(py, values)?;
-    let piece = Piece { ptr: block.get().ptr(), item: Item::F8, rows: values.len(), cols: None, strides: [8, 8] };
+    let piece =
+        Piece { ptr: block.get().ptr(), item: Item::F8, rows: values.len(), cols: None, strides: [8, 8] };
     let made = array(py, &block, &piece, true)?;
     // SAFETY: a new reference from above.
     Ok(unsafe { Bound::from_owned_ptr(py, made) })

@@ -7,7 +7,7 @@
 #![allow(unsafe_code)]
 
 use pyo3::exceptions::{PyTypeError, PyValueError};
-use pyo3::ffi::{self, PyObject, Py_ssize_t};
+use pyo3::ffi::{self, Py_ssize_t, PyObject};
 use pyo3::prelude::*;
 use std::ffi::{CStr, c_char, c_int, c_void};
 
@@ -61,7 +61,9 @@ impl Borrowed {
             return (&[], &[]);
         }
         // SAFETY: with PyBUF_STRIDES the exporter gives `ndim` entries each.
-        unsafe { (std::slice::from_raw_parts(self.0.shape, n), std::slice::from_raw_parts(self.0.strides, n)) }
+        unsafe {
+            (std::slice::from_raw_parts(self.0.shape, n), std::slice::from_raw_parts(self.0.strides, n))
+        }
     }
 
     /// The reader for the element type, or an error that names what is accepted.
@@ -129,8 +131,18 @@ struct FastDef {
 }
 
 /// Puts a method that takes positional arguments without a tuple on a class.
-pub(crate) fn add_fast<T: pyo3::PyTypeInfo>(py: Python<'_>, name: &'static CStr, doc: &'static CStr, f: Fast) -> PyResult<()> {
-    let def = Box::leak(Box::new(FastDef { name: name.as_ptr(), meth: f, flags: METH_FASTCALL, doc: doc.as_ptr() }));
+pub(crate) fn add_fast<T: pyo3::PyTypeInfo>(
+    py: Python<'_>,
+    name: &'static CStr,
+    doc: &'static CStr,
+    f: Fast,
+) -> PyResult<()> {
+    let def = Box::leak(Box::new(FastDef {
+        name: name.as_ptr(),
+        meth: f,
+        flags: METH_FASTCALL,
+        doc: doc.as_ptr(),
+    }));
     let class = T::type_object(py);
     // SAFETY: FastDef has the layout of PyMethodDef and lives as long as the process; the type is alive.
     let method = unsafe {

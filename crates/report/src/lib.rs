@@ -2,6 +2,7 @@
 
 pub mod doc;
 pub mod heap;
+pub mod html;
 mod lang;
 pub mod metrics;
 pub mod rules;

@@ -39,7 +39,7 @@ pub fn span(seconds: f64) -> String {
     match whole {
         0..=1 => format!("{seconds:.1} s"),
         2..=119 => format!("{whole} s"),
-        120..=3599 if whole % 60 == 0 => format!("{minutes} min"),
+        120..=3599 if whole.is_multiple_of(60) => format!("{minutes} min"),
         120..=3599 => format!("{minutes} min {} s", whole % 60),
         3600..=86_399 => format!("{hours} h {minutes} min"),
         _ => format!("{days} d {hours} h"),

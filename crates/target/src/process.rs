@@ -1,8 +1,8 @@
 //! One process by pid and start time: every reading goes through here, below an injectable `/proc`.
 
 use crate::{
-    Cgroup, ConnectionGroup, Error, FdCounts, Identity, LiveMemory, Mapping, Result, Rollup, SocketTable,
-    Stat, Status, parse_maps,
+    Cgroup, ConnectionGroup, Error, FdCounts, Identity, LiveMemory, MappedMemory, Mapping, Result, Rollup,
+    SocketTable, Stat, Status, parse_maps, parse_smaps,
 };
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -58,6 +58,30 @@ impl Process {
             next += 1;
         }
         found.remove(0);
+        Ok(found)
+    }
+
+    /// Its children. Without the kernel's own list (`CONFIG_PROC_CHILDREN`) every process is asked.
+    ///
+    /// # Errors
+    /// As the kernel says.
+    pub fn children(&self) -> Result<Vec<i32>> {
+        let mut found = Vec::new();
+        for tid in self.threads()? {
+            match fs::read_to_string(self.path(&format!("task/{tid}/children"))) {
+                Ok(text) => found.extend(text.split_whitespace().filter_map(|pid| pid.parse::<i32>().ok())),
+                // The main thread is there while the process is: what is missing is the kernel's list.
+                Err(_) if tid == self.pid() && self.alive() => {
+                    let is_child = |pid: &i32| {
+                        Self::open_at(&self.proc_root, *pid)
+                            .and_then(|p| p.stat())
+                            .is_ok_and(|s| s.ppid == self.pid())
+                    };
+                    return Ok(Self::all_pids()?.into_iter().filter(is_child).collect());
+                }
+                Err(_) => {}
+            }
+        }
         Ok(found)
     }
 
@@ -122,13 +146,27 @@ impl Process {
     /// # Errors
     /// As the kernel says.
     pub fn fds(&self) -> Result<FdCounts> {
-        let dir = self.path("fd");
-        let entries = fs::read_dir(&dir).map_err(|e| Error::from_io(self.pid(), "fd", e))?;
         let mut counts = FdCounts::default();
-        for link in entries.flatten().filter_map(|e| fs::read_link(e.path()).ok()) {
-            counts.add(&link.to_string_lossy());
-        }
+        self.fd_links()?.iter().for_each(|link| counts.add(link));
         Ok(counts)
+    }
+
+    /// What each descriptor refers to, as the kernel words it.
+    ///
+    /// # Errors
+    /// As the kernel says.
+    pub fn fd_links(&self) -> Result<Vec<String>> {
+        let entries = fs::read_dir(self.path("fd")).map_err(|e| Error::from_io(self.pid(), "fd", e))?;
+        let links = entries.flatten().filter_map(|e| fs::read_link(e.path()).ok());
+        Ok(links.map(|link| link.to_string_lossy().into_owned()).collect())
+    }
+
+    /// Memory by mapping, from `/proc/PID/smaps`: dear, see [`Process::rollup`].
+    ///
+    /// # Errors
+    /// As the kernel says.
+    pub fn mapped_memory(&self) -> Result<Vec<MappedMemory>> {
+        Ok(parse_smaps(&self.text("smaps")?))
     }
 
     /// TCP connections by state and peer, of these socket inodes.

@@ -115,6 +115,14 @@ impl Format {
 pub(crate) enum Command {
     /// The Python processes of this machine, and whether m5 can read them
     List(commands::list::ListArgs),
+    /// Record a process: memory, CPU, descriptors, connections, every GC pause; say whether it grows
+    Baseline(commands::baseline::BaselineArgs),
+    /// One line per objective after two seconds of looking
+    Health(commands::health::HealthArgs),
+    /// Hold a recorded baseline against the completion criteria
+    Check(commands::check::CheckArgs),
+    /// Two baselines side by side; a regression exits with 1
+    Compare(commands::compare::CompareArgs),
     /// Which service and version of a fleet grows, asked of Prometheus
     Fleet(commands::fleet::FleetArgs),
     /// Prometheus alert rules made from the objectives
@@ -123,6 +131,8 @@ pub(crate) enum Command {
     Snapshot(commands::snapshot::SnapshotArgs),
     /// What grew between two snapshots, and who holds it
     Diff(commands::diff::DiffArgs),
+    /// Export metrics of the Python processes of this machine, with a page to look at
+    Serve(commands::serve::ServeArgs),
     /// Completions for a shell
     Completions(commands::completions::CompletionsArgs),
 }

@@ -5,6 +5,7 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use clap::Args;
 use m5_agent::Discovered;
+use m5_agent::record::{redact, version};
 use m5_report::doc::{LIST_SCHEMA, ListedProcess, ProcessList, Unread};
 
 /// Arguments of `m5 list`.
@@ -23,7 +24,7 @@ fn listed(found: Discovered, ctx: &Ctx) -> ListedProcess {
     let process = &found.process;
     let status = process.status().unwrap_or_default();
     let (python, unread) = match found.interpreter {
-        Ok(interpreter) => (Some(interpreter.layout().name.to_owned()), None),
+        Ok(interpreter) => (Some(version(process, &interpreter)), None),
         Err(error) => (None, Some(unread(error.into(), ctx))),
     };
     ListedProcess {
@@ -32,7 +33,7 @@ fn listed(found: Discovered, ctx: &Ctx) -> ListedProcess {
         uid: status.uid,
         python,
         rss_bytes: status.rss_bytes,
-        command: process.command().unwrap_or_default(),
+        command: redact(&process.command().unwrap_or_default()),
         unread,
     }
 }

@@ -16,7 +16,9 @@ pub(crate) fn is_data(image: &Image, segment: &Segment) -> bool {
         return true;
     }
     let before = index.checked_sub(1).and_then(|i| image.maps().get(i));
-    map.path.is_empty() && map.writable && before.is_some_and(|b| b.inode != 0 && b.end == map.start)
+    // A read-only file (the locale archive, say) may end where an arena begins: that is no zeroed data.
+    let data = before.is_some_and(|b| b.inode != 0 && b.writable && b.end == map.start);
+    map.path.is_empty() && map.writable && data
 }
 
 /// Addresses whose second word may be a type: all of static data, and chunks that are large enough.

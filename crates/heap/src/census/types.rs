@@ -33,6 +33,8 @@ pub struct TypeDesc {
     pub weaklist_offset: i64,
     /// Whether the fields come from the interpreter or a Python class, not from an unknown extension.
     pub exact: bool,
+    /// Bytes by which an instance may be smaller than the type says.
+    pub slack: u64,
     /// Offsets of fields that point to objects without holding them.
     pub borrowed: &'static [u64],
 }
@@ -115,7 +117,7 @@ impl TypeTable {
     }
 
     fn describe(image: &Image, anchor: &Anchor, addresses: &[u64]) -> Self {
-        let mut table = Self { cache: vec![(0, 0); CACHE], ..Self::default() };
+        let mut table = Self { cache: vec![(u64::MAX, 0); CACHE], ..Self::default() };
         for (number, address) in addresses.iter().enumerate() {
             table.by_address.insert(*address, number as u32);
             if let Some(entry) = table.cache.get_mut(slot(*address)) {
@@ -164,6 +166,7 @@ fn desc(image: &Image, anchor: &Anchor, address: u64) -> TypeDesc {
         dict_offset: word(tf::DICT_OFFSET) as i64,
         weaklist_offset: word(tf::WEAKLIST_OFFSET) as i64,
         exact,
+        slack: if matches!(name.as_str(), "datetime.time" | "datetime.datetime") { 8 } else { 0 },
         borrowed: borrowed(&name),
         name,
     }
@@ -183,7 +186,8 @@ fn kind_of(image: &Image, anchor: &Anchor, address: u64) -> (Kind, u64, bool) {
         if of_c {
             let kind = Kind::by_name(&spelled, flags);
             if kind != Kind::Plain {
-                return (kind, image.word(at + tf::BASIC_SIZE).unwrap_or(16), exact);
+                let covered = image.word(at + tf::BASIC_SIZE).unwrap_or(16);
+                return (kind, if kind == Kind::ByteArray { covered.min(56) } else { covered }, exact);
             }
             exact &= anchor.owns(image, at) || spelled == "object";
         }
@@ -219,7 +223,6 @@ fn qualified(image: &Image, anchor: &Anchor, address: u64, flags: u64) -> String
 /// Links and caches of known structs that raise no reference count.
 fn borrowed(name: &str) -> &'static [u64] {
     match name {
-        "functools._lru_list_elem" | "functools._lru_cache_wrapper" => &[16, 24],
         "_contextvars.ContextVar" | "ContextVar" => &[32],
         _ => &[],
     }

@@ -36,12 +36,10 @@ impl Walker<'_> {
         match self.anchor.layout.frames {
             Frames::Objects { .. } => self.scan(at, 16, desc.basic_size, desc, see),
             Frames::Interpreter(f) => {
-                /// From here on a frame is over.
-                const COMPLETED: i8 = 1;
                 let frame = at + u64::from(f.generator_frame);
                 self.scan(at, 16, u64::from(f.generator_frame), desc, see);
                 let state = self.image.byte(at + u64::from(f.generator_state)).unwrap_or(0) as i8;
-                if state < COMPLETED {
+                if state < f.generator_over {
                     self.interpreter_frame(frame, &f, see);
                 }
             }

@@ -2,12 +2,18 @@
 
 use super::{Label, Visit, Walker};
 use crate::census::sizes::array_bytes;
+use crate::census::types::TypeDesc;
 use crate::dict::{Dict, word};
 
 impl Walker<'_> {
     pub(super) fn list(&self, at: u64, see: &mut impl Visit) {
         let Some(items) = self.image.word(at + 24).filter(|p| *p != 0) else { return };
         self.items(items, self.image.word(at + 16).unwrap_or(0), see);
+    }
+
+    pub(super) fn tuple(&self, at: u64, see: &mut impl Visit) {
+        let length = self.image.word(at + 16).unwrap_or(0);
+        self.items(at + u64::from(self.anchor.layout.tuple_items), length, see);
     }
 
     /// Keys that instances of a class share belong to the class; values that lie inside an instance belong to it.
@@ -88,6 +94,19 @@ impl Walker<'_> {
             && let (Some(data), Some(bytes)) = (self.image.word(at + 16), array_bytes(self.image, at))
         {
             self.items(data, bytes / 8, see);
+        }
+    }
+
+    /// A ring of entries that begins in the wrapper; its links forward are references.
+    pub(super) fn lru_cache(&self, at: u64, desc: &TypeDesc, see: &mut impl Visit) {
+        const MOST: usize = 1 << 32;
+        self.scan(at, 32, desc.basic_size, desc, see);
+        let mut entry = self.image.word(at + 24).unwrap_or(0);
+        let mut left = MOST;
+        while entry != at && entry != 0 && left > 0 && self.object(entry).is_some() {
+            see.see(entry, Label::Member);
+            entry = self.image.word(entry + 24).unwrap_or(0);
+            left -= 1;
         }
     }
 }

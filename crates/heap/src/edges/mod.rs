@@ -65,13 +65,17 @@ impl Walker<'_> {
     pub(crate) fn visit(&self, object: u32, see: &mut impl Visit) {
         let Some(at) = self.census.address.get(object as usize).copied() else { return };
         let Some(desc) = self.census.desc(object) else { return };
+        if self.census.interned == Some(object) {
+            return;
+        }
         if desc.heap() {
             see.see(desc.address, Label::Field("__class__"));
         }
         match desc.kind {
+            // A bytearray of 3.15 keeps its bytes in an object, which the scan behind its own fields finds.
             Kind::Leaf | Kind::Int | Kind::Str | Kind::Bytes | Kind::ByteArray => {}
             Kind::List => self.list(at, see),
-            Kind::Tuple => self.items(at + 24, self.image.word(at + 16).unwrap_or(0), see),
+            Kind::Tuple => self.tuple(at, see),
             Kind::Dict => self.dict(at, see),
             Kind::OrderedDict => self.ordered_dict(at, see),
             Kind::Set => self.set(at, see),
@@ -84,6 +88,8 @@ impl Walker<'_> {
             Kind::Frame => self.frame_object(at, see),
             Kind::Generator => self.generator(at, desc, see),
             Kind::NdArray => self.array(at, see),
+            Kind::LruCache => self.lru_cache(at, desc, see),
+            Kind::LruEntry => self.fields(at, &[(40, "key"), (48, "result")], see),
             Kind::Plain => self.plain(object, at, desc, see),
         }
         if desc.kind != Kind::Plain {
@@ -116,7 +122,7 @@ impl Walker<'_> {
 
     /// The words of a struct that m5 does not know, and of its items and buffers.
     fn plain(&self, object: u32, at: u64, desc: &TypeDesc, see: &mut impl Visit) {
-        self.scan(at, 16, desc.basic_size, desc, see);
+        self.scan(at, 16, desc.basic_size - desc.slack, desc, see);
         if desc.item_size == 8 {
             let items = (self.image.word(at + 16).unwrap_or(0) as i64).unsigned_abs();
             self.items(at + desc.basic_size, items, see);

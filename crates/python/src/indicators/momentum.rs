@@ -71,7 +71,14 @@ pub(super) struct Rsi {
 
 impl Rsi {
     pub(super) fn new(period: usize) -> Self {
-        Self { period: period as f64, count: 0, before: [0.0; 2], after: [0.0; 2], last_before: 0.0, last: 0.0 }
+        Self {
+            period: period as f64,
+            count: 0,
+            before: [0.0; 2],
+            after: [0.0; 2],
+            last_before: 0.0,
+            last: 0.0,
+        }
     }
 
     #[inline]

@@ -37,7 +37,8 @@ pub struct ListedProcess {
 /// Why an interpreter is not read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unread {
-    /// A word that programs may rely on: `permission`, `unsupported`, `not_python`, `gone`, `kernel`.
+    /// A word that programs may rely on: `permission`, `unsupported`, `free_threaded`, `starting`,
+    /// `not_python`, `gone`, `kernel`.
     pub reason: String,
     /// What was found, in English.
     pub detail: String,

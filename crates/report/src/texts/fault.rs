@@ -19,12 +19,12 @@ catalogue! {
         StartingRemedy: "try again in a moment", "请稍后重试";
         PausesRemedy: "leave out the choice of a source: m5 then takes the best that is allowed", "不要指定来源：m5 会自动选择可用的最佳来源";
         Permission: "no permission to read {} of PID {}", "没有权限读取 {}（PID {}）";
-        PermissionUser: "PID {} belongs to another user (uid {}): run m5 as that user or as root (sudo), or give it the capability: sudo setcap cap_sys_ptrace+ep $(command -v m5)",
-            "PID {} 属于其他用户（uid {}）：请以该用户或 root（sudo）运行，或授予能力：sudo setcap cap_sys_ptrace+ep $(command -v m5)";
-        PermissionYama: "kernel.yama.ptrace_scope is {}: run m5 as root, or give it CAP_SYS_PTRACE (sudo setcap cap_sys_ptrace+ep $(command -v m5)), or start the target from m5 (m5 baseline -- CMD), or sudo sysctl kernel.yama.ptrace_scope=0",
-            "kernel.yama.ptrace_scope 为 {}：请以 root 运行，或授予 CAP_SYS_PTRACE（sudo setcap cap_sys_ptrace+ep $(command -v m5)），或由 m5 启动目标（m5 baseline -- CMD），或执行 sudo sysctl kernel.yama.ptrace_scope=0";
-        PermissionContainer: "in a container, add the capability: docker run --cap-add SYS_PTRACE, or securityContext.capabilities.add: [SYS_PTRACE] in Kubernetes",
-            "在容器中请添加能力：docker run --cap-add SYS_PTRACE，或在 Kubernetes 中设置 securityContext.capabilities.add: [SYS_PTRACE]";
+        PermissionUser: "PID {} belongs to another user (uid {}): run m5 as that user or as root (sudo), or give it the capability: sudo setcap cap_sys_ptrace,cap_perfmon+ep $(command -v m5)",
+            "PID {} 属于其他用户（uid {}）：请以该用户或 root（sudo）运行，或授予能力：sudo setcap cap_sys_ptrace,cap_perfmon+ep $(command -v m5)";
+        PermissionYama: "kernel.yama.ptrace_scope is {}: run m5 as root, or give it CAP_SYS_PTRACE and CAP_PERFMON (sudo setcap cap_sys_ptrace,cap_perfmon+ep $(command -v m5)), or start the target from m5 (m5 baseline -- CMD), or sudo sysctl kernel.yama.ptrace_scope=0",
+            "kernel.yama.ptrace_scope 为 {}：请以 root 运行，或授予 CAP_SYS_PTRACE（sudo setcap cap_sys_ptrace,cap_perfmon+ep $(command -v m5)），或由 m5 启动目标（m5 baseline -- CMD），或执行 sudo sysctl kernel.yama.ptrace_scope=0";
+        PermissionContainer: "in a container, add the capability: docker run --cap-add SYS_PTRACE --cap-add PERFMON, or securityContext.capabilities.add: [SYS_PTRACE, PERFMON] in Kubernetes",
+            "在容器中请添加能力：docker run --cap-add SYS_PTRACE --cap-add PERFMON，或在 Kubernetes 中设置 securityContext.capabilities.add: [SYS_PTRACE, PERFMON]";
         Kernel: "{}", "{}";
         KernelRemedy: "is /proc mounted, and does it show this process?", "请检查 /proc 是否已挂载且能看到该进程";
         FileUnreadable: "cannot read {}: {}", "无法读取 {}：{}";

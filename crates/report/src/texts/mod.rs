@@ -30,19 +30,30 @@ macro_rules! catalogue {
     };
 }
 
-mod alarm;
-mod fault;
-mod fleet;
-mod heap;
-mod list;
-mod say;
+/// Lists the subjects: a file and its enum each.
+macro_rules! subjects {
+    ($($file:ident::$name:ident;)*) => {
+        $(mod $file;)*
+        $(pub use $file::$name;)*
 
-pub use alarm::Alarm;
-pub use fault::Fault;
-pub use fleet::Fleet;
-pub use heap::Heap;
-pub use list::List;
-pub use say::Say;
+        #[cfg(test)]
+        const ALL: &[&[(&str, &str, &str)]] = &[$($name::WORDINGS),*];
+    };
+}
+
+subjects! {
+    alarm::Alarm;
+    baseline::Record;
+    compare::Compare;
+    fault::Fault;
+    fleet::Fleet;
+    heap::Heap;
+    list::List;
+    objectives::Goal;
+    process::Snapshot;
+    say::Say;
+    serve::Serve;
+}
 
 #[cfg(test)]
 mod tests {
@@ -50,10 +61,7 @@ mod tests {
 
     #[test]
     fn both_languages_take_the_same_values() {
-        for (name, en, zh) in
-            [Alarm::WORDINGS, Fault::WORDINGS, Fleet::WORDINGS, Heap::WORDINGS, List::WORDINGS, Say::WORDINGS]
-                .concat()
-        {
+        for (name, en, zh) in ALL.concat() {
             assert_eq!(en.matches("{}").count(), zh.matches("{}").count(), "{name}");
             assert!(!en.is_empty() && !zh.is_empty(), "{name}");
         }
