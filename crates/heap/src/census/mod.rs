@@ -113,8 +113,9 @@ impl Census {
                 continue;
             }
             let Some(dict) = Dict::read(image, anchor.layout, at) else { continue };
-            let mut items = dict.items(image).filter(|(_, value)| *value != 0).take(LOOK);
-            if items.all(|(key, value)| key == value) {
+            let items = dict.items(image).filter(|(_, value)| *value != 0).take(LOOK);
+            let same = items.map_while(|(key, value)| (key == value).then_some(())).count();
+            if same == LOOK {
                 best = Some((used, object));
             }
         }

@@ -140,8 +140,6 @@ fn dictionary(image: &Image, layout: &ObjectLayout, at: u64, desc: &TypeDesc) ->
     let dict = Dict::read(image, layout, at)?;
     let own = if dict.keys.references == 1 { dict.keys.bytes } else { 0 };
     let values = if dict.values.is_some() { (dict.keys.count + dict.keys.usable) * 8 } else { 0 };
-    let values =
-        if dict.values.is_some() && !dict.embedded { (dict.keys.count + dict.keys.usable) * 8 } else { 0 };
     let order = if desc.kind == Kind::OrderedDict {
         /// A node: key, hash, two links.
         const NODE: u64 = 32;

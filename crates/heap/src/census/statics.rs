@@ -46,25 +46,44 @@ pub(super) fn objects(image: &Image, types: &TypeTable, finder: &Finder<'_>) -> 
 }
 
 fn in_segment(image: &Image, types: &TypeTable, finder: &Finder<'_>, segment: &Segment) -> Vec<(u64, u32)> {
-    let mut found = Vec::new();
-    let mut at = 0;
-    while at + 16 <= segment.bytes.len() {
+    let mut found: Vec<(u64, u32)> = Vec::new();
+    let (mut end, mut sure) = (0, true);
+    for at in (0..segment.bytes.len().saturating_sub(15)).step_by(8) {
         let own = segment.start + at as u64;
-        let object = types.number(word(&segment.bytes, at + 8)).and_then(|number| {
-            let desc = types.get(number)?;
-            // A class made at run time has no static instances; a type must be a known one.
-            let known = if desc.meta() { types.number(own).is_some() } else { desc.flags & tf::HEAP == 0 };
-            (known && finder.living(word(&segment.bytes, at))).then_some(())?;
-            let size = sizes::inline(image, finder.anchor.layout, own, desc)?;
-            (own + size <= segment.end()).then_some((number, size))
-        });
-        match object {
-            Some((number, size)) => {
-                found.push((own, number));
-                at += (size as usize).next_multiple_of(8).max(16);
-            }
-            None => at += 8,
+        let Some(number) = types.number(word(&segment.bytes, at + 8)) else { continue };
+        let count = word(&segment.bytes, at);
+        let Some(size) = candidate(image, types, finder, own, number, count) else { continue };
+        if own + size > segment.end() {
+            continue;
         }
+        // A small number before a pointer to a type looks like an object too: one that lives forever, or a
+        // type, has precedence over it where the two overlap.
+        let immortal = finder.anchor.layout.immortal && (count as i32) < 0;
+        let now_sure = immortal || types.number(own).is_some();
+        if own < end {
+            if sure || !now_sure {
+                continue;
+            }
+            found.pop();
+        }
+        found.push((own, number));
+        (end, sure) = (own + size, now_sure);
     }
     found
+}
+
+/// Size of the object, if it may be one.
+fn candidate(
+    image: &Image,
+    types: &TypeTable,
+    finder: &Finder<'_>,
+    own: u64,
+    number: u32,
+    count: u64,
+) -> Option<u64> {
+    let desc = types.get(number)?;
+    // A class made at run time has no static instances; a type must be a known one.
+    let known = if desc.meta() { types.number(own).is_some() } else { desc.flags & tf::HEAP == 0 };
+    (known && finder.living(count)).then_some(())?;
+    sizes::inline(image, finder.anchor.layout, own, desc)
 }
