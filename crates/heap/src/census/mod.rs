@@ -195,19 +195,16 @@ impl Finder<'_> {
             }
             let own = at + *offset as u64;
             let size = sizes::inline(self.image, self.anchor.layout, own, desc)?;
+            sizes::consistent(self.image, self.anchor.layout, own, desc.kind).then_some(())?;
             (size <= (bytes.len() - offset) as u64 + desc.slack).then_some((*offset as u64, number))
         })
     }
 
-    /// A reference count of something that lives.
+    /// A reference count of something that lives: 32 bits, counts that mean "forever" included. Above them lie
+    /// what overflowed, which is nothing, and in some versions flags.
     fn living(&self, count: u64) -> bool {
-        const MOST: u64 = 1 << 32;
-        if self.anchor.layout.immortal && (count as i32) < 0 {
-            return true;
-        }
-        // Between count and flags lies what overflowed, which is nothing.
         let count = if self.anchor.layout.flagged_counts { count & 0x0000_ffff_ffff_ffff } else { count };
-        count != 0 && count < MOST
+        count != 0 && count < 1 << 32
     }
 }
 

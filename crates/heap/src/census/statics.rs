@@ -117,6 +117,7 @@ fn candidate(
     let desc = types.get(number)?;
     // A class made at run time has no static instances; a type must be a known one.
     let known = if desc.meta() { types.number(own).is_some() } else { desc.flags & tf::HEAP == 0 };
-    (known && finder.living(count)).then_some(())?;
+    let consistent = || sizes::consistent(image, finder.anchor.layout, own, desc.kind);
+    (known && finder.living(count) && consistent()).then_some(())?;
     sizes::inline(image, finder.anchor.layout, own, desc)
 }
