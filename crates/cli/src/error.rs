@@ -49,12 +49,12 @@ pub(crate) enum CliError {
     EndedEarly,
     /// Prometheus did not answer as it should.
     Fleet { message: String },
+    /// The exporter cannot serve.
+    Web { message: String },
     /// `m5 diff` got one file.
     TwoFiles,
     /// Its memory cannot be captured safely.
     Refused { pid: i32, reason: String },
-    /// The exporter cannot serve.
-    Web { message: String },
 }
 
 impl CliError {

@@ -127,12 +127,12 @@ pub(crate) enum Command {
     Fleet(commands::fleet::FleetArgs),
     /// Prometheus alert rules made from the objectives
     Rules(commands::rules::RulesArgs),
+    /// Export metrics of the Python processes of this machine, with a page to look at
+    Serve(commands::serve::ServeArgs),
     /// What is in memory, who holds it, and where every byte of RSS went
     Snapshot(commands::snapshot::SnapshotArgs),
     /// What grew between two snapshots, and who holds it
     Diff(commands::diff::DiffArgs),
-    /// Export metrics of the Python processes of this machine, with a page to look at
-    Serve(commands::serve::ServeArgs),
     /// Completions for a shell
     Completions(commands::completions::CompletionsArgs),
 }

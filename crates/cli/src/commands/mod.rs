@@ -27,9 +27,9 @@ pub(crate) fn run(command: &Command, ctx: &Ctx) -> Result<Exit, CliError> {
         Command::List(args) => list::run(args, ctx),
         Command::Fleet(args) => fleet::run(args, ctx),
         Command::Rules(args) => rules::run(args, ctx),
+        Command::Serve(args) => serve::run(args, ctx),
         Command::Snapshot(args) => snapshot::run(args, ctx),
         Command::Diff(args) => diff::run(args, ctx),
-        Command::Serve(args) => serve::run(args, ctx),
         Command::Completions(args) => completions::run(args, ctx),
     }
 }

@@ -32,6 +32,9 @@ pub(crate) struct SnapshotArgs {
     /// Read a snapshot file instead of a process
     #[arg(long, value_name = "FILE", conflicts_with_all = ["pid", "positional", "command", "continuous"])]
     load: Option<PathBuf>,
+    /// Only what the kernel says: memory by mapping, descriptors, connections; nothing is captured
+    #[arg(long, conflicts_with_all = ["load", "save", "continuous"])]
+    process: bool,
     /// Types to show
     #[arg(long, value_name = "N", default_value_t = 50, env = "M5_TOP")]
     top: usize,
@@ -53,6 +56,9 @@ fn minutes(text: &str) -> Result<Duration, String> {
 }
 
 pub(crate) fn run(args: &SnapshotArgs, ctx: &Ctx) -> Result<Exit, CliError> {
+    if args.process {
+        return process_alone(args, ctx);
+    }
     let format = ctx.format_among(&emit::FORMATS)?;
     if let Some(path) = &args.load {
         let snapshot = read_snapshot(path)?;
@@ -82,6 +88,14 @@ fn without_objects(process: &Process, format: Format, error: CliError, ctx: &Ctx
     let document = m5_agent::process_snapshot(process)?;
     ctx.emit_document(format == Format::Json, &document, |style| m5_report::text::process(&document, style))?;
     Err(error)
+}
+
+fn process_alone(args: &SnapshotArgs, ctx: &Ctx) -> Result<Exit, CliError> {
+    let json = ctx.json()?;
+    let (process, _launched) = crate::target::one(&args.target, ctx)?;
+    let snapshot = m5_agent::process_snapshot(&process)?;
+    ctx.emit_document(json, &snapshot, |style| m5_report::text::process(&snapshot, style))?;
+    Ok(Exit::Fine)
 }
 
 impl SnapshotArgs {
