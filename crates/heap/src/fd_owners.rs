@@ -51,7 +51,7 @@ pub(crate) fn fd_holders(
     owners: &FxHashMap<u32, u32>,
     describer: &Describer<'_>,
 ) -> Vec<FdHolder> {
-    let links = process.numbered_fds().unwrap_or_default();
+    let links = process.fd_links().unwrap_or_default();
     let sockets = process.socket_table().ok();
     let told = |(fd, link): (u32, String)| {
         let group =

@@ -8,7 +8,7 @@ impl Process {
     ///
     /// # Errors
     /// As the kernel says.
-    pub fn numbered_fds(&self) -> Result<Vec<(u32, String)>> {
+    pub fn fd_links(&self) -> Result<Vec<(u32, String)>> {
         let entries = fs::read_dir(self.path("fd")).map_err(|e| Error::from_io(self.pid(), "fd", e))?;
         let mut links: Vec<(u32, String)> = entries
             .flatten()
@@ -31,7 +31,7 @@ mod tests {
     #[test]
     fn its_own() {
         let file = fs::File::open("/dev/null").unwrap();
-        let links = Process::open(std::process::id() as i32).unwrap().numbered_fds().unwrap();
+        let links = Process::open(std::process::id() as i32).unwrap().fd_links().unwrap();
         assert!(links.contains(&(file.as_raw_fd() as u32, "/dev/null".into())));
     }
 }
