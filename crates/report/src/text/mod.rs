@@ -23,6 +23,7 @@ pub use health::{check, health};
 pub use list::list;
 pub use objectives::{objectives, summary};
 use optimization::optimization;
+pub(crate) use process::mapped;
 pub use process::process;
 pub use style::Style;
 pub use table::{Align, Table};
