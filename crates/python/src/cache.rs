@@ -57,9 +57,40 @@ unsafe fn quick_equal(a: *mut PyObject, b: *mut PyObject) -> Option<bool> {
     unsafe {
         let plain = |o| ffi::PyUnicode_CheckExact(o) != 0 || ffi::PyLong_CheckExact(o) != 0;
         if !plain(a) || !plain(b) {
-            return None;
+            return quick_tuples(a, b);
         }
         Some(ffi::PyObject_RichCompareBool(a, b, ffi::Py_EQ) == 1)
+    }
+}
+
+/// The same for two exact tuples, which equal keys of calls are.
+///
+/// # Safety
+/// As for `quick_equal`.
+unsafe fn quick_tuples(a: *mut PyObject, b: *mut PyObject) -> Option<bool> {
+    // SAFETY: the caller's contract; items are borrowed from tuples that live.
+    unsafe {
+        if ffi::PyTuple_CheckExact(a) == 0 || ffi::PyTuple_CheckExact(b) == 0 {
+            return None;
+        }
+        let n = ffi::PyTuple_Size(a);
+        if n != ffi::PyTuple_Size(b) || n > 8 {
+            return if n > 8 { None } else { Some(false) };
+        }
+        for i in 0..n {
+            let (x, y) = (ffi::PyTuple_GetItem(a, i), ffi::PyTuple_GetItem(b, i));
+            if x == y {
+                continue;
+            }
+            let plain = |o| ffi::PyUnicode_CheckExact(o) != 0 || ffi::PyLong_CheckExact(o) != 0;
+            if !plain(x) || !plain(y) {
+                return None;
+            }
+            if ffi::PyObject_RichCompareBool(x, y, ffi::Py_EQ) != 1 {
+                return Some(false);
+            }
+        }
+        Some(true)
     }
 }
 

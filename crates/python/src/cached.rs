@@ -40,7 +40,13 @@ unsafe extern "C" {
 /// An argument as it stands in a key: a buffer stands with its version, so that a key is good for its data only.
 unsafe fn part(py: Python<'_>, argument: *mut PyObject) -> PyResult<*mut PyObject> {
     // SAFETY: a borrowed reference that lives for the call.
-    let argument = unsafe { Bound::from_borrowed_ptr(py, argument) };
+    let argument = unsafe {
+        if plain(argument) {
+            ffi::Py_INCREF(argument);
+            return Ok(argument);
+        }
+        Bound::from_borrowed_ptr(py, argument)
+    };
     match argument.cast_exact::<CandleBuffer>() {
         Ok(buffer) => Ok((buffer, buffer.get().version(py)).into_pyobject(py)?.into_ptr()),
         Err(_) => Ok(argument.clone().into_ptr()),
