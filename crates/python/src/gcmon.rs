@@ -145,19 +145,22 @@ impl GcMonitor {
 
     /// Figures by generation, `path` and `idle` apart.
     fn snapshot<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let (path, idle, p95) = self.state.with(py, |s| {
+        let (path, idle, p95, all) = self.state.with(py, |s| {
             let mut old = s.path[1].histogram.clone();
             // Same bounds by construction: adding cannot fail.
             let _ = old.add(&s.path[2].histogram);
             let p95 = (!old.is_empty()).then(|| old.value_at_quantile(0.95) as f64 * 1e-9);
+            let _ = old.add(&s.path[0].histogram);
+            let all = (!old.is_empty()).then(|| old.value_at_quantile(0.95) as f64 * 1e-9);
             let of = |pauses: &[Pauses; GENERATIONS]| [0, 1, 2].map(|g| pauses[g].figures());
-            (of(&s.path), of(&s.idle), p95)
+            (of(&s.path), of(&s.idle), p95, all)
         });
         let out = PyDict::new(py);
         for (name, figures) in [("path", path), ("idle", idle)] {
             let list = figures.iter().map(|f| f.to_dict(py)).collect::<PyResult<Vec<_>>>()?;
             out.set_item(name, PyList::new(py, list)?)?;
         }
+        out.set_item("path_p95", all)?;
         out.set_item("path_p95_gen1_up", p95)?;
         Ok(out)
     }
