@@ -93,7 +93,8 @@ class Manager:
         self._warmup, self._tick = warmup, tick
         self.monitor = GcMonitor()
         self._callback = self.monitor.callback
-        self._before = {"threshold": _gc.get_threshold(), "enabled": _gc.isenabled(), "frozen": _gc.get_freeze_count()}
+        self._old_threshold = _gc.get_threshold()
+        self._before = {"enabled": _gc.isenabled(), "frozen": _gc.get_freeze_count()}
         self._lock = threading.RLock()
         self.state = "warm-up"
         self.load: float | None = None
@@ -294,7 +295,7 @@ class Manager:
         _log.warning("garbage collection is back to normal: %s", reason)
 
     def _restore(self) -> None:
-        _gc.set_threshold(*self._before["threshold"])
+        _gc.set_threshold(*self._old_threshold)
         if self._freeze and self._before["frozen"] == 0:
             _gc.unfreeze()
         if self._before["enabled"]:

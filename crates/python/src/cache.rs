@@ -618,7 +618,7 @@ pub(crate) fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     raw::add_fast::<Cache>(
         m.py(),
         c"get",
-        c"get(key, default=None)\n--\n\nThe value of a key, or default.",
+        c"get($self, key, default=None, /)\n--\n\nThe value of a key, or default.",
         get,
     )
 }

@@ -714,31 +714,31 @@ pub(crate) fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     raw::add_fast::<CandleBuffer>(
         py,
         c"append",
-        c"append(*values)\n--\n\nAppends one candle, a number a field.",
+        c"append($self, /, *values)\n--\n\nAppends one candle, a number a field.",
         append,
     )?;
     raw::add_fast::<CandleBuffer>(
         py,
         c"update_last",
-        c"update_last(*values)\n--\n\nReplaces the last candle.",
+        c"update_last($self, /, *values)\n--\n\nReplaces the last candle.",
         update_last,
     )?;
     raw::add_fast::<CandleBuffer>(
         py,
         c"push_tick",
-        c"push_tick(ts, price, qty=0.0)\n--\n\nTakes a tick into the open bar; returns how many bars it closed.",
+        c"push_tick($self, ts, price, qty=0.0, /)\n--\n\nTakes a tick into the open bar; returns how many bars it closed.",
         push_tick,
     )?;
     raw::add_fast::<CandleBuffer>(
         py,
         c"window",
-        c"window(n=None, field=None)\n--\n\nThe last n candles, or one field of them, as a read-only NumPy view.",
+        c"window($self, n=None, field=None, /)\n--\n\nThe last n candles, or one field of them, as a read-only NumPy view.",
         window,
     )?;
     raw::add_fast::<CandleBuffer>(
         py,
         c"view",
-        c"view(n=None, field=None)\n--\n\nThe same as a memoryview: needs no NumPy.",
+        c"view($self, n=None, field=None, /)\n--\n\nThe same as a memoryview: needs no NumPy.",
         view,
     )
 }

@@ -229,7 +229,7 @@ pub(crate) fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     raw::add_fast::<GcMonitor>(
         m.py(),
         c"callback",
-        c"callback(phase, info)\n--\n\nFor gc.callbacks.",
+        c"callback($self, phase, info, /)\n--\n\nFor gc.callbacks.",
         callback,
     )
 }

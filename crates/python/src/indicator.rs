@@ -170,7 +170,7 @@ fn batch<'py>(
 
 /// One class and one batch function for an indicator: parameters, checks, and the arrays it reads.
 macro_rules! indicator {
-    ($class:ident, $batch:ident, ($($arg:ident),+), ($($param:ident: $ty:ty = $default:expr),*), $spec:expr, $text:literal) => {
+    ($class:ident, $batch:ident, ($($arg:ident),+), ($($param:ident: $ty:ty = $default:tt),*), $spec:expr, $text:literal) => {
         #[doc = $text]
         #[pyclass(frozen, extends = PyIndicator, module = "m5mem._native")]
         pub(crate) struct $class;
@@ -221,13 +221,13 @@ pub(crate) fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     raw::add_fast::<PyIndicator>(
         m.py(),
         c"update",
-        c"update(*values)\n--\n\nTakes a new value and returns the result.",
+        c"update($self, /, *values)\n--\n\nTakes a new value and returns the result.",
         update,
     )?;
     raw::add_fast::<PyIndicator>(
         m.py(),
         c"replace",
-        c"replace(*values)\n--\n\nPuts the values in the place of the newest ones.",
+        c"replace($self, /, *values)\n--\n\nPuts the values in the place of the newest ones.",
         replace,
     )?;
     macro_rules! add {
