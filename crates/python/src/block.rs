@@ -26,13 +26,6 @@ impl Block {
         Py::new(py, Self { words: UnsafeCell::new(vec![0_u64; bytes.div_ceil(8)].into_boxed_slice()) })
     }
 
-    pub(crate) fn of(py: Python<'_>, values: &[f64]) -> PyResult<Py<Self>> {
-        let block = Self::with_bytes(py, values.len() * 8)?;
-        // SAFETY: the block has that many words, is new and nobody else's.
-        unsafe { std::ptr::copy_nonoverlapping(values.as_ptr(), block.get().ptr().cast(), values.len()) };
-        Ok(block)
-    }
-
     pub(crate) fn ptr(&self) -> *mut u8 {
         // SAFETY: only the address is taken; the box is never replaced.
         unsafe { (*self.words.get()).as_mut_ptr().cast() }

@@ -22,6 +22,8 @@ struct Counts {
 struct State {
     map: Map,
     counts: Counts,
+    /// Grows with each `clear` and `invalidate`: what was computed before is not to be stored after.
+    epoch: u64,
 }
 
 /// Base of the caches: entries in order of use, bounded by number, by size, by age.
@@ -49,7 +51,7 @@ fn monotonic() -> f64 {
 /// # Safety
 /// Both are alive and the GIL is held.
 #[inline]
-unsafe fn quick_equal(a: *mut PyObject, b: *mut PyObject) -> Option<bool> {
+pub(crate) unsafe fn quick_equal(a: *mut PyObject, b: *mut PyObject) -> Option<bool> {
     if a == b {
         return Some(true);
     }
@@ -137,7 +139,7 @@ impl Cache {
         }
         let Bounds { most, weight, getsizeof } = bounds;
         let map = Map::new(ttl.is_some() || getsizeof.is_some());
-        let state = GilCell::new(State { map, counts: Counts::default() });
+        let state = GilCell::new(State { map, counts: Counts::default(), epoch: 0 });
         Ok(Self { state, most, weight, ttl, getsizeof, timer })
     }
 
@@ -158,6 +160,9 @@ impl Cache {
                 let mut at = s.map.start(hash);
                 while let Probe::Candidate { entry, next } = s.map.probe(hash, at) {
                     let other = s.map.key(entry)?;
+                    if other.as_ptr() == key {
+                        return Some(entry);
+                    }
                     // SAFETY: the entry's key and the caller's are alive; the GIL is held.
                     match unsafe { quick_equal(other.as_ptr(), key) } {
                         Some(true) => return Some(entry),
@@ -471,7 +476,22 @@ impl Cache {
     }
 
     fn clear(&self, py: Python<'_>) {
-        drop(self.state.with(py, |s| s.map.take()));
+        drop(self.state.with(py, |s| {
+            s.epoch += 1;
+            s.map.take()
+        }));
+    }
+
+    /// Removes a key, and keeps results that are being computed now from being stored; whether it was there.
+    fn invalidate(&self, py: Python<'_>, key: &Bound<'_, PyAny>) -> PyResult<bool> {
+        self.state.with(py, |s| s.epoch += 1);
+        Ok(self.take(py, key)?.is_some())
+    }
+
+    /// Grows with each `clear` and `invalidate`.
+    #[getter]
+    pub(crate) fn epoch(&self, py: Python<'_>) -> u64 {
+        self.state.with(py, |s| s.epoch)
     }
 
     /// Lets expired entries go now; how many went.

@@ -256,7 +256,7 @@ impl CandleBuffer {
                 let before = out.len();
                 match row.extract::<f64>() {
                     Ok(x) if width == 1 => out.push(x),
-                    _ => out.extend(raw::numbers(&row)?),
+                    _ => out.extend_from_slice(raw::Numbers::of(&row)?.as_slice()),
                 }
                 if out.len() - before != width {
                     return Err(wrong());

@@ -11,6 +11,7 @@ mod cached;
 mod candle;
 mod cell;
 mod export;
+mod flight;
 mod gcmon;
 mod indicator;
 mod indicators;

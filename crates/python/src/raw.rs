@@ -87,6 +87,16 @@ impl Borrowed {
         }
     }
 
+    /// Whether the elements are native doubles.
+    pub(crate) fn is_f8(&self) -> bool {
+        if self.0.format.is_null() {
+            return false;
+        }
+        // SAFETY: the exporter gives a NUL-terminated format.
+        let format = unsafe { CStr::from_ptr(self.0.format) }.to_bytes();
+        matches!(format, b"d" | b"@d" | b"=d" | b"<d")
+    }
+
     /// Where the first element lies.
     pub(crate) fn start(&self) -> *const u8 {
         self.0.buf.cast_const().cast()
@@ -100,21 +110,39 @@ impl Drop for Borrowed {
     }
 }
 
-/// All numbers of a one-dimensional buffer or of a sequence of numbers.
-pub(crate) fn numbers(object: &Bound<'_, PyAny>) -> PyResult<Vec<f64>> {
-    let Ok(buffer) = Borrowed::of(object) else {
-        let mut out = Vec::new();
-        for item in object.try_iter()? {
-            out.push(item?.extract::<f64>()?);
+/// Numbers of an argument: lent by its buffer where they lie there as they are needed, else copied.
+pub(crate) enum Numbers {
+    Lent(Borrowed, usize),
+    Own(Vec<f64>),
+}
+
+impl Numbers {
+    /// All numbers of a one-dimensional buffer or of a sequence of numbers.
+    pub(crate) fn of(object: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let Ok(buffer) = Borrowed::of(object) else {
+            let items = object.try_iter()?.map(|item| item?.extract::<f64>());
+            return Ok(Self::Own(items.collect::<PyResult<_>>()?));
+        };
+        let (&[n], &[stride]) = buffer.dims() else {
+            return Err(PyValueError::new_err("a one-dimensional array is needed"));
+        };
+        let read = buffer.reader()?;
+        let start = buffer.start();
+        if stride == 8 && buffer.is_f8() && start.addr().is_multiple_of(8) {
+            return Ok(Self::Lent(buffer, n.max(0) as usize));
         }
-        return Ok(out);
-    };
-    let (&[n], &[stride]) = buffer.dims() else {
-        return Err(PyValueError::new_err("a one-dimensional array is needed"));
-    };
-    let read = buffer.reader()?;
-    // SAFETY: `i` runs over the exporter's own shape and strides.
-    Ok((0..n).map(|i| read(unsafe { buffer.start().offset(i * stride) })).collect())
+        // SAFETY: `i` runs over the exporter's own shape and strides.
+        Ok(Self::Own((0..n).map(|i| read(unsafe { start.offset(i * stride) })).collect()))
+    }
+
+    pub(crate) fn as_slice(&self) -> &[f64] {
+        match self {
+            Self::Own(values) => values,
+            Self::Lent(_, 0) => &[],
+            // SAFETY: `of` checked type, stride and alignment; the buffer is held, and the GIL while it is read.
+            Self::Lent(buffer, n) => unsafe { std::slice::from_raw_parts(buffer.start().cast(), *n) },
+        }
+    }
 }
 
 /// A function in the calling convention of `METH_FASTCALL`.

@@ -13,7 +13,7 @@ mod sum;
 mod tail;
 mod vwap;
 
-pub(crate) use kind::{Indicator, Nan, Spec};
+pub(crate) use kind::{Indicator, Nan, Spec, run};
 
 /// Up to four numbers of one candle, in the order that the indicator asks for.
 pub(crate) type Input = [f64; 4];
