@@ -1,9 +1,10 @@
 //! Picks the best source that the build and the machine allow, and says which and why.
-#![allow(unsafe_code)]
 
-use crate::{Coverage, GenerationCoverage, Pause, PauseSource, Result, SourceKind};
-use crate::{poll::PollSource, ring::RingSource};
-use m5_cpython::{GcState, Interpreter};
+use crate::poll::PollSource;
+use crate::ring::RingSource;
+use crate::watch::{Wanted, WatchSource, diagnose};
+use crate::{Choice, Coverage, Detail, Error, Pause, PauseSource, Result, SourceKind};
+use m5_cpython::Interpreter;
 use m5_target::Process;
 use std::time::Duration;
 
@@ -20,7 +21,8 @@ pub struct TraceOptions {
 
 /// A running trace of one process.
 pub struct Tracer {
-    source: Box<dyn PauseSource>,
+    source: Box<dyn PauseSource + Send>,
+    choice: Choice,
     reason: String,
 }
 
@@ -28,16 +30,23 @@ impl Tracer {
     /// Starts tracing.
     ///
     /// # Errors
-    /// Where the interpreter cannot be read.
+    /// Where the interpreter cannot be read, or the source that was asked for cannot be had.
     pub fn attach(process: &Process, interpreter: &Interpreter, options: &TraceOptions) -> Result<Self> {
-        let (interpreter, pid) = (interpreter.clone(), process.pid());
-        let ring = interpreter.rings()?.is_some() && options.source != Some(SourceKind::Poll);
-        let (source, reason): (Box<dyn PauseSource>, _) = if ring {
-            (Box::new(RingSource::new(interpreter, pid)?), "the interpreter records every pause")
-        } else {
-            (Box::new(PollSource::new(interpreter, pid)?), "no better source")
-        };
-        Ok(Self { source, reason: reason.to_owned() })
+        Self::attach_seeded(process, interpreter, options, now_ns())
+    }
+
+    /// The same, with the seed of the chance that opens and closes the watch when the overhead is limited.
+    ///
+    /// # Errors
+    /// As [`Tracer::attach`].
+    pub fn attach_seeded(
+        process: &Process,
+        interpreter: &Interpreter,
+        options: &TraceOptions,
+        seed: u64,
+    ) -> Result<Self> {
+        let (source, choice) = choose(process, interpreter, options, seed)?;
+        Ok(Self { source, reason: choice.to_string(), choice })
     }
 
     /// How pauses are seen.
@@ -46,20 +55,22 @@ impl Tracer {
         self.source.kind()
     }
 
-    /// Why this source was chosen, in a few English words for a log; reports translate the kind instead.
+    /// Why this source was chosen.
+    #[must_use]
+    pub fn choice(&self) -> &Choice {
+        &self.choice
+    }
+
+    /// The same in a few English words for a log; reports translate the choice instead.
     #[must_use]
     pub fn reason(&self) -> &str {
         &self.reason
     }
 
-    /// How often [`Tracer::drain`] should be called.
+    /// How often [`Tracer::drain`] should be called; ask again after each call.
     #[must_use]
     pub fn interval(&self) -> Duration {
-        match self.kind() {
-            SourceKind::Poll => Duration::from_millis(1),
-            SourceKind::Ring => Duration::from_millis(10),
-            SourceKind::Watchpoint => Duration::from_millis(20),
-        }
+        self.source.interval()
     }
 
     /// Appends the pauses that ended since the last call.
@@ -70,6 +81,11 @@ impl Tracer {
         self.source.drain(pauses)
     }
 
+    /// Appends what more is known of the pauses drained so far.
+    pub fn details(&mut self, details: &mut Vec<Detail>) {
+        self.source.details(details);
+    }
+
     /// What was seen and missed so far.
     #[must_use]
     pub fn coverage(&self) -> Coverage {
@@ -77,38 +93,65 @@ impl Tracer {
     }
 }
 
+fn choose(
+    process: &Process,
+    interpreter: &Interpreter,
+    options: &TraceOptions,
+    seed: u64,
+) -> Result<(Box<dyn PauseSource + Send>, Choice)> {
+    let pid = process.pid();
+    let records = interpreter.rings()?.is_some();
+    let asked = |source| Choice::Asked { source };
+    let (children, max_overhead) = (options.children, options.max_overhead);
+    let watch = || WatchSource::new(process, interpreter, Wanted { children, max_overhead, seed });
+    Ok(match options.source {
+        None if records => {
+            (Box::new(RingSource::new(process, interpreter, options.children)?), Choice::Records)
+        }
+        None => match watch() {
+            Ok(source) => (Box::new(source), Choice::Best),
+            Err(error) => {
+                let obstacle = diagnose(error);
+                (Box::new(PollSource::new(interpreter.clone(), pid)?), Choice::Fallback { obstacle })
+            }
+        },
+        Some(SourceKind::Ring) if !records => return Err(Error::NoRecords),
+        Some(kind @ SourceKind::Ring) => {
+            (Box::new(RingSource::new(process, interpreter, options.children)?), asked(kind))
+        }
+        Some(kind @ SourceKind::Watchpoint) => {
+            let source = watch().map_err(|error| Error::Obstacle(diagnose(error)))?;
+            (Box::new(source), asked(kind))
+        }
+        Some(kind @ SourceKind::Poll) => (Box::new(PollSource::new(interpreter.clone(), pid)?), asked(kind)),
+    })
+}
+
 /// CLOCK_MONOTONIC, the clock of every pause.
 pub(crate) fn now_ns() -> u64 {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: `time` is a valid, exclusively borrowed timespec; this clock exists on every Linux.
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
-    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+    m5_target::monotonic_ns()
 }
 
 /// Seen against happened: the interpreter's counters at the start and now.
 pub(crate) struct Counts {
-    start_ns: u64,
     start: [u64; 3],
     now: [u64; 3],
     pub(crate) seen: [u64; 3],
 }
 
 impl Counts {
-    pub(crate) fn new(state: &GcState) -> Self {
-        let start = state.generations.map(|g| g.collections);
-        Self { start_ns: now_ns(), start, now: start, seen: [0; 3] }
+    pub(crate) fn from(start: [u64; 3]) -> Self {
+        Self { start, now: start, seen: [0; 3] }
     }
 
-    pub(crate) fn update(&mut self, state: &GcState) {
-        self.now = state.generations.map(|g| g.collections);
+    pub(crate) fn set(&mut self, now: [u64; 3]) {
+        self.now = now;
     }
 
-    pub(crate) fn coverage(&self, lost: u64) -> Coverage {
-        let wall_ns = now_ns() - self.start_ns;
-        let generations = [0, 1, 2].map(|g| GenerationCoverage {
-            seen: self.seen[g],
-            happened: self.now[g].saturating_sub(self.start[g]),
-        });
-        Coverage { generations, lost, open_ns: wall_ns, wall_ns }
+    pub(crate) fn add_to(&self, coverage: &mut Coverage) {
+        for (g, of) in coverage.generations.iter_mut().enumerate() {
+            of.seen += self.seen[g];
+            of.happened += self.now[g].saturating_sub(self.start[g]);
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Pure mathematics: quantiles, floors, trends, verdicts, comparison, objectives. Imports nothing of ours;
 //! time and randomness come in as arguments, so every answer can be replayed from stored samples.
 
+pub mod bootstrap;
 pub mod compare;
 pub mod leak_rule;
 pub mod objectives;
@@ -12,4 +13,7 @@ pub use compare::{GateConfig, GateOutcome, GateVerdict, gate, gate_with, single}
 pub use leak_rule::{Chunk, LeakOutcome, LeakRule, leak_agreed, leak_per_iteration};
 pub use objectives::{Direction, Objective, ObjectivePatch, Objectives, ObjectivesPatch, Status, judge};
 pub use quantile::{Summary, median, quantile, rate, sorted, weighted_median};
-pub use verdict::{Assessment, Forecast, Point, Verdict, assess};
+pub use verdict::{
+    Assessment, Confirmation, Forecast, Options, Point, Reason, Series, TimeToLimit, Verdict, assess,
+    assess_with, benjamini_hochberg, rates,
+};

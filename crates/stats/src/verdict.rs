@@ -1,6 +1,26 @@
 //! Is it growing? A verdict with its evidence, not a line through points.
+//!
+//! The series is cut into block floors ([`blocks`]), and every explanation that a healthy or a leaking process
+//! may have (flat, steps, a cache that fills, a daily rhythm, a line, a late onset…, [`shapes`]) is weighed
+//! against the same correlated noise ([`noise`], [`evidence`]). The verdict is what most of the evidence says,
+//! and the forecast is the mixture of them all: where explanations disagree, the interval is wide.
+
+mod blocks;
+mod confirm;
+mod decide;
+mod evidence;
+mod forecast;
+mod noise;
+mod options;
+mod saw;
+mod series;
+mod shapes;
 
 use serde::{Deserialize, Serialize};
+
+pub use confirm::{Confirmation, benjamini_hochberg};
+pub use options::{Options, rates};
+pub use series::Series;
 
 /// One measurement of a series: seconds since any fixed moment, and a value in its unit.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -12,7 +32,7 @@ pub struct Point {
 }
 
 /// What a series does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// No growth beyond noise.
@@ -24,6 +44,7 @@ pub enum Verdict {
     /// It moved to another level and stays there.
     Step,
     /// Too few observations to say.
+    #[default]
     Insufficient,
 }
 
@@ -38,8 +59,44 @@ pub struct Forecast {
     pub high: f64,
 }
 
-/// A verdict and what it stands on. Units are those of the series; slopes are per second.
+/// A change of level.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Shift {
+    /// When, seconds on the clock of the points.
+    pub at: f64,
+    /// By how much.
+    pub by: f64,
+}
+
+/// When a limit is reached, in seconds from the last point.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct TimeToLimit {
+    /// The limit, in the unit of the series.
+    pub limit: f64,
+    /// At the upper end of the slope. `None`: never, even at that.
+    pub earliest_seconds: Option<f64>,
+    /// At the slope itself.
+    pub expected_seconds: Option<f64>,
+    /// At its lower end. `None`: unbounded, it may never be reached.
+    pub latest_seconds: Option<f64>,
+}
+
+/// Why there is no verdict yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// The process has not run, or was not watched, for long enough after its warm-up.
+    TooShort,
+    /// Too few samples in the time watched.
+    TooFewSamples,
+    /// Growth and an innocent explanation both fit.
+    Undecided,
+    /// It looks like growth, but not for long enough to be sure.
+    Unconfirmed,
+}
+
+/// A verdict and what it stands on. Units are those of the series; slopes are per second.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Assessment {
     /// What the series does.
     pub verdict: Verdict,
@@ -57,23 +114,31 @@ pub struct Assessment {
     pub observed_seconds: f64,
     /// Seconds still to observe before a verdict, where it is [`Verdict::Insufficient`].
     pub wait_seconds: Option<f64>,
+    /// How sure it is that the floor goes on rising, 0 to 1.
+    #[serde(default)]
+    pub growth_probability: Option<f64>,
+    /// Why there is no verdict.
+    #[serde(default)]
+    pub reason: Option<Reason>,
+    /// The last change of level, where the verdict is [`Verdict::Step`].
+    #[serde(default)]
+    pub shift: Option<Shift>,
+    /// When the limit that was asked about is reached.
+    #[serde(default)]
+    pub limit: Option<TimeToLimit>,
 }
 
 /// Judges a series in order of time.
 #[must_use]
 pub fn assess(points: &[Point]) -> Assessment {
-    let observed_seconds = match (points.first(), points.last()) {
-        (Some(first), Some(last)) => last.t - first.t,
-        _ => 0.0,
-    };
-    Assessment {
-        verdict: Verdict::Insufficient,
-        level: points.last().map(|p| p.v),
-        slope: None,
-        slope_low: None,
-        slope_high: None,
-        forecast_24h: None,
-        observed_seconds,
-        wait_seconds: None,
-    }
+    assess_with(points, &Options::default())
 }
+
+/// [`assess`] with all that is known beside the series.
+#[must_use]
+pub fn assess_with(points: &[Point], options: &Options<'_>) -> Assessment {
+    decide::decide(points, options)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,115 @@
+//! Judges many series of a family and counts.
+
+use crate::families::{Family, Setting, Trace, trace};
+use crate::rivals;
+use crate::rng::Rng;
+use m5_stats::{Assessment, Confirmation, Options, Verdict, assess_with};
+
+/// What came out for a family.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Score {
+    pub(crate) traces: usize,
+    /// Verdicts: flat, growing, saturating, step, insufficient.
+    pub(crate) verdicts: [usize; 5],
+    /// Series that grow by 5 % a window or more, and how many of those were found.
+    pub(crate) strong: usize,
+    pub(crate) strong_found: usize,
+    /// The floor a day later was inside the interval, below, above.
+    pub(crate) inside: usize,
+    pub(crate) below: usize,
+    pub(crate) above: usize,
+    /// Series looked at again and again while they come in; those with an alarm before or at the end.
+    pub(crate) watched: usize,
+    pub(crate) alarmed: usize,
+    /// Parts of a window from onset to alarm.
+    pub(crate) delays: Vec<f64>,
+    pub(crate) rivals: [usize; 5],
+    pub(crate) rivals_strong: [usize; 5],
+}
+
+/// How to run.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Plan {
+    pub(crate) setting: Setting,
+    pub(crate) traces: usize,
+    pub(crate) seed: u64,
+    /// Every how many series one is watched while it comes in. 0: none.
+    pub(crate) watch_every: usize,
+}
+
+pub(crate) fn judge(family: Family, plan: &Plan) -> Score {
+    let mut score = Score::default();
+    for i in 0..plan.traces {
+        let seed = plan.seed.wrapping_mul(1_000_003).wrapping_add(family as u64 * 7_919 + i as u64 * 104_729);
+        let trace = trace(family, plan.setting, &mut Rng::new(seed));
+        let a = look(&trace, plan.setting.seconds);
+        score.count(&trace, &a);
+        if std::env::var_os("SHOW").is_some() {
+            eprintln!("{family:?} {i} g={:.3} {a:?} truth {}", trace.growth, trace.floor_24h);
+        }
+        if plan.watch_every > 0 && i % plan.watch_every == 0 {
+            score.watch(&trace, plan.setting.seconds);
+        }
+    }
+    score
+}
+
+fn look(trace: &Trace, until: f64) -> Assessment {
+    let points = &trace.points[..trace.points.partition_point(|p| p.t <= until)];
+    let restarts: Vec<f64> = trace.restarts.iter().copied().filter(|r| *r <= until).collect();
+    let options = Options { load: trace.load.as_deref(), restarts: &restarts, ..Options::default() };
+    assess_with(points, &options)
+}
+
+impl Score {
+    fn count(&mut self, trace: &Trace, a: &Assessment) {
+        self.traces += 1;
+        self.verdicts[a.verdict as usize] += 1;
+        let strong = trace.growth >= 0.05;
+        self.strong += usize::from(strong);
+        self.strong_found += usize::from(strong && a.verdict == Verdict::Growing);
+        if let Some(f) = a.forecast_24h {
+            let truth = trace.floor_24h;
+            self.below += usize::from(truth < f.low);
+            self.above += usize::from(truth > f.high);
+            self.inside += usize::from((f.low..=f.high).contains(&truth));
+        }
+        for (i, alarm) in rivals::alarms(&trace.points).into_iter().enumerate() {
+            self.rivals[i] += usize::from(alarm);
+            self.rivals_strong[i] += usize::from(alarm && strong);
+        }
+    }
+
+    /// Evaluates a series every 24th of the window, as a watchdog does, until the first confirmed alarm.
+    fn watch(&mut self, trace: &Trace, seconds: f64) {
+        self.watched += 1;
+        let mut confirmation = Confirmation::default();
+        let step = seconds / 24.0;
+        for i in 4..=24 {
+            let until = f64::from(i) * step;
+            let a = confirmation.confirm(look(trace, until), step);
+            if a.verdict == Verdict::Growing {
+                self.alarmed += 1;
+                self.delays.push((until - trace.onset) / seconds);
+                return;
+            }
+        }
+    }
+
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.traces += other.traces;
+        self.strong += other.strong;
+        self.strong_found += other.strong_found;
+        self.inside += other.inside;
+        self.below += other.below;
+        self.above += other.above;
+        self.watched += other.watched;
+        self.alarmed += other.alarmed;
+        self.delays.extend(&other.delays);
+        for i in 0..5 {
+            self.verdicts[i] += other.verdicts[i];
+            self.rivals[i] += other.rivals[i];
+            self.rivals_strong[i] += other.rivals_strong[i];
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! Where to begin: the interpreter, its version's layout, and the one type that every type is made of.
+
+use crate::image::Image;
+use m5_cpython::layout::objects::{ObjectLayout, objects};
+use m5_cpython::{Interpreter, elf, symbols};
+use m5_target::Process;
+use std::fs;
+
+/// Why an image could not be understood.
+#[derive(Debug, thiserror::Error)]
+pub enum HeapError {
+    /// It could not be taken.
+    #[error(transparent)]
+    Trace(#[from] m5_target::TraceError),
+    /// No interpreter that m5 knows.
+    #[error(transparent)]
+    Interpreter(#[from] m5_cpython::Error),
+    /// An interpreter whose objects m5 does not know.
+    #[error("objects of this CPython cannot be read: {0}")]
+    Unsupported(String),
+}
+
+impl From<m5_target::Error> for HeapError {
+    fn from(error: m5_target::Error) -> Self {
+        Self::Trace(error.into())
+    }
+}
+
+/// The interpreter in an image.
+#[derive(Debug, Clone)]
+pub struct Anchor {
+    /// Layout of its objects.
+    pub layout: &'static ObjectLayout,
+    /// Address of `_PyRuntime`.
+    pub runtime: u64,
+    /// Address of the main interpreter's state.
+    pub interpreter: u64,
+    /// Addresses of all interpreters' states, the main one first.
+    pub interpreters: Vec<u64>,
+    /// Address of `PyType_Type`.
+    pub type_type: u64,
+    /// Addresses of `arenas` and `maxarenas`, where the file still has these names.
+    pub arenas: Option<(u64, u64)>,
+    /// The file that holds the interpreter.
+    pub file: String,
+}
+
+impl Anchor {
+    /// Finds the interpreter of a running process.
+    ///
+    /// # Errors
+    /// [`HeapError`] where there is none or its objects are not known.
+    pub fn of(process: &Process) -> Result<Self, HeapError> {
+        let interpreter = Interpreter::attach(process)?;
+        let (file, maps) = (interpreter.file(), process.maps()?);
+        let unsupported = || HeapError::Unsupported(format!("{file} has no symbol PyType_Type"));
+        // From the process itself: its file may be deleted, replaced, or in another root.
+        let memory = process.memory();
+        let base = maps.iter().filter(|m| m.path == file).map(|m| m.start).min().ok_or_else(unsupported)?;
+        let loaded = elf::Image::open(&memory, base)?.ok_or_else(unsupported)?;
+        let type_type = loaded.symbol(&memory, "PyType_Type")?.ok_or_else(unsupported)?.address;
+        // Names of static variables are in the file alone, where it was not stripped.
+        let on_disk = file.strip_suffix(" (deleted)").unwrap_or(file);
+        let data = fs::read(process.file_in_root(on_disk)).or_else(|_| fs::read(on_disk)).unwrap_or_default();
+        let names = symbols(&data, &maps, file, &["arenas", "maxarenas"]);
+        let arenas = names.first().copied().flatten().zip(names.get(1).copied().flatten());
+        Self::assemble(&interpreter, type_type, arenas)
+    }
+
+    fn assemble(
+        interpreter: &Interpreter,
+        type_type: u64,
+        arenas: Option<(u64, u64)>,
+    ) -> Result<Self, HeapError> {
+        let minor = interpreter.layout().minor;
+        let layout = objects(minor)
+            .ok_or_else(|| HeapError::Unsupported(format!("no table for version 3.{minor}")))?;
+        Ok(Self {
+            layout,
+            runtime: interpreter.runtime(),
+            interpreter: interpreter.address(),
+            interpreters: interpreter.all()?.iter().map(Interpreter::address).collect(),
+            type_type,
+            arenas,
+            file: interpreter.file().to_owned(),
+        })
+    }
+
+    /// Whether an address lies in the interpreter's own file (or its zeroed data).
+    #[must_use]
+    pub fn owns(&self, image: &Image, addr: u64) -> bool {
+        image.mapping_of(addr).and_then(|i| image.maps().get(i)).is_some_and(|m| m.path == self.file)
+    }
+}

@@ -1,0 +1,206 @@
+//! How large objects are: in their own block, and as `sys.getsizeof` would say.
+
+use super::kind::Kind;
+use super::types::TypeDesc;
+use crate::dict::{Dict, KeyTable, word};
+use crate::image::Image;
+use crate::text;
+use m5_cpython::layout::objects::{Frames, Managed, ObjectLayout, type_fields as tf};
+
+const ABSURD: u64 = 1 << 40;
+
+/// Bytes of the object itself from its address on; `None` where its fields make no sense.
+pub(crate) fn inline(image: &Image, layout: &ObjectLayout, at: u64, desc: &TypeDesc) -> Option<u64> {
+    let values = match layout.managed {
+        Managed::Inline if desc.flags & tf::INLINE_VALUES != 0 => inline_values(image, at, desc),
+        _ => 0,
+    };
+    Some(fields(image, layout, at, desc)? + values)
+}
+
+/// The same without the values of attributes that 3.13 and later keep behind an instance: `sys.getsizeof`
+/// leaves them out.
+fn fields(image: &Image, layout: &ObjectLayout, at: u64, desc: &TypeDesc) -> Option<u64> {
+    let size = match desc.kind {
+        Kind::Int => int(image, layout, at)?,
+        Kind::Str => {
+            let shape = text::shape(image, at)?;
+            string(layout, shape)
+        }
+        Kind::Type => {
+            let heap = image.word(at + tf::FLAGS)? & tf::HEAP != 0;
+            u64::from(if heap { layout.heap_type_size } else { layout.type_size })
+        }
+        Kind::Frame | Kind::Generator if matches!(layout.frames, Frames::Interpreter(_)) => desc.basic_size,
+        _ => generic(image, at, desc)?,
+    };
+    (size < ABSURD).then_some(size)
+}
+
+/// Fields plus items.
+fn generic(image: &Image, at: u64, desc: &TypeDesc) -> Option<u64> {
+    if desc.item_size == 0 {
+        return Some(desc.basic_size);
+    }
+    let items = (image.word(at + 16)? as i64).unsigned_abs();
+    if items > ABSURD {
+        return None;
+    }
+    Some(desc.basic_size + items * desc.item_size)
+}
+
+fn int(image: &Image, layout: &ObjectLayout, at: u64) -> Option<u64> {
+    let raw = image.word(at + 16)?;
+    let digits = if layout.int_tagged { raw >> 3 } else { (raw as i64).unsigned_abs() };
+    let digits = digits.max(u64::from(layout.int_least_digits));
+    (digits < ABSURD).then_some(INT_HEAD + digits * 4)
+}
+
+/// Bytes before the digits of an int.
+const INT_HEAD: u64 = 24;
+
+fn string(layout: &ObjectLayout, shape: text::StrShape) -> u64 {
+    if !shape.compact {
+        return u64::from(layout.str_compact) + 8;
+    }
+    let head = u64::from(if shape.ascii { layout.str_ascii } else { layout.str_compact });
+    head + (shape.length.min(ABSURD) + 1) * shape.width.max(1)
+}
+
+/// The values of attributes that lie behind an instance (3.13 on).
+fn inline_values(image: &Image, at: u64, desc: &TypeDesc) -> u64 {
+    let capacity = u64::from(image.byte(at + desc.basic_size).unwrap_or(0));
+    capacity.next_multiple_of(8) + (capacity + 1) * 8
+}
+
+/// What `sys.getsizeof` says.
+pub(crate) fn shallow(image: &Image, layout: &ObjectLayout, at: u64, desc: &TypeDesc) -> u64 {
+    let own = match desc.kind {
+        Kind::Frame => frame(image, layout, at, desc),
+        Kind::Code => generic(image, at, desc).map(|size| size.next_multiple_of(8)),
+        _ => fields(image, layout, at, desc),
+    };
+    let own = own.unwrap_or(desc.basic_size);
+    own + outside(image, layout, at, desc).unwrap_or(0) + before(image, layout, at, desc)
+}
+
+/// Headers before the object.
+fn before(image: &Image, layout: &ObjectLayout, at: u64, desc: &TypeDesc) -> u64 {
+    let heap = || image.word(at + tf::FLAGS).is_some_and(|f| f & tf::HEAP != 0);
+    if desc.kind == Kind::Type && !layout.static_types_have_head && !heap() { 0 } else { desc.prefix }
+}
+
+/// Buffers that belong to the object.
+fn outside(image: &Image, layout: &ObjectLayout, at: u64, desc: &TypeDesc) -> Option<u64> {
+    Some(match desc.kind {
+        Kind::List => image.word(at + 32)?.min(ABSURD) * 8,
+        Kind::ByteArray => image.word(at + 24)?.min(ABSURD),
+        Kind::Dict | Kind::OrderedDict => dictionary(image, layout, at, desc)?,
+        Kind::Set => {
+            let (mask, table) = (image.word(at + 32)?, image.word(at + 40)?);
+            if table == at + 64 { 0 } else { (mask.min(ABSURD) + 1) * 16 }
+        }
+        Kind::Str => {
+            let shape = text::shape(image, at)?;
+            let text = if shape.compact { 0 } else { (shape.length.min(ABSURD) + 1) * shape.width };
+            text + encoded(image, layout, at, shape)
+        }
+        Kind::Type => {
+            let heap = image.word(at + tf::FLAGS)? & tf::HEAP != 0;
+            let keys = if heap { image.word(at + u64::from(layout.cached_keys))? } else { 0 };
+            KeyTable::read(image, layout, keys).map_or(0, |k| k.bytes)
+        }
+        Kind::Deque => {
+            /// A block: 64 items and two links.
+            const BLOCK: u64 = 66 * 8;
+            let (index, length) = (image.word(at + 40)?, image.word(at + 16)?);
+            (index.min(64) + length.min(ABSURD)).div_ceil(64).max(1) * BLOCK
+        }
+        Kind::Generator => generator(image, layout, at)?,
+        Kind::NdArray => array(image, at)?,
+        Kind::Code => match layout.code_cell2arg {
+            Some(offset) if image.word(at + u64::from(offset))? != 0 => {
+                image.word(image.word(at + 88)? + 16)?.min(1 << 16) * 8
+            }
+            _ => 0,
+        },
+        _ => 0,
+    })
+}
+
+/// A copy in UTF-8 beside the text.
+fn encoded(image: &Image, layout: &ObjectLayout, at: u64, shape: text::StrShape) -> u64 {
+    let field = |offset: u16| image.word(at + u64::from(offset)).unwrap_or(0);
+    let (length, copy) = (field(layout.str_ascii), field(layout.str_ascii + 8));
+    let own = copy != 0 && (shape.compact || copy != field(layout.str_compact));
+    if shape.ascii || !own { 0 } else { length.min(ABSURD) + 1 }
+}
+
+fn dictionary(image: &Image, layout: &ObjectLayout, at: u64, desc: &TypeDesc) -> Option<u64> {
+    let dict = Dict::read(image, layout, at)?;
+    let own = if dict.keys.references == 1 { dict.keys.bytes } else { 0 };
+    let values = if dict.values.is_some() { (dict.keys.count + dict.keys.usable) * 8 } else { 0 };
+    let values =
+        if dict.values.is_some() && !dict.embedded { (dict.keys.count + dict.keys.usable) * 8 } else { 0 };
+    let order = if desc.kind == Kind::OrderedDict {
+        /// A node: key, hash, two links.
+        const NODE: u64 = 32;
+        let fast = if image.word(at + 48)? == 0 { 0 } else { dict.keys.slots.min(ABSURD) * 8 };
+        fast + dict.used.min(ABSURD) * NODE
+    } else {
+        0
+    };
+    Some(own + values + order)
+}
+
+/// Up to 3.10: as many slots as the code needs, one of which the struct has; the block may hold more.
+fn frame(image: &Image, layout: &ObjectLayout, at: u64, desc: &TypeDesc) -> Option<u64> {
+    if let Frames::Interpreter(f) = layout.frames {
+        let code = image.word(image.word(at + u64::from(f.object_frame))? + u64::from(f.code))? & !7;
+        return Some(desc.basic_size + slots(image, code, f.code_locals, f.code_stack)? * 8);
+    }
+    let code = image.word(at + 32)?;
+    let tuple = |offset: u64| image.word(image.word(code + offset)? + 16);
+    let named = slots(image, code, 28, 32)? + tuple(80)?.min(1 << 20) + tuple(88)?.min(1 << 20);
+    Some(desc.basic_size + named.saturating_sub(1) * 8)
+}
+
+/// Local variables and depth of the stack of a code object.
+fn slots(image: &Image, code: u64, locals: u16, stack: u16) -> Option<u64> {
+    let count = |offset: u16| image.half(code + u64::from(offset)).map(u64::from);
+    Some((count(locals)? + count(stack)?).min(1 << 20))
+}
+
+/// Room for the local variables and the stack.
+fn generator(image: &Image, layout: &ObjectLayout, at: u64) -> Option<u64> {
+    let Frames::Interpreter(f) = layout.frames else { return Some(0) };
+    let code = image.word(at + u64::from(f.generator_frame) + u64::from(f.code))?;
+    Some(slots(image, code, f.code_locals, f.code_stack)? * 8)
+}
+
+/// Dimensions, strides and, where they are its own, data.
+fn array(image: &Image, at: u64) -> Option<u64> {
+    const OWNS_DATA: u32 = 4;
+    let fields = image.slice(at, 72)?;
+    let dimensions = (word(fields, 24) as u32).min(64);
+    let shape = u64::from(dimensions) * 16;
+    if image.half(at + 64)? & OWNS_DATA == 0 {
+        return Some(shape);
+    }
+    Some(shape + array_bytes(image, at).unwrap_or(0))
+}
+
+/// Bytes of an array's elements.
+pub(crate) fn array_bytes(image: &Image, at: u64) -> Option<u64> {
+    let dimensions = image.half(at + 24)?.min(64);
+    let shape = image.word(at + 32)?;
+    let dtype = image.word(at + 56)?;
+    // Up to NumPy 1 size and alignment are ints at 32 and 36; from NumPy 2 on flags lie there and the size at 40.
+    let first = image.half(dtype + 36)? != 0;
+    let item = if first { u64::from(image.half(dtype + 32)?) } else { image.word(dtype + 40)? };
+    let mut bytes = item;
+    for i in 0..u64::from(dimensions) {
+        bytes = bytes.checked_mul(image.word(shape + i * 8)?)?;
+    }
+    (bytes < ABSURD).then_some(bytes)
+}

@@ -1,0 +1,188 @@
+//! From weighed explanations to a verdict, or to how long still to wait for one.
+
+use super::blocks::{self, Blocks, MIN_SECONDS, WARMUP_SECONDS};
+use super::evidence::{Fit, weigh};
+use super::forecast::{ahead, growth_probability, slopes};
+use super::shapes::{Class, Column, Shapes};
+use super::{Assessment, Forecast, Options, Point, Reason, Shift, TimeToLimit, Verdict};
+
+const DAY: f64 = 86_400.0;
+/// Growth is called so from this probability on…
+const SURE: f64 = 0.8;
+/// …if this much was to be seen before.
+const SURE_BEFORE: f64 = 0.6;
+/// Below this, an innocent explanation is accepted.
+const DOUBTFUL: f64 = 0.5;
+/// Parts of the window at which growth must have shown already.
+const BEFORE: [f64; 2] = [0.9, 0.8];
+
+pub(super) fn decide(points: &[Point], options: &Options<'_>) -> Assessment {
+    let (run, started) = blocks::last_run(points, options);
+    let Some(warm) = blocks::warmup_end(&run, started) else {
+        return too_little(Reason::TooFewSamples, 0.0, None, None);
+    };
+    let used = run.get(run.partition_point(|p| p.t < warm)..).unwrap_or(&[]);
+    let span = used.last().zip(used.first()).map_or(0.0, |(b, a)| b.t - a.t);
+    let level = run.last().map(|p| p.v);
+    if span < MIN_SECONDS {
+        return too_little(Reason::TooShort, span, level, Some(wait_for_time(&run, started, span)));
+    }
+    let Some(blocks) = blocks::cut(used, options) else {
+        return too_little(Reason::TooFewSamples, span, level, wait_for_points(used));
+    };
+    let judged = Judged::new(blocks, options);
+    let mut assessment = judged.assessment(options);
+    if assessment.verdict == Verdict::Growing && options.confirm && !confirmed(used, options) {
+        assessment.verdict = Verdict::Insufficient;
+        assessment.reason = Some(Reason::Unconfirmed);
+        assessment.wait_seconds = Some((1.0 - BEFORE[1]) * assessment.observed_seconds);
+    }
+    assessment
+}
+
+/// Whether growth was to be seen a while ago already: what the last moments alone say may be chance.
+fn confirmed(used: &[Point], options: &Options<'_>) -> bool {
+    let (Some(first), Some(last)) = (used.first(), used.last()) else { return false };
+    BEFORE.iter().all(|part| {
+        let until = first.t + part * (last.t - first.t);
+        let before = used.get(..used.partition_point(|p| p.t <= until)).unwrap_or(&[]);
+        blocks::cut(before, options).is_some_and(|b| Judged::new(b, options).growth >= SURE_BEFORE)
+    })
+}
+
+fn too_little(reason: Reason, observed_seconds: f64, level: Option<f64>, wait: Option<f64>) -> Assessment {
+    Assessment { level, observed_seconds, wait_seconds: wait, reason: Some(reason), ..Assessment::default() }
+}
+
+/// Until the warm-up is over and enough was seen after it.
+fn wait_for_time(run: &[Point], started: Option<f64>, span: f64) -> f64 {
+    let (Some(first), Some(last)) = (run.first(), run.last()) else { return WARMUP_SECONDS + MIN_SECONDS };
+    let start = started.unwrap_or(first.t).min(first.t);
+    let after_warmup = WARMUP_SECONDS + MIN_SECONDS - (last.t - start);
+    after_warmup.max(MIN_SECONDS - span.max(last.t - first.t).min(MIN_SECONDS)).max(1.0)
+}
+
+/// Until there are enough points, at the pace so far.
+fn wait_for_points(used: &[Point]) -> Option<f64> {
+    let pace = (used.last()?.t - used.first()?.t) / (used.len().checked_sub(1)? as f64);
+    let missing = (3 * blocks::MIN_BLOCKS).saturating_sub(used.len()).max(1);
+    (pace > 0.0).then_some(pace * missing as f64)
+}
+
+/// A window with its explanations weighed.
+struct Judged {
+    blocks: Blocks,
+    shapes: Shapes,
+    fits: Vec<Fit>,
+    growth: f64,
+}
+
+impl Judged {
+    fn new(blocks: Blocks, options: &Options<'_>) -> Self {
+        let shapes = Shapes::new(&blocks.x, blocks.load.is_some());
+        let fits = weigh(&blocks, &shapes);
+        let growth = growth_probability(&fits, &shapes, least_growth(&blocks, options));
+        Self { blocks, shapes, fits, growth }
+    }
+
+    fn assessment(&self, options: &Options<'_>) -> Assessment {
+        let (level, seconds) = (self.blocks.level, self.blocks.seconds);
+        let slopes = slopes(&self.fits, &self.shapes);
+        let slope = |q| slopes.quantile(q).map(|s| s * level / seconds);
+        let future = ahead(&self.fits, &self.shapes, 1.0 + DAY / seconds);
+        let value = |q| future.quantile(q).map(|v| v * level);
+        let now = ahead(&self.fits, &self.shapes, 1.0).quantile(0.5).map(|v| v * level);
+        let forecast =
+            || Some(Forecast { value: value(0.5)?, low: value(0.05)?.max(0.0), high: value(0.95)? });
+        let verdict = self.verdict(options);
+        let mut a = Assessment {
+            verdict,
+            level: now,
+            slope: slope(0.5),
+            slope_low: slope(0.05),
+            slope_high: slope(0.95),
+            forecast_24h: forecast(),
+            observed_seconds: seconds,
+            growth_probability: Some(self.growth.clamp(0.0, 1.0)),
+            ..Assessment::default()
+        };
+        if verdict == Verdict::Insufficient {
+            a.reason = Some(Reason::Undecided);
+            a.wait_seconds = Some(0.5 * seconds);
+        }
+        if verdict == Verdict::Step {
+            a.shift = self.last_step();
+        }
+        a.limit = options.limit.and_then(|limit| time_to(limit, &a));
+        a
+    }
+
+    fn verdict(&self, options: &Options<'_>) -> Verdict {
+        let growth = slopes(&self.fits, &self.shapes).quantile(0.5).unwrap_or(0.0);
+        if self.growth >= SURE && !self.blocks.load_may_explain(growth) {
+            return Verdict::Growing;
+        }
+        if self.growth >= DOUBTFUL {
+            return Verdict::Insufficient;
+        }
+        let least = least_growth(&self.blocks, options);
+        let (mut flat, mut step, mut saturating) = (0.0, 0.0, 0.0);
+        for fit in &self.fits {
+            let rise = fit.level(&self.shapes, 1.0) - fit.level(&self.shapes, 0.0);
+            match fit.class {
+                Class::Saturating if rise > least => saturating += fit.weight,
+                Class::Step if self.largest_step(fit) > least => step += fit.weight,
+                Class::Flat | Class::Rhythm | Class::Step | Class::Saturating => flat += fit.weight,
+                Class::Growing => {}
+            }
+        }
+        if flat >= step && flat >= saturating {
+            Verdict::Flat
+        } else if step > saturating {
+            Verdict::Step
+        } else {
+            Verdict::Saturating
+        }
+    }
+
+    fn steps<'a>(&'a self, fit: &'a Fit) -> impl Iterator<Item = (f64, f64)> + 'a {
+        let sizes = fit.beta.iter().skip(fit.fixed);
+        fit.model.columns().iter().zip(sizes).filter_map(|(id, size)| {
+            match self.shapes.columns.get(usize::from(*id)) {
+                Some(Column::Step(at)) => Some((*at, *size)),
+                _ => None,
+            }
+        })
+    }
+
+    fn largest_step(&self, fit: &Fit) -> f64 {
+        self.steps(fit).map(|(_, size)| size.abs()).fold(0.0, f64::max)
+    }
+
+    fn last_step(&self) -> Option<Shift> {
+        let steps = self.fits.iter().filter(|f| f.class == Class::Step);
+        let heaviest = steps.max_by(|a, b| a.weight.total_cmp(&b.weight))?;
+        let (at, size) = self.steps(heaviest).max_by(|a, b| a.0.total_cmp(&b.0))?;
+        Some(Shift { at: self.blocks.start + at * self.blocks.seconds, by: size * self.blocks.level })
+    }
+}
+
+/// Growth per window that matters: a share of the level, and more than rounding can feign.
+fn least_growth(blocks: &Blocks, options: &Options<'_>) -> f64 {
+    options.min_growth.max(1.5 * blocks.quantum)
+}
+
+fn time_to(limit: f64, a: &Assessment) -> Option<TimeToLimit> {
+    let missing = limit - a.level?;
+    let reach = |slope: Option<f64>| {
+        let seconds = if missing <= 0.0 { 0.0 } else { missing / slope.filter(|s| *s > 0.0)? };
+        seconds.is_finite().then_some(seconds)
+    };
+    let growing = a.verdict == Verdict::Growing || missing <= 0.0;
+    Some(TimeToLimit {
+        limit,
+        earliest_seconds: reach(a.slope_high),
+        expected_seconds: reach(a.slope.filter(|_| growing)),
+        latest_seconds: reach(a.slope_low.filter(|_| growing)),
+    })
+}
