@@ -137,10 +137,13 @@ impl Rows {
 
     #[inline]
     fn write(&self, row: usize, field: usize, value: f64) {
-        // SAFETY: `at` is in bounds and aligned, and no view covers the row (see `room`, `own_last`).
-        match self.item {
-            Item::F8 => unsafe { self.at(row, field).cast::<f64>().write(value) },
-            Item::F4 => unsafe { self.at(row, field).cast::<f32>().write(value as f32) },
+        let p = self.at(row, field);
+        // SAFETY: `at` is in bounds and aligned, and no view covers the row (see `push`, `set_last`).
+        unsafe {
+            match self.item {
+                Item::F8 => p.cast::<f64>().write(value),
+                Item::F4 => p.cast::<f32>().write(value as f32),
+            }
         }
     }
 
@@ -151,9 +154,11 @@ impl Rows {
         }
         let p = self.at(self.end - 1 - back, field);
         // SAFETY: in bounds, aligned, written before.
-        Some(match self.item {
-            Item::F8 => unsafe { p.cast::<f64>().read() },
-            Item::F4 => f64::from(unsafe { p.cast::<f32>().read() }),
+        Some(unsafe {
+            match self.item {
+                Item::F8 => p.cast::<f64>().read(),
+                Item::F4 => f64::from(p.cast::<f32>().read()),
+            }
         })
     }
 

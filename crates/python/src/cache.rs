@@ -96,6 +96,26 @@ unsafe fn quick_tuples(a: *mut PyObject, b: *mut PyObject) -> Option<bool> {
     }
 }
 
+/// Whether `key` is an exact tuple of just these strings and integers. `false` may also mean that it is not known.
+///
+/// # Safety
+/// All are alive and the GIL is held.
+unsafe fn is_tuple_of(key: *mut PyObject, args: &[*mut PyObject]) -> bool {
+    // SAFETY: the caller's contract; items are borrowed from a tuple that lives.
+    unsafe {
+        ffi::PyTuple_CheckExact(key) != 0
+            && ffi::PyTuple_Size(key) == args.len() as Py_ssize_t
+            && args.iter().zip(0..).all(|(&arg, i)| {
+                let item = ffi::PyTuple_GetItem(key, i);
+                let plain = |o| ffi::PyUnicode_CheckExact(o) != 0 || ffi::PyLong_CheckExact(o) != 0;
+                item == arg
+                    || (plain(item)
+                        && plain(arg)
+                        && ffi::PyObject_RichCompareBool(item, arg, ffi::Py_EQ) == 1)
+            })
+    }
+}
+
 /// The bounds of a cache, from the arguments of its class.
 struct Bounds {
     most: Option<u64>,
@@ -241,6 +261,38 @@ impl Cache {
             unsafe { ffi::Py_XINCREF(value) };
             value
         }))
+    }
+
+    /// As `lookup` for the key that is the tuple of `args`, with its hash, without making the tuple; `None` where
+    /// that cannot be said here: then the tuple is needed.
+    #[inline]
+    pub(crate) fn lookup_tuple(
+        &self,
+        py: Python<'_>,
+        hash: isize,
+        args: &[*mut PyObject],
+    ) -> Option<*mut PyObject> {
+        let now = if self.ttl.is_none() { 0.0 } else { self.timer.is_none().then(monotonic)? };
+        self.state.with(py, |s| {
+            let mut at = s.map.start(hash);
+            while let Probe::Candidate { entry, next } = s.map.probe(hash, at) {
+                let key = s.map.key(entry)?.as_ptr();
+                // SAFETY: the key is alive and the GIL is held.
+                if unsafe { is_tuple_of(key, args) } {
+                    if s.map.expires(entry) <= now {
+                        return None;
+                    }
+                    s.counts.hits += 1;
+                    s.map.touch(entry);
+                    let value = s.map.value(entry)?.as_ptr();
+                    // SAFETY: the map holds the value; the GIL is held.
+                    unsafe { ffi::Py_INCREF(value) };
+                    return Some(value);
+                }
+                at = next;
+            }
+            None
+        })
     }
 
     fn fetch<'py>(
@@ -569,9 +621,9 @@ unsafe extern "C" fn get(slf: *mut PyObject, args: *const *mut PyObject, n: Py_s
     unsafe {
         let py = Python::assume_attached();
         let own = Bound::from_borrowed_ptr(py, slf).cast_into_unchecked::<Cache>();
-        let (key, default) = match raw::args(args, n) {
-            &[key] => (key, ffi::Py_None()),
-            &[key, default] => (key, default),
+        let (key, default) = match *raw::args(args, n) {
+            [key] => (key, ffi::Py_None()),
+            [key, default] => (key, default),
             _ => {
                 return raw::give(
                     py,
@@ -594,8 +646,22 @@ unsafe extern "C" fn get(slf: *mut PyObject, args: *const *mut PyObject, n: Py_s
 #[pyclass(frozen, extends = Cache, subclass, weakref, module = "m5mem._native")]
 pub(crate) struct LRUCache;
 
+// The item methods are repeated here because their `self` is then of the very class that is checked for: asking
+// whether a class is a subclass costs 10 ns a call.
 #[pymethods]
 impl LRUCache {
+    fn __getitem__<'py>(slf: &Bound<'py, Self>, key: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        Cache::__getitem__(slf.as_super(), key)
+    }
+
+    fn __setitem__(slf: &Bound<'_, Self>, key: &Bound<'_, PyAny>, value: Bound<'_, PyAny>) -> PyResult<()> {
+        slf.as_super().get().set(key, value)
+    }
+
+    fn __delitem__(slf: &Bound<'_, Self>, key: &Bound<'_, PyAny>) -> PyResult<()> {
+        slf.as_super().get().__delitem__(slf.py(), key)
+    }
+
     #[new]
     #[pyo3(signature = (maxsize, getsizeof = None, *, max_bytes = None))]
     fn new(
@@ -613,8 +679,22 @@ impl LRUCache {
 #[pyclass(frozen, extends = Cache, subclass, weakref, module = "m5mem._native")]
 pub(crate) struct TTLCache;
 
+// The item methods are repeated here because their `self` is then of the very class that is checked for: asking
+// whether a class is a subclass costs 10 ns a call.
 #[pymethods]
 impl TTLCache {
+    fn __getitem__<'py>(slf: &Bound<'py, Self>, key: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        Cache::__getitem__(slf.as_super(), key)
+    }
+
+    fn __setitem__(slf: &Bound<'_, Self>, key: &Bound<'_, PyAny>, value: Bound<'_, PyAny>) -> PyResult<()> {
+        slf.as_super().get().set(key, value)
+    }
+
+    fn __delitem__(slf: &Bound<'_, Self>, key: &Bound<'_, PyAny>) -> PyResult<()> {
+        slf.as_super().get().__delitem__(slf.py(), key)
+    }
+
     #[new]
     #[pyo3(signature = (maxsize, ttl, timer = None, getsizeof = None, *, max_bytes = None))]
     fn new(
@@ -635,10 +715,8 @@ pub(crate) fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<Cache>()?;
     m.add_class::<LRUCache>()?;
     m.add_class::<TTLCache>()?;
-    raw::add_fast::<Cache>(
-        m.py(),
-        c"get",
-        c"get($self, key, default=None, /)\n--\n\nThe value of a key, or default.",
-        get,
-    )
+    const TEXT: &std::ffi::CStr = c"get($self, key, default=None, /)\n--\n\nThe value of a key, or default.";
+    raw::add_fast::<Cache>(m.py(), c"get", TEXT, get)?;
+    raw::add_fast::<LRUCache>(m.py(), c"get", TEXT, get)?;
+    raw::add_fast::<TTLCache>(m.py(), c"get", TEXT, get)
 }

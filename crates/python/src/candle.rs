@@ -140,12 +140,12 @@ impl State {
         let Some(open) = bars.open else { return Ok(0) };
         let row = places.row(interval, &open);
         match step {
-            Step::Drop => return Ok(0),
+            Step::Drop => Ok(0),
             Step::Change => {
                 self.rows.set_last(py, &row)?;
                 self.version += 1;
                 self.notify(py, Event::Replace, &row);
-                return Ok(0);
+                Ok(0)
             }
             Step::Append { close, gaps } => {
                 let filled = gaps.min(self.rows.capacity as u64);
@@ -272,7 +272,7 @@ impl CandleBuffer {
         };
         let cell = |row: isize, field: usize| {
             // SAFETY: inside the exporter's own shape.
-            read(unsafe { buffer.start().offset(row * strides[0] + field as isize * strides[1]) })
+            unsafe { read(buffer.start().offset(row * strides[0] + field as isize * strides[1])) }
         };
         Ok((0..rows)
             .flat_map(|row| (0..width).map(move |field| (row, field)))

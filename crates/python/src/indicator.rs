@@ -1,5 +1,7 @@
 //! The indicators as Python classes, and their batch forms.
 #![allow(unsafe_code)]
+// The classes have the names that traders know.
+#![allow(clippy::upper_case_acronyms)]
 
 use crate::cell::GilCell;
 use crate::indicators::{Indicator, Nan, Output, Spec, run};
@@ -210,24 +212,29 @@ indicator!(MACD, macd, (values), (fast: usize = 12, slow: usize = 26, signal: us
 indicator!(ATR, atr, (high, low, close), (period: usize = 14), Spec::Atr(checked(period)?), "Average true range (Wilder).");
 indicator!(RollingVWAP, rolling_vwap, (price, volume), (period: usize = 30), Spec::Vwap(checked(period)?), "Volume-weighted average price of the window; NaN without volume.");
 
-/// Adds the classes and functions to the module.
-pub(crate) fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
-    m.add_class::<PyIndicator>()?;
-    raw::add_fast::<PyIndicator>(
-        m.py(),
+/// `update` and `replace` of a class; each class has its own, whose check of `self` is then one comparison.
+fn add_methods<T: pyo3::PyTypeInfo>(py: Python<'_>) -> PyResult<()> {
+    raw::add_fast::<T>(
+        py,
         c"update",
         c"update($self, /, *values)\n--\n\nTakes a new value and returns the result.",
         update,
     )?;
-    raw::add_fast::<PyIndicator>(
-        m.py(),
+    raw::add_fast::<T>(
+        py,
         c"replace",
         c"replace($self, /, *values)\n--\n\nPuts the values in the place of the newest ones.",
         replace,
-    )?;
+    )
+}
+
+/// Adds the classes and functions to the module.
+pub(crate) fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
+    m.add_class::<PyIndicator>()?;
+    add_methods::<PyIndicator>(m.py())?;
     macro_rules! add {
         ($($class:ident $batch:ident),+) => {{
-            $(m.add_class::<$class>()?; m.add_function(wrap_pyfunction!($batch, m)?)?;)+
+            $(m.add_class::<$class>()?; add_methods::<$class>(m.py())?; m.add_function(wrap_pyfunction!($batch, m)?)?;)+
         }};
     }
     add!(SMA sma, EMA ema, WMA wma, RSI rsi, RollingMin rolling_min, RollingMax rolling_max, RollingStd rolling_std, Bollinger bollinger, MACD macd, ATR atr, RollingVWAP rolling_vwap);

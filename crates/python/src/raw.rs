@@ -39,6 +39,20 @@ unsafe extern "C" {
     fn PyBuffer_Release(view: *mut RawBuffer);
 }
 
+/// Reads one element as a number, at an address inside a buffer of its type.
+pub(crate) type Reader = unsafe fn(*const u8) -> f64;
+
+/// Makes a [`Reader`] of a type.
+macro_rules! readers {
+    ($($name:ident: $type:ty),+) => {$(
+        unsafe fn $name(p: *const u8) -> f64 {
+            // SAFETY: the caller's contract; elements may lie unaligned.
+            (unsafe { p.cast::<$type>().read_unaligned() }) as f64
+        }
+    )+};
+}
+readers!(read_f8: f64, read_f4: f32, read_i8: i64, read_i4: i32);
+
 /// An exported buffer of another object, given back on drop.
 pub(crate) struct Borrowed(RawBuffer);
 
@@ -67,7 +81,7 @@ impl Borrowed {
     }
 
     /// The reader for the element type, or an error that names what is accepted.
-    pub(crate) fn reader(&self) -> PyResult<fn(*const u8) -> f64> {
+    pub(crate) fn reader(&self) -> PyResult<Reader> {
         let format = if self.0.format.is_null() {
             "B"
         } else {
@@ -75,12 +89,11 @@ impl Borrowed {
             unsafe { CStr::from_ptr(self.0.format) }.to_str().unwrap_or("?")
         };
         let format = format.trim_start_matches(['@', '=', '<']);
-        // SAFETY (all): the caller passes addresses inside the buffer, of elements of this size.
         match (format, self.0.itemsize) {
-            ("d", 8) => Ok(|p| unsafe { p.cast::<f64>().read_unaligned() }),
-            ("f", 4) => Ok(|p| f64::from(unsafe { p.cast::<f32>().read_unaligned() })),
-            ("l" | "q", 8) => Ok(|p| unsafe { p.cast::<i64>().read_unaligned() } as f64),
-            ("i" | "l", 4) => Ok(|p| f64::from(unsafe { p.cast::<i32>().read_unaligned() })),
+            ("d", 8) => Ok(read_f8),
+            ("f", 4) => Ok(read_f4),
+            ("l" | "q", 8) => Ok(read_i8),
+            ("i" | "l", 4) => Ok(read_i4),
             (other, size) => Err(PyTypeError::new_err(format!(
                 "elements of format '{other}' ({size} bytes) are not supported; pass float64, float32, int64 or int32"
             ))),
@@ -132,7 +145,7 @@ impl Numbers {
             return Ok(Self::Lent(buffer, n.max(0) as usize));
         }
         // SAFETY: `i` runs over the exporter's own shape and strides.
-        Ok(Self::Own((0..n).map(|i| read(unsafe { start.offset(i * stride) })).collect()))
+        Ok(Self::Own((0..n).map(|i| unsafe { read(start.offset(i * stride)) }).collect()))
     }
 
     pub(crate) fn as_slice(&self) -> &[f64] {
