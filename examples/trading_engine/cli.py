@@ -48,6 +48,8 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--stats", type=Path, help="write what was measured to this JSON file")
     run.add_argument("--ready-fd", type=int, help="write pid and port here once connected")
     run.add_argument("--ready-file", type=Path, help="the same, into a file")
+    run.add_argument("--clock", type=Path, help="keep the seconds of event time in this file")
+    run.add_argument("--quiet", action="store_true", help="print no report")
     run.add_argument(
         "--traceable", action="store_true",
         help="let any process of this user read this one where Yama would ask for a parent",
@@ -124,7 +126,8 @@ def main(argv: list[str] | None = None) -> int:
         temporary = args.stats.with_name(args.stats.name + ".tmp")
         temporary.write_text(text + "\n")
         os.replace(temporary, args.stats)
-    print(text)
+    if not args.quiet:
+        print(text)
     return 0
 
 
@@ -169,7 +172,6 @@ def _run(args: argparse.Namespace) -> dict[str, object]:
         measured["gc"] = meter.summary()
     return {
         **measured,
-        "ticks": measured["latency"]["count"],
         "candles": engine.closes,
         "order_events": orders.count,
         "orders_sha256": orders.close(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import logging
 import os
@@ -18,6 +19,7 @@ from trading_engine.engine import Engine
 from trading_engine.faults import Injector
 from trading_engine.feed import Feed
 from trading_engine.optimized.collector import IDLE_CHECK_NS, ROOM_NS
+from trading_engine.progress import EventClock
 from trading_engine.source import record_source, source_options
 
 log = logging.getLogger("trading_engine")
@@ -114,7 +116,7 @@ async def run_live(
                     on_ready()
                 port = int(address.rsplit(":", 1)[1].split("/")[0])
                 announce(args, {"pid": os.getpid(), "port": port, "exchange_pid": exchange_pid})
-                await _tell_idle(engine)
+                await asyncio.gather(_tell_idle(engine), _tell_time(args.clock, engine))
 
             try:
                 await _run_feed(feed, stop, began)
@@ -125,7 +127,13 @@ async def run_live(
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
-    return {"mode": "live", "stopped": stop.is_set(), "latency": feed.latency.summary()}
+    return {
+        "mode": "live",
+        "stopped": stop.is_set(),
+        "ticks": feed.latency.count,
+        # Without waiting, a tick's age is how many are queued before it.
+        "latency": None if args.accelerate else feed.latency.summary(),
+    }
 
 
 def _handler(engine: Engine, injector: Injector | None):
@@ -169,6 +177,16 @@ async def _warm(args: argparse.Namespace, feed: Feed, engine: Engine) -> None:
         if first and engine.now - first >= args.warm_up * 1e9:
             return
         await asyncio.sleep(_GLANCE)
+
+
+async def _tell_time(path: Path | None, engine: Engine) -> None:
+    """Keeps event time in a file for whoever watches."""
+    if path is None:
+        return
+    with contextlib.closing(EventClock(path)) as clock:
+        while True:
+            clock.tell(engine.now)
+            await asyncio.sleep(_GLANCE)
 
 
 async def _tell_idle(engine: Engine) -> None:

@@ -3,7 +3,7 @@
 use crate::ctx::Ctx;
 use crate::exit::Exit;
 use m5_report::Lang;
-use m5_report::texts::{Fault, Fleet};
+use m5_report::texts::{Fault, Fleet, Soak};
 use std::io::Write;
 
 /// An error for a person: what happened, the remedy, the exit code.
@@ -47,6 +47,12 @@ pub(crate) enum CliError {
     Spawn { command: String, reason: String },
     /// The target ended at once.
     EndedEarly,
+    /// The reference engine is not where it should be.
+    NoEngine { path: String },
+    /// A target tells no event time.
+    NoClock { path: String },
+    /// A kept soak test has another plan.
+    OtherPlan { path: String },
     /// Prometheus did not answer as it should.
     Fleet { message: String },
 }
@@ -77,8 +83,10 @@ impl CliError {
             | Self::Malformed { .. }
             | Self::Fleet { .. }
             | Self::Schema { .. } => Exit::Unreadable,
-            Self::Write { .. } | Self::Starting { .. } => Exit::Incomplete,
+            Self::NoClock { .. } | Self::Write { .. } | Self::Starting { .. } => Exit::Incomplete,
             Self::Config { .. }
+            | Self::NoEngine { .. }
+            | Self::OtherPlan { .. }
             | Self::NoTarget
             | Self::ManyTargets { .. }
             | Self::OneTarget { .. }
@@ -122,6 +130,9 @@ impl CliError {
             Self::Format { known } => lang.fill(Fault::FormatUnknown, &[known]),
             Self::Spawn { command, reason } => lang.fill(Fault::Spawn, &[command, reason]),
             Self::EndedEarly => lang.say(Fault::EndedEarly).to_owned(),
+            Self::NoEngine { path } => lang.fill(Soak::NoEngine, &[path]),
+            Self::NoClock { path } => lang.fill(Soak::NoClock, &[path]),
+            Self::OtherPlan { path } => lang.fill(Soak::OtherPlan, &[path]),
         }
     }
 
@@ -146,6 +157,9 @@ impl CliError {
             Self::Spawn { .. } => Fault::SpawnRemedy,
             Self::EndedEarly => Fault::EndedEarlyRemedy,
             Self::Fleet { .. } => return vec![lang.say(Fleet::UnreachableRemedy).to_owned()],
+            Self::NoEngine { .. } => return vec![lang.say(Soak::NoEngineRemedy).to_owned()],
+            Self::NoClock { .. } => return vec![lang.say(Soak::NoClockRemedy).to_owned()],
+            Self::OtherPlan { .. } => return vec![lang.say(Soak::OtherPlanRemedy).to_owned()],
             Self::Format { .. } => return Vec::new(),
         };
         vec![lang.say(text).to_owned()]

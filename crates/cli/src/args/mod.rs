@@ -121,6 +121,8 @@ pub(crate) enum Command {
     Fleet(commands::fleet::FleetArgs),
     /// Prometheus alert rules made from the objectives
     Rules(commands::rules::RulesArgs),
+    /// Hours under load, with a check each hour: does it grow?
+    Stress(commands::stress::StressArgs),
     /// Completions for a shell
     Completions(commands::completions::CompletionsArgs),
 }

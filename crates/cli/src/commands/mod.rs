@@ -9,6 +9,7 @@ pub(crate) mod health;
 pub(crate) mod list;
 pub(crate) mod rules;
 pub(crate) mod snapshot;
+pub(crate) mod stress;
 
 use crate::args::Command;
 use crate::ctx::Ctx;
@@ -26,6 +27,7 @@ pub(crate) fn run(command: &Command, ctx: &Ctx) -> Result<Exit, CliError> {
         Command::List(args) => list::run(args, ctx),
         Command::Fleet(args) => fleet::run(args, ctx),
         Command::Rules(args) => rules::run(args, ctx),
+        Command::Stress(args) => stress::run(args, ctx),
         Command::Completions(args) => completions::run(args, ctx),
     }
 }

@@ -10,6 +10,7 @@ mod list;
 mod marks;
 mod objectives;
 mod process;
+mod stress;
 mod style;
 mod table;
 
@@ -20,5 +21,6 @@ pub use health::{check, health};
 pub use list::list;
 pub use objectives::{objectives, summary};
 pub use process::process;
+pub use stress::{stress, stress_check};
 pub use style::Style;
 pub use table::{Align, Table};

@@ -51,6 +51,7 @@ subjects! {
     objectives::Goal;
     process::Snapshot;
     say::Say;
+    stress::Soak;
 }
 
 #[cfg(test)]
