@@ -65,6 +65,10 @@ def parser() -> argparse.ArgumentParser:
         help="only these: " + ", ".join(PARTS),
     )
     better.add_argument("--without", type=parts, default=frozenset(), metavar="PART,…", help="all but these")
+    better.add_argument(
+        "--m5mem", action="store_true",
+        help="candles, connections and collection by the package m5mem (implies --optimized)",
+    )  # fmt: skip
     better.add_argument("--measure-gc", action="store_true", help="time each collection from inside")
     fault = out.add_argument_group("faults, for tests of monitors")
     fault.add_argument("--leak", choices=KINDS)
@@ -103,7 +107,7 @@ def check(args: argparse.Namespace) -> str:
 def main(argv: list[str] | None = None) -> int:
     """Runs the engine; 0 when it ended as it should, 2 for wrong usage."""
     args = parser().parse_args(argv)
-    if args.optimized or args.without:
+    if args.optimized or args.without or (args.m5mem and not args.optimize):
         args.optimize = frozenset(PARTS) - args.without
     complaint = deps.advice(packages(args)) or check(args)
     if complaint:
@@ -134,9 +138,18 @@ def main(argv: list[str] | None = None) -> int:
 def packages(args: argparse.Namespace) -> list[str]:
     """The third-party packages that this run cannot do without."""
     names = [] if args.offline else ["websockets"]
+    names += ["m5mem"] if args.m5mem else []
     names += ["numpy"] if args.source is None else []
     light = {"ticks", "book", "candles"} <= args.optimize
     return names if light else [*names, "pandas"]
+
+
+def manage_collection() -> Callable[[], None]:
+    """Hands collection to m5mem; what gives it back."""
+    from m5mem.gc import Idle, manage
+
+    idle = Idle(interval=1.0, deadline=10.0, full_interval=60.0)
+    return manage(warmup=30.0, tick=0.5, idle_collect=idle).stop
 
 
 def allow_reading() -> None:
@@ -147,14 +160,18 @@ def allow_reading() -> None:
 def _run(args: argparse.Namespace) -> dict[str, object]:
     orders = OrderLog(args.orders)
     meter = PauseMeter() if args.measure_gc else None
-    collector = IdleCollector(meter) if "gc" in args.optimize else None
+    # m5mem's manager lives in the loop; on a virtual clock there is none.
+    managed = args.m5mem and "gc" in args.optimize and not args.offline
+    collector = IdleCollector(meter) if "gc" in args.optimize and not managed else None
     engine = build(args, orders, collector)
     with contextlib.ExitStack() as stack:
         stack.callback(orders.close)
 
         def ready() -> None:
             """The warm-up is over: what is measured begins, what is managed is taken over."""
-            if collector is not None:
+            if managed:
+                stack.callback(manage_collection())
+            elif collector is not None:
                 collector.start()
                 stack.callback(collector.stop)
             if meter is not None:

@@ -106,7 +106,7 @@ async def run_live(
     try:
         async with exchange(args) as (address, exchange_pid):
             injector = Injector(args.fault, address) if args.fault else None
-            feed = Feed(address, args.symbols, args.connections, _handler(engine, injector))
+            feed = _feed_class(args)(address, args.symbols, args.connections, _handler(engine, injector))
 
             async def began() -> None:
                 await _warm(args, feed, engine)
@@ -134,6 +134,14 @@ async def run_live(
         # Without waiting, a tick's age is how many are queued before it.
         "latency": None if args.accelerate else feed.latency.summary(),
     }
+
+
+def _feed_class(args: argparse.Namespace) -> type[Feed]:
+    if not args.m5mem:
+        return Feed
+    from trading_engine.pool_feed import PoolFeed
+
+    return PoolFeed
 
 
 def _handler(engine: Engine, injector: Injector | None):

@@ -74,3 +74,99 @@ fn judged(segment: &Segment, t_seconds: f64, value: impl Fn(&Segment, usize) -> 
         times.filter_map(|(i, t)| Some(Point { t: *t, v: value(segment, i)? })).collect();
     assess_with(&points, &Options::default())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use m5_report::doc::{End, STRESS_SCHEMA};
+    use m5_target::Identity;
+
+    const MIB: f64 = 1_048_576.0;
+    const HOUR: f64 = 3600.0;
+    const PLAN: StressPlan = StressPlan {
+        duration_seconds: 24.0 * HOUR,
+        check_seconds: HOUR,
+        max_growth_bytes_per_hour: 2.0 * MIB,
+        max_growth_24h_ratio: 0.05,
+        event_time: true,
+    };
+
+    /// 24 hours, a sample a minute: RSS and descriptors by the hour that has passed, with a little noise.
+    fn segment(rss_mib: impl Fn(f64) -> f64, fds: impl Fn(f64) -> u64) -> Segment {
+        let t_seconds: Vec<f64> = (0..=24 * 60).map(|m| f64::from(m) * 60.0).collect();
+        let noise = |i: usize| ((i * 7919 % 101) as f64 - 50.0) * 400.0;
+        let bytes = |(i, t): (usize, &f64)| (rss_mib(t / HOUR) * MIB + noise(i)) as u64;
+        Segment {
+            identity: Identity { pid: 1, start_ticks: 1 },
+            command: Vec::new(),
+            started_unix_seconds: 0.0,
+            offset_seconds: 0.0,
+            rss_bytes: t_seconds.iter().enumerate().map(bytes).collect(),
+            fds: t_seconds.iter().map(|t| Some(fds(t / HOUR))).collect(),
+            t_seconds,
+        }
+    }
+
+    fn checks(segment: Segment) -> Vec<StressCheck> {
+        let segments = [segment];
+        (1..=24).filter_map(|h| check(&segments, f64::from(h) * HOUR, &PLAN)).collect()
+    }
+
+    #[test]
+    fn a_flat_day_has_no_anomaly() {
+        let found = checks(segment(|_| 40.0, |_| 14));
+        assert_eq!(found.len(), 24);
+        assert!(found.iter().all(|c| c.anomalies.is_empty()), "{found:?}");
+        assert_eq!(found[0].growth_bytes, None);
+        assert_eq!(found[23].verdict, Verdict::Flat);
+        assert_eq!((found[23].fds, found[23].fds_verdict), (Some(14), Some(Verdict::Flat)));
+    }
+
+    #[test]
+    fn warming_up_is_no_growth() {
+        let found = checks(segment(|h| 90.0 - 50.0 * (-h * 12.0).exp(), |_| 14));
+        assert!(found.iter().all(|c| c.anomalies.is_empty()), "{found:?}");
+    }
+
+    #[test]
+    fn three_mebibytes_an_hour_are_an_anomaly_from_the_second_check_on() {
+        let found = checks(segment(|h| 40.0 + 3.0 * h, |_| 14));
+        assert!(found[1..].iter().all(|c| c.anomalies.contains(&Anomaly::Growth)), "{found:?}");
+        let per_hour = found[23].growth_bytes_per_hour.unwrap_or(0.0) / MIB;
+        assert!((per_hour - 3.0).abs() < 0.01, "{per_hour}");
+    }
+
+    #[test]
+    fn slow_growth_is_found_by_its_verdict() {
+        let found = checks(segment(|h| 40.0 + h, |_| 14));
+        assert!(found.iter().all(|c| !c.anomalies.contains(&Anomaly::Growth)));
+        assert!(found[23].anomalies.contains(&Anomaly::VerdictGrowing), "{:?}", found[23]);
+    }
+
+    #[test]
+    fn descriptors_that_are_never_closed_are_found() {
+        let found = checks(segment(|_| 40.0, |h| 14 + (h * 10.0) as u64));
+        assert!(found[23].anomalies.contains(&Anomaly::FdsGrowing), "{:?}", found[23]);
+    }
+
+    #[test]
+    fn six_percent_a_day_miss_the_criterion() {
+        for (percent, missed) in [(6.0, true), (3.0, false)] {
+            let segment = segment(|h| 40.0 * (1.0 + percent / 100.0 * h / 24.0), |_| 14);
+            let mut stress = Stress {
+                schema: STRESS_SCHEMA.to_owned(),
+                m5_version: String::new(),
+                plan: PLAN,
+                wall_seconds: 0.0,
+                end: End::Complete,
+                checks: check(std::slice::from_ref(&segment), 24.0 * HOUR, &PLAN).into_iter().collect(),
+                segments: vec![segment],
+                snapshot: None,
+            };
+            finish(&mut stress);
+            finish(&mut stress);
+            let times = stress.checks[0].anomalies.iter().filter(|a| **a == Anomaly::Growth24h).count();
+            assert_eq!(times, usize::from(missed), "{percent} %");
+        }
+    }
+}

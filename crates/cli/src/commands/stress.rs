@@ -172,7 +172,7 @@ fn start(
 /// Wall time between samples: event time runs hundreds of times as fast as the wall's.
 fn interval(plan: &StressPlan) -> Duration {
     if plan.event_time {
-        return Duration::from_millis(250);
+        return Duration::from_millis(100);
     }
     Duration::from_secs_f64((plan.check_seconds / 120.0).clamp(0.1, 30.0))
 }
