@@ -105,7 +105,7 @@ pub(crate) fn trace(family: Family, setting: Setting, rng: &mut Rng) -> Trace {
     let growth = if LEAKING.iter().any(|(f, _)| *f == family) { rng.scale(0.02, 0.30) } else { 0.0 };
     let counts = matches!(family, Counts | CountsLeak);
     let base =
-        if counts { rng.scale(if growth > 0.0 { 60.0 } else { 8.0 }, 800.0) } else { rng.scale(20e6, 2e9) };
+        if counts { rng.scale(if growth > 0.0 { 100.0 } else { 8.0 }, 800.0) } else { rng.scale(20e6, 2e9) };
     let restarts: Vec<f64> = match family {
         Restarts => (0..rng.count(1, 3)).map(|_| rng.between(0.05, 0.6)).collect(),
         RestartLeak => vec![rng.between(0.05, 0.25)],

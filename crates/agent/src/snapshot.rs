@@ -15,7 +15,8 @@ const TARGETS: usize = 50;
 /// Where the process is gone. What may not be read is absent.
 pub fn process_snapshot(process: &Process) -> m5_target::Result<ProcessSnapshot> {
     let status = process.status()?;
-    let links = process.fd_links().ok();
+    let links: Option<Vec<String>> =
+        process.fd_links().ok().map(|links| links.into_iter().map(|(_, link)| link).collect());
     let mut counts = FdCounts::default();
     links.iter().flatten().for_each(|link| counts.add(link));
     let attached =

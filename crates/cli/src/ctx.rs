@@ -76,6 +76,17 @@ impl Ctx {
         }
     }
 
+    /// Lets `write` write where `-o` says: for reports that are long or no text.
+    pub(crate) fn emit_with(
+        &self,
+        write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
+    ) -> Result<(), CliError> {
+        match &self.output {
+            Some(path) => output::write_file_with(path, write),
+            None => output::write_stdout_with(write),
+        }
+    }
+
     /// Writes a document as JSON or as text.
     pub(crate) fn emit_document<D: serde::Serialize>(
         &self,
@@ -88,6 +99,13 @@ impl Ctx {
             return self.emit(&text);
         }
         self.emit(&text(Style { lang: self.lang, color: self.color }))
+    }
+
+    /// The same, only where the person wants to hear more.
+    pub(crate) fn detail(&self, text: impl Text, values: &[&dyn Display]) {
+        if self.verbose > 0 {
+            self.note(text, values);
+        }
     }
 
     /// Says something to the person, beside the report: standard error.

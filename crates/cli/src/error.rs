@@ -3,7 +3,7 @@
 use crate::ctx::Ctx;
 use crate::exit::Exit;
 use m5_report::Lang;
-use m5_report::texts::{Fault, Fleet, Soak};
+use m5_report::texts::{Fault, Fleet, Serve, Soak};
 use std::io::Write;
 
 /// An error for a person: what happened, the remedy, the exit code.
@@ -55,6 +55,12 @@ pub(crate) enum CliError {
     OtherPlan { path: String },
     /// Prometheus did not answer as it should.
     Fleet { message: String },
+    /// The exporter cannot serve.
+    Web { message: String },
+    /// `m5 diff` got one file.
+    TwoFiles,
+    /// Its memory cannot be captured safely.
+    Refused { pid: i32, reason: String },
 }
 
 impl CliError {
@@ -79,6 +85,7 @@ impl CliError {
             | Self::FreeThreaded { .. }
             | Self::Pauses { .. }
             | Self::Kernel { .. }
+            | Self::Refused { .. }
             | Self::Unreadable { .. }
             | Self::Malformed { .. }
             | Self::Fleet { .. }
@@ -90,7 +97,9 @@ impl CliError {
             | Self::NoTarget
             | Self::ManyTargets { .. }
             | Self::OneTarget { .. }
+            | Self::TwoFiles
             | Self::Format { .. }
+            | Self::Web { .. }
             | Self::Spawn { .. } => Exit::Usage,
         }
     }
@@ -118,7 +127,9 @@ impl CliError {
             Self::Starting { pid } => lang.fill(Fault::Starting, &[pid]),
             Self::Pauses { message } => lang.fill(Fault::Kernel, &[message]),
             Self::Permission { pid, what } => lang.fill(Fault::Permission, &[what, pid]),
-            Self::Kernel { message } | Self::Fleet { message } => lang.fill(Fault::Kernel, &[message]),
+            Self::Kernel { message } | Self::Fleet { message } | Self::Web { message } => {
+                lang.fill(Fault::Kernel, &[message])
+            }
             Self::Unreadable { path, reason } => lang.fill(Fault::FileUnreadable, &[path, reason]),
             Self::Malformed { path, reason } => lang.fill(Fault::FileMalformed, &[path, reason]),
             Self::Schema { path, found, reads } => lang.fill(Fault::FileSchema, &[path, found, reads]),
@@ -130,6 +141,8 @@ impl CliError {
             Self::Format { known } => lang.fill(Fault::FormatUnknown, &[known]),
             Self::Spawn { command, reason } => lang.fill(Fault::Spawn, &[command, reason]),
             Self::EndedEarly => lang.say(Fault::EndedEarly).to_owned(),
+            Self::TwoFiles => lang.say(Fault::TwoFiles).to_owned(),
+            Self::Refused { pid, reason } => lang.fill(Fault::Refused, &[pid, reason]),
             Self::NoEngine { path } => lang.fill(Soak::NoEngine, &[path]),
             Self::NoClock { path } => lang.fill(Soak::NoClock, &[path]),
             Self::OtherPlan { path } => lang.fill(Soak::OtherPlan, &[path]),
@@ -156,11 +169,13 @@ impl CliError {
             Self::ManyTargets { .. } | Self::OneTarget { .. } => Fault::ManyTargetsRemedy,
             Self::Spawn { .. } => Fault::SpawnRemedy,
             Self::EndedEarly => Fault::EndedEarlyRemedy,
+            Self::Web { .. } => return vec![lang.say(Serve::Remedy).to_owned()],
             Self::Fleet { .. } => return vec![lang.say(Fleet::UnreachableRemedy).to_owned()],
+            Self::Refused { .. } => Fault::RefusedRemedy,
+            Self::Format { .. } | Self::TwoFiles => return Vec::new(),
             Self::NoEngine { .. } => return vec![lang.say(Soak::NoEngineRemedy).to_owned()],
             Self::NoClock { .. } => return vec![lang.say(Soak::NoClockRemedy).to_owned()],
             Self::OtherPlan { .. } => return vec![lang.say(Soak::OtherPlanRemedy).to_owned()],
-            Self::Format { .. } => return Vec::new(),
         };
         vec![lang.say(text).to_owned()]
     }
@@ -198,6 +213,33 @@ impl From<m5_gc::Error> for CliError {
             error @ (m5_gc::Error::Obstacle(_) | m5_gc::Error::NoRecords) => {
                 Self::Pauses { message: error.to_string() }
             }
+        }
+    }
+}
+
+/// Errors of a capture, which know no pid of their own.
+pub(crate) fn of_capture(pid: i32, error: m5_heap::HeapError) -> CliError {
+    match error {
+        m5_heap::HeapError::Interpreter(error) => error.into(),
+        m5_heap::HeapError::Unsupported(found) => CliError::Unsupported { pid, found },
+        m5_heap::HeapError::Trace(error) if error.is_permission() => {
+            CliError::Permission { pid, what: "memory".to_owned() }
+        }
+        m5_heap::HeapError::Trace(m5_target::TraceError::Target(error)) => error.into(),
+        m5_heap::HeapError::Trace(error) => CliError::Refused { pid, reason: error.to_string() },
+    }
+}
+
+impl From<m5_heap::SnapfileError> for CliError {
+    fn from(error: m5_heap::SnapfileError) -> Self {
+        use m5_heap::SnapfileError as E;
+        match error {
+            E::Io { path, source } => Self::Unreadable { path, reason: source.to_string() },
+            E::Foreign { path } => Self::Malformed { path, reason: "no m5 snapshot".to_owned() },
+            E::Newer { path, version } => {
+                Self::Malformed { path, reason: format!("format version {version}: use a newer m5") }
+            }
+            E::Damaged { path, detail } => Self::Malformed { path, reason: detail },
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 /// How m5 ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Exit {
     /// Done, and nothing amiss.
     Fine = 0,

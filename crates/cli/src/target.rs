@@ -3,10 +3,17 @@
 use crate::args::TargetArgs;
 use crate::ctx::Ctx;
 use crate::error::CliError;
+use crate::exit::Exit;
 use crate::launch::Launched;
 use m5_cpython::Interpreter;
 use m5_report::texts::Say;
 use m5_target::Process;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// How long an interpreter that is just starting is waited for.
+const STARTING: Duration = Duration::from_secs(2);
+const STEP: Duration = Duration::from_millis(5);
 
 /// The processes to look at. A command that m5 started ends with this value.
 #[derive(Debug)]
@@ -15,6 +22,36 @@ pub(crate) struct Chosen {
     pub(crate) processes: Vec<Process>,
     /// The command that m5 started, if it did.
     pub(crate) launched: Option<Launched>,
+}
+
+impl Chosen {
+    /// Says of each process what m5 will not read in it; the worst of that is how m5 ends then.
+    pub(crate) fn doubts(&self, ctx: &Ctx) -> Result<Option<Exit>, CliError> {
+        let mut worst = None;
+        for process in &self.processes {
+            worst = worst.max(doubt(process, ctx)?);
+        }
+        Ok(worst)
+    }
+}
+
+/// A process whose interpreter may not be read, or that has none, is an error. One whose interpreter m5 does
+/// not know still has figures: a word about it, and the exit code for later.
+pub(crate) fn doubt(process: &Process, ctx: &Ctx) -> Result<Option<Exit>, CliError> {
+    let deadline = Instant::now() + STARTING;
+    let error = loop {
+        match Interpreter::attach(process) {
+            Ok(_) => return Ok(None),
+            Err(m5_cpython::Error::Starting { .. }) if Instant::now() < deadline => sleep(STEP),
+            Err(error) => break CliError::from(error),
+        }
+    };
+    match error {
+        CliError::Unsupported { .. } | CliError::FreeThreaded { .. } | CliError::Starting { .. } => {
+            Ok(Some(error.report(ctx)))
+        }
+        other => Err(other),
+    }
 }
 
 /// Every process that was named; without a name the only Python process of this machine.
@@ -56,9 +93,4 @@ fn only_one(ctx: &Ctx) -> Result<Process, CliError> {
             Err(CliError::ManyTargets { found: pids.join(", ") })
         }
     }
-}
-
-/// The interpreter of a process, or the error for a person.
-pub(crate) fn interpreter(process: &Process) -> Result<Interpreter, CliError> {
-    Ok(Interpreter::attach(process)?)
 }

@@ -202,10 +202,6 @@ impl CandleBuffer {
         })
     }
 
-    fn optional(&self, field: Option<&str>) -> PyResult<Option<usize>> {
-        field.map(|f| self.index(f)).transpose()
-    }
-
     fn piece(&self, py: Python<'_>, n: Option<usize>, field: Option<usize>) -> (Py<Block>, Piece) {
         self.state.with(py, |s| {
             let piece = s.rows.window(n.unwrap_or(usize::MAX), field);
@@ -521,7 +517,7 @@ impl CandleBuffer {
 
     /// Grows by one with every change: put it into cache keys.
     #[getter]
-    fn version(&self, py: Python<'_>) -> u64 {
+    pub(crate) fn version(&self, py: Python<'_>) -> u64 {
         self.state.with(py, |s| s.version)
     }
 

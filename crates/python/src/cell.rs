@@ -26,4 +26,13 @@ impl<T> GilCell<T> {
         // SAFETY: the GIL is held (`_py`) and `f` cannot give it up or come back here, by the rule above.
         f(unsafe { &mut *self.0.get() })
     }
+
+    /// The value, for the garbage collector's visit.
+    ///
+    /// # Safety
+    /// The GIL is held and no `with` is under way.
+    pub(crate) unsafe fn peek(&self) -> &T {
+        // SAFETY: the caller's contract.
+        unsafe { &*self.0.get() }
+    }
 }

@@ -6,11 +6,14 @@
 mod arrow;
 mod bars;
 mod block;
+mod cache;
+mod cached;
 mod candle;
 mod cell;
 mod export;
 mod indicator;
 mod indicators;
+mod map;
 mod npy;
 mod raw;
 
@@ -20,6 +23,8 @@ use pyo3::prelude::*;
 #[pymodule(gil_used = true)]
 fn _native(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    cache::register(m)?;
+    cached::register(m)?;
     candle::register(m)?;
     indicator::register(m)
 }

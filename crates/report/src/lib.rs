@@ -1,6 +1,8 @@
 //! Values in, a document out: text in English and Chinese, JSON with the same values. Touches no process.
 
 pub mod doc;
+pub mod heap;
+pub mod html;
 mod lang;
 pub mod metrics;
 pub mod rules;

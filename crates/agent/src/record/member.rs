@@ -114,7 +114,8 @@ impl Member {
     fn trace(&mut self, process: &Process, interpreter: &Interpreter) {
         let Some(options) = &self.tracing else { return };
         if let Ok(tracer) = Tracer::attach(process, interpreter, options) {
-            self.record.pauses.get_or_insert_with(|| PauseLog::new(tracer.kind()));
+            let log = self.record.pauses.get_or_insert_with(|| PauseLog::new(tracer.kind()));
+            log.source_reason = tracer.reason().to_owned();
             self.tracer = Some(tracer);
         }
     }

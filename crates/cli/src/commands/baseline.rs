@@ -11,7 +11,7 @@ use clap::Args;
 use m5_agent::compare::compare;
 use m5_agent::record::{RecordOptions, record};
 use m5_report::doc::{Baseline, End};
-use m5_report::texts::Record;
+use m5_report::texts::{Record, Say};
 use m5_stats::objectives::COMPARE_THRESHOLD;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -60,6 +60,7 @@ pub(crate) fn run(args: &BaselineArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     }
     let stop = Stop::listen();
     let chosen = target::several(&args.target, ctx)?;
+    let doubts = chosen.doubts(ctx)?;
     let least = Duration::from_secs(1).max(args.duration.0 / SAMPLES);
     let options = RecordOptions {
         duration: args.duration.0,
@@ -69,7 +70,11 @@ pub(crate) fn run(args: &BaselineArgs, ctx: &Ctx) -> Result<Exit, CliError> {
         max_overhead: Some(0.01),
     };
     let bar = Bar::new(ctx, args.duration.0);
+    let mut said = false;
     let recorded = record(&chosen.processes, &options, &mut |progress| {
+        if !std::mem::replace(&mut said, true) {
+            ctx.detail(Say::Recording, &[&progress.running]);
+        }
         bar.show(progress);
         // The command that m5 started may be a shell whose interpreter has ended already.
         !stop.asked() && !chosen.launched.as_ref().is_some_and(|l| l.ended())
@@ -78,6 +83,11 @@ pub(crate) fn run(args: &BaselineArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     let mut baseline = recorded?;
     drop(chosen);
     m5_agent::derive::complete(&mut baseline, &objectives);
+    for process in &baseline.processes {
+        if let Some(log) = &process.pauses {
+            ctx.detail(Say::PausesBy, &[&process.identity.pid, &log.source_reason]);
+        }
+    }
     if let Some(path) = &args.save {
         documents::save(path, &baseline)?;
         ctx.note(Record::Saved, &[&path.display()]);
@@ -85,7 +95,7 @@ pub(crate) fn run(args: &BaselineArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     baseline.comparison =
         old.map(|(name, old)| compare((CURRENT, &baseline), (&name, &old), COMPARE_THRESHOLD));
     ctx.emit_document(json, &baseline, |style| m5_report::text::baseline(&baseline, style))?;
-    exit(&baseline)
+    Ok(exit(&baseline)?.max(doubts.unwrap_or(Exit::Fine)))
 }
 
 /// A recording that saw nothing is incomplete; a missed objective is the business of `m5 check`.

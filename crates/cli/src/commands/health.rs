@@ -33,6 +33,7 @@ pub(crate) fn run(args: &HealthArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     let objectives = objectives::objectives(ctx)?;
     let stop = Stop::listen();
     let (process, launched) = target::one(&args.target, ctx)?;
+    let doubt = target::doubt(&process, ctx)?;
     let options = RecordOptions {
         duration: args.duration.0,
         interval: (args.duration.0 / SAMPLES).max(Duration::from_millis(10)),
@@ -60,7 +61,10 @@ pub(crate) fn run(args: &HealthArgs, ctx: &Ctx) -> Result<Exit, CliError> {
         unread: record.unread,
     };
     ctx.emit_document(json, &health, |style| m5_report::text::health(&health, style))?;
-    Ok(exit(&health.criteria))
+    Ok(match (exit(&health.criteria), doubt) {
+        (Exit::Missed, _) | (_, None) => exit(&health.criteria),
+        (_, Some(doubt)) => doubt,
+    })
 }
 
 fn exit(criteria: &[Criterion]) -> Exit {

@@ -4,10 +4,12 @@ pub(crate) mod baseline;
 pub(crate) mod check;
 pub(crate) mod compare;
 pub(crate) mod completions;
+pub(crate) mod diff;
 pub(crate) mod fleet;
 pub(crate) mod health;
 pub(crate) mod list;
 pub(crate) mod rules;
+pub(crate) mod serve;
 pub(crate) mod snapshot;
 pub(crate) mod stress;
 
@@ -23,10 +25,12 @@ pub(crate) fn run(command: &Command, ctx: &Ctx) -> Result<Exit, CliError> {
         Command::Check(args) => check::run(args, ctx),
         Command::Compare(args) => compare::run(args, ctx),
         Command::Health(args) => health::run(args, ctx),
-        Command::Snapshot(args) => snapshot::run(args, ctx),
         Command::List(args) => list::run(args, ctx),
         Command::Fleet(args) => fleet::run(args, ctx),
         Command::Rules(args) => rules::run(args, ctx),
+        Command::Serve(args) => serve::run(args, ctx),
+        Command::Snapshot(args) => snapshot::run(args, ctx),
+        Command::Diff(args) => diff::run(args, ctx),
         Command::Stress(args) => stress::run(args, ctx),
         Command::Completions(args) => completions::run(args, ctx),
     }

@@ -5,8 +5,12 @@ mod attach;
 mod calibrate;
 mod classify;
 mod collector;
+mod family;
+mod hint;
 mod obstacle;
+mod program;
 mod source;
+mod window;
 
 pub(crate) use obstacle::diagnose;
-pub(crate) use source::WatchSource;
+pub(crate) use source::{Wanted, WatchSource};

@@ -15,7 +15,7 @@ pub struct Chunk {
 }
 
 /// Bytes of a chunk before the caller's memory that are not the previous chunk's.
-pub const CHUNK_HEADER: u64 = 8;
+const CHUNK_HEADER: u64 = 8;
 
 impl Chunk {
     fn new(address: u64, usable: u64, free: bool) -> Self {

@@ -5,11 +5,11 @@ pub(crate) mod index;
 pub(crate) mod kind;
 pub(crate) mod pymalloc;
 pub(crate) mod sizes;
-mod statics;
+pub(crate) mod statics;
 pub(crate) mod types;
 
 use crate::anchor::Anchor;
-use crate::dict::word;
+use crate::dict::{Dict, word};
 use crate::image::Image;
 use glibc::{Chunk, Heaps, Region};
 use index::ObjectIndex;
@@ -36,6 +36,8 @@ pub struct Census {
     pub object_block_bytes: u64,
     /// The C library's heaps.
     pub heaps: Heaps,
+    /// The interpreter's table of interned strings, which holds them without being counted.
+    pub interned: Option<u32>,
 }
 
 /// Objects of one stretch of memory, in order of address.
@@ -62,6 +64,7 @@ impl Census {
         runs.extend(statics::objects(image, &types, &finder));
         let mut census = Self { types, arenas, heaps, ..Self::default() };
         census.gather(image, runs);
+        census.interned = census.find_interned(image, anchor);
         census
     }
 
@@ -93,6 +96,29 @@ impl Census {
             self.type_of = all.iter().map(|f| f.1).collect();
         }
         self.index = ObjectIndex::new(image, &self.address);
+    }
+
+    /// The largest dictionary whose first keys are strings that are their own values.
+    fn find_interned(&self, image: &Image, anchor: &Anchor) -> Option<u32> {
+        const SMALLEST: u64 = 64;
+        const LOOK: usize = 64;
+        let mut best: Option<(u64, u32)> = None;
+        for object in 0..self.len() as u32 {
+            if self.desc(object).is_none_or(|d| d.kind != kind::Kind::Dict) {
+                continue;
+            }
+            let at = self.address.get(object as usize).copied().unwrap_or(0);
+            let used = image.word(at + 16).unwrap_or(0);
+            if used < SMALLEST || best.is_some_and(|(most, _)| most >= used) {
+                continue;
+            }
+            let Some(dict) = Dict::read(image, anchor.layout, at) else { continue };
+            let mut items = dict.items(image).filter(|(_, value)| *value != 0).take(LOOK);
+            if items.all(|(key, value)| key == value) {
+                best = Some((used, object));
+            }
+        }
+        best.map(|(_, object)| object)
     }
 
     /// Number of objects.
@@ -166,7 +192,7 @@ impl Finder<'_> {
             }
             let own = at + *offset as u64;
             let size = sizes::inline(self.image, self.anchor.layout, own, desc)?;
-            (size <= (bytes.len() - offset) as u64).then_some((*offset as u64, number))
+            (size <= (bytes.len() - offset) as u64 + desc.slack).then_some((*offset as u64, number))
         })
     }
 
@@ -176,6 +202,8 @@ impl Finder<'_> {
         if self.anchor.layout.immortal && (count as i32) < 0 {
             return true;
         }
+        // Between count and flags lies what overflowed, which is nothing.
+        let count = if self.anchor.layout.flagged_counts { count & 0x0000_ffff_ffff_ffff } else { count };
         count != 0 && count < MOST
     }
 }

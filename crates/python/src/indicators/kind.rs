@@ -149,12 +149,15 @@ impl Indicator {
         if self.skipped || self.count == 0 {
             return self.push(x);
         }
-        if (self.count == 1 || self.nan == Nan::Skip) && self.has_nan(x) {
+        if self.has_nan(x) {
+            if self.nan == Nan::Skip {
+                return;
+            }
             if self.count == 1 {
                 self.reset();
                 self.skipped = true;
+                return;
             }
-            return;
         }
         self.value = match &mut self.kind {
             Kind::Sma(k) => k.replace(x[0]),

@@ -9,6 +9,7 @@ mod extreme;
 mod kind;
 mod momentum;
 mod spread;
+mod sum;
 mod tail;
 mod vwap;
 
@@ -22,9 +23,6 @@ pub(crate) type Output = [f64; 3];
 
 /// No result yet.
 pub(crate) const NONE: Output = [f64::NAN; 3];
-
-/// TA-Lib's smallest variance and smallest sum of moves that count as more than nothing.
-pub(crate) const EPSILON: f64 = 1e-14;
 
 /// One result.
 #[inline]

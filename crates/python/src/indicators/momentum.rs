@@ -1,7 +1,7 @@
 //! ATR and RSI with Wilder's smoothing, and MACD.
 
 use super::average::Ema;
-use super::{EPSILON, NONE, Output, one};
+use super::{NONE, Output, one};
 
 /// Average true range: the mean of the first `period` ranges, then Wilder's smoothing.
 #[derive(Clone)]
@@ -116,7 +116,7 @@ impl Rsi {
             return NONE;
         }
         let both = gain + loss;
-        one(if both > -EPSILON && both < EPSILON { 0.0 } else { 100.0 * (gain / both) })
+        one(if both == 0.0 { 0.0 } else { 100.0 * (gain / both) })
     }
 }
 

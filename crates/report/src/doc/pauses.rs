@@ -19,6 +19,9 @@ pub struct GenerationTotals {
 pub struct PauseLog {
     /// How they were seen.
     pub source: SourceKind,
+    /// Why they were seen in this way, in a few English words.
+    #[serde(default)]
+    pub source_reason: String,
     /// What was seen and missed.
     pub coverage: Coverage,
     /// Generations 0, 1, 2, and those of unknown generation.
@@ -45,6 +48,7 @@ impl PauseLog {
     pub fn new(source: SourceKind) -> Self {
         Self {
             source,
+            source_reason: String::new(),
             coverage: Coverage::default(),
             totals: [GenerationTotals::default(); 4],
             one_in: 1,

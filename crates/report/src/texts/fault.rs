@@ -19,12 +19,12 @@ catalogue! {
         StartingRemedy: "try again in a moment", "请稍后重试";
         PausesRemedy: "leave out the choice of a source: m5 then takes the best that is allowed", "不要指定来源：m5 会自动选择可用的最佳来源";
         Permission: "no permission to read {} of PID {}", "没有权限读取 {}（PID {}）";
-        PermissionUser: "PID {} belongs to another user (uid {}): run m5 as that user or as root (sudo), or give it the capability: sudo setcap cap_sys_ptrace+ep $(command -v m5)",
-            "PID {} 属于其他用户（uid {}）：请以该用户或 root（sudo）运行，或授予能力：sudo setcap cap_sys_ptrace+ep $(command -v m5)";
-        PermissionYama: "kernel.yama.ptrace_scope is {}: run m5 as root, or give it CAP_SYS_PTRACE (sudo setcap cap_sys_ptrace+ep $(command -v m5)), or start the target from m5 (m5 baseline -- CMD), or sudo sysctl kernel.yama.ptrace_scope=0",
-            "kernel.yama.ptrace_scope 为 {}：请以 root 运行，或授予 CAP_SYS_PTRACE（sudo setcap cap_sys_ptrace+ep $(command -v m5)），或由 m5 启动目标（m5 baseline -- CMD），或执行 sudo sysctl kernel.yama.ptrace_scope=0";
-        PermissionContainer: "in a container, add the capability: docker run --cap-add SYS_PTRACE, or securityContext.capabilities.add: [SYS_PTRACE] in Kubernetes",
-            "在容器中请添加能力：docker run --cap-add SYS_PTRACE，或在 Kubernetes 中设置 securityContext.capabilities.add: [SYS_PTRACE]";
+        PermissionUser: "PID {} belongs to another user (uid {}): run m5 as that user or as root (sudo), or give it the capability: sudo setcap cap_sys_ptrace,cap_perfmon+ep $(command -v m5)",
+            "PID {} 属于其他用户（uid {}）：请以该用户或 root（sudo）运行，或授予能力：sudo setcap cap_sys_ptrace,cap_perfmon+ep $(command -v m5)";
+        PermissionYama: "kernel.yama.ptrace_scope is {}: run m5 as root, or give it CAP_SYS_PTRACE and CAP_PERFMON (sudo setcap cap_sys_ptrace,cap_perfmon+ep $(command -v m5)), or start the target from m5 (m5 baseline -- CMD), or sudo sysctl kernel.yama.ptrace_scope=0",
+            "kernel.yama.ptrace_scope 为 {}：请以 root 运行，或授予 CAP_SYS_PTRACE（sudo setcap cap_sys_ptrace,cap_perfmon+ep $(command -v m5)），或由 m5 启动目标（m5 baseline -- CMD），或执行 sudo sysctl kernel.yama.ptrace_scope=0";
+        PermissionContainer: "in a container, add the capability: docker run --cap-add SYS_PTRACE --cap-add PERFMON, or securityContext.capabilities.add: [SYS_PTRACE, PERFMON] in Kubernetes",
+            "在容器中请添加能力：docker run --cap-add SYS_PTRACE --cap-add PERFMON，或在 Kubernetes 中设置 securityContext.capabilities.add: [SYS_PTRACE, PERFMON]";
         Kernel: "{}", "{}";
         KernelRemedy: "is /proc mounted, and does it show this process?", "请检查 /proc 是否已挂载且能看到该进程";
         FileUnreadable: "cannot read {}: {}", "无法读取 {}：{}";
@@ -49,6 +49,10 @@ catalogue! {
         FormatUnknown: "this command has no such format; it has: {}", "该命令不支持此格式；可用格式：{}";
         Spawn: "cannot start {}: {}", "无法启动 {}：{}";
         SpawnRemedy: "check that the command exists and may be executed", "请检查该命令是否存在且可执行";
+        TwoFiles: "give two snapshot files (m5 diff BEFORE AFTER), or a process (m5 diff -p PID)", "请给出两个快照文件（m5 diff 之前 之后），或一个进程（m5 diff -p PID）";
+        Refused: "the memory of PID {} was not captured: {}", "未采集 PID {} 的内存：{}";
+        RefusedRemedy: "the target was left as it was; try `--method freeze` (stops it for the copy, see --max-pause) or `--method live` (stops nothing, less exact)",
+            "目标未受影响；可改用 `--method freeze`（复制期间暂停，见 --max-pause）或 `--method live`（不暂停，精度较低）";
         EndedEarly: "the target ended before anything could be measured", "目标在测量开始前已退出";
         EndedEarlyRemedy: "give the PID of a process that keeps running", "请给出持续运行的进程 PID";
     }

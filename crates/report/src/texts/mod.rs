@@ -47,10 +47,12 @@ subjects! {
     compare::Compare;
     fault::Fault;
     fleet::Fleet;
+    heap::Heap;
     list::List;
     objectives::Goal;
     process::Snapshot;
     say::Say;
+    serve::Serve;
     stress::Soak;
 }
 

@@ -16,6 +16,14 @@ pub(super) const WARMUP_SECONDS: f64 = 120.0;
 /// Time to watch after the warm-up at least, seconds.
 pub(super) const MIN_SECONDS: f64 = 300.0;
 
+/// A change of level inside a block explains at least this part of its spread.
+const SPLIT: f64 = 0.85;
+
+/// A block is a burst when it stands this many times the usual noise above its neighbourhood.
+const BURST: f64 = 6.0;
+/// Correlation with time from which a load cannot be told from a leak.
+const STEADY: f64 = 0.8;
+
 /// A series ready to be judged. Times are parts of the window (0 to 1), values are parts of `level`.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Blocks {
@@ -23,6 +31,8 @@ pub(super) struct Blocks {
     pub(super) y: Vec<f64>,
     /// Mean load of each block, centred, in standard deviations.
     pub(super) load: Option<Vec<f64>>,
+    /// Standard deviation of the load, as a part of its mean.
+    load_spread: f64,
     /// How far along its tooth each block is, in usual tooth lengths.
     pub(super) phase: Option<Vec<f64>>,
     /// The level by which values were divided.
@@ -81,7 +91,8 @@ pub(super) fn cut(run: &[Point], options: &Options<'_>) -> Option<Blocks> {
     let x = |t: f64| (t - first.t) / seconds;
     for (i, block) in chunks.iter().enumerate() {
         if let Some(saw) = &saw {
-            let Some((t, v, u)) = saw.mean(block) else { continue };
+            let Some((block, u)) = saw.level(block) else { continue };
+            let (t, v) = floor(&block, 0.0, options.floors)?;
             blocks.x.push(x(t));
             blocks.y.push(v);
             phase.push(u);
@@ -91,11 +102,16 @@ pub(super) fn cut(run: &[Point], options: &Options<'_>) -> Option<Blocks> {
             blocks.y.push(v);
         }
     }
+    if saw.is_none() && !options.floors {
+        blocks.drop_bursts();
+    }
     if blocks.y.len() < MIN_BLOCKS {
         return None;
     }
     blocks.phase = saw.and_then(|_| varied(phase));
-    blocks.load = options.load.and_then(|load| load_of(load, &blocks));
+    if let Some((load, spread)) = options.load.and_then(|load| load_of(load, &blocks)) {
+        (blocks.load, blocks.load_spread) = (Some(load), spread);
+    }
     blocks.scale(run);
     Some(blocks)
 }
@@ -137,6 +153,7 @@ fn slope_at(blocks: &[&[Point]], i: usize) -> f64 {
 /// The floor of a block: the mean of the lowest third of its values. It knows nothing of bursts, and parts of a
 /// unit show, where a plain quantile of whole numbers is a whole number.
 fn floor(block: &[Point], slope: f64, floors: bool) -> Option<(f64, f64)> {
+    let block = one_side(block, slope);
     let (t, _) = middle(block);
     let values = sorted(&block.iter().map(|p| p.v - slope * (p.t - t)).collect::<Vec<_>>());
     let kept = if floors { values.len() } else { values.len().div_ceil(3) };
@@ -144,7 +161,69 @@ fn floor(block: &[Point], slope: f64, floors: bool) -> Option<(f64, f64)> {
     Some((t, lower.iter().sum::<f64>() / lower.len() as f64))
 }
 
+/// A block in which the level changes is the longer side of that change, or the lower one where that is long
+/// enough: a floor between two levels would be neither.
+fn one_side(block: &[Point], slope: f64) -> &[Point] {
+    let n = block.len() as f64;
+    let value = |p: &Point| p.v - slope * p.t;
+    let mean = block.iter().map(value).sum::<f64>() / n;
+    let whole: f64 = block.iter().map(|p| (value(p) - mean).powi(2)).sum();
+    let (mut sum, mut best, mut at, mut rises) = (0.0, 0.0, 0, false);
+    for (i, p) in block.iter().enumerate().take(block.len().saturating_sub(1)) {
+        sum += value(p) - mean;
+        let left = i as f64 + 1.0;
+        let between = sum * sum * n / (left * (n - left));
+        if between > best {
+            (best, at, rises) = (between, i + 1, sum < 0.0);
+        }
+    }
+    if best < SPLIT * whole || block.len() < 4 {
+        return block;
+    }
+    let (left, right) = block.split_at(at);
+    let (lower, upper) = if rises { (left, right) } else { (right, left) };
+    if 3 * lower.len() >= block.len() { lower } else { upper }
+}
+
 impl Blocks {
+    /// Leaves out blocks that stand alone above both sides: a burst that filled a block.
+    fn drop_bursts(&mut self) {
+        let bends: Vec<f64> = self.y.windows(3).map(|w| (w[0] - 2.0 * w[1] + w[2]).abs()).collect();
+        let usual = median(&bends).unwrap_or(0.0) * 1.4826 / 6_f64.sqrt();
+        let side = |values: Option<&[f64]>| values.and_then(|v| v.iter().copied().reduce(f64::max));
+        let burst = |i: usize| {
+            let before = side(self.y.get(i.saturating_sub(3)..i.saturating_sub(1)));
+            let after = side(self.y.get(i + 2..(i + 4).min(self.y.len())));
+            // A burst may touch the next block too: the neighbours are not asked.
+            let Some((before, after)) = before.zip(after) else { return false };
+            self.y.get(i).is_some_and(|y| y - before.max(after) > BURST * usual) && usual > 0.0
+        };
+        let keep: Vec<bool> = (0..self.y.len()).map(|i| !burst(i)).collect();
+        let mut kept = keep.iter();
+        self.x.retain(|_| kept.next().copied().unwrap_or(true));
+        let mut kept = keep.iter();
+        self.y.retain(|_| kept.next().copied().unwrap_or(true));
+    }
+
+    /// How much the load rises over the window, as a part of itself, where it rises or falls steadily.
+    fn load_trend(&self) -> Option<f64> {
+        let load = self.load.as_ref()?;
+        let n = load.len() as f64;
+        let mean = self.x.iter().sum::<f64>() / n;
+        let (xl, xx) = self
+            .x
+            .iter()
+            .zip(load)
+            .fold((0.0, 0.0), |(xl, xx), (x, l)| (xl + (x - mean) * l, xx + (x - mean).powi(2)));
+        let steady = xl / (xx * n).sqrt();
+        (steady.abs() > STEADY).then_some(self.load_spread * xl / xx)
+    }
+
+    /// Whether the load rises so steadily and so much that growth of this size, a window, may be its doing.
+    pub(super) fn load_may_explain(&self, growth: f64) -> bool {
+        self.load_trend().is_some_and(|trend| trend.abs() >= growth)
+    }
+
     /// Divides by the level and finds the quantum.
     fn scale(&mut self, run: &[Point]) {
         let values = sorted(&run.iter().map(|p| p.v).collect::<Vec<_>>());
@@ -157,7 +236,7 @@ impl Blocks {
     }
 }
 
-fn load_of(load: &[Point], blocks: &Blocks) -> Option<Vec<f64>> {
+fn load_of(load: &[Point], blocks: &Blocks) -> Option<(Vec<f64>, f64)> {
     let half = 0.5 / blocks.x.len() as f64;
     let mut means = Vec::with_capacity(blocks.x.len());
     for x in &blocks.x {
@@ -171,9 +250,11 @@ fn load_of(load: &[Point], blocks: &Blocks) -> Option<Vec<f64>> {
         }
         means.push(values.iter().sum::<f64>() / values.len() as f64);
     }
+    let usual = means.iter().sum::<f64>() / means.len() as f64;
     let means = centred(means);
     let sd = (means.iter().map(|v| v * v).sum::<f64>() / means.len() as f64).sqrt();
-    varied(means.into_iter().map(|v| v / sd).collect())
+    let load = varied(means.into_iter().map(|v| v / sd).collect())?;
+    Some((load, sd / usual.abs().max(f64::MIN_POSITIVE)))
 }
 
 fn centred(values: Vec<f64>) -> Vec<f64> {

@@ -8,9 +8,9 @@ use super::{Assessment, Forecast, Options, Point, Reason, Shift, TimeToLimit, Ve
 
 const DAY: f64 = 86_400.0;
 /// Growth is called so from this probability on…
-const SURE: f64 = 0.95;
+const SURE: f64 = 0.8;
 /// …if this much was to be seen before.
-const SURE_BEFORE: f64 = 0.7;
+const SURE_BEFORE: f64 = 0.6;
 /// Below this, an innocent explanation is accepted.
 const DOUBTFUL: f64 = 0.5;
 /// Parts of the window at which growth must have shown already.
@@ -79,7 +79,7 @@ struct Judged {
 
 impl Judged {
     fn new(blocks: Blocks, options: &Options<'_>) -> Self {
-        let shapes = Shapes::new(&blocks.x);
+        let shapes = Shapes::new(&blocks.x, blocks.load.is_some());
         let fits = weigh(&blocks, &shapes);
         let growth = growth_probability(&fits, &shapes, least_growth(&blocks, options));
         Self { blocks, shapes, fits, growth }
@@ -118,7 +118,8 @@ impl Judged {
     }
 
     fn verdict(&self, options: &Options<'_>) -> Verdict {
-        if self.growth >= SURE {
+        let growth = slopes(&self.fits, &self.shapes).quantile(0.5).unwrap_or(0.0);
+        if self.growth >= SURE && !self.blocks.load_may_explain(growth) {
             return Verdict::Growing;
         }
         if self.growth >= DOUBTFUL {

@@ -22,6 +22,8 @@ pub(super) struct Saw {
     period: f64,
     /// Teeth rise by share of their length (true) or by time (false).
     by_share: bool,
+    /// How high a usual tooth is.
+    height: f64,
 }
 
 /// Finds the teeth; `None` where there are none, or where a block spans enough of them for plain floors.
@@ -37,11 +39,13 @@ pub(super) fn find(run: &[Point], blocks: usize) -> Option<Saw> {
         return None;
     }
     let blind = blind(run, &resets, period);
-    let mut saw = Saw { resets, width: 0.6 * seconds / run.len() as f64, blind, period, by_share: false };
-    let by_time = saw.misfit(&cells);
+    let mut saw =
+        Saw { resets, width: 0.6 * seconds / run.len() as f64, blind, period, by_share: false, height: 0.0 };
+    let by_time = saw.fit(&cells);
     saw.by_share = true;
-    let by_share = saw.misfit(&cells);
-    saw.by_share = by_share < by_time;
+    let by_share = saw.fit(&cells);
+    saw.by_share = by_share.1 < by_time.1;
+    saw.height = if saw.by_share { by_share.0 } else { by_time.0 };
     Some(saw)
 }
 
@@ -88,38 +92,39 @@ impl Saw {
         if self.by_share { since / whole } else { since / self.period }
     }
 
-    /// Mean time, value and phase of a block, without the moments around a reset.
-    pub(super) fn mean(&self, block: &[Point]) -> Option<(f64, f64, f64)> {
-        let kept: Vec<&Point> = block.iter().filter(|p| self.clear(p.t)).collect();
-        if kept.len() < 2 {
-            return None;
-        }
-        let n = kept.len() as f64;
-        let mean = |f: &dyn Fn(&Point) -> f64| kept.iter().map(|p| f(p)).sum::<f64>() / n;
-        Some((mean(&|p| p.t), mean(&|p| p.v), mean(&|p| self.phase(p.t))))
+    /// A block without the moments around a reset and without its teeth: each point as if at the mean phase,
+    /// which comes with it.
+    pub(super) fn level(&self, block: &[Point]) -> Option<(Vec<Point>, f64)> {
+        let kept: Vec<(&Point, f64)> =
+            block.iter().filter(|p| self.clear(p.t)).map(|p| (p, self.phase(p.t))).collect();
+        let mean = kept.iter().map(|(_, u)| u).sum::<f64>() / kept.len() as f64;
+        let even = |(p, u): &(&Point, f64)| Point { t: p.t, v: p.v - self.height * (u - mean) };
+        (kept.len() >= 2).then(|| (kept.iter().map(even).collect(), mean))
     }
 
-    /// What is left of the cells after a line and the phase.
-    fn misfit(&self, cells: &[Point]) -> f64 {
+    /// The height of a tooth, and what is left of the cells after a line and the phase.
+    fn fit(&self, cells: &[Point]) -> (f64, f64) {
         let kept: Vec<&Point> = cells.iter().filter(|c| self.clear(c.t)).collect();
         let t = residual(&kept.iter().map(|c| c.t).collect::<Vec<_>>(), None);
         let u = residual(&kept.iter().map(|c| self.phase(c.t)).collect::<Vec<_>>(), Some(&t));
         let v = residual(&kept.iter().map(|c| c.v).collect::<Vec<_>>(), Some(&t));
-        residual_of(&v, &u).iter().map(|r| r * r).sum()
+        let height = along(&v, &u);
+        (height, v.iter().zip(&u).map(|(v, u)| (v - height * u).powi(2)).sum())
     }
 }
 
 /// A column less its mean and its part along another.
-fn residual(column: &[f64], along: Option<&[f64]>) -> Vec<f64> {
+fn residual(column: &[f64], other: Option<&[f64]>) -> Vec<f64> {
     let mean = column.iter().sum::<f64>() / column.len().max(1) as f64;
     let centred: Vec<f64> = column.iter().map(|v| v - mean).collect();
-    along.map_or(centred.clone(), |a| residual_of(&centred, a))
+    let Some(other) = other else { return centred };
+    let slope = along(&centred, other);
+    centred.iter().zip(other).map(|(v, a)| v - slope * a).collect()
 }
 
-fn residual_of(v: &[f64], a: &[f64]) -> Vec<f64> {
+fn along(v: &[f64], a: &[f64]) -> f64 {
     let (dot, norm) = v.iter().zip(a).fold((0.0, 0.0), |(d, n), (v, a)| (d + v * a, n + a * a));
-    let slope = if norm > 0.0 { dot / norm } else { 0.0 };
-    v.iter().zip(a).map(|(v, a)| v - slope * a).collect()
+    if norm > 0.0 { dot / norm } else { 0.0 }
 }
 
 /// The median of each cell, at its middle.

@@ -85,12 +85,12 @@ pub(super) struct Shapes {
     pub(super) ln_prior_three_steps: f64,
 }
 
-const EXPS: [f64; 13] = [0.04, 0.06, 0.08, 0.105, 0.135, 0.17, 0.21, 0.26, 0.31, 0.37, 0.44, 0.53, 0.65];
+const EXPS: [f64; 12] = [0.04, 0.06, 0.08, 0.105, 0.135, 0.17, 0.21, 0.26, 0.31, 0.37, 0.44, 0.53];
 const LOGS: [f64; 2] = [0.03, 0.15];
-const RHYTHMS: [f64; 12] = [0.5, 0.65, 0.8, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0];
+const RHYTHMS: [f64; 14] = [0.3, 0.4, 0.5, 0.65, 0.8, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0];
 
 impl Shapes {
-    pub(super) fn new(x: &[f64]) -> Self {
+    pub(super) fn new(x: &[f64], load_known: bool) -> Self {
         let mut s = Self::default();
         let ramp = s.column(Column::Ramp);
         let middles: Vec<f64> = x.windows(2).map(|w| 0.5 * (w[0] + w[1])).collect();
@@ -130,7 +130,8 @@ impl Shapes {
         s.family(Class::Saturating, 0.08, one(&plateau));
         s.family(Class::Saturating, 0.05, one(&log));
         s.family(Class::Saturating, 0.03, with(&exp, &step));
-        s.family(Class::Rhythm, 0.08, rhythms.clone());
+        // A rhythm follows the load: where that is known, little is left for one of its own.
+        s.family(Class::Rhythm, if load_known { 0.01 } else { 0.08 }, rhythms.clone());
         s.family(Class::Growing, 0.08, vec![vec![ramp]]);
         s.family(Class::Growing, 0.03, ramped(one(&step)));
         s.family(Class::Growing, 0.02, ramped(pair(&every(2))));
