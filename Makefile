@@ -26,7 +26,7 @@ test-rust:
 	cargo test --workspace
 
 test-python:
-	@scripts/prepare.sh dev
+	@scripts/prepare.sh dev package
 	$(VENV_PYTHON) -m pytest -q
 
 lint: ## Formats and lints of Rust and Python

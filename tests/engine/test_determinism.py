@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from support import run
+
 from trading_engine import strategy, ticks
 from trading_engine.naive import NaiveEngine
 from trading_engine.offline import run_offline

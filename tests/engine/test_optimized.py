@@ -7,6 +7,7 @@ import random
 
 import pytest
 from support import live, run
+
 from trading_engine import cli, deps, frames, market, ticks, wire
 from trading_engine.naive import NaiveEngine
 from trading_engine.offline import run_offline

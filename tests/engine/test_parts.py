@@ -7,6 +7,7 @@ import random
 from pathlib import Path
 
 import pytest
+
 from trading_engine import cli, ticks, wire
 from trading_engine.latency import Histogram
 from trading_engine.progress import EventClock
@@ -58,7 +59,7 @@ def test_durations(text, seconds):
 
 @pytest.mark.parametrize("text", ["", "-1", "0", "nan", "inf", "5x", "s"])
 def test_bad_durations(text):
-    with pytest.raises(ValueError):  # noqa: PT011
+    with pytest.raises(ValueError):
         duration(text)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from m5mem import SMA, CandleBuffer, RollingStd
-
 from trading_engine.settings import BAR_NS, CANDLES
 from trading_engine.strategy import ATR_PERIOD, BAND, FAST, MIN_CANDLES, SLOW, Indicators
 
