@@ -1,7 +1,9 @@
-"""The guide's commands, each on `--pid` or, without it, on the reference engine.
+"""The guide's commands, each on `--pid` (or PID) or, without it, on the reference engine.
 
-python scripts/mem.py baseline [--pid PID] [--duration 30m] [more words for m5 …]
-python scripts/mem.py health | snapshot | gc …
+    python scripts/mem.py baseline [--pid PID] [--duration 30m] [more words for m5 …]
+    python scripts/mem.py health | snapshot | gc …
+
+The guide's own names work too: mem_baseline.py, mem_snapshot.py, gc_profiler.py.
 """
 
 from __future__ import annotations
