@@ -18,7 +18,7 @@ sys.path.insert(0, str(ROOT / "scripts"))
 import reference  # noqa: E402
 
 OUT = ROOT / "out" / "bench"
-WARM_UP = 240.0  # seconds of event time: 200 candles, and the ticks that are kept
+WARM_UP = 210.0  # seconds of event time: 200 candles, and the ticks that are kept
 PAGE = os.sysconf("SC_PAGE_SIZE")
 Values = dict[str, Any]
 

@@ -62,8 +62,11 @@ fn a_leak_ends_it_with_a_snapshot() {
     assert_eq!(out.status.code(), Some(1), "{report:#}");
     let last = report["checks"].as_array().unwrap().last().unwrap();
     assert!(last["anomalies"].as_array().unwrap().contains(&Value::from("growth")), "{report:#}");
-    let snapshot = json(&std::fs::read(report["snapshot"].as_str().unwrap()).unwrap());
-    assert_eq!(snapshot["identity"]["pid"], target.pid());
+    let mut load = Command::new(env!("CARGO_BIN_EXE_m5"));
+    let loaded =
+        load.args(["snapshot", "--lang", "en", "--load", report["snapshot"].as_str().unwrap()]).output();
+    let loaded = String::from_utf8_lossy(&loaded.unwrap().stdout).into_owned();
+    assert!(loaded.contains("bytearray"), "{loaded}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! `m5 stress`: hours under load, checked every hour, resumable.
 
 use crate::args::{Span, TargetArgs, parse_size};
+use crate::commands::snapshot::CaptureArgs;
 use crate::ctx::Ctx;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -23,7 +24,7 @@ use std::time::Duration;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The exit code is 1 if a check found an anomaly: growth over --max-growth an hour, or the verdict `growing` on
-memory or descriptors; the process is then saved beside the test. It is 6 if the test was interrupted: the same
+memory or descriptors; a snapshot of the memory is then saved beside the test. It is 6 if the test was interrupted: the same
 command goes on with it. Growth counts from the first check on, so that warming up is none.
 
   m5 stress -p PID --duration 24h
@@ -31,6 +32,8 @@ command goes on with it. Growth counts from the first check on, so that warming 
 pub(crate) struct StressArgs {
     #[command(flatten)]
     target: TargetArgs,
+    #[command(flatten)]
+    capture: CaptureArgs,
     /// Start the reference engine with its exchange; words after `--` are for it
     #[arg(long, conflicts_with_all = ["pid", "positional"])]
     engine: bool,
@@ -95,7 +98,7 @@ pub(crate) fn run(args: &StressArgs, ctx: &Ctx) -> Result<Exit, CliError> {
         SoakError::NoClock(path) => CliError::NoClock { path: path.display().to_string() },
     })?;
     if stress.anomalous() && stress.snapshot.is_none() {
-        stress.snapshot = snapshot(&process, &args.save)?;
+        stress.snapshot = snapshot(args, &process)?;
     }
     drop(launched);
     documents::save_any(&args.save, &stress)?;
@@ -177,10 +180,17 @@ fn interval(plan: &StressPlan) -> Duration {
     Duration::from_secs_f64((plan.check_seconds / 120.0).clamp(0.1, 30.0))
 }
 
-/// Saves the process as it is; one that is gone has nothing to show.
-fn snapshot(process: &Process, save: &Path) -> Result<Option<String>, CliError> {
+/// Saves what is in memory, for `m5 snapshot --load`; where that may not be captured, what the kernel says; of a
+/// process that is gone, nothing.
+fn snapshot(args: &StressArgs, process: &Process) -> Result<Option<String>, CliError> {
+    if let Ok(heap) = args.capture.take(process) {
+        let path = args.save.with_extension("m5snap");
+        m5_heap::save_snapshot(&heap, &path)
+            .map_err(|e| CliError::Write { path: path.display().to_string(), reason: e.to_string() })?;
+        return Ok(Some(path.display().to_string()));
+    }
     let Ok(found) = m5_agent::process_snapshot(process) else { return Ok(None) };
-    let path = save.with_extension("snapshot.json");
+    let path = args.save.with_extension("snapshot.json");
     documents::save_any(&path, &found)?;
     Ok(Some(path.display().to_string()))
 }
