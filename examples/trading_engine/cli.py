@@ -22,6 +22,7 @@ from trading_engine.optimized.parts import PARTS
 from trading_engine.orders import OrderLog
 from trading_engine.pauses import PauseMeter
 from trading_engine.source import add_source_arguments, record_source
+from trading_engine.wire import FormatError, read_header
 
 USAGE = 2
 _PR_SET_PTRACER = 0x59616D61
@@ -87,14 +88,17 @@ def parts(text: str) -> frozenset[str]:
 
 def check(args: argparse.Namespace) -> str:
     """What is wrong with the options, or ''."""
+    if args.source is not None:
+        try:
+            args.symbols = read_header(args.source).symbols
+        except (OSError, FormatError) as error:
+            return f"cannot read {args.source}: {error}"
     if args.symbols < 1 or args.symbols > 65535:
         return "--symbols must be between 1 and 65535"
     if not 1 <= args.connections <= args.symbols:
         return "--connections must be between 1 and the number of symbols"
     if args.rate <= 0 or args.leak_rate <= 0 or args.leak_size <= 0:
         return "rates and sizes must be positive"
-    if args.source is not None and not args.source.is_file():
-        return f"no such tick file: {args.source}"
     if args.offline and args.duration is None and args.source is None:
         return "--offline needs an end: give --duration or --source"
     if args.offline and args.leak == "connection":
@@ -113,10 +117,6 @@ def main(argv: list[str] | None = None) -> int:
     if complaint:
         print(f"trading_engine: {complaint}", file=sys.stderr)
         return USAGE
-    if args.source is not None:
-        from trading_engine.wire import read_header
-
-        args.symbols = read_header(args.source).symbols
     args.fault = Fault(args.leak, args.leak_rate, args.leak_size) if args.leak else None
     logging.basicConfig(
         level=args.log_level, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
@@ -181,9 +181,12 @@ def _run(args: argparse.Namespace) -> dict[str, object]:
         if args.offline:
             measured = _offline(args, engine, ready)
         else:
-            from trading_engine.live import run_live
+            from trading_engine.live import ExchangeFailed, run_live
 
-            measured = asyncio.run(run_live(args, engine, ready))
+            try:
+                measured = asyncio.run(run_live(args, engine, ready))
+            except ExchangeFailed as error:
+                raise SystemExit(f"trading_engine: {error}") from None
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     if meter is not None:
         measured["gc"] = meter.summary()

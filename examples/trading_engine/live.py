@@ -28,6 +28,10 @@ _PUNCTUAL = 0.001  # seconds a timer may be late on a loop that is idle
 _EXCHANGE_GOODBYE = 5.0  # seconds for the exchange's process to leave
 
 
+class ExchangeFailed(RuntimeError):
+    """The exchange's process ended before it said its port."""
+
+
 @asynccontextmanager
 async def exchange(args: argparse.Namespace) -> AsyncIterator[tuple[str, int | None]]:
     """The exchange that the options ask for: its address, and its pid if it is ours."""
@@ -68,7 +72,7 @@ async def _exchange_process(args: argparse.Namespace) -> AsyncIterator[tuple[str
     try:
         line = await child.stdout.readline()
         if not line:
-            raise RuntimeError("the exchange did not start; its message is above")
+            raise ExchangeFailed("the exchange did not start; its message is above")
         yield f"ws://127.0.0.1:{json.loads(line)['port']}", child.pid
     finally:
         child.stdin.close()

@@ -86,6 +86,7 @@ def test_the_histogram_is_right_within_its_width():
         ["--offline", "--duration", "1", "--leak", "connection"],
         ["--rate", "0"],
         ["--source", "/no/such/file"],
+        ["--source", "/etc/passwd"],
         ["--exchange", "nonsense"],
     ],
 )
