@@ -139,6 +139,8 @@ pub(crate) enum Command {
     Diff(commands::diff::DiffArgs),
     /// The watchdog: rules on a service, evidence first, everything written down
     Watch(commands::watch::WatchArgs),
+    /// Hours under load, with a check each hour: does it grow?
+    Stress(commands::stress::StressArgs),
     /// Completions for a shell
     Completions(commands::completions::CompletionsArgs),
 }

@@ -13,6 +13,7 @@ pub(crate) mod rules;
 pub(crate) mod serve;
 pub(crate) mod snapshot;
 pub(crate) mod watch;
+pub(crate) mod stress;
 
 use crate::args::Command;
 use crate::ctx::Ctx;
@@ -34,6 +35,7 @@ pub(crate) fn run(command: &Command, ctx: &Ctx) -> Result<Exit, CliError> {
         Command::Snapshot(args) => snapshot::run(args, ctx),
         Command::Diff(args) => diff::run(args, ctx),
         Command::Watch(args) => watch::run(args, ctx),
+        Command::Stress(args) => stress::run(args, ctx),
         Command::Completions(args) => completions::run(args, ctx),
     }
 }

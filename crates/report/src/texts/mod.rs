@@ -56,6 +56,7 @@ subjects! {
     serve::Serve;
     watch::Watch;
     tune_fault::TuneFault;
+    stress::Soak;
 }
 
 #[cfg(test)]
