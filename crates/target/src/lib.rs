@@ -5,6 +5,7 @@
 mod cgroup;
 mod clock;
 mod error;
+mod fd_links;
 mod fds;
 mod fork;
 mod freeze;
@@ -21,15 +22,16 @@ mod resident;
 mod safety;
 mod sampler;
 mod smaps;
+mod sock_diag;
 mod sockets;
 mod stat;
 mod threads;
 mod write;
 
 pub use cgroup::Cgroup;
-pub use clock::{boot_unix_seconds, cpu_ns, monotonic_ns, ticks_per_second, unix_ns};
+pub use clock::{boot_unix_seconds, cpu_ns, monotonic_ns, thread_cpu_ns, ticks_per_second, unix_ns};
 pub use error::{Error, Result};
-pub use fds::{FdCounts, FdKind};
+pub use fds::{FdCounts, FdKind, fd_kind, socket_inode};
 pub use fork::{ForkedChild, fork};
 pub use freeze::{Frozen, freeze, open_live};
 pub use identity::Identity;

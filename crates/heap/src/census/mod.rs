@@ -30,6 +30,8 @@ pub struct Census {
     pub index: ObjectIndex,
     /// Arenas of the small object allocator.
     pub arenas: Vec<Arena>,
+    /// From where to where each arena goes, ascending.
+    pub(crate) taken: Vec<(u64, u64)>,
     /// Its figures.
     pub pools: PoolStats,
     /// Bytes of its blocks that hold objects.
@@ -61,8 +63,8 @@ impl Census {
         let finder = Finder { image, anchor, types: &types };
         let mut runs: Vec<Run> = arenas.par_iter().map(|a| finder.arena(a)).collect();
         runs.par_extend(heaps.regions.par_iter().map(|r| finder.region(r)));
-        runs.extend(statics::objects(image, &types, &finder));
-        let mut census = Self { types, arenas, heaps, ..Self::default() };
+        runs.extend(statics::objects(image, &types, &finder, &taken));
+        let mut census = Self { types, arenas, taken, heaps, ..Self::default() };
         census.gather(image, runs);
         census.interned = census.find_interned(image, anchor);
         census
