@@ -21,7 +21,8 @@ fn main() {
         _ => Method::Auto,
     };
     let anchor = Anchor::of(&process).expect("python");
-    let taken = capture(&process, &CaptureOptions { method, ..CaptureOptions::default() }).unwrap();
+    let taken =
+        capture(&process, &CaptureOptions { method, max_pause: std::time::Duration::from_secs(30) }).unwrap();
     println!("{:?}", taken.report);
     let t = Instant::now();
     let analysis = Analysis::of(&taken.image, anchor).unwrap();
@@ -69,4 +70,7 @@ fn main() {
         a.pinned_bytes,
         a.pinning.iter().take(3).collect::<Vec<_>>()
     );
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let peak = status.lines().find_map(|l| l.strip_prefix("VmHWM:")).unwrap();
+    println!("peak {} MiB", peak.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1024);
 }

@@ -70,6 +70,15 @@ impl Analysis {
         if census.is_empty() {
             return Err(HeapError::Unsupported("no object was found in the image".into()));
         }
+        // A debug allocator puts its own words before each object, so that next to none is found.
+        let (blocks, bytes) = (census.pools.used_blocks, census.object_block_bytes);
+        if blocks > 1000 && bytes < census.pools.used_bytes / 10 {
+            return Err(HeapError::Unsupported(
+                "most small blocks hold no objects: PYTHONMALLOC=debug or a debug build is in use; run the \
+                 program without it"
+                    .into(),
+            ));
+        }
         let claims = claims::assign(image, &anchor, &census);
         let mut graph = graph::build(image, &anchor, &census, &claims);
         let walker = Walker { image, anchor: &anchor, census: &census, claims: &claims };

@@ -30,7 +30,7 @@ impl KeyTable {
             Keys::Sized => {
                 let size = image.word(at + 8)?;
                 let index = match size {
-                    0..=0xff => 1,
+                    0..=0xff => 1u64,
                     0x100..=0xffff => 2,
                     0x1_0000..=0xffff_ffff => 4,
                     _ => return None,
@@ -63,7 +63,10 @@ impl KeyTable {
                 }
             }
         };
-        (table.count <= 1 << 40 && table.count * table.stride <= table.bytes).then_some(table)
+        let fits = table.count <= 1 << 40 && table.count * table.stride <= table.bytes;
+        // Entries that were never used may not be in memory.
+        let there = || image.slice(table.entries, (table.count * table.stride) as usize).is_some();
+        (fits && (table.count == 0 || there())).then_some(table)
     }
 
     fn key_at(&self) -> usize {

@@ -3,6 +3,7 @@
 use crate::edges::{Visit, Walker};
 use crate::text;
 use m5_cpython::layout::objects::Frames;
+use rustc_hash::FxHashSet;
 
 /// Deeper recursion than any stack holds.
 const DEEPEST: usize = 1 << 16;
@@ -19,6 +20,7 @@ pub(crate) fn stack(walker: &Walker<'_>, thread: u64) -> Vec<Frame> {
     let image = walker.image;
     let field = |at: u64, offset: u16| image.word(at.wrapping_add(u64::from(offset))).unwrap_or(0);
     let mut frames = Vec::new();
+    let mut seen = FxHashSet::default();
     let mut at = match walker.anchor.layout.frames {
         Frames::Objects { current, .. } => field(thread, current),
         Frames::Interpreter(f) => match f.through {
@@ -26,7 +28,8 @@ pub(crate) fn stack(walker: &Walker<'_>, thread: u64) -> Vec<Frame> {
             None => field(thread, f.current),
         },
     };
-    while at != 0 && frames.len() < DEEPEST {
+    // A frame that comes twice ends the walk: the image may be torn.
+    while at != 0 && frames.len() < DEEPEST && seen.insert(at) {
         let (code, previous) = match walker.anchor.layout.frames {
             Frames::Objects { .. } => (field(at, 32), field(at, 24)),
             Frames::Interpreter(f) => (field(at, f.code) & !7, field(at, f.previous)),

@@ -7,7 +7,7 @@ use crate::dict::{Dict, word};
 use crate::edges::{Label, Visit, Walker};
 use crate::frames::Frame;
 use crate::model::{HeapGraph, Root, RootKind};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::BTreeSet;
 
 /// More threads than any process has.
@@ -99,8 +99,9 @@ impl Finder<'_> {
         self.add(field(layout.sysdict), RootKind::Interpreter, || "sys".to_owned());
         self.add(field(layout.builtins), RootKind::Interpreter, || "builtins".to_owned());
         let mut thread = field(layout.threads);
+        let mut seen = FxHashSet::default();
         for number in 0..MOST_THREADS {
-            if thread == 0 {
+            if thread == 0 || !seen.insert(thread) {
                 break;
             }
             self.thread(thread, number);

@@ -25,10 +25,15 @@ pub(crate) fn consistent(image: &Image, layout: &ObjectLayout, at: u64, kind: Ki
     match kind {
         Kind::List => {
             let (length, items, room) = (word(16), word(24), word(32));
-            length <= room && room < ABSURD && (room == 0 || held(items))
+            // Room that was never used may not be in memory.
+            let there = |bytes: u64| image.slice(items, bytes as usize).is_some();
+            length <= room && room < ABSURD && (length == 0 || there(length * 8))
         }
         Kind::Dict | Kind::OrderedDict => held(word(32)),
-        Kind::Set => (word(32).wrapping_add(1)).is_power_of_two() && held(word(40)),
+        Kind::Set => {
+            let slots = word(32).wrapping_add(1);
+            slots.is_power_of_two() && slots < ABSURD && held(word(40))
+        }
         Kind::ByteArray => word(16) <= word(24) && word(24) < ABSURD && (word(32) == 0 || held(word(32))),
         Kind::Str => text::shape(image, at).is_some_and(|s| {
             let data = u64::from(layout.str_compact);

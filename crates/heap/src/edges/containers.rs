@@ -39,8 +39,10 @@ impl Walker<'_> {
         self.fields(at, &[(96, "__dict__")], see);
         let most = self.image.word(at + 16).unwrap_or(0);
         let mut node = self.image.word(at + 80).unwrap_or(0);
+        let mut before = 0;
         for _ in 0..most {
-            let Some(bytes) = self.image.slice(node, 32) else { return };
+            let Some(bytes) = self.image.slice(node, 32).filter(|b| word(b, 24) == before) else { return };
+            before = node;
             let key = word(bytes, 0);
             see.see(key, Label::Key(key));
             node = word(bytes, 16);
@@ -63,16 +65,19 @@ impl Walker<'_> {
         }
     }
 
-    /// A list of blocks with 64 items each.
+    /// A list of blocks with 64 items each. A block that does not link back ends the walk.
     pub(super) fn deque(&self, at: u64, see: &mut impl Visit) {
         const ITEMS: u64 = 64;
         const NEXT: u64 = 8 + ITEMS * 8;
-        let length = self.image.word(at + 16).unwrap_or(0);
-        let mut block = self.image.word(at + 24).unwrap_or(0);
-        let mut slot = self.image.word(at + 40).unwrap_or(0);
+        let field = |offset: u64| self.image.word(at + offset).unwrap_or(0);
+        let (length, mut block, last, mut slot) = (field(16), field(24), field(32), field(40));
         for i in 0..length {
             if slot >= ITEMS {
-                block = self.image.word(block + NEXT).unwrap_or(0);
+                let next = self.image.word(block.wrapping_add(NEXT)).unwrap_or(0);
+                if block == last || self.image.word(next) != Some(block) {
+                    return;
+                }
+                block = next;
                 slot = 0;
             }
             let Some(item) = self.image.word(block.wrapping_add(8 + slot * 8)) else { return };
@@ -99,14 +104,14 @@ impl Walker<'_> {
 
     /// A ring of entries that begins in the wrapper; its links forward are references.
     pub(super) fn lru_cache(&self, at: u64, desc: &TypeDesc, see: &mut impl Visit) {
-        const MOST: usize = 1 << 32;
         self.scan(at, 32, desc.basic_size, desc, see);
         let mut entry = self.image.word(at + 24).unwrap_or(0);
-        let mut left = MOST;
-        while entry != at && entry != 0 && left > 0 && self.object(entry).is_some() {
+        let mut before = at;
+        // An entry that does not link back ends the walk, so that no ring can be endless.
+        while entry != at && self.object(entry).is_some() && self.image.word(entry + 16) == Some(before) {
             see.see(entry, Label::Member);
+            before = entry;
             entry = self.image.word(entry + 24).unwrap_or(0);
-            left -= 1;
         }
     }
 }
