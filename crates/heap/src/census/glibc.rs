@@ -176,7 +176,7 @@ fn mapped_chunk(image: &Image, at: u64, end: u64) -> Option<u64> {
     // From glibc 2.42 on the size leaves the header out.
     let whole = matches!(bytes % 4096, 0 | 4080);
     let fits = size & 7 == IS_MAPPED && whole && bytes >= 4080 && before < 4096;
-    let bytes = bytes.next_multiple_of(4096);
+    let bytes = bytes.checked_next_multiple_of(4096)?;
     (fits && at.checked_add(bytes)? <= end).then_some(bytes)
 }
 
