@@ -1,11 +1,13 @@
 //! The sampling loop: rounds of samples at fixed moments, pauses drained in between, until time is up, somebody
 //! stops it, or every target has ended.
 
+mod describe;
 mod member;
 mod pace;
 mod redact;
+mod sample;
 
-pub use member::{describe, unread_word, version};
+pub use describe::{describe, unread_word, version};
 pub use redact::redact;
 
 use m5_report::doc::{BASELINE_SCHEMA, Baseline, End, Recorded};
