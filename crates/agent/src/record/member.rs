@@ -215,12 +215,13 @@ impl Member {
     }
 
     /// Takes the pauses that ended since the last call.
-    pub(super) fn drain(&mut self, begin_ns: u64) {
+    pub(super) fn drain(&mut self, begin_ns: u64, hear: &mut dyn FnMut(&Pause)) {
         let (Some(tracer), Some(log)) = (&mut self.tracer, &mut self.record.pauses) else { return };
         let drained = tracer.drain(&mut self.drained);
         // A collection that began before the recording is not part of it.
         for pause in self.drained.drain(..).filter(|p| p.start_ns >= begin_ns) {
             log.push(&pause, begin_ns);
+            hear(&pause);
         }
         log.source = tracer.kind();
         log.coverage = tracer.coverage();

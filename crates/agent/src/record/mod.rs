@@ -10,6 +10,7 @@ mod sample;
 pub use describe::{describe, unread_word, version};
 pub use redact::redact;
 
+use m5_gc::Pause;
 use m5_report::doc::{BASELINE_SCHEMA, Baseline, End, Recorded};
 use m5_target::{Machine, Process, SocketTables, monotonic_ns, unix_ns};
 use member::Member;
@@ -63,9 +64,22 @@ pub fn record(
     options: &RecordOptions,
     go_on: &mut dyn FnMut(&Progress) -> bool,
 ) -> m5_target::Result<Baseline> {
+    record_heard(processes, options, &mut |_| {}, go_on)
+}
+
+/// The same; `hear` is told every pause soon after it ended.
+///
+/// # Errors
+/// As [`record`].
+pub fn record_heard(
+    processes: &[Process],
+    options: &RecordOptions,
+    hear: &mut dyn FnMut(&Pause),
+    go_on: &mut dyn FnMut(&Progress) -> bool,
+) -> m5_target::Result<Baseline> {
     let mut recorder = Recorder::new(processes, options)?;
-    let end = recorder.run(go_on);
-    Ok(recorder.finish(end))
+    let end = recorder.run(hear, go_on);
+    Ok(recorder.finish(end, hear))
 }
 
 struct Recorder {
@@ -102,7 +116,7 @@ impl Recorder {
         traced.then_some(m5_gc::TraceOptions { source: None, max_overhead, children: false })
     }
 
-    fn run(&mut self, go_on: &mut dyn FnMut(&Progress) -> bool) -> End {
+    fn run(&mut self, hear: &mut dyn FnMut(&Pause), go_on: &mut dyn FnMut(&Progress) -> bool) -> End {
         let interval = self.options.interval.as_nanos() as u64;
         let total = self.options.duration.as_nanos() as u64;
         let (mut round, mut drained, mut looked) = (0_u64, 0_u64, 0_u64);
@@ -118,7 +132,7 @@ impl Recorder {
             }
             let drain = self.drain_interval();
             if drain.is_some_and(|every| elapsed >= drained + every) {
-                self.drain();
+                self.drain(hear);
                 drained = elapsed;
             }
             if interval > LOOK_NS && elapsed >= looked + LOOK_NS {
@@ -172,9 +186,9 @@ impl Recorder {
         }
     }
 
-    fn drain(&mut self) {
+    fn drain(&mut self, hear: &mut dyn FnMut(&Pause)) {
         let begin = self.begin_ns;
-        self.members.iter_mut().for_each(|m| m.drain(begin));
+        self.members.iter_mut().for_each(|m| m.drain(begin, hear));
     }
 
     fn drain_interval(&self) -> Option<u64> {
@@ -190,8 +204,8 @@ impl Recorder {
         }
     }
 
-    fn finish(mut self, end: End) -> Baseline {
-        self.drain();
+    fn finish(mut self, end: End, hear: &mut dyn FnMut(&Pause)) -> Baseline {
+        self.drain(hear);
         let observed_seconds = (monotonic_ns() - self.begin_ns) as f64 / 1e9;
         let interval_seconds = self.options.interval.as_secs_f64();
         let observed = observed_seconds.min(self.options.duration.as_secs_f64());

@@ -62,7 +62,8 @@ fn summary(p: &ProcessSnapshot, style: Style) -> String {
     out
 }
 
-fn mapped(p: &ProcessSnapshot, style: Style) -> String {
+/// Memory by mapping.
+pub(crate) fn mapped(p: &ProcessSnapshot, style: Style) -> String {
     let lang = style.lang;
     let Some(mapped) = &p.mapped else {
         return format!("\n{}\n", lang.say(Snapshot::MappedHidden));
