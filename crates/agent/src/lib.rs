@@ -10,6 +10,8 @@ pub mod fleet;
 pub mod pool;
 pub mod record;
 mod snapshot;
+pub mod watchdog;
+pub mod tuning;
 pub mod stress;
 pub mod web;
 

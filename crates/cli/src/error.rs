@@ -23,6 +23,8 @@ pub(crate) enum CliError {
     Pauses { message: String },
     /// The kernel refused.
     Permission { pid: i32, what: String },
+    /// A running collector was not tuned.
+    Tune(m5_gc::tune::TuneError),
     /// Another failure of the kernel's interface.
     Kernel { message: String },
     /// A file cannot be read.
@@ -78,6 +80,7 @@ impl CliError {
     /// The exit code.
     pub(crate) fn exit(&self) -> Exit {
         match self {
+            Self::Tune(error) => crate::commands::gc::faults::exit(error),
             Self::Gone { .. } | Self::EndedEarly => Exit::Gone,
             Self::Permission { .. } => Exit::Permission,
             Self::NotPython { .. }
@@ -120,6 +123,7 @@ impl CliError {
     /// What happened.
     pub(crate) fn message(&self, lang: Lang) -> String {
         match self {
+            Self::Tune(error) => crate::commands::gc::faults::message(error, lang),
             Self::Gone { pid } => lang.fill(Fault::NoSuchProcess, &[pid]),
             Self::NotPython { pid } => lang.fill(Fault::NotPython, &[pid]),
             Self::Unsupported { pid, found } => lang.fill(Fault::Unsupported, &[pid, found]),
@@ -152,6 +156,7 @@ impl CliError {
     /// What to do about it, the likeliest first.
     pub(crate) fn remedies(&self, lang: Lang) -> Vec<String> {
         let text = match self {
+            Self::Tune(error) => return crate::commands::gc::faults::remedies(error, lang),
             Self::Permission { pid, .. } => return crate::permission::remedies(*pid, lang),
             Self::Gone { .. } => Fault::NoSuchProcessRemedy,
             Self::NotPython { .. } => Fault::NotPythonRemedy,
@@ -213,6 +218,16 @@ impl From<m5_gc::Error> for CliError {
             error @ (m5_gc::Error::Obstacle(_) | m5_gc::Error::NoRecords) => {
                 Self::Pauses { message: error.to_string() }
             }
+        }
+    }
+}
+
+impl From<m5_gc::tune::TuneError> for CliError {
+    fn from(error: m5_gc::tune::TuneError) -> Self {
+        match error {
+            m5_gc::tune::TuneError::Cpython(error) => error.into(),
+            m5_gc::tune::TuneError::Target(error) => error.into(),
+            other => Self::Tune(other),
         }
     }
 }
