@@ -1,8 +1,67 @@
 # m5: `make demo` runs the main job, `make test` runs every test.
+#
+# The mem- and gc- targets work on PID=… or, without it, on the reference
+# engine; DURATION=… says how long, ARGS=… adds words for m5.
 SHELL := /bin/bash
-.PHONY: test lint
-test:
+export PYTHON ?= python3
+VENV_PYTHON := .venv/bin/python
+ON_TARGET := scripts/prepare.sh build engine && $(VENV_PYTHON) scripts/mem.py
+WITH := $(if $(PID),--pid $(PID)) $(if $(DURATION),--duration $(DURATION)) $(ARGS)
+
+.PHONY: help demo test test-rust test-python lint fmt build \
+	mem-baseline mem-health mem-snapshot gc-profile mem-stress bench-engine clean
+
+help: ## Say what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## A real engine runs, and m5 says from outside how it is doing (DEMO_DURATION=60s)
+	@scripts/prepare.sh build engine
+	@$(VENV_PYTHON) scripts/demo.py
+
+test: test-rust test-python ## Every test
+
+test-rust:
+	@scripts/prepare.sh rust
 	cargo test --workspace
-lint:
+
+test-python:
+	@scripts/prepare.sh dev
+	$(VENV_PYTHON) -m pytest -q
+
+lint: ## Formats and lints of Rust and Python
+	@scripts/prepare.sh rust dev
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
+	$(VENV_PYTHON) -m ruff check
+	$(VENV_PYTHON) -m ruff format --check
+
+fmt: ## Format everything
+	@scripts/prepare.sh rust dev
+	cargo fmt
+	$(VENV_PYTHON) -m ruff format
+
+build: ## target/release/m5
+	@scripts/prepare.sh build
+
+mem-baseline: ## Record a baseline (30 min, or DURATION=…) into out/baseline.json
+	@$(ON_TARGET) baseline $(WITH)
+
+mem-health: ## One line an objective, and the verdict
+	@$(ON_TARGET) health $(WITH)
+
+mem-snapshot: ## What is in memory
+	@$(ON_TARGET) snapshot $(WITH)
+
+gc-profile: ## Pauses by generation (5 min, or DURATION=…); GC_OPTIMIZE=1 applies what helps
+	@$(ON_TARGET) gc $(if $(filter 1,$(GC_OPTIMIZE)),--optimize) $(WITH)
+
+mem-stress: ## Growth under load (24 h, or DURATION=…), checked every hour
+	@$(ON_TARGET) stress $(WITH)
+
+bench-engine: ## The reference engine, naive and optimised, side by side
+	@scripts/prepare.sh engine
+	$(VENV_PYTHON) bench/engine/run.py $(ARGS)
+
+clean: ## Forget what was built, installed and recorded
+	cargo clean
+	rm -rf .venv out

@@ -12,7 +12,7 @@ if not __package__:
     sys.path[:] = [p for p in sys.path if not p or Path(p).resolve() != here]
     sys.path.insert(0, str(here.parent))
 
-from trading_engine.cli import main  # noqa: E402
+from trading_engine.cli import main
 
 if __name__ == "__main__":
     sys.exit(main())

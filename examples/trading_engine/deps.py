@@ -20,7 +20,4 @@ def advice(names: Iterable[str] = REQUIRED) -> str:
     if not absent:
         return ""
     file = Path(__file__).with_name("requirements.txt")
-    return (
-        f"MISSING on this Python: {', '.join(absent)}. "
-        f"Install with: python -m pip install -r {file}"
-    )
+    return f"MISSING on this Python: {', '.join(absent)}. Install with: python -m pip install -r {file}"

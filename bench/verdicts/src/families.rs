@@ -104,7 +104,8 @@ struct Parts {
 pub(crate) fn trace(family: Family, setting: Setting, rng: &mut Rng) -> Trace {
     let growth = if LEAKING.iter().any(|(f, _)| *f == family) { rng.scale(0.02, 0.30) } else { 0.0 };
     let counts = matches!(family, Counts | CountsLeak);
-    let base = if counts { rng.scale(if growth > 0.0 { 100.0 } else { 8.0 }, 800.0) } else { rng.scale(20e6, 2e9) };
+    let base =
+        if counts { rng.scale(if growth > 0.0 { 100.0 } else { 8.0 }, 800.0) } else { rng.scale(20e6, 2e9) };
     let restarts: Vec<f64> = match family {
         Restarts => (0..rng.count(1, 3)).map(|_| rng.between(0.05, 0.6)).collect(),
         RestartLeak => vec![rng.between(0.05, 0.25)],
@@ -115,7 +116,13 @@ pub(crate) fn trace(family: Family, setting: Setting, rng: &mut Rng) -> Trace {
     let mut noise = Noise::new(family, counts, base, setting, rng);
     let spikes = Bursts::new(family, setting, rng);
     let gap = rng.chance(0.25).then(|| (rng.between(0.1, 0.9), rng.between(0.02, 0.1)));
-    let quantum = if counts { 1.0 } else if rng.chance(0.25) { 65_536.0 } else { 4096.0 };
+    let quantum = if counts {
+        1.0
+    } else if rng.chance(0.25) {
+        65_536.0
+    } else {
+        4096.0
+    };
     let count = (setting.seconds / setting.every) as usize;
     let block = setting.seconds / BLOCKS;
     let total = ((setting.seconds + DAY + 0.5 * block) / setting.every) as usize;
@@ -306,8 +313,12 @@ impl Noise {
         let step = setting.every / setting.seconds;
         let (decay, wander_sd, white_sd) = match family {
             Ar1 => (rng.between(0.0, 0.97), rng.scale(0.003, 0.03), 0.0),
-            Wander => ((-step / rng.scale(0.02, 0.12)).exp(), rng.scale(0.003, 0.03), rng.scale(0.0003, 0.003)),
-            _ if counts => ((-step / rng.scale(0.002, 0.02)).exp(), rng.scale(0.3, 1.5).min(0.02 * base) / base, 0.0),
+            Wander => {
+                ((-step / rng.scale(0.02, 0.12)).exp(), rng.scale(0.003, 0.03), rng.scale(0.0003, 0.003))
+            }
+            _ if counts => {
+                ((-step / rng.scale(0.002, 0.02)).exp(), rng.scale(0.3, 1.5).min(0.02 * base) / base, 0.0)
+            }
             _ => (rng.between(0.0, 0.97), rng.scale(0.001, 0.008), rng.scale(0.0003, 0.003)),
         };
         Self { wander: rng.normal(), decay, wander_sd, white_sd }

@@ -70,7 +70,11 @@ fn main() -> std::io::Result<()> {
 }
 
 fn heading(out: &mut impl Write, kind: &str, what: &str) -> std::io::Result<()> {
-    write!(out, "\n{kind:<26}{what:>8}{:>8}{:>8}{:>8}{:>8}{:>8}{:>8}", "flat", "satur.", "step", "insuff.", "24h in", "watch")?;
+    write!(
+        out,
+        "\n{kind:<26}{what:>8}{:>8}{:>8}{:>8}{:>8}{:>8}{:>8}",
+        "flat", "satur.", "step", "insuff.", "24h in", "watch"
+    )?;
     write!(out, "{:>8} |", if kind == "leaking" { "delay" } else { "" })?;
     rivals::NAMES.iter().try_for_each(|n| write!(out, "{n:>6}"))?;
     writeln!(out)
@@ -121,7 +125,11 @@ fn line(out: &mut impl Write, name: &str, s: &Score, row: Row) -> std::io::Resul
     for v in [verdict(0), verdict(2), verdict(3), verdict(4), inside, share(s.alarmed, s.watched)] {
         write!(out, "{v:>8.1}")?;
     }
-    if delay.is_nan() { write!(out, "{:>8} |", "")? } else { write!(out, "{delay:>8.2} |")? }
+    if delay.is_nan() {
+        write!(out, "{:>8} |", "")?
+    } else {
+        write!(out, "{delay:>8.2} |")?
+    }
     rivals.iter().try_for_each(|v| write!(out, "{v:>6.0}"))?;
     writeln!(out)
 }

@@ -1,1 +1,14 @@
-//! m5-agent
+//! What runs for a while: finding processes, the sampling loop, recordings and what is derived from them; the
+//! exporter's web side; queries over a whole fleet.
+
+pub mod compare;
+pub mod criteria;
+pub mod derive;
+mod discover;
+pub mod fleet;
+pub mod record;
+mod snapshot;
+pub mod web;
+
+pub use discover::{Discovered, discover};
+pub use snapshot::process_snapshot;

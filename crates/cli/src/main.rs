@@ -1,2 +1,34 @@
-//! The `m5` binary.
-fn main() {}
+//! The `m5` binary: what was typed → what is meant → an engine → a report. Only `main` ends the process.
+
+mod args;
+mod commands;
+mod ctx;
+mod documents;
+mod error;
+mod exit;
+mod launch;
+mod objectives;
+mod output;
+mod permission;
+mod progress;
+mod signals;
+mod target;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = match args::Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(usage) => {
+            // Help goes to standard output and is no failure; a reader that closed early is none either.
+            let _ = usage.print();
+            return ExitCode::from(u8::try_from(usage.exit_code()).unwrap_or(2));
+        }
+    };
+    let ctx = ctx::Ctx::new(&cli.global);
+    match commands::run(&cli.command, &ctx) {
+        Ok(exit) => exit.into(),
+        Err(error) => error.report(&ctx).into(),
+    }
+}

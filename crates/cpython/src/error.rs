@@ -23,4 +23,18 @@ pub enum Error {
         /// What was found there.
         found: String,
     },
+    /// A free-threaded CPython: its collector has another state altogether.
+    #[error("PID {pid} runs free-threaded CPython {version}, whose collector m5 does not read yet")]
+    FreeThreaded {
+        /// The pid.
+        pid: i32,
+        /// Its version.
+        version: crate::Version,
+    },
+    /// The interpreter has not been set up yet.
+    #[error("the interpreter of PID {pid} is still starting (or already ending); try again in a moment")]
+    Starting {
+        /// The pid.
+        pid: i32,
+    },
 }

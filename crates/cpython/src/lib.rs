@@ -3,11 +3,24 @@
 //! A wrong offset gives plausible numbers and no crash, so a layout is used only after the live process has
 //! confirmed it; a build that fits none is refused with what was found.
 
+mod confirm;
+mod decode;
+pub mod elf;
 mod error;
 mod find;
 mod gcstate;
+mod interpreter;
 pub mod layout;
+mod rings;
+mod symbols;
+mod version;
+mod version_text;
 
+pub use confirm::{Confidence, Origin};
 pub use error::{Error, Result};
 pub use find::{Found, find};
-pub use gcstate::{GcState, Generation, Interpreter, RingItem};
+pub use gcstate::{GC_SIZE_MAX, GcState, Generation, Population, decode_gc, decode_population};
+pub use interpreter::{Interpreter, Thread};
+pub use rings::{RING_BLOCK, RingItem, decode_rings};
+pub use symbols::symbols;
+pub use version::Version;

@@ -1,7 +1,7 @@
 //! The live truth: what m5 reads from outside against what `gc` says inside, on every interpreter found.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use m5_cpython::Interpreter;
+use m5_cpython::{Confidence, Error, Interpreter, Origin};
 use m5_target::Process;
 use m5_testkit::{Target, pythons};
 use std::process::Command;
@@ -40,8 +40,136 @@ fn counters_and_thresholds_agree_with_gc_inside() {
 }
 
 #[test]
-fn older_interpreters_and_other_programs_are_refused() {
+fn count_and_enabled_are_those_of_this_moment() {
+    let program = "
+import gc, sys
+gc.set_threshold(100000, 50, 70)
+kept = [[] for _ in range(5000)]
+gc.collect(0); gc.collect(0); gc.collect(1)
+kept += [[] for _ in range(1234)]
+print(*gc.get_count()[1:], flush=True)
+sys.stdin.readline(); gc.disable(); print('off', flush=True); sys.stdin.read()
+";
+    for python in pythons() {
+        let mut target = Target::start(&python, program);
+        let truth: Vec<i32> = target.numbers();
+        let process = Process::open(target.pid()).unwrap();
+        let interpreter = Interpreter::attach(&process).unwrap();
+        let state = interpreter.read().unwrap();
+        assert!(state.enabled, "{}", python.name);
+        assert!((1234..2000).contains(&state.generations[0].count), "{}: {state:?}", python.name);
+        let seen = [state.generations[1].count, state.generations[2].count];
+        assert_eq!(seen, truth[..], "{}", python.name);
+        target.say("");
+        target.line();
+        assert!(!interpreter.read().unwrap().enabled, "{}", python.name);
+    }
+}
+
+#[test]
+fn the_version_is_the_interpreters_own() {
+    let program = "import sys; print(sys.hexversion, flush=True); sys.stdin.read()";
+    for python in pythons() {
+        let mut target = Target::start(&python, program);
+        let truth: Vec<u32> = target.numbers();
+        let process = Process::open(target.pid()).unwrap();
+        let interpreter = Interpreter::attach(&process).unwrap();
+        assert_eq!(interpreter.version(&process).map(|v| v.0), Some(truth[0]), "{}", python.name);
+        assert_eq!(interpreter.confidence(), Confidence::Exact, "{}", python.name);
+        assert!(interpreter.origins().iter().any(|(n, o)| *n == "collecting" && *o != Origin::Table));
+    }
+}
+
+/// Three interpreters with thresholds of their own.
+const SUBINTERPRETERS: &str = "
+import gc, sys
+try: import _interpreters as subs
+except ImportError: import _xxsubinterpreters as subs
+run = getattr(subs, 'run_string', None) or subs.exec
+gc.set_threshold(701, 11, 13)
+ids = [subs.create(), subs.create()]
+for n, i in enumerate(ids):
+    code = f'import gc; gc.set_threshold({800 + n}, {20 + n}, {30 + n}); [gc.collect(0) for _ in range({3 + n})]'
+    run(i, code)
+print(*[int(i) for i in ids], flush=True)
+sys.stdin.readline()
+subs.destroy(ids[1])
+print('destroyed', flush=True)
+sys.stdin.read()
+";
+
+#[test]
+fn each_subinterpreter_has_a_collector_of_its_own() {
+    for python in pythons() {
+        let mut target = Target::start(&python, SUBINTERPRETERS);
+        let ids: Vec<i64> = target.numbers();
+        let process = Process::open(target.pid()).unwrap();
+        let main = Interpreter::attach(&process).unwrap();
+        let all = main.all().unwrap();
+        if python.minor() == (3, 8) {
+            assert_eq!(all.len(), 1, "{}", python.name);
+            continue;
+        }
+        let seen: Vec<i64> = all.iter().map(Interpreter::id).collect();
+        assert_eq!(seen, [0, ids[0], ids[1]], "{}", python.name);
+        let thresholds: Vec<Vec<i32>> =
+            all.iter().map(|i| i.read().unwrap().generations.iter().map(|g| g.threshold).collect()).collect();
+        assert_eq!(thresholds, [[701, 11, 13], [800, 20, 30], [801, 21, 31]], "{}", python.name);
+        target.say("");
+        target.line();
+        let seen: Vec<i64> = main.all().unwrap().iter().map(Interpreter::id).collect();
+        assert_eq!(seen, [0, ids[0]], "{}", python.name);
+    }
+}
+
+#[test]
+fn threads_are_listed_by_their_kernel_numbers() {
+    let program = "
+import sys, threading
+go = threading.Event()
+threads = [threading.Thread(target=go.wait, daemon=True) for _ in range(3)]
+for t in threads: t.start()
+print(*sorted(t.native_id for t in threading.enumerate()), flush=True)
+sys.stdin.read()
+";
+    for python in pythons() {
+        let mut target = Target::start(&python, program);
+        let truth: Vec<i32> = target.numbers();
+        let process = Process::open(target.pid()).unwrap();
+        let threads = Interpreter::attach(&process).unwrap().threads().unwrap();
+        assert_eq!(threads.len(), truth.len(), "{}", python.name);
+        if python.minor() >= (3, 11) {
+            let mut seen: Vec<i32> = threads.iter().map(|t| t.tid.unwrap()).collect();
+            seen.sort_unstable();
+            assert_eq!(seen, truth, "{}", python.name);
+        }
+    }
+}
+
+#[test]
+fn a_copied_and_deleted_executable_of_any_name_is_read() {
+    let dir = std::env::temp_dir().join(format!("m5 deleted {}", std::process::id()));
+    std::fs::create_dir_all(&dir).unwrap();
+    for python in pythons().iter().filter(|p| p.executable().is_some()) {
+        let copy = dir.join("engine");
+        std::fs::copy(python.executable().unwrap(), &copy).unwrap();
+        let mut command = Command::new(&copy);
+        let home = python.executable().unwrap().parent().unwrap().parent().unwrap();
+        let program = "import sys; print('ready', flush=True); sys.stdin.read()";
+        command.env("PYTHONHOME", home).args(["-S", "-c", program]);
+        let mut target = Target::spawn(command);
+        target.line();
+        std::fs::remove_file(&copy).unwrap();
+        let process = Process::open(target.pid()).unwrap();
+        let interpreter = Interpreter::attach(&process).unwrap();
+        assert!(interpreter.read().unwrap().enabled, "{}", python.name);
+    }
+    std::fs::remove_dir_all(&dir).unwrap();
+}
+
+#[test]
+fn other_programs_are_refused() {
     let cat = Target::spawn(Command::new("cat"));
     let process = Process::open(cat.pid()).unwrap();
-    assert!(matches!(Interpreter::attach(&process), Err(m5_cpython::Error::NotPython { .. })));
+    assert!(matches!(Interpreter::attach(&process), Err(Error::NotPython { .. })));
 }

@@ -12,4 +12,10 @@ pub enum Error {
     /// The kernel refused.
     #[error(transparent)]
     Target(#[from] m5_target::Error),
+    /// The source that was asked for cannot be had.
+    #[error("pauses cannot be watched: {0}")]
+    Obstacle(crate::Obstacle),
+    /// The source that was asked for does not exist in this build of CPython.
+    #[error("this CPython keeps no records of its collections: they came with 3.15")]
+    NoRecords,
 }

@@ -46,6 +46,8 @@ pub struct GenerationCoverage {
 pub struct Coverage {
     /// By generation.
     pub generations: [GenerationCoverage; 3],
+    /// Pauses in the stream whose generation is not known.
+    pub unlabelled: u64,
     /// Records known to be lost (overflow, throttling, overwritten).
     pub lost: u64,
     /// Nanoseconds during which the source was open.
@@ -58,7 +60,7 @@ impl Coverage {
     /// Pauses in the stream.
     #[must_use]
     pub fn seen(&self) -> u64 {
-        self.generations.iter().map(|g| g.seen).sum()
+        self.generations.iter().map(|g| g.seen).sum::<u64>() + self.unlabelled
     }
 
     /// Collections by the interpreter's counters.

@@ -1,8 +1,10 @@
 //! Picks the best source that the build and the machine allow, and says which and why.
 #![allow(unsafe_code)]
 
-use crate::{Coverage, GenerationCoverage, Pause, PauseSource, Result, SourceKind};
-use crate::{poll::PollSource, ring::RingSource};
+use crate::poll::PollSource;
+use crate::ring::RingSource;
+use crate::watch::{WatchSource, diagnose};
+use crate::{Choice, Coverage, Error, GenerationCoverage, Pause, PauseSource, Result, SourceKind};
 use m5_cpython::{GcState, Interpreter};
 use m5_target::Process;
 use std::time::Duration;
@@ -20,7 +22,8 @@ pub struct TraceOptions {
 
 /// A running trace of one process.
 pub struct Tracer {
-    source: Box<dyn PauseSource>,
+    source: Box<dyn PauseSource + Send>,
+    choice: Choice,
     reason: String,
 }
 
@@ -28,16 +31,10 @@ impl Tracer {
     /// Starts tracing.
     ///
     /// # Errors
-    /// Where the interpreter cannot be read.
+    /// Where the interpreter cannot be read, or the source that was asked for cannot be had.
     pub fn attach(process: &Process, interpreter: &Interpreter, options: &TraceOptions) -> Result<Self> {
-        let (interpreter, pid) = (interpreter.clone(), process.pid());
-        let ring = interpreter.rings()?.is_some() && options.source != Some(SourceKind::Poll);
-        let (source, reason): (Box<dyn PauseSource>, _) = if ring {
-            (Box::new(RingSource::new(interpreter, pid)?), "the interpreter records every pause")
-        } else {
-            (Box::new(PollSource::new(interpreter, pid)?), "no better source")
-        };
-        Ok(Self { source, reason: reason.to_owned() })
+        let (source, choice) = choose(process, interpreter, options)?;
+        Ok(Self { source, reason: choice.to_string(), choice })
     }
 
     /// How pauses are seen.
@@ -46,7 +43,13 @@ impl Tracer {
         self.source.kind()
     }
 
-    /// Why this source was chosen, in a few English words for a log; reports translate the kind instead.
+    /// Why this source was chosen.
+    #[must_use]
+    pub fn choice(&self) -> &Choice {
+        &self.choice
+    }
+
+    /// The same in a few English words for a log; reports translate the choice instead.
     #[must_use]
     pub fn reason(&self) -> &str {
         &self.reason
@@ -75,6 +78,34 @@ impl Tracer {
     pub fn coverage(&self) -> Coverage {
         self.source.coverage()
     }
+}
+
+fn choose(
+    process: &Process,
+    interpreter: &Interpreter,
+    options: &TraceOptions,
+) -> Result<(Box<dyn PauseSource + Send>, Choice)> {
+    let (interpreter, pid) = (interpreter.clone(), process.pid());
+    let records = interpreter.rings()?.is_some();
+    let asked = |source| Choice::Asked { source };
+    let watch = || WatchSource::new(process, vec![interpreter.clone()], options.children);
+    Ok(match options.source {
+        None if records => (Box::new(RingSource::new(interpreter, pid)?), Choice::Records),
+        None => match watch() {
+            Ok(source) => (Box::new(source), Choice::Best),
+            Err(error) => {
+                let obstacle = diagnose(error);
+                (Box::new(PollSource::new(interpreter, pid)?), Choice::Fallback { obstacle })
+            }
+        },
+        Some(SourceKind::Ring) if !records => return Err(Error::NoRecords),
+        Some(kind @ SourceKind::Ring) => (Box::new(RingSource::new(interpreter, pid)?), asked(kind)),
+        Some(kind @ SourceKind::Watchpoint) => {
+            let source = watch().map_err(|error| Error::Obstacle(diagnose(error)))?;
+            (Box::new(source), asked(kind))
+        }
+        Some(kind @ SourceKind::Poll) => (Box::new(PollSource::new(interpreter, pid)?), asked(kind)),
+    })
 }
 
 /// CLOCK_MONOTONIC, the clock of every pause.
@@ -109,6 +140,6 @@ impl Counts {
             seen: self.seen[g],
             happened: self.now[g].saturating_sub(self.start[g]),
         });
-        Coverage { generations, lost, open_ns: wall_ns, wall_ns }
+        Coverage { generations, lost, open_ns: wall_ns, wall_ns, ..Coverage::default() }
     }
 }

@@ -3,6 +3,44 @@
 //! Capture gives an image; the census turns the image into objects and edges ([`HeapGraph`]); everything
 //! after that (retained sizes, holders, diffs, files, exports) works on the graph alone and touches no process.
 
+mod anchor;
+mod capture;
+mod census;
+mod dict;
+mod diff;
+mod dominators;
+mod fd_holders;
+mod holders;
+mod huge;
+mod image;
 mod model;
+mod names;
+mod redact;
+mod retained;
+mod snapfile;
+mod snapshot;
+mod stored_names;
+#[cfg(test)]
+mod testing;
+mod text;
+mod tree;
 
+pub use anchor::{Anchor, HeapError};
+pub use capture::{Capture, CaptureOptions, CaptureReport, Method, capture};
+pub use census::Census;
+pub use diff::{Culprit, Diff, TypeGrowth, diff};
+pub use dominators::Dominators;
+pub use fd_holders::FdHolder;
+pub use holders::{
+    ByType, Cause, Class, Describer, Held, Holder, HolderGroup, PathTree, TypeHolders, cause, classes,
+    display_type, group_holders,
+};
+pub use image::{Image, NothingElse, ReadOnly, Segment};
 pub use model::{HeapGraph, Root, RootKind, TypeInfo};
+pub use names::{EdgeName, EdgeNamer, NoNames};
+pub use redact::{Redaction, is_plain_name};
+pub use retained::Retained;
+pub use snapfile::{SnapfileError, read_snapshot, read_snapshot_from, save_snapshot, write_snapshot};
+pub use snapshot::{Coverage, Snapshot, SnapshotInfo};
+pub use stored_names::StoredNames;
+pub use tree::MemoryTree;

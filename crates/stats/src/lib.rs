@@ -13,6 +13,6 @@ pub use leak_rule::{Chunk, LeakOutcome, LeakRule, leak_agreed, leak_per_iteratio
 pub use objectives::{Direction, Objective, ObjectivePatch, Objectives, ObjectivesPatch, Status, judge};
 pub use quantile::{Summary, median, quantile, rate, sorted, weighted_median};
 pub use verdict::{
-    Assessment, Confirmation, Forecast, Options, Point, Reason, Series, TimeToLimit, Verdict, assess, assess_with,
-    benjamini_hochberg, rates,
+    Assessment, Confirmation, Forecast, Options, Point, Reason, Series, TimeToLimit, Verdict, assess,
+    assess_with, benjamini_hochberg, rates,
 };

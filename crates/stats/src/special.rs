@@ -82,8 +82,8 @@ pub(crate) fn normal_quantile(p: f64) -> f64 {
 /// P(Z < z) for the standard normal, to 2e-7 (Abramowitz and Stegun 26.2.17): fast, for mixtures of many.
 pub(crate) fn normal_below(z: f64) -> f64 {
     let k = 1.0 / (1.0 + 0.231_641_9 * z.abs());
-    let series = 0.319_381_530
-        + k * (-0.356_563_782 + k * (1.781_477_937 + k * (-1.821_255_978 + k * 1.330_274_429)));
+    let series =
+        0.319_381_530 + k * (-0.356_563_782 + k * (1.781_477_937 + k * (-1.821_255_978 + k * 1.330_274_429)));
     let tail = (-0.5 * z * z).exp() / (2.0 * std::f64::consts::PI).sqrt() * k * series;
     if z >= 0.0 { 1.0 - tail } else { tail }
 }

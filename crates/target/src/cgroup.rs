@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Memory of the cgroup that holds the process; bytes.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Cgroup {
     /// 1 or 2.
     pub version: u8,
@@ -15,6 +15,12 @@ pub struct Cgroup {
     pub peak_bytes: Option<u64>,
     /// Limit; `None` where there is none.
     pub max_bytes: Option<u64>,
+    /// Share of the last 10 s in which some task waited for memory, percent (version 2 with pressure counting).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pressure_some_percent: Option<f64>,
+    /// The same for all tasks at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pressure_full_percent: Option<f64>,
 }
 
 /// Version 1 says "no limit" with a number near 2⁶³.
@@ -36,15 +42,20 @@ impl Cgroup {
             current_bytes: number(&dir.join("memory.usage_in_bytes")),
             peak_bytes: number(&dir.join("memory.max_usage_in_bytes")),
             max_bytes: number(&dir.join("memory.limit_in_bytes")).filter(|n| *n < V1_UNLIMITED),
+            pressure_some_percent: None,
+            pressure_full_percent: None,
         }
     }
 
     fn v2(dir: &Path) -> Self {
+        let pressure = fs::read_to_string(dir.join("memory.pressure")).unwrap_or_default();
         Self {
             version: 2,
             current_bytes: number(&dir.join("memory.current")),
             peak_bytes: number(&dir.join("memory.peak")),
             max_bytes: number(&dir.join("memory.max")),
+            pressure_some_percent: avg10(&pressure, "some"),
+            pressure_full_percent: avg10(&pressure, "full"),
         }
     }
 }
@@ -64,6 +75,12 @@ fn existing(root: &Path, path: &str) -> Option<PathBuf> {
     [full, root.to_owned()].into_iter().find(|p| p.is_dir())
 }
 
+/// `some avg10=1.25 avg60=…`
+fn avg10(pressure: &str, line: &str) -> Option<f64> {
+    let line = pressure.lines().find_map(|l| l.strip_prefix(line))?;
+    line.split_whitespace().find_map(|w| w.strip_prefix("avg10="))?.parse().ok()
+}
+
 fn number(path: &Path) -> Option<u64> {
     fs::read_to_string(path).ok()?.trim().parse().ok()
 }
@@ -79,8 +96,14 @@ mod tests {
         fs::create_dir_all(&dir).unwrap();
         fs::write(dir.join("memory.current"), "123\n").unwrap();
         fs::write(dir.join("memory.max"), "max\n").unwrap();
+        fs::write(
+            dir.join("memory.pressure"),
+            "some avg10=1.25 avg60=0.00 total=9\nfull avg10=0.50 total=1\n",
+        )
+        .unwrap();
         let got = Cgroup::read("0::/a/b\n", &root).unwrap();
         fs::remove_dir_all(&root).unwrap();
         assert_eq!((got.version, got.current_bytes, got.max_bytes), (2, Some(123), None));
+        assert_eq!((got.pressure_some_percent, got.pressure_full_percent), (Some(1.25), Some(0.5)));
     }
 }

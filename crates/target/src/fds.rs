@@ -21,6 +21,21 @@ pub enum FdKind {
     Memfd,
 }
 
+impl FdKind {
+    /// Its name in documents.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::File => "file",
+            Self::Socket => "socket",
+            Self::Pipe => "pipe",
+            Self::Eventpoll => "eventpoll",
+            Self::Anon => "anon",
+            Self::Memfd => "memfd",
+        }
+    }
+}
+
 /// Descriptors counted.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct FdCounts {

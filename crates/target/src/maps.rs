@@ -3,7 +3,7 @@
 use crate::{Error, Result};
 
 /// One mapping.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Mapping {
     /// First address.
     pub start: u64,
@@ -13,6 +13,14 @@ pub struct Mapping {
     pub offset: u64,
     /// Whether it may be executed.
     pub executable: bool,
+    /// Whether it may be read.
+    pub readable: bool,
+    /// Whether it may be written.
+    pub writable: bool,
+    /// Whether writes are seen by others that map the same.
+    pub shared: bool,
+    /// Inode of the file; 0 for anonymous memory.
+    pub inode: u64,
     /// File or pseudo name (`[heap]`), empty for anonymous memory.
     pub path: String,
 }
@@ -35,12 +43,16 @@ fn parse_line(line: &str) -> Option<Mapping> {
     let (start, end) = word().split_once('-')?;
     let perms = word();
     let offset = u64::from_str_radix(word(), 16).ok()?;
-    let (_dev, _inode) = (word(), word());
+    let (_dev, inode) = (word(), word());
     Some(Mapping {
         start: u64::from_str_radix(start, 16).ok()?,
         end: u64::from_str_radix(end, 16).ok()?,
         offset,
         executable: perms.contains('x'),
+        readable: perms.starts_with('r'),
+        writable: perms.contains('w'),
+        shared: perms.ends_with('s'),
+        inode: inode.parse().ok()?,
         path: rest.to_owned(),
     })
 }

@@ -1,8 +1,8 @@
 //! One process by pid and start time: every reading goes through here, below an injectable `/proc`.
 
 use crate::{
-    Cgroup, ConnectionGroup, Error, FdCounts, Identity, LiveMemory, Mapping, Result, Rollup, SocketTable,
-    Stat, Status, parse_maps,
+    Cgroup, ConnectionGroup, Error, FdCounts, Identity, LiveMemory, MappedMemory, Mapping, Result, Rollup,
+    SocketTable, Stat, Status, parse_maps, parse_smaps,
 };
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -43,6 +43,46 @@ impl Process {
         let mut pids: Vec<i32> = dir.filter_map(|e| e.ok()?.file_name().to_str()?.parse().ok()).collect();
         pids.sort_unstable();
         Ok(pids)
+    }
+
+    /// The processes below one, children before their own children.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where `/proc` cannot be listed.
+    pub fn descendants(pid: i32) -> Result<Vec<i32>> {
+        let parent = |p: i32| Some((p, Self::open(p).ok()?.stat().ok()?.ppid));
+        let parents: Vec<(i32, i32)> = Self::all_pids()?.into_iter().filter_map(parent).collect();
+        let (mut found, mut next) = (vec![pid], 0);
+        while let Some(above) = found.get(next).copied() {
+            found.extend(parents.iter().filter(|(p, up)| *up == above && *p != pid).map(|(p, _)| *p));
+            next += 1;
+        }
+        found.remove(0);
+        Ok(found)
+    }
+
+    /// Its children. Without the kernel's own list (`CONFIG_PROC_CHILDREN`) every process is asked.
+    ///
+    /// # Errors
+    /// As the kernel says.
+    pub fn children(&self) -> Result<Vec<i32>> {
+        let mut found = Vec::new();
+        for tid in self.threads()? {
+            match fs::read_to_string(self.path(&format!("task/{tid}/children"))) {
+                Ok(text) => found.extend(text.split_whitespace().filter_map(|pid| pid.parse::<i32>().ok())),
+                // The main thread is there while the process is: what is missing is the kernel's list.
+                Err(_) if tid == self.pid() && self.alive() => {
+                    let is_child = |pid: &i32| {
+                        Self::open_at(&self.proc_root, *pid)
+                            .and_then(|p| p.stat())
+                            .is_ok_and(|s| s.ppid == self.pid())
+                    };
+                    return Ok(Self::all_pids()?.into_iter().filter(is_child).collect());
+                }
+                Err(_) => {}
+            }
+        }
+        Ok(found)
     }
 
     /// Pid and start time.
@@ -106,13 +146,27 @@ impl Process {
     /// # Errors
     /// As the kernel says.
     pub fn fds(&self) -> Result<FdCounts> {
-        let dir = self.path("fd");
-        let entries = fs::read_dir(&dir).map_err(|e| Error::from_io(self.pid(), "fd", e))?;
         let mut counts = FdCounts::default();
-        for link in entries.flatten().filter_map(|e| fs::read_link(e.path()).ok()) {
-            counts.add(&link.to_string_lossy());
-        }
+        self.fd_links()?.iter().for_each(|link| counts.add(link));
         Ok(counts)
+    }
+
+    /// What each descriptor refers to, as the kernel words it.
+    ///
+    /// # Errors
+    /// As the kernel says.
+    pub fn fd_links(&self) -> Result<Vec<String>> {
+        let entries = fs::read_dir(self.path("fd")).map_err(|e| Error::from_io(self.pid(), "fd", e))?;
+        let links = entries.flatten().filter_map(|e| fs::read_link(e.path()).ok());
+        Ok(links.map(|link| link.to_string_lossy().into_owned()).collect())
+    }
+
+    /// Memory by mapping, from `/proc/PID/smaps`: dear, see [`Process::rollup`].
+    ///
+    /// # Errors
+    /// As the kernel says.
+    pub fn mapped_memory(&self) -> Result<Vec<MappedMemory>> {
+        Ok(parse_smaps(&self.text("smaps")?))
     }
 
     /// TCP connections by state and peer, of these socket inodes.
@@ -120,12 +174,20 @@ impl Process {
     /// # Errors
     /// As the kernel says.
     pub fn connections(&self, inodes: &[u64]) -> Result<Vec<ConnectionGroup>> {
+        Ok(self.socket_table()?.groups(inodes))
+    }
+
+    /// The TCP sockets of its network namespace.
+    ///
+    /// # Errors
+    /// As the kernel says.
+    pub fn socket_table(&self) -> Result<SocketTable> {
         let mut table = SocketTable::default();
         table.add(&self.text("net/tcp")?);
         if let Ok(v6) = self.text("net/tcp6") {
             table.add(&v6);
         }
-        Ok(table.groups(inodes))
+        Ok(table)
     }
 
     /// The memory cgroup, where one can be read.
@@ -158,7 +220,7 @@ impl Process {
         Ok(dir.filter_map(|e| e.ok()?.file_name().to_str()?.parse().ok()).collect())
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.proc_root.join(self.identity.pid.to_string()).join(name)
     }
 

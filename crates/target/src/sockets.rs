@@ -1,12 +1,14 @@
 //! TCP sockets by state and peer, from the target's own network namespace.
 
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// One line of `/proc/PID/net/tcp` or `tcp6`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TcpSocket {
+    /// This end's port.
+    pub port: u16,
     /// The other end.
     pub peer: SocketAddr,
     /// State by its usual name (`ESTABLISHED`, `CLOSE_WAIT`…).
@@ -18,7 +20,7 @@ pub struct TcpSocket {
 pub struct ConnectionGroup {
     /// State by its usual name.
     pub state: String,
-    /// Peer as `address:port`; empty for listening sockets.
+    /// Peer as `address:port`, `address:*` where it connected to us; empty for listening sockets.
     pub peer: String,
     /// How many.
     pub count: u64,
@@ -34,12 +36,19 @@ impl SocketTable {
         self.0.extend(text.lines().skip(1).filter_map(line));
     }
 
-    /// Groups the sockets with these inodes by state and peer.
+    /// Groups the sockets with these inodes by state and peer. Those that were accepted on a listening port
+    /// share their peer's address whatever its port: a client picks a new one each time.
     #[must_use]
     pub fn groups(&self, inodes: &[u64]) -> Vec<ConnectionGroup> {
         let mut groups: BTreeMap<(&str, String), u64> = BTreeMap::new();
+        let listening: BTreeSet<u16> =
+            self.0.values().filter(|s| s.state == "LISTEN").map(|s| s.port).collect();
         for socket in inodes.iter().filter_map(|inode| self.0.get(inode)) {
-            let peer = if socket.state == "LISTEN" { String::new() } else { socket.peer.to_string() };
+            let peer = match socket.state {
+                "LISTEN" => String::new(),
+                _ if listening.contains(&socket.port) => format!("{}:*", host(socket.peer.ip())),
+                _ => socket.peer.to_string(),
+            };
             *groups.entry((socket.state, peer)).or_default() += 1;
         }
         groups
@@ -68,8 +77,16 @@ const STATES: [&str; 13] = [
 fn line(text: &str) -> Option<(u64, TcpSocket)> {
     let fields: Vec<&str> = text.split_whitespace().collect();
     let state = usize::from_str_radix(fields.get(3)?, 16).ok()?;
-    let socket = TcpSocket { peer: address(fields.get(2)?)?, state: STATES.get(state).copied()? };
+    let (port, peer) = (address(fields.get(1)?)?.port(), address(fields.get(2)?)?);
+    let socket = TcpSocket { port, peer, state: STATES.get(state).copied()? };
     Some((fields.get(9)?.parse().ok()?, socket))
+}
+
+fn host(ip: IpAddr) -> String {
+    match ip {
+        IpAddr::V4(ip) => ip.to_string(),
+        IpAddr::V6(ip) => format!("[{ip}]"),
+    }
 }
 
 /// The kernel prints each 32-bit word of an address in host order.

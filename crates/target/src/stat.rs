@@ -20,6 +20,8 @@ pub struct Stat {
     pub user_ticks: u64,
     /// CPU in the kernel, clock ticks.
     pub system_ticks: u64,
+    /// Threads.
+    pub threads: u64,
     /// Start, clock ticks since boot.
     pub start_ticks: u64,
 }
@@ -82,6 +84,7 @@ impl Stat {
             major_faults: number(9)?,
             user_ticks: number(11)?,
             system_ticks: number(12)?,
+            threads: number(17)?,
             start_ticks: number(19)?,
         })
     }

@@ -23,6 +23,15 @@ impl Python {
         command
     }
 
+    /// The file itself, where it is started without a chroot.
+    #[must_use]
+    pub fn executable(&self) -> Option<&Path> {
+        match self.command.as_slice() {
+            [file] => Some(Path::new(file)),
+            _ => None,
+        }
+    }
+
     /// Major and minor version.
     #[must_use]
     pub fn minor(&self) -> (u32, u32) {
@@ -63,14 +72,22 @@ pub fn pythons() -> Vec<Python> {
     found
 }
 
-/// Debian roots, each named `debian-3.Y`, in `$M5_INTERPRETERS` or the cache; started by chroot (needs root).
+/// Enters the root `$1` with its `/proc` in a mount namespace of its own, so that nothing stays mounted.
+const ENTER: &str = r#"r=$1; shift; mount -t proc proc "$r/proc" && exec chroot "$r" "$@""#;
+
+/// Debian roots, each named `debian-3.Y` or `debian-3.Y-suite`, in `$M5_INTERPRETERS` or the cache.
 fn unpacked(home: &Path) -> Vec<Python> {
     let dir = std::env::var_os("M5_INTERPRETERS")
         .map_or_else(|| home.join(".cache/m5/interpreters"), PathBuf::from);
     let start = |root: PathBuf| {
         let name = root.file_name()?.to_str()?.to_owned();
-        let python = format!("/usr/bin/python{}", name.strip_prefix("debian-")?);
-        Python::probe(format!("{name} (chroot)"), vec!["chroot".into(), root.into(), python.into()])
+        let version = name.strip_prefix("debian-")?.split('-').next()?;
+        let python = OsString::from(format!("/usr/bin/python{version}"));
+        let mut with_proc: Vec<OsString> = ["unshare", "--mount", "sh", "-c", ENTER].map(Into::into).into();
+        with_proc.extend(["sh".into(), root.clone().into(), python.clone()]);
+        let plain = vec!["chroot".into(), root.into(), python];
+        Python::probe(format!("{name} (chroot)"), with_proc)
+            .or_else(|| Python::probe(format!("{name} (chroot, no /proc)"), plain))
     };
     children(&dir).into_iter().filter_map(start).collect()
 }

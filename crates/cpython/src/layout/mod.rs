@@ -1,11 +1,14 @@
 //! Layouts as data: where each version keeps its interpreters and its collector's fields.
 //!
-//! Offsets were taken with `offsetof` from each version's internal headers and are confirmed against the
-//! live process before use (see [`crate::Interpreter::attach`]).
+//! Offsets are taken with `offsetof` from each version's internal headers (`layouts/generate.py`) and are
+//! confirmed against the live process before use (see [`crate::Interpreter::attach`]).
 
-mod tables;
+mod generated;
+pub mod objects;
+mod published;
 
-pub use tables::TABLES;
+pub use generated::TABLES;
+pub use published::{Debugger, Published, PublishedAt};
 
 /// How a build keeps the statistics of its collections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,29 +43,69 @@ pub enum Collector {
     Incremental,
 }
 
-/// One verified layout.
+/// One verified layout: what all of its builds have in common.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Layout {
     /// Name for people and documents, `3.11` for instance.
     pub name: &'static str,
-    /// Sizes of `_PyRuntime` that builds of this layout were seen with.
+    /// Minor version, 11 for instance.
+    pub minor: u32,
+    /// Versions whose headers (or live processes) gave this layout.
+    pub builds: &'static [&'static str],
+    /// Sizes of `_PyRuntime` of these builds.
     pub runtime_sizes: &'static [u64],
+    /// Offset of `interpreters.head` in the runtime.
+    pub interpreters_head: u64,
     /// Offset of `interpreters.main` in the runtime.
     pub interpreters_main: u64,
+    /// Offset of the pointer to the next (older) interpreter.
+    pub interp_next: u64,
+    /// Offset of an interpreter's number.
+    pub interp_id: u64,
+    /// Offset of the pointer to the newest thread state, in the interpreter.
+    pub threads_head: u64,
+    /// Offset of the pointer to the main thread's state, in the interpreter.
+    pub threads_main: Option<u64>,
+    /// Offset of the pointer to the next thread state, in a thread state.
+    pub thread_next: u64,
+    /// Offset of the thread's pthread identifier.
+    pub thread_id: u64,
+    /// Offset of the thread's kernel number.
+    pub native_thread_id: Option<u64>,
     /// Offset of the collector's state.
     pub gc: GcAt,
-    /// Offset of `enabled`.
+    /// Its size.
+    pub gc_size: u64,
+    /// Offset of `enabled`; what follows are offsets in the collector's state too.
     pub enabled: u64,
+    /// Offset of `debug`.
+    pub debug: u64,
     /// Offset of generation 0's list head; the others follow every 24 bytes.
     pub generations: u64,
     /// Offset of the pointer to generation 0, where the build has one: the self-check.
     pub generation0: Option<u64>,
+    /// Offset of the permanent generation (`gc.freeze`).
+    pub permanent: u64,
     /// Offset of `collecting`.
     pub collecting: u64,
+    /// Offset of the pointer to the list `gc.garbage`.
+    pub garbage: u64,
+    /// Offset of the pointer to the list `gc.callbacks`.
+    pub callbacks: u64,
+    /// Offset of the number of objects that survived the last full collection.
+    pub long_lived_total: Option<u64>,
+    /// Offset of the number of objects that wait for their first full collection.
+    pub long_lived_pending: Option<u64>,
+    /// Offset of the number of live objects.
+    pub heap_size: Option<u64>,
+    /// Offset of the pointer to the Python frame that started the collection.
+    pub frame: Option<u64>,
     /// Where the statistics are.
     pub stats: Stats,
     /// How collections are organised.
     pub collector: Collector,
+    /// Where the build publishes offsets of its own.
+    pub published: Option<PublishedAt>,
 }
 
 /// A generation holds its list head (16 bytes), threshold and count (4 each).
@@ -71,9 +114,3 @@ pub const GENERATION_SIZE: u64 = 24;
 pub const THRESHOLD: u64 = 16;
 /// Offset of the count in a generation.
 pub const COUNT: u64 = 20;
-
-/// Layouts that may fit a build, the ones whose runtime size is known first.
-#[must_use]
-pub fn candidates(runtime_size: u64) -> Vec<&'static Layout> {
-    TABLES.iter().filter(|l| l.runtime_sizes.contains(&runtime_size)).collect()
-}

@@ -210,7 +210,11 @@ impl Blocks {
         let load = self.load.as_ref()?;
         let n = load.len() as f64;
         let mean = self.x.iter().sum::<f64>() / n;
-        let (xl, xx) = self.x.iter().zip(load).fold((0.0, 0.0), |(xl, xx), (x, l)| (xl + (x - mean) * l, xx + (x - mean).powi(2)));
+        let (xl, xx) = self
+            .x
+            .iter()
+            .zip(load)
+            .fold((0.0, 0.0), |(xl, xx), (x, l)| (xl + (x - mean) * l, xx + (x - mean).powi(2)));
         let steady = xl / (xx * n).sqrt();
         (steady.abs() > STEADY).then_some(self.load_spread * xl / xx)
     }

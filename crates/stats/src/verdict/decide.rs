@@ -92,7 +92,8 @@ impl Judged {
         let future = ahead(&self.fits, &self.shapes, 1.0 + DAY / seconds);
         let value = |q| future.quantile(q).map(|v| v * level);
         let now = ahead(&self.fits, &self.shapes, 1.0).quantile(0.5).map(|v| v * level);
-        let forecast = || Some(Forecast { value: value(0.5)?, low: value(0.05)?.max(0.0), high: value(0.95)? });
+        let forecast =
+            || Some(Forecast { value: value(0.5)?, low: value(0.05)?.max(0.0), high: value(0.95)? });
         let verdict = self.verdict(options);
         let mut a = Assessment {
             verdict,

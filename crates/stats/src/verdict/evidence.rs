@@ -146,7 +146,8 @@ impl<'a> Problem<'a> {
         let y = whitener.apply(&self.blocks.y);
         let free = model.columns().iter().filter_map(|id| self.free.get(usize::from(*id)));
         let x: Vec<Vec<f64>> = self.fixed.iter().chain(free).map(|c| whitener.apply(c)).collect();
-        let inverse = inverse(&x.iter().map(|a| x.iter().map(|b| dot(a, b)).collect()).collect::<Vec<Vec<f64>>>())?;
+        let inverse =
+            inverse(&x.iter().map(|a| x.iter().map(|b| dot(a, b)).collect()).collect::<Vec<Vec<f64>>>())?;
         let xy: Vec<f64> = x.iter().map(|c| dot(c, &y)).collect();
         let beta: Vec<f64> = inverse.iter().map(|row| dot(row, &xy)).collect();
         let rss = (dot(&y, &y) - dot(&beta, &xy)).max(0.0) + self.rounding;
@@ -154,7 +155,17 @@ impl<'a> Problem<'a> {
         let variance = rss / dof;
         let covariance = inverse.into_iter().map(|r| r.into_iter().map(|v| v * variance).collect()).collect();
         let loaded = self.blocks.load.is_some();
-        Some(Fit { weight, class: model.class, model: *model, beta, covariance, variance, dof, fixed: self.fixed.len(), loaded })
+        Some(Fit {
+            weight,
+            class: model.class,
+            model: *model,
+            beta,
+            covariance,
+            variance,
+            dof,
+            fixed: self.fixed.len(),
+            loaded,
+        })
     }
 }
 

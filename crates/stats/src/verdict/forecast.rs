@@ -100,8 +100,12 @@ impl Fit {
         if x > 1.0 {
             // Where a rhythm or the load will stand is unknown: anywhere.
             let swings = self.model.columns().iter().map(|id| shapes.columns.get(usize::from(*id)));
-            let swings = (0..self.fixed).map(|i| i == 1 && self.loaded).chain(swings.map(|c| c.is_some_and(|c| c.swings())));
-            for (i, ((r, b), _)) in row.iter_mut().zip(&self.beta).zip(swings).enumerate().filter(|(_, (_, s))| *s) {
+            let swings = (0..self.fixed)
+                .map(|i| i == 1 && self.loaded)
+                .chain(swings.map(|c| c.is_some_and(|c| c.swings())));
+            for (i, ((r, b), _)) in
+                row.iter_mut().zip(&self.beta).zip(swings).enumerate().filter(|(_, (_, s))| *s)
+            {
                 *r = 0.0;
                 // What the load did in the window is the least it may do later.
                 swing += b * b * if i == 1 && self.loaded { 4.0 } else { 1.0 };

@@ -39,7 +39,8 @@ pub(super) fn find(run: &[Point], blocks: usize) -> Option<Saw> {
         return None;
     }
     let blind = blind(run, &resets, period);
-    let mut saw = Saw { resets, width: 0.6 * seconds / run.len() as f64, blind, period, by_share: false, height: 0.0 };
+    let mut saw =
+        Saw { resets, width: 0.6 * seconds / run.len() as f64, blind, period, by_share: false, height: 0.0 };
     let by_time = saw.fit(&cells);
     saw.by_share = true;
     let by_share = saw.fit(&cells);
@@ -167,7 +168,8 @@ fn resets(cells: &[Point]) -> Option<Vec<f64>> {
         if d > 0.0 {
             jumps += 1;
         } else {
-            let steepest = (i..(i + run + 1).min(changes.len())).min_by(|a, b| changes[*a].total_cmp(&changes[*b]))?;
+            let steepest =
+                (i..(i + run + 1).min(changes.len())).min_by(|a, b| changes[*a].total_cmp(&changes[*b]))?;
             let deepest = over_two[i..i + run].iter().copied().reduce(f64::min)?;
             drops.push((0.5 * (cells[steepest].t + cells[steepest + 1].t), -deepest));
         }

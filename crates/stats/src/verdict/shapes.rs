@@ -118,7 +118,12 @@ impl Shapes {
             all
         };
         let ramped = |sets: Vec<Vec<u16>>| {
-            sets.into_iter().map(|mut set| { set.push(ramp); set }).collect::<Vec<_>>()
+            sets.into_iter()
+                .map(|mut set| {
+                    set.push(ramp);
+                    set
+                })
+                .collect::<Vec<_>>()
         };
         let rhythms: Vec<Vec<u16>> = rhythm.iter().map(|r| r.to_vec()).collect();
         s.family(Class::Flat, 0.30, vec![vec![]]);

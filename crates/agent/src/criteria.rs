@@ -1,0 +1,124 @@
+//! The objectives held against derived figures. Only what was measured can pass.
+
+use crate::derive::growth_24h;
+use m5_report::doc::{Criterion, Derived, GcFigures, Lack, ProcessRecord};
+use m5_stats::{Assessment, Objective, Objectives, Status, Verdict, judge};
+
+/// Every objective of a running process, in the order of a report.
+#[must_use]
+pub fn judge_all(process: &ProcessRecord, d: &Derived, o: &Objectives) -> Vec<Criterion> {
+    let rss = d.growth.get("rss");
+    let slope = rss.and_then(|a| Some((a.slope?, [a.slope_low?, a.slope_high?])));
+    let mut all = vec![
+        plain("rss_peak_bytes", d.memory.peak_rss_bytes, &o.rss_peak_bytes, Lack::NotReadable),
+        estimate("growth_bytes_per_second", slope, rss, &o.growth_bytes_per_second),
+        estimate("growth_24h_ratio", rss.and_then(growth_24h), rss, &o.growth_24h_ratio),
+        pause_p95(process, d, &o.gc_pause_p95_seconds),
+    ];
+    let per_second = |g: usize| d.gc.as_ref().and_then(|gc| gc.generations[g].per_second);
+    let unread = if process.interpreter.is_some() { TOO_SHORT } else { Lack::InterpreterUnread };
+    let rates = [
+        ("gc_gen0_per_second", &o.gc_gen0_per_second),
+        ("gc_gen1_per_second", &o.gc_gen1_per_second),
+        ("gc_gen2_per_second", &o.gc_gen2_per_second),
+    ];
+    all.extend(rates.into_iter().enumerate().map(|(g, (name, o))| plain(name, per_second(g), o, unread)));
+    all.extend([
+        plain("open_fds", d.fds.map(|l| l.max), &o.open_fds, Lack::NotReadable),
+        plain("fd_growth", d.fd_growth, &o.fd_growth, TOO_SHORT),
+        plain("connections", d.connections.map(|l| l.p50), &o.connections, Lack::NotReadable),
+    ]);
+    all
+}
+
+const TOO_SHORT: Lack = Lack::TooShort { wait_seconds: None };
+
+/// A measured value.
+fn plain(name: &str, value: Option<f64>, objective: &Objective, lack: Lack) -> Criterion {
+    let status = judge(value, objective);
+    Criterion {
+        name: name.to_owned(),
+        value,
+        status,
+        objective: *objective,
+        lack: (status == Status::NotMeasured).then_some(lack),
+        interval: None,
+    }
+}
+
+/// A value that is estimated: it passes where its best guess does, and is missed only where the verdict is
+/// growth or its whole interval misses.
+fn estimate(
+    name: &str,
+    value: Option<(f64, [f64; 2])>,
+    assessment: Option<&Assessment>,
+    objective: &Objective,
+) -> Criterion {
+    let wait_seconds = assessment.and_then(|a| a.wait_seconds);
+    let judged = assessment.is_some_and(|a| a.verdict != Verdict::Insufficient);
+    let mut criterion =
+        plain(name, value.filter(|_| judged).map(|v| v.0), objective, Lack::TooShort { wait_seconds });
+    criterion.interval = value.filter(|_| judged).map(|v| v.1);
+    let missed = matches!(criterion.status, Status::Warn | Status::Fail);
+    let growing = assessment.is_some_and(|a| a.verdict == Verdict::Growing);
+    let low = criterion.interval.map(|i| i[0]);
+    if missed && !growing && judge(low, objective) == Status::Ok {
+        (criterion.status, criterion.lack) = (Status::NotMeasured, Some(Lack::Inconclusive));
+    }
+    criterion
+}
+
+/// No collection, counted exactly, is no pause that was too long.
+fn pause_p95(process: &ProcessRecord, d: &Derived, objective: &Objective) -> Criterion {
+    let name = "gc_pause_p95_seconds";
+    let value = d.gc.as_ref().and_then(|gc| gc.pauses).map(|p| p.p95);
+    let lack = match &d.gc {
+        _ if process.interpreter.is_none() => Lack::InterpreterUnread,
+        Some(GcFigures { source: Some(_), happened: 0, seen: 0, .. }) => {
+            let status = Status::Ok;
+            let lack = Some(Lack::NoCollections);
+            return Criterion { status, lack, ..plain(name, None, objective, Lack::NoCollections) };
+        }
+        Some(GcFigures { bounded: true, .. }) if value.is_some() => {
+            return Criterion { lack: Some(Lack::LowerBound), ..plain(name, value, objective, TOO_SHORT) };
+        }
+        Some(GcFigures { source: Some(_), .. }) | None => TOO_SHORT,
+        Some(_) => Lack::NotTraced,
+    };
+    plain(name, value, objective, lack)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use m5_stats::Forecast;
+
+    fn assessment(verdict: Verdict, guess: f64, low: f64) -> Assessment {
+        Assessment {
+            verdict,
+            level: Some(100.0),
+            slope: Some(guess),
+            slope_low: Some(low),
+            slope_high: Some(guess),
+            forecast_24h: Some(Forecast { value: 100.0, low: 100.0, high: 100.0 }),
+            observed_seconds: 60.0,
+            wait_seconds: Some(30.0),
+        }
+    }
+
+    fn status(verdict: Verdict, guess: f64, low: f64) -> (Status, Option<Lack>) {
+        let a = assessment(verdict, guess, low);
+        let c = estimate("x", Some((guess, [low, guess])), Some(&a), &Objective::below(10.0, Some(20.0)));
+        (c.status, c.lack)
+    }
+
+    #[test]
+    fn an_estimate_passes_or_is_missed_only_on_evidence() {
+        assert_eq!(status(Verdict::Flat, 5.0, -1.0), (Status::Ok, None));
+        assert_eq!(status(Verdict::Flat, 15.0, -1.0), (Status::NotMeasured, Some(Lack::Inconclusive)));
+        assert_eq!(status(Verdict::Flat, 15.0, 12.0), (Status::Warn, None));
+        assert_eq!(status(Verdict::Growing, 15.0, -1.0), (Status::Warn, None));
+        let short = Lack::TooShort { wait_seconds: Some(30.0) };
+        assert_eq!(status(Verdict::Insufficient, 5.0, 4.0), (Status::NotMeasured, Some(short)));
+    }
+}

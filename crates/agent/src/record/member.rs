@@ -1,0 +1,308 @@
+//! One process of a recording: its open files, its interpreter, its tracer, and what was recorded so far.
+
+use super::pace::Pace;
+use super::redact;
+use m5_cpython::{GcState, Interpreter};
+use m5_gc::{Pause, TraceOptions, Tracer};
+use m5_report::doc::{self, ConnectionsAt, PauseLog, ProcessRecord, RollupAt, Sample, Samples, Unread};
+use m5_target::{
+    ConnectionGroup, FdCounts, FdKind, Process, Reading, Sampler, SocketTables, boot_unix_seconds,
+    monotonic_ns, ticks_per_second,
+};
+use std::time::Duration;
+
+/// Rounds in which an interpreter that is not there yet (a child before its exec) is looked for again.
+const ATTEMPTS: u32 = 5;
+/// Groups of connections kept in one entry, the largest first.
+const GROUPS: usize = 200;
+
+pub(super) struct Member {
+    sampler: Sampler,
+    interpreter: Option<Interpreter>,
+    attempts: u32,
+    tracing: Option<TraceOptions>,
+    tracer: Option<Tracer>,
+    drained: Vec<Pause>,
+    rollup: Pace,
+    record: ProcessRecord,
+    connections: Vec<ConnectionGroup>,
+    ticks: f64,
+}
+
+impl Member {
+    /// Opens a process. An interpreter that cannot be read leaves the figures of the process.
+    pub(super) fn open(process: &Process, tracing: &Option<TraceOptions>) -> m5_target::Result<Self> {
+        let sampler = Sampler::open(process)?;
+        let (stat, status) = (process.stat()?, process.status().unwrap_or_default());
+        let ticks = ticks_per_second();
+        let record = ProcessRecord {
+            identity: process.identity(),
+            ppid: stat.ppid,
+            uid: status.uid,
+            started_unix_seconds: boot_unix_seconds() + stat.start_ticks as f64 / ticks,
+            command: redact(&process.command().unwrap_or_default()),
+            exited: false,
+            interpreter: None,
+            unread: None,
+            cgroup: None,
+            samples: Samples::default(),
+            rollups: Vec::new(),
+            connections: Vec::new(),
+            pauses: None,
+            derived: None,
+            criteria: Vec::new(),
+        };
+        let mut member = Self {
+            sampler,
+            interpreter: None,
+            attempts: ATTEMPTS,
+            tracing: *tracing,
+            tracer: None,
+            drained: Vec::new(),
+            // The kernel holds the target's mmap lock while it counts: a ten-thousandth of the time at most.
+            rollup: Pace::new(60.0, 10_000.0),
+            record,
+            connections: Vec::new(),
+            ticks,
+        };
+        member.attach();
+        Ok(member)
+    }
+
+    pub(super) fn pid(&self) -> i32 {
+        self.record.identity.pid
+    }
+
+    pub(super) fn running(&self) -> bool {
+        !self.record.exited
+    }
+
+    /// Notices its end.
+    pub(super) fn look(&mut self) {
+        self.record.exited = self.record.exited || !self.sampler.process().alive();
+    }
+
+    pub(super) fn rss(&self) -> Option<u64> {
+        self.record.samples.rss_bytes.last().copied().flatten()
+    }
+
+    pub(super) fn pauses(&self) -> u64 {
+        self.record.pauses.as_ref().map_or(0, PauseLog::seen)
+    }
+
+    pub(super) fn children(&self) -> Vec<i32> {
+        if self.running() { self.sampler.process().children().unwrap_or_default() } else { Vec::new() }
+    }
+
+    pub(super) fn drain_interval(&self) -> Option<Duration> {
+        self.tracer.as_ref().map(Tracer::interval)
+    }
+
+    fn attach(&mut self) {
+        let process = self.sampler.process().clone();
+        let attached = Interpreter::attach(&process).and_then(|i| i.read().map(|state| (i, state)));
+        match attached {
+            Ok((interpreter, state)) => {
+                self.record.unread = None;
+                self.record.interpreter = Some(describe(&process, &interpreter, state));
+                self.trace(&process, &interpreter);
+                self.interpreter = Some(interpreter);
+            }
+            Err(error) => {
+                self.attempts = self.attempts.saturating_sub(1);
+                let (reason, detail) = (unread_word(&error).to_owned(), error.to_string());
+                self.record.unread = Some(Unread { reason, detail, remedies: Vec::new() });
+            }
+        }
+    }
+
+    fn trace(&mut self, process: &Process, interpreter: &Interpreter) {
+        let Some(options) = &self.tracing else { return };
+        if let Ok(tracer) = Tracer::attach(process, interpreter, options) {
+            let log = self.record.pauses.get_or_insert_with(|| PauseLog::new(tracer.kind()));
+            log.source_reason = tracer.reason().to_owned();
+            self.tracer = Some(tracer);
+        }
+    }
+
+    /// Takes one sample; a process that has ended stays as it was last seen. `spent` grows by the time that
+    /// socket tables took, nanoseconds.
+    pub(super) fn sample(&mut self, t_seconds: f64, tables: Option<&mut SocketTables>, spent: &mut u64) {
+        if !self.running() {
+            return;
+        }
+        let reading = match self.sampler.read() {
+            Ok(reading) => reading,
+            Err(error) => {
+                self.record.exited = matches!(error, m5_target::Error::NoSuchProcess { .. });
+                return;
+            }
+        };
+        let mut sample = process_sample(&reading, t_seconds, self.ticks);
+        if let (Some(tables), Some(fds)) = (tables, &reading.fds) {
+            let before = monotonic_ns();
+            sample.connections = self.note_connections(t_seconds, tables, fds);
+            *spent += monotonic_ns() - before;
+        }
+        self.record.cgroup = self.sampler.process().cgroup();
+        if let Some(cgroup) = &self.record.cgroup {
+            sample.cgroup_current_bytes = cgroup.current_bytes;
+            sample.cgroup_pressure_some_percent = cgroup.pressure_some_percent;
+        }
+        if let Some(state) = self.collector() {
+            collector_sample(&mut sample, &state);
+        }
+        self.note_rollup(t_seconds, false);
+        if self.record.samples.t_seconds.last().is_none_or(|last| *last < t_seconds) {
+            self.record.samples.push(&sample);
+        }
+    }
+
+    /// The collector's state; an interpreter that vanished (an exec) is looked for again.
+    fn collector(&mut self) -> Option<GcState> {
+        if self.interpreter.is_none() && self.attempts > 0 {
+            self.attach();
+        }
+        let state = self.interpreter.as_ref()?.read().ok();
+        match state {
+            Some(state) => {
+                if let Some(known) = &mut self.record.interpreter {
+                    known.gc_end = state;
+                }
+            }
+            None => {
+                (self.interpreter, self.tracer) = (None, None);
+                self.attempts = self.attempts.saturating_sub(1);
+            }
+        }
+        state
+    }
+
+    fn note_connections(&mut self, t_seconds: f64, tables: &mut SocketTables, fds: &FdCounts) -> Option<u64> {
+        let mut groups = tables.connections(self.sampler.process(), &fds.socket_inodes).ok()?;
+        let established = groups.iter().filter(|g| g.state == "ESTABLISHED").map(|g| g.count).sum();
+        groups.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.peer.cmp(&b.peer)));
+        groups.truncate(GROUPS);
+        self.connections = groups;
+        // The more was written already, the rarer another entry: a server with ever new peers stays bounded.
+        let spacing = self.record.connections.len() as f64 * 0.01;
+        if self.record.connections.last().is_none_or(|last| t_seconds - last.t_seconds >= spacing) {
+            self.write_connections(t_seconds);
+        }
+        Some(established)
+    }
+
+    fn write_connections(&mut self, t_seconds: f64) {
+        let last = self.record.connections.last();
+        if last.map_or(!self.connections.is_empty(), |last| last.groups != self.connections) {
+            self.record.connections.push(ConnectionsAt { t_seconds, groups: self.connections.clone() });
+        }
+    }
+
+    fn note_rollup(&mut self, t_seconds: f64, last: bool) {
+        let recent = self.record.rollups.last().is_some_and(|r| t_seconds - r.t_seconds < 10.0);
+        if !(self.rollup.due(t_seconds) || last && !recent) {
+            return;
+        }
+        let before = monotonic_ns();
+        let rollup = self.sampler.process().rollup();
+        self.rollup.done(t_seconds, (monotonic_ns() - before) as f64 / 1e9);
+        if let Ok(rollup) = rollup {
+            let (pss_bytes, uss_bytes) = (rollup.pss_bytes, rollup.uss_bytes);
+            self.record.rollups.push(RollupAt { t_seconds, pss_bytes, uss_bytes });
+        }
+    }
+
+    /// Takes the pauses that ended since the last call.
+    pub(super) fn drain(&mut self, begin_ns: u64) {
+        let (Some(tracer), Some(log)) = (&mut self.tracer, &mut self.record.pauses) else { return };
+        let drained = tracer.drain(&mut self.drained);
+        // A collection that began before the recording is not part of it.
+        for pause in self.drained.drain(..).filter(|p| p.start_ns >= begin_ns) {
+            log.push(&pause, begin_ns);
+        }
+        log.source = tracer.kind();
+        log.coverage = tracer.coverage();
+        if drained.is_err() {
+            self.tracer = None;
+        }
+    }
+
+    pub(super) fn finish(mut self, t_seconds: f64) -> ProcessRecord {
+        if self.running() {
+            self.note_rollup(t_seconds, true);
+            self.write_connections(t_seconds);
+        }
+        self.record
+    }
+}
+
+/// What a document says of an interpreter.
+#[must_use]
+pub fn describe(process: &Process, interpreter: &Interpreter, state: GcState) -> doc::Interpreter {
+    doc::Interpreter {
+        version: version(process, interpreter),
+        file: interpreter.file().to_owned(),
+        runtime_size: interpreter.runtime_size(),
+        gc_begin: state,
+        gc_end: state,
+    }
+}
+
+/// The whole version where the build tells it, else the layout that fits.
+#[must_use]
+pub fn version(process: &Process, interpreter: &Interpreter) -> String {
+    interpreter.version(process).map_or_else(|| interpreter.layout().name.to_owned(), |v| v.to_string())
+}
+
+/// The word for programs that says why an interpreter is not read.
+#[must_use]
+pub fn unread_word(error: &m5_cpython::Error) -> &'static str {
+    match error {
+        m5_cpython::Error::NotPython { .. } => "not_python",
+        m5_cpython::Error::Unsupported { .. } => "unsupported",
+        m5_cpython::Error::FreeThreaded { .. } => "free_threaded",
+        m5_cpython::Error::Starting { .. } => "starting",
+        m5_cpython::Error::Target(m5_target::Error::Permission { .. }) => "permission",
+        m5_cpython::Error::Target(m5_target::Error::NoSuchProcess { .. }) => "gone",
+        m5_cpython::Error::Target(_) => "kernel",
+    }
+}
+
+fn process_sample(reading: &Reading, t_seconds: f64, ticks: f64) -> Sample {
+    let (stat, status) = (&reading.stat, &reading.status);
+    let kind =
+        |kind: FdKind| reading.fds.as_ref().map(|fds| fds.by_kind.get(&kind).copied().unwrap_or_default());
+    Sample {
+        t_seconds,
+        rss_bytes: status.rss_bytes,
+        peak_rss_bytes: status.peak_rss_bytes,
+        anon_bytes: status.anon_bytes,
+        file_bytes: status.file_bytes,
+        shmem_bytes: status.shmem_bytes,
+        swap_bytes: status.swap_bytes,
+        virtual_bytes: status.virtual_bytes,
+        threads: Some(stat.threads),
+        cpu_seconds: Some((stat.user_ticks + stat.system_ticks) as f64 / ticks),
+        minor_faults: Some(stat.minor_faults),
+        major_faults: Some(stat.major_faults),
+        voluntary_switches: status.voluntary_switches,
+        involuntary_switches: status.involuntary_switches,
+        fds: reading.fds.as_ref().map(|fds| fds.total),
+        fds_file: kind(FdKind::File),
+        fds_socket: kind(FdKind::Socket),
+        fds_pipe: kind(FdKind::Pipe),
+        fds_eventpoll: kind(FdKind::Eventpoll),
+        fds_anon: kind(FdKind::Anon),
+        fds_memfd: kind(FdKind::Memfd),
+        ..Sample::default()
+    }
+}
+
+fn collector_sample(sample: &mut Sample, state: &GcState) {
+    let [g0, g1, g2] = &state.generations;
+    (sample.gc0_collections, sample.gc0_collected) = (Some(g0.collections), Some(g0.collected));
+    (sample.gc1_collections, sample.gc1_collected) = (Some(g1.collections), Some(g1.collected));
+    (sample.gc2_collections, sample.gc2_collected) = (Some(g2.collections), Some(g2.collected));
+    sample.gc_uncollectable = Some(state.generations.iter().map(|g| g.uncollectable).sum());
+}

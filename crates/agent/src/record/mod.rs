@@ -1,0 +1,212 @@
+//! The sampling loop: rounds of samples at fixed moments, pauses drained in between, until time is up, somebody
+//! stops it, or every target has ended.
+
+mod member;
+mod pace;
+mod redact;
+
+pub use member::{describe, unread_word, version};
+pub use redact::redact;
+
+use m5_report::doc::{BASELINE_SCHEMA, Baseline, End, Recorded};
+use m5_target::{Machine, Process, SocketTables, monotonic_ns, unix_ns};
+use member::Member;
+use pace::Pace;
+use std::path::Path;
+use std::time::Duration;
+
+/// How to record.
+#[derive(Debug, Clone, Copy)]
+pub struct RecordOptions {
+    /// How long.
+    pub duration: Duration,
+    /// Time between samples.
+    pub interval: Duration,
+    /// Follow child processes.
+    pub children: bool,
+    /// Whether to trace pauses; undecided, they are traced of at most [`TRACED`] processes.
+    pub pauses: Option<bool>,
+    /// The most that tracing may add to a target's CPU, as a share.
+    pub max_overhead: Option<f64>,
+}
+
+/// Processes whose pauses are traced where nobody decided.
+pub const TRACED: usize = 8;
+/// How long the loop may sleep before it asks whether to stop.
+const NAP_NS: u64 = 100_000_000;
+/// How long an ended target may go unnoticed between rare rounds.
+const LOOK_NS: u64 = 1_000_000_000;
+
+/// How far a recording is.
+#[derive(Debug, Clone, Copy)]
+pub struct Progress {
+    /// Seconds since its begin.
+    pub elapsed_seconds: f64,
+    /// Resident memory of the first process at the last sample.
+    pub rss_bytes: Option<u64>,
+    /// Pauses seen so far, all processes.
+    pub pauses: u64,
+    /// Processes that still run.
+    pub running: usize,
+}
+
+/// Records processes. `go_on` is asked several times a second.
+///
+/// # Errors
+/// Where none of the processes can be opened.
+pub fn record(
+    processes: &[Process],
+    options: &RecordOptions,
+    go_on: &mut dyn FnMut(&Progress) -> bool,
+) -> m5_target::Result<Baseline> {
+    let mut recorder = Recorder::new(processes, options)?;
+    let end = recorder.run(go_on);
+    Ok(recorder.finish(end))
+}
+
+struct Recorder {
+    options: RecordOptions,
+    members: Vec<Member>,
+    begin_ns: u64,
+    begin_unix_ns: u64,
+    rounds_taken: u64,
+    sockets: Pace,
+}
+
+impl Recorder {
+    fn new(processes: &[Process], options: &RecordOptions) -> m5_target::Result<Self> {
+        let mut recorder = Self {
+            options: *options,
+            members: Vec::new(),
+            begin_ns: monotonic_ns(),
+            begin_unix_ns: unix_ns(),
+            rounds_taken: 0,
+            sockets: Pace::new(0.0, 500.0),
+        };
+        let traced = options.pauses.unwrap_or(processes.len() <= TRACED);
+        for process in processes {
+            recorder.members.push(Member::open(process, &recorder.tracing(traced))?);
+        }
+        // Attaching takes time; the recording begins when everything is open.
+        recorder.begin_ns = monotonic_ns();
+        recorder.begin_unix_ns = unix_ns();
+        Ok(recorder)
+    }
+
+    fn tracing(&self, traced: bool) -> Option<m5_gc::TraceOptions> {
+        let max_overhead = self.options.max_overhead;
+        traced.then_some(m5_gc::TraceOptions { source: None, max_overhead, children: false })
+    }
+
+    fn run(&mut self, go_on: &mut dyn FnMut(&Progress) -> bool) -> End {
+        let interval = self.options.interval.as_nanos() as u64;
+        let total = self.options.duration.as_nanos() as u64;
+        let (mut round, mut drained, mut looked) = (0_u64, 0_u64, 0_u64);
+        loop {
+            let elapsed = monotonic_ns() - self.begin_ns;
+            if elapsed >= round.saturating_mul(interval).min(total) {
+                self.round(elapsed as f64 / 1e9);
+                // Rounds that are past are lost, not made up for: a burst of samples would say nothing.
+                round = elapsed / interval.max(1) + 1;
+                if elapsed >= total {
+                    return End::Complete;
+                }
+            }
+            let drain = self.drain_interval();
+            if drain.is_some_and(|every| elapsed >= drained + every) {
+                self.drain();
+                drained = elapsed;
+            }
+            if interval > LOOK_NS && elapsed >= looked + LOOK_NS {
+                self.members.iter_mut().for_each(Member::look);
+                looked = elapsed;
+            }
+            if self.members.iter().all(|m| !m.running()) {
+                return End::TargetExited;
+            }
+            if !go_on(&self.progress()) {
+                self.round((monotonic_ns() - self.begin_ns) as f64 / 1e9);
+                return End::Interrupted;
+            }
+            let mut next = round.saturating_mul(interval).min(total).min(elapsed + NAP_NS);
+            if let Some(every) = drain {
+                next = next.min(drained + every);
+            }
+            let now = monotonic_ns() - self.begin_ns;
+            std::thread::sleep(Duration::from_nanos(next.saturating_sub(now)));
+        }
+    }
+
+    /// One sample of every process.
+    fn round(&mut self, t_seconds: f64) {
+        self.rounds_taken += 1;
+        self.adopt();
+        let sockets_due = self.sockets.due(t_seconds);
+        let mut tables = sockets_due.then(SocketTables::default);
+        let before = monotonic_ns();
+        let mut spent = 0;
+        for member in &mut self.members {
+            member.sample(t_seconds, tables.as_mut(), &mut spent);
+        }
+        if sockets_due {
+            self.sockets.done(t_seconds, spent.min(monotonic_ns() - before) as f64 / 1e9);
+        }
+    }
+
+    /// New children of the processes become members.
+    fn adopt(&mut self) {
+        if !self.options.children {
+            return;
+        }
+        let mut next = 0;
+        while let Some(member) = self.members.get(next) {
+            next += 1;
+            let known: Vec<i32> = self.members.iter().filter(|m| m.running()).map(Member::pid).collect();
+            let born = member.children().into_iter().filter(|pid| !known.contains(pid));
+            let traced = self.tracing(self.options.pauses.unwrap_or(self.members.len() < TRACED));
+            let open = |pid| Member::open(&Process::open(pid).ok()?, &traced).ok();
+            self.members.extend(born.filter_map(open).collect::<Vec<_>>());
+        }
+    }
+
+    fn drain(&mut self) {
+        let begin = self.begin_ns;
+        self.members.iter_mut().for_each(|m| m.drain(begin));
+    }
+
+    fn drain_interval(&self) -> Option<u64> {
+        self.members.iter().filter_map(Member::drain_interval).map(|d| d.as_nanos() as u64).min()
+    }
+
+    fn progress(&self) -> Progress {
+        Progress {
+            elapsed_seconds: (monotonic_ns() - self.begin_ns) as f64 / 1e9,
+            rss_bytes: self.members.first().and_then(Member::rss),
+            pauses: self.members.iter().map(Member::pauses).sum(),
+            running: self.members.iter().filter(|m| m.running()).count(),
+        }
+    }
+
+    fn finish(mut self, end: End) -> Baseline {
+        self.drain();
+        let observed_seconds = (monotonic_ns() - self.begin_ns) as f64 / 1e9;
+        let interval_seconds = self.options.interval.as_secs_f64();
+        let observed = observed_seconds.min(self.options.duration.as_secs_f64());
+        Baseline {
+            schema: BASELINE_SCHEMA.to_owned(),
+            m5_version: env!("CARGO_PKG_VERSION").to_owned(),
+            recorded: Recorded {
+                started_unix_seconds: self.begin_unix_ns as f64 / 1e9,
+                observed_seconds,
+                requested_seconds: self.options.duration.as_secs_f64(),
+                interval_seconds,
+                rounds_due: (observed / interval_seconds + 1e-6) as u64 + 1,
+                rounds_taken: self.rounds_taken,
+                end,
+            },
+            machine: Machine::read(Path::new("/proc")),
+            processes: self.members.into_iter().map(|m| m.finish(observed_seconds)).collect(),
+            comparison: None,
+        }
+    }
+}

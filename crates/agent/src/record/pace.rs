@@ -1,0 +1,41 @@
+//! How often something dear may be done: the dearer it proved, the rarer.
+
+/// Spaces readings so that their cost stays a fixed small part of the time.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pace {
+    least_seconds: f64,
+    times_cost: f64,
+    next: f64,
+}
+
+impl Pace {
+    /// At most every `least_seconds`, and at most one part in `times_cost` of the time.
+    pub(super) fn new(least_seconds: f64, times_cost: f64) -> Self {
+        Self { least_seconds, times_cost, next: 0.0 }
+    }
+
+    /// Whether it may be done at this moment. Half a tenth of slack keeps it in step with rounds.
+    pub(super) fn due(&self, t: f64) -> bool {
+        t + self.least_seconds * 0.05 >= self.next
+    }
+
+    /// It was done and took so long.
+    pub(super) fn done(&mut self, t: f64, cost_seconds: f64) {
+        self.next = t + self.least_seconds.max(cost_seconds * self.times_cost);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dear_is_rare() {
+        let mut pace = Pace::new(1.0, 500.0);
+        assert!(pace.due(0.0));
+        pace.done(0.0, 0.000_1);
+        assert!(!pace.due(0.5) && pace.due(1.0));
+        pace.done(1.0, 0.020);
+        assert!(!pace.due(10.0) && pace.due(11.0));
+    }
+}

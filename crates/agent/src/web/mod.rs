@@ -1,0 +1,7 @@
+//! The web side of the exporter: it hands out what a sampler has filled, and never reads a process itself.
+
+mod access;
+mod server;
+
+pub use access::{Access, AccessError};
+pub use server::{Server, Source, Tls, WebError, WebOptions, serve};

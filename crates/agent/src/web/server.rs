@@ -1,0 +1,196 @@
+//! The HTTP server: one thread, few routes, bounds on size, time and count.
+
+use super::{Access, AccessError};
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Path, Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum_server::Handle;
+use axum_server::tls_rustls::RustlsConfig;
+use m5_report::metrics::{CONTENT_TYPE_OPENMETRICS, CONTENT_TYPE_TEXT, Format};
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use std::{io, thread};
+use tower_http::compression::CompressionLayer;
+use tower_http::limit::RequestBodyLimitLayer;
+use tower_http::timeout::TimeoutLayer;
+
+/// Largest request body; nothing that m5 serves takes one.
+const MAX_BODY: usize = 1024;
+/// Longest time for one request.
+const MAX_TIME: Duration = Duration::from_secs(10);
+
+/// What the pages and scrapes show. Every call returns at once: a sampler fills, a request reads.
+pub trait Source: Send + Sync + 'static {
+    /// The exposition.
+    fn metrics(&self, format: Format) -> String;
+    /// The page.
+    fn page(&self) -> String;
+    /// The values behind the page, JSON; `None` where there is no such thing.
+    fn data(&self, what: &str) -> Option<String>;
+}
+
+/// Certificate and key in PEM files.
+#[derive(Debug, Clone)]
+pub struct Tls {
+    /// The certificate chain.
+    pub cert: PathBuf,
+    /// The private key.
+    pub key: PathBuf,
+}
+
+/// Where and to whom to serve.
+#[derive(Debug, Clone)]
+pub struct WebOptions {
+    /// The address; port 0 takes any free one.
+    pub listen: SocketAddr,
+    /// Who may read.
+    pub access: Access,
+    /// Encryption.
+    pub tls: Option<Tls>,
+    /// Serve beyond loopback without a secret or encryption.
+    pub insecure: bool,
+}
+
+/// Why serving failed.
+#[derive(Debug, thiserror::Error)]
+pub enum WebError {
+    /// The settings would open the door to everybody, or a secret could not be read.
+    #[error(transparent)]
+    Access(#[from] AccessError),
+    /// The address could not be taken.
+    #[error("cannot listen on {listen}: {source}")]
+    Listen {
+        /// The address.
+        listen: SocketAddr,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The certificate or key could not be used.
+    #[error("cannot use {path}: {source}")]
+    Tls {
+        /// The certificate file.
+        path: PathBuf,
+        /// The reason.
+        source: io::Error,
+    },
+    /// The server could not start.
+    #[error("cannot start the web server: {0}")]
+    Start(io::Error),
+}
+
+/// A running server; it ends with the value.
+pub struct Server {
+    address: SocketAddr,
+    handle: Handle<SocketAddr>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl Server {
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.handle.graceful_shutdown(Some(Duration::from_millis(500)));
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Starts serving on a thread of its own.
+///
+/// # Errors
+/// As [`WebError`] says; nothing is left listening then.
+pub fn serve(options: &WebOptions, source: Arc<dyn Source>) -> Result<Server, WebError> {
+    let listen = options.listen;
+    options.access.check(listen, options.tls.is_some(), options.insecure)?;
+    let taken = |source| WebError::Listen { listen, source };
+    let listener = TcpListener::bind(listen).map_err(taken)?;
+    listener.set_nonblocking(true).map_err(taken)?;
+    let address = listener.local_addr().map_err(taken)?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(WebError::Start)?;
+    let tls = match &options.tls {
+        None => None,
+        Some(files) => {
+            let load = RustlsConfig::from_pem_file(&files.cert, &files.key);
+            let path = files.cert.clone();
+            Some(runtime.block_on(load).map_err(|source| WebError::Tls { path, source })?)
+        }
+    };
+    let app = router(options.access.clone(), source).into_make_service();
+    let handle = Handle::new();
+    let inner = handle.clone();
+    let run = move || {
+        let _ = runtime.block_on(async move {
+            match tls {
+                Some(config) => {
+                    axum_server::from_tcp_rustls(listener, config)?.handle(inner).serve(app).await
+                }
+                None => axum_server::from_tcp(listener)?.handle(inner).serve(app).await,
+            }
+        });
+    };
+    let thread = thread::Builder::new().name("m5-web".into()).spawn(run).map_err(WebError::Start)?;
+    Ok(Server { address, handle, thread: Some(thread) })
+}
+
+fn router(access: Access, source: Arc<dyn Source>) -> Router {
+    let guarded = middleware::from_fn_with_state(Arc::new(access), guard);
+    Router::new()
+        .route("/", get(page))
+        .route("/metrics", get(metrics))
+        .route("/data/{what}", get(data))
+        .layer(guarded)
+        .route("/healthz", get(async || "ok\n"))
+        .with_state(source)
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(RequestBodyLimitLayer::new(MAX_BODY))
+        .layer(CompressionLayer::new())
+        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, MAX_TIME))
+}
+
+async fn guard(State(access): State<Arc<Access>>, request: Request, next: Next) -> Response {
+    let given = request.headers().get(header::AUTHORIZATION).and_then(|v| v.to_str().ok());
+    if access.permits(given) {
+        return next.run(request).await;
+    }
+    let challenge = [(header::WWW_AUTHENTICATE, "Basic realm=\"m5\", Bearer")];
+    (StatusCode::UNAUTHORIZED, challenge, "a token or a password is needed\n").into_response()
+}
+
+async fn page(State(source): State<Arc<dyn Source>>) -> Response {
+    let policy = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; img-src data:";
+    let headers =
+        [(header::CONTENT_TYPE, "text/html; charset=utf-8"), (header::CONTENT_SECURITY_POLICY, policy)];
+    (headers, source.page()).into_response()
+}
+
+async fn metrics(State(source): State<Arc<dyn Source>>, headers: HeaderMap) -> Response {
+    let accepts = headers.get(header::ACCEPT).and_then(|v: &HeaderValue| v.to_str().ok()).unwrap_or("");
+    let open = accepts.contains("application/openmetrics-text");
+    let (format, kind) = if open {
+        (Format::OpenMetrics, CONTENT_TYPE_OPENMETRICS)
+    } else {
+        (Format::Text, CONTENT_TYPE_TEXT)
+    };
+    ([(header::CONTENT_TYPE, kind)], source.metrics(format)).into_response()
+}
+
+async fn data(State(source): State<Arc<dyn Source>>, Path(what): Path<String>) -> Response {
+    let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
+    source.data(&what).map_or_else(
+        || (StatusCode::NOT_FOUND, "no such thing\n").into_response(),
+        |json| (headers, json).into_response(),
+    )
+}

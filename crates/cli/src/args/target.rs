@@ -1,0 +1,31 @@
+//! Which process a command works on: a PID, a PID by option, or a command to start.
+
+use clap::Args;
+use std::ffi::OsString;
+
+/// The target of a command.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct TargetArgs {
+    /// Process to look at; may be given more than once where the command allows it [env: M5_PID]
+    #[arg(short = 'p', long = "pid", value_name = "PID", value_parser = clap::value_parser!(i32).range(1..))]
+    pub(crate) pid: Vec<i32>,
+    /// The same without `-p`
+    #[arg(value_name = "PID", value_parser = clap::value_parser!(i32).range(1..))]
+    pub(crate) positional: Vec<i32>,
+    /// Start this command and look at it; it is stopped when m5 is done
+    #[arg(last = true, value_name = "CMD", conflicts_with_all = ["pid", "positional"])]
+    pub(crate) command: Vec<OsString>,
+}
+
+impl TargetArgs {
+    /// Every PID that was typed, else the one in `M5_PID`.
+    pub(crate) fn pids(&self) -> Vec<i32> {
+        let mut pids: Vec<i32> = self.pid.iter().chain(&self.positional).copied().collect();
+        if pids.is_empty() {
+            pids.extend(std::env::var("M5_PID").ok().and_then(|p| p.trim().parse::<i32>().ok()));
+        }
+        pids.sort_unstable();
+        pids.dedup();
+        pids
+    }
+}

@@ -1,0 +1,108 @@
+//! `m5 baseline`: record a process and say what it does.
+
+use crate::args::{Span, TargetArgs};
+use crate::ctx::Ctx;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::progress::Bar;
+use crate::signals::Stop;
+use crate::{documents, objectives, output, target};
+use clap::Args;
+use m5_agent::compare::compare;
+use m5_agent::record::{RecordOptions, record};
+use m5_report::doc::{Baseline, End};
+use m5_report::texts::{Record, Say};
+use m5_stats::objectives::COMPARE_THRESHOLD;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Arguments of `m5 baseline`.
+#[derive(Debug, Args)]
+pub(crate) struct BaselineArgs {
+    #[command(flatten)]
+    target: TargetArgs,
+    /// How long to record; Ctrl-C ends earlier and keeps what was seen
+    #[arg(short, long, default_value = "30m", env = "M5_DURATION")]
+    duration: Span,
+    /// Time between samples [default: 1s, longer where the recording is longer than an hour]
+    #[arg(long, env = "M5_INTERVAL")]
+    interval: Option<Span>,
+    /// Save the recording here, whole, for `m5 check` and `m5 compare`
+    #[arg(long, value_name = "FILE", env = "M5_SAVE")]
+    save: Option<PathBuf>,
+    /// Compare with this recording
+    #[arg(long, value_name = "FILE", env = "M5_COMPARE")]
+    compare: Option<PathBuf>,
+    /// Record child processes too, also those that are born meanwhile
+    #[arg(short, long)]
+    subprocesses: bool,
+    /// Trace every GC pause, or only count collections [default: trace of at most 8 processes]
+    #[arg(long, value_name = "BOOL", env = "M5_PAUSES")]
+    pauses: Option<bool>,
+}
+
+/// Samples of a recording whose interval nobody chose.
+const SAMPLES: u32 = 3600;
+/// What a comparison calls the recording that was made just now.
+const CURRENT: &str = "current";
+
+pub(crate) fn run(args: &BaselineArgs, ctx: &Ctx) -> Result<Exit, CliError> {
+    let json = ctx.json()?;
+    let objectives = objectives::objectives(ctx)?;
+    // A recording that could not be saved or compared in the end would be a pity: look before.
+    let old = args
+        .compare
+        .as_deref()
+        .map(|path| Ok::<_, CliError>((path.display().to_string(), documents::read(path, &objectives)?)));
+    let old = old.transpose()?;
+    if let Some(path) = &args.save {
+        output::check_writable(path)?;
+    }
+    let stop = Stop::listen();
+    let chosen = target::several(&args.target, ctx)?;
+    let doubts = chosen.doubts(ctx)?;
+    let least = Duration::from_secs(1).max(args.duration.0 / SAMPLES);
+    let options = RecordOptions {
+        duration: args.duration.0,
+        interval: args.interval.map_or(least, |i| i.0).max(Duration::from_millis(10)),
+        children: args.subprocesses,
+        pauses: args.pauses,
+        max_overhead: Some(0.01),
+    };
+    let bar = Bar::new(ctx, args.duration.0);
+    let mut said = false;
+    let recorded = record(&chosen.processes, &options, &mut |progress| {
+        if !std::mem::replace(&mut said, true) {
+            ctx.detail(Say::Recording, &[&progress.running]);
+        }
+        bar.show(progress);
+        !stop.asked()
+    });
+    bar.clear();
+    let mut baseline = recorded?;
+    drop(chosen);
+    m5_agent::derive::complete(&mut baseline, &objectives);
+    for process in &baseline.processes {
+        if let Some(log) = &process.pauses {
+            ctx.detail(Say::PausesBy, &[&process.identity.pid, &log.source_reason]);
+        }
+    }
+    if let Some(path) = &args.save {
+        documents::save(path, &baseline)?;
+        ctx.note(Record::Saved, &[&path.display()]);
+    }
+    baseline.comparison =
+        old.map(|(name, old)| compare((CURRENT, &baseline), (&name, &old), COMPARE_THRESHOLD));
+    ctx.emit_document(json, &baseline, |style| m5_report::text::baseline(&baseline, style))?;
+    Ok(exit(&baseline)?.max(doubts.unwrap_or(Exit::Fine)))
+}
+
+/// A recording that saw nothing is incomplete; a missed objective is the business of `m5 check`.
+fn exit(baseline: &Baseline) -> Result<Exit, CliError> {
+    let seen = baseline.processes.iter().any(|p| !p.samples.is_empty());
+    match (seen, baseline.recorded.end) {
+        (true, _) => Ok(baseline.comparison.as_ref().map_or(Exit::Fine, |c| super::compare::exit(c.verdict))),
+        (false, End::TargetExited) => Err(CliError::EndedEarly),
+        (false, _) => Ok(Exit::Incomplete),
+    }
+}

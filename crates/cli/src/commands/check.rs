@@ -1,0 +1,67 @@
+//! `m5 check`: the completion criteria against a recording. What was not measured does not pass.
+
+use crate::ctx::Ctx;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::{documents, objectives};
+use clap::Args;
+use m5_report::doc::{CHECK_SCHEMA, Check, CheckedProcess, Criterion, ProcessRecord};
+use m5_stats::Status;
+use std::path::PathBuf;
+
+/// Arguments of `m5 check`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The exit code is 0 if every criterion is measured and met, 1 if one is missed, 6 if one was not measured.")]
+pub(crate) struct CheckArgs {
+    /// A recording of `m5 baseline --save FILE`; `-` is standard input
+    #[arg(value_name = "BASELINE.json")]
+    file: PathBuf,
+}
+
+/// The criteria of completion. Connections and the growth per minute are matters of a running service.
+const CRITERIA: [&str; 7] = [
+    "rss_peak_bytes",
+    "gc_pause_p95_seconds",
+    "open_fds",
+    "growth_24h_ratio",
+    "gc_gen0_per_second",
+    "gc_gen1_per_second",
+    "gc_gen2_per_second",
+];
+
+pub(crate) fn run(args: &CheckArgs, ctx: &Ctx) -> Result<Exit, CliError> {
+    let json = ctx.json()?;
+    let mut objectives = objectives::objectives(ctx)?;
+    // "Under 500 descriptors" is the criterion; too few of them is a matter of health.
+    objectives.open_fds.low = None;
+    let baseline = documents::read(&args.file, &objectives)?;
+    let processes: Vec<CheckedProcess> = baseline.processes.into_iter().map(checked).collect();
+    let any = |pick: fn(&Criterion) -> bool| processes.iter().flat_map(|p| &p.criteria).any(pick);
+    let missed = any(|c| matches!(c.status, Status::Warn | Status::Fail));
+    let unmeasured = any(|c| c.status == Status::NotMeasured);
+    let check = Check {
+        schema: CHECK_SCHEMA.to_owned(),
+        file: args.file.display().to_string(),
+        passed: !missed && !unmeasured,
+        processes,
+    };
+    ctx.emit_document(json, &check, |style| m5_report::text::check(&check, style))?;
+    Ok(match (missed, unmeasured) {
+        (true, _) => Exit::Missed,
+        (false, true) => Exit::Incomplete,
+        (false, false) => Exit::Fine,
+    })
+}
+
+fn checked(process: ProcessRecord) -> CheckedProcess {
+    let derived = process.derived.unwrap_or_default();
+    let find = |name: &&str| process.criteria.iter().find(|c| c.name == *name).cloned();
+    CheckedProcess {
+        pid: process.identity.pid,
+        observed_seconds: derived.observed_seconds,
+        verdict: derived.growth.get("rss").map(|a| a.verdict),
+        criteria: CRITERIA.iter().filter_map(find).collect(),
+        leak_detection: derived.leak_detection,
+    }
+}

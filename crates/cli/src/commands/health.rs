@@ -1,0 +1,79 @@
+//! `m5 health`: one line per objective after two seconds of looking.
+
+use crate::args::{Span, TargetArgs};
+use crate::ctx::Ctx;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::signals::Stop;
+use crate::{objectives, target};
+use clap::Args;
+use m5_agent::record::{RecordOptions, record};
+use m5_report::doc::{Criterion, HEALTH_SCHEMA, Health, Lack};
+use m5_stats::Status;
+use std::time::Duration;
+
+/// Arguments of `m5 health`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Growth cannot be told in seconds; `m5 baseline` tells it. The exit code is 0 if every objective that could be
+measured is met, 1 if one is missed, 6 if the interpreter or its pauses could not be read.")]
+pub(crate) struct HealthArgs {
+    #[command(flatten)]
+    target: TargetArgs,
+    /// How long to look
+    #[arg(short, long, default_value = "2s")]
+    duration: Span,
+}
+
+/// Samples in that time: enough for a rate.
+const SAMPLES: u32 = 8;
+
+pub(crate) fn run(args: &HealthArgs, ctx: &Ctx) -> Result<Exit, CliError> {
+    let json = ctx.json()?;
+    let objectives = objectives::objectives(ctx)?;
+    let stop = Stop::listen();
+    let (process, launched) = target::one(&args.target, ctx)?;
+    let doubt = target::doubt(&process, ctx)?;
+    let options = RecordOptions {
+        duration: args.duration.0,
+        interval: (args.duration.0 / SAMPLES).max(Duration::from_millis(10)),
+        children: false,
+        pauses: Some(true),
+        max_overhead: Some(0.01),
+    };
+    let mut baseline = record(&[process], &options, &mut |_| !stop.asked())?;
+    drop(launched);
+    m5_agent::derive::complete(&mut baseline, &objectives);
+    let observed_seconds = baseline.recorded.observed_seconds;
+    let record = baseline.processes.into_iter().next().ok_or(CliError::NoTarget)?;
+    if record.samples.is_empty() {
+        return Err(CliError::Gone { pid: record.identity.pid });
+    }
+    let health = Health {
+        schema: HEALTH_SCHEMA.to_owned(),
+        pid: record.identity.pid,
+        python: record.interpreter.map(|i| i.version),
+        command: record.command,
+        observed_seconds,
+        healthy: exit(&record.criteria) == Exit::Fine,
+        criteria: record.criteria,
+        derived: record.derived.unwrap_or_default(),
+        unread: record.unread,
+    };
+    ctx.emit_document(json, &health, |style| m5_report::text::health(&health, style))?;
+    Ok(match (exit(&health.criteria), doubt) {
+        (Exit::Missed, _) | (_, None) => exit(&health.criteria),
+        (_, Some(doubt)) => doubt,
+    })
+}
+
+fn exit(criteria: &[Criterion]) -> Exit {
+    if criteria.iter().any(|c| matches!(c.status, Status::Warn | Status::Fail)) {
+        return Exit::Missed;
+    }
+    let unread = |c: &Criterion| {
+        let unread = [Lack::InterpreterUnread, Lack::NotTraced, Lack::NotReadable];
+        c.status == Status::NotMeasured && c.lack.is_some_and(|lack| unread.contains(&lack))
+    };
+    if criteria.iter().any(unread) { Exit::Incomplete } else { Exit::Fine }
+}

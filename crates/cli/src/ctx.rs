@@ -1,0 +1,120 @@
+//! What the global options mean: language, colour, form and place of the report. Commands see only this.
+
+use crate::args::{ColorArg, Format, GlobalArgs, LangArg};
+use crate::error::CliError;
+use crate::output;
+use m5_report::text::Style;
+use m5_report::{Lang, Text};
+use std::fmt::Display;
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+/// Everything that all commands share.
+#[derive(Debug)]
+pub(crate) struct Ctx {
+    /// Language of reports and messages.
+    pub(crate) lang: Lang,
+    /// Whether reports are coloured.
+    pub(crate) color: bool,
+    /// 0, 1 or 2.
+    pub(crate) verbose: u8,
+    /// Whether a progress bar may be drawn: only on a terminal.
+    pub(crate) progress: bool,
+    /// The settings file that was named, if any.
+    pub(crate) config: Option<PathBuf>,
+    format: Option<Format>,
+    output: Option<PathBuf>,
+}
+
+impl Ctx {
+    /// Reads the options and the environment.
+    pub(crate) fn new(global: &GlobalArgs) -> Self {
+        let output = global.output.clone().filter(|path| path != Path::new("-"));
+        let terminal = output.is_none() && std::io::stdout().is_terminal();
+        Self {
+            lang: language(global.lang),
+            color: match global.color {
+                ColorArg::Always => true,
+                ColorArg::Never => false,
+                ColorArg::Auto => terminal && !is_set("NO_COLOR"),
+            },
+            verbose: global.verbose,
+            progress: std::io::stderr().is_terminal(),
+            config: global.config.clone(),
+            format: if global.json { Some(Format::Json) } else { global.format },
+            output,
+        }
+    }
+
+    /// The form of the report, among those that a command has; the first is its default.
+    ///
+    /// A form that it does not have is wrong usage.
+    pub(crate) fn format_among(&self, known: &[Format]) -> Result<Format, CliError> {
+        let asked = self.format.or_else(|| known.first().copied()).unwrap_or(Format::Text);
+        if known.contains(&asked) {
+            return Ok(asked);
+        }
+        let names: Vec<String> = known.iter().map(|f| f.name()).collect();
+        Err(CliError::Format { known: names.join(", ") })
+    }
+
+    /// Whether the report is JSON, for commands that have text and JSON.
+    pub(crate) fn json(&self) -> Result<bool, CliError> {
+        Ok(self.format_among(&[Format::Text, Format::Json])? == Format::Json)
+    }
+
+    /// Whether the report goes to standard output, which a started command must then not write to.
+    pub(crate) fn owns_stdout(&self) -> bool {
+        self.output.is_none()
+    }
+
+    /// Writes the report where `-o` says. A reader that went away is no failure.
+    pub(crate) fn emit(&self, report: &str) -> Result<(), CliError> {
+        match &self.output {
+            Some(path) => output::write_file(path, report.as_bytes()),
+            None => output::write_stdout(report),
+        }
+    }
+
+    /// Writes a document as JSON or as text.
+    pub(crate) fn emit_document<D: serde::Serialize>(
+        &self,
+        json: bool,
+        document: &D,
+        text: impl FnOnce(Style) -> String,
+    ) -> Result<(), CliError> {
+        if json {
+            let text = m5_report::json(document).map_err(|e| CliError::Kernel { message: e.to_string() })?;
+            return self.emit(&text);
+        }
+        self.emit(&text(Style { lang: self.lang, color: self.color }))
+    }
+
+    /// The same, only where the person wants to hear more.
+    pub(crate) fn detail(&self, text: impl Text, values: &[&dyn Display]) {
+        if self.verbose > 0 {
+            self.note(text, values);
+        }
+    }
+
+    /// Says something to the person, beside the report: standard error.
+    pub(crate) fn note(&self, text: impl Text, values: &[&dyn Display]) {
+        let _ = writeln!(std::io::stderr(), "{}", self.lang.fill(text, values));
+    }
+}
+
+fn language(asked: Option<LangArg>) -> Lang {
+    match asked {
+        Some(LangArg::En) => Lang::En,
+        Some(LangArg::Zh) => Lang::Zh,
+        None => {
+            let names = ["LC_ALL", "LC_MESSAGES", "LANG"];
+            let locale = names.iter().find_map(|n| std::env::var(n).ok().filter(|v| !v.is_empty()));
+            Lang::from_locale(&locale.unwrap_or_default())
+        }
+    }
+}
+
+fn is_set(name: &str) -> bool {
+    std::env::var_os(name).is_some_and(|v| !v.is_empty())
+}

@@ -1,0 +1,189 @@
+//! Everything that may go wrong, with what to do about it and how m5 then ends.
+
+use crate::ctx::Ctx;
+use crate::exit::Exit;
+use m5_report::Lang;
+use m5_report::texts::{Fault, Fleet};
+use std::io::Write;
+
+/// An error for a person: what happened, the remedy, the exit code.
+#[derive(Debug)]
+pub(crate) enum CliError {
+    /// No such process, or it is gone.
+    Gone { pid: i32 },
+    /// Not a CPython process.
+    NotPython { pid: i32 },
+    /// A CPython that no layout fits.
+    Unsupported { pid: i32, found: String },
+    /// A free-threaded CPython.
+    FreeThreaded { pid: i32, version: String },
+    /// An interpreter that is not set up yet.
+    Starting { pid: i32 },
+    /// The source of pauses that was asked for cannot be had.
+    Pauses { message: String },
+    /// The kernel refused.
+    Permission { pid: i32, what: String },
+    /// Another failure of the kernel's interface.
+    Kernel { message: String },
+    /// A file cannot be read.
+    Unreadable { path: String, reason: String },
+    /// A file is not what it should be.
+    Malformed { path: String, reason: String },
+    /// A file of another schema.
+    Schema { path: String, found: String, reads: &'static str },
+    /// A report or recording could not be written.
+    Write { path: String, reason: String },
+    /// The settings file is wrong.
+    Config { path: String, reason: String },
+    /// Nothing to look at.
+    NoTarget,
+    /// Too much to look at.
+    ManyTargets { found: String },
+    /// A command for one process got more.
+    OneTarget { count: usize },
+    /// A form of report that the command does not have.
+    Format { known: String },
+    /// A command could not be started.
+    Spawn { command: String, reason: String },
+    /// The target ended at once.
+    EndedEarly,
+    /// Prometheus did not answer as it should.
+    Fleet { message: String },
+}
+
+impl CliError {
+    /// Tells the person and says how to end.
+    pub(crate) fn report(&self, ctx: &Ctx) -> Exit {
+        let lang = ctx.lang;
+        let mut text = format!("{}: {}\n", lang.say(Fault::Prefix), self.message(lang));
+        for remedy in self.remedies(lang) {
+            text.push_str(&format!("  {}: {remedy}\n", lang.say(Fault::Remedy)));
+        }
+        let _ = std::io::stderr().write_all(text.as_bytes());
+        self.exit()
+    }
+
+    /// The exit code.
+    pub(crate) fn exit(&self) -> Exit {
+        match self {
+            Self::Gone { .. } | Self::EndedEarly => Exit::Gone,
+            Self::Permission { .. } => Exit::Permission,
+            Self::NotPython { .. }
+            | Self::Unsupported { .. }
+            | Self::FreeThreaded { .. }
+            | Self::Pauses { .. }
+            | Self::Kernel { .. }
+            | Self::Unreadable { .. }
+            | Self::Malformed { .. }
+            | Self::Fleet { .. }
+            | Self::Schema { .. } => Exit::Unreadable,
+            Self::Write { .. } | Self::Starting { .. } => Exit::Incomplete,
+            Self::Config { .. }
+            | Self::NoTarget
+            | Self::ManyTargets { .. }
+            | Self::OneTarget { .. }
+            | Self::Format { .. }
+            | Self::Spawn { .. } => Exit::Usage,
+        }
+    }
+
+    /// A word for programs.
+    pub(crate) fn word(&self) -> &'static str {
+        match self {
+            Self::Gone { .. } | Self::EndedEarly => "gone",
+            Self::Permission { .. } => "permission",
+            Self::NotPython { .. } => "not_python",
+            Self::Unsupported { .. } => "unsupported",
+            Self::FreeThreaded { .. } => "free_threaded",
+            Self::Starting { .. } => "starting",
+            _ => "kernel",
+        }
+    }
+
+    /// What happened.
+    pub(crate) fn message(&self, lang: Lang) -> String {
+        match self {
+            Self::Gone { pid } => lang.fill(Fault::NoSuchProcess, &[pid]),
+            Self::NotPython { pid } => lang.fill(Fault::NotPython, &[pid]),
+            Self::Unsupported { pid, found } => lang.fill(Fault::Unsupported, &[pid, found]),
+            Self::FreeThreaded { pid, version } => lang.fill(Fault::FreeThreaded, &[pid, version]),
+            Self::Starting { pid } => lang.fill(Fault::Starting, &[pid]),
+            Self::Pauses { message } => lang.fill(Fault::Kernel, &[message]),
+            Self::Permission { pid, what } => lang.fill(Fault::Permission, &[what, pid]),
+            Self::Kernel { message } | Self::Fleet { message } => lang.fill(Fault::Kernel, &[message]),
+            Self::Unreadable { path, reason } => lang.fill(Fault::FileUnreadable, &[path, reason]),
+            Self::Malformed { path, reason } => lang.fill(Fault::FileMalformed, &[path, reason]),
+            Self::Schema { path, found, reads } => lang.fill(Fault::FileSchema, &[path, found, reads]),
+            Self::Write { path, reason } => lang.fill(Fault::WriteFailed, &[path, reason]),
+            Self::Config { path, reason } => lang.fill(Fault::Config, &[path, reason]),
+            Self::NoTarget => lang.say(Fault::NoTarget).to_owned(),
+            Self::ManyTargets { found } => lang.fill(Fault::ManyTargets, &[found]),
+            Self::OneTarget { count } => lang.fill(Fault::OneTarget, &[count]),
+            Self::Format { known } => lang.fill(Fault::FormatUnknown, &[known]),
+            Self::Spawn { command, reason } => lang.fill(Fault::Spawn, &[command, reason]),
+            Self::EndedEarly => lang.say(Fault::EndedEarly).to_owned(),
+        }
+    }
+
+    /// What to do about it, the likeliest first.
+    pub(crate) fn remedies(&self, lang: Lang) -> Vec<String> {
+        let text = match self {
+            Self::Permission { pid, .. } => return crate::permission::remedies(*pid, lang),
+            Self::Gone { .. } => Fault::NoSuchProcessRemedy,
+            Self::NotPython { .. } => Fault::NotPythonRemedy,
+            Self::Unsupported { .. } => Fault::UnsupportedRemedy,
+            Self::FreeThreaded { .. } => Fault::FreeThreadedRemedy,
+            Self::Starting { .. } => Fault::StartingRemedy,
+            Self::Pauses { .. } => Fault::PausesRemedy,
+            Self::Kernel { .. } => Fault::KernelRemedy,
+            Self::Unreadable { .. } => Fault::FileUnreadableRemedy,
+            Self::Malformed { .. } => Fault::FileMalformedRemedy,
+            Self::Schema { .. } => Fault::FileSchemaRemedy,
+            Self::Write { .. } => Fault::WriteFailedRemedy,
+            Self::Config { .. } => Fault::ConfigRemedy,
+            Self::NoTarget => Fault::NoTargetRemedy,
+            Self::ManyTargets { .. } | Self::OneTarget { .. } => Fault::ManyTargetsRemedy,
+            Self::Spawn { .. } => Fault::SpawnRemedy,
+            Self::EndedEarly => Fault::EndedEarlyRemedy,
+            Self::Fleet { .. } => return vec![lang.say(Fleet::UnreachableRemedy).to_owned()],
+            Self::Format { .. } => return Vec::new(),
+        };
+        vec![lang.say(text).to_owned()]
+    }
+}
+
+impl From<m5_target::Error> for CliError {
+    fn from(error: m5_target::Error) -> Self {
+        match error {
+            m5_target::Error::NoSuchProcess { pid } => Self::Gone { pid },
+            m5_target::Error::Permission { pid, what } => Self::Permission { pid, what },
+            other => Self::Kernel { message: other.to_string() },
+        }
+    }
+}
+
+impl From<m5_cpython::Error> for CliError {
+    fn from(error: m5_cpython::Error) -> Self {
+        match error {
+            m5_cpython::Error::Target(error) => error.into(),
+            m5_cpython::Error::NotPython { pid } => Self::NotPython { pid },
+            m5_cpython::Error::Unsupported { pid, found } => Self::Unsupported { pid, found },
+            m5_cpython::Error::FreeThreaded { pid, version } => {
+                Self::FreeThreaded { pid, version: version.to_string() }
+            }
+            m5_cpython::Error::Starting { pid } => Self::Starting { pid },
+        }
+    }
+}
+
+impl From<m5_gc::Error> for CliError {
+    fn from(error: m5_gc::Error) -> Self {
+        match error {
+            m5_gc::Error::Cpython(error) => error.into(),
+            m5_gc::Error::Target(error) => error.into(),
+            error @ (m5_gc::Error::Obstacle(_) | m5_gc::Error::NoRecords) => {
+                Self::Pauses { message: error.to_string() }
+            }
+        }
+    }
+}

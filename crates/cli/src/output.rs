@@ -1,0 +1,62 @@
+//! Where reports go: to standard output, or to a file that appears whole or not at all.
+
+use crate::error::CliError;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// Writes to standard output; a closed pipe (`m5 list | head -1`) ends quietly.
+pub(crate) fn write_stdout(text: &str) -> Result<(), CliError> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => Err(failed(Path::new("-"), &e)),
+        _ => Ok(()),
+    }
+}
+
+/// Writes a file under a temporary name beside it, then renames; what is no regular file is written directly.
+pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
+    let result = match fs::metadata(path) {
+        Ok(meta) if !meta.is_file() => {
+            File::options().write(true).open(path).and_then(|mut f| f.write_all(bytes))
+        }
+        _ => replace(path, bytes),
+    };
+    result.map_err(|e| failed(path, &e))
+}
+
+/// Whether a file could be written here, before hours are spent on what it is to hold.
+pub(crate) fn check_writable(path: &Path) -> Result<(), CliError> {
+    let probe = || {
+        if fs::metadata(path).is_ok_and(|meta| !meta.is_file()) {
+            return File::options().write(true).open(path).map(drop);
+        }
+        let temporary = beside(path);
+        File::create(&temporary)?;
+        fs::remove_file(&temporary)
+    };
+    probe().map_err(|e| failed(path, &e))
+}
+
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let temporary = beside(path);
+    let write = || {
+        let mut file = File::create(&temporary)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&temporary, path)
+    };
+    write().inspect_err(|_| {
+        let _ = fs::remove_file(&temporary);
+    })
+}
+
+fn beside(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.tmp", std::process::id()));
+    path.with_file_name(name)
+}
+
+fn failed(path: &Path, error: &io::Error) -> CliError {
+    CliError::Write { path: path.display().to_string(), reason: error.to_string() }
+}

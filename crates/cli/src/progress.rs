@@ -1,0 +1,44 @@
+//! A progress bar, on a terminal only.
+
+use crate::ctx::Ctx;
+use indicatif::{ProgressBar, ProgressStyle};
+use m5_agent::record::Progress;
+use m5_report::texts::Say;
+use m5_report::{Lang, units};
+use std::time::Duration;
+
+/// The bar of one recording; it draws nothing where standard error is no terminal.
+#[derive(Debug)]
+pub(crate) struct Bar {
+    bar: ProgressBar,
+    lang: Lang,
+}
+
+impl Bar {
+    /// A bar over a span of time.
+    pub(crate) fn new(ctx: &Ctx, total: Duration) -> Self {
+        let bar =
+            if ctx.progress { ProgressBar::new(total.as_millis() as u64) } else { ProgressBar::hidden() };
+        if let Ok(style) = ProgressStyle::with_template("{bar:30} {percent:>3} %  {msg}") {
+            bar.set_style(style);
+        }
+        Self { bar, lang: ctx.lang }
+    }
+
+    /// Shows how far the recording is.
+    pub(crate) fn show(&self, progress: &Progress) {
+        if self.bar.is_hidden() {
+            return;
+        }
+        self.bar.set_position((progress.elapsed_seconds * 1e3) as u64);
+        let rss = progress.rss_bytes.map_or_else(|| "–".to_owned(), |b| units::bytes(b as f64));
+        let left = self.bar.length().unwrap_or(0) as f64 / 1e3 - progress.elapsed_seconds;
+        let message = self.lang.fill(Say::Progress, &[&rss, &progress.pauses, &units::span(left.max(0.0))]);
+        self.bar.set_message(message);
+    }
+
+    /// Takes the bar away again.
+    pub(crate) fn clear(&self) {
+        self.bar.finish_and_clear();
+    }
+}

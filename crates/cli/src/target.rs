@@ -1,0 +1,96 @@
+//! From what was typed to a process: a PID, a command to start, or the only Python process there is.
+
+use crate::args::TargetArgs;
+use crate::ctx::Ctx;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::launch::Launched;
+use m5_cpython::Interpreter;
+use m5_report::texts::Say;
+use m5_target::Process;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// How long an interpreter that is just starting is waited for.
+const STARTING: Duration = Duration::from_secs(2);
+const STEP: Duration = Duration::from_millis(5);
+
+/// The processes to look at. A command that m5 started ends with this value.
+#[derive(Debug)]
+pub(crate) struct Chosen {
+    /// At least one.
+    pub(crate) processes: Vec<Process>,
+    /// The command that m5 started, if it did.
+    pub(crate) launched: Option<Launched>,
+}
+
+impl Chosen {
+    /// Says of each process what m5 will not read in it; the worst of that is how m5 ends then.
+    pub(crate) fn doubts(&self, ctx: &Ctx) -> Result<Option<Exit>, CliError> {
+        let mut worst = None;
+        for process in &self.processes {
+            worst = worst.max(doubt(process, ctx)?);
+        }
+        Ok(worst)
+    }
+}
+
+/// A process whose interpreter may not be read, or that has none, is an error. One whose interpreter m5 does
+/// not know still has figures: a word about it, and the exit code for later.
+pub(crate) fn doubt(process: &Process, ctx: &Ctx) -> Result<Option<Exit>, CliError> {
+    let deadline = Instant::now() + STARTING;
+    let error = loop {
+        match Interpreter::attach(process) {
+            Ok(_) => return Ok(None),
+            Err(m5_cpython::Error::Starting { .. }) if Instant::now() < deadline => sleep(STEP),
+            Err(error) => break CliError::from(error),
+        }
+    };
+    match error {
+        CliError::Unsupported { .. } | CliError::FreeThreaded { .. } | CliError::Starting { .. } => {
+            Ok(Some(error.report(ctx)))
+        }
+        other => Err(other),
+    }
+}
+
+/// Every process that was named; without a name the only Python process of this machine.
+pub(crate) fn several(args: &TargetArgs, ctx: &Ctx) -> Result<Chosen, CliError> {
+    if !args.command.is_empty() {
+        let launched = Launched::start(&args.command, ctx)?;
+        let processes = vec![launched.python()?];
+        return Ok(Chosen { processes, launched: Some(launched) });
+    }
+    let pids = args.pids();
+    if pids.is_empty() {
+        return Ok(Chosen { processes: vec![only_one(ctx)?], launched: None });
+    }
+    let processes = pids.into_iter().map(Process::open).collect::<Result<_, _>>()?;
+    Ok(Chosen { processes, launched: None })
+}
+
+/// The same for a command that looks at one process.
+pub(crate) fn one(args: &TargetArgs, ctx: &Ctx) -> Result<(Process, Option<Launched>), CliError> {
+    let mut chosen = several(args, ctx)?;
+    match (chosen.processes.len(), chosen.processes.pop()) {
+        (1, Some(process)) => Ok((process, chosen.launched)),
+        (count, _) => Err(CliError::OneTarget { count }),
+    }
+}
+
+fn only_one(ctx: &Ctx) -> Result<Process, CliError> {
+    let mut found = m5_agent::discover()?;
+    match (found.len(), found.pop()) {
+        (1, Some(only)) => {
+            let command = only.process.command().unwrap_or_default().join(" ");
+            ctx.note(Say::OnlyProcess, &[&only.process.pid(), &command]);
+            Ok(only.process)
+        }
+        (0, _) | (_, None) => Err(CliError::NoTarget),
+        (_, Some(last)) => {
+            let mut pids: Vec<String> = found.iter().map(|d| d.process.pid().to_string()).collect();
+            pids.push(last.process.pid().to_string());
+            Err(CliError::ManyTargets { found: pids.join(", ") })
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! Every bad input: a clear error that names the remedy, and its exit code.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+use m5_testkit::{Target, pythons};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Stdio};
+use support::{clean, file, folder, m5, root, run, verdict, which};
+
+const SLEEPER: &str = "import sys; print('ready'); sys.stdin.read()";
+
+fn sleeper() -> Target {
+    let mut target = Target::start(pythons().last().expect("an interpreter"), SLEEPER);
+    assert_eq!(target.line(), "ready");
+    target
+}
+
+#[test]
+fn no_such_process() {
+    for args in
+        [vec!["health", "-p", "2147483647"], vec!["baseline", "2147483647"], vec!["snapshot", "2147483647"]]
+    {
+        let (code, text) = verdict(&run(&args));
+        assert_eq!(code, 3, "{args:?} {text}");
+        assert!(text.contains("no process with PID 2147483647") && text.contains("m5 list"), "{text}");
+    }
+}
+
+#[test]
+fn not_python() {
+    let cat = Target::spawn(Command::new("cat"));
+    let pid = cat.pid().to_string();
+    for command in ["health", "baseline"] {
+        let (code, text) = verdict(&run(&[command, "-p", &pid]));
+        assert_eq!(code, 5, "{text}");
+        assert!(text.contains("is not a CPython") && text.contains("m5 list"), "{text}");
+    }
+}
+
+#[test]
+fn bad_usage() {
+    for (args, word) in [
+        (vec!["baseline", "-d", "5x", "1"], "unknown unit `x`"),
+        (vec!["baseline", "-d", "0", "1"], "above zero"),
+        (vec!["baseline", "-p", "-4"], "-4"),
+        (vec!["baseline", "-p", "0"], "0 is not in"),
+        (vec!["compare", "a", "b", "--threshold", "x"], "not a percentage"),
+        (vec!["health", "--format", "html", "1"], "html"),
+        (vec!["nonsense"], "nonsense"),
+        (vec!["health", "1", "2"], "looks at one process"),
+    ] {
+        let (code, text) = verdict(&run(&args));
+        assert_eq!(code, 2, "{args:?} {text}");
+        assert!(text.contains(word), "{args:?} {text}");
+    }
+}
+
+#[test]
+fn another_users_process() {
+    let Some(setpriv) = which("setpriv").filter(|_| root()) else {
+        eprintln!("skipped: needs root and setpriv");
+        return;
+    };
+    // Where the binary lies may be closed to others.
+    let place = tempfile::tempdir().unwrap();
+    fs::set_permissions(place.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let binary = place.path().join("m5");
+    fs::copy(env!("CARGO_BIN_EXE_m5"), &binary).unwrap();
+    let target = sleeper();
+    let as_nobody = |lang: &str| {
+        let mut command = clean(Command::new(&setpriv));
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&binary);
+        command.args(["--lang", lang, "health", "-p", &target.pid().to_string()]).current_dir("/");
+        verdict(&command.output().unwrap())
+    };
+    let (code, text) = as_nobody("en");
+    assert_eq!(code, 4, "{text}");
+    for word in ["no permission", "uid 0", "cap_sys_ptrace", "cap_perfmon"] {
+        assert!(text.contains(word), "{word}: {text}");
+    }
+    let (code, text) = as_nobody("zh");
+    assert!(code == 4 && text.contains("没有权限"), "{text}");
+    let mut list = clean(Command::new(&setpriv));
+    list.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&binary).arg("list").current_dir("/");
+    let output = list.output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let line = text.lines().find(|l| l.trim_start().starts_with(&target.pid().to_string())).unwrap();
+    assert!(line.contains(" no ") && text.contains("cap_sys_ptrace"), "{text}");
+}
+
+/// A program that has `_PyRuntime` of a size that no CPython has.
+#[test]
+fn an_unknown_interpreter_is_refused_and_still_measured() {
+    let place = folder();
+    let (source, program) = (place.path().join("x.rs"), place.path().join("x"));
+    fs::write(
+        &source,
+        "#[unsafe(no_mangle)] #[used] pub static mut _PyRuntime: [u64; 777] = [7; 777];\n\
+         fn main() { println!(\"ready\"); let mut s = String::new(); std::io::stdin().read_line(&mut s).unwrap(); }",
+    )
+    .unwrap();
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let built = Command::new(rustc).args(["--edition", "2024", "-o"]).arg(&program).arg(&source).status();
+    assert!(built.unwrap().success());
+    let mut target = Target::spawn(Command::new(&program));
+    assert_eq!(target.line(), "ready");
+    let output = run(&["baseline", "-d", "100ms", "--json", "-p", &target.pid().to_string()]);
+    let (code, text) = verdict(&output);
+    assert_eq!(code, 5, "{text}");
+    assert!(text.contains("does not know") && text.contains("6216"), "{text}");
+    let process = &support::json(&output)["processes"][0];
+    assert!(process["derived"]["memory"]["rss"]["last"].as_f64().unwrap() > 0.0);
+    assert_eq!(process["unread"]["reason"], "unsupported");
+    assert!(process["derived"]["gc"].is_null(), "{process}");
+}
+
+#[test]
+fn files_that_cannot_be_used() {
+    let place = folder();
+    let at = |name: &str| file(place.path(), name);
+    fs::write(at("cut.json"), r#"{"schema":"m5.baseline/1","m5_ver"#).unwrap();
+    fs::write(at("old.json"), r#"{"schema":"m5.baseline/0","samples":[]}"#).unwrap();
+    fs::write(at("other.json"), r#"{"schema":"m5.health/1"}"#).unwrap();
+    fs::write(at("none.json"), r#"{"a":1}"#).unwrap();
+    fs::write(at("noise.json"), [0xff, 0xfe, 0, 1]).unwrap();
+    fs::write(at("empty.json"), "").unwrap();
+    for (name, word) in [
+        ("missing.json", "No such file"),
+        ("cut.json", "EOF"),
+        ("old.json", "m5.baseline/0"),
+        ("other.json", "m5.health/1"),
+        ("none.json", "names no schema"),
+        ("noise.json", "not a readable"),
+        ("empty.json", "EOF"),
+        ("", "directory"),
+    ] {
+        for args in [vec!["check".to_owned(), at(name)], vec!["compare".to_owned(), at(name), at(name)]] {
+            let args: Vec<&str> = args.iter().map(String::as_str).collect();
+            let (code, text) = verdict(&run(&args));
+            assert_eq!(code, 5, "{args:?} {text}");
+            assert!(text.contains(word) && text.contains("what to do"), "{args:?} {text}");
+        }
+    }
+}
+
+#[test]
+fn nowhere_to_write() {
+    let target = sleeper();
+    let pid = target.pid().to_string();
+    for place in [["--save", "/dev/full"], ["--output", "/dev/full"], ["--save", "/no/such/folder/x.json"]] {
+        let mut args = vec!["baseline", "-d", "50ms", "-p", &pid];
+        args.extend(place);
+        let (code, text) = verdict(&run(&args));
+        assert_eq!(code, 6, "{args:?} {text}");
+        assert!(text.contains("cannot write") && text.contains(place[1]), "{text}");
+    }
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let output = m5().args(["snapshot", "-p", &pid]).stdout(full).output().unwrap();
+    assert_eq!(verdict(&output).0, 6);
+}
+
+#[test]
+fn a_settings_file_with_a_mistake() {
+    let place = folder();
+    let config = file(place.path(), "m5.toml");
+    fs::write(&config, "[objectives]\nrss = { pass = 1 }").unwrap();
+    let (code, text) = verdict(&run(&["health", "--config", &config, "-p", "1"]));
+    assert!(code == 2 && text.contains("m5.toml") && text.contains("rss"), "{code} {text}");
+    let (code, text) = verdict(&run(&["health", "--config", "/no/m5.toml", "-p", "1"]));
+    assert!(code == 5 && text.contains("/no/m5.toml"), "{code} {text}");
+}
+
+#[test]
+fn a_command_that_does_not_start_or_is_no_python() {
+    let (code, text) = verdict(&run(&["baseline", "--", "/no/such/program"]));
+    assert!(code == 2 && text.contains("/no/such/program"), "{code} {text}");
+    let (code, text) = verdict(&run(&["baseline", "--", "true"]));
+    assert!(code == 3 && text.contains("ended before"), "{code} {text}");
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let mut child = m5().arg("list").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(verdict(&output), (0, String::new()));
+}
+
+#[test]
+fn help_names_the_exit_codes() {
+    let output = run(&["--help"]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success() && (0..=6).all(|code| text.contains(&format!("\n  {code}  "))), "{text}");
+}

@@ -1,0 +1,60 @@
+//! Running the binary and reading what it says.
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+/// m5 with an environment that is the same everywhere.
+pub(crate) fn m5() -> Command {
+    clean(Command::new(env!("CARGO_BIN_EXE_m5")))
+}
+
+/// Takes out of a command's environment what m5 would listen to.
+pub(crate) fn clean(mut command: Command) -> Command {
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("M5_") && name != "M5_INTERPRETERS" {
+            command.env_remove(name);
+        }
+    }
+    for name in ["LC_ALL", "LC_MESSAGES", "NO_COLOR"] {
+        command.env_remove(name);
+    }
+    command.env("LANG", "C").stdin(Stdio::null());
+    command
+}
+
+/// Runs m5 to its end.
+pub(crate) fn run(args: &[&str]) -> Output {
+    m5().args(args).output().expect("m5 starts")
+}
+
+/// Its exit code, and what it said on standard error.
+pub(crate) fn verdict(output: &Output) -> (i32, String) {
+    (output.status.code().expect("m5 was not killed"), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+/// Its standard output as JSON.
+pub(crate) fn json(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {output:?}"))
+}
+
+/// A folder for one test that goes with the value.
+pub(crate) fn folder() -> tempfile::TempDir {
+    tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a temporary folder")
+}
+
+/// A path below a folder, as text.
+pub(crate) fn file(folder: &Path, name: &str) -> String {
+    folder.join(name).display().to_string()
+}
+
+/// A program of the machine, if it is there.
+pub(crate) fn which(name: &str) -> Option<PathBuf> {
+    std::env::split_paths(&std::env::var_os("PATH")?).map(|dir| dir.join(name)).find(|p| p.is_file())
+}
+
+/// Whether the tests run as root.
+pub(crate) fn root() -> bool {
+    std::fs::read_to_string("/proc/self/status").unwrap().lines().any(|l| l.starts_with("Uid:\t0\t0"))
+}

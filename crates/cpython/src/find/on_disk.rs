@@ -1,0 +1,105 @@
+//! The full symbol table of an executable's file, for a program that embeds Python and exports nothing.
+//!
+//! Only the symbol table is read, once per file: what was found (or not) is remembered by device, inode and
+//! time of change, since an exporter asks again for each process of the same program.
+
+use super::{Found, RUNTIME};
+use m5_target::{Mapping, Memory, Process};
+use object::read::elf::{ElfFile64, ProgramHeader};
+use object::{Object, ObjectSymbol, ReadCache, ReadRef};
+use std::collections::HashMap;
+use std::fs::File;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+/// Address of the symbol from the image's first byte, and its size.
+type Hidden = Option<(u64, u64)>;
+type Key = (u64, u64, i64, i64);
+
+fn remembered() -> &'static Mutex<HashMap<Key, Hidden>> {
+    static FILES: OnceLock<Mutex<HashMap<Key, Hidden>>> = OnceLock::new();
+    FILES.get_or_init(Mutex::default)
+}
+
+pub(super) fn look(process: &Process, memory: &impl Memory, map: &Mapping) -> Option<Found> {
+    let file = open(process, memory, map)?;
+    let meta = file.metadata().ok()?;
+    let key = (meta.dev(), meta.ino(), meta.mtime(), meta.mtime_nsec());
+    let known = remembered().lock().unwrap_or_else(PoisonError::into_inner).get(&key).copied();
+    let hidden = known.unwrap_or_else(|| {
+        let hidden = symbol(&ReadCache::new(file));
+        remembered().lock().unwrap_or_else(PoisonError::into_inner).insert(key, hidden);
+        hidden
+    });
+    let (from_start, runtime_size) = hidden?;
+    let runtime = map.start.checked_add(from_start)?;
+    Some(Found { runtime, runtime_size, file: map.path.clone(), version: None })
+}
+
+/// The file of a mapping: through the process's root, under the path itself, or (also when it was deleted)
+/// through the kernel's links; the one that begins as the mapping does.
+fn open(process: &Process, memory: &impl Memory, map: &Mapping) -> Option<File> {
+    let path = map.path.strip_suffix(" (deleted)").unwrap_or(&map.path);
+    let range = format!("{:x}-{:x}", map.start, map.end);
+    let proc = PathBuf::from(format!("/proc/{}", process.pid()));
+    let places = [
+        process.file_in_root(path),
+        PathBuf::from(path),
+        proc.join("exe"),
+        proc.join("map_files").join(range),
+    ];
+    let mapped: [u8; 64] = memory.bytes(map.start).ok()?;
+    places.iter().find_map(|place| {
+        let file = File::open(place).ok()?;
+        let mut begin = [0; 64];
+        std::os::unix::fs::FileExt::read_exact_at(&file, &mut begin, 0).ok()?;
+        (begin == mapped).then_some(file)
+    })
+}
+
+fn symbol<'data>(data: impl ReadRef<'data>) -> Hidden {
+    let file: ElfFile64<'data, object::Endianness, _> = ElfFile64::parse(data).ok()?;
+    let symbol = file.symbols().find(|s| s.name() == Ok(RUNTIME) && s.size() > 0)?;
+    let endian = file.endian();
+    let load = |h: &&_| ProgramHeader::p_type(*h, endian) == object::elf::PT_LOAD;
+    let first = file.elf_program_headers().iter().find(load)?;
+    let linked_at = first.p_vaddr(endian).checked_sub(first.p_offset(endian))?;
+    Some((symbol.address().checked_sub(linked_at)?, symbol.size()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_full_symbol_table_agrees_with_the_dynamic_one() {
+        let mut compared = 0;
+        for python in m5_testkit::pythons() {
+            let mut target =
+                m5_testkit::Target::start(&python, "import sys; print(1, flush=True); sys.stdin.read()");
+            target.line();
+            let process = Process::open(target.pid()).unwrap();
+            let (dynamic, maps) = (super::super::find(&process).unwrap(), process.maps().unwrap());
+            let map = maps.iter().find(|m| m.path == dynamic.file && m.offset == 0).unwrap();
+            // A stripped build has no full table; then nothing is found, and asking again is no different.
+            for _ in 0..2 {
+                if let Some(full) = look(&process, &process.memory(), map) {
+                    let dynamic = (dynamic.runtime, dynamic.runtime_size);
+                    assert_eq!((full.runtime, full.runtime_size), dynamic, "{}", python.name);
+                    compared += 1;
+                }
+            }
+        }
+        println!("compared {compared} times");
+    }
+
+    proptest! {
+        #[test]
+        fn foreign_bytes_never_panic(mut data in proptest::collection::vec(any::<u8>(), 64..900)) {
+            data[..7].copy_from_slice(b"\x7fELF\x02\x01\x01");
+            prop_assert!(symbol(data.as_slice()).is_none());
+        }
+    }
+}

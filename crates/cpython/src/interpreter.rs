@@ -1,0 +1,255 @@
+//! An interpreter of a live process, read through a layout that the process has confirmed.
+
+use crate::confirm::{self, CHECKED, Choice, Confidence, Origin, Refusal};
+use crate::gcstate::{GC_SIZE_MAX, GcState, Population, decode_gc, decode_population};
+use crate::layout::{GENERATION_SIZE, GcAt, Layout, Published, Stats, TABLES};
+use crate::rings::{RING_BLOCK, RINGS, RingItem, decode_rings};
+use crate::{Error, Result, Version, find, version_text};
+use m5_target::{LiveMemory, Memory, Process};
+
+/// More interpreters than any process has: the end of a walk through a list that may be changing.
+pub(crate) const MAX_INTERPRETERS: usize = 4096;
+/// The same for threads.
+const MAX_THREADS: usize = 1 << 16;
+
+/// An interpreter whose layout was confirmed: the main one, or one of [`Interpreter::all`].
+#[derive(Debug, Clone)]
+pub struct Interpreter {
+    memory: LiveMemory,
+    found: crate::Found,
+    layout: Layout,
+    confidence: Confidence,
+    published: Option<Published>,
+    address: u64,
+    id: i64,
+    gc: u64,
+}
+
+/// A thread as the interpreter knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Thread {
+    /// Address of its `PyThreadState`.
+    pub address: u64,
+    /// Its kernel number, where the build keeps it (3.11 and later).
+    pub tid: Option<i32>,
+}
+
+impl Interpreter {
+    /// Finds the main interpreter of a process and confirms its layout.
+    ///
+    /// # Errors
+    /// [`Error::NotPython`], [`Error::FreeThreaded`], [`Error::Starting`], [`Error::Unsupported`] with what was
+    /// found, or what the kernel refused.
+    pub fn attach(process: &Process) -> Result<Self> {
+        Self::confirm(process, find(process)?)
+    }
+
+    /// The same interpreter in a process that was forked from this one: every address is the same there.
+    #[must_use]
+    pub fn in_fork(&self, pid: i32) -> Self {
+        Self { memory: LiveMemory::new(pid), ..self.clone() }
+    }
+
+    /// Confirms the layout of an interpreter that [`find`] found.
+    ///
+    /// # Errors
+    /// As [`Interpreter::attach`].
+    pub fn confirm(process: &Process, found: crate::Found) -> Result<Self> {
+        let (memory, pid) = (process.memory(), process.pid());
+        match confirm::choose(&memory, &found, TABLES)? {
+            Ok(Choice { layout, confidence, published, main, gc }) => {
+                Ok(Self { memory, found, layout, confidence, published, address: main, id: 0, gc })
+            }
+            Err(Refusal::FreeThreaded(version)) => Err(Error::FreeThreaded { pid, version }),
+            Err(Refusal::Starting) => Err(Error::Starting { pid }),
+            Err(Refusal::Unknown(found)) => Err(Error::Unsupported { pid, found }),
+        }
+    }
+
+    /// Every interpreter of the process, the main one first; each has a collector of its own, but in 3.8, where
+    /// they share one and only the main interpreter is given.
+    ///
+    /// # Errors
+    /// As the kernel says.
+    pub fn all(&self) -> Result<Vec<Self>> {
+        if matches!(self.layout.gc, GcAt::Runtime(_)) {
+            return Ok(vec![self.clone()]);
+        }
+        let mut all = Vec::new();
+        let mut address = self.memory.u64(self.found.runtime + self.layout.interpreters_head)?;
+        while address != 0 && all.len() < MAX_INTERPRETERS {
+            let gc = confirm::gc_of(self.found.runtime, address, &self.layout);
+            let id = self.memory.u64(address.wrapping_add(self.layout.interp_id))? as i64;
+            let checked = confirm::doubt_of_gc(&self.memory, gc, &self.layout, Confidence::Exact);
+            // One that is being made or unmade does not pass the checks.
+            if matches!(checked, Ok(None)) {
+                all.push(Self { address, id, gc, ..self.clone() });
+            }
+            address = self.memory.u64(address.wrapping_add(self.layout.interp_next))?;
+        }
+        all.reverse();
+        Ok(all)
+    }
+
+    /// Its number: 0 is the main interpreter.
+    #[must_use]
+    pub fn id(&self) -> i64 {
+        self.id
+    }
+
+    /// Address of its `PyInterpreterState`.
+    #[must_use]
+    pub fn address(&self) -> u64 {
+        self.address
+    }
+
+    /// Address of its collector's state.
+    #[must_use]
+    pub fn gc_address(&self) -> u64 {
+        self.gc
+    }
+
+    /// Address of `_PyRuntime`.
+    #[must_use]
+    pub fn runtime(&self) -> u64 {
+        self.found.runtime
+    }
+
+    /// The memory of the process.
+    #[must_use]
+    pub fn memory(&self) -> LiveMemory {
+        self.memory
+    }
+
+    /// The layout in use.
+    #[must_use]
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// How sure the layout is.
+    #[must_use]
+    pub fn confidence(&self) -> Confidence {
+        self.confidence
+    }
+
+    /// What the build publishes about itself (3.13 and later).
+    #[must_use]
+    pub fn published(&self) -> Option<&Published> {
+        self.published.as_ref()
+    }
+
+    /// Where each offset in use comes from.
+    #[must_use]
+    pub fn origins(&self) -> Vec<(&'static str, Origin)> {
+        let published = self.published.map(|p| p.beside(&self.layout)).unwrap_or_default();
+        let said =
+            if self.confidence == Confidence::Exact { Origin::PublishedAndTable } else { Origin::Published };
+        let mut list: Vec<_> = published.iter().map(|(name, ..)| (*name, said)).collect();
+        let known = |name: &str| published.iter().any(|(n, ..)| *n == name);
+        list.extend(CHECKED.iter().filter(|n| !known(n)).map(|n| (*n, Origin::TableChecked)));
+        let rest = ["interp_next", "threads_head", "thread_next", "debug", "long_lived_total", "heap_size"];
+        list.extend(rest.iter().filter(|n| !known(n)).map(|n| (*n, Origin::Table)));
+        list
+    }
+
+    /// The version, where the build tells it: published, by symbol, or as text among its constants.
+    #[must_use]
+    pub fn version(&self, process: &Process) -> Option<Version> {
+        let told = self.published.map(|p| p.version).or(self.found.version);
+        told.or_else(|| version_text::search(process, &self.found.file, self.layout.minor))
+    }
+
+    /// `sizeof(_PyRuntime)` of this build.
+    #[must_use]
+    pub fn runtime_size(&self) -> u64 {
+        self.found.runtime_size
+    }
+
+    /// The file that holds the interpreter.
+    #[must_use]
+    pub fn file(&self) -> &str {
+        &self.found.file
+    }
+
+    /// Address of `collecting`, for a watchpoint.
+    #[must_use]
+    pub fn collecting_address(&self) -> u64 {
+        self.gc + self.layout.collecting
+    }
+
+    /// Addresses whose change tells the generation of a collection, and how many bytes of each to watch.
+    ///
+    /// # Errors
+    /// As the kernel says.
+    pub fn label_addresses(&self) -> Result<([u64; 3], u64)> {
+        Ok(match self.layout.stats {
+            Stats::Inline { offset } => ([0, 1, 2].map(|g| self.gc + offset + GENERATION_SIZE * g), 4),
+            Stats::Ring { pointer } => {
+                let block = self.memory.u64(self.gc + pointer)?;
+                (RINGS.map(|(_, _, index)| block.wrapping_add(index as u64)), 1)
+            }
+        })
+    }
+
+    /// Reads the collector's state.
+    ///
+    /// # Errors
+    /// As the kernel says.
+    pub fn read(&self) -> Result<GcState> {
+        let mut state = decode_gc(&self.gc_bytes()?, &self.layout);
+        if let Some(rings) = self.rings()? {
+            for (generation, ring) in state.generations.iter_mut().zip(&rings) {
+                if let Some(newest) = ring.iter().max_by_key(|r| r.collections) {
+                    generation.collections = newest.collections;
+                    generation.collected = newest.collected;
+                    generation.uncollectable = newest.uncollectable;
+                }
+            }
+        }
+        Ok(state)
+    }
+
+    /// How many objects the collector keeps, by its own account.
+    ///
+    /// # Errors
+    /// As the kernel says.
+    pub fn population(&self) -> Result<Population> {
+        Ok(decode_population(&self.gc_bytes()?, &self.layout))
+    }
+
+    fn gc_bytes(&self) -> Result<Vec<u8>> {
+        let mut bytes = vec![0; (self.layout.gc_size as usize).min(GC_SIZE_MAX)];
+        self.memory.read(self.gc, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Every record of the three rings (3.15+), in no order; `None` where the build has no rings.
+    ///
+    /// # Errors
+    /// As the kernel says.
+    pub fn rings(&self) -> Result<Option<[Vec<RingItem>; 3]>> {
+        let Stats::Ring { pointer } = self.layout.stats else { return Ok(None) };
+        let block = self.memory.u64(self.gc + pointer)?;
+        let bytes: [u8; RING_BLOCK] = self.memory.bytes(block)?;
+        Ok(Some(decode_rings(&bytes)))
+    }
+
+    /// The interpreter's threads, newest first.
+    ///
+    /// # Errors
+    /// As the kernel says.
+    pub fn threads(&self) -> Result<Vec<Thread>> {
+        let mut threads = Vec::new();
+        let mut address = self.memory.u64(self.address.wrapping_add(self.layout.threads_head))?;
+        while address != 0 && threads.len() < MAX_THREADS {
+            let tid = match self.layout.native_thread_id {
+                Some(at) => Some(self.memory.u64(address.wrapping_add(at))? as i32),
+                None => None,
+            };
+            threads.push(Thread { address, tid });
+            address = self.memory.u64(address.wrapping_add(self.layout.thread_next))?;
+        }
+        Ok(threads)
+    }
+}

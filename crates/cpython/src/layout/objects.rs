@@ -1,0 +1,209 @@
+//! Where each version keeps the fields of its objects, its interpreters and its allocator.
+//!
+//! Offsets were taken with `offsetof` from each version's headers; what is the same in all of them is a
+//! constant of this module.
+
+mod tables;
+
+pub use tables::OBJECTS;
+
+/// Offset of a pointer and what Python or C calls it.
+pub type Field = (u16, &'static str);
+
+/// Where an instance keeps its attributes, beside `tp_dictoffset`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Managed {
+    /// Only by `tp_dictoffset` (up to 3.10).
+    None,
+    /// A values pointer at −32, a dictionary at −24 (3.11).
+    ValuesAndDict,
+    /// One word at −24: values plus one, or a dictionary (3.12).
+    Tagged,
+    /// A dictionary at −24, values inside the instance (3.13 on).
+    Inline,
+}
+
+/// The form of dictionary keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keys {
+    /// A size in slots, entries of 24 bytes (up to 3.10).
+    Sized,
+    /// Logarithms of sizes, entries of 16 or 24 bytes (3.11 on).
+    Logarithmic,
+}
+
+/// How running frames are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Frames {
+    /// Frame objects, linked by `f_back` (up to 3.10).
+    Objects {
+        /// Offset of the current frame in a thread state.
+        current: u16,
+        /// Offset of the local variables in a frame.
+        locals: u16,
+        /// A pointer to the end of the stack, or a depth of it (3.10).
+        depth: Option<u16>,
+    },
+    /// Interpreter frames on a stack of their own (3.11 on).
+    Interpreter(FrameFields),
+}
+
+/// Fields of an interpreter frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FrameFields {
+    /// Offset in a thread state: of the frame, or of a C frame that points to it.
+    pub current: u16,
+    /// Offset of the frame in the C frame; `None` where `current` is the frame itself.
+    pub through: Option<u16>,
+    /// The code object.
+    pub code: u16,
+    /// The frame before.
+    pub previous: u16,
+    /// Pointers that the frame holds.
+    pub holds: &'static [Field],
+    /// A count of used slots in `locals` (3.11 to 3.13) or the end of the stack (3.14 on).
+    pub top: u16,
+    /// Whether `top` is a pointer.
+    pub top_is_pointer: bool,
+    /// First local variable.
+    pub locals: u16,
+    /// Of a frame object: its interpreter frame, the frame inside it.
+    pub object_frame: u16,
+    /// Likewise.
+    pub object_inline: u16,
+    /// Of a generator: its state and its frame.
+    pub generator_state: u16,
+    /// Likewise.
+    pub generator_frame: u16,
+    /// Of a code object: names of all locals, their number, depth of the stack.
+    pub code_names: u16,
+    /// Likewise.
+    pub code_locals: u16,
+    /// Likewise.
+    pub code_stack: u16,
+}
+
+/// Where the arenas of the small object allocator are listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arenas {
+    /// Static variables `arenas` and `maxarenas`.
+    Symbols,
+    /// In the interpreter state.
+    Interpreter(u32),
+    /// Behind a pointer in the interpreter state.
+    Behind(u32, u32),
+}
+
+/// Everything about the objects of one version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ObjectLayout {
+    /// Minor version: 12 for 3.12.
+    pub minor: u8,
+    /// Whether a negative 32-bit reference count means "lives forever".
+    pub immortal: bool,
+    /// Type flags of which any adds two words before the object.
+    pub preheader: u64,
+    /// Whether the size of a static type counts its collector's header.
+    pub static_types_have_head: bool,
+    /// Attributes of instances.
+    pub managed: Managed,
+    /// Dictionary keys.
+    pub keys: Keys,
+    /// Frames.
+    pub frames: Frames,
+    /// Start of the text in ASCII strings and in other compact strings.
+    pub str_ascii: u16,
+    /// Likewise.
+    pub str_compact: u16,
+    /// Number of digits of an int is its size (up to 3.11) or in a tag above 3 bits.
+    pub int_tagged: bool,
+    /// `sizeof(PyTypeObject)` and `sizeof(PyHeapTypeObject)`.
+    pub type_size: u16,
+    /// Likewise.
+    pub heap_type_size: u16,
+    /// Pointers that a class holds beyond the ones of a static type.
+    pub heap_type: &'static [Field],
+    /// Offset of `ht_qualname` in a class.
+    pub qualname: u16,
+    /// Offset of `ht_cached_keys` in a class.
+    pub cached_keys: u16,
+    /// Pointers that a function holds.
+    pub function: &'static [Field],
+    /// Pointers that a code object holds.
+    pub code: &'static [Field],
+    /// Of a code object: file name, name, first line.
+    pub code_file: u16,
+    /// Likewise.
+    pub code_name: u16,
+    /// Likewise.
+    pub code_line: u16,
+    /// Of an interpreter: `sys.modules`, the sys dictionary, builtins, its first thread.
+    pub modules: u32,
+    /// Likewise.
+    pub sysdict: u32,
+    /// Likewise.
+    pub builtins: u32,
+    /// Likewise.
+    pub threads: u32,
+    /// Of a thread state: the kernel's thread id (3.11 on), its `dict`, its first data stack chunk (3.11 on).
+    pub native_thread: Option<u16>,
+    /// Likewise.
+    pub thread_dict: u16,
+    /// Likewise.
+    pub data_stack: Option<u16>,
+    /// Arenas.
+    pub arenas: Arenas,
+    /// log₂ of the size of an arena and of a pool.
+    pub arena_bits: u8,
+    /// Likewise.
+    pub pool_bits: u8,
+}
+
+/// Fields of a type object, the same from 3.8 on.
+pub mod type_fields {
+    /// Name.
+    pub const NAME: u64 = 24;
+    /// Size of an instance.
+    pub const BASIC_SIZE: u64 = 32;
+    /// Size of an item.
+    pub const ITEM_SIZE: u64 = 40;
+    /// Flags.
+    pub const FLAGS: u64 = 168;
+    /// Offset of the list of weak references in an instance.
+    pub const WEAKLIST_OFFSET: u64 = 208;
+    /// Base.
+    pub const BASE: u64 = 256;
+    /// Attributes.
+    pub const DICT: u64 = 264;
+    /// Offset of the dictionary in an instance.
+    pub const DICT_OFFSET: u64 = 288;
+    /// Pointers that every type holds.
+    pub const HOLDS: &[super::Field] = &[
+        (256, "__base__"),
+        (264, "__dict__"),
+        (336, "__bases__"),
+        (344, "__mro__"),
+        (352, "tp_cache"),
+        (360, "__subclasses__"),
+    ];
+    /// Flag: values inside the instance (3.13 on).
+    pub const INLINE_VALUES: u64 = 1 << 2;
+    /// Flag: attributes before the instance.
+    pub const MANAGED_DICT: u64 = 1 << 4;
+    /// Flag: made at run time.
+    pub const HEAP: u64 = 1 << 9;
+    /// Flag: ready for use.
+    pub const READY: u64 = 1 << 12;
+    /// Flag: instances have a collector's header.
+    pub const GC: u64 = 1 << 14;
+    /// Flag: a metatype.
+    pub const TYPE_SUBCLASS: u64 = 1 << 31;
+    /// Flag: a kind of int.
+    pub const INT_SUBCLASS: u64 = 1 << 24;
+}
+
+/// The layout for a minor version.
+#[must_use]
+pub fn objects(minor: u8) -> Option<&'static ObjectLayout> {
+    OBJECTS.iter().find(|o| o.minor == minor)
+}

@@ -1,0 +1,40 @@
+//! Addresses of named symbols in a mapped file.
+
+use m5_target::Mapping;
+use object::elf;
+use object::read::elf::{ElfFile64, ProgramHeader};
+use object::{Object, ObjectSymbol};
+
+/// Addresses in the process of these symbols of a mapped file, from its dynamic table or the full one;
+/// `None` for each that the file does not have.
+#[must_use]
+pub fn symbols(data: &[u8], maps: &[Mapping], path: &str, names: &[&str]) -> Vec<Option<u64>> {
+    let mut out = vec![None; names.len()];
+    let Ok(file) = ElfFile64::<'_>::parse(data) else { return out };
+    let file: ElfFile64<'_> = file;
+    let Some(bias) = bias(&file, maps, path) else { return out };
+    for symbol in file.dynamic_symbols().chain(file.symbols()) {
+        let Ok(name) = symbol.name() else { continue };
+        if symbol.address() == 0 {
+            continue;
+        }
+        if let Some(slot) = names.iter().position(|n| *n == name).and_then(|i| out.get_mut(i)) {
+            *slot = slot.or_else(|| symbol.address().checked_add(bias));
+        }
+    }
+    out
+}
+
+/// What to add to an address in the file to get one in the process.
+fn bias(file: &ElfFile64<'_>, maps: &[Mapping], path: &str) -> Option<u64> {
+    let endian = file.endian();
+    let text = file
+        .elf_program_headers()
+        .iter()
+        .find(|h| h.p_type(endian) == elf::PT_LOAD && h.p_flags(endian).0 & elf::PF_X.0 != 0)?;
+    let (offset, address) = (text.p_offset(endian), text.p_vaddr(endian));
+    let map = maps.iter().find(|m| {
+        m.path == path && m.executable && m.offset <= offset && offset - m.offset < m.end - m.start
+    })?;
+    map.start.checked_add(offset - map.offset)?.checked_sub(address)
+}

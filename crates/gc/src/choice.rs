@@ -1,0 +1,129 @@
+//! Which source was chosen and what stood in the way of the better ones: values that a report can translate
+//! and whose remedy it can name.
+
+use crate::SourceKind;
+use serde::{Deserialize, Serialize};
+
+/// Why hardware watchpoints cannot be had.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Obstacle {
+    /// `kernel.perf_event_paranoid` forbids performance events to this user altogether.
+    Paranoid {
+        /// Its value.
+        level: i32,
+    },
+    /// A seccomp filter (a container's, usually) denies `perf_event_open`.
+    Seccomp {
+        /// With which error: `EPERM`, `EACCES` or `ENOSYS`.
+        errno: i32,
+    },
+    /// A security module, or something else that is neither of the two, denies it.
+    Denied {
+        /// With which error.
+        errno: i32,
+    },
+    /// The process belongs to somebody else: `CAP_PERFMON` and the right to trace it are needed.
+    OtherUser,
+    /// The kernel was built without performance events, or without breakpoints.
+    Unsupported {
+        /// With which error.
+        errno: i32,
+    },
+    /// A debugger or another tracer holds the processor's debug registers.
+    NoRegisters,
+    /// Threads × CPUs × registers are more descriptors than allowed.
+    FileLimit {
+        /// The limit (`ulimit -n`).
+        limit: u64,
+    },
+    /// Not enough memory may be locked for the rings (`kernel.perf_event_mlock_kb`, `ulimit -l`).
+    LockedMemory,
+    /// Something else.
+    Other {
+        /// With which error.
+        errno: i32,
+    },
+}
+
+impl std::fmt::Display for Obstacle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Paranoid { level } => write!(
+                f,
+                "kernel.perf_event_paranoid is {level}: run as root, grant CAP_PERFMON, or set it to 2 or less"
+            ),
+            Self::Seccomp { errno } => write!(
+                f,
+                "a seccomp filter denies perf_event_open ({}): allow it in the container's profile, or run m5 \
+                 outside",
+                name(*errno)
+            ),
+            Self::Denied { errno } => {
+                write!(f, "perf_event_open is denied ({}): grant CAP_PERFMON", name(*errno))
+            }
+            Self::OtherUser => {
+                write!(
+                    f,
+                    "the process belongs to another user: run as that user, as root, or with CAP_PERFMON and CAP_SYS_PTRACE"
+                )
+            }
+            Self::Unsupported { errno } => {
+                write!(f, "this kernel or machine has no hardware breakpoints ({})", name(*errno))
+            }
+            Self::NoRegisters => {
+                write!(f, "a debugger or another tracer holds the debug registers: end it first")
+            }
+            Self::FileLimit { limit } => {
+                write!(f, "too many threads for {limit} open files: raise the hard limit (ulimit -Hn)")
+            }
+            Self::LockedMemory => {
+                write!(
+                    f,
+                    "no memory may be locked for the rings: raise kernel.perf_event_mlock_kb or ulimit -l"
+                )
+            }
+            Self::Other { errno } => write!(f, "perf_event_open failed ({})", name(*errno)),
+        }
+    }
+}
+
+fn name(errno: i32) -> String {
+    match errno {
+        libc::EPERM => "EPERM".to_owned(),
+        libc::EACCES => "EACCES".to_owned(),
+        libc::ENOSYS => "ENOSYS".to_owned(),
+        _ => std::io::Error::from_raw_os_error(errno).to_string(),
+    }
+}
+
+/// Why this source.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "because")]
+pub enum Choice {
+    /// The interpreter records every collection itself.
+    Records,
+    /// The build keeps no records; watchpoints are the best there is.
+    Best,
+    /// The caller asked for it.
+    Asked {
+        /// What was asked for.
+        source: SourceKind,
+    },
+    /// Watchpoints could not be had.
+    Fallback {
+        /// Why not.
+        obstacle: Obstacle,
+    },
+}
+
+impl std::fmt::Display for Choice {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Records => f.write_str("the interpreter records every collection"),
+            Self::Best => f.write_str("hardware watchpoints on the collector's flag"),
+            Self::Asked { .. } => f.write_str("asked for"),
+            Self::Fallback { obstacle } => write!(f, "no watchpoints, polling instead: {obstacle}"),
+        }
+    }
+}

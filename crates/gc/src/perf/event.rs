@@ -1,0 +1,168 @@
+//! One event: what to watch, on which task and CPU.
+#![allow(unsafe_code)]
+
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+
+/// Why the kernel did not open an event; the system's number tells the kinds apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct OpenError(pub(crate) i32);
+
+impl OpenError {
+    fn last() -> Self {
+        Self(io::Error::last_os_error().raw_os_error().unwrap_or(0))
+    }
+}
+
+/// On which task and CPU an event counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Target {
+    /// Thread id; 0 is the caller.
+    pub(crate) tid: i32,
+    /// CPU; -1 is any.
+    pub(crate) cpu: i32,
+}
+
+/// The kernel's `perf_event_attr`, up to the fifth version of it (112 bytes; Linux 4.1).
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Attr {
+    kind: u32,
+    size: u32,
+    config: u64,
+    sample_period: u64,
+    sample_type: u64,
+    read_format: u64,
+    flags: u64,
+    wakeup: u32,
+    bp_type: u32,
+    bp_addr: u64,
+    bp_len: u64,
+    branch_sample_type: u64,
+    sample_regs_user: u64,
+    sample_stack_user: u32,
+    clockid: i32,
+    sample_regs_intr: u64,
+    aux_watermark: u32,
+    sample_max_stack: u16,
+    reserved: u16,
+}
+
+const TYPE_SOFTWARE: u32 = 1;
+const TYPE_BREAKPOINT: u32 = 5;
+const SOFTWARE_DUMMY: u64 = 9;
+const BREAKPOINT_WRITE: u32 = 2;
+/// Instruction pointer, thread, time, address: what `record` parses.
+const SAMPLE_TYPE: u64 = 1 | 1 << 1 | 1 << 2 | 1 << 3;
+
+const DISABLED: u64 = 1;
+const INHERIT: u64 = 1 << 1;
+const EXCLUDE_KERNEL: u64 = 1 << 5;
+const EXCLUDE_HYPERVISOR: u64 = 1 << 6;
+const TASK: u64 = 1 << 13;
+const SAMPLE_ID_ALL: u64 = 1 << 18;
+const USE_CLOCKID: u64 = 1 << 25;
+const INHERIT_THREAD: u64 = 1 << 35;
+const REMOVE_ON_EXEC: u64 = 1 << 36;
+
+impl Attr {
+    fn base(kind: u32) -> Self {
+        Self {
+            kind,
+            size: size_of::<Self>() as u32,
+            sample_type: SAMPLE_TYPE,
+            flags: EXCLUDE_KERNEL | EXCLUDE_HYPERVISOR | SAMPLE_ID_ALL | USE_CLOCKID,
+            clockid: libc::CLOCK_MONOTONIC,
+            ..Self::default()
+        }
+    }
+
+    /// An event that never fires: owner of a ring.
+    pub(crate) fn dummy() -> Self {
+        let mut attr = Self::base(TYPE_SOFTWARE);
+        attr.config = SOFTWARE_DUMMY;
+        attr
+    }
+
+    /// Fires after each write by the task to these bytes.
+    pub(crate) fn write_watch(addr: u64, len: u64) -> Self {
+        let mut attr = Self::base(TYPE_BREAKPOINT);
+        attr.sample_period = 1;
+        attr.bp_type = BREAKPOINT_WRITE;
+        attr.bp_addr = addr;
+        attr.bp_len = len;
+        attr
+    }
+
+    /// Counts in threads born later too; in child processes too, if wanted; never in another program.
+    pub(crate) fn inherited(mut self, children: bool) -> Self {
+        self.flags |= INHERIT | REMOVE_ON_EXEC | if children { 0 } else { INHERIT_THREAD };
+        self
+    }
+
+    /// Tells of threads that start and end.
+    pub(crate) fn telling_tasks(mut self) -> Self {
+        self.flags |= TASK;
+        self
+    }
+
+    /// Starts switched off.
+    pub(crate) fn disabled(mut self) -> Self {
+        self.flags |= DISABLED;
+        self
+    }
+}
+
+/// An open event; closing it is dropping it.
+#[derive(Debug)]
+pub(crate) struct Event(OwnedFd);
+
+const FLAG_FD_CLOEXEC: libc::c_ulong = 8;
+const IOC_ENABLE: libc::c_ulong = 0x2400;
+const IOC_DISABLE: libc::c_ulong = 0x2401;
+const IOC_SET_OUTPUT: libc::c_ulong = 0x2405;
+
+impl Event {
+    /// Opens an event, in the group of `leader` if there is one: a group is on or off as a whole.
+    pub(crate) fn open(attr: &Attr, target: Target, leader: Option<&Self>) -> Result<Self, OpenError> {
+        let group = leader.map_or(-1, Self::fd);
+        // SAFETY: `attr` is a valid perf_event_attr whose `size` field says how long it is.
+        let fd = unsafe {
+            libc::syscall(
+                libc::SYS_perf_event_open,
+                std::ptr::from_ref(attr),
+                target.tid,
+                target.cpu,
+                group,
+                FLAG_FD_CLOEXEC,
+            )
+        };
+        if fd < 0 {
+            return Err(OpenError::last());
+        }
+        // SAFETY: the kernel has just given us this descriptor and nobody else owns it.
+        Ok(Self(unsafe { OwnedFd::from_raw_fd(fd as i32) }))
+    }
+
+    pub(crate) fn fd(&self) -> i32 {
+        self.0.as_raw_fd()
+    }
+
+    /// Writes its records to the ring of another event of the same CPU.
+    pub(crate) fn redirect(&self, ring: &Self) -> Result<(), OpenError> {
+        self.control(IOC_SET_OUTPUT, ring.fd() as libc::c_ulong)
+    }
+
+    /// Switches it and all that inherited it on or off.
+    pub(crate) fn switch(&self, on: bool) -> Result<(), OpenError> {
+        self.control(if on { IOC_ENABLE } else { IOC_DISABLE }, 0)
+    }
+
+    fn control(&self, request: libc::c_ulong, value: libc::c_ulong) -> Result<(), OpenError> {
+        // SAFETY: these requests take a plain number, no pointer.
+        match unsafe { libc::ioctl(self.fd(), request as _, value) } {
+            0 => Ok(()),
+            _ => Err(OpenError::last()),
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! From watched writes to pauses: which write began a collection, which ended it, which was turned away.
+//!
+//! A write to `collecting` does not say what it wrote, and since 3.13 a nested collection that is turned away
+//! counts as a write too, so parity is no guide. The instruction is: one seen while the collector was idle
+//! begins a collection; the same one while it collects is a rejection; any other ends it.
+
+use std::collections::HashSet;
+
+/// What was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Write {
+    /// The collector's flag.
+    Flag,
+    /// The counter of a generation.
+    Label(u8),
+}
+
+/// One watched write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Event {
+    pub(crate) time: u64,
+    pub(crate) tid: i32,
+    pub(crate) ip: u64,
+    pub(crate) write: Write,
+}
+
+/// A collection from start to stop, as the events had it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Span {
+    pub(crate) start: u64,
+    pub(crate) stop: u64,
+    pub(crate) tid: i32,
+    /// The last counter that rose in it.
+    pub(crate) label: Option<u8>,
+    /// Watched writes between start and stop; each cost the target one trap.
+    pub(crate) inside: u32,
+    /// Objects freed, where the counters tell.
+    pub(crate) collected: Option<u64>,
+}
+
+/// The instructions that begin and end collections: the same in a process and in those forked from it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Instructions {
+    starts: HashSet<u64>,
+    stops: HashSet<u64>,
+}
+
+impl Instructions {
+    /// Remembers what the code itself says of an instruction.
+    pub(crate) fn learn(&mut self, ip: u64, starts: bool) {
+        if starts {
+            self.starts.insert(ip)
+        } else {
+            self.stops.insert(ip)
+        };
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// After a loss: only a known instruction tells.
+    Unknown,
+    Idle,
+    /// Since `start`; `None` where its beginning was not seen.
+    Collecting {
+        start: Option<u64>,
+        tid: i32,
+        label: Option<u8>,
+        inside: u32,
+    },
+}
+
+/// The collector of one interpreter.
+#[derive(Debug, Clone)]
+pub(crate) struct Classifier {
+    state: State,
+    /// Collections whose start or end was not seen.
+    pub(crate) torn: u64,
+}
+
+impl Classifier {
+    /// A collector that is collecting, or not, at this moment.
+    pub(crate) fn new(collecting: bool) -> Self {
+        let mut new = Self { state: State::Idle, torn: 0 };
+        new.set(collecting);
+        new
+    }
+
+    /// The same collector in a process forked from here: a collection that runs began before its birth.
+    pub(crate) fn forked(&self) -> Self {
+        Self::new(matches!(self.state, State::Collecting { .. }))
+    }
+
+    /// Whether a collection runs; `None` where that is not known.
+    pub(crate) fn collecting(&self) -> Option<bool> {
+        match self.state {
+            State::Unknown => None,
+            State::Idle => Some(false),
+            State::Collecting { .. } => Some(true),
+        }
+    }
+
+    /// Takes the state from the collector's own flag.
+    pub(crate) fn set(&mut self, collecting: bool) {
+        if matches!(self.state, State::Collecting { start: Some(_), .. }) {
+            self.torn += 1;
+        }
+        self.state = match collecting {
+            true => State::Collecting { start: None, tid: 0, label: None, inside: 0 },
+            false => State::Idle,
+        };
+    }
+
+    /// Records were lost: what ran may have ended.
+    pub(crate) fn lose(&mut self) {
+        if matches!(self.state, State::Collecting { start: Some(_), .. }) {
+            self.torn += 1;
+        }
+        self.state = State::Unknown;
+    }
+
+    /// The next event, in order of time; returns the collection that it ended.
+    pub(crate) fn feed(&mut self, event: &Event, known: &mut Instructions) -> Option<Span> {
+        match event.write {
+            Write::Label(generation) => {
+                if let State::Collecting { label, inside, .. } = &mut self.state {
+                    *label = Some(generation);
+                    *inside += 1;
+                }
+                None
+            }
+            Write::Flag => self.flag(event, known),
+        }
+    }
+
+    fn flag(&mut self, event: &Event, known: &mut Instructions) -> Option<Span> {
+        let (starts, stops) = (known.starts.contains(&event.ip), known.stops.contains(&event.ip));
+        match &mut self.state {
+            State::Idle if stops => {
+                self.torn += 1;
+                None
+            }
+            State::Idle => {
+                known.learn(event.ip, true);
+                self.begin(event)
+            }
+            State::Unknown if starts => self.begin(event),
+            State::Unknown => {
+                if stops {
+                    self.state = State::Idle;
+                }
+                None
+            }
+            State::Collecting { inside, .. } if starts => {
+                *inside += 1;
+                None
+            }
+            State::Collecting { start: Some(_), tid, inside, .. } if *tid != event.tid => {
+                // A collection ends in the thread where it began.
+                *inside += 1;
+                None
+            }
+            State::Collecting { start, tid, label, inside } => {
+                known.learn(event.ip, false);
+                let span = start.map(|start| Span {
+                    start,
+                    stop: event.time,
+                    tid: *tid,
+                    label: *label,
+                    inside: *inside,
+                    collected: None,
+                });
+                self.state = State::Idle;
+                span
+            }
+        }
+    }
+
+    fn begin(&mut self, event: &Event) -> Option<Span> {
+        self.state = State::Collecting { start: Some(event.time), tid: event.tid, label: None, inside: 0 };
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: u64 = 0x10;
+    const STOP: u64 = 0x20;
+
+    fn flag(time: u64, ip: u64) -> Event {
+        Event { time, tid: 1, ip, write: Write::Flag }
+    }
+
+    fn label(time: u64, generation: u8) -> Event {
+        Event { time, tid: 1, ip: 0x30, write: Write::Label(generation) }
+    }
+
+    fn spans(classifier: &mut Classifier, events: &[Event]) -> Vec<Span> {
+        let mut known = Instructions::default();
+        events.iter().filter_map(|e| classifier.feed(e, &mut known)).collect()
+    }
+
+    #[test]
+    fn a_rejected_nested_collection_ends_nothing() {
+        let mut classifier = Classifier::new(false);
+        let events = [
+            flag(1, START),
+            label(2, 0),
+            flag(3, STOP),
+            flag(4, START),
+            flag(5, START),
+            label(6, 2),
+            flag(7, STOP),
+        ];
+        assert_eq!(
+            spans(&mut classifier, &events),
+            [
+                Span { start: 1, stop: 3, tid: 1, label: Some(0), inside: 1, collected: None },
+                Span { start: 4, stop: 7, tid: 1, label: Some(2), inside: 2, collected: None },
+            ]
+        );
+        assert_eq!(classifier.torn, 0);
+    }
+
+    #[test]
+    fn attached_in_the_middle_the_first_end_is_no_pause() {
+        let mut classifier = Classifier::new(true);
+        let got = spans(&mut classifier, &[flag(1, STOP), flag(2, START), flag(3, STOP)]);
+        assert_eq!(got.len(), 1);
+        assert_eq!((got[0].start, got[0].stop), (2, 3));
+    }
+
+    #[test]
+    fn another_thread_turned_away_ends_nothing() {
+        let mut classifier = Classifier::new(false);
+        let other = Event { time: 2, tid: 9, ip: 0x99, write: Write::Flag };
+        let got = spans(&mut classifier, &[flag(1, START), other, flag(3, STOP)]);
+        assert_eq!((got.len(), got[0].stop, got[0].inside), (1, 3, 1));
+    }
+
+    #[test]
+    fn after_a_loss_known_instructions_tell() {
+        let mut known = Instructions::default();
+        let mut classifier = Classifier::new(false);
+        for event in [flag(1, START), flag(2, STOP), flag(3, START)] {
+            classifier.feed(&event, &mut known);
+        }
+        classifier.lose();
+        assert_eq!(classifier.torn, 1);
+        assert_eq!(classifier.feed(&flag(9, STOP), &mut known), None);
+        assert_eq!(classifier.feed(&flag(10, START), &mut known), None);
+        assert_eq!(classifier.feed(&flag(12, STOP), &mut known).map(|s| (s.start, s.stop)), Some((10, 12)));
+    }
+}

@@ -1,0 +1,192 @@
+//! One interpreter of one process under watch: its events, and its own counters beside them.
+
+use super::classify::{Classifier, Event, Instructions, Span};
+use crate::{Coverage, Pause};
+use m5_cpython::{GcState, Interpreter};
+
+/// How a generation is read from the counters that rose in a collection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Labels {
+    /// Generations whose counter is watched.
+    pub(crate) watched: &'static [u8],
+    /// The generation where none of them rose, if that tells one.
+    pub(crate) otherwise: Option<u8>,
+}
+
+/// The counters of one interpreter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Counters {
+    collections: [u64; 3],
+    collected: [u64; 3],
+}
+
+impl Counters {
+    fn of(state: &GcState) -> Self {
+        Self {
+            collections: state.generations.map(|g| g.collections),
+            collected: state.generations.map(|g| g.collected),
+        }
+    }
+}
+
+/// One interpreter under watch.
+pub(crate) struct Collector {
+    pub(crate) pid: i32,
+    pub(crate) interpreter: Interpreter,
+    pub(crate) classifier: Classifier,
+    /// Counters at the beginning; not yet known while the collection that ran then goes on.
+    start: Option<[u64; 3]>,
+    now: Counters,
+    /// Counters at the last reading that no collection straddled.
+    aligned: Option<Counters>,
+    spans: Vec<Span>,
+    seen: [u64; 3],
+    unlabelled: u64,
+    /// Nothing that began before is trusted.
+    blind_until: u64,
+    /// Events so far.
+    events: u64,
+    /// Events when the flag last contradicted them.
+    doubt: Option<u64>,
+}
+
+impl Collector {
+    /// Begins with what the collector says now.
+    pub(crate) fn new(pid: i32, interpreter: Interpreter, state: &GcState) -> Self {
+        let now = Counters::of(state);
+        let classifier = Classifier::new(state.collecting);
+        Self::begin(pid, interpreter, classifier, now)
+    }
+
+    fn begin(pid: i32, interpreter: Interpreter, classifier: Classifier, now: Counters) -> Self {
+        let quiet = classifier.collecting() == Some(false);
+        Self {
+            pid,
+            interpreter,
+            classifier,
+            start: quiet.then_some(now.collections),
+            now,
+            aligned: quiet.then_some(now),
+            spans: Vec::new(),
+            seen: [0; 3],
+            unlabelled: 0,
+            blind_until: 0,
+            events: 0,
+            doubt: None,
+        }
+    }
+
+    /// The same interpreter in a process just forked from this one.
+    pub(crate) fn forked(&self, pid: i32) -> Self {
+        Self::begin(pid, self.interpreter.in_fork(pid), self.classifier.forked(), self.now)
+    }
+
+    /// The next event.
+    pub(crate) fn feed(&mut self, event: &Event, known: &mut Instructions, labels: Labels) {
+        self.events += 1;
+        let Some(mut span) = self.classifier.feed(event, known) else { return };
+        if span.start < self.blind_until {
+            self.classifier.torn += 1;
+            return;
+        }
+        span.label = span.label.or(labels.otherwise);
+        if let Some(generation) = span.label {
+            self.now.collections[usize::from(generation)] += 1;
+        }
+        self.spans.push(span);
+    }
+
+    /// Records were lost until then.
+    pub(crate) fn lose(&mut self, until: u64) {
+        self.classifier.lose();
+        self.aligned = None;
+        self.blind_until = self.blind_until.max(until);
+    }
+
+    /// What the interpreter says of itself: `settled` where no event is under way that would belong before.
+    /// Returns true where the flag refuted the events: then no instruction is known any more.
+    pub(crate) fn reconcile(&mut self, state: &GcState, settled: bool) -> bool {
+        let now = Counters::of(state);
+        let agree = self.classifier.collecting() == Some(state.collecting);
+        // The flag is written a moment before the event is told, so one disagreement means nothing.
+        let refuted = settled && !agree && self.doubt == Some(self.events);
+        self.doubt = (settled && !agree).then_some(self.events);
+        let contradicted = refuted && self.classifier.collecting().is_some();
+        if refuted {
+            self.classifier.set(state.collecting);
+        }
+        self.now = now;
+        let quiet = settled && agree && !state.collecting;
+        if quiet {
+            if let Some(before) = self.aligned {
+                self.attribute(&before);
+            }
+            if self.start.is_none() {
+                self.start = Some(self.without_seen());
+            }
+        }
+        self.aligned = quiet.then_some(now);
+        contradicted
+    }
+
+    /// The counters less what was seen: where a collection ran at the beginning, it is not ours.
+    fn without_seen(&self) -> [u64; 3] {
+        let mut start = self.now.collections;
+        for span in &self.spans {
+            if let Some(generation) = span.label {
+                start[usize::from(generation)] -= 1;
+            }
+        }
+        [0, 1, 2].map(|g| start[g].saturating_sub(self.seen[g]))
+    }
+
+    /// Between two quiet readings: one generation alone labels what had no label, and a collection that was
+    /// alone in its generation freed what the generation's counter rose by.
+    fn attribute(&mut self, before: &Counters) {
+        let rose = [0, 1, 2].map(|g| self.now.collections[g].saturating_sub(before.collections[g]));
+        let total: u64 = rose.iter().sum();
+        let only = (0..3u8).find(|g| rose[usize::from(*g)] == total);
+        if let (Some(generation), true) = (only, total == self.spans.len() as u64) {
+            for span in &mut self.spans {
+                span.label = span.label.or(Some(generation));
+            }
+        }
+        for g in (0..3).filter(|g| rose[*g] == 1) {
+            let freed = self.now.collected[g].checked_sub(before.collected[g]);
+            let mut mine = self.spans.iter_mut().filter(|s| s.label == Some(g as u8));
+            if let (Some(span), None) = (mine.next(), mine.next()) {
+                span.collected = freed;
+            }
+        }
+    }
+
+    /// Moves the finished pauses out, each less the traps within it.
+    pub(crate) fn pauses(&mut self, trap_ns: u64, out: &mut Vec<Pause>) {
+        for span in std::mem::take(&mut self.spans) {
+            match span.label {
+                Some(generation) => self.seen[usize::from(generation)] += 1,
+                None => self.unlabelled += 1,
+            }
+            let traps = u64::from(span.inside + 1) * trap_ns;
+            out.push(Pause {
+                start_ns: span.start,
+                duration_ns: (span.stop - span.start).saturating_sub(traps),
+                generation: span.label,
+                pid: self.pid,
+                tid: Some(span.tid),
+                collected: span.collected,
+            });
+        }
+    }
+
+    /// Adds what was seen and what happened.
+    pub(crate) fn add_to(&self, coverage: &mut Coverage) {
+        let start = self.start.unwrap_or(self.now.collections);
+        for (g, of) in coverage.generations.iter_mut().enumerate() {
+            of.seen += self.seen[g];
+            of.happened += self.now.collections[g].saturating_sub(start[g]);
+        }
+        coverage.unlabelled += self.unlabelled;
+        coverage.lost += self.classifier.torn;
+    }
+}

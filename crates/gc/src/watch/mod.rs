@@ -1,0 +1,12 @@
+//! Hardware watchpoints on the collector's flag: each collection of an unprepared interpreter (3.8 to 3.14),
+//! exact, by generation, in every thread, without a byte written to the target.
+
+mod attach;
+mod calibrate;
+mod classify;
+mod collector;
+mod obstacle;
+mod source;
+
+pub(crate) use obstacle::diagnose;
+pub(crate) use source::WatchSource;

@@ -1,0 +1,281 @@
+//! Takes the image of a running process with a stated pause.
+
+use crate::huge::zeroed;
+use crate::image::{Image, ReadOnly, Segment};
+use m5_target::{
+    Mapping, Process, TraceError, TraceResult, fork, freeze, inspect, may_fork, open_live, resident_runs,
+    with_tracer,
+};
+use serde::{Deserialize, Serialize};
+use std::fs::File;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+/// How to get at the memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Method {
+    /// The gentlest that is safe here.
+    #[default]
+    Auto,
+    /// From a copy-on-write child.
+    Fork,
+    /// With all threads stopped.
+    Freeze,
+    /// While it runs.
+    Live,
+}
+
+/// What the caller may choose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CaptureOptions {
+    /// How.
+    pub method: Method,
+    /// Longest pause of a freeze; the copy is given up when it would be exceeded.
+    pub max_pause: Duration,
+}
+
+impl Default for CaptureOptions {
+    fn default() -> Self {
+        Self { method: Method::Auto, max_pause: Duration::from_millis(250) }
+    }
+}
+
+/// What was done to the target and how well it went.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct CaptureReport {
+    /// The method that was used.
+    pub method: Method,
+    /// From the first stop to the last release; `None` where nothing was stopped.
+    pub pause_seconds: Option<f64>,
+    /// A second, short stop of one thread that reaped the copy.
+    pub reap_seconds: Option<f64>,
+    /// From the first look to the last byte.
+    pub total_seconds: f64,
+    /// Bytes that were read.
+    pub bytes: u64,
+    /// Threads that were stopped.
+    pub stopped_threads: usize,
+    /// Whether nothing ran during the copy, as far as known.
+    pub consistent: Option<bool>,
+    /// Methods that were refused, and other things worth knowing.
+    pub notes: Vec<String>,
+}
+
+/// An image and how it was taken.
+#[derive(Debug)]
+pub struct Capture {
+    /// The memory.
+    pub image: Image,
+    /// How it was taken.
+    pub report: CaptureReport,
+}
+
+/// Captures the memory of a process.
+///
+/// # Errors
+/// [`TraceError`] where the chosen method is refused or fails; `Auto` tries the next one instead.
+pub fn capture(process: &Process, options: &CaptureOptions) -> TraceResult<Capture> {
+    let began = Instant::now();
+    let order: &[Method] = match options.method {
+        Method::Auto => &[Method::Fork, Method::Freeze, Method::Live],
+        Method::Fork => &[Method::Fork],
+        Method::Freeze => &[Method::Freeze],
+        Method::Live => &[Method::Live],
+    };
+    let mut notes = Vec::new();
+    for (i, method) in order.iter().enumerate() {
+        let last = i + 1 == order.len();
+        match attempt(process, *method, options) {
+            Ok((segments, maps, mut report)) => {
+                let image =
+                    Image::new(segments, maps, Box::new(LiveConstants { file: open_live(process.pid())? }));
+                report.method = *method;
+                report.bytes = image.bytes();
+                report.total_seconds = began.elapsed().as_secs_f64();
+                report.notes.splice(0..0, notes);
+                return Ok(Capture { image, report });
+            }
+            Err(error) if last || !process.alive() => return Err(error),
+            Err(error) => notes.push(format!("{method:?} was not possible: {error}").to_lowercase()),
+        }
+    }
+    Err(TraceError::Refused("no method is left".into()))
+}
+
+type Taken = (Vec<Segment>, Vec<Mapping>, CaptureReport);
+
+fn attempt(process: &Process, method: Method, options: &CaptureOptions) -> TraceResult<Taken> {
+    match method {
+        Method::Fork => by_fork(process, options.method == Method::Fork),
+        Method::Freeze => by_freeze(process, options.max_pause),
+        Method::Live | Method::Auto => live(process),
+    }
+}
+
+fn by_fork(process: &Process, asked_for: bool) -> TraceResult<Taken> {
+    let safety = inspect(process)?;
+    if safety.seccomp && !asked_for {
+        return Err(TraceError::Refused("a seccomp filter judges the target's system calls".into()));
+    }
+    may_fork(process, &safety)?;
+    with_tracer(|| {
+        let copy = fork(process, &safety)?;
+        let read = read_all(copy.pid(), copy.memory(), || Ok(()));
+        let mut report = CaptureReport {
+            pause_seconds: Some(copy.pause.as_secs_f64()),
+            stopped_threads: copy.stopped,
+            consistent: copy.awoken.map(|n| n == 0),
+            ..CaptureReport::default()
+        };
+        if let Some(n @ 1..) = copy.awoken {
+            report.notes.push(format!("{n} sleeping threads woke during the copy"));
+        }
+        match copy.end() {
+            Ok(reap) => report.reap_seconds = Some(reap.as_secs_f64()),
+            Err(error) => report.notes.push(format!("the copy was not reaped: {error}")),
+        }
+        let (segments, maps) = read?;
+        Ok((segments, maps, report))
+    })
+}
+
+fn by_freeze(process: &Process, max_pause: Duration) -> TraceResult<Taken> {
+    inspect(process)?;
+    with_tracer(|| {
+        let frozen = freeze(process, max_pause)?;
+        let read = read_all(process.pid(), frozen.memory(), || frozen.check());
+        let stopped_threads = frozen.threads();
+        let pause = frozen.thaw();
+        let (segments, maps) = read?;
+        let report = CaptureReport {
+            pause_seconds: Some(pause.as_secs_f64()),
+            stopped_threads,
+            consistent: Some(true),
+            ..CaptureReport::default()
+        };
+        Ok((segments, maps, report))
+    })
+}
+
+fn live(process: &Process) -> TraceResult<Taken> {
+    let memory = open_live(process.pid())?;
+    let (segments, maps) = read_all(process.pid(), &memory, || Ok(()))?;
+    let report = CaptureReport { consistent: Some(false), ..CaptureReport::default() };
+    Ok((segments, maps, report))
+}
+
+/// Code and constants do not change: they are read from the running process when they are asked for.
+#[derive(Debug)]
+struct LiveConstants {
+    file: File,
+}
+
+impl ReadOnly for LiveConstants {
+    fn read(&self, addr: u64, buf: &mut [u8]) -> m5_target::Result<()> {
+        let unmapped = m5_target::Error::Unmapped { addr, len: buf.len() };
+        self.file.read_exact_at(buf, addr).map_err(|_| unmapped)
+    }
+}
+
+/// Gaps of non-resident pages up to this size stay inside a segment, as zeroes.
+const GAP: u64 = 256 << 10;
+/// A mapping of a file this large is read only where it was written to.
+const WHOLE_FILE: u64 = 64 << 20;
+const CHUNK: usize = 4 << 20;
+
+fn read_all(
+    pid: i32,
+    memory: &File,
+    check: impl Fn() -> TraceResult<()> + Sync,
+) -> TraceResult<(Vec<Segment>, Vec<Mapping>)> {
+    let text = std::fs::read(format!("/proc/{pid}/maps"));
+    let text = text.map_err(|e| m5_target::Error::from_io(pid, "maps", e))?;
+    let maps = m5_target::parse_maps(&String::from_utf8_lossy(&text))?;
+    let mut segments = Vec::new();
+    let mut runs = Vec::new();
+    for (i, map) in maps.iter().enumerate() {
+        let found = wanted(pid, map)?;
+        runs.extend(found.iter().cloned());
+        for range in joined(&found) {
+            let bytes = zeroed((range.end - range.start) as usize);
+            segments.push(Segment { start: range.start, bytes, mapping: i as u32 });
+        }
+    }
+    fill(memory, &mut segments, &runs, &check)?;
+    Ok((segments, maps))
+}
+
+/// What of a mapping cannot be had from a file later.
+fn wanted(pid: i32, map: &Mapping) -> TraceResult<Vec<Range<u64>>> {
+    let kernel = ["[vvar]", "[vdso]", "[vsyscall]", "[vvar_vclock]"];
+    if !map.readable || map.shared || kernel.contains(&map.path.as_str()) || map.path.starts_with("/dev/") {
+        return Ok(Vec::new());
+    }
+    if map.inode != 0 && map.writable && map.end - map.start <= WHOLE_FILE {
+        return Ok(std::iter::once(map.start..map.end).collect());
+    }
+    Ok(resident_runs(pid, map.start..map.end)?)
+}
+
+fn joined(runs: &[Range<u64>]) -> Vec<Range<u64>> {
+    let mut out: Vec<Range<u64>> = Vec::new();
+    for run in runs {
+        match out.last_mut() {
+            Some(last) if run.start - last.end <= GAP => last.end = run.end,
+            _ => out.push(run.clone()),
+        }
+    }
+    out
+}
+
+/// Reads the runs into their segments, on all processors.
+fn fill(
+    memory: &File,
+    segments: &mut [Segment],
+    runs: &[Range<u64>],
+    check: &(impl Fn() -> TraceResult<()> + Sync),
+) -> TraceResult<()> {
+    let mut work: Vec<(u64, &mut [u8])> = Vec::new();
+    let mut runs = runs.iter().peekable();
+    for segment in segments.iter_mut() {
+        let (mut at, end) = (segment.start, segment.end());
+        let mut rest = segment.bytes.as_mut_slice();
+        while let Some(run) = runs.next_if(|r| r.start < end) {
+            let (_, tail) = std::mem::take(&mut rest).split_at_mut((run.start - at) as usize);
+            let (mine, tail) = tail.split_at_mut((run.end - run.start) as usize);
+            rest = tail;
+            at = run.end;
+            let chunks = mine.chunks_mut(CHUNK).enumerate();
+            work.extend(chunks.map(|(i, chunk)| (run.start + (i * CHUNK) as u64, chunk)));
+        }
+    }
+    let work = Mutex::new(work);
+    let reader = || -> TraceResult<()> {
+        loop {
+            let next = work.lock().map_or(None, |mut w| w.pop());
+            let Some((addr, buf)) = next else { return Ok(()) };
+            check()?;
+            read_chunk(memory, addr, buf);
+        }
+    };
+    std::thread::scope(|scope| {
+        let second = scope.spawn(reader);
+        let first = reader();
+        second.join().unwrap_or(Ok(())).and(first)
+    })
+}
+
+/// A page that went away meanwhile (live) or cannot be read (device, poisoned) stays zero.
+fn read_chunk(memory: &File, addr: u64, buf: &mut [u8]) {
+    if memory.read_exact_at(buf, addr).is_ok() {
+        return;
+    }
+    for (i, page) in buf.chunks_mut(4096).enumerate() {
+        if memory.read_exact_at(page, addr + i as u64 * 4096).is_err() {
+            page.fill(0);
+        }
+    }
+}

@@ -1,0 +1,305 @@
+//! The C library's allocator: every chunk of its heaps, in use or free.
+
+use crate::dict::word;
+use crate::image::Image;
+use m5_target::Mapping;
+use rustc_hash::FxHashSet;
+
+/// One chunk: what `malloc` returned, and how much of it may be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Chunk {
+    /// Address of the caller's memory.
+    pub address: u64,
+    /// Usable bytes, with the lowest bit set where the chunk is free.
+    bits: u64,
+}
+
+/// Bytes of a chunk before the caller's memory that are not the previous chunk's.
+pub const CHUNK_HEADER: u64 = 8;
+
+impl Chunk {
+    fn new(address: u64, usable: u64, free: bool) -> Self {
+        Self { address, bits: usable & !1 | u64::from(free) }
+    }
+
+    /// Usable bytes.
+    #[must_use]
+    pub fn usable(&self) -> u64 {
+        self.bits & !1
+    }
+
+    /// Whether it is free.
+    #[must_use]
+    pub fn free(&self) -> bool {
+        self.bits & 1 != 0
+    }
+}
+
+/// What kind of memory a region is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RegionKind {
+    /// The heap grown by brk.
+    Main,
+    /// A heap of a thread arena.
+    Thread,
+    /// A chunk mapped by itself.
+    Mapped,
+}
+
+/// A walked stretch of memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Region {
+    /// Kind.
+    pub kind: RegionKind,
+    /// First address.
+    pub start: u64,
+    /// One past the last.
+    pub end: u64,
+    /// Whether a chunk did not lead to the next: the rest was not walked.
+    pub broken: bool,
+    /// Its chunks, in order.
+    pub chunks: Vec<Chunk>,
+    /// The unused top of the heap: address and bytes.
+    pub top: Option<(u64, u64)>,
+}
+
+/// All regions.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Heaps {
+    /// In order of address.
+    pub regions: Vec<Region>,
+}
+
+const PREV_INUSE: u64 = 1;
+const IS_MAPPED: u64 = 2;
+const SIZE_BITS: u64 = !7;
+const TCACHE: u64 = 0x290 - 8;
+const HEAP_MAX: u64 = 64 << 20;
+const STATE_TOP: u64 = 96;
+
+/// Walks everything; `taken` are ranges that belong to another allocator, in order.
+pub(crate) fn walk(image: &Image, taken: &[(u64, u64)]) -> Heaps {
+    let mut regions = Vec::new();
+    for map in image.maps().iter().filter(|m| m.writable && !m.shared && m.inode == 0) {
+        if map.path == "[heap]" {
+            regions.push(main_heap(image, map));
+        } else if map.path.is_empty() || map.path.starts_with("[anon") {
+            anonymous(image, map, taken, &mut regions);
+        }
+    }
+    regions.sort_by_key(|r| r.start);
+    free_cached(image, &mut regions);
+    Heaps { regions }
+}
+
+fn main_heap(image: &Image, map: &Mapping) -> Region {
+    let mut region = chunks(image, map.start, map.end, RegionKind::Main);
+    region.start = map.start;
+    region
+}
+
+/// Follows sizes from chunk to chunk.
+fn chunks(image: &Image, from: u64, end: u64, kind: RegionKind) -> Region {
+    let mut region = Region { kind, start: from, end, broken: false, chunks: Vec::new(), top: None };
+    let mut at = from;
+    loop {
+        let size_word = image.word(at + 8).unwrap_or(0);
+        let size = size_word & SIZE_BITS;
+        let Some(next) = at.checked_add(size).filter(|n| size >= 16 && size % 16 == 0 && *n <= end) else {
+            region.broken = at + 16 < end;
+            return region;
+        };
+        // The chunk that ends where the heap does is its unused top; a fencepost follows an abandoned one.
+        let after = if next + 16 <= end { image.word(next + 8) } else { None };
+        match after {
+            None | Some(0) => {
+                region.top = Some((at, size));
+                region.broken = next + 16 < end && after != Some(0);
+                return region;
+            }
+            Some(after) => {
+                let free = after & PREV_INUSE == 0;
+                region.chunks.push(Chunk::new(at + 16, size - CHUNK_HEADER, free));
+            }
+        }
+        at = next;
+    }
+}
+
+/// Heaps of thread arenas and chunks mapped by themselves.
+fn anonymous(image: &Image, map: &Mapping, taken: &[(u64, u64)], regions: &mut Vec<Region>) {
+    let mut at = map.start;
+    while at < map.end {
+        if let Some((_, end)) = taken_at(taken, at) {
+            at = end.next_multiple_of(4096);
+        } else if let Some(region) = thread_heap(image, at, map.end) {
+            at = region.end.next_multiple_of(4096).max(at + 4096);
+            regions.push(region);
+        } else if let Some(size) = mapped_chunk(image, at, map.end) {
+            let chunk = Chunk::new(at + 16, size - 16, false);
+            let kind = RegionKind::Mapped;
+            regions.push(Region {
+                kind,
+                start: at,
+                end: at + size,
+                broken: false,
+                chunks: vec![chunk],
+                top: None,
+            });
+            at += size;
+        } else {
+            at = next_candidate(image, at);
+        }
+    }
+}
+
+/// Memory that was never touched holds nothing: on to the next captured page.
+fn next_candidate(image: &Image, at: u64) -> u64 {
+    let next = at + 4096;
+    if image.locate(next).is_some() {
+        return next;
+    }
+    let after = image.segments().partition_point(|s| s.start < next);
+    image.segments().get(after).map_or(u64::MAX, |s| s.start)
+}
+
+fn taken_at(taken: &[(u64, u64)], at: u64) -> Option<(u64, u64)> {
+    let index = taken.partition_point(|(start, _)| *start <= at).checked_sub(1)?;
+    taken.get(index).copied().filter(|(_, end)| at < *end)
+}
+
+fn mapped_chunk(image: &Image, at: u64, end: u64) -> Option<u64> {
+    let (before, size) = (image.word(at)?, image.word(at + 8)?);
+    let bytes = size & SIZE_BITS;
+    let fits = size & 7 == IS_MAPPED && bytes % 4096 == 0 && bytes >= 4096 && before < 4096;
+    (fits && at.checked_add(bytes)? <= end).then_some(bytes)
+}
+
+/// A heap of a thread arena begins at a multiple of 64 MiB with a description of itself.
+fn thread_heap(image: &Image, at: u64, map_end: u64) -> Option<Region> {
+    /// Sizes of the description and of the arena behind it in the first heap, over the versions of glibc.
+    const INFO: [u64; 2] = [48, 32];
+    const STATE: [u64; 2] = [2200, 2192];
+    if at % HEAP_MAX != 0 {
+        return None;
+    }
+    let (arena, size) = (image.word(at)?, image.word(at + 16)?);
+    let own = arena > at && arena < at + 64;
+    if size > HEAP_MAX
+        || size < 4096
+        || size % 4096 != 0
+        || arena % 8 != 0
+        || !own && image.word(arena).is_none()
+    {
+        return None;
+    }
+    let end = (at + size).min(map_end);
+    let top = image.word(arena + STATE_TOP)?;
+    let starts = INFO.iter().flat_map(|info| {
+        STATE.iter().map(move |state| if own { at + info + state } else { at + info }.next_multiple_of(16))
+    });
+    let walked = starts.map(|start| chunks(image, start, end, RegionKind::Thread));
+    let mut best = walked.min_by_key(|r| (r.broken, std::cmp::Reverse(r.chunks.len())))?;
+    if best.broken && best.chunks.is_empty() {
+        return None;
+    }
+    best.start = at;
+    // Memory behind the current end was given back.
+    if best.top.is_none() && (at..end).contains(&top) {
+        best.top = Some((top, end - top));
+    }
+    Some(best)
+}
+
+/// Chunks in the caches of threads and in fast bins look as if they were in use.
+fn free_cached(image: &Image, regions: &mut [Region]) {
+    let mut freed: FxHashSet<u64> = FxHashSet::default();
+    for region in regions.iter().filter(|r| r.kind != RegionKind::Mapped) {
+        for chunk in region.chunks.iter().filter(|c| c.usable() == TCACHE && !c.free()) {
+            tcache(image, chunk.address, &mut freed);
+        }
+        if region.kind == RegionKind::Thread
+            && let Some(arena) = image.word(region.start).filter(|a| *a < region.start + 64)
+        {
+            fast_bins(image, arena, &mut freed);
+        }
+    }
+    if let Some(arena) = main_arena(image, regions) {
+        fast_bins(image, arena, &mut freed);
+    }
+    for chunk in regions.iter_mut().flat_map(|r| &mut r.chunks) {
+        if freed.contains(&chunk.address) {
+            *chunk = Chunk::new(chunk.address, chunk.usable(), true);
+        }
+    }
+}
+
+/// The arena whose top chunk is that of the main heap lies in the C library's data.
+fn main_arena(image: &Image, regions: &[Region]) -> Option<u64> {
+    let (top, _) = regions.iter().find(|r| r.kind == RegionKind::Main)?.top?;
+    let libc = |path: &str| {
+        let name = path.rsplit('/').next().unwrap_or(path);
+        name.starts_with("libc.so") || name.starts_with("libc-")
+    };
+    let data = image
+        .segments()
+        .iter()
+        .filter(|s| image.maps().get(s.mapping as usize).is_some_and(|m| m.writable && libc(&m.path)));
+    for segment in data {
+        let words = segment.bytes.as_chunks::<8>().0;
+        if let Some(i) = words.iter().position(|w| u64::from_le_bytes(*w) == top) {
+            return (segment.start + i as u64 * 8).checked_sub(STATE_TOP);
+        }
+    }
+    None
+}
+
+/// Counts and heads of 64 lists.
+fn tcache(image: &Image, at: u64, freed: &mut FxHashSet<u64>) {
+    const BINS: usize = 64;
+    const MOST: u16 = 127;
+    let Some(bytes) = image.slice(at, BINS * 10) else { return };
+    let count = |i: usize| (word(bytes, i / 4 * 8) >> (i % 4 * 16)) as u16;
+    let head = |i: usize| word(bytes, BINS * 2 + i * 8);
+    if (0..BINS).any(|i| count(i) > MOST || (count(i) > 0) != (head(i) != 0)) {
+        return;
+    }
+    for i in 0..BINS {
+        let size = 32 + i as u64 * 16;
+        list(image, head(i), u32::from(count(i)), size, 0, freed);
+    }
+}
+
+/// Ten lists of chunks that end with null.
+fn fast_bins(image: &Image, arena: u64, freed: &mut FxHashSet<u64>) {
+    const MOST: u32 = 1 << 24;
+    for i in 0..10 {
+        let head = image.word(arena + 16 + i * 8).unwrap_or(0);
+        if head != 0 {
+            list(image, head + 16, MOST, 32 + i * 16, 16, freed);
+        }
+    }
+}
+
+/// A singly linked list of free chunks by the address of the caller's memory. From glibc 2.32 on links are
+/// mixed with their own address; a link that leads to no chunk of the size is read the other way.
+fn list(image: &Image, head: u64, most: u32, size: u64, offset: u64, freed: &mut FxHashSet<u64>) {
+    let is_chunk =
+        |at: u64| at % 16 == 0 && image.word(at.wrapping_sub(8)).is_some_and(|s| s & SIZE_BITS == size);
+    let mut at = head;
+    for _ in 0..most {
+        if !is_chunk(at) || !freed.insert(at) {
+            return;
+        }
+        let raw = image.word(at).unwrap_or(0);
+        let mixed = raw ^ (at >> 12);
+        let next = if mixed == 0 || raw == 0 {
+            return;
+        } else if is_chunk(mixed.wrapping_add(offset)) {
+            mixed
+        } else {
+            raw
+        };
+        at = next.wrapping_add(offset);
+    }
+}

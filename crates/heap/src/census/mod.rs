@@ -1,0 +1,188 @@
+//! Every object of an image, tracked by the collector or not.
+
+pub(crate) mod glibc;
+pub(crate) mod index;
+pub(crate) mod kind;
+pub(crate) mod pymalloc;
+pub(crate) mod sizes;
+mod statics;
+pub(crate) mod types;
+
+use crate::anchor::Anchor;
+use crate::dict::word;
+use crate::image::Image;
+use glibc::{Chunk, Heaps, Region};
+use index::ObjectIndex;
+use pymalloc::{Arena, PoolStats};
+use rayon::prelude::*;
+use types::{TypeDesc, TypeTable};
+
+/// Everything that was found.
+#[derive(Debug, Default)]
+pub struct Census {
+    /// Types.
+    pub types: TypeTable,
+    /// Address of each object, ascending.
+    pub address: Vec<u64>,
+    /// Type of each object.
+    pub type_of: Vec<u32>,
+    /// From an address to a number.
+    pub index: ObjectIndex,
+    /// Arenas of the small object allocator.
+    pub arenas: Vec<Arena>,
+    /// Its figures.
+    pub pools: PoolStats,
+    /// Bytes of its blocks that hold objects.
+    pub object_block_bytes: u64,
+    /// The C library's heaps.
+    pub heaps: Heaps,
+}
+
+/// Objects of one stretch of memory, in order of address.
+#[derive(Debug, Default)]
+struct Run {
+    found: Vec<(u64, u32)>,
+    stats: PoolStats,
+    block_bytes: u64,
+}
+
+impl Census {
+    /// Finds all objects.
+    #[must_use]
+    pub fn take(image: &Image, anchor: &Anchor) -> Self {
+        let arenas = pymalloc::arenas(image, anchor);
+        let size = 1u64 << anchor.layout.arena_bits;
+        let taken: Vec<(u64, u64)> = arenas.iter().map(|a| (a.address, a.address + size)).collect();
+        let heaps = glibc::walk(image, &taken);
+        let candidates = statics::type_candidates(image, anchor, &heaps);
+        let types = TypeTable::find(image, anchor, &candidates);
+        let finder = Finder { image, anchor, types: &types };
+        let mut runs: Vec<Run> = arenas.par_iter().map(|a| finder.arena(a)).collect();
+        runs.par_extend(heaps.regions.par_iter().map(|r| finder.region(r)));
+        runs.extend(statics::objects(image, &types, &finder));
+        let mut census = Self { types, arenas, heaps, ..Self::default() };
+        census.gather(image, runs);
+        census
+    }
+
+    fn gather(&mut self, image: &Image, mut runs: Vec<Run>) {
+        for run in &runs {
+            self.pools.add(&run.stats);
+            self.object_block_bytes += run.block_bytes;
+        }
+        runs.retain(|r| !r.found.is_empty());
+        runs.sort_by_key(|r| r.found.first().map(|f| f.0));
+        let last = |r: &Run| r.found.last().map(|f| f.0);
+        let disjoint = runs.windows(2).all(|w| match w {
+            [a, b] => last(a) < b.found.first().map(|f| f.0),
+            _ => true,
+        });
+        let total = runs.iter().map(|r| r.found.len()).sum();
+        if disjoint {
+            self.address.reserve_exact(total);
+            self.type_of.reserve_exact(total);
+            for run in runs {
+                self.address.extend(run.found.iter().map(|f| f.0));
+                self.type_of.extend(run.found.iter().map(|f| f.1));
+            }
+        } else {
+            let mut all: Vec<(u64, u32)> = runs.into_iter().flat_map(|r| r.found).collect();
+            all.par_sort_unstable();
+            all.dedup_by_key(|f| f.0);
+            self.address = all.iter().map(|f| f.0).collect();
+            self.type_of = all.iter().map(|f| f.1).collect();
+        }
+        self.index = ObjectIndex::new(image, &self.address);
+    }
+
+    /// Number of objects.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.address.len()
+    }
+
+    /// Whether nothing was found.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.address.is_empty()
+    }
+
+    /// Type of an object.
+    #[must_use]
+    pub fn desc(&self, object: u32) -> Option<&TypeDesc> {
+        self.types.get(*self.type_of.get(object as usize)?)
+    }
+}
+
+/// Decides what is an object.
+#[derive(Debug, Clone, Copy)]
+struct Finder<'a> {
+    image: &'a Image,
+    anchor: &'a Anchor,
+    types: &'a TypeTable,
+}
+
+impl Finder<'_> {
+    fn arena(&self, arena: &Arena) -> Run {
+        let mut run = Run::default();
+        let (found, block_bytes) = (&mut run.found, &mut run.block_bytes);
+        run.stats = pymalloc::walk(self.image, self.anchor, arena, |at, bytes| {
+            if let Some((offset, number)) = self.object(at, bytes) {
+                found.push((at + offset, number));
+                *block_bytes += bytes.len() as u64;
+            }
+        });
+        run
+    }
+
+    fn region(&self, region: &Region) -> Run {
+        let mut run = Run::default();
+        for chunk in region.chunks.iter().filter(|c| !c.free()) {
+            if let Some((offset, number)) = self.chunk(chunk) {
+                run.found.push((chunk.address + offset, number));
+            }
+        }
+        run
+    }
+
+    fn chunk(&self, chunk: &Chunk) -> Option<(u64, u32)> {
+        let tail = self.image.tail(chunk.address)?;
+        let bytes = tail.get(..tail.len().min(chunk.usable() as usize))?;
+        self.object(chunk.address, bytes)
+    }
+
+    /// Whether a block is an object: at which offset, of which type.
+    fn object(&self, at: u64, bytes: &[u8]) -> Option<(u64, u32)> {
+        const OFFSETS: [usize; 3] = [0, 16, 32];
+        OFFSETS.iter().find_map(|offset| {
+            let number = self.types.number(word(bytes, offset + 8))?;
+            let desc = self.types.get(number)?;
+            let sane = desc.prefix == *offset as u64
+                && bytes.len() >= offset + 16
+                && self.living(word(bytes, *offset))
+                && (!desc.gc() || collector_head(bytes, *offset));
+            if !sane {
+                return None;
+            }
+            let own = at + *offset as u64;
+            let size = sizes::inline(self.image, self.anchor.layout, own, desc)?;
+            (size <= (bytes.len() - offset) as u64).then_some((*offset as u64, number))
+        })
+    }
+
+    /// A reference count of something that lives.
+    fn living(&self, count: u64) -> bool {
+        const MOST: u64 = 1 << 32;
+        if self.anchor.layout.immortal && (count as i32) < 0 {
+            return true;
+        }
+        count != 0 && count < MOST
+    }
+}
+
+/// The two links of the collector's header: unset, or addresses with two marks in them.
+fn collector_head(bytes: &[u8], offset: usize) -> bool {
+    let (next, previous) = (word(bytes, offset - 16), word(bytes, offset - 8));
+    let address = |w: u64| w >> 47 == 0 && w & 4 == 0;
+    next == 0 || address(next) && next > 4096 && address(previous)
+}

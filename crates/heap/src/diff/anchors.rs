@@ -1,0 +1,178 @@
+//! Whom new and vanished objects are put down to.
+
+use super::matching::{Matching, NONE};
+use crate::{Cause, HeapGraph, Held, PathTree, cause};
+use rustc_hash::FxHashMap;
+
+/// Who took an object in. Objects and types are numbered as in the later snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Anchor {
+    /// An object that both snapshots show.
+    Object(u32),
+    /// A root of the later snapshot that is new itself.
+    Root(u32),
+    /// Nobody with a name: leaked, native or garbage, apart by the type at the top.
+    Loose(Cause, u32),
+}
+
+/// What an anchor gained, net.
+#[derive(Debug, Default)]
+pub(super) struct Gain {
+    pub(super) objects: i64,
+    pub(super) bytes: i64,
+    pub(super) types: FxHashMap<u32, TypeGain>,
+    /// The new object directly below with the most bytes under it, and those bytes.
+    pub(super) largest_head: Option<(u32, u64)>,
+}
+
+/// One type below an anchor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct TypeGain {
+    pub(super) count: i64,
+    pub(super) bytes: i64,
+    /// Fewest steps between the anchor and such an object.
+    pub(super) depth: u32,
+}
+
+impl Gain {
+    fn add(&mut self, kind: u32, size: u64, depth: u32, sign: i64) {
+        self.objects += sign;
+        self.bytes += sign * size as i64;
+        let gain = self.types.entry(kind).or_insert(TypeGain { count: 0, bytes: 0, depth: u32::MAX });
+        gain.count += sign;
+        gain.bytes += sign * size as i64;
+        // The depth is that of what is there now; what is gone does not bring a type nearer.
+        if sign > 0 {
+            gain.depth = gain.depth.min(depth);
+        }
+    }
+}
+
+/// Gains of every anchor.
+pub(super) type Gains = FxHashMap<Anchor, Gain>;
+
+/// One of the two graphs with its own way of telling old objects, types and roots.
+struct Side<'a> {
+    graph: &'a HeapGraph,
+    tree: &'a PathTree,
+    /// Number in the later snapshot of an object that both show.
+    shared: &'a dyn Fn(u32) -> Option<u32>,
+    type_number: &'a dyn Fn(u32) -> u32,
+    root_number: &'a dyn Fn(u32) -> u32,
+    sign: i64,
+}
+
+/// Puts down everything new, and takes off everything gone.
+pub(super) fn gains(
+    before: (&HeapGraph, &PathTree),
+    after: (&HeapGraph, &PathTree),
+    matching: &Matching,
+) -> Gains {
+    let mut gains = Gains::default();
+    let counterpart = |of: &[u32], object: u32| of.get(object as usize).copied().filter(|c| *c != NONE);
+    let roots: FxHashMap<&str, u32> =
+        after.0.roots.iter().enumerate().map(|(i, r)| (r.name.as_str(), i as u32)).collect();
+    let name_of = |root: u32| before.0.roots.get(root as usize).map_or("", |r| r.name.as_str());
+    Side {
+        graph: before.0,
+        tree: before.1,
+        shared: &|o| counterpart(&matching.after_of, o),
+        type_number: &|t| matching.type_after.get(t as usize).copied().unwrap_or(NONE),
+        root_number: &|r| roots.get(name_of(r)).copied().unwrap_or(NONE),
+        sign: -1,
+    }
+    .put_down(&mut gains);
+    Side {
+        graph: after.0,
+        tree: after.1,
+        shared: &|o| counterpart(&matching.before_of, o).map(|_| o),
+        type_number: &|t| t,
+        root_number: &|r| r,
+        sign: 1,
+    }
+    .put_down(&mut gains);
+    gains
+}
+
+impl Side<'_> {
+    fn put_down(&self, gains: &mut Gains) {
+        let n = self.graph.len();
+        let mut anchor = vec![NONE; n];
+        let mut anchors: Vec<Anchor> = Vec::new();
+        let mut numbers: FxHashMap<Anchor, u32> = FxHashMap::default();
+        let mut depth = vec![0_u32; n];
+        let mut under = self.graph.size.clone();
+        for object in self.tree.order() {
+            let at = *object as usize;
+            if (self.shared)(*object).is_some() {
+                continue;
+            }
+            if let Held::By(holder) = self.tree.held(*object)
+                && (self.shared)(holder).is_none()
+            {
+                anchor[at] = anchor[holder as usize];
+                depth[at] = depth[holder as usize].saturating_add(1);
+            } else {
+                let found = self.top(*object);
+                anchor[at] = *numbers.entry(found).or_insert_with(|| {
+                    anchors.push(found);
+                    anchors.len() as u32 - 1
+                });
+            }
+            if let Some(found) = anchors.get(anchor[at] as usize) {
+                self.book(gains, *found, *object, depth[at]);
+            }
+        }
+        if self.sign > 0 {
+            self.heads(gains, &anchor, &anchors, &depth, &mut under);
+        }
+        for object in (0..n as u32).filter(|o| (self.shared)(*o).is_none()) {
+            if self.tree.held(object) == Held::Nothing {
+                self.book(gains, Anchor::Loose(Cause::Garbage, NONE), object, 0);
+            }
+        }
+    }
+
+    /// The anchor of an object whose holder is old or that has none.
+    fn top(&self, object: u32) -> Anchor {
+        match self.tree.held(object) {
+            Held::By(holder) => Anchor::Object((self.shared)(holder).unwrap_or(NONE)),
+            Held::Nothing => Anchor::Loose(Cause::Garbage, NONE),
+            Held::Root(root) => {
+                let kind = self.graph.roots.get(root as usize).map(|r| cause(r.kind));
+                match kind.unwrap_or(Cause::NoReferrer) {
+                    Cause::Held => Anchor::Root((self.root_number)(root)),
+                    loose => Anchor::Loose(loose, self.kind(object)),
+                }
+            }
+        }
+    }
+
+    fn kind(&self, object: u32) -> u32 {
+        self.graph.type_id.get(object as usize).map_or(NONE, |t| (self.type_number)(*t))
+    }
+
+    fn book(&self, gains: &mut Gains, anchor: Anchor, object: u32, depth: u32) {
+        let size = self.graph.size.get(object as usize).copied().unwrap_or(0);
+        gains.entry(anchor).or_default().add(self.kind(object), size, depth, self.sign);
+    }
+
+    /// Finds the heaviest new object directly below each anchor.
+    fn heads(&self, gains: &mut Gains, anchor: &[u32], anchors: &[Anchor], depth: &[u32], under: &mut [u64]) {
+        for object in self.tree.order().iter().rev() {
+            let at = *object as usize;
+            let Some(found) = anchors.get(anchor[at] as usize) else { continue };
+            if depth[at] > 0 {
+                if let Held::By(holder) = self.tree.held(*object) {
+                    under[holder as usize] += under[at];
+                }
+                continue;
+            }
+            if let Some(gain) = gains.get_mut(found)
+                && gain.largest_head.is_none_or(|(_, bytes)| under[at] > bytes)
+            {
+                gain.largest_head = Some((*object, under[at]));
+            }
+        }
+    }
+}

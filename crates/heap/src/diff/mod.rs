@@ -1,0 +1,82 @@
+//! What grew between two snapshots, and who holds it.
+//!
+//! Within one process an object is the same when address and type are the same. Each new object is put down
+//! to its nearest ancestor on the holding path that was there before: that one took it in. What disappeared is
+//! put down likewise and subtracted, so that churn cancels and growth remains, exactly and per holder.
+
+mod anchors;
+mod growth;
+mod matching;
+mod rank;
+
+pub use growth::TypeGrowth;
+
+use crate::{Holder, Snapshot};
+use serde::{Deserialize, Serialize};
+
+/// Growth that one holder accounts for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Culprit {
+    /// The type that tells most about it.
+    pub type_name: String,
+    /// Net growth of that type below the holder.
+    pub count: i64,
+    /// The same per second.
+    pub count_per_second: Option<f64>,
+    /// Net growth of all objects below the holder.
+    pub objects: i64,
+    /// Net growth in bytes of all objects below the holder.
+    pub bytes: i64,
+    /// The same per second.
+    pub bytes_per_second: Option<f64>,
+    /// Who holds them.
+    pub holder: Holder,
+    /// Share of the named type that is held so, where holders were sampled and not matched.
+    pub share: Option<f64>,
+    /// Other types that grew below the holder, the most numerous first.
+    pub also: Vec<(String, i64)>,
+}
+
+/// Two snapshots compared.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Diff {
+    /// Seconds between them; absent where the second is not later.
+    pub seconds: Option<f64>,
+    /// Whether both show one process: then objects are matched one by one; else types and holders by name.
+    pub same_process: bool,
+    /// Objects before and after.
+    pub objects: (u64, u64),
+    /// Bytes of objects before and after.
+    pub bytes: (u64, u64),
+    /// Resident bytes before and after, where known.
+    pub rss_bytes: (Option<u64>, Option<u64>),
+    /// Holders of growth, the worst first.
+    pub culprits: Vec<Culprit>,
+    /// Types that changed, the largest growth first.
+    pub types: Vec<TypeGrowth>,
+}
+
+/// Compares two snapshots.
+#[must_use]
+pub fn diff(before: &Snapshot, after: &Snapshot) -> Diff {
+    let same_process = before.info.identity == after.info.identity;
+    let seconds = Some(after.info.taken_at - before.info.taken_at).filter(|s| *s > 0.0);
+    let types = growth::by_type(&before.graph, &after.graph);
+    let mut culprits = if same_process { rank::matched(before, after) } else { rank::by_name(after, &types) };
+    for culprit in &mut culprits {
+        culprit.count_per_second = seconds.map(|s| culprit.count as f64 / s);
+        culprit.bytes_per_second = seconds.map(|s| culprit.bytes as f64 / s);
+    }
+    Diff {
+        seconds,
+        same_process,
+        objects: (before.graph.len() as u64, after.graph.len() as u64),
+        bytes: (before.graph.size.iter().sum(), after.graph.size.iter().sum()),
+        rss_bytes: (before.info.rss_bytes, after.info.rss_bytes),
+        culprits,
+        types,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,169 @@
+//! From gains to culprits: named, joined by name, the worst first.
+
+use super::Culprit;
+use super::anchors::{Anchor, Gain, TypeGain, gains};
+use super::growth::TypeGrowth;
+use super::matching::Matching;
+use crate::{
+    ByType, Cause, Class, Describer, Held, Holder, PathTree, Redaction, Snapshot, display_type, group_holders,
+};
+use rustc_hash::FxHashMap;
+
+/// Anchors that are described; the rest moved less than any of these.
+const DESCRIBED: usize = 20_000;
+/// Culprits that are kept.
+const KEPT: usize = 200;
+/// Instances asked for their holder where objects cannot be matched.
+const SAMPLE: usize = 2_000;
+
+/// Culprits within one process.
+pub(super) fn matched(before: &Snapshot, after: &Snapshot) -> Vec<Culprit> {
+    let (old_tree, tree) = (PathTree::of(&before.graph), PathTree::of(&after.graph));
+    let matching = Matching::of(&before.graph, &after.graph);
+    let all = gains((&before.graph, &old_tree), (&after.graph, &tree), &matching);
+    // Names in a snapshot are redacted already.
+    let redaction = Redaction::new(true);
+    let describer = Describer::new(&after.graph, &tree, &after.names, &redaction);
+    let mut ranked: Vec<(Anchor, Gain)> = all.into_iter().collect();
+    ranked.sort_by_key(|(anchor, gain)| (std::cmp::Reverse(gain.bytes.abs()), *anchor));
+    ranked.truncate(DESCRIBED);
+    let culprits = join(ranked, &describer)
+        .into_iter()
+        .filter(|(_, gain)| gain.bytes > 0 && gain.objects > 0)
+        .map(|(holder, gain)| culprit(after, holder, &gain))
+        .collect();
+    worst_first(culprits)
+}
+
+/// Holders with the same name and cause are one culprit: a list on each of a thousand instances, say.
+fn join(ranked: Vec<(Anchor, Gain)>, describer: &Describer<'_>) -> Vec<(Holder, Gain)> {
+    let mut joined: Vec<(Holder, Gain)> = Vec::new();
+    let mut place: FxHashMap<(Cause, String, Option<u32>), usize> = FxHashMap::default();
+    for (anchor, gain) in ranked {
+        let holder = holder(anchor, &gain, describer);
+        let apart = match anchor {
+            Anchor::Loose(_, kind) => Some(kind),
+            _ => None,
+        };
+        match place.get(&(holder.cause, holder.name.clone(), apart)).and_then(|at| joined.get_mut(*at)) {
+            Some((_, sum)) => merge(sum, &gain),
+            None => {
+                place.insert((holder.cause, holder.name.clone(), apart), joined.len());
+                joined.push((holder, gain));
+            }
+        }
+    }
+    joined
+}
+
+fn merge(sum: &mut Gain, more: &Gain) {
+    sum.objects += more.objects;
+    sum.bytes += more.bytes;
+    for (kind, gain) in &more.types {
+        let total = sum.types.entry(*kind).or_insert(TypeGain { count: 0, bytes: 0, depth: u32::MAX });
+        total.count += gain.count;
+        total.bytes += gain.bytes;
+        total.depth = total.depth.min(gain.depth);
+    }
+}
+
+/// Names an anchor. A namespace (module, instance, frame) that took in mainly one thing is named through it.
+fn holder(anchor: Anchor, gain: &Gain, describer: &Describer<'_>) -> Holder {
+    match anchor {
+        Anchor::Object(object) => {
+            let holder = describer.holder(object);
+            let main = gain.largest_head.filter(|(_, bytes)| *bytes as f64 > 0.6 * gain.bytes as f64);
+            match main {
+                Some((head, _)) if gain.bytes > 0 && describer.is_namespace(object) => {
+                    let through = describer.holder(head);
+                    if through.name.is_empty() { holder } else { through }
+                }
+                _ => holder,
+            }
+        }
+        Anchor::Root(root) => describer.held(Held::Root(root)),
+        Anchor::Loose(cause, _) => Holder::nobody(cause),
+    }
+}
+
+fn culprit(after: &Snapshot, holder: Holder, gain: &Gain) -> Culprit {
+    let name = |kind: u32| {
+        display_type(after.graph.types.get(kind as usize).map_or("objects of a type now gone", |t| &t.name))
+    };
+    let telling = telling_type(gain, &name);
+    let mut also: Vec<(String, i64)> = gain
+        .types
+        .iter()
+        .filter(|(kind, g)| Some(**kind) != telling && g.count > 0)
+        .map(|(kind, g)| (name(*kind).to_owned(), g.count))
+        .collect();
+    also.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    also.truncate(5);
+    Culprit {
+        type_name: telling.map_or_else(String::new, |kind| name(kind).to_owned()),
+        count: telling.and_then(|kind| gain.types.get(&kind)).map_or(0, |g| g.count),
+        count_per_second: None,
+        objects: gain.objects,
+        bytes: gain.bytes,
+        bytes_per_second: None,
+        holder,
+        share: None,
+        also,
+    }
+}
+
+/// The type that tells most: of those with a name of their own that grew about as much as what hangs directly
+/// below the holder, the nearest; else the one with the most bytes.
+fn telling_type<'a>(gain: &Gain, name: &dyn Fn(u32) -> &'a str) -> Option<u32> {
+    let direct = gain.types.values().filter(|g| g.depth == 0).map(|g| g.count).max().unwrap_or(0);
+    let grown = || gain.types.iter().filter(|(_, g)| g.count > 0);
+    grown()
+        .filter(|(kind, g)| tells(name(**kind)) && g.count * 2 >= direct)
+        .min_by_key(|(kind, g)| (g.depth, std::cmp::Reverse(g.bytes), **kind))
+        .or_else(|| grown().max_by_key(|(kind, g)| (g.bytes, std::cmp::Reverse(**kind))))
+        .map(|(kind, _)| *kind)
+}
+
+/// Whether a type's name says where it comes from.
+fn tells(name: &str) -> bool {
+    let internal = matches!(name, "functools._lru_list_elem" | "functools._HashedSeq" | "lru_cache");
+    let class = Class::of(name);
+    name.contains('.') && !internal && !matches!(class, Class::Dict | Class::Sequence)
+}
+
+/// Culprits of two processes: types by name, with the largest group of holders in the later one.
+pub(super) fn by_name(after: &Snapshot, types: &[TypeGrowth]) -> Vec<Culprit> {
+    let tree = PathTree::of(&after.graph);
+    let redaction = Redaction::new(true);
+    let describer = Describer::new(&after.graph, &tree, &after.names, &redaction);
+    let by_type = ByType::of(&after.graph);
+    let grown = types.iter().filter(|g| g.count() > 0 && g.bytes() > 0).take(KEPT);
+    let culprits = grown.filter_map(|growth| {
+        let numbered = after.graph.types.iter().enumerate();
+        let ids = numbered.filter(|(_, t)| display_type(&t.name) == growth.type_name).map(|(i, _)| i as u32);
+        let objects: Vec<u32> = ids.flat_map(|id| by_type.instances(id).iter().copied()).collect();
+        let group = group_holders(&objects, &tree, &describer, SAMPLE).groups.into_iter().next()?;
+        Some(Culprit {
+            type_name: growth.type_name.clone(),
+            count: growth.count(),
+            count_per_second: None,
+            objects: growth.count(),
+            bytes: growth.bytes(),
+            bytes_per_second: None,
+            holder: group.holder,
+            share: Some(group.share),
+            also: Vec::new(),
+        })
+    });
+    worst_first(culprits.collect())
+}
+
+/// By the shares of all growth in bytes and in objects, added.
+fn worst_first(mut culprits: Vec<Culprit>) -> Vec<Culprit> {
+    let bytes: f64 = culprits.iter().map(|c| c.bytes as f64).sum();
+    let objects: f64 = culprits.iter().map(|c| c.objects as f64).sum();
+    let weight = |c: &Culprit| c.bytes as f64 / bytes.max(1.0) + c.objects as f64 / objects.max(1.0);
+    culprits.sort_by(|a, b| weight(b).total_cmp(&weight(a)).then_with(|| a.holder.name.cmp(&b.holder.name)));
+    culprits.truncate(KEPT);
+    culprits
+}

@@ -1,0 +1,116 @@
+use super::*;
+use crate::testing::{Heap, sample_info};
+use crate::{Cause, EdgeName, PathTree, Redaction, RootKind, StoredNames};
+
+fn taken(heap: &Heap, at: f64) -> Snapshot {
+    let graph = heap.graph();
+    let tree = PathTree::of(&graph);
+    let names = StoredNames::collect(&graph, &tree, heap, &Redaction::new(false));
+    let info = crate::SnapshotInfo { taken_at: at, ..sample_info() };
+    Snapshot { info, graph, names, memory: None, fds: Vec::new() }
+}
+
+fn key(name: &str) -> EdgeName {
+    EdgeName::Key(name.into())
+}
+
+/// `engine.FEED.history` with some ticks, and a few other things.
+fn engine() -> (Heap, u32, u32) {
+    let mut heap = Heap::default();
+    let module = heap.module("engine");
+    let namespace = heap.child(module, "dict", EdgeName::Attribute("__dict__".into()));
+    let feed = heap.child(namespace, "engine.Feed", key("FEED"));
+    let history = heap.child(feed, "list", EdgeName::Attribute("history".into()));
+    for i in 0..20 {
+        heap.child(history, "engine.Tick", EdgeName::Index(i));
+    }
+    (heap, namespace, history)
+}
+
+#[test]
+fn the_holder_of_growth_is_named_first() {
+    let (mut heap, namespace, history) = engine();
+    let before = taken(&heap, 100.0);
+    for i in 0..50 {
+        let tick = heap.child(history, "engine.Tick", EdgeName::Index(20 + i));
+        heap.child(tick, "float", EdgeName::Attribute("price".into()));
+    }
+    heap.items.insert(history, 70);
+    heap.child(namespace, "list", key("SMALL"));
+    let diff = diff(&before, &taken(&heap, 110.0));
+    let worst = &diff.culprits[0];
+    assert_eq!((worst.type_name.as_str(), worst.count), ("engine.Tick", 50));
+    assert_eq!(worst.count_per_second, Some(5.0));
+    assert_eq!(worst.holder.name, "engine.Feed.history");
+    assert_eq!((worst.holder.type_name.as_str(), worst.holder.items), ("list", Some(70)));
+    assert_eq!((worst.objects, worst.bytes), (100, 6400));
+    assert_eq!(worst.also, [("float".to_owned(), 50)]);
+    assert_eq!(diff.culprits[1].holder.name, "engine.SMALL");
+    assert!(diff.same_process);
+}
+
+#[test]
+fn churn_cancels() {
+    let (mut heap, _, history) = engine();
+    let before = taken(&heap, 0.0);
+    heap.replace_children(history, "engine.Tick");
+    let diff = diff(&before, &taken(&heap, 10.0));
+    assert!(diff.culprits.is_empty(), "{:?}", diff.culprits);
+    assert!(diff.types.is_empty());
+}
+
+#[test]
+fn a_leak_without_a_holder_is_said_to_have_none() {
+    let (mut heap, ..) = engine();
+    let before = taken(&heap, 0.0);
+    for _ in 0..10 {
+        let lost = heap.object("app.Lost");
+        heap.root(lost, RootKind::Unexplained, "");
+        heap.child(lost, "str", EdgeName::Attribute("text".into()));
+    }
+    let garbage = heap.object("app.Cycle");
+    heap.child(garbage, "app.Cycle", EdgeName::Attribute("other".into()));
+    let diff = diff(&before, &taken(&heap, 10.0));
+    let worst = &diff.culprits[0];
+    assert_eq!((worst.type_name.as_str(), worst.count), ("app.Lost", 10));
+    assert_eq!((worst.holder.cause, worst.holder.name.as_str()), (Cause::NoReferrer, ""));
+    assert_eq!(diff.culprits[1].holder.cause, Cause::Garbage);
+}
+
+#[test]
+fn equal_lists_of_many_instances_are_one_holder() {
+    let mut heap = Heap::default();
+    let module = heap.module("engine");
+    let namespace = heap.child(module, "dict", EdgeName::Attribute("__dict__".into()));
+    let feeds = heap.child(namespace, "dict", key("FEEDS"));
+    let lists: Vec<u32> = (0..30)
+        .map(|i| {
+            let feed = heap.child(feeds, "engine.Feed", key(&format!("feed {i}")));
+            heap.child(feed, "list", EdgeName::Attribute("history".into()))
+        })
+        .collect();
+    for list in &lists {
+        (0..8).for_each(|i| _ = heap.child(*list, "engine.Tick", EdgeName::Index(i)));
+    }
+    let before = taken(&heap, 0.0);
+    for list in &lists {
+        heap.child(*list, "engine.Tick", EdgeName::Index(8));
+    }
+    let diff = diff(&before, &taken(&heap, 10.0));
+    assert_eq!(diff.culprits.len(), 1);
+    assert_eq!((diff.culprits[0].holder.name.as_str(), diff.culprits[0].count), ("engine.Feed.history", 30));
+}
+
+#[test]
+fn another_process_is_compared_by_name() {
+    let (mut heap, _, history) = engine();
+    let before = taken(&heap, 0.0);
+    (0..9).for_each(|i| _ = heap.child(history, "engine.Tick", EdgeName::Index(20 + i)));
+    let mut after = taken(&heap, 10.0);
+    after.info.identity.pid += 1;
+    let diff = diff(&before, &after);
+    assert!(!diff.same_process);
+    assert_eq!((diff.culprits[0].type_name.as_str(), diff.culprits[0].count), ("engine.Tick", 9));
+    assert_eq!(diff.culprits[0].share, Some(1.0));
+    assert_eq!(diff.culprits[0].holder.name, "engine.Feed.history");
+}

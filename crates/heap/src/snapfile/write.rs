@@ -1,0 +1,105 @@
+//! Writing: all of it or none of it, and for the owner's eyes only.
+
+use super::column::{fold, put};
+use super::{Head, MAGIC, SnapfileError, VERSION, tag};
+use crate::{HeapGraph, Snapshot, StoredNames};
+use std::io::{self, Write};
+use std::path::Path;
+
+/// Level 1 keeps up with the disk; higher ones save a few per cent.
+const LEVEL: i32 = 1;
+
+/// Writes a snapshot to a file: first under a temporary name beside it, mode 0600, then renamed.
+///
+/// # Errors
+/// [`SnapfileError::Io`] as the system says.
+pub fn save_snapshot(snapshot: &Snapshot, path: &Path) -> Result<(), SnapfileError> {
+    let io = |source| SnapfileError::Io { path: path.display().to_string(), source };
+    let dir = path.parent().filter(|d| !d.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(dir).map_err(io)?;
+    write_snapshot(snapshot, &mut file).map_err(io)?;
+    file.as_file().sync_all().map_err(io)?;
+    file.persist(path).map_err(|e| io(e.error))?;
+    Ok(())
+}
+
+/// Writes a snapshot anywhere.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write_snapshot(snapshot: &Snapshot, out: &mut dyn Write) -> io::Result<()> {
+    let graph = &snapshot.graph;
+    let head = Head {
+        info: snapshot.info.clone(),
+        types: graph.types.clone(),
+        roots: graph.roots.clone(),
+        names: snapshot.names.table.clone(),
+        memory: snapshot.memory.clone(),
+        fds: snapshot.fds.clone(),
+    };
+    out.write_all(MAGIC)?;
+    out.write_all(&VERSION.to_le_bytes())?;
+    section(out, tag::HEAD, &serde_json::to_vec(&head)?)?;
+    section(out, tag::ADDRESS, &differences(graph.address.iter().copied()))?;
+    section(out, tag::TYPE, &plain(graph.type_id.iter().map(|t| u64::from(*t))))?;
+    section(out, tag::SIZE, &plain(graph.size.iter().copied()))?;
+    let degrees = (0..graph.len() as u32).map(|o| graph.edges(o).len() as u64);
+    section(out, tag::DEGREE, &plain(degrees))?;
+    section(out, tag::EDGE, &edges(graph))?;
+    section(out, tag::NAMES, &names(&snapshot.names))?;
+    section(out, tag::ITEMS, &items(&snapshot.names))
+}
+
+fn section(out: &mut dyn Write, tag: [u8; 4], raw: &[u8]) -> io::Result<()> {
+    let mut encoder = zstd::stream::Encoder::new(Vec::new(), LEVEL)?;
+    encoder.include_checksum(true)?;
+    encoder.write_all(raw)?;
+    let packed = encoder.finish()?;
+    out.write_all(&tag)?;
+    out.write_all(&(packed.len() as u64).to_le_bytes())?;
+    out.write_all(&(raw.len() as u64).to_le_bytes())?;
+    out.write_all(&packed)
+}
+
+fn plain(values: impl Iterator<Item = u64>) -> Vec<u8> {
+    let mut out = Vec::new();
+    values.for_each(|v| put(&mut out, v));
+    out
+}
+
+fn differences(values: impl Iterator<Item = u64>) -> Vec<u8> {
+    let mut before = 0;
+    plain(values.map(|v| v.wrapping_sub(std::mem::replace(&mut before, v))))
+}
+
+/// Each target as its distance from the source: objects that belong together lie together.
+fn edges(graph: &HeapGraph) -> Vec<u8> {
+    let mut out = Vec::with_capacity(graph.edge_to.len() * 3);
+    for from in 0..graph.len() as u32 {
+        for to in graph.edges(from) {
+            put(&mut out, fold(i64::from(*to) - i64::from(from)));
+        }
+    }
+    out
+}
+
+fn names(names: &StoredNames) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut before = 0;
+    for ((to, from), name) in names.to.iter().zip(&names.from).zip(&names.name) {
+        put(&mut out, u64::from(*to - std::mem::replace(&mut before, *to)));
+        put(&mut out, fold(i64::from(*from) - i64::from(*to)));
+        put(&mut out, u64::from(*name));
+    }
+    out
+}
+
+fn items(names: &StoredNames) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut before = 0;
+    for (container, items) in names.container.iter().zip(&names.items) {
+        put(&mut out, u64::from(*container - std::mem::replace(&mut before, *container)));
+        put(&mut out, *items);
+    }
+    out
+}

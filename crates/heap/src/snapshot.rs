@@ -1,0 +1,60 @@
+//! One process at one moment: what was captured, by what means, and what is known about it.
+
+use crate::{FdHolder, HeapGraph, MemoryTree, StoredNames};
+use m5_target::Identity;
+use serde::{Deserialize, Serialize};
+
+/// Who, when and how; everything of a snapshot but the objects.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SnapshotInfo {
+    /// Whose memory this is.
+    pub identity: Identity,
+    /// Program and script, without arguments: those may carry secrets.
+    pub command: String,
+    /// Version of the interpreter (`3.12.1`).
+    pub python: String,
+    /// When the memory stood so, in seconds of Unix time.
+    pub taken_at: f64,
+    /// Age of the process at that moment in seconds, where known.
+    pub age_seconds: Option<f64>,
+    /// How it was captured: `fork`, `freeze`, `live`, `core`.
+    pub method: String,
+    /// How long the target stood still, in seconds; absent where nobody stopped it or nobody measured.
+    pub pause_seconds: Option<f64>,
+    /// Time for capture and analysis together, in seconds.
+    pub total_seconds: Option<f64>,
+    /// Resident memory at that moment in bytes.
+    pub rss_bytes: Option<u64>,
+    /// How far the picture can be trusted.
+    pub coverage: Coverage,
+    /// What the reader should know: refusals, fallbacks, inconsistencies.
+    pub notes: Vec<String>,
+}
+
+/// What was seen of what is there. Shares are between 0 and 1.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct Coverage {
+    /// Objects whose reference count is fully explained by the references found.
+    pub refcounts_explained: Option<f64>,
+    /// Objects that a root reaches.
+    pub reachable: Option<f64>,
+    /// Bytes of RSS that have a name.
+    pub rss_explained: Option<f64>,
+    /// Pages, pools or lists that could not be read or contradicted themselves.
+    pub inconsistencies: Option<u64>,
+}
+
+/// A snapshot: enough to name types, holders and bytes without the process.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Snapshot {
+    /// Who, when and how.
+    pub info: SnapshotInfo,
+    /// Objects and references.
+    pub graph: HeapGraph,
+    /// Names of the references that holding paths need, already redacted.
+    pub names: StoredNames,
+    /// Where RSS went.
+    pub memory: Option<MemoryTree>,
+    /// Descriptors with the objects that own them.
+    pub fds: Vec<FdHolder>,
+}

@@ -1,0 +1,145 @@
+//! The few names of references that a snapshot keeps once the process is gone: those along the trunk and the
+//! boughs of the tree of holding paths. Twigs are items of large containers and read as `[…]`.
+
+use crate::{Class, EdgeName, EdgeNamer, HeapGraph, Held, PathTree, Redaction, classes};
+use rustc_hash::FxHashMap;
+
+/// Objects with fewer than this many others below them are twigs.
+const BOUGH: u32 = 8;
+/// Steps from a root within which every inner reference keeps its name.
+const TRUNK: u8 = 4;
+/// Containers with more references than this are not asked for names: each answer may cost a search.
+const WIDEST: usize = 4096;
+/// Single objects of this many bytes are no twigs.
+const LARGE: u64 = 1024;
+
+/// Names by reference and lengths by container; columns, ascending by object.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct StoredNames {
+    /// Different names.
+    pub table: Vec<EdgeName>,
+    /// The object referred to.
+    pub to: Vec<u32>,
+    /// The one that refers to it.
+    pub from: Vec<u32>,
+    /// Number of the name in the table.
+    pub name: Vec<u32>,
+    /// Containers with a known length.
+    pub container: Vec<u32>,
+    /// Their lengths.
+    pub items: Vec<u64>,
+}
+
+impl StoredNames {
+    /// Asks `namer` for the names worth keeping; they are redacted here, once.
+    #[must_use]
+    pub fn collect(graph: &HeapGraph, tree: &PathTree, namer: &dyn EdgeNamer, redaction: &Redaction) -> Self {
+        let mut stored = Self::default();
+        let mut numbers: FxHashMap<EdgeName, u32> = FxHashMap::default();
+        let below = below(graph, tree);
+        let depth = depths(graph, tree);
+        let classes = classes(graph);
+        for object in 0..graph.len() as u32 {
+            let at = object as usize;
+            let class = graph.type_id.get(at).and_then(|t| classes.get(*t as usize)).copied();
+            let near = depth[at] <= TRUNK && class != Some(Class::Plain);
+            if !near && below[at] < BOUGH && graph.size[at] < LARGE {
+                continue;
+            }
+            if let Held::By(holder) = tree.held(object)
+                && graph.edges(holder).len() <= WIDEST
+                && let Some(name) = namer.name(holder, object)
+            {
+                stored.keep(holder, object, redacted(name, redaction), &mut numbers);
+            }
+            if matches!(class, Some(Class::Dict | Class::Sequence))
+                && let Some(items) = namer.items(object)
+            {
+                stored.container.push(object);
+                stored.items.push(items);
+            }
+        }
+        stored
+    }
+
+    fn keep(&mut self, from: u32, to: u32, name: EdgeName, numbers: &mut FxHashMap<EdgeName, u32>) {
+        let next = self.table.len() as u32;
+        let number = *numbers.entry(name.clone()).or_insert(next);
+        if number == next {
+            self.table.push(name);
+        }
+        self.to.push(to);
+        self.from.push(from);
+        self.name.push(number);
+    }
+}
+
+impl EdgeNamer for StoredNames {
+    fn name(&self, from: u32, to: u32) -> Option<EdgeName> {
+        let at = self.to.binary_search(&to).ok()?;
+        (self.from.get(at) == Some(&from)).then(|| self.table.get(*self.name.get(at)? as usize).cloned())?
+    }
+
+    fn items(&self, object: u32) -> Option<u64> {
+        let at = self.container.binary_search(&object).ok()?;
+        self.items.get(at).copied()
+    }
+}
+
+fn redacted(name: EdgeName, redaction: &Redaction) -> EdgeName {
+    match name {
+        EdgeName::Attribute(text) => EdgeName::Attribute(redaction.name(&text)),
+        EdgeName::Key(text) => EdgeName::Key(redaction.name(&text)),
+        EdgeName::Local(text) => EdgeName::Local(redaction.name(&text)),
+        other => other,
+    }
+}
+
+/// Number of objects below each in the tree.
+fn below(graph: &HeapGraph, tree: &PathTree) -> Vec<u32> {
+    let mut below = vec![0_u32; graph.len()];
+    for object in tree.order().iter().rev() {
+        if let Held::By(holder) = tree.held(*object) {
+            let more = below[*object as usize].saturating_add(1);
+            let slot = &mut below[holder as usize];
+            *slot = slot.saturating_add(more);
+        }
+    }
+    below
+}
+
+/// Steps from the root, up to 255.
+fn depths(graph: &HeapGraph, tree: &PathTree) -> Vec<u8> {
+    let mut depth = vec![0_u8; graph.len()];
+    for object in tree.order() {
+        if let Held::By(holder) = tree.held(*object) {
+            depth[*object as usize] = depth[holder as usize].saturating_add(1);
+        }
+    }
+    depth
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Heap;
+
+    #[test]
+    fn keeps_the_names_that_paths_need_and_no_secret() {
+        let mut heap = Heap::default();
+        let module = heap.module("engine");
+        let namespace = heap.child(module, "dict", EdgeName::Attribute("__dict__".into()));
+        let list = heap.child(namespace, "list", EdgeName::Key("TICKS".into()));
+        let secret = heap.child(namespace, "list", EdgeName::Key("alice@example.com".into()));
+        let item = heap.child(list, "int", EdgeName::Index(0));
+        heap.child(secret, "int", EdgeName::Index(0));
+        heap.items.insert(list, 1);
+        let graph = heap.graph();
+        let tree = PathTree::of(&graph);
+        let stored = StoredNames::collect(&graph, &tree, &heap, &Redaction::new(false));
+        assert_eq!(stored.name(namespace, list), Some(EdgeName::Key("TICKS".into())));
+        assert_eq!(stored.name(list, item), None);
+        assert_eq!(stored.items(list), Some(1));
+        assert!(!format!("{stored:?}").contains("alice"));
+    }
+}

@@ -1,0 +1,247 @@
+//! The memory of a buffer: one allocation that readers keep alive, and the rows written into it.
+//!
+//! Rows are appended behind each other; some slack lies behind the capacity, and only when it is used up the
+//! live rows are moved to the front (199 rows once in 56 appends for a capacity of 200: 1.28 times the memory,
+//! about 3 ns an append). So a window is always one contiguous piece.
+//!
+//! A reader never sees a row change: while somebody holds a view of the block, rows that the view may cover are
+//! not written. What would overwrite them (moving to the front, changing the last row) goes to a fresh block and
+//! leaves the old one to its readers, who free it with their last view.
+#![allow(unsafe_code)]
+
+use pyo3::prelude::*;
+use std::cell::UnsafeCell;
+
+/// Raw memory with a Python reference count. An array's base or an exporter holds it.
+#[pyclass(frozen, name = "_Block", module = "m5mem._native")]
+pub(crate) struct Block {
+    words: UnsafeCell<Box<[u64]>>,
+}
+
+// SAFETY: written only with the GIL held, and only rows that no view covers.
+unsafe impl Sync for Block {}
+
+impl Block {
+    pub(crate) fn with_bytes(py: Python<'_>, bytes: usize) -> PyResult<Py<Self>> {
+        Py::new(py, Self { words: UnsafeCell::new(vec![0_u64; bytes.div_ceil(8)].into_boxed_slice()) })
+    }
+
+    pub(crate) fn of(py: Python<'_>, values: &[f64]) -> PyResult<Py<Self>> {
+        let block = Self::with_bytes(py, values.len() * 8)?;
+        // SAFETY: the block has that many words, is new and nobody else's.
+        unsafe { std::ptr::copy_nonoverlapping(values.as_ptr(), block.get().ptr().cast(), values.len()) };
+        Ok(block)
+    }
+
+    pub(crate) fn ptr(&self) -> *mut u8 {
+        // SAFETY: only the address is taken; the box is never replaced.
+        unsafe { (*self.words.get()).as_mut_ptr().cast() }
+    }
+}
+
+/// Whether anybody besides its owner holds the block.
+///
+/// The low half of the reference count is at the head of the object in every version that the stable ABI of a
+/// build with GIL covers (3.12 and 3.14 gave the upper half other uses).
+fn shared(block: &Py<Block>) -> bool {
+    // SAFETY: a live object; little-endian x86-64 and aarch64 only.
+    unsafe { *block.as_ptr().cast::<u32>() > 1 }
+}
+
+/// The element type.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Item {
+    F4,
+    F8,
+}
+
+impl Item {
+    pub(crate) fn size(self) -> usize {
+        match self {
+            Self::F4 => 4,
+            Self::F8 => 8,
+        }
+    }
+}
+
+/// A piece of a block: what a view needs to know.
+#[derive(Clone, Copy)]
+pub(crate) struct Piece {
+    pub(crate) ptr: *mut u8,
+    pub(crate) item: Item,
+    pub(crate) rows: usize,
+    /// `None` for a single field.
+    pub(crate) cols: Option<usize>,
+    /// Bytes to the next row and to the next field.
+    pub(crate) strides: [usize; 2],
+}
+
+/// Rows of numbers, the newest last.
+pub(crate) struct Rows {
+    pub(crate) block: Py<Block>,
+    base: *mut u8,
+    pub(crate) item: Item,
+    pub(crate) fields: usize,
+    pub(crate) capacity: usize,
+    pub(crate) slots: usize,
+    row_stride: usize,
+    field_stride: usize,
+    start: usize,
+    end: usize,
+    /// Rows before this one may be seen by views.
+    guarded: usize,
+}
+
+// SAFETY: `base` points into `block`, which moves along.
+unsafe impl Send for Rows {}
+
+impl Rows {
+    pub(crate) fn new(
+        py: Python<'_>,
+        capacity: usize,
+        fields: usize,
+        item: Item,
+        by_row: bool,
+    ) -> PyResult<Self> {
+        let slots = capacity + capacity.div_ceil(4).next_multiple_of(8).max(16);
+        let block = Block::with_bytes(py, slots * fields * item.size())?;
+        let base = block.get().ptr();
+        let (row_stride, field_stride) =
+            if by_row { (fields * item.size(), item.size()) } else { (item.size(), slots * item.size()) };
+        Ok(Self {
+            block,
+            base,
+            item,
+            fields,
+            capacity,
+            slots,
+            row_stride,
+            field_stride,
+            start: 0,
+            end: 0,
+            guarded: 0,
+        })
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.end - self.start
+    }
+
+    pub(crate) fn nbytes(&self) -> usize {
+        self.slots * self.fields * self.item.size()
+    }
+
+    fn by_row(&self) -> bool {
+        self.field_stride == self.item.size()
+    }
+
+    #[inline]
+    fn at(&self, row: usize, field: usize) -> *mut u8 {
+        debug_assert!(row < self.slots && field < self.fields);
+        // SAFETY: inside the block by the two bounds.
+        unsafe { self.base.add(row * self.row_stride + field * self.field_stride) }
+    }
+
+    #[inline]
+    fn write(&self, row: usize, field: usize, value: f64) {
+        // SAFETY: `at` is in bounds and aligned, and no view covers the row (see `room`, `own_last`).
+        match self.item {
+            Item::F8 => unsafe { self.at(row, field).cast::<f64>().write(value) },
+            Item::F4 => unsafe { self.at(row, field).cast::<f32>().write(value as f32) },
+        }
+    }
+
+    /// A value counted from the newest row: `back` 0 is the last row.
+    pub(crate) fn get(&self, back: usize, field: usize) -> Option<f64> {
+        if back >= self.len() || field >= self.fields {
+            return None;
+        }
+        let p = self.at(self.end - 1 - back, field);
+        // SAFETY: in bounds, aligned, written before.
+        Some(match self.item {
+            Item::F8 => unsafe { p.cast::<f64>().read() },
+            Item::F4 => f64::from(unsafe { p.cast::<f32>().read() }),
+        })
+    }
+
+    /// Appends a row of `fields` values.
+    #[inline]
+    pub(crate) fn push(&mut self, py: Python<'_>, row: &[f64]) -> PyResult<()> {
+        if self.end == self.slots {
+            self.relocate(py, self.end + 1 - self.capacity.max(1))?;
+        }
+        for (field, &value) in row.iter().enumerate().take(self.fields) {
+            self.write(self.end, field, value);
+        }
+        self.end += 1;
+        self.start = self.start.max(self.end.saturating_sub(self.capacity));
+        Ok(())
+    }
+
+    /// Replaces the last row; `false` where there is none.
+    #[inline]
+    pub(crate) fn set_last(&mut self, py: Python<'_>, row: &[f64]) -> PyResult<bool> {
+        if self.len() == 0 {
+            return Ok(false);
+        }
+        if self.guarded >= self.end && shared(&self.block) {
+            self.relocate(py, self.start)?;
+        }
+        for (field, &value) in row.iter().enumerate().take(self.fields) {
+            self.write(self.end - 1, field, value);
+        }
+        Ok(true)
+    }
+
+    pub(crate) fn clear(&mut self, py: Python<'_>) -> PyResult<()> {
+        self.start = self.end;
+        self.relocate(py, self.end)
+    }
+
+    /// Brings the rows from `keep` on to the front: in place, or in a fresh block where views exist.
+    #[cold]
+    fn relocate(&mut self, py: Python<'_>, keep: usize) -> PyResult<()> {
+        let keep = keep.max(self.start).min(self.end);
+        let rows = self.end - keep;
+        let old = self.base;
+        let fresh = if shared(&self.block) { Some(Block::with_bytes(py, self.nbytes())?) } else { None };
+        let new = fresh.as_ref().map_or(old, |b| b.get().ptr());
+        let (runs, run, step) = if self.by_row() {
+            (1, self.row_stride * rows, 0)
+        } else {
+            (self.fields, self.item.size() * rows, self.field_stride)
+        };
+        for i in 0..runs {
+            // SAFETY: both ranges lie inside blocks of `nbytes`; `copy` allows them to overlap.
+            unsafe { std::ptr::copy(old.add(i * step + keep * self.row_stride), new.add(i * step), run) };
+        }
+        (self.start, self.end, self.guarded, self.base) = (0, rows, 0, new);
+        if let Some(fresh) = fresh {
+            let old = std::mem::replace(&mut self.block, fresh).into_ptr();
+            // SAFETY: the GIL is held (`py`), which PyO3 cannot know in a fast method: it would put the drop off.
+            // No Python code runs: a block is plain memory.
+            unsafe { pyo3::ffi::Py_DECREF(old) };
+        }
+        Ok(())
+    }
+
+    /// The last `n` rows (fewer where there are fewer), all fields or one. Marks them as seen.
+    pub(crate) fn window(&mut self, n: usize, field: Option<usize>) -> Piece {
+        let rows = n.min(self.len());
+        if !shared(&self.block) {
+            self.guarded = 0;
+        }
+        self.guarded = self.guarded.max(self.end);
+        let first = self.end - rows;
+        let offset =
+            if rows == 0 { 0 } else { first * self.row_stride + field.unwrap_or(0) * self.field_stride };
+        Piece {
+            // SAFETY: inside the block.
+            ptr: unsafe { self.base.add(offset) },
+            item: self.item,
+            rows,
+            cols: field.is_none().then_some(self.fields),
+            strides: [self.row_stride, self.field_stride],
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! The indicators as Python classes, and their batch forms.
+#![allow(unsafe_code)]
+
+use crate::cell::GilCell;
+use crate::indicators::{Indicator, Nan, Output, Spec};
+use crate::{npy, raw};
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::ffi::{self, Py_ssize_t, PyObject};
+use pyo3::prelude::*;
+
+/// Base of all indicators.
+#[pyclass(frozen, subclass, name = "Indicator", module = "m5mem._native")]
+pub(crate) struct PyIndicator {
+    pub(crate) cell: GilCell<Indicator>,
+    pub(crate) attached: GilCell<bool>,
+    pub(crate) spec: Spec,
+}
+
+fn nan_rule(nan: &str) -> PyResult<Nan> {
+    match nan {
+        "propagate" => Ok(Nan::Propagate),
+        "skip" => Ok(Nan::Skip),
+        _ => Err(PyValueError::new_err("nan must be 'propagate' or 'skip'")),
+    }
+}
+
+/// A period that memory can hold.
+fn checked(n: usize) -> PyResult<usize> {
+    if (1..=10_000_000).contains(&n) {
+        Ok(n)
+    } else {
+        Err(PyValueError::new_err("a period must be 1 to 10,000,000"))
+    }
+}
+
+fn deviation(n: usize, ddof: usize) -> PyResult<Spec> {
+    if ddof >= n {
+        return Err(PyValueError::new_err("ddof must be smaller than the period"));
+    }
+    Ok(Spec::Std { period: checked(n)?, ddof })
+}
+
+/// A new float, or a tuple of three.
+fn give(outputs: usize, value: Output) -> *mut PyObject {
+    // SAFETY: called with the GIL held; a failed allocation leaves NULL with the error set.
+    unsafe {
+        if outputs == 1 {
+            return ffi::PyFloat_FromDouble(value[0]);
+        }
+        let tuple = ffi::PyTuple_New(3);
+        for (i, v) in (0..).zip(value) {
+            let item = ffi::PyFloat_FromDouble(v);
+            if tuple.is_null() || item.is_null() || ffi::PyTuple_SetItem(tuple, i, item) != 0 {
+                ffi::Py_XDECREF(tuple);
+                return std::ptr::null_mut();
+            }
+        }
+        tuple
+    }
+}
+
+#[pymethods]
+impl PyIndicator {
+    /// The newest result: a float, or a tuple of three; NaN while warming up.
+    #[getter]
+    fn value<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let value = self.cell.with(py, |i| i.value);
+        // SAFETY: `give` returns a new reference or NULL with the error set.
+        unsafe { Bound::from_owned_ptr_or_err(py, give(self.spec.outputs(), value)) }
+    }
+
+    /// Whether the warm-up is over.
+    #[getter]
+    fn ready(&self, py: Python<'_>) -> bool {
+        self.cell.with(py, |i| i.seen() > self.spec.lookback() as u64)
+    }
+
+    /// Candles before the first result, as TA-Lib counts them.
+    #[getter]
+    fn lookback(&self) -> usize {
+        self.spec.lookback()
+    }
+
+    /// Forgets everything.
+    fn reset(&self, py: Python<'_>) {
+        self.cell.with(py, Indicator::reset);
+    }
+
+    fn __float__(&self, py: Python<'_>) -> f64 {
+        self.cell.with(py, |i| i.value[0])
+    }
+
+    fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
+        Ok(format!(
+            "<m5mem.{} {:?} value={}>",
+            slf.get_type().name()?,
+            slf.get().spec,
+            slf.get().value(slf.py())?
+        ))
+    }
+}
+
+/// `update(x[, y, z])` and `replace(x[, y, z])` without an argument tuple.
+unsafe fn feed(
+    slf: *mut PyObject,
+    args: *const *mut PyObject,
+    n: Py_ssize_t,
+    f: fn(&mut Indicator, &[f64; 4]),
+) -> *mut PyObject {
+    // SAFETY: the method descriptor checked `slf`; `args` holds `n` references; the GIL is held.
+    unsafe {
+        let py = Python::assume_attached();
+        let own = Bound::from_borrowed_ptr(py, slf).cast_into_unchecked::<PyIndicator>();
+        let own = own.get();
+        let args = raw::args(args, n);
+        let inputs = own.spec.inputs();
+        if args.len() != inputs {
+            let text = format!("{inputs} number(s) expected, {} given", args.len());
+            return raw::give(py, Err(PyTypeError::new_err(text)));
+        }
+        let mut x = [0.0; 4];
+        for (slot, &arg) in x.iter_mut().zip(args) {
+            let Some(value) = raw::float(arg) else { return std::ptr::null_mut() };
+            *slot = value;
+        }
+        let value = own.cell.with(py, |i| {
+            f(i, &x);
+            i.value
+        });
+        give(own.spec.outputs(), value)
+    }
+}
+
+unsafe extern "C" fn update(slf: *mut PyObject, args: *const *mut PyObject, n: Py_ssize_t) -> *mut PyObject {
+    // SAFETY: the contract of METH_FASTCALL.
+    unsafe { feed(slf, args, n, Indicator::push) }
+}
+
+unsafe extern "C" fn replace(slf: *mut PyObject, args: *const *mut PyObject, n: Py_ssize_t) -> *mut PyObject {
+    // SAFETY: the contract of METH_FASTCALL.
+    unsafe { feed(slf, args, n, Indicator::replace) }
+}
+
+/// Runs `spec` over arrays of equal length.
+fn batch<'py>(
+    py: Python<'py>,
+    spec: Spec,
+    nan: &str,
+    inputs: &[&Bound<'py, PyAny>],
+) -> PyResult<Vec<Bound<'py, PyAny>>> {
+    let columns = inputs.iter().map(|a| raw::numbers(a)).collect::<PyResult<Vec<_>>>()?;
+    let rows = columns[0].len();
+    if columns.iter().any(|c| c.len() != rows) {
+        return Err(PyValueError::new_err("the arrays differ in length"));
+    }
+    let mut indicator = Indicator::new(spec, nan_rule(nan)?);
+    let mut out = vec![Vec::with_capacity(rows); spec.outputs()];
+    for row in 0..rows {
+        let mut x = [0.0; 4];
+        for (slot, column) in x.iter_mut().zip(&columns) {
+            *slot = column[row];
+        }
+        indicator.push(&x);
+        for (column, value) in out.iter_mut().zip(indicator.value) {
+            column.push(value);
+        }
+    }
+    out.iter().map(|column| npy::owned(py, column)).collect()
+}
+
+/// One class and one batch function for an indicator: parameters, checks, and the arrays it reads.
+macro_rules! indicator {
+    ($class:ident, $batch:ident, ($($arg:ident),+), ($($param:ident: $ty:ty = $default:expr),*), $spec:expr, $text:literal) => {
+        #[doc = $text]
+        #[pyclass(frozen, extends = PyIndicator, module = "m5mem._native")]
+        pub(crate) struct $class;
+
+        #[pymethods]
+        impl $class {
+            #[new]
+            #[pyo3(signature = ($($param = $default,)* *, nan = "propagate"))]
+            fn new($($param: $ty,)* nan: &str) -> PyResult<PyClassInitializer<Self>> {
+                let spec: Spec = $spec;
+                let cell = GilCell::new(Indicator::new(spec, nan_rule(nan)?));
+                let base = PyIndicator { cell, attached: GilCell::new(false), spec };
+                Ok(PyClassInitializer::from(base).add_subclass(Self))
+            }
+        }
+
+        #[doc = $text]
+        #[pyfunction]
+        #[pyo3(signature = ($($arg,)+ $($param = $default,)* *, nan = "propagate"))]
+        pub(crate) fn $batch<'py>(
+            py: Python<'py>,
+            $($arg: &Bound<'py, PyAny>,)+
+            $($param: $ty,)*
+            nan: &str,
+        ) -> PyResult<Bound<'py, PyAny>> {
+            let spec: Spec = $spec;
+            let mut out = batch(py, spec, nan, &[$($arg),+])?;
+            if out.len() == 1 { Ok(out.remove(0)) } else { pyo3::types::PyTuple::new(py, out).map(Bound::into_any) }
+        }
+    };
+}
+
+indicator!(SMA, sma, (values), (period: usize = 30), Spec::Sma(checked(period)?), "Simple moving average.");
+indicator!(EMA, ema, (values), (period: usize = 30), Spec::Ema(checked(period)?), "Exponential moving average, seeded with the simple one.");
+indicator!(WMA, wma, (values), (period: usize = 30), Spec::Wma(checked(period)?), "Linearly weighted moving average.");
+indicator!(RSI, rsi, (values), (period: usize = 14), Spec::Rsi(checked(period)?), "Relative strength index (Wilder).");
+indicator!(RollingMin, rolling_min, (values), (period: usize = 30), Spec::Min(checked(period)?), "Smallest value of the window; NaN while one is in it.");
+indicator!(RollingMax, rolling_max, (values), (period: usize = 30), Spec::Max(checked(period)?), "Greatest value of the window; NaN while one is in it.");
+indicator!(RollingStd, rolling_std, (values), (period: usize = 5, ddof: usize = 0), deviation(period, ddof)?, "Rolling standard deviation.");
+indicator!(Bollinger, bollinger, (values), (period: usize = 5, up: f64 = 2.0, down: f64 = 2.0), Spec::Bollinger { period: checked(period)?, up, down }, "Bollinger bands: upper, middle, lower.");
+indicator!(MACD, macd, (values), (fast: usize = 12, slow: usize = 26, signal: usize = 9), Spec::Macd { fast: checked(fast)?, slow: checked(slow)?, signal: checked(signal)? }, "MACD line, signal line, histogram.");
+indicator!(ATR, atr, (high, low, close), (period: usize = 14), Spec::Atr(checked(period)?), "Average true range (Wilder).");
+indicator!(RollingVWAP, rolling_vwap, (price, volume), (period: usize = 30), Spec::Vwap(checked(period)?), "Volume-weighted average price of the window; NaN without volume.");
+
+/// Adds the classes and functions to the module.
+pub(crate) fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
+    m.add_class::<PyIndicator>()?;
+    raw::add_fast::<PyIndicator>(
+        m.py(),
+        c"update",
+        c"update(*values)\n--\n\nTakes a new value and returns the result.",
+        update,
+    )?;
+    raw::add_fast::<PyIndicator>(
+        m.py(),
+        c"replace",
+        c"replace(*values)\n--\n\nPuts the values in the place of the newest ones.",
+        replace,
+    )?;
+    macro_rules! add {
+        ($($class:ident $batch:ident),+) => {{
+            $(m.add_class::<$class>()?; m.add_function(wrap_pyfunction!($batch, m)?)?;)+
+        }};
+    }
+    add!(SMA sma, EMA ema, WMA wma, RSI rsi, RollingMin rolling_min, RollingMax rolling_max, RollingStd rolling_std, Bollinger bollinger, MACD macd, ATR atr, RollingVWAP rolling_vwap);
+    Ok(())
+}

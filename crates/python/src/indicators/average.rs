@@ -1,0 +1,129 @@
+//! Moving averages: simple, exponential, weighted.
+
+use super::tail::Tail;
+use super::{NONE, Output, one};
+
+/// Simple moving average: add the new value, read, subtract the oldest.
+#[derive(Clone)]
+pub(super) struct Sma {
+    tail: Tail,
+    before: f64,
+    after: f64,
+}
+
+impl Sma {
+    pub(super) fn new(period: usize) -> Self {
+        Self { tail: Tail::new(period), before: 0.0, after: 0.0 }
+    }
+
+    #[inline]
+    pub(super) fn push(&mut self, x: f64) -> Output {
+        if self.tail.rebuild_due() && self.after.is_finite() {
+            self.after = self.tail.staying().sum();
+        }
+        self.before = self.after;
+        self.tail.advance();
+        self.replace(x)
+    }
+
+    #[inline]
+    pub(super) fn replace(&mut self, x: f64) -> Output {
+        self.tail.set(x);
+        let total = self.before + x;
+        if !self.tail.full() {
+            self.after = total;
+            return NONE;
+        }
+        self.after = total - self.tail.oldest();
+        one(total / self.tail.period() as f64)
+    }
+}
+
+/// Exponential moving average, seeded with the simple average of the first `period` values.
+#[derive(Clone)]
+pub(super) struct Ema {
+    period: u64,
+    k: f64,
+    count: u64,
+    before: f64,
+    after: f64,
+}
+
+impl Ema {
+    pub(super) fn new(period: usize) -> Self {
+        Self { period: period as u64, k: 2.0 / (period as f64 + 1.0), count: 0, before: 0.0, after: 0.0 }
+    }
+
+    #[inline]
+    pub(super) fn push(&mut self, x: f64) -> Output {
+        self.before = self.after;
+        self.count += 1;
+        self.replace(x)
+    }
+
+    #[inline]
+    pub(super) fn replace(&mut self, x: f64) -> Output {
+        if self.count > self.period {
+            self.after = (x - self.before) * self.k + self.before;
+            return one(self.after);
+        }
+        self.after = self.before + x;
+        if self.count < self.period {
+            return NONE;
+        }
+        self.after /= self.period as f64;
+        one(self.after)
+    }
+
+    /// The value after the newest input, once there is one.
+    #[inline]
+    pub(super) fn value(&self) -> Option<f64> {
+        (self.count >= self.period).then_some(self.after)
+    }
+}
+
+/// Weighted moving average, the newest value with weight `period`.
+#[derive(Clone)]
+pub(super) struct Wma {
+    tail: Tail,
+    divider: f64,
+    /// The value that leaves the window when the newest comes.
+    leaving: f64,
+    /// Sum of the window and its weighted sum for the next step, before and after the newest value.
+    before: [f64; 2],
+    after: [f64; 2],
+}
+
+impl Wma {
+    pub(super) fn new(period: usize) -> Self {
+        let divider = (period * (period + 1) / 2) as f64;
+        Self { tail: Tail::new(period), divider, leaving: 0.0, before: [0.0; 2], after: [0.0; 2] }
+    }
+
+    #[inline]
+    pub(super) fn push(&mut self, x: f64) -> Output {
+        if self.tail.rebuild_due() && self.after[1].is_finite() {
+            let weighted = self.tail.staying().enumerate().map(|(i, v)| v * (i + 1) as f64).sum();
+            self.after = [self.tail.oldest() + self.tail.staying().sum::<f64>(), weighted];
+        }
+        self.before = self.after;
+        self.leaving = if self.tail.full() { self.tail.oldest() } else { 0.0 };
+        self.tail.advance();
+        self.replace(x)
+    }
+
+    #[inline]
+    pub(super) fn replace(&mut self, x: f64) -> Output {
+        self.tail.set(x);
+        let [mut plain, mut weighted] = self.before;
+        plain += x;
+        plain -= self.leaving;
+        if !self.tail.full() {
+            self.after = [plain, weighted + x * self.tail.count as f64];
+            return NONE;
+        }
+        weighted += x * self.tail.period() as f64;
+        self.after = [plain, weighted - plain];
+        one(weighted / self.divider)
+    }
+}

@@ -1,0 +1,172 @@
+//! One indicator of any kind behind one interface: what it reads, how it takes a value, what it gives.
+
+use super::average::{Ema, Sma, Wma};
+use super::extreme::Extreme;
+use super::momentum::{Atr, Macd, Rsi};
+use super::spread::{Bollinger, Std};
+use super::vwap::Vwap;
+use super::{Input, NONE, Output};
+
+/// What a NaN among the inputs does after the warm-up has begun.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Nan {
+    /// It is computed with, as TA-Lib does: running sums stay NaN from there on.
+    Propagate,
+    /// The candle is left out; the value stays.
+    Skip,
+}
+
+/// Which indicator, with its parameters.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) enum Spec {
+    Sma(usize),
+    Ema(usize),
+    Wma(usize),
+    Std { period: usize, ddof: usize },
+    Bollinger { period: usize, up: f64, down: f64 },
+    Min(usize),
+    Max(usize),
+    Rsi(usize),
+    Macd { fast: usize, slow: usize, signal: usize },
+    Atr(usize),
+    Vwap(usize),
+}
+
+impl Spec {
+    /// How many numbers of a candle it reads.
+    pub(crate) fn inputs(self) -> usize {
+        match self {
+            Self::Atr(_) => 3,
+            Self::Vwap(_) => 2,
+            _ => 1,
+        }
+    }
+
+    /// How many numbers it gives.
+    pub(crate) fn outputs(self) -> usize {
+        match self {
+            Self::Bollinger { .. } | Self::Macd { .. } => 3,
+            _ => 1,
+        }
+    }
+
+    /// Candles before the first result.
+    pub(crate) fn lookback(self) -> usize {
+        match self {
+            Self::Sma(p) | Self::Ema(p) | Self::Wma(p) | Self::Min(p) | Self::Max(p) | Self::Vwap(p) => p - 1,
+            Self::Std { period, .. } | Self::Bollinger { period, .. } => period - 1,
+            Self::Rsi(p) | Self::Atr(p) => p,
+            Self::Macd { fast, slow, signal } => fast.max(slow) + signal - 2,
+        }
+    }
+
+    fn start(self) -> Kind {
+        match self {
+            Self::Sma(p) => Kind::Sma(Sma::new(p)),
+            Self::Ema(p) => Kind::Ema(Ema::new(p)),
+            Self::Wma(p) => Kind::Wma(Wma::new(p)),
+            Self::Std { period, ddof } => Kind::Std(Std::new(period, ddof)),
+            Self::Bollinger { period, up, down } => Kind::Bollinger(Bollinger::new(period, up, down)),
+            Self::Min(p) => Kind::Extreme(Extreme::new(p, 1.0)),
+            Self::Max(p) => Kind::Extreme(Extreme::new(p, -1.0)),
+            Self::Rsi(p) => Kind::Rsi(Rsi::new(p)),
+            Self::Macd { fast, slow, signal } => Kind::Macd(Box::new(Macd::new(fast, slow, signal))),
+            Self::Atr(p) => Kind::Atr(Atr::new(p)),
+            Self::Vwap(p) => Kind::Vwap(Vwap::new(p)),
+        }
+    }
+}
+
+enum Kind {
+    Sma(Sma),
+    Ema(Ema),
+    Wma(Wma),
+    Std(Std),
+    Bollinger(Bollinger),
+    Extreme(Extreme),
+    Rsi(Rsi),
+    Macd(Box<Macd>),
+    Atr(Atr),
+    Vwap(Vwap),
+}
+
+/// A running indicator.
+pub(crate) struct Indicator {
+    pub(crate) spec: Spec,
+    nan: Nan,
+    kind: Kind,
+    /// Candles taken in.
+    count: u64,
+    /// The newest candle was left out.
+    skipped: bool,
+    pub(crate) value: Output,
+}
+
+impl Indicator {
+    pub(crate) fn new(spec: Spec, nan: Nan) -> Self {
+        Self { spec, nan, kind: spec.start(), count: 0, skipped: false, value: NONE }
+    }
+
+    /// Candles taken in so far.
+    pub(crate) fn seen(&self) -> u64 {
+        self.count
+    }
+
+    pub(crate) fn reset(&mut self) {
+        *self = Self::new(self.spec, self.nan);
+    }
+
+    fn has_nan(&self, x: &Input) -> bool {
+        x[..self.spec.inputs()].iter().any(|v| v.is_nan())
+    }
+
+    /// Takes a new candle.
+    #[inline]
+    pub(crate) fn push(&mut self, x: &Input) {
+        // Leading NaNs are no candles yet, as in TA-Lib.
+        self.skipped = (self.count == 0 || self.nan == Nan::Skip) && self.has_nan(x);
+        if self.skipped {
+            return;
+        }
+        self.count += 1;
+        self.value = match &mut self.kind {
+            Kind::Sma(k) => k.push(x[0]),
+            Kind::Ema(k) => k.push(x[0]),
+            Kind::Wma(k) => k.push(x[0]),
+            Kind::Std(k) => k.push(x[0]),
+            Kind::Bollinger(k) => k.push(x[0]),
+            Kind::Extreme(k) => k.push(x[0]),
+            Kind::Rsi(k) => k.push(x[0]),
+            Kind::Macd(k) => k.push(x[0]),
+            Kind::Atr(k) => k.push(x[0], x[1], x[2]),
+            Kind::Vwap(k) => k.push(x[0], x[1]),
+        };
+    }
+
+    /// Takes `x` in the place of the newest candle.
+    #[inline]
+    pub(crate) fn replace(&mut self, x: &Input) {
+        if self.skipped || self.count == 0 {
+            return self.push(x);
+        }
+        if (self.count == 1 || self.nan == Nan::Skip) && self.has_nan(x) {
+            if self.count == 1 {
+                self.reset();
+                self.skipped = true;
+            }
+            return;
+        }
+        self.value = match &mut self.kind {
+            Kind::Sma(k) => k.replace(x[0]),
+            Kind::Ema(k) => k.replace(x[0]),
+            Kind::Wma(k) => k.replace(x[0]),
+            Kind::Std(k) => k.replace(x[0]),
+            Kind::Bollinger(k) => k.replace(x[0]),
+            Kind::Extreme(k) => k.replace(x[0]),
+            Kind::Rsi(k) => k.replace(x[0]),
+            Kind::Macd(k) => k.replace(x[0]),
+            Kind::Atr(k) => k.replace(x[0], x[1], x[2]),
+            Kind::Vwap(k) => k.replace(x[0], x[1]),
+        };
+    }
+}

@@ -1,0 +1,33 @@
+//! Indicators in O(1) a value, each with the arithmetic of TA-Lib in TA-Lib's order, so that the results are the
+//! same to the last bits, and sums of exactly representable prices stay exact.
+//!
+//! Each keeps the state before the newest value beside the state after it: replacing the newest value (an open
+//! candle that a tick changes) costs the same as appending one.
+
+mod average;
+mod extreme;
+mod kind;
+mod momentum;
+mod spread;
+mod tail;
+mod vwap;
+
+pub(crate) use kind::{Indicator, Nan, Spec};
+
+/// Up to four numbers of one candle, in the order that the indicator asks for.
+pub(crate) type Input = [f64; 4];
+
+/// Up to three results; NaN while warming up.
+pub(crate) type Output = [f64; 3];
+
+/// No result yet.
+pub(crate) const NONE: Output = [f64::NAN; 3];
+
+/// TA-Lib's smallest variance and smallest sum of moves that count as more than nothing.
+pub(crate) const EPSILON: f64 = 1e-14;
+
+/// One result.
+#[inline]
+pub(crate) fn one(value: f64) -> Output {
+    [value, f64::NAN, f64::NAN]
+}

@@ -1,0 +1,25 @@
+//! The native half of the Python package `m5mem`.
+//!
+//! Everything here holds the GIL while it works: the module says so, and a free-threaded interpreter turns the
+//! GIL on when it is imported.
+
+mod arrow;
+mod bars;
+mod block;
+mod candle;
+mod cell;
+mod export;
+mod indicator;
+mod indicators;
+mod npy;
+mod raw;
+
+use pyo3::prelude::*;
+
+/// `m5mem._native`
+#[pymodule(gil_used = true)]
+fn _native(m: &Bound<'_, PyModule>) -> PyResult<()> {
+    m.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    candle::register(m)?;
+    indicator::register(m)
+}

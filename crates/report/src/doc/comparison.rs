@@ -1,0 +1,56 @@
+//! `m5.compare/1`: two recordings side by side.
+
+use m5_stats::GateVerdict;
+use serde::{Deserialize, Serialize};
+
+/// Name and version of the document.
+pub const COMPARE_SCHEMA: &str = "m5.compare/1";
+
+/// Two recordings.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Comparison {
+    /// [`COMPARE_SCHEMA`].
+    pub schema: String,
+    /// The new one.
+    pub new: Side,
+    /// The old one.
+    pub old: Side,
+    /// By how much a metric may be worse, as a ratio.
+    pub threshold: f64,
+    /// Worst verdict of the metrics that decide.
+    pub verdict: GateVerdict,
+    /// They were recorded on machines that differ.
+    pub machines_differ: bool,
+    /// The metrics.
+    pub metrics: Vec<Metric>,
+}
+
+/// One recording.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Side {
+    /// Its file, or `-` where it was made just now.
+    pub file: String,
+    /// The first process of it.
+    pub pid: i32,
+    /// Version of its interpreter.
+    pub python: Option<String>,
+    /// Seconds recorded.
+    pub observed_seconds: f64,
+}
+
+/// One metric of both.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Metric {
+    /// Name; its end is its unit.
+    pub name: String,
+    /// Its value in the old recording.
+    pub old: Option<f64>,
+    /// Its value in the new one.
+    pub new: Option<f64>,
+    /// New over old.
+    pub ratio: Option<f64>,
+    /// What the comparison came to.
+    pub verdict: GateVerdict,
+    /// Whether it decides, or is shown for information.
+    pub decides: bool,
+}

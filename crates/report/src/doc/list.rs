@@ -1,0 +1,48 @@
+//! `m5.list/1`: the Python processes of a machine.
+
+use serde::{Deserialize, Serialize};
+
+/// Name and version of the document.
+pub const LIST_SCHEMA: &str = "m5.list/1";
+
+/// The Python processes of a machine.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProcessList {
+    /// [`LIST_SCHEMA`].
+    pub schema: String,
+    /// In order of pid.
+    pub processes: Vec<ListedProcess>,
+}
+
+/// One of them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ListedProcess {
+    /// Its pid.
+    pub pid: i32,
+    /// Its parent's.
+    pub ppid: i32,
+    /// Effective user id.
+    pub uid: Option<u32>,
+    /// The interpreter's version, where it could be read.
+    pub python: Option<String>,
+    /// Resident memory.
+    pub rss_bytes: Option<u64>,
+    /// Its command line.
+    pub command: Vec<String>,
+    /// Why m5 cannot read its interpreter; absent where it can.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub unread: Option<Unread>,
+}
+
+/// Why an interpreter is not read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unread {
+    /// A word that programs may rely on: `permission`, `unsupported`, `free_threaded`, `starting`,
+    /// `not_python`, `gone`, `kernel`.
+    pub reason: String,
+    /// What was found, in English.
+    pub detail: String,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub remedies: Vec<String>,
+}

@@ -1,0 +1,28 @@
+//! The documents: plain values with a schema name, the same whether they are shown, stored or sent.
+//! Bytes and seconds throughout; what was not measured is absent, never zero.
+
+mod baseline;
+mod comparison;
+mod criteria;
+mod derived;
+mod fleet;
+mod health;
+mod list;
+mod pauses;
+mod process;
+mod read;
+mod samples;
+
+pub use baseline::{
+    BASELINE_SCHEMA, Baseline, ConnectionsAt, End, Interpreter, ProcessRecord, Recorded, RollupAt,
+};
+pub use comparison::{COMPARE_SCHEMA, Comparison, Metric, Side};
+pub use criteria::{Criterion, Lack};
+pub use derived::{Collections, Derived, GcFigures, Leak, LeakKind, Level, MemoryFigures, Severity};
+pub use fleet::{FLEET_SCHEMA, Fleet, Group, Instance};
+pub use health::{CHECK_SCHEMA, Check, CheckedProcess, HEALTH_SCHEMA, Health};
+pub use list::{LIST_SCHEMA, ListedProcess, ProcessList, Unread};
+pub use pauses::{GenerationTotals, PauseLog};
+pub use process::{FdTarget, PROCESS_SCHEMA, ProcessSnapshot};
+pub use read::{ReadError, read_baseline};
+pub use samples::{Sample, Samples};

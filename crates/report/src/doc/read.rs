@@ -1,0 +1,49 @@
+//! Reading stored documents: whatever the bytes, an answer; never a panic, never more memory than the file.
+
+use super::{BASELINE_SCHEMA, Baseline};
+use serde::Deserialize;
+
+/// Why a stored document cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// Not JSON, cut off, or not of the shape that its schema names.
+    #[error("{0}")]
+    Malformed(String),
+    /// Another schema or another version of it.
+    #[error("schema {found}, not {reads}")]
+    Schema {
+        /// What the document names.
+        found: String,
+        /// What this m5 reads.
+        reads: &'static str,
+    },
+}
+
+#[derive(Deserialize)]
+struct Head {
+    schema: Option<String>,
+}
+
+/// Reads an `m5.baseline/1`. Derived figures in it are not trusted: derive them anew.
+///
+/// # Errors
+/// [`ReadError`].
+pub fn read_baseline(bytes: &[u8]) -> Result<Baseline, ReadError> {
+    let malformed = |e: serde_json::Error| ReadError::Malformed(e.to_string());
+    let head: Head = serde_json::from_slice(bytes).map_err(malformed)?;
+    let found = head.schema.ok_or_else(|| ReadError::Malformed("it names no schema".to_owned()))?;
+    if found != BASELINE_SCHEMA {
+        return Err(ReadError::Schema { found: found.chars().take(60).collect(), reads: BASELINE_SCHEMA });
+    }
+    let mut baseline: Baseline = serde_json::from_slice(bytes).map_err(malformed)?;
+    baseline.comparison = None;
+    if baseline.processes.is_empty() {
+        return Err(ReadError::Malformed("it records no process".to_owned()));
+    }
+    for process in &mut baseline.processes {
+        process.samples.complete().map_err(ReadError::Malformed)?;
+        process.pauses.as_ref().map_or(Ok(()), super::PauseLog::check).map_err(ReadError::Malformed)?;
+        (process.derived, process.criteria) = (None, Vec::new());
+    }
+    Ok(baseline)
+}

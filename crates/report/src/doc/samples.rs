@@ -1,0 +1,174 @@
+//! Samples in columns: one list for each quantity, all of one length, as a data frame reads them.
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! samples {
+    ($($(#[$doc:meta])* $name:ident: $kind:ty;)*) => {
+        /// One sample: every quantity at one moment, absent where it could not be read.
+        #[derive(Debug, Clone, Copy, PartialEq, Default)]
+        pub struct Sample {
+            /// Seconds since the recording began.
+            pub t_seconds: f64,
+            $($(#[$doc])* pub $name: Option<$kind>,)*
+        }
+
+        /// The samples of one process. A column without any value is left out of the document.
+        #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+        pub struct Samples {
+            /// Seconds since the recording began, ascending.
+            pub t_seconds: Vec<f64>,
+            $(
+                $(#[$doc])*
+                #[serde(default, skip_serializing_if = "empty")]
+                pub $name: Vec<Option<$kind>>,
+            )*
+        }
+
+        impl Samples {
+            /// Adds a sample.
+            pub fn push(&mut self, sample: &Sample) {
+                self.t_seconds.push(sample.t_seconds);
+                $(self.$name.push(sample.$name);)*
+            }
+
+            /// Brings a document's columns to one length.
+            ///
+            /// # Errors
+            /// Names the column that is longer or shorter than the times, or times that do not ascend.
+            pub fn complete(&mut self) -> Result<(), String> {
+                let length = self.t_seconds.len();
+                if !self.t_seconds.iter().all(|t| t.is_finite())
+                    || self.t_seconds.windows(2).any(|pair| pair[0] >= pair[1])
+                {
+                    return Err("samples.t_seconds does not ascend".to_owned());
+                }
+                $(
+                    if self.$name.is_empty() {
+                        self.$name.resize(length, None);
+                    }
+                    if self.$name.len() != length {
+                        let name = stringify!($name);
+                        return Err(format!("samples.{name} has {} values, not {length}", self.$name.len()));
+                    }
+                )*
+                Ok(())
+            }
+        }
+    };
+}
+
+samples! {
+    /// Resident memory.
+    rss_bytes: u64;
+    /// Highest resident memory so far (VmHWM).
+    peak_rss_bytes: u64;
+    /// Resident anonymous memory.
+    anon_bytes: u64;
+    /// Resident file pages.
+    file_bytes: u64;
+    /// Resident shared memory.
+    shmem_bytes: u64;
+    /// Swapped out.
+    swap_bytes: u64;
+    /// Address space.
+    virtual_bytes: u64;
+    /// Threads.
+    threads: u64;
+    /// CPU time so far, user and system.
+    cpu_seconds: f64;
+    /// Page faults so far that needed no disk.
+    minor_faults: u64;
+    /// Page faults so far that did.
+    major_faults: u64;
+    /// Context switches so far of its own accord.
+    voluntary_switches: u64;
+    /// Context switches so far forced on it.
+    involuntary_switches: u64;
+    /// Open descriptors.
+    fds: u64;
+    /// Of them files, directories and devices.
+    fds_file: u64;
+    /// Of them sockets.
+    fds_socket: u64;
+    /// Of them pipes.
+    fds_pipe: u64;
+    /// Of them epoll instances.
+    fds_eventpoll: u64;
+    /// Of them other anonymous inodes.
+    fds_anon: u64;
+    /// Of them memfds.
+    fds_memfd: u64;
+    /// Established TCP connections.
+    connections: u64;
+    /// Memory in use by the cgroup.
+    cgroup_current_bytes: u64;
+    /// Share of the last 10 s in which a task of the cgroup waited for memory, percent.
+    cgroup_pressure_some_percent: f64;
+    /// Collections of generation 0 so far.
+    gc0_collections: u64;
+    /// Collections of generation 1 so far.
+    gc1_collections: u64;
+    /// Collections of generation 2 so far.
+    gc2_collections: u64;
+    /// Objects freed by generation 0 so far.
+    gc0_collected: u64;
+    /// Objects freed by generation 1 so far.
+    gc1_collected: u64;
+    /// Objects freed by generation 2 so far.
+    gc2_collected: u64;
+    /// Objects so far that could not be freed, all generations.
+    gc_uncollectable: u64;
+}
+
+/// Whether a column holds nothing, so that a document need not carry it.
+fn empty<T>(column: &[Option<T>]) -> bool {
+    column.iter().all(Option::is_none)
+}
+
+impl Samples {
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.t_seconds.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.t_seconds.is_empty()
+    }
+
+    /// Seconds from the first sample to the last.
+    #[must_use]
+    pub fn seconds(&self) -> f64 {
+        match (self.t_seconds.first(), self.t_seconds.last()) {
+            (Some(first), Some(last)) => last - first,
+            _ => 0.0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn absent_columns_are_left_out_and_come_back() {
+        let mut samples = Samples::default();
+        samples.push(&Sample { t_seconds: 0.5, rss_bytes: Some(7), ..Sample::default() });
+        samples.push(&Sample { t_seconds: 1.5, ..Sample::default() });
+        let text = serde_json::to_string(&samples).unwrap();
+        assert_eq!(text, r#"{"t_seconds":[0.5,1.5],"rss_bytes":[7,null]}"#);
+        let mut back: Samples = serde_json::from_str(&text).unwrap();
+        back.complete().unwrap();
+        assert_eq!(back, samples);
+    }
+
+    #[test]
+    fn uneven_columns_are_refused() {
+        let mut uneven: Samples = serde_json::from_str(r#"{"t_seconds":[0.5,1.5],"fds":[7]}"#).unwrap();
+        assert!(uneven.complete().unwrap_err().contains("fds"));
+        let mut back: Samples = serde_json::from_str(r#"{"t_seconds":[1.5,0.5]}"#).unwrap();
+        assert!(back.complete().is_err());
+    }
+}

@@ -1,0 +1,7 @@
+//! Prometheus alert rules made from the objectives: what `m5.toml` changes, the alerts follow.
+
+mod alerts;
+mod yaml;
+
+pub use alerts::{Alert, Severity, alerts};
+pub use yaml::rules_yaml;

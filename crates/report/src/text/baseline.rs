@@ -1,0 +1,182 @@
+//! A recording for people.
+
+use super::compare::compare;
+use super::gc::pauses;
+use super::growth::{growth, leaks};
+use super::list::one_line;
+use super::marks::{NOTHING, maybe};
+use super::objectives::{objectives, summary};
+use crate::doc::{Baseline, Derived, End, Level, ProcessRecord, Recorded};
+use crate::text::{Align, Style, Table};
+use crate::texts::{Goal, Record};
+use crate::units;
+use std::fmt::Write;
+
+/// Connections shown; the others are counted.
+const PEERS: usize = 12;
+
+/// Every process of a recording, and their sum where there are several.
+#[must_use]
+pub fn baseline(document: &Baseline, style: Style) -> String {
+    let mut out = String::new();
+    for (i, process) in document.processes.iter().enumerate() {
+        if i > 0 {
+            out.push('\n');
+        }
+        out.push_str(&one_process(process, &document.recorded, style));
+    }
+    if document.processes.len() > 1 {
+        out.push_str(&format!("\n{}\n", style.bold(&sum(&document.processes, style))));
+    }
+    if let Some(comparison) = &document.comparison {
+        let _ = write!(out, "\n{}", compare(comparison, style));
+    }
+    out
+}
+
+fn one_process(process: &ProcessRecord, recorded: &Recorded, style: Style) -> String {
+    let Some(derived) = &process.derived else { return String::new() };
+    let mut out = head(process, recorded, derived, style);
+    out.push_str(&memory(process, derived, style));
+    out.push_str(&growth(derived, style));
+    out.push_str(&load(derived, style));
+    out.push_str(&connections(derived, style));
+    out.push_str(&pauses(derived.gc.as_ref(), style));
+    out.push_str(&leaks(derived, style));
+    if !process.criteria.is_empty() {
+        let _ = writeln!(out, "\n{}", style.bold(style.lang.say(Goal::Title)));
+        out.push_str(&objectives(&process.criteria, style));
+        let _ = write!(out, "  {}", summary(&process.criteria, style));
+    }
+    out
+}
+
+/// Who, how long, and what is wrong with the recording itself.
+fn head(process: &ProcessRecord, recorded: &Recorded, d: &Derived, style: Style) -> String {
+    let lang = style.lang;
+    let mut out = style.bold(&lang.fill(Record::Title, &[&process.identity.pid]));
+    let (seconds, interval) = (units::span(d.observed_seconds), units::time(recorded.interval_seconds));
+    let line = match &process.interpreter {
+        Some(i) => lang.fill(Record::Subtitle, &[&i.version, &seconds, &interval, &d.samples]),
+        None => lang.fill(Record::SubtitleUnread, &[&seconds, &interval, &d.samples]),
+    };
+    let _ = writeln!(out, " · {line}\n{}", style.dim(&one_line(&process.command)));
+    let lost = recorded.rounds_due.saturating_sub(recorded.rounds_taken);
+    if process.exited {
+        let _ = writeln!(out, "{}", style.yellow(lang.say(Record::EndExited)));
+    } else if recorded.end == End::Interrupted {
+        let _ = writeln!(out, "{}", style.yellow(lang.say(Record::EndInterrupted)));
+    }
+    if lost > 0 {
+        let _ =
+            writeln!(out, "{}", style.yellow(&lang.fill(Record::RoundsLost, &[&lost, &recorded.rounds_due])));
+    }
+    if let Some(unread) = &process.unread {
+        let _ = writeln!(out, "{}", style.yellow(&lang.fill(Record::Unread, &[&unread.detail])));
+    }
+    out
+}
+
+fn memory(process: &ProcessRecord, d: &Derived, style: Style) -> String {
+    let lang = style.lang;
+    let m = &d.memory;
+    let mut table =
+        Table::new(&[Align::Left, Align::Right, Align::Right, Align::Right, Align::Right, Align::Right], 2);
+    let heads =
+        [Record::Now, Record::Mean, Record::Min, Record::Max, Record::Change].map(|h| style.dim(lang.say(h)));
+    table.row(std::iter::once(String::new()).chain(heads));
+    let rows = [
+        (Record::Rss, m.rss),
+        (Record::Anon, m.anon),
+        (Record::File, m.file),
+        (Record::Shmem, m.shmem.filter(|l| l.max > 0.0)),
+        (Record::Swap, m.swap.filter(|l| l.max > 0.0)),
+    ];
+    for (name, level) in rows.into_iter().filter_map(|(name, level)| Some((name, level?))) {
+        let Level { first, last, min, mean, max, .. } = level;
+        let change = format!("{}{}", if last >= first { "+" } else { "" }, units::bytes(last - first));
+        let figures = [last, mean, min, max].map(units::bytes);
+        table.row(std::iter::once(lang.say(name).to_owned()).chain(figures).chain([change]));
+    }
+    let mut lines = vec![lang.fill(Record::Peak, &[&maybe(m.peak_rss_bytes, units::bytes)])];
+    if m.pss_bytes.is_some() || m.uss_bytes.is_some() {
+        let (pss, uss) = (maybe(m.pss_bytes, units::bytes), maybe(m.uss_bytes, units::bytes));
+        lines.push(lang.fill(Record::PssUss, &[&pss, &uss]));
+    }
+    if let Some(c) = &process.cgroup {
+        let limit =
+            c.max_bytes.map_or_else(|| lang.say(Record::NoLimit).to_owned(), |b| units::bytes(b as f64));
+        let current = maybe(c.current_bytes, |b| units::bytes(b as f64));
+        let mut line = lang.fill(Record::Cgroup, &[&c.version, &current, &limit]);
+        if let Some(pressure) = c.pressure_some_percent {
+            let _ =
+                write!(line, ", {}", lang.fill(Record::CgroupPressure, &[&units::percent(pressure / 100.0)]));
+        }
+        lines.push(line);
+    }
+    let mut out = format!("\n{}\n{}", style.bold(lang.say(Record::Memory)), table.render());
+    lines.iter().for_each(|line| out.push_str(&format!("  {line}\n")));
+    out
+}
+
+fn load(d: &Derived, style: Style) -> String {
+    let lang = style.lang;
+    let rates = [
+        d.minor_faults_per_second,
+        d.major_faults_per_second,
+        d.voluntary_switches_per_second,
+        d.involuntary_switches_per_second,
+    ]
+    .map(|r| maybe(r, units::rate));
+    let cpu = maybe(d.cpu_ratio, units::percent);
+    let mut out = format!("\n{}\n", style.bold(lang.say(Record::Load)));
+    let line = lang.fill(Record::Cpu, &[&cpu, &rates[0], &rates[1], &rates[2], &rates[3]]);
+    let _ = writeln!(out, "  {line}");
+    let last = |level: Option<Level>| maybe(level, |l| units::count(l.last));
+    let fds = match d.fds {
+        None => lang.say(Record::FdsHidden).to_owned(),
+        Some(_) => {
+            let kinds: Vec<String> = d.fds_by_kind.iter().map(|(kind, n)| format!("{kind} {n}")).collect();
+            lang.fill(Record::Fds, &[&last(d.fds), &kinds.join(", ")])
+        }
+    };
+    let _ = writeln!(out, "  {} · {fds}", lang.fill(Record::Threads, &[&last(d.threads)]));
+    out
+}
+
+fn connections(d: &Derived, style: Style) -> String {
+    let lang = style.lang;
+    if d.connections_by_peer.is_empty() {
+        return String::new();
+    }
+    let mut out = format!("\n{}\n", style.bold(lang.say(Record::Connections)));
+    let mut table = Table::new(&[Align::Right, Align::Left, Align::Left], 2);
+    for group in d.connections_by_peer.iter().take(PEERS) {
+        let peer = if group.peer.is_empty() { lang.say(Record::Listening) } else { &group.peer };
+        table.row([group.count.to_string(), group.state.clone(), peer.to_owned()]);
+    }
+    out.push_str(&table.render());
+    let more = d.connections_by_peer.len().saturating_sub(PEERS);
+    if more > 0 {
+        let _ = writeln!(out, "  {}", lang.fill(Record::More, &[&more]));
+    }
+    out
+}
+
+/// The sum over processes: PSS where every process has it, since shared pages must not count twice.
+fn sum(processes: &[ProcessRecord], style: Style) -> String {
+    let total = |pick: fn(&Derived) -> Option<f64>| -> Option<f64> {
+        processes.iter().map(|p| p.derived.as_ref().and_then(pick)).sum()
+    };
+    let bytes = |value: Option<f64>| maybe(value, units::bytes);
+    style.lang.fill(
+        Record::All2,
+        &[
+            &processes.len(),
+            &bytes(total(|d| d.memory.rss.map(|l| l.last))),
+            &bytes(total(|d| d.memory.pss_bytes)),
+            &total(|d| d.cpu_ratio).map_or_else(|| NOTHING.to_owned(), units::percent),
+            &maybe(total(|d| d.fds.map(|l| l.last)), units::count),
+        ],
+    )
+}

@@ -1,0 +1,94 @@
+//! Growth with its evidence, and what seems to leak.
+
+use super::marks::{self, maybe};
+use crate::doc::{Derived, Leak, LeakKind, Severity};
+use crate::text::{Align, Style, Table};
+use crate::texts::{Goal, Record};
+use crate::units;
+use m5_stats::{Assessment, Verdict};
+
+/// A line per series: verdict, slope with its interval, forecast, or how long still to wait.
+pub(super) fn growth(d: &Derived, style: Style) -> String {
+    let lang = style.lang;
+    let mut table = Table::new(&[Align::Left, Align::Left, Align::Left], 2);
+    for name in ["rss", "anon", "fds", "connections", "threads"] {
+        let Some(a) = d.growth.get(name) else { continue };
+        let label = match name {
+            "rss" => lang.say(Record::Rss),
+            "anon" => lang.say(Record::Anon),
+            "fds" => lang.say(Goal::Fds),
+            "connections" => lang.say(Goal::Connections),
+            _ => lang.say(Goal::Threads),
+        };
+        let memory = matches!(name, "rss" | "anon");
+        table.row([label.to_owned(), marks::verdict(a.verdict, style), evidence(a, memory, style)]);
+    }
+    if table.is_empty() {
+        return String::new();
+    }
+    format!("\n{}\n{}", style.bold(lang.say(Record::Growth)), table.render())
+}
+
+fn evidence(a: &Assessment, memory: bool, style: Style) -> String {
+    let lang = style.lang;
+    if a.verdict == Verdict::Insufficient {
+        return match a.wait_seconds {
+            Some(wait) => lang.fill(Record::GrowthShort, &[&units::span(wait)]),
+            None => lang.say(Record::GrowthUnknown).to_owned(),
+        };
+    }
+    let slope = |v: Option<f64>| maybe(v, |v| slope(v, memory));
+    let level = |v: f64| if memory { units::bytes(v) } else { units::count(v.round()) };
+    let forecast = |pick: fn(&m5_stats::Forecast) -> f64| maybe(a.forecast_24h.as_ref().map(pick), level);
+    lang.fill(
+        Record::GrowthLine,
+        &[
+            &slope(a.slope),
+            &slope(a.slope_low),
+            &slope(a.slope_high),
+            &forecast(|f| f.value),
+            &forecast(|f| f.low),
+            &forecast(|f| f.high),
+        ],
+    )
+}
+
+fn slope(per_second: f64, memory: bool) -> String {
+    if memory { units::growth(per_second) } else { format!("{:+.2}/min", per_second * 60.0) }
+}
+
+/// What seems to leak, each by its name.
+pub(super) fn leaks(d: &Derived, style: Style) -> String {
+    if d.leak_detection.is_empty() {
+        return String::new();
+    }
+    let title = style.bold(style.lang.say(Record::Leaks));
+    format!("\n{title}\n{}", leak_lines(&d.leak_detection, style))
+}
+
+/// A line per leak.
+pub(super) fn leak_lines(leaks: &[Leak], style: Style) -> String {
+    let mut out = String::new();
+    for leak in leaks {
+        let severity = marks::severity(leak.severity, style.lang);
+        let severity =
+            if leak.severity == Severity::High { style.red(severity) } else { style.yellow(severity) };
+        out.push_str(&format!("  {severity}: {}\n", sentence(leak, style)));
+    }
+    out
+}
+
+fn sentence(leak: &Leak, style: Style) -> String {
+    let lang = style.lang;
+    let (gained, seconds) = (format!("{:+.0}", leak.gained), units::span(leak.seconds));
+    let what = leak.what.as_deref().unwrap_or(marks::NOTHING);
+    match leak.kind {
+        LeakKind::RssGrowth => lang.fill(Record::LeakRss, &[&units::growth(leak.growth_per_second)]),
+        LeakKind::FdGrowth => lang.fill(Record::LeakFd, &[&gained, &seconds, &what]),
+        LeakKind::ConnectionGrowth => {
+            let peer = leak.peer.as_deref().unwrap_or(marks::NOTHING);
+            lang.fill(Record::LeakConnection, &[&gained, &what, &peer, &seconds])
+        }
+        LeakKind::ThreadGrowth => lang.fill(Record::LeakThread, &[&gained, &seconds]),
+    }
+}

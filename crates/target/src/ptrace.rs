@@ -1,0 +1,247 @@
+//! One thread under ptrace: stop it, look at its registers, let it go exactly as it was.
+//!
+//! Every call must come from the thread that seized (see [`with_tracer`]). When that thread ends, however it
+//! ends, the kernel lets go of everything that it held.
+#![allow(unsafe_code)]
+
+use std::io;
+use std::time::{Duration, Instant};
+
+/// Result of stopping a process or making it do something.
+pub type TraceResult<T> = Result<T, TraceError>;
+
+/// Why a process could not be stopped or copied. It runs on in every case.
+#[derive(Debug, thiserror::Error)]
+pub enum TraceError {
+    /// `/proc` refused or the process is gone.
+    #[error(transparent)]
+    Target(#[from] crate::Error),
+    /// It would not be safe, and why.
+    #[error("refused for the target's safety: {0}")]
+    Refused(String),
+    /// A step took longer than its deadline.
+    #[error("gave up waiting for {0}")]
+    TimedOut(&'static str),
+    /// A system call failed.
+    #[error("{what} failed: {source}")]
+    System {
+        /// The call.
+        what: &'static str,
+        /// The kernel's reason.
+        source: io::Error,
+    },
+}
+
+impl TraceError {
+    pub(crate) fn last(what: &'static str) -> Self {
+        Self::System { what, source: io::Error::last_os_error() }
+    }
+
+    /// Whether the kernel said that we may not.
+    #[must_use]
+    pub fn is_permission(&self) -> bool {
+        match self {
+            Self::Target(e) => matches!(e, crate::Error::Permission { .. }),
+            Self::System { source, .. } => {
+                matches!(source.raw_os_error(), Some(libc::EPERM | libc::EACCES))
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Runs `work` on a thread of its own, whose end makes the kernel detach from everything it traced.
+///
+/// # Errors
+/// What `work` returned; a panic in it becomes [`TraceError::Refused`].
+pub fn with_tracer<T: Send>(work: impl FnOnce() -> TraceResult<T> + Send) -> TraceResult<T> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new()
+            .name("m5-tracer".to_owned())
+            .spawn_scoped(scope, work)
+            .map_err(|source| TraceError::System { what: "thread for ptrace", source })?;
+        thread.join().unwrap_or_else(|_| Err(TraceError::Refused("the tracing thread ended early".into())))
+    })
+}
+
+/// How a wait for a thread ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wait {
+    /// Stopped by our interrupt, or with its whole group by a signal.
+    Interrupted,
+    /// Stopped at the entry to or exit from a system call.
+    Syscall,
+    /// Stopped inside clone, with the child made.
+    Cloned,
+    /// Gone.
+    Gone,
+}
+
+/// Calls ptrace; the result is the kernel's.
+fn ptrace(what: &'static str, request: u32, tid: i32, addr: usize, data: usize) -> TraceResult<i64> {
+    // SAFETY: callers pass, for requests that write through `data`, a pointer to a live local of the size that
+    // the request defines; every other request takes plain numbers.
+    let result = unsafe { libc::ptrace(request as _, tid, addr, data) };
+    if result == -1 { Err(TraceError::last(what)) } else { Ok(result) }
+}
+
+const GETSIGMASK: u32 = 0x420a;
+
+/// A seized thread. Dropping it does not detach: a running thread cannot be detached, and the end of the
+/// tracing thread does it anyway.
+#[derive(Debug)]
+pub(crate) struct Tracee {
+    pub(crate) tid: i32,
+    /// Registers at the first stop.
+    pub(crate) regs: Option<libc::user_regs_struct>,
+}
+
+impl Tracee {
+    /// Attaches without stopping.
+    pub(crate) fn seize(tid: i32) -> TraceResult<Self> {
+        ptrace("PTRACE_SEIZE", libc::PTRACE_SEIZE, tid, 0, 0)?;
+        Ok(Self { tid, regs: None })
+    }
+
+    pub(crate) fn interrupt(&self) -> TraceResult<()> {
+        ptrace("PTRACE_INTERRUPT", libc::PTRACE_INTERRUPT, self.tid, 0, 0).map(drop)
+    }
+
+    pub(crate) fn options(&self, options: i32) -> TraceResult<()> {
+        ptrace("PTRACE_SETOPTIONS", libc::PTRACE_SETOPTIONS, self.tid, 0, options as usize).map(drop)
+    }
+
+    pub(crate) fn resume(&self, signal: i32) -> TraceResult<()> {
+        ptrace("PTRACE_CONT", libc::PTRACE_CONT, self.tid, 0, signal as usize).map(drop)
+    }
+
+    pub(crate) fn resume_to_syscall(&self) -> TraceResult<()> {
+        ptrace("PTRACE_SYSCALL", libc::PTRACE_SYSCALL, self.tid, 0, 0).map(drop)
+    }
+
+    pub(crate) fn detach(&self) -> TraceResult<()> {
+        ptrace("PTRACE_DETACH", libc::PTRACE_DETACH, self.tid, 0, 0).map(drop)
+    }
+
+    pub(crate) fn event_message(&self) -> TraceResult<u64> {
+        let mut message: u64 = 0;
+        ptrace("PTRACE_GETEVENTMSG", libc::PTRACE_GETEVENTMSG, self.tid, 0, (&raw mut message) as usize)?;
+        Ok(message)
+    }
+
+    /// The signals that it blocks.
+    pub(crate) fn signal_mask(&self) -> TraceResult<u64> {
+        let mut mask: u64 = 0;
+        ptrace("PTRACE_GETSIGMASK", GETSIGMASK, self.tid, size_of::<u64>(), (&raw mut mask) as usize)?;
+        Ok(mask)
+    }
+
+    pub(crate) fn get_regs(&self) -> TraceResult<libc::user_regs_struct> {
+        // SAFETY: `user_regs_struct` is plain integers, for which all zeroes is a value.
+        let mut regs: libc::user_regs_struct = unsafe { std::mem::zeroed() };
+        ptrace("PTRACE_GETREGS", libc::PTRACE_GETREGS, self.tid, 0, (&raw mut regs) as usize)?;
+        Ok(regs)
+    }
+
+    pub(crate) fn set_regs(&self, regs: &libc::user_regs_struct) -> TraceResult<()> {
+        ptrace("PTRACE_SETREGS", libc::PTRACE_SETREGS, self.tid, 0, std::ptr::from_ref(regs) as usize)
+            .map(drop)
+    }
+
+    /// The extended state (SSE, AVX, …) in the form that the kernel writes into signal frames.
+    pub(crate) fn extended_state(&self) -> TraceResult<Vec<u8>> {
+        const NT_X86_XSTATE: usize = 0x202;
+        let mut bytes = vec![0u8; 16 << 10];
+        let mut vector = libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: bytes.len() };
+        let data = (&raw mut vector) as usize;
+        ptrace("PTRACE_GETREGSET", libc::PTRACE_GETREGSET, self.tid, NT_X86_XSTATE, data)?;
+        bytes.truncate(vector.iov_len);
+        Ok(bytes)
+    }
+
+    /// Waits until it stops for us; signals on their way are passed on.
+    pub(crate) fn wait(&self, deadline: Instant, what: &'static str) -> TraceResult<Wait> {
+        loop {
+            let status = wait_until(self.tid, deadline, what)?;
+            let Some(status) = status else { return Ok(Wait::Gone) };
+            if libc::WIFEXITED(status) || libc::WIFSIGNALED(status) {
+                return Ok(Wait::Gone);
+            }
+            match (libc::WSTOPSIG(status), status >> 16) {
+                (_, libc::PTRACE_EVENT_STOP) => return Ok(Wait::Interrupted),
+                (_, libc::PTRACE_EVENT_CLONE | libc::PTRACE_EVENT_FORK | libc::PTRACE_EVENT_VFORK) => {
+                    return Ok(Wait::Cloned);
+                }
+                (signal, _) if signal == libc::SIGTRAP | 0x80 => return Ok(Wait::Syscall),
+                (signal, _) => self.resume(signal)?,
+            }
+        }
+    }
+
+    /// Stops it and notes its registers; `false` where it is gone.
+    pub(crate) fn stop(&mut self, deadline: Instant) -> TraceResult<bool> {
+        if self.wait(deadline, "a thread to stop")? == Wait::Gone {
+            return Ok(false);
+        }
+        self.regs = Some(self.get_regs()?);
+        Ok(true)
+    }
+
+    /// Lets it go. A call that our interrupt broke off with EINTR, although the kernel restarts it after a
+    /// stop by job control, is marked to be restarted, so that the program sees nothing.
+    pub(crate) fn release(&self) -> TraceResult<()> {
+        if let Some(mut regs) = self.regs
+            && restartable_eintr(&regs)
+        {
+            regs.rax = (-ERESTARTNOHAND) as u64;
+            self.set_regs(&regs)?;
+        }
+        self.detach()
+    }
+}
+
+pub(crate) const ERESTARTSYS: i64 = 512;
+pub(crate) const ERESTARTNOINTR: i64 = 513;
+pub(crate) const ERESTARTNOHAND: i64 = 514;
+pub(crate) const ERESTART_RESTARTBLOCK: i64 = 516;
+
+/// `epoll_wait`, `recv` with a timeout and their like return EINTR by themselves instead of asking for a
+/// restart. ERESTARTNOHAND turns into EINTR again where a handler does run.
+pub(crate) fn restartable_eintr(regs: &libc::user_regs_struct) -> bool {
+    regs.orig_rax as i64 >= 0 && regs.rax as i64 == -i64::from(libc::EINTR)
+}
+
+/// Waits for one thread without ever blocking for longer than the deadline; `None` where it is no tracee.
+pub(crate) fn wait_until(tid: i32, deadline: Instant, what: &'static str) -> TraceResult<Option<i32>> {
+    let started = Instant::now();
+    loop {
+        let mut status = 0;
+        // SAFETY: `status` is a live local that the kernel fills.
+        let got = unsafe { libc::waitpid(tid, &raw mut status, libc::__WALL | libc::WNOHANG) };
+        if got == tid {
+            return Ok(Some(status));
+        }
+        if got < 0 {
+            let error = io::Error::last_os_error();
+            match error.raw_os_error() {
+                Some(libc::ECHILD) => return Ok(None),
+                Some(libc::EINTR) => {}
+                _ => return Err(TraceError::System { what: "waitpid", source: error }),
+            }
+        }
+        if Instant::now() >= deadline {
+            return Err(TraceError::TimedOut(what));
+        }
+        if started.elapsed() < Duration::from_micros(300) {
+            std::thread::yield_now();
+        } else {
+            std::thread::sleep(Duration::from_micros(50));
+        }
+    }
+}
+
+/// Ends a process for good.
+pub(crate) fn kill(pid: i32) -> TraceResult<()> {
+    // SAFETY: plain numbers.
+    if unsafe { libc::kill(pid, libc::SIGKILL) } == 0 { Ok(()) } else { Err(TraceError::last("kill")) }
+}

@@ -1,0 +1,121 @@
+#!/usr/bin/env bash
+# Fetches CPython 3.13, 3.14 and 3.15 as Debian builds them, for the live tests.
+#
+# They are unpacked beside the system, never installed: one root folder per version, started by chroot (which
+# needs root). m5_testkit::pythons() finds them. Nothing of the system's own package lists is touched.
+#
+#   tests/interpreters.sh              fetch what is missing; quick when nothing is
+#   tests/interpreters.sh --require    the same, but fail where something could not be had
+#
+# M5_INTERPRETERS   where to put them (default: ~/.cache/m5/interpreters)
+set -euo pipefail
+
+dir=${M5_INTERPRETERS:-$HOME/.cache/m5/interpreters}
+# version:suite; the first suite that has the version wins. trixie's 3.13 is older than sid's and has the older
+# layout, so it gets a root of its own.
+wanted=(debian-3.13:3.13:sid debian-3.13-trixie:3.13:trixie debian-3.14:3.14:sid debian-3.15:3.15:sid)
+require=0
+missing=()
+
+say() { printf 'interpreters: %s\n' "$*" >&2; }
+
+finish() {
+    if ((${#missing[@]})); then
+        say "not available: ${missing[*]}"
+        ((require)) && exit 1
+        say "the tests run on the interpreters that are there"
+    fi
+    exit 0
+}
+
+give_up() {
+    say "$1"
+    for entry in "${wanted[@]}"; do
+        ready "${entry%%:*}" || missing+=("${entry%%:*}")
+    done
+    finish
+}
+
+# A root is ready when its last step left the mark.
+ready() { [[ -e $dir/$1/.complete ]]; }
+
+# apt with a source list, lists, cache and package status of its own.
+private() {
+    local program=$1
+    shift
+    "$program" -o Dir::Etc::sourcelist="$work/sources.list" -o Dir::Etc::sourceparts=- \
+        -o Dir::State::lists="$work/lists" -o Dir::State::status="$work/status" \
+        -o Dir::Cache="$work/cache" -o Debug::NoLocking=1 -o APT::Sandbox::User=root \
+        -o APT::Default-Release= -o Acquire::Retries=2 -o Acquire::http::Timeout=20 -o Acquire::Languages=none "$@"
+}
+
+# The mirror is the one that this system uses.
+mirror() {
+    local file
+    for file in /etc/apt/sources.list.d/*.sources /etc/apt/sources.list /etc/apt/sources.list.d/*.list; do
+        [[ -r $file ]] && sed -nE 's/^(URIs:|deb( +\[[^]]*\])?) +(https?:[^ ]*\/debian\/?)( .*)?$/\3/p' "$file"
+    done | sed -n 1p
+}
+
+sources() {
+    local from keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+    from=$(mirror) || true
+    [[ -n $from ]] || give_up "this system has no Debian mirror among its apt sources"
+    [[ -e $keyring ]] || give_up "the package debian-archive-keyring is not installed"
+    mkdir -p "$work/lists/partial" "$work/cache/archives/partial"
+    : >"$work/status"
+    printf "deb [signed-by=$keyring] $from %s main\n" trixie sid >"$work/sources.list"
+    say "reading the package lists of trixie and sid"
+    private apt-get -qq update >"$work/log" 2>&1 || give_up "the suites cannot be reached: $(tail -1 "$work/log")"
+}
+
+# fetch ROOT VERSION SUITE: the interpreter with all it needs, and the headers that the layouts come from.
+fetch() {
+    local root=$1 version=$2 suite=$3 into="$dir/.$1.partial" archives="$work/cache/archives"
+    say "fetching Python $version of $suite"
+    rm -rf "$into" "$archives"
+    mkdir -p "$archives/partial" "$into"/{proc,dev,tmp,usr/{bin,sbin,lib,lib64}}
+    chmod 1777 "$into/tmp"
+    for merged in bin sbin lib lib64; do ln -s "usr/$merged" "$into/$merged"; done
+    private apt-get -qq -y --no-install-recommends --download-only -t "$suite" install \
+        "python$version" >"$work/log" 2>&1 || return 1
+    (cd "$archives" && private apt-get -qq -t "$suite" download "libpython$version-dev" "libpython$version") \
+        >>"$work/log" 2>&1 || return 1
+    for package in "$archives"/*.deb; do
+        dpkg-deb --fsys-tarfile "$package" | tar -x --keep-directory-symlink -C "$into" || return 1
+    done
+    mknod -m 666 "$into/dev/null" c 1 3 2>/dev/null || true
+    chroot "$into" "/usr/bin/python$version" -c 'import sys; print(sys.version.split()[0])' \
+        >"$into/.complete" 2>"$work/log" || return 1
+    rm -rf "${dir:?}/$root"
+    mv "$into" "$dir/$root"
+    say "$root: Python $(<"$dir/$root/.complete")"
+}
+
+[[ ${1:-} == --require ]] && require=1
+todo=()
+for entry in "${wanted[@]}"; do
+    ready "${entry%%:*}" || todo+=("$entry")
+done
+((${#todo[@]})) || finish
+
+for tool in apt-get dpkg-deb chroot; do
+    command -v "$tool" >/dev/null || give_up "$tool is not on this machine"
+done
+[[ $(id -u) == 0 ]] || give_up "starting them needs chroot, which needs root"
+mkdir -p "$dir"
+exec 9>"$dir/.lock"
+flock 9
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+sources
+for entry in "${todo[@]}"; do
+    IFS=: read -r root version suite <<<"$entry"
+    ready "$root" && continue
+    if ! fetch "$root" "$version" "$suite"; then
+        say "$root: $(tail -1 "$work/log")"
+        rm -rf "$dir/.$root.partial"
+        missing+=("$root")
+    fi
+done
+finish
