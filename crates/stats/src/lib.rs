@@ -2,6 +2,7 @@
 //! time and randomness come in as arguments, so every answer can be replayed from stored samples.
 
 pub mod compare;
+pub mod layer;
 pub mod leak_rule;
 pub mod objectives;
 pub mod quantile;
@@ -9,6 +10,7 @@ mod special;
 pub mod verdict;
 
 pub use compare::{GateConfig, GateOutcome, GateVerdict, gate, gate_with, single};
+pub use layer::{Advice, Growing, Layer, Layers, growing_layers};
 pub use leak_rule::{Chunk, LeakOutcome, LeakRule, leak_agreed, leak_per_iteration};
 pub use objectives::{Direction, Objective, ObjectivePatch, Objectives, ObjectivesPatch, Status, judge};
 pub use quantile::{Summary, median, quantile, rate, sorted, weighted_median};
