@@ -103,6 +103,7 @@ mod tests {
             forecast_24h: Some(Forecast { value: 100.0, low: 100.0, high: 100.0 }),
             observed_seconds: 60.0,
             wait_seconds: Some(30.0),
+            ..Assessment::default()
         }
     }
 

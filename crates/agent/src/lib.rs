@@ -7,6 +7,7 @@ pub mod derive;
 mod discover;
 pub mod fleet;
 pub mod record;
+pub mod runs;
 mod snapshot;
 pub mod web;
 

@@ -2,7 +2,7 @@
 
 use crate::error::CliError;
 use crate::output;
-use m5_report::doc::{Baseline, ReadError, read_baseline};
+use m5_report::doc::{Baseline, RUNS_SCHEMA, ReadError, Runs, read_baseline, read_runs, schema};
 use m5_stats::Objectives;
 use std::fs::File;
 use std::io::{self, Read};
@@ -11,17 +11,52 @@ use std::path::Path;
 /// No recording is longer; what is longer (a device, a mistake) is not read into memory.
 const MOST_BYTES: u64 = 1 << 30;
 
+/// A stored document that can be compared.
+#[derive(Debug)]
+pub(crate) enum Stored {
+    /// A recording, its figures derived.
+    Baseline(Box<Baseline>),
+    /// Runs of a command.
+    Runs(Runs),
+}
+
 /// Reads a recording and derives its figures from the raw samples in it; `-` is standard input.
 pub(crate) fn read(path: &Path, objectives: &Objectives) -> Result<Baseline, CliError> {
-    let name = path.display().to_string();
-    let bytes =
-        bytes(path).map_err(|e| CliError::Unreadable { path: name.clone(), reason: e.to_string() })?;
-    let mut baseline = read_baseline(&bytes).map_err(|error| match error {
-        ReadError::Malformed(reason) => CliError::Malformed { path: name.clone(), reason },
-        ReadError::Schema { found, reads } => CliError::Schema { path: name.clone(), found, reads },
-    })?;
+    recording(path, &whole(path)?, objectives)
+}
+
+/// Reads a recording or runs.
+pub(crate) fn read_any(path: &Path, objectives: &Objectives) -> Result<Stored, CliError> {
+    let bytes = whole(path)?;
+    if schema(&bytes).is_ok_and(|s| s == RUNS_SCHEMA) {
+        return Ok(Stored::Runs(read_runs(&bytes).map_err(|e| refused(path, e))?));
+    }
+    Ok(Stored::Baseline(Box::new(recording(path, &bytes, objectives)?)))
+}
+
+/// Reads runs.
+pub(crate) fn read_runs_file(path: &Path) -> Result<Runs, CliError> {
+    read_runs(&whole(path)?).map_err(|e| refused(path, e))
+}
+
+fn recording(path: &Path, bytes: &[u8], objectives: &Objectives) -> Result<Baseline, CliError> {
+    let mut baseline = read_baseline(bytes).map_err(|e| refused(path, e))?;
     m5_agent::derive::complete(&mut baseline, objectives);
     Ok(baseline)
+}
+
+fn whole(path: &Path) -> Result<Vec<u8>, CliError> {
+    let unreadable =
+        |e: io::Error| CliError::Unreadable { path: path.display().to_string(), reason: e.to_string() };
+    bytes(path).map_err(unreadable)
+}
+
+fn refused(path: &Path, error: ReadError) -> CliError {
+    let path = path.display().to_string();
+    match error {
+        ReadError::Malformed(reason) => CliError::Malformed { path, reason },
+        ReadError::Schema { found, reads } => CliError::Schema { path, found, reads },
+    }
 }
 
 fn bytes(path: &Path) -> io::Result<Vec<u8>> {
@@ -35,8 +70,8 @@ fn bytes(path: &Path) -> io::Result<Vec<u8>> {
 }
 
 /// Writes a recording as compact JSON: columns of numbers are for programs.
-pub(crate) fn save(path: &Path, baseline: &Baseline) -> Result<(), CliError> {
-    let mut bytes = serde_json::to_vec(baseline).map_err(|e| CliError::Kernel { message: e.to_string() })?;
+pub(crate) fn save(path: &Path, document: &impl serde::Serialize) -> Result<(), CliError> {
+    let mut bytes = serde_json::to_vec(document).map_err(|e| CliError::Kernel { message: e.to_string() })?;
     bytes.push(b'\n');
     output::write_file(path, &bytes)
 }

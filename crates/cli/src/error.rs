@@ -3,7 +3,7 @@
 use crate::ctx::Ctx;
 use crate::exit::Exit;
 use m5_report::Lang;
-use m5_report::texts::{Fault, Fleet};
+use m5_report::texts::{Bench, Fault, Fleet};
 use std::io::Write;
 
 /// An error for a person: what happened, the remedy, the exit code.
@@ -45,6 +45,12 @@ pub(crate) enum CliError {
     Format { known: String },
     /// A command could not be started.
     Spawn { command: String, reason: String },
+    /// A command that was to be measured did not end well.
+    RunFailed { command: String, status: String },
+    /// A command whose work m5 cannot repeat.
+    NotIterable,
+    /// Recordings on one side and runs on the other.
+    Mixed,
     /// The target ended at once.
     EndedEarly,
     /// Prometheus did not answer as it should.
@@ -77,12 +83,14 @@ impl CliError {
             | Self::Malformed { .. }
             | Self::Fleet { .. }
             | Self::Schema { .. } => Exit::Unreadable,
-            Self::Write { .. } | Self::Starting { .. } => Exit::Incomplete,
+            Self::Write { .. } | Self::Starting { .. } | Self::RunFailed { .. } => Exit::Incomplete,
             Self::Config { .. }
             | Self::NoTarget
             | Self::ManyTargets { .. }
             | Self::OneTarget { .. }
             | Self::Format { .. }
+            | Self::NotIterable
+            | Self::Mixed
             | Self::Spawn { .. } => Exit::Usage,
         }
     }
@@ -121,6 +129,9 @@ impl CliError {
             Self::OneTarget { count } => lang.fill(Fault::OneTarget, &[count]),
             Self::Format { known } => lang.fill(Fault::FormatUnknown, &[known]),
             Self::Spawn { command, reason } => lang.fill(Fault::Spawn, &[command, reason]),
+            Self::RunFailed { command, status } => lang.fill(Bench::Failed, &[command, status]),
+            Self::NotIterable => lang.say(Bench::NotIterable).to_owned(),
+            Self::Mixed => lang.say(Bench::Mixed).to_owned(),
             Self::EndedEarly => lang.say(Fault::EndedEarly).to_owned(),
         }
     }
@@ -146,7 +157,9 @@ impl CliError {
             Self::Spawn { .. } => Fault::SpawnRemedy,
             Self::EndedEarly => Fault::EndedEarlyRemedy,
             Self::Fleet { .. } => return vec![lang.say(Fleet::UnreachableRemedy).to_owned()],
-            Self::Format { .. } => return Vec::new(),
+            Self::RunFailed { .. } => return vec![lang.say(Bench::FailedRemedy).to_owned()],
+            Self::NotIterable => return vec![lang.say(Bench::NotIterableRemedy).to_owned()],
+            Self::Format { .. } | Self::Mixed => return Vec::new(),
         };
         vec![lang.say(text).to_owned()]
     }

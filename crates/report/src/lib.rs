@@ -1,6 +1,7 @@
 //! Values in, a document out: text in English and Chinese, JSON with the same values. Touches no process.
 
 pub mod doc;
+pub mod gate;
 mod lang;
 pub mod metrics;
 pub mod rules;

@@ -93,6 +93,12 @@ pub(crate) enum Format {
     Text,
     /// For programs
     Json,
+    /// A table for a comment on a pull request
+    Markdown,
+    /// Annotations in the log of a GitHub workflow
+    Github,
+    /// Test results for a CI
+    Junit,
 }
 
 impl Format {
@@ -115,6 +121,10 @@ pub(crate) enum Command {
     Check(commands::check::CheckArgs),
     /// Two baselines side by side; a regression exits with 1
     Compare(commands::compare::CompareArgs),
+    /// Fresh processes of a command, measured at their end; against a base, in turns
+    BenchRun(commands::bench_run::BenchRunArgs),
+    /// What each iteration of a workload keeps
+    Leaks(commands::leaks::LeaksArgs),
     /// Memory, mappings and descriptors of a process, now
     Snapshot(commands::snapshot::SnapshotArgs),
     /// Which service and version of a fleet grows, asked of Prometheus

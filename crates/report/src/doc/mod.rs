@@ -11,6 +11,7 @@ mod list;
 mod pauses;
 mod process;
 mod read;
+mod runs;
 mod samples;
 
 pub use baseline::{
@@ -24,5 +25,6 @@ pub use health::{CHECK_SCHEMA, Check, CheckedProcess, HEALTH_SCHEMA, Health};
 pub use list::{LIST_SCHEMA, ListedProcess, ProcessList, Unread};
 pub use pauses::{GenerationTotals, PauseLog};
 pub use process::{FdTarget, PROCESS_SCHEMA, ProcessSnapshot};
-pub use read::{ReadError, read_baseline};
+pub use read::{ReadError, read_baseline, read_runs, schema};
+pub use runs::{LEAKS_SCHEMA, Leaks, RUNS_SCHEMA, Run, Runs, Worker};
 pub use samples::{Sample, Samples};

@@ -1,15 +1,16 @@
 //! Text for a terminal: values and a language in, lines out.
 
 mod baseline;
-mod compare;
+pub(crate) mod compare;
 mod fleet;
 mod gc;
 mod growth;
 mod health;
 mod list;
-mod marks;
+pub(crate) mod marks;
 mod objectives;
 mod process;
+mod runs;
 mod style;
 mod table;
 
@@ -20,5 +21,6 @@ pub use health::{check, health};
 pub use list::list;
 pub use objectives::{objectives, summary};
 pub use process::process;
+pub use runs::{FIELDS as RUN_FIELDS, leaks, runs};
 pub use style::Style;
 pub use table::{Align, Table};

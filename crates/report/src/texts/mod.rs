@@ -50,6 +50,7 @@ subjects! {
     list::List;
     objectives::Goal;
     process::Snapshot;
+    runs::Bench;
     say::Say;
 }
 
