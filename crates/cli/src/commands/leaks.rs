@@ -9,6 +9,7 @@ use m5_agent::runs::{Work, iterate};
 use m5_report::doc::{LEAKS_SCHEMA, Leaks};
 use m5_stats::{LeakRule, leak_agreed};
 use std::ffi::OsString;
+use std::time::{Duration, Instant};
 
 /// Arguments of `m5 leaks`.
 #[derive(Debug, Args)]
@@ -18,7 +19,7 @@ interpreter with a few lines of its own, which run the program again and again i
 script is one iteration (its imports stay, as in a service). With --call module:function the function is the
 iteration, and the command is only the interpreter. After the warm-up and after each of five chunks the garbage
 is collected and the objects and blocks are counted; what is kept must grow with every iteration, in the last
-chunk too, in every process.
+chunk too, in every process. A leak is looked for again with more iterations before it is called one.
 
 0: it keeps nothing. 1: it leaks. 6: undecided.")]
 pub(crate) struct LeaksArgs {
@@ -39,22 +40,36 @@ pub(crate) struct LeaksArgs {
     command: Vec<OsString>,
 }
 
+/// A leak that shows in chunks of so many iterations is one.
+const SURE: u64 = 500;
+/// A workload that took longer than this is not run five times as long to be sure.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 pub(crate) fn run(args: &LeaksArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     let json = ctx.json()?;
     let processes = args.processes as usize;
     let rule = LeakRule { per_iteration: args.per_iteration, processes, ..LeakRule::default() };
     let work = Work::parse(&args.command, args.call.as_deref())?;
-    let workers =
-        (0..processes).map(|_| iterate(&work, args.iterations, &rule)).collect::<Result<Vec<_>, _>>()?;
-    let outcomes: Vec<_> = workers.iter().map(|w| w.outcome).collect();
+    let mut iterations = args.iterations;
+    let (workers, leaking) = loop {
+        let began = Instant::now();
+        let one = |_| iterate(&work, iterations, &rule);
+        let workers = (0..processes).map(one).collect::<Result<Vec<_>, _>>()?;
+        let leaking = leak_agreed(&workers.iter().map(|w| w.outcome).collect::<Vec<_>>(), &rule);
+        // Caches of the interpreter fill over some hundred iterations; a leak goes on.
+        if leaking != Some(true) || iterations >= SURE || began.elapsed() > PATIENCE {
+            break (workers, leaking);
+        }
+        iterations = (iterations * 5).min(SURE);
+    };
     let call = args.call.as_ref().map(|c| format!(" {c}")).unwrap_or_default();
     let leaks = Leaks {
         schema: LEAKS_SCHEMA.to_owned(),
         command: shown(&args.command) + &call,
         rule,
-        iterations: args.iterations,
+        iterations,
         processes: workers,
-        leaking: leak_agreed(&outcomes, &rule),
+        leaking,
     };
     ctx.emit_document(json, &leaks, |style| m5_report::text::leaks(&leaks, style))?;
     Ok(match leaks.leaking {
