@@ -27,18 +27,23 @@ from trading_engine.source import add_source_arguments, record_source
 
 HOST = "127.0.0.1"
 _SLICE = 0.002  # seconds: ticks due within one slice leave together
+_AHEAD = 5_000  # ticks sent without waiting that may be under way at once
+_TURN = 0.02  # seconds between looks for a subscriber that is gone
 _TIMER_NS = 2_000_000  # how late a tick may leave before its delay counts
 
 
 class Exchange:
     """Serves one stream of records to the subscribers of its symbols."""
 
-    def __init__(self, records: Iterator[wire.Record], symbols: int, accelerate: bool) -> None:
+    def __init__(
+        self, records: Iterator[wire.Record], symbols: int, accelerate: bool, warm_up: float = 0.0
+    ) -> None:
         self._records = records
         self._subscribers: list[ServerConnection | None] = [None] * symbols
         self._missing = symbols
         self._open = asyncio.Event()
         self._accelerate = accelerate
+        self._warm_up_ns = int(warm_up * 1e9)
         self._connections: set[ServerConnection] = set()
         self._server: Server | None = None
         self.port = 0
@@ -90,21 +95,26 @@ class Exchange:
             self._open.set()
 
     async def _replay(self) -> None:
-        start_ns = time.monotonic_ns()
-        first_ts: int | None = None
+        start_ns = opening_ts = 0
         for record in self._records:
-            if first_ts is None:
-                first_ts = record[1]
-            due = start_ns + record[1] - first_ts
             now = time.monotonic_ns()
-            if self._accelerate:
+            opening_ts = opening_ts or record[1] + self._warm_up_ns
+            unpaced = record[1] < opening_ts or self._accelerate
+            if unpaced:
                 due = now
-            elif due > now:
+                if self.sent % _AHEAD == _AHEAD - 1:
+                    await self._settle()
+            else:
+                start_ns = start_ns or now
+                due = start_ns + record[1] - opening_ts
+            if due > now:
                 await asyncio.sleep(max((due - now) / 1e9, _SLICE))
                 now = time.monotonic_ns()
             # The timer's own lateness is forgiven; being held up by a slow
             # reader is not: such a tick counts from when it was due.
             stamp = max(due, min(now, due + _TIMER_NS))
+            while unpaced and self._subscribers[record[2]] is None:
+                await asyncio.sleep(_TURN)  # nothing is lost for want of a clock
             subscriber = self._subscribers[record[2]]
             if subscriber is None:
                 continue
@@ -112,10 +122,22 @@ class Exchange:
                 await subscriber.send(wire.encode_tick(record, min(stamp, now)))
                 self.sent += 1
 
+    async def _settle(self) -> None:
+        """Waits until every engine has read what was sent.
+
+        The kernel holds megabytes for each connection: without this a fast
+        exchange is half a minute ahead, and keepalive pings time out behind it.
+        """
+        pongs = []
+        for ws in list(self._connections):
+            with contextlib.suppress(ConnectionClosed):
+                pongs.append(await ws.ping())
+        await asyncio.gather(*pongs, return_exceptions=True)
+
 
 async def _serve_until_stdin_closes(args: argparse.Namespace) -> None:
     records, header = record_source(args)
-    exchange = Exchange(records, header.symbols, args.accelerate)
+    exchange = Exchange(records, header.symbols, args.accelerate, args.warm_up)
     port = await exchange.start(args.port)
     loop = asyncio.get_running_loop()
     gone = asyncio.Event()

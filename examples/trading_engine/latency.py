@@ -12,6 +12,10 @@ class Histogram:
     """Counts times without keeping them, so that measuring does not grow."""
 
     def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """Forgets what was counted."""
         self._counts = array("Q", bytes(8 * _STEPS * _OCTAVES))
         self.count = 0
         self.total = 0

@@ -4,22 +4,32 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import logging
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from trading_engine.engine import Engine
 from trading_engine.faults import Injector
 from trading_engine.feed import Feed
+from trading_engine.optimized.collector import IDLE_CHECK_NS, ROOM_NS
+from trading_engine.progress import EventClock
 from trading_engine.source import record_source, source_options
 
 log = logging.getLogger("trading_engine")
+_GLANCE = 0.05  # seconds between looks at event time during the warm-up
+_PUNCTUAL = 0.001  # seconds a timer may be late on a loop that is idle
 _EXCHANGE_GOODBYE = 5.0  # seconds for the exchange's process to leave
+
+
+class ExchangeFailed(RuntimeError):
+    """The exchange's process ended before it said its port."""
 
 
 @asynccontextmanager
@@ -32,7 +42,7 @@ async def exchange(args: argparse.Namespace) -> AsyncIterator[tuple[str, int | N
         from trading_engine.exchange import HOST, Exchange
 
         records, header = record_source(args)
-        server = Exchange(records, header.symbols, args.accelerate)
+        server = Exchange(records, header.symbols, args.accelerate, args.warm_up)
         port = await server.start()
         replay = asyncio.create_task(server.run())
         try:
@@ -62,7 +72,7 @@ async def _exchange_process(args: argparse.Namespace) -> AsyncIterator[tuple[str
     try:
         line = await child.stdout.readline()
         if not line:
-            raise RuntimeError("the exchange did not start; its message is above")
+            raise ExchangeFailed("the exchange did not start; its message is above")
         yield f"ws://127.0.0.1:{json.loads(line)['port']}", child.pid
     finally:
         child.stdin.close()
@@ -86,8 +96,13 @@ def announce(args: argparse.Namespace, facts: dict[str, object]) -> None:
     log.info("ready: %s", line.strip())
 
 
-async def run_live(args: argparse.Namespace, engine: Engine) -> dict[str, object]:
-    """Runs until the stream ends or a signal comes; what was measured."""
+async def run_live(
+    args: argparse.Namespace, engine: Engine, on_ready: Callable[[], None] | None = None
+) -> dict[str, object]:
+    """Runs until the stream ends or a signal comes; what was measured.
+
+    `on_ready` is called once every connection is there and the warm-up is over.
+    """
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -95,9 +110,20 @@ async def run_live(args: argparse.Namespace, engine: Engine) -> dict[str, object
     try:
         async with exchange(args) as (address, exchange_pid):
             injector = Injector(args.fault, address) if args.fault else None
-            feed = Feed(address, args.symbols, args.connections, _handler(engine, injector))
+            feed = _feed_class(args)(address, args.symbols, args.connections, _handler(engine, injector))
+
+            async def began() -> None:
+                await _warm(args, feed, engine)
+                if args.warm_up:
+                    feed.latency.clear()
+                if on_ready is not None:
+                    on_ready()
+                port = int(address.rsplit(":", 1)[1].split("/")[0])
+                announce(args, {"pid": os.getpid(), "port": port, "exchange_pid": exchange_pid})
+                await asyncio.gather(_tell_idle(engine), _tell_time(args.clock, engine))
+
             try:
-                await _run_feed(args, feed, stop, address, exchange_pid)
+                await _run_feed(feed, stop, began)
             finally:
                 await feed.stop()
                 if injector is not None:
@@ -105,7 +131,21 @@ async def run_live(args: argparse.Namespace, engine: Engine) -> dict[str, object
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
-    return {"mode": "live", "stopped": stop.is_set(), "latency": feed.latency.summary()}
+    return {
+        "mode": "live",
+        "stopped": stop.is_set(),
+        "ticks": feed.latency.count,
+        # Without waiting, a tick's age is how many are queued before it.
+        "latency": None if args.accelerate else feed.latency.summary(),
+    }
+
+
+def _feed_class(args: argparse.Namespace) -> type[Feed]:
+    if not args.m5mem:
+        return Feed
+    from trading_engine.pool_feed import PoolFeed
+
+    return PoolFeed
 
 
 def _handler(engine: Engine, injector: Injector | None):
@@ -120,26 +160,54 @@ def _handler(engine: Engine, injector: Injector | None):
     return on_message
 
 
-async def _run_feed(
-    args: argparse.Namespace,
-    feed: Feed,
-    stop: asyncio.Event,
-    address: str,
-    exchange_pid: int | None,
-) -> None:
+async def _run_feed(feed: Feed, stop: asyncio.Event, began: Callable[[], Awaitable[None]]) -> None:
+    """Until the stream ends or `stop`; `began` runs beside it."""
     feed.start()
     finished = asyncio.ensure_future(feed.finished())
     stopped = asyncio.ensure_future(stop.wait())
-    ready = asyncio.ensure_future(feed.ready.wait())
+    beside = asyncio.ensure_future(began())
+    tasks = {finished, stopped, beside}
     try:
-        await asyncio.wait({finished, stopped, ready}, return_when=asyncio.FIRST_COMPLETED)
-        if ready.done():
-            port = int(address.rsplit(":", 1)[1].split("/")[0])
-            announce(args, {"pid": os.getpid(), "port": port, "exchange_pid": exchange_pid})
-        await asyncio.wait({finished, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        if beside.done():
+            beside.result()
+            await asyncio.wait({finished, stopped}, return_when=asyncio.FIRST_COMPLETED)
         if finished.done():
             finished.result()
     finally:
-        for task in (finished, stopped, ready):
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(finished, stopped, ready, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _warm(args: argparse.Namespace, feed: Feed, engine: Engine) -> None:
+    """Waits until every connection is there, and event time is past the warm-up."""
+    await feed.ready.wait()
+    first = 0
+    while args.warm_up:
+        first = first or engine.now
+        if first and engine.now - first >= args.warm_up * 1e9:
+            return
+        await asyncio.sleep(_GLANCE)
+
+
+async def _tell_time(path: Path | None, engine: Engine) -> None:
+    """Keeps event time in a file for whoever watches."""
+    if path is None:
+        return
+    with contextlib.closing(EventClock(path)) as clock:
+        while True:
+            clock.tell(engine.now)
+            await asyncio.sleep(_GLANCE)
+
+
+async def _tell_idle(engine: Engine) -> None:
+    """Tells the engine when the loop has nothing to do: when a timer comes on time."""
+    if engine.on_idle is None:
+        return
+    loop = asyncio.get_running_loop()
+    while True:
+        due = loop.time() + IDLE_CHECK_NS / 1e9
+        await asyncio.sleep(due - loop.time())
+        on_time = loop.time() - due < _PUNCTUAL
+        engine.on_idle(time.monotonic_ns(), ROOM_NS if on_time else 0)

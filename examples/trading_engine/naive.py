@@ -1,9 +1,4 @@
-"""The engine as one writes it first: objects, dictionaries and pandas.
-
-Everything it keeps is bounded. Nothing in it is slow on purpose: candles in a
-DataFrame, windows by `tail(n).copy()`, indicators by `rolling`, as the pandas
-documentation shows.
-"""
+"""The engine as one writes it first: objects, dictionaries and pandas."""
 
 from __future__ import annotations
 
@@ -12,55 +7,14 @@ import logging
 from collections import deque
 from dataclasses import dataclass, field
 
-import pandas as pd
-
 from trading_engine import strategy
+from trading_engine.frames import CandleStore, indicators
+from trading_engine.market import OrderBook, Tick, TickStore
 from trading_engine.orders import OrderLog, order_line
-from trading_engine.settings import (
-    BAR_NS,
-    BOOK_DEPTH,
-    CANDLES,
-    ORDER_HISTORY,
-    TICK_HISTORY,
-    WINDOW,
-)
-from trading_engine.wire import SIDE_BUY, symbol_name
+from trading_engine.settings import ORDER_HISTORY, WINDOW
+from trading_engine.wire import symbol_name
 
 log = logging.getLogger("trading_engine")
-
-COLUMNS = ["open", "high", "low", "close", "volume"]
-
-
-@dataclass
-class Tick:
-    """One trade on the exchange."""
-
-    symbol: str
-    seq: int
-    ts: int
-    side: int
-    flags: int
-    qty: int
-    price: float
-
-
-@dataclass
-class Candle:
-    """A candle that is still forming."""
-
-    bucket: int
-    open: float
-    high: float
-    low: float
-    close: float
-    volume: float
-
-    def add(self, tick: Tick) -> None:
-        """Takes one more trade into the candle."""
-        self.high = max(self.high, tick.price)
-        self.low = min(self.low, tick.price)
-        self.close = tick.price
-        self.volume += tick.qty
 
 
 @dataclass
@@ -88,103 +42,13 @@ class Position:
     stop: float = 0.0
 
 
-class OrderBook:
-    """The price levels that trades have shown, best ones first."""
-
-    def __init__(self, depth: int = BOOK_DEPTH) -> None:
-        self.depth = depth
-        self.bids: dict[float, int] = {}
-        self.asks: dict[float, int] = {}
-
-    def apply(self, tick: Tick) -> None:
-        """A buyer trades at the best ask, a seller at the best bid."""
-        if tick.side == SIDE_BUY:
-            self.asks = {p: q for p, q in self.asks.items() if p >= tick.price}
-            self.asks[tick.price] = tick.qty
-            self.bids = {p: q for p, q in self.bids.items() if p < tick.price}
-            self.asks = dict(sorted(self.asks.items())[: self.depth])
-        else:
-            self.bids = {p: q for p, q in self.bids.items() if p <= tick.price}
-            self.bids[tick.price] = tick.qty
-            self.asks = {p: q for p, q in self.asks.items() if p > tick.price}
-            self.bids = dict(sorted(self.bids.items(), reverse=True)[: self.depth])
-
-    @property
-    def spread(self) -> float:
-        """Best ask less best bid; infinite while a side is empty."""
-        if not self.bids or not self.asks:
-            return float("inf")
-        return min(self.asks) - max(self.bids)
-
-
-class MarketData:
-    """Ticks and candles of every symbol."""
-
-    def __init__(self, symbols: list[str]) -> None:
-        self.ticks: dict[str, deque[Tick]] = {s: deque(maxlen=TICK_HISTORY) for s in symbols}
-        self.candles: dict[str, pd.DataFrame] = {
-            s: pd.DataFrame(columns=COLUMNS, dtype=float) for s in symbols
-        }
-        self.forming: dict[str, Candle] = {}
-
-    def add_tick(self, tick: Tick) -> bool:
-        """Stores a tick; True when it closed the candle before it."""
-        self.ticks[tick.symbol].append(tick)
-        bucket = tick.ts // BAR_NS
-        forming = self.forming.get(tick.symbol)
-        if forming is not None and forming.bucket == bucket:
-            forming.add(tick)
-            return False
-        self.forming[tick.symbol] = Candle(
-            bucket, tick.price, tick.price, tick.price, tick.price, float(tick.qty)
-        )
-        if forming is None:
-            return False
-        self._close(tick.symbol, forming)
-        return True
-
-    def _close(self, symbol: str, candle: Candle) -> None:
-        candles = self.candles[symbol]
-        when = pd.Timestamp(candle.bucket * BAR_NS)
-        candles.loc[when] = [candle.open, candle.high, candle.low, candle.close, candle.volume]
-        if len(candles) > CANDLES:
-            self.candles[symbol] = candles.tail(CANDLES).copy()
-
-    def window(self, symbol: str, size: int) -> pd.DataFrame:
-        """The last `size` candles, a copy that the caller may change."""
-        return self.candles[symbol].tail(size).copy()
-
-
-def compute_sma(window: pd.DataFrame, period: int) -> float:
-    """Simple moving average of the close."""
-    return float(window["close"].rolling(period).mean().iloc[-1])
-
-
-def compute_std(window: pd.DataFrame, period: int) -> float:
-    """Standard deviation of the close."""
-    return float(window["close"].rolling(period).std().iloc[-1])
-
-
-def compute_atr(window: pd.DataFrame, period: int) -> float:
-    """Average true range."""
-    previous = window["close"].shift(1)
-    ranges = pd.concat(
-        [
-            window["high"] - window["low"],
-            (window["high"] - previous).abs(),
-            (window["low"] - previous).abs(),
-        ],
-        axis=1,
-    )
-    return float(ranges.max(axis=1).rolling(period).mean().iloc[-1])
-
-
 class NaiveEngine:
     """Takes tick messages, keeps the market, places orders."""
 
     def __init__(self, symbols: int, orders: OrderLog) -> None:
         names = [symbol_name(i) for i in range(symbols)]
-        self.market = MarketData(names)
+        self.ticks = TickStore(names)
+        self.candles = CandleStore(names)
         self.books = {name: OrderBook() for name in names}
         self.positions = {name: Position() for name in names}
         self.next_id = dict.fromkeys(names, 1)
@@ -208,7 +72,8 @@ class NaiveEngine:
         self.now = tick.ts
         self._fill(tick)
         self.books[tick.symbol].apply(tick)
-        closed = self.market.add_tick(tick)
+        self.ticks.add(tick)
+        closed = self.candles.add(tick)
         position = self.positions[tick.symbol]
         if strategy.stop_hit(position.qty, position.stop, tick.price):
             self._place(tick, -position.qty)
@@ -217,20 +82,14 @@ class NaiveEngine:
             self._on_candle(tick)
 
     def _on_candle(self, tick: Tick) -> None:
-        window = self.market.window(tick.symbol, WINDOW)
-        if len(window) < strategy.MIN_CANDLES or tick.symbol in self.pending:
+        seen = indicators(self.candles.window(tick.symbol, WINDOW))
+        if seen is None or tick.symbol in self.pending:
             return
-        seen = strategy.Indicators(
-            close=float(window["close"].iloc[-1]),
-            fast=compute_sma(window, strategy.FAST),
-            slow=compute_sma(window, strategy.SLOW),
-            mean=compute_sma(window, strategy.BAND),
-            std=compute_std(window, strategy.BAND),
-            atr=compute_atr(window, strategy.ATR_PERIOD),
-        )
         position = self.positions[tick.symbol]
         self.margin = min(self.margin, strategy.margin(position.qty, seen))
-        wanted = strategy.target(position.qty, seen, self.books[tick.symbol].spread)
+        wanted = strategy.target(
+            position.qty, seen, self.books[tick.symbol].spread, self.ticks.traded(tick.symbol)
+        )
         if wanted != position.qty:
             if wanted:
                 position.stop = strategy.stop_price(wanted, tick.price, seen.atr)

@@ -23,15 +23,28 @@ def add_source_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--rate", type=float, default=1000.0, help="ticks a second")
     group.add_argument("--burst", type=float, default=0.0, help="how unsteady the rate is")
     group.add_argument("--duration", type=duration, help="event time; without it, no end")
+    group.add_argument(
+        "--warm-up",
+        type=duration,
+        default=0.0,
+        help="this much of the stream first, without waiting and without measuring",
+    )
     group.add_argument("--source", type=Path, help="a tick file instead of a seed")
 
 
 def source_options(args: argparse.Namespace) -> list[str]:
     """The same choices as command-line words, for a child process."""
     words = [
-        "--seed", str(args.seed), "--symbols", str(args.symbols),
-        "--rate", str(args.rate), "--burst", str(args.burst),
-    ]  # fmt: skip
+        "--seed",
+        str(args.seed),
+        "--symbols",
+        str(args.symbols),
+        "--rate",
+        str(args.rate),
+        "--burst",
+        str(args.burst),
+    ]
+    words += ["--warm-up", str(args.warm_up)] if args.warm_up else []  # fmt: skip
     if args.duration is not None:
         words += ["--duration", str(args.duration)]
     if args.source is not None:
@@ -39,14 +52,19 @@ def source_options(args: argparse.Namespace) -> list[str]:
     return words
 
 
+def length(args: argparse.Namespace) -> float | None:
+    """Seconds of event time in all: the warm-up and the duration after it."""
+    return None if args.duration is None else args.warm_up + args.duration
+
+
 def record_source(args: argparse.Namespace) -> tuple[Iterator[wire.Record], wire.StreamHeader]:
     """The records that the options name, and the header that describes them."""
     if args.source is not None:
         header = wire.read_header(args.source)
-        return _until(wire.read_records(args.source), args.duration), header
+        return _until(wire.read_records(args.source), length(args)), header
     from trading_engine.ticks import StreamSpec, records
 
-    spec = StreamSpec(args.seed, args.symbols, args.rate, args.duration, args.burst)
+    spec = StreamSpec(args.seed, args.symbols, args.rate, length(args), args.burst)
     return records(spec), spec.header()
 
 

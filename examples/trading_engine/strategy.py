@@ -17,6 +17,7 @@ STOP_ATRS = 2.0
 MAX_SPREAD = 0.5  # wider than this, nothing new is opened
 MIN_STD = 0.01  # below this the series stands still
 MAX_QTY = 500
+SHARE = 10  # an order takes at most one part in ten of what traded lately
 
 
 class Indicators(NamedTuple):
@@ -30,15 +31,18 @@ class Indicators(NamedTuple):
     atr: float
 
 
-def target(held: int, seen: Indicators, spread: float) -> int:
-    """The position wanted after a close; `held` itself means leave it alone."""
+def target(held: int, seen: Indicators, spread: float, traded: int) -> int:
+    """The position wanted after a close; `held` itself means leave it alone.
+
+    `traded` is the quantity in the recent ticks.
+    """
     if held > 0:
         return held if seen.close >= seen.mean else 0
     if held < 0:
         return held if seen.close <= seen.mean else 0
     if spread > MAX_SPREAD or seen.std < MIN_STD or seen.atr <= 0.0:
         return 0
-    qty = max(1, min(MAX_QTY, int(RISK / seen.atr)))
+    qty = max(1, min(MAX_QTY, int(RISK / seen.atr), traded // SHARE))
     reach = BREAKOUT * seen.std
     if seen.fast > seen.slow and seen.close > seen.mean + reach:
         return qty

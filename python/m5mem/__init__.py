@@ -4,6 +4,8 @@ Importing this package imports neither NumPy nor pandas: they come with the firs
 DataFrame.
 """
 
+from . import indicators
+from ._cached import CacheInfo, cached
 from ._native import (
     ATR,
     EMA,
@@ -14,26 +16,39 @@ from ._native import (
     Bollinger,
     CandleBuffer,
     Indicator,
+    LRUCache,
     RollingMax,
     RollingMin,
     RollingStd,
     RollingVWAP,
+    TTLCache,
     __version__,
 )
+from ._pool import Lease, Pool, PoolTimeout
+from ._sizeof import sizeof
 
 __all__ = [
     "ATR",
     "Bollinger",
+    "CacheInfo",
     "CandleBuffer",
     "EMA",
     "Indicator",
+    "LRUCache",
+    "Lease",
     "MACD",
+    "Pool",
+    "PoolTimeout",
     "RSI",
     "RollingMax",
     "RollingMin",
     "RollingStd",
     "RollingVWAP",
     "SMA",
+    "TTLCache",
     "WMA",
     "__version__",
+    "cached",
+    "indicators",
+    "sizeof",
 ]

@@ -8,6 +8,7 @@ import os
 
 import pytest
 from support import live
+
 from trading_engine.exchange import HOST, Exchange
 from trading_engine.faults import Fault, Injector, Order
 
@@ -106,7 +107,7 @@ def test_a_connection_leak_needs_a_server():
 
 
 def test_a_live_engine_leaks_files_only_when_asked():
-    few = ("--symbols", "4", "--rate", "200", "--connections", "3", "--duration", "60")
+    few = ("--optimized", "--symbols", "4", "--rate", "200", "--connections", "3", "--duration", "60")
     with live(*few) as engine:
         sober = open_fds(engine.pid)
         engine.stop()

@@ -24,16 +24,20 @@ pub fn discover() -> m5_target::Result<Vec<Discovered>> {
 }
 
 fn look(pid: i32) -> Option<Discovered> {
+    look_at(&Process::open(pid).ok()?)
+}
+
+/// What a process is, if it is Python or calls itself so.
+pub(crate) fn look_at(process: &Process) -> Option<Discovered> {
     use m5_cpython::Error::{FreeThreaded, NotPython, Starting, Unsupported};
-    let process = Process::open(pid).ok()?;
-    let interpreter = Interpreter::attach(&process);
+    let interpreter = Interpreter::attach(process);
     let keep = match &interpreter {
         Ok(_) => true,
         Err(Unsupported { .. } | FreeThreaded { .. } | Starting { .. }) => true,
         Err(NotPython { .. }) => false,
-        Err(_) => called_python(&process),
+        Err(_) => called_python(process),
     };
-    (keep && process.alive()).then_some(Discovered { process, interpreter })
+    (keep && process.alive()).then(|| Discovered { process: process.clone(), interpreter })
 }
 
 /// Whether a process that may not be read goes by the name of Python.

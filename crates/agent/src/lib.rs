@@ -1,14 +1,19 @@
-//! What runs for a while: finding processes, the sampling loop, recordings and what is derived from them; the
-//! exporter's web side; queries over a whole fleet.
+//! What runs for a while: finding processes, the sampling loop, recordings and what is derived from them; soak
+//! tests; the exporter's web side; queries over a whole fleet.
 
 pub mod compare;
 pub mod criteria;
 pub mod derive;
 mod discover;
+pub mod exporter;
 pub mod fleet;
+pub mod pool;
 pub mod record;
 pub mod runs;
 mod snapshot;
+pub mod stress;
+pub mod tuning;
+pub mod watchdog;
 pub mod web;
 
 pub use discover::{Discovered, discover};

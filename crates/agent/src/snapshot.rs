@@ -15,7 +15,8 @@ const TARGETS: usize = 50;
 /// Where the process is gone. What may not be read is absent.
 pub fn process_snapshot(process: &Process) -> m5_target::Result<ProcessSnapshot> {
     let status = process.status()?;
-    let links = process.fd_links().ok();
+    let links: Option<Vec<String>> =
+        process.fd_links().ok().map(|links| links.into_iter().map(|(_, link)| link).collect());
     let mut counts = FdCounts::default();
     links.iter().flatten().for_each(|link| counts.add(link));
     let attached =
@@ -56,7 +57,7 @@ fn targets(links: &[String]) -> Vec<FdTarget> {
     }
     let mut all: Vec<FdTarget> =
         counted.into_iter().map(|(target, count)| FdTarget { target: target.to_owned(), count }).collect();
-    all.sort_by(|a, b| b.count.cmp(&a.count));
+    all.sort_by_key(|target| std::cmp::Reverse(target.count));
     all.truncate(TARGETS);
     all
 }

@@ -1,7 +1,7 @@
 //! The web side as a client sees it, hostile ones included.
 #![allow(clippy::unwrap_used)]
 
-use m5_agent::web::{Access, Server, Source, WebError, WebOptions, serve};
+use m5_agent::web::{Access, Bytes, Server, Source, WebError, WebOptions, serve};
 use m5_report::metrics::Format;
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -10,15 +10,15 @@ use std::sync::Arc;
 struct Fixed;
 
 impl Source for Fixed {
-    fn metrics(&self, format: Format) -> String {
-        format!("{format:?}\n").repeat(200)
+    fn metrics(&self, format: Format) -> Bytes {
+        format!("{format:?}\n").repeat(200).into()
     }
 
     fn page(&self) -> String {
         "<!doctype html><p>m5".into()
     }
 
-    fn data(&self, what: &str) -> Option<String> {
+    fn data(&self, what: &str) -> Option<Bytes> {
         (what == "processes").then(|| "[]".into())
     }
 }

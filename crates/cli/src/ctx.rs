@@ -76,6 +76,17 @@ impl Ctx {
         }
     }
 
+    /// Lets `write` write where `-o` says: for reports that are long or no text.
+    pub(crate) fn emit_with(
+        &self,
+        write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
+    ) -> Result<(), CliError> {
+        match &self.output {
+            Some(path) => output::write_file_with(path, write),
+            None => output::write_stdout_with(write),
+        }
+    }
+
     /// Writes a document as JSON or as text.
     pub(crate) fn emit_document<D: serde::Serialize>(
         &self,

@@ -2,7 +2,10 @@
 
 use crate::error::CliError;
 use crate::output;
-use m5_report::doc::{Baseline, RUNS_SCHEMA, ReadError, Runs, read_baseline, read_runs, schema};
+use m5_report::doc::{
+    Baseline, RUNS_SCHEMA, ReadError, Runs, Stress, read_baseline, read_runs, read_stress as parse_stress,
+    schema,
+};
 use m5_stats::Objectives;
 use std::fs::File;
 use std::io::{self, Read};
@@ -45,6 +48,11 @@ fn recording(path: &Path, bytes: &[u8], objectives: &Objectives) -> Result<Basel
     Ok(baseline)
 }
 
+/// Reads a soak test.
+pub(crate) fn read_stress(path: &Path) -> Result<Stress, CliError> {
+    parse_stress(&whole(path)?).map_err(|e| refused(path, e))
+}
+
 fn whole(path: &Path) -> Result<Vec<u8>, CliError> {
     let unreadable =
         |e: io::Error| CliError::Unreadable { path: path.display().to_string(), reason: e.to_string() };
@@ -70,7 +78,12 @@ fn bytes(path: &Path) -> io::Result<Vec<u8>> {
 }
 
 /// Writes a recording as compact JSON: columns of numbers are for programs.
-pub(crate) fn save(path: &Path, document: &impl serde::Serialize) -> Result<(), CliError> {
+pub(crate) fn save(path: &Path, baseline: &Baseline) -> Result<(), CliError> {
+    save_any(path, baseline)
+}
+
+/// The same for any document.
+pub(crate) fn save_any(path: &Path, document: &impl serde::Serialize) -> Result<(), CliError> {
     let mut bytes = serde_json::to_vec(document).map_err(|e| CliError::Kernel { message: e.to_string() })?;
     bytes.push(b'\n');
     output::write_file(path, &bytes)

@@ -3,7 +3,7 @@
 use crate::ctx::Ctx;
 use crate::exit::Exit;
 use m5_report::Lang;
-use m5_report::texts::{Bench, Fault, Fleet};
+use m5_report::texts::{Bench, Fault, Fleet, Serve, Soak};
 use std::io::Write;
 
 /// An error for a person: what happened, the remedy, the exit code.
@@ -23,6 +23,8 @@ pub(crate) enum CliError {
     Pauses { message: String },
     /// The kernel refused.
     Permission { pid: i32, what: String },
+    /// A running collector was not tuned.
+    Tune(m5_gc::tune::TuneError),
     /// Another failure of the kernel's interface.
     Kernel { message: String },
     /// A file cannot be read.
@@ -53,8 +55,20 @@ pub(crate) enum CliError {
     Mixed,
     /// The target ended at once.
     EndedEarly,
+    /// The reference engine is not where it should be.
+    NoEngine { path: String },
+    /// A target tells no event time.
+    NoClock { path: String },
+    /// A kept soak test has another plan.
+    OtherPlan { path: String },
     /// Prometheus did not answer as it should.
     Fleet { message: String },
+    /// The exporter cannot serve.
+    Web { message: String },
+    /// `m5 diff` got one file.
+    TwoFiles,
+    /// Its memory cannot be captured safely.
+    Refused { pid: i32, reason: String },
 }
 
 impl CliError {
@@ -72,6 +86,7 @@ impl CliError {
     /// The exit code.
     pub(crate) fn exit(&self) -> Exit {
         match self {
+            Self::Tune(error) => crate::commands::gc::faults::exit(error),
             Self::Gone { .. } | Self::EndedEarly => Exit::Gone,
             Self::Permission { .. } => Exit::Permission,
             Self::NotPython { .. }
@@ -79,18 +94,25 @@ impl CliError {
             | Self::FreeThreaded { .. }
             | Self::Pauses { .. }
             | Self::Kernel { .. }
+            | Self::Refused { .. }
             | Self::Unreadable { .. }
             | Self::Malformed { .. }
             | Self::Fleet { .. }
             | Self::Schema { .. } => Exit::Unreadable,
-            Self::Write { .. } | Self::Starting { .. } | Self::RunFailed { .. } => Exit::Incomplete,
+            Self::NoClock { .. } | Self::Write { .. } | Self::Starting { .. } | Self::RunFailed { .. } => {
+                Exit::Incomplete
+            }
             Self::Config { .. }
+            | Self::NoEngine { .. }
+            | Self::OtherPlan { .. }
             | Self::NoTarget
             | Self::ManyTargets { .. }
             | Self::OneTarget { .. }
+            | Self::TwoFiles
             | Self::Format { .. }
             | Self::NotIterable
             | Self::Mixed
+            | Self::Web { .. }
             | Self::Spawn { .. } => Exit::Usage,
         }
     }
@@ -111,6 +133,7 @@ impl CliError {
     /// What happened.
     pub(crate) fn message(&self, lang: Lang) -> String {
         match self {
+            Self::Tune(error) => crate::commands::gc::faults::message(error, lang),
             Self::Gone { pid } => lang.fill(Fault::NoSuchProcess, &[pid]),
             Self::NotPython { pid } => lang.fill(Fault::NotPython, &[pid]),
             Self::Unsupported { pid, found } => lang.fill(Fault::Unsupported, &[pid, found]),
@@ -118,7 +141,9 @@ impl CliError {
             Self::Starting { pid } => lang.fill(Fault::Starting, &[pid]),
             Self::Pauses { message } => lang.fill(Fault::Kernel, &[message]),
             Self::Permission { pid, what } => lang.fill(Fault::Permission, &[what, pid]),
-            Self::Kernel { message } | Self::Fleet { message } => lang.fill(Fault::Kernel, &[message]),
+            Self::Kernel { message } | Self::Fleet { message } | Self::Web { message } => {
+                lang.fill(Fault::Kernel, &[message])
+            }
             Self::Unreadable { path, reason } => lang.fill(Fault::FileUnreadable, &[path, reason]),
             Self::Malformed { path, reason } => lang.fill(Fault::FileMalformed, &[path, reason]),
             Self::Schema { path, found, reads } => lang.fill(Fault::FileSchema, &[path, found, reads]),
@@ -133,12 +158,18 @@ impl CliError {
             Self::NotIterable => lang.say(Bench::NotIterable).to_owned(),
             Self::Mixed => lang.say(Bench::Mixed).to_owned(),
             Self::EndedEarly => lang.say(Fault::EndedEarly).to_owned(),
+            Self::TwoFiles => lang.say(Fault::TwoFiles).to_owned(),
+            Self::Refused { pid, reason } => lang.fill(Fault::Refused, &[pid, reason]),
+            Self::NoEngine { path } => lang.fill(Soak::NoEngine, &[path]),
+            Self::NoClock { path } => lang.fill(Soak::NoClock, &[path]),
+            Self::OtherPlan { path } => lang.fill(Soak::OtherPlan, &[path]),
         }
     }
 
     /// What to do about it, the likeliest first.
     pub(crate) fn remedies(&self, lang: Lang) -> Vec<String> {
         let text = match self {
+            Self::Tune(error) => return crate::commands::gc::faults::remedies(error, lang),
             Self::Permission { pid, .. } => return crate::permission::remedies(*pid, lang),
             Self::Gone { .. } => Fault::NoSuchProcessRemedy,
             Self::NotPython { .. } => Fault::NotPythonRemedy,
@@ -156,10 +187,16 @@ impl CliError {
             Self::ManyTargets { .. } | Self::OneTarget { .. } => Fault::ManyTargetsRemedy,
             Self::Spawn { .. } => Fault::SpawnRemedy,
             Self::EndedEarly => Fault::EndedEarlyRemedy,
+            Self::Web { .. } => return vec![lang.say(Serve::Remedy).to_owned()],
             Self::Fleet { .. } => return vec![lang.say(Fleet::UnreachableRemedy).to_owned()],
             Self::RunFailed { .. } => return vec![lang.say(Bench::FailedRemedy).to_owned()],
             Self::NotIterable => return vec![lang.say(Bench::NotIterableRemedy).to_owned()],
-            Self::Format { .. } | Self::Mixed => return Vec::new(),
+            Self::Mixed => return Vec::new(),
+            Self::Refused { .. } => Fault::RefusedRemedy,
+            Self::Format { .. } | Self::TwoFiles => return Vec::new(),
+            Self::NoEngine { .. } => return vec![lang.say(Soak::NoEngineRemedy).to_owned()],
+            Self::NoClock { .. } => return vec![lang.say(Soak::NoClockRemedy).to_owned()],
+            Self::OtherPlan { .. } => return vec![lang.say(Soak::OtherPlanRemedy).to_owned()],
         };
         vec![lang.say(text).to_owned()]
     }
@@ -197,6 +234,43 @@ impl From<m5_gc::Error> for CliError {
             error @ (m5_gc::Error::Obstacle(_) | m5_gc::Error::NoRecords) => {
                 Self::Pauses { message: error.to_string() }
             }
+        }
+    }
+}
+
+impl From<m5_gc::tune::TuneError> for CliError {
+    fn from(error: m5_gc::tune::TuneError) -> Self {
+        match error {
+            m5_gc::tune::TuneError::Cpython(error) => error.into(),
+            m5_gc::tune::TuneError::Target(error) => error.into(),
+            other => Self::Tune(other),
+        }
+    }
+}
+
+/// Errors of a capture, which know no pid of their own.
+pub(crate) fn of_capture(pid: i32, error: m5_heap::HeapError) -> CliError {
+    match error {
+        m5_heap::HeapError::Interpreter(error) => error.into(),
+        m5_heap::HeapError::Unsupported(found) => CliError::Unsupported { pid, found },
+        m5_heap::HeapError::Trace(error) if error.is_permission() => {
+            CliError::Permission { pid, what: "memory".to_owned() }
+        }
+        m5_heap::HeapError::Trace(m5_target::TraceError::Target(error)) => error.into(),
+        m5_heap::HeapError::Trace(error) => CliError::Refused { pid, reason: error.to_string() },
+    }
+}
+
+impl From<m5_heap::SnapfileError> for CliError {
+    fn from(error: m5_heap::SnapfileError) -> Self {
+        use m5_heap::SnapfileError as E;
+        match error {
+            E::Io { path, source } => Self::Unreadable { path, reason: source.to_string() },
+            E::Foreign { path } => Self::Malformed { path, reason: "no m5 snapshot".to_owned() },
+            E::Newer { path, version } => {
+                Self::Malformed { path, reason: format!("format version {version}: use a newer m5") }
+            }
+            E::Damaged { path, detail } => Self::Malformed { path, reason: detail },
         }
     }
 }

@@ -3,6 +3,7 @@
 use crate::error::CliError;
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// Writes to standard output; a closed pipe (`m5 list | head -1`) ends quietly.
@@ -12,6 +13,36 @@ pub(crate) fn write_stdout(text: &str) -> Result<(), CliError> {
         Err(e) if e.kind() != io::ErrorKind::BrokenPipe => Err(failed(Path::new("-"), &e)),
         _ => Ok(()),
     }
+}
+
+/// Lets `write` write to standard output, for what is long or no text; a closed pipe ends quietly.
+pub(crate) fn write_stdout_with(
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<(), CliError> {
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    match write(&mut out).and_then(|()| out.flush()) {
+        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => Err(failed(Path::new("-"), &e)),
+        _ => Ok(()),
+    }
+}
+
+/// The same to a file that appears whole or not at all, for its owner's eyes only.
+pub(crate) fn write_file_with(
+    path: &Path,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<(), CliError> {
+    let temporary = beside(path);
+    let all = || {
+        let file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+        let mut out = io::BufWriter::new(file);
+        write(&mut out)?;
+        out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+        fs::rename(&temporary, path)
+    };
+    all().map_err(|e| {
+        let _ = fs::remove_file(&temporary);
+        failed(path, &e)
+    })
 }
 
 /// Writes a file under a temporary name beside it, then renames; what is no regular file is written directly.
@@ -57,6 +88,7 @@ fn beside(path: &Path) -> PathBuf {
     path.with_file_name(name)
 }
 
-fn failed(path: &Path, error: &io::Error) -> CliError {
+/// The error for a file that could not be written.
+pub(crate) fn failed(path: &Path, error: &io::Error) -> CliError {
     CliError::Write { path: path.display().to_string(), reason: error.to_string() }
 }

@@ -47,7 +47,7 @@ fn bad_usage() {
         (vec!["baseline", "-p", "-4"], "-4"),
         (vec!["baseline", "-p", "0"], "0 is not in"),
         (vec!["compare", "a", "b", "--threshold", "x"], "not a percentage"),
-        (vec!["health", "--format", "html", "1"], "html"),
+        (vec!["health", "--format", "html", "1"], "no such format"),
         (vec!["nonsense"], "nonsense"),
         (vec!["health", "1", "2"], "looks at one process"),
     ] {

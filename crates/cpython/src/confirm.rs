@@ -255,6 +255,35 @@ pub(crate) fn doubt_of_gc(
     Ok((!permanent).then(|| "the list of the permanent generation does not link back".to_owned()))
 }
 
+/// What speaks against writing into this collector: stricter than for reading, since a wrong offset would
+/// change something else. Where no field points at generation 0, all three lists must link back.
+pub(crate) fn doubt_before_write(
+    memory: &impl Memory,
+    gc: u64,
+    layout: &Layout,
+    confidence: Confidence,
+) -> m5_target::Result<Option<String>> {
+    if confidence == Confidence::Fallback {
+        return Ok(Some("the build is not among those that m5 knows".to_owned()));
+    }
+    let doubt = doubt_of_gc(memory, gc, layout, Confidence::Exact)?;
+    if doubt.is_some() || layout.generation0.is_some() {
+        return Ok(doubt);
+    }
+    // A young object may come or go between the two reads; of many tries one must be quiet.
+    for generation in 0..3 {
+        let head = gc.wrapping_add(layout.generations + GENERATION_SIZE * generation);
+        let mut quiet = false;
+        for _ in 0..1000 {
+            quiet = quiet || links_back(memory, head).unwrap_or(false);
+        }
+        if !quiet {
+            return Ok(Some(format!("the list of generation {generation} does not link back")));
+        }
+    }
+    Ok(None)
+}
+
 /// Whether the first object of a list names the list's head as the one before it. The low bits hold flags.
 fn links_back(memory: &impl Memory, head: u64) -> m5_target::Result<bool> {
     let first = memory.u64(head)? & !3;

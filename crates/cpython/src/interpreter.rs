@@ -235,6 +235,23 @@ impl Interpreter {
         Ok(Some(decode_rings(&bytes)))
     }
 
+    /// What speaks against writing into this collector's settings now; `None` where nothing does.
+    ///
+    /// # Errors
+    /// As the kernel says.
+    pub fn doubt_before_write(&self) -> Result<Option<String>> {
+        Ok(confirm::doubt_before_write(&self.memory, self.gc, &self.layout, self.confidence)?)
+    }
+
+    /// Whether `gc.freeze` has put objects out of the collector's sight.
+    ///
+    /// # Errors
+    /// As the kernel says.
+    pub fn frozen(&self) -> Result<bool> {
+        let head = self.gc.wrapping_add(self.layout.permanent);
+        Ok(self.memory.u64(head)? & !3 != head)
+    }
+
     /// The interpreter's threads, newest first.
     ///
     /// # Errors

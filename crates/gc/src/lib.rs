@@ -3,16 +3,20 @@
 //! A [`PauseSource`] is a stream of pauses plus its coverage. The [`Tracer`] picks the best source that the
 //! build and the machine allow and says which and why.
 
+mod budget;
 mod choice;
 mod error;
+mod kin;
 mod pause;
 mod perf;
 mod poll;
 mod ring;
+mod stacks;
 mod tracer;
+pub mod tune;
 mod watch;
 
 pub use choice::{Choice, Obstacle};
 pub use error::{Error, Result};
-pub use pause::{Coverage, GenerationCoverage, Pause, PauseSource, SourceKind};
+pub use pause::{Coverage, Detail, GenerationCoverage, Pause, PauseSource, SourceKind};
 pub use tracer::{TraceOptions, Tracer};

@@ -1,7 +1,9 @@
 //! The seam between those who see collections and those who report them.
 
 use crate::Result;
+use m5_cpython::PyFrame;
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// One collection, from its start to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,8 +48,8 @@ pub struct GenerationCoverage {
 pub struct Coverage {
     /// By generation.
     pub generations: [GenerationCoverage; 3],
-    /// Pauses in the stream whose generation is not known.
-    pub unlabelled: u64,
+    /// Pauses in the stream whose generation is not known, and those of them that no counter tells any more.
+    pub unlabelled: GenerationCoverage,
     /// Records known to be lost (overflow, throttling, overwritten).
     pub lost: u64,
     /// Nanoseconds during which the source was open.
@@ -60,13 +62,13 @@ impl Coverage {
     /// Pauses in the stream.
     #[must_use]
     pub fn seen(&self) -> u64 {
-        self.generations.iter().map(|g| g.seen).sum::<u64>() + self.unlabelled
+        self.generations.iter().map(|g| g.seen).sum::<u64>() + self.unlabelled.seen
     }
 
     /// Collections by the interpreter's counters.
     #[must_use]
     pub fn happened(&self) -> u64 {
-        self.generations.iter().map(|g| g.happened).sum()
+        self.generations.iter().map(|g| g.happened).sum::<u64>() + self.unlabelled.happened
     }
 
     /// Seen over happened; `None` where nothing happened.
@@ -77,16 +79,48 @@ impl Coverage {
     }
 }
 
+/// What more is known of a pause, under the same process and start; kept apart because most consumers need
+/// none of it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Detail {
+    /// The process that collected.
+    pub pid: i32,
+    /// Start of the pause, CLOCK_MONOTONIC nanoseconds.
+    pub start_ns: u64,
+    /// Objects that the collection looked at.
+    pub candidates: Option<u64>,
+    /// Objects alive right after it.
+    pub live_objects: Option<u64>,
+    /// The length is known to within this much, nanoseconds; `None` where it is exact.
+    pub uncertainty_ns: Option<u64>,
+    /// The Python stack of the collecting thread, innermost first, read while it collected; empty where it was
+    /// not asked for, not caught or not to be had.
+    pub stack: Vec<PyFrame>,
+}
+
 /// A stream of pauses of one process (and, where the source can, of its children).
 pub trait PauseSource {
     /// How it sees.
     fn kind(&self) -> SourceKind;
+
+    /// How often `drain` should be called, by what it last found.
+    fn interval(&self) -> Duration;
 
     /// Appends the pauses that ended since the last call, in order of their start.
     ///
     /// # Errors
     /// Where the target can no longer be read. What was seen before stays valid.
     fn drain(&mut self, pauses: &mut Vec<Pause>) -> Result<()>;
+
+    /// From now on, reads the stack of the collecting thread during pauses longer than this, where it can.
+    fn stacks_above(&mut self, limit: Duration) {
+        let _ = limit;
+    }
+
+    /// Appends what more is known of the pauses drained so far; nothing, where the source knows no more.
+    fn details(&mut self, details: &mut Vec<Detail>) {
+        let _ = details;
+    }
 
     /// What was seen and missed so far.
     fn coverage(&self) -> Coverage;

@@ -1,22 +1,190 @@
 //! The interpreter's own records (3.15+): read the block before it wraps, and count what wrapped.
 
-use crate::{Coverage, Pause, PauseSource, Result, SourceKind, tracer::Counts};
-use m5_cpython::Interpreter;
+use crate::kin::Kin;
+use crate::stacks::Stacks;
+use crate::tracer::{Counts, now_ns};
+use crate::{Coverage, Detail, Pause, PauseSource, Result, SourceKind};
+use m5_cpython::{Interpreter, RingItem};
+use m5_target::Process;
+use std::time::Duration;
 
-/// Reads the rings of one interpreter.
+/// Records that the interpreter keeps for each generation.
+const CAPACITY: [u64; 3] = [11, 3, 3];
+/// The block is read at least, and at most, this often.
+const SLOWEST: Duration = Duration::from_millis(10);
+const FASTEST: Duration = Duration::from_millis(1);
+/// How often interpreters and processes are listed again.
+const RESCAN_NS: u64 = 1_000_000_000;
+
+/// Reads the rings of a process's interpreters and, if wanted, of its descendants'.
 pub(crate) struct RingSource {
-    interpreter: Interpreter,
+    process: Process,
+    lanes: Vec<Lane>,
+    kin: Option<Kin>,
+    retired: Coverage,
+    details: Vec<Detail>,
+    interval: Duration,
+    start_ns: u64,
+    scanned_ns: u64,
+    stacks: Option<Stacks>,
+}
+
+/// The rings of one interpreter.
+struct Lane {
     pid: i32,
+    interpreter: Interpreter,
     counts: Counts,
-    last: [u64; 3],
+    /// The last record of each generation that was seen.
+    last: [RingItem; 3],
     lost: u64,
+    gone: bool,
+}
+
+impl Lane {
+    fn new(pid: i32, interpreter: Interpreter) -> m5_cpython::Result<Self> {
+        let rings = interpreter.rings()?.unwrap_or_default();
+        let newest = |ring: &Vec<RingItem>| {
+            let whole = ring.iter().filter(|r| r.stop_ns >= r.start_ns);
+            whole.max_by_key(|r| r.collections).copied().unwrap_or_default()
+        };
+        let last = [newest(&rings[0]), newest(&rings[1]), newest(&rings[2])];
+        Ok(Self {
+            counts: Counts::from(last.map(|r| r.collections)),
+            pid,
+            interpreter,
+            last,
+            lost: 0,
+            gone: false,
+        })
+    }
+
+    /// Takes the new records of one generation; returns how much of the ring they filled.
+    fn take(&mut self, generation: usize, ring: Vec<RingItem>, out: &mut Taken) -> f64 {
+        let last = &mut self.last[generation];
+        let mut new: Vec<RingItem> = ring
+            .into_iter()
+            .filter(|r| r.collections > last.collections && r.stop_ns >= r.start_ns)
+            .collect();
+        new.sort_unstable_by_key(|r| r.collections);
+        let before = last.collections;
+        for item in new {
+            let gap = item.collections - last.collections - 1;
+            self.lost += gap;
+            let since = |now: u64, then: u64| (gap == 0).then(|| now.checked_sub(then)).flatten();
+            self.counts.seen[generation] += 1;
+            out.pauses.push(Pause {
+                start_ns: item.start_ns,
+                duration_ns: item.stop_ns - item.start_ns,
+                generation: Some(generation as u8),
+                pid: self.pid,
+                tid: None,
+                collected: since(item.collected, last.collected),
+            });
+            out.details.push(Detail {
+                pid: self.pid,
+                start_ns: item.start_ns,
+                candidates: since(item.candidates, last.candidates),
+                live_objects: Some(item.heap_size),
+                ..Detail::default()
+            });
+            *last = item;
+        }
+        (last.collections - before) as f64 / CAPACITY[generation] as f64
+    }
+
+    fn drain(&mut self, out: &mut Taken) -> m5_cpython::Result<f64> {
+        let rings = self.interpreter.rings()?.unwrap_or_default();
+        let filled = rings.into_iter().enumerate().map(|(g, ring)| self.take(g, ring, out));
+        let filled = filled.fold(0.0, f64::max);
+        self.counts.set(self.last.map(|r| r.collections));
+        Ok(filled)
+    }
+}
+
+/// What one reading gave.
+#[derive(Default)]
+struct Taken {
+    pauses: Vec<Pause>,
+    details: Vec<Detail>,
 }
 
 impl RingSource {
-    pub(crate) fn new(interpreter: Interpreter, pid: i32) -> Result<Self> {
-        let state = interpreter.read()?;
-        let last = state.generations.map(|g| g.collections);
-        Ok(Self { counts: Counts::new(&state), interpreter, pid, last, lost: 0 })
+    pub(crate) fn new(process: &Process, main: &Interpreter, children: bool) -> Result<Self> {
+        let pid = process.pid();
+        let lanes: m5_cpython::Result<Vec<Lane>> =
+            main.all()?.into_iter().map(|i| Lane::new(pid, i)).collect();
+        let now = now_ns();
+        let mut source = Self {
+            process: process.clone(),
+            lanes: lanes?,
+            kin: children.then(|| Kin::of(pid)),
+            retired: Coverage::default(),
+            details: Vec::new(),
+            interval: SLOWEST,
+            start_ns: now,
+            scanned_ns: now,
+            stacks: None,
+        };
+        source.adopt();
+        Ok(source)
+    }
+
+    fn adopt(&mut self) {
+        let Some(kin) = &mut self.kin else { return };
+        for (process, interpreters) in kin.new_programs(|pid| self.lanes.iter().any(|l| l.pid == pid)) {
+            self.lanes.extend(interpreters.into_iter().filter_map(|i| Lane::new(process.pid(), i).ok()));
+        }
+    }
+
+    /// Interpreters and processes that came and went.
+    fn rescan(&mut self, now: u64) {
+        if now - self.scanned_ns < RESCAN_NS {
+            return;
+        }
+        self.scanned_ns = now;
+        let same = |a: &Interpreter, b: &Interpreter| a.address() == b.address() && a.id() == b.id();
+        let mains: Vec<(i32, Interpreter)> = self
+            .lanes
+            .iter()
+            .filter(|l| l.interpreter.id() == 0)
+            .map(|l| (l.pid, l.interpreter.clone()))
+            .collect();
+        for (pid, main) in mains {
+            let Ok(listed) = main.all() else { continue };
+            for lane in self.lanes.iter_mut().filter(|l| l.pid == pid && l.interpreter.id() != 0) {
+                lane.gone |= !listed.iter().any(|i| same(i, &lane.interpreter));
+            }
+            for new in listed {
+                if !self.lanes.iter().any(|l| l.pid == pid && same(&l.interpreter, &new)) {
+                    self.lanes.extend(Lane::new(pid, new));
+                }
+            }
+        }
+        self.adopt();
+    }
+
+    /// Reads the stack of a collection that runs, once; how long it takes is only known when it has ended.
+    fn look(&mut self) {
+        let Some(stacks) = &mut self.stacks else { return };
+        for lane in self.lanes.iter().filter(|l| !l.gone) {
+            let ended = lane.last.iter().map(|r| r.stop_ns).max().unwrap_or(0);
+            if !stacks.has_since(lane.pid, ended) && lane.interpreter.read().is_ok_and(|s| s.collecting) {
+                let stack = lane.interpreter.collecting_stack().unwrap_or_default();
+                stacks.keep(lane.pid, now_ns(), stack);
+            }
+        }
+    }
+
+    fn retire(&mut self) {
+        let (main, retired) = (self.process.pid(), &mut self.retired);
+        self.lanes.retain(|lane| {
+            let keep = !lane.gone || (lane.pid == main && lane.interpreter.id() == 0);
+            if !keep {
+                lane.counts.add_to(retired);
+                retired.lost += lane.lost;
+            }
+            keep
+        });
     }
 }
 
@@ -25,32 +193,58 @@ impl PauseSource for RingSource {
         SourceKind::Ring
     }
 
+    /// Fast enough that a ring is half full at most, by what the last reading found.
+    fn interval(&self) -> Duration {
+        self.stacks.as_ref().map_or(self.interval, |s| s.interval().min(self.interval))
+    }
+
     fn drain(&mut self, pauses: &mut Vec<Pause>) -> Result<()> {
-        let from = pauses.len();
-        let Some(rings) = self.interpreter.rings()? else { return Ok(()) };
-        for (generation, mut ring) in rings.into_iter().enumerate() {
-            ring.retain(|r| r.collections > self.last[generation] && r.stop_ns >= r.start_ns);
-            ring.sort_unstable_by_key(|r| r.collections);
-            for item in ring {
-                self.lost += item.collections - self.last[generation] - 1;
-                self.last[generation] = item.collections;
-                self.counts.seen[generation] += 1;
-                pauses.push(Pause {
-                    start_ns: item.start_ns,
-                    duration_ns: item.stop_ns - item.start_ns,
-                    generation: Some(generation as u8),
-                    pid: self.pid,
-                    tid: None,
-                    collected: None,
-                });
+        self.rescan(now_ns());
+        let (mut taken, mut result, mut filled) = (Taken::default(), Ok(()), 0.0f64);
+        for lane in self.lanes.iter_mut().filter(|l| !l.gone) {
+            match lane.drain(&mut taken) {
+                Ok(share) => filled = filled.max(share),
+                Err(error) => {
+                    lane.gone = true;
+                    if lane.pid == self.process.pid() && lane.interpreter.id() == 0 {
+                        result = Err(error.into());
+                    }
+                }
             }
         }
-        pauses[from..].sort_unstable_by_key(|p| p.start_ns);
-        self.counts.update(&self.interpreter.read()?);
-        Ok(())
+        let wanted = if filled > 0.0 { self.interval.mul_f64(0.5 / filled) } else { SLOWEST };
+        // Quick to speed up, slow to slow down.
+        self.interval = wanted.min(self.interval.mul_f64(1.2)).clamp(FASTEST, SLOWEST);
+        taken.pauses.sort_unstable_by_key(|p| p.start_ns);
+        for looked in self.stacks.iter_mut().flat_map(|s| s.details(&taken.pauses, 0)) {
+            let same = |d: &&mut Detail| d.pid == looked.pid && d.start_ns == looked.start_ns;
+            if let Some(detail) = taken.details.iter_mut().find(same) {
+                detail.stack = looked.stack;
+            }
+        }
+        self.look();
+        pauses.append(&mut taken.pauses);
+        self.details.append(&mut taken.details);
+        self.retire();
+        result
+    }
+
+    fn stacks_above(&mut self, limit: Duration) {
+        self.stacks = Some(Stacks::above(limit));
+    }
+
+    fn details(&mut self, details: &mut Vec<Detail>) {
+        details.append(&mut self.details);
     }
 
     fn coverage(&self) -> Coverage {
-        self.counts.coverage(self.lost)
+        let mut coverage = self.retired;
+        for lane in &self.lanes {
+            lane.counts.add_to(&mut coverage);
+            coverage.lost += lane.lost;
+        }
+        coverage.wall_ns = now_ns() - self.start_ns;
+        coverage.open_ns = coverage.wall_ns;
+        coverage
     }
 }

@@ -1,11 +1,10 @@
 //! Picks the best source that the build and the machine allow, and says which and why.
-#![allow(unsafe_code)]
 
 use crate::poll::PollSource;
 use crate::ring::RingSource;
-use crate::watch::{WatchSource, diagnose};
-use crate::{Choice, Coverage, Error, GenerationCoverage, Pause, PauseSource, Result, SourceKind};
-use m5_cpython::{GcState, Interpreter};
+use crate::watch::{Wanted, WatchSource, diagnose};
+use crate::{Choice, Coverage, Detail, Error, Pause, PauseSource, Result, SourceKind};
+use m5_cpython::Interpreter;
 use m5_target::Process;
 use std::time::Duration;
 
@@ -33,7 +32,20 @@ impl Tracer {
     /// # Errors
     /// Where the interpreter cannot be read, or the source that was asked for cannot be had.
     pub fn attach(process: &Process, interpreter: &Interpreter, options: &TraceOptions) -> Result<Self> {
-        let (source, choice) = choose(process, interpreter, options)?;
+        Self::attach_seeded(process, interpreter, options, now_ns())
+    }
+
+    /// The same, with the seed of the chance that opens and closes the watch when the overhead is limited.
+    ///
+    /// # Errors
+    /// As [`Tracer::attach`].
+    pub fn attach_seeded(
+        process: &Process,
+        interpreter: &Interpreter,
+        options: &TraceOptions,
+        seed: u64,
+    ) -> Result<Self> {
+        let (source, choice) = choose(process, interpreter, options, seed)?;
         Ok(Self { source, reason: choice.to_string(), choice })
     }
 
@@ -55,14 +67,10 @@ impl Tracer {
         &self.reason
     }
 
-    /// How often [`Tracer::drain`] should be called.
+    /// How often [`Tracer::drain`] should be called; ask again after each call.
     #[must_use]
     pub fn interval(&self) -> Duration {
-        match self.kind() {
-            SourceKind::Poll => Duration::from_millis(1),
-            SourceKind::Ring => Duration::from_millis(10),
-            SourceKind::Watchpoint => Duration::from_millis(20),
-        }
+        self.source.interval()
     }
 
     /// Appends the pauses that ended since the last call.
@@ -71,6 +79,17 @@ impl Tracer {
     /// Where the target can no longer be read; what was seen before stays valid.
     pub fn drain(&mut self, pauses: &mut Vec<Pause>) -> Result<()> {
         self.source.drain(pauses)
+    }
+
+    /// From now on, reads the Python stack of the collecting thread during pauses longer than this; they come
+    /// with the details. To catch them, `interval` becomes half of it. It costs the target nothing, m5 a little.
+    pub fn stacks_above(&mut self, limit: Duration) {
+        self.source.stacks_above(limit);
+    }
+
+    /// Appends what more is known of the pauses drained so far.
+    pub fn details(&mut self, details: &mut Vec<Detail>) {
+        self.source.details(details);
     }
 
     /// What was seen and missed so far.
@@ -84,62 +103,61 @@ fn choose(
     process: &Process,
     interpreter: &Interpreter,
     options: &TraceOptions,
+    seed: u64,
 ) -> Result<(Box<dyn PauseSource + Send>, Choice)> {
-    let (interpreter, pid) = (interpreter.clone(), process.pid());
+    let pid = process.pid();
     let records = interpreter.rings()?.is_some();
     let asked = |source| Choice::Asked { source };
-    let watch = || WatchSource::new(process, vec![interpreter.clone()], options.children);
+    let (children, max_overhead) = (options.children, options.max_overhead);
+    let watch = || WatchSource::new(process, interpreter, Wanted { children, max_overhead, seed });
     Ok(match options.source {
-        None if records => (Box::new(RingSource::new(interpreter, pid)?), Choice::Records),
+        None if records => {
+            (Box::new(RingSource::new(process, interpreter, options.children)?), Choice::Records)
+        }
         None => match watch() {
             Ok(source) => (Box::new(source), Choice::Best),
             Err(error) => {
                 let obstacle = diagnose(error);
-                (Box::new(PollSource::new(interpreter, pid)?), Choice::Fallback { obstacle })
+                (Box::new(PollSource::new(interpreter.clone(), pid)?), Choice::Fallback { obstacle })
             }
         },
         Some(SourceKind::Ring) if !records => return Err(Error::NoRecords),
-        Some(kind @ SourceKind::Ring) => (Box::new(RingSource::new(interpreter, pid)?), asked(kind)),
+        Some(kind @ SourceKind::Ring) => {
+            (Box::new(RingSource::new(process, interpreter, options.children)?), asked(kind))
+        }
         Some(kind @ SourceKind::Watchpoint) => {
             let source = watch().map_err(|error| Error::Obstacle(diagnose(error)))?;
             (Box::new(source), asked(kind))
         }
-        Some(kind @ SourceKind::Poll) => (Box::new(PollSource::new(interpreter, pid)?), asked(kind)),
+        Some(kind @ SourceKind::Poll) => (Box::new(PollSource::new(interpreter.clone(), pid)?), asked(kind)),
     })
 }
 
 /// CLOCK_MONOTONIC, the clock of every pause.
 pub(crate) fn now_ns() -> u64 {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: `time` is a valid, exclusively borrowed timespec; this clock exists on every Linux.
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
-    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+    m5_target::monotonic_ns()
 }
 
 /// Seen against happened: the interpreter's counters at the start and now.
 pub(crate) struct Counts {
-    start_ns: u64,
     start: [u64; 3],
     now: [u64; 3],
     pub(crate) seen: [u64; 3],
 }
 
 impl Counts {
-    pub(crate) fn new(state: &GcState) -> Self {
-        let start = state.generations.map(|g| g.collections);
-        Self { start_ns: now_ns(), start, now: start, seen: [0; 3] }
+    pub(crate) fn from(start: [u64; 3]) -> Self {
+        Self { start, now: start, seen: [0; 3] }
     }
 
-    pub(crate) fn update(&mut self, state: &GcState) {
-        self.now = state.generations.map(|g| g.collections);
+    pub(crate) fn set(&mut self, now: [u64; 3]) {
+        self.now = now;
     }
 
-    pub(crate) fn coverage(&self, lost: u64) -> Coverage {
-        let wall_ns = now_ns() - self.start_ns;
-        let generations = [0, 1, 2].map(|g| GenerationCoverage {
-            seen: self.seen[g],
-            happened: self.now[g].saturating_sub(self.start[g]),
-        });
-        Coverage { generations, lost, open_ns: wall_ns, wall_ns, ..Coverage::default() }
+    pub(crate) fn add_to(&self, coverage: &mut Coverage) {
+        for (g, of) in coverage.generations.iter_mut().enumerate() {
+            of.seen += self.seen[g];
+            of.happened += self.now[g].saturating_sub(self.start[g]);
+        }
     }
 }

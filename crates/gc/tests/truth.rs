@@ -5,19 +5,17 @@ mod common;
 
 use common::{Scenario, compare};
 
-/// Prints one line per interpreter: counts and labels must be equal; how near the lengths are is only printed.
-fn check(scenario: &Scenario) {
-    compare(scenario);
-}
-
 #[test]
 fn automatic_collections() {
-    check(&Scenario::new("automatic", "for _ in range(60): churn(2000)"));
+    compare(&Scenario::new("automatic", "for _ in range(60): churn(2000)"));
 }
 
 #[test]
 fn explicit_collections_of_each_generation() {
-    check(&Scenario::new("explicit", "for i in range(90): churn(20); gc.collect((0, 1, 0, 2, 1, 0)[i % 6])"));
+    compare(&Scenario::new(
+        "explicit",
+        "for i in range(90): churn(20); gc.collect((0, 1, 0, 2, 1, 0)[i % 6])",
+    ));
 }
 
 #[test]
@@ -27,7 +25,7 @@ threads = [threading.Thread(target=lambda: [churn(1500) for _ in range(30)]) for
 for t in threads: t.start()
 for t in threads: t.join()
 ";
-    check(&Scenario::new("threads", body));
+    compare(&Scenario::new("threads", body));
 }
 
 #[test]
@@ -37,7 +35,7 @@ def once(): churn(300); gc.collect(0)
 for _ in range(150):
     t = threading.Thread(target=once); t.start(); t.join()
 ";
-    check(&Scenario::new("born later", body));
+    compare(&Scenario::new("born later", body));
 }
 
 #[test]
@@ -49,7 +47,7 @@ for i in range(40):
     f = Final(); f.me = f; del f
     gc.collect(i % 3)
 ";
-    check(&Scenario::new("__del__", body));
+    compare(&Scenario::new("__del__", body));
 }
 
 #[test]
@@ -62,7 +60,7 @@ for i in range(40):
     kept.append(weakref.ref(n, gone)); del n
     gc.collect(i % 3)
 ";
-    check(&Scenario::new("weakref", body));
+    compare(&Scenario::new("weakref", body));
 }
 
 #[test]
@@ -72,7 +70,7 @@ gc.callbacks.append(lambda phase, info: gc.collect(1))
 for i in range(40): gc.collect(i % 3); churn(900)
 gc.callbacks.pop()
 ";
-    check(&Scenario::new("callbacks", body));
+    compare(&Scenario::new("callbacks", body));
 }
 
 #[test]
@@ -89,7 +87,7 @@ for i in range(15):
     gc.collect(2)
 stop.append(1); t.join()
 ";
-    check(&Scenario::new("rejected", body));
+    compare(&Scenario::new("rejected", body));
 }
 
 #[test]
@@ -98,10 +96,10 @@ fn disabled_and_frozen() {
 gc.disable(); churn(5000); gc.collect(); gc.freeze(); gc.collect(); churn(5000); gc.collect(0)
 gc.enable(); churn(5000); gc.unfreeze(); gc.collect()
 ";
-    check(&Scenario::new("frozen", body));
+    compare(&Scenario::new("frozen", body));
 }
 
 #[test]
 fn a_storm() {
-    check(&Scenario::new("storm", "for i in range(4000): gc.collect(0 if i % 50 else 1)"));
+    compare(&Scenario::new("storm", "for i in range(4000): gc.collect(0 if i % 50 else 1)"));
 }

@@ -2,7 +2,7 @@
 
 use crate::image::Image;
 use m5_cpython::layout::objects::{ObjectLayout, objects};
-use m5_cpython::{Found, Interpreter, find, symbols};
+use m5_cpython::{Interpreter, elf, symbols};
 use m5_target::Process;
 use std::fs;
 
@@ -35,6 +35,8 @@ pub struct Anchor {
     pub runtime: u64,
     /// Address of the main interpreter's state.
     pub interpreter: u64,
+    /// Addresses of all interpreters' states, the main one first.
+    pub interpreters: Vec<u64>,
     /// Address of `PyType_Type`.
     pub type_type: u64,
     /// Addresses of `arenas` and `maxarenas`, where the file still has these names.
@@ -49,38 +51,39 @@ impl Anchor {
     /// # Errors
     /// [`HeapError`] where there is none or its objects are not known.
     pub fn of(process: &Process) -> Result<Self, HeapError> {
-        let found = find(process)?;
         let interpreter = Interpreter::attach(process)?;
-        let name = interpreter.layout().name;
-        let main = interpreter.layout().interpreters_main;
-        let on_disk = found.file.strip_suffix(" (deleted)").unwrap_or(&found.file);
-        let data = fs::read(process.file_in_root(on_disk))
-            .map_err(|e| m5_target::Error::from_io(process.pid(), &found.file, e))?;
-        let maps = process.maps()?;
-        let names = ["PyType_Type", "arenas", "maxarenas"];
-        let addresses = symbols(&data, &maps, &found.file, &names);
-        use m5_target::Memory;
-        let state = process.memory().u64(found.runtime + main)?;
-        Self::assemble(name, &found, state, &addresses)
+        let (file, maps) = (interpreter.file(), process.maps()?);
+        let unsupported = || HeapError::Unsupported(format!("{file} has no symbol PyType_Type"));
+        // From the process itself: its file may be deleted, replaced, or in another root.
+        let memory = process.memory();
+        let base = maps.iter().filter(|m| m.path == file).map(|m| m.start).min().ok_or_else(unsupported)?;
+        let loaded = elf::Image::open(&memory, base)?.ok_or_else(unsupported)?;
+        let type_type = loaded.symbol(&memory, "PyType_Type")?.ok_or_else(unsupported)?.address;
+        // Names of static variables are in the file alone, where it was not stripped.
+        let on_disk = file.strip_suffix(" (deleted)").unwrap_or(file);
+        let data = fs::read(process.file_in_root(on_disk)).or_else(|_| fs::read(on_disk)).unwrap_or_default();
+        let names = symbols(&data, &maps, file, &["arenas", "maxarenas"]);
+        let arenas = names.first().copied().flatten().zip(names.get(1).copied().flatten());
+        Self::assemble(&interpreter, type_type, arenas)
     }
 
     fn assemble(
-        name: &str,
-        found: &Found,
-        interpreter: u64,
-        addresses: &[Option<u64>],
+        interpreter: &Interpreter,
+        type_type: u64,
+        arenas: Option<(u64, u64)>,
     ) -> Result<Self, HeapError> {
-        let minor = name.split([' ', '.']).nth(1).and_then(|m| m.parse().ok());
-        let layout = minor
-            .and_then(objects)
-            .ok_or_else(|| HeapError::Unsupported(format!("no table of objects for {name}")))?;
-        let type_type = addresses.first().copied().flatten();
-        let type_type = type_type
-            .ok_or_else(|| HeapError::Unsupported(format!("{} has no symbol PyType_Type", found.file)))?;
-        let pair = (addresses.get(1).copied().flatten(), addresses.get(2).copied().flatten());
-        let arenas = if let (Some(a), Some(b)) = pair { Some((a, b)) } else { None };
-        let file = found.file.clone();
-        Ok(Self { layout, runtime: found.runtime, interpreter, type_type, arenas, file })
+        let minor = interpreter.layout().minor;
+        let layout = objects(minor)
+            .ok_or_else(|| HeapError::Unsupported(format!("no table for version 3.{minor}")))?;
+        Ok(Self {
+            layout,
+            runtime: interpreter.runtime(),
+            interpreter: interpreter.address(),
+            interpreters: interpreter.all()?.iter().map(Interpreter::address).collect(),
+            type_type,
+            arenas,
+            file: interpreter.file().to_owned(),
+        })
     }
 
     /// Whether an address lies in the interpreter's own file (or its zeroed data).

@@ -19,8 +19,8 @@ pub(crate) struct KeyTable {
     pub(crate) stride: u64,
     /// Bytes of the whole table.
     pub(crate) bytes: u64,
-    /// Only strings as keys.
-    pub(crate) strings: bool,
+    /// Slots of the hash table.
+    pub(crate) slots: u64,
 }
 
 impl KeyTable {
@@ -42,7 +42,7 @@ impl KeyTable {
                     usable: image.word(at + 24)?,
                     stride: 24,
                     bytes: 40 + size * index + (size << 1) / 3 * 24,
-                    strings: false,
+                    slots: size,
                 }
             }
             Keys::Logarithmic => {
@@ -59,7 +59,7 @@ impl KeyTable {
                     usable: image.word(at + 16)?,
                     stride,
                     bytes: 32 + (1 << index) + (2u64 << log) / 3 * stride,
-                    strings: kind != 0,
+                    slots: 1 << log,
                 }
             }
         };

@@ -3,28 +3,43 @@
 //! Capture gives an image; the census turns the image into objects and edges ([`HeapGraph`]); everything
 //! after that (retained sizes, holders, diffs, files, exports) works on the graph alone and touches no process.
 
+mod accounting;
+mod analysis;
 mod anchor;
+mod blocks;
 mod capture;
 mod census;
+mod claims;
 mod dict;
 mod diff;
 mod dominators;
+mod edges;
 mod fd_holders;
+mod fd_owners;
+mod frames;
+mod graph;
 mod holders;
 mod huge;
 mod image;
 mod model;
+mod namer;
 mod names;
+mod pages;
 mod redact;
 mod retained;
+mod roots;
 mod snapfile;
 mod snapshot;
 mod stored_names;
+mod summary;
+mod take;
 #[cfg(test)]
 mod testing;
 mod text;
 mod tree;
 
+pub use accounting::{Accounting, Pinning};
+pub use analysis::{Analysis, SelfCheck};
 pub use anchor::{Anchor, HeapError};
 pub use capture::{Capture, CaptureOptions, CaptureReport, Method, capture};
 pub use census::Census;
@@ -37,10 +52,14 @@ pub use holders::{
 };
 pub use image::{Image, NothingElse, ReadOnly, Segment};
 pub use model::{HeapGraph, Root, RootKind, TypeInfo};
+pub use namer::ImageNamer;
 pub use names::{EdgeName, EdgeNamer, NoNames};
+pub use pages::Pages;
 pub use redact::{Redaction, is_plain_name};
 pub use retained::Retained;
 pub use snapfile::{SnapfileError, read_snapshot, read_snapshot_from, save_snapshot, write_snapshot};
 pub use snapshot::{Coverage, Snapshot, SnapshotInfo};
 pub use stored_names::StoredNames;
+pub use summary::{Holding, Loose, Summary, SummaryOptions, TypeRow, summarize};
+pub use take::take_snapshot;
 pub use tree::MemoryTree;

@@ -1,6 +1,7 @@
 //! A cell that the GIL guards: no lock, no borrow counter, one rule.
 //!
-//! The rule: nothing that can run Python code (a call, a comparison, a dropped reference) happens inside
+//! The rule: nothing that can run Python code (a call, a comparison, a dropped reference, making an object that the
+//! collector tracks) happens inside
 //! [`GilCell::with`]. Then no other thread and no re-entrant call can see the value half changed. The module is
 //! declared as needing the GIL, so a free-threaded interpreter turns it on at import.
 #![allow(unsafe_code)]
@@ -25,5 +26,14 @@ impl<T> GilCell<T> {
     pub(crate) fn with<R>(&self, _py: pyo3::Python<'_>, f: impl FnOnce(&mut T) -> R) -> R {
         // SAFETY: the GIL is held (`_py`) and `f` cannot give it up or come back here, by the rule above.
         f(unsafe { &mut *self.0.get() })
+    }
+
+    /// The value, for the garbage collector's visit.
+    ///
+    /// # Safety
+    /// The GIL is held and no `with` is under way.
+    pub(crate) unsafe fn peek(&self) -> &T {
+        // SAFETY: the caller's contract.
+        unsafe { &*self.0.get() }
     }
 }

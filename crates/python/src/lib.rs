@@ -6,12 +6,18 @@
 mod arrow;
 mod bars;
 mod block;
+mod cache;
+mod cached;
 mod candle;
 mod cell;
 mod export;
+mod flight;
+mod gcmon;
 mod indicator;
 mod indicators;
+mod map;
 mod npy;
+mod page;
 mod raw;
 
 use pyo3::prelude::*;
@@ -20,6 +26,10 @@ use pyo3::prelude::*;
 #[pymodule(gil_used = true)]
 fn _native(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    cache::register(m)?;
+    cached::register(m)?;
     candle::register(m)?;
+    gcmon::register(m)?;
+    page::register(m)?;
     indicator::register(m)
 }

@@ -1,6 +1,7 @@
 //! Pure mathematics: quantiles, floors, trends, verdicts, comparison, objectives. Imports nothing of ours;
 //! time and randomness come in as arguments, so every answer can be replayed from stored samples.
 
+pub mod bootstrap;
 pub mod compare;
 pub mod layer;
 pub mod leak_rule;

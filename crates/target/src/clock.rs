@@ -7,6 +7,12 @@ pub fn monotonic_ns() -> u64 {
     clock(libc::CLOCK_MONOTONIC)
 }
 
+/// CPU time of the calling thread, nanoseconds: what something costs, however busy the machine is.
+#[must_use]
+pub fn thread_cpu_ns() -> u64 {
+    clock(libc::CLOCK_THREAD_CPUTIME_ID)
+}
+
 /// Time since 1970, nanoseconds.
 #[must_use]
 pub fn unix_ns() -> u64 {
@@ -27,6 +33,15 @@ pub fn ticks_per_second() -> f64 {
     if ticks > 0 { ticks as f64 } else { 100.0 }
 }
 
+/// CPU time that a process has used in all its threads, nanoseconds; `None` where it is gone.
+#[must_use]
+pub fn cpu_ns(pid: i32) -> Option<u64> {
+    let mut id = 0;
+    // SAFETY: `id` is a valid, exclusively borrowed clock number.
+    let found = unsafe { libc::clock_getcpuclockid(pid, &raw mut id) };
+    (found == 0).then(|| clock(id))
+}
+
 fn clock(id: libc::clockid_t) -> u64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: `time` is a valid, exclusively borrowed timespec; these clocks exist on every Linux.
@@ -42,6 +57,7 @@ mod tests {
     fn clocks_go_forward() {
         let (a, b) = (monotonic_ns(), monotonic_ns());
         assert!(b >= a && a > 0);
+        assert!(cpu_ns(std::process::id() as i32).unwrap() > 0 && cpu_ns(100_000_000).is_none());
         assert!(boot_unix_seconds() > 1e9 && ticks_per_second() >= 1.0);
     }
 }

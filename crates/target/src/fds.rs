@@ -22,7 +22,7 @@ pub enum FdKind {
 }
 
 impl FdKind {
-    /// Its name in documents.
+    /// Its name in documents and labels.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -52,18 +52,22 @@ impl FdCounts {
     /// Adds the target of one link under `/proc/PID/fd`.
     pub fn add(&mut self, link: &str) {
         self.total += 1;
-        *self.by_kind.entry(kind(link)).or_default() += 1;
+        *self.by_kind.entry(fd_kind(link)).or_default() += 1;
         if let Some(inode) = socket_inode(link) {
             self.socket_inodes.push(inode);
         }
     }
 }
 
-fn socket_inode(link: &str) -> Option<u64> {
+/// The inode of a socket, from the link of its descriptor.
+#[must_use]
+pub fn socket_inode(link: &str) -> Option<u64> {
     link.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
 }
 
-fn kind(link: &str) -> FdKind {
+/// What a descriptor refers to, by its link.
+#[must_use]
+pub fn fd_kind(link: &str) -> FdKind {
     if link.starts_with('/') {
         return if link.starts_with("/memfd:") { FdKind::Memfd } else { FdKind::File };
     }

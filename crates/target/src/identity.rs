@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Who a process is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Identity {
     /// Process id in m5's own pid namespace.
     pub pid: i32,

@@ -147,18 +147,8 @@ impl Process {
     /// As the kernel says.
     pub fn fds(&self) -> Result<FdCounts> {
         let mut counts = FdCounts::default();
-        self.fd_links()?.iter().for_each(|link| counts.add(link));
+        self.fd_links()?.iter().for_each(|(_, link)| counts.add(link));
         Ok(counts)
-    }
-
-    /// What each descriptor refers to, as the kernel words it.
-    ///
-    /// # Errors
-    /// As the kernel says.
-    pub fn fd_links(&self) -> Result<Vec<String>> {
-        let entries = fs::read_dir(self.path("fd")).map_err(|e| Error::from_io(self.pid(), "fd", e))?;
-        let links = entries.flatten().filter_map(|e| fs::read_link(e.path()).ok());
-        Ok(links.map(|link| link.to_string_lossy().into_owned()).collect())
     }
 
     /// Memory by mapping, from `/proc/PID/smaps`: dear, see [`Process::rollup`].

@@ -3,5 +3,8 @@
 mod access;
 mod server;
 
+/// The bytes of an answer.
+pub use axum::body::Bytes;
+
 pub use access::{Access, AccessError};
 pub use server::{Server, Source, Tls, WebError, WebOptions, serve};

@@ -2,6 +2,7 @@
 
 use super::{Access, AccessError};
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
@@ -27,11 +28,11 @@ const MAX_TIME: Duration = Duration::from_secs(10);
 /// What the pages and scrapes show. Every call returns at once: a sampler fills, a request reads.
 pub trait Source: Send + Sync + 'static {
     /// The exposition.
-    fn metrics(&self, format: Format) -> String;
+    fn metrics(&self, format: Format) -> Bytes;
     /// The page.
     fn page(&self) -> String;
     /// The values behind the page, JSON; `None` where there is no such thing.
-    fn data(&self, what: &str) -> Option<String>;
+    fn data(&self, what: &str) -> Option<Bytes>;
 }
 
 /// Certificate and key in PEM files.

@@ -99,6 +99,16 @@ pub(crate) enum Format {
     Github,
     /// Test results for a CI
     Junit,
+    /// For Perfetto and chrome://tracing
+    Chrome,
+    /// One page for a browser, with nothing to fetch
+    Html,
+    /// For `go tool pprof`, speedscope, Pyroscope (gzipped)
+    Pprof,
+    /// Folded stacks for flame graphs
+    Folded,
+    /// For the memory panel of Chrome's developer tools
+    Heapsnapshot,
 }
 
 impl Format {
@@ -117,6 +127,8 @@ pub(crate) enum Command {
     Baseline(commands::baseline::BaselineArgs),
     /// One line per objective after two seconds of looking
     Health(commands::health::HealthArgs),
+    /// Every collection and its pause, exact; the collector's settings; tuning that is measured
+    Gc(commands::gc::GcArgs),
     /// Hold a recorded baseline against the completion criteria
     Check(commands::check::CheckArgs),
     /// Two baselines side by side; a regression exits with 1
@@ -125,12 +137,20 @@ pub(crate) enum Command {
     BenchRun(commands::bench_run::BenchRunArgs),
     /// What each iteration of a workload keeps
     Leaks(commands::leaks::LeaksArgs),
-    /// Memory, mappings and descriptors of a process, now
-    Snapshot(commands::snapshot::SnapshotArgs),
     /// Which service and version of a fleet grows, asked of Prometheus
     Fleet(commands::fleet::FleetArgs),
     /// Prometheus alert rules made from the objectives
     Rules(commands::rules::RulesArgs),
+    /// Export metrics of the Python processes of this machine, with a page to look at
+    Serve(commands::serve::ServeArgs),
+    /// What is in memory, who holds it, and where every byte of RSS went
+    Snapshot(commands::snapshot::SnapshotArgs),
+    /// What grew between two snapshots, and who holds it
+    Diff(commands::diff::DiffArgs),
+    /// The watchdog: rules on a service, evidence first, everything written down
+    Watch(commands::watch::WatchArgs),
+    /// Hours under load, with a check each hour: does it grow?
+    Stress(commands::stress::StressArgs),
     /// Completions for a shell
     Completions(commands::completions::CompletionsArgs),
 }

@@ -37,6 +37,9 @@ pub(crate) struct BenchRunArgs {
     /// Save the runs of the new command here
     #[arg(long, value_name = "FILE")]
     save: Option<PathBuf>,
+    /// Save the runs of the base here: `m5 compare` then shows both in any form
+    #[arg(long, value_name = "FILE", requires = "base")]
+    save_base: Option<PathBuf>,
     /// How much worse a metric may be, percent
     #[arg(long, default_value_t = 15.0, value_name = "PERCENT", value_parser = percent, env = "M5_THRESHOLD")]
     threshold: f64,
@@ -55,7 +58,7 @@ const MORE: u64 = 5;
 
 pub(crate) fn run(args: &BenchRunArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     let form = ctx.format_among(FORMS)?;
-    if let Some(path) = &args.save {
+    for path in args.save.iter().chain(&args.save_base) {
         output::check_writable(path)?;
     }
     let base_command = args.base.as_ref().map(|cmd| ["sh", "-c", cmd].map(OsString::from).to_vec());
@@ -76,7 +79,10 @@ pub(crate) fn run(args: &BenchRunArgs, ctx: &Ctx) -> Result<Exit, CliError> {
         wanted = (wanted + MORE).min(MOST);
     };
     if let Some(path) = &args.save {
-        documents::save(path, &new)?;
+        documents::save_any(path, &new)?;
+    }
+    if let Some(path) = &args.save_base {
+        documents::save_any(path, &base)?;
     }
     match comparison {
         Some(comparison) => compare::report(&comparison, form, ctx),

@@ -71,9 +71,11 @@ pub struct FrameFields {
     pub object_frame: u16,
     /// Likewise.
     pub object_inline: u16,
-    /// Of a generator: its state and its frame.
+    /// Of a generator: its state.
     pub generator_state: u16,
-    /// Likewise.
+    /// From this state on a generator has no frame.
+    pub generator_over: i8,
+    /// Of a generator: its frame.
     pub generator_frame: u16,
     /// Of a code object: names of all locals, their number, depth of the stack.
     pub code_names: u16,
@@ -98,9 +100,13 @@ pub enum Arenas {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ObjectLayout {
     /// Minor version: 12 for 3.12.
-    pub minor: u8,
+    pub minor: u32,
     /// Whether a negative 32-bit reference count means "lives forever".
     pub immortal: bool,
+    /// Whether the upper half of a reference count holds flags (3.14 on).
+    pub flagged_counts: bool,
+    /// Offset of a tuple's items.
+    pub tuple_items: u16,
     /// Type flags of which any adds two words before the object.
     pub preheader: u64,
     /// Whether the size of a static type counts its collector's header.
@@ -117,6 +123,8 @@ pub struct ObjectLayout {
     pub str_compact: u16,
     /// Number of digits of an int is its size (up to 3.11) or in a tag above 3 bits.
     pub int_tagged: bool,
+    /// Digits that even zero is counted with.
+    pub int_least_digits: u8,
     /// `sizeof(PyTypeObject)` and `sizeof(PyHeapTypeObject)`.
     pub type_size: u16,
     /// Likewise.
@@ -131,6 +139,8 @@ pub struct ObjectLayout {
     pub function: &'static [Field],
     /// Pointers that a code object holds.
     pub code: &'static [Field],
+    /// Of a code object: a table of cells that are arguments, which `sys.getsizeof` counts (up to 3.10).
+    pub code_cell2arg: Option<u16>,
     /// Of a code object: file name, name, first line.
     pub code_file: u16,
     /// Likewise.
@@ -145,6 +155,8 @@ pub struct ObjectLayout {
     pub builtins: u32,
     /// Likewise.
     pub threads: u32,
+    /// Of a thread state: the next one.
+    pub thread_next: u16,
     /// Of a thread state: the kernel's thread id (3.11 on), its `dict`, its first data stack chunk (3.11 on).
     pub native_thread: Option<u16>,
     /// Likewise.
@@ -204,6 +216,6 @@ pub mod type_fields {
 
 /// The layout for a minor version.
 #[must_use]
-pub fn objects(minor: u8) -> Option<&'static ObjectLayout> {
+pub fn objects(minor: u32) -> Option<&'static ObjectLayout> {
     OBJECTS.iter().find(|o| o.minor == minor)
 }

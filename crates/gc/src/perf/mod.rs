@@ -7,4 +7,4 @@ mod record;
 
 pub(crate) use event::{Attr, Event, OpenError, Target};
 pub(crate) use mapping::Mapping;
-pub(crate) use record::{Record, parse};
+pub(crate) use record::{Record, Sample, parse};

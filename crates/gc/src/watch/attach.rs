@@ -1,4 +1,4 @@
-//! Puts the watchpoints on every thread and CPU, and keeps the rings they write to.
+//! Puts watchpoints on every thread and CPU, and keeps the rings that they write to.
 #![allow(unsafe_code)]
 
 use crate::perf::{Attr, Event, Mapping, OpenError, Record, Target, parse};
@@ -29,94 +29,42 @@ struct Ring {
     last: u64,
 }
 
-/// Every watchpoint of one process.
-pub(crate) struct Watches {
-    children: bool,
-    watched: Vec<Watched>,
+/// A ring for each CPU, and the threads whose records they hold.
+pub(crate) struct Rings {
     rings: Vec<Ring>,
-    /// Group leaders: switching one switches its group.
-    leaders: Vec<Event>,
-    members: Vec<Event>,
     covered: HashSet<i32>,
     bytes: Vec<u8>,
+    /// Whether threads born later inherit the watch. Kernels before 5.13 cannot take it away from a process that
+    /// runs another program, where the address means something else; there it is not inherited at all, and
+    /// threads are found by listing them.
+    inherits: bool,
 }
 
-impl Watches {
-    /// Watches `watched` (the first leads its group) on every thread of the process, with all rings open.
-    pub(crate) fn open(process: &Process, watched: &[Watched], children: bool) -> Result<Self, OpenError> {
+impl Rings {
+    /// Opens a ring for each CPU that the process may run on.
+    pub(crate) fn open(process: &Process) -> Result<Self, OpenError> {
         raise_file_limit();
-        let mut rings = Vec::new();
-        for cpu in cpus(process) {
+        let ring = |cpu| {
             let owner = Event::open(&Attr::dummy(), Target { tid: 0, cpu }, None)?;
             let mapping = Mapping::new(&owner, RING)?;
-            rings.push(Ring { cpu, owner, mapping, last: 0 });
-        }
-        Ok(Self {
-            children,
-            watched: watched.to_vec(),
-            rings,
-            leaders: Vec::new(),
-            members: Vec::new(),
-            covered: HashSet::new(),
-            bytes: Vec::new(),
-        })
+            Ok(Ring { cpu, owner, mapping, last: 0 })
+        };
+        let rings: Result<Vec<Ring>, OpenError> = cpus(process).into_iter().map(ring).collect();
+        let probe = Event::open(&Attr::dummy().inherited(false), Target { tid: 0, cpu: -1 }, None);
+        let inherits = !matches!(probe, Err(OpenError(libc::EINVAL | libc::E2BIG)));
+        Ok(Self { rings: rings?, covered: HashSet::new(), bytes: Vec::new(), inherits })
     }
 
-    /// Watches the threads that are not yet watched, until there is none; appends the records that came in.
-    pub(crate) fn cover(&mut self, process: &Process, records: &mut Vec<Record>) -> Result<(), OpenError> {
-        for _ in 0..ROUNDS {
-            let listed = process.threads().unwrap_or_default();
-            if listed.iter().all(|t| self.covered.contains(t)) {
-                return Ok(());
-            }
-            if !self.covered.is_empty() {
-                std::thread::sleep(BIRTH);
-            }
-            self.drain(records);
-            for tid in listed {
-                if !self.covered.contains(&tid) {
-                    self.watch(tid)?;
-                }
-            }
-        }
-        Ok(())
+    /// Whether threads born later are watched from their birth.
+    pub(crate) fn inherits(&self) -> bool {
+        self.inherits
     }
 
-    fn watch(&mut self, tid: i32) -> Result<(), OpenError> {
-        self.covered.insert(tid);
-        for i in 0..self.rings.len() {
-            match self.watch_on(tid, i) {
-                // The thread has ended.
-                Err(OpenError(libc::ESRCH)) => return Ok(()),
-                other => other?,
-            }
+    /// Forgets the threads of a process: they are no longer watched.
+    pub(crate) fn forget(&mut self, process: &Process) {
+        for tid in process.threads().unwrap_or_default() {
+            self.covered.remove(&tid);
         }
-        Ok(())
-    }
-
-    fn watch_on(&mut self, tid: i32, ring: usize) -> Result<(), OpenError> {
-        let ring = &self.rings[ring];
-        let target = Target { tid, cpu: ring.cpu };
-        let mut leader: Option<Event> = None;
-        let mut members = Vec::new();
-        for watched in &self.watched {
-            let mut attr = Attr::write_watch(watched.addr, watched.len).inherited(self.children);
-            if leader.is_none() {
-                attr = attr.telling_tasks().disabled();
-            }
-            let event = Event::open(&attr, target, leader.as_ref())?;
-            event.redirect(&ring.owner)?;
-            match leader {
-                None => leader = Some(event),
-                Some(_) => members.push(event),
-            }
-        }
-        if let Some(leader) = leader {
-            leader.switch(true)?;
-            self.leaders.push(leader);
-        }
-        self.members.append(&mut members);
-        Ok(())
     }
 
     /// Appends what the rings hold, in order of time.
@@ -137,7 +85,7 @@ impl Watches {
         records[from..].sort_by_key(Record::time);
         for record in &records[from..] {
             match *record {
-                Record::Fork { tid, .. } => _ = self.covered.insert(tid),
+                Record::Fork { tid, .. } if self.inherits => _ = self.covered.insert(tid),
                 Record::Exit { tid, .. } => _ = self.covered.remove(&tid),
                 _ => {}
             }
@@ -145,17 +93,125 @@ impl Watches {
     }
 }
 
-/// The CPUs that a process may run on.
-fn cpus(process: &Process) -> Vec<i32> {
-    let path = format!("/proc/{}/status", process.pid());
-    let status = std::fs::read_to_string(path).unwrap_or_default();
-    let allowed = status.lines().find_map(|l| l.strip_prefix("Cpus_allowed_list:")).map(list);
-    let online = list(&std::fs::read_to_string("/sys/devices/system/cpu/online").unwrap_or_default());
-    match allowed {
-        Some(allowed) if !online.is_empty() => allowed.into_iter().filter(|c| online.contains(c)).collect(),
-        Some(allowed) => allowed,
-        None => online,
+/// Watchpoints that are on or off together, on every thread that was there.
+pub(crate) struct Group {
+    watched: Vec<Watched>,
+    children: bool,
+    on: bool,
+    /// Switching one switches its group, on one thread and CPU and on all that inherited it.
+    leaders: Vec<Event>,
+    members: Vec<Event>,
+}
+
+impl Group {
+    pub(crate) fn new(watched: Vec<Watched>, children: bool) -> Self {
+        Self { watched, children, on: true, leaders: Vec::new(), members: Vec::new() }
     }
+
+    /// Watches the threads of the process that are not yet covered, until there is none; appends the records
+    /// that came in meanwhile.
+    pub(crate) fn cover(
+        &mut self,
+        process: &Process,
+        rings: &mut Rings,
+        records: &mut Vec<Record>,
+    ) -> Result<(), OpenError> {
+        for _ in 0..ROUNDS {
+            let listed = process.threads().unwrap_or_default();
+            if listed.iter().all(|t| rings.covered.contains(t)) {
+                return Ok(());
+            }
+            if !self.leaders.is_empty() {
+                std::thread::sleep(BIRTH);
+            }
+            rings.drain(records);
+            for tid in listed {
+                if rings.covered.insert(tid) {
+                    self.watch(tid, rings)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Watches these threads, covered or not.
+    pub(crate) fn add(&mut self, process: &Process, rings: &Rings) -> Result<(), OpenError> {
+        for tid in process.threads().unwrap_or_default() {
+            self.watch(tid, rings)?;
+        }
+        Ok(())
+    }
+
+    fn watch(&mut self, tid: i32, rings: &Rings) -> Result<(), OpenError> {
+        for ring in &rings.rings {
+            match self.watch_on(tid, ring, rings.inherits) {
+                // The thread has ended.
+                Err(OpenError(libc::ESRCH)) => return Ok(()),
+                // It is covered already: it was born in the very moment when its parent became so.
+                Err(OpenError(libc::ENOSPC)) if !self.leaders.is_empty() => return Ok(()),
+                other => other?,
+            }
+        }
+        Ok(())
+    }
+
+    fn watch_on(&mut self, tid: i32, ring: &Ring, inherits: bool) -> Result<(), OpenError> {
+        let target = Target { tid, cpu: ring.cpu };
+        let mut leader: Option<Event> = None;
+        let mut members = Vec::new();
+        for watched in &self.watched {
+            let mut attr = Attr::write_watch(watched.addr, watched.len);
+            if inherits {
+                attr = attr.inherited(self.children);
+            }
+            if leader.is_none() {
+                attr = attr.telling_tasks().disabled();
+            }
+            let event = Event::open(&attr, target, leader.as_ref())?;
+            event.redirect(&ring.owner)?;
+            match leader {
+                None => leader = Some(event),
+                Some(_) => members.push(event),
+            }
+        }
+        if let Some(leader) = leader {
+            if self.on {
+                leader.switch(true)?;
+            }
+            self.leaders.push(leader);
+        }
+        self.members.append(&mut members);
+        Ok(())
+    }
+
+    /// Whether the watch is open.
+    pub(crate) fn on(&self) -> bool {
+        self.on
+    }
+
+    /// Opens or closes the watch.
+    pub(crate) fn switch(&mut self, on: bool) {
+        self.on = on;
+        for leader in &self.leaders {
+            // A thread that has ended needs no switching.
+            let _ = leader.switch(on);
+        }
+    }
+}
+
+/// The CPUs that any thread of a process may run on.
+fn cpus(process: &Process) -> Vec<i32> {
+    let online = list(&std::fs::read_to_string("/sys/devices/system/cpu/online").unwrap_or_default());
+    let mut cpus = Vec::new();
+    for tid in process.threads().unwrap_or_default() {
+        let path = format!("/proc/{}/task/{tid}/status", process.pid());
+        let status = std::fs::read_to_string(path).unwrap_or_default();
+        cpus.extend(status.lines().filter_map(|l| l.strip_prefix("Cpus_allowed_list:")).flat_map(list));
+    }
+    cpus.sort_unstable();
+    cpus.dedup();
+    cpus.retain(|c| online.is_empty() || online.contains(c));
+    if cpus.is_empty() { online } else { cpus }
 }
 
 /// `0-3,8` in full.
@@ -190,11 +246,45 @@ fn raise_file_limit() {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::sync::mpsc;
+
+    /// A thread of this test, born after the watch was set, writes; is it seen?
+    fn later_thread_is_seen(inherits: bool, cover_again: bool) -> bool {
+        let process = Process::open(std::process::id() as i32).unwrap();
+        let word: &'static AtomicU32 = Box::leak(Box::new(AtomicU32::new(0)));
+        let mut rings = Rings::open(&process).unwrap();
+        rings.inherits = inherits;
+        let mut group = Group::new(vec![Watched { addr: word.as_ptr() as u64, len: 4 }], false);
+        let mut records = Vec::new();
+        group.cover(&process, &mut rings, &mut records).unwrap();
+        let (go, wait) = mpsc::channel::<()>();
+        let thread = std::thread::spawn(move || {
+            wait.recv().unwrap();
+            word.store(7, Ordering::SeqCst);
+        });
+        if cover_again {
+            group.cover(&process, &mut rings, &mut records).unwrap();
+        }
+        go.send(()).unwrap();
+        thread.join().unwrap();
+        rings.drain(&mut records);
+        records.iter().filter(|r| matches!(r, Record::Sample(s) if s.addr == word.as_ptr() as u64)).count()
+            == 1
+    }
+
+    #[test]
+    fn threads_born_later_inherit_or_are_listed() {
+        assert!(later_thread_is_seen(true, false));
+        assert!(later_thread_is_seen(true, true), "and are not watched twice");
+        assert!(later_thread_is_seen(false, true));
+        assert!(!later_thread_is_seen(false, false));
+    }
 
     #[test]
     fn lists_of_cpus() {
         assert_eq!(list("0-2,5\n"), [0, 1, 2, 5]);
-        assert_eq!(list(""), []);
+        assert_eq!(list(""), Vec::<i32>::new());
         assert_eq!(list("x-2,7"), [7]);
     }
 }

@@ -43,16 +43,19 @@ pub(crate) struct Span {
 pub(crate) struct Instructions {
     starts: HashSet<u64>,
     stops: HashSet<u64>,
+    looked_at: HashSet<u64>,
 }
 
 impl Instructions {
-    /// Remembers what the code itself says of an instruction.
+    /// Remembers an instruction.
     pub(crate) fn learn(&mut self, ip: u64, starts: bool) {
-        if starts {
-            self.starts.insert(ip)
-        } else {
-            self.stops.insert(ip)
-        };
+        let set = if starts { &mut self.starts } else { &mut self.stops };
+        set.insert(ip);
+    }
+
+    /// Whether the code of this instruction was asked for before; from now on it was.
+    pub(crate) fn looked_at(&mut self, ip: u64) -> bool {
+        !self.looked_at.insert(ip)
     }
 }
 
@@ -102,7 +105,7 @@ impl Classifier {
 
     /// Takes the state from the collector's own flag.
     pub(crate) fn set(&mut self, collecting: bool) {
-        if matches!(self.state, State::Collecting { start: Some(_), .. }) {
+        if self.running_since().is_some() {
             self.torn += 1;
         }
         self.state = match collecting {
@@ -113,10 +116,28 @@ impl Classifier {
 
     /// Records were lost: what ran may have ended.
     pub(crate) fn lose(&mut self) {
-        if matches!(self.state, State::Collecting { start: Some(_), .. }) {
+        if self.running_since().is_some() {
             self.torn += 1;
         }
         self.state = State::Unknown;
+    }
+
+    /// The watch was closed for a while: what ran then is nobody's loss.
+    pub(crate) fn reopen(&mut self) {
+        self.state = State::Unknown;
+    }
+
+    /// Start of the collection that runs, where it was seen.
+    pub(crate) fn running_since(&self) -> Option<u64> {
+        self.running().map(|(start, _)| start)
+    }
+
+    /// The same, and its thread.
+    pub(crate) fn running(&self) -> Option<(u64, i32)> {
+        match self.state {
+            State::Collecting { start, tid, .. } => start.map(|start| (start, tid)),
+            _ => None,
+        }
     }
 
     /// The next event, in order of time; returns the collection that it ended.

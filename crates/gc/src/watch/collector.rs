@@ -1,8 +1,12 @@
 //! One interpreter of one process under watch: its events, and its own counters beside them.
 
 use super::classify::{Classifier, Event, Instructions, Span};
+use super::window::Window;
 use crate::{Coverage, Pause};
 use m5_cpython::{GcState, Interpreter};
+
+/// Contradictions in a row, however busy the collector, that refute the events.
+const DOUBTS: u32 = 5;
 
 /// How a generation is read from the counters that rose in a collection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,12 +46,14 @@ pub(crate) struct Collector {
     spans: Vec<Span>,
     seen: [u64; 3],
     unlabelled: u64,
+    /// Pauses without a generation since the counters were last read.
+    untold: u64,
     /// Nothing that began before is trusted.
     blind_until: u64,
     /// Events so far.
     events: u64,
-    /// Events when the flag last contradicted them.
-    doubt: Option<u64>,
+    /// Contradictions in a row, and the events at the last of them.
+    doubt: Option<(u32, u64)>,
 }
 
 impl Collector {
@@ -70,6 +76,7 @@ impl Collector {
             spans: Vec::new(),
             seen: [0; 3],
             unlabelled: 0,
+            untold: 0,
             blind_until: 0,
             events: 0,
             doubt: None,
@@ -90,8 +97,9 @@ impl Collector {
             return;
         }
         span.label = span.label.or(labels.otherwise);
-        if let Some(generation) = span.label {
-            self.now.collections[usize::from(generation)] += 1;
+        match span.label {
+            Some(generation) => self.now.collections[usize::from(generation)] += 1,
+            None => self.untold += 1,
         }
         self.spans.push(span);
     }
@@ -109,13 +117,16 @@ impl Collector {
         let now = Counters::of(state);
         let agree = self.classifier.collecting() == Some(state.collecting);
         // The flag is written a moment before the event is told, so one disagreement means nothing.
-        let refuted = settled && !agree && self.doubt == Some(self.events);
-        self.doubt = (settled && !agree).then_some(self.events);
+        let refuted = settled && !agree && self.doubted(self.events);
+        if settled && (agree || refuted) {
+            self.doubt = None;
+        }
         let contradicted = refuted && self.classifier.collecting().is_some();
         if refuted {
             self.classifier.set(state.collecting);
         }
         self.now = now;
+        self.untold = 0;
         let quiet = settled && agree && !state.collecting;
         if quiet {
             if let Some(before) = self.aligned {
@@ -127,6 +138,13 @@ impl Collector {
         }
         self.aligned = quiet.then_some(now);
         contradicted
+    }
+
+    /// Notes a contradiction; true where it is the second with no event between, or one of many.
+    fn doubted(&mut self, events: u64) -> bool {
+        let (count, last) = self.doubt.unwrap_or((0, u64::MAX));
+        self.doubt = Some((count + 1, events));
+        last == events || count + 1 >= DOUBTS
     }
 
     /// The counters less what was seen: where a collection ran at the beginning, it is not ours.
@@ -161,8 +179,8 @@ impl Collector {
     }
 
     /// Moves the finished pauses out, each less the traps within it.
-    pub(crate) fn pauses(&mut self, trap_ns: u64, out: &mut Vec<Pause>) {
-        for span in std::mem::take(&mut self.spans) {
+    pub(crate) fn pauses(&mut self, window: Window, trap_ns: u64, out: &mut Vec<Pause>) {
+        for span in std::mem::take(&mut self.spans).into_iter().filter(|s| window.holds(s.start)) {
             match span.label {
                 Some(generation) => self.seen[usize::from(generation)] += 1,
                 None => self.unlabelled += 1,
@@ -179,6 +197,13 @@ impl Collector {
         }
     }
 
+    /// The watch opens again.
+    pub(crate) fn reopen(&mut self) {
+        self.classifier.reopen();
+        self.aligned = None;
+        self.doubt = None;
+    }
+
     /// Adds what was seen and what happened.
     pub(crate) fn add_to(&self, coverage: &mut Coverage) {
         let start = self.start.unwrap_or(self.now.collections);
@@ -186,7 +211,8 @@ impl Collector {
             of.seen += self.seen[g];
             of.happened += self.now.collections[g].saturating_sub(start[g]);
         }
-        coverage.unlabelled += self.unlabelled;
+        coverage.unlabelled.seen += self.unlabelled;
+        coverage.unlabelled.happened += self.untold;
         coverage.lost += self.classifier.torn;
     }
 }

@@ -5,8 +5,14 @@ mod attach;
 mod calibrate;
 mod classify;
 mod collector;
+mod family;
+mod hint;
 mod obstacle;
+mod program;
+mod scan;
 mod source;
+mod steer;
+mod window;
 
 pub(crate) use obstacle::diagnose;
-pub(crate) use source::WatchSource;
+pub(crate) use source::{Wanted, WatchSource};

@@ -34,7 +34,7 @@ fn denied(errno: i32) -> Obstacle {
 
 /// Whether a seccomp filter is on m5.
 fn seccomp() -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let status = std::fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
     status.lines().any(|l| l.strip_prefix("Seccomp:").is_some_and(|v| v.trim() == "2"))
 }
 

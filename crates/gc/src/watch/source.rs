@@ -1,153 +1,123 @@
 //! The stream itself: rings in, pauses out, the interpreters' own counters beside it.
 
-use super::attach::{Watched, Watches};
+use super::attach::Rings;
 use super::calibrate;
-use super::classify::{Event, Instructions, Write};
-use super::collector::{Collector, Labels};
-use crate::perf::{OpenError, Record};
+use super::classify::{Event, Write};
+use super::collector::Collector;
+use super::family::Attached;
+use super::steer::Totals;
+use super::window::Window;
+use crate::budget::Budget;
+use crate::kin::Kin;
+use crate::perf::{OpenError, Record, Sample};
+use crate::stacks::Stacks;
 use crate::tracer::now_ns;
-use crate::{Coverage, Pause, PauseSource, Result, SourceKind};
+use crate::{Coverage, Detail, Pause, PauseSource, Result, SourceKind};
 use m5_cpython::Interpreter;
-use m5_cpython::layout::Collector as Organisation;
 use m5_target::Process;
 use std::time::Duration;
 
-/// How often the threads are listed again, in case one escaped.
-const RESCAN_NS: u64 = 1_000_000_000;
-/// Readings of the beginning until one falls between two collections' writes; each takes microseconds.
-const QUIET_TRIES: usize = 100;
-/// A write is in memory a moment before its record is in the ring.
-const TRAP: Duration = Duration::from_micros(100);
+/// How often the rings are read where there is no budget.
+const INTERVAL: Duration = Duration::from_millis(20);
+/// The same while a window waits for the end of a long collection.
+const CLOSING: Duration = Duration::from_millis(1);
+/// Traps within a pause, about, that were taken off its length.
+const TRAPS_INSIDE: u64 = 10;
+/// A trap costs the target this much more than the time between two of them shows.
+const TRAP_COST: f64 = 1.3;
 
-/// Watches the collectors of one process and, if wanted, of the processes forked from it.
+/// What the caller wants.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Wanted {
+    pub(crate) children: bool,
+    pub(crate) max_overhead: Option<f64>,
+    pub(crate) seed: u64,
+}
+
+/// Watches the collectors of one process and, if wanted, of its descendants.
 pub(crate) struct WatchSource {
-    process: Process,
-    children: bool,
-    watches: Watches,
-    sites: Vec<Site>,
-    labels: Labels,
-    collectors: Vec<Tracked>,
-    known: Instructions,
-    pending: Vec<Record>,
+    pub(super) process: Process,
+    pub(super) children: bool,
+    pub(super) rings: Rings,
+    pub(super) programs: Vec<Attached>,
+    pub(super) tracked: Vec<Tracked>,
+    pub(super) pending: Vec<Record>,
     /// What processes that have ended left behind.
-    retired: Coverage,
-    trap_ns: u64,
-    start_ns: u64,
-    scanned_ns: u64,
+    pub(super) retired: Coverage,
+    pub(super) window: Window,
+    pub(super) opened_ns: u64,
+    pub(super) open_ns: u64,
+    pub(super) budget: Option<Budget>,
+    pub(super) last: Totals,
+    pub(super) traps: u64,
+    pub(super) seen: u64,
+    pub(super) switches: u64,
+    pub(super) trap_ns: u64,
+    pub(super) start_ns: u64,
+    pub(super) scanned_ns: u64,
+    pub(super) kin: Option<Kin>,
+    pub(super) programs_so_far: u64,
+    pub(super) stacks: Option<Stacks>,
+    pub(super) details: Vec<Detail>,
 }
 
-/// A watched address and its meaning.
-#[derive(Debug, Clone, Copy)]
-struct Site {
-    addr: u64,
-    interpreter: usize,
-    write: Write,
-}
-
-/// A collector and the interpreter it stands for, by its number in the parent.
-struct Tracked {
-    interpreter: usize,
-    collector: Collector,
-    gone: bool,
-}
-
-/// Which counters to watch so that each collection is labelled with the fewest traps.
-fn labels(organisation: Organisation) -> Labels {
-    match organisation {
-        Organisation::Generational => Labels { watched: &[2, 1], otherwise: Some(0) },
-        // An increment may return before it counts.
-        Organisation::Incremental => Labels { watched: &[2, 0], otherwise: Some(1) },
-    }
+/// A collector and the program it belongs to.
+pub(super) struct Tracked {
+    pub(super) program: u64,
+    pub(super) collector: Collector,
+    pub(super) gone: bool,
 }
 
 impl WatchSource {
     pub(crate) fn new(
         process: &Process,
-        interpreters: Vec<Interpreter>,
-        children: bool,
+        main: &Interpreter,
+        wanted: Wanted,
     ) -> std::result::Result<Self, OpenError> {
-        let main = &interpreters[0];
-        let labels = labels(main.layout().collector);
-        let mut sites = Vec::new();
-        let mut watched = Vec::new();
-        for (interpreter, of) in interpreters.iter().enumerate() {
-            let addr = of.collecting_address();
-            sites.push(Site { addr, interpreter, write: Write::Flag });
-            watched.push(Watched { addr, len: 4 });
-        }
-        let (addresses, len) = main.label_addresses().map_err(|_| OpenError(libc::ESRCH))?;
-        for generation in labels.watched {
-            let addr = addresses[usize::from(*generation)];
-            sites.push(Site { addr, interpreter: 0, write: Write::Label(*generation) });
-            watched.push(Watched { addr, len });
-        }
         let trap_ns = calibrate::trap_ns()?.unwrap_or(0);
-        let watches = Watches::open(process, &watched, children)?;
+        let cost = trap_ns as f64 / 1e9 * TRAP_COST;
+        let now = now_ns();
         let mut source = Self {
             process: process.clone(),
-            children,
-            watches,
-            sites,
-            labels,
-            collectors: Vec::new(),
-            known: Instructions::default(),
+            children: wanted.children,
+            rings: Rings::open(process)?,
+            programs: Vec::new(),
+            tracked: Vec::new(),
             pending: Vec::new(),
             retired: Coverage::default(),
+            window: Window::Open { from: now },
+            opened_ns: now,
+            open_ns: 0,
+            budget: wanted.max_overhead.map(|share| Budget::new(share, cost, wanted.seed)),
+            last: Totals::default(),
+            traps: 0,
+            seen: 0,
+            switches: 0,
             trap_ns,
-            start_ns: now_ns(),
-            scanned_ns: now_ns(),
+            start_ns: now,
+            scanned_ns: now,
+            kin: wanted.children.then(|| Kin::of(process.pid())),
+            programs_so_far: 0,
+            stacks: None,
+            details: Vec::new(),
         };
-        source.watches.cover(process, &mut source.pending)?;
-        source.begin(interpreters)?;
+        let interpreters = main.all().map_err(|_| OpenError(libc::ESRCH))?;
+        let start = source.attach(process, &interpreters)?;
+        source.pending.retain(|r| r.time() > start);
+        source.window = Window::Open { from: start };
+        (source.start_ns, source.opened_ns) = (start, start);
+        source.last = source.totals();
+        source.adopt();
         Ok(source)
-    }
-
-    /// Takes each collector's state at a moment when nothing happened, and drops what came before.
-    fn begin(&mut self, interpreters: Vec<Interpreter>) -> std::result::Result<(), OpenError> {
-        let pid = self.process.pid();
-        for _ in 0..QUIET_TRIES {
-            let before = now_ns();
-            let states: std::result::Result<Vec<_>, _> = interpreters.iter().map(Interpreter::read).collect();
-            let states = states.map_err(|_| OpenError(libc::ESRCH))?;
-            let after = now_ns();
-            std::thread::sleep(TRAP);
-            self.watches.drain(&mut self.pending);
-            self.start_ns = after;
-            let every = interpreters.iter().cloned().zip(&states).enumerate();
-            let new = every.map(|(interpreter, (of, state))| Tracked {
-                interpreter,
-                collector: Collector::new(pid, of, state),
-                gone: false,
-            });
-            self.collectors = new.collect();
-            let margin = TRAP.as_nanos() as u64;
-            if !self.pending.iter().any(|r| (before - margin..=after).contains(&r.time())) {
-                break;
-            }
-        }
-        self.pending.retain(|r| r.time() > self.start_ns);
-        Ok(())
     }
 
     fn handle(&mut self, record: &Record) {
         match *record {
-            Record::Sample(sample) => {
-                let Some(site) = self.sites.iter().find(|s| s.addr == sample.addr).copied() else { return };
-                let event = Event { time: sample.time, tid: sample.tid, ip: sample.ip, write: site.write };
-                let labels = self.labels;
-                let labels =
-                    if site.interpreter == 0 { labels } else { Labels { otherwise: None, ..labels } };
-                let found = self.collectors.iter_mut();
-                let mut found =
-                    found.filter(|c| c.collector.pid == sample.pid && c.interpreter == site.interpreter);
-                if let Some(tracked) = found.next() {
-                    tracked.collector.feed(&event, &mut self.known, labels);
-                }
-            }
+            Record::Sample(sample) => self.sample(&sample),
             Record::Fork { pid, parent, .. } if pid != parent && self.children => self.fork(parent, pid),
             Record::Lost { until, count, .. } => {
                 self.retired.lost += count;
-                for tracked in &mut self.collectors {
+                for tracked in &mut self.tracked {
                     tracked.collector.lose(until);
                 }
             }
@@ -155,29 +125,94 @@ impl WatchSource {
         }
     }
 
-    fn fork(&mut self, parent: i32, pid: i32) {
-        if self.collectors.iter().any(|c| c.collector.pid == pid && !c.gone) {
+    fn sample(&mut self, sample: &Sample) {
+        self.traps += 1;
+        let mine = self.tracked.iter_mut().filter(|t| t.collector.pid == sample.pid && !t.gone);
+        for tracked in mine {
+            let Some(attached) = self.programs.iter_mut().find(|p| p.id == tracked.program) else { continue };
+            let Some(site) = attached.program.site(sample.addr) else { continue };
+            if site.flag != tracked.collector.interpreter.collecting_address() {
+                continue;
+            }
+            let Sample { time, tid, ip, .. } = *sample;
+            if site.write == Write::Flag {
+                attached.program.look_at(ip);
+            }
+            let labels = attached.program.labels(site.flag);
+            let event = Event { time, tid, ip, write: site.write };
+            tracked.collector.feed(&event, &mut attached.program.known, labels);
             return;
         }
-        let born: Vec<Tracked> = self
-            .collectors
-            .iter()
-            .filter(|c| c.collector.pid == parent)
-            .map(|c| Tracked { interpreter: c.interpreter, collector: c.collector.forked(pid), gone: false })
-            .collect();
-        self.collectors.extend(born);
     }
 
-    fn retire(&mut self) {
+    /// Compares with what the interpreters say; returns the error of the target itself.
+    fn reconcile(
+        &mut self,
+        states: Vec<m5_cpython::Result<m5_cpython::GcState>>,
+        settled: bool,
+    ) -> Result<()> {
+        let main = self.process.pid();
+        let is_main = |t: &Tracked| t.collector.pid == main && t.collector.interpreter.id() == 0;
+        let mut result = match self.tracked.iter().any(|t| t.gone && is_main(t)) {
+            true => Err(m5_target::Error::NoSuchProcess { pid: main }.into()),
+            false => Ok(()),
+        };
+        // What the rescan has just found has no state yet; what it found gone has one that means nothing.
+        for (tracked, state) in self.tracked.iter_mut().zip(states).filter(|(t, _)| !t.gone) {
+            match state {
+                Ok(state) => {
+                    if tracked.collector.reconcile(&state, settled)
+                        && let Some(attached) = self.programs.iter_mut().find(|p| p.id == tracked.program)
+                    {
+                        attached.program.known = Default::default();
+                    }
+                }
+                Err(error) => {
+                    tracked.gone = true;
+                    if tracked.collector.pid == self.process.pid() && tracked.collector.interpreter.id() == 0
+                    {
+                        result = Err(error.into());
+                    }
+                }
+            }
+        }
+        result
+    }
+
+    fn emit(&mut self, pauses: &mut Vec<Pause>) {
+        let from = pauses.len();
+        for tracked in &mut self.tracked {
+            tracked.collector.pauses(self.window, self.trap_ns, pauses);
+        }
+        pauses[from..].sort_by_key(|p| p.start_ns);
+        self.seen += (pauses.len() - from) as u64;
+        if let Some(stacks) = &mut self.stacks {
+            self.details.extend(stacks.details(&pauses[from..], self.trap_ns * TRAPS_INSIDE));
+        }
         let main = self.process.pid();
         let retired = &mut self.retired;
-        self.collectors.retain(|c| {
-            let keep = !c.gone || c.collector.pid == main;
+        self.tracked.retain(|t| {
+            let keep = !t.gone || (t.collector.pid == main && t.collector.interpreter.id() == 0);
             if !keep {
-                c.collector.add_to(retired);
+                t.collector.add_to(retired);
             }
             keep
         });
+        let tracked = &self.tracked;
+        self.programs.retain(|p| tracked.iter().any(|t| t.program == p.id));
+    }
+
+    /// Reads the stacks of collections that have run for long.
+    fn look(&mut self) {
+        let Some(stacks) = &mut self.stacks else { return };
+        for tracked in &self.tracked {
+            let Some((start, tid)) = tracked.collector.classifier.running() else { continue };
+            let (pid, now) = (tracked.collector.pid, now_ns());
+            if stacks.wants(pid, start, now) {
+                let stack = tracked.collector.interpreter.stack(pid, tid).unwrap_or_default();
+                stacks.keep(pid, now, stack);
+            }
+        }
     }
 }
 
@@ -186,53 +221,54 @@ impl PauseSource for WatchSource {
         SourceKind::Watchpoint
     }
 
+    fn interval(&self) -> Duration {
+        let of = |open| self.budget.as_ref().map_or(INTERVAL, |b| Duration::from_secs_f64(b.interval(open)));
+        let own = match self.window {
+            Window::Open { .. } => of(true),
+            Window::Closing { .. } => CLOSING,
+            Window::Closed { .. } => return of(false),
+        };
+        self.stacks.as_ref().map_or(own, |s| s.interval().min(own))
+    }
+
     fn drain(&mut self, pauses: &mut Vec<Pause>) -> Result<()> {
-        let from = pauses.len();
         let before = now_ns();
-        let states: Vec<_> = self.collectors.iter().map(|c| c.collector.interpreter.read()).collect();
-        if before - self.scanned_ns > RESCAN_NS {
-            self.scanned_ns = before;
-            let _ = self.watches.cover(&self.process, &mut self.pending);
-        }
-        self.watches.drain(&mut self.pending);
+        let states: Vec<_> = self.tracked.iter().map(|t| t.collector.interpreter.read()).collect();
+        self.rings.drain(&mut self.pending);
         self.pending.sort_by_key(Record::time);
         let ready = self.pending.partition_point(|r| r.time() <= before);
-        let settled = ready == self.pending.len();
+        let settled = ready == self.pending.len() && matches!(self.window, Window::Open { .. });
         let records: Vec<Record> = self.pending.drain(..ready).collect();
         for record in &records {
             self.handle(record);
         }
-        let mut failed = None;
-        for (tracked, state) in self.collectors.iter_mut().zip(states) {
-            match state {
-                Ok(state) => {
-                    if tracked.collector.reconcile(&state, settled) {
-                        self.known = Instructions::default();
-                    }
-                }
-                Err(error) => {
-                    tracked.gone = true;
-                    if tracked.collector.pid == self.process.pid() {
-                        failed = Some(error);
-                    }
-                }
-            }
+        self.rescan(before);
+        let result = self.reconcile(states, settled);
+        self.look();
+        self.emit(pauses);
+        if result.is_ok() {
+            self.steer(before);
         }
-        for tracked in &mut self.collectors {
-            tracked.collector.pauses(self.trap_ns, pauses);
-        }
-        self.retire();
-        pauses[from..].sort_by_key(|p| p.start_ns);
-        failed.map_or(Ok(()), |e| Err(e.into()))
+        result
+    }
+
+    fn stacks_above(&mut self, limit: Duration) {
+        self.stacks = Some(Stacks::above(limit));
+    }
+
+    fn details(&mut self, details: &mut Vec<Detail>) {
+        details.append(&mut self.details);
     }
 
     fn coverage(&self) -> Coverage {
         let mut coverage = self.retired;
-        for tracked in &self.collectors {
+        for tracked in &self.tracked {
             tracked.collector.add_to(&mut coverage);
         }
-        coverage.wall_ns = now_ns() - self.start_ns;
-        coverage.open_ns = coverage.wall_ns;
+        let now = now_ns();
+        coverage.wall_ns = now - self.start_ns;
+        let since = if matches!(self.window, Window::Open { .. }) { now - self.opened_ns } else { 0 };
+        coverage.open_ns = self.open_ns + since;
         coverage
     }
 }

@@ -43,6 +43,10 @@ pub enum Kind {
     Generator,
     /// A NumPy array.
     NdArray,
+    /// The wrapper of `functools.lru_cache` with its ring of entries.
+    LruCache,
+    /// One such entry.
+    LruEntry,
 }
 
 impl Kind {
@@ -52,7 +56,7 @@ impl Kind {
             "type" => Self::Type,
             "list" => Self::List,
             "tuple" => Self::Tuple,
-            "dict" => Self::Dict,
+            "dict" | "frozendict" => Self::Dict,
             "collections.OrderedDict" => Self::OrderedDict,
             "set" | "frozenset" => Self::Set,
             "collections.deque" => Self::Deque,
@@ -67,6 +71,8 @@ impl Kind {
             "bytearray" => Self::ByteArray,
             "float" | "complex" | "NoneType" | "ellipsis" | "NotImplementedType" => Self::Leaf,
             "numpy.ndarray" => Self::NdArray,
+            "functools._lru_cache_wrapper" => Self::LruCache,
+            "functools._lru_list_elem" => Self::LruEntry,
             "int" if flags & tf::INT_SUBCLASS != 0 => Self::Int,
             _ => Self::Plain,
         }

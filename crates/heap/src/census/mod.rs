@@ -5,11 +5,11 @@ pub(crate) mod index;
 pub(crate) mod kind;
 pub(crate) mod pymalloc;
 pub(crate) mod sizes;
-mod statics;
+pub(crate) mod statics;
 pub(crate) mod types;
 
 use crate::anchor::Anchor;
-use crate::dict::word;
+use crate::dict::{Dict, word};
 use crate::image::Image;
 use glibc::{Chunk, Heaps, Region};
 use index::ObjectIndex;
@@ -30,12 +30,16 @@ pub struct Census {
     pub index: ObjectIndex,
     /// Arenas of the small object allocator.
     pub arenas: Vec<Arena>,
+    /// From where to where each arena goes, ascending.
+    pub(crate) taken: Vec<(u64, u64)>,
     /// Its figures.
     pub pools: PoolStats,
     /// Bytes of its blocks that hold objects.
     pub object_block_bytes: u64,
     /// The C library's heaps.
     pub heaps: Heaps,
+    /// The interpreter's table of interned strings, which holds them without being counted.
+    pub interned: Option<u32>,
 }
 
 /// Objects of one stretch of memory, in order of address.
@@ -59,9 +63,10 @@ impl Census {
         let finder = Finder { image, anchor, types: &types };
         let mut runs: Vec<Run> = arenas.par_iter().map(|a| finder.arena(a)).collect();
         runs.par_extend(heaps.regions.par_iter().map(|r| finder.region(r)));
-        runs.extend(statics::objects(image, &types, &finder));
-        let mut census = Self { types, arenas, heaps, ..Self::default() };
+        runs.extend(statics::objects(image, &types, &finder, &taken));
+        let mut census = Self { types, arenas, taken, heaps, ..Self::default() };
         census.gather(image, runs);
+        census.interned = census.find_interned(image, anchor);
         census
     }
 
@@ -93,6 +98,30 @@ impl Census {
             self.type_of = all.iter().map(|f| f.1).collect();
         }
         self.index = ObjectIndex::new(image, &self.address);
+    }
+
+    /// The largest dictionary whose first keys are strings that are their own values.
+    fn find_interned(&self, image: &Image, anchor: &Anchor) -> Option<u32> {
+        const SMALLEST: u64 = 64;
+        const LOOK: usize = 64;
+        let mut best: Option<(u64, u32)> = None;
+        for object in 0..self.len() as u32 {
+            if self.desc(object).is_none_or(|d| d.kind != kind::Kind::Dict) {
+                continue;
+            }
+            let at = self.address.get(object as usize).copied().unwrap_or(0);
+            let used = image.word(at + 16).unwrap_or(0);
+            if used < SMALLEST || best.is_some_and(|(most, _)| most >= used) {
+                continue;
+            }
+            let Some(dict) = Dict::read(image, anchor.layout, at) else { continue };
+            let items = dict.items(image).filter(|(_, value)| *value != 0).take(LOOK);
+            let same = items.map_while(|(key, value)| (key == value).then_some(())).count();
+            if same == LOOK {
+                best = Some((used, object));
+            }
+        }
+        best.map(|(_, object)| object)
     }
 
     /// Number of objects.
@@ -166,17 +195,16 @@ impl Finder<'_> {
             }
             let own = at + *offset as u64;
             let size = sizes::inline(self.image, self.anchor.layout, own, desc)?;
-            (size <= (bytes.len() - offset) as u64).then_some((*offset as u64, number))
+            sizes::consistent(self.image, self.anchor.layout, own, desc.kind).then_some(())?;
+            (size <= (bytes.len() - offset) as u64 + desc.slack).then_some((*offset as u64, number))
         })
     }
 
-    /// A reference count of something that lives.
+    /// A reference count of something that lives: 32 bits, counts that mean "forever" included. Above them lie
+    /// what overflowed, which is nothing, and in some versions flags.
     fn living(&self, count: u64) -> bool {
-        const MOST: u64 = 1 << 32;
-        if self.anchor.layout.immortal && (count as i32) < 0 {
-            return true;
-        }
-        count != 0 && count < MOST
+        let count = if self.anchor.layout.flagged_counts { count & 0x0000_ffff_ffff_ffff } else { count };
+        count != 0 && count < 1 << 32
     }
 }
 

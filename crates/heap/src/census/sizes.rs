@@ -5,30 +5,60 @@ use super::types::TypeDesc;
 use crate::dict::{Dict, KeyTable, word};
 use crate::image::Image;
 use crate::text;
-use m5_cpython::layout::objects::{Frames, Keys, Managed, ObjectLayout, type_fields as tf};
+use m5_cpython::layout::objects::{Frames, Managed, ObjectLayout, type_fields as tf};
 
 const ABSURD: u64 = 1 << 40;
 
 /// Bytes of the object itself from its address on; `None` where its fields make no sense.
 pub(crate) fn inline(image: &Image, layout: &ObjectLayout, at: u64, desc: &TypeDesc) -> Option<u64> {
+    let values = match layout.managed {
+        Managed::Inline if desc.flags & tf::INLINE_VALUES != 0 => inline_values(image, at, desc),
+        _ => 0,
+    };
+    Some(fields(image, layout, at, desc)? + values)
+}
+
+/// Whether the fields of a container agree with each other; a few words that look like an object rarely do.
+pub(crate) fn consistent(image: &Image, layout: &ObjectLayout, at: u64, kind: Kind) -> bool {
+    let word = |offset: u64| image.word(at + offset).unwrap_or(u64::MAX);
+    let held = |pointer: u64| image.locate(pointer).is_some();
+    match kind {
+        Kind::List => {
+            let (length, items, room) = (word(16), word(24), word(32));
+            length <= room && room < ABSURD && (room == 0 || held(items))
+        }
+        Kind::Dict | Kind::OrderedDict => held(word(32)),
+        Kind::Set => (word(32).wrapping_add(1)).is_power_of_two() && held(word(40)),
+        Kind::ByteArray => word(16) <= word(24) && word(24) < ABSURD && (word(32) == 0 || held(word(32))),
+        Kind::Str => text::shape(image, at).is_some_and(|s| {
+            let data = u64::from(layout.str_compact);
+            let kept = s.compact || held(word(data)) || s.length == 0;
+            matches!(s.width, 0 | 1 | 2 | 4)
+                && s.length < ABSURD
+                && kept
+                && (s.compact || !s.ascii || s.width == 1)
+        }),
+        _ => true,
+    }
+}
+
+/// The same without the values of attributes that 3.13 and later keep behind an instance: `sys.getsizeof`
+/// leaves them out.
+fn fields(image: &Image, layout: &ObjectLayout, at: u64, desc: &TypeDesc) -> Option<u64> {
     let size = match desc.kind {
-        Kind::Int => int(image, layout, at, desc)?,
+        Kind::Int => int(image, layout, at)?,
         Kind::Str => {
             let shape = text::shape(image, at)?;
-            string(layout, shape, desc)
+            string(layout, shape)
         }
         Kind::Type => {
             let heap = image.word(at + tf::FLAGS)? & tf::HEAP != 0;
             u64::from(if heap { layout.heap_type_size } else { layout.type_size })
         }
-        Kind::Frame | Kind::Generator if layout.keys == Keys::Logarithmic => desc.basic_size,
+        Kind::Frame | Kind::Generator if matches!(layout.frames, Frames::Interpreter(_)) => desc.basic_size,
         _ => generic(image, at, desc)?,
     };
-    let values = match layout.managed {
-        Managed::Inline if desc.flags & tf::INLINE_VALUES != 0 => inline_values(image, at, desc),
-        _ => 0,
-    };
-    (size < ABSURD).then_some(size + values)
+    (size < ABSURD).then_some(size)
 }
 
 /// Fields plus items.
@@ -43,15 +73,19 @@ fn generic(image: &Image, at: u64, desc: &TypeDesc) -> Option<u64> {
     Some(desc.basic_size + items * desc.item_size)
 }
 
-fn int(image: &Image, layout: &ObjectLayout, at: u64, desc: &TypeDesc) -> Option<u64> {
+fn int(image: &Image, layout: &ObjectLayout, at: u64) -> Option<u64> {
     let raw = image.word(at + 16)?;
-    let digits = if layout.int_tagged { (raw >> 3).max(1) } else { (raw as i64).unsigned_abs() };
-    (digits < ABSURD).then_some(desc.basic_size + digits * 4)
+    let digits = if layout.int_tagged { raw >> 3 } else { (raw as i64).unsigned_abs() };
+    let digits = digits.max(u64::from(layout.int_least_digits));
+    (digits < ABSURD).then_some(INT_HEAD + digits * 4)
 }
 
-fn string(layout: &ObjectLayout, shape: text::StrShape, desc: &TypeDesc) -> u64 {
+/// Bytes before the digits of an int.
+const INT_HEAD: u64 = 24;
+
+fn string(layout: &ObjectLayout, shape: text::StrShape) -> u64 {
     if !shape.compact {
-        return desc.basic_size;
+        return u64::from(layout.str_compact) + 8;
     }
     let head = u64::from(if shape.ascii { layout.str_ascii } else { layout.str_compact });
     head + (shape.length.min(ABSURD) + 1) * shape.width.max(1)
@@ -65,7 +99,12 @@ fn inline_values(image: &Image, at: u64, desc: &TypeDesc) -> u64 {
 
 /// What `sys.getsizeof` says.
 pub(crate) fn shallow(image: &Image, layout: &ObjectLayout, at: u64, desc: &TypeDesc) -> u64 {
-    let own = inline(image, layout, at, desc).unwrap_or(desc.basic_size);
+    let own = match desc.kind {
+        Kind::Frame => frame(image, layout, at, desc),
+        Kind::Code => generic(image, at, desc).map(|size| size.next_multiple_of(8)),
+        _ => fields(image, layout, at, desc),
+    };
+    let own = own.unwrap_or(desc.basic_size);
     own + outside(image, layout, at, desc).unwrap_or(0) + before(image, layout, at, desc)
 }
 
@@ -87,7 +126,8 @@ fn outside(image: &Image, layout: &ObjectLayout, at: u64, desc: &TypeDesc) -> Op
         }
         Kind::Str => {
             let shape = text::shape(image, at)?;
-            if shape.compact { 0 } else { (shape.length.min(ABSURD) + 1) * shape.width }
+            let text = if shape.compact { 0 } else { (shape.length.min(ABSURD) + 1) * shape.width };
+            text + encoded(image, layout, at, shape)
         }
         Kind::Type => {
             let heap = image.word(at + tf::FLAGS)? & tf::HEAP != 0;
@@ -102,32 +142,62 @@ fn outside(image: &Image, layout: &ObjectLayout, at: u64, desc: &TypeDesc) -> Op
         }
         Kind::Generator => generator(image, layout, at)?,
         Kind::NdArray => array(image, at)?,
+        Kind::Code => match layout.code_cell2arg {
+            Some(offset) if image.word(at + u64::from(offset))? != 0 => {
+                image.word(image.word(at + 88)? + 16)?.min(1 << 16) * 8
+            }
+            _ => 0,
+        },
         _ => 0,
     })
+}
+
+/// A copy in UTF-8 beside the text.
+fn encoded(image: &Image, layout: &ObjectLayout, at: u64, shape: text::StrShape) -> u64 {
+    let field = |offset: u16| image.word(at + u64::from(offset)).unwrap_or(0);
+    let (length, copy) = (field(layout.str_ascii), field(layout.str_ascii + 8));
+    let own = copy != 0 && (shape.compact || copy != field(layout.str_compact));
+    if shape.ascii || !own { 0 } else { length.min(ABSURD) + 1 }
 }
 
 fn dictionary(image: &Image, layout: &ObjectLayout, at: u64, desc: &TypeDesc) -> Option<u64> {
     let dict = Dict::read(image, layout, at)?;
     let own = if dict.keys.references == 1 { dict.keys.bytes } else { 0 };
-    let values =
-        if dict.values.is_some() && !dict.embedded { (dict.keys.count + dict.keys.usable) * 8 } else { 0 };
+    let values = if dict.values.is_some() { (dict.keys.count + dict.keys.usable) * 8 } else { 0 };
     let order = if desc.kind == Kind::OrderedDict {
         /// A node: key, hash, two links.
         const NODE: u64 = 32;
-        image.word(at + 56)?.min(ABSURD) * 8 + dict.used.min(ABSURD) * NODE
+        let fast = if image.word(at + 48)? == 0 { 0 } else { dict.keys.slots.min(ABSURD) * 8 };
+        fast + dict.used.min(ABSURD) * NODE
     } else {
         0
     };
     Some(own + values + order)
 }
 
+/// Up to 3.10: as many slots as the code needs, one of which the struct has; the block may hold more.
+fn frame(image: &Image, layout: &ObjectLayout, at: u64, desc: &TypeDesc) -> Option<u64> {
+    if let Frames::Interpreter(f) = layout.frames {
+        let code = image.word(image.word(at + u64::from(f.object_frame))? + u64::from(f.code))? & !7;
+        return Some(desc.basic_size + slots(image, code, f.code_locals, f.code_stack)? * 8);
+    }
+    let code = image.word(at + 32)?;
+    let tuple = |offset: u64| image.word(image.word(code + offset)? + 16);
+    let named = slots(image, code, 28, 32)? + tuple(80)?.min(1 << 20) + tuple(88)?.min(1 << 20);
+    Some(desc.basic_size + named.saturating_sub(1) * 8)
+}
+
+/// Local variables and depth of the stack of a code object.
+fn slots(image: &Image, code: u64, locals: u16, stack: u16) -> Option<u64> {
+    let count = |offset: u16| image.half(code + u64::from(offset)).map(u64::from);
+    Some((count(locals)? + count(stack)?).min(1 << 20))
+}
+
 /// Room for the local variables and the stack.
 fn generator(image: &Image, layout: &ObjectLayout, at: u64) -> Option<u64> {
     let Frames::Interpreter(f) = layout.frames else { return Some(0) };
     let code = image.word(at + u64::from(f.generator_frame) + u64::from(f.code))?;
-    let (locals, stack) =
-        (image.half(code + u64::from(f.code_locals))?, image.half(code + u64::from(f.code_stack))?);
-    Some((u64::from(locals) + u64::from(stack)).min(1 << 20) * 8)
+    Some(slots(image, code, f.code_locals, f.code_stack)? * 8)
 }
 
 /// Dimensions, strides and, where they are its own, data.
@@ -147,9 +217,9 @@ pub(crate) fn array_bytes(image: &Image, at: u64) -> Option<u64> {
     let dimensions = image.half(at + 24)?.min(64);
     let shape = image.word(at + 32)?;
     let dtype = image.word(at + 56)?;
-    // `elsize` is an int at 32 up to NumPy 1, a word at 40 from NumPy 2 on.
-    let small = u64::from(image.half(dtype + 32)?);
-    let item = if small != 0 { small } else { image.word(dtype + 40)? };
+    // Up to NumPy 1 size and alignment are ints at 32 and 36; from NumPy 2 on flags lie there and the size at 40.
+    let first = image.half(dtype + 36)? != 0;
+    let item = if first { u64::from(image.half(dtype + 32)?) } else { image.word(dtype + 40)? };
     let mut bytes = item;
     for i in 0..u64::from(dimensions) {
         bytes = bytes.checked_mul(image.word(shape + i * 8)?)?;

@@ -33,8 +33,10 @@ pub struct TypeDesc {
     pub weaklist_offset: i64,
     /// Whether the fields come from the interpreter or a Python class, not from an unknown extension.
     pub exact: bool,
-    /// `tp_base`.
-    pub base: u64,
+    /// Bytes by which an instance may be smaller than the type says.
+    pub slack: u64,
+    /// Offsets of fields that point to objects without holding them.
+    pub borrowed: &'static [u64],
 }
 
 impl TypeDesc {
@@ -115,7 +117,7 @@ impl TypeTable {
     }
 
     fn describe(image: &Image, anchor: &Anchor, addresses: &[u64]) -> Self {
-        let mut table = Self { cache: vec![(0, 0); CACHE], ..Self::default() };
+        let mut table = Self { cache: vec![(u64::MAX, 0); CACHE], ..Self::default() };
         for (number, address) in addresses.iter().enumerate() {
             table.by_address.insert(*address, number as u32);
             if let Some(entry) = table.cache.get_mut(slot(*address)) {
@@ -150,11 +152,11 @@ fn desc(image: &Image, anchor: &Anchor, address: u64) -> TypeDesc {
     let flags = word(tf::FLAGS);
     let (kind, covered, exact) = kind_of(image, anchor, address);
     let layout = anchor.layout;
+    let name = qualified(image, anchor, address, flags);
     let head = if flags & tf::GC != 0 { 16 } else { 0 };
     let pre = if flags & layout.preheader != 0 { 16 } else { 0 };
     TypeDesc {
         address,
-        name: qualified(image, anchor, address, flags),
         kind,
         flags,
         basic_size: word(tf::BASIC_SIZE),
@@ -164,7 +166,9 @@ fn desc(image: &Image, anchor: &Anchor, address: u64) -> TypeDesc {
         dict_offset: word(tf::DICT_OFFSET) as i64,
         weaklist_offset: word(tf::WEAKLIST_OFFSET) as i64,
         exact,
-        base: word(tf::BASE),
+        slack: if matches!(name.as_str(), "datetime.time" | "datetime.datetime") { 8 } else { 0 },
+        borrowed: borrowed(&name),
+        name,
     }
 }
 
@@ -182,7 +186,8 @@ fn kind_of(image: &Image, anchor: &Anchor, address: u64) -> (Kind, u64, bool) {
         if of_c {
             let kind = Kind::by_name(&spelled, flags);
             if kind != Kind::Plain {
-                return (kind, image.word(at + tf::BASIC_SIZE).unwrap_or(16), exact);
+                let covered = image.word(at + tf::BASIC_SIZE).unwrap_or(16);
+                return (kind, if kind == Kind::ByteArray { covered.min(56) } else { covered }, exact);
             }
             exact &= anchor.owns(image, at) || spelled == "object";
         }
@@ -212,5 +217,13 @@ fn qualified(image: &Image, anchor: &Anchor, address: u64, flags: u64) -> String
         Some(module) => format!("{module}.{qualname}"),
         None if spelled.contains('.') => spelled,
         None => qualname,
+    }
+}
+
+/// Links and caches of known structs that raise no reference count.
+fn borrowed(name: &str) -> &'static [u64] {
+    match name {
+        "_contextvars.ContextVar" | "ContextVar" => &[32],
+        _ => &[],
     }
 }

@@ -1,6 +1,7 @@
 //! Moving averages: simple, exponential, weighted.
 
-use super::tail::Tail;
+use super::sum::Sum;
+use super::tail::{Hole, Tail};
 use super::{NONE, Output, one};
 
 /// Simple moving average: add the new value, read, subtract the oldest.
@@ -86,44 +87,55 @@ impl Ema {
 #[derive(Clone)]
 pub(super) struct Wma {
     tail: Tail,
+    hole: Hole,
     divider: f64,
     /// The value that leaves the window when the newest comes.
     leaving: f64,
     /// Sum of the window and its weighted sum for the next step, before and after the newest value.
-    before: [f64; 2],
-    after: [f64; 2],
+    before: [Sum; 2],
+    after: [Sum; 2],
 }
 
 impl Wma {
     pub(super) fn new(period: usize) -> Self {
         let divider = (period * (period + 1) / 2) as f64;
-        Self { tail: Tail::new(period), divider, leaving: 0.0, before: [0.0; 2], after: [0.0; 2] }
+        let sums = [Sum::default(); 2];
+        Self {
+            tail: Tail::new(period),
+            hole: Hole::default(),
+            divider,
+            leaving: 0.0,
+            before: sums,
+            after: sums,
+        }
     }
 
     #[inline]
     pub(super) fn push(&mut self, x: f64) -> Output {
-        if self.tail.rebuild_due() && self.after[1].is_finite() {
-            let weighted = self.tail.staying().enumerate().map(|(i, v)| v * (i + 1) as f64).sum();
-            self.after = [self.tail.oldest() + self.tail.staying().sum::<f64>(), weighted];
-        }
         self.before = self.after;
         self.leaving = if self.tail.full() { self.tail.oldest() } else { 0.0 };
+        self.hole.advance(self.tail.count);
         self.tail.advance();
         self.replace(x)
     }
 
     #[inline]
     pub(super) fn replace(&mut self, x: f64) -> Output {
+        let hole = self.hole.mark(!x.is_finite(), self.tail.count, self.tail.period() as u64);
+        let x = if x.is_finite() { x } else { 0.0 };
         self.tail.set(x);
         let [mut plain, mut weighted] = self.before;
-        plain += x;
-        plain -= self.leaving;
+        plain.add(x);
+        plain.add(-self.leaving);
         if !self.tail.full() {
-            self.after = [plain, weighted + x * self.tail.count as f64];
+            weighted.add_product::<false>(x, self.tail.count as f64, 1.0);
+            self.after = [plain, weighted];
             return NONE;
         }
-        weighted += x * self.tail.period() as f64;
-        self.after = [plain, weighted - plain];
-        one(weighted / self.divider)
+        weighted.add_product::<false>(x, self.tail.period() as f64, 1.0);
+        let result = weighted.get() / self.divider;
+        weighted.subtract(plain);
+        self.after = [plain, weighted];
+        if hole { NONE } else { one(result) }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! The newest value stays outside the queue until the next one comes, so that it can be replaced.
 
+use super::tail::Hole;
 use super::{NONE, Output, one};
 
 /// Rolling minimum of `sign * x`, given back times `sign`: -1 makes it a maximum.
@@ -16,21 +17,27 @@ pub(super) struct Extreme {
     /// Values in the queue or dropped from it; the newest is number `count`.
     count: u64,
     newest: f64,
-    /// Number of the last NaN before the newest value, 0 for none.
-    last_nan: u64,
+    hole: Hole,
 }
 
 impl Extreme {
     pub(super) fn new(period: usize, sign: f64) -> Self {
         let queue = vec![(0, 0.0); period].into_boxed_slice();
-        Self { period: period as u64, sign, queue, head: 0, len: 0, count: 0, newest: 0.0, last_nan: 0 }
+        Self {
+            period: period as u64,
+            sign,
+            queue,
+            head: 0,
+            len: 0,
+            count: 0,
+            newest: 0.0,
+            hole: Hole::default(),
+        }
     }
 
     #[inline]
     pub(super) fn push(&mut self, x: f64) -> Output {
-        if self.count > 0 {
-            self.settle();
-        }
+        self.settle();
         self.count += 1;
         // What is older than the window leaves; the newest itself is one of its values.
         while self.len > 0 && self.queue[self.head].0 + self.period <= self.count {
@@ -43,11 +50,9 @@ impl Extreme {
     #[inline]
     pub(super) fn replace(&mut self, x: f64) -> Output {
         self.newest = x * self.sign;
-        if self.count < self.period {
+        let hole = self.hole.mark(x.is_nan(), self.count, self.period);
+        if self.count < self.period || hole {
             return NONE;
-        }
-        if self.newest.is_nan() || (self.last_nan > 0 && self.last_nan + self.period > self.count) {
-            return one(f64::NAN);
         }
         let best = if self.len > 0 { self.queue[self.head].1.min(self.newest) } else { self.newest };
         one(best * self.sign)
@@ -61,8 +66,8 @@ impl Extreme {
     /// Takes the newest value into the queue.
     #[inline]
     fn settle(&mut self) {
-        if self.newest.is_nan() {
-            self.last_nan = self.count;
+        self.hole.advance(self.count);
+        if self.newest.is_nan() || self.count == 0 {
             return;
         }
         while self.len > 0 && self.queue[self.wrap(self.head + self.len - 1)].1 >= self.newest {

@@ -1,5 +1,5 @@
-//! Indicators in O(1) a value, each with the arithmetic of TA-Lib in TA-Lib's order, so that the results are the
-//! same to the last bits, and sums of exactly representable prices stay exact.
+//! Indicators in O(1) a value, as TA-Lib defines them: the same warm-up, and results equal to 1e-9 and better, most
+//! to the last bits. Sums of exactly representable prices stay exact.
 //!
 //! Each keeps the state before the newest value beside the state after it: replacing the newest value (an open
 //! candle that a tick changes) costs the same as appending one.
@@ -9,10 +9,11 @@ mod extreme;
 mod kind;
 mod momentum;
 mod spread;
+mod sum;
 mod tail;
 mod vwap;
 
-pub(crate) use kind::{Indicator, Nan, Spec};
+pub(crate) use kind::{Indicator, Nan, Spec, run};
 
 /// Up to four numbers of one candle, in the order that the indicator asks for.
 pub(crate) type Input = [f64; 4];
@@ -22,9 +23,6 @@ pub(crate) type Output = [f64; 3];
 
 /// No result yet.
 pub(crate) const NONE: Output = [f64::NAN; 3];
-
-/// TA-Lib's smallest variance and smallest sum of moves that count as more than nothing.
-pub(crate) const EPSILON: f64 = 1e-14;
 
 /// One result.
 #[inline]

@@ -1,85 +1,94 @@
 //! Rolling standard deviation and Bollinger bands, from running sums of values and of squares.
+//!
+//! The sums carry their rounding error, so that a small deviation of a large price is right to the last digits.
 
-use super::tail::Tail;
-use super::{EPSILON, NONE, Output, one};
+use super::sum::Sum;
+use super::tail::{Hole, Tail};
+use super::{NONE, Output, one};
 
-/// Rolling mean and standard deviation.
+/// Rolling mean and standard deviation. `FMA` where it runs in a loop that is compiled for fused multiplication.
 #[derive(Clone)]
-pub(super) struct Std {
+pub(super) struct Std<const FMA: bool> {
     tail: Tail,
+    hole: Hole,
     ddof: f64,
-    before: [f64; 2],
-    after: [f64; 2],
+    before: [Sum; 2],
+    after: [Sum; 2],
 }
 
-impl Std {
+impl<const FMA: bool> Std<FMA> {
     pub(super) fn new(period: usize, ddof: usize) -> Self {
-        Self { tail: Tail::new(period), ddof: ddof as f64, before: [0.0; 2], after: [0.0; 2] }
+        Self {
+            tail: Tail::new(period),
+            hole: Hole::default(),
+            ddof: ddof as f64,
+            before: [Sum::default(); 2],
+            after: [Sum::default(); 2],
+        }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn push(&mut self, x: f64) -> Output {
         self.advance();
         self.replace(x)
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn replace(&mut self, x: f64) -> Output {
         self.moments(x).map_or(NONE, |(_, deviation)| one(deviation))
     }
 
-    #[inline]
+    #[inline(always)]
     fn advance(&mut self) {
-        if self.tail.rebuild_due() && self.after[1].is_finite() {
-            self.after = [self.tail.staying().sum(), self.tail.staying().map(|v| v * v).sum()];
-        }
         self.before = self.after;
+        self.hole.advance(self.tail.count);
         self.tail.advance();
     }
 
     /// Mean and deviation with `x` as the newest value.
-    #[inline]
+    #[inline(always)]
     fn moments(&mut self, x: f64) -> Option<(f64, f64)> {
+        let hole = self.hole.mark(!x.is_finite(), self.tail.count, self.tail.period() as u64);
+        let x = if x.is_finite() { x } else { 0.0 };
         self.tail.set(x);
-        let [sum, squares] = [self.before[0] + x, self.before[1] + x * x];
+        let [mut sum, mut squares] = self.before;
+        sum.add(x);
+        squares.add_product::<FMA>(x, x, 1.0);
         if !self.tail.full() {
             self.after = [sum, squares];
             return None;
         }
         let n = self.tail.period() as f64;
+        let mean = sum.get() / n;
+        let variance = sum.scatter::<FMA>(squares, n) / (n * (n - self.ddof));
         let oldest = self.tail.oldest();
-        self.after = [sum - oldest, squares - oldest * oldest];
-        let mean = sum / n;
-        let mut variance = squares / n - mean * mean;
-        if self.ddof > 0.0 {
-            variance *= n / (n - self.ddof);
-        }
-        // Written so that NaN gives NaN, as in TA-Lib.
-        let deviation = if variance < EPSILON { 0.0 } else { variance.sqrt() };
-        Some((mean, deviation))
+        sum.add(-oldest);
+        squares.add_product::<FMA>(oldest, oldest, -1.0);
+        self.after = [sum, squares];
+        (!hole).then(|| (mean, variance.max(0.0).sqrt()))
     }
 }
 
 /// Bollinger bands: mean and `up`/`down` deviations around it.
 #[derive(Clone)]
-pub(super) struct Bollinger {
-    std: Std,
+pub(super) struct Bollinger<const FMA: bool> {
+    std: Std<FMA>,
     up: f64,
     down: f64,
 }
 
-impl Bollinger {
+impl<const FMA: bool> Bollinger<FMA> {
     pub(super) fn new(period: usize, up: f64, down: f64) -> Self {
         Self { std: Std::new(period, 0), up, down }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn push(&mut self, x: f64) -> Output {
         self.std.advance();
         self.replace(x)
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn replace(&mut self, x: f64) -> Output {
         self.std.moments(x).map_or(NONE, |(mean, d)| [mean + d * self.up, mean, mean - d * self.down])
     }

@@ -66,3 +66,28 @@ impl Tail {
         true
     }
 }
+
+/// Where in the window a value is that has no number: the result is NaN as long as it is there.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Hole {
+    /// Number of the last such value before the newest, 0 for none.
+    before: u64,
+    newest: bool,
+}
+
+impl Hole {
+    /// The newest value becomes the one before; it was number `count`.
+    #[inline]
+    pub(super) fn advance(&mut self, count: u64) {
+        if self.newest {
+            (self.before, self.newest) = (count, false);
+        }
+    }
+
+    /// Says whether the newest value, number `count`, has no number, and gives whether one in the window has none.
+    #[inline]
+    pub(super) fn mark(&mut self, newest: bool, count: u64, period: u64) -> bool {
+        self.newest = newest;
+        newest || (self.before > 0 && self.before + period > count)
+    }
+}

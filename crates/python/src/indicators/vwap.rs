@@ -3,29 +3,8 @@
 //! The definition is the sum of price × volume over the sum of volume in the window. A plain running sum would
 //! keep the rounding error of a huge trade long after it left, so both sums carry their error term along.
 
+use super::sum::Sum;
 use super::{NONE, Output, one};
-
-/// A sum that knows its rounding error. Exact sums are exact, with an error of zero.
-#[derive(Clone, Copy, Default)]
-struct Sum {
-    high: f64,
-    error: f64,
-}
-
-impl Sum {
-    #[inline]
-    fn add(&mut self, x: f64) {
-        let total = self.high + x;
-        let back = total - self.high;
-        self.error += (self.high - (total - back)) + (x - back);
-        self.high = total;
-    }
-
-    #[inline]
-    fn get(self) -> f64 {
-        self.high + self.error
-    }
-}
 
 #[derive(Clone, Copy, Default)]
 struct State {

@@ -33,15 +33,21 @@ pub fn schema(bytes: &[u8]) -> Result<String, ReadError> {
     head.schema.ok_or_else(|| ReadError::Malformed("it names no schema".to_owned()))
 }
 
+/// Whether a document names this schema.
+pub(super) fn expect_schema(bytes: &[u8], reads: &'static str) -> Result<(), ReadError> {
+    let found = schema(bytes)?;
+    if found == reads {
+        return Ok(());
+    }
+    Err(ReadError::Schema { found: found.chars().take(60).collect(), reads })
+}
+
 /// Reads an `m5.runs/1`.
 ///
 /// # Errors
 /// [`ReadError`].
 pub fn read_runs(bytes: &[u8]) -> Result<Runs, ReadError> {
-    let found = schema(bytes)?;
-    if found != RUNS_SCHEMA {
-        return Err(ReadError::Schema { found: found.chars().take(60).collect(), reads: RUNS_SCHEMA });
-    }
+    expect_schema(bytes, RUNS_SCHEMA)?;
     let runs: Runs = serde_json::from_slice(bytes).map_err(|e| ReadError::Malformed(e.to_string()))?;
     if runs.runs.is_empty() {
         return Err(ReadError::Malformed("it records no run".to_owned()));
@@ -54,12 +60,9 @@ pub fn read_runs(bytes: &[u8]) -> Result<Runs, ReadError> {
 /// # Errors
 /// [`ReadError`].
 pub fn read_baseline(bytes: &[u8]) -> Result<Baseline, ReadError> {
-    let malformed = |e: serde_json::Error| ReadError::Malformed(e.to_string());
-    let found = schema(bytes)?;
-    if found != BASELINE_SCHEMA {
-        return Err(ReadError::Schema { found: found.chars().take(60).collect(), reads: BASELINE_SCHEMA });
-    }
-    let mut baseline: Baseline = serde_json::from_slice(bytes).map_err(malformed)?;
+    expect_schema(bytes, BASELINE_SCHEMA)?;
+    let mut baseline: Baseline =
+        serde_json::from_slice(bytes).map_err(|e| ReadError::Malformed(e.to_string()))?;
     baseline.comparison = None;
     if baseline.processes.is_empty() {
         return Err(ReadError::Malformed("it records no process".to_owned()));

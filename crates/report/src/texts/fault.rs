@@ -49,6 +49,10 @@ catalogue! {
         FormatUnknown: "this command has no such format; it has: {}", "该命令不支持此格式；可用格式：{}";
         Spawn: "cannot start {}: {}", "无法启动 {}：{}";
         SpawnRemedy: "check that the command exists and may be executed", "请检查该命令是否存在且可执行";
+        TwoFiles: "give two snapshot files (m5 diff BEFORE AFTER), or a process (m5 diff -p PID)", "请给出两个快照文件（m5 diff 之前 之后），或一个进程（m5 diff -p PID）";
+        Refused: "the memory of PID {} was not captured: {}", "未采集 PID {} 的内存：{}";
+        RefusedRemedy: "the target was left as it was; try `--method freeze` (stops it for the copy, see --max-pause) or `--method live` (stops nothing, less exact)",
+            "目标未受影响；可改用 `--method freeze`（复制期间暂停，见 --max-pause）或 `--method live`（不暂停，精度较低）";
         EndedEarly: "the target ended before anything could be measured", "目标在测量开始前已退出";
         EndedEarlyRemedy: "give the PID of a process that keeps running", "请给出持续运行的进程 PID";
     }

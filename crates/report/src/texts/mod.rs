@@ -44,14 +44,20 @@ macro_rules! subjects {
 subjects! {
     alarm::Alarm;
     baseline::Record;
+    collector::Gc;
     compare::Compare;
     fault::Fault;
     fleet::Fleet;
+    heap::Heap;
     list::List;
     objectives::Goal;
     process::Snapshot;
     runs::Bench;
     say::Say;
+    serve::Serve;
+    watch::Watch;
+    tune_fault::TuneFault;
+    stress::Soak;
 }
 
 #[cfg(test)]

@@ -44,6 +44,22 @@ const FUNCTION_312: &[Field] = &[
     (112, "__annotations__"),
     (120, "__type_params__"),
 ];
+const FUNCTION_314: &[Field] = &[
+    (16, "__globals__"),
+    (24, "__builtins__"),
+    (32, "__name__"),
+    (40, "__qualname__"),
+    (48, "__code__"),
+    (56, "__defaults__"),
+    (64, "__kwdefaults__"),
+    (72, "__closure__"),
+    (80, "__doc__"),
+    (88, "__dict__"),
+    (104, "__module__"),
+    (112, "__annotations__"),
+    (120, "__annotate__"),
+    (128, "__type_params__"),
+];
 const CODE_38: &[Field] = &[
     (48, "co_code"),
     (56, "co_consts"),
@@ -97,6 +113,8 @@ const HEAP_TYPE_310: &[Field] =
     &[(848, "__name__"), (856, "__slots__"), (864, "__qualname__"), (880, "ht_module")];
 const HEAP_TYPE_312: &[Field] =
     &[(856, "__name__"), (864, "__slots__"), (872, "__qualname__"), (888, "ht_module")];
+const HEAP_TYPE_315: &[Field] =
+    &[(864, "__name__"), (872, "__slots__"), (880, "__qualname__"), (896, "ht_module")];
 
 const FRAME_311: FrameFields = FrameFields {
     current: 56,
@@ -110,6 +128,7 @@ const FRAME_311: FrameFields = FrameFields {
     object_frame: 24,
     object_inline: 48,
     generator_state: 75,
+    generator_over: 1,
     generator_frame: 80,
     code_names: 96,
     code_locals: 76,
@@ -127,10 +146,15 @@ const FRAME_312: FrameFields = FrameFields {
     ..FRAME_311
 };
 const FRAME_313: FrameFields = FrameFields { current: 72, through: None, object_inline: 64, ..FRAME_312 };
+const FRAME_314: FrameFields =
+    FrameFields { top_is_pointer: true, locals: 80, object_inline: 72, ..FRAME_313 };
+const FRAME_315: FrameFields = FrameFields { generator_over: 5, ..FRAME_314 };
 
 const V38: ObjectLayout = ObjectLayout {
     minor: 8,
     immortal: false,
+    flagged_counts: false,
+    tuple_items: 24,
     preheader: 0,
     static_types_have_head: false,
     managed: Managed::None,
@@ -139,6 +163,7 @@ const V38: ObjectLayout = ObjectLayout {
     str_ascii: 48,
     str_compact: 72,
     int_tagged: false,
+    int_least_digits: 0,
     type_size: 416,
     heap_type_size: 880,
     heap_type: HEAP_TYPE_38,
@@ -146,6 +171,7 @@ const V38: ObjectLayout = ObjectLayout {
     cached_keys: 872,
     function: FUNCTION_38,
     code: CODE_38,
+    code_cell2arg: Some(96),
     code_file: 104,
     code_name: 112,
     code_line: 40,
@@ -153,6 +179,7 @@ const V38: ObjectLayout = ObjectLayout {
     sysdict: 72,
     builtins: 80,
     threads: 8,
+    thread_next: 8,
     native_thread: None,
     thread_dict: 152,
     data_stack: None,
@@ -187,11 +214,14 @@ const V310: ObjectLayout = ObjectLayout {
 const V311: ObjectLayout = ObjectLayout {
     minor: 11,
     preheader: 1 << 4,
+    static_types_have_head: true,
+    int_least_digits: 1,
     managed: Managed::ValuesAndDict,
     keys: Keys::Logarithmic,
     frames: Frames::Interpreter(FRAME_311),
     heap_type_size: 904,
     code: CODE_311,
+    code_cell2arg: None,
     code_file: 112,
     code_name: 128,
     code_line: 72,
@@ -208,7 +238,6 @@ const V312: ObjectLayout = ObjectLayout {
     minor: 12,
     immortal: true,
     preheader: 1 << 3 | 1 << 4,
-    static_types_have_head: true,
     managed: Managed::Tagged,
     frames: Frames::Interpreter(FRAME_312),
     str_ascii: 40,
@@ -234,6 +263,7 @@ const V312: ObjectLayout = ObjectLayout {
 };
 const V313: ObjectLayout = ObjectLayout {
     minor: 13,
+    static_types_have_head: false,
     managed: Managed::Inline,
     frames: Frames::Interpreter(FRAME_313),
     heap_type_size: 928,
@@ -248,5 +278,37 @@ const V313: ObjectLayout = ObjectLayout {
     ..V312
 };
 
+const V314: ObjectLayout = ObjectLayout {
+    minor: 14,
+    flagged_counts: true,
+    tuple_items: 32,
+    frames: Frames::Interpreter(FRAME_314),
+    heap_type_size: 936,
+    function: FUNCTION_314,
+    modules: 7688,
+    sysdict: 7672,
+    builtins: 7680,
+    arenas: Arenas::Behind(10_904, 512),
+    ..V313
+};
+const V315: ObjectLayout = ObjectLayout {
+    minor: 15,
+    frames: Frames::Interpreter(FRAME_315),
+    type_size: 424,
+    heap_type_size: 944,
+    heap_type: HEAP_TYPE_315,
+    qualname: 880,
+    cached_keys: 888,
+    modules: 7592,
+    sysdict: 7576,
+    builtins: 7584,
+    threads: 7336,
+    native_thread: Some(184),
+    thread_dict: 152,
+    data_stack: Some(256),
+    arenas: Arenas::Behind(10_880, 512),
+    ..V314
+};
+
 /// Every version that m5 knows.
-pub const OBJECTS: &[ObjectLayout] = &[V38, V39, V310, V311, V312, V313];
+pub const OBJECTS: &[ObjectLayout] = &[V38, V39, V310, V311, V312, V313, V314, V315];

@@ -1,0 +1,101 @@
+"""The reference engine, naive and optimised, side by side on the same ticks.
+
+    python bench/engine/run.py            a few minutes
+    python bench/engine/run.py --long     live runs of 30 minutes each
+
+Modes alternate, so that what else the machine does falls on both. Trust the
+ratios. Latency and processor time are those of the virtual clock (`offline`),
+memory and growth those of live runs over WebSockets, with the exchange in a
+process of its own. Three and a half minutes of ticks go by before anything is measured,
+so that what fills up is full.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import sys
+
+import measure
+import table
+from measure import Load, Values
+
+LOADS = {50: Load(50, 1000.0, 5), 500: Load(500, 1000.0, 10)}
+MODES = {"naive": [], "optimised": ["--optimized"]}
+PARTS = ("ticks", "book", "candles", "orders", "gc")
+
+
+def interleave(one, repeats: int) -> dict[str, list[Values]]:
+    """`one(words)` for each mode in turn, `repeats` times."""
+    out: dict[str, list[Values]] = {mode: [] for mode in MODES}
+    for _ in range(repeats):
+        for mode, words in MODES.items():
+            out[mode].append(one(words))
+    return out
+
+
+def agree(runs: list[Values]) -> str:
+    """The one hash of the orders; an exit if there are two."""
+    hashes = {run["orders"] for run in runs}
+    if len(hashes) != 1:
+        raise SystemExit(f"the orders differ between runs: {sorted(hashes)}")
+    return hashes.pop()
+
+
+def ablate(load: Load, seconds: float) -> dict[str, Values]:
+    """Each optimisation alone, then all but each."""
+    sets: dict[str, list[str]] = {"naive": []}
+    sets.update({f"only {part}": ["--optimize", part] for part in PARTS})
+    sets.update({f"all but {part}": ["--without", part] for part in PARTS})
+    sets["all"] = ["--optimized"]
+    runs = {name: measure.offline(load, seconds, words) for name, words in sets.items()}
+    agree(list(runs.values()))
+    return runs
+
+
+def main() -> int:
+    """Measures, prints, and writes out/bench/engine.json."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--long", action="store_true", help="live runs of 30 minutes, more repeats")
+    parser.add_argument("--symbols", type=int, choices=LOADS, action="append")
+    parser.add_argument("--live", type=float, metavar="SECONDS", help="length of a live run")
+    parser.add_argument("--offline", type=float, metavar="SECONDS", default=60.0, help="event time")
+    parser.add_argument("--repeats", type=int)
+    parser.add_argument("--m5mem", action="store_true", help="the optimised engine over the package m5mem")
+    parser.add_argument("--no-ablation", action="store_true")
+    args = parser.parse_args()
+    if args.m5mem:
+        MODES["optimised"] = ["--m5mem"]
+    seconds = args.live or (1800.0 if args.long else 60.0)
+    usual = {50: 3, 500: 1} if not args.long else {50: 5, 500: 3}
+    print(f"CPython {platform.python_version()}, {platform.machine()}; live {seconds:g} s, "
+          f"offline {args.offline:g} s of event time", flush=True)  # fmt: skip
+    document: Values = {"python": platform.python_version(), "loads": {}}
+    for symbols in args.symbols or LOADS:
+        load = LOADS[symbols]
+        name = f"{symbols} symbols, {load.rate:g} ticks/s"
+        virtual = interleave(
+            lambda w, load=load: measure.offline(load, args.offline, w), args.repeats or usual[symbols]
+        )
+        digest = agree(virtual["naive"] + virtual["optimised"])
+        print("\n".join(table.compare(f"{name}, virtual clock", table.OFFLINE, *virtual.values())))
+        print(f"orders: one SHA-256 in all runs, {digest[:16]}…", flush=True)
+        real = interleave(lambda w, load=load: measure.live(load, seconds, w), 1)
+        agree(real["naive"] + real["optimised"])
+        print("\n".join(table.compare(f"{name}, live", table.LIVE, *real.values())), flush=True)
+        document["loads"][symbols] = {"offline": virtual, "live": real}
+        # At 500 symbols each pandas variant takes minutes.
+        if not args.no_ablation and (symbols == 50 or args.long):
+            runs = ablate(load, args.offline)
+            print("\n".join(table.ablation(f"{name}, ablation, virtual clock", runs)), flush=True)
+            document["loads"][symbols]["ablation"] = runs
+    measure.OUT.mkdir(parents=True, exist_ok=True)
+    path = measure.OUT / "engine.json"
+    path.write_text(json.dumps(document, indent=2) + "\n")
+    print(f"\n{path}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,81 @@
+//! The ways of knowing about collections that are compared.
+
+use crate::target::{Done, Worker};
+use m5_cpython::Interpreter;
+use m5_gc::{Pause, SourceKind, TraceOptions, Tracer};
+use m5_target::Process;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// A way of knowing, or not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    Nothing,
+    Budget,
+    Unlimited,
+    Callbacks,
+    Poll,
+}
+
+/// Those that are printed; the first shows the noise: it is the plain run once more.
+pub(crate) const WAYS: [Way; 5] = [Way::Nothing, Way::Budget, Way::Unlimited, Way::Callbacks, Way::Poll];
+
+/// The default budget.
+const SHARE: f64 = 0.01;
+
+/// A run of the worker and what was seen of it.
+pub(crate) struct Run {
+    pub(crate) done: Done,
+    pub(crate) pauses: Vec<Pause>,
+    pub(crate) coverage: Option<f64>,
+}
+
+impl Way {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Nothing => "nothing (noise)",
+            Self::Budget => "m5, budget 1 %",
+            Self::Unlimited => "m5, no budget",
+            Self::Callbacks => "gc.callbacks",
+            Self::Poll => "poll at 1 kHz",
+        }
+    }
+
+    fn options(self) -> Option<TraceOptions> {
+        let options = TraceOptions::default();
+        match self {
+            Self::Nothing | Self::Callbacks => None,
+            Self::Budget => Some(TraceOptions { max_overhead: Some(SHARE), ..options }),
+            Self::Unlimited => Some(options),
+            Self::Poll => Some(TraceOptions { source: Some(SourceKind::Poll), ..options }),
+        }
+    }
+
+    /// Lets the worker work while it is watched in this way.
+    pub(crate) fn run(self, worker: &mut Worker, work: u64) -> Run {
+        let Some(options) = self.options() else {
+            worker.callbacks(if self == Self::Callbacks { "count" } else { "0" });
+            worker.work(work);
+            let done = worker.work(work);
+            worker.callbacks("0");
+            return Run { done, pauses: Vec::new(), coverage: None };
+        };
+        let process = Process::open(worker.pid()).expect("the worker lives");
+        let interpreter = Interpreter::attach(&process).expect("a CPython that m5 knows");
+        let mut tracer = Tracer::attach(&process, &interpreter, &options).expect("traced");
+        let (ended, mut pauses) = (AtomicBool::new(false), Vec::new());
+        let done = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !ended.load(Ordering::Acquire) {
+                    std::thread::sleep(tracer.interval());
+                    tracer.drain(&mut pauses).expect("the worker lives");
+                }
+            });
+            // The budget finds its balance first.
+            worker.work(work);
+            let done = worker.work(work);
+            ended.store(true, Ordering::Release);
+            done
+        });
+        Run { done, pauses, coverage: tracer.coverage().ratio() }
+    }
+}

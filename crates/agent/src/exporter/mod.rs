@@ -1,0 +1,11 @@
+//! The exporter: a sampler fills, scrapes and pages read what it has published. No request ever waits for a
+//! process.
+
+mod families;
+mod page_data;
+mod published;
+mod run;
+
+pub use families::families;
+pub use published::Published;
+pub use run::{ExporterOptions, run};

@@ -1,0 +1,49 @@
+//! The loop: pauses drained several times a second, samples at fixed moments, discovery between them.
+
+use super::{Published, families, page_data::page_data};
+use crate::pool::Pool;
+use m5_stats::Objectives;
+use std::time::{Duration, Instant};
+
+/// How to run.
+#[derive(Debug, Clone)]
+pub struct ExporterOptions {
+    /// Time between samples.
+    pub interval: Duration,
+    /// Whether series carry the pid.
+    pub with_pid: bool,
+    /// What the page draws its lines from.
+    pub objectives: Objectives,
+}
+
+/// Time between two looks at the pauses.
+const DRAIN: Duration = Duration::from_millis(200);
+/// Time between two looks for new processes.
+const DISCOVER: Duration = Duration::from_secs(10);
+/// Verdicts per round of samples; each costs milliseconds, so a thousand processes take turns.
+const JUDGED: usize = 16;
+
+/// Watches and publishes until `go_on` says no.
+pub fn run(
+    pool: &mut Pool,
+    options: &ExporterOptions,
+    published: &Published,
+    go_on: &mut dyn FnMut(&Pool) -> bool,
+) {
+    let mut discovered: Option<Instant> = None;
+    let mut sampled: Option<Instant> = None;
+    let due = |last: Option<Instant>, every: Duration| last.is_none_or(|at| at.elapsed() >= every);
+    while go_on(pool) {
+        if due(discovered, DISCOVER) {
+            pool.refresh();
+            discovered = Some(Instant::now());
+        }
+        pool.drain();
+        if due(sampled, options.interval) {
+            sampled = Some(Instant::now());
+            pool.sample(JUDGED);
+            published.publish(&families(pool, options.with_pid), page_data(pool, &options.objectives));
+        }
+        std::thread::sleep(DRAIN.min(options.interval));
+    }
+}

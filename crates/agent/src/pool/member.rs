@@ -1,0 +1,257 @@
+//! One watched process: what was read last, its series, its pauses, its verdict.
+
+use super::PauseLog;
+use crate::Discovered;
+use m5_cpython::{GcState, Interpreter};
+use m5_gc::{SourceKind, TraceOptions, Tracer};
+use m5_stats::{Assessment, Confirmation, Options, Point, Series, assess_with};
+use m5_target::{
+    Cgroup, ConnectionGroup, Error, Identity, Process, Reading, Result, Sampler, SocketTables, monotonic_ns,
+    ticks_per_second, unix_ns,
+};
+use std::collections::VecDeque;
+use std::path::PathBuf;
+
+/// Seconds between two verdicts of one process.
+const JUDGE_EVERY_NS: u64 = 60_000_000_000;
+/// Samples kept for the charts.
+const KEPT: usize = 240;
+/// The cgroup is read every so many samples.
+const CGROUP_EVERY: u64 = 4;
+
+/// Whether and how the interpreter is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Readable {
+    /// It is; its layout's name.
+    Yes(String),
+    /// It is not, and why.
+    No(String),
+}
+
+/// What became of a sample.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sampled {
+    /// Taken.
+    Done,
+    /// The process has ended.
+    Ended,
+    /// It could not be read.
+    Failed,
+}
+
+/// A point of the charts.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Mark {
+    /// Unix seconds.
+    pub unix_seconds: f64,
+    /// Resident memory, bytes.
+    pub rss_bytes: f64,
+    /// Open descriptors.
+    pub fds: Option<f64>,
+}
+
+/// One watched process.
+pub struct Member {
+    process: Process,
+    sampler: Sampler,
+    interpreter: Option<Interpreter>,
+    readable: Readable,
+    tracer: Option<Tracer>,
+    program: Option<PathBuf>,
+    service: String,
+    slot: usize,
+    samples: u64,
+    rss: Series,
+    confirmation: Confirmation,
+    judged_ns: u64,
+    pub(super) marks: VecDeque<Mark>,
+    /// The last reading.
+    pub reading: Reading,
+    /// The collector's state at the last sample.
+    pub gc: Option<GcState>,
+    /// Connections at the last sample.
+    pub connections: Option<Vec<ConnectionGroup>>,
+    /// The memory cgroup.
+    pub cgroup: Option<Cgroup>,
+    /// Soft limit of open descriptors.
+    pub max_fds: Option<u64>,
+    /// Resident memory right after the last full collection, bytes.
+    pub post_gc_bytes: Option<f64>,
+    /// Pauses.
+    pub pauses: PauseLog,
+    /// The verdict on its memory.
+    pub assessment: Assessment,
+}
+
+impl Member {
+    pub(super) fn new(
+        found: Discovered,
+        service: String,
+        slot: usize,
+        overhead: Option<f64>,
+    ) -> Result<Self> {
+        let process = found.process;
+        let (interpreter, readable) = match found.interpreter {
+            Ok(interpreter) => {
+                let name = interpreter.layout().name.to_owned();
+                (Some(interpreter), Readable::Yes(name))
+            }
+            Err(error) => (None, Readable::No(error.to_string())),
+        };
+        let tracer = overhead.zip(interpreter.as_ref()).and_then(|(share, interpreter)| {
+            let options = TraceOptions { max_overhead: Some(share), ..TraceOptions::default() };
+            Tracer::attach(&process, interpreter, &options).ok()
+        });
+        Ok(Self {
+            sampler: Sampler::open(&process)?,
+            max_fds: process.max_fds(),
+            program: process.program(),
+            process,
+            interpreter,
+            readable,
+            // A polled pause is only a bound; in a histogram it would look exact.
+            tracer: tracer.filter(|t| t.kind() != SourceKind::Poll),
+            service,
+            slot,
+            samples: 0,
+            rss: Series::default(),
+            confirmation: Confirmation::default(),
+            judged_ns: 0,
+            marks: VecDeque::new(),
+            reading: Reading::default(),
+            gc: None,
+            connections: None,
+            cgroup: None,
+            post_gc_bytes: None,
+            pauses: PauseLog::default(),
+            assessment: Assessment::default(),
+        })
+    }
+
+    /// Pid and start time.
+    #[must_use]
+    pub fn identity(&self) -> Identity {
+        self.process.identity()
+    }
+
+    /// The process.
+    #[must_use]
+    pub fn process(&self) -> &Process {
+        &self.process
+    }
+
+    /// The service that it belongs to.
+    #[must_use]
+    pub fn service(&self) -> &str {
+        &self.service
+    }
+
+    /// Which worker of the service it is.
+    #[must_use]
+    pub fn slot(&self) -> usize {
+        self.slot
+    }
+
+    /// Whether its pauses are traced exactly.
+    #[must_use]
+    pub fn traced(&self) -> bool {
+        self.tracer.is_some()
+    }
+
+    /// How pauses are seen, where they are.
+    #[must_use]
+    pub fn source(&self) -> Option<SourceKind> {
+        self.tracer.as_ref().map(Tracer::kind)
+    }
+
+    /// Whether its interpreter is read.
+    #[must_use]
+    pub fn readable(&self) -> &Readable {
+        &self.readable
+    }
+
+    /// The latest samples, oldest first.
+    pub fn marks(&self) -> impl Iterator<Item = &Mark> {
+        self.marks.iter()
+    }
+
+    /// When it started, Unix seconds.
+    #[must_use]
+    pub fn started_unix_seconds(&self) -> f64 {
+        m5_target::boot_unix_seconds() + self.identity().start_ticks as f64 / ticks_per_second()
+    }
+
+    /// Runs, and runs the same program still: after an exec everything that was known of it is void.
+    pub(super) fn alive(&self) -> bool {
+        self.process.alive() && self.process.program() == self.program
+    }
+
+    pub(super) fn drain(&mut self) {
+        let Some(tracer) = &mut self.tracer else { return };
+        let mut fresh = Vec::new();
+        if tracer.drain(&mut fresh).is_err() {
+            // The next sample finds out whether it ended.
+            return;
+        }
+        self.pauses.coverage = tracer.coverage();
+        let full = fresh.iter().any(|p| p.generation == Some(2));
+        fresh.into_iter().for_each(|p| self.pauses.add(p));
+        if full && let Ok(reading) = self.sampler.read() {
+            self.post_gc_bytes = reading.status.rss_bytes.map(|b| b as f64);
+        }
+    }
+
+    pub(super) fn sample(&mut self, now_ns: u64, tables: &mut SocketTables) -> Sampled {
+        match self.sampler.read() {
+            Ok(reading) => self.reading = reading,
+            Err(Error::NoSuchProcess { .. }) => return Sampled::Ended,
+            Err(_) => return Sampled::Failed,
+        }
+        self.connections = self.reading.fds.as_ref().and_then(|fds| {
+            if fds.socket_inodes.is_empty() {
+                return Some(Vec::new());
+            }
+            tables.connections(&self.process, &fds.socket_inodes).ok()
+        });
+        self.gc = self.interpreter.as_ref().and_then(|i| i.read().ok());
+        if self.samples.is_multiple_of(CGROUP_EVERY) {
+            self.cgroup = self.process.cgroup();
+        }
+        self.samples += 1;
+        if let Some(rss) = self.reading.status.rss_bytes {
+            let rss = rss as f64;
+            self.rss.push(Point { t: now_ns as f64 / 1e9, v: rss });
+            if self.marks.len() == KEPT {
+                self.marks.pop_front();
+            }
+            let fds = self.reading.fds.as_ref().map(|f| f.total as f64);
+            self.marks.push_back(Mark { unix_seconds: unix_ns() as f64 / 1e9, rss_bytes: rss, fds });
+        }
+        Sampled::Done
+    }
+
+    pub(super) fn due(&self) -> bool {
+        monotonic_ns() - self.judged_ns >= JUDGE_EVERY_NS
+    }
+
+    pub(super) fn judged_ns(&self) -> u64 {
+        self.judged_ns
+    }
+
+    pub(super) fn judge(&mut self, limit: Option<f64>) {
+        let now = monotonic_ns();
+        let since = if self.judged_ns == 0 { 0.0 } else { (now - self.judged_ns) as f64 / 1e9 };
+        self.judged_ns = now;
+        let started = now as f64 / 1e9 - (unix_ns() as f64 / 1e9 - self.started_unix_seconds());
+        let limit = self.limit_bytes().or(limit);
+        let options = Options { started: Some(started), limit, ..Options::default() };
+        let assessment = assess_with(&self.rss.all(), &options);
+        self.assessment = self.confirmation.confirm(assessment, since);
+    }
+
+    /// The cgroup's limit, where there is one.
+    #[must_use]
+    pub fn limit_bytes(&self) -> Option<f64> {
+        self.cgroup.as_ref().and_then(|c| c.max_bytes).map(|b| b as f64)
+    }
+}

@@ -1,0 +1,178 @@
+//! The processes that are watched for days: found as they come, dropped as they go, each with its samples,
+//! pauses and verdict in bounded memory. Exporter, watchdog and live views stand on it.
+
+mod member;
+mod name;
+mod pauses;
+mod selection;
+mod slots;
+
+pub use member::{Member, Readable, Sampled};
+pub use name::service_name;
+pub use pauses::{PAUSE_BOUNDS, PauseLog};
+pub use selection::Selection;
+
+use crate::discover;
+use m5_target::{Identity, Process, SocketTables, monotonic_ns};
+use slots::Slots;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How to watch.
+#[derive(Debug, Clone)]
+pub struct PoolOptions {
+    /// Which processes.
+    pub selection: Selection,
+    /// The most that tracing may add to a target's CPU, as a share; `None`: do not trace.
+    pub max_overhead: Option<f64>,
+    /// Trace at most so many processes.
+    pub traced: usize,
+    /// Memory at which time-to-limit aims where no cgroup sets one, bytes.
+    pub limit: Option<f64>,
+}
+
+/// Everything that is watched.
+pub struct Pool {
+    options: PoolOptions,
+    members: BTreeMap<Identity, Member>,
+    refused: BTreeSet<Identity>,
+    slots: Slots,
+    turn: usize,
+    errors: u64,
+    /// Samples that failed since the start.
+    pub sample_errors: u64,
+}
+
+impl Pool {
+    /// Watches nothing yet.
+    #[must_use]
+    pub fn new(options: PoolOptions) -> Self {
+        Self {
+            options,
+            members: BTreeMap::new(),
+            refused: BTreeSet::new(),
+            slots: Slots::default(),
+            turn: 0,
+            errors: 0,
+            sample_errors: 0,
+        }
+    }
+
+    /// Watches others from now on.
+    pub fn select(&mut self, selection: Selection) {
+        self.options.selection = selection;
+        self.refused.clear();
+    }
+
+    /// Those that are watched now, in order of service and slot.
+    #[must_use]
+    pub fn members(&self) -> Vec<&Member> {
+        let mut all: Vec<&Member> = self.members.values().collect();
+        all.sort_by(|a, b| (a.service(), a.slot()).cmp(&(b.service(), b.slot())));
+        all
+    }
+
+    /// Failed look-ups since the start.
+    #[must_use]
+    pub fn errors(&self) -> u64 {
+        self.errors
+    }
+
+    /// Looks for processes that came and drops those that went.
+    pub fn refresh(&mut self) {
+        self.drop_ended();
+        let Ok(pids) = Process::all_pids() else {
+            self.errors += 1;
+            return;
+        };
+        let own = std::process::id() as i32;
+        let mut still = BTreeSet::new();
+        for process in pids.into_iter().filter(|pid| *pid != own).filter_map(|pid| Process::open(pid).ok()) {
+            let identity = process.identity();
+            if self.members.contains_key(&identity) {
+                continue;
+            }
+            // What is no Python stays none, unless it executes another program: then its start time is the
+            // same, so everything refused is looked at again now and then.
+            let recheck = self.turn.is_multiple_of(RECHECK);
+            if self.refused.contains(&identity) && !recheck {
+                still.insert(identity);
+                continue;
+            }
+            if !self.admit(process) {
+                still.insert(identity);
+            }
+        }
+        self.refused = still;
+        self.turn += 1;
+    }
+
+    fn admit(&mut self, process: Process) -> bool {
+        let Some(found) = discover::look_at(&process) else { return false };
+        let service = service_name(&process);
+        if !self.options.selection.matches(&process, &service) {
+            return false;
+        }
+        let traced = self.members.values().filter(|m| m.traced()).count();
+        let overhead = self.options.max_overhead.filter(|_| traced < self.options.traced);
+        let slot = self.slots.take(&service);
+        match Member::new(found, service.clone(), slot, overhead) {
+            Ok(member) => {
+                self.members.insert(process.identity(), member);
+                true
+            }
+            Err(_) => {
+                self.slots.free(&service, slot);
+                self.errors += 1;
+                false
+            }
+        }
+    }
+
+    fn drop_ended(&mut self) {
+        let slots = &mut self.slots;
+        self.members.retain(|_, member| {
+            let keep = member.alive();
+            if !keep {
+                slots.free(member.service(), member.slot());
+            }
+            keep
+        });
+    }
+
+    /// Takes the pauses that ended since the last call.
+    pub fn drain(&mut self) {
+        for member in self.members.values_mut() {
+            member.drain();
+        }
+    }
+
+    /// Samples every process, and judges `judged` of them in turn.
+    pub fn sample(&mut self, judged: usize) {
+        let mut tables = SocketTables::default();
+        let now = monotonic_ns();
+        let mut ended = false;
+        for member in self.members.values_mut() {
+            match member.sample(now, &mut tables) {
+                Sampled::Done => {}
+                Sampled::Ended => ended = true,
+                Sampled::Failed => self.sample_errors += 1,
+            }
+        }
+        if ended {
+            self.drop_ended();
+        }
+        self.judge(judged);
+    }
+
+    fn judge(&mut self, judged: usize) {
+        let limit = self.options.limit;
+        let mut due: Vec<&mut Member> = self.members.values_mut().filter(|m| m.due()).collect();
+        due.sort_by_key(|m| m.judged_ns());
+        for member in due.into_iter().take(judged.max(1)) {
+            member.judge(limit);
+        }
+    }
+}
+
+/// Everything that was no Python is looked at again every so many rounds.
+const RECHECK: usize = 20;

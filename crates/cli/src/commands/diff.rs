@@ -1,0 +1,72 @@
+//! `m5 diff`: what grew between two snapshots, and who holds it; from files, or from a process twice.
+
+use crate::args::{Format, Span, TargetArgs};
+use crate::commands::snapshot::CaptureArgs;
+use crate::ctx::Ctx;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::signals::Stop;
+use clap::Args;
+use m5_heap::{Snapshot, read_snapshot};
+use m5_report::heap::{DIFF_SCHEMA, DiffDoc, diff_text};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// Arguments of `m5 diff`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  m5 diff before.m5snap after.m5snap\n  m5 diff -p 4711 --interval 30s")]
+pub(crate) struct DiffArgs {
+    /// The earlier and the later snapshot
+    #[arg(value_name = "FILE", num_args = 0..=2)]
+    files: Vec<PathBuf>,
+    /// Compare this process with itself, `--interval` apart
+    #[arg(short = 'p', long = "pid", value_name = "PID", conflicts_with = "files",
+          value_parser = clap::value_parser!(i32).range(1..))]
+    pid: Option<i32>,
+    /// Time between the two snapshots of a process
+    #[arg(long, value_name = "TIME", default_value = "30s", env = "M5_INTERVAL")]
+    interval: Span,
+    /// Culprits and types to show
+    #[arg(long, value_name = "N", default_value_t = 10, env = "M5_TOP")]
+    top: usize,
+    #[command(flatten)]
+    capture: CaptureArgs,
+}
+
+pub(crate) fn run(args: &DiffArgs, ctx: &Ctx) -> Result<Exit, CliError> {
+    let json = ctx.format_among(&[Format::Text, Format::Json])? == Format::Json;
+    let (before, after) = match args.files.as_slice() {
+        [before, after] => (read_snapshot(before)?, read_snapshot(after)?),
+        [] => twice(args, ctx)?,
+        _ => return Err(CliError::TwoFiles),
+    };
+    let diff = m5_heap::diff(&before, &after);
+    let mut doc = DiffDoc { schema: DIFF_SCHEMA.to_owned(), before: before.info, after: after.info, diff };
+    doc.diff.culprits.truncate(if json { args.top.max(50) } else { args.top });
+    ctx.emit_document(json, &doc, |style| diff_text(&doc, args.top, style))?;
+    Ok(Exit::Fine)
+}
+
+fn twice(args: &DiffArgs, ctx: &Ctx) -> Result<(Snapshot, Snapshot), CliError> {
+    let target = TargetArgs { pid: args.pid.into_iter().collect(), ..TargetArgs::default() };
+    let (process, _launched) = crate::target::one(&target, ctx)?;
+    let stop = Stop::listen();
+    let before = args.capture.take(&process)?;
+    if !wait(args.interval.0, &stop) {
+        return Err(CliError::EndedEarly);
+    }
+    let after = args.capture.take(&process)?;
+    Ok((before, after))
+}
+
+/// Waits in short steps; false when somebody asked to stop.
+pub(crate) fn wait(time: Duration, stop: &Stop) -> bool {
+    let end = Instant::now() + time;
+    while let Some(left) = end.checked_duration_since(Instant::now()).filter(|l| !l.is_zero()) {
+        if stop.asked() {
+            return false;
+        }
+        std::thread::sleep(left.min(Duration::from_millis(100)));
+    }
+    true
+}

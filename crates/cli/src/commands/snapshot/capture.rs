@@ -1,0 +1,50 @@
+//! How the memory is taken: the options that `snapshot` and `diff` share.
+
+use crate::args::Span;
+use crate::error::{CliError, of_capture};
+use clap::{Args, ValueEnum};
+use m5_heap::{CaptureOptions, Method, Redaction, Snapshot, take_snapshot};
+use m5_target::Process;
+
+/// How to capture.
+#[derive(Debug, Args)]
+pub(crate) struct CaptureArgs {
+    /// How to get at the memory
+    #[arg(long, value_enum, default_value_t, env = "M5_METHOD")]
+    method: MethodArg,
+    /// Longest time that a freeze may stop the target; it is given up before that
+    #[arg(long, value_name = "TIME", default_value = "250ms", env = "M5_MAX_PAUSE")]
+    max_pause: Span,
+    /// Show keys and names as they are; without it those that are no identifiers are hashed
+    #[arg(long)]
+    contents: bool,
+}
+
+/// Methods by their names on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum MethodArg {
+    /// The gentlest that is safe here
+    #[default]
+    Auto,
+    /// From a copy-on-write child: milliseconds of pause
+    Fork,
+    /// With all threads stopped for the copy, see --max-pause
+    Freeze,
+    /// While it runs: no pause, less exact
+    Live,
+}
+
+impl CaptureArgs {
+    /// Takes a snapshot.
+    pub(crate) fn take(&self, process: &Process) -> Result<Snapshot, CliError> {
+        let method = match self.method {
+            MethodArg::Auto => Method::Auto,
+            MethodArg::Fork => Method::Fork,
+            MethodArg::Freeze => Method::Freeze,
+            MethodArg::Live => Method::Live,
+        };
+        let options = CaptureOptions { method, max_pause: self.max_pause.0 };
+        take_snapshot(process, &options, &Redaction::new(self.contents))
+            .map_err(|e| of_capture(process.pid(), e))
+    }
+}

@@ -1,0 +1,153 @@
+//! How much of the time to watch: each trap costs the target, and the budget says how much in all.
+//!
+//! Time is cut into the intervals between two drains. For each one the watch is open or closed by chance, with
+//! the probability that the budget affords, so that the pauses seen are a fair sample of those that happened.
+
+/// What happened in the interval that has just ended.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(crate) struct Step {
+    /// Its length, seconds.
+    pub(crate) wall: f64,
+    /// CPU time of the target in it, seconds.
+    pub(crate) cpu: f64,
+    /// Collections that happened.
+    pub(crate) collections: u64,
+    /// Collections that were seen whole.
+    pub(crate) seen: u64,
+    /// Traps that the target took.
+    pub(crate) traps: u64,
+    /// Times that the watch was switched on or off.
+    pub(crate) switches: u64,
+}
+
+/// Seconds over which rates are averaged, and over which a debt is paid back.
+const HORIZON: f64 = 1.0;
+/// Seconds of allowance that may be saved up.
+const SAVED: f64 = 5.0;
+/// What switching the watch on or off costs the target, seconds: an interrupt to its CPU.
+const SWITCH: f64 = 5e-6;
+/// Traps that a collection takes until there are enough to tell: its two ends, and now and then a counter.
+const PRIOR: (f64, f64) = (22.0, 10.0);
+/// What is kept of that experience when there is a newer one.
+const FORGET: f64 = 0.95;
+/// An interval lasts this long, and a window, where they must be few, this long.
+const INTERVAL: f64 = 0.02;
+const WINDOW: f64 = 0.005;
+
+/// Decides, interval by interval.
+#[derive(Debug, Clone)]
+pub(crate) struct Budget {
+    share: f64,
+    trap: f64,
+    random: Random,
+    collections: f64,
+    cpu: f64,
+    traps: f64,
+    seen: f64,
+    balance: f64,
+    window: f64,
+}
+
+impl Budget {
+    /// At most `share` of the target's CPU time, where a trap costs it `trap` seconds.
+    pub(crate) fn new(share: f64, trap: f64, seed: u64) -> Self {
+        let random = Random(seed);
+        let (traps, seen) = PRIOR;
+        let window = INTERVAL;
+        Self { share, trap, random, collections: 0.0, cpu: 0.0, traps, seen, balance: 0.0, window }
+    }
+
+    /// Whether to watch during the next interval.
+    pub(crate) fn next(&mut self, step: &Step) -> bool {
+        let part = self.part(step);
+        self.window = if part < 0.5 { WINDOW } else { INTERVAL };
+        // Windows and the gaps between them differ in length: so many of all must be windows.
+        let (open, closed) = (part * INTERVAL, (1.0 - part) * self.window);
+        let chance = if part >= 1.0 { 1.0 } else { open / (open + closed) };
+        self.random.unit() < chance
+    }
+
+    /// How long the interval should last that `next` has decided on.
+    pub(crate) fn interval(&self, open: bool) -> f64 {
+        if open { self.window } else { INTERVAL }
+    }
+
+    /// The part of the time to watch.
+    fn part(&mut self, step: &Step) -> f64 {
+        let weight = (step.wall / HORIZON).clamp(0.0, 1.0);
+        let rate = |amount: f64| if step.wall > 0.0 { amount / step.wall } else { 0.0 };
+        self.collections += weight * (rate(step.collections as f64) - self.collections);
+        self.cpu += weight * (rate(step.cpu) - self.cpu);
+        if step.traps > 0 {
+            self.traps = self.traps * FORGET + step.traps as f64;
+            self.seen = self.seen * FORGET + step.seen as f64;
+        }
+        let income = self.share * self.cpu;
+        self.balance += self.share * step.cpu - step.traps as f64 * self.trap - step.switches as f64 * SWITCH;
+        self.balance = self.balance.min(income * SAVED);
+        let demand = self.collections * self.traps / self.seen.max(1.0) * self.trap;
+        let affordable = income + self.balance / HORIZON;
+        if demand <= affordable || demand <= 0.0 { 1.0 } else { (affordable / demand).max(0.0) }
+    }
+}
+
+/// SplitMix64: small, seeded, good enough to choose intervals.
+#[derive(Debug, Clone)]
+struct Random(u64);
+
+impl Random {
+    fn unit(&mut self) -> f64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 53) as f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// A target that collects at a steady rate: the share of its CPU that traps took, and of time that was open.
+    fn steady(share: f64, rate: f64, cpu: f64, seed: u64) -> (f64, f64) {
+        let (trap, total) = (12e-6, 100.0);
+        let mut budget = Budget::new(share, trap, seed);
+        let (mut open, mut now, mut opened, mut spent) = (true, 0.0, 0.0, 0.0);
+        while now < total {
+            let wall = budget.interval(open);
+            let collections = ((now + wall) * rate) as u64 - (now * rate) as u64;
+            now += wall;
+            let seen = if open { collections } else { 0 };
+            opened += if open { wall } else { 0.0 };
+            let step = Step { wall, cpu: cpu * wall, collections, seen, traps: 2 * seen, switches: 0 };
+            spent += 2.0 * seen as f64 * trap;
+            open = budget.next(&step);
+        }
+        (spent / (cpu * now), opened / now)
+    }
+
+    #[test]
+    fn open_all_the_time_where_it_is_cheap() {
+        let (cost, open) = steady(0.01, 50.0, 1.0, 1);
+        assert!(cost < 0.01 && open == 1.0, "{cost} {open}");
+    }
+
+    #[test]
+    fn nothing_to_spend_opens_nothing() {
+        let (cost, _) = steady(0.0, 5000.0, 1.0, 1);
+        assert!(cost < 1e-4, "{cost}");
+    }
+
+    proptest! {
+        #[test]
+        fn the_budget_is_kept_and_used(
+            share in 0.002f64..0.05, rate in 20.0f64..10_000.0, cpu in 0.05f64..1.0, seed in any::<u64>()
+        ) {
+            let (cost, open) = steady(share, rate, cpu, seed);
+            prop_assert!(cost < share * 1.1 + 2e-4, "cost {cost} of {share}, open {open}");
+            prop_assert!(cost > share * 0.8 || open > 0.99, "cost {cost} of {share}, open {open}");
+        }
+    }
+}

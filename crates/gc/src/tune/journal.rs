@@ -1,0 +1,190 @@
+//! What m5 changed and in which process, on disk before the change: so that it can be undone after m5 died.
+
+use super::error::{Result, TuneError};
+use super::settings::Settings;
+use m5_target::Identity;
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The settings of one interpreter, as they were and as m5 left them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    /// The interpreter's number.
+    pub interpreter: i64,
+    /// Before m5's first change.
+    pub before: Settings,
+    /// After its last one.
+    pub applied: Settings,
+}
+
+/// The journal of one process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Journal {
+    schema: String,
+    identity: Identity,
+    /// Start times count from boot, so they name a process in one boot only.
+    boot: String,
+    /// The interpreters that were changed.
+    pub kept: Vec<Kept>,
+    /// Whether m5 ran `gc.freeze()` there.
+    pub frozen: bool,
+}
+
+const SCHEMA: &str = "m5.tuned/1";
+
+/// Where journals are: `$XDG_STATE_HOME/m5`, `/run/m5` for root, `~/.local/state/m5` for others.
+#[must_use]
+pub fn journal_dir() -> PathBuf {
+    let var = |name| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    if let Some(state) = var("XDG_STATE_HOME") {
+        return state.join("m5");
+    }
+    let root = Path::new("/run");
+    let own_root = fs::metadata("/proc/self").is_ok_and(|m| std::os::unix::fs::MetadataExt::uid(&m) == 0);
+    if own_root && root.is_dir() {
+        return root.join("m5");
+    }
+    var("HOME").unwrap_or_else(|| PathBuf::from("/tmp")).join(".local/state/m5")
+}
+
+impl Journal {
+    /// A journal of nothing.
+    #[must_use]
+    pub fn new(identity: Identity) -> Self {
+        let boot = boot_id();
+        Self { schema: SCHEMA.to_owned(), identity, boot, kept: Vec::new(), frozen: false }
+    }
+
+    /// Reads the journal of a process; `None` where there is none, or it is of another process or boot.
+    ///
+    /// # Errors
+    /// [`TuneError::Journal`] where it is there but unreadable.
+    pub fn load(dir: &Path, identity: Identity) -> Result<Option<Self>> {
+        let path = path(dir, identity);
+        let failed = |source| TuneError::Journal { path: path.clone(), source };
+        let text = match fs::read(&path) {
+            Ok(text) => text,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(e) => return Err(failed(e)),
+        };
+        let journal: Self = serde_json::from_slice(&text).map_err(|e| failed(e.into()))?;
+        let same = journal.schema == SCHEMA && journal.identity == identity && journal.boot == boot_id();
+        Ok(same.then_some(journal))
+    }
+
+    /// Writes it, under a temporary name first; readable by its owner only.
+    ///
+    /// # Errors
+    /// [`TuneError::Journal`].
+    pub fn save(&self, dir: &Path) -> Result<()> {
+        use std::os::unix::fs::OpenOptionsExt;
+        let path = path(dir, self.identity);
+        let temporary = path.with_extension("tmp");
+        let write = || {
+            fs::create_dir_all(dir)?;
+            let _ = fs::remove_file(&temporary);
+            let file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
+            serde_json::to_writer(&file, self)?;
+            file.sync_all()?;
+            fs::rename(&temporary, &path)
+        };
+        write().map_err(|source| TuneError::Journal { path: path.clone(), source })
+    }
+
+    /// Whether it says nothing: all is as it was.
+    #[must_use]
+    pub fn is_void(&self) -> bool {
+        self.kept.is_empty() && !self.frozen
+    }
+
+    /// Forgets interpreters that are as they were before m5's first change.
+    pub fn forget_restored(&mut self) {
+        self.kept.retain(|k| k.before != k.applied);
+    }
+
+    /// Removes it: everything was undone, or the process is gone.
+    pub fn remove(&self, dir: &Path) {
+        let _ = fs::remove_file(path(dir, self.identity));
+    }
+
+    /// Notes a change that is about to be made. What was before m5's first change stays.
+    pub fn note(&mut self, interpreter: i64, before: Settings, applied: Settings) {
+        match self.kept.iter_mut().find(|k| k.interpreter == interpreter) {
+            Some(kept) => kept.applied = applied,
+            None => self.kept.push(Kept { interpreter, before, applied }),
+        }
+    }
+}
+
+/// Removes the journals of processes that have ended.
+pub(super) fn sweep(dir: &Path) {
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let numbers = name.strip_prefix("tuned-").and_then(|n| n.strip_suffix(".json"));
+        let Some((pid, start)) = numbers.and_then(|n| n.split_once('-')) else { continue };
+        let (Ok(pid), Ok(start)) = (pid.parse(), start.parse::<u64>()) else { continue };
+        let running = m5_target::Process::open(pid).map(|p| p.identity().start_ticks);
+        let gone = matches!(running, Err(m5_target::Error::NoSuchProcess { .. }));
+        if gone || running.is_ok_and(|other| other != start) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+fn path(dir: &Path, identity: Identity) -> PathBuf {
+    dir.join(format!("tuned-{}-{}.json", identity.pid, identity.start_ticks))
+}
+
+fn boot_id() -> String {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|t| t.trim().to_owned()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ME: Identity = Identity { pid: 7, start_ticks: 9 };
+    const OLD: Settings = Settings { thresholds: [700, 10, 10], enabled: true };
+
+    #[test]
+    fn the_first_values_survive_every_later_change() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(Journal::load(dir.path(), ME).unwrap(), None);
+        let mut journal = Journal::new(ME);
+        journal.note(0, OLD, OLD.with([5000, 10, 10]));
+        journal.save(dir.path()).unwrap();
+        let mut again = Journal::load(dir.path(), ME).unwrap().unwrap();
+        assert_eq!(again, journal);
+        again.note(0, OLD.with([5000, 10, 10]), OLD.with([9000, 10, 10]));
+        again.save(dir.path()).unwrap();
+        let kept = Journal::load(dir.path(), ME).unwrap().unwrap().kept;
+        assert_eq!((kept[0].before, kept[0].applied), (OLD, OLD.with([9000, 10, 10])));
+        again.remove(dir.path());
+        assert_eq!(Journal::load(dir.path(), ME).unwrap(), None);
+    }
+
+    #[test]
+    fn journals_of_ended_processes_are_swept() {
+        let dir = tempfile::tempdir().unwrap();
+        let me = m5_target::Process::open(std::process::id() as i32).unwrap().identity();
+        let recycled = Identity { start_ticks: me.start_ticks + 1, ..me };
+        for identity in [me, recycled, Identity { pid: i32::MAX, start_ticks: 1 }] {
+            Journal { frozen: true, ..Journal::new(identity) }.save(dir.path()).unwrap();
+        }
+        sweep(dir.path());
+        assert!(Journal::load(dir.path(), me).unwrap().is_some());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_journal_of_another_boot_or_a_broken_one_is_not_used() {
+        let dir = tempfile::tempdir().unwrap();
+        let foreign = Journal { boot: "another".to_owned(), ..Journal::new(ME) };
+        foreign.save(dir.path()).unwrap();
+        assert_eq!(Journal::load(dir.path(), ME).unwrap(), None);
+        fs::write(path(dir.path(), ME), b"{").unwrap();
+        assert!(matches!(Journal::load(dir.path(), ME), Err(TuneError::Journal { .. })));
+    }
+}

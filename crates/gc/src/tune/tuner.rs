@@ -1,0 +1,211 @@
+//! Changes the settings of a live collector, in every interpreter of a process, and puts them back.
+
+use super::error::{Result, TuneError};
+use super::journal::{Journal, sweep};
+use super::settings::Settings;
+use m5_cpython::Interpreter;
+use m5_cpython::layout::{GENERATION_SIZE, THRESHOLD};
+use m5_target::{Process, write_memory};
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// The settings of one interpreter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InterpreterSettings {
+    /// The interpreter's number; 0 is the main one.
+    pub interpreter: i64,
+    /// Its settings.
+    pub settings: Settings,
+}
+
+/// What an undo came to.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Undone {
+    /// Interpreters whose settings were put back.
+    pub restored: Vec<InterpreterSettings>,
+    /// Interpreters whose program has changed its settings since m5 did: they were left alone.
+    pub changed_since: Vec<InterpreterSettings>,
+    /// Interpreters that no longer exist.
+    pub gone: usize,
+    /// Whether m5 also froze the heap, which only the interpreter itself can undo.
+    pub frozen: bool,
+}
+
+/// Tunes one process.
+#[derive(Debug)]
+pub struct Tuner {
+    process: Process,
+    main: Interpreter,
+    dir: PathBuf,
+}
+
+impl Tuner {
+    /// Prepares to tune; nothing is read or written yet. `dir` is where the journal lies
+    /// ([`super::journal_dir`]).
+    #[must_use]
+    pub fn new(process: &Process, interpreter: &Interpreter, dir: PathBuf) -> Self {
+        Self { process: process.clone(), main: interpreter.clone(), dir }
+    }
+
+    /// The settings of every interpreter, the main one first.
+    ///
+    /// # Errors
+    /// As the kernel says.
+    pub fn show(&self) -> Result<Vec<InterpreterSettings>> {
+        let read = |i: &Interpreter| {
+            let settings = Settings::of(&i.read()?);
+            Ok(InterpreterSettings { interpreter: i.id(), settings })
+        };
+        self.main.all()?.iter().map(read).collect()
+    }
+
+    /// What m5 has changed in this process, by the journal.
+    ///
+    /// # Errors
+    /// [`TuneError::Journal`].
+    pub fn journal(&self) -> Result<Option<Journal>> {
+        Journal::load(&self.dir, self.process.identity())
+    }
+
+    /// Changes the thresholds, or whether collection is on, or both, in every interpreter; returns what was
+    /// before.
+    ///
+    /// # Errors
+    /// Then nothing is left changed.
+    pub fn set(
+        &self,
+        thresholds: Option<[i32; 3]>,
+        enabled: Option<bool>,
+    ) -> Result<Vec<InterpreterSettings>> {
+        if let Some(wrong) = thresholds.iter().flatten().find(|t| **t < 0) {
+            return Err(TuneError::Threshold(i64::from(*wrong)));
+        }
+        sweep(&self.dir);
+        let all = self.main.all()?;
+        let mut journal = self.journal()?.unwrap_or_else(|| Journal::new(self.process.identity()));
+        let mut changes = Vec::new();
+        for interpreter in &all {
+            self.check(interpreter)?;
+            let before = Settings::of(&interpreter.read()?);
+            let wanted = Settings {
+                thresholds: thresholds.unwrap_or(before.thresholds),
+                enabled: enabled.unwrap_or(before.enabled),
+            };
+            journal.note(interpreter.id(), before, wanted);
+            changes.push((interpreter, before, wanted));
+        }
+        journal.save(&self.dir)?;
+        for (done, (interpreter, _, wanted)) in changes.iter().enumerate() {
+            if let Err(error) = self.write(interpreter, *wanted) {
+                for (interpreter, before, _) in &changes[..=done] {
+                    let _ = self.write(interpreter, *before);
+                }
+                return Err(error);
+            }
+        }
+        let before = |(i, settings, _): &(&Interpreter, Settings, Settings)| InterpreterSettings {
+            interpreter: i.id(),
+            settings: *settings,
+        };
+        Ok(changes.iter().map(before).collect())
+    }
+
+    /// Puts back settings that [`Tuner::set`] returned. A process that has ended needs nothing.
+    ///
+    /// # Errors
+    /// As the kernel says; the journal then still says what to put back.
+    pub fn restore(&self, before: &[InterpreterSettings]) -> Result<()> {
+        let Some(mut journal) = self.journal()? else { return Ok(()) };
+        if !self.process.alive() {
+            journal.remove(&self.dir);
+            return Ok(());
+        }
+        for interpreter in &self.main.all()? {
+            if let Some(old) = before.iter().find(|b| b.interpreter == interpreter.id()) {
+                self.check(interpreter)?;
+                self.write(interpreter, old.settings)?;
+                journal.note(old.interpreter, old.settings, old.settings);
+            }
+        }
+        journal.forget_restored();
+        self.keep(&journal)
+    }
+
+    /// Puts back what was before m5's first change. What the program itself has changed since stays.
+    ///
+    /// # Errors
+    /// [`TuneError::NothingToUndo`], or as the kernel says.
+    pub fn undo(&self) -> Result<Undone> {
+        let pid = self.process.pid();
+        let mut journal = self.journal()?.ok_or(TuneError::NothingToUndo { pid })?;
+        let all = self.main.all()?;
+        let mut undone = Undone { frozen: journal.frozen, ..Undone::default() };
+        for kept in &journal.kept {
+            let Some(interpreter) = all.iter().find(|i| i.id() == kept.interpreter) else {
+                undone.gone += 1;
+                continue;
+            };
+            let now = Settings::of(&interpreter.read()?);
+            let entry = |settings| InterpreterSettings { interpreter: kept.interpreter, settings };
+            if now != kept.applied && now != kept.before {
+                undone.changed_since.push(entry(now));
+                continue;
+            }
+            self.check(interpreter)?;
+            self.write(interpreter, kept.before)?;
+            undone.restored.push(entry(kept.before));
+        }
+        journal.kept.clear();
+        self.keep(&journal)?;
+        Ok(undone)
+    }
+
+    /// Notes in the journal whether the heap is frozen by m5.
+    ///
+    /// # Errors
+    /// [`TuneError::Journal`].
+    pub fn note_frozen(&self, frozen: bool) -> Result<()> {
+        let mut journal = self.journal()?.unwrap_or_else(|| Journal::new(self.process.identity()));
+        journal.frozen = frozen;
+        self.keep(&journal)
+    }
+
+    /// Saves the journal, or removes it where it no longer says anything.
+    fn keep(&self, journal: &Journal) -> Result<()> {
+        if journal.is_void() {
+            journal.remove(&self.dir);
+            return Ok(());
+        }
+        journal.save(&self.dir)
+    }
+
+    /// Same process, and nothing speaks against the layout.
+    fn check(&self, interpreter: &Interpreter) -> Result<()> {
+        let pid = self.process.pid();
+        if !self.process.alive() {
+            return Err(m5_target::Error::NoSuchProcess { pid }.into());
+        }
+        match interpreter.doubt_before_write()? {
+            Some(doubt) => Err(TuneError::Doubt { pid, doubt }),
+            None => Ok(()),
+        }
+    }
+
+    /// Writes only what differs, and reads it back.
+    fn write(&self, interpreter: &Interpreter, wanted: Settings) -> Result<()> {
+        let pid = self.process.pid();
+        let (gc, layout) = (interpreter.gc_address(), interpreter.layout());
+        let now = Settings::of(&interpreter.read()?);
+        for (generation, threshold) in wanted.thresholds.iter().enumerate() {
+            if now.thresholds[generation] != *threshold {
+                let at = gc + layout.generations + GENERATION_SIZE * generation as u64 + THRESHOLD;
+                write_memory(pid, at, &threshold.to_le_bytes())?;
+            }
+        }
+        if now.enabled != wanted.enabled {
+            write_memory(pid, gc + layout.enabled, &i32::from(wanted.enabled).to_le_bytes())?;
+        }
+        let found = Settings::of(&interpreter.read()?);
+        if found == wanted { Ok(()) } else { Err(TuneError::NotObeyed { pid, wanted, found }) }
+    }
+}

@@ -1,0 +1,90 @@
+//! One program in memory: its interpreters, and which of their words to watch with the registers there are.
+
+use super::attach::Watched;
+use super::classify::{Instructions, Write};
+use super::collector::Labels;
+use super::hint;
+use m5_cpython::Interpreter;
+use m5_cpython::layout::Collector as Organisation;
+use m5_target::Memory;
+
+/// Debug registers of x86-64.
+pub(crate) const REGISTERS: usize = 4;
+
+/// A watched word and its meaning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Site {
+    pub(crate) watched: Watched,
+    /// Address of the flag of the collector that it belongs to.
+    pub(crate) flag: u64,
+    pub(crate) write: Write,
+}
+
+/// A program and what is watched of it.
+pub(crate) struct Program {
+    pub(crate) main: Interpreter,
+    pub(crate) sites: Vec<Site>,
+    pub(crate) known: Instructions,
+    labels: Labels,
+}
+
+/// Which counters to watch so that each collection is labelled with the fewest traps.
+fn labels(organisation: Organisation) -> Labels {
+    match organisation {
+        Organisation::Generational => Labels { watched: &[2, 1], otherwise: Some(0) },
+        // An increment may return before it counts.
+        Organisation::Incremental => Labels { watched: &[2, 0], otherwise: Some(1) },
+    }
+}
+
+impl Program {
+    /// Plans for these interpreters, the main one first: its flag, what labels it, then the others' flags.
+    pub(crate) fn new(interpreters: &[Interpreter], registers: usize) -> m5_cpython::Result<Option<Self>> {
+        let Some(main) = interpreters.first() else { return Ok(None) };
+        let mut labels = labels(main.layout().collector);
+        let flag = main.collecting_address();
+        let (addresses, len) = main.label_addresses()?;
+        let mut sites = vec![flag_site(flag)];
+        sites.extend(labels.watched.iter().map(|g| Site {
+            watched: Watched { addr: addresses[usize::from(*g)], len },
+            flag,
+            write: Write::Label(*g),
+        }));
+        sites.extend(interpreters[1..].iter().map(|i| flag_site(i.collecting_address())));
+        sites.truncate(registers);
+        let kept = sites.iter().filter(|s| matches!(s.write, Write::Label(_))).count();
+        if kept < labels.watched.len() {
+            labels = Labels { watched: &labels.watched[..kept], otherwise: None };
+        }
+        Ok(Some(Self { main: main.clone(), sites, known: Instructions::default(), labels }))
+    }
+
+    /// What the address is.
+    pub(crate) fn site(&self, addr: u64) -> Option<Site> {
+        self.sites.iter().find(|s| s.watched.addr == addr).copied()
+    }
+
+    /// How a generation is read from the events of the collector with this flag.
+    pub(crate) fn labels(&self, flag: u64) -> Labels {
+        match flag == self.main.collecting_address() {
+            true => self.labels,
+            false => Labels { watched: &[], otherwise: None },
+        }
+    }
+
+    /// Looks at the code of an instruction that was not seen before.
+    pub(crate) fn look_at(&mut self, ip: u64) {
+        if self.known.looked_at(ip) {
+            return;
+        }
+        let code = self.main.memory().bytes::<{ hint::LENGTH }>(ip.wrapping_sub(hint::LENGTH as u64));
+        let begins = code.ok().and_then(|code| hint::begins(&code));
+        if let Some(begins) = begins {
+            self.known.learn(ip, begins);
+        }
+    }
+}
+
+pub(crate) fn flag_site(flag: u64) -> Site {
+    Site { watched: Watched { addr: flag, len: 4 }, flag, write: Write::Flag }
+}

@@ -1,0 +1,149 @@
+//! What the other sources and the budget promise: counts stay exact, what was missed is counted, a bound holds.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use common::{Run, Scenario, Truth, attach, drain_until, run};
+use m5_gc::{Pause, SourceKind, TraceOptions};
+use m5_testkit::{Target, pythons};
+
+const STORM: &str = "
+for i in range(3000): gc.collect(0 if i % 40 else 2)
+";
+
+fn overlapping<'t>(pause: &Pause, run: &'t Run) -> Vec<&'t Truth> {
+    let (start, stop) = (pause.start_ns, pause.start_ns + pause.duration_ns + 100_000);
+    run.truth.iter().filter(|t| t.start <= stop && t.stop >= start).collect()
+}
+
+#[test]
+fn within_a_budget_counts_are_exact_and_pauses_a_sample() {
+    let scenario = Scenario::new("budget", STORM);
+    for python in pythons() {
+        let options =
+            TraceOptions { source: Some(SourceKind::Watchpoint), max_overhead: Some(0.005), children: false };
+        let run = run(&python, &scenario.program, &options);
+        let (name, coverage) = (&python.name, run.coverage);
+        assert_eq!(coverage.happened(), 3000, "{name}: {coverage:?}");
+        assert_eq!(coverage.seen(), run.pauses.len() as u64, "{name}: {coverage:?}");
+        assert_eq!(coverage.lost, 0, "{name}: {coverage:?}");
+        assert!(coverage.open_ns < coverage.wall_ns, "{name}: {coverage:?}");
+        for pause in &run.pauses {
+            let same = overlapping(pause, &run).iter().any(|t| Some(t.generation) == pause.generation);
+            assert!(same, "{name}: {pause:?}");
+        }
+        println!("{name}: {} of 3000 seen within half a percent", run.pauses.len());
+    }
+}
+
+#[test]
+fn a_quiet_target_is_watched_all_the_time() {
+    let body = "for i in range(12): gc.collect(i % 3); time.sleep(0.03)";
+    let scenario = Scenario::new("quiet", body);
+    for python in pythons() {
+        let options =
+            TraceOptions { source: Some(SourceKind::Watchpoint), max_overhead: Some(0.5), children: false };
+        let run = run(&python, &scenario.program, &options);
+        assert_eq!((run.pauses.len(), run.coverage.happened()), (12, 12), "{}", python.name);
+        let known = run.pauses.iter().filter(|p| p.collected.is_some()).count();
+        assert!(known > 0, "{}: objects freed are known of rare collections", python.name);
+    }
+}
+
+#[test]
+fn polling_counts_all_and_bounds_what_it_sees() {
+    let body = "
+class Slow:
+    def __del__(self): time.sleep(0.008)
+for i in range(9):
+    s = Slow(); s.me = s; del s
+    gc.collect(i % 3)
+";
+    let scenario = Scenario::new("poll", body);
+    for python in pythons() {
+        let mut target = Target::start(&python, &scenario.program);
+        assert_eq!(target.line(), "ready");
+        let options = TraceOptions { source: Some(SourceKind::Poll), ..TraceOptions::default() };
+        let mut tracer = attach(target.pid(), &options);
+        target.say("go");
+        let (mut pauses, mut details) = (Vec::new(), Vec::new());
+        let done = drain_until(&mut tracer, &mut pauses, || target.line());
+        tracer.details(&mut details);
+        let count: u64 = done.strip_prefix("done ").unwrap().parse().unwrap();
+        assert_eq!(tracer.coverage().happened(), count, "{}", python.name);
+        assert_eq!(pauses.len(), details.len(), "{}", python.name);
+        let truth: Vec<Truth> = (0..count).map(|_| common::truth(&target.numbers())).collect();
+        for (pause, detail) in pauses.iter().zip(&details) {
+            let slack = detail.uncertainty_ns.unwrap();
+            let (start, stop) = (pause.start_ns, pause.start_ns + pause.duration_ns);
+            let of: Vec<_> = truth.iter().filter(|t| t.start <= stop && t.stop >= start).collect();
+            // Two that no reading fell between are one to it, and then the bounds are of both.
+            if let [one] = of.as_slice() {
+                let off = (one.stop - one.start).abs_diff(pause.duration_ns);
+                assert!(off <= slack + 200_000, "{}: {pause:?} {one:?} {slack}", python.name);
+            }
+        }
+        println!("{}: {} of {count} polled", python.name, pauses.len());
+    }
+}
+
+#[test]
+fn records_tell_more_than_the_pause() {
+    let body = "
+kept = [Node() for _ in range(5000)]
+for i in range(6):
+    for _ in range(10 + i):
+        n = Node(); n.me = n
+    del n
+    gc.collect(i % 3); time.sleep(0.02)
+";
+    let scenario = Scenario::new("records", body);
+    for python in pythons().into_iter().filter(|p| p.minor() >= (3, 15)) {
+        let mut target = Target::start(&python, &scenario.program);
+        assert_eq!(target.line(), "ready");
+        let mut tracer = attach(target.pid(), &TraceOptions::default());
+        assert_eq!(tracer.kind(), SourceKind::Ring);
+        target.say("go");
+        let (mut pauses, mut details) = (Vec::new(), Vec::new());
+        drain_until(&mut tracer, &mut pauses, || target.line());
+        tracer.details(&mut details);
+        assert_eq!(details.len(), pauses.len());
+        let truth: Vec<Truth> = pauses.iter().map(|_| common::truth(&target.numbers())).collect();
+        for ((pause, detail), truth) in pauses.iter().zip(&details).zip(&truth) {
+            assert_eq!(pause.collected, Some(truth.collected), "{pause:?}");
+            assert!(detail.candidates.unwrap() >= truth.collected, "{detail:?}");
+            assert!(detail.live_objects.unwrap() > 5000, "{detail:?}");
+        }
+    }
+}
+
+#[test]
+fn a_long_pause_names_the_line_that_collected() {
+    let body = "
+gc.disable()
+kept = [[i] for i in range(400_000)]
+def own(): gc.collect(2)
+for _ in range(4): own()
+t = threading.Thread(target=own, name='other'); t.start(); t.join()
+";
+    let scenario = Scenario::new("stacks", body);
+    for python in pythons() {
+        let mut target = Target::start(&python, &scenario.program);
+        assert_eq!(target.line(), "ready");
+        let mut tracer = attach(target.pid(), &TraceOptions::default());
+        tracer.stacks_above(std::time::Duration::from_millis(4));
+        target.say("go");
+        let (mut pauses, mut details) = (Vec::new(), Vec::new());
+        drain_until(&mut tracer, &mut pauses, || target.line());
+        tracer.details(&mut details);
+        let stacks: Vec<_> = details.iter().filter(|d| !d.stack.is_empty()).collect();
+        let long = pauses.iter().filter(|p| p.duration_ns > 8_000_000).count();
+        for detail in &stacks {
+            assert!(pauses.iter().any(|p| p.start_ns == detail.start_ns), "{}: {detail:?}", python.name);
+            assert_eq!(detail.stack[0].function, "own", "{}: {detail:?}", python.name);
+            assert_eq!(detail.stack[0].file, "<string>", "{}", python.name);
+        }
+        assert!(!stacks.is_empty() || long == 0, "{}: none of {long} was caught", python.name);
+        println!("{}: {} stacks of {long} pauses above 8 ms", python.name, stacks.len());
+    }
+}

@@ -1,0 +1,188 @@
+//! Tuning from outside against what `gc` says inside, on every interpreter found.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use m5_cpython::Interpreter;
+use m5_gc::tune::{self, TuneError, Tuner};
+use m5_target::Process;
+use m5_testkit::{Python, Target, pythons};
+
+/// Obeys each line, then says its settings and its frozen objects.
+const PROGRAM: &str = "
+import gc, sys
+gc.set_threshold(701, 11, 13)
+def say(): print(*gc.get_threshold(), int(gc.isenabled()), gc.get_freeze_count(), flush=True)
+say()
+for line in sys.stdin:
+    exec(line)
+    say()
+";
+
+struct Live {
+    target: Target,
+    process: Process,
+    interpreter: Interpreter,
+    first: Vec<i64>,
+}
+
+impl Live {
+    fn start(python: &Python) -> Self {
+        let mut target = Target::start(python, PROGRAM);
+        let first = target.numbers();
+        let process = Process::open(target.pid()).unwrap();
+        let interpreter = Interpreter::attach(&process).unwrap();
+        Self { target, process, interpreter, first }
+    }
+
+    fn tuner(&self, dir: &tempfile::TempDir) -> Tuner {
+        Tuner::new(&self.process, &self.interpreter, dir.path().to_owned())
+    }
+
+    fn after(&mut self, line: &str) -> Vec<i64> {
+        self.target.say(line);
+        self.target.numbers()
+    }
+}
+
+/// The incremental collector of 3.14.0 to 3.14.4 does not show the third threshold inside.
+fn thresholds(python: &Python) -> usize {
+    if python.version >= (3, 14, 0) && python.version <= (3, 14, 4) { 2 } else { 3 }
+}
+
+#[test]
+fn set_is_obeyed_and_undone_also_by_another_m5() {
+    for python in pythons() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut live = Live::start(&python);
+        assert!(matches!(live.tuner(&dir).undo(), Err(TuneError::NothingToUndo { .. })), "{}", python.name);
+
+        let before = live.tuner(&dir).set(Some([50_000, 20, 30]), Some(false)).unwrap();
+        assert_eq!(before[0].settings.thresholds, [701, 11, 13], "{}", python.name);
+        let seen = thresholds(&python);
+        assert_eq!(live.after("")[..seen], [50_000, 20, 30][..seen], "{}", python.name);
+        assert_eq!(live.after("")[3], 0, "{}", python.name);
+        live.tuner(&dir).set(Some([900, 20, 30]), Some(true)).unwrap();
+        assert_eq!(live.after("")[0], 900, "{}", python.name);
+
+        let undone = live.tuner(&dir).undo().unwrap();
+        assert_eq!((undone.restored.len(), undone.changed_since.len()), (1, 0), "{}", python.name);
+        let first = live.first.clone();
+        assert_eq!(live.after(""), first, "{}", python.name);
+        assert!(live.tuner(&dir).journal().unwrap().is_none(), "{}", python.name);
+        println!("tuned: {}", python.name);
+    }
+}
+
+#[test]
+fn what_the_program_changed_since_is_left_alone() {
+    for python in pythons() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut live = Live::start(&python);
+        live.tuner(&dir).set(Some([50_000, 20, 30]), None).unwrap();
+        live.after("gc.set_threshold(1234, 5, 6)");
+        let undone = live.tuner(&dir).undo().unwrap();
+        assert_eq!((undone.restored.len(), undone.changed_since.len()), (0, 1), "{}", python.name);
+        assert_eq!(live.after("")[..2], [1234, 5], "{}", python.name);
+    }
+}
+
+#[test]
+fn a_raised_threshold_really_makes_fewer_collections() {
+    let work = "kept = [[] for _ in range(40000)]; del kept";
+    for python in pythons() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut live = Live::start(&python);
+        let all = |live: &Live| -> u64 {
+            live.interpreter.read().unwrap().generations.iter().map(|g| g.collections).sum()
+        };
+        let start = all(&live);
+        live.after(work);
+        let before = all(&live) - start;
+        live.tuner(&dir).set(Some([1_000_000, 20, 30]), None).unwrap();
+        let start = all(&live);
+        live.after(work);
+        assert!(before > 10, "{}: {before}", python.name);
+        assert_eq!(all(&live) - start, 0, "{}", python.name);
+    }
+}
+
+#[test]
+fn subinterpreters_are_tuned_too() {
+    let make = "
+import gc, sys
+try: import _interpreters as subs
+except ImportError: import _xxsubinterpreters as subs
+run = getattr(subs, 'run_string', None) or subs.exec
+sub = subs.create()
+run(sub, 'import gc; gc.set_threshold(801, 12, 14)')
+print(1, flush=True)
+for line in sys.stdin:
+    run(sub, 'import gc; print(*gc.get_threshold(), flush=True)')
+    print(*gc.get_threshold(), flush=True)
+";
+    for python in pythons().iter().filter(|p| p.minor() > (3, 8)) {
+        let dir = tempfile::tempdir().unwrap();
+        let mut target = Target::start(python, make);
+        target.line();
+        let process = Process::open(target.pid()).unwrap();
+        let interpreter = Interpreter::attach(&process).unwrap();
+        let tuner = Tuner::new(&process, &interpreter, dir.path().to_owned());
+        let before = tuner.set(Some([9000, 20, 30]), None).unwrap();
+        assert_eq!(before.len(), 2, "{}", python.name);
+        target.say("");
+        for _ in 0..2 {
+            assert_eq!(target.numbers::<i32>()[..2], [9000, 20], "{}", python.name);
+        }
+        assert_eq!(tuner.undo().unwrap().restored.len(), 2, "{}", python.name);
+        target.say("");
+        assert_eq!(target.numbers::<i32>()[..2], [801, 12], "{}", python.name);
+    }
+}
+
+#[test]
+fn freeze_runs_where_the_interpreter_can_and_is_refused_elsewhere() {
+    let busy = "
+import gc, sys, threading
+kept = [[] for _ in range(10000)]
+stop = []
+print(1, flush=True)
+t = threading.Thread(target=lambda: stop.append(sys.stdin.readline())); t.start()
+while not stop: sum(range(1000))
+print(gc.get_freeze_count(), int('_m5_script' in globals()), flush=True)
+sys.stdin.read()
+";
+    for python in pythons() {
+        let mut target = Target::start(&python, busy);
+        target.line();
+        let process = Process::open(target.pid()).unwrap();
+        let interpreter = Interpreter::attach(&process).unwrap();
+        let frozen = tune::freeze(&process, &interpreter);
+        if python.minor() < (3, 14) {
+            assert!(matches!(frozen, Err(TuneError::NoRemote { .. })), "{}: {frozen:?}", python.name);
+            continue;
+        }
+        let frozen = frozen.unwrap();
+        assert!(frozen.before == 0 && frozen.after > 10_000, "{}: {frozen:?}", python.name);
+        assert!(interpreter.frozen().unwrap(), "{}", python.name);
+        let thawed = tune::unfreeze(&process, &interpreter).unwrap();
+        assert!(thawed.before > 10_000 && thawed.after == 0, "{}: {thawed:?}", python.name);
+        assert!(!interpreter.frozen().unwrap(), "{}", python.name);
+        tune::freeze(&process, &interpreter).unwrap();
+        target.say("");
+        let inside: Vec<u64> = target.numbers();
+        assert!(inside[0] > 10_000 && inside[1] == 0, "{}: {inside:?}", python.name);
+    }
+}
+
+#[test]
+fn a_process_that_forbids_remote_debugging_is_left_alone() {
+    for python in pythons().iter().filter(|p| p.minor() >= (3, 14)) {
+        let mut command = python.command();
+        command.args(["-X", "disable-remote-debug", "-c", PROGRAM]);
+        let mut target = Target::spawn(command);
+        target.line();
+        let process = Process::open(target.pid()).unwrap();
+        let interpreter = Interpreter::attach(&process).unwrap();
+        let refused = tune::freeze(&process, &interpreter);
+        assert!(matches!(refused, Err(TuneError::RemoteDisabled { .. })), "{}: {refused:?}", python.name);
+    }
+}

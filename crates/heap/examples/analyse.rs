@@ -1,0 +1,72 @@
+//! `analyse PID [fork|freeze|live]`: census, references, roots and their self-check, with times.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::expect_used,
+    clippy::indexing_slicing
+)]
+use m5_heap::{Accounting, Analysis, Anchor, CaptureOptions, Method, RootKind, capture};
+use m5_target::Process;
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+fn main() {
+    let args: Vec<String> = std::env::args().collect();
+    let process = Process::open(args[1].parse().unwrap()).unwrap();
+    let method = match args.get(2).map(String::as_str) {
+        Some("fork") => Method::Fork,
+        Some("freeze") => Method::Freeze,
+        Some("live") => Method::Live,
+        _ => Method::Auto,
+    };
+    let anchor = Anchor::of(&process).expect("python");
+    let taken = capture(&process, &CaptureOptions { method, ..CaptureOptions::default() }).unwrap();
+    println!("{:?}", taken.report);
+    let t = Instant::now();
+    let analysis = Analysis::of(&taken.image, anchor).unwrap();
+    let c = &analysis.check;
+    println!("{:?} in {:?}", c, t.elapsed());
+    println!("refcounts explained {:?} reachable {:?}", c.refcounts_explained(), c.reachable_share());
+    let mut kinds: BTreeMap<RootKind, usize> = BTreeMap::new();
+    for r in &analysis.graph.roots {
+        *kinds.entry(r.kind).or_default() += 1;
+        if matches!(r.kind, RootKind::Frame | RootKind::Native | RootKind::Unexplained) && kinds[&r.kind] < 12
+        {
+            let t = analysis.graph.type_id[r.object as usize];
+            println!("  {:?} {} -> {}", r.kind, r.name, analysis.graph.types[t as usize].name);
+        }
+    }
+    println!("{kinds:?}");
+    let mut by_type: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
+    for (t, s) in analysis.graph.type_id.iter().zip(&analysis.graph.size) {
+        let e = by_type.entry(&analysis.graph.types[*t as usize].name).or_default();
+        e.0 += 1;
+        e.1 += s;
+    }
+    let mut rows: Vec<_> = by_type.into_iter().collect();
+    rows.sort_by_key(|r| std::cmp::Reverse(r.1.1));
+    for (name, (n, bytes)) in rows.iter().take(15) {
+        println!("{n:>9} {bytes:>12} {name}");
+    }
+    let t = Instant::now();
+    let a = Accounting::of(&taken.image, &analysis, &taken.pages);
+    println!("accounting {:?}: explained {:?} of {}", t.elapsed(), a.explained, a.tree.bytes);
+    for part in &a.tree.children {
+        println!(
+            "{:>12} {:5.2} % {}",
+            part.bytes,
+            part.bytes as f64 * 100.0 / a.tree.bytes as f64,
+            part.name
+        );
+        for child in part.children.iter().take(5) {
+            println!("      {:>12} {}", child.bytes, child.name);
+        }
+    }
+    println!(
+        "sparse arenas {} pinned {} by {:?}",
+        a.sparse_arenas,
+        a.pinned_bytes,
+        a.pinning.iter().take(3).collect::<Vec<_>>()
+    );
+}

@@ -1,0 +1,113 @@
+//! The whole way from an image to objects, references and roots, with a check of itself.
+
+use crate::anchor::{Anchor, HeapError};
+use crate::census::Census;
+use crate::claims;
+use crate::edges::{Claims, Walker, conservative};
+use crate::graph;
+use crate::image::Image;
+use crate::model::HeapGraph;
+use crate::namer::ImageNamer;
+use crate::roots;
+use serde::{Deserialize, Serialize};
+
+/// How far the result explains itself.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct SelfCheck {
+    /// Objects.
+    pub objects: u64,
+    /// References.
+    pub edges: u64,
+    /// References that are only words of unknown structs that look like references.
+    pub conservative_edges: u64,
+    /// Objects with a count of references (those that live forever have none).
+    pub counted: u64,
+    /// Of these, the ones whose count equals the references found.
+    pub exact: u64,
+    /// Objects that a root reaches.
+    pub reachable: u64,
+    /// Pools whose own count disagrees with their blocks.
+    pub bad_pools: u64,
+    /// Heaps of the C library whose chain of chunks broke.
+    pub broken_heaps: u64,
+}
+
+impl SelfCheck {
+    /// Share of objects whose reference count is fully explained.
+    #[must_use]
+    pub fn refcounts_explained(&self) -> Option<f64> {
+        (self.counted > 0).then(|| self.exact as f64 / self.counted as f64)
+    }
+
+    /// Share of objects that a root reaches.
+    #[must_use]
+    pub fn reachable_share(&self) -> Option<f64> {
+        (self.objects > 0).then(|| self.reachable as f64 / self.objects as f64)
+    }
+}
+
+/// Everything found in an image.
+#[derive(Debug)]
+pub struct Analysis {
+    /// The interpreter.
+    pub anchor: Anchor,
+    /// Types, objects, allocators.
+    pub census: Census,
+    /// Objects, references, roots.
+    pub graph: HeapGraph,
+    /// How far it explains itself.
+    pub check: SelfCheck,
+    claims: Claims,
+}
+
+impl Analysis {
+    /// Analyses an image.
+    ///
+    /// # Errors
+    /// [`HeapError::Unsupported`] where no object is found.
+    pub fn of(image: &Image, anchor: Anchor) -> Result<Self, HeapError> {
+        let census = Census::take(image, &anchor);
+        if census.is_empty() {
+            return Err(HeapError::Unsupported("no object was found in the image".into()));
+        }
+        let claims = claims::assign(image, &anchor, &census);
+        let mut graph = graph::build(image, &anchor, &census, &claims);
+        let walker = Walker { image, anchor: &anchor, census: &census, claims: &claims };
+        let degrees = graph::in_degrees(&graph);
+        let (found, reached) = roots::find(&walker, &graph, &degrees);
+        graph.roots = found;
+        let check = check(&walker, &graph, &degrees, &reached);
+        Ok(Self { anchor, census, graph, check, claims })
+    }
+
+    /// Names references; the image must be the one that was analysed.
+    #[must_use]
+    pub fn namer<'a>(&'a self, image: &'a Image) -> ImageNamer<'a> {
+        ImageNamer { walker: self.walker(image) }
+    }
+
+    pub(crate) fn walker<'a>(&'a self, image: &'a Image) -> Walker<'a> {
+        Walker { image, anchor: &self.anchor, census: &self.census, claims: &self.claims }
+    }
+}
+
+fn check(walker: &Walker<'_>, graph: &HeapGraph, degrees: &[u32], reached: &roots::Reached) -> SelfCheck {
+    let mut check = SelfCheck {
+        objects: graph.len() as u64,
+        edges: graph.edge_to.len() as u64,
+        reachable: reached.count() as u64,
+        bad_pools: walker.census.pools.bad_pools,
+        broken_heaps: walker.census.heaps.regions.iter().filter(|r| r.broken).count() as u64,
+        ..SelfCheck::default()
+    };
+    for object in 0..graph.len() as u32 {
+        if let Some(excess) = roots::excess(walker, object, degrees) {
+            check.counted += 1;
+            check.exact += u64::from(excess == 0);
+        }
+        if walker.census.desc(object).is_some_and(conservative) {
+            check.conservative_edges += graph.edges(object).len() as u64;
+        }
+    }
+    check
+}

@@ -1,0 +1,45 @@
+//! Memory blocks that belong to objects of unknown extension types and to the state of modules.
+//!
+//! Only the first word that points to the very beginning of a block claims it, so that no block is read as
+//! part of two objects.
+
+use crate::anchor::Anchor;
+use crate::blocks::block;
+use crate::census::Census;
+use crate::census::kind::Kind;
+use crate::dict::word;
+use crate::edges::Claims;
+use crate::image::Image;
+use rustc_hash::FxHashSet;
+
+/// Larger blocks are numbers, not references.
+const LARGEST: u64 = 16 << 20;
+
+/// Assigns blocks to objects.
+pub(crate) fn assign(image: &Image, anchor: &Anchor, census: &Census) -> Claims {
+    let mut claims = Claims::default();
+    let mut taken: FxHashSet<u64> = FxHashSet::default();
+    for object in 0..census.len() as u32 {
+        let Some(desc) = census.desc(object) else { continue };
+        // A Python class adds no pointers to blocks; a module keeps the state of its library.
+        if desc.kind != Kind::Plain || desc.exact && desc.name != "module" {
+            continue;
+        }
+        let at = census.address.get(object as usize).copied().unwrap_or(0);
+        let fields = image.slice(at, desc.basic_size as usize).unwrap_or(&[]);
+        for offset in (16..fields.len().saturating_sub(7)).step_by(8) {
+            let pointer = word(fields, offset);
+            if pointer < 4096 || pointer % 8 != 0 || taken.contains(&pointer) {
+                continue;
+            }
+            let Some(bytes) = block(image, anchor, census, pointer).filter(|b| *b <= LARGEST) else {
+                continue;
+            };
+            let is_object = [0, 16, 32].iter().any(|o| census.index.get(image, pointer + o).is_some());
+            if !is_object && taken.insert(pointer) {
+                claims.entry(object).or_default().push((pointer, bytes));
+            }
+        }
+    }
+    claims
+}

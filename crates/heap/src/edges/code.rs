@@ -1,0 +1,126 @@
+//! References out of classes, frames and generators.
+
+use super::{Label, Visit, Walker, flags};
+use crate::census::kind::Kind;
+use crate::census::types::TypeDesc;
+use crate::dict::KeyTable;
+use m5_cpython::layout::objects::{FrameFields, Frames, type_fields as tf};
+
+/// More locals and stack than any code object has.
+const MOST_SLOTS: u64 = 1 << 16;
+
+impl Walker<'_> {
+    pub(super) fn class(&self, at: u64, see: &mut impl Visit) {
+        let layout = self.anchor.layout;
+        for (offset, name) in tf::HOLDS {
+            let target = self.image.word(at + u64::from(*offset)).unwrap_or(0);
+            let label = if u64::from(*offset) == tf::DICT { Label::Namespace } else { Label::Field(name) };
+            if target > 4096 {
+                see.see(target, label);
+            }
+        }
+        if flags(self.image, at) & tf::HEAP == 0 {
+            return;
+        }
+        self.fields(at, layout.heap_type, see);
+        // The keys that its instances share hold their names.
+        let keys = self.image.word(at + u64::from(layout.cached_keys)).filter(|k| *k != 0);
+        if let Some(keys) = keys.and_then(|k| KeyTable::read(self.image, layout, k)) {
+            for (key, _) in keys.pairs(self.image).filter(|(key, _)| *key != 0) {
+                see.see(key, Label::Member);
+            }
+        }
+    }
+
+    pub(super) fn generator(&self, at: u64, desc: &TypeDesc, see: &mut impl Visit) {
+        match self.anchor.layout.frames {
+            Frames::Objects { .. } => self.scan(at, 16, desc.basic_size, desc, see),
+            Frames::Interpreter(f) => {
+                let frame = at + u64::from(f.generator_frame);
+                self.scan(at, 16, u64::from(f.generator_frame), desc, see);
+                let state = self.image.byte(at + u64::from(f.generator_state)).unwrap_or(0) as i8;
+                if state < f.generator_over {
+                    self.interpreter_frame(frame, &f, see);
+                }
+            }
+        }
+    }
+
+    pub(super) fn frame_object(&self, at: u64, see: &mut impl Visit) {
+        match self.anchor.layout.frames {
+            Frames::Objects { locals, depth, .. } => {
+                const FIELDS: [(u16, &str); 5] =
+                    [(24, "f_back"), (32, "f_code"), (40, "f_builtins"), (48, "f_globals"), (56, "f_locals")];
+                self.fields(at, &FIELDS, see);
+                self.fields(at, &[(if depth.is_some() { 72 } else { 80 }, "f_trace")], see);
+                self.old_locals(at, u64::from(locals), depth.map(u64::from), see);
+            }
+            Frames::Interpreter(f) => {
+                self.fields(at, &[(16, "f_back"), (32, "f_trace")], see);
+                let own = at + u64::from(f.object_inline);
+                if self.image.word(at + u64::from(f.object_frame)) == Some(own) {
+                    self.interpreter_frame(own, &f, see);
+                }
+            }
+        }
+    }
+
+    /// Up to 3.10: locals, cells and free variables, then the stack as far as it is known.
+    fn old_locals(&self, at: u64, locals: u64, depth: Option<u64>, see: &mut impl Visit) {
+        let Some(code) = self.image.word(at + 32).filter(|c| *c != 0) else { return };
+        let length = |offset: u64| {
+            let tuple = self.image.word(code + offset).unwrap_or(0);
+            self.image.word(tuple + 16).unwrap_or(0).min(MOST_SLOTS)
+        };
+        let named =
+            u64::from(self.image.half(code + 28).unwrap_or(0)).min(MOST_SLOTS) + length(80) + length(88);
+        let first = at + locals;
+        let stack = first + named * 8;
+        let used = match depth {
+            // A depth below zero or a null pointer: the frame runs and its top is in a register.
+            Some(offset) => (self.image.half(at + offset).unwrap_or(0) as i32).max(0) as u64,
+            None => self.image.word(at + 72).unwrap_or(0).saturating_sub(stack) / 8,
+        };
+        for i in 0..named + used.min(MOST_SLOTS) {
+            let target = self.image.word(first + i * 8).unwrap_or(0);
+            if target != 0 {
+                see.see(target, if i < named { Label::Local(code, i) } else { Label::Member });
+            }
+        }
+    }
+
+    /// From 3.11 on: fields, locals and stack of a frame that is not an object.
+    pub(crate) fn interpreter_frame(&self, frame: u64, f: &FrameFields, see: &mut impl Visit) {
+        let field = |offset: u16| self.image.word(frame + u64::from(offset)).unwrap_or(0);
+        let code = field(f.code) & !7;
+        let is_code =
+            self.object(code).and_then(|o| self.census.desc(o)).is_some_and(|d| d.kind == Kind::Code);
+        if !is_code {
+            return;
+        }
+        for (offset, name) in f.holds {
+            let target = field(*offset) & !7;
+            if target != 0 {
+                see.see(target, Label::Field(name));
+            }
+        }
+        let count = |offset: u16| u64::from(self.image.half(code + u64::from(offset)).unwrap_or(0));
+        let named = count(f.code_locals).min(MOST_SLOTS);
+        let first = frame + u64::from(f.locals);
+        let used = if f.top_is_pointer {
+            let top = field(f.top);
+            (top >= first).then(|| (top - first) / 8)
+        } else {
+            u64::try_from(self.image.half(frame + u64::from(f.top)).unwrap_or(0) as i32).ok()
+        };
+        // Of a running frame the top is in a register: all of its stack may be in use.
+        let used = used.unwrap_or(named + count(f.code_stack)).min(MOST_SLOTS);
+        for i in 0..used {
+            let raw = self.image.word(first + i * 8).unwrap_or(0);
+            let target = if f.top_is_pointer { raw & !7 } else { raw };
+            if target != 0 {
+                see.see(target, if i < named { Label::Local(code, i) } else { Label::Member });
+            }
+        }
+    }
+}

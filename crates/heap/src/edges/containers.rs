@@ -1,0 +1,112 @@
+//! References out of lists, dictionaries, sets, deques and arrays.
+
+use super::{Label, Visit, Walker};
+use crate::census::sizes::array_bytes;
+use crate::census::types::TypeDesc;
+use crate::dict::{Dict, word};
+
+impl Walker<'_> {
+    pub(super) fn list(&self, at: u64, see: &mut impl Visit) {
+        let Some(items) = self.image.word(at + 24).filter(|p| *p != 0) else { return };
+        self.items(items, self.image.word(at + 16).unwrap_or(0), see);
+    }
+
+    pub(super) fn tuple(&self, at: u64, see: &mut impl Visit) {
+        let length = self.image.word(at + 16).unwrap_or(0);
+        self.items(at + u64::from(self.anchor.layout.tuple_items), length, see);
+    }
+
+    /// Keys that instances of a class share belong to the class; values that lie inside an instance belong to it.
+    pub(super) fn dict(&self, at: u64, see: &mut impl Visit) {
+        let Some(dict) = Dict::read(self.image, self.anchor.layout, at) else { return };
+        if dict.embedded {
+            return;
+        }
+        for (key, value) in dict.items(self.image) {
+            if value == 0 {
+                continue;
+            }
+            if dict.values.is_none() {
+                see.see(key, Label::Key(key));
+            }
+            see.see(value, Label::Key(key));
+        }
+    }
+
+    /// A linked list beside the table keeps the order and holds the keys once more.
+    pub(super) fn ordered_dict(&self, at: u64, see: &mut impl Visit) {
+        self.dict(at, see);
+        self.fields(at, &[(96, "__dict__")], see);
+        let most = self.image.word(at + 16).unwrap_or(0);
+        let mut node = self.image.word(at + 80).unwrap_or(0);
+        for _ in 0..most {
+            let Some(bytes) = self.image.slice(node, 32) else { return };
+            let key = word(bytes, 0);
+            see.see(key, Label::Key(key));
+            node = word(bytes, 16);
+        }
+    }
+
+    pub(super) fn set(&self, at: u64, see: &mut impl Visit) {
+        /// The hash of an entry that was removed.
+        const REMOVED: u64 = u64::MAX;
+        let mask = self.image.word(at + 32).unwrap_or(0);
+        let table = self.image.word(at + 40).unwrap_or(0);
+        let bytes = self.image.tail(table).unwrap_or(&[]);
+        let wanted = usize::try_from(mask).unwrap_or(usize::MAX).saturating_add(1).saturating_mul(16);
+        let bytes = bytes.get(..wanted.min(bytes.len())).unwrap_or(&[]);
+        for entry in bytes.chunks_exact(16) {
+            let (key, hash) = (word(entry, 0), word(entry, 8));
+            if key != 0 && hash != REMOVED {
+                see.see(key, Label::Member);
+            }
+        }
+    }
+
+    /// A list of blocks with 64 items each.
+    pub(super) fn deque(&self, at: u64, see: &mut impl Visit) {
+        const ITEMS: u64 = 64;
+        const NEXT: u64 = 8 + ITEMS * 8;
+        let length = self.image.word(at + 16).unwrap_or(0);
+        let mut block = self.image.word(at + 24).unwrap_or(0);
+        let mut slot = self.image.word(at + 40).unwrap_or(0);
+        for i in 0..length {
+            if slot >= ITEMS {
+                block = self.image.word(block + NEXT).unwrap_or(0);
+                slot = 0;
+            }
+            let Some(item) = self.image.word(block.wrapping_add(8 + slot * 8)) else { return };
+            see.see(item, Label::Index(i));
+            slot += 1;
+        }
+    }
+
+    /// Elements are references only where the dtype says object or a struct; a view holds its base.
+    pub(super) fn array(&self, at: u64, see: &mut impl Visit) {
+        const OWNS_DATA: u32 = 4;
+        const OBJECT: u32 = 17;
+        const STRUCT: u32 = 20;
+        self.fields(at, &[(48, "base"), (56, "dtype")], see);
+        let owns = self.image.half(at + 64).unwrap_or(0) & OWNS_DATA != 0;
+        let number = self.image.word(at + 56).and_then(|dtype| self.image.half(dtype + 28));
+        if owns
+            && matches!(number, Some(OBJECT | STRUCT))
+            && let (Some(data), Some(bytes)) = (self.image.word(at + 16), array_bytes(self.image, at))
+        {
+            self.items(data, bytes / 8, see);
+        }
+    }
+
+    /// A ring of entries that begins in the wrapper; its links forward are references.
+    pub(super) fn lru_cache(&self, at: u64, desc: &TypeDesc, see: &mut impl Visit) {
+        const MOST: usize = 1 << 32;
+        self.scan(at, 32, desc.basic_size, desc, see);
+        let mut entry = self.image.word(at + 24).unwrap_or(0);
+        let mut left = MOST;
+        while entry != at && entry != 0 && left > 0 && self.object(entry).is_some() {
+            see.see(entry, Label::Member);
+            entry = self.image.word(entry + 24).unwrap_or(0);
+            left -= 1;
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! Names references by walking the referring object once more.
+
+use crate::census::kind::Kind;
+use crate::census::types::TypeDesc;
+use crate::dict::Dict;
+use crate::edges::{Label, Walker};
+use crate::names::{EdgeName, EdgeNamer};
+use crate::text;
+use m5_cpython::layout::objects::{Frames, type_fields as tf};
+
+/// Names references on the image.
+#[derive(Debug, Clone, Copy)]
+pub struct ImageNamer<'a> {
+    pub(crate) walker: Walker<'a>,
+}
+
+/// Longest decimal number that is written out as a key.
+const LARGEST_DIGITS: u64 = 2;
+
+impl EdgeNamer for ImageNamer<'_> {
+    fn name(&self, from: u32, to: u32) -> Option<EdgeName> {
+        let wanted = *self.walker.census.address.get(to as usize)?;
+        let mut found = None;
+        let mut see = |target: u64, label: Label| {
+            // `__class__` comes first, but a better name may follow.
+            if target == wanted && (found.is_none() || found == Some(Label::Field("__class__"))) {
+                found = Some(label);
+            }
+        };
+        self.walker.visit(from, &mut see);
+        let label = found?;
+        self.words(from, label)
+    }
+
+    fn items(&self, object: u32) -> Option<u64> {
+        let at = *self.walker.census.address.get(object as usize)?;
+        let image = self.walker.image;
+        match self.walker.census.desc(object)?.kind {
+            Kind::List | Kind::Tuple | Kind::Deque => image.word(at + 16),
+            Kind::Dict | Kind::OrderedDict => {
+                Dict::read(image, self.walker.anchor.layout, at).map(|d| d.used)
+            }
+            Kind::Set => image.word(at + 24),
+            _ => None,
+        }
+    }
+}
+
+impl ImageNamer<'_> {
+    fn words(&self, from: u32, label: Label) -> Option<EdgeName> {
+        Some(match label {
+            Label::Field(name) => EdgeName::Field(name.to_owned()),
+            Label::Namespace => EdgeName::Attribute("__dict__".to_owned()),
+            Label::Attribute(key) => EdgeName::Attribute(self.text(key)?),
+            Label::Slot(offset) => EdgeName::Attribute(self.slot(self.walker.census.desc(from)?, offset)?),
+            Label::Key(key) => EdgeName::Key(self.key(key)?),
+            Label::Index(i) => EdgeName::Index(i),
+            Label::Local(code, i) => EdgeName::Local(self.local(code, i)?),
+            Label::Member => EdgeName::Member,
+        })
+    }
+
+    fn text(&self, at: u64) -> Option<String> {
+        text::of(self.walker.image, self.walker.anchor.layout, at)
+    }
+
+    /// A key in words: strings as they are, small numbers in digits, anything else by its type.
+    fn key(&self, at: u64) -> Option<String> {
+        let desc = self.walker.census.desc(self.walker.object(at)?)?;
+        match desc.kind {
+            Kind::Str => self.text(at),
+            Kind::Int => self.number(at).or_else(|| Some(format!("<{}>", desc.name))),
+            _ => Some(format!("<{}>", desc.name)),
+        }
+    }
+
+    fn number(&self, at: u64) -> Option<String> {
+        const DIGIT_BITS: u32 = 30;
+        let image = self.walker.image;
+        let raw = image.word(at + 16)?;
+        let (digits, negative) = if self.walker.anchor.layout.int_tagged {
+            (raw >> 3, raw & 3 == 2)
+        } else {
+            ((raw as i64).unsigned_abs(), (raw as i64) < 0)
+        };
+        if digits > LARGEST_DIGITS {
+            return None;
+        }
+        let digit = |i: u64| image.half(at + 24 + 4 * i).map(u64::from);
+        let mut value = 0u64;
+        for i in (0..digits).rev() {
+            value = value << DIGIT_BITS | digit(i)?;
+        }
+        Some(if negative { format!("-{value}") } else { value.to_string() })
+    }
+
+    /// The name of a slot: the class that declared it keeps a descriptor with the offset.
+    fn slot(&self, desc: &TypeDesc, offset: u64) -> Option<String> {
+        const DEEPEST: usize = 64;
+        let image = self.walker.image;
+        let mut class = desc.address;
+        for _ in 0..DEEPEST {
+            if let Some(name) = image.word(class + tf::DICT).and_then(|d| self.descriptor(d, offset)) {
+                return Some(name);
+            }
+            match image.word(class + tf::BASE) {
+                Some(base) if base != 0 && base != class => class = base,
+                _ => break,
+            }
+        }
+        None
+    }
+
+    fn descriptor(&self, dict: u64, offset: u64) -> Option<String> {
+        /// Of a member descriptor: its definition; of that: the offset.
+        const MEMBER: u64 = 40;
+        const OFFSET: u64 = 16;
+        let image = self.walker.image;
+        let dict = Dict::read(image, self.walker.anchor.layout, dict)?;
+        let found = dict.items(image).find(|(_, value)| {
+            let desc = self.walker.object(*value).and_then(|o| self.walker.census.desc(o));
+            desc.is_some_and(|d| d.name == "member_descriptor")
+                && image.word(value + MEMBER).and_then(|m| self.constant(m + OFFSET)) == Some(offset)
+        });
+        self.text(found?.0)
+    }
+
+    /// A word that may lie among constants.
+    fn constant(&self, at: u64) -> Option<u64> {
+        use m5_target::Memory;
+        self.walker.image.u64(at).ok()
+    }
+
+    pub(crate) fn local(&self, code: u64, i: u64) -> Option<String> {
+        let image = self.walker.image;
+        let items = u64::from(self.walker.anchor.layout.tuple_items);
+        let item = |tuple: u64, i: u64| image.word(tuple + items + 8 * i);
+        let key = match self.walker.anchor.layout.frames {
+            Frames::Interpreter(f) => item(image.word(code + u64::from(f.code_names))?, i)?,
+            Frames::Objects { .. } => {
+                // Variables, then cells, then free variables.
+                let mut rest = i;
+                let names = [72, 88, 80].into_iter().find_map(|offset| {
+                    let tuple = image.word(code + offset)?;
+                    let length = image.word(tuple + 16)?;
+                    if rest < length {
+                        return Some((tuple, rest));
+                    }
+                    rest -= length;
+                    None
+                });
+                let (tuple, i) = names?;
+                item(tuple, i)?
+            }
+        };
+        self.text(key)
+    }
+}

@@ -1,0 +1,241 @@
+//! What is alive by itself: modules, frames, the interpreter's own references, static objects, and, only for
+//! what none of these reaches, references from native memory.
+
+use crate::census::kind::Kind;
+use crate::census::statics::data;
+use crate::dict::{Dict, word};
+use crate::edges::{Label, Visit, Walker};
+use crate::frames::Frame;
+use crate::model::{HeapGraph, Root, RootKind};
+use rustc_hash::FxHashMap;
+use std::collections::BTreeSet;
+
+/// More threads than any process has.
+const MOST_THREADS: usize = 1 << 16;
+/// Bytes of a thread state that are looked through.
+const THREAD_STATE: u64 = 304;
+
+/// Objects that a set of roots reaches.
+#[derive(Debug)]
+pub(crate) struct Reached {
+    seen: Vec<bool>,
+    count: usize,
+}
+
+impl Reached {
+    fn new(len: usize) -> Self {
+        Self { seen: vec![false; len], count: 0 }
+    }
+
+    /// Whether an object was reached.
+    pub(crate) fn has(&self, object: u32) -> bool {
+        self.seen.get(object as usize).copied().unwrap_or(false)
+    }
+
+    /// Number of objects reached.
+    pub(crate) fn count(&self) -> usize {
+        self.count
+    }
+
+    fn mark(&mut self, object: u32) -> bool {
+        match self.seen.get_mut(object as usize) {
+            Some(seen) if !*seen => {
+                *seen = true;
+                self.count += 1;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn spread(&mut self, graph: &HeapGraph, from: u32) {
+        if !self.mark(from) {
+            return;
+        }
+        let mut stack = vec![from];
+        while let Some(object) = stack.pop() {
+            stack.extend(graph.edges(object).iter().copied().filter(|to| self.mark(*to)));
+        }
+    }
+}
+
+/// Finds the roots and what they reach.
+pub(crate) fn find(walker: &Walker<'_>, graph: &HeapGraph, degrees: &[u32]) -> (Vec<Root>, Reached) {
+    let mut finder = Finder { walker, roots: Vec::new() };
+    for interpreter in &walker.anchor.interpreters {
+        finder.interpreter(*interpreter);
+    }
+    finder.statics();
+    let mut reached = Reached::new(graph.len());
+    for root in &finder.roots {
+        reached.spread(graph, root.object);
+    }
+    finder.native(graph, degrees, &mut reached);
+    (finder.roots, reached)
+}
+
+struct Finder<'a> {
+    walker: &'a Walker<'a>,
+    roots: Vec<Root>,
+}
+
+impl Finder<'_> {
+    fn add(&mut self, address: u64, kind: RootKind, name: impl FnOnce() -> String) {
+        if let Some(object) = self.walker.object(address) {
+            self.roots.push(Root { object, kind, name: name() });
+        }
+    }
+
+    fn interpreter(&mut self, state: u64) {
+        let (image, anchor) = (self.walker.image, self.walker.anchor);
+        let layout = anchor.layout;
+        let field = |offset: u32| image.word(state + u64::from(offset)).unwrap_or(0);
+        let modules = field(layout.modules);
+        for (key, value) in Dict::read(image, layout, modules).iter().flat_map(|d| d.items(image)) {
+            let name = || crate::text::of(image, layout, key).unwrap_or_else(|| "?".to_owned());
+            self.add(value, RootKind::Module, || format!("module {}", name()));
+        }
+        self.add(modules, RootKind::Interpreter, || "sys.modules".to_owned());
+        self.add(field(layout.sysdict), RootKind::Interpreter, || "sys".to_owned());
+        self.add(field(layout.builtins), RootKind::Interpreter, || "builtins".to_owned());
+        let mut thread = field(layout.threads);
+        for number in 0..MOST_THREADS {
+            if thread == 0 {
+                break;
+            }
+            self.thread(thread, number);
+            thread = image.word(thread + u64::from(layout.thread_next)).unwrap_or(0);
+        }
+    }
+
+    fn thread(&mut self, state: u64, number: usize) {
+        let (image, layout) = (self.walker.image, self.walker.anchor.layout);
+        let tid = layout.native_thread.and_then(|at| image.word(state + u64::from(at))).filter(|t| *t != 0);
+        let thread = tid.map_or_else(|| format!("thread #{number}"), |t| format!("thread {t}"));
+        for frame in crate::frames::stack(self.walker, state) {
+            self.frame(&thread, &frame);
+        }
+        let dict = image.word(state + u64::from(layout.thread_dict)).unwrap_or(0);
+        self.add(dict, RootKind::Interpreter, || format!("{thread}, its dictionary"));
+        let words = image.slice(state, THREAD_STATE as usize).unwrap_or(&[]);
+        for word in words.as_chunks::<8>().0 {
+            let target = u64::from_le_bytes(*word);
+            if target > 4096 && target != dict {
+                self.add(target, RootKind::Interpreter, || format!("{thread}, its state"));
+            }
+        }
+    }
+
+    fn frame(&mut self, thread: &str, frame: &Frame) {
+        struct Held<'a, 'b>(&'a mut Finder<'b>, &'a str);
+        impl Visit for Held<'_, '_> {
+            fn see(&mut self, target: u64, label: Label) {
+                let namer = crate::namer::ImageNamer { walker: *self.0.walker };
+                let name = match label {
+                    Label::Local(code, i) => namer.local(code, i).map(|n| format!("{}, local {n}", self.1)),
+                    _ => None,
+                };
+                let fallback = self.1;
+                self.0.add(target, RootKind::Frame, || name.unwrap_or_else(|| fallback.to_owned()));
+            }
+        }
+        let name = format!("{thread}, frame {}", frame.name(self.walker));
+        let walker = *self.walker;
+        frame.visit(&walker, &mut Held(self, &name));
+    }
+
+    /// Objects that no allocator knows live as long as their library.
+    fn statics(&mut self) {
+        let walker = self.walker;
+        for (start, bytes) in data(walker.image, &walker.census.taken) {
+            let addresses = &walker.census.address;
+            let from = addresses.partition_point(|a| *a < start);
+            let to = addresses.partition_point(|a| *a < start + bytes.len() as u64);
+            for object in from as u32..to as u32 {
+                let Some(desc) = walker.census.desc(object) else { continue };
+                let own = walker.census.address.get(object as usize).copied().unwrap_or(0);
+                let name = match desc.kind {
+                    Kind::Type => walker.census.types.number(own).and_then(|n| walker.census.types.get(n)),
+                    _ => None,
+                };
+                let name =
+                    name.map_or_else(|| format!("static {}", desc.name), |t| format!("type {}", t.name));
+                self.roots.push(Root { object, kind: RootKind::Static, name });
+            }
+        }
+    }
+
+    /// For what nothing reaches although its count says that somebody holds it: who in native memory points
+    /// to it?
+    fn native(&mut self, graph: &HeapGraph, degrees: &[u32], reached: &mut Reached) {
+        let mut lost: BTreeSet<u32> = BTreeSet::new();
+        for object in 0..graph.len() as u32 {
+            if !reached.has(object) && excess(self.walker, object, degrees).is_some_and(|n| n > 0) {
+                lost.insert(object);
+            }
+        }
+        if lost.is_empty() {
+            return;
+        }
+        let holders = self.native_holders(&lost);
+        for object in lost {
+            if reached.has(object) {
+                continue;
+            }
+            let (kind, name) = match holders.get(&object) {
+                Some(name) => (RootKind::Native, name.clone()),
+                None => (RootKind::Unexplained, "held by nobody that was found".to_owned()),
+            };
+            self.roots.push(Root { object, kind, name });
+            reached.spread(graph, object);
+        }
+    }
+
+    /// Data of libraries, stacks, then blocks that are no objects.
+    fn native_holders(&self, lost: &BTreeSet<u32>) -> FxHashMap<u32, String> {
+        let walker = self.walker;
+        let mut found: FxHashMap<u32, String> = FxHashMap::default();
+        let mut look = |bytes: &[u8], name: &str| {
+            for at in (0..bytes.len() / 8).map(|i| i * 8) {
+                let target = word(bytes, at);
+                if target > 4096
+                    && let Some(object) = walker.object(target)
+                    && lost.contains(&object)
+                {
+                    found.entry(object).or_insert_with(|| name.to_owned());
+                }
+            }
+        };
+        for (start, bytes) in data(walker.image, &walker.census.taken) {
+            let map = walker.image.maps().iter().find(|m| (m.start..m.end).contains(&start));
+            let file = map.and_then(|m| m.path.rsplit('/').next()).filter(|f| !f.is_empty());
+            look(bytes, &format!("native data of {}", file.unwrap_or("a library")));
+        }
+        for segment in walker.image.segments() {
+            let map = walker.image.maps().get(segment.mapping as usize);
+            if map.is_some_and(|m| m.path.starts_with("[stack")) {
+                look(&segment.bytes, "stack of the main thread");
+            }
+        }
+        for chunk in walker.census.heaps.regions.iter().flat_map(|r| &r.chunks).filter(|c| !c.free()) {
+            let object = [0, 16, 32].iter().any(|o| walker.object(chunk.address + o).is_some());
+            let bytes = walker.image.tail(chunk.address).filter(|_| !object).unwrap_or(&[]);
+            look(
+                bytes.get(..bytes.len().min(chunk.usable() as usize)).unwrap_or(&[]),
+                "a native memory block",
+            );
+        }
+        found
+    }
+}
+
+/// By how much the reference count of an object exceeds the references found; `None` where it lives forever.
+pub(crate) fn excess(walker: &Walker<'_>, object: u32, degrees: &[u32]) -> Option<i64> {
+    let at = *walker.census.address.get(object as usize)?;
+    let count = walker.image.word(at)?;
+    if walker.anchor.layout.immortal && (count as i32) < 0 {
+        return None;
+    }
+    let found = degrees.get(object as usize).copied().unwrap_or(0);
+    Some((count & 0xffff_ffff) as i64 - i64::from(found))
+}

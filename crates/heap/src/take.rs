@@ -1,0 +1,114 @@
+//! The whole way from a process to a snapshot.
+
+use crate::fd_owners::{fd_holders, fd_owners};
+use crate::{
+    Accounting, Analysis, Anchor, CaptureOptions, Coverage, Describer, HeapError, Method, PathTree,
+    Redaction, Snapshot, SnapshotInfo, StoredNames, capture,
+};
+use m5_target::Process;
+use std::time::Instant;
+
+/// Captures a process and finds its objects, the names that their paths need, and the owners of descriptors.
+///
+/// # Errors
+/// [`HeapError`] where it cannot be captured safely or its objects are not known.
+pub fn take_snapshot(
+    process: &Process,
+    options: &CaptureOptions,
+    redaction: &Redaction,
+) -> Result<Snapshot, HeapError> {
+    let began = Instant::now();
+    let anchor = Anchor::of(process)?;
+    let rss_bytes = process.status().ok().and_then(|s| s.rss_bytes);
+    let taken_at = m5_target::unix_ns() as f64 / 1e9;
+    let taken = capture(process, options)?;
+    let interpreter = m5_cpython::Interpreter::attach(process)?;
+    let python = match interpreter.version(process) {
+        Some(version) => version.to_string(),
+        None => interpreter.layout().name.to_owned(),
+    };
+    let analysis = Analysis::of(&taken.image, anchor)?;
+    let namer = analysis.namer(&taken.image);
+    let tree = PathTree::of(&analysis.graph);
+    let names = StoredNames::collect(&analysis.graph, &tree, &namer, redaction);
+    let accounting = Accounting::of(&taken.image, &analysis, &taken.pages);
+    let owners = fd_owners(&taken.image, &analysis);
+    let describer = Describer::new(&analysis.graph, &tree, &namer, redaction);
+    let fds = fd_holders(process, &owners, &describer);
+    let check = &analysis.check;
+    let info = SnapshotInfo {
+        identity: process.identity(),
+        command: program(&process.command().unwrap_or_default()),
+        python,
+        taken_at,
+        age_seconds: age(process, taken_at),
+        method: word(taken.report.method).to_owned(),
+        pause_seconds: taken.report.pause_seconds,
+        total_seconds: Some(began.elapsed().as_secs_f64()),
+        rss_bytes,
+        coverage: Coverage {
+            refcounts_explained: check.refcounts_explained(),
+            reachable: check.reachable_share(),
+            rss_explained: accounting.explained,
+            inconsistencies: Some(check.bad_pools + check.broken_heaps),
+        },
+        notes: taken.report.notes,
+    };
+    let memory = Some(accounting.tree);
+    Ok(Snapshot { info, graph: analysis.graph, names, memory, fds })
+}
+
+fn word(method: Method) -> &'static str {
+    match method {
+        Method::Fork => "fork",
+        Method::Freeze => "freeze",
+        Method::Live => "live",
+        Method::Auto => "auto",
+    }
+}
+
+fn age(process: &Process, now: f64) -> Option<f64> {
+    let started = m5_target::boot_unix_seconds()
+        + process.identity().start_ticks as f64 / m5_target::ticks_per_second();
+    Some(now - started).filter(|age| *age >= 0.0)
+}
+
+/// Program and script or module, without what follows: arguments may carry secrets.
+fn program(command: &[String]) -> String {
+    let mut words = command.iter();
+    let base = |path: &str| path.rsplit('/').next().unwrap_or(path).to_owned();
+    let mut out = words.next().map_or_else(|| "?".to_owned(), |w| base(w));
+    while let Some(argument) = words.next() {
+        match argument.as_str() {
+            "-m" => {
+                out.push_str(&format!(" -m {}", words.next().map_or("", |w| w)));
+                break;
+            }
+            "-c" => {
+                out.push_str(" -c …");
+                break;
+            }
+            "-X" | "-W" => _ = words.next(),
+            option if option.starts_with('-') => {}
+            script => {
+                out.push_str(&format!(" {}", base(script)));
+                break;
+            }
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_are_left_out() {
+        let told = |line: &str| program(&line.split(' ').map(str::to_owned).collect::<Vec<_>>());
+        assert_eq!(told("/usr/bin/python3 -X dev -u /srv/engine.py --token s3cret"), "python3 engine.py");
+        assert_eq!(told("python -I -m app.main --key k"), "python -m app.main");
+        assert_eq!(told("python -c import_this"), "python -c …");
+        assert_eq!(program(&[]), "?");
+    }
+}

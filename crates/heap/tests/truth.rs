@@ -1,0 +1,137 @@
+//! What m5 reads from outside against what Python says inside, object by object, on every interpreter found.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use m5_heap::{Analysis, Anchor, CaptureOptions, HeapGraph, capture};
+use m5_target::Process;
+use m5_testkit::{Python, Target, pythons};
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+/// Objects of many kinds; then, for each one that can be reached: its address, size, type and referents.
+const PROGRAM: &str = include_str!("truth.py");
+
+struct Truth {
+    size: u64,
+    type_name: String,
+    referents: Vec<u64>,
+    tracked: bool,
+}
+
+fn truth(target: &mut Target) -> HashMap<u64, Truth> {
+    let count: usize = target.line().parse().unwrap();
+    let line = |_| {
+        let line = target.line();
+        let fields: Vec<&str> = line.split('\t').collect();
+        let words = fields.get(4).copied().unwrap_or("").split(',');
+        let truth = Truth {
+            size: fields[1].parse().unwrap(),
+            tracked: fields[2] == "1",
+            type_name: fields[3].to_owned(),
+            referents: words.filter(|w| !w.is_empty()).map(|w| w.parse().unwrap()).collect(),
+        };
+        (fields[0].parse().unwrap(), truth)
+    };
+    (0..count).map(line).collect()
+}
+
+#[derive(Default)]
+struct Score {
+    found: u64,
+    tracked: u64,
+    tracked_found: u64,
+    type_right: u64,
+    size_right: u64,
+    referents: u64,
+    recalled: u64,
+    wrong_sizes: BTreeMap<String, (u64, u64, u64)>,
+    missing: BTreeMap<String, u64>,
+    misnamed: BTreeMap<String, u64>,
+    lost: BTreeMap<String, u64>,
+}
+
+fn compare(graph: &HeapGraph, truth: &HashMap<u64, Truth>) -> Score {
+    let mut score = Score::default();
+    for (address, said) in truth {
+        score.tracked += u64::from(said.tracked);
+        let Some(object) = graph.at(*address) else {
+            *score.missing.entry(said.type_name.clone()).or_default() += 1;
+            continue;
+        };
+        score.found += 1;
+        score.tracked_found += u64::from(said.tracked);
+        let name = &graph.types[graph.type_id[object as usize] as usize].name;
+        // Of static types Python tells only the last part of the name.
+        let right = match said.type_name.strip_prefix('?') {
+            Some(last) => name.rsplit('.').next() == Some(last),
+            None => *name == said.type_name,
+        };
+        score.type_right += u64::from(right);
+        if !right {
+            *score.misnamed.entry(format!("{name} for {}", said.type_name)).or_default() += 1;
+        }
+        if graph.size[object as usize] == said.size {
+            score.size_right += 1;
+        } else {
+            let entry = score.wrong_sizes.entry(said.type_name.clone()).or_default();
+            *entry = (entry.0 + 1, graph.size[object as usize], said.size);
+        }
+        let to: HashSet<u64> = graph.edges(object).iter().map(|e| graph.address[*e as usize]).collect();
+        for referent in said.referents.iter().filter(|r| truth.contains_key(r)) {
+            score.referents += 1;
+            if to.contains(referent) {
+                score.recalled += 1;
+            } else {
+                let of = truth.get(referent).map_or("", |t| &t.type_name);
+                let seen = if graph.at(*referent).is_some() { "" } else { " (missing)" };
+                *score.lost.entry(format!("{} to {of}{seen}", said.type_name)).or_default() += 1;
+            }
+        }
+    }
+    score
+}
+
+fn check(python: &Python) {
+    let mut target = Target::start(python, PROGRAM);
+    let truth = truth(&mut target);
+    let process = Process::open(target.pid()).unwrap();
+    let anchor = Anchor::of(&process).unwrap();
+    let taken = capture(&process, &CaptureOptions::default()).unwrap();
+    let analysis = Analysis::of(&taken.image, anchor).unwrap();
+    // The table of interned strings holds nothing, whatever the collector of 3.14 and later is told.
+    let interned = analysis.census.interned.map(|o| analysis.graph.address[o as usize]);
+    let mut truth = truth;
+    truth.retain(|address, _| Some(*address) != interned);
+    let score = compare(&analysis.graph, &truth);
+    let share = |a: u64, b: u64| a as f64 / b as f64;
+    let total = truth.len() as u64;
+    println!(
+        "{}: {total} objects, found {:.4}, tracked {:.4}, types {:.4}, sizes {:.4}, referents {:.4} of {}, counts {:?}",
+        python.name,
+        share(score.found, total),
+        share(score.tracked_found, score.tracked),
+        share(score.type_right, score.found),
+        share(score.size_right, score.found),
+        share(score.recalled, score.referents),
+        score.referents,
+        analysis.check.refcounts_explained(),
+    );
+    println!(
+        "  sizes {:?}\n  missing {:?}\n  lost {:?}\n  misnamed {:?}",
+        score.wrong_sizes, score.missing, score.lost, score.misnamed
+    );
+    assert!(share(score.found, total) > 0.999);
+    assert!(share(score.tracked_found, score.tracked) > 0.9995);
+    assert!(share(score.type_right, score.found) > 0.999);
+    assert!(share(score.size_right, score.found) > 0.999);
+    // Left out on purpose: what a cache wrapper reports of its entries, and attributes that 3.13 and later
+    // report both for an instance and for its dictionary although one reference is held.
+    assert!(share(score.recalled, score.referents) > 0.997);
+    assert_eq!(analysis.check.bad_pools, 0);
+}
+
+#[test]
+fn objects_types_sizes_and_references_agree_with_python() {
+    let only = std::env::var("M5_PYTHON").ok();
+    for python in pythons().iter().filter(|p| only.as_ref().is_none_or(|o| p.name.contains(o.as_str()))) {
+        check(python);
+    }
+}

@@ -1,0 +1,24 @@
+//! Heaps as documents: text, JSON, HTML, folded stacks, pprof, and Chrome's `.heapsnapshot`.
+
+mod doc;
+mod folded;
+mod heapsnapshot;
+mod html;
+mod pprof;
+mod stacks;
+mod text_diff;
+mod text_snapshot;
+mod words;
+
+pub use doc::{
+    DIFF_SCHEMA, DiffDoc, GuideSummary, LeakFinding, MemoryStats, SNAPSHOT_SCHEMA, Sample, SnapshotDoc,
+};
+pub use folded::folded;
+pub use heapsnapshot::heapsnapshot;
+pub use html::html;
+pub use pprof::pprof;
+pub use text_diff::diff_text;
+pub use text_snapshot::{continuous_text, snapshot_text};
+
+#[cfg(test)]
+mod testing;

@@ -1,0 +1,117 @@
+//! A small heap for the tests of every form.
+
+use super::doc::{GuideSummary, SNAPSHOT_SCHEMA, Sample, SnapshotDoc};
+use m5_heap::{
+    Coverage, EdgeName, FdHolder, HeapGraph, MemoryTree, Root, RootKind, Snapshot, SnapshotInfo, StoredNames,
+    SummaryOptions, TypeInfo, summarize,
+};
+
+/// `engine.FEED.history` with ticks, an object that nobody holds and a cycle.
+pub(super) fn sample_snapshot() -> Snapshot {
+    grown(200, 1_700_000_000.0)
+}
+
+/// The same with more ticks, later.
+pub(super) fn grown(ticks: u32, taken_at: f64) -> Snapshot {
+    let types = ["module", "dict", "engine.Feed", "list", "engine.Tick", "app.Lost", "app.Cycle"];
+    let mut kinds = vec![0, 1, 2, 3, 5, 6];
+    let mut size = vec![72, 1024, 48, 56 + 8 * u64::from(ticks), 64, 48];
+    kinds.extend(std::iter::repeat_n(4, ticks as usize));
+    size.extend(std::iter::repeat_n(56, ticks as usize));
+    let mut edge_to = vec![1, 2, 3];
+    edge_to.extend(6..6 + ticks);
+    edge_to.push(5);
+    let after_list = 3 + ticks;
+    let mut edge_start = vec![0, 1, 2, 3, after_list, after_list, after_list + 1];
+    edge_start.extend(std::iter::repeat_n(after_list + 1, ticks as usize));
+    let graph = HeapGraph {
+        types: (0..).zip(types).map(|(i, n)| TypeInfo { name: n.into(), address: 0x100 + i }).collect(),
+        address: (0..kinds.len() as u64).map(|i| 0x7f00_0000 + i * 64).collect(),
+        type_id: kinds,
+        size,
+        edge_start,
+        edge_to,
+        roots: vec![
+            Root { object: 0, kind: RootKind::Module, name: "module engine".into() },
+            Root { object: 4, kind: RootKind::Unexplained, name: String::new() },
+        ],
+    };
+    let names = StoredNames {
+        table: vec![
+            EdgeName::Attribute("__dict__".into()),
+            EdgeName::Key("FEED".into()),
+            EdgeName::Attribute("history".into()),
+        ],
+        to: vec![1, 2, 3],
+        from: vec![0, 1, 2],
+        name: vec![0, 1, 2],
+        container: vec![3],
+        items: vec![u64::from(ticks)],
+    };
+    Snapshot { info: info(taken_at), graph, names, memory: Some(memory()), fds: fds() }
+}
+
+fn info(taken_at: f64) -> SnapshotInfo {
+    SnapshotInfo {
+        identity: m5_target::Identity { pid: 4711, start_ticks: 99 },
+        command: "python3 engine.py".into(),
+        python: "3.12.1".into(),
+        taken_at,
+        age_seconds: Some(3720.0),
+        method: "fork".into(),
+        pause_seconds: Some(0.0031),
+        total_seconds: Some(0.5),
+        rss_bytes: Some(64 << 20),
+        coverage: Coverage {
+            refcounts_explained: Some(0.985),
+            reachable: Some(0.9997),
+            rss_explained: Some(0.998),
+            inconsistencies: Some(0),
+        },
+        notes: vec!["freeze was not needed".into()],
+    }
+}
+
+fn memory() -> MemoryTree {
+    let objects = vec![MemoryTree::leaf("engine.Tick", 20 << 20), MemoryTree::leaf("dict", 4 << 20)];
+    MemoryTree::sum(
+        "rss",
+        vec![
+            MemoryTree::sum("python_objects", objects),
+            MemoryTree::leaf("pymalloc_free_blocks", 16 << 20),
+            MemoryTree::leaf("glibc_free", 12 << 20),
+            MemoryTree::leaf("code", 11 << 20),
+            MemoryTree::leaf("unexplained", 1 << 20),
+        ],
+    )
+}
+
+fn fds() -> Vec<FdHolder> {
+    let base = FdHolder {
+        fd: 7,
+        kind: "socket".into(),
+        state: Some("CLOSE_WAIT".into()),
+        peer: Some("10.0.0.5:443".into()),
+        owner: None,
+        holder: None,
+    };
+    vec![FdHolder { fd: 3, kind: "pipe".into(), state: None, peer: None, ..base.clone() }, base]
+}
+
+/// A whole document.
+pub(super) fn sample() -> SnapshotDoc {
+    let snapshot = sample_snapshot();
+    let options = SummaryOptions { top: 10, ..SummaryOptions::default() };
+    let at = Sample { at_seconds: 0.0, rss_bytes: 64 << 20, open_fds: Some(9) };
+    SnapshotDoc {
+        schema: SNAPSHOT_SCHEMA.into(),
+        summary: GuideSummary::of(&[at]),
+        samples: Vec::new(),
+        heap: Some(summarize(&snapshot, &options)),
+        info: Some(snapshot.info),
+        memory: snapshot.memory,
+        fds: snapshot.fds,
+        process: None,
+        growth: None,
+    }
+}

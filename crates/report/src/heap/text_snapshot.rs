@@ -1,0 +1,276 @@
+//! `m5 snapshot` for people.
+
+use super::doc::{LeakFinding, SnapshotDoc};
+use super::words::{bytes, holder, part, signed_bytes, thousands};
+use crate::text::{Align, Style, Table};
+use crate::texts::Heap;
+use crate::units;
+use m5_heap::{FdHolder, Holding, MemoryTree, SnapshotInfo, Summary};
+
+/// Parts of memory smaller than this share are left to the JSON.
+const SMALL_PART: f64 = 0.002;
+/// Lines of the holdings.
+const HOLDINGS: usize = 20;
+/// Descriptors without an owner that are listed one by one.
+const ORPHANS: usize = 10;
+
+/// The report of one snapshot.
+#[must_use]
+pub fn snapshot_text(doc: &SnapshotDoc, style: Style) -> String {
+    let mut out = String::new();
+    if let Some(info) = &doc.info {
+        head(&mut out, info, doc.heap.as_ref(), style);
+    }
+    if let Some(memory) = &doc.memory {
+        section(&mut out, Heap::MemoryHead, style);
+        out.push_str(&memory_table(memory));
+    }
+    if let Some(heap) = &doc.heap {
+        section(&mut out, Heap::TypesHead, style);
+        out.push_str(&types_table(heap, style));
+        let holders = holders(heap, style);
+        if !holders.is_empty() {
+            section(&mut out, Heap::HoldersHead, style);
+            out.push_str(&holders);
+        }
+        section(&mut out, Heap::HoldingsHead, style);
+        out.push_str(&holdings_table(heap));
+        out.push_str(&loose(heap, style));
+    }
+    // Without an account of RSS the kernel's own by mapping stands in for it.
+    if let Some(process) = doc.process.as_ref().filter(|_| doc.memory.is_none()) {
+        out.push_str(&crate::text::mapped(process, style));
+    }
+    if !doc.fds.is_empty() {
+        section(&mut out, Heap::FdsHead, style);
+        out.push_str(&fds(&doc.fds, style));
+    }
+    out
+}
+
+fn section(out: &mut String, head: Heap, style: Style) {
+    out.push_str(&format!("\n{}\n", style.bold(style.lang.say(head))));
+}
+
+fn head(out: &mut String, info: &SnapshotInfo, heap: Option<&Summary>, style: Style) {
+    let lang = style.lang;
+    let pid = info.identity.pid;
+    let title = match info.age_seconds {
+        Some(age) => lang.fill(Heap::TitleUp, &[&pid, &info.command, &info.python, &units::span(age)]),
+        None => lang.fill(Heap::Title, &[&pid, &info.command, &info.python]),
+    };
+    out.push_str(&format!("{}\n", style.bold(&title)));
+    let taken = match info.pause_seconds {
+        Some(pause) => lang.fill(Heap::TakenPaused, &[&info.method, &units::time(pause)]),
+        None => lang.fill(Heap::TakenRunning, &[&info.method]),
+    };
+    out.push_str(&format!("{taken}\n"));
+    if let Some(heap) = heap {
+        let values = [
+            thousands(heap.objects),
+            thousands(heap.type_count),
+            bytes(heap.bytes),
+            thousands(heap.references),
+        ];
+        let rss = info.rss_bytes.map(|b| format!("; {}", lang.fill(Heap::Resident, &[&bytes(b)])));
+        let counts = lang.fill(Heap::Counts, &[&values[0], &values[1], &values[2], &values[3]]);
+        out.push_str(&format!("{counts}{}\n", rss.unwrap_or_default()));
+    }
+    let coverage = coverage(info, style);
+    if !coverage.is_empty() {
+        out.push_str(&format!("{}\n", lang.fill(Heap::Coverage, &[&coverage])));
+    }
+    for note in &info.notes {
+        out.push_str(&format!("{}\n", style.yellow(&lang.fill(Heap::Note, &[note]))));
+    }
+}
+
+fn coverage(info: &SnapshotInfo, style: Style) -> String {
+    let c = &info.coverage;
+    let shares = [
+        (Heap::CoverageRefcounts, c.refcounts_explained),
+        (Heap::CoverageReachable, c.reachable),
+        (Heap::CoverageRss, c.rss_explained),
+    ];
+    let mut all: Vec<String> = shares
+        .into_iter()
+        .filter_map(|(text, share)| Some(style.lang.fill(text, &[&format!("{:.2} %", share? * 100.0)])))
+        .collect();
+    if let Some(n @ 1..) = c.inconsistencies {
+        all.push(style.lang.fill(Heap::CoverageInconsistent, &[&thousands(n)]));
+    }
+    all.join(if style.lang == crate::Lang::Zh { "，" } else { ", " })
+}
+
+fn memory_table(memory: &MemoryTree) -> String {
+    let mut table = Table::new(&[Align::Left, Align::Right, Align::Right], 2);
+    memory_rows(memory, memory.bytes.max(1) as f64, 0, &mut table);
+    table.render()
+}
+
+fn memory_rows(tree: &MemoryTree, whole: f64, depth: usize, table: &mut Table) {
+    let name = format!("{}{}", "  ".repeat(depth), part(&tree.name));
+    table.row([name, bytes(tree.bytes), units::percent(tree.bytes as f64 / whole)]);
+    let mut children: Vec<&MemoryTree> = tree.children.iter().collect();
+    children.sort_by_key(|c| std::cmp::Reverse(c.bytes));
+    for child in children.into_iter().filter(|c| c.bytes as f64 / whole >= SMALL_PART).take(12) {
+        memory_rows(child, whole, depth + 1, table);
+    }
+}
+
+fn types_table(heap: &Summary, style: Style) -> String {
+    let align = [Align::Left, Align::Right, Align::Right, Align::Right, Align::Right];
+    let mut table = Table::new(&align, 2);
+    let heads = [Heap::Type, Heap::Count, Heap::Bytes, Heap::Share, Heap::Retained];
+    table.row(heads.map(|h| style.dim(style.lang.say(h))));
+    for row in &heap.types {
+        table.row([
+            row.type_name.clone(),
+            thousands(row.count),
+            bytes(row.bytes),
+            units::percent(row.share),
+            bytes(row.retained_bytes),
+        ]);
+    }
+    table.render()
+}
+
+/// The first groups of holders of the first types.
+fn holders(heap: &Summary, style: Style) -> String {
+    let lang = style.lang;
+    let mut out = String::new();
+    for row in &heap.types {
+        let Some(held) = row.held_by.as_ref().filter(|h| h.sampled > 0) else { continue };
+        for group in held.groups.iter().take(2).filter(|g| g.share >= 0.1) {
+            let share = units::percent(group.share);
+            let who = style.green(&holder(&group.holder, lang));
+            let (asked, all) = (thousands(held.sampled), thousands(held.instances));
+            let line = if held.sampled < held.instances {
+                lang.fill(Heap::HoldersSample, &[&share, &asked, &all, &row.type_name, &who])
+            } else {
+                lang.fill(Heap::HoldersLine, &[&share, &all, &row.type_name, &who])
+            };
+            out.push_str(&format!("  {line}\n"));
+            if !group.holder.path.is_empty() && group.holder.path != group.holder.name {
+                let path = lang.fill(Heap::Path, &[&group.holder.path]);
+                out.push_str(&format!("    {}\n", style.dim(&path)));
+            }
+        }
+    }
+    out
+}
+
+fn holdings_table(heap: &Summary) -> String {
+    let mut table = Table::new(&[Align::Right, Align::Right, Align::Left], 2);
+    let mut lines = 0;
+    for holding in &heap.holdings {
+        holding_rows(holding, heap.bytes.max(1) as f64, 0, &mut lines, &mut table);
+    }
+    table.render()
+}
+
+fn holding_rows(holding: &Holding, whole: f64, depth: usize, lines: &mut usize, table: &mut Table) {
+    let share = holding.retained_bytes as f64 / whole;
+    if *lines >= HOLDINGS || (depth > 0 && share < 0.02) || depth > 4 {
+        return;
+    }
+    *lines += 1;
+    let count =
+        if holding.objects > 1 { format!(" ×{}", thousands(holding.objects)) } else { String::new() };
+    let kind =
+        if holding.name == holding.type_name { String::new() } else { format!(" ({})", holding.type_name) };
+    let name = format!("{}{}{kind}{count}", "  ".repeat(depth), holding.name);
+    table.row([bytes(holding.retained_bytes), units::percent(share), name]);
+    for part in &holding.parts {
+        holding_rows(part, whole, depth + 1, lines, table);
+    }
+}
+
+fn loose(heap: &Summary, style: Style) -> String {
+    let kinds =
+        [(Heap::NoReferrer, heap.no_referrer), (Heap::Native, heap.native), (Heap::Garbage, heap.garbage)];
+    let mut out = String::new();
+    for (text, loose) in kinds.into_iter().filter(|(_, l)| l.objects > 0) {
+        if out.is_empty() {
+            section(&mut out, Heap::LooseHead, style);
+        }
+        let values = [style.lang.say(text).to_owned(), thousands(loose.objects), bytes(loose.bytes)];
+        let line = style.lang.fill(Heap::LooseLine, &[&values[0], &values[1], &values[2]]);
+        out.push_str(&format!("  {line}\n"));
+    }
+    out
+}
+
+fn fds(fds: &[FdHolder], style: Style) -> String {
+    let mut out = String::new();
+    let mut orphans = 0;
+    for fd in fds {
+        let words = [Some(fd.kind.as_str()), fd.state.as_deref(), fd.peer.as_deref()];
+        let words: Vec<&str> = words.into_iter().flatten().collect();
+        let name = format!("fd {} {}", fd.fd, words.join(" "));
+        let line = match (&fd.owner, &fd.holder) {
+            (Some(owner), Some(held)) => {
+                style.lang.fill(Heap::FdOwner, &[&name, owner, &holder(held, style.lang)])
+            }
+            _ => {
+                orphans += 1;
+                style.lang.fill(Heap::FdNobody, &[&name])
+            }
+        };
+        if fd.owner.is_some() || orphans <= ORPHANS {
+            out.push_str(&format!("  {line}\n"));
+        }
+    }
+    out
+}
+
+/// The report of a series of samples.
+#[must_use]
+pub fn continuous_text(doc: &SnapshotDoc, style: Style) -> String {
+    let lang = style.lang;
+    let mut out = snapshot_text(doc, style);
+    if !out.is_empty() {
+        out.push('\n');
+    }
+    if let Some(growth) = doc.summary.memory_stats.total_growth_bytes {
+        out.push_str(&format!("{}\n", lang.fill(Heap::Resident, &[&signed_bytes(growth)])));
+    }
+    for leak in &doc.summary.leak_detection {
+        let line = lang.fill(Heap::Leak, &[&leak.kind, &leak.severity, &step(leak)]);
+        out.push_str(&format!("{}\n", style.red(&line)));
+    }
+    if doc.summary.leak_detection.is_empty() {
+        out.push_str(&format!("{}\n", style.green(lang.say(Heap::NoLeak))));
+    }
+    out
+}
+
+fn step(leak: &LeakFinding) -> String {
+    match leak.growth_rate_mb_per_snapshot {
+        Some(_) => signed_bytes(leak.growth_per_snapshot as i64),
+        None => format!("+{}", units::count(leak.growth_per_snapshot)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::sample;
+    use super::*;
+    use crate::Lang;
+
+    #[test]
+    fn in_english() {
+        insta::assert_snapshot!(snapshot_text(&sample(), Style::default()));
+    }
+
+    #[test]
+    fn in_chinese() {
+        let style = Style { lang: Lang::Zh, color: false };
+        insta::assert_snapshot!(snapshot_text(&sample(), style));
+    }
+
+    #[test]
+    fn as_json() {
+        insta::assert_snapshot!(crate::json(&sample()).unwrap());
+    }
+}

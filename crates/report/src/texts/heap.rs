@@ -1,0 +1,58 @@
+//! `m5 snapshot` and `m5 diff`.
+
+catalogue! {
+    /// What is in memory, who holds it, what grew.
+    Heap {
+        Title: "PID {}: {}, Python {}", "PID {}：{}，Python {}";
+        TitleUp: "PID {}: {}, Python {}, up {}", "PID {}：{}，Python {}，已运行 {}";
+        TakenPaused: "Taken by {}: the target paused for {}", "采集方式 {}：目标暂停 {}";
+        TakenRunning: "Taken by {}: the target was not stopped", "采集方式 {}：目标未被暂停";
+        Counts: "{} objects of {} types, {} ({} references)", "{} 个对象，{} 种类型，共 {}（{} 条引用）";
+        Resident: "RSS {}", "RSS {}";
+        Coverage: "Coverage: {}", "覆盖率：{}";
+        CoverageRefcounts: "{} of the reference counts explained", "引用计数已解释 {}";
+        CoverageReachable: "{} of the objects reached from a root", "从根可达的对象占 {}";
+        CoverageRss: "{} of RSS named", "RSS 已归类 {}";
+        CoverageInconsistent: "{} inconsistencies while it ran", "运行中采集发现 {} 处不一致";
+        Note: "Note: {}", "注意：{}";
+        MemoryHead: "WHERE RSS WENT", "RSS 去向";
+        TypesHead: "TYPES", "类型";
+        Type: "TYPE", "类型";
+        Count: "COUNT", "数量";
+        Bytes: "BYTES", "字节";
+        Share: "SHARE", "占比";
+        Retained: "RETAINED", "保留大小";
+        HeldBy: "HELD BY", "持有者";
+        HoldersHead: "WHO HOLDS THEM", "谁在持有";
+        HoldersLine: "{} of {} {}: {}", "{}（共 {} 个 {}）：{}";
+        HoldersSample: "{} of a sample of {} of {} {}: {}", "{}（抽样 {}，共 {} 个 {}）：{}";
+        HoldingsHead: "LARGEST HOLDINGS (what would go with each)", "最大的持有者（随之释放的内存）";
+        LooseHead: "WITHOUT A HOLDER", "没有持有者的对象";
+        LooseLine: "{}: {} objects, {}", "{}：{} 个对象，{}";
+        Items: "{} ({}, {} items)", "{}（{}，{} 项）";
+        NoItems: "{} ({})", "{}（{}）";
+        Native: "native memory only", "仅由原生内存引用";
+        NoReferrer: "no referrer: native or refcount leak", "无引用者：原生代码或引用计数泄漏";
+        Garbage: "nothing: a cycle that waits for the collector", "无人持有：等待回收的循环垃圾";
+        FdsHead: "DESCRIPTORS AND THEIR HOLDERS", "文件描述符及其持有者";
+        FdOwner: "{} owned by {}, held by {}", "{}，属于 {}，由 {} 持有";
+        FdNobody: "{}: no Python object owns it", "{}：没有 Python 对象拥有它";
+        DiffHead: "PID {}, {} apart: objects {}, object bytes {}, RSS {}", "PID {}，间隔 {}：对象 {}，对象字节 {}，RSS {}";
+        DiffOther: "PID {} against PID {}, two processes: compared by type and by the names of holders",
+            "PID {} 与 PID {} 是两个进程：按类型与持有者名称比较";
+        DiffNone: "Nothing that holds objects grew.", "没有任何持有者增长。";
+        PerSecond: "{} {} a second", "每秒 {} 个 {}";
+        Grown: "{} {}", "{} 个 {}";
+        CulpritHeld: "{} ({} objects, {}), held by {}", "{}（{} 个对象，{}），由 {} 持有";
+        CulpritLoose: "{} ({} objects, {}): {}", "{}（{} 个对象，{}）：{}";
+        CulpritShare: "{} of the {} are held so", "其中 {} 的 {} 由此持有";
+        Path: "path: {}", "路径：{}";
+        Also: "with it: {}", "同时增长：{}";
+        GrownTypesHead: "TYPES THAT CHANGED", "有变化的类型";
+        Change: "CHANGE", "变化";
+        Saved: "Saved to {} ({})", "已保存到 {}（{}）";
+        ContinuousStart: "Snapshot {} of {}: RSS {}", "第 {}/{} 次快照：RSS {}";
+        Leak: "{}: {}, {} a snapshot", "{}：{}，每次快照 {}";
+        NoLeak: "No growth that looks like a leak.", "未发现疑似泄漏的增长。";
+    }
+}

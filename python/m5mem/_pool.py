@@ -1,0 +1,141 @@
+"""A pool of objects that are dear to make: leases return by ``with``."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from types import TracebackType
+from typing import Any, Callable, Generic, TypeVar
+
+from . import _registry
+
+T = TypeVar("T")
+
+
+class PoolTimeout(TimeoutError):
+    """No object came back within the time."""
+
+
+class Lease(Generic[T]):
+    """An object out of a pool, until the end of the ``with`` block or `release`."""
+
+    __slots__ = ("_pool", "_object", "_out")
+
+    def __init__(self, pool: Pool[T], obj: T) -> None:
+        self._pool = pool
+        self._object = obj
+        self._out = True
+
+    @property
+    def object(self) -> T:
+        """The leased object; an error after it went back."""
+        if not self._out:
+            raise RuntimeError("this lease is over: the object is back in its pool")
+        return self._object
+
+    def release(self, *, broken: bool = False) -> None:
+        """Gives the object back; ``broken`` drops it instead. A second call does nothing."""
+        if self._out:
+            self._out = False
+            self._pool._return(self._object, broken)
+            del self._object
+
+    def __enter__(self) -> T:
+        return self.object
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.release()
+
+    def __del__(self) -> None:
+        if getattr(self, "_out", False):
+            self._out = False
+            self._pool._lost()
+
+
+class Pool(Generic[T]):
+    """At most ``max_size`` objects of ``factory``, reused one after the other.
+
+    ``reset(obj)`` runs when an object comes back; where it raises, the object is dropped and the error is counted.
+    ``lease(timeout)`` waits for one when all are out (``timeout=0``: not at all). A lease that is forgotten frees
+    its place when it is collected, and is counted in ``lost``.
+    """
+
+    def __init__(
+        self,
+        factory: Callable[[], T],
+        reset: Callable[[T], Any] | None = None,
+        max_size: int = 16,
+        *,
+        name: str = "pool",
+    ) -> None:
+        if max_size < 1:
+            raise ValueError("max_size must be 1 or more")
+        self._factory, self._reset, self.max_size = factory, reset, max_size
+        self._idle: deque[T] = deque()
+        # Re-entrant: the collector may run a forgotten lease's __del__ in the middle of a call.
+        self._free = threading.Condition(threading.RLock())
+        self._out = 0
+        self.created = self.reused = self.dropped = self.lost = self.reset_errors = 0
+        self.name = _registry.add("pool", name, self)
+
+    def lease(self, timeout: float | None = None) -> Lease[T]:
+        """An object of the pool; `PoolTimeout` where none came within ``timeout`` seconds (``None``: wait)."""
+        with self._free:
+            if not self._free.wait_for(lambda: self._idle or self._out < self.max_size, timeout):
+                raise PoolTimeout(f"all {self.max_size} objects of pool {self.name!r} are out")
+            self._out += 1
+            if self._idle:
+                self.reused += 1
+                return Lease(self, self._idle.pop())
+        try:
+            made = self._factory()
+        except BaseException:
+            with self._free:
+                self._out -= 1
+                self._free.notify()
+            raise
+        with self._free:
+            self.created += 1
+        return Lease(self, made)
+
+    def _return(self, obj: T, broken: bool) -> None:
+        if not broken and self._reset is not None:
+            try:
+                self._reset(obj)
+            except Exception:
+                broken = True
+                with self._free:
+                    self.reset_errors += 1
+        with self._free:
+            self._out -= 1
+            if broken:
+                self.dropped += 1
+            else:
+                self._idle.append(obj)
+            self._free.notify()
+
+    def _lost(self) -> None:
+        with self._free:
+            self._out -= 1
+            self.lost += 1
+            self._free.notify()
+
+    def clear(self) -> None:
+        """Drops the objects that are not out."""
+        with self._free:
+            self.dropped += len(self._idle)
+            self._idle.clear()
+
+    def stats(self) -> dict[str, int]:
+        """Counters, and how many objects are idle and out now."""
+        with self._free:
+            return {
+                "idle": len(self._idle),
+                "leased": self._out,
+                "max_size": self.max_size,
+                "created": self.created,
+                "reused": self.reused,
+                "dropped": self.dropped,
+                "lost": self.lost,
+                "reset_errors": self.reset_errors,
+            }

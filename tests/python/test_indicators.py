@@ -1,0 +1,229 @@
+"""Indicators against TA-Lib, against their definition, and against themselves (batch, replace)."""
+
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import m5mem
+from m5mem import indicators as batch
+
+np = pytest.importorskip("numpy")
+talib = pytest.importorskip("talib")
+
+N = 400
+
+
+def series(kind, seed=0):
+    """Prices that a market gives, and those that it should not."""
+    r = np.random.default_rng(seed)
+    walk = 100 + r.normal(size=N).cumsum() * 0.5
+    if kind == "walk":
+        return walk
+    if kind == "large":
+        return 60_000 + r.normal(size=N).cumsum() * 0.01
+    if kind == "tiny":
+        return 1e-6 + np.abs(r.normal(size=N)) * 1e-8
+    if kind == "constant":
+        return np.full(N, 123.456)
+    if kind == "step":
+        return np.r_[np.full(N // 2, 1000.0), 1 + r.normal(size=N // 2) * 1e-3]
+    if kind == "then constant":
+        return np.r_[walk[: N // 2], np.full(N // 2, 50.0)]
+    if kind == "leading nan":
+        return np.r_[np.full(7, np.nan), walk[7:]]
+    assert kind == "nan inside"
+    walk[150] = np.nan
+    return walk
+
+
+KINDS = ["walk", "large", "tiny", "constant", "step", "then constant", "leading nan", "nan inside"]
+SINGLE = {
+    "sma": (batch.sma, lambda x, p: talib.SMA(x, p)),
+    "ema": (batch.ema, lambda x, p: talib.EMA(x, p)),
+    "wma": (batch.wma, lambda x, p: talib.WMA(x, p)),
+    "rsi": (batch.rsi, lambda x, p: talib.RSI(x, p)),
+    "std": (batch.rolling_std, lambda x, p: talib.STDDEV(x, p)),
+    "min": (batch.rolling_min, lambda x, p: talib.MIN(x, p)),
+    "max": (batch.rolling_max, lambda x, p: talib.MAX(x, p)),
+    "bollinger": (batch.bollinger, lambda x, p: talib.BBANDS(x, p)),
+    "macd": (lambda x, p: batch.macd(x, p, 2 * p, 9), lambda x, p: talib.MACD(x, p, 2 * p, 9)),
+}
+
+
+def same(ours, theirs, scale=1.0):
+    ours, theirs = np.atleast_2d(np.asarray(ours)), np.atleast_2d(np.asarray(theirs))
+    assert (np.isnan(ours) == np.isnan(theirs)).all(), "another warm-up"
+    assert np.nanmax(np.abs(ours - theirs), initial=0.0) <= 1e-9 * max(1.0, scale)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("period", [2, 14, 50])
+@pytest.mark.parametrize("name", SINGLE)
+def test_as_talib(name, period, kind):
+    x = series(kind)
+    ours, theirs = SINGLE[name]
+    if kind == "nan inside" and name in ("rsi", "min", "max", "wma", "std", "bollinger"):
+        x = x[:150]  # What TA-Lib gives from the NaN on is no rule; the tests below have ours.
+    same(ours(x, period), theirs(x, period))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("period", [2, 14])
+def test_atr_as_talib(period, kind):
+    close = series(kind)
+    r = np.random.default_rng(5)
+    high, low = close + np.abs(r.normal(size=N)), close - np.abs(r.normal(size=N))
+    ours, theirs = batch.atr(high, low, close, period), talib.ATR(high, low, close, period)
+    same(ours, theirs)
+
+
+def definition(f, period, *columns):
+    rows = len(columns[0])
+    out = np.full(rows, np.nan)
+    for i in range(period - 1, rows):
+        out[i] = f(*(c[i - period + 1 : i + 1] for c in columns))
+    return out
+
+
+@pytest.mark.parametrize("kind", ["none", "some", "huge"])
+def test_vwap_by_definition(kind):
+    price, r = series("walk"), np.random.default_rng(3)
+    volume = {
+        "none": np.zeros(N),
+        "some": np.where(r.random(N) < 0.7, 0.0, r.random(N)),
+        "huge": np.where(r.random(N) < 0.05, 1e12, 1e-3 * r.random(N)),
+    }[kind]
+
+    def vwap(p, v):
+        return math.fsum(p * v) / math.fsum(v) if v.any() else math.nan
+
+    same(batch.rolling_vwap(price, volume, 10), definition(vwap, 10, price, volume))
+
+
+def weighted(window):
+    return np.average(window, weights=np.arange(1, len(window) + 1))
+
+
+@pytest.mark.parametrize("name,f", [("min", np.min), ("max", np.max), ("wma", weighted), ("std", np.std)])
+def test_a_nan_leaves_with_its_window(name, f):
+    x = series("nan inside")
+    x[[160, 161, 300]] = np.nan
+    same(SINGLE[name][0](x, 14), definition(f, 14, x))
+
+
+def test_rsi_after_nan_is_nan():
+    out = batch.rsi(series("nan inside"), 14)
+    assert not np.isnan(out[149]) and np.isnan(out[150:]).all()
+
+
+def test_std_ddof():
+    x = series("walk")
+    same(batch.rolling_std(x, 20, 1), definition(lambda w: np.std(w, ddof=1), 20, x))
+
+
+def test_dyadic_prices_give_exact_sums():
+    """Multiples of 1/64: rolling and direct means are the same bits, after any number of values."""
+    x = np.random.default_rng(9).integers(1, 1 << 20, 20_000) / 64
+    out = batch.sma(x, 50)
+    direct = np.array([x[i - 49 : i + 1].sum() / 50 for i in range(49, len(x))])
+    assert (out[49:] == direct).all()
+
+
+def test_sums_do_not_drift():
+    """A huge value leaves no trace when it is gone, at the latest after the next rebuild."""
+    x = np.full(10_000, 0.1)
+    x[10] = 1e15
+    assert abs(batch.sma(x, 10)[-1] - 0.1) < 1e-12
+    assert abs(batch.wma(x, 10)[-1] - 0.1) < 1e-12
+    assert batch.rolling_std(x, 10)[-1] < 1e-9
+
+
+MAKERS = {
+    "sma": lambda p: m5mem.SMA(p),
+    "ema": lambda p: m5mem.EMA(p),
+    "wma": lambda p: m5mem.WMA(p),
+    "rsi": lambda p: m5mem.RSI(p),
+    "std": lambda p: m5mem.RollingStd(p),
+    "min": lambda p: m5mem.RollingMin(p),
+    "max": lambda p: m5mem.RollingMax(p),
+    "bollinger": lambda p: m5mem.Bollinger(p),
+    "macd": lambda p: m5mem.MACD(p, p + 3, 4),
+    "atr": lambda p: m5mem.ATR(p),
+    "vwap": lambda p: m5mem.RollingVWAP(p),
+}
+ANY = st.one_of(st.floats(-1e6, 1e6), st.sampled_from([0.0, 1.0, math.nan]))
+
+
+def rows_for(name, draw):
+    return [v[: {"atr": 3, "vwap": 2}.get(name, 1)] for v in draw]
+
+
+def alike(a, b):
+    a, b = (v if isinstance(v, tuple) else (v,) for v in (a, b))
+    return all(x == y or (math.isnan(x) and math.isnan(y)) for x, y in zip(a, b))
+
+
+@pytest.mark.parametrize("nan", ["propagate", "skip"])
+@pytest.mark.parametrize("name", MAKERS)
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 9), st.lists(st.tuples(ANY, ANY, ANY, st.lists(st.tuples(ANY, ANY, ANY), max_size=2)), max_size=40))
+def test_replacing_is_as_if_only_the_last_had_come(name, nan, period, steps):
+    make = type(MAKERS[name](period))
+    arguments = (period, period + 3, 4) if name == "macd" else (period,)
+    live, straight = make(*arguments, nan=nan), make(*arguments, nan=nan)
+    for *first, changes in steps:
+        versions = rows_for(name, [first, *changes])
+        if nan == "skip":
+            # A NaN in the place of a number is left out: the number before it stays.
+            good = [v for v in versions if not any(map(math.isnan, v))]
+            final = good[-1] if good else versions[-1]
+        else:
+            final = versions[-1]
+        live.update(*versions[0])
+        for change in versions[1:]:
+            live.replace(*change)
+        straight.update(*final)
+        assert alike(live.value, straight.value)
+        assert live.ready == straight.ready
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.floats(-1e9, 1e9), min_size=1, max_size=80), st.integers(1, 20))
+def test_extremes_on_anything(values, period):
+    x = np.array(values)
+    same(batch.rolling_min(x, period), definition(np.min, period, x))
+    same(batch.rolling_max(x, period), definition(np.max, period, x))
+
+
+def test_interface():
+    sma = m5mem.SMA(3)
+    assert isinstance(sma, m5mem.Indicator) and sma.lookback == 2 and not sma.ready
+    assert [sma.update(x) for x in (1, 2, 3.0)][-1] == 2.0 == float(sma) == sma.value
+    assert sma.ready
+    sma.reset()
+    assert math.isnan(sma.value) and not sma.ready
+    assert len(m5mem.MACD().update(1.0)) == 3
+    with pytest.raises(TypeError, match="3 number"):
+        m5mem.ATR().update(1.0)
+    with pytest.raises(TypeError):
+        sma.update("x")
+    with pytest.raises(ValueError, match="period"):
+        m5mem.SMA(0)
+    with pytest.raises(ValueError, match="nan"):
+        m5mem.SMA(3, nan="hide")
+    with pytest.raises(ValueError, match="length"):
+        batch.atr([1.0], [1.0, 2.0], [1.0])
+    with pytest.raises(ValueError, match="one-dimensional"):
+        batch.sma(np.zeros((2, 2)))
+
+
+@pytest.mark.parametrize("data", [[1, 2, 3, 4], (1.0, 2.0, 3.0, 4.0), "f4", "i8", "strided"])
+def test_batch_takes_any_numbers(data):
+    given = {
+        "f4": np.arange(1, 5, dtype="f4"),
+        "i8": np.arange(1, 5),
+        "strided": np.repeat(np.arange(1.0, 5.0), 2)[::2],
+    }.get(data, data) if isinstance(data, str) else data
+    assert batch.sma(given, 2)[1:].tolist() == [1.5, 2.5, 3.5]
