@@ -52,6 +52,7 @@ subjects! {
     list::List;
     objectives::Goal;
     process::Snapshot;
+    runs::Bench;
     say::Say;
     serve::Serve;
     watch::Watch;
