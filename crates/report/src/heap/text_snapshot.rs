@@ -1,10 +1,11 @@
 //! `m5 snapshot` for people.
 
 use super::doc::{LeakFinding, SnapshotDoc};
+use super::verdict::MemoryKind;
 use super::words::{bytes, holder, part, signed_bytes, thousands};
 use crate::text::{Align, Style, Table};
 use crate::texts::Heap;
-use crate::units;
+use crate::{Lang, units};
 use m5_heap::{FdHolder, Holding, MemoryTree, SnapshotInfo, Summary};
 
 /// Parts of memory smaller than this share are left to the JSON.
@@ -23,7 +24,8 @@ pub fn snapshot_text(doc: &SnapshotDoc, style: Style) -> String {
     }
     if let Some(memory) = &doc.memory {
         section(&mut out, Heap::MemoryHead, style);
-        out.push_str(&memory_table(memory));
+        out.push_str(&memory_table(memory, style.lang));
+        out.push_str(&remedy(doc, style));
     }
     if let Some(heap) = &doc.heap {
         section(&mut out, Heap::TypesHead, style);
@@ -102,19 +104,44 @@ fn coverage(info: &SnapshotInfo, style: Style) -> String {
     all.join(if style.lang == crate::Lang::Zh { "，" } else { ", " })
 }
 
-fn memory_table(memory: &MemoryTree) -> String {
+/// What most of RSS is, and what to do about it.
+fn remedy(doc: &SnapshotDoc, style: Style) -> String {
+    let lang = style.lang;
+    let mut out = String::new();
+    if let Some(verdict) = &doc.verdict {
+        let share = units::percent(verdict.share);
+        let text = match verdict.kind {
+            MemoryKind::Objects => Heap::VerdictObjects,
+            MemoryKind::PymallocFragmentation => Heap::VerdictPymalloc,
+            MemoryKind::NativeFragmentation => Heap::VerdictNativeFree,
+            MemoryKind::Native => Heap::VerdictNative,
+            MemoryKind::Code => Heap::VerdictCode,
+        };
+        out.push_str(&format!("  → {}\n", style.bold(&lang.fill(text, &[&bytes(verdict.bytes), &share]))));
+    }
+    let pinned = doc.info.as_ref().and_then(|i| i.fragmentation.as_ref()).filter(|f| f.sparse_arenas > 0);
+    if let Some(f) = pinned {
+        let by: Vec<String> =
+            f.pinning.iter().take(5).map(|p| format!("{} ×{}", p.type_name, p.objects)).collect();
+        let values = [bytes(f.pinned_bytes), thousands(f.sparse_arenas), by.join(", ")];
+        out.push_str(&format!("  {}\n", lang.fill(Heap::Pinned, &[&values[0], &values[1], &values[2]])));
+    }
+    out
+}
+
+fn memory_table(memory: &MemoryTree, lang: Lang) -> String {
     let mut table = Table::new(&[Align::Left, Align::Right, Align::Right], 2);
-    memory_rows(memory, memory.bytes.max(1) as f64, 0, &mut table);
+    memory_rows(memory, memory.bytes.max(1) as f64, 0, lang, &mut table);
     table.render()
 }
 
-fn memory_rows(tree: &MemoryTree, whole: f64, depth: usize, table: &mut Table) {
-    let name = format!("{}{}", "  ".repeat(depth), part(&tree.name));
+fn memory_rows(tree: &MemoryTree, whole: f64, depth: usize, lang: Lang, table: &mut Table) {
+    let name = format!("{}{}", "  ".repeat(depth), part(&tree.name, lang));
     table.row([name, bytes(tree.bytes), units::percent(tree.bytes as f64 / whole)]);
     let mut children: Vec<&MemoryTree> = tree.children.iter().collect();
     children.sort_by_key(|c| std::cmp::Reverse(c.bytes));
-    for child in children.into_iter().filter(|c| c.bytes as f64 / whole >= SMALL_PART).take(12) {
-        memory_rows(child, whole, depth + 1, table);
+    for child in children.into_iter().filter(|c| c.bytes as f64 / whole >= SMALL_PART).take(8) {
+        memory_rows(child, whole, depth + 1, lang, table);
     }
 }
 
@@ -256,7 +283,6 @@ fn step(leak: &LeakFinding) -> String {
 mod tests {
     use super::super::testing::sample;
     use super::*;
-    use crate::Lang;
 
     #[test]
     fn in_english() {

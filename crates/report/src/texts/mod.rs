@@ -50,6 +50,7 @@ subjects! {
     heap::Heap;
     list::List;
     objectives::Goal;
+    part::Part;
     process::Snapshot;
     say::Say;
     serve::Serve;
