@@ -22,13 +22,14 @@ mod resident;
 mod safety;
 mod sampler;
 mod smaps;
+mod sock_diag;
 mod sockets;
 mod stat;
 mod threads;
 mod write;
 
 pub use cgroup::Cgroup;
-pub use clock::{boot_unix_seconds, cpu_ns, monotonic_ns, ticks_per_second, unix_ns};
+pub use clock::{boot_unix_seconds, cpu_ns, monotonic_ns, thread_cpu_ns, ticks_per_second, unix_ns};
 pub use error::{Error, Result};
 pub use fds::{FdCounts, FdKind, fd_kind, socket_inode};
 pub use fork::{ForkedChild, fork};
