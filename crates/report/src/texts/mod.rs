@@ -51,6 +51,7 @@ subjects! {
     heap::Heap;
     list::List;
     objectives::Goal;
+    part::Part;
     process::Snapshot;
     runs::Bench;
     say::Say;
