@@ -36,7 +36,8 @@ pub enum GcAt {
 }
 
 /// How collections are organised.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Collector {
     /// Three generations.
     Generational,
