@@ -113,7 +113,7 @@ impl WatchSource {
         source.window = Window::Open { from: start };
         (source.start_ns, source.opened_ns) = (start, start);
         source.last = source.totals();
-        source.adopt();
+        source.adopt(true);
         Ok(source)
     }
 
