@@ -30,62 +30,25 @@ class CacheInfo(NamedTuple):
 
 
 class _Flight:
-    """A computation under way in some thread."""
+    """What threads wait on for a computation in another thread."""
 
-    __slots__ = ("lock", "owner", "value")
-
-    def __init__(self) -> None:
-        self.lock = _thread.allocate_lock()
-        self.lock.acquire()
-        self.owner = _thread.get_ident()
-        self.value = _MISSING
-
-
-class _Epoch:
-    """Counts invalidations: what was computed before one is not stored after it."""
-
-    __slots__ = ("number",)
+    __slots__ = ("_lock", "_result")
 
     def __init__(self) -> None:
-        self.number = 0
+        self._lock = _thread.allocate_lock()
+        self._lock.acquire()
+        self._result: tuple[bool, Any] = (False, None)
 
+    def wait(self) -> tuple[bool, Any]:
+        """Whether there is a value, and the value."""
+        with self._lock:
+            return self._result
 
-def _thread_miss(function: Callable[..., Any], cache: Cache, epoch: _Epoch) -> Callable[..., Any]:
-    flights: dict[Hashable, _Flight] = {}
-    guard = _thread.allocate_lock()
-
-    def miss(key: Hashable, args: tuple[Any, ...], kwargs: dict[str, Any] | None) -> Any:
-        kwargs = kwargs or {}
-        while True:
-            with guard:
-                flight = flights.get(key)
-                if flight is None:
-                    mine = flights[key] = _Flight()
-            if flight is None:
-                break
-            if flight.owner == _thread.get_ident():  # it calls itself with its own arguments
-                return function(*args, **kwargs)
-            with flight.lock:
-                pass
-            if flight.value is not _MISSING:
-                return flight.value
-        started = epoch.number
-        try:
-            # Somebody may have finished between the caller's look into the cache and now.
-            value = mine.value = cache.peek(key, _MISSING)
-            if value is not _MISSING:
-                return value
-            value = mine.value = function(*args, **kwargs)
-            if started == epoch.number:
-                cache.offer(key, value)
-            return value
-        finally:
-            with guard:
-                if flights.get(key) is mine:
-                    del flights[key]
-            mine.lock.release()
-
-    return miss
+    def land(self, *value: Any) -> None:
+        """The computation is over, with a value or without."""
+        if value:
+            self._result = (True, value[0])
+        self._lock.release()
 
 
 class _TaskFlight:
@@ -99,16 +62,16 @@ class _TaskFlight:
 
 
 def _coroutine_wrapper(
-    function: Callable[..., Awaitable[Any]], cache: Cache, key: Callable[..., Hashable] | None, epoch: _Epoch
+    function: Callable[..., Awaitable[Any]], cache: Cache, key: Callable[..., Hashable] | None
 ) -> Callable[..., Awaitable[Any]]:
     get = cache.get
     loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Hashable, _TaskFlight]]
     loops = weakref.WeakKeyDictionary()
 
     async def compute(name: Hashable, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        started = epoch.number
+        started = cache.epoch
         value = await function(*args, **kwargs)
-        if started == epoch.number:
+        if started == cache.epoch:
             cache.offer(name, value)
         return value
 
@@ -144,21 +107,19 @@ def _coroutine_wrapper(
     return wrapper
 
 
-def _finish(wrapper: Any, cache: Cache, key: Callable[..., Hashable] | None, epoch: _Epoch, label: str) -> Any:
+def _finish(wrapper: Any, cache: Cache, key: Callable[..., Hashable] | None, label: str) -> Any:
     def cache_info() -> CacheInfo:
         stats = cache.stats()
         return CacheInfo(stats["hits"], stats["misses"], cache.maxsize, stats["entries"])
 
     def cache_clear() -> None:
-        epoch.number += 1
         cache.clear()
 
     def cache_key(*args: Any, **kwargs: Any) -> Hashable:
         return make_key(args, kwargs) if key is None else key(*args, **kwargs)
 
     def invalidate(*args: Any, **kwargs: Any) -> bool:
-        epoch.number += 1
-        return cache.pop(cache_key(*args, **kwargs), _MISSING) is not _MISSING
+        return cache.invalidate(cache_key(*args, **kwargs))
 
     wrapper.cache = cache
     wrapper.cache_info = cache_info
@@ -211,11 +172,10 @@ def cached(
         else:
             cache = TTLCache(maxsize, ttl, None, sizeof, max_bytes=max_bytes)
         label = name or f"{function.__module__}.{function.__qualname__}"
-        epoch = _Epoch()
         if inspect.iscoroutinefunction(function):
-            return _finish(_coroutine_wrapper(function, cache, key, epoch), cache, key, epoch, label)
-        wrapper = cached_function(cache, _thread_miss(function, cache, epoch), key)
+            return _finish(_coroutine_wrapper(function, cache, key), cache, key, label)
+        wrapper = cached_function(cache, function, _Flight, key)
         functools.update_wrapper(wrapper, function)
-        return _finish(wrapper, cache, key, epoch, label)
+        return _finish(wrapper, cache, key, label)
 
     return decorate

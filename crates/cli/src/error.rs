@@ -3,7 +3,7 @@
 use crate::ctx::Ctx;
 use crate::exit::Exit;
 use m5_report::Lang;
-use m5_report::texts::{Fault, Fleet, Serve};
+use m5_report::texts::{Fault, Fleet, Serve, Soak};
 use std::io::Write;
 
 /// An error for a person: what happened, the remedy, the exit code.
@@ -49,6 +49,12 @@ pub(crate) enum CliError {
     Spawn { command: String, reason: String },
     /// The target ended at once.
     EndedEarly,
+    /// The reference engine is not where it should be.
+    NoEngine { path: String },
+    /// A target tells no event time.
+    NoClock { path: String },
+    /// A kept soak test has another plan.
+    OtherPlan { path: String },
     /// Prometheus did not answer as it should.
     Fleet { message: String },
     /// The exporter cannot serve.
@@ -87,8 +93,10 @@ impl CliError {
             | Self::Malformed { .. }
             | Self::Fleet { .. }
             | Self::Schema { .. } => Exit::Unreadable,
-            Self::Write { .. } | Self::Starting { .. } => Exit::Incomplete,
+            Self::NoClock { .. } | Self::Write { .. } | Self::Starting { .. } => Exit::Incomplete,
             Self::Config { .. }
+            | Self::NoEngine { .. }
+            | Self::OtherPlan { .. }
             | Self::NoTarget
             | Self::ManyTargets { .. }
             | Self::OneTarget { .. }
@@ -139,6 +147,9 @@ impl CliError {
             Self::EndedEarly => lang.say(Fault::EndedEarly).to_owned(),
             Self::TwoFiles => lang.say(Fault::TwoFiles).to_owned(),
             Self::Refused { pid, reason } => lang.fill(Fault::Refused, &[pid, reason]),
+            Self::NoEngine { path } => lang.fill(Soak::NoEngine, &[path]),
+            Self::NoClock { path } => lang.fill(Soak::NoClock, &[path]),
+            Self::OtherPlan { path } => lang.fill(Soak::OtherPlan, &[path]),
         }
     }
 
@@ -167,6 +178,9 @@ impl CliError {
             Self::Fleet { .. } => return vec![lang.say(Fleet::UnreachableRemedy).to_owned()],
             Self::Refused { .. } => Fault::RefusedRemedy,
             Self::Format { .. } | Self::TwoFiles => return Vec::new(),
+            Self::NoEngine { .. } => return vec![lang.say(Soak::NoEngineRemedy).to_owned()],
+            Self::NoClock { .. } => return vec![lang.say(Soak::NoClockRemedy).to_owned()],
+            Self::OtherPlan { .. } => return vec![lang.say(Soak::OtherPlanRemedy).to_owned()],
         };
         vec![lang.say(text).to_owned()]
     }

@@ -65,7 +65,7 @@ struct StreamOwner {
     array: Option<Array>,
 }
 
-// SAFETY (all three): plain owned memory; the interface moves them between threads one owner at a time.
+// SAFETY: plain owned memory; the interface moves it between threads, one owner at a time.
 unsafe impl Send for Schema {}
 // SAFETY: as above.
 unsafe impl Send for Array {}

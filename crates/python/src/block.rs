@@ -26,13 +26,6 @@ impl Block {
         Py::new(py, Self { words: UnsafeCell::new(vec![0_u64; bytes.div_ceil(8)].into_boxed_slice()) })
     }
 
-    pub(crate) fn of(py: Python<'_>, values: &[f64]) -> PyResult<Py<Self>> {
-        let block = Self::with_bytes(py, values.len() * 8)?;
-        // SAFETY: the block has that many words, is new and nobody else's.
-        unsafe { std::ptr::copy_nonoverlapping(values.as_ptr(), block.get().ptr().cast(), values.len()) };
-        Ok(block)
-    }
-
     pub(crate) fn ptr(&self) -> *mut u8 {
         // SAFETY: only the address is taken; the box is never replaced.
         unsafe { (*self.words.get()).as_mut_ptr().cast() }
@@ -144,10 +137,13 @@ impl Rows {
 
     #[inline]
     fn write(&self, row: usize, field: usize, value: f64) {
-        // SAFETY: `at` is in bounds and aligned, and no view covers the row (see `room`, `own_last`).
-        match self.item {
-            Item::F8 => unsafe { self.at(row, field).cast::<f64>().write(value) },
-            Item::F4 => unsafe { self.at(row, field).cast::<f32>().write(value as f32) },
+        let p = self.at(row, field);
+        // SAFETY: `at` is in bounds and aligned, and no view covers the row (see `push`, `set_last`).
+        unsafe {
+            match self.item {
+                Item::F8 => p.cast::<f64>().write(value),
+                Item::F4 => p.cast::<f32>().write(value as f32),
+            }
         }
     }
 
@@ -158,9 +154,11 @@ impl Rows {
         }
         let p = self.at(self.end - 1 - back, field);
         // SAFETY: in bounds, aligned, written before.
-        Some(match self.item {
-            Item::F8 => unsafe { p.cast::<f64>().read() },
-            Item::F4 => f64::from(unsafe { p.cast::<f32>().read() }),
+        Some(unsafe {
+            match self.item {
+                Item::F8 => p.cast::<f64>().read(),
+                Item::F4 => f64::from(p.cast::<f32>().read()),
+            }
         })
     }
 

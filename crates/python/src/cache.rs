@@ -22,6 +22,8 @@ struct Counts {
 struct State {
     map: Map,
     counts: Counts,
+    /// Grows with each `clear` and `invalidate`: what was computed before is not to be stored after.
+    epoch: u64,
 }
 
 /// Base of the caches: entries in order of use, bounded by number, by size, by age.
@@ -49,7 +51,7 @@ fn monotonic() -> f64 {
 /// # Safety
 /// Both are alive and the GIL is held.
 #[inline]
-unsafe fn quick_equal(a: *mut PyObject, b: *mut PyObject) -> Option<bool> {
+pub(crate) unsafe fn quick_equal(a: *mut PyObject, b: *mut PyObject) -> Option<bool> {
     if a == b {
         return Some(true);
     }
@@ -57,9 +59,60 @@ unsafe fn quick_equal(a: *mut PyObject, b: *mut PyObject) -> Option<bool> {
     unsafe {
         let plain = |o| ffi::PyUnicode_CheckExact(o) != 0 || ffi::PyLong_CheckExact(o) != 0;
         if !plain(a) || !plain(b) {
-            return None;
+            return quick_tuples(a, b);
         }
         Some(ffi::PyObject_RichCompareBool(a, b, ffi::Py_EQ) == 1)
+    }
+}
+
+/// The same for two exact tuples, which equal keys of calls are.
+///
+/// # Safety
+/// As for `quick_equal`.
+unsafe fn quick_tuples(a: *mut PyObject, b: *mut PyObject) -> Option<bool> {
+    // SAFETY: the caller's contract; items are borrowed from tuples that live.
+    unsafe {
+        if ffi::PyTuple_CheckExact(a) == 0 || ffi::PyTuple_CheckExact(b) == 0 {
+            return None;
+        }
+        let n = ffi::PyTuple_Size(a);
+        if n != ffi::PyTuple_Size(b) || n > 8 {
+            return if n > 8 { None } else { Some(false) };
+        }
+        for i in 0..n {
+            let (x, y) = (ffi::PyTuple_GetItem(a, i), ffi::PyTuple_GetItem(b, i));
+            if x == y {
+                continue;
+            }
+            let plain = |o| ffi::PyUnicode_CheckExact(o) != 0 || ffi::PyLong_CheckExact(o) != 0;
+            if !plain(x) || !plain(y) {
+                return None;
+            }
+            if ffi::PyObject_RichCompareBool(x, y, ffi::Py_EQ) != 1 {
+                return Some(false);
+            }
+        }
+        Some(true)
+    }
+}
+
+/// Whether `key` is an exact tuple of just these strings and integers. `false` may also mean that it is not known.
+///
+/// # Safety
+/// All are alive and the GIL is held.
+unsafe fn is_tuple_of(key: *mut PyObject, args: &[*mut PyObject]) -> bool {
+    // SAFETY: the caller's contract; items are borrowed from a tuple that lives.
+    unsafe {
+        ffi::PyTuple_CheckExact(key) != 0
+            && ffi::PyTuple_Size(key) == args.len() as Py_ssize_t
+            && args.iter().zip(0..).all(|(&arg, i)| {
+                let item = ffi::PyTuple_GetItem(key, i);
+                let plain = |o| ffi::PyUnicode_CheckExact(o) != 0 || ffi::PyLong_CheckExact(o) != 0;
+                item == arg
+                    || (plain(item)
+                        && plain(arg)
+                        && ffi::PyObject_RichCompareBool(item, arg, ffi::Py_EQ) == 1)
+            })
     }
 }
 
@@ -106,7 +159,7 @@ impl Cache {
         }
         let Bounds { most, weight, getsizeof } = bounds;
         let map = Map::new(ttl.is_some() || getsizeof.is_some());
-        let state = GilCell::new(State { map, counts: Counts::default() });
+        let state = GilCell::new(State { map, counts: Counts::default(), epoch: 0 });
         Ok(Self { state, most, weight, ttl, getsizeof, timer })
     }
 
@@ -127,6 +180,9 @@ impl Cache {
                 let mut at = s.map.start(hash);
                 while let Probe::Candidate { entry, next } = s.map.probe(hash, at) {
                     let other = s.map.key(entry)?;
+                    if other.as_ptr() == key {
+                        return Some(entry);
+                    }
                     // SAFETY: the entry's key and the caller's are alive; the GIL is held.
                     match unsafe { quick_equal(other.as_ptr(), key) } {
                         Some(true) => return Some(entry),
@@ -205,6 +261,38 @@ impl Cache {
             unsafe { ffi::Py_XINCREF(value) };
             value
         }))
+    }
+
+    /// As `lookup` for the key that is the tuple of `args`, with its hash, without making the tuple; `None` where
+    /// that cannot be said here: then the tuple is needed.
+    #[inline]
+    pub(crate) fn lookup_tuple(
+        &self,
+        py: Python<'_>,
+        hash: isize,
+        args: &[*mut PyObject],
+    ) -> Option<*mut PyObject> {
+        let now = if self.ttl.is_none() { 0.0 } else { self.timer.is_none().then(monotonic)? };
+        self.state.with(py, |s| {
+            let mut at = s.map.start(hash);
+            while let Probe::Candidate { entry, next } = s.map.probe(hash, at) {
+                let key = s.map.key(entry)?.as_ptr();
+                // SAFETY: the key is alive and the GIL is held.
+                if unsafe { is_tuple_of(key, args) } {
+                    if s.map.expires(entry) <= now {
+                        return None;
+                    }
+                    s.counts.hits += 1;
+                    s.map.touch(entry);
+                    let value = s.map.value(entry)?.as_ptr();
+                    // SAFETY: the map holds the value; the GIL is held.
+                    unsafe { ffi::Py_INCREF(value) };
+                    return Some(value);
+                }
+                at = next;
+            }
+            None
+        })
     }
 
     fn fetch<'py>(
@@ -440,7 +528,22 @@ impl Cache {
     }
 
     fn clear(&self, py: Python<'_>) {
-        drop(self.state.with(py, |s| s.map.take()));
+        drop(self.state.with(py, |s| {
+            s.epoch += 1;
+            s.map.take()
+        }));
+    }
+
+    /// Removes a key, and keeps results that are being computed now from being stored; whether it was there.
+    fn invalidate(&self, py: Python<'_>, key: &Bound<'_, PyAny>) -> PyResult<bool> {
+        self.state.with(py, |s| s.epoch += 1);
+        Ok(self.take(py, key)?.is_some())
+    }
+
+    /// Grows with each `clear` and `invalidate`.
+    #[getter]
+    pub(crate) fn epoch(&self, py: Python<'_>) -> u64 {
+        self.state.with(py, |s| s.epoch)
     }
 
     /// Lets expired entries go now; how many went.
@@ -518,9 +621,9 @@ unsafe extern "C" fn get(slf: *mut PyObject, args: *const *mut PyObject, n: Py_s
     unsafe {
         let py = Python::assume_attached();
         let own = Bound::from_borrowed_ptr(py, slf).cast_into_unchecked::<Cache>();
-        let (key, default) = match raw::args(args, n) {
-            &[key] => (key, ffi::Py_None()),
-            &[key, default] => (key, default),
+        let (key, default) = match *raw::args(args, n) {
+            [key] => (key, ffi::Py_None()),
+            [key, default] => (key, default),
             _ => {
                 return raw::give(
                     py,
@@ -543,8 +646,22 @@ unsafe extern "C" fn get(slf: *mut PyObject, args: *const *mut PyObject, n: Py_s
 #[pyclass(frozen, extends = Cache, subclass, weakref, module = "m5mem._native")]
 pub(crate) struct LRUCache;
 
+// The item methods are repeated here because their `self` is then of the very class that is checked for: asking
+// whether a class is a subclass costs 10 ns a call.
 #[pymethods]
 impl LRUCache {
+    fn __getitem__<'py>(slf: &Bound<'py, Self>, key: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        Cache::__getitem__(slf.as_super(), key)
+    }
+
+    fn __setitem__(slf: &Bound<'_, Self>, key: &Bound<'_, PyAny>, value: Bound<'_, PyAny>) -> PyResult<()> {
+        slf.as_super().get().set(key, value)
+    }
+
+    fn __delitem__(slf: &Bound<'_, Self>, key: &Bound<'_, PyAny>) -> PyResult<()> {
+        slf.as_super().get().__delitem__(slf.py(), key)
+    }
+
     #[new]
     #[pyo3(signature = (maxsize, getsizeof = None, *, max_bytes = None))]
     fn new(
@@ -562,8 +679,22 @@ impl LRUCache {
 #[pyclass(frozen, extends = Cache, subclass, weakref, module = "m5mem._native")]
 pub(crate) struct TTLCache;
 
+// The item methods are repeated here because their `self` is then of the very class that is checked for: asking
+// whether a class is a subclass costs 10 ns a call.
 #[pymethods]
 impl TTLCache {
+    fn __getitem__<'py>(slf: &Bound<'py, Self>, key: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        Cache::__getitem__(slf.as_super(), key)
+    }
+
+    fn __setitem__(slf: &Bound<'_, Self>, key: &Bound<'_, PyAny>, value: Bound<'_, PyAny>) -> PyResult<()> {
+        slf.as_super().get().set(key, value)
+    }
+
+    fn __delitem__(slf: &Bound<'_, Self>, key: &Bound<'_, PyAny>) -> PyResult<()> {
+        slf.as_super().get().__delitem__(slf.py(), key)
+    }
+
     #[new]
     #[pyo3(signature = (maxsize, ttl, timer = None, getsizeof = None, *, max_bytes = None))]
     fn new(
@@ -584,10 +715,8 @@ pub(crate) fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<Cache>()?;
     m.add_class::<LRUCache>()?;
     m.add_class::<TTLCache>()?;
-    raw::add_fast::<Cache>(
-        m.py(),
-        c"get",
-        c"get(key, default=None)\n--\n\nThe value of a key, or default.",
-        get,
-    )
+    const TEXT: &std::ffi::CStr = c"get($self, key, default=None, /)\n--\n\nThe value of a key, or default.";
+    raw::add_fast::<Cache>(m.py(), c"get", TEXT, get)?;
+    raw::add_fast::<LRUCache>(m.py(), c"get", TEXT, get)?;
+    raw::add_fast::<TTLCache>(m.py(), c"get", TEXT, get)
 }

@@ -7,6 +7,7 @@
 
 use crate::cache::Cache;
 use crate::candle::CandleBuffer;
+use crate::flight::{Flights, Turn};
 use pyo3::exceptions::PyTypeError;
 use pyo3::ffi::{self, Py_ssize_t, PyObject, PyTypeObject};
 use pyo3::prelude::*;
@@ -20,10 +21,12 @@ struct Cached {
     vectorcall: ffi::vectorcallfunc,
     dict: *mut PyObject,
     weak: *mut PyObject,
-    /// The cache; what is called with `(key, args, kwargs)` on a miss; what makes keys, or NULL.
+    /// The cache; the function; what makes a waiter; what makes keys, or NULL.
     cache: *mut PyObject,
-    miss: *mut PyObject,
+    function: *mut PyObject,
+    waiter: *mut PyObject,
     key: *mut PyObject,
+    flights: *mut Flights,
 }
 
 static CLASS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
@@ -40,7 +43,13 @@ unsafe extern "C" {
 /// An argument as it stands in a key: a buffer stands with its version, so that a key is good for its data only.
 unsafe fn part(py: Python<'_>, argument: *mut PyObject) -> PyResult<*mut PyObject> {
     // SAFETY: a borrowed reference that lives for the call.
-    let argument = unsafe { Bound::from_borrowed_ptr(py, argument) };
+    let argument = unsafe {
+        if plain(argument) {
+            ffi::Py_INCREF(argument);
+            return Ok(argument);
+        }
+        Bound::from_borrowed_ptr(py, argument)
+    };
     match argument.cast_exact::<CandleBuffer>() {
         Ok(buffer) => Ok((buffer, buffer.get().version(py)).into_pyobject(py)?.into_ptr()),
         Err(_) => Ok(argument.clone().into_ptr()),
@@ -77,6 +86,36 @@ unsafe fn tuple_key<'py>(
         }
         Ok(tuple)
     }
+}
+
+/// CPython's hash of the tuple of these hashes (xxHash, the same since 3.8).
+fn mix(hashes: impl ExactSizeIterator<Item = isize>) -> isize {
+    const P1: u64 = 11_400_714_785_074_694_791;
+    const P2: u64 = 14_029_467_366_897_019_727;
+    const P5: u64 = 2_870_177_450_012_600_261;
+    let length = hashes.len() as u64;
+    let mixed = hashes.fold(P5, |acc, hash| {
+        acc.wrapping_add((hash as u64).wrapping_mul(P2)).rotate_left(31).wrapping_mul(P1)
+    });
+    match mixed.wrapping_add(length ^ (P5 ^ 3_527_539)) {
+        u64::MAX => 1_546_275_796,
+        hash => hash as isize,
+    }
+}
+
+/// The hash of the tuple of these arguments, where all are plain and this interpreter hashes tuples as `mix` does.
+unsafe fn tuple_hash(py: Python<'_>, args: &[*mut PyObject]) -> Option<isize> {
+    static KNOWN: PyOnceLock<bool> = PyOnceLock::new();
+    let known = KNOWN.get_or_init(py, || {
+        let sample = (1, 2, -5).into_pyobject(py).and_then(|t| t.hash());
+        sample.is_ok_and(|hash| hash == mix([1, 2, -5].into_iter()))
+    });
+    // SAFETY: borrowed references that live for the call; hashing plain objects runs no Python code and cannot fail.
+    if !known || !args.iter().all(|&a| unsafe { plain(a) }) {
+        return None;
+    }
+    // SAFETY: as above.
+    Some(mix(args.iter().map(|&a| unsafe { ffi::PyObject_Hash(a) })))
 }
 
 /// Whether the argument can be the key itself.
@@ -146,6 +185,14 @@ unsafe fn answer(
         {
             Bound::from_borrowed_ptr(py, *only)
         } else {
+            if named.is_empty()
+                && let Some(hash) = tuple_hash(py, positional)
+            {
+                let cache = Bound::from_borrowed_ptr(py, own.cache).cast_into_unchecked::<Cache>();
+                if let Some(value) = cache.get().lookup_tuple(py, hash, positional) {
+                    return Ok(value);
+                }
+            }
             tuple_key(py, positional, named)?
         };
         let cache = Bound::from_borrowed_ptr(py, own.cache).cast_into_unchecked::<Cache>();
@@ -154,8 +201,55 @@ unsafe fn answer(
             return Ok(value);
         }
         let (args, kwargs) = pack(py, positional, named)?;
-        Bound::from_borrowed_ptr(py, own.miss).call1((key, args, kwargs)).map(Bound::into_ptr)
+        compute(py, own, cache.get(), &key, args, kwargs.as_ref())
     }
+}
+
+/// Computes what the cache does not have: once, however many threads ask for it.
+#[cold]
+unsafe fn compute(
+    py: Python<'_>,
+    own: &Cached,
+    cache: &Cache,
+    key: &Bound<'_, PyAny>,
+    args: Bound<'_, PyTuple>,
+    kwargs: Option<&Bound<'_, PyDict>>,
+) -> PyResult<*mut PyObject> {
+    // SAFETY: as for `answer`; `flights` lives as long as the object.
+    let (function, waiter, flights) = unsafe {
+        let of = |p| Bound::from_borrowed_ptr(py, p);
+        (of(own.function), of(own.waiter), &*own.flights)
+    };
+    let hash = key.hash()?;
+    let lead = loop {
+        match flights.join(key, hash)? {
+            Turn::Lead(id) => break id,
+            Turn::Recurse => return function.call(args, kwargs).map(Bound::into_ptr),
+            Turn::Wait(id) => {
+                let Some(waiter) = flights.waiter(py, id, &waiter.call0()?) else { continue };
+                let (landed, value): (bool, Bound<'_, PyAny>) = waiter.call_method0("wait")?.extract()?;
+                if landed {
+                    return Ok(value.into_ptr());
+                }
+            }
+        }
+    };
+    let epoch = cache.epoch(py);
+    // Somebody may have finished between the look into the cache and now.
+    let found = cache.lookup(py, key.as_ptr(), false);
+    let result = match found {
+        Err(error) => Err(error),
+        // SAFETY: a new reference.
+        Ok(value) if !value.is_null() => Ok(unsafe { Bound::from_owned_ptr(py, value) }),
+        Ok(_) => function.call(args, kwargs).and_then(|value| {
+            if cache.epoch(py) == epoch {
+                cache.store(key, value.clone())?;
+            }
+            Ok(value)
+        }),
+    };
+    flights.land(py, lead, result.as_ref().ok())?;
+    result.map(Bound::into_ptr)
 }
 
 unsafe extern "C" fn vectorcall(
@@ -223,7 +317,12 @@ unsafe extern "C" fn traverse(slf: *mut PyObject, visit: ffi::visitproc, arg: *m
     // SAFETY: the contract of tp_traverse; a heap type is held by its objects.
     unsafe {
         let own = &*slf.cast::<Cached>();
-        for part in [ffi::Py_TYPE(slf).cast(), own.dict, own.cache, own.miss, own.key] {
+        let mut parts =
+            vec![ffi::Py_TYPE(slf).cast(), own.dict, own.cache, own.function, own.waiter, own.key];
+        if !own.flights.is_null() {
+            (*own.flights).each(|p| parts.push(p));
+        }
+        for part in parts {
             if !part.is_null() {
                 let result = visit(part, arg);
                 if result != 0 {
@@ -253,8 +352,12 @@ unsafe extern "C" fn dealloc(slf: *mut PyObject) {
             ffi::PyObject_ClearWeakRefs(slf);
         }
         let own = &*slf.cast::<Cached>();
-        for part in [own.dict, own.cache, own.miss, own.key] {
+        for part in [own.dict, own.cache, own.function, own.waiter, own.key] {
             ffi::Py_XDECREF(part);
+        }
+        if !own.flights.is_null() {
+            // Nobody computes: a call under way holds the object.
+            drop(Box::from_raw(own.flights));
         }
         ffi::PyObject_GC_Del(slf.cast());
         ffi::Py_DECREF(class.cast());
@@ -314,16 +417,18 @@ fn make_class(py: Python<'_>) -> PyResult<Py<PyAny>> {
     unsafe { Bound::from_owned_ptr_or_err(py, ffi::PyType_FromSpec(&raw mut spec)).map(Bound::unbind) }
 }
 
-/// A callable that answers from `cache`, and calls `miss(key, args, kwargs)` where it cannot.
+/// A callable that answers from `cache`, and calls `function` where it cannot; `waiter` makes what other threads
+/// wait on.
 #[pyfunction]
 fn cached_function<'py>(
     cache: &Bound<'py, Cache>,
-    miss: &Bound<'py, PyAny>,
+    function: &Bound<'py, PyAny>,
+    waiter: &Bound<'py, PyAny>,
     key: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let py = cache.py();
-    if !miss.is_callable() || key.is_some_and(|k| !k.is_callable()) {
-        return Err(PyTypeError::new_err("miss and key must be callable"));
+    if !function.is_callable() || !waiter.is_callable() || key.is_some_and(|k| !k.is_callable()) {
+        return Err(PyTypeError::new_err("function, waiter and key must be callable"));
     }
     let class = CLASS.get_or_try_init(py, || make_class(py))?;
     // SAFETY: the class has room for a Cached; the collector sees the object only with zeros (allowed) or whole.
@@ -332,8 +437,10 @@ fn cached_function<'py>(
         let own = &mut *made.as_ptr().cast::<Cached>();
         own.vectorcall = vectorcall;
         own.cache = cache.clone().into_ptr();
-        own.miss = miss.clone().into_ptr();
+        own.function = function.clone().into_ptr();
+        own.waiter = waiter.clone().into_ptr();
         own.key = key.map_or(std::ptr::null_mut(), |k| k.clone().into_ptr());
+        own.flights = Box::into_raw(Box::new(Flights::new()));
         Ok(made)
     }
 }

@@ -140,12 +140,12 @@ impl State {
         let Some(open) = bars.open else { return Ok(0) };
         let row = places.row(interval, &open);
         match step {
-            Step::Drop => return Ok(0),
+            Step::Drop => Ok(0),
             Step::Change => {
                 self.rows.set_last(py, &row)?;
                 self.version += 1;
                 self.notify(py, Event::Replace, &row);
-                return Ok(0);
+                Ok(0)
             }
             Step::Append { close, gaps } => {
                 let filled = gaps.min(self.rows.capacity as u64);
@@ -256,7 +256,7 @@ impl CandleBuffer {
                 let before = out.len();
                 match row.extract::<f64>() {
                     Ok(x) if width == 1 => out.push(x),
-                    _ => out.extend(raw::numbers(&row)?),
+                    _ => out.extend_from_slice(raw::Numbers::of(&row)?.as_slice()),
                 }
                 if out.len() - before != width {
                     return Err(wrong());
@@ -272,7 +272,7 @@ impl CandleBuffer {
         };
         let cell = |row: isize, field: usize| {
             // SAFETY: inside the exporter's own shape.
-            read(unsafe { buffer.start().offset(row * strides[0] + field as isize * strides[1]) })
+            unsafe { read(buffer.start().offset(row * strides[0] + field as isize * strides[1])) }
         };
         Ok((0..rows)
             .flat_map(|row| (0..width).map(move |field| (row, field)))
@@ -714,31 +714,31 @@ pub(crate) fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     raw::add_fast::<CandleBuffer>(
         py,
         c"append",
-        c"append(*values)\n--\n\nAppends one candle, a number a field.",
+        c"append($self, /, *values)\n--\n\nAppends one candle, a number a field.",
         append,
     )?;
     raw::add_fast::<CandleBuffer>(
         py,
         c"update_last",
-        c"update_last(*values)\n--\n\nReplaces the last candle.",
+        c"update_last($self, /, *values)\n--\n\nReplaces the last candle.",
         update_last,
     )?;
     raw::add_fast::<CandleBuffer>(
         py,
         c"push_tick",
-        c"push_tick(ts, price, qty=0.0)\n--\n\nTakes a tick into the open bar; returns how many bars it closed.",
+        c"push_tick($self, ts, price, qty=0.0, /)\n--\n\nTakes a tick into the open bar; returns how many bars it closed.",
         push_tick,
     )?;
     raw::add_fast::<CandleBuffer>(
         py,
         c"window",
-        c"window(n=None, field=None)\n--\n\nThe last n candles, or one field of them, as a read-only NumPy view.",
+        c"window($self, n=None, field=None, /)\n--\n\nThe last n candles, or one field of them, as a read-only NumPy view.",
         window,
     )?;
     raw::add_fast::<CandleBuffer>(
         py,
         c"view",
-        c"view(n=None, field=None)\n--\n\nThe same as a memoryview: needs no NumPy.",
+        c"view($self, n=None, field=None, /)\n--\n\nThe same as a memoryview: needs no NumPy.",
         view,
     )
 }

@@ -1,6 +1,7 @@
 //! A cell that the GIL guards: no lock, no borrow counter, one rule.
 //!
-//! The rule: nothing that can run Python code (a call, a comparison, a dropped reference) happens inside
+//! The rule: nothing that can run Python code (a call, a comparison, a dropped reference, making an object that the
+//! collector tracks) happens inside
 //! [`GilCell::with`]. Then no other thread and no re-entrant call can see the value half changed. The module is
 //! declared as needing the GIL, so a free-threaded interpreter turns it on at import.
 #![allow(unsafe_code)]

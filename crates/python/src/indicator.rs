@@ -1,8 +1,10 @@
 //! The indicators as Python classes, and their batch forms.
 #![allow(unsafe_code)]
+// The classes have the names that traders know.
+#![allow(clippy::upper_case_acronyms)]
 
 use crate::cell::GilCell;
-use crate::indicators::{Indicator, Nan, Output, Spec};
+use crate::indicators::{Indicator, Nan, Output, Spec, run};
 use crate::{npy, raw};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::ffi::{self, Py_ssize_t, PyObject};
@@ -148,29 +150,24 @@ fn batch<'py>(
     nan: &str,
     inputs: &[&Bound<'py, PyAny>],
 ) -> PyResult<Vec<Bound<'py, PyAny>>> {
-    let columns = inputs.iter().map(|a| raw::numbers(a)).collect::<PyResult<Vec<_>>>()?;
+    let nan = nan_rule(nan)?;
+    let numbers = inputs.iter().map(|a| raw::Numbers::of(a)).collect::<PyResult<Vec<_>>>()?;
+    let columns: Vec<&[f64]> = numbers.iter().map(raw::Numbers::as_slice).collect();
     let rows = columns[0].len();
     if columns.iter().any(|c| c.len() != rows) {
         return Err(PyValueError::new_err("the arrays differ in length"));
     }
-    let mut indicator = Indicator::new(spec, nan_rule(nan)?);
-    let mut out = vec![Vec::with_capacity(rows); spec.outputs()];
-    for row in 0..rows {
-        let mut x = [0.0; 4];
-        for (slot, column) in x.iter_mut().zip(&columns) {
-            *slot = column[row];
-        }
-        indicator.push(&x);
-        for (column, value) in out.iter_mut().zip(indicator.value) {
-            column.push(value);
-        }
-    }
-    out.iter().map(|column| npy::owned(py, column)).collect()
+    let made = (0..spec.outputs()).map(|_| npy::owned(py, rows)).collect::<PyResult<Vec<_>>>()?;
+    // SAFETY: new arrays of `rows` numbers each (zeroed), which nobody else has seen.
+    let mut out: Vec<&mut [f64]> =
+        made.iter().map(|&(_, p)| unsafe { std::slice::from_raw_parts_mut(p, rows) }).collect();
+    run(spec, nan, &columns, &mut out);
+    Ok(made.into_iter().map(|(array, _)| array).collect())
 }
 
 /// One class and one batch function for an indicator: parameters, checks, and the arrays it reads.
 macro_rules! indicator {
-    ($class:ident, $batch:ident, ($($arg:ident),+), ($($param:ident: $ty:ty = $default:expr),*), $spec:expr, $text:literal) => {
+    ($class:ident, $batch:ident, ($($arg:ident),+), ($($param:ident: $ty:ty = $default:tt),*), $spec:expr, $text:literal) => {
         #[doc = $text]
         #[pyclass(frozen, extends = PyIndicator, module = "m5mem._native")]
         pub(crate) struct $class;
@@ -215,24 +212,29 @@ indicator!(MACD, macd, (values), (fast: usize = 12, slow: usize = 26, signal: us
 indicator!(ATR, atr, (high, low, close), (period: usize = 14), Spec::Atr(checked(period)?), "Average true range (Wilder).");
 indicator!(RollingVWAP, rolling_vwap, (price, volume), (period: usize = 30), Spec::Vwap(checked(period)?), "Volume-weighted average price of the window; NaN without volume.");
 
+/// `update` and `replace` of a class; each class has its own, whose check of `self` is then one comparison.
+fn add_methods<T: pyo3::PyTypeInfo>(py: Python<'_>) -> PyResult<()> {
+    raw::add_fast::<T>(
+        py,
+        c"update",
+        c"update($self, /, *values)\n--\n\nTakes a new value and returns the result.",
+        update,
+    )?;
+    raw::add_fast::<T>(
+        py,
+        c"replace",
+        c"replace($self, /, *values)\n--\n\nPuts the values in the place of the newest ones.",
+        replace,
+    )
+}
+
 /// Adds the classes and functions to the module.
 pub(crate) fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<PyIndicator>()?;
-    raw::add_fast::<PyIndicator>(
-        m.py(),
-        c"update",
-        c"update(*values)\n--\n\nTakes a new value and returns the result.",
-        update,
-    )?;
-    raw::add_fast::<PyIndicator>(
-        m.py(),
-        c"replace",
-        c"replace(*values)\n--\n\nPuts the values in the place of the newest ones.",
-        replace,
-    )?;
+    add_methods::<PyIndicator>(m.py())?;
     macro_rules! add {
         ($($class:ident $batch:ident),+) => {{
-            $(m.add_class::<$class>()?; m.add_function(wrap_pyfunction!($batch, m)?)?;)+
+            $(m.add_class::<$class>()?; add_methods::<$class>(m.py())?; m.add_function(wrap_pyfunction!($batch, m)?)?;)+
         }};
     }
     add!(SMA sma, EMA ema, WMA wma, RSI rsi, RollingMin rolling_min, RollingMax rolling_max, RollingStd rolling_std, Bollinger bollinger, MACD macd, ATR atr, RollingVWAP rolling_vwap);

@@ -11,10 +11,13 @@ mod cached;
 mod candle;
 mod cell;
 mod export;
+mod flight;
+mod gcmon;
 mod indicator;
 mod indicators;
 mod map;
 mod npy;
+mod page;
 mod raw;
 
 use pyo3::prelude::*;
@@ -26,5 +29,7 @@ fn _native(m: &Bound<'_, PyModule>) -> PyResult<()> {
     cache::register(m)?;
     cached::register(m)?;
     candle::register(m)?;
+    gcmon::register(m)?;
+    page::register(m)?;
     indicator::register(m)
 }

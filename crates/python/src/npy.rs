@@ -102,12 +102,12 @@ pub(crate) fn array(
     }
 }
 
-/// A one-dimensional array that owns `values`.
-pub(crate) fn owned<'py>(py: Python<'py>, values: &[f64]) -> PyResult<Bound<'py, PyAny>> {
-    let block = Block::of(py, values)?;
-    let piece =
-        Piece { ptr: block.get().ptr(), item: Item::F8, rows: values.len(), cols: None, strides: [8, 8] };
+/// A new one-dimensional array of `n` numbers, and where they lie.
+pub(crate) fn owned(py: Python<'_>, n: usize) -> PyResult<(Bound<'_, PyAny>, *mut f64)> {
+    let block = Block::with_bytes(py, n * 8)?;
+    let ptr = block.get().ptr();
+    let piece = Piece { ptr, item: Item::F8, rows: n, cols: None, strides: [8, 8] };
     let made = array(py, &block, &piece, true)?;
     // SAFETY: a new reference from above.
-    Ok(unsafe { Bound::from_owned_ptr(py, made) })
+    Ok((unsafe { Bound::from_owned_ptr(py, made) }, ptr.cast()))
 }

@@ -39,6 +39,20 @@ unsafe extern "C" {
     fn PyBuffer_Release(view: *mut RawBuffer);
 }
 
+/// Reads one element as a number, at an address inside a buffer of its type.
+pub(crate) type Reader = unsafe fn(*const u8) -> f64;
+
+/// Makes a [`Reader`] of a type.
+macro_rules! readers {
+    ($($name:ident: $type:ty),+) => {$(
+        unsafe fn $name(p: *const u8) -> f64 {
+            // SAFETY: the caller's contract; elements may lie unaligned.
+            (unsafe { p.cast::<$type>().read_unaligned() }) as f64
+        }
+    )+};
+}
+readers!(read_f8: f64, read_f4: f32, read_i8: i64, read_i4: i32);
+
 /// An exported buffer of another object, given back on drop.
 pub(crate) struct Borrowed(RawBuffer);
 
@@ -67,7 +81,7 @@ impl Borrowed {
     }
 
     /// The reader for the element type, or an error that names what is accepted.
-    pub(crate) fn reader(&self) -> PyResult<fn(*const u8) -> f64> {
+    pub(crate) fn reader(&self) -> PyResult<Reader> {
         let format = if self.0.format.is_null() {
             "B"
         } else {
@@ -75,16 +89,25 @@ impl Borrowed {
             unsafe { CStr::from_ptr(self.0.format) }.to_str().unwrap_or("?")
         };
         let format = format.trim_start_matches(['@', '=', '<']);
-        // SAFETY (all): the caller passes addresses inside the buffer, of elements of this size.
         match (format, self.0.itemsize) {
-            ("d", 8) => Ok(|p| unsafe { p.cast::<f64>().read_unaligned() }),
-            ("f", 4) => Ok(|p| f64::from(unsafe { p.cast::<f32>().read_unaligned() })),
-            ("l" | "q", 8) => Ok(|p| unsafe { p.cast::<i64>().read_unaligned() } as f64),
-            ("i" | "l", 4) => Ok(|p| f64::from(unsafe { p.cast::<i32>().read_unaligned() })),
+            ("d", 8) => Ok(read_f8),
+            ("f", 4) => Ok(read_f4),
+            ("l" | "q", 8) => Ok(read_i8),
+            ("i" | "l", 4) => Ok(read_i4),
             (other, size) => Err(PyTypeError::new_err(format!(
                 "elements of format '{other}' ({size} bytes) are not supported; pass float64, float32, int64 or int32"
             ))),
         }
+    }
+
+    /// Whether the elements are native doubles.
+    pub(crate) fn is_f8(&self) -> bool {
+        if self.0.format.is_null() {
+            return false;
+        }
+        // SAFETY: the exporter gives a NUL-terminated format.
+        let format = unsafe { CStr::from_ptr(self.0.format) }.to_bytes();
+        matches!(format, b"d" | b"@d" | b"=d" | b"<d")
     }
 
     /// Where the first element lies.
@@ -100,21 +123,39 @@ impl Drop for Borrowed {
     }
 }
 
-/// All numbers of a one-dimensional buffer or of a sequence of numbers.
-pub(crate) fn numbers(object: &Bound<'_, PyAny>) -> PyResult<Vec<f64>> {
-    let Ok(buffer) = Borrowed::of(object) else {
-        let mut out = Vec::new();
-        for item in object.try_iter()? {
-            out.push(item?.extract::<f64>()?);
+/// Numbers of an argument: lent by its buffer where they lie there as they are needed, else copied.
+pub(crate) enum Numbers {
+    Lent(Borrowed, usize),
+    Own(Vec<f64>),
+}
+
+impl Numbers {
+    /// All numbers of a one-dimensional buffer or of a sequence of numbers.
+    pub(crate) fn of(object: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let Ok(buffer) = Borrowed::of(object) else {
+            let items = object.try_iter()?.map(|item| item?.extract::<f64>());
+            return Ok(Self::Own(items.collect::<PyResult<_>>()?));
+        };
+        let (&[n], &[stride]) = buffer.dims() else {
+            return Err(PyValueError::new_err("a one-dimensional array is needed"));
+        };
+        let read = buffer.reader()?;
+        let start = buffer.start();
+        if stride == 8 && buffer.is_f8() && start.addr().is_multiple_of(8) {
+            return Ok(Self::Lent(buffer, n.max(0) as usize));
         }
-        return Ok(out);
-    };
-    let (&[n], &[stride]) = buffer.dims() else {
-        return Err(PyValueError::new_err("a one-dimensional array is needed"));
-    };
-    let read = buffer.reader()?;
-    // SAFETY: `i` runs over the exporter's own shape and strides.
-    Ok((0..n).map(|i| read(unsafe { buffer.start().offset(i * stride) })).collect())
+        // SAFETY: `i` runs over the exporter's own shape and strides.
+        Ok(Self::Own((0..n).map(|i| unsafe { read(start.offset(i * stride)) }).collect()))
+    }
+
+    pub(crate) fn as_slice(&self) -> &[f64] {
+        match self {
+            Self::Own(values) => values,
+            Self::Lent(_, 0) => &[],
+            // SAFETY: `of` checked type, stride and alignment; the buffer is held, and the GIL while it is read.
+            Self::Lent(buffer, n) => unsafe { std::slice::from_raw_parts(buffer.start().cast(), *n) },
+        }
+    }
 }
 
 /// A function in the calling convention of `METH_FASTCALL`.

@@ -2,8 +2,8 @@
 
 mod chrome;
 pub mod doc;
-pub mod html;
 pub mod heap;
+pub mod html;
 mod lang;
 pub mod metrics;
 pub mod rules;

@@ -35,6 +35,10 @@ pub struct RecordOptions {
 pub const TRACED: usize = 8;
 /// How long the loop may sleep before it asks whether to stop.
 const NAP_NS: u64 = 100_000_000;
+/// Connections are read at least so often, whatever that costs.
+const SOCKETS_SECONDS: f64 = 10.0;
+/// How long an ended target may go unnoticed between rare rounds.
+const LOOK_NS: u64 = 1_000_000_000;
 
 /// How far a recording is.
 #[derive(Debug, Clone, Copy)]
@@ -93,7 +97,7 @@ impl Recorder {
             begin_ns: monotonic_ns(),
             begin_unix_ns: unix_ns(),
             rounds_taken: 0,
-            sockets: Pace::new(1.0, 500.0),
+            sockets: Pace::new(0.0, SOCKETS_SECONDS.min(options.duration.as_secs_f64() / 30.0), 2000.0),
         };
         let traced = options.pauses.unwrap_or(processes.len() <= TRACED);
         for process in processes {
@@ -113,11 +117,11 @@ impl Recorder {
     fn run(&mut self, hear: &mut dyn FnMut(&Pause), go_on: &mut dyn FnMut(&Progress) -> bool) -> End {
         let interval = self.options.interval.as_nanos() as u64;
         let total = self.options.duration.as_nanos() as u64;
-        let (mut round, mut drained) = (0_u64, 0_u64);
+        let (mut round, mut drained, mut looked) = (0_u64, 0_u64, 0_u64);
         loop {
             let elapsed = monotonic_ns() - self.begin_ns;
             if elapsed >= round.saturating_mul(interval).min(total) {
-                self.round(elapsed as f64 / 1e9);
+                self.round(elapsed as f64 / 1e9, elapsed >= total);
                 // Rounds that are past are lost, not made up for: a burst of samples would say nothing.
                 round = elapsed / interval.max(1) + 1;
                 if elapsed >= total {
@@ -129,11 +133,15 @@ impl Recorder {
                 self.drain(hear);
                 drained = elapsed;
             }
+            if interval > LOOK_NS && elapsed >= looked + LOOK_NS {
+                self.members.iter_mut().for_each(Member::look);
+                looked = elapsed;
+            }
             if self.members.iter().all(|m| !m.running()) {
                 return End::TargetExited;
             }
             if !go_on(&self.progress()) {
-                self.round((monotonic_ns() - self.begin_ns) as f64 / 1e9);
+                self.round((monotonic_ns() - self.begin_ns) as f64 / 1e9, true);
                 return End::Interrupted;
             }
             let mut next = round.saturating_mul(interval).min(total).min(elapsed + NAP_NS);
@@ -145,19 +153,18 @@ impl Recorder {
         }
     }
 
-    /// One sample of every process.
-    fn round(&mut self, t_seconds: f64) {
+    /// One sample of every process; the last one has everything in it.
+    fn round(&mut self, t_seconds: f64, last: bool) {
         self.rounds_taken += 1;
         self.adopt();
-        let sockets_due = self.sockets.due(t_seconds);
+        let sockets_due = last || self.sockets.due(t_seconds);
         let mut tables = sockets_due.then(SocketTables::default);
-        let before = monotonic_ns();
         let mut spent = 0;
         for member in &mut self.members {
             member.sample(t_seconds, tables.as_mut(), &mut spent);
         }
         if sockets_due {
-            self.sockets.done(t_seconds, spent.min(monotonic_ns() - before) as f64 / 1e9);
+            self.sockets.done(t_seconds, spent as f64 / 1e9);
         }
     }
 

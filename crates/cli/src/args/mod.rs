@@ -137,6 +137,10 @@ pub(crate) enum Command {
     Snapshot(commands::snapshot::SnapshotArgs),
     /// What grew between two snapshots, and who holds it
     Diff(commands::diff::DiffArgs),
+    /// The watchdog: rules on a service, evidence first, everything written down
+    Watch(commands::watch::WatchArgs),
+    /// Hours under load, with a check each hour: does it grow?
+    Stress(commands::stress::StressArgs),
     /// Completions for a shell
     Completions(commands::completions::CompletionsArgs),
 }

@@ -12,6 +12,8 @@ pub(crate) mod list;
 pub(crate) mod rules;
 pub(crate) mod serve;
 pub(crate) mod snapshot;
+pub(crate) mod watch;
+pub(crate) mod stress;
 
 use crate::args::Command;
 use crate::ctx::Ctx;
@@ -32,6 +34,8 @@ pub(crate) fn run(command: &Command, ctx: &Ctx) -> Result<Exit, CliError> {
         Command::Serve(args) => serve::run(args, ctx),
         Command::Snapshot(args) => snapshot::run(args, ctx),
         Command::Diff(args) => diff::run(args, ctx),
+        Command::Watch(args) => watch::run(args, ctx),
+        Command::Stress(args) => stress::run(args, ctx),
         Command::Completions(args) => completions::run(args, ctx),
     }
 }

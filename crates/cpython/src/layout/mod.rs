@@ -4,6 +4,7 @@
 //! confirmed against the live process before use (see [`crate::Interpreter::attach`]).
 
 mod generated;
+pub mod lines;
 pub mod objects;
 mod published;
 

@@ -128,11 +128,11 @@ impl Wma {
         plain.add(x);
         plain.add(-self.leaving);
         if !self.tail.full() {
-            weighted.add_product(x, self.tail.count as f64, 1.0);
+            weighted.add_product::<false>(x, self.tail.count as f64, 1.0);
             self.after = [plain, weighted];
             return NONE;
         }
-        weighted.add_product(x, self.tail.period() as f64, 1.0);
+        weighted.add_product::<false>(x, self.tail.period() as f64, 1.0);
         let result = weighted.get() / self.divider;
         weighted.subtract(plain);
         self.after = [plain, weighted];

@@ -1,5 +1,5 @@
-//! Indicators in O(1) a value, each with the arithmetic of TA-Lib in TA-Lib's order, so that the results are the
-//! same to the last bits, and sums of exactly representable prices stay exact.
+//! Indicators in O(1) a value, as TA-Lib defines them: the same warm-up, and results equal to 1e-9 and better, most
+//! to the last bits. Sums of exactly representable prices stay exact.
 //!
 //! Each keeps the state before the newest value beside the state after it: replacing the newest value (an open
 //! candle that a tick changes) costs the same as appending one.
@@ -13,7 +13,7 @@ mod sum;
 mod tail;
 mod vwap;
 
-pub(crate) use kind::{Indicator, Nan, Spec};
+pub(crate) use kind::{Indicator, Nan, Spec, run};
 
 /// Up to four numbers of one candle, in the order that the indicator asks for.
 pub(crate) type Input = [f64; 4];

@@ -7,6 +7,9 @@ use super::{NONE, Output, one};
 #[derive(Clone)]
 pub(super) struct Atr {
     period: f64,
+    /// Weights of the average so far and of the newest range.
+    keep: f64,
+    add: f64,
     /// Candles seen.
     count: u64,
     /// Sum of ranges while warming up, then the average; before and after the newest candle.
@@ -19,7 +22,9 @@ pub(super) struct Atr {
 
 impl Atr {
     pub(super) fn new(period: usize) -> Self {
-        Self { period: period as f64, count: 0, before: 0.0, after: 0.0, close_before: 0.0, close: 0.0 }
+        let p = period as f64;
+        let (keep, add) = ((p - 1.0) / p, 1.0 / p);
+        Self { period: p, keep, add, count: 0, before: 0.0, after: 0.0, close_before: 0.0, close: 0.0 }
     }
 
     #[inline]
@@ -45,7 +50,7 @@ impl Atr {
         }
         let ranges = (self.count - 1) as f64;
         if ranges > self.period {
-            self.after = (self.before * (self.period - 1.0) + range) / self.period;
+            self.after = self.before * self.keep + range * self.add;
             return one(self.after);
         }
         self.after = self.before + range;
@@ -61,6 +66,9 @@ impl Atr {
 #[derive(Clone)]
 pub(super) struct Rsi {
     period: f64,
+    /// Weights of the averages so far and of the newest move.
+    keep: f64,
+    add: f64,
     count: u64,
     /// Gain and loss: sums while warming up, then averages.
     before: [f64; 2],
@@ -71,8 +79,12 @@ pub(super) struct Rsi {
 
 impl Rsi {
     pub(super) fn new(period: usize) -> Self {
+        let p = period as f64;
+        let (keep, add) = ((p - 1.0) / p, 1.0 / p);
         Self {
-            period: period as f64,
+            period: p,
+            keep,
+            add,
             count: 0,
             before: [0.0; 2],
             after: [0.0; 2],
@@ -97,23 +109,19 @@ impl Rsi {
         }
         let moves = (self.count - 1) as f64;
         let [mut gain, mut loss] = self.before;
-        if moves > self.period {
-            gain *= self.period - 1.0;
-            loss *= self.period - 1.0;
-        }
         let step = x - self.last_before;
-        if step < 0.0 {
-            loss -= step;
+        let (up, down) = if step < 0.0 { (0.0, -step) } else { (step, 0.0) };
+        if moves > self.period {
+            (gain, loss) = (gain * self.keep + up * self.add, loss * self.keep + down * self.add);
+            self.after = [gain, loss];
         } else {
-            gain += step;
-        }
-        if moves >= self.period {
-            gain /= self.period;
-            loss /= self.period;
-        }
-        self.after = [gain, loss];
-        if moves < self.period {
-            return NONE;
+            (gain, loss) = (gain + up, loss + down);
+            self.after = [gain, loss];
+            if moves < self.period {
+                return NONE;
+            }
+            (gain, loss) = (gain / self.period, loss / self.period);
+            self.after = [gain, loss];
         }
         let both = gain + loss;
         one(if both == 0.0 { 0.0 } else { 100.0 * (gain / both) })

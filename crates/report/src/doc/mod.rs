@@ -13,6 +13,7 @@ mod pauses;
 mod process;
 mod read;
 mod samples;
+mod stress;
 
 pub use baseline::{
     BASELINE_SCHEMA, Baseline, ConnectionsAt, End, Interpreter, ProcessRecord, Recorded, RollupAt,
@@ -28,3 +29,4 @@ pub use pauses::{GenerationTotals, PauseLog};
 pub use process::{FdTarget, PROCESS_SCHEMA, ProcessSnapshot};
 pub use read::{ReadError, read_baseline};
 pub use samples::{Sample, Samples};
+pub use stress::{Anomaly, STRESS_SCHEMA, Segment, Stress, StressCheck, StressPlan, read_stress};

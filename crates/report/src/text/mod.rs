@@ -12,6 +12,7 @@ mod marks;
 mod objectives;
 mod optimization;
 mod process;
+mod stress;
 mod style;
 mod table;
 
@@ -23,6 +24,8 @@ pub use health::{check, health};
 pub use list::list;
 pub use objectives::{objectives, summary};
 use optimization::optimization;
+pub(crate) use process::mapped;
 pub use process::process;
+pub use stress::{stress, stress_check};
 pub use style::Style;
 pub use table::{Align, Table};

@@ -54,7 +54,9 @@ subjects! {
     process::Snapshot;
     say::Say;
     serve::Serve;
+    watch::Watch;
     tune_fault::TuneFault;
+    stress::Soak;
 }
 
 #[cfg(test)]

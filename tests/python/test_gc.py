@@ -1,0 +1,161 @@
+"""The manager against a Python callback beside it, and that it leaves everything as it found it."""
+
+import asyncio
+import gc
+import time
+import weakref
+
+import pytest
+
+import m5mem.gc
+from m5mem._native import GcMonitor
+
+
+@pytest.fixture(autouse=True)
+def untouched():
+    before = gc.get_threshold(), list(gc.callbacks), gc.isenabled(), gc.get_freeze_count()
+    yield
+    assert (gc.get_threshold(), list(gc.callbacks), gc.isenabled(), gc.get_freeze_count()) == before
+
+
+def cycles(n):
+    for _ in range(n):
+        loop = []
+        loop.append(loop)
+
+
+def test_monitor_sees_what_a_callback_sees():
+    monitor, seen = GcMonitor(), []
+
+    def callback(phase, info):
+        if phase == "stop":
+            seen.append((info["generation"], info["collected"]))
+
+    native = monitor.callback
+    gc.collect()
+    gc.callbacks[:0] = [native]
+    gc.callbacks.append(callback)
+    try:
+        cycles(5000)
+        for generation in (0, 1, 2):
+            gc.collect(generation)
+    finally:
+        gc.callbacks.remove(native)
+        gc.callbacks.remove(callback)
+    path = monitor.snapshot()["path"]
+    for generation in range(3):
+        of = [c for g, c in seen if g == generation]
+        assert path[generation]["collections"] == len(of) and path[generation]["collected"] == sum(of)
+        assert 0 < path[generation]["p50"] <= path[generation]["p95"] <= path[generation]["max"]
+        buckets, count, total = monitor.buckets(generation)
+        assert count == len(of) and [n for _, n in buckets] == sorted(n for _, n in buckets)
+        assert total == pytest.approx(path[generation]["pause_total"])
+    native("stop", {"generation": 1})  # without a start: ignored
+    native("start", None)
+    native("stop", {})
+    native()
+
+
+def test_freeze_and_restore():
+    manager = m5mem.gc.manage(warmup=0, tick=0.005, thresholds=(5000, 20, 20))
+    deadline = time.monotonic() + 10
+    while manager.snapshot()["state"] != "managed" and time.monotonic() < deadline:
+        time.sleep(0.005)
+    snapshot = manager.snapshot()
+    assert snapshot["state"] == "managed" and snapshot["frozen"] > 0 and snapshot["threshold"] == (5000, 20, 20)
+    assert snapshot["idle"][2]["collections"] == 1
+    manager.stop()
+    manager.stop()
+    assert manager.snapshot()["state"] == "stopped" and manager.idle() == 0
+
+
+def test_thresholds_are_chosen_and_judged():
+    with m5mem.gc.manage(warmup=1000, freeze_after_warmup=False) as manager:
+        before = gc.get_threshold()
+        cycles(20_000)
+        manager._warmup = 0
+        manager._step()
+        chosen = gc.get_threshold()
+        assert manager.state == "managed" and chosen[0] >= before[0] and chosen[1:] == before[1:]
+        # Pauses that cost more than before: taken back.
+        manager._trial = (before, 0.0, time.monotonic() - 100)
+        manager._trial_base = -1.0
+        manager._step()
+        assert gc.get_threshold() == before and "taken back" in manager.reason
+
+
+def test_idle_rounds_in_a_loop():
+    async def main():
+        idle = m5mem.gc.Idle(interval=0.01, deadline=100, full_interval=0.02, full_deadline=100, pause_budget=10)
+        manager = m5mem.gc.manage(warmup=0, tick=0.005, idle_collect=idle, thresholds=None)
+        try:
+            while manager.rounds["full"] < 2:
+                cycles(10)
+                await asyncio.sleep(0.005)
+            snapshot = manager.snapshot()
+            assert snapshot["rounds"]["idle"] >= 2 and snapshot["load"] < 0.9
+            assert sum(g["collected"] for g in snapshot["idle"]) > 0
+        finally:
+            manager.stop()
+
+    asyncio.run(asyncio.wait_for(main(), 30))
+
+
+def test_a_busy_loop_meets_the_deadline_and_the_budget():
+    async def main():
+        idle = m5mem.gc.Idle(
+            max_load=1e-9, interval=0.0, deadline=0.02, full_interval=0.0, full_deadline=1e6, pause_budget=0.0
+        )
+        manager = m5mem.gc.manage(warmup=0, tick=0.005, idle_collect=idle, thresholds=None)
+        try:
+            while manager.rounds["deadline"] < 3:
+                sum(range(10_000))
+                await asyncio.sleep(0)
+            assert manager.rounds["idle"] == 0 and manager.rounds["full"] == 0
+            assert manager.rounds["put_off"] >= 3  # the freeze showed that a full one takes longer than nothing
+        finally:
+            manager.stop()
+
+    asyncio.run(asyncio.wait_for(main(), 30))
+
+
+def test_guard():
+    guard = m5mem.gc.Guard(max_garbage=100)
+    with m5mem.gc.manage(warmup=0, tick=1000, guard=guard, thresholds=(10**6, 10, 10)) as manager:
+        manager._step()
+        assert manager.state == "managed"
+        cycles(500)
+        assert manager.idle() >= 500
+        assert manager.state == "fallback" and "unreachable" in manager.reason and gc.get_freeze_count() == 0
+        assert gc.get_threshold() != (10**6, 10, 10)
+    with m5mem.gc.manage(warmup=0, tick=1000, guard=m5mem.gc.Guard(max_rss_growth=-(1 << 40))) as manager:
+        manager._step()
+        manager._step()
+        assert manager.state == "fallback" and "RSS" in manager.reason
+
+
+def test_explicit_idle_collects():
+    class Node:
+        pass
+
+    with m5mem.gc.manage(warmup=1000, tick=1000) as manager:
+        node = Node()
+        node.me, ref = node, weakref.ref(node)
+        del node
+        manager.idle(full=True)
+        assert ref() is None and manager.snapshot()["rounds"]["explicit"] == 1
+
+
+def test_bad_arguments():
+    for arguments in (
+        {"thresholds": "fast"},
+        {"warmup": -1},
+        {"tick": 0},
+        {"idle_collect": True},
+    ):
+        with pytest.raises(ValueError):
+            m5mem.gc.manage(**arguments)
+    with pytest.raises(ValueError):
+        m5mem.gc.Idle(max_load=0)
+    with pytest.raises(ValueError):
+        m5mem.gc.Idle(interval=10, deadline=5)
