@@ -10,9 +10,9 @@ pub mod fleet;
 pub mod pool;
 pub mod record;
 mod snapshot;
-pub mod watchdog;
-pub mod tuning;
 pub mod stress;
+pub mod tuning;
+pub mod watchdog;
 pub mod web;
 
 pub use discover::{Discovered, discover};

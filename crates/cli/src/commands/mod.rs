@@ -12,8 +12,8 @@ pub(crate) mod list;
 pub(crate) mod rules;
 pub(crate) mod serve;
 pub(crate) mod snapshot;
-pub(crate) mod watch;
 pub(crate) mod stress;
+pub(crate) mod watch;
 
 use crate::args::Command;
 use crate::ctx::Ctx;
