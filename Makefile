@@ -5,6 +5,7 @@
 SHELL := /bin/bash
 export PYTHON ?= python3
 VENV_PYTHON := .venv/bin/python
+M5 ?= target/release/m5
 ON_TARGET := scripts/prepare.sh build engine && $(VENV_PYTHON) scripts/mem.py
 WITH := $(if $(PID),--pid $(PID)) $(if $(DURATION),--duration $(DURATION)) $(ARGS)
 
@@ -25,7 +26,7 @@ test-rust:
 	cargo test --workspace
 
 test-python:
-	@scripts/prepare.sh dev
+	@scripts/prepare.sh dev package
 	$(VENV_PYTHON) -m pytest -q
 
 lint: ## Formats and lints of Rust and Python
@@ -55,8 +56,9 @@ mem-snapshot: ## What is in memory
 gc-profile: ## Pauses by generation (5 min, or DURATION=…); GC_OPTIMIZE=1 applies what helps
 	@$(ON_TARGET) gc $(if $(filter 1,$(GC_OPTIMIZE)),--optimize) $(WITH)
 
-mem-stress: ## Growth under load (24 h, or DURATION=…), checked every hour
-	@$(ON_TARGET) stress $(WITH)
+mem-stress: ## Growth under load (24 h, or DURATION=…), checked every hour; ARGS=--accelerate
+	@scripts/prepare.sh build engine
+	@$(M5) stress $(if $(PID),-p $(PID),--engine) $(if $(DURATION),--duration $(DURATION)) $(ARGS)
 
 bench-engine: ## The reference engine, naive and optimised, side by side
 	@scripts/prepare.sh engine

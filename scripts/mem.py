@@ -1,7 +1,9 @@
-"""The guide's commands, each on `--pid` or, without it, on the reference engine.
+"""The guide's commands, each on `--pid` (or PID) or, without it, on the reference engine.
 
-python scripts/mem.py baseline [--pid PID] [--duration 30m] [more words for m5 …]
-python scripts/mem.py health | snapshot | gc | stress …
+    python scripts/mem.py baseline [--pid PID] [--duration 30m] [more words for m5 …]
+    python scripts/mem.py health | snapshot | gc …
+
+The guide's own names work too: mem_baseline.py, mem_snapshot.py, gc_profiler.py.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import time
 
 import reference
 
-_DURATIONS = {"baseline": "30m", "gc": "5m", "stress": "24h"}
+_DURATIONS = {"baseline": "30m", "gc": "5m"}
 _WARM_UP = 15  # seconds of a fresh engine before a quick look at it
 
 
@@ -21,7 +23,7 @@ def m5_words(task: str, pid: int, duration: str | None, more: list[str]) -> list
     """The m5 command line for a task."""
     words = [task, "-p", str(pid)]
     if task in _DURATIONS:
-        words += ["-d" if task != "stress" else "--duration", duration or _DURATIONS[task]]
+        words += ["-d", duration or _DURATIONS[task]]
     if task == "baseline" and "--save" not in more:
         words += ["--save", str(reference.OUT / "baseline.json")]
     return words + more
@@ -30,7 +32,7 @@ def m5_words(task: str, pid: int, duration: str | None, more: list[str]) -> list
 def main(argv: list[str] | None = None) -> int:
     """Runs one task; m5's exit code."""
     parser = argparse.ArgumentParser(prog="mem.py", description=__doc__)
-    parser.add_argument("task", choices=["baseline", "health", "snapshot", "gc", "stress"])
+    parser.add_argument("task", choices=["baseline", "health", "snapshot", "gc"])
     parser.add_argument("--pid", type=int, default=_pid_from_environment())
     parser.add_argument("--duration")
     args, more = parser.parse_known_args(argv)

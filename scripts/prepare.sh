@@ -5,6 +5,7 @@
 #   scripts/prepare.sh build       target/release/m5
 #   scripts/prepare.sh engine      .venv with the reference engine's packages
 #   scripts/prepare.sh dev         .venv with the tests' and lints' packages too
+#   scripts/prepare.sh package     m5mem built and importable in .venv (after dev)
 #
 # PYTHON names the interpreter for .venv (default: python3).
 set -euo pipefail
@@ -72,12 +73,23 @@ packages() {
     : >"$stamp"
 }
 
+# Builds the package's native half into its folder, where .venv finds it.
+package() {
+    need_rust
+    if ! VIRTUAL_ENV="$PWD/$VENV" "$VENV/bin/python" -m maturin develop --quiet >"$LOG" 2>&1; then
+        tail -n 20 "$LOG" >&2
+        say "m5mem did not build; the whole message: $LOG"
+        exit 1
+    fi
+}
+
 for part in "$@"; do
     case $part in
     rust) need_rust ;;
     build) build ;;
     engine) packages examples/trading_engine/requirements.txt ;;
     dev) packages requirements-dev.txt ;;
-    *) say "usage: scripts/prepare.sh [rust] [build] [engine] [dev]" && exit 2 ;;
+    package) package ;;
+    *) say "usage: scripts/prepare.sh [rust] [build] [engine] [dev] [package]" && exit 2 ;;
     esac
 done

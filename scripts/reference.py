@@ -18,6 +18,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "out"
 M5 = Path(os.environ.get("M5", ROOT / "target" / "release" / "m5"))
+_VENV = ROOT / ".venv" / "bin" / "python"
+PYTHON = str(_VENV) if _VENV.exists() else sys.executable
 _START_LIMIT, _STOP_LIMIT = 900.0, 20.0
 _PR_SET_PDEATHSIG = 1
 
@@ -52,7 +54,7 @@ def engine(words: list[str], name: str = "engine") -> Iterator[Engine]:
     log = OUT / f"{name}.log"
     reader, writer = os.pipe()
     command = [
-        sys.executable, "-m", "trading_engine", "--traceable",
+        PYTHON, "-m", "trading_engine", "--traceable",
         "--ready-fd", str(writer), "--stats", str(OUT / f"{name}.stats.json"), *words,
     ]  # fmt: skip
     env = dict(os.environ, PYTHONPATH=str(ROOT / "examples"))
@@ -86,7 +88,10 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 def m5(*words: str) -> int:
     """Runs m5 with the terminal's standard streams; its exit code."""
     print(f"\n$ m5 {' '.join(words)}", flush=True)
-    process = subprocess.Popen([str(M5), *words])
+    try:
+        process = subprocess.Popen([str(M5), *words])
+    except FileNotFoundError:
+        raise SystemExit(f"MISSING: {M5}\n  mend: make build") from None
     try:
         return process.wait()
     except KeyboardInterrupt:

@@ -18,6 +18,7 @@ sys.path.insert(0, str(ROOT / "scripts"))
 import reference  # noqa: E402
 
 OUT = ROOT / "out" / "bench"
+WARM_UP = 210.0  # seconds of event time: 200 candles, and the ticks that are kept
 PAGE = os.sysconf("SC_PAGE_SIZE")
 Values = dict[str, Any]
 
@@ -53,8 +54,11 @@ def _python(module: str, words: list[str]) -> str:
 
 def offline(load: Load, seconds: float, words: list[str]) -> Values:
     """Processor time and latency on the virtual clock, collections a minute of event time."""
-    source = str(load.ticks(seconds))
-    words = ["--offline", "--source", source, "--measure-gc", "--log-level", "WARNING", *words]
+    source = str(load.ticks(WARM_UP + seconds))
+    words = [
+        "--offline", "--source", source, "--warm-up", str(WARM_UP), "--measure-gc",
+        "--log-level", "WARNING", *words,
+    ]  # fmt: skip
     told = json.loads(_python("trading_engine", words))
     return {
         "orders": told["orders_sha256"],
@@ -71,7 +75,8 @@ def live(load: Load, seconds: float, words: list[str]) -> Values:
     name = "bench-live"
     words = [
         "--symbols", str(load.symbols), "--rate", str(load.rate), "--duration", str(seconds),
-        "--connections", str(load.connections), "--measure-gc", "--log-level", "WARNING", *words,
+        "--connections", str(load.connections), "--warm-up", str(WARM_UP),
+        "--measure-gc", "--log-level", "WARNING", *words,
     ]  # fmt: skip
     samples: list[tuple[float, int]] = []
     with reference.engine(words, name) as engine:

@@ -22,6 +22,7 @@ from trading_engine.optimized.parts import PARTS
 from trading_engine.orders import OrderLog
 from trading_engine.pauses import PauseMeter
 from trading_engine.source import add_source_arguments, record_source
+from trading_engine.wire import FormatError, read_header
 
 USAGE = 2
 _PR_SET_PTRACER = 0x59616D61
@@ -48,6 +49,8 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--stats", type=Path, help="write what was measured to this JSON file")
     run.add_argument("--ready-fd", type=int, help="write pid and port here once connected")
     run.add_argument("--ready-file", type=Path, help="the same, into a file")
+    run.add_argument("--clock", type=Path, help="keep the seconds of event time in this file")
+    run.add_argument("--quiet", action="store_true", help="print no report")
     run.add_argument(
         "--traceable", action="store_true",
         help="let any process of this user read this one where Yama would ask for a parent",
@@ -63,6 +66,10 @@ def parser() -> argparse.ArgumentParser:
         help="only these: " + ", ".join(PARTS),
     )
     better.add_argument("--without", type=parts, default=frozenset(), metavar="PART,…", help="all but these")
+    better.add_argument(
+        "--m5mem", action="store_true",
+        help="candles, connections and collection by the package m5mem (implies --optimized)",
+    )  # fmt: skip
     better.add_argument("--measure-gc", action="store_true", help="time each collection from inside")
     fault = out.add_argument_group("faults, for tests of monitors")
     fault.add_argument("--leak", choices=KINDS)
@@ -81,14 +88,17 @@ def parts(text: str) -> frozenset[str]:
 
 def check(args: argparse.Namespace) -> str:
     """What is wrong with the options, or ''."""
+    if args.source is not None:
+        try:
+            args.symbols = read_header(args.source).symbols
+        except (OSError, FormatError) as error:
+            return f"cannot read {args.source}: {error}"
     if args.symbols < 1 or args.symbols > 65535:
         return "--symbols must be between 1 and 65535"
     if not 1 <= args.connections <= args.symbols:
         return "--connections must be between 1 and the number of symbols"
     if args.rate <= 0 or args.leak_rate <= 0 or args.leak_size <= 0:
         return "rates and sizes must be positive"
-    if args.source is not None and not args.source.is_file():
-        return f"no such tick file: {args.source}"
     if args.offline and args.duration is None and args.source is None:
         return "--offline needs an end: give --duration or --source"
     if args.offline and args.leak == "connection":
@@ -101,16 +111,12 @@ def check(args: argparse.Namespace) -> str:
 def main(argv: list[str] | None = None) -> int:
     """Runs the engine; 0 when it ended as it should, 2 for wrong usage."""
     args = parser().parse_args(argv)
-    if args.optimized or args.without:
+    if args.optimized or args.without or (args.m5mem and not args.optimize):
         args.optimize = frozenset(PARTS) - args.without
     complaint = deps.advice(packages(args)) or check(args)
     if complaint:
         print(f"trading_engine: {complaint}", file=sys.stderr)
         return USAGE
-    if args.source is not None:
-        from trading_engine.wire import read_header
-
-        args.symbols = read_header(args.source).symbols
     args.fault = Fault(args.leak, args.leak_rate, args.leak_size) if args.leak else None
     logging.basicConfig(
         level=args.log_level, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
@@ -124,16 +130,26 @@ def main(argv: list[str] | None = None) -> int:
         temporary = args.stats.with_name(args.stats.name + ".tmp")
         temporary.write_text(text + "\n")
         os.replace(temporary, args.stats)
-    print(text)
+    if not args.quiet:
+        print(text)
     return 0
 
 
 def packages(args: argparse.Namespace) -> list[str]:
     """The third-party packages that this run cannot do without."""
     names = [] if args.offline else ["websockets"]
+    names += ["m5mem"] if args.m5mem else []
     names += ["numpy"] if args.source is None else []
     light = {"ticks", "book", "candles"} <= args.optimize
     return names if light else [*names, "pandas"]
+
+
+def manage_collection() -> Callable[[], None]:
+    """Hands collection to m5mem; what gives it back."""
+    from m5mem.gc import Idle, manage
+
+    idle = Idle(interval=1.0, deadline=10.0, full_interval=60.0)
+    return manage(warmup=30.0, tick=0.5, idle_collect=idle).stop
 
 
 def allow_reading() -> None:
@@ -144,14 +160,18 @@ def allow_reading() -> None:
 def _run(args: argparse.Namespace) -> dict[str, object]:
     orders = OrderLog(args.orders)
     meter = PauseMeter() if args.measure_gc else None
-    collector = IdleCollector(meter) if "gc" in args.optimize else None
+    # m5mem's manager lives in the loop; on a virtual clock there is none.
+    managed = args.m5mem and "gc" in args.optimize and not args.offline
+    collector = IdleCollector(meter) if "gc" in args.optimize and not managed else None
     engine = build(args, orders, collector)
     with contextlib.ExitStack() as stack:
         stack.callback(orders.close)
 
         def ready() -> None:
             """The warm-up is over: what is measured begins, what is managed is taken over."""
-            if collector is not None:
+            if managed:
+                stack.callback(manage_collection())
+            elif collector is not None:
                 collector.start()
                 stack.callback(collector.stop)
             if meter is not None:
@@ -161,15 +181,17 @@ def _run(args: argparse.Namespace) -> dict[str, object]:
         if args.offline:
             measured = _offline(args, engine, ready)
         else:
-            from trading_engine.live import run_live
+            from trading_engine.live import ExchangeFailed, run_live
 
-            measured = asyncio.run(run_live(args, engine, ready))
+            try:
+                measured = asyncio.run(run_live(args, engine, ready))
+            except ExchangeFailed as error:
+                raise SystemExit(f"trading_engine: {error}") from None
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     if meter is not None:
         measured["gc"] = meter.summary()
     return {
         **measured,
-        "ticks": measured["latency"]["count"],
         "candles": engine.closes,
         "order_events": orders.count,
         "orders_sha256": orders.close(),

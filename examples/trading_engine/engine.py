@@ -32,4 +32,4 @@ def build(args: argparse.Namespace, orders: OrderLog, collector: IdleCollector |
     from trading_engine.optimized.parts import factories
 
     on_idle = None if collector is None else collector.idle
-    return OptimizedEngine(args.symbols, orders, factories(args.optimize), on_idle)
+    return OptimizedEngine(args.symbols, orders, factories(args.optimize, args.m5mem), on_idle)

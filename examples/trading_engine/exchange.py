@@ -27,6 +27,8 @@ from trading_engine.source import add_source_arguments, record_source
 
 HOST = "127.0.0.1"
 _SLICE = 0.002  # seconds: ticks due within one slice leave together
+_AHEAD = 5_000  # ticks sent without waiting that may be under way at once
+_TURN = 0.02  # seconds between looks for a subscriber that is gone
 _TIMER_NS = 2_000_000  # how late a tick may leave before its delay counts
 
 
@@ -97,8 +99,11 @@ class Exchange:
         for record in self._records:
             now = time.monotonic_ns()
             opening_ts = opening_ts or record[1] + self._warm_up_ns
-            if record[1] < opening_ts or self._accelerate:
+            unpaced = record[1] < opening_ts or self._accelerate
+            if unpaced:
                 due = now
+                if self.sent % _AHEAD == _AHEAD - 1:
+                    await self._settle()
             else:
                 start_ns = start_ns or now
                 due = start_ns + record[1] - opening_ts
@@ -108,12 +113,26 @@ class Exchange:
             # The timer's own lateness is forgiven; being held up by a slow
             # reader is not: such a tick counts from when it was due.
             stamp = max(due, min(now, due + _TIMER_NS))
+            while unpaced and self._subscribers[record[2]] is None:
+                await asyncio.sleep(_TURN)  # nothing is lost for want of a clock
             subscriber = self._subscribers[record[2]]
             if subscriber is None:
                 continue
             with contextlib.suppress(ConnectionClosed):
                 await subscriber.send(wire.encode_tick(record, min(stamp, now)))
                 self.sent += 1
+
+    async def _settle(self) -> None:
+        """Waits until every engine has read what was sent.
+
+        The kernel holds megabytes for each connection: without this a fast
+        exchange is half a minute ahead, and keepalive pings time out behind it.
+        """
+        pongs = []
+        for ws in list(self._connections):
+            with contextlib.suppress(ConnectionClosed):
+                pongs.append(await ws.ping())
+        await asyncio.gather(*pongs, return_exceptions=True)
 
 
 async def _serve_until_stdin_closes(args: argparse.Namespace) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import logging
 import os
@@ -18,12 +19,17 @@ from trading_engine.engine import Engine
 from trading_engine.faults import Injector
 from trading_engine.feed import Feed
 from trading_engine.optimized.collector import IDLE_CHECK_NS, ROOM_NS
+from trading_engine.progress import EventClock
 from trading_engine.source import record_source, source_options
 
 log = logging.getLogger("trading_engine")
 _GLANCE = 0.05  # seconds between looks at event time during the warm-up
 _PUNCTUAL = 0.001  # seconds a timer may be late on a loop that is idle
 _EXCHANGE_GOODBYE = 5.0  # seconds for the exchange's process to leave
+
+
+class ExchangeFailed(RuntimeError):
+    """The exchange's process ended before it said its port."""
 
 
 @asynccontextmanager
@@ -66,7 +72,7 @@ async def _exchange_process(args: argparse.Namespace) -> AsyncIterator[tuple[str
     try:
         line = await child.stdout.readline()
         if not line:
-            raise RuntimeError("the exchange did not start; its message is above")
+            raise ExchangeFailed("the exchange did not start; its message is above")
         yield f"ws://127.0.0.1:{json.loads(line)['port']}", child.pid
     finally:
         child.stdin.close()
@@ -104,7 +110,7 @@ async def run_live(
     try:
         async with exchange(args) as (address, exchange_pid):
             injector = Injector(args.fault, address) if args.fault else None
-            feed = Feed(address, args.symbols, args.connections, _handler(engine, injector))
+            feed = _feed_class(args)(address, args.symbols, args.connections, _handler(engine, injector))
 
             async def began() -> None:
                 await _warm(args, feed, engine)
@@ -114,7 +120,7 @@ async def run_live(
                     on_ready()
                 port = int(address.rsplit(":", 1)[1].split("/")[0])
                 announce(args, {"pid": os.getpid(), "port": port, "exchange_pid": exchange_pid})
-                await _tell_idle(engine)
+                await asyncio.gather(_tell_idle(engine), _tell_time(args.clock, engine))
 
             try:
                 await _run_feed(feed, stop, began)
@@ -125,7 +131,21 @@ async def run_live(
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
-    return {"mode": "live", "stopped": stop.is_set(), "latency": feed.latency.summary()}
+    return {
+        "mode": "live",
+        "stopped": stop.is_set(),
+        "ticks": feed.latency.count,
+        # Without waiting, a tick's age is how many are queued before it.
+        "latency": None if args.accelerate else feed.latency.summary(),
+    }
+
+
+def _feed_class(args: argparse.Namespace) -> type[Feed]:
+    if not args.m5mem:
+        return Feed
+    from trading_engine.pool_feed import PoolFeed
+
+    return PoolFeed
 
 
 def _handler(engine: Engine, injector: Injector | None):
@@ -169,6 +189,16 @@ async def _warm(args: argparse.Namespace, feed: Feed, engine: Engine) -> None:
         if first and engine.now - first >= args.warm_up * 1e9:
             return
         await asyncio.sleep(_GLANCE)
+
+
+async def _tell_time(path: Path | None, engine: Engine) -> None:
+    """Keeps event time in a file for whoever watches."""
+    if path is None:
+        return
+    with contextlib.closing(EventClock(path)) as clock:
+        while True:
+            clock.tell(engine.now)
+            await asyncio.sleep(_GLANCE)
 
 
 async def _tell_idle(engine: Engine) -> None:

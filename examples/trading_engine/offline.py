@@ -65,6 +65,7 @@ def run_offline(
                 injector.advance(ts)
     return {
         "mode": "offline",
+        "ticks": latency.count,
         "cpu_seconds_per_tick": busy / 1e9 / latency.count if latency.count else None,
         "latency": latency.summary(),
     }

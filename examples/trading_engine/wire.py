@@ -101,7 +101,4 @@ def _records(file: BinaryIO) -> Iterator[Record]:
 def encode_tick(record: Record, sent_ns: int) -> str:
     """The JSON text of one tick. `sent_ns` is the exchange's monotonic clock."""
     seq, ts, symbol, side, flags, qty, price = record
-    return (
-        f'{{"s":"S{symbol:03d}","n":{seq},"t":{ts},"b":{side},"f":{flags},'
-        f'"q":{qty},"p":{price},"x":{sent_ns}}}'
-    )
+    return f'{{"s":"S{symbol:03d}","n":{seq},"t":{ts},"b":{side},"f":{flags},"q":{qty},"p":{price},"x":{sent_ns}}}'

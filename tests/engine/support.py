@@ -24,7 +24,7 @@ def command(*words: str) -> list[str]:
 
 def environment(**extra: str) -> dict[str, str]:
     """This environment, with the examples on the path."""
-    return dict(os.environ, PYTHONPATH=str(EXAMPLES), **extra)
+    return dict(os.environ, PYTHONPATH=os.pathsep.join([str(EXAMPLES), *filter(None, sys.path)]), **extra)
 
 
 def run(*words: str, **env: str) -> dict[str, object]:

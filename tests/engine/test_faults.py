@@ -8,6 +8,7 @@ import os
 
 import pytest
 from support import live
+
 from trading_engine.exchange import HOST, Exchange
 from trading_engine.faults import Fault, Injector, Order
 

@@ -7,7 +7,8 @@ import random
 
 import pytest
 from support import live, run
-from trading_engine import frames, market, ticks, wire
+
+from trading_engine import cli, deps, frames, market, ticks, wire
 from trading_engine.naive import NaiveEngine
 from trading_engine.offline import run_offline
 from trading_engine.optimized.book import ArrayBook
@@ -156,3 +157,16 @@ def test_without_idle_time_a_deadline_collects():
         collector.stop()
     assert collector.collections[0] == 2
     assert meter.in_path.count == 2
+
+
+@pytest.mark.parametrize("how", ["--offline", "--accelerate"])
+def test_the_parts_of_m5mem_decide_alike(how):
+    pytest.importorskip("m5mem")
+    words = ("--symbols", "8", "--rate", "150", "--duration", "40", "--seed", "7", how)
+    assert run(*words, "--m5mem")["orders_sha256"] == run(*words)["orders_sha256"]
+
+
+def test_m5mem_is_asked_for_by_name_when_it_is_missing(capsys, monkeypatch):
+    monkeypatch.setattr(deps, "missing", lambda names: [n for n in names if n == "m5mem"])
+    assert cli.main(["--m5mem", "--offline", "--duration", "1"]) == 2
+    assert "m5mem" in capsys.readouterr().err

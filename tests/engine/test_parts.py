@@ -7,8 +7,10 @@ import random
 from pathlib import Path
 
 import pytest
+
 from trading_engine import cli, ticks, wire
 from trading_engine.latency import Histogram
+from trading_engine.progress import EventClock
 from trading_engine.units import duration
 
 SPEC = ticks.StreamSpec(seed=3, symbols=5, rate=200.0, seconds=3.0, burst=0.5)
@@ -57,7 +59,7 @@ def test_durations(text, seconds):
 
 @pytest.mark.parametrize("text", ["", "-1", "0", "nan", "inf", "5x", "s"])
 def test_bad_durations(text):
-    with pytest.raises(ValueError):  # noqa: PT011
+    with pytest.raises(ValueError):
         duration(text)
 
 
@@ -84,9 +86,21 @@ def test_the_histogram_is_right_within_its_width():
         ["--offline", "--duration", "1", "--leak", "connection"],
         ["--rate", "0"],
         ["--source", "/no/such/file"],
+        ["--source", "/etc/passwd"],
         ["--exchange", "nonsense"],
     ],
 )
 def test_wrong_usage_is_said_plainly(words, capsys):
     assert cli.main(words) == 2
     assert "trading_engine: " in capsys.readouterr().err
+
+
+def test_the_event_clock_is_one_number(tmp_path: Path):
+    path = tmp_path / "clock"
+    clock = EventClock(path)
+    clock.tell(0)
+    assert path.read_text() == ""
+    for now, told in [(5_000_000_000, 0.0), (3_605_000_000_000, 3600.0), (3_605_250_000_000, 3600.25)]:
+        clock.tell(now)
+        assert float(path.read_text()) == told
+    clock.close()

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import os
 import signal
 from pathlib import Path
 
 import pytest
 from support import await_exit, live
+
 from trading_engine import cli
+from trading_engine.exchange import HOST, Exchange
+from trading_engine.feed import Feed
 from trading_engine.live import run_live
 from trading_engine.naive import NaiveEngine
 from trading_engine.orders import OrderLog
+from trading_engine.ticks import StreamSpec, records
 
 FEW = ("--optimized", "--symbols", "6", "--rate", "200", "--connections", "3")
 
@@ -85,3 +90,32 @@ def test_a_bug_in_a_handler_is_not_swallowed():
     with pytest.raises(KeyError):
         asyncio.run(run_live(options(*FEW, "--exchange", "embedded"), Broken(6, orders)))
     orders.close()
+
+
+def test_a_connection_that_drops_comes_back_and_an_unpaced_stream_waits_for_it():
+    async def scenario() -> None:
+        stream = records(StreamSpec(seed=1, symbols=1, rate=100.0, seconds=5.0))
+        total = sum(1 for _ in records(StreamSpec(seed=1, symbols=1, rate=100.0, seconds=5.0)))
+        exchange = Exchange(stream, 1, accelerate=True)
+        port = await exchange.start()
+        seen: list[str] = []
+
+        def on_message(text: str) -> int:
+            seen.append(text)
+            if len(seen) == 50:
+                next(iter(exchange._connections)).transport.abort()
+            return 0
+
+        feed = Feed(f"ws://{HOST}:{port}", 1, 1, on_message)
+        feed.start()
+        replay = asyncio.create_task(exchange.run())
+        await feed.finished()
+        await replay
+        await feed.stop()
+        await exchange.stop()
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        # What was under way when the connection broke is lost; what came after is not.
+        assert 50 <= len(seen) <= total
+        assert json.loads(seen[-1])["n"] == total
+
+    asyncio.run(scenario())

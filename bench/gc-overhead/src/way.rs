@@ -54,6 +54,7 @@ impl Way {
     pub(crate) fn run(self, worker: &mut Worker, work: u64) -> Run {
         let Some(options) = self.options() else {
             worker.callbacks(if self == Self::Callbacks { "count" } else { "0" });
+            worker.work(work);
             let done = worker.work(work);
             worker.callbacks("0");
             return Run { done, pauses: Vec::new(), coverage: None };
@@ -69,6 +70,8 @@ impl Way {
                     tracer.drain(&mut pauses).expect("the worker lives");
                 }
             });
+            // The budget finds its balance first.
+            worker.work(work);
             let done = worker.work(work);
             ended.store(true, Ordering::Release);
             done

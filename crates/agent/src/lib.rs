@@ -1,5 +1,5 @@
-//! What runs for a while: finding processes, the sampling loop, recordings and what is derived from them; the
-//! exporter's web side; queries over a whole fleet.
+//! What runs for a while: finding processes, the sampling loop, recordings and what is derived from them; soak
+//! tests; the exporter's web side; queries over a whole fleet.
 
 pub mod compare;
 pub mod criteria;
@@ -10,6 +10,9 @@ pub mod fleet;
 pub mod pool;
 pub mod record;
 mod snapshot;
+pub mod watchdog;
+pub mod tuning;
+pub mod stress;
 pub mod web;
 
 pub use discover::{Discovered, discover};

@@ -57,7 +57,7 @@ fn targets(links: &[String]) -> Vec<FdTarget> {
     }
     let mut all: Vec<FdTarget> =
         counted.into_iter().map(|(target, count)| FdTarget { target: target.to_owned(), count }).collect();
-    all.sort_by(|a, b| b.count.cmp(&a.count));
+    all.sort_by_key(|target| std::cmp::Reverse(target.count));
     all.truncate(TARGETS);
     all
 }

@@ -3,7 +3,7 @@
 use crate::ctx::Ctx;
 use crate::exit::Exit;
 use m5_report::Lang;
-use m5_report::texts::{Fault, Fleet, Serve};
+use m5_report::texts::{Fault, Fleet, Serve, Soak};
 use std::io::Write;
 
 /// An error for a person: what happened, the remedy, the exit code.
@@ -23,6 +23,8 @@ pub(crate) enum CliError {
     Pauses { message: String },
     /// The kernel refused.
     Permission { pid: i32, what: String },
+    /// A running collector was not tuned.
+    Tune(m5_gc::tune::TuneError),
     /// Another failure of the kernel's interface.
     Kernel { message: String },
     /// A file cannot be read.
@@ -47,6 +49,12 @@ pub(crate) enum CliError {
     Spawn { command: String, reason: String },
     /// The target ended at once.
     EndedEarly,
+    /// The reference engine is not where it should be.
+    NoEngine { path: String },
+    /// A target tells no event time.
+    NoClock { path: String },
+    /// A kept soak test has another plan.
+    OtherPlan { path: String },
     /// Prometheus did not answer as it should.
     Fleet { message: String },
     /// The exporter cannot serve.
@@ -72,6 +80,7 @@ impl CliError {
     /// The exit code.
     pub(crate) fn exit(&self) -> Exit {
         match self {
+            Self::Tune(error) => crate::commands::gc::faults::exit(error),
             Self::Gone { .. } | Self::EndedEarly => Exit::Gone,
             Self::Permission { .. } => Exit::Permission,
             Self::NotPython { .. }
@@ -84,8 +93,10 @@ impl CliError {
             | Self::Malformed { .. }
             | Self::Fleet { .. }
             | Self::Schema { .. } => Exit::Unreadable,
-            Self::Write { .. } | Self::Starting { .. } => Exit::Incomplete,
+            Self::NoClock { .. } | Self::Write { .. } | Self::Starting { .. } => Exit::Incomplete,
             Self::Config { .. }
+            | Self::NoEngine { .. }
+            | Self::OtherPlan { .. }
             | Self::NoTarget
             | Self::ManyTargets { .. }
             | Self::OneTarget { .. }
@@ -112,6 +123,7 @@ impl CliError {
     /// What happened.
     pub(crate) fn message(&self, lang: Lang) -> String {
         match self {
+            Self::Tune(error) => crate::commands::gc::faults::message(error, lang),
             Self::Gone { pid } => lang.fill(Fault::NoSuchProcess, &[pid]),
             Self::NotPython { pid } => lang.fill(Fault::NotPython, &[pid]),
             Self::Unsupported { pid, found } => lang.fill(Fault::Unsupported, &[pid, found]),
@@ -135,12 +147,16 @@ impl CliError {
             Self::EndedEarly => lang.say(Fault::EndedEarly).to_owned(),
             Self::TwoFiles => lang.say(Fault::TwoFiles).to_owned(),
             Self::Refused { pid, reason } => lang.fill(Fault::Refused, &[pid, reason]),
+            Self::NoEngine { path } => lang.fill(Soak::NoEngine, &[path]),
+            Self::NoClock { path } => lang.fill(Soak::NoClock, &[path]),
+            Self::OtherPlan { path } => lang.fill(Soak::OtherPlan, &[path]),
         }
     }
 
     /// What to do about it, the likeliest first.
     pub(crate) fn remedies(&self, lang: Lang) -> Vec<String> {
         let text = match self {
+            Self::Tune(error) => return crate::commands::gc::faults::remedies(error, lang),
             Self::Permission { pid, .. } => return crate::permission::remedies(*pid, lang),
             Self::Gone { .. } => Fault::NoSuchProcessRemedy,
             Self::NotPython { .. } => Fault::NotPythonRemedy,
@@ -162,6 +178,9 @@ impl CliError {
             Self::Fleet { .. } => return vec![lang.say(Fleet::UnreachableRemedy).to_owned()],
             Self::Refused { .. } => Fault::RefusedRemedy,
             Self::Format { .. } | Self::TwoFiles => return Vec::new(),
+            Self::NoEngine { .. } => return vec![lang.say(Soak::NoEngineRemedy).to_owned()],
+            Self::NoClock { .. } => return vec![lang.say(Soak::NoClockRemedy).to_owned()],
+            Self::OtherPlan { .. } => return vec![lang.say(Soak::OtherPlanRemedy).to_owned()],
         };
         vec![lang.say(text).to_owned()]
     }
@@ -199,6 +218,16 @@ impl From<m5_gc::Error> for CliError {
             error @ (m5_gc::Error::Obstacle(_) | m5_gc::Error::NoRecords) => {
                 Self::Pauses { message: error.to_string() }
             }
+        }
+    }
+}
+
+impl From<m5_gc::tune::TuneError> for CliError {
+    fn from(error: m5_gc::tune::TuneError) -> Self {
+        match error {
+            m5_gc::tune::TuneError::Cpython(error) => error.into(),
+            m5_gc::tune::TuneError::Target(error) => error.into(),
+            other => Self::Tune(other),
         }
     }
 }

@@ -4,6 +4,7 @@ mod args;
 mod commands;
 mod ctx;
 mod documents;
+mod engine;
 mod error;
 mod exit;
 mod launch;

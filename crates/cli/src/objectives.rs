@@ -5,7 +5,7 @@ use crate::ctx::Ctx;
 use crate::error::CliError;
 use m5_stats::{Objectives, ObjectivesPatch};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 /// The file that is read where none is named.
@@ -13,11 +13,12 @@ const DEFAULT: &str = "m5.toml";
 
 /// The objectives that hold here: `--config`, `M5_CONFIG`, `m5.toml` in this directory, or the defaults.
 pub(crate) fn objectives(ctx: &Ctx) -> Result<Objectives, CliError> {
-    match &ctx.config {
-        Some(path) => read(path),
-        None if Path::new(DEFAULT).is_file() => read(Path::new(DEFAULT)),
-        None => Ok(Objectives::default()),
-    }
+    file(ctx).map_or_else(|| Ok(Objectives::default()), |path| read(&path))
+}
+
+/// The settings file that holds here, if there is one.
+pub(crate) fn file(ctx: &Ctx) -> Option<PathBuf> {
+    ctx.config.clone().or_else(|| Some(PathBuf::from(DEFAULT)).filter(|path| path.is_file()))
 }
 
 fn read(path: &Path) -> Result<Objectives, CliError> {

@@ -88,6 +88,7 @@ fn beside(path: &Path) -> PathBuf {
     path.with_file_name(name)
 }
 
-fn failed(path: &Path, error: &io::Error) -> CliError {
+/// The error for a file that could not be written.
+pub(crate) fn failed(path: &Path, error: &io::Error) -> CliError {
     CliError::Write { path: path.display().to_string(), reason: error.to_string() }
 }

@@ -3,8 +3,9 @@
 use crate::ctx::Ctx;
 use indicatif::{ProgressBar, ProgressStyle};
 use m5_agent::record::Progress;
-use m5_report::texts::Say;
+use m5_report::texts::{Say, Soak};
 use m5_report::{Lang, units};
+use std::io::Write;
 use std::time::Duration;
 
 /// The bar of one recording; it draws nothing where standard error is no terminal.
@@ -35,6 +36,26 @@ impl Bar {
         let left = self.bar.length().unwrap_or(0) as f64 / 1e3 - progress.elapsed_seconds;
         let message = self.lang.fill(Say::Progress, &[&rss, &progress.pauses, &units::span(left.max(0.0))]);
         self.bar.set_message(message);
+    }
+
+    /// Shows how far a soak test is, on its own clock.
+    pub(crate) fn show_time(&self, done_seconds: f64, rss_bytes: Option<u64>) {
+        if self.bar.is_hidden() {
+            return;
+        }
+        self.bar.set_position((done_seconds * 1e3) as u64);
+        let rss = rss_bytes.map_or_else(|| "–".to_owned(), |b| units::bytes(b as f64));
+        let left = self.bar.length().unwrap_or(0) as f64 / 1e3 - done_seconds;
+        self.bar.set_message(self.lang.fill(Soak::Progress, &[&rss, &units::span(left.max(0.0))]));
+    }
+
+    /// Says something above the bar; on standard error where there is no bar.
+    pub(crate) fn say(&self, line: &str) {
+        if self.bar.is_hidden() {
+            let _ = writeln!(std::io::stderr(), "{line}");
+        } else {
+            self.bar.println(line);
+        }
     }
 
     /// Takes the bar away again.

@@ -1,5 +1,6 @@
 //! Ctrl-C and a polite kill end a recording early; what was seen is still saved. A second one ends m5 at once.
 
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -10,9 +11,13 @@ pub(crate) struct Stop(Arc<AtomicBool>);
 impl Stop {
     /// Listens for SIGINT, SIGTERM and SIGHUP from now on.
     pub(crate) fn listen() -> Self {
+        Self::listen_but(0)
+    }
+
+    /// The same without one of them, which then means something else.
+    pub(crate) fn listen_but(other: i32) -> Self {
         let stop = Self::default();
-        for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM, signal_hook::consts::SIGHUP]
-        {
+        for signal in [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| *signal != other) {
             // The first sets the flag; the second finds it set and ends the process in the signal's own way.
             let _ = signal_hook::flag::register_conditional_default(signal, Arc::clone(&stop.0));
             let _ = signal_hook::flag::register(signal, Arc::clone(&stop.0));

@@ -16,12 +16,23 @@ pub(crate) struct Step {
     pub(crate) seen: u64,
     /// Traps that the target took.
     pub(crate) traps: u64,
+    /// Times that the watch was switched on or off.
+    pub(crate) switches: u64,
 }
 
 /// Seconds over which rates are averaged, and over which a debt is paid back.
 const HORIZON: f64 = 1.0;
-/// Seconds of allowance that may be saved up or owed.
+/// Seconds of allowance that may be saved up.
 const SAVED: f64 = 5.0;
+/// What switching the watch on or off costs the target, seconds: an interrupt to its CPU.
+const SWITCH: f64 = 5e-6;
+/// Traps that a collection takes until there are enough to tell: its two ends, and now and then a counter.
+const PRIOR: (f64, f64) = (22.0, 10.0);
+/// What is kept of that experience when there is a newer one.
+const FORGET: f64 = 0.95;
+/// An interval lasts this long, and a window, where they must be few, this long.
+const INTERVAL: f64 = 0.02;
+const WINDOW: f64 = 0.005;
 
 /// Decides, interval by interval.
 #[derive(Debug, Clone)]
@@ -31,35 +42,50 @@ pub(crate) struct Budget {
     random: Random,
     collections: f64,
     cpu: f64,
-    traps_each: f64,
+    traps: f64,
+    seen: f64,
     balance: f64,
+    window: f64,
 }
 
 impl Budget {
     /// At most `share` of the target's CPU time, where a trap costs it `trap` seconds.
     pub(crate) fn new(share: f64, trap: f64, seed: u64) -> Self {
         let random = Random(seed);
-        Self { share, trap, random, collections: 0.0, cpu: 0.0, traps_each: 2.2, balance: 0.0 }
+        let (traps, seen) = PRIOR;
+        let window = INTERVAL;
+        Self { share, trap, random, collections: 0.0, cpu: 0.0, traps, seen, balance: 0.0, window }
     }
 
     /// Whether to watch during the next interval.
     pub(crate) fn next(&mut self, step: &Step) -> bool {
-        self.random.unit() < self.probability(step)
+        let part = self.part(step);
+        self.window = if part < 0.5 { WINDOW } else { INTERVAL };
+        // Windows and the gaps between them differ in length: so many of all must be windows.
+        let (open, closed) = (part * INTERVAL, (1.0 - part) * self.window);
+        let chance = if part >= 1.0 { 1.0 } else { open / (open + closed) };
+        self.random.unit() < chance
     }
 
-    fn probability(&mut self, step: &Step) -> f64 {
+    /// How long the interval should last that `next` has decided on.
+    pub(crate) fn interval(&self, open: bool) -> f64 {
+        if open { self.window } else { INTERVAL }
+    }
+
+    /// The part of the time to watch.
+    fn part(&mut self, step: &Step) -> f64 {
         let weight = (step.wall / HORIZON).clamp(0.0, 1.0);
         let rate = |amount: f64| if step.wall > 0.0 { amount / step.wall } else { 0.0 };
         self.collections += weight * (rate(step.collections as f64) - self.collections);
         self.cpu += weight * (rate(step.cpu) - self.cpu);
-        if step.seen > 0 {
-            self.traps_each += 0.1 * (step.traps as f64 / step.seen as f64 - self.traps_each);
+        if step.traps > 0 {
+            self.traps = self.traps * FORGET + step.traps as f64;
+            self.seen = self.seen * FORGET + step.seen as f64;
         }
         let income = self.share * self.cpu;
-        let limit = income * SAVED;
-        self.balance += self.share * step.cpu - step.traps as f64 * self.trap;
-        self.balance = self.balance.min(limit);
-        let demand = self.collections * self.traps_each * self.trap;
+        self.balance += self.share * step.cpu - step.traps as f64 * self.trap - step.switches as f64 * SWITCH;
+        self.balance = self.balance.min(income * SAVED);
+        let demand = self.collections * self.traps / self.seen.max(1.0) * self.trap;
         let affordable = income + self.balance / HORIZON;
         if demand <= affordable || demand <= 0.0 { 1.0 } else { (affordable / demand).max(0.0) }
     }
@@ -86,18 +112,20 @@ mod tests {
 
     /// A target that collects at a steady rate: the share of its CPU that traps took, and of time that was open.
     fn steady(share: f64, rate: f64, cpu: f64, seed: u64) -> (f64, f64) {
-        let (wall, trap, intervals) = (0.02, 12e-6, 5000);
+        let (trap, total) = (12e-6, 100.0);
         let mut budget = Budget::new(share, trap, seed);
-        let (mut open, mut opened, mut traps) = (true, 0u64, 0u64);
-        for i in 0..intervals {
-            let happened = ((f64::from(i) + 1.0) * wall * rate) as u64 - (f64::from(i) * wall * rate) as u64;
-            let seen = if open { happened } else { 0 };
-            traps += 2 * seen;
-            opened += u64::from(open);
-            open = budget.next(&Step { wall, cpu: cpu * wall, collections: happened, seen, traps: 2 * seen });
+        let (mut open, mut now, mut opened, mut spent) = (true, 0.0, 0.0, 0.0);
+        while now < total {
+            let wall = budget.interval(open);
+            let collections = ((now + wall) * rate) as u64 - (now * rate) as u64;
+            now += wall;
+            let seen = if open { collections } else { 0 };
+            opened += if open { wall } else { 0.0 };
+            let step = Step { wall, cpu: cpu * wall, collections, seen, traps: 2 * seen, switches: 0 };
+            spent += 2.0 * seen as f64 * trap;
+            open = budget.next(&step);
         }
-        let total = f64::from(intervals) * wall;
-        (traps as f64 * trap / (cpu * total), opened as f64 / f64::from(intervals))
+        (spent / (cpu * now), opened / now)
     }
 
     #[test]

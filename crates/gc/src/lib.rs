@@ -11,6 +11,7 @@ mod pause;
 mod perf;
 mod poll;
 mod ring;
+mod stacks;
 mod tracer;
 pub mod tune;
 mod watch;

@@ -1,6 +1,7 @@
 //! The seam between those who see collections and those who report them.
 
 use crate::Result;
+use m5_cpython::PyFrame;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -92,6 +93,9 @@ pub struct Detail {
     pub live_objects: Option<u64>,
     /// The length is known to within this much, nanoseconds; `None` where it is exact.
     pub uncertainty_ns: Option<u64>,
+    /// The Python stack of the collecting thread, innermost first, read while it collected; empty where it was
+    /// not asked for, not caught or not to be had.
+    pub stack: Vec<PyFrame>,
 }
 
 /// A stream of pauses of one process (and, where the source can, of its children).
@@ -107,6 +111,11 @@ pub trait PauseSource {
     /// # Errors
     /// Where the target can no longer be read. What was seen before stays valid.
     fn drain(&mut self, pauses: &mut Vec<Pause>) -> Result<()>;
+
+    /// From now on, reads the stack of the collecting thread during pauses longer than this, where it can.
+    fn stacks_above(&mut self, limit: Duration) {
+        let _ = limit;
+    }
 
     /// Appends what more is known of the pauses drained so far; nothing, where the source knows no more.
     fn details(&mut self, details: &mut Vec<Detail>) {

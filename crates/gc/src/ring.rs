@@ -1,6 +1,7 @@
 //! The interpreter's own records (3.15+): read the block before it wraps, and count what wrapped.
 
 use crate::kin::Kin;
+use crate::stacks::Stacks;
 use crate::tracer::{Counts, now_ns};
 use crate::{Coverage, Detail, Pause, PauseSource, Result, SourceKind};
 use m5_cpython::{Interpreter, RingItem};
@@ -25,6 +26,7 @@ pub(crate) struct RingSource {
     interval: Duration,
     start_ns: u64,
     scanned_ns: u64,
+    stacks: Option<Stacks>,
 }
 
 /// The rings of one interpreter.
@@ -121,6 +123,7 @@ impl RingSource {
             interval: SLOWEST,
             start_ns: now,
             scanned_ns: now,
+            stacks: None,
         };
         source.adopt();
         Ok(source)
@@ -160,6 +163,18 @@ impl RingSource {
         self.adopt();
     }
 
+    /// Reads the stack of a collection that runs, once; how long it takes is only known when it has ended.
+    fn look(&mut self) {
+        let Some(stacks) = &mut self.stacks else { return };
+        for lane in self.lanes.iter().filter(|l| !l.gone) {
+            let ended = lane.last.iter().map(|r| r.stop_ns).max().unwrap_or(0);
+            if !stacks.has_since(lane.pid, ended) && lane.interpreter.read().is_ok_and(|s| s.collecting) {
+                let stack = lane.interpreter.collecting_stack().unwrap_or_default();
+                stacks.keep(lane.pid, now_ns(), stack);
+            }
+        }
+    }
+
     fn retire(&mut self) {
         let (main, retired) = (self.process.pid(), &mut self.retired);
         self.lanes.retain(|lane| {
@@ -180,7 +195,7 @@ impl PauseSource for RingSource {
 
     /// Fast enough that a ring is half full at most, by what the last reading found.
     fn interval(&self) -> Duration {
-        self.interval
+        self.stacks.as_ref().map_or(self.interval, |s| s.interval().min(self.interval))
     }
 
     fn drain(&mut self, pauses: &mut Vec<Pause>) -> Result<()> {
@@ -201,10 +216,21 @@ impl PauseSource for RingSource {
         // Quick to speed up, slow to slow down.
         self.interval = wanted.min(self.interval.mul_f64(1.2)).clamp(FASTEST, SLOWEST);
         taken.pauses.sort_unstable_by_key(|p| p.start_ns);
+        for looked in self.stacks.iter_mut().flat_map(|s| s.details(&taken.pauses, 0)) {
+            let same = |d: &&mut Detail| d.pid == looked.pid && d.start_ns == looked.start_ns;
+            if let Some(detail) = taken.details.iter_mut().find(same) {
+                detail.stack = looked.stack;
+            }
+        }
+        self.look();
         pauses.append(&mut taken.pauses);
         self.details.append(&mut taken.details);
         self.retire();
         result
+    }
+
+    fn stacks_above(&mut self, limit: Duration) {
+        self.stacks = Some(Stacks::above(limit));
     }
 
     fn details(&mut self, details: &mut Vec<Detail>) {

@@ -116,3 +116,34 @@ for i in range(6):
         }
     }
 }
+
+#[test]
+fn a_long_pause_names_the_line_that_collected() {
+    let body = "
+gc.disable()
+kept = [[i] for i in range(400_000)]
+def own(): gc.collect(2)
+for _ in range(4): own()
+t = threading.Thread(target=own, name='other'); t.start(); t.join()
+";
+    let scenario = Scenario::new("stacks", body);
+    for python in pythons() {
+        let mut target = Target::start(&python, &scenario.program);
+        assert_eq!(target.line(), "ready");
+        let mut tracer = attach(target.pid(), &TraceOptions::default());
+        tracer.stacks_above(std::time::Duration::from_millis(4));
+        target.say("go");
+        let (mut pauses, mut details) = (Vec::new(), Vec::new());
+        drain_until(&mut tracer, &mut pauses, || target.line());
+        tracer.details(&mut details);
+        let stacks: Vec<_> = details.iter().filter(|d| !d.stack.is_empty()).collect();
+        let long = pauses.iter().filter(|p| p.duration_ns > 8_000_000).count();
+        for detail in &stacks {
+            assert!(pauses.iter().any(|p| p.start_ns == detail.start_ns), "{}: {detail:?}", python.name);
+            assert_eq!(detail.stack[0].function, "own", "{}: {detail:?}", python.name);
+            assert_eq!(detail.stack[0].file, "<string>", "{}", python.name);
+        }
+        assert!(!stacks.is_empty() || long == 0, "{}: none of {long} was caught", python.name);
+        println!("{}: {} stacks of {long} pauses above 8 ms", python.name, stacks.len());
+    }
+}

@@ -6,7 +6,7 @@
     clippy::expect_used,
     clippy::indexing_slicing
 )]
-use m5_heap::{Analysis, Anchor, CaptureOptions, Method, RootKind, capture};
+use m5_heap::{Accounting, Analysis, Anchor, CaptureOptions, Method, RootKind, capture};
 use m5_target::Process;
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -49,4 +49,24 @@ fn main() {
     for (name, (n, bytes)) in rows.iter().take(15) {
         println!("{n:>9} {bytes:>12} {name}");
     }
+    let t = Instant::now();
+    let a = Accounting::of(&taken.image, &analysis, &taken.pages);
+    println!("accounting {:?}: explained {:?} of {}", t.elapsed(), a.explained, a.tree.bytes);
+    for part in &a.tree.children {
+        println!(
+            "{:>12} {:5.2} % {}",
+            part.bytes,
+            part.bytes as f64 * 100.0 / a.tree.bytes as f64,
+            part.name
+        );
+        for child in part.children.iter().take(5) {
+            println!("      {:>12} {}", child.bytes, child.name);
+        }
+    }
+    println!(
+        "sparse arenas {} pinned {} by {:?}",
+        a.sparse_arenas,
+        a.pinned_bytes,
+        a.pinning.iter().take(3).collect::<Vec<_>>()
+    );
 }

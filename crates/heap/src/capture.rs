@@ -2,6 +2,7 @@
 
 use crate::huge::zeroed;
 use crate::image::{Image, ReadOnly, Segment};
+use crate::pages::Pages;
 use m5_target::{
     Mapping, Process, TraceError, TraceResult, fork, freeze, inspect, may_fork, open_live, resident_runs,
     with_tracer,
@@ -71,6 +72,8 @@ pub struct Capture {
     pub image: Image,
     /// How it was taken.
     pub report: CaptureReport,
+    /// Which pages were in memory.
+    pub pages: Pages,
 }
 
 /// Captures the memory of a process.
@@ -89,14 +92,15 @@ pub fn capture(process: &Process, options: &CaptureOptions) -> TraceResult<Captu
     for (i, method) in order.iter().enumerate() {
         let last = i + 1 == order.len();
         match attempt(process, *method, options) {
-            Ok((segments, maps, mut report)) => {
+            Ok((segments, maps, runs, mut report)) => {
+                let pages = Pages::of(process, &maps, runs);
                 let image =
                     Image::new(segments, maps, Box::new(LiveConstants { file: open_live(process.pid())? }));
                 report.method = *method;
                 report.bytes = image.bytes();
                 report.total_seconds = began.elapsed().as_secs_f64();
                 report.notes.splice(0..0, notes);
-                return Ok(Capture { image, report });
+                return Ok(Capture { image, report, pages });
             }
             Err(error) if last || !process.alive() => return Err(error),
             Err(error) => notes.push(format!("{method:?} was not possible: {error}").to_lowercase()),
@@ -105,7 +109,8 @@ pub fn capture(process: &Process, options: &CaptureOptions) -> TraceResult<Captu
     Err(TraceError::Refused("no method is left".into()))
 }
 
-type Taken = (Vec<Segment>, Vec<Mapping>, CaptureReport);
+type Read = (Vec<Segment>, Vec<Mapping>, Vec<Range<u64>>);
+type Taken = (Vec<Segment>, Vec<Mapping>, Vec<Range<u64>>, CaptureReport);
 
 fn attempt(process: &Process, method: Method, options: &CaptureOptions) -> TraceResult<Taken> {
     match method {
@@ -137,8 +142,8 @@ fn by_fork(process: &Process, asked_for: bool) -> TraceResult<Taken> {
             Ok(reap) => report.reap_seconds = Some(reap.as_secs_f64()),
             Err(error) => report.notes.push(format!("the copy was not reaped: {error}")),
         }
-        let (segments, maps) = read?;
-        Ok((segments, maps, report))
+        let (segments, maps, runs) = read?;
+        Ok((segments, maps, runs, report))
     })
 }
 
@@ -149,22 +154,22 @@ fn by_freeze(process: &Process, max_pause: Duration) -> TraceResult<Taken> {
         let read = read_all(process.pid(), frozen.memory(), || frozen.check());
         let stopped_threads = frozen.threads();
         let pause = frozen.thaw();
-        let (segments, maps) = read?;
+        let (segments, maps, runs) = read?;
         let report = CaptureReport {
             pause_seconds: Some(pause.as_secs_f64()),
             stopped_threads,
             consistent: Some(true),
             ..CaptureReport::default()
         };
-        Ok((segments, maps, report))
+        Ok((segments, maps, runs, report))
     })
 }
 
 fn live(process: &Process) -> TraceResult<Taken> {
     let memory = open_live(process.pid())?;
-    let (segments, maps) = read_all(process.pid(), &memory, || Ok(()))?;
+    let (segments, maps, runs) = read_all(process.pid(), &memory, || Ok(()))?;
     let report = CaptureReport { consistent: Some(false), ..CaptureReport::default() };
-    Ok((segments, maps, report))
+    Ok((segments, maps, runs, report))
 }
 
 /// Code and constants do not change: they are read from the running process when they are asked for.
@@ -186,18 +191,14 @@ const GAP: u64 = 256 << 10;
 const WHOLE_FILE: u64 = 64 << 20;
 const CHUNK: usize = 4 << 20;
 
-fn read_all(
-    pid: i32,
-    memory: &File,
-    check: impl Fn() -> TraceResult<()> + Sync,
-) -> TraceResult<(Vec<Segment>, Vec<Mapping>)> {
+fn read_all(pid: i32, memory: &File, check: impl Fn() -> TraceResult<()> + Sync) -> TraceResult<Read> {
     let text = std::fs::read(format!("/proc/{pid}/maps"));
     let text = text.map_err(|e| m5_target::Error::from_io(pid, "maps", e))?;
     let maps = m5_target::parse_maps(&String::from_utf8_lossy(&text))?;
     let mut segments = Vec::new();
-    let mut runs = Vec::new();
+    let (mut runs, mut resident) = (Vec::new(), Vec::new());
     for (i, map) in maps.iter().enumerate() {
-        let found = wanted(pid, map)?;
+        let found = wanted(pid, map, &mut resident)?;
         runs.extend(found.iter().cloned());
         for range in joined(&found) {
             let bytes = zeroed((range.end - range.start) as usize);
@@ -205,19 +206,22 @@ fn read_all(
         }
     }
     fill(memory, &mut segments, &runs, &check)?;
-    Ok((segments, maps))
+    Ok((segments, maps, resident))
 }
 
-/// What of a mapping cannot be had from a file later.
-fn wanted(pid: i32, map: &Mapping) -> TraceResult<Vec<Range<u64>>> {
+/// What of a mapping cannot be had from a file later; adds the pages that are in memory.
+fn wanted(pid: i32, map: &Mapping, resident: &mut Vec<Range<u64>>) -> TraceResult<Vec<Range<u64>>> {
     let kernel = ["[vvar]", "[vdso]", "[vsyscall]", "[vvar_vclock]"];
     if !map.readable || map.shared || kernel.contains(&map.path.as_str()) || map.path.starts_with("/dev/") {
         return Ok(Vec::new());
     }
+    let runs = resident_runs(pid, map.start..map.end)?;
+    resident.extend(runs.iter().cloned());
+    // Data that was never written is still in the file, but part of the picture.
     if map.inode != 0 && map.writable && map.end - map.start <= WHOLE_FILE {
         return Ok(std::iter::once(map.start..map.end).collect());
     }
-    Ok(resident_runs(pid, map.start..map.end)?)
+    Ok(runs)
 }
 
 fn joined(runs: &[Range<u64>]) -> Vec<Range<u64>> {

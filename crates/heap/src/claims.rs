@@ -4,8 +4,8 @@
 //! part of two objects.
 
 use crate::anchor::Anchor;
+use crate::blocks::block;
 use crate::census::Census;
-use crate::census::glibc::Chunk;
 use crate::census::kind::Kind;
 use crate::dict::word;
 use crate::edges::Claims;
@@ -42,29 +42,4 @@ pub(crate) fn assign(image: &Image, anchor: &Anchor, census: &Census) -> Claims 
         }
     }
     claims
-}
-
-/// Bytes of the block that begins exactly here.
-fn block(image: &Image, anchor: &Anchor, census: &Census, at: u64) -> Option<u64> {
-    pool_block(image, anchor, census, at).or_else(|| chunk(census, at).map(|c| c.usable()))
-}
-
-fn pool_block(image: &Image, anchor: &Anchor, census: &Census, at: u64) -> Option<u64> {
-    const HEADER: u64 = 48;
-    let arena = census.arenas.get(census.arenas.partition_point(|a| a.address <= at).checked_sub(1)?)?;
-    if at >= arena.address + (1 << anchor.layout.arena_bits) {
-        return None;
-    }
-    let pool = at & !((1u64 << anchor.layout.pool_bits) - 1);
-    let class = image.half(pool + 36)?;
-    let size = u64::from(class.min(31) + 1) * 16;
-    let offset = at.checked_sub(pool + HEADER)?;
-    (image.half(pool)? != 0 && offset % size == 0).then_some(size)
-}
-
-fn chunk(census: &Census, at: u64) -> Option<Chunk> {
-    let regions = &census.heaps.regions;
-    let region = regions.get(regions.partition_point(|r| r.start <= at).checked_sub(1)?)?;
-    let index = region.chunks.binary_search_by_key(&at, |c| c.address).ok()?;
-    region.chunks.get(index).copied().filter(|c| !c.free())
 }

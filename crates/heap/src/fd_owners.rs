@@ -12,8 +12,7 @@ const FD_OFFSET: u64 = 16;
 const DEEPEST: usize = 64;
 
 /// The owner of each descriptor, as an object's number.
-#[must_use]
-pub fn fd_owners(image: &Image, analysis: &Analysis) -> FxHashMap<u32, u32> {
+pub(crate) fn fd_owners(image: &Image, analysis: &Analysis) -> FxHashMap<u32, u32> {
     let graph = &analysis.graph;
     let owning: Vec<bool> = graph.types.iter().map(|t| owns(image, analysis, t.address)).collect();
     let mut owners = FxHashMap::default();

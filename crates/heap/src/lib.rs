@@ -3,8 +3,10 @@
 //! Capture gives an image; the census turns the image into objects and edges ([`HeapGraph`]); everything
 //! after that (retained sizes, holders, diffs, files, exports) works on the graph alone and touches no process.
 
+mod accounting;
 mod analysis;
 mod anchor;
+mod blocks;
 mod capture;
 mod census;
 mod claims;
@@ -22,6 +24,7 @@ mod image;
 mod model;
 mod namer;
 mod names;
+mod pages;
 mod redact;
 mod retained;
 mod roots;
@@ -35,6 +38,7 @@ mod testing;
 mod text;
 mod tree;
 
+pub use accounting::{Accounting, Pinning};
 pub use analysis::{Analysis, SelfCheck};
 pub use anchor::{Anchor, HeapError};
 pub use capture::{Capture, CaptureOptions, CaptureReport, Method, capture};
@@ -50,6 +54,7 @@ pub use image::{Image, NothingElse, ReadOnly, Segment};
 pub use model::{HeapGraph, Root, RootKind, TypeInfo};
 pub use namer::ImageNamer;
 pub use names::{EdgeName, EdgeNamer, NoNames};
+pub use pages::Pages;
 pub use redact::{Redaction, is_plain_name};
 pub use retained::Retained;
 pub use snapfile::{SnapfileError, read_snapshot, read_snapshot_from, save_snapshot, write_snapshot};

@@ -2,7 +2,7 @@
 //! what none of these reaches, references from native memory.
 
 use crate::census::kind::Kind;
-use crate::census::statics::is_data;
+use crate::census::statics::data;
 use crate::dict::{Dict, word};
 use crate::edges::{Label, Visit, Walker};
 use crate::frames::Frame;
@@ -147,10 +147,10 @@ impl Finder<'_> {
     /// Objects that no allocator knows live as long as their library.
     fn statics(&mut self) {
         let walker = self.walker;
-        for segment in walker.image.segments().iter().filter(|s| is_data(walker.image, s)) {
+        for (start, bytes) in data(walker.image, &walker.census.taken) {
             let addresses = &walker.census.address;
-            let from = addresses.partition_point(|a| *a < segment.start);
-            let to = addresses.partition_point(|a| *a < segment.end());
+            let from = addresses.partition_point(|a| *a < start);
+            let to = addresses.partition_point(|a| *a < start + bytes.len() as u64);
             for object in from as u32..to as u32 {
                 let Some(desc) = walker.census.desc(object) else { continue };
                 let own = walker.census.address.get(object as usize).copied().unwrap_or(0);
@@ -206,13 +206,14 @@ impl Finder<'_> {
                 }
             }
         };
+        for (start, bytes) in data(walker.image, &walker.census.taken) {
+            let map = walker.image.maps().iter().find(|m| (m.start..m.end).contains(&start));
+            let file = map.and_then(|m| m.path.rsplit('/').next()).filter(|f| !f.is_empty());
+            look(bytes, &format!("native data of {}", file.unwrap_or("a library")));
+        }
         for segment in walker.image.segments() {
             let map = walker.image.maps().get(segment.mapping as usize);
-            let path = map.map_or("", |m| m.path.as_str());
-            if is_data(walker.image, segment) {
-                let file = path.rsplit('/').next().filter(|f| !f.is_empty()).unwrap_or("a library");
-                look(&segment.bytes, &format!("native data of {file}"));
-            } else if path.starts_with("[stack") {
+            if map.is_some_and(|m| m.path.starts_with("[stack")) {
                 look(&segment.bytes, "stack of the main thread");
             }
         }

@@ -8,6 +8,8 @@ use rustc_hash::FxHashMap;
 const BOUGH: u32 = 8;
 /// Steps from a root within which every inner reference keeps its name.
 const TRUNK: u8 = 4;
+/// Steps from a module to the values of its attributes.
+const ATTRIBUTE: u8 = 2;
 /// Containers with more references than this are not asked for names: each answer may cost a search.
 const WIDEST: usize = 4096;
 /// Single objects of this many bytes are no twigs.
@@ -42,7 +44,7 @@ impl StoredNames {
         for object in 0..graph.len() as u32 {
             let at = object as usize;
             let class = graph.type_id.get(at).and_then(|t| classes.get(*t as usize)).copied();
-            let near = depth[at] <= TRUNK && class != Some(Class::Plain);
+            let near = depth[at] <= if class == Some(Class::Plain) { ATTRIBUTE } else { TRUNK };
             if !near && below[at] < BOUGH && graph.size[at] < LARGE {
                 continue;
             }

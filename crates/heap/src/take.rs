@@ -2,8 +2,8 @@
 
 use crate::fd_owners::{fd_holders, fd_owners};
 use crate::{
-    Analysis, Anchor, CaptureOptions, Coverage, Describer, HeapError, Method, PathTree, Redaction, Snapshot,
-    SnapshotInfo, StoredNames, capture,
+    Accounting, Analysis, Anchor, CaptureOptions, Coverage, Describer, HeapError, Method, PathTree,
+    Redaction, Snapshot, SnapshotInfo, StoredNames, capture,
 };
 use m5_target::Process;
 use std::time::Instant;
@@ -31,6 +31,7 @@ pub fn take_snapshot(
     let namer = analysis.namer(&taken.image);
     let tree = PathTree::of(&analysis.graph);
     let names = StoredNames::collect(&analysis.graph, &tree, &namer, redaction);
+    let accounting = Accounting::of(&taken.image, &analysis, &taken.pages);
     let owners = fd_owners(&taken.image, &analysis);
     let describer = Describer::new(&analysis.graph, &tree, &namer, redaction);
     let fds = fd_holders(process, &owners, &describer);
@@ -48,12 +49,13 @@ pub fn take_snapshot(
         coverage: Coverage {
             refcounts_explained: check.refcounts_explained(),
             reachable: check.reachable_share(),
-            rss_explained: None,
+            rss_explained: accounting.explained,
             inconsistencies: Some(check.bad_pools + check.broken_heaps),
         },
         notes: taken.report.notes,
     };
-    Ok(Snapshot { info, graph: analysis.graph, names, memory: None, fds })
+    let memory = Some(accounting.tree);
+    Ok(Snapshot { info, graph: analysis.graph, names, memory, fds })
 }
 
 fn word(method: Method) -> &'static str {

@@ -94,9 +94,14 @@ impl Heap {
     /// A new object that `holder` refers to.
     pub(crate) fn child(&mut self, holder: u32, kind: &str, name: EdgeName) -> u32 {
         let object = self.object(kind);
-        self.edges.push((holder, object));
-        self.names.insert((holder, object), name);
+        self.refer(holder, object, name);
         object
+    }
+
+    /// Another reference.
+    pub(crate) fn refer(&mut self, from: u32, to: u32, name: EdgeName) {
+        self.edges.push((from, to));
+        self.names.insert((from, to), name);
     }
 
     /// Frees what `holder` refers to directly and puts as many new objects in its place.

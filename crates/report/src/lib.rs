@@ -1,8 +1,9 @@
 //! Values in, a document out: text in English and Chinese, JSON with the same values. Touches no process.
 
+mod chrome;
 pub mod doc;
-pub mod html;
 pub mod heap;
+pub mod html;
 mod lang;
 pub mod metrics;
 pub mod rules;
@@ -10,6 +11,7 @@ pub mod text;
 pub mod texts;
 pub mod units;
 
+pub use chrome::chrome_trace;
 pub use lang::{Lang, Text};
 
 /// A document as JSON, for people who read it too: indented, with a newline at its end.

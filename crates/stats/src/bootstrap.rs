@@ -1,9 +1,10 @@
 //! Intervals by resampling, for what has no formula: the ratio of two means with many zeros among the values.
 
 use crate::quantile::{quantile, sorted};
+use serde::{Deserialize, Serialize};
 
 /// An estimate with its 95 % interval.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
     /// The estimate itself.
     pub estimate: f64,

@@ -7,6 +7,12 @@ pub fn monotonic_ns() -> u64 {
     clock(libc::CLOCK_MONOTONIC)
 }
 
+/// CPU time of the calling thread, nanoseconds: what something costs, however busy the machine is.
+#[must_use]
+pub fn thread_cpu_ns() -> u64 {
+    clock(libc::CLOCK_THREAD_CPUTIME_ID)
+}
+
 /// Time since 1970, nanoseconds.
 #[must_use]
 pub fn unix_ns() -> u64 {

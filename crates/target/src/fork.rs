@@ -46,11 +46,10 @@ pub fn fork(process: &Process, safety: &Safety) -> TraceResult<ForkedChild> {
     let copied = clone(&mut stop, &target, gadgets, safety);
     let awoken = before.map(|b| b.iter().filter(|(tid, n)| ran(pid, &stop, *tid, *n)).count());
     let stopped = stop.len();
-    for tracee in &stop {
-        tracee.release()?;
-    }
+    let released: Vec<TraceResult<()>> = stop.iter().map(Tracee::detach).collect();
     let pause = began.elapsed();
     let (pid_inside, child) = copied?;
+    released.into_iter().collect::<TraceResult<()>>()?;
     // The child was made under our eyes; from here on it dies with us.
     let child = Tracee { tid: child, regs: None };
     child.wait(Instant::now() + STOP, "the copy to stop")?;
@@ -213,8 +212,10 @@ fn reap(process: &Process, memory: &File, gadgets: Gadgets, child: i64) -> Trace
         injector.restore(began + COPY)?;
         called
     });
-    tracee.release()?;
-    match reaped? {
+    let released = tracee.detach();
+    let reaped = reaped?;
+    released?;
+    match reaped {
         (got, _) if got == child => Ok(began.elapsed()),
         (got, _) => {
             Err(TraceError::Refused(format!("the target could not reap the copy (wait4 said {got})")))
@@ -224,11 +225,13 @@ fn reap(process: &Process, memory: &File, gadgets: Gadgets, child: i64) -> Trace
 
 /// Dead copies that an m5 left which was killed in the middle: children that ended and signal nobody.
 fn reap_strays(process: &Process, memory: &File, gadgets: Gadgets) -> TraceResult<()> {
-    let pid = process.pid();
-    let Ok(list) = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")) else { return Ok(()) };
-    for child in list.split_whitespace().filter_map(|w| w.parse::<i32>().ok()) {
-        let Some(inside) = stray(child) else { continue };
-        reap(process, memory, gadgets, inside)?;
+    // Children are listed under the thread that made them.
+    for tid in process.threads()? {
+        let path = format!("/proc/{}/task/{tid}/children", process.pid());
+        let children = fs::read_to_string(path).unwrap_or_default();
+        for inside in children.split_whitespace().filter_map(|w| stray(w.parse().ok()?)) {
+            reap(process, memory, gadgets, inside)?;
+        }
     }
     Ok(())
 }

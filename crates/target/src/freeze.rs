@@ -87,7 +87,7 @@ impl Frozen {
     fn release(&mut self) {
         for tracee in self.tracees.drain(..) {
             // A thread that is gone needs no release; any other is released by the end of this thread.
-            let _ = tracee.release();
+            let _ = tracee.detach();
         }
     }
 }

@@ -7,8 +7,7 @@
 //! state and the signal mask. A child gets a stack pointer to another frame, which ends it.
 
 use crate::ptrace::{
-    ERESTART_RESTARTBLOCK, ERESTARTNOHAND, ERESTARTNOINTR, ERESTARTSYS, TraceError, TraceResult, Tracee,
-    Wait, restartable_eintr,
+    ERESTART_RESTARTBLOCK, ERESTARTNOHAND, ERESTARTNOINTR, ERESTARTSYS, TraceError, TraceResult, Tracee, Wait,
 };
 use crate::{Mapping, Process};
 use std::fs::File;
@@ -75,6 +74,7 @@ pub(crate) struct Injector<'a> {
     memory: &'a File,
     gadgets: Gadgets,
     saved: libc::user_regs_struct,
+    mask: u64,
     /// What lay below the stack, and where.
     below: (u64, Vec<u8>),
     frame: u64,
@@ -88,14 +88,15 @@ impl<'a> Injector<'a> {
         let state = tracee.extended_state()?;
         let top = saved.rsp.wrapping_sub(RED_ZONE);
         let state_at = top.wrapping_sub(state.len() as u64 + 4) & !63;
-        let frame = state_at.wrapping_sub(FRAME) & !15;
-        let child_frame = frame.wrapping_sub(FRAME) & !15;
-        let mut old = vec![0; top.wrapping_sub(child_frame) as usize];
+        // The thread's own frame lies lowest: a handler that runs on it overwrites nothing.
+        let child_frame = state_at.wrapping_sub(FRAME) & !15;
+        let frame = child_frame.wrapping_sub(FRAME) & !15;
+        let mut old = vec![0; top.wrapping_sub(frame) as usize];
         let unusable = |_| TraceError::Refused("the thread's stack has no room below it".into());
-        memory.read_exact_at(&mut old, child_frame).map_err(unusable)?;
+        memory.read_exact_at(&mut old, frame).map_err(unusable)?;
         let mut new = old.clone();
         let mut put = |at: u64, bytes: &[u8]| {
-            let from = (at - child_frame) as usize;
+            let from = (at - frame) as usize;
             if let Some(slot) = new.get_mut(from..from + bytes.len()) {
                 slot.copy_from_slice(bytes);
             }
@@ -111,8 +112,8 @@ impl<'a> Injector<'a> {
             ..saved
         };
         put(child_frame, &sigframe(gadgets.sigreturn, &end, mask, 0));
-        memory.write_all_at(&new, child_frame).map_err(unusable)?;
-        Ok(Self { tracee, memory, gadgets, saved, below: (child_frame, old), frame, child_frame })
+        memory.write_all_at(&new, frame).map_err(unusable)?;
+        Ok(Self { tracee, memory, gadgets, saved, mask, below: (frame, old), frame, child_frame })
     }
 
     /// Where the stack pointer of a child must point so that a child let loose ends at once.
@@ -135,16 +136,20 @@ impl<'a> Injector<'a> {
         [regs.rdi, regs.rsi, regs.rdx, regs.r10] = args;
         regs.r8 = 0;
         regs.r9 = 0;
+        // From here on the frame is the way back, and it restores the mask too.
         self.tracee.set_regs(&regs)?;
+        self.tracee.set_signal_mask(u64::MAX)?;
         let mut child = None;
         let mut entered = false;
+        let mut signal = 0;
         loop {
-            self.tracee.resume_to_syscall()?;
+            self.tracee.resume_to_syscall(std::mem::take(&mut signal))?;
             match self.tracee.wait(deadline, "an injected system call")? {
                 Wait::Gone => return Err(TraceError::Refused("the target ended meanwhile".into())),
                 Wait::Cloned => child = Some(self.tracee.event_message()? as i32),
                 Wait::Syscall if entered => break,
                 Wait::Syscall => entered = true,
+                Wait::Signal(n) => signal = n,
                 Wait::Interrupted => {}
             }
         }
@@ -154,13 +159,21 @@ impl<'a> Injector<'a> {
     /// Puts the stack and the registers back as they were. The thread is brought to the same kind of stop
     /// where it was found, so that the kernel itself restarts what the first stop broke off.
     pub(crate) fn restore(self, deadline: Instant) -> TraceResult<()> {
-        let put_back = self.memory.write_all_at(&self.below.1, self.below.0);
         self.tracee.interrupt()?;
-        self.tracee.resume_to_syscall()?;
-        while self.tracee.wait(deadline, "the injected thread to stop again")? != Wait::Interrupted {
-            self.tracee.resume_to_syscall()?;
+        let mut signal = 0;
+        loop {
+            self.tracee.resume_to_syscall(std::mem::take(&mut signal))?;
+            match self.tracee.wait(deadline, "the injected thread to stop again")? {
+                Wait::Interrupted => break,
+                Wait::Gone => return Err(TraceError::Refused("the target ended meanwhile".into())),
+                Wait::Signal(n) => signal = n,
+                Wait::Syscall | Wait::Cloned => {}
+            }
         }
+        self.tracee.set_signal_mask(self.mask)?;
         self.tracee.set_regs(&self.saved)?;
+        // Only now: until then the frames are the way back.
+        let put_back = self.memory.write_all_at(&self.below.1, self.below.0);
         put_back.map_err(|source| TraceError::System { what: "write to the stack", source })
     }
 }
@@ -169,7 +182,7 @@ impl<'a> Injector<'a> {
 fn as_if_restarted(regs: &libc::user_regs_struct) -> libc::user_regs_struct {
     let mut out = *regs;
     let restarts = [ERESTARTSYS, ERESTARTNOINTR, ERESTARTNOHAND, ERESTART_RESTARTBLOCK];
-    if regs.orig_rax as i64 >= 0 && (restarts.contains(&-(regs.rax as i64)) || restartable_eintr(regs)) {
+    if regs.orig_rax as i64 >= 0 && restarts.contains(&-(regs.rax as i64)) {
         out.rax = regs.orig_rax;
         out.rip = regs.rip.wrapping_sub(2);
     }

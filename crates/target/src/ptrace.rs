@@ -73,6 +73,8 @@ pub(crate) enum Wait {
     Syscall,
     /// Stopped inside clone, with the child made.
     Cloned,
+    /// Stopped because this signal is on its way.
+    Signal(i32),
     /// Gone.
     Gone,
 }
@@ -86,6 +88,7 @@ fn ptrace(what: &'static str, request: u32, tid: i32, addr: usize, data: usize) 
 }
 
 const GETSIGMASK: u32 = 0x420a;
+const SETSIGMASK: u32 = 0x420b;
 
 /// A seized thread. Dropping it does not detach: a running thread cannot be detached, and the end of the
 /// tracing thread does it anyway.
@@ -115,8 +118,8 @@ impl Tracee {
         ptrace("PTRACE_CONT", libc::PTRACE_CONT, self.tid, 0, signal as usize).map(drop)
     }
 
-    pub(crate) fn resume_to_syscall(&self) -> TraceResult<()> {
-        ptrace("PTRACE_SYSCALL", libc::PTRACE_SYSCALL, self.tid, 0, 0).map(drop)
+    pub(crate) fn resume_to_syscall(&self, signal: i32) -> TraceResult<()> {
+        ptrace("PTRACE_SYSCALL", libc::PTRACE_SYSCALL, self.tid, 0, signal as usize).map(drop)
     }
 
     pub(crate) fn detach(&self) -> TraceResult<()> {
@@ -134,6 +137,11 @@ impl Tracee {
         let mut mask: u64 = 0;
         ptrace("PTRACE_GETSIGMASK", GETSIGMASK, self.tid, size_of::<u64>(), (&raw mut mask) as usize)?;
         Ok(mask)
+    }
+
+    pub(crate) fn set_signal_mask(&self, mask: u64) -> TraceResult<()> {
+        let data = (&raw const mask) as usize;
+        ptrace("PTRACE_SETSIGMASK", SETSIGMASK, self.tid, size_of::<u64>(), data).map(drop)
     }
 
     pub(crate) fn get_regs(&self) -> TraceResult<libc::user_regs_struct> {
@@ -159,44 +167,40 @@ impl Tracee {
         Ok(bytes)
     }
 
-    /// Waits until it stops for us; signals on their way are passed on.
+    /// Waits until it stops.
     pub(crate) fn wait(&self, deadline: Instant, what: &'static str) -> TraceResult<Wait> {
-        loop {
-            let status = wait_until(self.tid, deadline, what)?;
-            let Some(status) = status else { return Ok(Wait::Gone) };
-            if libc::WIFEXITED(status) || libc::WIFSIGNALED(status) {
-                return Ok(Wait::Gone);
-            }
-            match (libc::WSTOPSIG(status), status >> 16) {
-                (_, libc::PTRACE_EVENT_STOP) => return Ok(Wait::Interrupted),
-                (_, libc::PTRACE_EVENT_CLONE | libc::PTRACE_EVENT_FORK | libc::PTRACE_EVENT_VFORK) => {
-                    return Ok(Wait::Cloned);
-                }
-                (signal, _) if signal == libc::SIGTRAP | 0x80 => return Ok(Wait::Syscall),
-                (signal, _) => self.resume(signal)?,
-            }
+        let Some(status) = wait_until(self.tid, deadline, what)? else { return Ok(Wait::Gone) };
+        if libc::WIFEXITED(status) || libc::WIFSIGNALED(status) {
+            return Ok(Wait::Gone);
         }
+        Ok(match (libc::WSTOPSIG(status), status >> 16) {
+            (_, libc::PTRACE_EVENT_STOP) => Wait::Interrupted,
+            (_, libc::PTRACE_EVENT_CLONE | libc::PTRACE_EVENT_FORK | libc::PTRACE_EVENT_VFORK) => {
+                Wait::Cloned
+            }
+            (signal, _) if signal == libc::SIGTRAP | 0x80 => Wait::Syscall,
+            (signal, _) => Wait::Signal(signal),
+        })
     }
 
     /// Stops it and notes its registers; `false` where it is gone.
     pub(crate) fn stop(&mut self, deadline: Instant) -> TraceResult<bool> {
-        if self.wait(deadline, "a thread to stop")? == Wait::Gone {
-            return Ok(false);
+        loop {
+            match self.wait(deadline, "a thread to stop")? {
+                Wait::Gone => return Ok(false),
+                Wait::Signal(signal) => self.resume(signal)?,
+                _ => break,
+            }
         }
-        self.regs = Some(self.get_regs()?);
-        Ok(true)
-    }
-
-    /// Lets it go. A call that our interrupt broke off with EINTR, although the kernel restarts it after a
-    /// stop by job control, is marked to be restarted, so that the program sees nothing.
-    pub(crate) fn release(&self) -> TraceResult<()> {
-        if let Some(mut regs) = self.regs
-            && restartable_eintr(&regs)
-        {
+        let mut regs = self.get_regs()?;
+        // A call that our interrupt broke off with EINTR, although nothing happened, is marked to be restarted
+        // at once, so that the program sees nothing even if we die now.
+        if restartable_eintr(&regs) {
             regs.rax = (-ERESTARTNOHAND) as u64;
             self.set_regs(&regs)?;
         }
-        self.detach()
+        self.regs = Some(regs);
+        Ok(true)
     }
 }
 
@@ -207,7 +211,7 @@ pub(crate) const ERESTART_RESTARTBLOCK: i64 = 516;
 
 /// `epoll_wait`, `recv` with a timeout and their like return EINTR by themselves instead of asking for a
 /// restart. ERESTARTNOHAND turns into EINTR again where a handler does run.
-pub(crate) fn restartable_eintr(regs: &libc::user_regs_struct) -> bool {
+fn restartable_eintr(regs: &libc::user_regs_struct) -> bool {
     regs.orig_rax as i64 >= 0 && regs.rax as i64 == -i64::from(libc::EINTR)
 }
 

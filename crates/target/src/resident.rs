@@ -53,6 +53,32 @@ pub fn resident_runs(pid: i32, range: Range<u64>) -> Result<Vec<Range<u64>>> {
     }
 }
 
+/// Bytes of a range that are in memory and belong to a file or are shared, which [`resident_runs`] leaves out.
+///
+/// # Errors
+/// As the kernel says.
+pub fn file_bytes(pid: i32, range: Range<u64>) -> Result<u64> {
+    const PRESENT: u64 = 1 << 63;
+    const FILE: u64 = 1 << 61;
+    let path = format!("/proc/{pid}/pagemap");
+    let refused = |e| Error::from_io(pid, "pagemap", e);
+    let file = File::open(path).map_err(refused)?;
+    let mut bytes = vec![0u8; BATCH_PAGES as usize * 8];
+    let (mut at, mut found) = (range.start, 0);
+    while at < range.end {
+        let pages = ((range.end - at) / PAGE).clamp(1, BATCH_PAGES);
+        let batch = bytes.get_mut(..(pages * 8) as usize).unwrap_or_default();
+        file.read_exact_at(batch, at / PAGE * 8).map_err(refused)?;
+        let entries = batch.as_chunks::<8>().0.iter().map(|e| u64::from_le_bytes(*e));
+        found += entries.filter(|e| e & PRESENT != 0 && e & FILE != 0).count() as u64;
+        at += pages * PAGE;
+    }
+    Ok(found * PAGE)
+}
+
+/// Pages whose entries are read at once.
+const BATCH_PAGES: u64 = 8192;
+
 /// By the ioctl; `None` where the kernel does not have it.
 fn scan(file: &File, range: Range<u64>) -> Option<Vec<Range<u64>>> {
     const BATCH: usize = 512;
@@ -92,12 +118,11 @@ fn walk(file: &File, range: Range<u64>) -> std::io::Result<Vec<Range<u64>>> {
     const PRESENT: u64 = 1 << 63;
     const SWAPPED: u64 = 1 << 62;
     const FILE: u64 = 1 << 61;
-    const BATCH: u64 = 8192;
     let mut runs = Vec::new();
-    let mut bytes = vec![0u8; (BATCH * 8) as usize];
+    let mut bytes = vec![0u8; (BATCH_PAGES * 8) as usize];
     let mut at = range.start;
     while at < range.end {
-        let pages = ((range.end - at) / PAGE).clamp(1, BATCH);
+        let pages = ((range.end - at) / PAGE).clamp(1, BATCH_PAGES);
         let batch = &mut bytes[..(pages * 8) as usize];
         file.read_exact_at(batch, at / PAGE * 8)?;
         for (i, entry) in batch.as_chunks::<8>().0.iter().enumerate() {

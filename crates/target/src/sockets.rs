@@ -36,6 +36,11 @@ impl SocketTable {
         self.0.extend(text.lines().skip(1).filter_map(line));
     }
 
+    /// Adds one socket.
+    pub(crate) fn insert(&mut self, inode: u64, socket: TcpSocket) {
+        self.0.insert(inode, socket);
+    }
+
     /// Groups the sockets with these inodes by state and peer. Those that were accepted on a listening port
     /// share their peer's address whatever its port: a client picks a new one each time.
     #[must_use]
@@ -58,7 +63,7 @@ impl SocketTable {
     }
 }
 
-const STATES: [&str; 13] = [
+pub(crate) const STATES: [&str; 13] = [
     "UNKNOWN",
     "ESTABLISHED",
     "SYN_SENT",
@@ -82,6 +87,11 @@ fn line(text: &str) -> Option<(u64, TcpSocket)> {
     Some((fields.get(9)?.parse().ok()?, socket))
 }
 
+/// An IPv4 address in an IPv6 coat is an IPv4 address.
+pub(crate) fn unmapped(ip: Ipv6Addr) -> IpAddr {
+    ip.to_ipv4_mapped().map_or(IpAddr::V6(ip), IpAddr::V4)
+}
+
 fn host(ip: IpAddr) -> String {
     match ip {
         IpAddr::V4(ip) => ip.to_string(),
@@ -100,8 +110,7 @@ fn address(text: &str) -> Option<SocketAddr> {
         [v4] => IpAddr::V4(Ipv4Addr::from(*v4)),
         v6 => {
             let bytes: [u8; 16] = v6.concat().try_into().ok()?;
-            let ip = Ipv6Addr::from(bytes);
-            ip.to_ipv4_mapped().map_or(IpAddr::V6(ip), IpAddr::V4)
+            unmapped(Ipv6Addr::from(bytes))
         }
     };
     Some(SocketAddr::new(ip, port))

@@ -52,20 +52,27 @@ class Factories:
     history: Callable[[], Any]
 
 
-def factories(light: frozenset[str]) -> Factories:
-    """The factories for the parts named in `light`; the naive ones for the others."""
+def factories(light: frozenset[str], m5mem: bool = False) -> Factories:
+    """The factories for the parts named in `light`; the naive ones for the others.
+
+    With `m5mem`, light candles are those of the package.
+    """
     from trading_engine.optimized.book import ArrayBook
     from trading_engine.optimized.ticks import TickRing
 
     return Factories(
         ticks=TickRing if "ticks" in light else _naive("NaiveTicks"),
         book=(lambda _: ArrayBook()) if "book" in light else _naive("NaiveBook"),
-        candles=_light_candles() if "candles" in light else _naive("NaiveCandles"),
+        candles=_light_candles(m5mem) if "candles" in light else _naive("NaiveCandles"),
         history=(lambda: None) if "orders" in light else (lambda: deque(maxlen=ORDER_HISTORY)),
     )
 
 
-def _light_candles() -> Callable[[int], Candles]:
+def _light_candles(m5mem: bool) -> Callable[[int], Candles]:
+    if m5mem:
+        from trading_engine.optimized.m5mem_candles import BufferCandles
+
+        return lambda _: BufferCandles()
     from trading_engine.optimized.candles import CandleRing
 
     return lambda _: CandleRing()

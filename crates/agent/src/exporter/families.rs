@@ -176,7 +176,7 @@ fn fds(m: &Member, l: &Labels, f: &mut Family) {
 
 fn connections(m: &Member, keep: fn(&str) -> bool) -> Option<f64> {
     let groups = m.connections.as_ref()?;
-    Some(groups.iter().filter(|g| keep(&g.state)).map(|g| g.count as f64).sum())
+    Some(groups.iter().filter(|g| keep(&g.state)).map(|g| g.count).sum::<u64>() as f64)
 }
 
 fn states(m: &Member, l: &Labels, f: &mut Family) {

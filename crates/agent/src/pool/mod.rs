@@ -57,6 +57,12 @@ impl Pool {
         }
     }
 
+    /// Watches others from now on.
+    pub fn select(&mut self, selection: Selection) {
+        self.options.selection = selection;
+        self.refused.clear();
+    }
+
     /// Those that are watched now, in order of service and slot.
     #[must_use]
     pub fn members(&self) -> Vec<&Member> {

@@ -7,7 +7,7 @@ use m5_gc::{Pause, TraceOptions, Tracer};
 use m5_report::doc::{self, ConnectionsAt, PauseLog, ProcessRecord, RollupAt, Sample, Samples, Unread};
 use m5_target::{
     ConnectionGroup, FdCounts, FdKind, Process, Reading, Sampler, SocketTables, boot_unix_seconds,
-    monotonic_ns, ticks_per_second,
+    monotonic_ns, thread_cpu_ns, ticks_per_second,
 };
 use std::time::Duration;
 
@@ -60,7 +60,7 @@ impl Member {
             tracer: None,
             drained: Vec::new(),
             // The kernel holds the target's mmap lock while it counts: a ten-thousandth of the time at most.
-            rollup: Pace::new(60.0, 10_000.0),
+            rollup: Pace::new(60.0, 3600.0, 10_000.0),
             record,
             connections: Vec::new(),
             ticks,
@@ -75,6 +75,11 @@ impl Member {
 
     pub(super) fn running(&self) -> bool {
         !self.record.exited
+    }
+
+    /// Notices its end.
+    pub(super) fn look(&mut self) {
+        self.record.exited = self.record.exited || !self.sampler.process().alive();
     }
 
     pub(super) fn rss(&self) -> Option<u64> {
@@ -135,9 +140,9 @@ impl Member {
         };
         let mut sample = process_sample(&reading, t_seconds, self.ticks);
         if let (Some(tables), Some(fds)) = (tables, &reading.fds) {
-            let before = monotonic_ns();
+            let before = thread_cpu_ns();
             sample.connections = self.note_connections(t_seconds, tables, fds);
-            *spent += monotonic_ns() - before;
+            *spent += thread_cpu_ns() - before;
         }
         self.record.cgroup = self.sampler.process().cgroup();
         if let Some(cgroup) = &self.record.cgroup {
@@ -209,12 +214,13 @@ impl Member {
     }
 
     /// Takes the pauses that ended since the last call.
-    pub(super) fn drain(&mut self, begin_ns: u64) {
+    pub(super) fn drain(&mut self, begin_ns: u64, hear: &mut dyn FnMut(&Pause)) {
         let (Some(tracer), Some(log)) = (&mut self.tracer, &mut self.record.pauses) else { return };
         let drained = tracer.drain(&mut self.drained);
         // A collection that began before the recording is not part of it.
         for pause in self.drained.drain(..).filter(|p| p.start_ns >= begin_ns) {
             log.push(&pause, begin_ns);
+            hear(&pause);
         }
         log.source = tracer.kind();
         log.coverage = tracer.coverage();

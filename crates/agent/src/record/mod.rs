@@ -8,6 +8,7 @@ mod redact;
 pub use member::{describe, unread_word, version};
 pub use redact::redact;
 
+use m5_gc::Pause;
 use m5_report::doc::{BASELINE_SCHEMA, Baseline, End, Recorded};
 use m5_target::{Machine, Process, SocketTables, monotonic_ns, unix_ns};
 use member::Member;
@@ -34,6 +35,10 @@ pub struct RecordOptions {
 pub const TRACED: usize = 8;
 /// How long the loop may sleep before it asks whether to stop.
 const NAP_NS: u64 = 100_000_000;
+/// Connections are read at least so often, whatever that costs.
+const SOCKETS_SECONDS: f64 = 10.0;
+/// How long an ended target may go unnoticed between rare rounds.
+const LOOK_NS: u64 = 1_000_000_000;
 
 /// How far a recording is.
 #[derive(Debug, Clone, Copy)]
@@ -57,9 +62,22 @@ pub fn record(
     options: &RecordOptions,
     go_on: &mut dyn FnMut(&Progress) -> bool,
 ) -> m5_target::Result<Baseline> {
+    record_heard(processes, options, &mut |_| {}, go_on)
+}
+
+/// The same; `hear` is told every pause soon after it ended.
+///
+/// # Errors
+/// As [`record`].
+pub fn record_heard(
+    processes: &[Process],
+    options: &RecordOptions,
+    hear: &mut dyn FnMut(&Pause),
+    go_on: &mut dyn FnMut(&Progress) -> bool,
+) -> m5_target::Result<Baseline> {
     let mut recorder = Recorder::new(processes, options)?;
-    let end = recorder.run(go_on);
-    Ok(recorder.finish(end))
+    let end = recorder.run(hear, go_on);
+    Ok(recorder.finish(end, hear))
 }
 
 struct Recorder {
@@ -79,7 +97,7 @@ impl Recorder {
             begin_ns: monotonic_ns(),
             begin_unix_ns: unix_ns(),
             rounds_taken: 0,
-            sockets: Pace::new(1.0, 500.0),
+            sockets: Pace::new(0.0, SOCKETS_SECONDS.min(options.duration.as_secs_f64() / 30.0), 2000.0),
         };
         let traced = options.pauses.unwrap_or(processes.len() <= TRACED);
         for process in processes {
@@ -96,14 +114,14 @@ impl Recorder {
         traced.then_some(m5_gc::TraceOptions { source: None, max_overhead, children: false })
     }
 
-    fn run(&mut self, go_on: &mut dyn FnMut(&Progress) -> bool) -> End {
+    fn run(&mut self, hear: &mut dyn FnMut(&Pause), go_on: &mut dyn FnMut(&Progress) -> bool) -> End {
         let interval = self.options.interval.as_nanos() as u64;
         let total = self.options.duration.as_nanos() as u64;
-        let (mut round, mut drained) = (0_u64, 0_u64);
+        let (mut round, mut drained, mut looked) = (0_u64, 0_u64, 0_u64);
         loop {
             let elapsed = monotonic_ns() - self.begin_ns;
             if elapsed >= round.saturating_mul(interval).min(total) {
-                self.round(elapsed as f64 / 1e9);
+                self.round(elapsed as f64 / 1e9, elapsed >= total);
                 // Rounds that are past are lost, not made up for: a burst of samples would say nothing.
                 round = elapsed / interval.max(1) + 1;
                 if elapsed >= total {
@@ -112,14 +130,18 @@ impl Recorder {
             }
             let drain = self.drain_interval();
             if drain.is_some_and(|every| elapsed >= drained + every) {
-                self.drain();
+                self.drain(hear);
                 drained = elapsed;
+            }
+            if interval > LOOK_NS && elapsed >= looked + LOOK_NS {
+                self.members.iter_mut().for_each(Member::look);
+                looked = elapsed;
             }
             if self.members.iter().all(|m| !m.running()) {
                 return End::TargetExited;
             }
             if !go_on(&self.progress()) {
-                self.round((monotonic_ns() - self.begin_ns) as f64 / 1e9);
+                self.round((monotonic_ns() - self.begin_ns) as f64 / 1e9, true);
                 return End::Interrupted;
             }
             let mut next = round.saturating_mul(interval).min(total).min(elapsed + NAP_NS);
@@ -131,19 +153,18 @@ impl Recorder {
         }
     }
 
-    /// One sample of every process.
-    fn round(&mut self, t_seconds: f64) {
+    /// One sample of every process; the last one has everything in it.
+    fn round(&mut self, t_seconds: f64, last: bool) {
         self.rounds_taken += 1;
         self.adopt();
-        let sockets_due = self.sockets.due(t_seconds);
+        let sockets_due = last || self.sockets.due(t_seconds);
         let mut tables = sockets_due.then(SocketTables::default);
-        let before = monotonic_ns();
         let mut spent = 0;
         for member in &mut self.members {
             member.sample(t_seconds, tables.as_mut(), &mut spent);
         }
         if sockets_due {
-            self.sockets.done(t_seconds, spent.min(monotonic_ns() - before) as f64 / 1e9);
+            self.sockets.done(t_seconds, spent as f64 / 1e9);
         }
     }
 
@@ -163,9 +184,9 @@ impl Recorder {
         }
     }
 
-    fn drain(&mut self) {
+    fn drain(&mut self, hear: &mut dyn FnMut(&Pause)) {
         let begin = self.begin_ns;
-        self.members.iter_mut().for_each(|m| m.drain(begin));
+        self.members.iter_mut().for_each(|m| m.drain(begin, hear));
     }
 
     fn drain_interval(&self) -> Option<u64> {
@@ -181,8 +202,8 @@ impl Recorder {
         }
     }
 
-    fn finish(mut self, end: End) -> Baseline {
-        self.drain();
+    fn finish(mut self, end: End, hear: &mut dyn FnMut(&Pause)) -> Baseline {
+        self.drain(hear);
         let observed_seconds = (monotonic_ns() - self.begin_ns) as f64 / 1e9;
         let interval_seconds = self.options.interval.as_secs_f64();
         let observed = observed_seconds.min(self.options.duration.as_secs_f64());

@@ -4,14 +4,16 @@
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pace {
     least_seconds: f64,
+    most_seconds: f64,
     times_cost: f64,
     next: f64,
 }
 
 impl Pace {
-    /// At most every `least_seconds`, and at most one part in `times_cost` of the time.
-    pub(super) fn new(least_seconds: f64, times_cost: f64) -> Self {
-        Self { least_seconds, times_cost, next: 0.0 }
+    /// At most every `least_seconds`, and one part in `times_cost` of the time; but every `most_seconds` in
+    /// any case.
+    pub(super) fn new(least_seconds: f64, most_seconds: f64, times_cost: f64) -> Self {
+        Self { least_seconds, most_seconds, times_cost, next: 0.0 }
     }
 
     /// Whether it may be done at this moment. Half a tenth of slack keeps it in step with rounds.
@@ -21,7 +23,7 @@ impl Pace {
 
     /// It was done and took so long.
     pub(super) fn done(&mut self, t: f64, cost_seconds: f64) {
-        self.next = t + self.least_seconds.max(cost_seconds * self.times_cost);
+        self.next = t + self.least_seconds.max((cost_seconds * self.times_cost).min(self.most_seconds));
     }
 }
 
@@ -31,11 +33,13 @@ mod tests {
 
     #[test]
     fn dear_is_rare() {
-        let mut pace = Pace::new(1.0, 500.0);
+        let mut pace = Pace::new(1.0, 20.0, 500.0);
         assert!(pace.due(0.0));
         pace.done(0.0, 0.000_1);
         assert!(!pace.due(0.5) && pace.due(1.0));
         pace.done(1.0, 0.020);
         assert!(!pace.due(10.0) && pace.due(11.0));
+        pace.done(11.0, 9.0);
+        assert!(!pace.due(30.0) && pace.due(31.0));
     }
 }

@@ -93,6 +93,8 @@ pub(crate) enum Format {
     Text,
     /// For programs
     Json,
+    /// For Perfetto and chrome://tracing
+    Chrome,
     /// One page for a browser, with nothing to fetch
     Html,
     /// For `go tool pprof`, speedscope, Pyroscope (gzipped)
@@ -119,6 +121,8 @@ pub(crate) enum Command {
     Baseline(commands::baseline::BaselineArgs),
     /// One line per objective after two seconds of looking
     Health(commands::health::HealthArgs),
+    /// Every collection and its pause, exact; the collector's settings; tuning that is measured
+    Gc(commands::gc::GcArgs),
     /// Hold a recorded baseline against the completion criteria
     Check(commands::check::CheckArgs),
     /// Two baselines side by side; a regression exits with 1
@@ -133,6 +137,10 @@ pub(crate) enum Command {
     Snapshot(commands::snapshot::SnapshotArgs),
     /// What grew between two snapshots, and who holds it
     Diff(commands::diff::DiffArgs),
+    /// The watchdog: rules on a service, evidence first, everything written down
+    Watch(commands::watch::WatchArgs),
+    /// Hours under load, with a check each hour: does it grow?
+    Stress(commands::stress::StressArgs),
     /// Completions for a shell
     Completions(commands::completions::CompletionsArgs),
 }

@@ -76,8 +76,7 @@ pub(crate) fn run(args: &BaselineArgs, ctx: &Ctx) -> Result<Exit, CliError> {
             ctx.detail(Say::Recording, &[&progress.running]);
         }
         bar.show(progress);
-        // The command that m5 started may be a shell whose interpreter has ended already.
-        !stop.asked() && !chosen.launched.as_ref().is_some_and(|l| l.ended())
+        !stop.asked()
     });
     bar.clear();
     let mut baseline = recorded?;

@@ -6,11 +6,14 @@ pub(crate) mod compare;
 pub(crate) mod completions;
 pub(crate) mod diff;
 pub(crate) mod fleet;
+pub(crate) mod gc;
 pub(crate) mod health;
 pub(crate) mod list;
 pub(crate) mod rules;
 pub(crate) mod serve;
 pub(crate) mod snapshot;
+pub(crate) mod watch;
+pub(crate) mod stress;
 
 use crate::args::Command;
 use crate::ctx::Ctx;
@@ -23,6 +26,7 @@ pub(crate) fn run(command: &Command, ctx: &Ctx) -> Result<Exit, CliError> {
         Command::Baseline(args) => baseline::run(args, ctx),
         Command::Check(args) => check::run(args, ctx),
         Command::Compare(args) => compare::run(args, ctx),
+        Command::Gc(args) => gc::run(args, ctx),
         Command::Health(args) => health::run(args, ctx),
         Command::List(args) => list::run(args, ctx),
         Command::Fleet(args) => fleet::run(args, ctx),
@@ -30,6 +34,8 @@ pub(crate) fn run(command: &Command, ctx: &Ctx) -> Result<Exit, CliError> {
         Command::Serve(args) => serve::run(args, ctx),
         Command::Snapshot(args) => snapshot::run(args, ctx),
         Command::Diff(args) => diff::run(args, ctx),
+        Command::Watch(args) => watch::run(args, ctx),
+        Command::Stress(args) => stress::run(args, ctx),
         Command::Completions(args) => completions::run(args, ctx),
     }
 }

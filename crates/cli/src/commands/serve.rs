@@ -78,7 +78,7 @@ pub(crate) fn run(args: &ServeArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     let begin = Instant::now();
     let over = |d: Duration| begin.elapsed() >= d;
     run_exporter(&mut pool, &options, &published, &mut |_| {
-        !stop.asked() && !args.duration.as_ref().is_some_and(|d| over(d.0))
+        !stop.asked() && !args.duration.is_some_and(|d| over(d.0))
     });
     Ok(Exit::Fine)
 }

@@ -4,6 +4,7 @@
 //! confirmed against the live process before use (see [`crate::Interpreter::attach`]).
 
 mod generated;
+pub mod lines;
 pub mod objects;
 mod published;
 
@@ -35,7 +36,8 @@ pub enum GcAt {
 }
 
 /// How collections are organised.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Collector {
     /// Three generations.
     Generational,

@@ -93,6 +93,17 @@ impl Journal {
         write().map_err(|source| TuneError::Journal { path: path.clone(), source })
     }
 
+    /// Whether it says nothing: all is as it was.
+    #[must_use]
+    pub fn is_void(&self) -> bool {
+        self.kept.is_empty() && !self.frozen
+    }
+
+    /// Forgets interpreters that are as they were before m5's first change.
+    pub fn forget_restored(&mut self) {
+        self.kept.retain(|k| k.before != k.applied);
+    }
+
     /// Removes it: everything was undone, or the process is gone.
     pub fn remove(&self, dir: &Path) {
         let _ = fs::remove_file(path(dir, self.identity));
@@ -103,6 +114,21 @@ impl Journal {
         match self.kept.iter_mut().find(|k| k.interpreter == interpreter) {
             Some(kept) => kept.applied = applied,
             None => self.kept.push(Kept { interpreter, before, applied }),
+        }
+    }
+}
+
+/// Removes the journals of processes that have ended.
+pub(super) fn sweep(dir: &Path) {
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let numbers = name.strip_prefix("tuned-").and_then(|n| n.strip_suffix(".json"));
+        let Some((pid, start)) = numbers.and_then(|n| n.split_once('-')) else { continue };
+        let (Ok(pid), Ok(start)) = (pid.parse(), start.parse::<u64>()) else { continue };
+        let running = m5_target::Process::open(pid).map(|p| p.identity().start_ticks);
+        let gone = matches!(running, Err(m5_target::Error::NoSuchProcess { .. }));
+        if gone || running.is_ok_and(|other| other != start) {
+            let _ = fs::remove_file(entry.path());
         }
     }
 }
@@ -137,6 +163,19 @@ mod tests {
         assert_eq!((kept[0].before, kept[0].applied), (OLD, OLD.with([9000, 10, 10])));
         again.remove(dir.path());
         assert_eq!(Journal::load(dir.path(), ME).unwrap(), None);
+    }
+
+    #[test]
+    fn journals_of_ended_processes_are_swept() {
+        let dir = tempfile::tempdir().unwrap();
+        let me = m5_target::Process::open(std::process::id() as i32).unwrap().identity();
+        let recycled = Identity { start_ticks: me.start_ticks + 1, ..me };
+        for identity in [me, recycled, Identity { pid: i32::MAX, start_ticks: 1 }] {
+            Journal { frozen: true, ..Journal::new(identity) }.save(dir.path()).unwrap();
+        }
+        sweep(dir.path());
+        assert!(Journal::load(dir.path(), me).unwrap().is_some());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 
     #[test]

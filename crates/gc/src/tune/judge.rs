@@ -5,6 +5,7 @@
 
 use super::model::{Model, Window};
 use m5_stats::bootstrap::{Interval, ratio_of_means};
+use serde::{Deserialize, Serialize};
 
 /// What a change may cost.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -53,10 +54,13 @@ impl Limits {
 }
 
 /// Why a change is taken back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Reject {
     /// Too few collections before to compare with.
     TooFew,
+    /// Too little was seen after it: how long pauses are now is not known.
+    Unproven,
     /// The load was another one: nothing can be said.
     LoadChanged,
     /// The total did not fall for sure.
@@ -68,7 +72,8 @@ pub enum Reject {
 }
 
 /// Keep it or take it back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// It helped within the limits.
     Keep,
@@ -77,13 +82,13 @@ pub enum Outcome {
 }
 
 /// A comparison of two windows.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Judgement {
     /// What follows.
     pub outcome: Outcome,
     /// Pause time per second, new over old, with a 95 % interval; `None` without pauses before.
     pub ratio: Option<Interval>,
-    /// CPU time per second, new over old.
+    /// CPU time per second without the pauses, new over old.
     pub load: Option<f64>,
     /// The model before.
     pub before: Model,
@@ -97,6 +102,8 @@ pub struct Judgement {
 
 /// Fewer collections than this are no basis.
 const FEWEST: u64 = 5;
+/// Fewer than this after a change do not tell how long its pauses are.
+const FEWEST_AFTER: u64 = 3;
 const RESAMPLES: usize = 2000;
 
 /// Compares two windows of (about) equal length; `seed` makes the interval reproducible.
@@ -104,8 +111,7 @@ const RESAMPLES: usize = 2000;
 pub fn judge(before: &Window, after: &Window, limits: &Limits, seed: u64) -> Judgement {
     let (old, new) = (Model::of(before), Model::of(after));
     let ratio = ratio_of_means(&per_second(before, &old), &per_second(after, &new), RESAMPLES, seed);
-    let rate = |w: &Window| w.cpu_seconds.filter(|c| *c > 0.0 && w.seconds > 0.0).map(|c| c / w.seconds);
-    let load = rate(before).zip(rate(after)).map(|(b, a)| a / b);
+    let load = work(before, &old).zip(work(after, &new)).map(|(b, a)| a / b);
     let rss = before.rss_max.zip(after.rss_max);
     let full_unseen = before.happened[2] > 0 && after.happened[2] == 0;
     let judgement =
@@ -122,15 +128,31 @@ fn reason(before: &Window, after: &Window, j: &Judgement, limits: &Limits) -> Op
     });
     let accepted = limits.p95(j.before.p95, j.before.max);
     let more_above = rate_above(after, accepted) > rate_above(before, accepted);
-    let longer = j.after.max > limits.longest(j.before.max) || (j.after.p95 > accepted && more_above);
+    let objective = limits.p95_objective;
+    let longer = j.after.max > limits.longest(j.before.max)
+        || (j.after.p95 > accepted && more_above)
+        || (j.after.p95 >= objective && j.before.p95 < objective);
     let tests = [
         (before.happened.iter().sum::<u64>() < FEWEST, Reject::TooFew),
         (memory, Reject::Memory),
         (longer, Reject::LongerPauses),
+        (unproven(after), Reject::Unproven),
         (load_differs, Reject::LoadChanged),
         (ratio.upper >= 1.0, Reject::NoGain),
     ];
     tests.into_iter().find(|(holds, _)| *holds).map(|(_, reject)| reject)
+}
+
+/// CPU seconds a second that were no collection: what the service itself did.
+fn work(window: &Window, model: &Model) -> Option<f64> {
+    let work = (window.cpu_seconds? - model.total) / window.seconds;
+    (work > 0.0 && work.is_finite()).then_some(work)
+}
+
+/// Whether too few collections happened, or of some generation not one was seen.
+fn unproven(after: &Window) -> bool {
+    let blind = |g: usize| after.happened[g] > 0 && after.pauses[g].is_empty();
+    after.happened.iter().sum::<u64>() < FEWEST_AFTER || (0..3).any(blind)
 }
 
 /// Pauses a second that are longer than a limit. Fewer short pauses raise the 95th percentile of the rest: a
@@ -208,6 +230,8 @@ mod tests {
         assert_eq!(outcome(&long, &limits), Outcome::Reject(Reject::LongerPauses));
         let often = Window { pauses: [vec![0.03; 20], vec![], vec![]], happened: [20, 0, 0], ..better() };
         assert_eq!(outcome(&often, &limits), Outcome::Reject(Reject::LongerPauses));
+        let missed = Window { pauses: [vec![], vec![], vec![0.055; 3]], happened: [0, 0, 3], ..better() };
+        assert_eq!(outcome(&missed, &limits), Outcome::Reject(Reject::LongerPauses));
         let fat = Window { rss_max: Some(60 << 20), ..better() };
         assert_eq!(outcome(&fat, &limits), Outcome::Reject(Reject::Memory));
         let within = Limits { max_rss: Some(49 << 20), ..limits };
@@ -217,6 +241,22 @@ mod tests {
         assert_eq!(outcome(&before(), &limits), Outcome::Reject(Reject::NoGain));
         let few = Window { happened: [1, 0, 0], ..window() };
         assert_eq!(judge(&few, &better(), &limits, 1).outcome, Outcome::Reject(Reject::TooFew));
+    }
+
+    #[test]
+    fn what_was_not_seen_is_not_proved() {
+        let quiet =
+            Window { pauses: Default::default(), happened: [0; 3], slices: vec![0.0; 20], ..better() };
+        assert_eq!(outcome(&quiet, &Limits::default()), Outcome::Reject(Reject::Unproven));
+        let blind = Window { pauses: [vec![0.004; 5], vec![0.006], vec![]], ..better() };
+        assert_eq!(outcome(&blind, &Limits::default()), Outcome::Reject(Reject::Unproven));
+    }
+
+    #[test]
+    fn time_saved_in_collections_is_no_change_of_load() {
+        let busy = Window { cpu_seconds: Some(1.0), ..before() };
+        let saved = Window { cpu_seconds: Some(1.0 - 0.54 + 0.076), ..better() };
+        assert_eq!(judge(&busy, &saved, &Limits::default(), 1).outcome, Outcome::Keep);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::settings::Settings;
 use m5_stats::quantile;
+use serde::{Deserialize, Serialize};
 
 /// What was measured over a stretch of time, of one interpreter.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,8 +29,27 @@ pub struct Window {
     pub cpu_seconds: Option<f64>,
 }
 
+impl Window {
+    /// This window and the one right after it as one.
+    #[must_use]
+    pub fn join(mut self, next: Self) -> Self {
+        for g in 0..3 {
+            self.pauses[g].extend(&next.pauses[g]);
+            self.happened[g] += next.happened[g];
+            self.collected[g] += next.collected[g];
+        }
+        self.slices.extend(next.slices);
+        self.seconds += next.seconds;
+        self.uncollectable += next.uncollectable;
+        self.long_lived = next.long_lived.or(self.long_lived);
+        self.rss_max = self.rss_max.max(next.rss_max);
+        self.cpu_seconds = self.cpu_seconds.zip(next.cpu_seconds).map(|(a, b)| a + b);
+        self
+    }
+}
+
 /// One generation's part.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct GenerationModel {
     /// Collections that happened.
     pub count: u64,
@@ -48,7 +68,7 @@ pub struct GenerationModel {
 }
 
 /// The model of a process.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Model {
     /// By generation.
     pub generations: [GenerationModel; 3],
@@ -144,6 +164,13 @@ pub(crate) mod tests {
         assert!((model.net_allocations.unwrap() - 15_540.0).abs() < 1e-6);
         assert!((model.freed_share.unwrap() - 40.0 / 200_040.0).abs() < 1e-12);
         assert!((model.full_per_million.unwrap() - 0.5).abs() < 1e-9);
+    }
+
+    #[test]
+    fn two_windows_are_one_of_the_same_rates() {
+        let (one, two) = (Model::of(&window()), Model::of(&window().join(window())));
+        assert_eq!(two.generations[0].count, 400);
+        assert!((one.share_of_wall - two.share_of_wall).abs() < 1e-12);
     }
 
     #[test]

@@ -1,15 +1,16 @@
 //! Changes the settings of a live collector, in every interpreter of a process, and puts them back.
 
 use super::error::{Result, TuneError};
-use super::journal::Journal;
+use super::journal::{Journal, sweep};
 use super::settings::Settings;
 use m5_cpython::Interpreter;
 use m5_cpython::layout::{GENERATION_SIZE, THRESHOLD};
 use m5_target::{Process, write_memory};
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// The settings of one interpreter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InterpreterSettings {
     /// The interpreter's number; 0 is the main one.
     pub interpreter: i64,
@@ -18,7 +19,7 @@ pub struct InterpreterSettings {
 }
 
 /// What an undo came to.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Undone {
     /// Interpreters whose settings were put back.
     pub restored: Vec<InterpreterSettings>,
@@ -79,6 +80,7 @@ impl Tuner {
         if let Some(wrong) = thresholds.iter().flatten().find(|t| **t < 0) {
             return Err(TuneError::Threshold(i64::from(*wrong)));
         }
+        sweep(&self.dir);
         let all = self.main.all()?;
         let mut journal = self.journal()?.unwrap_or_else(|| Journal::new(self.process.identity()));
         let mut changes = Vec::new();
@@ -106,6 +108,27 @@ impl Tuner {
             settings: *settings,
         };
         Ok(changes.iter().map(before).collect())
+    }
+
+    /// Puts back settings that [`Tuner::set`] returned. A process that has ended needs nothing.
+    ///
+    /// # Errors
+    /// As the kernel says; the journal then still says what to put back.
+    pub fn restore(&self, before: &[InterpreterSettings]) -> Result<()> {
+        let Some(mut journal) = self.journal()? else { return Ok(()) };
+        if !self.process.alive() {
+            journal.remove(&self.dir);
+            return Ok(());
+        }
+        for interpreter in &self.main.all()? {
+            if let Some(old) = before.iter().find(|b| b.interpreter == interpreter.id()) {
+                self.check(interpreter)?;
+                self.write(interpreter, old.settings)?;
+                journal.note(old.interpreter, old.settings, old.settings);
+            }
+        }
+        journal.forget_restored();
+        self.keep(&journal)
     }
 
     /// Puts back what was before m5's first change. What the program itself has changed since stays.
@@ -149,7 +172,7 @@ impl Tuner {
 
     /// Saves the journal, or removes it where it no longer says anything.
     fn keep(&self, journal: &Journal) -> Result<()> {
-        if !journal.frozen && journal.kept.is_empty() {
+        if journal.is_void() {
             journal.remove(&self.dir);
             return Ok(());
         }

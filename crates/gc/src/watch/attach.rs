@@ -34,6 +34,10 @@ pub(crate) struct Rings {
     rings: Vec<Ring>,
     covered: HashSet<i32>,
     bytes: Vec<u8>,
+    /// Whether threads born later inherit the watch. Kernels before 5.13 cannot take it away from a process that
+    /// runs another program, where the address means something else; there it is not inherited at all, and
+    /// threads are found by listing them.
+    inherits: bool,
 }
 
 impl Rings {
@@ -46,7 +50,14 @@ impl Rings {
             Ok(Ring { cpu, owner, mapping, last: 0 })
         };
         let rings: Result<Vec<Ring>, OpenError> = cpus(process).into_iter().map(ring).collect();
-        Ok(Self { rings: rings?, covered: HashSet::new(), bytes: Vec::new() })
+        let probe = Event::open(&Attr::dummy().inherited(false), Target { tid: 0, cpu: -1 }, None);
+        let inherits = !matches!(probe, Err(OpenError(libc::EINVAL | libc::E2BIG)));
+        Ok(Self { rings: rings?, covered: HashSet::new(), bytes: Vec::new(), inherits })
+    }
+
+    /// Whether threads born later are watched from their birth.
+    pub(crate) fn inherits(&self) -> bool {
+        self.inherits
     }
 
     /// Forgets the threads of a process: they are no longer watched.
@@ -74,7 +85,7 @@ impl Rings {
         records[from..].sort_by_key(Record::time);
         for record in &records[from..] {
             match *record {
-                Record::Fork { tid, .. } => _ = self.covered.insert(tid),
+                Record::Fork { tid, .. } if self.inherits => _ = self.covered.insert(tid),
                 Record::Exit { tid, .. } => _ = self.covered.remove(&tid),
                 _ => {}
             }
@@ -133,7 +144,7 @@ impl Group {
 
     fn watch(&mut self, tid: i32, rings: &Rings) -> Result<(), OpenError> {
         for ring in &rings.rings {
-            match self.watch_on(tid, ring) {
+            match self.watch_on(tid, ring, rings.inherits) {
                 // The thread has ended.
                 Err(OpenError(libc::ESRCH)) => return Ok(()),
                 // It is covered already: it was born in the very moment when its parent became so.
@@ -144,12 +155,15 @@ impl Group {
         Ok(())
     }
 
-    fn watch_on(&mut self, tid: i32, ring: &Ring) -> Result<(), OpenError> {
+    fn watch_on(&mut self, tid: i32, ring: &Ring, inherits: bool) -> Result<(), OpenError> {
         let target = Target { tid, cpu: ring.cpu };
         let mut leader: Option<Event> = None;
         let mut members = Vec::new();
         for watched in &self.watched {
-            let mut attr = Attr::write_watch(watched.addr, watched.len).inherited(self.children);
+            let mut attr = Attr::write_watch(watched.addr, watched.len);
+            if inherits {
+                attr = attr.inherited(self.children);
+            }
             if leader.is_none() {
                 attr = attr.telling_tasks().disabled();
             }
@@ -185,17 +199,19 @@ impl Group {
     }
 }
 
-/// The CPUs that a process may run on.
+/// The CPUs that any thread of a process may run on.
 fn cpus(process: &Process) -> Vec<i32> {
-    let path = format!("/proc/{}/status", process.pid());
-    let status = std::fs::read_to_string(path).unwrap_or_default();
-    let allowed = status.lines().find_map(|l| l.strip_prefix("Cpus_allowed_list:")).map(list);
     let online = list(&std::fs::read_to_string("/sys/devices/system/cpu/online").unwrap_or_default());
-    match allowed {
-        Some(allowed) if !online.is_empty() => allowed.into_iter().filter(|c| online.contains(c)).collect(),
-        Some(allowed) => allowed,
-        None => online,
+    let mut cpus = Vec::new();
+    for tid in process.threads().unwrap_or_default() {
+        let path = format!("/proc/{}/task/{tid}/status", process.pid());
+        let status = std::fs::read_to_string(path).unwrap_or_default();
+        cpus.extend(status.lines().filter_map(|l| l.strip_prefix("Cpus_allowed_list:")).flat_map(list));
     }
+    cpus.sort_unstable();
+    cpus.dedup();
+    cpus.retain(|c| online.is_empty() || online.contains(c));
+    if cpus.is_empty() { online } else { cpus }
 }
 
 /// `0-3,8` in full.
@@ -230,6 +246,40 @@ fn raise_file_limit() {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::sync::mpsc;
+
+    /// A thread of this test, born after the watch was set, writes; is it seen?
+    fn later_thread_is_seen(inherits: bool, cover_again: bool) -> bool {
+        let process = Process::open(std::process::id() as i32).unwrap();
+        let word: &'static AtomicU32 = Box::leak(Box::new(AtomicU32::new(0)));
+        let mut rings = Rings::open(&process).unwrap();
+        rings.inherits = inherits;
+        let mut group = Group::new(vec![Watched { addr: word.as_ptr() as u64, len: 4 }], false);
+        let mut records = Vec::new();
+        group.cover(&process, &mut rings, &mut records).unwrap();
+        let (go, wait) = mpsc::channel::<()>();
+        let thread = std::thread::spawn(move || {
+            wait.recv().unwrap();
+            word.store(7, Ordering::SeqCst);
+        });
+        if cover_again {
+            group.cover(&process, &mut rings, &mut records).unwrap();
+        }
+        go.send(()).unwrap();
+        thread.join().unwrap();
+        rings.drain(&mut records);
+        records.iter().filter(|r| matches!(r, Record::Sample(s) if s.addr == word.as_ptr() as u64)).count()
+            == 1
+    }
+
+    #[test]
+    fn threads_born_later_inherit_or_are_listed() {
+        assert!(later_thread_is_seen(true, false));
+        assert!(later_thread_is_seen(true, true), "and are not watched twice");
+        assert!(later_thread_is_seen(false, true));
+        assert!(!later_thread_is_seen(false, false));
+    }
 
     #[test]
     fn lists_of_cpus() {

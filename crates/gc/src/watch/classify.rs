@@ -129,8 +129,13 @@ impl Classifier {
 
     /// Start of the collection that runs, where it was seen.
     pub(crate) fn running_since(&self) -> Option<u64> {
+        self.running().map(|(start, _)| start)
+    }
+
+    /// The same, and its thread.
+    pub(crate) fn running(&self) -> Option<(u64, i32)> {
         match self.state {
-            State::Collecting { start, .. } => start,
+            State::Collecting { start, tid, .. } => start.map(|start| (start, tid)),
             _ => None,
         }
     }

@@ -9,7 +9,9 @@ mod family;
 mod hint;
 mod obstacle;
 mod program;
+mod scan;
 mod source;
+mod steer;
 mod window;
 
 pub(crate) use obstacle::diagnose;

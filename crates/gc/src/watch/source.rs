@@ -5,18 +5,24 @@ use super::calibrate;
 use super::classify::{Event, Write};
 use super::collector::Collector;
 use super::family::Attached;
+use super::steer::Totals;
 use super::window::Window;
-use crate::budget::{Budget, Step};
+use crate::budget::Budget;
 use crate::kin::Kin;
 use crate::perf::{OpenError, Record, Sample};
+use crate::stacks::Stacks;
 use crate::tracer::now_ns;
-use crate::{Coverage, Pause, PauseSource, Result, SourceKind};
+use crate::{Coverage, Detail, Pause, PauseSource, Result, SourceKind};
 use m5_cpython::Interpreter;
-use m5_target::{Process, cpu_ns};
+use m5_target::Process;
 use std::time::Duration;
 
-/// How often threads, processes and interpreters are listed again, in case one escaped.
-const RESCAN_NS: u64 = 1_000_000_000;
+/// How often the rings are read where there is no budget.
+const INTERVAL: Duration = Duration::from_millis(20);
+/// The same while a window waits for the end of a long collection.
+const CLOSING: Duration = Duration::from_millis(1);
+/// Traps within a pause, about, that were taken off its length.
+const TRAPS_INSIDE: u64 = 10;
 /// A trap costs the target this much more than the time between two of them shows.
 const TRAP_COST: f64 = 1.3;
 
@@ -30,43 +36,36 @@ pub(crate) struct Wanted {
 
 /// Watches the collectors of one process and, if wanted, of its descendants.
 pub(crate) struct WatchSource {
-    process: Process,
-    children: bool,
-    rings: Rings,
-    programs: Vec<Attached>,
-    tracked: Vec<Tracked>,
-    pending: Vec<Record>,
+    pub(super) process: Process,
+    pub(super) children: bool,
+    pub(super) rings: Rings,
+    pub(super) programs: Vec<Attached>,
+    pub(super) tracked: Vec<Tracked>,
+    pub(super) pending: Vec<Record>,
     /// What processes that have ended left behind.
-    retired: Coverage,
-    window: Window,
-    opened_ns: u64,
-    open_ns: u64,
-    budget: Option<Budget>,
-    last: Totals,
-    traps: u64,
-    seen: u64,
-    trap_ns: u64,
-    start_ns: u64,
-    scanned_ns: u64,
-    kin: Option<Kin>,
-    programs_so_far: u64,
+    pub(super) retired: Coverage,
+    pub(super) window: Window,
+    pub(super) opened_ns: u64,
+    pub(super) open_ns: u64,
+    pub(super) budget: Option<Budget>,
+    pub(super) last: Totals,
+    pub(super) traps: u64,
+    pub(super) seen: u64,
+    pub(super) switches: u64,
+    pub(super) trap_ns: u64,
+    pub(super) start_ns: u64,
+    pub(super) scanned_ns: u64,
+    pub(super) kin: Option<Kin>,
+    pub(super) programs_so_far: u64,
+    pub(super) stacks: Option<Stacks>,
+    pub(super) details: Vec<Detail>,
 }
 
 /// A collector and the program it belongs to.
-struct Tracked {
-    program: u64,
-    collector: Collector,
-    gone: bool,
-}
-
-/// Totals at the last step of the budget.
-#[derive(Debug, Clone, Copy, Default)]
-struct Totals {
-    time: u64,
-    cpu: u64,
-    collections: u64,
-    traps: u64,
-    seen: u64,
+pub(super) struct Tracked {
+    pub(super) program: u64,
+    pub(super) collector: Collector,
+    pub(super) gone: bool,
 }
 
 impl WatchSource {
@@ -93,11 +92,14 @@ impl WatchSource {
             last: Totals::default(),
             traps: 0,
             seen: 0,
+            switches: 0,
             trap_ns,
             start_ns: now,
             scanned_ns: now,
             kin: wanted.children.then(|| Kin::of(process.pid())),
             programs_so_far: 0,
+            stacks: None,
+            details: Vec::new(),
         };
         let interpreters = main.all().map_err(|_| OpenError(libc::ESRCH))?;
         let start = source.attach(process, &interpreters)?;
@@ -107,41 +109,6 @@ impl WatchSource {
         source.last = source.totals();
         source.adopt();
         Ok(source)
-    }
-
-    /// Watches one program; returns when its collectors' state was taken.
-    fn attach(
-        &mut self,
-        process: &Process,
-        interpreters: &[Interpreter],
-    ) -> std::result::Result<u64, OpenError> {
-        self.programs_so_far += 1;
-        let id = self.programs_so_far;
-        let (rings, records) = (&mut self.rings, &mut self.pending);
-        let mut attached = Attached::open(id, process, interpreters, self.children, rings, records)?;
-        let begun = attached.begin(interpreters, &mut self.rings, &mut self.pending);
-        let (collectors, start) = begun.map_err(|_| OpenError(libc::ESRCH))?;
-        if !matches!(self.window, Window::Open { .. }) {
-            attached.switch(false);
-        }
-        self.programs.push(attached);
-        self.tracked.extend(collectors.into_iter().map(|collector| Tracked {
-            program: id,
-            collector,
-            gone: false,
-        }));
-        Ok(start)
-    }
-
-    /// Watches the Python programs among the descendants that no watched process was forked into.
-    fn adopt(&mut self) {
-        let Some(kin) = &mut self.kin else { return };
-        let tracked = &self.tracked;
-        let known = |pid| tracked.iter().any(|t| t.collector.pid == pid && !t.gone);
-        for (process, interpreters) in kin.new_programs(known) {
-            // What cannot be watched is not claimed either.
-            let _ = self.attach(&process, &interpreters);
-        }
     }
 
     fn handle(&mut self, record: &Record) {
@@ -176,17 +143,6 @@ impl WatchSource {
             tracked.collector.feed(&event, &mut attached.program.known, labels);
             return;
         }
-    }
-
-    fn fork(&mut self, parent: i32, pid: i32) {
-        if self.tracked.iter().any(|t| t.collector.pid == pid && !t.gone) {
-            return;
-        }
-        let of_parent = self.tracked.iter().filter(|t| t.collector.pid == parent && !t.gone);
-        let born: Vec<Tracked> = of_parent
-            .map(|t| Tracked { program: t.program, collector: t.collector.forked(pid), gone: false })
-            .collect();
-        self.tracked.extend(born);
     }
 
     /// Compares with what the interpreters say; returns the error of the target itself.
@@ -230,6 +186,9 @@ impl WatchSource {
         }
         pauses[from..].sort_by_key(|p| p.start_ns);
         self.seen += (pauses.len() - from) as u64;
+        if let Some(stacks) = &mut self.stacks {
+            self.details.extend(stacks.details(&pauses[from..], self.trap_ns * TRAPS_INSIDE));
+        }
         let main = self.process.pid();
         let retired = &mut self.retired;
         self.tracked.retain(|t| {
@@ -243,109 +202,16 @@ impl WatchSource {
         self.programs.retain(|p| tracked.iter().any(|t| t.program == p.id));
     }
 
-    /// Looks for threads that escaped, programs that were replaced, interpreters that came and went.
-    fn rescan(&mut self, now: u64) {
-        let due = now - self.scanned_ns >= RESCAN_NS;
-        for i in 0..self.programs.len() {
-            let id = self.programs[i].id;
-            if due || self.tracked.iter().filter(|t| t.program == id).count() > 1 {
-                self.relist(i);
+    /// Reads the stacks of collections that have run for long.
+    fn look(&mut self) {
+        let Some(stacks) = &mut self.stacks else { return };
+        for tracked in &self.tracked {
+            let Some((start, tid)) = tracked.collector.classifier.running() else { continue };
+            let (pid, now) = (tracked.collector.pid, now_ns());
+            if stacks.wants(pid, start, now) {
+                let stack = tracked.collector.interpreter.stack(pid, tid).unwrap_or_default();
+                stacks.keep(pid, now, stack);
             }
-        }
-        if !due {
-            return;
-        }
-        self.scanned_ns = now;
-        for attached in &mut self.programs {
-            attached.cover(&mut self.rings, &mut self.pending);
-        }
-        for tracked in &mut self.tracked {
-            let of = self.programs.iter().find(|p| p.id == tracked.program);
-            tracked.gone |= of.is_none_or(|p| !p.same_program(tracked.collector.pid));
-        }
-        self.adopt();
-    }
-
-    /// Compares the interpreters of a program with those under watch.
-    fn relist(&mut self, program: usize) {
-        let attached = &mut self.programs[program];
-        let Ok(listed) = attached.program.main.all() else { return };
-        let (pid, id) = (attached.process.pid(), attached.id);
-        let same = |a: &Interpreter, b: &Interpreter| a.address() == b.address() && a.id() == b.id();
-        let mine = self.tracked.iter_mut().filter(|t| t.collector.pid == pid && t.program == id);
-        let mut known = Vec::new();
-        for tracked in mine {
-            let interpreter = &tracked.collector.interpreter;
-            if interpreter.id() != 0 && !listed.iter().any(|l| same(l, interpreter)) {
-                tracked.gone = true;
-                attached.leave(interpreter.collecting_address());
-            }
-            known.push(interpreter.clone());
-        }
-        for new in listed.iter().filter(|l| !known.iter().any(|k| same(l, k))) {
-            attached.join(new, &self.rings);
-            if let Ok(state) = new.read() {
-                let collector = Collector::new(pid, new.clone(), &state);
-                self.tracked.push(Tracked { program: id, collector, gone: false });
-            }
-        }
-    }
-
-    /// Opens, closes, or lets be, as the budget says.
-    fn steer(&mut self, now: u64) {
-        let totals = self.totals();
-        let last = std::mem::replace(&mut self.last, totals);
-        let Some(budget) = &mut self.budget else { return };
-        let open = budget.next(&Step {
-            wall: totals.time.saturating_sub(last.time) as f64 / 1e9,
-            cpu: totals.cpu.saturating_sub(last.cpu) as f64 / 1e9,
-            collections: totals.collections.saturating_sub(last.collections),
-            seen: totals.seen - last.seen,
-            traps: totals.traps - last.traps,
-        });
-        match self.window {
-            Window::Open { from } if !open => {
-                self.window = Window::Closing { from, until: now };
-                self.open_ns += now - self.opened_ns;
-                self.close();
-            }
-            Window::Closing { .. } => self.close(),
-            Window::Closed { .. } if open => self.open(),
-            Window::Open { .. } | Window::Closed { .. } => {}
-        }
-    }
-
-    /// Switches the watch off as soon as nothing runs that began in the window.
-    fn close(&mut self) {
-        let Window::Closing { from, until } = self.window else { return };
-        let running = self.tracked.iter().any(|t| {
-            let since = t.collector.classifier.running_since();
-            since.is_some_and(|s| s <= until) || t.collector.interpreter.read().is_ok_and(|s| s.collecting)
-        });
-        if !running {
-            self.programs.iter_mut().for_each(|p| p.switch(false));
-            self.window = Window::Closed { from, until };
-        }
-    }
-
-    fn open(&mut self) {
-        self.pending.clear();
-        self.programs.iter_mut().for_each(|p| p.switch(true));
-        self.tracked.iter_mut().for_each(|t| t.collector.reopen());
-        let from = now_ns();
-        self.window = Window::Open { from };
-        self.opened_ns = from;
-    }
-
-    fn totals(&self) -> Totals {
-        let mut pids: Vec<i32> = self.tracked.iter().map(|t| t.collector.pid).collect();
-        pids.dedup();
-        Totals {
-            time: now_ns(),
-            cpu: pids.into_iter().filter_map(cpu_ns).sum(),
-            collections: self.coverage().happened(),
-            traps: self.traps,
-            seen: self.seen,
         }
     }
 }
@@ -356,7 +222,13 @@ impl PauseSource for WatchSource {
     }
 
     fn interval(&self) -> Duration {
-        Duration::from_millis(20)
+        let of = |open| self.budget.as_ref().map_or(INTERVAL, |b| Duration::from_secs_f64(b.interval(open)));
+        let own = match self.window {
+            Window::Open { .. } => of(true),
+            Window::Closing { .. } => CLOSING,
+            Window::Closed { .. } => return of(false),
+        };
+        self.stacks.as_ref().map_or(own, |s| s.interval().min(own))
     }
 
     fn drain(&mut self, pauses: &mut Vec<Pause>) -> Result<()> {
@@ -372,11 +244,20 @@ impl PauseSource for WatchSource {
         }
         self.rescan(before);
         let result = self.reconcile(states, settled);
+        self.look();
         self.emit(pauses);
         if result.is_ok() {
             self.steer(before);
         }
         result
+    }
+
+    fn stacks_above(&mut self, limit: Duration) {
+        self.stacks = Some(Stacks::above(limit));
+    }
+
+    fn details(&mut self, details: &mut Vec<Detail>) {
+        details.append(&mut self.details);
     }
 
     fn coverage(&self) -> Coverage {

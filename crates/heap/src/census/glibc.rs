@@ -73,7 +73,8 @@ pub struct Heaps {
 const PREV_INUSE: u64 = 1;
 const IS_MAPPED: u64 = 2;
 const SIZE_BITS: u64 = !7;
-const TCACHE: u64 = 0x290 - 8;
+/// A thread's cache: its usable size, its bins, and whether it counts entries (else free slots, from 2.42 on).
+const TCACHES: [(u64, usize, bool); 2] = [(0x290 - 8, 64, true), (0x300 - 8, 76, false)];
 const HEAP_MAX: u64 = 64 << 20;
 const STATE_TOP: u64 = 96;
 
@@ -171,7 +172,10 @@ fn taken_at(taken: &[(u64, u64)], at: u64) -> Option<(u64, u64)> {
 fn mapped_chunk(image: &Image, at: u64, end: u64) -> Option<u64> {
     let (before, size) = (image.word(at)?, image.word(at + 8)?);
     let bytes = size & SIZE_BITS;
-    let fits = size & 7 == IS_MAPPED && bytes % 4096 == 0 && bytes >= 4096 && before < 4096;
+    // From glibc 2.42 on the size leaves the header out.
+    let whole = matches!(bytes % 4096, 0 | 4080);
+    let fits = size & 7 == IS_MAPPED && whole && bytes >= 4080 && before < 4096;
+    let bytes = bytes.next_multiple_of(4096);
     (fits && at.checked_add(bytes)? <= end).then_some(bytes)
 }
 
@@ -215,8 +219,10 @@ fn thread_heap(image: &Image, at: u64, map_end: u64) -> Option<Region> {
 fn free_cached(image: &Image, regions: &mut [Region]) {
     let mut freed: FxHashSet<u64> = FxHashSet::default();
     for region in regions.iter().filter(|r| r.kind != RegionKind::Mapped) {
-        for chunk in region.chunks.iter().filter(|c| c.usable() == TCACHE && !c.free()) {
-            tcache(image, chunk.address, &mut freed);
+        for chunk in region.chunks.iter().filter(|c| !c.free()) {
+            for (_, bins, counts) in TCACHES.iter().filter(|t| t.0 == chunk.usable()) {
+                tcache(image, chunk.address, *bins, *counts, &mut freed);
+            }
         }
         if region.kind == RegionKind::Thread
             && let Some(arena) = image.word(region.start).filter(|a| *a < region.start + 64)
@@ -254,19 +260,22 @@ fn main_arena(image: &Image, regions: &[Region]) -> Option<u64> {
     None
 }
 
-/// Counts and heads of 64 lists.
-fn tcache(image: &Image, at: u64, freed: &mut FxHashSet<u64>) {
-    const BINS: usize = 64;
+/// Counts and heads of lists; the first 64 are for one size each, the others for ranges of sizes.
+fn tcache(image: &Image, at: u64, bins: usize, counts: bool, freed: &mut FxHashSet<u64>) {
+    const SINGLE: usize = 64;
     const MOST: u16 = 127;
-    let Some(bytes) = image.slice(at, BINS * 10) else { return };
+    let Some(bytes) = image.slice(at, bins * 10) else { return };
     let count = |i: usize| (word(bytes, i / 4 * 8) >> (i % 4 * 16)) as u16;
-    let head = |i: usize| word(bytes, BINS * 2 + i * 8);
-    if (0..BINS).any(|i| count(i) > MOST || (count(i) > 0) != (head(i) != 0)) {
+    let head = |i: usize| word(bytes, bins * 2 + i * 8);
+    let is_chunk = |at: u64| at == 0 || at % 16 == 0 && image.word(at.wrapping_sub(8)).is_some();
+    let odd = |i: usize| count(i) > MOST || counts && (count(i) > 0) != (head(i) != 0) || !is_chunk(head(i));
+    if (0..bins).any(odd) {
         return;
     }
-    for i in 0..BINS {
+    for i in 0..bins.min(SINGLE) {
         let size = 32 + i as u64 * 16;
-        list(image, head(i), u32::from(count(i)), size, 0, freed);
+        let most = if counts { count(i) } else { MOST };
+        list(image, head(i), u32::from(most), size, 0, freed);
     }
 }
 

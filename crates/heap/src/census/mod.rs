@@ -30,6 +30,8 @@ pub struct Census {
     pub index: ObjectIndex,
     /// Arenas of the small object allocator.
     pub arenas: Vec<Arena>,
+    /// From where to where each arena goes, ascending.
+    pub(crate) taken: Vec<(u64, u64)>,
     /// Its figures.
     pub pools: PoolStats,
     /// Bytes of its blocks that hold objects.
@@ -61,8 +63,8 @@ impl Census {
         let finder = Finder { image, anchor, types: &types };
         let mut runs: Vec<Run> = arenas.par_iter().map(|a| finder.arena(a)).collect();
         runs.par_extend(heaps.regions.par_iter().map(|r| finder.region(r)));
-        runs.extend(statics::objects(image, &types, &finder));
-        let mut census = Self { types, arenas, heaps, ..Self::default() };
+        runs.extend(statics::objects(image, &types, &finder, &taken));
+        let mut census = Self { types, arenas, taken, heaps, ..Self::default() };
         census.gather(image, runs);
         census.interned = census.find_interned(image, anchor);
         census
@@ -113,8 +115,9 @@ impl Census {
                 continue;
             }
             let Some(dict) = Dict::read(image, anchor.layout, at) else { continue };
-            let mut items = dict.items(image).filter(|(_, value)| *value != 0).take(LOOK);
-            if items.all(|(key, value)| key == value) {
+            let items = dict.items(image).filter(|(_, value)| *value != 0).take(LOOK);
+            let same = items.map_while(|(key, value)| (key == value).then_some(())).count();
+            if same == LOOK {
                 best = Some((used, object));
             }
         }
@@ -192,19 +195,16 @@ impl Finder<'_> {
             }
             let own = at + *offset as u64;
             let size = sizes::inline(self.image, self.anchor.layout, own, desc)?;
+            sizes::consistent(self.image, self.anchor.layout, own, desc.kind).then_some(())?;
             (size <= (bytes.len() - offset) as u64 + desc.slack).then_some((*offset as u64, number))
         })
     }
 
-    /// A reference count of something that lives.
+    /// A reference count of something that lives: 32 bits, counts that mean "forever" included. Above them lie
+    /// what overflowed, which is nothing, and in some versions flags.
     fn living(&self, count: u64) -> bool {
-        const MOST: u64 = 1 << 32;
-        if self.anchor.layout.immortal && (count as i32) < 0 {
-            return true;
-        }
-        // Between count and flags lies what overflowed, which is nothing.
         let count = if self.anchor.layout.flagged_counts { count & 0x0000_ffff_ffff_ffff } else { count };
-        count != 0 && count < MOST
+        count != 0 && count < 1 << 32
     }
 }
 

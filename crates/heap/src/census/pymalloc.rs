@@ -168,7 +168,15 @@ pub(crate) fn walk(
     while pool < arena.unused.min(end) {
         match image.slice(pool, pool_size as usize) {
             Some(bytes) => one_pool(pool, bytes, &mut stats, &mut block),
-            None => stats.free_pools += 1,
+            // The newest pool: pages that were never touched are not in the image.
+            None => match image.tail(pool).filter(|touched| touched.len() >= POOL_HEADER as usize) {
+                Some(touched) => {
+                    let mut whole = touched.to_vec();
+                    whole.resize(pool_size as usize, 0);
+                    one_pool(pool, &whole, &mut stats, &mut block);
+                }
+                None => stats.free_pools += 1,
+            },
         }
         pool += pool_size;
     }

@@ -18,6 +18,30 @@ pub(crate) fn inline(image: &Image, layout: &ObjectLayout, at: u64, desc: &TypeD
     Some(fields(image, layout, at, desc)? + values)
 }
 
+/// Whether the fields of a container agree with each other; a few words that look like an object rarely do.
+pub(crate) fn consistent(image: &Image, layout: &ObjectLayout, at: u64, kind: Kind) -> bool {
+    let word = |offset: u64| image.word(at + offset).unwrap_or(u64::MAX);
+    let held = |pointer: u64| image.locate(pointer).is_some();
+    match kind {
+        Kind::List => {
+            let (length, items, room) = (word(16), word(24), word(32));
+            length <= room && room < ABSURD && (room == 0 || held(items))
+        }
+        Kind::Dict | Kind::OrderedDict => held(word(32)),
+        Kind::Set => (word(32).wrapping_add(1)).is_power_of_two() && held(word(40)),
+        Kind::ByteArray => word(16) <= word(24) && word(24) < ABSURD && (word(32) == 0 || held(word(32))),
+        Kind::Str => text::shape(image, at).is_some_and(|s| {
+            let data = u64::from(layout.str_compact);
+            let kept = s.compact || held(word(data)) || s.length == 0;
+            matches!(s.width, 0 | 1 | 2 | 4)
+                && s.length < ABSURD
+                && kept
+                && (s.compact || !s.ascii || s.width == 1)
+        }),
+        _ => true,
+    }
+}
+
 /// The same without the values of attributes that 3.13 and later keep behind an instance: `sys.getsizeof`
 /// leaves them out.
 fn fields(image: &Image, layout: &ObjectLayout, at: u64, desc: &TypeDesc) -> Option<u64> {
@@ -140,8 +164,6 @@ fn dictionary(image: &Image, layout: &ObjectLayout, at: u64, desc: &TypeDesc) ->
     let dict = Dict::read(image, layout, at)?;
     let own = if dict.keys.references == 1 { dict.keys.bytes } else { 0 };
     let values = if dict.values.is_some() { (dict.keys.count + dict.keys.usable) * 8 } else { 0 };
-    let values =
-        if dict.values.is_some() && !dict.embedded { (dict.keys.count + dict.keys.usable) * 8 } else { 0 };
     let order = if desc.kind == Kind::OrderedDict {
         /// A node: key, hash, two links.
         const NODE: u64 = 32;

@@ -9,14 +9,39 @@ use crate::image::{Image, Segment};
 use m5_cpython::layout::objects::type_fields as tf;
 
 /// Data of files: written pages of their mappings and the zeroed memory that follows them.
-pub(crate) fn is_data(image: &Image, segment: &Segment) -> bool {
+fn is_data(image: &Image, segment: &Segment) -> bool {
     let index = segment.mapping as usize;
     let Some(map) = image.maps().get(index) else { return false };
     if map.inode != 0 {
         return true;
     }
     let before = index.checked_sub(1).and_then(|i| image.maps().get(i));
-    map.path.is_empty() && map.writable && before.is_some_and(|b| b.inode != 0 && b.end == map.start)
+    // A read-only file (the locale archive, say) may end where an arena begins: that is no zeroed data.
+    let data = before.is_some_and(|b| b.inode != 0 && b.writable && b.end == map.start);
+    map.path.is_empty() && map.writable && data
+}
+
+/// A run of static data: its address and bytes.
+pub(crate) type Piece<'a> = (u64, &'a [u8]);
+
+/// The data of files without what allocators put into the same mappings: the kernel joins an arena with zeroed
+/// data that ends where it begins. `taken` is sorted.
+pub(crate) fn data<'a>(image: &'a Image, taken: &[(u64, u64)]) -> Vec<Piece<'a>> {
+    let mut pieces = Vec::new();
+    for segment in image.segments().iter().filter(|s| is_data(image, s)) {
+        let (mut at, mut rest) = (segment.start, segment.bytes.as_slice());
+        let first = taken.partition_point(|(_, end)| *end <= segment.start);
+        for (start, end) in taken.iter().skip(first).take_while(|(start, _)| *start < segment.end()) {
+            let (before, after) = rest.split_at(rest.len().min(start.saturating_sub(at) as usize));
+            pieces.push((at, before));
+            let skip = end.saturating_sub(at.max(*start)).min(after.len() as u64);
+            at = at.max(*start) + skip;
+            rest = after.get(skip as usize..).unwrap_or(&[]);
+        }
+        pieces.push((at, rest));
+    }
+    pieces.retain(|(_, bytes)| !bytes.is_empty());
+    pieces
 }
 
 /// Addresses whose second word may be a type: all of static data, and chunks that are large enough.
@@ -38,31 +63,61 @@ pub(super) fn type_candidates(image: &Image, anchor: &Anchor, heaps: &Heaps) -> 
 }
 
 /// Objects in static data.
-pub(super) fn objects(image: &Image, types: &TypeTable, finder: &Finder<'_>) -> Vec<Run> {
-    let segments = image.segments().iter().filter(|s| is_data(image, s));
-    segments.map(|s| Run { found: in_segment(image, types, finder, s), ..Run::default() }).collect()
+pub(super) fn objects(
+    image: &Image,
+    types: &TypeTable,
+    finder: &Finder<'_>,
+    taken: &[(u64, u64)],
+) -> Vec<Run> {
+    let pieces = data(image, taken);
+    pieces.into_iter().map(|p| Run { found: in_piece(image, types, finder, p), ..Run::default() }).collect()
 }
 
-fn in_segment(image: &Image, types: &TypeTable, finder: &Finder<'_>, segment: &Segment) -> Vec<(u64, u32)> {
-    let mut found = Vec::new();
-    let mut at = 0;
-    while at + 16 <= segment.bytes.len() {
-        let own = segment.start + at as u64;
-        let object = types.number(word(&segment.bytes, at + 8)).and_then(|number| {
-            let desc = types.get(number)?;
-            // A class made at run time has no static instances; a type must be a known one.
-            let known = if desc.meta() { types.number(own).is_some() } else { desc.flags & tf::HEAP == 0 };
-            (known && finder.living(word(&segment.bytes, at))).then_some(())?;
-            let size = sizes::inline(image, finder.anchor.layout, own, desc)?;
-            (own + size <= segment.end()).then_some((number, size))
-        });
-        match object {
-            Some((number, size)) => {
-                found.push((own, number));
-                at += (size as usize).next_multiple_of(8).max(16);
-            }
-            None => at += 8,
+fn in_piece(
+    image: &Image,
+    types: &TypeTable,
+    finder: &Finder<'_>,
+    (start, bytes): Piece<'_>,
+) -> Vec<(u64, u32)> {
+    let mut found: Vec<(u64, u32)> = Vec::new();
+    let (mut end, mut sure) = (0, true);
+    for at in (0..bytes.len().saturating_sub(15)).step_by(8) {
+        let own = start + at as u64;
+        let Some(number) = types.number(word(bytes, at + 8)) else { continue };
+        let count = word(bytes, at);
+        let Some(size) = candidate(image, types, finder, own, number, count) else { continue };
+        if own + size > start + bytes.len() as u64 {
+            continue;
         }
+        // A small number before a pointer to a type looks like an object too: one that lives forever, or a
+        // type, has precedence over it where the two overlap.
+        let immortal = finder.anchor.layout.immortal && (count as i32) < 0;
+        let now_sure = immortal || types.number(own).is_some();
+        if own < end {
+            if sure || !now_sure {
+                continue;
+            }
+            found.pop();
+        }
+        found.push((own, number));
+        (end, sure) = (own + size, now_sure);
     }
     found
+}
+
+/// Size of the object, if it may be one.
+fn candidate(
+    image: &Image,
+    types: &TypeTable,
+    finder: &Finder<'_>,
+    own: u64,
+    number: u32,
+    count: u64,
+) -> Option<u64> {
+    let desc = types.get(number)?;
+    // A class made at run time has no static instances; a type must be a known one.
+    let known = if desc.meta() { types.number(own).is_some() } else { desc.flags & tf::HEAP == 0 };
+    let consistent = || sizes::consistent(image, finder.anchor.layout, own, desc.kind);
+    (known && finder.living(count) && consistent()).then_some(())?;
+    sizes::inline(image, finder.anchor.layout, own, desc)
 }

@@ -30,16 +30,41 @@ pub(super) struct Gain {
 pub(super) struct TypeGain {
     pub(super) count: i64,
     pub(super) bytes: i64,
+    /// Those directly below the anchor.
+    pub(super) heads: i64,
     /// Fewest steps between the anchor and such an object.
     pub(super) depth: u32,
 }
 
+impl TypeGain {
+    /// Nothing yet.
+    pub(super) const NONE: Self = Self { count: 0, bytes: 0, heads: 0, depth: u32::MAX };
+
+    /// Adds another's.
+    pub(super) fn add(&mut self, more: &Self) {
+        self.count += more.count;
+        self.bytes += more.bytes;
+        self.heads += more.heads;
+        self.depth = self.depth.min(more.depth);
+    }
+}
+
 impl Gain {
+    /// Adds another's; the largest head stays.
+    pub(super) fn merge(&mut self, more: &Self) {
+        self.objects += more.objects;
+        self.bytes += more.bytes;
+        for (kind, gain) in &more.types {
+            self.types.entry(*kind).or_insert(TypeGain::NONE).add(gain);
+        }
+    }
+
     fn add(&mut self, kind: u32, size: u64, depth: u32, sign: i64) {
         self.objects += sign;
         self.bytes += sign * size as i64;
-        let gain = self.types.entry(kind).or_insert(TypeGain { count: 0, bytes: 0, depth: u32::MAX });
+        let gain = self.types.entry(kind).or_insert(TypeGain::NONE);
         gain.count += sign;
+        gain.heads += if depth == 0 { sign } else { 0 };
         gain.bytes += sign * size as i64;
         // The depth is that of what is there now; what is gone does not bring a type nearer.
         if sign > 0 {

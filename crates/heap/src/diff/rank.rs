@@ -1,7 +1,7 @@
 //! From gains to culprits: named, joined by name, the worst first.
 
 use super::Culprit;
-use super::anchors::{Anchor, Gain, TypeGain, gains};
+use super::anchors::{Anchor, Gain, Gains, gains};
 use super::growth::TypeGrowth;
 use super::matching::Matching;
 use crate::{
@@ -20,7 +20,8 @@ const SAMPLE: usize = 2_000;
 pub(super) fn matched(before: &Snapshot, after: &Snapshot) -> Vec<Culprit> {
     let (old_tree, tree) = (PathTree::of(&before.graph), PathTree::of(&after.graph));
     let matching = Matching::of(&before.graph, &after.graph);
-    let all = gains((&before.graph, &old_tree), (&after.graph, &tree), &matching);
+    let mut all = gains((&before.graph, &old_tree), (&after.graph, &tree), &matching);
+    join_stray(&mut all);
     // Names in a snapshot are redacted already.
     let redaction = Redaction::new(true);
     let describer = Describer::new(&after.graph, &tree, &after.names, &redaction);
@@ -35,6 +36,25 @@ pub(super) fn matched(before: &Snapshot, after: &Snapshot) -> Vec<Culprit> {
     worst_first(culprits)
 }
 
+/// Of many lost objects of one type a few have a stray word in native memory that looks like a holder: the
+/// fewer go with the more.
+fn join_stray(all: &mut Gains) {
+    let native: Vec<u32> = all
+        .keys()
+        .filter_map(|a| if let Anchor::Loose(Cause::Native, kind) = a { Some(*kind) } else { None })
+        .collect();
+    for kind in native {
+        let [native, lost] = [Cause::Native, Cause::NoReferrer].map(|cause| Anchor::Loose(cause, kind));
+        let size = |anchor| all.get(&anchor).map_or(0, |g: &Gain| g.objects);
+        let (from, to) = if size(lost) > size(native) { (native, lost) } else { (lost, native) };
+        if all.contains_key(&to)
+            && let Some(gain) = all.remove(&from)
+        {
+            all.entry(to).or_default().merge(&gain);
+        }
+    }
+}
+
 /// Holders with the same name and cause are one culprit: a list on each of a thousand instances, say.
 fn join(ranked: Vec<(Anchor, Gain)>, describer: &Describer<'_>) -> Vec<(Holder, Gain)> {
     let mut joined: Vec<(Holder, Gain)> = Vec::new();
@@ -46,7 +66,7 @@ fn join(ranked: Vec<(Anchor, Gain)>, describer: &Describer<'_>) -> Vec<(Holder, 
             _ => None,
         };
         match place.get(&(holder.cause, holder.name.clone(), apart)).and_then(|at| joined.get_mut(*at)) {
-            Some((_, sum)) => merge(sum, &gain),
+            Some((_, sum)) => sum.merge(&gain),
             None => {
                 place.insert((holder.cause, holder.name.clone(), apart), joined.len());
                 joined.push((holder, gain));
@@ -54,17 +74,6 @@ fn join(ranked: Vec<(Anchor, Gain)>, describer: &Describer<'_>) -> Vec<(Holder, 
         }
     }
     joined
-}
-
-fn merge(sum: &mut Gain, more: &Gain) {
-    sum.objects += more.objects;
-    sum.bytes += more.bytes;
-    for (kind, gain) in &more.types {
-        let total = sum.types.entry(*kind).or_insert(TypeGain { count: 0, bytes: 0, depth: u32::MAX });
-        total.count += gain.count;
-        total.bytes += gain.bytes;
-        total.depth = total.depth.min(gain.depth);
-    }
 }
 
 /// Names an anchor. A namespace (module, instance, frame) that took in mainly one thing is named through it.
@@ -115,7 +124,7 @@ fn culprit(after: &Snapshot, holder: Holder, gain: &Gain) -> Culprit {
 /// The type that tells most: of those with a name of their own that grew about as much as what hangs directly
 /// below the holder, the nearest; else the one with the most bytes.
 fn telling_type<'a>(gain: &Gain, name: &dyn Fn(u32) -> &'a str) -> Option<u32> {
-    let direct = gain.types.values().filter(|g| g.depth == 0).map(|g| g.count).max().unwrap_or(0);
+    let direct = gain.types.values().map(|g| g.heads).max().unwrap_or(0);
     let grown = || gain.types.iter().filter(|(_, g)| g.count > 0);
     grown()
         .filter(|(kind, g)| tells(name(**kind)) && g.count * 2 >= direct)

@@ -37,7 +37,9 @@ impl Class {
             "function" | "builtin_function_or_method" | "classmethod" | "staticmethod" | "property" => {
                 Self::Function
             }
-            "frame" | "generator" | "coroutine" | "async_generator" | "traceback" | "code" => Self::Execution,
+            "frame" | "generator" | "coroutine" | "async_generator" | "traceback" | "code" | "moduledef" => {
+                Self::Execution
+            }
             "cell"
             | "method"
             | "method-wrapper"

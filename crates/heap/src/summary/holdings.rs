@@ -11,6 +11,8 @@ const DEPTH: usize = 10;
 const WIDTH: usize = 12;
 /// Share of all bytes below which a holding is left out.
 const SMALL: f64 = 0.002;
+/// One part in so many of all its siblings makes a holding stand out from them.
+const OUTSTANDING: u64 = 40;
 /// More siblings of one type than this are shown as one.
 const ALIKE: usize = 3;
 
@@ -93,13 +95,13 @@ impl Grower<'_> {
         groups.into_iter().map(|(bytes, group)| self.holding(bytes, &group, depth)).collect()
     }
 
-    /// How many of the largest are worth a name of their own: all where they are few, else those of a tenth.
+    /// How many of the largest are worth a name of their own: all where they are few, else those that stand out.
     fn outstanding(&self, alike: &[u32]) -> usize {
         if alike.len() <= ALIKE {
             return alike.len();
         }
         let all: u64 = alike.iter().map(|p| self.bytes(*p)).sum();
-        alike.iter().take(WIDTH).take_while(|p| self.bytes(**p) > (all / 10).max(self.small)).count()
+        alike.iter().take(WIDTH).take_while(|p| self.bytes(**p) > (all / OUTSTANDING).max(self.small)).count()
     }
 
     fn holding(&self, retained_bytes: u64, group: &[u32], depth: usize) -> Holding {

@@ -6,12 +6,14 @@ mod comparison;
 mod criteria;
 mod derived;
 mod fleet;
+mod gc;
 mod health;
 mod list;
 mod pauses;
 mod process;
 mod read;
 mod samples;
+mod stress;
 
 pub use baseline::{
     BASELINE_SCHEMA, Baseline, ConnectionsAt, End, Interpreter, ProcessRecord, Recorded, RollupAt,
@@ -20,9 +22,11 @@ pub use comparison::{COMPARE_SCHEMA, Comparison, Metric, Side};
 pub use criteria::{Criterion, Lack};
 pub use derived::{Collections, Derived, GcFigures, Leak, LeakKind, Level, MemoryFigures, Severity};
 pub use fleet::{FLEET_SCHEMA, Fleet, Group, Instance};
+pub use gc::{Bucket, GC_SCHEMA, GcReport, Moment, Optimization, Trial, histogram};
 pub use health::{CHECK_SCHEMA, Check, CheckedProcess, HEALTH_SCHEMA, Health};
 pub use list::{LIST_SCHEMA, ListedProcess, ProcessList, Unread};
 pub use pauses::{GenerationTotals, PauseLog};
 pub use process::{FdTarget, PROCESS_SCHEMA, ProcessSnapshot};
 pub use read::{ReadError, read_baseline};
 pub use samples::{Sample, Samples};
+pub use stress::{Anomaly, STRESS_SCHEMA, Segment, Stress, StressCheck, StressPlan, read_stress};

@@ -24,18 +24,24 @@ struct Head {
     schema: Option<String>,
 }
 
+/// Whether a document names this schema.
+pub(super) fn expect_schema(bytes: &[u8], reads: &'static str) -> Result<(), ReadError> {
+    let head: Head = serde_json::from_slice(bytes).map_err(|e| ReadError::Malformed(e.to_string()))?;
+    let found = head.schema.ok_or_else(|| ReadError::Malformed("it names no schema".to_owned()))?;
+    if found == reads {
+        return Ok(());
+    }
+    Err(ReadError::Schema { found: found.chars().take(60).collect(), reads })
+}
+
 /// Reads an `m5.baseline/1`. Derived figures in it are not trusted: derive them anew.
 ///
 /// # Errors
 /// [`ReadError`].
 pub fn read_baseline(bytes: &[u8]) -> Result<Baseline, ReadError> {
-    let malformed = |e: serde_json::Error| ReadError::Malformed(e.to_string());
-    let head: Head = serde_json::from_slice(bytes).map_err(malformed)?;
-    let found = head.schema.ok_or_else(|| ReadError::Malformed("it names no schema".to_owned()))?;
-    if found != BASELINE_SCHEMA {
-        return Err(ReadError::Schema { found: found.chars().take(60).collect(), reads: BASELINE_SCHEMA });
-    }
-    let mut baseline: Baseline = serde_json::from_slice(bytes).map_err(malformed)?;
+    expect_schema(bytes, BASELINE_SCHEMA)?;
+    let mut baseline: Baseline =
+        serde_json::from_slice(bytes).map_err(|e| ReadError::Malformed(e.to_string()))?;
     baseline.comparison = None;
     if baseline.processes.is_empty() {
         return Err(ReadError::Malformed("it records no process".to_owned()));

@@ -1,5 +1,6 @@
 //! `m5.snapshot/1` and `m5.diff/1`.
 
+use crate::doc::ProcessSnapshot;
 use m5_heap::{Diff, FdHolder, MemoryTree, SnapshotInfo, Summary};
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +37,9 @@ pub struct SnapshotDoc {
     /// Descriptors with their holders.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub fds: Vec<FdHolder>,
+    /// The process as the kernel sees it; absent where a file was read.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub process: Option<ProcessSnapshot>,
     /// What grew between the full captures of a series.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub growth: Option<Diff>,

@@ -111,6 +111,7 @@ pub(super) fn sample() -> SnapshotDoc {
         info: Some(snapshot.info),
         memory: snapshot.memory,
         fds: snapshot.fds,
+        process: None,
         growth: None,
     }
 }

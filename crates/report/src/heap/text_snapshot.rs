@@ -37,6 +37,10 @@ pub fn snapshot_text(doc: &SnapshotDoc, style: Style) -> String {
         out.push_str(&holdings_table(heap));
         out.push_str(&loose(heap, style));
     }
+    // Without an account of RSS the kernel's own by mapping stands in for it.
+    if let Some(process) = doc.process.as_ref().filter(|_| doc.memory.is_none()) {
+        out.push_str(&crate::text::mapped(process, style));
+    }
     if !doc.fds.is_empty() {
         section(&mut out, Heap::FdsHead, style);
         out.push_str(&fds(&doc.fds, style));

@@ -4,29 +4,26 @@ use super::compare::compare;
 use super::gc::pauses;
 use super::growth::{growth, leaks};
 use super::list::one_line;
-use super::marks::{NOTHING, maybe};
+use super::marks::{self, NOTHING, maybe};
 use super::objectives::{objectives, summary};
 use crate::doc::{Baseline, Derived, End, Level, ProcessRecord, Recorded};
 use crate::text::{Align, Style, Table};
-use crate::texts::{Goal, Record};
+use crate::texts::{Goal, List, Record};
 use crate::units;
 use std::fmt::Write;
 
 /// Connections shown; the others are counted.
 const PEERS: usize = 12;
 
-/// Every process of a recording, and their sum where there are several.
+/// The first process in full, the others a line each, and their sum.
 #[must_use]
 pub fn baseline(document: &Baseline, style: Style) -> String {
     let mut out = String::new();
-    for (i, process) in document.processes.iter().enumerate() {
-        if i > 0 {
-            out.push('\n');
-        }
-        out.push_str(&one_process(process, &document.recorded, style));
+    if let Some(first) = document.processes.first() {
+        out.push_str(&one_process(first, &document.recorded, style));
     }
     if document.processes.len() > 1 {
-        out.push_str(&format!("\n{}\n", style.bold(&sum(&document.processes, style))));
+        out.push_str(&family(&document.processes, style));
     }
     if let Some(comparison) = &document.comparison {
         let _ = write!(out, "\n{}", compare(comparison, style));
@@ -72,7 +69,8 @@ fn head(process: &ProcessRecord, recorded: &Recorded, d: &Derived, style: Style)
             writeln!(out, "{}", style.yellow(&lang.fill(Record::RoundsLost, &[&lost, &recorded.rounds_due])));
     }
     if let Some(unread) = &process.unread {
-        let _ = writeln!(out, "{}", style.yellow(&lang.fill(Record::Unread, &[&unread.detail])));
+        let _ =
+            writeln!(out, "{}", style.yellow(&lang.fill(Record::Unread, &[&marks::unread(unread, lang)])));
     }
     out
 }
@@ -163,6 +161,35 @@ fn connections(d: &Derived, style: Style) -> String {
     out
 }
 
+/// A line a process, and the sum below.
+fn family(processes: &[ProcessRecord], style: Style) -> String {
+    let lang = style.lang;
+    let mut align = [Align::Right; 9];
+    (align[1], align[3], align[8]) = (Align::Left, Align::Left, Align::Left);
+    let mut table = Table::new(&align, 2);
+    let heads = [List::Pid, List::Version, List::Rss].map(|h| lang.say(h));
+    let more = [lang.say(Record::Growth), "CPU", "FD", "GC", "GC P95", lang.say(List::Command)];
+    table.row(heads.into_iter().chain(more).map(|h| style.dim(h)));
+    for process in processes {
+        let Some(d) = &process.derived else { continue };
+        let gc = d.gc.as_ref();
+        let per_second: Option<f64> = gc.and_then(|g| g.generations.iter().map(|g| g.per_second).sum());
+        table.row([
+            process.identity.pid.to_string(),
+            maybe(process.interpreter.as_ref(), |i| i.version.clone()),
+            maybe(d.memory.rss, |l| units::bytes(l.last)),
+            maybe(d.growth.get("rss"), |a| marks::verdict(a.verdict, style)),
+            maybe(d.cpu_ratio, units::percent),
+            maybe(d.fds, |l| units::count(l.last)),
+            maybe(per_second, units::rate),
+            maybe(gc.and_then(|g| g.pauses), |p| units::time(p.p95)),
+            one_line(&process.command),
+        ]);
+    }
+    let title = style.bold(lang.say(Record::Processes));
+    format!("\n{title}\n{}  {}\n", table.render(), style.bold(&sum(processes, style)))
+}
+
 /// The sum over processes: PSS where every process has it, since shared pages must not count twice.
 fn sum(processes: &[ProcessRecord], style: Style) -> String {
     let total = |pick: fn(&Derived) -> Option<f64>| -> Option<f64> {
@@ -170,7 +197,7 @@ fn sum(processes: &[ProcessRecord], style: Style) -> String {
     };
     let bytes = |value: Option<f64>| maybe(value, units::bytes);
     style.lang.fill(
-        Record::All2,
+        Record::Sum,
         &[
             &processes.len(),
             &bytes(total(|d| d.memory.rss.map(|l| l.last))),

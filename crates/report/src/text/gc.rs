@@ -12,13 +12,13 @@ use std::fmt::Write;
 pub(super) fn pauses(figures: Option<&GcFigures>, style: Style) -> String {
     let Some(gc) = figures else { return String::new() };
     let lang = style.lang;
-    let mut out = format!("\n{} ", style.bold(lang.say(Record::Gc)));
+    let mut out = format!("\n{} · ", style.bold(lang.say(Record::Gc)));
     let note = match gc.source {
         None => lang.say(Record::GcNotTraced).to_owned(),
         Some(_) if gc.happened == 0 && gc.seen == 0 => lang.say(Record::GcNone).to_owned(),
         Some(kind) => lang.fill(Record::GcSource, &[&marks::source(kind, lang), &gc.seen, &gc.happened]),
     };
-    let _ = writeln!(out, "({note})");
+    let _ = writeln!(out, "{note}");
     if gc.generations.iter().any(|g| g.collections > 0) {
         out.push_str(&table(gc, style));
     }

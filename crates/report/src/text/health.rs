@@ -19,7 +19,8 @@ pub fn health(h: &Health, style: Style) -> String {
     let seconds = units::span(h.observed_seconds);
     let _ = writeln!(out, " · {python}{seconds}\n{}", style.dim(&one_line(&h.command)));
     if let Some(unread) = &h.unread {
-        let _ = writeln!(out, "{}", style.yellow(&lang.fill(Record::Unread, &[&unread.detail])));
+        let _ =
+            writeln!(out, "{}", style.yellow(&lang.fill(Record::Unread, &[&marks::unread(unread, lang)])));
     }
     out.push_str(&objectives(&h.criteria, style));
     out.push_str(&summary(&h.criteria, style));

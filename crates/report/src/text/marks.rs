@@ -1,6 +1,6 @@
 //! Words for values: verdicts, sources, severities, objectives with their units.
 
-use crate::doc::{Criterion, Lack, Severity};
+use crate::doc::{Criterion, Lack, Severity, Unread};
 use crate::text::Style;
 use crate::texts::{Goal, Record};
 use crate::{Lang, units};
@@ -43,6 +43,19 @@ pub(crate) fn severity(severity: Severity, lang: Lang) -> &'static str {
         Severity::Medium => Record::SeverityMedium,
         Severity::High => Record::SeverityHigh,
     })
+}
+
+/// Why an interpreter was not read.
+pub(crate) fn unread(unread: &Unread, lang: Lang) -> String {
+    let text = match unread.reason.as_str() {
+        "free_threaded" => Record::UnreadFreeThreaded,
+        "unsupported" => Record::UnreadUnsupported,
+        "permission" => Record::UnreadPermission,
+        "not_python" => Record::UnreadNotPython,
+        "starting" => Record::UnreadStarting,
+        _ => return unread.detail.clone(),
+    };
+    lang.say(text).to_owned()
 }
 
 /// The mark of a line.

@@ -1,7 +1,7 @@
 //! One process at one moment, for people.
 
 use super::list::one_line;
-use super::marks::maybe;
+use super::marks::{self, maybe};
 use crate::doc::ProcessSnapshot;
 use crate::text::{Align, Style, Table};
 use crate::texts::{Record, Snapshot};
@@ -20,7 +20,8 @@ pub fn process(p: &ProcessSnapshot, style: Style) -> String {
     let mut out = format!("{}{python}\n", style.bold(&lang.fill(Snapshot::Title, &[&p.identity.pid])));
     let _ = writeln!(out, "{}", style.dim(&one_line(&p.command)));
     if let Some(unread) = &p.unread {
-        let _ = writeln!(out, "{}", style.yellow(&lang.fill(Record::Unread, &[&unread.detail])));
+        let _ =
+            writeln!(out, "{}", style.yellow(&lang.fill(Record::Unread, &[&marks::unread(unread, lang)])));
     }
     out.push_str(&summary(p, style));
     out.push_str(&mapped(p, style));
@@ -61,7 +62,8 @@ fn summary(p: &ProcessSnapshot, style: Style) -> String {
     out
 }
 
-fn mapped(p: &ProcessSnapshot, style: Style) -> String {
+/// Memory by mapping.
+pub(crate) fn mapped(p: &ProcessSnapshot, style: Style) -> String {
     let lang = style.lang;
     let Some(mapped) = &p.mapped else {
         return format!("\n{}\n", lang.say(Snapshot::MappedHidden));

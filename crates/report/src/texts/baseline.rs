@@ -9,6 +9,11 @@ catalogue! {
         EndInterrupted: "stopped early; what was seen is complete up to then", "已提前停止；此前的数据完整";
         EndExited: "the target ended during the recording", "目标在采集期间已退出";
         RoundsLost: "{} of {} rounds of samples were missed: the machine was too busy", "错过了 {}/{} 轮采样：机器过于繁忙";
+        UnreadFreeThreaded: "free-threaded CPython, whose collector m5 does not read yet", "自由线程版 CPython，m5 尚不能读取其回收器";
+        UnreadUnsupported: "a CPython that m5 does not know", "m5 尚不支持的 CPython 版本";
+        UnreadPermission: "no permission", "没有权限";
+        UnreadNotPython: "no CPython in it", "不是 CPython 进程";
+        UnreadStarting: "it was still starting", "仍在启动";
         Unread: "The interpreter is not read: {}", "未读取解释器：{}";
         Memory: "Memory", "内存";
         Now: "now", "当前";
@@ -70,7 +75,7 @@ catalogue! {
         SeverityMedium: "medium", "中";
         SeverityHigh: "high", "高";
         Saved: "Saved to {}", "已保存到 {}";
-        All2: "All {} processes: RSS {} · PSS {} · CPU {} of a core · descriptors {}", "全部 {} 个进程：RSS {} · PSS {} · CPU 占单核 {} · 文件描述符 {}";
-        Child: "child of {}", "{} 的子进程";
+        Processes: "Processes", "进程";
+        Sum: "All {} processes: RSS {} · PSS {} · CPU {} of a core · descriptors {}", "全部 {} 个进程：RSS {} · PSS {} · CPU 占单核 {} · 文件描述符 {}";
     }
 }

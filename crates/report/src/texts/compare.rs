@@ -15,7 +15,7 @@ catalogue! {
             "两次采集来自不同机器：时间与 CPU 数据不可比。";
         Shorter: "The recordings differ in length: {} and {}.", "两次采集时长不同：{} 与 {}。";
         Fine: "No regression.", "没有回退。";
-        Regressions: "{} regressions: {}.", "{} 项回退：{}。";
+        Regressions: "Regressions ({}): {}.", "{} 项回退：{}。";
         Incomplete: "Not comparable: {} missing on one side.", "无法比较：{} 在一侧缺失。";
         RssPeak: "RSS peak", "RSS 峰值";
         Rss: "RSS median", "RSS 中位数";

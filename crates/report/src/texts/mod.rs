@@ -44,6 +44,7 @@ macro_rules! subjects {
 subjects! {
     alarm::Alarm;
     baseline::Record;
+    collector::Gc;
     compare::Compare;
     fault::Fault;
     fleet::Fleet;
@@ -53,6 +54,9 @@ subjects! {
     process::Snapshot;
     say::Say;
     serve::Serve;
+    watch::Watch;
+    tune_fault::TuneFault;
+    stress::Soak;
 }
 
 #[cfg(test)]

@@ -35,6 +35,5 @@ catalogue! {
         AllMet: "All {} measured objectives are met.", "{} 项已测量的目标全部达成。";
         Missed: "{} of {} objectives missed.", "{}/{} 项目标未达成。";
         Unmeasured: "{} not measured.", "{} 项未测量。";
-        Growing: "RSS is growing: {}.", "RSS 正在增长：{}。";
     }
 }

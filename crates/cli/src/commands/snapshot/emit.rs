@@ -7,6 +7,7 @@ use m5_heap::{Snapshot, SummaryOptions, summarize};
 use m5_report::heap::{
     GuideSummary, SNAPSHOT_SCHEMA, Sample, SnapshotDoc, folded, heapsnapshot, html, pprof, snapshot_text,
 };
+use m5_target::Process;
 use std::io;
 
 /// Forms of `m5 snapshot`, the default first.
@@ -25,6 +26,7 @@ pub(super) fn document(snapshot: &Snapshot, options: SummaryOptions) -> Snapshot
         heap: Some(summarize(snapshot, &options)),
         memory: snapshot.memory.clone(),
         fds: snapshot.fds.clone(),
+        process: None,
         growth: None,
     }
 }
@@ -32,6 +34,7 @@ pub(super) fn document(snapshot: &Snapshot, options: SummaryOptions) -> Snapshot
 /// Writes it.
 pub(super) fn snapshot(
     snapshot: &Snapshot,
+    process: Option<&Process>,
     format: Format,
     options: SummaryOptions,
     ctx: &Ctx,
@@ -39,7 +42,8 @@ pub(super) fn snapshot(
     if format == Format::Heapsnapshot {
         return ctx.emit_with(|out| heapsnapshot(snapshot, out));
     }
-    let doc = document(snapshot, options);
+    let mut doc = document(snapshot, options);
+    doc.process = process.and_then(|p| m5_agent::process_snapshot(p).ok());
     self::doc(&doc, format, ctx, |style| snapshot_text(&doc, style))
 }
 

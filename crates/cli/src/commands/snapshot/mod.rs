@@ -6,13 +6,14 @@ mod emit;
 
 pub(crate) use capture::CaptureArgs;
 
-use crate::args::TargetArgs;
+use crate::args::{Format, TargetArgs};
 use crate::ctx::Ctx;
 use crate::error::CliError;
 use crate::exit::Exit;
 use clap::Args;
 use m5_heap::{Snapshot, SummaryOptions, read_snapshot, save_snapshot};
 use m5_report::texts::Heap;
+use m5_target::Process;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -61,17 +62,32 @@ pub(crate) fn run(args: &SnapshotArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     let format = ctx.format_among(&emit::FORMATS)?;
     if let Some(path) = &args.load {
         let snapshot = read_snapshot(path)?;
-        emit::snapshot(&snapshot, format, args.options(), ctx)?;
+        emit::snapshot(&snapshot, None, format, args.options(), ctx)?;
         return Ok(Exit::Fine);
     }
     let (process, _launched) = crate::target::one(&args.target, ctx)?;
     if let Some(time) = args.continuous {
         return continuous::run(args, &process, time, format, ctx);
     }
-    let snapshot = args.capture.take(&process)?;
+    let snapshot = match args.capture.take(&process) {
+        Ok(snapshot) => snapshot,
+        Err(error) => return without_objects(&process, format, error, ctx),
+    };
     args.save(&snapshot, "", ctx)?;
-    emit::snapshot(&snapshot, format, args.options(), ctx)?;
+    emit::snapshot(&snapshot, Some(&process), format, args.options(), ctx)?;
     Ok(Exit::Fine)
+}
+
+/// What the kernel says of a process whose objects cannot be had, then why.
+fn without_objects(process: &Process, format: Format, error: CliError, ctx: &Ctx) -> Result<Exit, CliError> {
+    let told =
+        matches!(error, CliError::NotPython { .. } | CliError::Unsupported { .. } | CliError::Refused { .. });
+    if !told || !matches!(format, Format::Text | Format::Json) {
+        return Err(error);
+    }
+    let document = m5_agent::process_snapshot(process)?;
+    ctx.emit_document(format == Format::Json, &document, |style| m5_report::text::process(&document, style))?;
+    Err(error)
 }
 
 fn process_alone(args: &SnapshotArgs, ctx: &Ctx) -> Result<Exit, CliError> {

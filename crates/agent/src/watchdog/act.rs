@@ -1,0 +1,144 @@
+//! Carrying actions out. Each is bounded in time; what kills looks once more whether it is still the same
+//! process.
+#![allow(unsafe_code)]
+
+use super::Action;
+use super::action::signal_number;
+use m5_target::Identity;
+use serde::Serialize;
+use serde_json::Value;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// How long any one action may take.
+const MOST: Duration = Duration::from_secs(300);
+
+/// What came of an action.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Outcome {
+    /// The action's word.
+    pub action: &'static str,
+    /// `done`, `failed`, `dry_run`, `quiet_hours`.
+    pub result: &'static str,
+    /// The file written, or the reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+/// What an action is about.
+pub(super) struct Event<'a> {
+    pub(super) identity: Identity,
+    pub(super) service: &'a str,
+    pub(super) rule: &'a str,
+    pub(super) json: &'a Value,
+    pub(super) evidence: &'a Path,
+    pub(super) unix_seconds: f64,
+    pub(super) unit: Option<&'a str>,
+}
+
+/// Does it. `Restart` without a unit is the supervisor's and does not come here.
+pub(super) fn act(action: &Action, event: &Event<'_>) -> Result<Option<String>, String> {
+    match action {
+        Action::Snapshot => {
+            let file = evidence_file(event, "m5snap");
+            let shown = file.display().to_string();
+            m5(&["snapshot", "-p", &event.identity.pid.to_string(), "--save", &shown], None)?;
+            Ok(Some(shown))
+        }
+        Action::GcProfile => {
+            let file = evidence_file(event, "gc.json");
+            let pid = event.identity.pid.to_string();
+            m5(&["gc", "-p", &pid, "-d", "30s", "--json"], Some(&file))?;
+            Ok(Some(file.display().to_string()))
+        }
+        Action::Webhook(url) => webhook(url, event.json).map(|()| None),
+        Action::Command(words) => command(words, event).map(|()| None),
+        Action::Signal(name) => signal(event.identity, name).map(|()| None),
+        Action::Restart => {
+            let unit = event.unit.ok_or("no unit and no supervised command to restart")?;
+            let mut restart = Command::new("systemctl");
+            restart.args(["restart", unit]);
+            wait(restart.stdin(Stdio::null()).spawn().map_err(|e| e.to_string())?).map(|()| None)
+        }
+    }
+}
+
+fn evidence_file(event: &Event<'_>, ending: &str) -> PathBuf {
+    let Event { identity, service, rule, unix_seconds, .. } = event;
+    let name = format!("{service}-{}-{rule}-{unix_seconds:.0}.{ending}", identity.pid);
+    event.evidence.join(name.replace(['/', ' '], "_"))
+}
+
+/// Another m5 does the heavy work, so that the watchdog's own memory stays small.
+fn m5(arguments: &[&str], output: Option<&Path>) -> Result<(), String> {
+    let program = std::env::current_exe().map_err(|e| e.to_string())?;
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null());
+    if let Some(path) = output {
+        command.arg("-o").arg(path);
+    }
+    wait(command.spawn().map_err(|e| e.to_string())?)
+}
+
+fn webhook(url: &str, json: &Value) -> Result<(), String> {
+    let agent: ureq::Agent =
+        ureq::Agent::config_builder().timeout_global(Some(Duration::from_secs(10))).build().into();
+    agent.post(url).send_json(json).map(drop).map_err(|e| e.to_string())
+}
+
+fn command(words: &[String], event: &Event<'_>) -> Result<(), String> {
+    let (program, arguments) = words.split_first().ok_or("an empty command")?;
+    let mut child = Command::new(program)
+        .args(arguments)
+        .env("M5_EVENT_PID", event.identity.pid.to_string())
+        .env("M5_EVENT_SERVICE", event.service)
+        .env("M5_EVENT_RULE", event.rule)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .map_err(|e| format!("{program}: {e}"))?;
+    if let Some(mut input) = child.stdin.take() {
+        // A command that does not read its input is fine.
+        let _ = writeln!(input, "{}", event.json);
+    }
+    wait(child)
+}
+
+fn wait(mut child: Child) -> Result<(), String> {
+    let begin = Instant::now();
+    loop {
+        match child.try_wait().map_err(|e| e.to_string())? {
+            Some(status) if status.success() => return Ok(()),
+            Some(status) => return Err(status.to_string()),
+            None if begin.elapsed() > MOST => {
+                let _ = child.kill();
+                let _ = child.wait();
+                return Err(format!("stopped after {} s", MOST.as_secs()));
+            }
+            None => std::thread::sleep(Duration::from_millis(50)),
+        }
+    }
+}
+
+fn signal(identity: Identity, name: &str) -> Result<(), String> {
+    let number = signal_number(name).ok_or_else(|| format!("unknown signal {name}"))?;
+    // SAFETY: pidfd_open takes a pid and flags and touches no memory of ours.
+    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, identity.pid, 0) } as i32;
+    if fd < 0 {
+        return Err(std::io::Error::last_os_error().to_string());
+    }
+    // The descriptor is bound to whoever has the pid now; only then is it told whether that is still the target.
+    let same = m5_target::Process::open(identity.pid).is_ok_and(|p| p.identity() == identity);
+    let result = if same {
+        // SAFETY: `fd` is an open pidfd; a null siginfo is allowed.
+        let sent = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, fd, number, 0, 0) };
+        if sent == 0 { Ok(()) } else { Err(std::io::Error::last_os_error().to_string()) }
+    } else {
+        Err("the process has ended".to_owned())
+    };
+    // SAFETY: `fd` was opened above and is closed once.
+    unsafe { libc::close(fd) };
+    result
+}

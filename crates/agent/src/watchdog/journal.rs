@@ -1,0 +1,125 @@
+//! The journal: one JSON line for everything that is noticed and done. It is read back at the start, so that
+//! nothing is done twice; it is reopened when somebody rotated it away.
+
+use super::{Change, RuleState};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// How much of an old journal is read back.
+const READ_BACK: u64 = 4 << 20;
+
+/// Why the journal cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write the journal {path}: {source}")]
+pub struct JournalError {
+    path: PathBuf,
+    source: io::Error,
+}
+
+/// Rule and service-with-slot.
+pub(super) type Key = (String, String);
+
+/// An open journal.
+#[derive(Debug)]
+pub struct Journal {
+    path: PathBuf,
+    file: File,
+    /// Lines that could not be written.
+    pub lost: u64,
+}
+
+impl Journal {
+    /// Opens or makes the file, readable by its owner only.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub fn open(path: &Path) -> Result<Self, JournalError> {
+        let fail = |source| JournalError { path: path.to_owned(), source };
+        Ok(Self { path: path.to_owned(), file: append(path).map_err(fail)?, lost: 0 })
+    }
+
+    /// Adds a line with the time in it. A line that cannot be written is counted: a full disk must not stop the
+    /// watchdog.
+    pub fn write(&mut self, unix_seconds: f64, event: &str, mut values: Value) {
+        if let Value::Object(map) = &mut values {
+            map.insert("t".into(), json!(unix_seconds));
+            map.insert("event".into(), json!(event));
+        }
+        self.follow_rotation();
+        if writeln!(self.file, "{values}").and_then(|()| self.file.flush()).is_err() {
+            self.lost += 1;
+        }
+    }
+
+    /// What fired last, by rule and service, from the end of the file.
+    #[must_use]
+    pub(super) fn remembered(&self) -> BTreeMap<Key, RuleState> {
+        let mut states = BTreeMap::new();
+        let Ok(mut file) = File::open(&self.path) else { return states };
+        let size = file.metadata().map_or(0, |m| m.len());
+        if file.seek(SeekFrom::Start(size.saturating_sub(READ_BACK))).is_err() {
+            return states;
+        }
+        let mut fired: BTreeMap<Key, f64> = BTreeMap::new();
+        for line in BufReader::new(file).split(b'\n').map_while(Result::ok) {
+            // A line cut short by a crash, or the middle of one at the start, is no JSON.
+            let Ok(entry) = serde_json::from_slice::<Value>(&line) else { continue };
+            let text = |key: &str| entry.get(key).and_then(Value::as_str).map(str::to_owned);
+            let (Some(rule), Some(of)) = (text("rule"), text("process")) else { continue };
+            let change = entry.get("change").cloned().and_then(|c| serde_json::from_value::<Change>(c).ok());
+            let Some(change) = change else { continue };
+            let key = (rule, of);
+            if let (Change::Fired, Some(t)) = (change, entry.get("t").and_then(Value::as_f64)) {
+                fired.insert(key.clone(), t);
+            }
+            if let Some(t) = fired.get(&key) {
+                states.insert(key, RuleState::fired(*t, change == Change::Cleared));
+            }
+        }
+        states
+    }
+
+    fn follow_rotation(&mut self) {
+        let same = match (std::fs::metadata(&self.path), self.file.metadata()) {
+            (Ok(path), Ok(open)) => (path.dev(), path.ino()) == (open.dev(), open.ino()),
+            _ => false,
+        };
+        if !same && let Ok(file) = append(&self.path) {
+            self.file = file;
+        }
+    }
+}
+
+fn append(path: &Path) -> io::Result<File> {
+    OpenOptions::new().create(true).append(true).mode(0o600).open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn remembers_across_rotation_and_a_cut_line() {
+        let dir = std::env::temp_dir().join(format!("m5-journal-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let path = dir.join("j.jsonl");
+        let mut journal = Journal::open(&path).unwrap();
+        let line = |rule: &str, change: &str| json!({"rule": rule, "process": "engine/0", "change": change});
+        journal.write(1.0, "rule", line("a", "fired"));
+        journal.write(2.0, "rule", line("a", "cleared"));
+        std::fs::rename(&path, dir.join("j.1")).unwrap();
+        journal.write(3.0, "rule", line("b", "fired"));
+        writeln!(append(&path).unwrap(), "{{\"rule\": \"c\", \"pro").unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+        let states = Journal::open(&path).unwrap().remembered();
+        let old = Journal::open(&dir.join("j.1")).unwrap().remembered();
+        std::fs::remove_dir_all(&dir).unwrap();
+        assert_eq!(states.get(&("b".into(), "engine/0".into())), Some(&RuleState::fired(3.0, false)));
+        assert_eq!((states.len(), journal.lost), (1, 0));
+        assert_eq!(old.get(&("a".into(), "engine/0".into())), Some(&RuleState::fired(1.0, true)));
+    }
+}

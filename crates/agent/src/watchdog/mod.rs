@@ -1,0 +1,18 @@
+//! The watchdog: rules on a service's figures, with hold time, hysteresis and cooldown; actions in order,
+//! evidence first; everything that is done is one line in a journal.
+
+mod act;
+mod action;
+mod journal;
+mod quiet;
+mod rule;
+mod run;
+mod value;
+
+pub use act::Outcome;
+pub use action::Action;
+pub use journal::{Journal, JournalError};
+pub use quiet::Quiet;
+pub use rule::{Change, Level, Rule, RuleState};
+pub use run::{Settings, Watchdog};
+pub use value::Metric;

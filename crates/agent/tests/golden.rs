@@ -1,0 +1,355 @@
+//! Every report word for word, in both languages, from one made-up recording.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use m5_agent::compare::compare;
+use m5_agent::criteria::judge_all;
+use m5_agent::derive::{complete, derive};
+use m5_cpython::{GcState, Generation};
+use m5_gc::{GenerationCoverage, Pause, SourceKind};
+use m5_report::doc::*;
+use m5_report::text::{self, Style};
+use m5_report::{Lang, json};
+use m5_stats::{Assessment, Forecast, Objectives, Verdict};
+use m5_target::{Cgroup, ConnectionGroup, Identity, Machine, MappedMemory, Rollup, Status};
+
+const MIB: u64 = 1 << 20;
+
+fn group(state: &str, peer: &str, count: u64) -> ConnectionGroup {
+    ConnectionGroup { state: state.to_owned(), peer: peer.to_owned(), count }
+}
+
+fn samples() -> Samples {
+    let mut samples = Samples::default();
+    for i in 0..301_u64 {
+        samples.push(&Sample {
+            t_seconds: i as f64,
+            rss_bytes: Some(90 * MIB + i * 4096),
+            peak_rss_bytes: Some(92 * MIB),
+            anon_bytes: Some(60 * MIB + i * 4096),
+            file_bytes: Some(30 * MIB),
+            shmem_bytes: Some(0),
+            swap_bytes: Some(MIB),
+            virtual_bytes: Some(500 * MIB),
+            threads: Some(5),
+            cpu_seconds: Some(i as f64 * 0.25),
+            minor_faults: Some(i * 12),
+            major_faults: Some(0),
+            voluntary_switches: Some(i * 300),
+            involuntary_switches: Some(i * 7),
+            fds: Some(30 + i / 20),
+            fds_file: Some(10),
+            fds_socket: Some(15 + i / 20),
+            fds_pipe: Some(4),
+            fds_eventpoll: Some(1),
+            fds_anon: Some(0),
+            fds_memfd: Some(0),
+            connections: Some(5),
+            cgroup_current_bytes: Some(120 * MIB),
+            cgroup_pressure_some_percent: Some(1.25),
+            gc0_collections: Some(i * 6),
+            gc1_collections: Some(i / 2),
+            gc2_collections: Some(i / 50),
+            gc0_collected: Some(i * 100),
+            gc1_collected: Some(i * 10),
+            gc2_collected: Some(i),
+            gc_uncollectable: Some(0),
+        });
+    }
+    samples
+}
+
+fn pauses(source: SourceKind) -> PauseLog {
+    let mut log = PauseLog::new(source);
+    for i in 0..1956_u64 {
+        let generation = if i % 326 == 325 { 2 } else { u8::from(i % 13 == 12) };
+        let duration_ns = [60_000, 400_000, 58_000_000][usize::from(generation)] + i * 10;
+        let start_ns = i * 150_000_000;
+        log.push(
+            &Pause {
+                start_ns,
+                duration_ns,
+                generation: Some(generation),
+                pid: 4711,
+                tid: None,
+                collected: None,
+            },
+            0,
+        );
+    }
+    let seen = [log.totals[0].count, log.totals[1].count, log.totals[2].count];
+    log.coverage.generations = seen.map(|seen| GenerationCoverage { seen, happened: seen });
+    log.coverage.wall_ns = 300_000_000_000;
+    log.coverage.open_ns = log.coverage.wall_ns;
+    log
+}
+
+fn interpreter() -> Interpreter {
+    let generation = |threshold| Generation { threshold, ..Generation::default() };
+    let state = GcState {
+        enabled: true,
+        generations: [generation(700), generation(10), generation(10)],
+        ..GcState::default()
+    };
+    Interpreter {
+        version: "3.11.7".to_owned(),
+        file: "/usr/lib/libpython3.11.so.1.0".to_owned(),
+        runtime_size: 166_688,
+        gc_begin: state,
+        gc_end: state,
+    }
+}
+
+fn process() -> ProcessRecord {
+    let growing =
+        |n: u64| vec![group("ESTABLISHED", "10.0.0.9:443", 5), group("CLOSE_WAIT", "10.0.0.5:443", n)];
+    ProcessRecord {
+        identity: Identity { pid: 4711, start_ticks: 99 },
+        ppid: 1,
+        uid: Some(1000),
+        started_unix_seconds: 1_700_000_000.0,
+        command: vec!["python3".to_owned(), "-m".to_owned(), "trading_engine".to_owned()],
+        exited: false,
+        interpreter: Some(interpreter()),
+        unread: None,
+        cgroup: Some(Cgroup {
+            version: 2,
+            current_bytes: Some(120 * MIB),
+            peak_bytes: Some(130 * MIB),
+            max_bytes: Some(512 * MIB),
+            pressure_some_percent: Some(1.25),
+            pressure_full_percent: Some(0.5),
+        }),
+        samples: samples(),
+        rollups: vec![RollupAt { t_seconds: 0.0, pss_bytes: 80 * MIB, uss_bytes: 70 * MIB }],
+        connections: (0..4)
+            .map(|i| ConnectionsAt { t_seconds: i as f64 * 100.0, groups: growing(i * 4) })
+            .collect(),
+        pauses: Some(pauses(SourceKind::Watchpoint)),
+        derived: None,
+        criteria: Vec::new(),
+    }
+}
+
+fn assessment(verdict: Verdict, level: f64, slope: f64) -> Assessment {
+    let day = slope * 86_400.0;
+    Assessment {
+        verdict,
+        level: Some(level),
+        slope: Some(slope),
+        slope_low: Some(slope * 0.5),
+        slope_high: Some(slope * 1.5),
+        forecast_24h: Some(Forecast { value: level + day, low: level + day * 0.5, high: level + day * 1.5 }),
+        observed_seconds: 300.0,
+        ..Assessment::default()
+    }
+}
+
+/// The verdicts are set by hand: how they are reached is no matter of reports.
+fn recording(mut process: ProcessRecord) -> Baseline {
+    let recorded = Recorded {
+        started_unix_seconds: 1_700_000_100.0,
+        observed_seconds: 300.0,
+        requested_seconds: 300.0,
+        interval_seconds: 1.0,
+        rounds_due: 301,
+        rounds_taken: 299,
+        end: End::Complete,
+    };
+    let objectives = Objectives::default();
+    let mut derived = derive(&process, &recorded, &objectives);
+    let series = [
+        ("rss", assessment(Verdict::Growing, 91.2 * MIB as f64, 4096.0)),
+        ("anon", assessment(Verdict::Growing, 61.2 * MIB as f64, 4096.0)),
+        ("fds", assessment(Verdict::Growing, 45.0, 0.05)),
+        ("connections", assessment(Verdict::Flat, 5.0, 0.0)),
+        ("threads", Assessment { wait_seconds: Some(420.0), ..Assessment::default() }),
+    ];
+    derived.growth = series.into_iter().map(|(name, a)| (name.to_owned(), a)).collect();
+    derived.growth_24h_ratio = Some(3.7);
+    derived.leak_detection.retain(|leak| leak.kind == LeakKind::ConnectionGrowth);
+    derived.leak_detection.insert(
+        0,
+        Leak {
+            kind: LeakKind::RssGrowth,
+            severity: Severity::Medium,
+            growth_per_second: 4096.0,
+            growth_rate_mb_per_snapshot: Some(0.003_906_25),
+            gained: 1_228_800.0,
+            seconds: 300.0,
+            what: None,
+            peer: None,
+        },
+    );
+    process.criteria = judge_all(&process, &derived, &objectives);
+    process.derived = Some(derived);
+    Baseline {
+        schema: BASELINE_SCHEMA.to_owned(),
+        m5_version: "0.0.0".to_owned(),
+        recorded,
+        machine: Machine::default(),
+        processes: vec![process],
+        comparison: None,
+    }
+}
+
+/// What the interpreter does not tell, and nothing but that.
+fn unread() -> ProcessRecord {
+    let mut samples = samples();
+    for column in [&mut samples.gc0_collections, &mut samples.gc1_collections, &mut samples.gc2_collections] {
+        column.fill(None);
+    }
+    let detail = "PID 4711 runs free-threaded CPython 3.13.0, whose collector m5 does not read yet";
+    ProcessRecord {
+        interpreter: None,
+        unread: Some(Unread {
+            reason: "free_threaded".to_owned(),
+            detail: detail.to_owned(),
+            remedies: Vec::new(),
+        }),
+        pauses: None,
+        samples,
+        cgroup: None,
+        ..process()
+    }
+}
+
+fn health(baseline: Baseline) -> Health {
+    let process = baseline.processes.into_iter().next().unwrap();
+    Health {
+        schema: HEALTH_SCHEMA.to_owned(),
+        pid: 4711,
+        python: process.interpreter.map(|i| i.version),
+        command: process.command,
+        observed_seconds: 2.0,
+        healthy: false,
+        criteria: process.criteria,
+        derived: process.derived.unwrap(),
+        unread: process.unread,
+    }
+}
+
+/// Both languages in one file: a change of one shows beside the other.
+fn both(render: impl Fn(Style) -> String) -> String {
+    let say = |lang| render(Style { lang, color: false });
+    format!("{}\n======== 中文 ========\n{}", say(Lang::En), say(Lang::Zh))
+}
+
+#[test]
+fn baseline_and_health() {
+    let whole = recording(process());
+    insta::assert_snapshot!("baseline", both(|s| text::baseline(&whole, s)));
+    let poor = recording(unread());
+    let mut family = whole.clone();
+    family.processes.extend(poor.processes.clone());
+    insta::assert_snapshot!("baseline_family", both(|s| text::baseline(&family, s)));
+    insta::assert_snapshot!("baseline_unread", both(|s| text::baseline(&poor, s)));
+    let (whole, poor) = (health(whole), health(poor));
+    insta::assert_snapshot!(
+        "health",
+        both(|s| format!("{}\n{}", text::health(&whole, s), text::health(&poor, s)))
+    );
+}
+
+#[test]
+fn a_polled_recording_says_that_its_lengths_are_bounds() {
+    let mut log = pauses(SourceKind::Poll);
+    log.coverage.generations[0].happened *= 3;
+    let polled = recording(ProcessRecord { pauses: Some(log), ..process() });
+    insta::assert_snapshot!("baseline_polled", both(|s| text::baseline(&polled, s)));
+}
+
+#[test]
+fn check() {
+    let process = recording(process()).processes.into_iter().next().unwrap();
+    let derived = process.derived.unwrap();
+    let check = Check {
+        schema: CHECK_SCHEMA.to_owned(),
+        file: "baseline.json".to_owned(),
+        passed: false,
+        processes: vec![CheckedProcess {
+            pid: 4711,
+            observed_seconds: 300.0,
+            verdict: Some(Verdict::Growing),
+            criteria: process.criteria,
+            leak_detection: derived.leak_detection,
+        }],
+    };
+    insta::assert_snapshot!("check", both(|s| text::check(&check, s)));
+}
+
+#[test]
+fn comparison() {
+    let old = recording(process());
+    let mut larger = process();
+    larger.samples.rss_bytes.iter_mut().flatten().for_each(|v| *v += 40 * MIB);
+    larger.pauses = None;
+    let new = recording(larger);
+    let comparison = compare(("new.json", &new), ("old.json", &old), 0.15);
+    insta::assert_snapshot!("compare", both(|s| text::compare(&comparison, s)));
+}
+
+#[test]
+fn snapshot_of_a_process() {
+    let mapped = |name: &str, rss: u64| MappedMemory {
+        name: name.to_owned(),
+        mappings: 2,
+        size_bytes: 2 * rss,
+        rss_bytes: rss,
+        pss_bytes: rss,
+        private_bytes: rss / 2,
+        swap_bytes: 0,
+    };
+    let snapshot = ProcessSnapshot {
+        schema: PROCESS_SCHEMA.to_owned(),
+        taken_unix_seconds: 1_700_000_000.0,
+        identity: Identity { pid: 4711, start_ticks: 99 },
+        command: process().command,
+        interpreter: Some(interpreter()),
+        unread: None,
+        status: Status { rss_bytes: Some(90 * MIB), threads: Some(5), ..Status::default() },
+        rollup: Some(Rollup { pss_bytes: 80 * MIB, uss_bytes: 70 * MIB }),
+        mapped: Some(vec![mapped("[heap]", 50 * MIB), mapped("/usr/lib/libpython3.11.so.1.0", 4 * MIB)]),
+        fds: Some([("file".to_owned(), 3), ("socket".to_owned(), 1)].into()),
+        fd_targets: vec![FdTarget { target: "/dev/null".to_owned(), count: 3 }],
+        connections: vec![group("ESTABLISHED", "10.0.0.9:443", 1)],
+        cgroup: None,
+    };
+    insta::assert_snapshot!("process", both(|s| text::process(&snapshot, s)));
+}
+
+#[test]
+fn list() {
+    let listed = |pid, unread| ListedProcess {
+        pid,
+        ppid: 1,
+        uid: Some(1000),
+        python: Some("3.11.7".to_owned()),
+        rss_bytes: Some(90 * MIB),
+        command: process().command,
+        unread,
+    };
+    let no = Unread {
+        reason: "permission".to_owned(),
+        detail: "no permission".to_owned(),
+        remedies: vec!["sudo".to_owned()],
+    };
+    let processes = vec![listed(4711, None), ListedProcess { python: None, ..listed(4712, Some(no)) }];
+    let list = ProcessList { schema: LIST_SCHEMA.to_owned(), processes };
+    let none = ProcessList { schema: LIST_SCHEMA.to_owned(), processes: Vec::new() };
+    insta::assert_snapshot!("list", both(|s| format!("{}\n{}", text::list(&list, s), text::list(&none, s))));
+}
+
+#[test]
+fn the_document_replays() {
+    let mut first = recording(process());
+    complete(&mut first, &Objectives::default());
+    let stored = json(&first).unwrap();
+    let mut again = read_baseline(stored.as_bytes()).unwrap();
+    assert!(again.processes[0].derived.is_none(), "stored figures are not trusted");
+    complete(&mut again, &Objectives::default());
+    assert_eq!(json(&again).unwrap(), stored);
+    let derived = again.processes[0].derived.as_ref().unwrap();
+    let leak = derived.leak_detection.iter().find(|l| l.kind == LeakKind::ConnectionGrowth).unwrap();
+    assert_eq!((leak.what.as_deref(), leak.peer.as_deref()), (Some("CLOSE_WAIT"), Some("10.0.0.5:443")));
+    assert_eq!((leak.gained, leak.severity), (12.0, Severity::High));
+}

@@ -1,0 +1,108 @@
+//! `m5 gc`: watch for a while, then say what collections cost; with `--optimize`, what can be done about it.
+
+use super::{GcArgs, live, optimize, settings};
+use crate::args::Format;
+use crate::ctx::Ctx;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::progress::Bar;
+use crate::signals::Stop;
+use crate::{objectives, target};
+use m5_agent::record::{RecordOptions, record_heard};
+use m5_agent::tuning::window;
+use m5_gc::tune::{Limits, Settings, Tuner, findings, journal_dir};
+use m5_report::doc::{End, GcReport};
+use m5_report::texts::Gc;
+use m5_stats::{Objectives, Status};
+use std::time::Duration;
+
+pub(super) fn run(args: &GcArgs, ctx: &Ctx) -> Result<Exit, CliError> {
+    let format = ctx.format_among(&[Format::Text, Format::Json, Format::Chrome])?;
+    let objectives = objectives::objectives(ctx)?;
+    let mut live = live::Live::new(args, ctx)?;
+    let stop = Stop::listen();
+    let (process, launched) = target::one(&args.target, ctx)?;
+    let interpreter = settings::attach(&process)?;
+    let tuner = Tuner::new(&process, &interpreter, journal_dir());
+    if args.freeze {
+        let frozen = settings::freeze_now(&process, &interpreter, &tuner, ctx)?;
+        ctx.note(Gc::FrozenNow, &[&frozen.after, &frozen.before]);
+    }
+    let before = tuner.show()?;
+    live.begin(&process, &interpreter, ctx)?;
+    let options = record_options(args);
+    let bar = Bar::new(ctx, args.duration.0);
+    let ended = || stop.asked() || launched.as_ref().is_some_and(|l| l.ended());
+    let recorded = record_heard(
+        std::slice::from_ref(&process),
+        &options,
+        &mut |pause| live.pause(pause),
+        &mut |progress| {
+            bar.show(progress);
+            !ended()
+        },
+    );
+    bar.clear();
+    let mut recorded = recorded?;
+    m5_agent::derive::complete(&mut recorded, &objectives);
+    live.end()?;
+    let record = recorded.processes.into_iter().next().ok_or(CliError::EndedEarly)?;
+    let long_lived = interpreter.population().ok().and_then(|p| p.long_lived);
+    let main = before.first().map_or(Settings { thresholds: [0; 3], enabled: false }, |s| s.settings);
+    let limits = limits(args, &objectives);
+    let seen = window(&record, main, long_lived);
+    let report = GcReport::of(record, recorded.recorded, interpreter.layout().collector, before);
+    let mut report = report.ok_or(CliError::EndedEarly)?;
+    report.long_lived_objects = long_lived;
+    report.findings = seen.as_ref().map(|w| findings(w, &limits)).unwrap_or_default();
+    if let (true, Some(seen)) = (args.optimize && !ended() && !report.exited, &seen) {
+        let plan = optimize::Plan { options, limits, keep: args.keep };
+        let target = optimize::Target { process: &process, interpreter: &interpreter, tuner: &tuner };
+        report.optimization = Some(optimize::run(&target, seen, &plan, ctx, &ended)?);
+    }
+    drop(launched);
+    emit(&report, format, ctx)?;
+    Ok(exit(&report))
+}
+
+/// While settings are tried more may be spent: a verdict needs the rare, long pauses too.
+const TRIAL_OVERHEAD: f64 = 0.1;
+
+fn record_options(args: &GcArgs) -> RecordOptions {
+    // Memory is read a few hundred times, however short or long the watching.
+    let interval = (args.duration.0 / 300).clamp(Duration::from_millis(100), Duration::from_secs(1));
+    RecordOptions {
+        duration: args.duration.0,
+        interval,
+        children: false,
+        pauses: Some(true),
+        max_overhead: Some(args.max_overhead.max(if args.optimize { TRIAL_OVERHEAD } else { 0.0 })),
+    }
+}
+
+fn limits(args: &GcArgs, objectives: &Objectives) -> Limits {
+    let p95_objective = objectives.gc_pause_p95_seconds.pass;
+    Limits { max_rss: args.max_rss, p95_objective, ..Limits::default() }
+}
+
+fn emit(report: &GcReport, format: Format, ctx: &Ctx) -> Result<(), CliError> {
+    match format {
+        Format::Chrome => ctx.emit_document(true, &m5_report::chrome_trace(report), |_| String::new()),
+        format => ctx
+            .emit_document(format == Format::Json, report, |style| m5_report::text::gc_report(report, style)),
+    }
+}
+
+/// An objective that is missed is told by the code; pauses that could not be seen make it incomplete.
+fn exit(report: &GcReport) -> Exit {
+    if report.recorded.end == End::TargetExited && report.timeline.is_empty() {
+        return Exit::Gone;
+    }
+    let any = |of: &[Status]| report.objectives.iter().any(|c| of.contains(&c.status));
+    match report.gc.source {
+        _ if any(&[Status::Warn, Status::Fail]) => Exit::Missed,
+        None => Exit::Incomplete,
+        Some(_) if report.optimization.as_ref().is_some_and(|o| o.interrupted) => Exit::Incomplete,
+        Some(_) => Exit::Fine,
+    }
+}

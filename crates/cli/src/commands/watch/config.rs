@@ -1,0 +1,220 @@
+//! The `[watch]` table of `m5.toml`. A mistake is named with its line.
+
+use super::WatchArgs;
+use crate::args::{parse_duration, parse_rate_per_minute, parse_size};
+use crate::ctx::Ctx;
+use crate::error::CliError;
+use crate::objectives::{self, objectives};
+use jiff::civil::{Time, Weekday};
+use m5_agent::watchdog::{Action, Level, Metric, Quiet, Rule, Settings};
+use m5_stats::Objectives;
+use serde::Deserialize;
+use toml::Spanned;
+
+#[derive(Debug, Deserialize)]
+struct File {
+    watch: Option<Table>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Table {
+    rule: Vec<RuleTable>,
+    quiet: Vec<QuietTable>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RuleTable {
+    name: String,
+    metric: Metric,
+    level: Spanned<Amount>,
+    clear: Option<Spanned<Amount>>,
+    hold: Option<Spanned<String>>,
+    cooldown: Option<Spanned<String>>,
+    actions: Vec<Action>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+enum Amount {
+    Number(f64),
+    Text(String),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct QuietTable {
+    #[serde(default)]
+    days: Vec<Spanned<String>>,
+    from: Spanned<String>,
+    to: Spanned<String>,
+    zone: Option<String>,
+}
+
+/// What went wrong, and the byte of the file at which it stands.
+type Mistake = (String, usize);
+
+/// The settings that hold here.
+pub(super) fn settings(args: &WatchArgs, ctx: &Ctx) -> Result<Settings, CliError> {
+    let table = match objectives::file(ctx) {
+        None => None,
+        Some(path) => {
+            let name = path.display().to_string();
+            let text = std::fs::read_to_string(&path)
+                .map_err(|e| CliError::Unreadable { path: name.clone(), reason: e.to_string() })?;
+            read(&text).map_err(|reason| CliError::Config { path: name, reason })?
+        }
+    };
+    let (rules, quiet) = match table {
+        Some(parts) => parts,
+        None => (vec![guide_rule(&objectives(ctx)?)], Vec::new()),
+    };
+    Ok(Settings {
+        rules,
+        quiet,
+        kills: args.act,
+        evidence: super::evidence_dir(&args.evidence)?,
+        unit: args.unit.clone(),
+    })
+}
+
+/// The guide's script: over the watchdog's level, a snapshot; looked at again after five minutes.
+fn guide_rule(objectives: &Objectives) -> Rule {
+    let fires = objectives.watchdog_rss_bytes.pass;
+    Rule {
+        name: "memory-high".to_owned(),
+        metric: Metric::Rss,
+        level: Level { fires, clears: fires * 0.95 },
+        hold: 0.0,
+        cooldown: 300.0,
+        actions: vec![Action::Snapshot],
+    }
+}
+
+type Parts = (Vec<Rule>, Vec<Quiet>);
+
+fn read(text: &str) -> Result<Option<Parts>, String> {
+    let file: File = toml::from_str(text).map_err(|e| e.to_string().trim().to_owned())?;
+    let Some(table) = file.watch else { return Ok(None) };
+    let placed = |(what, at): Mistake| format!("line {}: {what}", 1 + text[..at].matches('\n').count());
+    let rules: Result<Vec<Rule>, Mistake> = table.rule.into_iter().map(rule).collect();
+    let quiet: Result<Vec<Quiet>, Mistake> = table.quiet.into_iter().map(quiet_hours).collect();
+    Ok(Some((rules.map_err(placed)?, quiet.map_err(placed)?)))
+}
+
+fn rule(table: RuleTable) -> Result<Rule, Mistake> {
+    let fires = amount(table.metric, &table.level)?;
+    let default = if table.metric.falls() { fires * 1.05 } else { fires * 0.95 };
+    let clears = table.clear.as_ref().map_or(Ok(default), |c| amount(table.metric, c))?;
+    let wrong = if table.metric.falls() { clears < fires } else { clears > fires };
+    if wrong {
+        let at = table.clear.as_ref().map_or(0, |c| c.span().start);
+        return Err((format!("rule {}: it would never clear: `clear` lies beyond `level`", table.name), at));
+    }
+    let mut actions = table.actions;
+    Action::evidence_first(&mut actions);
+    Ok(Rule {
+        hold: seconds(table.hold.as_ref(), 0.0)?,
+        cooldown: seconds(table.cooldown.as_ref(), 1800.0)?,
+        name: table.name,
+        metric: table.metric,
+        level: Level { fires, clears },
+        actions,
+    })
+}
+
+fn amount(metric: Metric, value: &Spanned<Amount>) -> Result<f64, Mistake> {
+    let at = value.span().start;
+    let parsed = match value.get_ref() {
+        Amount::Number(n) => Ok(*n),
+        Amount::Text(text) => match metric {
+            Metric::Rss => parse_size(text).map(|b| b as f64),
+            Metric::Growth => parse_rate_per_minute(text),
+            Metric::TimeToLimit | Metric::GcPauseP95 => parse_duration(text).map(|d| d.as_secs_f64()),
+            Metric::Verdict | Metric::Fds | Metric::FdGrowth | Metric::Connections => {
+                Err("a number, without quotes".to_owned())
+            }
+        },
+    };
+    parsed.map_err(|what| (what, at))
+}
+
+fn seconds(value: Option<&Spanned<String>>, default: f64) -> Result<f64, Mistake> {
+    value.map_or(Ok(default), |v| {
+        parse_duration(v.get_ref()).map(|d| d.as_secs_f64()).map_err(|what| (what, v.span().start))
+    })
+}
+
+fn quiet_hours(table: QuietTable) -> Result<Quiet, Mistake> {
+    let all = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+    let day = |name: &Spanned<String>| {
+        let found = all.iter().position(|d| name.get_ref().to_ascii_lowercase().starts_with(d));
+        let weekday = found.and_then(|i| Weekday::from_monday_zero_offset(i as i8).ok());
+        weekday.ok_or_else(|| (format!("no day: {}", name.get_ref()), name.span().start))
+    };
+    let time = |text: &Spanned<String>| {
+        text.get_ref()
+            .parse::<Time>()
+            .map_err(|_| (format!("no time of day: {} (write 09:30)", text.get_ref()), text.span().start))
+    };
+    let mut days: Vec<Weekday> = table.days.iter().map(day).collect::<Result<_, _>>()?;
+    if days.is_empty() {
+        days = (0..7).filter_map(|i| Weekday::from_monday_zero_offset(i).ok()).collect();
+    }
+    Ok(Quiet { days, from: time(&table.from)?, to: time(&table.to)?, zone: table.zone })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"
+[[watch.rule]]
+name = "rss"
+metric = "rss"
+level = "80MB"
+clear = "70MB"
+hold = "30s"
+cooldown = "30m"
+actions = ["restart", { webhook = "http://127.0.0.1:1/" }, "snapshot", { signal = "TERM" }]
+[[watch.rule]]
+name = "limit"
+metric = "time_to_limit"
+level = "24h"
+actions = ["gc_profile"]
+[[watch.quiet]]
+days = ["mon", "Friday"]
+from = "09:30"
+to = "16:00"
+zone = "America/New_York"
+"#;
+
+    #[test]
+    fn rules_and_quiet_hours() {
+        let (rules, quiet) = read(GOOD).unwrap().unwrap();
+        assert_eq!(rules[0].level, Level { fires: 83_886_080.0, clears: 73_400_320.0 });
+        assert_eq!((rules[0].hold, rules[0].cooldown), (30.0, 1800.0));
+        let words: Vec<_> = rules[0].actions.iter().map(Action::word).collect();
+        assert_eq!(words, ["snapshot", "webhook", "signal", "restart"]);
+        assert_eq!(rules[1].level.fires, 86_400.0);
+        assert_eq!(quiet[0].days, [Weekday::Monday, Weekday::Friday]);
+        assert!(read("[objectives]\n").unwrap().is_none());
+    }
+
+    #[test]
+    fn mistakes_are_named_with_their_line() {
+        for (from, to, line) in [
+            ("\"80MB\"", "\"80XB\"", "line 5"),
+            ("\"70MB\"", "\"90MB\"", "line 6"),
+            ("\"30s\"", "\"soon\"", "line 7"),
+            ("\"16:00\"", "\"dusk\"", "line 18"),
+            ("\"mon\"", "\"noday\"", "line 16"),
+            ("metric = \"rss\"", "metric = \"rsss\"", "line 4"),
+            ("hold =", "hould =", "line 7"),
+        ] {
+            let error = read(&GOOD.replacen(from, to, 1)).unwrap_err();
+            assert!(error.contains(line), "{from} {error}");
+        }
+    }
+}

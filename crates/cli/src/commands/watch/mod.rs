@@ -1,0 +1,154 @@
+//! `m5 watch`: the watchdog. Rules from `m5.toml`, or the guide's one: over the watchdog's level, take a snapshot.
+
+mod config;
+mod supervise;
+
+use crate::args::Span;
+use crate::ctx::Ctx;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::signals::Stop;
+use clap::Args;
+use m5_agent::pool::{Pool, PoolOptions, Selection};
+use m5_agent::watchdog::{Journal, Watchdog};
+use m5_report::texts::Watch;
+use m5_target::Process;
+use signal_hook::consts::SIGHUP;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+use supervise::{Supervised, Supervisor};
+
+/// Arguments of `m5 watch`.
+#[derive(Debug, Args)]
+pub(crate) struct WatchArgs {
+    /// Watch this process; several times for several
+    #[arg(short, long, value_name = "PID")]
+    pid: Vec<i32>,
+    /// Watch services whose name matches (`*` and `?`), also those that start later
+    #[arg(long, value_name = "GLOB")]
+    name: Vec<String>,
+    /// Watch this systemd unit; `restart` restarts it
+    #[arg(long, value_name = "UNIT", conflicts_with_all = ["pid", "name"])]
+    unit: Option<String>,
+    /// One JSON line for everything that is noticed and done
+    #[arg(long, value_name = "FILE", default_value = "m5-watch.jsonl", env = "M5_JOURNAL")]
+    journal: PathBuf,
+    /// Where snapshots and profiles go
+    #[arg(long, value_name = "DIR", default_value = ".", env = "M5_EVIDENCE")]
+    evidence: PathBuf,
+    /// Really send signals and restart; without it they are only written down
+    #[arg(long)]
+    act: bool,
+    /// Time between two looks
+    #[arg(long, default_value = "5s", env = "M5_INTERVAL")]
+    interval: Span,
+    /// Stop after this long [default: never]
+    #[arg(short = 'd', long)]
+    duration: Option<Span>,
+    /// Start this command, watch it, and start it again when it ends or a rule says so
+    #[arg(last = true, value_name = "CMD", conflicts_with_all = ["pid", "name", "unit"])]
+    command: Vec<OsString>,
+}
+
+/// Time between two looks for new processes.
+const DISCOVER: Duration = Duration::from_secs(2);
+/// Time between two looks at pauses, signals and the supervised command.
+const STEP: Duration = Duration::from_millis(100);
+
+pub(crate) fn run(args: &WatchArgs, ctx: &Ctx) -> Result<Exit, CliError> {
+    let settings = config::settings(args, ctx)?;
+    let journal = Journal::open(&args.journal)
+        .map_err(|e| CliError::Write { path: args.journal.display().to_string(), reason: e.to_string() })?;
+    // A first Ctrl-C ends the watch; a hang-up reloads the settings.
+    let reload = Arc::new(AtomicBool::new(false));
+    let stop = Stop::listen_but(SIGHUP);
+    let _ = signal_hook::flag::register(SIGHUP, Arc::clone(&reload));
+    let mut supervisor = match args.command.as_slice() {
+        [] => None,
+        command => Some(Supervisor::start(command, args.act, ctx)?),
+    };
+    let mut watchdog = Watchdog::new(settings, journal);
+    ctx.note(Watch::Watching, &[&args.journal.display(), &ctx.lang.say(mode(args))]);
+    let mut pool = pool(args, supervisor.as_ref())?;
+    let begin = Instant::now();
+    let (mut discovered, mut looked) = (None, None);
+    while !stop.asked() && args.duration.is_none_or(|d| begin.elapsed() < d.0) {
+        if reload.swap(false, Ordering::Relaxed) {
+            reread(args, ctx, &mut watchdog);
+        }
+        if due(&mut discovered, DISCOVER.min(args.interval.0)) {
+            pool.refresh();
+        }
+        pool.drain();
+        if due(&mut looked, args.interval.0) {
+            pool.sample(usize::MAX);
+            for (rule, outcome) in watchdog.round(&pool) {
+                let detail = outcome.detail.unwrap_or_default();
+                ctx.note(Watch::Did, &[&rule, &outcome.action, &outcome.result, &detail]);
+            }
+        }
+        if let Some(supervisor) = &mut supervisor {
+            let asked = std::mem::take(&mut watchdog.restart_asked);
+            match supervisor.step(asked, ctx, &mut watchdog)? {
+                Supervised::Runs => {}
+                Supervised::Anew => pool.select(supervisor.selection()),
+                Supervised::Finished => return Ok(Exit::Fine),
+                Supervised::GaveUp => return Ok(Exit::Missed),
+            }
+        }
+        std::thread::sleep(STEP.min(args.interval.0));
+    }
+    Ok(Exit::Fine)
+}
+
+fn mode(args: &WatchArgs) -> Watch {
+    if args.act { Watch::Acts } else { Watch::DryRun }
+}
+
+fn due(last: &mut Option<Instant>, every: Duration) -> bool {
+    let due = last.is_none_or(|at| at.elapsed() >= every);
+    if due {
+        *last = Some(Instant::now());
+    }
+    due
+}
+
+/// Settings with a mistake leave the old ones in force: a watchdog does not die of a typing error.
+fn reread(args: &WatchArgs, ctx: &Ctx, watchdog: &mut Watchdog) {
+    match config::settings(args, ctx) {
+        Ok(settings) => watchdog.reload(settings),
+        Err(error) => {
+            let message = error.message(ctx.lang);
+            watchdog.note("reload_failed", serde_json::json!({"reason": message}));
+            ctx.note(Watch::ReloadFailed, &[&message]);
+        }
+    }
+}
+
+fn pool(args: &WatchArgs, supervisor: Option<&Supervisor>) -> Result<Pool, CliError> {
+    let identity = |pid: &i32| Process::open(*pid).map(|p| p.identity());
+    let mut selection = Selection {
+        processes: args.pid.iter().map(identity).collect::<Result<_, _>>()?,
+        names: args.name.clone(),
+    };
+    if let Some(unit) = &args.unit {
+        selection.names.push(unit.strip_suffix(".service").unwrap_or(unit).to_owned());
+    }
+    if let Some(supervisor) = supervisor {
+        selection = supervisor.selection();
+    }
+    if selection.processes.is_empty() && selection.names.is_empty() {
+        return Err(CliError::NoTarget);
+    }
+    Ok(Pool::new(PoolOptions { selection, max_overhead: Some(0.01), traced: 64, limit: None }))
+}
+
+/// Where evidence goes, made if it is not there.
+fn evidence_dir(path: &Path) -> Result<PathBuf, CliError> {
+    std::fs::create_dir_all(path)
+        .map_err(|e| CliError::Write { path: path.display().to_string(), reason: e.to_string() })?;
+    Ok(path.to_owned())
+}

@@ -1,0 +1,206 @@
+//! `m5 gc` on real processes: reports, settings by hand, and trials that are taken back on every way out.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+use m5_testkit::{Target, pythons};
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use support::{file, folder, json, m5, verdict};
+
+/// Collects the generations at a ratio of 100 : 10 : 1, and obeys lines beside it.
+const COLLECTOR: &str = "
+import gc, sys, threading
+gc.set_threshold(701, 11, 13)
+kept = [[i] for i in range(20000)]
+def collect():
+    n = 0
+    while True:
+        n += 1
+        gc.collect(2 if n % 100 == 0 else 1 if n % 10 == 0 else 0)
+        wait.wait(0.001)
+wait = threading.Event()
+threading.Thread(target=collect, daemon=True).start()
+print('ready', flush=True)
+for line in sys.stdin:
+    print(*gc.get_threshold(), flush=True)
+";
+
+/// Allocates all the time, so that the thresholds matter.
+const ALLOCATOR: &str = "
+import gc, sys, threading
+gc.set_threshold(701, 11, 13)
+class Node: pass
+kept = [[i] for i in range(200000)]
+def work():
+    while True:
+        for _ in range(200):
+            n = Node(); n.me = n
+        wait.wait(0.002)
+wait = threading.Event()
+threading.Thread(target=work, daemon=True).start()
+print('ready', flush=True)
+for line in sys.stdin:
+    print(*gc.get_threshold(), flush=True)
+";
+
+fn start(program: &str) -> Target {
+    let python = pythons().into_iter().find(|p| p.minor() >= (3, 9)).unwrap();
+    let mut target = Target::start(&python, program);
+    target.line();
+    target
+}
+
+fn thresholds(target: &mut Target) -> Vec<i32> {
+    target.say("");
+    target.numbers()
+}
+
+#[test]
+fn every_interpreter_is_reported_with_all_its_generations() {
+    for python in pythons() {
+        let mut target = Target::start(&python, COLLECTOR);
+        target.line();
+        let pid = target.pid().to_string();
+        let out =
+            m5().args(["gc", "-p", &pid, "-d", "1s", "--max-overhead", "100%", "--json"]).output().unwrap();
+        let (code, said) = verdict(&out);
+        assert_eq!(code, 1, "{}: so many collections miss the objectives: {said}", python.name);
+        let report = json(&out);
+        assert_eq!(report["schema"], "m5.gc/1");
+        assert_eq!(report["settings"][0]["settings"]["thresholds"][0], 701, "{}", python.name);
+        let count = |g: usize| report["gc"]["generations"][g]["collections"].as_u64().unwrap();
+        assert!(count(0) > 5 * count(1) && count(1) > count(2), "{}: {}", python.name, report["gc"]);
+        let (seen, happened) = (&report["gc"]["seen"], &report["gc"]["happened"]);
+        assert!(seen.as_u64().unwrap() > 0 && happened.as_u64().unwrap() > 0, "{}", python.name);
+        println!("reported: {}", python.name);
+    }
+}
+
+#[test]
+fn text_in_both_languages_and_every_form_hold_the_same_run() {
+    let target = start(COLLECTOR);
+    let (pid, dir) = (target.pid().to_string(), folder());
+    let prom = file(dir.path(), "gc.prom");
+    let args = ["gc", "-p", &pid, "-d", "500ms", "--log", "--prometheus", &prom];
+    let out = m5().args(args).output().unwrap();
+    let text = String::from_utf8(out.stdout).unwrap();
+    assert!(text.contains("🗑️ GC report of PID") && text.contains("Gen0: "), "{text}");
+    let log = String::from_utf8(out.stderr).unwrap();
+    assert!(log.lines().any(|l| l.starts_with("gc pid=") && l.contains(" gen=0 pause=")), "{log}");
+    let metrics = std::fs::read_to_string(&prom).unwrap();
+    assert!(metrics.contains("gc_pause_duration_seconds_bucket{pid="), "{metrics}");
+    assert!(metrics.contains("gc_collections_by_generation_total{pid="), "{metrics}");
+
+    let zh = m5().args(["gc", "-p", &pid, "-d", "300ms", "--lang", "zh"]).output().unwrap();
+    let zh = String::from_utf8(zh.stdout).unwrap();
+    for word in ["GC性能分析报告", "监控时长", "总暂停时间", "平均暂停", "GC频率", "分代统计"]
+    {
+        assert!(zh.contains(word), "{zh}");
+    }
+    let trace = json(&m5().args(["gc", "-p", &pid, "-d", "300ms", "-f", "chrome"]).output().unwrap());
+    let events = trace["traceEvents"].as_array().unwrap();
+    for (kind, name) in [("X", "gc 0"), ("C", "RSS"), ("C", "collections"), ("M", "process_name")] {
+        assert!(events.iter().any(|e| e["ph"] == kind && e["name"] == name), "{kind} {name}");
+    }
+}
+
+#[test]
+fn only_long_pauses_are_logged_where_asked() {
+    let target = start(COLLECTOR);
+    let pid = target.pid().to_string();
+    let out = m5().args(["gc", "-p", &pid, "-d", "300ms", "--above", "5s"]).output().unwrap();
+    assert!(!String::from_utf8_lossy(&out.stderr).contains("gc pid="));
+}
+
+#[test]
+fn a_command_is_started_watched_and_stopped() {
+    let python = pythons().into_iter().find(|p| p.executable().is_some()).unwrap();
+    let python = python.executable().unwrap();
+    let program = "import gc, time\nwhile True:\n gc.collect(0); time.sleep(0.001)";
+    let out = m5().args(["gc", "-d", "400ms", "--json", "--"]).arg(python).args(["-c", program]).output();
+    let report = json(&out.unwrap());
+    assert!(report["gc"]["generations"][0]["collections"].as_u64().unwrap() > 0);
+    let pid = report["identity"]["pid"].as_i64().unwrap();
+    assert!(!std::path::Path::new(&format!("/proc/{pid}")).exists());
+}
+
+#[test]
+fn settings_are_shown_set_and_put_back() {
+    let mut target = start(COLLECTOR);
+    let (pid, state) = (target.pid().to_string(), folder());
+    let gc = |args: &[&str]| {
+        let out = m5().env("XDG_STATE_HOME", state.path()).args(["gc", "-p", &pid]).args(args).output();
+        out.unwrap()
+    };
+    assert_eq!(verdict(&gc(&["--undo"])).0, 2);
+    let (code, said) = verdict(&gc(&["--set", "50000,20,100"]));
+    assert!(code == 0 && said.contains("to (50000, 20, 100) (were (701, 11, 13))"), "{said}");
+    assert_eq!(thresholds(&mut target)[..2], [50_000, 20]);
+    let shown = json(&gc(&["--show", "--json"]));
+    assert_eq!(shown["changed_by_m5"][0]["before"]["thresholds"][1], 11);
+    let (code, _) = verdict(&gc(&["--disable"]));
+    assert_eq!(code, 0);
+    let undone = json(&gc(&["--undo", "--json"]));
+    assert_eq!(undone["undone"]["restored"][0]["settings"]["enabled"], true);
+    assert_eq!(thresholds(&mut target)[..2], [701, 11]);
+}
+
+#[test]
+fn freezing_an_older_interpreter_is_refused_with_the_way_out() {
+    let target = start(COLLECTOR);
+    let (code, said) =
+        verdict(&m5().args(["gc", "--freeze", "-p", &target.pid().to_string()]).output().unwrap());
+    assert!(code == 5 && said.contains("3.14") && said.contains("m5mem"), "{said}");
+}
+
+#[test]
+fn wrong_usage() {
+    for args in [
+        vec!["gc", "--set", "1,2", "-p", "1"],
+        vec!["gc", "--set", "-1,2,3", "-p", "1"],
+        vec!["gc", "--keep", "-p", "1"],
+        vec!["gc", "--show", "--undo", "-p", "1"],
+        vec!["gc", "--max-rss", "40MB", "-p", "1"],
+        vec!["gc", "--above", "5x", "-p", "1"],
+    ] {
+        assert_eq!(m5().args(&args).output().unwrap().status.code(), Some(2), "{args:?}");
+    }
+    let none = m5().args(["gc", "--show", "-p", "2147483647"]).output().unwrap();
+    assert_eq!(none.status.code(), Some(3));
+}
+
+/// Starts a trial that would run for minutes and waits until the thresholds are changed.
+fn trial(pid: &str, state: &std::path::Path) -> Child {
+    let mut command = m5();
+    command.env("XDG_STATE_HOME", state).args(["gc", "--optimize", "-d", "3s", "-p", pid]);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let announced = lines.map_while(Result::ok).any(|l| l.starts_with("Measuring for"));
+    assert!(announced, "a trial begins");
+    child
+}
+
+#[test]
+fn an_interrupted_trial_is_taken_back() {
+    let mut target = start(ALLOCATOR);
+    let (pid, state) = (target.pid().to_string(), folder());
+    let mut child = trial(&pid, state.path());
+    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    assert!(matches!(child.wait().unwrap().code(), Some(1 | 6)));
+    assert_eq!(thresholds(&mut target)[..2], [701, 11]);
+}
+
+#[test]
+fn a_killed_trial_can_be_undone_by_another_m5() {
+    let mut target = start(ALLOCATOR);
+    let (pid, state) = (target.pid().to_string(), folder());
+    let mut child = trial(&pid, state.path());
+    while thresholds(&mut target)[..3] == [701, 11, 13] {}
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let out = m5().env("XDG_STATE_HOME", state.path()).args(["gc", "--undo", "-p", &pid]).output().unwrap();
+    assert_eq!(out.status.code(), Some(0), "{out:?}");
+    assert_eq!(thresholds(&mut target)[..2], [701, 11]);
+}

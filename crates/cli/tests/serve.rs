@@ -1,0 +1,110 @@
+//! The exporter on a real process: what a scrape says against what the process says of itself.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use m5_testkit::{Target, pythons};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+const PROGRAM: &str = "
+import gc, sys
+gc.disable()
+print('ready', flush=True)
+for line in sys.stdin:
+    for _ in range(int(line)):
+        gc.collect(2)
+    print(gc.get_stats()[2]['collections'], flush=True)
+";
+
+struct Exporter {
+    child: Child,
+    address: String,
+}
+
+impl Drop for Exporter {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn serve(arguments: &[&str]) -> Exporter {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_m5"))
+        .args(["serve", "--lang", "en", "--listen", "127.0.0.1:0", "--interval", "200ms"])
+        .args(arguments)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stderr.take().unwrap()).read_line(&mut line).unwrap();
+    let address = line.split("http://").nth(1).unwrap_or_else(|| panic!("{line}"));
+    Exporter { child, address: address.split('/').next().unwrap().to_owned() }
+}
+
+fn get(exporter: &Exporter, path: &str) -> String {
+    let mut stream = TcpStream::connect(&exporter.address).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: m5\r\nConnection: close\r\n\r\n").unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    text.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default()
+}
+
+fn value(text: &str, name: &str) -> Option<f64> {
+    text.lines().find(|l| l.starts_with(name))?.rsplit(' ').next()?.parse().ok()
+}
+
+fn until(exporter: &Exporter, what: impl Fn(&str) -> bool) -> String {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        let text = get(exporter, "/metrics");
+        if what(&text) {
+            return text;
+        }
+        assert!(Instant::now() < deadline, "{text}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_scrape_tells_the_truth_on_every_interpreter() {
+    for python in pythons() {
+        let mut target = Target::start(&python, PROGRAM);
+        assert_eq!(target.line(), "ready");
+        let exporter = serve(&["-p", &target.pid().to_string()]);
+        until(&exporter, |text| value(text, "process_memory_rss_bytes").is_some());
+        // Three: as many as the records of 3.15 hold between two looks.
+        target.say("3");
+        let truth: Vec<f64> = target.numbers();
+        let name = "gc_collections_by_generation_total{service=\"python\",slot=\"0\",generation=\"2\"}";
+        let text = until(&exporter, |text| value(text, name) == Some(truth[0]));
+        if text.contains("gc_pause_duration_seconds_count") {
+            let name = "gc_pause_duration_seconds_count{service=\"python\",slot=\"0\",generation=\"2\"}";
+            until(&exporter, |text| value(text, name) == Some(3.0));
+        }
+        println!("{}: exact pauses {}", python.name, text.contains("gc_pause_duration_seconds_count"));
+    }
+}
+
+#[test]
+fn prometheus_accepts_it_and_a_gone_process_goes_from_it() {
+    let python = pythons().into_iter().next_back().unwrap();
+    let mut target = Target::start(&python, PROGRAM);
+    assert_eq!(target.line(), "ready");
+    let exporter = serve(&["-p", &target.pid().to_string(), "--pid-label"]);
+    let label = format!("pid=\"{}\"", target.pid());
+    let text = until(&exporter, |text| text.contains(&label));
+    assert!(get(&exporter, "/data/processes.json").contains("\"schema\":\"m5.page/1\""));
+    if let Ok(mut check) = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+    {
+        check.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+        assert!(check.wait().unwrap().success(), "{text}");
+    }
+    target.child().kill().unwrap();
+    target.child().wait().unwrap();
+    until(&exporter, |text| !text.contains(&label) && text.contains("m5_processes 0"));
+}

@@ -1,0 +1,98 @@
+//! What long pauses were doing: the stack of the collecting thread, read while it stands in the collector.
+
+use crate::{Detail, Pause};
+use m5_cpython::PyFrame;
+use std::time::Duration;
+
+/// The shortest time between two looks.
+const FASTEST: Duration = Duration::from_millis(1);
+
+/// Stacks read during pauses that had not ended yet.
+#[derive(Debug)]
+pub(crate) struct Stacks {
+    limit_ns: u64,
+    taken: Vec<Taken>,
+}
+
+#[derive(Debug)]
+struct Taken {
+    pid: i32,
+    at_ns: u64,
+    stack: Vec<PyFrame>,
+}
+
+impl Stacks {
+    pub(crate) fn above(limit: Duration) -> Self {
+        Self { limit_ns: limit.as_nanos() as u64, taken: Vec::new() }
+    }
+
+    /// How often to look, so that no pause above the limit goes unseen for more than half of it.
+    pub(crate) fn interval(&self) -> Duration {
+        Duration::from_nanos(self.limit_ns / 2).max(FASTEST)
+    }
+
+    /// Whether a collection that has run since `start` is long enough to look at, and was not yet.
+    pub(crate) fn wants(&self, pid: i32, start: u64, now: u64) -> bool {
+        !self.has_since(pid, start) && now.saturating_sub(start) >= self.limit_ns / 2
+    }
+
+    /// Whether a stack was read since then.
+    pub(crate) fn has_since(&self, pid: i32, start: u64) -> bool {
+        self.taken.iter().any(|t| t.pid == pid && t.at_ns >= start)
+    }
+
+    /// Keeps a stack until its pause has ended.
+    pub(crate) fn keep(&mut self, pid: i32, at_ns: u64, stack: Vec<PyFrame>) {
+        if !stack.is_empty() {
+            self.taken.push(Taken { pid, at_ns, stack });
+        }
+    }
+
+    /// The details of those pauses that were above the limit and looked at; `slack_ns` is what was taken off
+    /// their length.
+    pub(crate) fn details(&mut self, pauses: &[Pause], slack_ns: u64) -> Vec<Detail> {
+        let mut details = Vec::new();
+        for pause in pauses {
+            let end = pause.start_ns + pause.duration_ns + slack_ns;
+            let during = |t: &Taken| t.pid == pause.pid && (pause.start_ns..=end).contains(&t.at_ns);
+            let Some(at) = self.taken.iter().position(during) else { continue };
+            let stack = self.taken.swap_remove(at).stack;
+            if pause.duration_ns >= self.limit_ns {
+                details.push(Detail { pid: pause.pid, start_ns: pause.start_ns, stack, ..Detail::default() });
+            }
+        }
+        // What belongs to no pause that was seen is not kept for ever.
+        if let Some(newest) = pauses.last() {
+            self.taken.retain(|t| t.at_ns >= newest.start_ns);
+        }
+        details
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pause(start_ns: u64, duration_ns: u64) -> Pause {
+        Pause { start_ns, duration_ns, generation: None, pid: 1, tid: None, collected: None }
+    }
+
+    #[test]
+    fn a_stack_goes_with_the_pause_around_it() {
+        let mut stacks = Stacks::above(Duration::from_nanos(100));
+        let frame = PyFrame { function: "f".into(), file: "x.py".into(), line: Some(3) };
+        assert!(!stacks.wants(1, 1000, 1049) && stacks.wants(1, 1000, 1050));
+        stacks.keep(1, 1050, vec![frame.clone()]);
+        assert!(!stacks.wants(1, 1000, 1090), "once is enough");
+        let details = stacks.details(&[pause(10, 200), pause(1000, 150)], 0);
+        assert_eq!(details.len(), 1);
+        assert_eq!((details[0].start_ns, &details[0].stack), (1000, &vec![frame]));
+    }
+
+    #[test]
+    fn shorter_than_the_limit_is_not_told() {
+        let mut stacks = Stacks::above(Duration::from_nanos(100));
+        stacks.keep(1, 1060, vec![PyFrame { function: "f".into(), file: "x.py".into(), line: None }]);
+        assert_eq!(stacks.details(&[pause(1000, 90)], 0), []);
+    }
+}

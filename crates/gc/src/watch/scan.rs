@@ -1,0 +1,109 @@
+//! What comes and goes while the watch is on: threads, forked processes, programs, interpreters.
+
+use super::collector::Collector;
+use super::family::Attached;
+use super::source::{Tracked, WatchSource};
+use super::window::Window;
+use crate::perf::OpenError;
+use m5_cpython::Interpreter;
+use m5_target::Process;
+
+/// How often threads, processes and interpreters are listed again, in case one escaped.
+const RESCAN_NS: u64 = 1_000_000_000;
+
+impl WatchSource {
+    /// Watches one program; returns when its collectors' state was taken.
+    pub(super) fn attach(
+        &mut self,
+        process: &Process,
+        interpreters: &[Interpreter],
+    ) -> std::result::Result<u64, OpenError> {
+        self.programs_so_far += 1;
+        let id = self.programs_so_far;
+        let (rings, records) = (&mut self.rings, &mut self.pending);
+        let mut attached = Attached::open(id, process, interpreters, self.children, rings, records)?;
+        let begun = attached.begin(interpreters, &mut self.rings, &mut self.pending);
+        let (collectors, start) = begun.map_err(|_| OpenError(libc::ESRCH))?;
+        if !matches!(self.window, Window::Open { .. }) {
+            attached.switch(false);
+        }
+        self.programs.push(attached);
+        self.tracked.extend(collectors.into_iter().map(|collector| Tracked {
+            program: id,
+            collector,
+            gone: false,
+        }));
+        Ok(start)
+    }
+
+    /// Watches the Python programs among the descendants that no watched process was forked into.
+    pub(super) fn adopt(&mut self) {
+        let Some(kin) = &mut self.kin else { return };
+        let tracked = &self.tracked;
+        let known = |pid| tracked.iter().any(|t| t.collector.pid == pid && !t.gone);
+        for (process, interpreters) in kin.new_programs(known) {
+            // What cannot be watched is not claimed either.
+            let _ = self.attach(&process, &interpreters);
+        }
+    }
+
+    pub(super) fn fork(&mut self, parent: i32, pid: i32) {
+        if self.tracked.iter().any(|t| t.collector.pid == pid && !t.gone) {
+            return;
+        }
+        let of_parent = self.tracked.iter().filter(|t| t.collector.pid == parent && !t.gone);
+        let born: Vec<Tracked> = of_parent
+            .map(|t| Tracked { program: t.program, collector: t.collector.forked(pid), gone: false })
+            .collect();
+        self.tracked.extend(born);
+    }
+
+    /// Looks for threads that escaped, programs that were replaced, interpreters that came and went.
+    pub(super) fn rescan(&mut self, now: u64) {
+        let due = now - self.scanned_ns >= RESCAN_NS;
+        for i in 0..self.programs.len() {
+            let (id, pid) = (self.programs[i].id, self.programs[i].process.pid());
+            let mine = self.tracked.iter().filter(|t| t.program == id && t.collector.pid == pid);
+            if due || mine.count() > 1 {
+                self.relist(i);
+            }
+            if due || !self.rings.inherits() {
+                self.programs[i].cover(&mut self.rings, &mut self.pending);
+            }
+        }
+        if !due {
+            return;
+        }
+        self.scanned_ns = now;
+        for tracked in &mut self.tracked {
+            let of = self.programs.iter().find(|p| p.id == tracked.program);
+            tracked.gone |= of.is_none_or(|p| !p.same_program(tracked.collector.pid));
+        }
+        self.adopt();
+    }
+
+    /// Compares the interpreters of a program with those under watch.
+    fn relist(&mut self, program: usize) {
+        let attached = &mut self.programs[program];
+        let Ok(listed) = attached.program.main.all() else { return };
+        let (pid, id) = (attached.process.pid(), attached.id);
+        let same = |a: &Interpreter, b: &Interpreter| a.address() == b.address() && a.id() == b.id();
+        let mine = self.tracked.iter_mut().filter(|t| t.collector.pid == pid && t.program == id);
+        let mut known = Vec::new();
+        for tracked in mine {
+            let interpreter = &tracked.collector.interpreter;
+            if interpreter.id() != 0 && !listed.iter().any(|l| same(l, interpreter)) {
+                tracked.gone = true;
+                attached.leave(interpreter.collecting_address());
+            }
+            known.push(interpreter.clone());
+        }
+        for new in listed.iter().filter(|l| !known.iter().any(|k| same(l, k))) {
+            attached.join(new, &self.rings);
+            if let Ok(state) = new.read() {
+                let collector = Collector::new(pid, new.clone(), &state);
+                self.tracked.push(Tracked { program: id, collector, gone: false });
+            }
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Opens and closes the watch as the budget says.
+
+use super::source::WatchSource;
+use super::window::Window;
+use crate::PauseSource;
+use crate::budget::Step;
+use crate::tracer::now_ns;
+use m5_target::cpu_ns;
+use std::time::Duration;
+
+/// Looks, and the time between them, for a moment without a collection when a window closes.
+const CLOSE_TRIES: usize = 20;
+const CLOSE_WAIT: Duration = Duration::from_micros(50);
+
+/// Totals at the last step of the budget.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Totals {
+    time: u64,
+    cpu: u64,
+    collections: u64,
+    traps: u64,
+    seen: u64,
+    switches: u64,
+}
+
+impl WatchSource {
+    /// Opens, closes, or lets be, as the budget says.
+    pub(super) fn steer(&mut self, now: u64) {
+        let totals = self.totals();
+        let last = std::mem::replace(&mut self.last, totals);
+        let Some(budget) = &mut self.budget else { return };
+        let open = budget.next(&Step {
+            wall: totals.time.saturating_sub(last.time) as f64 / 1e9,
+            cpu: totals.cpu.saturating_sub(last.cpu) as f64 / 1e9,
+            collections: totals.collections.saturating_sub(last.collections),
+            seen: totals.seen - last.seen,
+            traps: totals.traps - last.traps,
+            switches: totals.switches - last.switches,
+        });
+        match self.window {
+            Window::Open { from } if !open => {
+                self.window = Window::Closing { from, until: now };
+                self.open_ns += now - self.opened_ns;
+                self.close();
+            }
+            Window::Closing { .. } => self.close(),
+            Window::Closed { .. } if open => self.open(),
+            Window::Open { .. } | Window::Closed { .. } => {}
+        }
+    }
+
+    /// Switches the watch off as soon as nothing runs that began in the window: collections of an interpreter
+    /// follow one another, so a moment without one will do. A long one is waited for until the next drain.
+    fn close(&mut self) {
+        let Window::Closing { from, until } = self.window else { return };
+        let mut running: Vec<usize> = (0..self.tracked.len()).collect();
+        for _ in 0..CLOSE_TRIES {
+            running.retain(|i| self.tracked[*i].collector.interpreter.read().is_ok_and(|s| s.collecting));
+            if running.is_empty() {
+                self.programs.iter_mut().for_each(|p| p.switch(false));
+                self.switches += 1;
+                self.window = Window::Closed { from, until };
+                return;
+            }
+            std::thread::sleep(CLOSE_WAIT);
+        }
+    }
+
+    fn open(&mut self) {
+        self.pending.clear();
+        self.programs.iter_mut().for_each(|p| p.switch(true));
+        self.switches += 1;
+        self.tracked.iter_mut().for_each(|t| t.collector.reopen());
+        let from = now_ns();
+        self.window = Window::Open { from };
+        self.opened_ns = from;
+    }
+
+    pub(super) fn totals(&self) -> Totals {
+        let mut pids: Vec<i32> = self.tracked.iter().map(|t| t.collector.pid).collect();
+        pids.dedup();
+        Totals {
+            time: now_ns(),
+            cpu: pids.into_iter().filter_map(cpu_ns).sum(),
+            collections: self.coverage().happened(),
+            traps: self.traps,
+            seen: self.seen,
+            switches: self.switches,
+        }
+    }
+}

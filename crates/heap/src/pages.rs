@@ -1,0 +1,77 @@
+//! Which pages were in memory: what the bytes of RSS are counted by.
+
+use m5_target::{Mapping, Process, file_bytes};
+use std::ops::Range;
+
+/// Pages in memory.
+#[derive(Debug, Clone, Default)]
+pub struct Pages {
+    /// Runs of private pages, in order of address.
+    runs: Vec<Range<u64>>,
+    /// Bytes before each run.
+    before: Vec<u64>,
+    /// Bytes of file or shared pages by mapping; absent where the kernel did not say.
+    files: Vec<Option<u64>>,
+    /// RSS right after the capture.
+    pub rss_bytes: Option<u64>,
+}
+
+impl Pages {
+    pub(crate) fn of(process: &Process, maps: &[Mapping], runs: Vec<Range<u64>>) -> Self {
+        let files = maps.iter().map(|m| file_pages(process.pid(), m)).collect();
+        let rss_bytes = process.status().ok().and_then(|s| s.rss_bytes);
+        Self::from_runs(runs, files, rss_bytes)
+    }
+
+    fn from_runs(mut runs: Vec<Range<u64>>, files: Vec<Option<u64>>, rss_bytes: Option<u64>) -> Self {
+        runs.sort_by_key(|r| r.start);
+        let mut before = Vec::with_capacity(runs.len());
+        let mut sum = 0;
+        for run in &runs {
+            before.push(sum);
+            sum += run.end - run.start;
+        }
+        Self { runs, before, files, rss_bytes }
+    }
+
+    /// Private bytes in memory below an address.
+    fn below(&self, addr: u64) -> u64 {
+        let Some(index) = self.runs.partition_point(|r| r.start < addr).checked_sub(1) else { return 0 };
+        let (Some(run), Some(before)) = (self.runs.get(index), self.before.get(index)) else { return 0 };
+        before + addr.min(run.end) - run.start
+    }
+
+    /// Private bytes in memory of a range.
+    #[must_use]
+    pub fn private(&self, range: Range<u64>) -> u64 {
+        self.below(range.end.max(range.start)) - self.below(range.start)
+    }
+
+    /// File or shared bytes in memory of a mapping.
+    #[must_use]
+    pub fn file(&self, mapping: usize) -> u64 {
+        self.files.get(mapping).copied().flatten().unwrap_or(0)
+    }
+}
+
+/// Private anonymous memory has no file pages; special mappings cannot be asked.
+fn file_pages(pid: i32, map: &Mapping) -> Option<u64> {
+    if map.inode == 0 && !map.shared && !map.path.starts_with("[v") {
+        return Some(0);
+    }
+    file_bytes(pid, map.start..map.end).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_cut_runs() {
+        let pages = Pages::from_runs(vec![100..200, 300..400], Vec::new(), None);
+        assert_eq!(pages.private(0..1000), 200);
+        assert_eq!(pages.private(150..350), 100);
+        assert_eq!(pages.private(200..300), 0);
+        assert_eq!(pages.private(0..100), 0);
+    }
+}
