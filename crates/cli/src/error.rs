@@ -3,7 +3,7 @@
 use crate::ctx::Ctx;
 use crate::exit::Exit;
 use m5_report::Lang;
-use m5_report::texts::{Fault, Fleet, Serve, Soak};
+use m5_report::texts::{Fault, Fleet, Serve, Soak, Top};
 use std::io::Write;
 
 /// An error for a person: what happened, the remedy, the exit code.
@@ -57,6 +57,8 @@ pub(crate) enum CliError {
     OtherPlan { path: String },
     /// Prometheus did not answer as it should.
     Fleet { message: String },
+    /// A command for a terminal has none.
+    NoTerminal,
     /// The exporter cannot serve.
     Web { message: String },
     /// `m5 diff` got one file.
@@ -102,6 +104,7 @@ impl CliError {
             | Self::OneTarget { .. }
             | Self::TwoFiles
             | Self::Format { .. }
+            | Self::NoTerminal
             | Self::Web { .. }
             | Self::Spawn { .. } => Exit::Usage,
         }
@@ -145,6 +148,7 @@ impl CliError {
             Self::Format { known } => lang.fill(Fault::FormatUnknown, &[known]),
             Self::Spawn { command, reason } => lang.fill(Fault::Spawn, &[command, reason]),
             Self::EndedEarly => lang.say(Fault::EndedEarly).to_owned(),
+            Self::NoTerminal => lang.say(Top::NoTerminal).to_owned(),
             Self::TwoFiles => lang.say(Fault::TwoFiles).to_owned(),
             Self::Refused { pid, reason } => lang.fill(Fault::Refused, &[pid, reason]),
             Self::NoEngine { path } => lang.fill(Soak::NoEngine, &[path]),
@@ -174,6 +178,7 @@ impl CliError {
             Self::ManyTargets { .. } | Self::OneTarget { .. } => Fault::ManyTargetsRemedy,
             Self::Spawn { .. } => Fault::SpawnRemedy,
             Self::EndedEarly => Fault::EndedEarlyRemedy,
+            Self::NoTerminal => return vec![lang.say(Top::NoTerminalRemedy).to_owned()],
             Self::Web { .. } => return vec![lang.say(Serve::Remedy).to_owned()],
             Self::Fleet { .. } => return vec![lang.say(Fleet::UnreachableRemedy).to_owned()],
             Self::Refused { .. } => Fault::RefusedRemedy,

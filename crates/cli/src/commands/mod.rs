@@ -12,8 +12,9 @@ pub(crate) mod list;
 pub(crate) mod rules;
 pub(crate) mod serve;
 pub(crate) mod snapshot;
-pub(crate) mod watch;
 pub(crate) mod stress;
+pub(crate) mod top;
+pub(crate) mod watch;
 
 use crate::args::Command;
 use crate::ctx::Ctx;
@@ -36,6 +37,7 @@ pub(crate) fn run(command: &Command, ctx: &Ctx) -> Result<Exit, CliError> {
         Command::Diff(args) => diff::run(args, ctx),
         Command::Watch(args) => watch::run(args, ctx),
         Command::Stress(args) => stress::run(args, ctx),
+        Command::Top(args) => top::run(args, ctx),
         Command::Completions(args) => completions::run(args, ctx),
     }
 }
