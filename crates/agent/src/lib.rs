@@ -9,6 +9,7 @@ pub mod exporter;
 pub mod fleet;
 pub mod pool;
 pub mod record;
+pub mod runs;
 mod snapshot;
 pub mod stress;
 pub mod tuning;

@@ -29,7 +29,7 @@ pub(crate) fn assign(image: &Image, anchor: &Anchor, census: &Census) -> Claims 
         let fields = image.slice(at, desc.basic_size as usize).unwrap_or(&[]);
         for offset in (16..fields.len().saturating_sub(7)).step_by(8) {
             let pointer = word(fields, offset);
-            if pointer < 4096 || pointer % 8 != 0 || taken.contains(&pointer) {
+            if pointer < 4096 || !pointer.is_multiple_of(8) || taken.contains(&pointer) {
                 continue;
             }
             let Some(bytes) = block(image, anchor, census, pointer).filter(|b| *b <= LARGEST) else {

@@ -58,7 +58,7 @@ pub use pages::Pages;
 pub use redact::{Redaction, is_plain_name};
 pub use retained::Retained;
 pub use snapfile::{SnapfileError, read_snapshot, read_snapshot_from, save_snapshot, write_snapshot};
-pub use snapshot::{Coverage, Snapshot, SnapshotInfo};
+pub use snapshot::{Coverage, Fragmentation, Snapshot, SnapshotInfo};
 pub use stored_names::StoredNames;
 pub use summary::{Holding, Loose, Summary, SummaryOptions, TypeRow, summarize};
 pub use take::take_snapshot;

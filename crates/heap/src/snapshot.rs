@@ -1,6 +1,6 @@
 //! One process at one moment: what was captured, by what means, and what is known about it.
 
-use crate::{FdHolder, HeapGraph, MemoryTree, StoredNames};
+use crate::{FdHolder, HeapGraph, MemoryTree, Pinning, StoredNames};
 use m5_target::Identity;
 use serde::{Deserialize, Serialize};
 
@@ -27,8 +27,22 @@ pub struct SnapshotInfo {
     pub rss_bytes: Option<u64>,
     /// How far the picture can be trusted.
     pub coverage: Coverage,
+    /// What keeps free memory from going back, where it was looked for.
+    #[serde(default)]
+    pub fragmentation: Option<Fragmentation>,
     /// What the reader should know: refusals, fallbacks, inconsistencies.
     pub notes: Vec<String>,
+}
+
+/// Arenas of Python's allocator that few objects keep.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Fragmentation {
+    /// Arenas that are less than a quarter full.
+    pub sparse_arenas: u64,
+    /// Free bytes in them.
+    pub pinned_bytes: u64,
+    /// Types of the objects that keep them, most objects first.
+    pub pinning: Vec<Pinning>,
 }
 
 /// What was seen of what is there. Shares are between 0 and 1.

@@ -2,8 +2,8 @@
 
 use crate::fd_owners::{fd_holders, fd_owners};
 use crate::{
-    Accounting, Analysis, Anchor, CaptureOptions, Coverage, Describer, HeapError, Method, PathTree,
-    Redaction, Snapshot, SnapshotInfo, StoredNames, capture,
+    Accounting, Analysis, Anchor, CaptureOptions, Coverage, Describer, Fragmentation, HeapError, Method,
+    PathTree, Redaction, Snapshot, SnapshotInfo, StoredNames, capture,
 };
 use m5_target::Process;
 use std::time::Instant;
@@ -52,6 +52,11 @@ pub fn take_snapshot(
             rss_explained: accounting.explained,
             inconsistencies: Some(check.bad_pools + check.broken_heaps),
         },
+        fragmentation: Some(Fragmentation {
+            sparse_arenas: accounting.sparse_arenas,
+            pinned_bytes: accounting.pinned_bytes,
+            pinning: accounting.pinning,
+        }),
         notes: taken.report.notes,
     };
     let memory = Some(accounting.tree);

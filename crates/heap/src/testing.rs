@@ -154,6 +154,7 @@ pub(crate) fn sample_info() -> SnapshotInfo {
         total_seconds: Some(0.5),
         rss_bytes: Some(1 << 27),
         coverage: crate::Coverage::default(),
+        fragmentation: None,
         notes: Vec::new(),
     }
 }

@@ -106,7 +106,8 @@ fn chunks(image: &Image, from: u64, end: u64, kind: RegionKind) -> Region {
     loop {
         let size_word = image.word(at + 8).unwrap_or(0);
         let size = size_word & SIZE_BITS;
-        let Some(next) = at.checked_add(size).filter(|n| size >= 16 && size % 16 == 0 && *n <= end) else {
+        let Some(next) = at.checked_add(size).filter(|n| size >= 16 && size.is_multiple_of(16) && *n <= end)
+        else {
             region.broken = at + 16 < end;
             return region;
         };
@@ -184,13 +185,12 @@ fn thread_heap(image: &Image, at: u64, map_end: u64) -> Option<Region> {
     /// Sizes of the description and of the arena behind it in the first heap, over the versions of glibc.
     const INFO: [u64; 2] = [48, 32];
     const STATE: [u64; 2] = [2200, 2192];
-    if at % HEAP_MAX != 0 {
+    if !at.is_multiple_of(HEAP_MAX) {
         return None;
     }
     let (arena, size) = (image.word(at)?, image.word(at + 16)?);
     let own = arena > at && arena < at + 64;
-    if size > HEAP_MAX
-        || size < 4096
+    if !(4096..=HEAP_MAX).contains(&size)
         || size % 4096 != 0
         || arena % 8 != 0
         || !own && image.word(arena).is_none()
@@ -267,7 +267,7 @@ fn tcache(image: &Image, at: u64, bins: usize, counts: bool, freed: &mut FxHashS
     let Some(bytes) = image.slice(at, bins * 10) else { return };
     let count = |i: usize| (word(bytes, i / 4 * 8) >> (i % 4 * 16)) as u16;
     let head = |i: usize| word(bytes, bins * 2 + i * 8);
-    let is_chunk = |at: u64| at == 0 || at % 16 == 0 && image.word(at.wrapping_sub(8)).is_some();
+    let is_chunk = |at: u64| at == 0 || at.is_multiple_of(16) && image.word(at.wrapping_sub(8)).is_some();
     let odd = |i: usize| count(i) > MOST || counts && (count(i) > 0) != (head(i) != 0) || !is_chunk(head(i));
     if (0..bins).any(odd) {
         return;
@@ -293,8 +293,9 @@ fn fast_bins(image: &Image, arena: u64, freed: &mut FxHashSet<u64>) {
 /// A singly linked list of free chunks by the address of the caller's memory. From glibc 2.32 on links are
 /// mixed with their own address; a link that leads to no chunk of the size is read the other way.
 fn list(image: &Image, head: u64, most: u32, size: u64, offset: u64, freed: &mut FxHashSet<u64>) {
-    let is_chunk =
-        |at: u64| at % 16 == 0 && image.word(at.wrapping_sub(8)).is_some_and(|s| s & SIZE_BITS == size);
+    let is_chunk = |at: u64| {
+        at.is_multiple_of(16) && image.word(at.wrapping_sub(8)).is_some_and(|s| s & SIZE_BITS == size)
+    };
     let mut at = head;
     for _ in 0..most {
         if !is_chunk(at) || !freed.insert(at) {

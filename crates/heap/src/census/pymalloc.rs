@@ -116,11 +116,11 @@ fn entry(image: &Image, anchor: &Anchor, at: u64) -> Option<Option<Arena>> {
     let (size, pool) = (1u64 << anchor.layout.arena_bits, 1u64 << anchor.layout.pool_bits);
     let unused = word(bytes, 8);
     let most = size / pool;
-    let fits = address % 4096 == 0
+    let fits = address.is_multiple_of(4096)
         && free_pools <= pools
         && (u64::from(pools) == most || u64::from(pools) + 1 == most)
         && (address..=address.checked_add(size)?).contains(&unused)
-        && unused % pool == 0;
+        && unused.is_multiple_of(pool);
     fits.then_some(Some(Arena { address, unused, free_pools, pools }))
 }
 
@@ -137,7 +137,8 @@ fn search(image: &Image, anchor: &Anchor) -> Option<Vec<Arena>> {
     for segment in data {
         for at in (0..segment.bytes.len().saturating_sub(7)).step_by(8) {
             let list = word(&segment.bytes, at);
-            if list % 16 != 0 || list < 4096 || !matches!(entry(image, anchor, list), Some(Some(_))) {
+            if !list.is_multiple_of(16) || list < 4096 || !matches!(entry(image, anchor, list), Some(Some(_)))
+            {
                 continue;
             }
             let entries = (0..MOST_ARENAS).map_while(|i| entry(image, anchor, list + i * ARENA_OBJECT));

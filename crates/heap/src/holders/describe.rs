@@ -117,12 +117,16 @@ impl<'a> Describer<'a> {
     pub fn group_name(&self, held: Held) -> (Cause, String) {
         let Held::By(object) = held else {
             let holder = self.held(held);
-            return (holder.cause, holder.name);
+            return (holder.cause, if holder.cause == Cause::Held { holder.name } else { String::new() });
         };
         let Some((root, mut path)) = self.tree.path(object) else { return (Cause::Garbage, String::new()) };
         self.fold_tail(&mut path);
         let kind = self.graph.roots.get(root as usize).map_or(RootKind::Unexplained, |r| r.kind);
-        (cause(kind), self.short(root, &path))
+        match cause(kind) {
+            Cause::Held => (Cause::Held, self.short(root, &path)),
+            // Nobody with a name: one group, whatever lies between.
+            other => (other, String::new()),
+        }
     }
 
     fn items(&self, object: u32) -> Option<u64> {

@@ -154,7 +154,11 @@ impl<'a> Search<'a> {
         self.tree.order.push(object);
         let class = self.class(object);
         let cost = self.base + class.step_cost();
-        let module = (class == Class::Dict).then(|| self.module_of(object)).flatten();
+        let module = match class {
+            Class::Dict => self.module_of(object),
+            Class::Module => self.module_name(object),
+            _ => None,
+        };
         let graph = self.graph;
         for to in graph.edges(object) {
             let foreign = module.is_some_and(|m| self.foreign(object, m, *to));
@@ -169,8 +173,14 @@ impl<'a> Search<'a> {
 
     /// The name of the module whose dictionary this is.
     fn module_of(&self, dict: u32) -> Option<&'a str> {
+        match self.tree.held(dict) {
+            Held::By(module) => self.module_name(module),
+            _ => None,
+        }
+    }
+
+    fn module_name(&self, module: u32) -> Option<&'a str> {
         let graph = self.graph;
-        let Held::By(module) = self.tree.held(dict) else { return None };
         let Held::Root(root) = self.tree.held(module) else { return None };
         (self.class(module) == Class::Module)
             .then(|| graph.roots.get(root as usize)?.name.strip_prefix("module "))
@@ -179,9 +189,11 @@ impl<'a> Search<'a> {
 
     /// Whether a module only imported this class or function: a class says its module in its name, a function
     /// refers to the dictionary of its own.
-    fn foreign(&self, dict: u32, module: &str, object: u32) -> bool {
+    fn foreign(&self, holder: u32, module: &str, object: u32) -> bool {
         match self.class(object) {
-            Class::Function => !self.graph.edges(object).contains(&dict),
+            Class::Function => {
+                self.class(holder) == Class::Dict && !self.graph.edges(object).contains(&holder)
+            }
             Class::Type => {
                 let address = self.graph.address.get(object as usize).copied().unwrap_or(0);
                 let name = self.names.get(&address).copied();

@@ -1,5 +1,6 @@
 //! `m5.snapshot/1` and `m5.diff/1`.
 
+use super::verdict::MemoryVerdict;
 use crate::doc::ProcessSnapshot;
 use m5_heap::{Diff, FdHolder, MemoryTree, SnapshotInfo, Summary};
 use serde::{Deserialize, Serialize};
@@ -34,6 +35,9 @@ pub struct SnapshotDoc {
     /// Where RSS went.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub memory: Option<MemoryTree>,
+    /// What most of RSS is.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub verdict: Option<MemoryVerdict>,
     /// Descriptors with their holders.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub fds: Vec<FdHolder>,

@@ -3,6 +3,8 @@
 
 use super::doc::SnapshotDoc;
 use crate::Lang;
+use crate::texts::Part;
+use std::collections::BTreeMap;
 
 const PAGE: &str = include_str!("page.html");
 
@@ -18,7 +20,17 @@ pub fn html(doc: &SnapshotDoc, lang: Lang) -> serde_json::Result<String> {
         Lang::En => "en",
         Lang::Zh => "zh",
     };
-    Ok(PAGE.replacen("__LANG__", lang, 1).replacen("__DATA__", &data, 1))
+    let parts = serde_json::to_string(&labels())?;
+    Ok(PAGE.replacen("__LANG__", lang, 1).replacen("__PARTS__", &parts, 1).replacen("__DATA__", &data, 1))
+}
+
+/// Names of the parts of memory in each language, from the one catalogue.
+fn labels() -> BTreeMap<&'static str, BTreeMap<&'static str, &'static str>> {
+    let named = |lang: Lang| {
+        let name = |id: &&'static str| Some((*id, lang.say(Part::of(id)?)));
+        Part::IDENTIFIERS.iter().filter_map(name).collect()
+    };
+    BTreeMap::from([("en", named(Lang::En)), ("zh", named(Lang::Zh))])
 }
 
 #[cfg(test)]

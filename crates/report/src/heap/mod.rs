@@ -8,6 +8,7 @@ mod pprof;
 mod stacks;
 mod text_diff;
 mod text_snapshot;
+mod verdict;
 mod words;
 
 pub use doc::{
@@ -19,6 +20,7 @@ pub use html::html;
 pub use pprof::pprof;
 pub use text_diff::diff_text;
 pub use text_snapshot::{continuous_text, snapshot_text};
+pub use verdict::{MemoryKind, MemoryVerdict};
 
 #[cfg(test)]
 mod testing;

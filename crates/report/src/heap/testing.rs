@@ -2,8 +2,8 @@
 
 use super::doc::{GuideSummary, SNAPSHOT_SCHEMA, Sample, SnapshotDoc};
 use m5_heap::{
-    Coverage, EdgeName, FdHolder, HeapGraph, MemoryTree, Root, RootKind, Snapshot, SnapshotInfo, StoredNames,
-    SummaryOptions, TypeInfo, summarize,
+    Coverage, EdgeName, FdHolder, Fragmentation, HeapGraph, MemoryTree, Pinning, Root, RootKind, Snapshot,
+    SnapshotInfo, StoredNames, SummaryOptions, TypeInfo, summarize,
 };
 
 /// `engine.FEED.history` with ticks, an object that nobody holds and a cycle.
@@ -68,6 +68,11 @@ fn info(taken_at: f64) -> SnapshotInfo {
             rss_explained: Some(0.998),
             inconsistencies: Some(0),
         },
+        fragmentation: Some(Fragmentation {
+            sparse_arenas: 3,
+            pinned_bytes: 2 << 20,
+            pinning: vec![Pinning { type_name: "dict".into(), objects: 12, arenas: 3 }],
+        }),
         notes: vec!["freeze was not needed".into()],
     }
 }
@@ -78,9 +83,9 @@ fn memory() -> MemoryTree {
         "rss",
         vec![
             MemoryTree::sum("python_objects", objects),
-            MemoryTree::leaf("pymalloc_free_blocks", 16 << 20),
-            MemoryTree::leaf("glibc_free", 12 << 20),
-            MemoryTree::leaf("code", 11 << 20),
+            MemoryTree::sum("pymalloc", vec![MemoryTree::leaf("pymalloc_free_blocks", 16 << 20)]),
+            MemoryTree::sum("native_heap", vec![MemoryTree::leaf("native_free", 12 << 20)]),
+            MemoryTree::leaf("libraries", 11 << 20),
             MemoryTree::leaf("unexplained", 1 << 20),
         ],
     )
@@ -109,6 +114,7 @@ pub(super) fn sample() -> SnapshotDoc {
         samples: Vec::new(),
         heap: Some(summarize(&snapshot, &options)),
         info: Some(snapshot.info),
+        verdict: snapshot.memory.as_ref().and_then(super::MemoryVerdict::of),
         memory: snapshot.memory,
         fds: snapshot.fds,
         process: None,

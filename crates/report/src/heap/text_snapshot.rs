@@ -1,18 +1,19 @@
 //! `m5 snapshot` for people.
 
 use super::doc::{LeakFinding, SnapshotDoc};
+use super::verdict::MemoryKind;
 use super::words::{bytes, holder, part, signed_bytes, thousands};
 use crate::text::{Align, Style, Table};
 use crate::texts::Heap;
-use crate::units;
+use crate::{Lang, units};
 use m5_heap::{FdHolder, Holding, MemoryTree, SnapshotInfo, Summary};
 
 /// Parts of memory smaller than this share are left to the JSON.
 const SMALL_PART: f64 = 0.002;
 /// Lines of the holdings.
 const HOLDINGS: usize = 20;
-/// Descriptors without an owner that are listed one by one.
-const ORPHANS: usize = 10;
+/// Numbers of descriptors that are listed of a group.
+const NUMBERS: usize = 8;
 
 /// The report of one snapshot.
 #[must_use]
@@ -23,7 +24,8 @@ pub fn snapshot_text(doc: &SnapshotDoc, style: Style) -> String {
     }
     if let Some(memory) = &doc.memory {
         section(&mut out, Heap::MemoryHead, style);
-        out.push_str(&memory_table(memory));
+        out.push_str(&memory_table(memory, style.lang));
+        out.push_str(&remedy(doc, style));
     }
     if let Some(heap) = &doc.heap {
         section(&mut out, Heap::TypesHead, style);
@@ -102,19 +104,44 @@ fn coverage(info: &SnapshotInfo, style: Style) -> String {
     all.join(if style.lang == crate::Lang::Zh { "，" } else { ", " })
 }
 
-fn memory_table(memory: &MemoryTree) -> String {
+/// What most of RSS is, and what to do about it.
+fn remedy(doc: &SnapshotDoc, style: Style) -> String {
+    let lang = style.lang;
+    let mut out = String::new();
+    if let Some(verdict) = &doc.verdict {
+        let share = units::percent(verdict.share);
+        let text = match verdict.kind {
+            MemoryKind::Objects => Heap::VerdictObjects,
+            MemoryKind::PymallocFragmentation => Heap::VerdictPymalloc,
+            MemoryKind::NativeFragmentation => Heap::VerdictNativeFree,
+            MemoryKind::Native => Heap::VerdictNative,
+            MemoryKind::Code => Heap::VerdictCode,
+        };
+        out.push_str(&format!("  → {}\n", style.bold(&lang.fill(text, &[&bytes(verdict.bytes), &share]))));
+    }
+    let pinned = doc.info.as_ref().and_then(|i| i.fragmentation.as_ref()).filter(|f| f.sparse_arenas > 0);
+    if let Some(f) = pinned {
+        let by: Vec<String> =
+            f.pinning.iter().take(5).map(|p| format!("{} ×{}", p.type_name, p.objects)).collect();
+        let values = [bytes(f.pinned_bytes), thousands(f.sparse_arenas), by.join(", ")];
+        out.push_str(&format!("  {}\n", lang.fill(Heap::Pinned, &[&values[0], &values[1], &values[2]])));
+    }
+    out
+}
+
+fn memory_table(memory: &MemoryTree, lang: Lang) -> String {
     let mut table = Table::new(&[Align::Left, Align::Right, Align::Right], 2);
-    memory_rows(memory, memory.bytes.max(1) as f64, 0, &mut table);
+    memory_rows(memory, memory.bytes.max(1) as f64, 0, lang, &mut table);
     table.render()
 }
 
-fn memory_rows(tree: &MemoryTree, whole: f64, depth: usize, table: &mut Table) {
-    let name = format!("{}{}", "  ".repeat(depth), part(&tree.name));
+fn memory_rows(tree: &MemoryTree, whole: f64, depth: usize, lang: Lang, table: &mut Table) {
+    let name = format!("{}{}", "  ".repeat(depth), part(&tree.name, lang));
     table.row([name, bytes(tree.bytes), units::percent(tree.bytes as f64 / whole)]);
     let mut children: Vec<&MemoryTree> = tree.children.iter().collect();
     children.sort_by_key(|c| std::cmp::Reverse(c.bytes));
-    for child in children.into_iter().filter(|c| c.bytes as f64 / whole >= SMALL_PART).take(12) {
-        memory_rows(child, whole, depth + 1, table);
+    for child in children.into_iter().filter(|c| c.bytes as f64 / whole >= SMALL_PART).take(8) {
+        memory_rows(child, whole, depth + 1, lang, table);
     }
 }
 
@@ -201,27 +228,36 @@ fn loose(heap: &Summary, style: Style) -> String {
     out
 }
 
+/// Descriptors of one kind, state and holder share a line.
 fn fds(fds: &[FdHolder], style: Style) -> String {
-    let mut out = String::new();
-    let mut orphans = 0;
+    let mut lines: Vec<(String, &FdHolder, Vec<u32>)> = Vec::new();
     for fd in fds {
         let words = [Some(fd.kind.as_str()), fd.state.as_deref(), fd.peer.as_deref()];
-        let words: Vec<&str> = words.into_iter().flatten().collect();
-        let name = format!("fd {} {}", fd.fd, words.join(" "));
-        let line = match (&fd.owner, &fd.holder) {
-            (Some(owner), Some(held)) => {
-                style.lang.fill(Heap::FdOwner, &[&name, owner, &holder(held, style.lang)])
-            }
-            _ => {
-                orphans += 1;
-                style.lang.fill(Heap::FdNobody, &[&name])
-            }
-        };
-        if fd.owner.is_some() || orphans <= ORPHANS {
-            out.push_str(&format!("  {line}\n"));
+        let kind = words.into_iter().flatten().collect::<Vec<_>>().join(" ");
+        let held = |fd: &FdHolder| fd.holder.as_ref().map(|h| (h.cause, h.name.clone()));
+        let same =
+            lines.iter_mut().find(|(k, f, _)| *k == kind && f.owner == fd.owner && held(f) == held(fd));
+        match same {
+            Some((_, _, numbers)) => numbers.push(fd.fd),
+            None => lines.push((kind, fd, vec![fd.fd])),
         }
     }
-    out
+    lines.iter().map(|(kind, fd, numbers)| format!("  {}\n", fd_line(kind, fd, numbers, style))).collect()
+}
+
+fn fd_line(kind: &str, fd: &FdHolder, numbers: &[u32], style: Style) -> String {
+    let listed: Vec<String> = numbers.iter().take(NUMBERS).map(u32::to_string).collect();
+    let more = if numbers.len() > NUMBERS { ", …" } else { "" };
+    let name = match numbers {
+        [one] => format!("fd {one} {kind}"),
+        many => format!("{} × {kind} (fd {}{more})", many.len(), listed.join(", ")),
+    };
+    match (&fd.owner, &fd.holder) {
+        (Some(owner), Some(held)) => {
+            style.lang.fill(Heap::FdOwner, &[&name, owner, &holder(held, style.lang)])
+        }
+        _ => style.lang.fill(Heap::FdNobody, &[&name]),
+    }
 }
 
 /// The report of a series of samples.
@@ -256,7 +292,6 @@ fn step(leak: &LeakFinding) -> String {
 mod tests {
     use super::super::testing::sample;
     use super::*;
-    use crate::Lang;
 
     #[test]
     fn in_english() {

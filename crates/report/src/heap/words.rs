@@ -1,6 +1,6 @@
 //! Numbers and holders in words, shared by the text reports.
 
-use crate::texts::Heap;
+use crate::texts::{Heap, Part};
 use crate::{Lang, units};
 use m5_heap::{Cause, Holder};
 
@@ -48,9 +48,9 @@ pub(super) fn holder(holder: &Holder, lang: Lang) -> String {
     }
 }
 
-/// A part of memory by its identifier, readable.
-pub(super) fn part(name: &str) -> String {
-    name.replace('_', " ")
+/// A part of memory by its identifier, readable; names of types and files stay as they are.
+pub(super) fn part(name: &str, lang: Lang) -> String {
+    Part::of(name).map_or_else(|| name.to_owned(), |part| lang.say(part).to_owned())
 }
 
 #[cfg(test)]

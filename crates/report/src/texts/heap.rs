@@ -16,6 +16,15 @@ catalogue! {
         CoverageInconsistent: "{} inconsistencies while it ran", "运行中采集发现 {} 处不一致";
         Note: "Note: {}", "注意：{}";
         MemoryHead: "WHERE RSS WENT", "RSS 去向";
+        VerdictObjects: "{} ({}) are live objects: see the types and their holders; `m5 diff` of two snapshots tells a leak from a cache",
+            "{}（{}）是存活对象：请看类型与持有者；用 `m5 diff` 比较两次快照可区分泄漏与缓存";
+        VerdictPymalloc: "{} ({}) are free blocks that few live objects keep from going back: make long-lived objects early or elsewhere (gc.freeze, a worker that ends), or try PYTHONMALLOC=malloc with jemalloc",
+            "{}（{}）是被少量存活对象钉住的空闲块：尽早或在别处创建长寿对象（gc.freeze、定期退出的工作进程），或尝试 PYTHONMALLOC=malloc 配合 jemalloc";
+        VerdictNativeFree: "{} ({}) are free in the C library and not returned: try MALLOC_ARENA_MAX=2, MALLOC_TRIM_THRESHOLD_=131072 or malloc_trim(0)",
+            "{}（{}）在 C 库中空闲但未归还：可尝试 MALLOC_ARENA_MAX=2、MALLOC_TRIM_THRESHOLD_=131072 或 malloc_trim(0)";
+        VerdictNative: "{} ({}) are in use by native code (extensions, buffers), not by Python objects", "{}（{}）由原生代码（扩展、缓冲区）使用，而非 Python 对象";
+        VerdictCode: "{} ({}) are code and data of files, shared with other processes where they are clean: fewer imports lower it", "{}（{}）是程序与库文件，干净页可与其他进程共享：减少导入可降低";
+        Pinned: "{} are free in {} sparse arenas that a few objects pin: {}", "{} 空闲内存位于 {} 个稀疏 arena 中，被少量对象钉住：{}";
         TypesHead: "TYPES", "类型";
         Type: "TYPE", "类型";
         Count: "COUNT", "数量";

@@ -51,7 +51,9 @@ subjects! {
     heap::Heap;
     list::List;
     objectives::Goal;
+    part::Part;
     process::Snapshot;
+    runs::Bench;
     say::Say;
     serve::Serve;
     watch::Watch;

@@ -5,7 +5,8 @@ use crate::ctx::Ctx;
 use crate::error::CliError;
 use m5_heap::{Snapshot, SummaryOptions, summarize};
 use m5_report::heap::{
-    GuideSummary, SNAPSHOT_SCHEMA, Sample, SnapshotDoc, folded, heapsnapshot, html, pprof, snapshot_text,
+    GuideSummary, MemoryVerdict, SNAPSHOT_SCHEMA, Sample, SnapshotDoc, folded, heapsnapshot, html, pprof,
+    snapshot_text,
 };
 use m5_target::Process;
 use std::io;
@@ -24,6 +25,7 @@ pub(super) fn document(snapshot: &Snapshot, options: SummaryOptions) -> Snapshot
         samples: Vec::new(),
         info: Some(snapshot.info.clone()),
         heap: Some(summarize(snapshot, &options)),
+        verdict: snapshot.memory.as_ref().and_then(MemoryVerdict::of),
         memory: snapshot.memory.clone(),
         fds: snapshot.fds.clone(),
         process: None,
