@@ -3,7 +3,7 @@
 use crate::ctx::Ctx;
 use crate::exit::Exit;
 use m5_report::Lang;
-use m5_report::texts::{Bench, Fault, Fleet, Serve, Soak};
+use m5_report::texts::{Bench, Fault, Fleet, Serve, Soak, Top};
 use std::io::Write;
 
 /// An error for a person: what happened, the remedy, the exit code.
@@ -63,6 +63,8 @@ pub(crate) enum CliError {
     OtherPlan { path: String },
     /// Prometheus did not answer as it should.
     Fleet { message: String },
+    /// A command for a terminal has none.
+    NoTerminal,
     /// The exporter cannot serve.
     Web { message: String },
     /// `m5 diff` got one file.
@@ -110,6 +112,7 @@ impl CliError {
             | Self::OneTarget { .. }
             | Self::TwoFiles
             | Self::Format { .. }
+            | Self::NoTerminal
             | Self::NotIterable
             | Self::Mixed
             | Self::Web { .. }
@@ -158,6 +161,7 @@ impl CliError {
             Self::NotIterable => lang.say(Bench::NotIterable).to_owned(),
             Self::Mixed => lang.say(Bench::Mixed).to_owned(),
             Self::EndedEarly => lang.say(Fault::EndedEarly).to_owned(),
+            Self::NoTerminal => lang.say(Top::NoTerminal).to_owned(),
             Self::TwoFiles => lang.say(Fault::TwoFiles).to_owned(),
             Self::Refused { pid, reason } => lang.fill(Fault::Refused, &[pid, reason]),
             Self::NoEngine { path } => lang.fill(Soak::NoEngine, &[path]),
@@ -187,6 +191,7 @@ impl CliError {
             Self::ManyTargets { .. } | Self::OneTarget { .. } => Fault::ManyTargetsRemedy,
             Self::Spawn { .. } => Fault::SpawnRemedy,
             Self::EndedEarly => Fault::EndedEarlyRemedy,
+            Self::NoTerminal => return vec![lang.say(Top::NoTerminalRemedy).to_owned()],
             Self::Web { .. } => return vec![lang.say(Serve::Remedy).to_owned()],
             Self::Fleet { .. } => return vec![lang.say(Fleet::UnreachableRemedy).to_owned()],
             Self::RunFailed { .. } => return vec![lang.say(Bench::FailedRemedy).to_owned()],

@@ -32,13 +32,16 @@ def header_dirs():
     bases += [Path("/usr/include"), *(root / "usr/include" for root in unpacked.glob("debian-*"))]
     for base in sorted(bases):
         for folder in sorted(base.glob("python3.*")):
-            if (folder / "internal/pycore_pystate.h").exists():
+            supported = re.fullmatch(r"python3\.(8|9|1[0-5])", folder.name)
+            if supported and (folder / "internal/pycore_pystate.h").exists():
                 yield base, folder
 
 
 def measure(base, folder, scratch):
     """Compiles row.c against one set of headers, also for builds with the second optimiser tier."""
     plain = compiled(base, folder, scratch, [])
+    if not plain:
+        return
     yield plain
     tier2 = compiled(base, folder, scratch, ["-D_Py_TIER2=3"])
     if tier2 != plain:
@@ -160,19 +163,20 @@ def main():
     if "--rows" in sys.argv:
         print(json.dumps(found, indent=1))
         return
-    rows = known | {row["version"]: row for row in found}
-    text = write(rows)
     if "--check" in sys.argv:
-        wrong = [r["version"] for r in found if known.get(r["version"]) != r]
+        wrong = [r["version"] for r in found if known.get(r["version"], r) != r]
         if wrong:
             raise SystemExit(f"the headers of {', '.join(wrong)} disagree with layouts/rows.json")
-        if OUT.read_text() != text:
+        if OUT.read_text() != write(known):
             raise SystemExit("src/layout/generated.rs is not what layouts/rows.json gives")
-        print("compared with the headers of", ", ".join(sorted((r["version"] for r in found), key=order)))
+        versions = sorted((r["version"] for r in found), key=order)
+        print("compared with the headers of", ", ".join(v for v in versions if v in known))
+        print("not in the tables:", ", ".join(v for v in versions if v not in known) or "none")
         return
+    rows = known | {row["version"]: row for row in found}
     listed = sorted(rows.values(), key=lambda r: order(r["version"]))
     ROWS.write_text("[\n" + ",\n".join(json.dumps(r) for r in listed) + "\n]\n")
-    OUT.write_text(text)
+    OUT.write_text(write(rows))
 
 
 if __name__ == "__main__":

@@ -21,6 +21,10 @@
 #define GC(name, field) ROW(name, offsetof(struct _gc_runtime_state, field))
 
 int main(void) {
+#ifdef Py_GIL_DISABLED
+    /* Another collector altogether: no row. */
+    return 0;
+#endif
     printf("version = %s\n", PY_VERSION);
     ROW("runtime_size", sizeof(_PyRuntimeState));
     RUNTIME("interpreters_head", interpreters.head);

@@ -151,6 +151,8 @@ pub(crate) enum Command {
     Watch(commands::watch::WatchArgs),
     /// Hours under load, with a check each hour: does it grow?
     Stress(commands::stress::StressArgs),
+    /// The Python processes of this machine, live in the terminal
+    Top(commands::top::TopArgs),
     /// Completions for a shell
     Completions(commands::completions::CompletionsArgs),
 }

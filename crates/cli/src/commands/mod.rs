@@ -15,6 +15,7 @@ pub(crate) mod rules;
 pub(crate) mod serve;
 pub(crate) mod snapshot;
 pub(crate) mod stress;
+pub(crate) mod top;
 pub(crate) mod watch;
 
 use crate::args::Command;
@@ -40,6 +41,7 @@ pub(crate) fn run(command: &Command, ctx: &Ctx) -> Result<Exit, CliError> {
         Command::Diff(args) => diff::run(args, ctx),
         Command::Watch(args) => watch::run(args, ctx),
         Command::Stress(args) => stress::run(args, ctx),
+        Command::Top(args) => top::run(args, ctx),
         Command::Completions(args) => completions::run(args, ctx),
     }
 }

@@ -15,15 +15,26 @@ pub(crate) fn maybe<T>(value: Option<T>, show: impl FnOnce(T) -> String) -> Stri
     value.map_or_else(|| NOTHING.to_owned(), show)
 }
 
+/// A verdict's word in the catalogue.
+#[must_use]
+pub fn verdict_text(verdict: Verdict) -> Record {
+    match verdict {
+        Verdict::Flat => Record::Flat,
+        Verdict::Growing => Record::Growing,
+        Verdict::Saturating => Record::Saturating,
+        Verdict::Step => Record::Step,
+        Verdict::Insufficient => Record::Insufficient,
+    }
+}
+
 /// A verdict in its colour.
 pub(crate) fn verdict(verdict: Verdict, style: Style) -> String {
-    let say = |text| style.lang.say(text);
+    let word = style.lang.say(verdict_text(verdict));
     match verdict {
-        Verdict::Flat => style.green(say(Record::Flat)),
-        Verdict::Growing => style.red(say(Record::Growing)),
-        Verdict::Saturating => style.yellow(say(Record::Saturating)),
-        Verdict::Step => style.yellow(say(Record::Step)),
-        Verdict::Insufficient => style.dim(say(Record::Insufficient)),
+        Verdict::Flat => style.green(word),
+        Verdict::Growing => style.red(word),
+        Verdict::Saturating | Verdict::Step => style.yellow(word),
+        Verdict::Insufficient => style.dim(word),
     }
 }
 

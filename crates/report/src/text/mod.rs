@@ -23,6 +23,7 @@ pub use fleet::fleet;
 pub use gc_report::gc_report;
 pub use health::{check, health};
 pub use list::list;
+pub use marks::verdict_text;
 pub use objectives::{objectives, summary};
 use optimization::optimization;
 pub(crate) use process::mapped;

@@ -77,6 +77,7 @@ catalogue! {
         FrozenNow: "frozen: {} objects are no longer walked (before: {})", "已冻结：{} 个对象不再被扫描（之前 {}）";
         On: "on", "开";
         Off: "off", "关";
+        UnknownBuild: "This build of CPython {} is not among those that m5 was tested with; it was read as {} after every check passed", "m5 未测试过此 CPython {} 构建；在通过全部校验后按 {} 读取";
         Serving: "Metrics at http://{}/metrics", "指标地址 http://{}/metrics";
     }
 }

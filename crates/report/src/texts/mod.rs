@@ -57,6 +57,7 @@ subjects! {
     say::Say;
     serve::Serve;
     watch::Watch;
+    top::Top;
     tune_fault::TuneFault;
     stress::Soak;
 }

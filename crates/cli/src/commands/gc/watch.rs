@@ -10,6 +10,7 @@ use crate::signals::Stop;
 use crate::{objectives, target};
 use m5_agent::record::{RecordOptions, record_heard};
 use m5_agent::tuning::window;
+use m5_cpython::Confidence;
 use m5_gc::tune::{Limits, Settings, Tuner, findings, journal_dir};
 use m5_report::doc::{End, GcReport};
 use m5_report::texts::Gc;
@@ -23,6 +24,10 @@ pub(super) fn run(args: &GcArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     let stop = Stop::listen();
     let (process, launched) = target::one(&args.target, ctx)?;
     let interpreter = settings::attach(&process)?;
+    if interpreter.confidence() == Confidence::Fallback {
+        let version = m5_agent::record::version(&process, &interpreter);
+        ctx.note(Gc::UnknownBuild, &[&version, &interpreter.layout().name]);
+    }
     let tuner = Tuner::new(&process, &interpreter, journal_dir());
     if args.freeze {
         let frozen = settings::freeze_now(&process, &interpreter, &tuner, ctx)?;

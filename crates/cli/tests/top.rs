@@ -1,0 +1,60 @@
+//! `m5 top` on a pseudo-terminal, as a person uses it.
+#![allow(clippy::unwrap_used)]
+
+use m5_testkit::{Target, pythons};
+use std::process::{Command, Stdio};
+
+/// Runs `m5 top` on a pty, waits for the target's row, presses keys, and prints what came to the screen.
+const DRIVER: &str = r#"
+import os, pty, select, sys, time
+m5, pid = sys.argv[1:]
+child, fd = pty.fork()
+if child == 0:
+    os.environ.update(TERM="xterm-256color", LINES="40", COLUMNS="160", NO_COLOR="1")
+    os.execv(m5, [m5, "top", "--lang", "en", "--interval", "200ms"])
+import fcntl, struct, termios
+fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 160, 0, 0))
+seen = b""
+def read_until(word, seconds=30):
+    global seen
+    begin, end = len(seen), time.monotonic() + seconds
+    while word not in seen[begin:]:
+        if time.monotonic() > end:
+            sys.exit(f"no {word!r} in {seen[begin:]!r}")
+        if select.select([fd], [], [], 0.2)[0]:
+            try:
+                seen += os.read(fd, 65536)
+            except OSError:
+                break
+read_until(b"SERVICE")
+read_until(pid.encode())
+os.write(fd, b"l")
+read_until("服务".encode()[:3])
+os.write(fd, b"\r")
+read_until(b"PID")
+os.write(fd, b"q")
+_, status = os.waitpid(child, 0)
+print("code", os.waitstatus_to_exitcode(status))
+"#;
+
+#[test]
+fn keys_on_a_terminal() {
+    let python = pythons().into_iter().rfind(|p| p.name.starts_with('/') && p.minor() >= (3, 9)).unwrap();
+    let mut target = Target::start(&python, "print('ready', flush=True); import sys; sys.stdin.read()");
+    assert_eq!(target.line(), "ready");
+    let pid = target.pid().to_string();
+    let out = python.command().args(["-I", "-c", DRIVER, env!("CARGO_BIN_EXE_m5"), &pid]).output().unwrap();
+    let text = String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr);
+    assert!(text.contains("code 0"), "{text}");
+}
+
+#[test]
+fn without_a_terminal_it_says_so() {
+    let out = Command::new(env!("CARGO_BIN_EXE_m5"))
+        .args(["top", "--lang", "en"])
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert!(out.status.code() == Some(2) && text.contains("needs a terminal"), "{text}");
+}
