@@ -14,6 +14,8 @@ install -m 755 "$built" "$scripts/m5.new"
 mv "$scripts/m5.new" "$scripts/m5"
 
 if command -v maturin >/dev/null; then maturin=(maturin); else maturin=("${PYTHON:-python3}" -m maturin); fi
+# A module left by a development build must not ride along.
+rm -f python/m5mem/_native*.so
 # The extension module is the same for every Python: ask for no interpreter.
 "${maturin[@]}" build --profile "$profile" --out dist "$@"
 ls -l dist/m5mem-*.whl

@@ -10,6 +10,7 @@ python bench/sampling/run.py [--quick]
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import resource
 import statistics
@@ -31,7 +32,8 @@ VENV = ROOT / "target/bench-venv"
 def psutil_python() -> str:
     """An interpreter that has psutil; makes one beside the build where needed."""
     python = VENV / "bin/python"
-    if subprocess.run([python, "-c", "import psutil"], capture_output=True, check=False).returncode if python.exists() else 1:
+    probe = [str(python), "-c", "import psutil"]
+    if not python.exists() or subprocess.run(probe, capture_output=True, check=False).returncode:
         subprocess.run([sys.executable, "-m", "venv", VENV], check=True)
         subprocess.run([python, "-m", "pip", "install", "-q", "psutil"], check=True)
     return str(python)
@@ -73,31 +75,32 @@ def cost_of_a_sample(rounds: int, samples: int) -> None:
             theirs.append(other)
             ratios.append(other / mine)
     print("1. CPU a sample (memory, CPU, threads, switches, descriptors by kind, connections by state)")
-    print(f"   m5 {statistics.median(ours) * 1e6:.0f} µs, psutil {statistics.median(theirs) * 1e6:.0f} µs: "
-          f"psutil costs {statistics.median(ratios):.1f}x (of {rounds}: {min(ratios):.1f} … {max(ratios):.1f})")
+    mine, other = (statistics.median(v) * 1e6 for v in (ours, theirs))
+    spread = f"of {rounds}: {min(ratios):.1f} … {max(ratios):.1f}"
+    print(f"   m5 {mine:.0f} µs, psutil {other:.0f} µs: psutil costs {statistics.median(ratios):.1f}x ({spread})")
 
 
-def memory_of(pid: int) -> tuple[float, float]:
+def memory_of(pid: int) -> list[float]:
     """Resident memory now and at its highest, MiB."""
     text = Path(f"/proc/{pid}/status").read_text()
     fields = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
-    return tuple(int(fields[name].split()[0]) / 1024 for name in ("VmRSS", "VmHWM"))  # type: ignore[return-value]
+    return [int(fields[name].split()[0]) / 1024 for name in ("VmRSS", "VmHWM")]
 
 
 def cpu_seconds(pid: int) -> float:
-    """CPU of a running process so far."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    """CPU of a running process so far: nanoseconds of its only thread, not clock ticks."""
+    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9
 
 
 def agent(count: int, seconds: int) -> None:
     """The recording of so many processes at 1 Hz, once it is under way."""
     targets = [Idle() for _ in range(count)]
-    for target in targets:
-        target.__enter__()
-    try:
-        for what, more in (("counts only", ["--pauses", "false"]), ("every pause traced", ["--pauses", "true"])):
-            command = m5_baseline([t.pid for t in targets], seconds + 30, "1s", *more)
+    with contextlib.ExitStack() as running:
+        for target in targets:
+            running.enter_context(target)
+        for what, traced in (("counts only", "false"), ("every pause traced", "true")):
+            pids = [t.pid for t in targets]
+            command = m5_baseline(pids, seconds + 30, "1s", "--pauses", traced)
             with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as m5:
                 time.sleep(2 + count / 20)
                 before = cpu_seconds(m5.pid)
@@ -108,9 +111,6 @@ def agent(count: int, seconds: int) -> None:
                 m5.wait()
             print(f"2. agent at 1 Hz on {count} processes, {what}: {used * 100:.2f} % of a core "
                   f"({used / count * 100:.4f} % a process), RSS {rss:.1f} MiB (peak {peak:.1f})")
-    finally:
-        for target in targets:
-            target.__exit__(None, None, None)
 
 
 def slowdown(rounds: int, seconds: float) -> None:
@@ -128,12 +128,13 @@ def slowdown(rounds: int, seconds: float) -> None:
                     m5.terminate()
                     m5.wait()
                 ratios.append(recorded / alone)
-            print(f"   {what}: {statistics.median(ratios):.4f} (of {rounds}: {min(ratios):.4f} … {max(ratios):.4f})")
+            spread = f"of {rounds}: {min(ratios):.4f} … {max(ratios):.4f}"
+            print(f"   {what}: {statistics.median(ratios):.4f} ({spread})")
 
 
 def main() -> int:
     """Everything, one after the other."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description="What looking costs: ratios with medians.")
     parser.add_argument("--quick", action="store_true", help="a minute instead of several")
     quick = parser.parse_args().quick
     if not Path(M5).exists():

@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from m5mem.ws import ManagedWSPool
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
+from m5mem.ws import ManagedWSPool
 from trading_engine.latency import Histogram
 
 _END_OF_STREAM = 1000

@@ -31,6 +31,9 @@ __all__ = ["Guard", "Idle", "Manager", "manage"]
 
 _log = logging.getLogger("m5mem.gc")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
+# CPython 3.12 moves immortal objects to the frozen ones by itself, some hundreds of them. More than these were
+# frozen by the program, which a restore must not undo.
+_IMMORTAL = 2000
 
 
 @dataclass(frozen=True)
@@ -296,7 +299,7 @@ class Manager:
 
     def _restore(self) -> None:
         _gc.set_threshold(*self._old_threshold)
-        if self._freeze and self._before["frozen"] == 0:
+        if self._freeze and self._before["frozen"] <= _IMMORTAL:
             _gc.unfreeze()
         if self._before["enabled"]:
             _gc.enable()

@@ -1,7 +1,7 @@
 //! What healthy and leaking processes look like. Every family is a sum of parts over a window (0 to 1) and the
 //! day after it; sizes are parts of the base level.
 
-use crate::rng::Rng;
+use m5_bench_verdicts::Rng;
 use m5_stats::Point;
 
 /// The time watched, and how often.

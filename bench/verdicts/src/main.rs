@@ -9,7 +9,6 @@
 
 mod families;
 mod rivals;
-mod rng;
 mod score;
 
 use clap::Parser;

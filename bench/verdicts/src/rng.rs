@@ -2,10 +2,11 @@
 
 /// SplitMix64: small, and every seed is a good one.
 #[derive(Debug, Clone)]
-pub(crate) struct Rng(u64);
+pub struct Rng(u64);
 
 impl Rng {
-    pub(crate) fn new(seed: u64) -> Self {
+    /// Starts from a seed.
+    pub fn new(seed: u64) -> Self {
         Self(seed)
     }
 
@@ -18,30 +19,32 @@ impl Rng {
     }
 
     /// Uniform in 0..1.
-    pub(crate) fn unit(&mut self) -> f64 {
+    pub fn unit(&mut self) -> f64 {
         ((self.next() >> 11) as f64 + 0.5) / (1_u64 << 53) as f64
     }
 
-    pub(crate) fn between(&mut self, low: f64, high: f64) -> f64 {
+    /// Uniform between two values.
+    pub fn between(&mut self, low: f64, high: f64) -> f64 {
         low + (high - low) * self.unit()
     }
 
     /// Log-uniform.
-    pub(crate) fn scale(&mut self, low: f64, high: f64) -> f64 {
+    pub fn scale(&mut self, low: f64, high: f64) -> f64 {
         self.between(low.ln(), high.ln()).exp()
     }
 
     /// One of `low..=high`.
-    pub(crate) fn count(&mut self, low: usize, high: usize) -> usize {
+    pub fn count(&mut self, low: usize, high: usize) -> usize {
         low + (self.unit() * (high - low + 1) as f64) as usize
     }
 
-    pub(crate) fn chance(&mut self, p: f64) -> bool {
+    /// True with a probability.
+    pub fn chance(&mut self, p: f64) -> bool {
         self.unit() < p
     }
 
     /// Standard normal.
-    pub(crate) fn normal(&mut self) -> f64 {
+    pub fn normal(&mut self) -> f64 {
         let radius = (-2.0 * self.unit().ln()).sqrt();
         radius * (std::f64::consts::TAU * self.unit()).cos()
     }

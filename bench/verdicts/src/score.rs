@@ -2,7 +2,7 @@
 
 use crate::families::{Family, Setting, Trace, trace};
 use crate::rivals;
-use crate::rng::Rng;
+use m5_bench_verdicts::Rng;
 use m5_stats::{Assessment, Confirmation, Options, Verdict, assess_with};
 
 /// What came out for a family.

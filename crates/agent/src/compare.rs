@@ -1,8 +1,8 @@
-//! Two recordings compared, metric by metric.
+//! Recordings compared, metric by metric: one of each side, or several, where only proof is a regression.
 
 use m5_report::doc::{Baseline, COMPARE_SCHEMA, Comparison, Derived, Level, Metric, Side};
 use m5_stats::objectives::MIB;
-use m5_stats::{GateVerdict, single};
+use m5_stats::{GateVerdict, gate, median, single};
 
 /// A metric: where it is found, and the difference that is too small to matter whatever the ratio.
 struct Measure {
@@ -57,54 +57,110 @@ const MEASURES: &[Measure] = &[
 /// Compares the first process of two recordings whose figures are derived. Files are named for the report.
 #[must_use]
 pub fn compare(new: (&str, &Baseline), old: (&str, &Baseline), threshold: f64) -> Comparison {
-    let derived = |b: &Baseline| b.processes.first().and_then(|p| p.derived.clone()).unwrap_or_default();
-    let (new_figures, old_figures) = (derived(new.1), derived(old.1));
+    compare_runs(&[new], &[old], threshold)
+}
+
+/// Compares several recordings a side. With one run a side the plain ratio decides; with more, a regression is
+/// called only where it is proved.
+#[must_use]
+pub fn compare_runs(new: &[(&str, &Baseline)], old: &[(&str, &Baseline)], threshold: f64) -> Comparison {
+    let derived = |side: &[(&str, &Baseline)]| -> Vec<Derived> {
+        let first = |b: &Baseline| b.processes.first().and_then(|p| p.derived.clone()).unwrap_or_default();
+        side.iter().map(|(_, b)| first(b)).collect()
+    };
+    let (new_figures, old_figures) = (derived(new), derived(old));
     let polled = |d: &Derived| d.gc.as_ref().is_some_and(|gc| gc.bounded);
-    let bounded = polled(&new_figures) || polled(&old_figures);
+    let bounded = new_figures.iter().chain(&old_figures).any(polled);
     let metrics: Vec<Metric> = MEASURES
         .iter()
-        .map(|m| metric(m, (m.of)(&old_figures), (m.of)(&new_figures), threshold))
+        .filter_map(|m| {
+            let values = |side: &[Derived]| side.iter().map(m.of).collect::<Vec<_>>();
+            metric(m.name, m.slack, m.decides, &values(&old_figures), &values(&new_figures), threshold)
+        })
         // Lengths that polling caught are bounds, and bounds do not decide.
         .map(|m| Metric { decides: m.decides && !(bounded && m.name.starts_with("gc_pause")), ..m })
-        // What neither has (no interpreter, no connection) is no part of the comparison.
-        .filter(|m| m.old.is_some() || m.new.is_some())
         .collect();
-    let of = |v: GateVerdict| metrics.iter().any(|m| m.decides && m.verdict == v);
-    let decided = metrics.iter().any(|m| m.decides);
+    let machine = |side: &[(&str, &Baseline)]| -> Vec<_> {
+        side.iter().map(|(_, b)| (b.machine.cpu.clone(), b.machine.cpus)).collect()
+    };
+    let machines: Vec<_> = machine(new).into_iter().chain(machine(old)).collect();
     Comparison {
         schema: COMPARE_SCHEMA.to_owned(),
         new: side(new),
         old: side(old),
         threshold,
-        verdict: match () {
-            () if of(GateVerdict::Regression) => GateVerdict::Regression,
-            () if of(GateVerdict::Missing) || !decided => GateVerdict::Missing,
-            () => GateVerdict::Pass,
-        },
-        machines_differ: (&new.1.machine.cpu, new.1.machine.cpus) != (&old.1.machine.cpu, old.1.machine.cpus),
+        verdict: verdict(&metrics),
+        machines_differ: machines.windows(2).any(|w| w[0] != w[1]),
         metrics,
     }
 }
 
-fn metric(measure: &Measure, old: Option<f64>, new: Option<f64>, threshold: f64) -> Metric {
-    let mut outcome = single(old, new, threshold);
-    if let (Some(old), Some(new)) = (old, new) {
-        // A growth that fell below zero has no ratio, and is none.
-        if new - old <= measure.slack && outcome.verdict != GateVerdict::Pass {
+/// The worst verdict of the metrics that decide. Where none does, nothing was compared.
+#[must_use]
+pub fn verdict(metrics: &[Metric]) -> GateVerdict {
+    let of = |v: GateVerdict| metrics.iter().any(|m| m.decides && m.verdict == v);
+    match () {
+        () if of(GateVerdict::Regression) => GateVerdict::Regression,
+        () if of(GateVerdict::Missing) || !metrics.iter().any(|m| m.decides) => GateVerdict::Missing,
+        () if of(GateVerdict::Inconclusive) => GateVerdict::Inconclusive,
+        () => GateVerdict::Pass,
+    }
+}
+
+/// One metric of both sides. `None` where neither side has it at all: it is no part of the comparison. A run
+/// without a value on a side that has others is missing, and does not pass.
+#[must_use]
+pub fn metric(
+    name: &str,
+    slack: f64,
+    decides: bool,
+    old: &[Option<f64>],
+    new: &[Option<f64>],
+    threshold: f64,
+) -> Option<Metric> {
+    if old.iter().chain(new).all(Option::is_none) {
+        return None;
+    }
+    let mut outcome = match (old, new) {
+        ([old], [new]) => single(*old, *new, threshold),
+        _ => {
+            let values =
+                |side: &[Option<f64>]| side.iter().map(|v| v.unwrap_or(f64::NAN)).collect::<Vec<_>>();
+            gate(&values(old), &values(new), threshold)
+        }
+    };
+    let middle = |side: &[Option<f64>]| median(&side.iter().flatten().copied().collect::<Vec<_>>());
+    let (before, after) = (middle(old), middle(new));
+    if let (Some(before), Some(after)) = (before, after) {
+        // A growth that fell below zero has no ratio, and is none. A missing run stays missing.
+        let whole = old.iter().chain(new).all(Option::is_some);
+        if after - before <= slack && outcome.verdict != GateVerdict::Pass && whole {
             outcome.verdict = GateVerdict::Pass;
         }
     }
-    let (verdict, ratio) = (outcome.verdict, outcome.ratio);
-    Metric { name: measure.name.to_owned(), old, new, ratio, verdict, decides: measure.decides }
+    Some(Metric {
+        name: name.to_owned(),
+        old: before,
+        new: after,
+        ratio: outcome.ratio,
+        lower: outcome.lower,
+        upper: outcome.upper,
+        verdict: outcome.verdict,
+        decides,
+    })
 }
 
-fn side((file, baseline): (&str, &Baseline)) -> Side {
-    let process = baseline.processes.first();
+fn side(runs: &[(&str, &Baseline)]) -> Side {
+    let process = runs.first().and_then(|(_, b)| b.processes.first());
+    let seconds =
+        |b: &Baseline| b.processes.first().and_then(|p| p.derived.as_ref()).map(|d| d.observed_seconds);
     Side {
-        file: file.to_owned(),
+        file: runs.iter().map(|(file, _)| *file).collect::<Vec<_>>().join(", "),
         pid: process.map_or(0, |p| p.identity.pid),
         python: process.and_then(|p| p.interpreter.as_ref()).map(|i| i.version.clone()),
-        observed_seconds: process.and_then(|p| p.derived.as_ref()).map_or(0.0, |d| d.observed_seconds),
+        observed_seconds: median(&runs.iter().filter_map(|(_, b)| seconds(b)).collect::<Vec<_>>())
+            .unwrap_or(0.0),
+        runs: runs.len() as u64,
     }
 }
 
@@ -113,7 +169,21 @@ mod tests {
     use super::*;
 
     fn verdict(old: Option<f64>, new: Option<f64>) -> GateVerdict {
-        metric(&measure("x", 5.0, |_| None), old, new, 0.15).verdict
+        metric("x", 5.0, true, &[old], &[new], 0.15).unwrap().verdict
+    }
+
+    #[test]
+    fn several_runs_fail_only_on_proof() {
+        let runs = |v: [f64; 5]| v.map(Some);
+        let base = runs([100.0, 101.0, 99.0, 100.5, 99.5]);
+        let verdict = |new: &[Option<f64>]| metric("x", 0.0, true, &base, new, 0.15).unwrap().verdict;
+        assert_eq!(verdict(&runs([130.0, 131.0, 129.0, 130.5, 128.0])), GateVerdict::Regression);
+        assert_eq!(verdict(&base), GateVerdict::Pass);
+        assert_eq!(verdict(&runs([100.0, 130.0, 101.0, 129.0, 116.0])), GateVerdict::Inconclusive);
+        let mut missing = base;
+        missing[2] = None;
+        assert_eq!(verdict(&missing), GateVerdict::Missing);
+        assert_eq!(metric("x", 0.0, true, &[None, None], &[None, None], 0.15), None);
     }
 
     #[test]

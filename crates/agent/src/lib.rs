@@ -9,10 +9,11 @@ pub mod exporter;
 pub mod fleet;
 pub mod pool;
 pub mod record;
+pub mod runs;
 mod snapshot;
-pub mod watchdog;
-pub mod tuning;
 pub mod stress;
+pub mod tuning;
+pub mod watchdog;
 pub mod web;
 
 pub use discover::{Discovered, discover};

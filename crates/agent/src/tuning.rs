@@ -8,7 +8,7 @@ use m5_gc::tune::{
     InterpreterSettings, Limits, Outcome, Proposal, Reject, Settings, TuneError, Tuner, Window, judge,
     propose,
 };
-use m5_report::doc::{Baseline, End, Optimization, ProcessRecord, Trial};
+use m5_report::doc::{Baseline, End, Optimization, ProcessRecord, Recorded, Trial};
 use m5_stats::Objectives;
 use m5_target::Process;
 
@@ -40,7 +40,12 @@ const SLICES: usize = 60;
 
 /// The window that a recording of one process is; `None` where its interpreter was not read.
 #[must_use]
-pub fn window(process: &ProcessRecord, settings: Settings, long_lived: Option<u64>) -> Option<Window> {
+pub fn window(
+    process: &ProcessRecord,
+    recorded: &Recorded,
+    settings: Settings,
+    long_lived: Option<u64>,
+) -> Option<Window> {
     let derived = process.derived.as_ref()?;
     let (gc, interpreter) = (derived.gc.as_ref()?, process.interpreter.as_ref()?);
     let log = process.pauses.as_ref()?;
@@ -63,6 +68,11 @@ pub fn window(process: &ProcessRecord, settings: Settings, long_lived: Option<u6
         uncollectable: unfreed(&interpreter.gc_end).saturating_sub(unfreed(&interpreter.gc_begin)),
         long_lived,
         rss_max: derived.memory.rss.map(|l| l.max as u64),
+        rss_slope: derived
+            .memory
+            .rss
+            .and_then(|l| m5_stats::rate(l.last - l.first, derived.observed_seconds)),
+        ended_seconds: recorded.started_unix_seconds + recorded.observed_seconds,
         cpu_seconds: derived.cpu_ratio.map(|r| r * seconds),
     })
 }
@@ -123,7 +133,8 @@ fn try_out(
     for _ in 0..MOST_WINDOWS {
         let (recorded, ended) = measure(process, options, go_on)?;
         let long_lived = interpreter.population().ok().and_then(|p| p.long_lived);
-        let next = recorded.processes.first().and_then(|p| window(p, settings, long_lived));
+        let next =
+            recorded.processes.first().and_then(|p| window(p, &recorded.recorded, settings, long_lived));
         let Some(next) = next.filter(|_| ended == Ended::Judgeable) else { return Ok(None) };
         let whole = match after.take() {
             Some(earlier) => earlier.join(next),

@@ -35,7 +35,7 @@ fn document() -> Value {
             "connections": [{"t_seconds": 0.0, "groups": [{"state": "CLOSE_WAIT", "peer": "a:1", "count": 1}]}],
             "pauses": {"source": "ring", "one_in": 1, "totals": [totals, totals, totals, totals],
                        "coverage": {"generations": [seen, seen, seen], "lost": 0, "open_ns": 1, "wall_ns": 1,
-                                    "unlabelled": 0},
+                                    "unlabelled": seen},
                        "start_seconds": [0.1], "duration_seconds": [0.1], "generation": [0]},
         }],
     })

@@ -2,7 +2,10 @@
 
 use crate::error::CliError;
 use crate::output;
-use m5_report::doc::{Baseline, ReadError, Stress, read_baseline, read_stress as parse_stress};
+use m5_report::doc::{
+    Baseline, RUNS_SCHEMA, ReadError, Runs, Stress, read_baseline, read_runs, read_stress as parse_stress,
+    schema,
+};
 use m5_stats::Objectives;
 use std::fs::File;
 use std::io::{self, Read};
@@ -11,26 +14,57 @@ use std::path::Path;
 /// No recording is longer; what is longer (a device, a mistake) is not read into memory.
 const MOST_BYTES: u64 = 1 << 30;
 
+/// A stored document that can be compared.
+#[derive(Debug)]
+pub(crate) enum Stored {
+    /// A recording, its figures derived.
+    Baseline(Box<Baseline>),
+    /// Runs of a command.
+    Runs(Runs),
+}
+
 /// Reads a recording and derives its figures from the raw samples in it; `-` is standard input.
 pub(crate) fn read(path: &Path, objectives: &Objectives) -> Result<Baseline, CliError> {
-    let mut baseline = parsed(path, read_baseline)?;
+    recording(path, &whole(path)?, objectives)
+}
+
+/// Reads a recording or runs.
+pub(crate) fn read_any(path: &Path, objectives: &Objectives) -> Result<Stored, CliError> {
+    let bytes = whole(path)?;
+    if schema(&bytes).is_ok_and(|s| s == RUNS_SCHEMA) {
+        return Ok(Stored::Runs(read_runs(&bytes).map_err(|e| refused(path, e))?));
+    }
+    Ok(Stored::Baseline(Box::new(recording(path, &bytes, objectives)?)))
+}
+
+/// Reads runs.
+pub(crate) fn read_runs_file(path: &Path) -> Result<Runs, CliError> {
+    read_runs(&whole(path)?).map_err(|e| refused(path, e))
+}
+
+fn recording(path: &Path, bytes: &[u8], objectives: &Objectives) -> Result<Baseline, CliError> {
+    let mut baseline = read_baseline(bytes).map_err(|e| refused(path, e))?;
     m5_agent::derive::complete(&mut baseline, objectives);
     Ok(baseline)
 }
 
 /// Reads a soak test.
 pub(crate) fn read_stress(path: &Path) -> Result<Stress, CliError> {
-    parsed(path, parse_stress)
+    parse_stress(&whole(path)?).map_err(|e| refused(path, e))
 }
 
-fn parsed<T>(path: &Path, parse: impl FnOnce(&[u8]) -> Result<T, ReadError>) -> Result<T, CliError> {
-    let name = path.display().to_string();
-    let bytes =
-        bytes(path).map_err(|e| CliError::Unreadable { path: name.clone(), reason: e.to_string() })?;
-    parse(&bytes).map_err(|error| match error {
-        ReadError::Malformed(reason) => CliError::Malformed { path: name, reason },
-        ReadError::Schema { found, reads } => CliError::Schema { path: name, found, reads },
-    })
+fn whole(path: &Path) -> Result<Vec<u8>, CliError> {
+    let unreadable =
+        |e: io::Error| CliError::Unreadable { path: path.display().to_string(), reason: e.to_string() };
+    bytes(path).map_err(unreadable)
+}
+
+fn refused(path: &Path, error: ReadError) -> CliError {
+    let path = path.display().to_string();
+    match error {
+        ReadError::Malformed(reason) => CliError::Malformed { path, reason },
+        ReadError::Schema { found, reads } => CliError::Schema { path, found, reads },
+    }
 }
 
 fn bytes(path: &Path) -> io::Result<Vec<u8>> {

@@ -3,7 +3,7 @@
 use crate::ctx::Ctx;
 use crate::exit::Exit;
 use m5_report::Lang;
-use m5_report::texts::{Fault, Fleet, Serve, Soak};
+use m5_report::texts::{Bench, Fault, Fleet, Serve, Soak};
 use std::io::Write;
 
 /// An error for a person: what happened, the remedy, the exit code.
@@ -47,6 +47,12 @@ pub(crate) enum CliError {
     Format { known: String },
     /// A command could not be started.
     Spawn { command: String, reason: String },
+    /// A command that was to be measured did not end well.
+    RunFailed { command: String, status: String },
+    /// A command whose work m5 cannot repeat.
+    NotIterable,
+    /// Recordings on one side and runs on the other.
+    Mixed,
     /// The target ended at once.
     EndedEarly,
     /// The reference engine is not where it should be.
@@ -93,7 +99,9 @@ impl CliError {
             | Self::Malformed { .. }
             | Self::Fleet { .. }
             | Self::Schema { .. } => Exit::Unreadable,
-            Self::NoClock { .. } | Self::Write { .. } | Self::Starting { .. } => Exit::Incomplete,
+            Self::NoClock { .. } | Self::Write { .. } | Self::Starting { .. } | Self::RunFailed { .. } => {
+                Exit::Incomplete
+            }
             Self::Config { .. }
             | Self::NoEngine { .. }
             | Self::OtherPlan { .. }
@@ -102,6 +110,8 @@ impl CliError {
             | Self::OneTarget { .. }
             | Self::TwoFiles
             | Self::Format { .. }
+            | Self::NotIterable
+            | Self::Mixed
             | Self::Web { .. }
             | Self::Spawn { .. } => Exit::Usage,
         }
@@ -144,6 +154,9 @@ impl CliError {
             Self::OneTarget { count } => lang.fill(Fault::OneTarget, &[count]),
             Self::Format { known } => lang.fill(Fault::FormatUnknown, &[known]),
             Self::Spawn { command, reason } => lang.fill(Fault::Spawn, &[command, reason]),
+            Self::RunFailed { command, status } => lang.fill(Bench::Failed, &[command, status]),
+            Self::NotIterable => lang.say(Bench::NotIterable).to_owned(),
+            Self::Mixed => lang.say(Bench::Mixed).to_owned(),
             Self::EndedEarly => lang.say(Fault::EndedEarly).to_owned(),
             Self::TwoFiles => lang.say(Fault::TwoFiles).to_owned(),
             Self::Refused { pid, reason } => lang.fill(Fault::Refused, &[pid, reason]),
@@ -176,6 +189,9 @@ impl CliError {
             Self::EndedEarly => Fault::EndedEarlyRemedy,
             Self::Web { .. } => return vec![lang.say(Serve::Remedy).to_owned()],
             Self::Fleet { .. } => return vec![lang.say(Fleet::UnreachableRemedy).to_owned()],
+            Self::RunFailed { .. } => return vec![lang.say(Bench::FailedRemedy).to_owned()],
+            Self::NotIterable => return vec![lang.say(Bench::NotIterableRemedy).to_owned()],
+            Self::Mixed => return Vec::new(),
             Self::Refused { .. } => Fault::RefusedRemedy,
             Self::Format { .. } | Self::TwoFiles => return Vec::new(),
             Self::NoEngine { .. } => return vec![lang.say(Soak::NoEngineRemedy).to_owned()],

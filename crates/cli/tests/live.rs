@@ -67,7 +67,8 @@ fn record_one(python: &Python) {
     let mut target = Target::start(python, COLLECTING);
     assert_eq!(target.line(), "ready");
     let pid = target.pid().to_string();
-    let output = run(&["baseline", "-d", "2s", "--interval", "250ms", "--json", "-p", &pid]);
+    let output =
+        run(&["baseline", "-d", "2s", "--interval", "250ms", "--max-overhead", "100%", "--json", "-p", &pid]);
     assert_eq!(verdict(&output).0, 0, "{} {output:?}", python.name);
     target.say("stop");
     let truth: Vec<u64> = target.numbers();

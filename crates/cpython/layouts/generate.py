@@ -37,7 +37,7 @@ def header_dirs():
 
 
 def measure(base, folder, scratch):
-    """Compiles row.c against one set of headers; builds with the second optimiser tier have a size of their own."""
+    """Compiles row.c against one set of headers, also for builds with the second optimiser tier."""
     plain = compiled(base, folder, scratch, [])
     yield plain
     tier2 = compiled(base, folder, scratch, ["-D_Py_TIER2=3"])
@@ -145,7 +145,10 @@ def write(rows):
     text += "\n".join(map(rust, groups.values())) + "\n];\n"
     formatted = subprocess.run(
         ["rustfmt", "--edition", "2024", "--config-path", str(HERE.parents[2])],
-        input=text, capture_output=True, text=True, check=True,
+        input=text,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return formatted.stdout
 

@@ -18,6 +18,11 @@ pub(crate) struct Step {
     pub(crate) traps: u64,
     /// Times that the watch was switched on or off.
     pub(crate) switches: u64,
+    /// Whether it was open.
+    pub(crate) open: bool,
+    /// CPU seconds a second that an open watch costs without any collection: registers are loaded at every
+    /// context switch.
+    pub(crate) standing: f64,
 }
 
 /// Seconds over which rates are averaged, and over which a debt is paid back.
@@ -83,9 +88,11 @@ impl Budget {
             self.seen = self.seen * FORGET + step.seen as f64;
         }
         let income = self.share * self.cpu;
-        self.balance += self.share * step.cpu - step.traps as f64 * self.trap - step.switches as f64 * SWITCH;
+        let standing = if step.open { step.standing * step.wall } else { 0.0 };
+        let spent = step.traps as f64 * self.trap + step.switches as f64 * SWITCH + standing;
+        self.balance += self.share * step.cpu - spent;
         self.balance = self.balance.min(income * SAVED);
-        let demand = self.collections * self.traps / self.seen.max(1.0) * self.trap;
+        let demand = self.collections * self.traps / self.seen.max(1.0) * self.trap + step.standing;
         let affordable = income + self.balance / HORIZON;
         if demand <= affordable || demand <= 0.0 { 1.0 } else { (affordable / demand).max(0.0) }
     }
@@ -121,7 +128,8 @@ mod tests {
             now += wall;
             let seen = if open { collections } else { 0 };
             opened += if open { wall } else { 0.0 };
-            let step = Step { wall, cpu: cpu * wall, collections, seen, traps: 2 * seen, switches: 0 };
+            let step =
+                Step { wall, cpu: cpu * wall, collections, seen, traps: 2 * seen, open, ..Step::default() };
             spent += 2.0 * seen as f64 * trap;
             open = budget.next(&step);
         }
@@ -138,6 +146,17 @@ mod tests {
     fn nothing_to_spend_opens_nothing() {
         let (cost, _) = steady(0.0, 5000.0, 1.0, 1);
         assert!(cost < 1e-4, "{cost}");
+    }
+
+    #[test]
+    fn many_context_switches_close_it_too() {
+        let mut budget = Budget::new(0.01, 12e-6, 1);
+        let mut open = 0;
+        for _ in 0..1000 {
+            let step = Step { wall: 0.02, cpu: 0.02, open: true, standing: 0.05, ..Step::default() };
+            open += u32::from(budget.next(&step));
+        }
+        assert!(open < 100, "{open}");
     }
 
     proptest! {

@@ -270,3 +270,43 @@ sys.stdin.readline()
         assert_eq!(tracer.coverage().happened() as usize, pauses.len(), "{}", python.name);
     }
 }
+
+#[test]
+fn workers_forked_before_and_after() {
+    let program = "
+import gc, os, sys
+gc.disable()
+def worker():
+    go, told = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.read(go, 1)
+        for i in range(4): gc.collect(i % 3)
+        os._exit(0)
+    return child, told
+first, tell_first = worker()
+print('ready', flush=True)
+sys.stdin.readline()
+second, tell_second = worker()
+for pid, tell in ((first, tell_first), (second, tell_second)):
+    os.write(tell, b'x')
+    os.waitpid(pid, 0)
+print('done', flush=True)
+sys.stdin.readline()
+";
+    for python in pythons() {
+        let mut target = Target::start(&python, program);
+        assert_eq!(target.line(), "ready");
+        let mut tracer = attach(target.pid(), &TraceOptions { children: true, ..WATCH });
+        let mut pauses = Vec::new();
+        drain_until(&mut tracer, &mut pauses, || {
+            target.say("");
+            assert_eq!(target.line(), "done");
+        });
+        let coverage = tracer.coverage();
+        assert_eq!((pauses.len(), coverage.happened(), coverage.lost), (8, 8, 0), "{}", python.name);
+        let mut labels: Vec<_> = pauses.iter().map(|p| p.generation.unwrap()).collect();
+        labels.sort_unstable();
+        assert_eq!(labels, [0, 0, 0, 0, 1, 1, 2, 2], "{}", python.name);
+    }
+}

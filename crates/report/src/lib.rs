@@ -2,6 +2,7 @@
 
 mod chrome;
 pub mod doc;
+pub mod gate;
 pub mod heap;
 pub mod html;
 mod lang;

@@ -71,7 +71,8 @@ pub fn gate_with(base: &[f64], new: &[f64], config: &GateConfig) -> GateOutcome 
     let Some(estimate) = hodges_lehmann(&base, &new, config.alpha) else {
         return MISSING;
     };
-    let limit = config.threshold.max(-0.999_999).ln_1p();
+    // Runs that agree to the last digit sit on the threshold itself: rounding must not push them over.
+    let limit = config.threshold.max(-0.999_999).ln_1p() + 1e-9;
     let verdict = match (estimate.lower, estimate.upper) {
         (Some(lower), _) if lower > limit => GateVerdict::Regression,
         (_, Some(upper)) if upper <= limit => GateVerdict::Pass,
@@ -215,6 +216,14 @@ mod tests {
         let noisy = [80.0, 150.0, 100.0, 125.0, 110.0];
         assert!(gate(&base, &noisy, 0.15).need_more);
         assert!(!gate(&base.repeat(3), &noisy.repeat(3), 0.11).need_more);
+    }
+
+    #[test]
+    fn what_sits_on_the_threshold_is_no_regression() {
+        for base in [28_519.0, 336_465.0, 18_432_000.0] {
+            let (old, new) = ([base; 5], [base * 1.05; 5]);
+            assert_eq!(gate(&old, &new, 0.05).verdict, GateVerdict::Pass);
+        }
     }
 
     #[test]

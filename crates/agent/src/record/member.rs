@@ -1,13 +1,14 @@
 //! One process of a recording: its open files, its interpreter, its tracer, and what was recorded so far.
 
 use super::pace::Pace;
-use super::redact;
+use super::sample::{collector_sample, process_sample};
+use super::{describe, redact, unread_word};
 use m5_cpython::{GcState, Interpreter};
 use m5_gc::{Pause, TraceOptions, Tracer};
-use m5_report::doc::{self, ConnectionsAt, PauseLog, ProcessRecord, RollupAt, Sample, Samples, Unread};
+use m5_report::doc::{ConnectionsAt, PauseLog, ProcessRecord, RollupAt, Samples, Unread};
 use m5_target::{
-    ConnectionGroup, FdCounts, FdKind, Process, Reading, Sampler, SocketTables, boot_unix_seconds,
-    monotonic_ns, thread_cpu_ns, ticks_per_second,
+    ConnectionGroup, FdCounts, Process, Sampler, SocketTables, boot_unix_seconds, monotonic_ns,
+    thread_cpu_ns, ticks_per_second,
 };
 use std::time::Duration;
 
@@ -236,74 +237,4 @@ impl Member {
         }
         self.record
     }
-}
-
-/// What a document says of an interpreter.
-#[must_use]
-pub fn describe(process: &Process, interpreter: &Interpreter, state: GcState) -> doc::Interpreter {
-    doc::Interpreter {
-        version: version(process, interpreter),
-        file: interpreter.file().to_owned(),
-        runtime_size: interpreter.runtime_size(),
-        gc_begin: state,
-        gc_end: state,
-    }
-}
-
-/// The whole version where the build tells it, else the layout that fits.
-#[must_use]
-pub fn version(process: &Process, interpreter: &Interpreter) -> String {
-    interpreter.version(process).map_or_else(|| interpreter.layout().name.to_owned(), |v| v.to_string())
-}
-
-/// The word for programs that says why an interpreter is not read.
-#[must_use]
-pub fn unread_word(error: &m5_cpython::Error) -> &'static str {
-    match error {
-        m5_cpython::Error::NotPython { .. } => "not_python",
-        m5_cpython::Error::Unsupported { .. } => "unsupported",
-        m5_cpython::Error::FreeThreaded { .. } => "free_threaded",
-        m5_cpython::Error::Starting { .. } => "starting",
-        m5_cpython::Error::Target(m5_target::Error::Permission { .. }) => "permission",
-        m5_cpython::Error::Target(m5_target::Error::NoSuchProcess { .. }) => "gone",
-        m5_cpython::Error::Target(_) => "kernel",
-    }
-}
-
-fn process_sample(reading: &Reading, t_seconds: f64, ticks: f64) -> Sample {
-    let (stat, status) = (&reading.stat, &reading.status);
-    let kind =
-        |kind: FdKind| reading.fds.as_ref().map(|fds| fds.by_kind.get(&kind).copied().unwrap_or_default());
-    Sample {
-        t_seconds,
-        rss_bytes: status.rss_bytes,
-        peak_rss_bytes: status.peak_rss_bytes,
-        anon_bytes: status.anon_bytes,
-        file_bytes: status.file_bytes,
-        shmem_bytes: status.shmem_bytes,
-        swap_bytes: status.swap_bytes,
-        virtual_bytes: status.virtual_bytes,
-        threads: Some(stat.threads),
-        cpu_seconds: Some((stat.user_ticks + stat.system_ticks) as f64 / ticks),
-        minor_faults: Some(stat.minor_faults),
-        major_faults: Some(stat.major_faults),
-        voluntary_switches: status.voluntary_switches,
-        involuntary_switches: status.involuntary_switches,
-        fds: reading.fds.as_ref().map(|fds| fds.total),
-        fds_file: kind(FdKind::File),
-        fds_socket: kind(FdKind::Socket),
-        fds_pipe: kind(FdKind::Pipe),
-        fds_eventpoll: kind(FdKind::Eventpoll),
-        fds_anon: kind(FdKind::Anon),
-        fds_memfd: kind(FdKind::Memfd),
-        ..Sample::default()
-    }
-}
-
-fn collector_sample(sample: &mut Sample, state: &GcState) {
-    let [g0, g1, g2] = &state.generations;
-    (sample.gc0_collections, sample.gc0_collected) = (Some(g0.collections), Some(g0.collected));
-    (sample.gc1_collections, sample.gc1_collected) = (Some(g1.collections), Some(g1.collected));
-    (sample.gc2_collections, sample.gc2_collected) = (Some(g2.collections), Some(g2.collected));
-    sample.gc_uncollectable = Some(state.generations.iter().map(|g| g.uncollectable).sum());
 }

@@ -1,11 +1,13 @@
 //! The sampling loop: rounds of samples at fixed moments, pauses drained in between, until time is up, somebody
 //! stops it, or every target has ended.
 
+mod describe;
 mod member;
 mod pace;
 mod redact;
+mod sample;
 
-pub use member::{describe, unread_word, version};
+pub use describe::{describe, unread_word, version};
 pub use redact::redact;
 
 use m5_gc::Pause;
@@ -34,7 +36,7 @@ pub struct RecordOptions {
 /// Processes whose pauses are traced where nobody decided.
 pub const TRACED: usize = 8;
 /// How long the loop may sleep before it asks whether to stop.
-const NAP_NS: u64 = 100_000_000;
+const NAP_NS: u64 = 200_000_000;
 /// Connections are read at least so often, whatever that costs.
 const SOCKETS_SECONDS: f64 = 10.0;
 /// How long an ended target may go unnoticed between rare rounds.

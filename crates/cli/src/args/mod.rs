@@ -93,6 +93,12 @@ pub(crate) enum Format {
     Text,
     /// For programs
     Json,
+    /// A table for a comment on a pull request
+    Markdown,
+    /// Annotations in the log of a GitHub workflow
+    Github,
+    /// Test results for a CI
+    Junit,
     /// For Perfetto and chrome://tracing
     Chrome,
     /// One page for a browser, with nothing to fetch
@@ -127,6 +133,10 @@ pub(crate) enum Command {
     Check(commands::check::CheckArgs),
     /// Two baselines side by side; a regression exits with 1
     Compare(commands::compare::CompareArgs),
+    /// Fresh processes of a command, measured at their end; against a base, in turns
+    BenchRun(commands::bench_run::BenchRunArgs),
+    /// What each iteration of a workload keeps
+    Leaks(commands::leaks::LeaksArgs),
     /// Which service and version of a fleet grows, asked of Prometheus
     Fleet(commands::fleet::FleetArgs),
     /// Prometheus alert rules made from the objectives

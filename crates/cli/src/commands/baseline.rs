@@ -1,6 +1,6 @@
 //! `m5 baseline`: record a process and say what it does.
 
-use crate::args::{Span, TargetArgs};
+use crate::args::{Span, TargetArgs, parse_ratio};
 use crate::ctx::Ctx;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -34,11 +34,14 @@ pub(crate) struct BaselineArgs {
     #[arg(long, value_name = "FILE", env = "M5_COMPARE")]
     compare: Option<PathBuf>,
     /// Record child processes too, also those that are born meanwhile
-    #[arg(short, long)]
+    #[arg(short, long, env = "M5_SUBPROCESSES")]
     subprocesses: bool,
     /// Trace every GC pause, or only count collections [default: trace of at most 8 processes]
     #[arg(long, value_name = "BOOL", env = "M5_PAUSES")]
     pauses: Option<bool>,
+    /// The most that tracing may add to the target's CPU; above it a fair sample of the pauses is seen
+    #[arg(long, value_name = "SHARE", default_value = "1%", value_parser = parse_ratio, env = "M5_MAX_OVERHEAD")]
+    max_overhead: f64,
 }
 
 /// Samples of a recording whose interval nobody chose.
@@ -67,7 +70,7 @@ pub(crate) fn run(args: &BaselineArgs, ctx: &Ctx) -> Result<Exit, CliError> {
         interval: args.interval.map_or(least, |i| i.0).max(Duration::from_millis(10)),
         children: args.subprocesses,
         pauses: args.pauses,
-        max_overhead: Some(0.01),
+        max_overhead: Some(args.max_overhead),
     };
     let bar = Bar::new(ctx, args.duration.0);
     let mut said = false;

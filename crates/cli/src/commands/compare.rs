@@ -1,19 +1,28 @@
-//! `m5 compare`: two recordings side by side; a regression exits with 1.
+//! `m5 compare`: two recordings side by side, or several a side; a regression exits with 1.
 
+use crate::args::Format;
 use crate::ctx::Ctx;
+use crate::documents::Stored;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::{documents, objectives};
 use clap::Args;
-use m5_agent::compare::compare;
+use m5_agent::compare::compare_runs;
+use m5_report::doc::{Baseline, Comparison, Runs};
+use m5_report::gate;
+use m5_report::text::Style;
 use m5_stats::GateVerdict;
 use std::path::PathBuf;
 
 /// Arguments of `m5 compare`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The exit code is 0 if nothing got worse by more than the threshold, 1 if something did, 6 if a metric is
-missing on one side.")]
+Recordings of `m5 baseline --save` or runs of `m5 bench-run --save`. With one recording a side the plain ratio
+decides; with several, a regression is called only where it is proved (a one-sided bound of the Hodges-Lehmann
+ratio beyond the threshold).
+
+The exit code is 0 if nothing got worse by more than the threshold, 1 if something did or a metric is missing on
+one side, 6 if neither is proved.")]
 pub(crate) struct CompareArgs {
     /// The new recording
     #[arg(value_name = "NEW")]
@@ -21,28 +30,85 @@ pub(crate) struct CompareArgs {
     /// The recording to compare it with
     #[arg(value_name = "OLD")]
     old: PathBuf,
+    /// One more recording of the new side; may be given again
+    #[arg(long = "new", value_name = "FILE")]
+    more_new: Vec<PathBuf>,
+    /// One more recording of the old side; may be given again
+    #[arg(long = "old", value_name = "FILE")]
+    more_old: Vec<PathBuf>,
     /// How much worse a metric may be, percent
     #[arg(long, default_value_t = 15.0, value_name = "PERCENT", value_parser = percent, env = "M5_THRESHOLD")]
     threshold: f64,
 }
 
+/// The forms of a comparison.
+pub(crate) const FORMS: &[Format] =
+    &[Format::Text, Format::Json, Format::Markdown, Format::Github, Format::Junit];
+
 pub(crate) fn run(args: &CompareArgs, ctx: &Ctx) -> Result<Exit, CliError> {
-    let json = ctx.json()?;
+    let form = ctx.format_among(FORMS)?;
     let objectives = objectives::objectives(ctx)?;
-    let new = documents::read(&args.new, &objectives)?;
-    let old = documents::read(&args.old, &objectives)?;
-    let names = (args.new.display().to_string(), args.old.display().to_string());
-    let comparison = compare((&names.0, &new), (&names.1, &old), args.threshold / 100.0);
-    ctx.emit_document(json, &comparison, |style| m5_report::text::compare(&comparison, style))?;
+    let read = |first: &PathBuf, more: &[PathBuf]| -> Result<Vec<(String, Stored)>, CliError> {
+        let paths = std::iter::once(first).chain(more);
+        paths.map(|p| Ok((p.display().to_string(), documents::read_any(p, &objectives)?))).collect()
+    };
+    let (new, old) = (read(&args.new, &args.more_new)?, read(&args.old, &args.more_old)?);
+    let threshold = args.threshold / 100.0;
+    let comparison = match (recordings(&new), recordings(&old)) {
+        (Some(new), Some(old)) => compare_runs(&new, &old, threshold),
+        _ => match (runs(&new), runs(&old)) {
+            (Some(new), Some(old)) => super::bench_run::gate(&old, &new, threshold),
+            _ => return Err(CliError::Mixed),
+        },
+    };
+    report(&comparison, form, ctx)
+}
+
+fn recordings(side: &[(String, Stored)]) -> Option<Vec<(&str, &Baseline)>> {
+    let mut all = Vec::with_capacity(side.len());
+    for (name, stored) in side {
+        let Stored::Baseline(baseline) = stored else { return None };
+        all.push((name.as_str(), baseline.as_ref()));
+    }
+    Some(all)
+}
+
+/// All runs of a side as one.
+fn runs(side: &[(String, Stored)]) -> Option<Runs> {
+    let mut all: Option<Runs> = None;
+    for (name, stored) in side {
+        let Stored::Runs(runs) = stored else { return None };
+        match &mut all {
+            Some(all) => {
+                all.command = format!("{}, {name}", all.command);
+                all.runs.extend(&runs.runs);
+            }
+            None => all = Some(Runs { command: name.clone(), ..runs.clone() }),
+        }
+    }
+    all
+}
+
+/// Writes a comparison in the form asked for, and says how to end.
+pub(crate) fn report(comparison: &Comparison, form: Format, ctx: &Ctx) -> Result<Exit, CliError> {
+    let style = Style { lang: ctx.lang, color: ctx.color };
+    match form {
+        Format::Markdown => ctx.emit(&gate::markdown(comparison, style))?,
+        Format::Github => ctx.emit(&gate::github(comparison, style))?,
+        Format::Junit => ctx.emit(&gate::junit(comparison, style))?,
+        form => ctx.emit_document(form == Format::Json, comparison, |style| {
+            m5_report::text::compare(comparison, style)
+        })?,
+    }
     Ok(exit(comparison.verdict))
 }
 
-/// How a comparison ends.
+/// How a comparison ends. What is missing fails: a gate that passes where nothing was measured is none.
 pub(crate) fn exit(verdict: GateVerdict) -> Exit {
     match verdict {
         GateVerdict::Pass => Exit::Fine,
-        GateVerdict::Regression => Exit::Missed,
-        GateVerdict::Inconclusive | GateVerdict::Missing => Exit::Incomplete,
+        GateVerdict::Regression | GateVerdict::Missing => Exit::Missed,
+        GateVerdict::Inconclusive => Exit::Incomplete,
     }
 }
 

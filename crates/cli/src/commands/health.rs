@@ -25,6 +25,8 @@ pub(crate) struct HealthArgs {
     duration: Span,
 }
 
+/// What tracing may add to the target's CPU in so short a time.
+const OVERHEAD: f64 = 0.05;
 /// Samples in that time: enough for a rate.
 const SAMPLES: u32 = 8;
 
@@ -39,7 +41,7 @@ pub(crate) fn run(args: &HealthArgs, ctx: &Ctx) -> Result<Exit, CliError> {
         interval: (args.duration.0 / SAMPLES).max(Duration::from_millis(10)),
         children: false,
         pauses: Some(true),
-        max_overhead: Some(0.01),
+        max_overhead: Some(OVERHEAD),
     };
     let mut baseline = record(&[process], &options, &mut |_| !stop.asked())?;
     drop(launched);

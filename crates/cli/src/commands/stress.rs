@@ -44,7 +44,7 @@ pub(crate) struct StressArgs {
     #[arg(long, default_value_t = 1.0, value_parser = hours)]
     hours_per_check: f64,
     /// The reference engine's ticks without waiting: hours are then hours of its event time
-    #[arg(long, requires = "engine")]
+    #[arg(long, requires = "engine", conflicts_with_all = ["pid", "positional"])]
     accelerate: bool,
     /// A file in which the target keeps its event time, as decimal seconds
     #[arg(long, value_name = "FILE")]

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 pub struct Limits {
     /// Highest RSS, bytes.
     pub max_rss: Option<u64>,
-    /// RSS, new over old, at most.
+    /// RSS, new over old, at most; beyond what it was growing by anyway.
     pub rss_growth: f64,
     /// Longest pause and 95th percentile, new over old, at most.
     pub worst_factor: f64,
@@ -124,7 +124,10 @@ fn reason(before: &Window, after: &Window, j: &Judgement, limits: &Limits) -> Op
     let Some(ratio) = j.ratio else { return Some(Reject::TooFew) };
     let load_differs = j.load.is_some_and(|l| l > limits.load_factor || l < 1.0 / limits.load_factor);
     let memory = j.rss.is_some_and(|(old, new)| {
-        new as f64 > old as f64 * limits.rss_growth || limits.max_rss.is_some_and(|max| new > max)
+        let by_itself =
+            before.rss_slope.unwrap_or(0.0).max(0.0) * (after.ended_seconds - before.ended_seconds);
+        let over = new as f64 > old as f64 * limits.rss_growth + by_itself.max(0.0);
+        over || limits.max_rss.is_some_and(|max| new > max)
     });
     let accepted = limits.p95(j.before.p95, j.before.max);
     let more_above = rate_above(after, accepted) > rate_above(before, accepted);
@@ -234,6 +237,9 @@ mod tests {
         assert_eq!(outcome(&missed, &limits), Outcome::Reject(Reject::LongerPauses));
         let fat = Window { rss_max: Some(60 << 20), ..better() };
         assert_eq!(outcome(&fat, &limits), Outcome::Reject(Reject::Memory));
+        let warming = Window { rss_slope: Some((1 << 20) as f64), ..before() };
+        let later = Window { ended_seconds: 20.0, ..fat.clone() };
+        assert_eq!(judge(&warming, &later, &limits, 1).outcome, Outcome::Keep);
         let within = Limits { max_rss: Some(49 << 20), ..limits };
         assert_eq!(outcome(&better(), &within), Outcome::Reject(Reject::Memory));
         let idle = Window { cpu_seconds: Some(0.5), ..better() };

@@ -25,6 +25,10 @@ pub struct Window {
     pub long_lived: Option<u64>,
     /// Highest RSS, bytes.
     pub rss_max: Option<u64>,
+    /// Growth of RSS over the window, bytes a second: a service that is still warming up grows by itself.
+    pub rss_slope: Option<f64>,
+    /// When it ended, seconds of any clock that both windows share.
+    pub ended_seconds: f64,
     /// CPU seconds of the process: the measure of its load.
     pub cpu_seconds: Option<f64>,
 }
@@ -43,6 +47,7 @@ impl Window {
         self.uncollectable += next.uncollectable;
         self.long_lived = next.long_lived.or(self.long_lived);
         self.rss_max = self.rss_max.max(next.rss_max);
+        self.ended_seconds = next.ended_seconds;
         self.cpu_seconds = self.cpu_seconds.zip(next.cpu_seconds).map(|(a, b)| a + b);
         self
     }
@@ -150,6 +155,8 @@ pub(crate) mod tests {
             uncollectable: 0,
             long_lived: Some(100_000),
             rss_max: Some(50 << 20),
+            rss_slope: Some(0.0),
+            ended_seconds: 10.0,
             cpu_seconds: Some(5.0),
         }
     }

@@ -13,8 +13,11 @@ pub(crate) struct Watched {
     pub(crate) len: u64,
 }
 
-/// Bytes of each CPU's ring; smaller where locked memory is short.
-const RING: usize = 256 << 10;
+/// Bytes of all rings together, and of one: at 5,000 collections a second a large one holds a quarter of a
+/// second. Smaller where locked memory is short.
+const RINGS: usize = 1 << 20;
+const RING_LEAST: usize = 32 << 10;
+const RING_MOST: usize = 128 << 10;
 /// Rounds of looking for threads that were born while the others were watched.
 const ROUNDS: usize = 200;
 /// A thread is listed a moment before its birth is told.
@@ -44,12 +47,14 @@ impl Rings {
     /// Opens a ring for each CPU that the process may run on.
     pub(crate) fn open(process: &Process) -> Result<Self, OpenError> {
         raise_file_limit();
+        let cpus = cpus(process);
+        let size = (RINGS / cpus.len().max(1)).next_power_of_two().clamp(RING_LEAST, RING_MOST);
         let ring = |cpu| {
             let owner = Event::open(&Attr::dummy(), Target { tid: 0, cpu }, None)?;
-            let mapping = Mapping::new(&owner, RING)?;
+            let mapping = Mapping::new(&owner, size)?;
             Ok(Ring { cpu, owner, mapping, last: 0 })
         };
-        let rings: Result<Vec<Ring>, OpenError> = cpus(process).into_iter().map(ring).collect();
+        let rings: Result<Vec<Ring>, OpenError> = cpus.into_iter().map(ring).collect();
         let probe = Event::open(&Attr::dummy().inherited(false), Target { tid: 0, cpu: -1 }, None);
         let inherits = !matches!(probe, Err(OpenError(libc::EINVAL | libc::E2BIG)));
         Ok(Self { rings: rings?, covered: HashSet::new(), bytes: Vec::new(), inherits })

@@ -36,14 +36,28 @@ impl WatchSource {
         Ok(start)
     }
 
-    /// Watches the Python programs among the descendants that no watched process was forked into.
-    pub(super) fn adopt(&mut self) {
+    /// Watches the Python programs among the descendants that are not known yet. One that was forked from a
+    /// watched program after the beginning has inherited its watch, even if its birth was not told because the
+    /// watch was closed.
+    pub(super) fn adopt(&mut self, beginning: bool) {
         let Some(kin) = &mut self.kin else { return };
         let tracked = &self.tracked;
         let known = |pid| tracked.iter().any(|t| t.collector.pid == pid && !t.gone);
         for (process, interpreters) in kin.new_programs(known) {
-            // What cannot be watched is not claimed either.
-            let _ = self.attach(&process, &interpreters);
+            let pid = process.pid();
+            let forked_from = self.programs.iter().find(|p| p.same_program(pid)).map(|p| p.id);
+            match forked_from.filter(|_| !beginning && self.rings.inherits()) {
+                Some(program) => {
+                    let born = interpreters.into_iter().filter_map(|interpreter| {
+                        let state = interpreter.read().ok()?;
+                        let collector = Collector::new(pid, interpreter, &state);
+                        Some(Tracked { program, collector, gone: false })
+                    });
+                    self.tracked.extend(born);
+                }
+                // What cannot be watched is not claimed either.
+                None => _ = self.attach(&process, &interpreters),
+            }
         }
     }
 
@@ -79,7 +93,7 @@ impl WatchSource {
             let of = self.programs.iter().find(|p| p.id == tracked.program);
             tracked.gone |= of.is_none_or(|p| !p.same_program(tracked.collector.pid));
         }
-        self.adopt();
+        self.adopt(false);
     }
 
     /// Compares the interpreters of a program with those under watch.

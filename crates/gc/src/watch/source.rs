@@ -52,6 +52,9 @@ pub(crate) struct WatchSource {
     pub(super) traps: u64,
     pub(super) seen: u64,
     pub(super) switches: u64,
+    pub(super) context_switches: u64,
+    pub(super) counted_ns: u64,
+    pub(super) standing: f64,
     pub(super) trap_ns: u64,
     pub(super) start_ns: u64,
     pub(super) scanned_ns: u64,
@@ -93,6 +96,9 @@ impl WatchSource {
             traps: 0,
             seen: 0,
             switches: 0,
+            context_switches: 0,
+            counted_ns: 0,
+            standing: 0.0,
             trap_ns,
             start_ns: now,
             scanned_ns: now,
@@ -107,7 +113,7 @@ impl WatchSource {
         source.window = Window::Open { from: start };
         (source.start_ns, source.opened_ns) = (start, start);
         source.last = source.totals();
-        source.adopt();
+        source.adopt(true);
         Ok(source)
     }
 

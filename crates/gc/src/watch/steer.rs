@@ -12,6 +12,10 @@ use std::time::Duration;
 const CLOSE_TRIES: usize = 20;
 const CLOSE_WAIT: Duration = Duration::from_micros(50);
 
+/// How often context switches are counted, and what a register adds to one, seconds.
+const COUNT_NS: u64 = 500_000_000;
+const PER_SWITCH: f64 = 0.65e-6;
+
 /// Totals at the last step of the budget.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Totals {
@@ -28,6 +32,7 @@ impl WatchSource {
     pub(super) fn steer(&mut self, now: u64) {
         let totals = self.totals();
         let last = std::mem::replace(&mut self.last, totals);
+        let standing = self.standing(now);
         let Some(budget) = &mut self.budget else { return };
         let open = budget.next(&Step {
             wall: totals.time.saturating_sub(last.time) as f64 / 1e9,
@@ -36,6 +41,8 @@ impl WatchSource {
             seen: totals.seen - last.seen,
             traps: totals.traps - last.traps,
             switches: totals.switches - last.switches,
+            open: !matches!(self.window, Window::Closed { .. }),
+            standing,
         });
         match self.window {
             Window::Open { from } if !open => {
@@ -47,6 +54,23 @@ impl WatchSource {
             Window::Closed { .. } if open => self.open(),
             Window::Open { .. } | Window::Closed { .. } => {}
         }
+    }
+
+    /// What an open watch costs by being there, CPU seconds a second: each register is loaded at each context
+    /// switch. The switches are counted once in a while.
+    fn standing(&mut self, now: u64) -> f64 {
+        if self.budget.is_some() && now - self.counted_ns >= COUNT_NS {
+            let mut pids: Vec<i32> = self.tracked.iter().map(|t| t.collector.pid).collect();
+            pids.dedup();
+            let count = pids.into_iter().map(context_switches).sum::<u64>();
+            let before = std::mem::replace(&mut self.context_switches, count);
+            let seconds = (now - std::mem::replace(&mut self.counted_ns, now)) as f64 / 1e9;
+            let watches = self.programs.iter().map(|p| p.program.sites.len()).max().unwrap_or(0);
+            // At first there is nothing to compare with, and threads that ended take theirs away.
+            let rate = if before > 0 { count.saturating_sub(before) as f64 / seconds } else { 0.0 };
+            self.standing = rate * watches as f64 * PER_SWITCH;
+        }
+        self.standing
     }
 
     /// Switches the watch off as soon as nothing runs that began in the window: collections of an interpreter
@@ -87,5 +111,30 @@ impl WatchSource {
             seen: self.seen,
             switches: self.switches,
         }
+    }
+}
+
+/// Context switches so far of the threads that live.
+fn context_switches(pid: i32) -> u64 {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let of = |status: String| -> u64 {
+        let lines = status.lines().filter(|l| l.contains("ctxt_switches"));
+        lines.filter_map(|l| l.rsplit(char::is_whitespace).next()?.parse::<u64>().ok()).sum()
+    };
+    tasks.filter_map(|t| std::fs::read_to_string(t.path().join("status")).ok()).map(of).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn context_switches_are_counted() {
+        let pid = std::process::id() as i32;
+        let before = context_switches(pid);
+        for _ in 0..20 {
+            std::thread::sleep(Duration::from_micros(100));
+        }
+        assert!(context_switches(pid) >= before + 20);
     }
 }

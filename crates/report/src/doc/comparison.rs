@@ -36,6 +36,13 @@ pub struct Side {
     pub python: Option<String>,
     /// Seconds recorded.
     pub observed_seconds: f64,
+    /// How many runs stand behind each value.
+    #[serde(default = "one")]
+    pub runs: u64,
+}
+
+fn one() -> u64 {
+    1
 }
 
 /// One metric of both.
@@ -43,12 +50,18 @@ pub struct Side {
 pub struct Metric {
     /// Name; its end is its unit.
     pub name: String,
-    /// Its value in the old recording.
+    /// Its value in the old recording, the median of several.
     pub old: Option<f64>,
-    /// Its value in the new one.
+    /// Its value in the new one, the median of several.
     pub new: Option<f64>,
-    /// New over old.
+    /// New over old; of several runs the Hodges–Lehmann estimate.
     pub ratio: Option<f64>,
+    /// One-sided lower bound of the ratio, where there are runs enough for one.
+    #[serde(default)]
+    pub lower: Option<f64>,
+    /// One-sided upper bound of the ratio.
+    #[serde(default)]
+    pub upper: Option<f64>,
     /// What the comparison came to.
     pub verdict: GateVerdict,
     /// Whether it decides, or is shown for information.

@@ -12,6 +12,7 @@ mod list;
 mod pauses;
 mod process;
 mod read;
+mod runs;
 mod samples;
 mod stress;
 
@@ -27,6 +28,7 @@ pub use health::{CHECK_SCHEMA, Check, CheckedProcess, HEALTH_SCHEMA, Health};
 pub use list::{LIST_SCHEMA, ListedProcess, ProcessList, Unread};
 pub use pauses::{GenerationTotals, PauseLog};
 pub use process::{FdTarget, PROCESS_SCHEMA, ProcessSnapshot};
-pub use read::{ReadError, read_baseline};
+pub use read::{ReadError, read_baseline, read_runs, schema};
+pub use runs::{LEAKS_SCHEMA, Leaks, RUNS_SCHEMA, Run, Runs, Worker};
 pub use samples::{Sample, Samples};
 pub use stress::{Anomaly, STRESS_SCHEMA, Segment, Stress, StressCheck, StressPlan, read_stress};

@@ -1,6 +1,6 @@
 //! Reading stored documents: whatever the bytes, an answer; never a panic, never more memory than the file.
 
-use super::{BASELINE_SCHEMA, Baseline};
+use super::{BASELINE_SCHEMA, Baseline, RUNS_SCHEMA, Runs};
 use serde::Deserialize;
 
 /// Why a stored document cannot be used.
@@ -24,14 +24,35 @@ struct Head {
     schema: Option<String>,
 }
 
+/// The schema that a stored document names.
+///
+/// # Errors
+/// Where it is no JSON, or names none.
+pub fn schema(bytes: &[u8]) -> Result<String, ReadError> {
+    let head: Head = serde_json::from_slice(bytes).map_err(|e| ReadError::Malformed(e.to_string()))?;
+    head.schema.ok_or_else(|| ReadError::Malformed("it names no schema".to_owned()))
+}
+
 /// Whether a document names this schema.
 pub(super) fn expect_schema(bytes: &[u8], reads: &'static str) -> Result<(), ReadError> {
-    let head: Head = serde_json::from_slice(bytes).map_err(|e| ReadError::Malformed(e.to_string()))?;
-    let found = head.schema.ok_or_else(|| ReadError::Malformed("it names no schema".to_owned()))?;
+    let found = schema(bytes)?;
     if found == reads {
         return Ok(());
     }
     Err(ReadError::Schema { found: found.chars().take(60).collect(), reads })
+}
+
+/// Reads an `m5.runs/1`.
+///
+/// # Errors
+/// [`ReadError`].
+pub fn read_runs(bytes: &[u8]) -> Result<Runs, ReadError> {
+    expect_schema(bytes, RUNS_SCHEMA)?;
+    let runs: Runs = serde_json::from_slice(bytes).map_err(|e| ReadError::Malformed(e.to_string()))?;
+    if runs.runs.is_empty() {
+        return Err(ReadError::Malformed("it records no run".to_owned()));
+    }
+    Ok(runs)
 }
 
 /// Reads an `m5.baseline/1`. Derived figures in it are not trusted: derive them anew.

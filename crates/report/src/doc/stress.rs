@@ -115,12 +115,15 @@ impl Stress {
         self.checks.iter().any(|c| !c.anomalies.is_empty())
     }
 
-    /// Growth between the first and the last check of the last segment, in 24 hours, as a part of the level.
+    /// Growth from the first to the last check of the last segment, as a part of the level, and the seconds
+    /// between them. Measured, not drawn out to a day.
     #[must_use]
-    pub fn growth_24h_ratio(&self) -> Option<f64> {
+    pub fn growth_ratio(&self) -> Option<(f64, f64)> {
         let last = self.checks.last()?;
-        let level = last.rss_bytes as f64 - last.growth_bytes?;
-        (level > 0.0).then(|| last.growth_bytes_per_hour.map(|per_hour| per_hour * 24.0 / level))?
+        let first = self.checks.iter().find(|c| c.segment == last.segment)?;
+        let growth = last.growth_bytes?;
+        let level = last.rss_bytes as f64 - growth;
+        (level > 0.0).then(|| (growth / level, last.t_seconds - first.t_seconds))
     }
 }
 

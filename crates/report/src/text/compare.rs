@@ -1,21 +1,18 @@
 //! Two recordings side by side, for people.
 
 use super::marks::{in_unit, maybe};
-use crate::doc::Comparison;
+use crate::doc::{Comparison, Metric};
 use crate::text::{Align, Style, Table};
 use crate::texts::Compare;
 use crate::units;
 use m5_stats::GateVerdict;
-use std::fmt::Write;
+use std::fmt::{Display, Write};
 
 /// A table of the metrics, and the sentence below it.
 #[must_use]
 pub fn compare(c: &Comparison, style: Style) -> String {
     let lang = style.lang;
-    let title = lang.fill(
-        Compare::Title,
-        &[&c.new.file, &c.new.pid, &c.old.file, &c.old.pid, &units::percent(c.threshold)],
-    );
+    let title = title(c, style);
     let mut out = format!("{}\n", style.bold(&title));
     if c.machines_differ {
         let _ = writeln!(out, "{}", style.yellow(lang.say(Compare::MachinesDiffer)));
@@ -30,6 +27,16 @@ pub fn compare(c: &Comparison, style: Style) -> String {
     out
 }
 
+/// What is compared with what.
+pub(crate) fn title(c: &Comparison, style: Style) -> String {
+    let threshold = units::percent(c.threshold);
+    if c.new.runs.max(c.old.runs) > 1 {
+        let values: [&dyn Display; 5] = [&c.new.file, &c.new.runs, &c.old.file, &c.old.runs, &threshold];
+        return style.lang.fill(Compare::TitleRuns, &values);
+    }
+    style.lang.fill(Compare::Title, &[&c.new.file, &c.new.pid, &c.old.file, &c.old.pid, &threshold])
+}
+
 fn table(c: &Comparison, style: Style) -> String {
     let lang = style.lang;
     let mut table = Table::new(&[Align::Left, Align::Right, Align::Right, Align::Right, Align::Left], 2);
@@ -41,15 +48,30 @@ fn table(c: &Comparison, style: Style) -> String {
             (_, false) => style.dim(lang.say(Compare::Information)),
             (GateVerdict::Regression, true) => style.red(&format!("❌ {}", lang.say(Compare::Regression))),
             (GateVerdict::Missing, true) => style.yellow(&format!("➖ {}", lang.say(Compare::Missing))),
-            (_, true) => "✅".to_owned(),
+            (GateVerdict::Inconclusive, true) => {
+                style.yellow(&format!("❔ {}", lang.say(Compare::Undecided)))
+            }
+            (GateVerdict::Pass, true) => "✅".to_owned(),
         };
-        let change = maybe(m.ratio, units::change);
+        let change = change(m);
         table.row([name(&m.name, style), value(m.old), value(m.new), change, note]);
     }
     table.render()
 }
 
-fn sentence(c: &Comparison, style: Style) -> String {
+/// The change, with its bounds where there are any.
+pub(crate) fn change(m: &Metric) -> String {
+    let change = maybe(m.ratio, units::change);
+    match (m.lower, m.upper) {
+        (Some(lower), Some(upper)) => {
+            format!("{change} ({} … {})", units::change(lower), units::change(upper))
+        }
+        _ => change,
+    }
+}
+
+/// What the comparison comes to, in a sentence.
+pub(crate) fn sentence(c: &Comparison, style: Style) -> String {
     let lang = style.lang;
     let named = |verdict| -> Vec<String> {
         let of = c.metrics.iter().filter(|m| m.decides && m.verdict == verdict);
@@ -63,11 +85,15 @@ fn sentence(c: &Comparison, style: Style) -> String {
         GateVerdict::Missing => {
             style.yellow(&lang.fill(Compare::Incomplete, &[&named(GateVerdict::Missing).join(", ")]))
         }
-        GateVerdict::Pass | GateVerdict::Inconclusive => style.green(lang.say(Compare::Fine)),
+        GateVerdict::Inconclusive => {
+            style.yellow(&lang.fill(Compare::Unproved, &[&named(GateVerdict::Inconclusive).join(", ")]))
+        }
+        GateVerdict::Pass => style.green(lang.say(Compare::Fine)),
     }
 }
 
-fn name(name: &str, style: Style) -> String {
+/// A metric by its name.
+pub(crate) fn name(name: &str, style: Style) -> String {
     let text = match name {
         "rss_peak_bytes" => Compare::RssPeak,
         "rss_bytes" => Compare::Rss,
@@ -82,6 +108,12 @@ fn name(name: &str, style: Style) -> String {
         "gc_gen0_per_second" => Compare::Gen0,
         "gc_gen1_per_second" => Compare::Gen1,
         "gc_gen2_per_second" => Compare::Gen2,
+        "peak_rss_bytes" => Compare::RssPeak,
+        "private_anon_bytes" => Compare::PrivateAnon,
+        "allocated_blocks" => Compare::Blocks,
+        "gc_objects" => Compare::Objects,
+        "elapsed_seconds" => Compare::Elapsed,
+        "cpu_seconds" => Compare::CpuSeconds,
         "cpu_ratio" => Compare::Cpu,
         "open_fds" => Compare::Fds,
         "connections" => Compare::Connections,

@@ -32,7 +32,10 @@ pub(super) fn pauses(figures: Option<&GcFigures>, style: Style) -> String {
         (gc.pause_seconds_per_minute, gc.pause_ratio, gc.max_seconds)
     {
         let values = (units::time(minute), units::percent(ratio), units::time(max));
-        let _ = writeln!(out, "  {}", lang.fill(Record::GcTotals, &[&values.0, &values.1, &values.2]));
+        let estimated = gc.seen < gc.happened && !gc.bounded;
+        let note = if estimated { style.dim(lang.say(Record::GcEstimated)) } else { String::new() };
+        let totals = lang.fill(Record::GcTotals, &[&values.0, &values.1, &values.2]);
+        let _ = writeln!(out, "  {}", format!("{totals} {note}").trim_end());
     }
     out
 }

@@ -1,17 +1,18 @@
 //! Text for a terminal: values and a language in, lines out.
 
 mod baseline;
-mod compare;
+pub(crate) mod compare;
 mod fleet;
 mod gc;
 mod gc_report;
 mod growth;
 mod health;
 mod list;
-mod marks;
+pub(crate) mod marks;
 mod objectives;
 mod optimization;
 mod process;
+mod runs;
 mod stress;
 mod style;
 mod table;
@@ -26,6 +27,7 @@ pub use objectives::{objectives, summary};
 use optimization::optimization;
 pub(crate) use process::mapped;
 pub use process::process;
+pub use runs::{FIELDS as RUN_FIELDS, leaks, runs};
 pub use stress::{stress, stress_check};
 pub use style::Style;
 pub use table::{Align, Table};

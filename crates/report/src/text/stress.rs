@@ -1,6 +1,6 @@
 //! A soak test for people.
 
-use super::marks::{self, NOTHING, maybe};
+use super::marks::{self, maybe};
 use crate::doc::{Anomaly, End, Stress, StressCheck, StressPlan};
 use crate::text::{Align, Style, Table};
 use crate::texts::{Record, Soak};
@@ -86,8 +86,10 @@ fn table(s: &Stress, style: Style) -> String {
 fn summary(s: &Stress, style: Style) -> String {
     let lang = style.lang;
     let mut out = String::new();
-    let growth = s.growth_24h_ratio().map_or_else(|| NOTHING.to_owned(), units::percent);
-    let _ = writeln!(out, "{}", lang.fill(Soak::Growth24h, &[&growth]));
+    if let Some((ratio, seconds)) = s.growth_ratio() {
+        let seen = [units::percent(ratio), units::span(seconds)];
+        let _ = writeln!(out, "{}", lang.fill(Soak::GrowthSeen, &[&seen[0], &seen[1]]));
+    }
     let bad = s.checks.iter().filter(|c| !c.anomalies.is_empty()).count();
     let verdict = s.checks.last().map_or(Verdict::Insufficient, |c| c.verdict);
     let line = match bad {

@@ -65,6 +65,7 @@ catalogue! {
         Freed: "freed", "释放对象";
         Total: "total", "总计";
         GcTotals: "{} of pauses a minute, {} of wall time, longest {}", "每分钟暂停 {}，占总时间 {}，最长 {}";
+        GcEstimated: "(sums are estimated from the pauses seen)", "（总和由已观测暂停估算）";
         GcNone: "no collection in this time", "此期间没有回收";
         Leaks: "Suspected leaks", "疑似泄漏";
         LeakRss: "RSS grows {}", "RSS 增长 {}";

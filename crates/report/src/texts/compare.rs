@@ -4,6 +4,14 @@ catalogue! {
     /// Two recordings side by side.
     Compare {
         Title: "{} (PID {}) against {} (PID {}), threshold {}", "{}（PID {}）对比 {}（PID {}），阈值 {}";
+        TitleRuns: "{} ({} runs) against {} ({} runs), threshold {}", "{}（{} 次）对比 {}（{} 次），阈值 {}";
+        Undecided: "undecided", "未定";
+        Unproved: "Neither proved nor ruled out: {}. More runs may decide.", "既未证实也未排除：{}。增加运行次数可能得出结论。";
+        PrivateAnon: "anonymous memory at exit", "退出时匿名内存";
+        Blocks: "allocated blocks at exit", "退出时已分配内存块";
+        Objects: "GC objects at exit", "退出时 GC 对象";
+        Elapsed: "time", "耗时";
+        CpuSeconds: "CPU time", "CPU 时间";
         Metric: "metric", "指标";
         Old: "old", "旧";
         New: "new", "新";

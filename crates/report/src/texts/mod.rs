@@ -53,6 +53,7 @@ subjects! {
     objectives::Goal;
     part::Part;
     process::Snapshot;
+    runs::Bench;
     say::Say;
     serve::Serve;
     watch::Watch;

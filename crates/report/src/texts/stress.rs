@@ -17,7 +17,7 @@ catalogue! {
         AnomalyVerdict: "RSS is growing", "RSS 持续增长";
         AnomalyFds: "descriptors are growing", "文件描述符持续增长";
         Anomaly24h: "over {} in 24 h", "24 小时增长超过 {}";
-        Growth24h: "Growth in 24 h: {} of the level", "24 小时增长：水平的 {}";
+        GrowthSeen: "Growth since the first check: {} of the level in {}", "自首次检查以来的增长：水平的 {}，历时 {}";
         Passed: "No anomaly in {} checks.", "{} 次检查均无异常。";
         Found: "Anomalies in {} of {} checks.", "{}/{} 次检查发现异常。";
         Snapshot: "The process at the first anomaly: {}", "首次异常时的进程快照：{}";

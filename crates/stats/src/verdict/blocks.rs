@@ -22,7 +22,7 @@ const SPLIT: f64 = 0.85;
 /// A block is a burst when it stands this many times the usual noise above its neighbourhood.
 const BURST: f64 = 6.0;
 /// Correlation with time from which a load cannot be told from a leak.
-const STEADY: f64 = 0.8;
+const STEADY: f64 = 0.92;
 
 /// A series ready to be judged. Times are parts of the window (0 to 1), values are parts of `level`.
 #[derive(Debug, Clone, Default)]

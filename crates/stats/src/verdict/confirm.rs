@@ -4,7 +4,7 @@ use super::{Assessment, Reason, Verdict};
 use serde::{Deserialize, Serialize};
 
 /// Growth must be found in this many evaluations in a row.
-pub const IN_A_ROW: u32 = 3;
+const IN_A_ROW: u32 = 3;
 
 /// What a watcher remembers between evaluations of one series.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,9 +8,9 @@ use super::{Assessment, Forecast, Options, Point, Reason, Shift, TimeToLimit, Ve
 
 const DAY: f64 = 86_400.0;
 /// Growth is called so from this probability on…
-const SURE: f64 = 0.8;
+const SURE: f64 = 0.72;
 /// …if this much was to be seen before.
-const SURE_BEFORE: f64 = 0.6;
+const SURE_BEFORE: f64 = 0.5;
 /// Below this, an innocent explanation is accepted.
 const DOUBTFUL: f64 = 0.5;
 /// Parts of the window at which growth must have shown already.

@@ -6,7 +6,9 @@ use crate::special::normal_below;
 
 /// By how much the spread of a forecast is widened, so that the nominal 90 % interval holds nine of ten: growth
 /// comes in uneven pieces, which a line through a window takes for smaller noise than it is.
-const WIDEN_GROWING: f64 = 1.6;
+const WIDEN_GROWING: f64 = 1.2;
+/// How likely a level that moved is to move again before the forecast's moment.
+const ANOTHER_STEP: f64 = 0.3;
 /// Explanations that a mixture counts at most: the heaviest carry nearly all of the weight.
 const HEAVIEST: usize = 80;
 
@@ -101,15 +103,30 @@ impl Fit {
             let swings = (0..self.fixed)
                 .map(|i| i == 1 && self.loaded)
                 .chain(swings.map(|c| c.is_some_and(|c| c.swings())));
-            for ((r, b), _) in row.iter_mut().zip(&self.beta).zip(swings).filter(|(_, swings)| *swings) {
+            for (i, ((r, b), _)) in
+                row.iter_mut().zip(&self.beta).zip(swings).enumerate().filter(|(_, (_, s))| *s)
+            {
                 *r = 0.0;
-                swing += b * b;
+                // What the load did in the window is the least it may do later.
+                swing += b * b * if i == 1 && self.loaded { 4.0 } else { 1.0 };
             }
         }
         let (mean, variance) = self.combine(&row);
         let sd = ((variance + self.variance) * self.heavier() + swing).sqrt();
-        let widen = if self.class == Class::Growing { WIDEN_GROWING } else { 1.0 };
+        let widen = if self.class == Class::Growing { WIDEN_GROWING } else { 0.93 };
         Part { weight: self.weight, mean, sd: sd * widen }
+    }
+}
+
+impl Fit {
+    /// The forecast if there is one more step like those seen.
+    fn another_step(&self, part: Part) -> Part {
+        let steps = self.beta.get(self.fixed..).unwrap_or(&[]);
+        let n = steps.len().max(1) as f64;
+        let mean = steps.iter().sum::<f64>() / n;
+        let square = steps.iter().map(|s| s * s).sum::<f64>() / n;
+        let sd = (part.sd * part.sd + square).sqrt();
+        Part { weight: part.weight * ANOTHER_STEP, mean: part.mean + mean, sd }
     }
 }
 
@@ -125,5 +142,15 @@ pub(super) fn growth_probability(fits: &[Fit], shapes: &Shapes, least: f64) -> f
 
 /// The floor at a moment beyond the window.
 pub(super) fn ahead(fits: &[Fit], shapes: &Shapes, x: f64) -> Mixture {
-    Mixture::of(fits.iter().map(|f| f.ahead(shapes, x)).collect())
+    let mut parts = Vec::with_capacity(fits.len());
+    for fit in fits {
+        let part = fit.ahead(shapes, x);
+        if fit.class == Class::Step && x > 1.0 {
+            parts.push(fit.another_step(part));
+            parts.push(Part { weight: part.weight * (1.0 - ANOTHER_STEP), ..part });
+        } else {
+            parts.push(part);
+        }
+    }
+    Mixture::of(parts)
 }

@@ -86,8 +86,9 @@ pub(super) struct Shapes {
 }
 
 const EXPS: [f64; 12] = [0.04, 0.06, 0.08, 0.105, 0.135, 0.17, 0.21, 0.26, 0.31, 0.37, 0.44, 0.53];
-const LOGS: [f64; 2] = [0.03, 0.15];
-const RHYTHMS: [f64; 14] = [0.3, 0.4, 0.5, 0.65, 0.8, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0];
+const LOGS: [f64; 1] = [0.03];
+const SLOW_RHYTHMS: [f64; 3] = [0.3, 0.38, 0.46];
+const RHYTHMS: [f64; 12] = [0.55, 0.67, 0.8, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0];
 
 impl Shapes {
     pub(super) fn new(x: &[f64], load_known: bool) -> Self {
@@ -102,6 +103,8 @@ impl Shapes {
         let log: Vec<u16> = LOGS.iter().map(|t| s.column(Column::Log(*t))).collect();
         let rhythm: Vec<[u16; 2]> =
             RHYTHMS.iter().map(|f| [s.column(Column::Cos(*f)), s.column(Column::Sin(*f))]).collect();
+        let slow: Vec<Vec<u16>> =
+            SLOW_RHYTHMS.iter().map(|f| vec![s.column(Column::Cos(*f)), s.column(Column::Sin(*f))]).collect();
         let one = |ids: &[u16]| ids.iter().map(|id| vec![*id]).collect::<Vec<_>>();
         let with = |a: &[u16], b: &[u16]| {
             a.iter().flat_map(|a| b.iter().map(move |b| vec![*a, *b])).collect::<Vec<_>>()
@@ -128,10 +131,11 @@ impl Shapes {
         s.family(Class::Step, 0.05, pair(&step));
         s.family(Class::Saturating, 0.10, one(&exp));
         s.family(Class::Saturating, 0.08, one(&plateau));
-        s.family(Class::Saturating, 0.05, one(&log));
+        s.family(Class::Saturating, 0.02, one(&log));
         s.family(Class::Saturating, 0.03, with(&exp, &step));
         // A rhythm follows the load: where that is known, little is left for one of its own.
         s.family(Class::Rhythm, if load_known { 0.01 } else { 0.08 }, rhythms.clone());
+        s.family(Class::Rhythm, if load_known { 0.005 } else { 0.04 }, slow);
         s.family(Class::Growing, 0.08, vec![vec![ramp]]);
         s.family(Class::Growing, 0.03, ramped(one(&step)));
         s.family(Class::Growing, 0.02, ramped(pair(&every(2))));

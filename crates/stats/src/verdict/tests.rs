@@ -1,4 +1,5 @@
 use super::*;
+use proptest::prelude::*;
 
 fn line(seconds: usize, every: usize, f: impl Fn(f64) -> f64) -> Vec<Point> {
     let noise = |i: usize| ((i as f64 * 12.9898).sin() * 43_758.547).fract();
@@ -16,4 +17,107 @@ fn clear_cases() {
     assert_eq!(verdict(&|x| if x > 0.5 { 1.1 } else { 1.0 }), Verdict::Step);
     assert_eq!(verdict(&|x| 1.0 + 0.3 * (1.0 - (-x / 0.2).exp())), Verdict::Saturating);
     assert_eq!(verdict(&|x| 1.0 - 0.1 * x), Verdict::Flat);
+}
+
+#[test]
+fn a_minute_is_too_short_and_says_how_long_to_wait() {
+    let a = assess(&line(60, 1, |x| 1.0 + x));
+    assert_eq!((a.verdict, a.reason), (Verdict::Insufficient, Some(Reason::TooShort)));
+    let wait = a.wait_seconds.unwrap();
+    assert!((300.0..=400.0).contains(&wait), "{wait}");
+    // A process that has been up for an hour needs no warm-up.
+    let old = Options { started: Some(-3600.0), ..Options::default() };
+    let wait_old = assess_with(&line(60, 1, |x| 1.0 + x), &old).wait_seconds.unwrap();
+    assert!(wait_old < wait && wait_old > 200.0, "{wait_old}");
+    assert_eq!(assess(&[]).verdict, Verdict::Insufficient);
+}
+
+#[test]
+fn half_an_hour_at_one_hertz_is_judged() {
+    assert_eq!(assess(&line(1800, 1, |x| 1.0 + 0.1 * x)).verdict, Verdict::Growing);
+    assert_eq!(assess(&line(1800, 1, |_| 1.0)).verdict, Verdict::Flat);
+}
+
+#[test]
+fn nothing_is_fitted_across_a_restart() {
+    let points = line(21_600, 15, |x| if x < 0.5 { 1.0 + 0.5 * x } else { 1.0 });
+    let options = Options { restarts: &[10_800.0], ..Options::default() };
+    assert_eq!(assess_with(&points, &options).verdict, Verdict::Flat);
+}
+
+#[test]
+fn the_load_explains_what_it_drives() {
+    let wave = |x: f64| (x * 5.0).sin();
+    let points = line(21_600, 15, |x| 1.0 + 0.1 * wave(x));
+    let load: Vec<Point> =
+        points.iter().map(|p| Point { t: p.t, v: 50.0 + 20.0 * wave(p.t / 21_600.0) }).collect();
+    let options = Options { load: Some(&load), ..Options::default() };
+    assert_eq!(assess_with(&points, &options).verdict, Verdict::Flat);
+}
+
+#[test]
+fn the_limit_is_reached_when_the_line_says() {
+    let points = line(21_600, 15, |x| 1.0 + 0.2 * x);
+    let limit = assess_with(&points, &Options { limit: Some(1.4), ..Options::default() }).limit.unwrap();
+    let (early, at, late) =
+        (limit.earliest_seconds.unwrap(), limit.expected_seconds.unwrap(), limit.latest_seconds.unwrap());
+    assert!(early <= at && at <= late);
+    assert!((at / 21_600.0 - 1.0).abs() < 0.1, "{at}");
+    let flat = assess_with(&line(21_600, 15, |_| 1.0), &Options { limit: Some(1.4), ..Options::default() });
+    assert_eq!(flat.limit.unwrap().expected_seconds, None);
+}
+
+#[test]
+fn one_look_is_not_enough_for_a_watchdog() {
+    let growing = assess(&line(21_600, 15, |x| 1.0 + 0.1 * x));
+    let mut confirmation = Confirmation::default();
+    let seen: Vec<Verdict> = (0..4).map(|_| confirmation.confirm(growing, 60.0).verdict).collect();
+    assert_eq!(seen[..3], [Verdict::Insufficient, Verdict::Insufficient, Verdict::Growing]);
+    let _ = confirmation.confirm(assess(&line(21_600, 15, |_| 1.0)), 60.0);
+    assert_eq!(confirmation.confirm(growing, 60.0).reason, Some(Reason::Unconfirmed));
+}
+
+#[test]
+fn many_processes_raise_the_bar() {
+    assert_eq!(benjamini_hochberg(&[0.999, 0.5, 0.2], 0.05), [true, false, false]);
+    assert_eq!(benjamini_hochberg(&[0.96, 0.5, 0.2], 0.05), [false; 3]);
+    assert_eq!(benjamini_hochberg(&[f64::NAN, 0.99], 0.05), [false, true]);
+    assert!(benjamini_hochberg(&[], 0.05).is_empty());
+}
+
+#[test]
+fn days_fit_into_a_few_kilobytes() {
+    let mut series = Series::default();
+    for t in 0..3 * 86_400 {
+        series.push(Point { t: f64::from(t), v: 1e8 + 100.0 * f64::from(t) });
+    }
+    assert!(8 * series.bytes() < 1_000_000, "{}", series.bytes());
+    let day = series.points(86_400.0);
+    assert!(day.len() > 300 && day[0].t >= 2.0 * 86_400.0 - 1.0);
+    assert!(series.all()[0].t < 2048.0);
+    assert_eq!(assess(&series.points(21_600.0)).verdict, Verdict::Growing);
+    assert!(series.points(1000.0).len() > 200);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn any_series_gives_an_answer(v in prop::collection::vec(any::<f64>(), 0..200), step in 1.0..100.0f64) {
+        let points: Vec<Point> =
+            v.iter().enumerate().map(|(i, v)| Point { t: i as f64 * step, v: *v }).collect();
+        let a = assess(&points);
+        prop_assert!(a.growth_probability.is_none_or(|p| (0.0..=1.0).contains(&p)));
+    }
+
+    #[test]
+    fn a_verdict_has_no_unit(seed in 0..1000u32, scale in 1e-3..1e6f64, growth in 0.0..0.2f64) {
+        let noise = |i: usize| ((f64::from(seed) + i as f64 * 12.9898).sin() * 43_758.547).fract();
+        let at = |i: usize, scale: f64| Point {
+            t: i as f64 * 60.0,
+            v: scale * (1.0 + growth * i as f64 / 360.0 + 0.004 * noise(i)),
+        };
+        let of = |scale: f64| assess(&(0..360).map(|i| at(i, scale)).collect::<Vec<_>>()).verdict;
+        prop_assert_eq!(of(1.0), of(scale));
+    }
 }

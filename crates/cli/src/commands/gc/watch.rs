@@ -50,7 +50,7 @@ pub(super) fn run(args: &GcArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     let long_lived = interpreter.population().ok().and_then(|p| p.long_lived);
     let main = before.first().map_or(Settings { thresholds: [0; 3], enabled: false }, |s| s.settings);
     let limits = limits(args, &objectives);
-    let seen = window(&record, main, long_lived);
+    let seen = window(&record, &recorded.recorded, main, long_lived);
     let report = GcReport::of(record, recorded.recorded, interpreter.layout().collector, before);
     let mut report = report.ok_or(CliError::EndedEarly)?;
     report.long_lived_objects = long_lived;

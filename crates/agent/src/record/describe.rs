@@ -1,0 +1,37 @@
+//! What documents say of an interpreter, or of why there is none to read.
+
+use m5_cpython::{GcState, Interpreter};
+use m5_report::doc;
+use m5_target::Process;
+
+/// What a document says of an interpreter.
+#[must_use]
+pub fn describe(process: &Process, interpreter: &Interpreter, state: GcState) -> doc::Interpreter {
+    doc::Interpreter {
+        version: version(process, interpreter),
+        file: interpreter.file().to_owned(),
+        runtime_size: interpreter.runtime_size(),
+        gc_begin: state,
+        gc_end: state,
+    }
+}
+
+/// The whole version where the build tells it, else the layout that fits.
+#[must_use]
+pub fn version(process: &Process, interpreter: &Interpreter) -> String {
+    interpreter.version(process).map_or_else(|| interpreter.layout().name.to_owned(), |v| v.to_string())
+}
+
+/// The word for programs that says why an interpreter is not read.
+#[must_use]
+pub fn unread_word(error: &m5_cpython::Error) -> &'static str {
+    match error {
+        m5_cpython::Error::NotPython { .. } => "not_python",
+        m5_cpython::Error::Unsupported { .. } => "unsupported",
+        m5_cpython::Error::FreeThreaded { .. } => "free_threaded",
+        m5_cpython::Error::Starting { .. } => "starting",
+        m5_cpython::Error::Target(m5_target::Error::Permission { .. }) => "permission",
+        m5_cpython::Error::Target(m5_target::Error::NoSuchProcess { .. }) => "gone",
+        m5_cpython::Error::Target(_) => "kernel",
+    }
+}

@@ -1,0 +1,52 @@
+# Run by `m5 leaks` in the place of the program: the same work again and again in one process, and after each chunk
+# of it, a full collection and two counts. Arguments: report, iterations, chunks, kind, name, the program's own.
+import gc
+import os
+import sys
+
+
+def _work(kind, name):
+    if kind == "call":
+        import importlib
+
+        sys.path.insert(0, "")
+        module, _, function = name.partition(":")
+        target = importlib.import_module(module)
+        for part in function.split("."):
+            target = getattr(target, part)
+        return target
+    if kind == "code":
+        code = compile(name, "<string>", "exec")
+        return lambda: exec(code, {"__name__": "__main__"})
+    import runpy
+
+    if kind == "module":
+        sys.path.insert(0, "")
+        return lambda: runpy.run_module(name, run_name="__main__", alter_sys=True)
+    sys.path.insert(0, os.path.dirname(os.path.abspath(name)))
+    return lambda: runpy.run_path(name, run_name="__main__")
+
+
+def _main():
+    report, iterations, chunks, kind, name = sys.argv[1:6]
+    iterations, chunks = int(iterations), int(chunks)
+    sys.argv = [name if kind == "script" else "-c"] + sys.argv[6:]
+    work = _work(kind, name)
+    out = os.open(report, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    done = 0
+    for _ in range(chunks + 1):
+        for _ in range(iterations):
+            try:
+                work()
+            except SystemExit as end:
+                if end.code not in (None, 0):
+                    raise
+        done += iterations
+        gc.collect()
+        gc.collect()
+        objects, blocks = len(gc.get_objects()), sys.getallocatedblocks()
+        os.write(out, b"%d %d %d\n" % (done, objects, blocks))
+    os.close(out)
+
+
+_main()

@@ -1,0 +1,126 @@
+//! The same work again and again in one process, measured after each chunk.
+
+use super::{RunError, shown};
+use m5_report::doc::Worker;
+use m5_stats::{Chunk, LeakRule, leak_per_iteration};
+use std::ffi::{OsStr, OsString};
+use std::process::{Command, Stdio};
+
+const RUNNER: &str = include_str!("iterate.py");
+
+/// What an iteration is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Work {
+    /// The interpreter and its own options.
+    python: Vec<OsString>,
+    /// `script`, `module`, `code` or `call`.
+    kind: &'static str,
+    name: OsString,
+    args: Vec<OsString>,
+}
+
+impl Work {
+    /// Reads a Python command line: `python [options] script.py args`, `-m module` or `-c code`. With `call`
+    /// (`module:function`) the function is iterated, and the command is only the interpreter with its options.
+    ///
+    /// # Errors
+    /// Where it is none of these.
+    pub fn parse(command: &[OsString], call: Option<&str>) -> Result<Self, RunError> {
+        let mut words = command.iter();
+        let mut python = vec![words.next().ok_or(RunError::NotPython)?.clone()];
+        let mut found = None;
+        while let Some(word) = words.next() {
+            match word.to_str() {
+                Some("-m") => found = Some(("module", words.next().cloned())),
+                Some("-c") => found = Some(("code", words.next().cloned())),
+                // These two take a value.
+                Some("-W" | "-X") => python.extend([word.clone()].into_iter().chain(words.next().cloned())),
+                Some(option) if option.starts_with('-') => python.push(word.clone()),
+                _ => found = Some(("script", Some(word.clone()))),
+            }
+            if found.is_some() {
+                break;
+            }
+        }
+        let args: Vec<OsString> = words.cloned().collect();
+        let (kind, name) = match (call, found) {
+            (Some(call), None) => ("call", call.into()),
+            (None, Some((kind, Some(name)))) => (kind, name),
+            _ => return Err(RunError::NotPython),
+        };
+        Ok(Self { python, kind, name, args })
+    }
+}
+
+/// Runs one process: a chunk of iterations to warm up, then as many chunks as the rule asks for.
+///
+/// # Errors
+/// Where it does not start, or does not end well.
+pub fn iterate(work: &Work, iterations: u64, rule: &LeakRule) -> Result<Worker, RunError> {
+    let folder = tempfile::tempdir()?;
+    let report = folder.path().join("report");
+    let (program, options) = work.python.split_first().ok_or(RunError::NotPython)?;
+    let mut start = Command::new(program);
+    start.args(options).args([OsStr::new("-c"), OsStr::new(RUNNER), report.as_os_str()]);
+    start.args([iterations.to_string(), rule.chunks.to_string(), work.kind.to_owned()]);
+    start.arg(&work.name).args(&work.args);
+    start.stdin(Stdio::null()).stdout(std::io::stderr()).env("PYTHONHASHSEED", "0");
+    let command = || shown(&[&work.python[..], std::slice::from_ref(&work.name)].concat());
+    let status = start.status().map_err(|e| RunError::Start { command: command(), reason: e.to_string() })?;
+    if !status.success() {
+        return Err(RunError::Failed { command: command(), status: status.to_string() });
+    }
+    let chunks = chunks(&std::fs::read_to_string(&report)?);
+    let outcome = leak_per_iteration(&chunks, rule);
+    Ok(Worker { chunks, outcome })
+}
+
+fn chunks(text: &str) -> Vec<Chunk> {
+    let chunk = |line: &str| {
+        let mut words = line.split_whitespace();
+        let iterations = words.next()?.parse().ok()?;
+        let mut value = || words.next().and_then(|w| w.parse().ok());
+        Some(Chunk { iterations, objects: value(), blocks: value() })
+    };
+    text.lines().filter_map(chunk).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn command(text: &str) -> Vec<OsString> {
+        text.split(' ').map(Into::into).collect()
+    }
+
+    #[test]
+    fn python_command_lines_are_understood() {
+        let work = |text: &str| Work::parse(&command(text), None).unwrap();
+        let script = work("python3 -X dev -B app.py --port 1");
+        assert_eq!((script.kind, script.name), ("script", "app.py".into()));
+        assert_eq!(script.python, command("python3 -X dev -B"));
+        assert_eq!(script.args, command("--port 1"));
+        assert_eq!(work("python3 -m app x").kind, "module");
+        assert_eq!(work("python3 -c pass").kind, "code");
+        assert!(Work::parse(&command("python3 -m"), None).is_err());
+        assert_eq!(Work::parse(&command("python3"), Some("app:main")).unwrap().kind, "call");
+        assert!(Work::parse(&command("python3 app.py"), Some("app:main")).is_err());
+    }
+
+    const LEAK: &str = "import sys; sys.kept = getattr(sys, 'kept', []); sys.kept.append([])";
+    const CACHE: &str = "import sys, functools as f; sys.c = getattr(sys, 'c', None) or f.lru_cache(30)(lambda i: [i]); \
+                         sys.n = getattr(sys, 'n', 0) + 1; sys.c(sys.n)";
+
+    #[test]
+    fn a_leak_keeps_one_object_an_iteration_and_a_cache_none() {
+        let rule = LeakRule::default();
+        for python in m5_testkit::pythons().iter().filter(|p| !p.name.contains("chroot")) {
+            for (code, leaks) in [(LEAK, true), (CACHE, false), ("x = [[]] * 9", false)] {
+                let line: Vec<OsString> = [python.name.as_str(), "-c", code].map(Into::into).into();
+                let work = Work::parse(&line, None).unwrap();
+                let outcome = iterate(&work, 50, &rule).unwrap().outcome;
+                assert_eq!(outcome.leaking, Some(leaks), "{} {code}: {outcome:?}", python.name);
+            }
+        }
+    }
+}

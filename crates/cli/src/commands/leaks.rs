@@ -1,0 +1,85 @@
+//! `m5 leaks`: what each iteration of a workload keeps.
+
+use crate::commands::bench_run::shown;
+use crate::ctx::Ctx;
+use crate::error::CliError;
+use crate::exit::Exit;
+use clap::Args;
+use m5_agent::runs::{Work, iterate};
+use m5_report::doc::{LEAKS_SCHEMA, Leaks};
+use m5_stats::{LeakRule, leak_agreed};
+use std::ffi::OsString;
+use std::time::{Duration, Instant};
+
+/// Arguments of `m5 leaks`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The command is a Python command line: `python app.py …`, `python -m app …` or `python -c …`. m5 starts that
+interpreter with a few lines of its own, which run the program again and again in one process: one run of the
+script is one iteration (its imports stay, as in a service). With --call module:function the function is the
+iteration, and the command is only the interpreter. After the warm-up and after each of five chunks the garbage
+is collected and the objects and blocks are counted; what is kept must grow with every iteration, in the last
+chunk too, in every process. A leak is looked for again with more iterations before it is called one.
+
+0: it keeps nothing. 1: it leaks. 6: undecided.")]
+pub(crate) struct LeaksArgs {
+    /// Iterations in a chunk; as many again warm up
+    #[arg(short = 'n', long, default_value_t = 50, value_parser = clap::value_parser!(u64).range(2..=1_000_000))]
+    iterations: u64,
+    /// Fresh processes that must agree
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=20))]
+    processes: u64,
+    /// Objects or blocks kept per iteration that count as a leak
+    #[arg(long, default_value_t = 0.5, value_parser = positive)]
+    per_iteration: f64,
+    /// A function without arguments to call, instead of a script
+    #[arg(long, value_name = "MODULE:FUNCTION")]
+    call: Option<String>,
+    /// The command
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
+}
+
+/// A leak that shows in chunks of so many iterations is one.
+const SURE: u64 = 500;
+/// A workload that took longer than this is not run five times as long to be sure.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub(crate) fn run(args: &LeaksArgs, ctx: &Ctx) -> Result<Exit, CliError> {
+    let json = ctx.json()?;
+    let processes = args.processes as usize;
+    let rule = LeakRule { per_iteration: args.per_iteration, processes, ..LeakRule::default() };
+    let work = Work::parse(&args.command, args.call.as_deref())?;
+    let mut iterations = args.iterations;
+    let (workers, leaking) = loop {
+        let began = Instant::now();
+        let one = |_| iterate(&work, iterations, &rule);
+        let workers = (0..processes).map(one).collect::<Result<Vec<_>, _>>()?;
+        let leaking = leak_agreed(&workers.iter().map(|w| w.outcome).collect::<Vec<_>>(), &rule);
+        // Caches of the interpreter fill over some hundred iterations; a leak goes on.
+        if leaking != Some(true) || iterations >= SURE || began.elapsed() > PATIENCE {
+            break (workers, leaking);
+        }
+        iterations = (iterations * 5).min(SURE);
+    };
+    let call = args.call.as_ref().map(|c| format!(" {c}")).unwrap_or_default();
+    let leaks = Leaks {
+        schema: LEAKS_SCHEMA.to_owned(),
+        command: shown(&args.command) + &call,
+        rule,
+        iterations,
+        processes: workers,
+        leaking,
+    };
+    ctx.emit_document(json, &leaks, |style| m5_report::text::leaks(&leaks, style))?;
+    Ok(match leaks.leaking {
+        Some(true) => Exit::Missed,
+        Some(false) => Exit::Fine,
+        None => Exit::Incomplete,
+    })
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    let value: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    if value > 0.0 && value.is_finite() { Ok(value) } else { Err("must be above zero".to_owned()) }
+}

@@ -1,0 +1,53 @@
+//! The gates: runs in fresh processes, saved runs, what an iteration keeps, and their exit codes.
+
+mod support;
+
+use support::{file, folder, json, run, verdict};
+
+fn python() -> String {
+    let pythons = m5_testkit::pythons();
+    pythons.iter().find(|p| !p.name.contains("chroot")).map(|p| p.name.clone()).expect("a plain interpreter")
+}
+
+fn objects(n: u32) -> String {
+    format!("x = [[i] for i in range({n})]")
+}
+
+#[test]
+fn more_memory_fails_and_the_same_passes() {
+    let (python, folder) = (python(), folder());
+    let (old, new) = (file(folder.path(), "old.json"), file(folder.path(), "new.json"));
+    let base = format!("{python} -c '{}'", objects(60_000));
+    let arguments = ["bench-run", "--json", "--save", &new, "--save-base", &old, "--base", &base, "--"];
+    let worse = run(&[&arguments[..], &[&python, "-c", &objects(90_000)]].concat());
+    assert_eq!(verdict(&worse).0, 1, "{worse:?}");
+    assert_eq!(json(&worse)["verdict"], "regression");
+    let same = run(&[&arguments[..7], &[&base, "--", &python, "-c", &objects(60_000)]].concat());
+    assert_eq!(verdict(&same).0, 0, "{same:?}");
+
+    let again = run(&["compare", &new, &old, "--format", "markdown"]);
+    assert_eq!(verdict(&again).0, 0, "{again:?}");
+    assert!(String::from_utf8_lossy(&again.stdout).contains("| ✅ |"));
+    let saved = run(&["bench-run", "--json", "--base-runs", &old, "--", &python, "-c", &objects(90_000)]);
+    assert_eq!(verdict(&saved).0, 1, "{saved:?}");
+}
+
+#[test]
+fn what_measures_nothing_fails() {
+    let missing = run(&["bench-run", "--format", "github", "--base", "true", "--", "true"]);
+    assert_eq!(verdict(&missing).0, 1, "{missing:?}");
+    assert!(String::from_utf8_lossy(&missing.stdout).contains("::error"));
+    let (code, said) = verdict(&run(&["bench-run", "-n", "1", "--", "false"]));
+    assert!(code == 6 && said.contains("false"), "{code} {said}");
+}
+
+#[test]
+fn an_iteration_that_keeps_something_is_named() {
+    let python = python();
+    let kept = "import sys; sys.kept = getattr(sys, 'kept', []); sys.kept.append([])";
+    let leaks = run(&["leaks", "-n", "20", "--json", "--", &python, "-c", kept]);
+    assert_eq!((verdict(&leaks).0, &json(&leaks)["leaking"]), (1, &serde_json::json!(true)), "{leaks:?}");
+    let none = run(&["leaks", "-n", "20", "--", &python, "-c", "x = [[]]"]);
+    assert_eq!(verdict(&none).0, 0, "{none:?}");
+    assert_eq!(verdict(&run(&["leaks", "--", "true"])).0, 2);
+}

@@ -1,0 +1,99 @@
+"""Real leaks: one iteration of each, the versions that leak and those that were mended.
+
+A case is run as `python cases.py NAME` would run it once; `m5 leaks --call cases:NAME` iterates it.
+"""
+
+import itertools
+
+_numbers = itertools.count()
+
+
+def structlog():
+    """A lock per file that was ever logged to stays in a module's dictionary."""
+    import os
+
+    import structlog
+
+    with open(os.devnull, "w") as out:
+        structlog.WriteLogger(out).info("x")
+
+
+def requests():
+    """A proxy manager per proxy URL stays in its adapter."""
+    import requests.adapters
+
+    global _adapter
+    if "_adapter" not in globals():
+        _adapter = requests.adapters.HTTPAdapter()
+    _adapter.proxy_manager_for("http://proxy-%d.invalid:3128" % next(_numbers))
+
+
+def orjson():
+    """An exception raised from another inside `default` is never given back: no object refers to it."""
+    import orjson
+
+    def default(_):
+        try:
+            raise KeyError("inner")
+        except KeyError as inner:
+            raise TypeError("outer") from inner
+
+    try:
+        orjson.dumps(object(), default=default)
+    except TypeError:
+        pass
+
+
+def cbor2():
+    """A long text that is cut inside a character keeps its buffer."""
+    import cbor2
+
+    cbor2.loads(cbor2.dumps("\u00e9" * 100000))
+
+
+def aiohttp():
+    """A handler is kept per request to a route that does not allow the method."""
+    import asyncio
+
+    from aiohttp import web
+    from aiohttp.test_utils import make_mocked_request
+
+    @web.middleware
+    async def middleware(request, handler):
+        return await handler(request)
+
+    async def get(_):
+        return web.Response()
+
+    async def once():
+        global _app
+        if "_app" not in globals():
+            _app = web.Application(middlewares=[middleware])
+            _app.router.add_get("/", get)
+            _app.freeze()
+        try:
+            await _app._handle(make_mocked_request("POST", "/", app=_app))
+        except web.HTTPMethodNotAllowed:
+            pass
+
+    global _loop
+    if "_loop" not in globals():
+        _loop = asyncio.new_event_loop()
+    _loop.run_until_complete(once())
+
+
+def loggers():
+    """A logger per request stays in the manager's dictionary."""
+    import logging
+
+    logging.getLogger("req.%d" % next(_numbers))
+
+
+def bounded_cache():
+    """The trap: it grows for a while and then stays."""
+    import functools
+
+    global _cached
+    if "_cached" not in globals():
+        _cached = functools.lru_cache(maxsize=100)(lambda i: [i])
+    _cached(next(_numbers))

@@ -1,0 +1,35 @@
+"""A service that does one case again and again, for a watcher from outside: `python serve.py CASE [per second]`."""
+
+import sys
+import time
+
+import cases
+
+
+def filling_cache():
+    """The trap, for a watcher from outside: 20 MB in four minutes at 10 a second, and nothing after."""
+    import functools
+
+    global _filling
+    if "_filling" not in globals():
+        _filling = functools.lru_cache(maxsize=2400)(lambda i: bytearray(8192))
+    _filling(next(cases._numbers))
+
+
+def idle():
+    """Work that keeps nothing."""
+    sum([i for i in range(1000)])
+
+
+def main():
+    work = globals().get(sys.argv[1]) or getattr(cases, sys.argv[1])
+    every = 1.0 / float(sys.argv[2]) if len(sys.argv) > 2 else 0.1
+    due = time.monotonic()
+    while True:
+        work()
+        due += every
+        time.sleep(max(0.0, due - time.monotonic()))
+
+
+if __name__ == "__main__":
+    main()
