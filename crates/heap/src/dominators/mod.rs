@@ -78,14 +78,16 @@ fn semi_nca(owned: &Owned<'_>, walk: &Walk) -> Vec<u32> {
     let count = walk.order.len();
     let (start, from_of) = walk.predecessors(owned);
     let mut semi: Vec<u32> = (0..count as u32).collect();
-    let mut forest = Forest { ancestor: walk.parent.clone(), label: semi.clone(), path: Vec::new() };
+    let linked =
+        walk.parent.iter().zip(&semi).map(|(ancestor, label)| Link { ancestor: *ancestor, label: *label });
+    let mut forest = Forest { links: linked.collect(), path: Vec::new() };
     for w in (1..count).rev() {
         let mut best = walk.parent[w];
         for v in &from_of[start[w] as usize..start[w + 1] as usize] {
             best = best.min(if *v <= w as u32 { *v } else { forest.evaluate(*v, w as u32) });
         }
         semi[w] = best;
-        forest.label[w] = best;
+        forest.links[w].label = best;
     }
     let mut idom = walk.parent.clone();
     for w in 1..count {
@@ -100,27 +102,31 @@ fn semi_nca(owned: &Owned<'_>, walk: &Walk) -> Vec<u32> {
 
 /// The part of the walk's tree that is linked so far: positions above the one at hand.
 struct Forest {
-    ancestor: Vec<u32>,
-    /// Smallest semidominator on the compressed path above each position.
-    label: Vec<u32>,
+    links: Vec<Link>,
     path: Vec<u32>,
+}
+
+/// A position's place in the forest; both halves are always wanted together, so they lie together.
+#[derive(Clone, Copy)]
+struct Link {
+    ancestor: u32,
+    /// Smallest semidominator on the compressed path above the position.
+    label: u32,
 }
 
 impl Forest {
     /// The smallest semidominator on the path from `v` up to its tree's root; trees hang below `last`.
     fn evaluate(&mut self, v: u32, last: u32) -> u32 {
         let mut at = v;
-        while self.ancestor[at as usize] > last {
+        while self.links[at as usize].ancestor > last {
             self.path.push(at);
-            at = self.ancestor[at as usize];
+            at = self.links[at as usize].ancestor;
         }
-        let mut label = self.label[at as usize];
-        let top = self.ancestor[at as usize];
+        let Link { ancestor: top, mut label } = self.links[at as usize];
         while let Some(below) = self.path.pop() {
-            let own = &mut self.label[below as usize];
-            *own = label.min(*own);
-            label = *own;
-            self.ancestor[below as usize] = top;
+            let own = &mut self.links[below as usize];
+            label = label.min(own.label);
+            *own = Link { ancestor: top, label };
         }
         label
     }
