@@ -182,9 +182,7 @@ impl Gram {
             for j in 0..=i {
                 let mut v = self.xx[row + usize::from(model.columns[j])];
                 let whole = v;
-                for m in 0..j {
-                    v -= l[i][m] * l[j][m];
-                }
+                v -= l[i].iter().zip(&l[j]).take(j).map(|(a, b)| a * b).sum::<f64>();
                 if i == j {
                     if v <= 1e-7 * whole || v <= 1e-12 {
                         return None;
