@@ -54,6 +54,20 @@ fn a_denied_source_is_named_with_its_mend_in_both_languages() {
 }
 
 #[test]
+fn a_watch_that_was_closed_on_purpose_says_for_how_long() {
+    let mut report = report();
+    let said = |report: &GcReport| gc_report(report, Style { lang: Lang::En, color: false });
+    let log = report.pauses.as_mut().unwrap();
+    (log.coverage.open_ns, log.coverage.wall_ns) = (420, 10_000);
+    (report.gc.seen, report.gc.happened) = (60, 1439);
+    assert!(
+        said(&report).contains("1379 collections were not observed: the watch was open 4.2 % of the time")
+    );
+    report.pauses.as_mut().unwrap().coverage.open_ns = 10_000;
+    assert!(!said(&report).contains("the watch was open"));
+}
+
+#[test]
 fn a_document_survives_being_stored() {
     let text = m5_report::json(&report()).unwrap();
     assert_eq!(serde_json::from_str::<GcReport>(&text).unwrap(), report());

@@ -105,6 +105,8 @@ fn coverage(report: &GcReport, style: Style) -> String {
         let share = maybe(ratio, units::percent);
         let source = marks::source(kind, lang);
         lines.push(style.dim(&lang.fill(Gc::Coverage, &[&gc.seen, &gc.happened, &share, &source])));
+        let log = report.pauses.as_ref();
+        lines.extend(log.and_then(|l| sight::windows(gc, &l.coverage, style)));
         if gc.lost > 0 {
             lines.push(style.yellow(&lang.fill(Gc::Lost, &[&gc.lost])));
         }

@@ -1,16 +1,18 @@
 //! How pauses were seen and why so, and what the long ones were doing.
 
-use crate::doc::{LongPause, LongPauses};
+use crate::doc::{GcFigures, LongPause, LongPauses};
 use crate::text::Style;
 use crate::texts::Sight;
 use crate::{Lang, units};
 use m5_cpython::PyFrame;
-use m5_gc::{Choice, Obstacle, SourceKind};
+use m5_gc::{Choice, Coverage, Obstacle, SourceKind};
 use std::fmt::Write;
 
 /// Long pauses that a text lists, and frames of each.
 const LISTED: usize = 10;
 const FRAMES: usize = 8;
+/// A watch that was open for less than this part of the time was closed on purpose.
+const CLOSED: f64 = 0.99;
 
 /// Why this source of pauses.
 #[must_use]
@@ -65,6 +67,14 @@ pub(crate) fn choice(choice: &Choice, style: Style) -> String {
         let _ = writeln!(out, "{}", lang.fill(Sight::Mend, &[&mend]));
     }
     out
+}
+
+/// What went unseen because the watch was closed for a part of the time; nothing where it was open throughout.
+pub(crate) fn windows(gc: &GcFigures, coverage: &Coverage, style: Style) -> Option<String> {
+    let missed = gc.happened.saturating_sub(gc.seen);
+    let open = m5_stats::rate(coverage.open_ns as f64, coverage.wall_ns as f64)?;
+    (missed > 0 && open < CLOSED)
+        .then(|| style.dim(&style.lang.fill(Sight::Windows, &[&missed, &units::percent(open)])))
 }
 
 /// The longest pauses, each with its stack.

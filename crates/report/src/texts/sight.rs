@@ -25,6 +25,7 @@ catalogue! {
         LockedMemory: "no memory may be locked for the event rings", "无法为事件环形缓冲区锁定内存";
         LockedMemoryMend: "raise kernel.perf_event_mlock_kb or ulimit -l", "提高 kernel.perf_event_mlock_kb 或 ulimit -l";
         Other: "perf_event_open failed ({})", "perf_event_open 失败（{}）";
+        Windows: "   {} collections were not observed: the watch was open {} of the time, at random, to stay within --max-overhead", "   {} 次回收未被观测：为不超过 --max-overhead，仅在 {} 的时间内随机开启监视";
         Long: "🐢 Pauses of {} and longer: {}", "🐢 不短于 {} 的暂停: {}次";
         LongNone: "   none", "   无";
         LongMore: "   … {} more; the longest {} are in the JSON", "   ……另有 {} 次；最长的 {} 次见 JSON";
