@@ -113,6 +113,88 @@ fn only_long_pauses_are_logged_where_asked() {
     assert!(!String::from_utf8_lossy(&out.stderr).contains("gc pid="));
 }
 
+/// Allocates in one known function until the collector runs, over enough objects for a long pause.
+const LONG: &str = "
+import gc, threading
+gc.set_threshold(700, 10, 10)
+kept = [[i] for i in range(400000)]
+def allocates_until_collected():
+    rows = []
+    for i in range(3000): rows.append([i])
+    gc.collect(2)
+def serve():
+    while True:
+        allocates_until_collected()
+        wait.wait(0.01)
+wait = threading.Event()
+threading.Thread(target=serve, daemon=True).start()
+print('ready', flush=True)
+input()
+";
+
+#[test]
+fn a_long_pause_names_the_function_that_collected() {
+    for python in pythons() {
+        let mut target = Target::start(&python, LONG);
+        target.line();
+        let pid = target.pid().to_string();
+        let args = ["gc", "-p", &pid, "-d", "1500ms", "--log", "--max-overhead", "100%", "--stacks", "4ms"];
+        let out = m5().args(args).arg("--json").output().unwrap();
+        let report = json(&out);
+        let long = &report["long_pauses"];
+        assert_eq!(long["limit_seconds"], 0.004, "{}", python.name);
+        let pauses = long["longest"].as_array().unwrap();
+        if report["source"] == "poll" {
+            println!("{}: skipped, polling reads no stacks: {}", python.name, report["choice"]);
+            continue;
+        }
+        assert!(long["count"].as_u64().unwrap() > 0, "{}: {report}", python.name);
+        let stacks: Vec<_> = pauses.iter().filter_map(|p| p["stack"][0]["function"].as_str()).collect();
+        assert!(!stacks.is_empty(), "{}: none of {} was caught", python.name, pauses.len());
+        let function = stacks.iter().all(|f| f.ends_with("allocates_until_collected"));
+        assert!(function, "{}: {stacks:?}", python.name);
+        let log = verdict(&out).1;
+        assert!(log.contains(" in=allocates_until_collected at=<string>:"), "{}: {log}", python.name);
+
+        let text = m5().args(&args[..5]).args(["--max-overhead", "100%", "--stacks"]).output().unwrap();
+        let text = String::from_utf8(text.stdout).unwrap();
+        assert!(text.contains("Pauses of 10.00 ms and longer: "), "{}: {text}", python.name);
+        println!("{}: {} of {} long pauses have a stack", python.name, stacks.len(), pauses.len());
+    }
+}
+
+#[test]
+fn a_limit_without_a_unit_is_taken_for_a_pid_and_refused() {
+    let (code, said) = verdict(&m5().args(["gc", "--stacks", "1234"]).output().unwrap());
+    assert!(code == 2 && said.contains("-p 1234"), "{said}");
+}
+
+#[test]
+fn the_source_is_named_and_what_denied_a_better_one() {
+    let python = pythons().into_iter().rfind(|p| p.minor() < (3, 15)).unwrap();
+    let mut target = Target::start(&python, COLLECTOR);
+    target.line();
+    let pid = target.pid().to_string();
+    let best = json(&m5().args(["gc", "-p", &pid, "-d", "300ms", "--json"]).output().unwrap());
+    assert_eq!(best["source"], best["gc"]["source"]);
+    assert!(best["choice"]["because"].is_string(), "{best}");
+    // Too few open files for a watch: m5 polls, says why, and what helps.
+    let few = |lang: &str, more: &[&str]| {
+        let mut shell = support::clean(Command::new("sh"));
+        shell.args(["-c", "ulimit -n 12 && exec \"$@\"", "sh", env!("CARGO_BIN_EXE_m5")]);
+        shell.args(["gc", "-p", &pid, "-d", "300ms", "--lang", lang]).args(more).output().unwrap()
+    };
+    let report = json(&few("en", &["--json"]));
+    if best["source"] == "watchpoint" {
+        assert_eq!(report["choice"]["obstacle"]["kind"], "file_limit", "{}", report["choice"]);
+    }
+    assert_eq!((&report["source"], &report["choice"]["because"]), (&"poll".into(), &"fallback".into()));
+    let english = String::from_utf8(few("en", &[]).stdout).unwrap();
+    assert!(english.contains("why this source: no hardware watchpoints, polling instead:"), "{english}");
+    let chinese = String::from_utf8(few("zh", &[]).stdout).unwrap();
+    assert!(chinese.contains("选用原因: 无法使用硬件观察点，改为轮询："), "{chinese}");
+}
+
 #[test]
 fn a_command_is_started_watched_and_stopped() {
     let python = pythons().into_iter().find(|p| p.executable().is_some()).unwrap();

@@ -57,10 +57,10 @@ impl std::fmt::Display for Obstacle {
                 f,
                 "a seccomp filter denies perf_event_open ({}): allow it in the container's profile, or run m5 \
                  outside",
-                name(*errno)
+                errno_name(*errno)
             ),
             Self::Denied { errno } => {
-                write!(f, "perf_event_open is denied ({}): grant CAP_PERFMON", name(*errno))
+                write!(f, "perf_event_open is denied ({}): grant CAP_PERFMON", errno_name(*errno))
             }
             Self::OtherUser => {
                 write!(
@@ -69,7 +69,7 @@ impl std::fmt::Display for Obstacle {
                 )
             }
             Self::Unsupported { errno } => {
-                write!(f, "this kernel or machine has no hardware breakpoints ({})", name(*errno))
+                write!(f, "this kernel or machine has no hardware breakpoints ({})", errno_name(*errno))
             }
             Self::NoRegisters => {
                 write!(f, "a debugger or another tracer holds the debug registers: end it first")
@@ -83,12 +83,14 @@ impl std::fmt::Display for Obstacle {
                     "no memory may be locked for the rings: raise kernel.perf_event_mlock_kb or ulimit -l"
                 )
             }
-            Self::Other { errno } => write!(f, "perf_event_open failed ({})", name(*errno)),
+            Self::Other { errno } => write!(f, "perf_event_open failed ({})", errno_name(*errno)),
         }
     }
 }
 
-fn name(errno: i32) -> String {
+/// An error of the kernel as people look it up.
+#[must_use]
+pub fn errno_name(errno: i32) -> String {
     match errno {
         libc::EPERM => "EPERM".to_owned(),
         libc::EACCES => "EACCES".to_owned(),

@@ -16,7 +16,7 @@ mod tracer;
 pub mod tune;
 mod watch;
 
-pub use choice::{Choice, Obstacle};
+pub use choice::{Choice, Obstacle, errno_name};
 pub use error::{Error, Result};
 pub use pause::{Coverage, Detail, GenerationCoverage, Pause, PauseSource, SourceKind};
 pub use tracer::{TraceOptions, Tracer};

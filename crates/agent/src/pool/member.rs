@@ -193,6 +193,8 @@ impl Member {
             // The next sample finds out whether it ended.
             return;
         }
+        // Nobody here reads them; untaken they would pile up for as long as the watch lasts.
+        tracer.details(&mut Vec::new());
         self.pauses.coverage = tracer.coverage();
         let full = fresh.iter().any(|p| p.generation == Some(2));
         fresh.into_iter().for_each(|p| self.pauses.add(p));

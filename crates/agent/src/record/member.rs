@@ -2,10 +2,10 @@
 
 use super::pace::Pace;
 use super::sample::{collector_sample, process_sample};
-use super::{describe, redact, unread_word};
+use super::{Hear, describe, redact, unread_word};
 use m5_cpython::{GcState, Interpreter};
-use m5_gc::{Pause, TraceOptions, Tracer};
-use m5_report::doc::{ConnectionsAt, PauseLog, ProcessRecord, RollupAt, Samples, Unread};
+use m5_gc::{Detail, Pause, TraceOptions, Tracer};
+use m5_report::doc::{ConnectionsAt, LongPauses, PauseLog, ProcessRecord, RollupAt, Samples, Unread};
 use m5_target::{
     ConnectionGroup, FdCounts, Process, Sampler, SocketTables, boot_unix_seconds, monotonic_ns,
     thread_cpu_ns, ticks_per_second,
@@ -17,13 +17,21 @@ const ATTEMPTS: u32 = 5;
 /// Groups of connections kept in one entry, the largest first.
 const GROUPS: usize = 200;
 
+/// How the pauses of a member are traced.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tracing {
+    pub(super) options: TraceOptions,
+    pub(super) stacks_above: Option<Duration>,
+}
+
 pub(super) struct Member {
     sampler: Sampler,
     interpreter: Option<Interpreter>,
     attempts: u32,
-    tracing: Option<TraceOptions>,
+    tracing: Option<Tracing>,
     tracer: Option<Tracer>,
     drained: Vec<Pause>,
+    details: Vec<Detail>,
     rollup: Pace,
     record: ProcessRecord,
     connections: Vec<ConnectionGroup>,
@@ -32,7 +40,7 @@ pub(super) struct Member {
 
 impl Member {
     /// Opens a process. An interpreter that cannot be read leaves the figures of the process.
-    pub(super) fn open(process: &Process, tracing: &Option<TraceOptions>) -> m5_target::Result<Self> {
+    pub(super) fn open(process: &Process, tracing: &Option<Tracing>) -> m5_target::Result<Self> {
         let sampler = Sampler::open(process)?;
         let (stat, status) = (process.stat()?, process.status().unwrap_or_default());
         let ticks = ticks_per_second();
@@ -60,6 +68,7 @@ impl Member {
             tracing: *tracing,
             tracer: None,
             drained: Vec::new(),
+            details: Vec::new(),
             // The kernel holds the target's mmap lock while it counts: a ten-thousandth of the time at most.
             rollup: Pace::new(60.0, 3600.0, 10_000.0),
             record,
@@ -118,10 +127,14 @@ impl Member {
     }
 
     fn trace(&mut self, process: &Process, interpreter: &Interpreter) {
-        let Some(options) = &self.tracing else { return };
-        if let Ok(tracer) = Tracer::attach(process, interpreter, options) {
+        let Some(tracing) = &self.tracing else { return };
+        if let Ok(mut tracer) = Tracer::attach(process, interpreter, &tracing.options) {
             let log = self.record.pauses.get_or_insert_with(|| PauseLog::new(tracer.kind()));
-            log.source_reason = tracer.reason().to_owned();
+            log.choice = Some(tracer.choice().clone());
+            if let Some(limit) = tracing.stacks_above {
+                tracer.stacks_above(limit);
+                log.long.get_or_insert_with(|| LongPauses::above(limit));
+            }
             self.tracer = Some(tracer);
         }
     }
@@ -215,13 +228,20 @@ impl Member {
     }
 
     /// Takes the pauses that ended since the last call.
-    pub(super) fn drain(&mut self, begin_ns: u64, hear: &mut dyn FnMut(&Pause)) {
+    pub(super) fn drain(&mut self, begin_ns: u64, hear: &mut Hear<'_>) {
         let (Some(tracer), Some(log)) = (&mut self.tracer, &mut self.record.pauses) else { return };
         let drained = tracer.drain(&mut self.drained);
+        self.details.clear();
+        tracer.details(&mut self.details);
         // A collection that began before the recording is not part of it.
         for pause in self.drained.drain(..).filter(|p| p.start_ns >= begin_ns) {
             log.push(&pause, begin_ns);
-            hear(&pause);
+            let detail = detail(&self.details, &pause);
+            if let Some(long) = log.long.as_mut().filter(|l| l.holds(&pause)) {
+                let lived = self.interpreter.as_ref().and_then(|i| survivors(i, &pause));
+                long.push(&pause, detail, lived, begin_ns);
+            }
+            hear(&pause, detail);
         }
         log.source = tracer.kind();
         log.coverage = tracer.coverage();
@@ -237,4 +257,15 @@ impl Member {
         }
         self.record
     }
+}
+
+/// What more is known of a pause.
+fn detail<'a>(details: &'a [Detail], pause: &Pause) -> Option<&'a Detail> {
+    details.iter().find(|d| (d.pid, d.start_ns) == (pause.pid, pause.start_ns))
+}
+
+/// What a full collection left, read right after it; with several interpreters it could be another's.
+fn survivors(interpreter: &Interpreter, pause: &Pause) -> Option<u64> {
+    let alone = pause.generation == Some(2) && interpreter.all().is_ok_and(|all| all.len() == 1);
+    alone.then(|| interpreter.population().ok()?.long_lived).flatten()
 }

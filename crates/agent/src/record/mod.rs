@@ -10,10 +10,10 @@ mod sample;
 pub use describe::{describe, unread_word, version};
 pub use redact::redact;
 
-use m5_gc::Pause;
+use m5_gc::{Detail, Pause};
 use m5_report::doc::{BASELINE_SCHEMA, Baseline, End, Recorded};
 use m5_target::{Machine, Process, SocketTables, monotonic_ns, unix_ns};
-use member::Member;
+use member::{Member, Tracing};
 use pace::Pace;
 use std::path::Path;
 use std::time::Duration;
@@ -31,7 +31,12 @@ pub struct RecordOptions {
     pub pauses: Option<bool>,
     /// The most that tracing may add to a target's CPU, as a share.
     pub max_overhead: Option<f64>,
+    /// Find out what pauses longer than this were doing.
+    pub stacks_above: Option<Duration>,
 }
+
+/// Who is told of pauses.
+pub type Hear<'a> = dyn FnMut(&Pause, Option<&Detail>) + 'a;
 
 /// Processes whose pauses are traced where nobody decided.
 pub const TRACED: usize = 8;
@@ -64,17 +69,17 @@ pub fn record(
     options: &RecordOptions,
     go_on: &mut dyn FnMut(&Progress) -> bool,
 ) -> m5_target::Result<Baseline> {
-    record_heard(processes, options, &mut |_| {}, go_on)
+    record_heard(processes, options, &mut |_, _| {}, go_on)
 }
 
-/// The same; `hear` is told every pause soon after it ended.
+/// The same; `hear` is told every pause soon after it ended, and what more is known of it.
 ///
 /// # Errors
 /// As [`record`].
 pub fn record_heard(
     processes: &[Process],
     options: &RecordOptions,
-    hear: &mut dyn FnMut(&Pause),
+    hear: &mut Hear<'_>,
     go_on: &mut dyn FnMut(&Progress) -> bool,
 ) -> m5_target::Result<Baseline> {
     let mut recorder = Recorder::new(processes, options)?;
@@ -111,12 +116,13 @@ impl Recorder {
         Ok(recorder)
     }
 
-    fn tracing(&self, traced: bool) -> Option<m5_gc::TraceOptions> {
+    fn tracing(&self, traced: bool) -> Option<Tracing> {
         let max_overhead = self.options.max_overhead;
-        traced.then_some(m5_gc::TraceOptions { source: None, max_overhead, children: false })
+        let options = m5_gc::TraceOptions { source: None, max_overhead, children: false };
+        traced.then_some(Tracing { options, stacks_above: self.options.stacks_above })
     }
 
-    fn run(&mut self, hear: &mut dyn FnMut(&Pause), go_on: &mut dyn FnMut(&Progress) -> bool) -> End {
+    fn run(&mut self, hear: &mut Hear<'_>, go_on: &mut dyn FnMut(&Progress) -> bool) -> End {
         let interval = self.options.interval.as_nanos() as u64;
         let total = self.options.duration.as_nanos() as u64;
         let (mut round, mut drained, mut looked) = (0_u64, 0_u64, 0_u64);
@@ -186,7 +192,7 @@ impl Recorder {
         }
     }
 
-    fn drain(&mut self, hear: &mut dyn FnMut(&Pause)) {
+    fn drain(&mut self, hear: &mut Hear<'_>) {
         let begin = self.begin_ns;
         self.members.iter_mut().for_each(|m| m.drain(begin, hear));
     }
@@ -204,7 +210,7 @@ impl Recorder {
         }
     }
 
-    fn finish(mut self, end: End, hear: &mut dyn FnMut(&Pause)) -> Baseline {
+    fn finish(mut self, end: End, hear: &mut Hear<'_>) -> Baseline {
         self.drain(hear);
         let observed_seconds = (monotonic_ns() - self.begin_ns) as f64 / 1e9;
         let interval_seconds = self.options.interval.as_secs_f64();

@@ -11,6 +11,7 @@ use clap::Args;
 use m5_agent::compare::compare;
 use m5_agent::record::{RecordOptions, record};
 use m5_report::doc::{Baseline, End};
+use m5_report::text;
 use m5_report::texts::{Record, Say};
 use m5_stats::objectives::COMPARE_THRESHOLD;
 use std::path::PathBuf;
@@ -71,6 +72,7 @@ pub(crate) fn run(args: &BaselineArgs, ctx: &Ctx) -> Result<Exit, CliError> {
         children: args.subprocesses,
         pauses: args.pauses,
         max_overhead: Some(args.max_overhead),
+        stacks_above: None,
     };
     let bar = Bar::new(ctx, args.duration.0);
     let mut said = false;
@@ -87,7 +89,8 @@ pub(crate) fn run(args: &BaselineArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     m5_agent::derive::complete(&mut baseline, &objectives);
     for process in &baseline.processes {
         if let Some(log) = &process.pauses {
-            ctx.detail(Say::PausesBy, &[&process.identity.pid, &log.source_reason]);
+            let why = log.choice.as_ref().map(|c| text::why(c, ctx.lang)).unwrap_or_default();
+            ctx.detail(Say::PausesBy, &[&process.identity.pid, &why]);
         }
     }
     if let Some(path) = &args.save {
@@ -96,7 +99,7 @@ pub(crate) fn run(args: &BaselineArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     }
     baseline.comparison =
         old.map(|(name, old)| compare((CURRENT, &baseline), (&name, &old), COMPARE_THRESHOLD));
-    ctx.emit_document(json, &baseline, |style| m5_report::text::baseline(&baseline, style))?;
+    ctx.emit_document(json, &baseline, |style| text::baseline(&baseline, style))?;
     Ok(exit(&baseline)?.max(doubts.unwrap_or(Exit::Fine)))
 }
 

@@ -42,6 +42,7 @@ pub(crate) fn run(args: &HealthArgs, ctx: &Ctx) -> Result<Exit, CliError> {
         children: false,
         pauses: Some(true),
         max_overhead: Some(OVERHEAD),
+        stacks_above: None,
     };
     let mut baseline = record(&[process], &options, &mut |_| !stop.asked())?;
     drop(launched);

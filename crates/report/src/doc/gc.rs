@@ -1,8 +1,9 @@
 //! `m5.gc/1`: the collections of a process over a stretch of time, what they cost, and what was tried on it.
 
-use super::{Criterion, End, GcFigures, Interpreter, Level, PauseLog, ProcessRecord, Recorded};
+use super::{Criterion, End, GcFigures, Interpreter, Level, LongPauses, PauseLog, ProcessRecord, Recorded};
 use m5_cpython::layout::Collector;
 use m5_gc::tune::{Finding, InterpreterSettings, Judgement, Proposal, Settings};
+use m5_gc::{Choice, SourceKind};
 use m5_target::Identity;
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +33,15 @@ pub struct GcReport {
     pub exited: bool,
     /// Counts, rates and lengths.
     pub gc: GcFigures,
+    /// How pauses were seen; absent where they could not be.
+    #[serde(default)]
+    pub source: Option<SourceKind>,
+    /// Why in this way, and what stood in the way of a better one.
+    #[serde(default)]
+    pub choice: Option<Choice>,
+    /// What the long pauses were doing, where that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub long_pauses: Option<LongPauses>,
     /// Pause seconds by generation; absent where none of its pauses was seen.
     pub generation_pause_seconds: [Option<f64>; 3],
     /// Objects found that could not be freed.
@@ -130,13 +140,14 @@ impl GcReport {
     /// The report of a recorded process whose interpreter was read; `None` where it was not.
     #[must_use]
     pub fn of(
-        process: ProcessRecord,
+        mut process: ProcessRecord,
         recorded: Recorded,
         collector: Collector,
         settings: Vec<InterpreterSettings>,
     ) -> Option<Self> {
         let derived = process.derived?;
         let (gc, interpreter) = (derived.gc?, process.interpreter?);
+        let long_pauses = process.pauses.as_mut().and_then(|log| log.long.take());
         let log = process.pauses.as_ref();
         let unfreed =
             |state: &m5_cpython::GcState| -> u64 { state.generations.iter().map(|g| g.uncollectable).sum() };
@@ -161,6 +172,9 @@ impl GcReport {
             settings,
             exited: process.exited || recorded.end == End::TargetExited,
             recorded,
+            source: gc.source,
+            choice: log.and_then(|l| l.choice.clone()),
+            long_pauses,
             generation_pause_seconds: [0, 1, 2].map(|g| {
                 let summary = gc.generations[g].pauses.filter(|_| !gc.bounded);
                 let none = (gc.generations[g].collections == 0).then_some(0.0);

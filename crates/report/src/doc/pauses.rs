@@ -1,6 +1,7 @@
 //! The pauses of a recording: totals exact for ever, single pauses thinned evenly once they are very many.
 
-use m5_gc::{Coverage, Pause, SourceKind};
+use super::LongPauses;
+use m5_gc::{Choice, Coverage, Pause, SourceKind};
 use serde::{Deserialize, Serialize};
 
 /// Exact sums over every pause that was seen, of one generation.
@@ -19,9 +20,12 @@ pub struct GenerationTotals {
 pub struct PauseLog {
     /// How they were seen.
     pub source: SourceKind,
-    /// Why they were seen in this way, in a few English words.
+    /// Why they were seen in this way; absent in documents of before.
     #[serde(default)]
-    pub source_reason: String,
+    pub choice: Option<Choice>,
+    /// What the long ones were doing, where that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub long: Option<LongPauses>,
     /// What was seen and missed.
     pub coverage: Coverage,
     /// Generations 0, 1, 2, and those of unknown generation.
@@ -48,7 +52,8 @@ impl PauseLog {
     pub fn new(source: SourceKind) -> Self {
         Self {
             source,
-            source_reason: String::new(),
+            choice: None,
+            long: None,
             coverage: Coverage::default(),
             totals: [GenerationTotals::default(); 4],
             one_in: 1,

@@ -6,6 +6,7 @@ use super::growth::{growth, leaks};
 use super::list::one_line;
 use super::marks::{self, NOTHING, maybe};
 use super::objectives::{objectives, summary};
+use super::sight;
 use crate::doc::{Baseline, Derived, End, Level, ProcessRecord, Recorded};
 use crate::text::{Align, Style, Table};
 use crate::texts::{Goal, List, Record};
@@ -39,6 +40,10 @@ fn one_process(process: &ProcessRecord, recorded: &Recorded, style: Style) -> St
     out.push_str(&load(derived, style));
     out.push_str(&connections(derived, style));
     out.push_str(&pauses(derived.gc.as_ref(), style));
+    // Why, where a better source was denied; where none was, there is nothing to do about it.
+    let choice = process.pauses.as_ref().and_then(|log| log.choice.as_ref());
+    let denied = choice.filter(|c| matches!(c, m5_gc::Choice::Fallback { .. }));
+    out.push_str(&denied.map(|c| sight::choice(c, style)).unwrap_or_default());
     out.push_str(&leaks(derived, style));
     if !process.criteria.is_empty() {
         let _ = writeln!(out, "\n{}", style.bold(style.lang.say(Goal::Title)));

@@ -1,7 +1,7 @@
 //! `m5 gc` for people, in the shape that its users know.
 
 use super::marks::{self, maybe};
-use super::{objectives, optimization};
+use super::{objectives, optimization, sight};
 use crate::doc::{Bucket, GcReport};
 use crate::text::{Style, list::one_line};
 use crate::texts::Gc;
@@ -16,6 +16,9 @@ pub fn gc_report(report: &GcReport, style: Style) -> String {
     let mut out = head(report, style);
     out.push_str(&generations(report, style));
     out.push_str(&histogram(&report.histogram, style));
+    if let Some(long) = &report.long_pauses {
+        out.push_str(&sight::long_pauses(long, report.source, style));
+    }
     if !report.objectives.is_empty() {
         let _ = writeln!(out, "\n{}", style.bold(style.lang.say(Gc::Objectives)));
         out.push_str(&objectives(&report.objectives, style));
@@ -102,16 +105,17 @@ fn coverage(report: &GcReport, style: Style) -> String {
         let share = maybe(ratio, units::percent);
         let source = marks::source(kind, lang);
         lines.push(style.dim(&lang.fill(Gc::Coverage, &[&gc.seen, &gc.happened, &share, &source])));
+        let log = report.pauses.as_ref();
+        lines.extend(log.and_then(|l| sight::windows(gc, &l.coverage, style)));
         if gc.lost > 0 {
             lines.push(style.yellow(&lang.fill(Gc::Lost, &[&gc.lost])));
         }
         if gc.bounded {
             lines.push(style.yellow(lang.say(Gc::Bounded)));
-            let why = report.pauses.as_ref().map(|p| p.source_reason.clone()).unwrap_or_default();
-            lines.push(style.yellow(&lang.fill(Gc::WhySource, &[&why])));
         }
     }
-    lines.iter().fold(String::new(), |out, line| out + line + "\n")
+    let said = lines.iter().fold(String::new(), |out, line| out + line + "\n");
+    said + &report.choice.as_ref().map(|c| sight::choice(c, style)).unwrap_or_default()
 }
 
 /// A bar for each bucket; the longest has this many cells.

@@ -25,7 +25,6 @@ catalogue! {
         Coverage: "   pauses: {} of {} collections observed ({}), by {}", "   暂停: 观测到 {} / {} 次回收（{}），来源：{}";
         Lost: "   {} records lost", "   丢失 {} 条记录";
         Bounded: "   lengths are bounds: polling misses short pauses", "   时长为界限值：轮询会漏掉短暂停";
-        WhySource: "   {}", "   {}";
         Histogram: "📶 Pauses by length:", "📶 暂停时长分布:";
         Objectives: "🎯 Objectives:", "🎯 目标:";
         Advice: "💡 Findings:", "💡 优化建议:";

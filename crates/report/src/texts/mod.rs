@@ -56,6 +56,7 @@ subjects! {
     runs::Bench;
     say::Say;
     serve::Serve;
+    sight::Sight;
     watch::Watch;
     top::Top;
     tune_fault::TuneFault;

@@ -6,10 +6,10 @@ use crate::error::CliError;
 use crate::output;
 use m5_agent::web::{Access, Bytes, Server, Source, WebOptions, serve};
 use m5_cpython::Interpreter;
-use m5_gc::Pause;
+use m5_gc::{Detail, Pause};
 use m5_report::metrics::{Format, GcMetrics, render};
 use m5_report::texts::Gc;
-use m5_report::units;
+use m5_report::{text, units};
 use m5_target::{Process, monotonic_ns};
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -75,14 +75,14 @@ impl Live {
     }
 
     /// One pause.
-    pub(super) fn pause(&mut self, pause: &Pause) {
+    pub(super) fn pause(&mut self, pause: &Pause, detail: Option<&Detail>) {
         let seconds = pause.duration_ns as f64 / 1e9;
         self.total_ns += pause.duration_ns;
         if let Some(watched) = &self.watched {
             watched.lock().observe(pause.generation, seconds);
         }
         if self.above.is_some_and(|above| pause.duration_ns as u128 >= above.as_nanos()) {
-            self.line(pause, seconds);
+            self.line(pause, seconds, detail);
         }
         let now = monotonic_ns();
         if now >= self.written_ns + REWRITE_NS {
@@ -92,15 +92,18 @@ impl Live {
     }
 
     /// Like the runtime traces of other languages: one line, fields by name, the same in every language.
-    fn line(&self, pause: &Pause, seconds: f64) {
+    fn line(&self, pause: &Pause, seconds: f64, detail: Option<&Detail>) {
         let at = pause.start_ns.saturating_sub(self.begin_ns) as f64 / 1e9;
         let generation = pause.generation.map_or_else(|| "?".to_owned(), |g| g.to_string());
         let tid = pause.tid.map(|t| format!(" tid={t}")).unwrap_or_default();
         let collected = pause.collected.map(|n| format!(" collected={n}")).unwrap_or_default();
+        let innermost = detail.and_then(|d| d.stack.first());
+        let frame =
+            innermost.map(|f| format!(" in={} at={}", f.function, text::place(f))).unwrap_or_default();
         let total = units::time(self.total_ns as f64 / 1e9).replace(' ', "");
         let _ = writeln!(
             std::io::stderr(),
-            "gc pid={} @{at:.3}s gen={generation} pause={:.3}ms total={total}{tid}{collected}",
+            "gc pid={} @{at:.3}s gen={generation} pause={:.3}ms total={total}{tid}{collected}{frame}",
             pause.pid,
             seconds * 1e3,
         );

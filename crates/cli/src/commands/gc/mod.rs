@@ -31,6 +31,9 @@ pub(crate) struct GcArgs {
     /// The same, only for pauses longer than this
     #[arg(long, value_name = "TIME")]
     above: Option<Span>,
+    /// Tell what pauses of at least LIMIT (10ms) were doing: the line that collected, and what was walked
+    #[arg(long, value_name = "LIMIT", num_args = 0..=1, default_missing_value = "10ms", value_parser = parse_limit)]
+    stacks: Option<Span>,
     /// Expose metrics: a file for the node exporter's textfile collector, or :PORT on loopback
     #[arg(long, value_name = "FILE|:PORT", env = "M5_PROMETHEUS")]
     prometheus: Option<String>,
@@ -74,6 +77,14 @@ pub(crate) fn run(args: &GcArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     }
 }
 
+/// Parses a limit of pauses. A bare number would be seconds, but most likely it is a PID that was meant.
+fn parse_limit(text: &str) -> Result<Span, String> {
+    if text.trim().chars().all(|c| c.is_ascii_digit()) {
+        return Err(format!("give the limit a unit, for instance 10ms; a PID is given as -p {text}"));
+    }
+    text.parse()
+}
+
 /// Parses `50000,20,100`.
 fn parse_thresholds(text: &str) -> Result<[i32; 3], String> {
     let wrong = || "three numbers from 0 to 2147483647, for instance 50000,20,100".to_owned();
@@ -86,6 +97,13 @@ fn parse_thresholds(text: &str) -> Result<[i32; 3], String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_limit_is_no_pid() {
+        assert_eq!(parse_limit("20ms").map(|s| s.0), Ok(std::time::Duration::from_millis(20)));
+        assert!(parse_limit("1234").is_err_and(|e| e.contains("-p 1234")));
+        assert!(parse_limit("5x").is_err());
+    }
 
     #[test]
     fn thresholds_as_people_type_them() {

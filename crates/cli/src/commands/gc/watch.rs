@@ -41,7 +41,7 @@ pub(super) fn run(args: &GcArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     let recorded = record_heard(
         std::slice::from_ref(&process),
         &options,
-        &mut |pause| live.pause(pause),
+        &mut |pause, detail| live.pause(pause, detail),
         &mut |progress| {
             bar.show(progress);
             !ended()
@@ -82,6 +82,7 @@ fn record_options(args: &GcArgs) -> RecordOptions {
         children: false,
         pauses: Some(true),
         max_overhead: Some(args.max_overhead.max(if args.optimize { TRIAL_OVERHEAD } else { 0.0 })),
+        stacks_above: args.stacks.map(|limit| limit.0),
     }
 }
 
