@@ -3,6 +3,7 @@
 use super::compare::compare;
 use super::gc::pauses;
 use super::growth::{growth, leaks};
+use super::layers::layers;
 use super::list::one_line;
 use super::marks::{self, NOTHING, maybe};
 use super::objectives::{objectives, summary};
@@ -39,6 +40,7 @@ fn one_process(process: &ProcessRecord, recorded: &Recorded, style: Style) -> St
     out.push_str(&load(derived, style));
     out.push_str(&connections(derived, style));
     out.push_str(&pauses(derived.gc.as_ref(), style));
+    out.push_str(&layers(&derived.layers, style));
     out.push_str(&leaks(derived, style));
     if !process.criteria.is_empty() {
         let _ = writeln!(out, "\n{}", style.bold(style.lang.say(Goal::Title)));
