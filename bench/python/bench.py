@@ -156,7 +156,10 @@ def _():
 @case("append OHLCV + window(200)", "deque + np.array", loops=200)
 def _():
     rows = deque([ROW] * 200, maxlen=200)
-    return timed("rows.append((a, 102.0, 100.0, 101.5, 10.0)); array(rows)", {"rows": rows, "array": np.array, "a": 101.0})
+    return timed(
+        "rows.append((a, 102.0, 100.0, 101.5, 10.0)); array(rows)",
+        {"rows": rows, "array": np.array, "a": 101.0},
+    )
 
 
 @case("append OHLCV + window(200)", "pandas tail().copy() alone", "pandas", 100)
@@ -210,7 +213,10 @@ def stream(title, ours, talib_stream, talipp_name, arguments, values, length):
         value = OHLCV(1.0, *values, 0.0) if len(values) == 3 else values[0]
         for _ in range(40):
             indicator.add(value)
-        return timed("add(value); purge()", {"add": indicator.add, "value": value, "purge": lambda: indicator.purge_oldest(1)})
+        return timed(
+            "add(value); purge()",
+            {"add": indicator.add, "value": value, "purge": lambda: indicator.purge_oldest(1)},
+        )
 
 
 stream("SMA(20), a value", m5mem.SMA, "SMA", "SMA", (20,), (101.5,), 20)
@@ -221,7 +227,9 @@ stream("ATR(14), a candle", m5mem.ATR, "ATR", "ATR", (14,), (102.0, 100.0, 101.5
 @case("SMA(20), a value", "deque and sum, Python", loops=5_000)
 def _():
     window = deque([1.0] * 20, maxlen=20)
-    return timed("append(101.5); total(window) / 20", {"append": window.append, "total": sum, "window": window})
+    return timed(
+        "append(101.5); total(window) / 20", {"append": window.append, "total": sum, "window": window}
+    )
 
 
 @case("ATR(14), a candle", "pandas ewm (200)", "pandas", 20)
@@ -263,7 +271,9 @@ def _():
 def _():
     import pandas as pd
 
-    frame = pd.DataFrame(np.random.default_rng(0).random((200, 5)), columns=["open", "high", "low", "close", "volume"])
+    frame = pd.DataFrame(
+        np.random.default_rng(0).random((200, 5)), columns=["open", "high", "low", "close", "volume"]
+    )
 
     def step():
         close = frame["close"]
@@ -271,7 +281,9 @@ def _():
             close.rolling(period).mean().iloc[-1]
         close.rolling(20).std().iloc[-1]
         previous = close.shift(1)
-        ranges = pd.concat([frame.high - frame.low, (frame.high - previous).abs(), (frame.low - previous).abs()], axis=1)
+        ranges = pd.concat(
+            [frame.high - frame.low, (frame.high - previous).abs(), (frame.low - previous).abs()], axis=1
+        )
         ranges.max(axis=1).ewm(alpha=1 / 14, adjust=False).mean().iloc[-1]
 
     return timed("step()", {"step": step})
@@ -334,7 +346,9 @@ def main():
     parser.add_argument("--only", default="", help="cases with this word in their title")
     arguments = parser.parse_args()
     results = measure(arguments.rounds, arguments.only)
-    print(f"Python {sys.version.split()[0]}, m5mem {m5mem.__version__}; medians of {arguments.rounds} interleaved rounds")
+    print(
+        f"Python {sys.version.split()[0]}, m5mem {m5mem.__version__}; medians of {arguments.rounds} interleaved rounds"
+    )
     for title, peers in results.items():
         base = next(ns for peer, ns in peers.items() if peer.startswith("m5mem"))
         print(f"\n{title}")
@@ -343,7 +357,9 @@ def main():
     if arguments.json:
         seconds = {title: {peer: ns * 1e-9 for peer, ns in peers.items()} for title, peers in results.items()}
         with open(arguments.json, "w") as file:
-            json.dump({"schema": "m5.bench-python/1", "python": sys.version, "seconds": seconds}, file, indent=1)
+            json.dump(
+                {"schema": "m5.bench-python/1", "python": sys.version, "seconds": seconds}, file, indent=1
+            )
 
 
 if __name__ == "__main__":

@@ -23,8 +23,13 @@ connections = getattr(process, "net_connections", None) or process.connections
 for _ in range(int(sys.argv[2])):
     with process.oneshot():
         row = (
-            process.memory_info(), process.cpu_times(), process.num_threads(), process.num_ctx_switches(),
-            process.num_fds(), kinds(process.pid), process.status(),
+            process.memory_info(),
+            process.cpu_times(),
+            process.num_threads(),
+            process.num_ctx_switches(),
+            process.num_fds(),
+            kinds(process.pid),
+            process.status(),
         )
         states = Counter((c.status, c.raddr) for c in connections("tcp"))
     time.sleep(0.01)

@@ -63,6 +63,7 @@ def cost_of_a_sample(rounds: int, samples: int) -> None:
     few = max(2, samples // 20)
     with Idle() as target:
         for _ in range(rounds):
+
             def m5(n: int, pid: int = target.pid) -> float:
                 return cpu_of(m5_baseline([pid], n * 0.01, "10ms", "--pauses", "false"))
 
@@ -77,7 +78,9 @@ def cost_of_a_sample(rounds: int, samples: int) -> None:
     print("1. CPU a sample (memory, CPU, threads, switches, descriptors by kind, connections by state)")
     mine, other = (statistics.median(v) * 1e6 for v in (ours, theirs))
     spread = f"of {rounds}: {min(ratios):.1f} … {max(ratios):.1f}"
-    print(f"   m5 {mine:.0f} µs, psutil {other:.0f} µs: psutil costs {statistics.median(ratios):.1f}x ({spread})")
+    print(
+        f"   m5 {mine:.0f} µs, psutil {other:.0f} µs: psutil costs {statistics.median(ratios):.1f}x ({spread})"
+    )
 
 
 def memory_of(pid: int) -> list[float]:
@@ -109,8 +112,10 @@ def agent(count: int, seconds: int) -> None:
                 rss, peak = memory_of(m5.pid)
                 m5.terminate()
                 m5.wait()
-            print(f"2. agent at 1 Hz on {count} processes, {what}: {used * 100:.2f} % of a core "
-                  f"({used / count * 100:.4f} % a process), RSS {rss:.1f} MiB (peak {peak:.1f})")
+            print(
+                f"2. agent at 1 Hz on {count} processes, {what}: {used * 100:.2f} % of a core "
+                f"({used / count * 100:.4f} % a process), RSS {rss:.1f} MiB (peak {peak:.1f})"
+            )
 
 
 def slowdown(rounds: int, seconds: float) -> None:

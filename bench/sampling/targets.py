@@ -45,7 +45,9 @@ class _Target:
     def __enter__(self):
         self._process = subprocess.Popen(
             [sys.executable, "-S", "-E", "-c", self.program],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         self._process.stdout.readline()
         self.pid = self._process.pid

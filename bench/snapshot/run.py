@@ -50,7 +50,16 @@ def snapshot(program, target, method):
     target.ask("reset")
     quiet = float(target.ask("gap"))
     target.ask("reset")
-    command = ["/usr/bin/env", "bash", "-c", 'TIMEFORMAT="%R %U %S"; time "$@"', "_", str(program), str(pid), method]
+    command = [
+        "/usr/bin/env",
+        "bash",
+        "-c",
+        'TIMEFORMAT="%R %U %S"; time "$@"',
+        "_",
+        str(program),
+        str(pid),
+        method,
+    ]
     run = subprocess.run(command, capture_output=True, text=True, timeout=300)
     gap = float(target.ask("gap"))
     text = run.stdout
@@ -75,7 +84,10 @@ def show(row):
     if row["error"]:
         print(f"{row['method']:10} {row['error']}")
         return
-    ms = lambda s: "-" if s is None else f"{s * 1e3:.1f} ms"
+
+    def ms(s):
+        return "-" if s is None else f"{s * 1e3:.1f} ms"
+
     rate = "-" if row["rate"] is None else f"{row['rate'] / 1e6:.2f} M/s"
     peak = "-" if row["peak"] is None else f"{row['peak']} MiB"
     print(
@@ -114,7 +126,9 @@ def main():
             seconds = float(target.ask(peer))
             gap = float(target.ask("gap"))
             grown = rss(target.process.pid) - before
-            print(f"{peer:10} longest gap {gap * 1e3:9.1f} ms  total {seconds:6.2f} s  target {grown:+.1f} MiB")
+            print(
+                f"{peer:10} longest gap {gap * 1e3:9.1f} ms  total {seconds:6.2f} s  target {grown:+.1f} MiB"
+            )
             target.end()
 
 

@@ -3,7 +3,7 @@
 import json
 import sys
 
-BY = "{instance=~\"$instance\", service=~\"$service\"}"
+BY = '{instance=~"$instance", service=~"$service"}'
 LEGEND = "{{service}} {{slot}}"
 PAUSES = "sum by (service, slot, le) (rate(gc_pause_duration_seconds_bucket" + BY + "[5m]))"
 

@@ -11,7 +11,8 @@ import asyncio
 import functools
 import inspect
 import weakref
-from typing import Any, Awaitable, Callable, Hashable, NamedTuple, TypeVar, overload
+from collections.abc import Awaitable, Hashable
+from typing import Any, Callable, NamedTuple, TypeVar, overload
 
 from . import _registry
 from ._native import Cache, LRUCache, TTLCache, cached_function, make_key

@@ -19,7 +19,7 @@ class PoolTimeout(TimeoutError):
 class Lease(Generic[T]):
     """An object out of a pool, until the end of the ``with`` block or `release`."""
 
-    __slots__ = ("_pool", "_object", "_out")
+    __slots__ = ("_object", "_out", "_pool")
 
     def __init__(self, pool: Pool[T], obj: T) -> None:
         self._pool = pool
@@ -43,7 +43,9 @@ class Lease(Generic[T]):
     def __enter__(self) -> T:
         return self.object
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.release()
 
     def __del__(self) -> None:

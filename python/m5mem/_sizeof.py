@@ -7,7 +7,15 @@ import types
 from typing import Any
 
 # What many values share: it is not counted.
-_SHARED = (type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType, types.MethodType, type(None), bool)
+_SHARED = (
+    type,
+    types.ModuleType,
+    types.FunctionType,
+    types.BuiltinFunctionType,
+    types.MethodType,
+    type(None),
+    bool,
+)
 
 
 def _arrays(value: Any) -> int | None:
@@ -20,7 +28,9 @@ def _arrays(value: Any) -> int | None:
     if isinstance(nbytes, int):
         base, depth = getattr(value, "base", None), 0
         while base is not None and depth < 8:  # a view keeps what it was cut from
-            nbytes = max(nbytes, getattr(base, "nbytes", 0) if isinstance(getattr(base, "nbytes", 0), int) else 0)
+            nbytes = max(
+                nbytes, getattr(base, "nbytes", 0) if isinstance(getattr(base, "nbytes", 0), int) else 0
+            )
             base, depth = getattr(base, "base", None), depth + 1
         return nbytes + 112
     return None

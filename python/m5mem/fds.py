@@ -21,7 +21,9 @@ def _kind(link: str) -> str:
     if link.startswith("/"):
         return "file"
     kind = link.split(":", 1)[0]
-    return {"socket": "socket", "pipe": "pipe", "anon_inode": link.partition(":")[2].strip("[]")}.get(kind, kind)
+    return {"socket": "socket", "pipe": "pipe", "anon_inode": link.partition(":")[2].strip("[]")}.get(
+        kind, kind
+    )
 
 
 def _peer(number: int) -> str | None:
@@ -111,7 +113,10 @@ class FdMonitor:
         """Slope of the counts over the history (Theil–Sen: one burst does not bend it); `None` before two looks."""
         points = list(self._history)
         slopes = sorted(
-            (b[1] - a[1]) / (b[0] - a[0]) * 60 for i, a in enumerate(points) for b in points[i + 1 :] if b[0] > a[0]
+            (b[1] - a[1]) / (b[0] - a[0]) * 60
+            for i, a in enumerate(points)
+            for b in points[i + 1 :]
+            if b[0] > a[0]
         )
         return slopes[len(slopes) // 2] if slopes else None
 
@@ -129,7 +134,9 @@ class FdMonitor:
         figures: dict[str, Any] = {"open": count, "growth_per_minute": self.growth_per_minute()}
         if begins:
             figures.update(kinds=self.kinds(), peers=self.peers())
-            _log.warning("%d file descriptors are open (warning at %d): %s", count, self.warn, figures["kinds"])
+            _log.warning(
+                "%d file descriptors are open (warning at %d): %s", count, self.warn, figures["kinds"]
+            )
             for call in (self._cleanup, self._alert):
                 if call is not None:
                     try:

@@ -366,7 +366,9 @@ def manage(
             loop = asyncio.get_running_loop()
         except RuntimeError:
             if idle_collect:
-                raise ValueError("idle_collect needs an asyncio loop: call manage() in it, or give loop=") from None
+                raise ValueError(
+                    "idle_collect needs an asyncio loop: call manage() in it, or give loop="
+                ) from None
     if idle_collect is None:
         idle_collect = loop is not None
     return Manager(

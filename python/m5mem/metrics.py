@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import Any, Iterator, NamedTuple
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 from . import _registry
 from ._native import SharedPage
@@ -90,7 +91,9 @@ def samples() -> Iterator[Sample]:
         if growth is not None:
             text = "Growth of open descriptors a minute"
             yield Sample("m5mem_fd_growth_per_minute", "gauge", text, {"monitor": name}, growth)
-        yield Sample("m5mem_fd_episodes", "counter", "Times over the limit", {"monitor": name}, monitor.episodes)
+        yield Sample(
+            "m5mem_fd_episodes", "counter", "Times over the limit", {"monitor": name}, monitor.episodes
+        )
     for name, manager in _registry.alive("gc"):
         snapshot = manager.snapshot()
         for where in ("path", "idle"):
@@ -100,7 +103,9 @@ def samples() -> Iterator[Sample]:
                     label = {"pause_total": "pause_seconds"}.get(key, key)
                     yield Sample(f"m5mem_gc_{label}", "counter", text, labels, figures[key])
         if snapshot["load"] is not None:
-            yield Sample("m5mem_gc_loop_load", "gauge", "Load of the loop", {"manager": name}, snapshot["load"])
+            yield Sample(
+                "m5mem_gc_loop_load", "gauge", "Load of the loop", {"manager": name}, snapshot["load"]
+            )
 
 
 class Collector:
@@ -130,11 +135,15 @@ class Collector:
             family.add_metric(list(sample.labels.values()), sample.value)
         yield from families.values()
         if self._open_fds:
-            yield GaugeMetricFamily("process_open_fds", "Open file descriptors", len(os.listdir("/proc/self/fd")) - 1)
+            yield GaugeMetricFamily(
+                "process_open_fds", "Open file descriptors", len(os.listdir("/proc/self/fd")) - 1
+            )
         managers = _registry.alive("gc")
         if not managers:
             return
-        pauses = HistogramMetricFamily("gc_pause_duration_seconds", "Pauses of the collector", labels=["generation"])
+        pauses = HistogramMetricFamily(
+            "gc_pause_duration_seconds", "Pauses of the collector", labels=["generation"]
+        )
         runs = CounterMetricFamily("gc_collections_by_generation", "Collections", labels=["generation"])
         _, manager = managers[-1]  # managers see the same collections: one of them says it all
         for generation in range(3):

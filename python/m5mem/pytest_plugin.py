@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import gc
 import re
-from typing import Any, Generator
+from collections.abc import Generator
+from typing import Any
 
 import pytest
 
@@ -29,7 +30,9 @@ def parse(text: Any, units: dict[str, float], what: str) -> float:
     match = re.fullmatch(r"\s*([0-9.]+)\s*([a-zA-Zµ]*)\s*", str(text))
     unit = match and units.get(match[2].upper().replace("Μ", "µ"))
     if not match or unit is None:
-        raise pytest.UsageError(f"m5: {what}={text!r}: a number with one of the units {', '.join(filter(None, units))}")
+        raise pytest.UsageError(
+            f"m5: {what}={text!r}: a number with one of the units {', '.join(filter(None, units))}"
+        )
     return float(match[1]) * unit
 
 
@@ -59,7 +62,9 @@ class _Watch:
         growth = options.get("max_growth_objects")
         self.growth = None if growth is None else float(growth)
         self.rss = parse(options["max_rss"], _SIZES, "max_rss") if "max_rss" in options else None  # type: ignore[arg-type]
-        self.pause = parse(options["gc_pause_p95"], _TIMES, "gc_pause_p95") if "gc_pause_p95" in options else None
+        self.pause = (
+            parse(options["gc_pause_p95"], _TIMES, "gc_pause_p95") if "gc_pause_p95" in options else None
+        )
         self.iterations = int(options.get("iterations", 10 if self.growth is not None else 1))
         self.warmup = int(options.get("warmup", 3 if self.growth is not None else 0))
         if self.iterations < (4 if self.growth is not None else 1) or self.warmup < 0:
@@ -85,14 +90,17 @@ class _Watch:
             out.append(f"RSS reached {peak / 1e6:.1f} MB, at most {self.rss / 1e6:.1f} MB may be used")
         p95 = self.monitor.snapshot()["path_p95"]
         if self.pause is not None and p95 is not None and p95 > self.pause:
-            out.append(f"95 % of the collections took up to {p95 * 1e3:.2f} ms, at most {self.pause * 1e3:g} ms may")
+            out.append(
+                f"95 % of the collections took up to {p95 * 1e3:.2f} ms, at most {self.pause * 1e3:g} ms may"
+            )
         return out
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Declares the marker."""
     config.addinivalue_line(
-        "markers", "m5(max_growth_objects, max_rss, gc_pause_p95, iterations, warmup): bounds of memory and pauses"
+        "markers",
+        "m5(max_growth_objects, max_rss, gc_pause_p95, iterations, warmup): bounds of memory and pauses",
     )
 
 

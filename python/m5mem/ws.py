@@ -12,7 +12,8 @@ import inspect
 import logging
 import random
 import time
-from typing import Any, Awaitable, Callable
+from collections.abc import Awaitable
+from typing import Any, Callable
 
 from . import _registry
 
@@ -57,7 +58,9 @@ def _default_connect(uri: str, **options: Any) -> Awaitable[Any]:
     try:
         from websockets.asyncio.client import connect
     except ImportError as error:
-        raise ImportError(f"{error}; install websockets (13 or later), or give connect= of your own") from error
+        raise ImportError(
+            f"{error}; install websockets (13 or later), or give connect= of your own"
+        ) from error
     return connect(uri, **options)
 
 
@@ -170,7 +173,9 @@ class ManagedWSPool:
     async def cleanup_stale_connections(self) -> int:
         """Replaces the connections that are stale now (the owners do it by themselves); how many."""
         now = time.monotonic()
-        stale = [s for s in self._slots.values() if s.state == "open" and now - s.last_activity > self.stale_after]
+        stale = [
+            s for s in self._slots.values() if s.state == "open" and now - s.last_activity > self.stale_after
+        ]
         for slot in stale:
             self._drop_stale(slot)
         return len(stale)

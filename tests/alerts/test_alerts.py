@@ -17,6 +17,7 @@ import threading
 import time
 import urllib.request
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -63,13 +64,11 @@ def free_port() -> int:
 class Hook(http.server.BaseHTTPRequestHandler):
     """Remembers the names of the alerts that fire."""
 
-    fired: set[str] = set()
+    fired: ClassVar[set[str]] = set()
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        Hook.fired |= {
-            a["labels"]["alertname"] for a in body["alerts"] if a["status"] == "firing"
-        }
+        Hook.fired |= {a["labels"]["alertname"] for a in body["alerts"] if a["status"] == "firing"}
         self.send_response(200)
         self.end_headers()
 
@@ -144,5 +143,5 @@ def test_a_leaking_engine_reaches_the_webhook(tmp_path: Path, started) -> None:
         f"--web.listen-address=127.0.0.1:{ports['prometheus']}",
     )  # fmt: skip
     wait_for("the exporter", lambda: answers(ports["m5"], "/metrics", "process_memory_rss_bytes"))
-    wait_for("the alerts", lambda: WANTED <= Hook.fired)
+    wait_for("the alerts", lambda: Hook.fired >= WANTED)
     hook.shutdown()

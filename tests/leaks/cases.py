@@ -3,6 +3,7 @@
 A case is run as `python cases.py NAME` would run it once; `m5 leaks --call cases:NAME` iterates it.
 """
 
+import contextlib
 import itertools
 
 _numbers = itertools.count()
@@ -38,10 +39,8 @@ def orjson():
         except KeyError as inner:
             raise TypeError("outer") from inner
 
-    try:
+    with contextlib.suppress(TypeError):
         orjson.dumps(object(), default=default)
-    except TypeError:
-        pass
 
 
 def cbor2():
@@ -71,10 +70,8 @@ def aiohttp():
             _app = web.Application(middlewares=[middleware])
             _app.router.add_get("/", get)
             _app.freeze()
-        try:
+        with contextlib.suppress(web.HTTPMethodNotAllowed):
             await _app._handle(make_mocked_request("POST", "/", app=_app))
-        except web.HTTPMethodNotAllowed:
-            pass
 
     global _loop
     if "_loop" not in globals():

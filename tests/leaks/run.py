@@ -60,8 +60,11 @@ def main():
         expected = 1 if leaks else 0
         right = done.returncode == expected
         wrong += not right
-        kept = [line.strip() for line in done.stdout.splitlines() if "per_iteration\": " in line][1:3]
-        print("%-8s %s: exit %d, expected %d; %s" % ("ok" if right else "WRONG", title, done.returncode, expected, " ".join(kept)))
+        kept = [line.strip() for line in done.stdout.splitlines() if 'per_iteration": ' in line][1:3]
+        print(
+            "%-8s %s: exit %d, expected %d; %s"
+            % ("ok" if right else "WRONG", title, done.returncode, expected, " ".join(kept))
+        )
         if not right:
             print(done.stderr)
     return 1 if wrong else 0

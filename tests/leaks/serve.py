@@ -18,7 +18,7 @@ def filling_cache():
 
 def idle():
     """Work that keeps nothing."""
-    sum([i for i in range(1000)])
+    sum(list(range(1000)))
 
 
 def main():

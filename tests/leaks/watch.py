@@ -34,8 +34,19 @@ def main():
         if python is None:
             print("skipped  %s: no wheel for this Python" % requirement)
             continue
-        command = [m5, "baseline", "--duration", "8m", "--pauses", "false", "--json", "--", python, "serve.py"]
-        watch = subprocess.Popen(command + [name, str(rate)], cwd=HERE, stdout=subprocess.PIPE)
+        command = [
+            m5,
+            "baseline",
+            "--duration",
+            "8m",
+            "--pauses",
+            "false",
+            "--json",
+            "--",
+            python,
+            "serve.py",
+        ]
+        watch = subprocess.Popen([*command, name, str(rate)], cwd=HERE, stdout=subprocess.PIPE)
         watched.append((requirement or name, watch, right))
     wrong = 0
     for title, watch, right in watched:

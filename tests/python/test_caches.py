@@ -15,7 +15,9 @@ import m5mem
 from m5mem import LRUCache, TTLCache, cached
 
 KEYS = st.one_of(st.integers(-3, 12), st.sampled_from(["a", "b", (1, 2), (1, 3), 1.0, 2.5, None, True]))
-OPS = st.lists(st.tuples(st.sampled_from(["set", "get", "del", "pop", "default", "in", "popitem"]), KEYS), max_size=80)
+OPS = st.lists(
+    st.tuples(st.sampled_from(["set", "get", "del", "pop", "default", "in", "popitem"]), KEYS), max_size=80
+)
 
 
 @settings(max_examples=300, deadline=None)

@@ -132,7 +132,13 @@ def test_f4():
 
 def test_extend_takes_arrays_rows_and_frames():
     rows = [[1.0, 2.0], [3.0, 4.0]]
-    for data in (rows, np.array(rows), np.array(rows).astype("f4"), np.asfortranarray(rows), tuple(map(tuple, rows))):
+    for data in (
+        rows,
+        np.array(rows),
+        np.array(rows).astype("f4"),
+        np.asfortranarray(rows),
+        tuple(map(tuple, rows)),
+    ):
         buffer = m5mem.CandleBuffer(5, fields=["x", "y"])
         assert buffer.extend(data) == 2 and buffer.window().tolist() == rows
     pandas = pytest.importorskip("pandas")
@@ -249,7 +255,9 @@ def bars(ticks, interval, fill):
             c = out[-1]["close"]
             for gap in range(out[-1]["start"] + 1, start):
                 out.append(dict(start=gap, open=c, high=c, low=c, close=c, volume=0, first=0, last=0))
-        out.append(dict(start=start, open=price, high=price, low=price, close=price, volume=qty, first=ts, last=ts))
+        out.append(
+            dict(start=start, open=price, high=price, low=price, close=price, volume=qty, first=ts, last=ts)
+        )
     return out, late
 
 
@@ -265,7 +273,9 @@ def test_bars_by_definition(ticks, interval, fill, number):
     live = buffer.attach(m5mem.SMA(2))
     closed = sum(buffer.push_tick(number(ts), p / 64, q) for ts, p, q in ticks)
     expected, late = bars([(t, p / 64, q) for t, p, q in ticks], interval, fill)
-    rows = [[b["start"] * interval, b["open"], b["high"], b["low"], b["close"], b["volume"]] for b in expected]
+    rows = [
+        [b["start"] * interval, b["open"], b["high"], b["low"], b["close"], b["volume"]] for b in expected
+    ]
     assert buffer.window().tolist() == rows
     assert buffer.late_ticks == late and closed == max(0, len(rows) - 1)
     closes = [b["close"] for b in expected]
@@ -286,7 +296,13 @@ def test_ticks_in_nanoseconds_are_exact():
 
 def test_hostile_ticks():
     buffer = m5mem.CandleBuffer(5, interval=1.0, gaps="fill")
-    for ts, price, qty in [(math.nan, 1, 1), (math.inf, 1, 1), (1, math.nan, 1), (1, 1, math.inf), (1 << 80, 1, 1)]:
+    for ts, price, qty in [
+        (math.nan, 1, 1),
+        (math.inf, 1, 1),
+        (1, math.nan, 1),
+        (1, 1, math.inf),
+        (1 << 80, 1, 1),
+    ]:
         assert buffer.push_tick(ts, price, qty) == 0
     assert buffer.rejected_ticks == 5 and len(buffer) == 0 and buffer.bar_start is None
     buffer.push_tick(0.5, 10.0, 1)

@@ -65,7 +65,11 @@ def test_freeze_and_restore():
     while manager.snapshot()["state"] != "managed" and time.monotonic() < deadline:
         time.sleep(0.005)
     snapshot = manager.snapshot()
-    assert snapshot["state"] == "managed" and snapshot["frozen"] > IMMORTAL and snapshot["threshold"] == (5000, 20, 20)
+    assert (
+        snapshot["state"] == "managed"
+        and snapshot["frozen"] > IMMORTAL
+        and snapshot["threshold"] == (5000, 20, 20)
+    )
     assert snapshot["idle"][2]["collections"] == 1
     manager.stop()
     manager.stop()
@@ -89,7 +93,9 @@ def test_thresholds_are_chosen_and_judged():
 
 def test_idle_rounds_in_a_loop():
     async def main():
-        idle = m5mem.gc.Idle(interval=0.01, deadline=100, full_interval=0.02, full_deadline=100, pause_budget=10)
+        idle = m5mem.gc.Idle(
+            interval=0.01, deadline=100, full_interval=0.02, full_deadline=100, pause_budget=10
+        )
         manager = m5mem.gc.manage(warmup=0, tick=0.005, idle_collect=idle, thresholds=None)
         try:
             while manager.rounds["full"] < 2:
@@ -115,7 +121,9 @@ def test_a_busy_loop_meets_the_deadline_and_the_budget():
                 sum(range(10_000))
                 await asyncio.sleep(0)
             assert manager.rounds["idle"] == 0 and manager.rounds["full"] == 0
-            assert manager.rounds["put_off"] >= 3  # the freeze showed that a full one takes longer than nothing
+            assert (
+                manager.rounds["put_off"] >= 3
+            )  # the freeze showed that a full one takes longer than nothing
         finally:
             manager.stop()
 
@@ -129,7 +137,11 @@ def test_guard():
         assert manager.state == "managed"
         cycles(500)
         assert manager.idle() >= 500
-        assert manager.state == "fallback" and "unreachable" in manager.reason and gc.get_freeze_count() <= IMMORTAL
+        assert (
+            manager.state == "fallback"
+            and "unreachable" in manager.reason
+            and gc.get_freeze_count() <= IMMORTAL
+        )
         assert gc.get_threshold() != (10**6, 10, 10)
     with m5mem.gc.manage(warmup=0, tick=1000, guard=m5mem.gc.Guard(max_rss_growth=-(1 << 40))) as manager:
         manager._step()

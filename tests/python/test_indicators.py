@@ -174,7 +174,10 @@ def alike(a, b):
 @pytest.mark.parametrize("nan", ["propagate", "skip"])
 @pytest.mark.parametrize("name", MAKERS)
 @settings(max_examples=60, deadline=None)
-@given(st.integers(1, 9), st.lists(st.tuples(ANY, ANY, ANY, st.lists(st.tuples(ANY, ANY, ANY), max_size=2)), max_size=40))
+@given(
+    st.integers(1, 9),
+    st.lists(st.tuples(ANY, ANY, ANY, st.lists(st.tuples(ANY, ANY, ANY), max_size=2)), max_size=40),
+)
 def test_replacing_is_as_if_only_the_last_had_come(name, nan, period, steps):
     make = type(MAKERS[name](period))
     arguments = (period, period + 3, 4) if name == "macd" else (period,)
@@ -227,9 +230,13 @@ def test_interface():
 
 @pytest.mark.parametrize("data", [[1, 2, 3, 4], (1.0, 2.0, 3.0, 4.0), "f4", "i8", "strided"])
 def test_batch_takes_any_numbers(data):
-    given = {
-        "f4": np.arange(1, 5, dtype="f4"),
-        "i8": np.arange(1, 5),
-        "strided": np.repeat(np.arange(1.0, 5.0), 2)[::2],
-    }.get(data, data) if isinstance(data, str) else data
+    given = (
+        {
+            "f4": np.arange(1, 5, dtype="f4"),
+            "i8": np.arange(1, 5),
+            "strided": np.repeat(np.arange(1.0, 5.0), 2)[::2],
+        }.get(data, data)
+        if isinstance(data, str)
+        else data
+    )
     assert batch.sma(given, 2)[1:].tolist() == [1.5, 2.5, 3.5]

@@ -99,7 +99,9 @@ def test_fd_monitor():
         calls.append(figures)
         raise RuntimeError("a cleanup that fails is counted")
 
-    monitor = FdMonitor(warn=FdMonitor(interval=None).count() + 10, cleanup=cleanup, alert=alerts.append, interval=None)
+    monitor = FdMonitor(
+        warn=FdMonitor(interval=None).count() + 10, cleanup=cleanup, alert=alerts.append, interval=None
+    )
     assert monitor.growth_per_minute() is None and not monitor.check().get("kinds")
     pipes = [os.pipe() for _ in range(10)]
     for _ in range(3):
@@ -169,13 +171,30 @@ def test_bad_name():
 
 def test_pytest_plugin(tmp_path):
     (tmp_path / "test_it.py").write_text(PLUGIN)
-    command = [sys.executable, "-m", "pytest", "-v", "-p", "m5mem.pytest_plugin", "-p", "no:cacheprovider", "test_it.py"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-v",
+        "-p",
+        "m5mem.pytest_plugin",
+        "-p",
+        "no:cacheprovider",
+        "test_it.py",
+    ]
     package = os.path.dirname(os.path.dirname(m5mem.__file__))
     env = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": os.path.abspath(package)}
     out = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=env).stdout
     assert "test_flat PASSED" in out
     for name in ("leaks", "large", "slow", "fails_by_itself"):
         assert f"test_{name} FAILED" in out
-    for text in ("1 objects stay a run", "RSS reached", "95 % of the collections", "its own", "40 parsecs", "max_rsss"):
+    for text in (
+        "1 objects stay a run",
+        "RSS reached",
+        "95 % of the collections",
+        "its own",
+        "40 parsecs",
+        "max_rsss",
+    ):
         assert text in out
     assert "1 passed" in out

@@ -285,10 +285,16 @@ def test_any_connection_with_recv_and_close():
             return Fake()
 
         got = []
-        async with ManagedWSPool(connect=connect, **{k: v for k, v in FAST.items() if k != "ping_interval"}) as pool:
+        async with ManagedWSPool(
+            connect=connect, **{k: v for k, v in FAST.items() if k != "ping_interval"}
+        ) as pool:
             slot = pool.add("fake://", got.append)
             await until(lambda: slot.counts["connects"] >= 3)
-        assert got[:4] == ["one", "two"] * 2 and slot.counts["aborted"] == 1 and Fake.closed == slot.counts["connects"]
+        assert (
+            got[:4] == ["one", "two"] * 2
+            and slot.counts["aborted"] == 1
+            and Fake.closed == slot.counts["connects"]
+        )
 
     run(scenario)
 

@@ -96,7 +96,7 @@ fn main() -> std::io::Result<()> {
         "{:<34}{:>14}{:>9}{:>9}{:>9}{:>10}",
         "noise", "change", "failed", "passed", "open", "runs"
     )?;
-    for kind in 0..NOISES.len() {
+    for (kind, name) in NOISES.iter().enumerate() {
         for cv in [0.003, 0.01, 0.03] {
             for (effect, ratio) in effects {
                 let mut count = Count::default();
@@ -106,13 +106,7 @@ fn main() -> std::io::Result<()> {
                     };
                     sequential(&mut side, threshold, &mut count);
                 }
-                row(
-                    &mut out,
-                    &format!("{}, CV {:.1} %", NOISES[kind], cv * 100.0),
-                    effect,
-                    &count,
-                    args.pairs,
-                )?;
+                row(&mut out, &format!("{name}, CV {:.1} %", cv * 100.0), effect, &count, args.pairs)?;
             }
         }
     }

@@ -1,4 +1,5 @@
 //! The gates: runs in fresh processes, saved runs, what an iteration keeps, and their exit codes.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;
 

@@ -1,4 +1,17 @@
-import asyncio, collections, functools, gc, re, sys, threading, types, weakref, itertools, json, decimal, datetime, enum
+import asyncio
+import collections
+import datetime
+import decimal
+import enum
+import functools
+import gc
+import itertools
+import re
+import sys
+import threading
+import types
+import weakref
+
 
 class Plain:
     def __init__(self, i):
@@ -6,60 +19,78 @@ class Plain:
         self.b = str(i)
         self.c = [i]
 
+
 class Slots:
-    __slots__ = ("x", "y", "__weakref__")
+    __slots__ = ("__weakref__", "x", "y")
+
     def __init__(self, i):
         self.x = (i, str(i))
         self.y = {i: str(i) + "y"}
 
+
 class Both(Slots):
     pass
+
 
 class MyList(list):
     pass
 
+
 class MyDict(dict):
     pass
+
 
 class MyTuple(tuple):
     pass
 
+
 class MyInt(int):
     pass
+
 
 class MyStr(str):
     pass
 
+
 class Meta(type):
     pass
 
+
 class WithMeta(metaclass=Meta):
     attr = 1
+
 
 class Colour(enum.Enum):
     RED = 1
     BLUE = 2
 
+
 Point = collections.namedtuple("Point", "x y")
+
 
 def make_closure(a, b):
     def inner(c=[a], *, d={b}):
         return a, b, c, d
+
     return inner
+
 
 def generator(n):
     local = [n, object()]
     for i in range(n):
         yield i, local
 
+
 async def sleeper(n):
     payload = {"n": n, "text": "t%d" % n}
     await asyncio.sleep(3600)
     return payload
 
+
 @functools.lru_cache(maxsize=100)
 def cached(n):
     return [n, str(n)]
+
 
 keep = []
 keep.append([Plain(i) for i in range(1000)])
@@ -78,7 +109,7 @@ keep.append([MyDict(a=i, b=str(i)) for i in range(50)])
 keep.append([MyTuple((i, str(i))) for i in range(50)])
 for t in keep[-1]:
     t.attr = object()
-keep.append([MyInt(2 ** i) for i in range(100)])
+keep.append([MyInt(2**i) for i in range(100)])
 for t in keep[-1]:
     t.attr = object()
 keep.append([MyStr("s%d" % i) for i in range(50)])
@@ -103,15 +134,19 @@ for i in range(1000):
     q.append(str(i))
 keep.append(q)
 keep.append([collections.OrderedDict((str(i), i * 1000) for i in range(n)) for n in (0, 1, 5, 100, 1000)])
-keep.append([collections.defaultdict(list, a=[1]), collections.Counter("hello"), collections.ChainMap({1: "x"})])
+keep.append(
+    [collections.defaultdict(list, a=[1]), collections.Counter("hello"), collections.ChainMap({1: "x"})]
+)
 keep.append([make_closure(i, str(i)) for i in range(100)])
 gens = [generator(10) for i in range(100)]
 for g in gens[:50]:
     next(g)
 list(gens[0])
 keep.append(gens)
-keep.append([2 ** i for i in range(0, 300, 7)] + [-(3 ** 50), 0, 1, -1])
-keep.append([1.5, 2j, True, None, b"bytes" * 10, bytearray(b"x" * 100), "é" * 10, "\u20ac" * 10, "\U0001f600" * 3, ""])
+keep.append([2**i for i in range(0, 300, 7)] + [-(3**50), 0, 1, -1])
+keep.append(
+    [1.5, 2j, True, None, b"bytes" * 10, bytearray(b"x" * 100), "é" * 10, "\u20ac" * 10, "\U0001f600" * 3, ""]
+)
 keep.append([weakref.ref(o, print) for o in keep[0][:50]])
 keep.append(weakref.WeakValueDictionary((i, o) for i, o in enumerate(keep[0][:50])))
 keep.append([Point(i, str(i)) for i in range(50)])
@@ -138,6 +173,7 @@ tasks = [loop.create_task(sleeper(i)) for i in range(100)]
 keep.append(tasks)
 loop.run_until_complete(asyncio.sleep(0))
 
+
 def emit():
     gc.collect()
     gc.disable()
@@ -153,6 +189,7 @@ def emit():
             continue
         seen[id(o)] = o
         todo.extend(gc.get_referents(o))
+
     def name(o):
         t = type(o)
         module = t.__module__ if isinstance(t.__module__, str) else None
@@ -160,6 +197,7 @@ def emit():
         if not heap:
             return None
         return t.__qualname__ if module == "builtins" else "%s.%s" % (module, t.__qualname__)
+
     lines = []
     for i, o in seen.items():
         refs = [id(r) for r in gc.get_referents(o)]
@@ -173,5 +211,6 @@ def emit():
         sys.stdout.write("%d\t%d\t%d\t%s\t%s\n" % (i, max(size, 0), t, n, ",".join(map(str, refs))))
     sys.stdout.flush()
     sys.stdin.readline()
+
 
 emit()

@@ -30,7 +30,7 @@ def _work(kind, name):
 def _main():
     report, iterations, chunks, kind, name = sys.argv[1:6]
     iterations, chunks = int(iterations), int(chunks)
-    sys.argv = [name if kind == "script" else "-c"] + sys.argv[6:]
+    sys.argv = [name if kind == "script" else "-c", *sys.argv[6:]]
     work = _work(kind, name)
     out = os.open(report, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     done = 0

@@ -8,6 +8,8 @@ use crate::special::ln_gamma;
 
 /// Explanations weaker than the best by this (natural logarithm) count for nothing.
 const NEGLIGIBLE: f64 = 9.0;
+/// Growing explanations are kept where they are this near to the best of their kind.
+const NEAR: f64 = 3.0;
 /// Fixed columns and free ones of a model at most.
 const MAX: usize = 7;
 
@@ -36,6 +38,7 @@ pub(super) fn weigh(blocks: &Blocks, shapes: &Shapes) -> Vec<Fit> {
     let noises = grid();
     let mut found: Vec<(f64, usize, Model)> = Vec::new();
     let mut best = f64::NEG_INFINITY;
+    let mut best_growing = f64::NEG_INFINITY;
     for (i, noise) in noises.iter().enumerate() {
         let gram = problem.gram(noise);
         let mut best_steps: Option<(f64, Model)> = None;
@@ -43,7 +46,12 @@ pub(super) fn weigh(blocks: &Blocks, shapes: &Shapes) -> Vec<Fit> {
             let Some(ml) = gram.evidence(model, &problem) else { return f64::NEG_INFINITY };
             let score = ml + model.ln_prior + noise.ln_prior;
             best = best.max(score);
-            if score > best - NEGLIGIBLE {
+            let growing = model.class == Class::Growing;
+            if growing {
+                best_growing = best_growing.max(score);
+            }
+            // However unlikely growth is: how fast it could be is said of every series.
+            if score > best - NEGLIGIBLE || (growing && score > best_growing - NEAR) {
                 found.push((score, i, *model));
             }
             score
@@ -63,10 +71,14 @@ pub(super) fn weigh(blocks: &Blocks, shapes: &Shapes) -> Vec<Fit> {
             }
         }
     }
-    found.retain(|(score, ..)| *score > best - NEGLIGIBLE);
-    let total: f64 = found.iter().map(|(s, ..)| (s - best).exp()).sum();
+    found.retain(|(score, _, model)| {
+        let growing = model.class == Class::Growing && *score > best_growing - NEAR;
+        *score > best - NEGLIGIBLE || growing
+    });
+    let share = |score: f64| (score - best).exp().max(f64::MIN_POSITIVE);
+    let total: f64 = found.iter().map(|(s, ..)| share(*s)).sum();
     let fit = |(score, noise, model): &(f64, usize, Model)| {
-        problem.fit((score - best).exp() / total, noises.get(*noise)?, model)
+        problem.fit(share(*score) / total, noises.get(*noise)?, model)
     };
     found.iter().filter_map(fit).collect()
 }
@@ -182,9 +194,7 @@ impl Gram {
             for j in 0..=i {
                 let mut v = self.xx[row + usize::from(model.columns[j])];
                 let whole = v;
-                for m in 0..j {
-                    v -= l[i][m] * l[j][m];
-                }
+                v -= l[i].iter().zip(&l[j]).take(j).map(|(a, b)| a * b).sum::<f64>();
                 if i == j {
                     if v <= 1e-7 * whole || v <= 1e-12 {
                         return None;

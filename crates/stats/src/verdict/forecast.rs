@@ -137,7 +137,8 @@ pub(super) fn slopes(fits: &[Fit], shapes: &Shapes) -> Mixture {
 
 /// How likely lasting growth of at least `least` per window is.
 pub(super) fn growth_probability(fits: &[Fit], shapes: &Shapes, least: f64) -> f64 {
-    fits.iter().filter(|f| f.class == Class::Growing).map(|f| f.weight * f.slope(shapes).above(least)).sum()
+    let growing = fits.iter().filter(|f| f.class == Class::Growing);
+    growing.fold(0.0, |sum, f| sum + f.weight * f.slope(shapes).above(least))
 }
 
 /// The floor at a moment beyond the window.

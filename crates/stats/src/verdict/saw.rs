@@ -135,7 +135,7 @@ fn cells(run: &[Point], width: f64) -> Vec<Point> {
     let mut end = first.t;
     while !rest.is_empty() {
         end += width;
-        let n = rest.partition_point(|p| p.t < end).max(usize::from(!(width > 0.0)));
+        let n = rest.partition_point(|p| p.t < end).max(usize::from(width <= 0.0));
         let (cell, after) = rest.split_at(n.min(rest.len()));
         rest = after;
         let values: Vec<f64> = cell.iter().map(|p| p.v).collect();

@@ -33,6 +33,14 @@ fn a_minute_is_too_short_and_says_how_long_to_wait() {
 }
 
 #[test]
+fn even_a_constant_has_a_slope() {
+    let constant: Vec<Point> = (0..900).map(|t| Point { t: f64::from(t), v: 14_155_776.0 }).collect();
+    let a = assess(&constant);
+    assert_eq!(a.verdict, Verdict::Flat);
+    assert!(a.slope.unwrap().abs() * 900.0 < 0.01 * 14_155_776.0, "{a:?}");
+}
+
+#[test]
 fn half_an_hour_at_one_hertz_is_judged() {
     assert_eq!(assess(&line(1800, 1, |x| 1.0 + 0.1 * x)).verdict, Verdict::Growing);
     assert_eq!(assess(&line(1800, 1, |_| 1.0)).verdict, Verdict::Flat);
