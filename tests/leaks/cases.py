@@ -86,6 +86,30 @@ def loggers():
     logging.getLogger("req.%d" % next(_numbers))
 
 
+def prometheus_client():
+    """A child per value of a label stays in the counter's dictionary."""
+    import prometheus_client
+
+    global _counter
+    if "_counter" not in globals():
+        _counter = prometheus_client.Counter("requests", "by user", ["user"])
+    _counter.labels("user-%d" % next(_numbers)).inc()
+
+
+def botocore():
+    """The trap: each client fills caches of a hundred entries, and then nothing more stays."""
+    import botocore.session
+    from botocore.stub import Stubber
+
+    session = botocore.session.Session()
+    client = session.create_client(
+        "sts", region_name="us-east-1", aws_access_key_id="key", aws_secret_access_key="secret"
+    )
+    with Stubber(client) as stub:
+        stub.add_response("get_caller_identity", {})
+        client.get_caller_identity()
+
+
 def bounded_cache():
     """The trap: it grows for a while and then stays."""
     import functools

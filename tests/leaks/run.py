@@ -25,6 +25,8 @@ SLOW = [
     ("cbor2", "cbor2==5.9.0", False, 20),
     ("aiohttp", "aiohttp==3.10.10", True, 50),
     ("aiohttp", "aiohttp==3.10.11", False, 50),
+    ("prometheus_client", "prometheus_client==0.26.0", True, 50),
+    ("botocore", "botocore==1.29.100", False, 30),
 ]
 
 

@@ -16,6 +16,8 @@ CASES = [
     ("structlog", "structlog==25.5.0", 50, {"growing"}),
     ("structlog", "structlog==26.1.0", 50, {"flat", "step", "saturating"}),
     ("loggers", None, 50, {"growing"}),
+    ("prometheus_client", "prometheus_client==0.26.0", 50, {"growing"}),
+    ("botocore", "botocore==1.29.100", 0.5, {"saturating", "step", "flat"}),
     ("filling_cache", None, 10, {"saturating"}),
     ("idle", None, 50, {"flat", "step", "saturating"}),
 ]

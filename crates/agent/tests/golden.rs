@@ -3,7 +3,7 @@
 
 use m5_agent::compare::compare;
 use m5_agent::criteria::judge_all;
-use m5_agent::derive::{complete, derive};
+use m5_agent::derive::{complete, derive, layers};
 use m5_cpython::{GcState, Generation};
 use m5_gc::{GenerationCoverage, Pause, SourceKind};
 use m5_report::doc::*;
@@ -53,6 +53,8 @@ fn samples() -> Samples {
             gc1_collected: Some(i * 10),
             gc2_collected: Some(i),
             gc_uncollectable: Some(0),
+            gc_long_lived_objects: Some(120_000),
+            gc_live_objects: None,
         });
     }
     samples
@@ -160,11 +162,15 @@ fn recording(mut process: ProcessRecord) -> Baseline {
     let series = [
         ("rss", assessment(Verdict::Growing, 91.2 * MIB as f64, 4096.0)),
         ("anon", assessment(Verdict::Growing, 61.2 * MIB as f64, 4096.0)),
+        ("after_full", assessment(Verdict::Growing, 58.0 * MIB as f64, 4096.0)),
+        ("gc_objects", assessment(Verdict::Flat, 120_000.0, 0.0)),
         ("fds", assessment(Verdict::Growing, 45.0, 0.05)),
+        ("sockets", assessment(Verdict::Growing, 30.0, 0.05)),
         ("connections", assessment(Verdict::Flat, 5.0, 0.0)),
         ("threads", Assessment { wait_seconds: Some(420.0), ..Assessment::default() }),
     ];
     derived.growth = series.into_iter().map(|(name, a)| (name.to_owned(), a)).collect();
+    derived.layers = layers(&derived.growth);
     derived.growth_24h_ratio = Some(3.7);
     derived.leak_detection.retain(|leak| leak.kind == LeakKind::ConnectionGrowth);
     derived.leak_detection.insert(

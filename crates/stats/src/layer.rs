@@ -13,14 +13,46 @@ pub struct Layers<'a> {
     pub blocks: Option<&'a Assessment>,
     /// Bytes of the arenas that hold those blocks.
     pub arenas: Option<&'a Assessment>,
-    /// Private anonymous bytes.
+    /// Anonymous bytes.
     pub anon: Option<&'a Assessment>,
+    /// The same right after full collections: garbage that waits for the next one is not in it. Where it is
+    /// decided, it speaks for `anon`.
+    pub after_full: Option<&'a Assessment>,
     /// Resident bytes.
     pub rss: Option<&'a Assessment>,
     /// Open descriptors.
     pub fds: Option<&'a Assessment>,
     /// Sockets among them.
     pub sockets: Option<&'a Assessment>,
+    /// Established connections, for where the kinds of descriptors are not known.
+    pub connections: Option<&'a Assessment>,
+    /// Threads.
+    pub threads: Option<&'a Assessment>,
+}
+
+/// The series that shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum Witness {
+    GcObjects,
+    Blocks,
+    Arenas,
+    Anon,
+    AfterFull,
+    Rss,
+    Fds,
+    Sockets,
+    Connections,
+    Threads,
+}
+
+impl Witness {
+    /// Whether its unit is bytes; else it is a count.
+    #[must_use]
+    pub fn is_bytes(self) -> bool {
+        matches!(self, Self::Arenas | Self::Anon | Self::AfterFull | Self::Rss)
+    }
 }
 
 /// What grows.
@@ -35,6 +67,8 @@ pub enum Layer {
     Fragmentation,
     /// Memory that Python's allocator does not hand out: extensions, threads' arenas, buffers.
     Native,
+    /// The objects that the collector tracks do not grow: objects that it does not track, or native memory.
+    UntrackedOrNative,
     /// Anonymous memory, with nothing known of the objects in it.
     Memory,
     /// Pages of files or shared memory.
@@ -43,6 +77,8 @@ pub enum Layer {
     Sockets,
     /// Other descriptors.
     Fds,
+    /// Threads, each with its stack.
+    Threads,
 }
 
 /// What to do next; the wording is the report's.
@@ -56,6 +92,8 @@ pub enum Advice {
     DiffUntracked,
     /// Fewer arenas or another allocator, then look at extensions.
     TryAllocator,
+    /// Two heap snapshots and their difference; where no object grows there either, another allocator.
+    DiffThenAllocator,
     /// Memory lies between live objects: allocate long-lived objects early, restart workers, or trim.
     Defragment,
     /// Measure the objects too before naming a culprit.
@@ -66,6 +104,8 @@ pub enum Advice {
     LookAtSockets,
     /// List descriptors by kind.
     LookAtFds,
+    /// Name the threads: a pool or a timer per request.
+    LookAtThreads,
 }
 
 /// A layer that grows.
@@ -75,59 +115,84 @@ pub struct Growing {
     pub layer: Layer,
     /// What to do next.
     pub advice: Advice,
-    /// By how much per second, in the unit of the series that shows it: bytes, objects, blocks, descriptors.
+    /// The series that shows it.
+    pub series: Witness,
+    /// By how much per second, in the unit of that series: bytes or a count.
     pub per_second: Option<f64>,
 }
 
-/// Names the layers that grow: one of memory at most (the highest that explains the others), and one of
-/// descriptors.
+/// Names the layers that grow: one of memory at most (the highest that explains the others), one of
+/// descriptors, and threads.
 #[must_use]
 pub fn growing_layers(layers: &Layers<'_>) -> Vec<Growing> {
-    memory(layers).into_iter().chain(descriptors(layers)).collect()
+    memory(layers).into_iter().chain(descriptors(layers)).chain(threads(layers)).collect()
 }
 
 fn grows(series: Option<&Assessment>) -> bool {
     series.is_some_and(|a| a.verdict == Verdict::Growing)
 }
 
+fn decided(series: Option<&Assessment>) -> bool {
+    series.is_some_and(|a| a.verdict != Verdict::Insufficient)
+}
+
 /// Measured and found not to grow. A series that is undecided is no witness.
 fn still(series: Option<&Assessment>) -> bool {
-    series.is_some_and(|a| !matches!(a.verdict, Verdict::Growing | Verdict::Insufficient))
+    decided(series) && !grows(series)
+}
+
+fn growing(layer: Layer, advice: Advice, series: Witness, by: Option<&Assessment>) -> Growing {
+    Growing { layer, advice, series, per_second: by.and_then(|a| a.slope) }
 }
 
 fn memory(l: &Layers<'_>) -> Option<Growing> {
-    let (layer, advice, series) = if grows(l.gc_objects) {
-        (Layer::GcHeap, Advice::DiffSnapshots, l.gc_objects)
+    let (anon, named) =
+        if decided(l.after_full) { (l.after_full, Witness::AfterFull) } else { (l.anon, Witness::Anon) };
+    Some(if grows(l.gc_objects) {
+        growing(Layer::GcHeap, Advice::DiffSnapshots, Witness::GcObjects, l.gc_objects)
     } else if grows(l.blocks) {
-        (Layer::Untracked, Advice::DiffUntracked, l.blocks)
+        growing(Layer::Untracked, Advice::DiffUntracked, Witness::Blocks, l.blocks)
     } else if grows(l.arenas) && still(l.blocks) {
-        (Layer::Fragmentation, Advice::Defragment, l.arenas)
-    } else if grows(l.anon) || (grows(l.rss) && l.anon.is_none()) {
-        let series = l.anon.or(l.rss);
-        if still(l.blocks) || (still(l.gc_objects) && still(l.arenas)) {
-            (Layer::Native, Advice::TryAllocator, series)
-        } else {
-            (Layer::Memory, Advice::MeasureObjects, series)
-        }
-    } else if grows(l.rss) && still(l.anon) {
-        (Layer::FilePages, Advice::LookAtMappings, l.rss)
-    } else if grows(l.rss) {
-        (Layer::Memory, Advice::MeasureObjects, l.rss)
+        growing(Layer::Fragmentation, Advice::Defragment, Witness::Arenas, l.arenas)
+    } else if grows(anon) {
+        let (layer, advice) = not_in_objects(l);
+        growing(layer, advice, named, anon)
+    } else if grows(l.rss) && still(anon) && still(l.anon) {
+        growing(Layer::FilePages, Advice::LookAtMappings, Witness::Rss, l.rss)
+    } else if grows(l.rss) && !still(anon) {
+        let (layer, advice) =
+            if anon.is_none() { not_in_objects(l) } else { (Layer::Memory, Advice::MeasureObjects) };
+        growing(layer, advice, Witness::Rss, l.rss)
     } else {
         return None;
-    };
-    Some(Growing { layer, advice, per_second: series.and_then(|a| a.slope) })
+    })
+}
+
+/// Memory grows and no count of objects is seen to: what that says depends on what was counted.
+fn not_in_objects(l: &Layers<'_>) -> (Layer, Advice) {
+    if still(l.blocks) || (still(l.gc_objects) && still(l.arenas)) {
+        (Layer::Native, Advice::TryAllocator)
+    } else if still(l.gc_objects) {
+        (Layer::UntrackedOrNative, Advice::DiffThenAllocator)
+    } else {
+        (Layer::Memory, Advice::MeasureObjects)
+    }
 }
 
 fn descriptors(l: &Layers<'_>) -> Option<Growing> {
-    let (layer, advice, series) = if grows(l.sockets) {
-        (Layer::Sockets, Advice::LookAtSockets, l.sockets)
+    Some(if grows(l.sockets) {
+        growing(Layer::Sockets, Advice::LookAtSockets, Witness::Sockets, l.sockets)
+    } else if grows(l.connections) && l.sockets.is_none() {
+        growing(Layer::Sockets, Advice::LookAtSockets, Witness::Connections, l.connections)
     } else if grows(l.fds) {
-        (Layer::Fds, Advice::LookAtFds, l.fds)
+        growing(Layer::Fds, Advice::LookAtFds, Witness::Fds, l.fds)
     } else {
         return None;
-    };
-    Some(Growing { layer, advice, per_second: series.and_then(|a| a.slope) })
+    })
+}
+
+fn threads(l: &Layers<'_>) -> Option<Growing> {
+    grows(l.threads).then(|| growing(Layer::Threads, Advice::LookAtThreads, Witness::Threads, l.threads))
 }
 
 #[cfg(test)]
@@ -179,7 +244,29 @@ mod tests {
         let unsure = Layers { anon: up, gc_objects: Some(&UNSURE), ..Layers::default() };
         assert_eq!(layers(&unsure), [Layer::Memory]);
         assert!(layers(&Layers::default()).is_empty());
+        let tracked_still = Layers { anon: up, gc_objects: Some(&FLAT), ..Layers::default() };
+        assert_eq!(layers(&tracked_still), [Layer::UntrackedOrNative]);
         let sockets = Layers { fds: up, sockets: up, ..Layers::default() };
         assert_eq!(layers(&sockets), [Layer::Sockets]);
+    }
+
+    #[test]
+    fn garbage_that_waits_for_a_full_collection_is_no_growth() {
+        let (up, flat, unsure) = (Some(&UP), Some(&FLAT), Some(&UNSURE));
+        let waiting = Layers { rss: up, anon: up, after_full: flat, ..Layers::default() };
+        assert!(layers(&waiting).is_empty());
+        let floor = growing_layers(&Layers { after_full: up, ..waiting });
+        assert_eq!(floor[0].series, Witness::AfterFull);
+        let undecided = growing_layers(&Layers { after_full: unsure, ..waiting });
+        assert_eq!(undecided[0].series, Witness::Anon);
+    }
+
+    #[test]
+    fn descriptors_and_threads_stand_beside_memory() {
+        let up = Some(&UP);
+        let all = Layers { anon: up, fds: up, connections: up, threads: up, ..Layers::default() };
+        assert_eq!(layers(&all), [Layer::Memory, Layer::Sockets, Layer::Threads]);
+        let files = Layers { fds: up, sockets: Some(&FLAT), connections: up, ..Layers::default() };
+        assert_eq!(layers(&files), [Layer::Fds]);
     }
 }

@@ -11,7 +11,7 @@ mod special;
 pub mod verdict;
 
 pub use compare::{GateConfig, GateOutcome, GateVerdict, gate, gate_with, single};
-pub use layer::{Advice, Growing, Layer, Layers, growing_layers};
+pub use layer::{Advice, Growing, Layer, Layers, Witness, growing_layers};
 pub use leak_rule::{Chunk, LeakOutcome, LeakRule, leak_agreed, leak_per_iteration};
 pub use objectives::{Direction, Objective, ObjectivePatch, Objectives, ObjectivesPatch, Status, judge};
 pub use quantile::{Summary, median, quantile, rate, sorted, weighted_median};

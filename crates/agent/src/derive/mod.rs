@@ -1,13 +1,15 @@
 //! From raw samples to figures. Pure: a stored recording gives the same figures for ever.
 
 mod gc;
+mod growth;
 mod leaks;
 
 use m5_report::doc::{Baseline, Derived, Level, MemoryFigures, ProcessRecord, Recorded, Samples};
 use m5_stats::objectives::{FD_GROWTH_SECONDS, MIB};
-use m5_stats::verdict::{Options, assess_with, rates};
-use m5_stats::{Assessment, Objectives, Point, Summary, rate};
+use m5_stats::{Assessment, Objectives, Summary, rate};
 use std::collections::BTreeMap;
+
+pub use growth::layers;
 
 /// Derives the figures of every process and judges them.
 pub fn complete(baseline: &mut Baseline, objectives: &Objectives) {
@@ -22,7 +24,7 @@ pub fn complete(baseline: &mut Baseline, objectives: &Objectives) {
 #[must_use]
 pub fn derive(process: &ProcessRecord, recorded: &Recorded, objectives: &Objectives) -> Derived {
     let s = &process.samples;
-    let growth = growth(process, recorded.started_unix_seconds);
+    let growth = growth::judge(process, recorded.started_unix_seconds);
     let rss_growth = growth.get("rss");
     let mut derived = Derived {
         observed_seconds: s.seconds(),
@@ -42,6 +44,7 @@ pub fn derive(process: &ProcessRecord, recorded: &Recorded, objectives: &Objecti
         gc: gc::figures(process),
         memory_growth_rate_mb_per_minute: rss_growth.and_then(|a| a.slope).map(|slope| slope * 60.0 / MIB),
         growth_24h_ratio: rss_growth.and_then(growth_24h).map(|(value, _)| value),
+        layers: growth::layers(&growth),
         growth,
         leak_detection: Vec::new(),
     };
@@ -69,32 +72,6 @@ fn memory(process: &ProcessRecord) -> MemoryFigures {
         pss_bytes: rollup.map(|r| r.pss_bytes as f64),
         uss_bytes: rollup.map(|r| r.uss_bytes as f64),
     }
-}
-
-/// Each level judged with all that is known beside it: when the process started, its load, its limit.
-fn growth(process: &ProcessRecord, began_unix_seconds: f64) -> BTreeMap<String, Assessment> {
-    let s = &process.samples;
-    let cpu = s.t_seconds.iter().zip(&s.cpu_seconds).filter_map(|(t, v)| Some(Point { t: *t, v: (*v)? }));
-    let load = rates(&cpu.collect::<Vec<_>>());
-    let limit = process.cgroup.as_ref().and_then(|c| c.max_bytes).map(|b| b as f64);
-    let started = Some(process.started_unix_seconds - began_unix_seconds);
-    let series = [
-        ("rss", &s.rss_bytes),
-        ("anon", &s.anon_bytes),
-        ("fds", &s.fds),
-        ("connections", &s.connections),
-        ("threads", &s.threads),
-    ];
-    let points = |column: &[Option<u64>]| -> Vec<Point> {
-        s.t_seconds.iter().zip(column).filter_map(|(t, v)| Some(Point { t: *t, v: (*v)? as f64 })).collect()
-    };
-    let judge = |name: &str, points: &[Point]| {
-        let memory = matches!(name, "rss" | "anon");
-        let limit = limit.filter(|_| memory);
-        assess_with(points, &Options { load: Some(&load), started, limit, ..Options::default() })
-    };
-    let judged = series.into_iter().map(|(name, column)| (name, points(column)));
-    judged.filter(|(_, p)| !p.is_empty()).map(|(name, p)| (name.to_owned(), judge(name, &p))).collect()
 }
 
 fn fds_by_kind(s: &Samples) -> BTreeMap<String, u64> {

@@ -1,7 +1,7 @@
 //! One process of a recording: its open files, its interpreter, its tracer, and what was recorded so far.
 
 use super::pace::Pace;
-use super::sample::{collector_sample, process_sample};
+use super::sample::{collector_sample, population_sample, process_sample};
 use super::{Hear, describe, redact, unread_word};
 use m5_cpython::{GcState, Interpreter};
 use m5_gc::{Detail, Pause, TraceOptions, Tracer};
@@ -165,6 +165,9 @@ impl Member {
         }
         if let Some(state) = self.collector() {
             collector_sample(&mut sample, &state);
+            if let Some(population) = self.interpreter.as_ref().and_then(|i| i.population().ok()) {
+                population_sample(&mut sample, &population);
+            }
         }
         self.note_rollup(t_seconds, false);
         if self.record.samples.t_seconds.last().is_none_or(|last| *last < t_seconds) {

@@ -1,6 +1,6 @@
 //! From readings to a sample.
 
-use m5_cpython::GcState;
+use m5_cpython::{GcState, Population};
 use m5_report::doc::Sample;
 use m5_target::{FdKind, Reading};
 
@@ -42,4 +42,10 @@ pub(super) fn collector_sample(sample: &mut Sample, state: &GcState) {
     (sample.gc1_collections, sample.gc1_collected) = (Some(g1.collections), Some(g1.collected));
     (sample.gc2_collections, sample.gc2_collected) = (Some(g2.collections), Some(g2.collected));
     sample.gc_uncollectable = Some(state.generations.iter().map(|g| g.uncollectable).sum());
+}
+
+/// Adds how many objects it keeps.
+pub(super) fn population_sample(sample: &mut Sample, population: &Population) {
+    sample.gc_long_lived_objects = population.long_lived;
+    sample.gc_live_objects = population.live;
 }

@@ -1,7 +1,7 @@
 //! What is derived from a recording: levels, rates, growth, pauses by generation, suspected leaks.
 
 use m5_gc::SourceKind;
-use m5_stats::{Assessment, Summary};
+use m5_stats::{Assessment, Growing, Summary};
 use m5_target::ConnectionGroup;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -58,7 +58,8 @@ pub struct Derived {
     pub connections_by_peer: Vec<ConnectionGroup>,
     /// The collector, where its counters could be read.
     pub gc: Option<GcFigures>,
-    /// Growth by series: `rss`, `anon`, `fds`, `connections`, `threads`. Slopes are per second.
+    /// Growth by series: `rss`, `anon`, `after_full` (anonymous memory right after full collections),
+    /// `gc_objects`, `fds`, `sockets`, `connections`, `threads`. Slopes are per second.
     pub growth: BTreeMap<String, Assessment>,
     /// Growth of RSS in MiB a minute, under the name that dashboards know.
     pub memory_growth_rate_mb_per_minute: Option<f64>,
@@ -66,6 +67,9 @@ pub struct Derived {
     pub growth_24h_ratio: Option<f64>,
     /// Suspected leaks.
     pub leak_detection: Vec<Leak>,
+    /// Which layers grow by the verdicts in `growth`, and what to do next.
+    #[serde(default)]
+    pub layers: Vec<Growing>,
 }
 
 /// Memory of one process, bytes.

@@ -118,6 +118,10 @@ samples! {
     gc2_collected: u64;
     /// Objects so far that could not be freed, all generations.
     gc_uncollectable: u64;
+    /// Objects that survived the last full collection, where the build counts them.
+    gc_long_lived_objects: u64;
+    /// Objects that the collector tracks now, where the build counts them.
+    gc_live_objects: u64;
 }
 
 /// Whether a column holds nothing, so that a document need not carry it.

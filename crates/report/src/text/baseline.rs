@@ -3,6 +3,7 @@
 use super::compare::compare;
 use super::gc::pauses;
 use super::growth::{growth, leaks};
+use super::layers::layers;
 use super::list::one_line;
 use super::marks::{self, NOTHING, maybe};
 use super::objectives::{objectives, summary};
@@ -44,6 +45,7 @@ fn one_process(process: &ProcessRecord, recorded: &Recorded, style: Style) -> St
     let choice = process.pauses.as_ref().and_then(|log| log.choice.as_ref());
     let denied = choice.filter(|c| matches!(c, m5_gc::Choice::Fallback { .. }));
     out.push_str(&denied.map(|c| sight::choice(c, style)).unwrap_or_default());
+    out.push_str(&layers(&derived.layers, style));
     out.push_str(&leaks(derived, style));
     if !process.criteria.is_empty() {
         let _ = writeln!(out, "\n{}", style.bold(style.lang.say(Goal::Title)));

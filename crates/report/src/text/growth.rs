@@ -1,9 +1,10 @@
 //! Growth with its evidence, and what seems to leak.
 
+use super::layers::rate;
 use super::marks::{self, maybe};
 use crate::doc::{Derived, Leak, LeakKind, Severity};
 use crate::text::{Align, Style, Table};
-use crate::texts::{Goal, Record};
+use crate::texts::{Goal, Grows, Record};
 use crate::units;
 use m5_stats::{Assessment, Verdict};
 
@@ -11,16 +12,19 @@ use m5_stats::{Assessment, Verdict};
 pub(super) fn growth(d: &Derived, style: Style) -> String {
     let lang = style.lang;
     let mut table = Table::new(&[Align::Left, Align::Left, Align::Left], 2);
-    for name in ["rss", "anon", "fds", "connections", "threads"] {
+    for name in ["rss", "anon", "after_full", "gc_objects", "fds", "sockets", "connections", "threads"] {
         let Some(a) = d.growth.get(name) else { continue };
         let label = match name {
             "rss" => lang.say(Record::Rss),
             "anon" => lang.say(Record::Anon),
+            "after_full" => lang.say(Grows::AfterFull),
+            "gc_objects" => lang.say(Grows::Objects),
             "fds" => lang.say(Goal::Fds),
+            "sockets" => lang.say(Grows::Sockets),
             "connections" => lang.say(Goal::Connections),
             _ => lang.say(Goal::Threads),
         };
-        let memory = matches!(name, "rss" | "anon");
+        let memory = matches!(name, "rss" | "anon" | "after_full");
         table.row([label.to_owned(), marks::verdict(a.verdict, style), evidence(a, memory, style)]);
     }
     if table.is_empty() {
@@ -37,7 +41,7 @@ fn evidence(a: &Assessment, memory: bool, style: Style) -> String {
             None => lang.say(Record::GrowthUnknown).to_owned(),
         };
     }
-    let slope = |v: Option<f64>| maybe(v, |v| slope(v, memory));
+    let slope = |v: Option<f64>| maybe(v, |v| rate(v, memory));
     let level = |v: f64| if memory { units::bytes(v) } else { units::count(v.round()) };
     let forecast = |pick: fn(&m5_stats::Forecast) -> f64| maybe(a.forecast_24h.as_ref().map(pick), level);
     lang.fill(
@@ -51,10 +55,6 @@ fn evidence(a: &Assessment, memory: bool, style: Style) -> String {
             &forecast(|f| f.high),
         ],
     )
-}
-
-fn slope(per_second: f64, memory: bool) -> String {
-    if memory { units::growth(per_second) } else { format!("{:+.2}/min", per_second * 60.0) }
 }
 
 /// What seems to leak, each by its name.

@@ -1,6 +1,7 @@
 //! `m5 health` and `m5 check` for people.
 
 use super::growth::leak_lines;
+use super::layers::layers;
 use super::list::one_line;
 use super::marks;
 use super::objectives::{objectives, summary};
@@ -24,6 +25,7 @@ pub fn health(h: &Health, style: Style) -> String {
     }
     out.push_str(&objectives(&h.criteria, style));
     out.push_str(&summary(&h.criteria, style));
+    out.push_str(&layers(&h.derived.layers, style));
     out
 }
 

@@ -7,6 +7,7 @@ mod gc;
 mod gc_report;
 mod growth;
 mod health;
+mod layers;
 mod list;
 pub(crate) mod marks;
 mod objectives;

@@ -49,6 +49,7 @@ subjects! {
     fault::Fault;
     fleet::Fleet;
     heap::Heap;
+    layer::Grows;
     list::List;
     objectives::Goal;
     part::Part;

@@ -1,0 +1,148 @@
+//! Which series grow, each judged with all that is known beside it, and which layer that points at.
+
+use m5_report::doc::{ProcessRecord, Samples};
+use m5_stats::verdict::{Options, assess_with, rates};
+use m5_stats::{Assessment, Growing, Layers, Point, growing_layers};
+use std::collections::BTreeMap;
+
+/// Each level judged with all that is known beside it: when the process started, its load, its limit.
+pub(super) fn judge(process: &ProcessRecord, began_unix_seconds: f64) -> BTreeMap<String, Assessment> {
+    let s = &process.samples;
+    let cpu = s.t_seconds.iter().zip(&s.cpu_seconds).filter_map(|(t, v)| Some(Point { t: *t, v: (*v)? }));
+    let load = rates(&cpu.collect::<Vec<_>>());
+    let limit = process.cgroup.as_ref().and_then(|c| c.max_bytes).map(|b| b as f64);
+    let started = Some(process.started_unix_seconds - began_unix_seconds);
+    let judge = |name: &str, points: &[Point]| {
+        let memory = matches!(name, "rss" | "anon" | "after_full");
+        let limit = limit.filter(|_| memory);
+        assess_with(points, &Options { load: Some(&load), started, limit, ..Options::default() })
+    };
+    let judged = series(s).into_iter().filter(|(_, points)| !points.is_empty());
+    judged.map(|(name, points)| (name.to_owned(), judge(name, &points))).collect()
+}
+
+fn series(s: &Samples) -> [(&'static str, Vec<Point>); 8] {
+    [
+        ("rss", points(s, &s.rss_bytes)),
+        ("anon", points(s, &s.anon_bytes)),
+        ("after_full", after_full(s, &s.anon_bytes)),
+        ("gc_objects", objects(s)),
+        ("fds", points(s, &s.fds)),
+        ("sockets", points(s, &s.fds_socket)),
+        ("connections", points(s, &s.connections)),
+        ("threads", points(s, &s.threads)),
+    ]
+}
+
+fn points(s: &Samples, column: &[Option<u64>]) -> Vec<Point> {
+    s.t_seconds.iter().zip(column).filter_map(|(t, v)| Some(Point { t: *t, v: (*v)? as f64 })).collect()
+}
+
+/// The first sample after each full collection: what is left when the garbage is gone.
+fn after_full(s: &Samples, column: &[Option<u64>]) -> Vec<Point> {
+    let mut last = None;
+    let mut out = Vec::new();
+    for ((t, collections), v) in s.t_seconds.iter().zip(&s.gc2_collections).zip(column) {
+        let Some(now) = *collections else { continue };
+        let collected = last.replace(now).is_some_and(|before| now > before);
+        if let (true, Some(v)) = (collected, v) {
+            out.push(Point { t: *t, v: *v as f64 });
+        }
+    }
+    out
+}
+
+/// Objects that the collector keeps: the count of now where the build has one; else what survived each full
+/// collection. That number stands still between two of them, which must not pass for a flat series.
+fn objects(s: &Samples) -> Vec<Point> {
+    let live = points(s, &s.gc_live_objects);
+    if live.is_empty() { after_full(s, &s.gc_long_lived_objects) } else { live }
+}
+
+/// The layers that grow by the verdicts of the series.
+#[must_use]
+pub fn layers(growth: &BTreeMap<String, Assessment>) -> Vec<Growing> {
+    growing_layers(&Layers {
+        gc_objects: growth.get("gc_objects"),
+        // Not to be had from outside without a snapshot.
+        blocks: None,
+        arenas: None,
+        anon: growth.get("anon"),
+        after_full: growth.get("after_full"),
+        rss: growth.get("rss"),
+        fds: growth.get("fds"),
+        sockets: growth.get("sockets"),
+        connections: growth.get("connections"),
+        threads: growth.get("threads"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use m5_report::doc::Sample;
+    use m5_stats::{Layer, Verdict, Witness};
+
+    const MIB: f64 = 1_048_576.0;
+
+    /// A sample a second for an hour and a half; a full collection every 20 s.
+    fn recorded(sample: impl Fn(f64) -> Sample) -> BTreeMap<String, Assessment> {
+        let mut samples = Samples::default();
+        for i in 0..5400_u64 {
+            let t = i as f64;
+            // Noise without a generator: what matters is that the series are not exact lines.
+            let noise = (t * 12.9898).sin() * 20_000.0;
+            let mut sample = sample(t);
+            for value in [&mut sample.rss_bytes, &mut sample.anon_bytes].into_iter().flatten() {
+                *value = (*value as f64 + noise) as u64;
+            }
+            samples.push(&Sample { t_seconds: t, gc2_collections: Some(i / 20), ..sample });
+        }
+        let judged = series(&samples).into_iter().filter(|(_, points)| !points.is_empty());
+        judged.map(|(name, p)| (name.to_owned(), assess_with(&p, &Options::default()))).collect()
+    }
+
+    fn growing_memory(t: f64) -> Sample {
+        let bytes = Some((60.0 * MIB + t * 4096.0) as u64);
+        Sample { rss_bytes: bytes, anon_bytes: bytes, ..Sample::default() }
+    }
+
+    #[test]
+    fn objects_that_survive_name_the_heap() {
+        let objects = |t: f64| Some(100_000 + (t / 20.0).floor() as u64 * 400);
+        let growth = recorded(|t| Sample { gc_long_lived_objects: objects(t), ..growing_memory(t) });
+        let found = layers(&growth);
+        assert_eq!((found[0].layer, found[0].series), (Layer::GcHeap, Witness::GcObjects));
+        let slope = found[0].per_second.unwrap();
+        assert!((slope - 20.0).abs() < 1.0, "{slope}");
+    }
+
+    #[test]
+    fn objects_that_stand_still_leave_untracked_and_native_memory() {
+        let growth = recorded(|t| Sample { gc_long_lived_objects: Some(100_000), ..growing_memory(t) });
+        let found = layers(&growth);
+        assert_eq!((found[0].layer, found[0].series), (Layer::UntrackedOrNative, Witness::AfterFull));
+    }
+
+    #[test]
+    fn a_count_that_no_collection_renewed_is_no_witness() {
+        let mut samples = Samples::default();
+        for i in 0..100 {
+            let count = (Some(3), Some(100_000));
+            samples.push(&Sample {
+                t_seconds: f64::from(i),
+                gc2_collections: count.0,
+                gc_long_lived_objects: count.1,
+                ..Sample::default()
+            });
+        }
+        assert!(objects(&samples).is_empty());
+    }
+
+    #[test]
+    fn nothing_grows_nothing_is_named() {
+        let growth = recorded(|_| Sample { fds: Some(9), threads: Some(4), ..growing_memory(0.0) });
+        assert_eq!(growth["anon"].verdict, Verdict::Flat);
+        assert!(layers(&growth).is_empty());
+    }
+}
