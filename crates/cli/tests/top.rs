@@ -14,18 +14,20 @@ if child == 0:
     os.execv(m5, [m5, "top", "--lang", "en", "--interval", "200ms"])
 import fcntl, struct, termios
 fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 160, 0, 0))
-seen = b""
+seen, mark = b"", 0
 def read_until(word, seconds=30):
-    global seen
-    begin, end = len(seen), time.monotonic() + seconds
-    while word not in seen[begin:]:
+    """Looks on behind the last word that was found: one read may bring several."""
+    global seen, mark
+    end = time.monotonic() + seconds
+    while word not in seen[mark:]:
         if time.monotonic() > end:
-            sys.exit(f"no {word!r} in {seen[begin:]!r}")
+            sys.exit(f"no {word!r} in {seen[mark:]!r}")
         if select.select([fd], [], [], 0.2)[0]:
             try:
                 seen += os.read(fd, 65536)
             except OSError:
                 break
+    mark = seen.index(word, mark) + len(word)
 read_until(b"SERVICE")
 read_until(pid.encode())
 os.write(fd, b"l")
