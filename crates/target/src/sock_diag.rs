@@ -120,13 +120,13 @@ mod tests {
     use crate::FdCounts;
     use proptest::prelude::*;
     use std::net::{TcpListener, TcpStream};
+    use std::os::fd::AsRawFd;
 
-    fn own_inodes() -> Vec<u64> {
+    /// Of these descriptors only: other tests of this process open and close sockets meanwhile.
+    fn inodes(descriptors: &[i32]) -> Vec<u64> {
         let mut fds = FdCounts::default();
-        for entry in std::fs::read_dir("/proc/self/fd").unwrap().flatten() {
-            if let Ok(link) = std::fs::read_link(entry.path()) {
-                fds.add(&link.to_string_lossy());
-            }
+        for fd in descriptors {
+            fds.add(&std::fs::read_link(format!("/proc/self/fd/{fd}")).unwrap().to_string_lossy());
         }
         fds.socket_inodes
     }
@@ -144,7 +144,9 @@ mod tests {
             open.push((listener, client, server));
         }
         let text = crate::Process::open(std::process::id() as i32).unwrap().socket_table().unwrap();
-        let inodes = own_inodes();
+        let own =
+            |(l, c, s): &(TcpListener, TcpStream, TcpStream)| [l.as_raw_fd(), c.as_raw_fd(), s.as_raw_fd()];
+        let inodes = inodes(&open.iter().flat_map(own).collect::<Vec<_>>());
         let groups = table().unwrap().groups(&inodes);
         assert_eq!(groups, text.groups(&inodes));
         assert!(!open.is_empty() && groups.iter().any(|g| g.state == "LISTEN"));
