@@ -107,7 +107,7 @@ const SPECS: &[Spec] = specs! {
     Gauge "process_max_fds" "Limit of open file descriptors." |m, l, f| f.push(l, number(m.max_fds));
     Gauge "m5_open_fds" "Open file descriptors by kind." |m, l, f| fds(m, l, f);
     Gauge "active_connections" "Established TCP connections."
-        |m, l, f| f.push(l, connections(m, |state| state == "ESTABLISHED"));
+        |m, l, f| f.push(l, number(m.established()));
     Gauge "m5_connections" "TCP sockets by state." |m, l, f| states(m, l, f);
     Counter "process_cpu_seconds_total" "CPU time, user and system." |m, l, f| f.push(l, Some(cpu(m)));
     Gauge "process_start_time_seconds" "Start, Unix seconds." |m, l, f| f.push(l, Some(m.started_unix_seconds()));
@@ -172,11 +172,6 @@ fn fds(m: &Member, l: &Labels, f: &mut Family) {
     for (kind, count) in m.reading.fds.iter().flat_map(|fds| &fds.by_kind) {
         f.push(&l.with("kind", kind.name()), Some(*count as f64));
     }
-}
-
-fn connections(m: &Member, keep: fn(&str) -> bool) -> Option<f64> {
-    let groups = m.connections.as_ref()?;
-    Some(groups.iter().filter(|g| keep(&g.state)).map(|g| g.count).sum::<u64>() as f64)
 }
 
 fn states(m: &Member, l: &Labels, f: &mut Family) {

@@ -251,6 +251,13 @@ impl Member {
         self.assessment = self.confirmation.confirm(assessment, since);
     }
 
+    /// Established connections; absent where the descriptors may not be listed.
+    #[must_use]
+    pub fn established(&self) -> Option<u64> {
+        let groups = self.connections.as_ref()?;
+        Some(groups.iter().filter(|g| g.state == "ESTABLISHED").map(|g| g.count).sum())
+    }
+
     /// The cgroup's limit, where there is one.
     #[must_use]
     pub fn limit_bytes(&self) -> Option<f64> {

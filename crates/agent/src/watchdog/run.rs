@@ -64,11 +64,12 @@ impl Watchdog {
     /// Steps every rule on every watched process. The outcomes of what was done come back for the person.
     pub fn round(&mut self, pool: &Pool) -> Vec<(String, Outcome)> {
         let mut done = Vec::new();
+        let rules = self.settings.rules.clone();
         let mut alive: Vec<String> = Vec::new();
         for member in pool.members() {
             let process = format!("{}/{}", member.service(), member.slot());
-            for rule in self.settings.rules.clone() {
-                done.extend(self.look(&rule, member, &process));
+            for rule in &rules {
+                done.extend(self.look(rule, member, &process));
             }
             alive.push(process);
         }

@@ -47,11 +47,7 @@ impl Metric {
             Self::TimeToLimit => member.assessment.limit.map(|l| l.expected_seconds.unwrap_or(f64::INFINITY)),
             Self::Fds => member.reading.fds.as_ref().map(|f| f.total as f64),
             Self::FdGrowth => fd_growth(member),
-            Self::Connections => {
-                let groups = member.connections.as_ref()?;
-                let open = groups.iter().filter(|g| g.state == "ESTABLISHED");
-                Some(open.map(|g| g.count).sum::<u64>() as f64)
-            }
+            Self::Connections => member.established().map(|n| n as f64),
             Self::GcPauseP95 => {
                 let lengths: Vec<f64> = member.pauses.latest().map(|p| p.duration_ns as f64 / 1e9).collect();
                 quantile(&sorted(&lengths), 0.95)
