@@ -82,7 +82,7 @@ fn int(image: &Image, layout: &ObjectLayout, at: u64) -> Option<u64> {
     let raw = image.word_at(at, 16)?;
     let digits = if layout.int_tagged { raw >> 3 } else { (raw as i64).unsigned_abs() };
     let digits = digits.max(u64::from(layout.int_least_digits));
-    (digits < ABSURD).then_some(INT_HEAD + digits * 4)
+    (digits < ABSURD).then(|| INT_HEAD + digits * 4)
 }
 
 /// Bytes before the digits of an int.
