@@ -62,9 +62,12 @@ fn main() {
     let names =
         StoredNames::collect(&analysis.graph, &paths, &analysis.namer(&taken.image), &Redaction::new(false));
     watch.lap("names");
-    let tree = Dominators::of(&analysis.graph);
+    // As `m5 snapshot` does: what was captured goes before the graph is judged.
+    let Analysis { graph, .. } = analysis;
+    drop((paths, taken.image));
+    let tree = Dominators::of(&graph);
     watch.lap("dominators");
-    let retained = Retained::of(&analysis.graph, &tree);
+    let retained = Retained::of(&graph, &tree);
     watch.lap("retained");
     watch.laps().iter().for_each(lap);
     println!("{} names, {} types retain", names.name.len(), retained.by_type.len());

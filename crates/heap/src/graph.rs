@@ -33,8 +33,8 @@ pub(crate) fn build(image: &Image, anchor: &Anchor, census: &Census, claims: &Cl
     let named = census.types.descs.iter();
     HeapGraph {
         types: named.map(|d| TypeInfo { name: d.name.clone(), address: d.address }).collect(),
-        address: census.address.clone(),
-        type_id: census.type_of.clone(),
+        address: huge::collected(census.address.iter().copied()),
+        type_id: huge::collected(census.type_of.iter().copied()),
         size,
         edge_start,
         edge_to,

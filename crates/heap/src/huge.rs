@@ -8,6 +8,39 @@ pub(crate) fn zeroed<T: Clone + Default>(len: usize) -> Vec<T> {
     advised(vec![T::default(); len])
 }
 
+/// A buffer full of one value.
+pub(crate) fn filled<T: Clone>(len: usize, value: T) -> Vec<T> {
+    let mut buffer = with_room(len);
+    buffer.resize(len, value);
+    buffer
+}
+
+/// An empty buffer with room.
+pub(crate) fn with_room<T>(capacity: usize) -> Vec<T> {
+    advised(Vec::with_capacity(capacity))
+}
+
+/// What an iterator of known length gives.
+pub(crate) fn collected<T>(items: impl ExactSizeIterator<Item = T>) -> Vec<T> {
+    let mut buffer = with_room(items.len());
+    buffer.extend(items);
+    buffer
+}
+
+/// A zeroed buffer of bytes that is in memory.
+pub(crate) fn touched(len: usize) -> Vec<u8> {
+    const PAGE: usize = 4096;
+    let mut bytes = zeroed(len);
+    // One write a page is what it takes; the kernel may make a huge page of it.
+    for page in bytes.chunks_mut(PAGE) {
+        if let Some(first) = page.first_mut() {
+            // SAFETY: a valid, exclusive reference; volatile so that writing the zero that is there is not left out.
+            unsafe { std::ptr::write_volatile(first, 0) };
+        }
+    }
+    bytes
+}
+
 fn advised<T>(mut buffer: Vec<T>) -> Vec<T> {
     let begin = buffer.as_mut_ptr() as usize;
     let (start, end) =
