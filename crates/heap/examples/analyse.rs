@@ -6,7 +6,10 @@
     clippy::expect_used,
     clippy::indexing_slicing
 )]
-use m5_heap::{Accounting, Analysis, Anchor, CaptureOptions, Method, RootKind, capture};
+use m5_heap::{
+    Accounting, Analysis, Anchor, CaptureOptions, Dominators, Lap, Method, PathTree, Redaction, Retained,
+    RootKind, Stopwatch, StoredNames, capture,
+};
 use m5_target::Process;
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -26,6 +29,7 @@ fn main() {
     println!("{:?}", taken.report);
     let t = Instant::now();
     let analysis = Analysis::of(&taken.image, anchor).unwrap();
+    analysis.laps.iter().for_each(lap);
     let c = &analysis.check;
     println!("{:?} in {:?}", c, t.elapsed());
     println!("refcounts explained {:?} reachable {:?}", c.refcounts_explained(), c.reachable_share());
@@ -50,9 +54,24 @@ fn main() {
     for (name, (n, bytes)) in rows.iter().take(15) {
         println!("{n:>9} {bytes:>12} {name}");
     }
-    let t = Instant::now();
+    let mut watch = Stopwatch::default();
     let a = Accounting::of(&taken.image, &analysis, &taken.pages);
-    println!("accounting {:?}: explained {:?} of {}", t.elapsed(), a.explained, a.tree.bytes);
+    watch.lap("accounting");
+    let paths = PathTree::of(&analysis.graph);
+    watch.lap("paths");
+    let names =
+        StoredNames::collect(&analysis.graph, &paths, &analysis.namer(&taken.image), &Redaction::new(false));
+    watch.lap("names");
+    // As `m5 snapshot` does: what was captured goes before the graph is judged.
+    let Analysis { graph, .. } = analysis;
+    drop((paths, taken.image));
+    let tree = Dominators::of(&graph);
+    watch.lap("dominators");
+    let retained = Retained::of(&graph, &tree);
+    watch.lap("retained");
+    watch.laps().iter().for_each(lap);
+    println!("{} names, {} types retain", names.name.len(), retained.by_type.len());
+    println!("explained {:?} of {}", a.explained, a.tree.bytes);
     for part in &a.tree.children {
         println!(
             "{:>12} {:5.2} % {}",
@@ -73,4 +92,8 @@ fn main() {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let peak = status.lines().find_map(|l| l.strip_prefix("VmHWM:")).unwrap();
     println!("peak {} MiB", peak.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1024);
+}
+
+fn lap(lap: &Lap) {
+    println!("  {:12} {:7.3} s, {:7.3} s of processors", lap.stage, lap.seconds, lap.cpu_seconds);
 }

@@ -158,7 +158,7 @@ impl Counter<'_> {
             return;
         };
         let Some(desc) = census.types.get(number) else { return };
-        if let Some((bytes, small)) = self.block(at - desc.prefix) {
+        if let Some((bytes, small)) = self.block(at.wrapping_sub(desc.prefix)) {
             let sums = if small { &mut owned.small } else { &mut owned.large };
             if let Some(sum) = sums.get_mut(number as usize) {
                 *sum += bytes;
@@ -191,19 +191,18 @@ impl Counter<'_> {
             return None;
         }
         let first = match self.analysis.anchor.layout.managed {
-            Managed::ValuesAndDict => self.image.word(at - 32)?,
-            Managed::Tagged => self.image.word(at - 24).filter(|w| w & 1 != 0)? + 1,
+            Managed::ValuesAndDict => self.image.word(at.wrapping_sub(32))?,
+            Managed::Tagged => self.image.word(at.wrapping_sub(24)).filter(|w| w & 1 != 0)? + 1,
             _ => return None,
         };
         let before = u64::from(self.image.byte(first.checked_sub(1)?)?);
-        let (image, anchor, census) = (self.image, &self.analysis.anchor, &self.analysis.census);
-        blocks::pool_block(image, anchor, census, first - before)
+        self.analysis.census.small.block(self.image, first.checked_sub(before)?)
     }
 
     /// Bytes in memory of the block that begins here, its header included, and whether it is a small one.
     fn block(&self, at: u64) -> Option<(u64, bool)> {
-        let (image, anchor, census) = (self.image, &self.analysis.anchor, &self.analysis.census);
-        if let Some(bytes) = blocks::pool_block(image, anchor, census, at) {
+        let census = &self.analysis.census;
+        if let Some(bytes) = census.small.block(self.image, at) {
             return Some((bytes, true));
         }
         let (chunk, mapped) = blocks::chunk(census, at)?;
@@ -387,7 +386,7 @@ impl Counter<'_> {
                 .filter_map(|i| {
                     let desc = census.desc(i as u32)?;
                     let at = *census.address.get(i)?;
-                    blocks::pool_block(self.image, &self.analysis.anchor, census, at - desc.prefix)
+                    census.small.block(self.image, at.wrapping_sub(desc.prefix))
                 })
                 .sum();
             if used as f64 >= size as f64 * SPARSE {

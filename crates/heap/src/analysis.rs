@@ -6,9 +6,11 @@ use crate::claims;
 use crate::edges::{Claims, Walker, conservative};
 use crate::graph;
 use crate::image::Image;
+use crate::laps::{Lap, Stopwatch};
 use crate::model::HeapGraph;
 use crate::namer::ImageNamer;
 use crate::roots;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 /// How far the result explains itself.
@@ -57,6 +59,8 @@ pub struct Analysis {
     pub graph: HeapGraph,
     /// How far it explains itself.
     pub check: SelfCheck,
+    /// How long each stage took.
+    pub laps: Vec<Lap>,
     claims: Claims,
 }
 
@@ -66,7 +70,8 @@ impl Analysis {
     /// # Errors
     /// [`HeapError::Unsupported`] where no object is found.
     pub fn of(image: &Image, anchor: Anchor) -> Result<Self, HeapError> {
-        let census = Census::take(image, &anchor);
+        let mut watch = Stopwatch::default();
+        let census = Census::take(image, &anchor, &mut watch);
         if census.is_empty() {
             return Err(HeapError::Unsupported("no object was found in the image".into()));
         }
@@ -79,14 +84,16 @@ impl Analysis {
                     .into(),
             ));
         }
-        let claims = claims::assign(image, &anchor, &census);
+        let claims = claims::assign(image, &census);
+        watch.lap("claims");
         let mut graph = graph::build(image, &anchor, &census, &claims);
+        watch.lap("references");
         let walker = Walker { image, anchor: &anchor, census: &census, claims: &claims };
-        let degrees = graph::in_degrees(&graph);
-        let (found, reached) = roots::find(&walker, &graph, &degrees);
-        graph.roots = found;
-        let check = check(&walker, &graph, &degrees, &reached);
-        Ok(Self { anchor, census, graph, check, claims })
+        let found = roots::find(&walker, &graph);
+        let check = check(&census, &graph, &found);
+        graph.roots = found.roots;
+        watch.lap("roots");
+        Ok(Self { anchor, census, graph, check, claims, laps: watch.laps().to_vec() })
     }
 
     /// Names references; the image must be the one that was analysed.
@@ -100,23 +107,20 @@ impl Analysis {
     }
 }
 
-fn check(walker: &Walker<'_>, graph: &HeapGraph, degrees: &[u32], reached: &roots::Reached) -> SelfCheck {
-    let mut check = SelfCheck {
+fn check(census: &Census, graph: &HeapGraph, found: &roots::Found) -> SelfCheck {
+    let unknown: Vec<bool> = census.types.descs.iter().map(conservative).collect();
+    let guessed = |object: usize, kind: &u32| {
+        let unknown = unknown.get(*kind as usize).copied().unwrap_or(false);
+        if unknown { graph.edges(object as u32).len() as u64 } else { 0 }
+    };
+    SelfCheck {
         objects: graph.len() as u64,
         edges: graph.edge_to.len() as u64,
-        reachable: reached.count() as u64,
-        bad_pools: walker.census.pools.bad_pools,
-        broken_heaps: walker.census.heaps.regions.iter().filter(|r| r.broken).count() as u64,
-        ..SelfCheck::default()
-    };
-    for object in 0..graph.len() as u32 {
-        if let Some(excess) = roots::excess(walker, object, degrees) {
-            check.counted += 1;
-            check.exact += u64::from(excess == 0);
-        }
-        if walker.census.desc(object).is_some_and(conservative) {
-            check.conservative_edges += graph.edges(object).len() as u64;
-        }
+        conservative_edges: census.type_of.par_iter().enumerate().map(|(i, kind)| guessed(i, kind)).sum(),
+        counted: found.counted,
+        exact: found.exact,
+        reachable: found.reachable,
+        bad_pools: census.pools.bad_pools,
+        broken_heaps: census.heaps.regions.iter().filter(|r| r.broken).count() as u64,
     }
-    check
 }

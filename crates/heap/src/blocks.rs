@@ -1,27 +1,12 @@
 //! From the beginning of a memory block to its size, whichever allocator it is from.
 
-use crate::anchor::Anchor;
 use crate::census::Census;
 use crate::census::glibc::{Chunk, RegionKind};
 use crate::image::Image;
 
 /// Usable bytes of the block that begins exactly here.
-pub(crate) fn block(image: &Image, anchor: &Anchor, census: &Census, at: u64) -> Option<u64> {
-    pool_block(image, anchor, census, at).or_else(|| chunk(census, at).map(|(c, _)| c.usable()))
-}
-
-/// The same of a small block.
-pub(crate) fn pool_block(image: &Image, anchor: &Anchor, census: &Census, at: u64) -> Option<u64> {
-    const HEADER: u64 = 48;
-    let arena = census.arenas.get(census.arenas.partition_point(|a| a.address <= at).checked_sub(1)?)?;
-    if at >= arena.address + (1 << anchor.layout.arena_bits) {
-        return None;
-    }
-    let pool = at & !((1u64 << anchor.layout.pool_bits) - 1);
-    let class = image.half(pool + 36)?;
-    let size = u64::from(class.min(31) + 1) * 16;
-    let offset = at.checked_sub(pool + HEADER)?;
-    (image.half(pool)? != 0 && offset % size == 0).then_some(size)
+pub(crate) fn block(image: &Image, census: &Census, at: u64) -> Option<u64> {
+    census.small.block(image, at).or_else(|| chunk(census, at).map(|(c, _)| c.usable()))
 }
 
 /// The chunk in use that begins exactly here, and whether it was mapped by itself.

@@ -1,12 +1,14 @@
 //! Takes the image of a running process with a stated pause.
 
-use crate::huge::zeroed;
+use crate::huge::{touched, zeroed};
 use crate::image::{Image, ReadOnly, Segment};
 use crate::pages::Pages;
 use m5_target::{
     Mapping, Process, TraceError, TraceResult, fork, freeze, inspect, may_fork, open_live, resident_runs,
     with_tracer,
 };
+use rayon::prelude::*;
+use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::ops::Range;
@@ -127,8 +129,9 @@ fn by_fork(process: &Process, asked_for: bool) -> TraceResult<Taken> {
     }
     may_fork(process, &safety)?;
     with_tracer(|| {
+        let mut room = Room::for_memory_of(process.pid());
         let copy = fork(process, &safety)?;
-        let read = read_all(copy.pid(), copy.memory(), || Ok(()));
+        let read = read_all(copy.pid(), copy.memory(), &mut room, || Ok(()));
         let mut report = CaptureReport {
             pause_seconds: Some(copy.pause.as_secs_f64()),
             stopped_threads: copy.stopped,
@@ -150,8 +153,9 @@ fn by_fork(process: &Process, asked_for: bool) -> TraceResult<Taken> {
 fn by_freeze(process: &Process, max_pause: Duration) -> TraceResult<Taken> {
     inspect(process)?;
     with_tracer(|| {
+        let mut room = Room::for_memory_of(process.pid());
         let frozen = freeze(process, max_pause)?;
-        let read = read_all(process.pid(), frozen.memory(), || frozen.check());
+        let read = read_all(process.pid(), frozen.memory(), &mut room, || frozen.check());
         let stopped_threads = frozen.threads();
         let pause = frozen.thaw();
         let (segments, maps, runs) = read?;
@@ -167,7 +171,7 @@ fn by_freeze(process: &Process, max_pause: Duration) -> TraceResult<Taken> {
 
 fn live(process: &Process) -> TraceResult<Taken> {
     let memory = open_live(process.pid())?;
-    let (segments, maps, runs) = read_all(process.pid(), &memory, || Ok(()))?;
+    let (segments, maps, runs) = read_all(process.pid(), &memory, &mut Room::default(), || Ok(()))?;
     let report = CaptureReport { consistent: Some(false), ..CaptureReport::default() };
     Ok((segments, maps, runs, report))
 }
@@ -191,20 +195,53 @@ const GAP: u64 = 256 << 10;
 const WHOLE_FILE: u64 = 64 << 20;
 const CHUNK: usize = 4 << 20;
 
-fn read_all(pid: i32, memory: &File, check: impl Fn() -> TraceResult<()> + Sync) -> TraceResult<Read> {
+/// Buffers for what a process holds, made and touched before it is stopped: the first touch of our own memory
+/// takes longer than the copying. What came or grew since finds no room and gets some while the target waits.
+#[derive(Default)]
+struct Room(FxHashMap<Range<u64>, Vec<u8>>);
+
+impl Room {
+    fn for_memory_of(pid: i32) -> Self {
+        let ranges = maps_of(pid).map(|maps| {
+            let wanted = maps.iter().filter_map(|map| wanted(pid, map, &mut Vec::new()).ok());
+            wanted.flat_map(|runs| joined(&runs)).collect::<Vec<_>>()
+        });
+        let made = ranges.unwrap_or_default().into_par_iter().map(|range| {
+            let bytes = touched((range.end - range.start) as usize);
+            (range, bytes)
+        });
+        Self(made.collect())
+    }
+
+    fn take(&mut self, range: &Range<u64>) -> Vec<u8> {
+        self.0.remove(range).unwrap_or_else(|| zeroed((range.end - range.start) as usize))
+    }
+}
+
+fn maps_of(pid: i32) -> TraceResult<Vec<Mapping>> {
     let text = std::fs::read(format!("/proc/{pid}/maps"));
     let text = text.map_err(|e| m5_target::Error::from_io(pid, "maps", e))?;
-    let maps = m5_target::parse_maps(&String::from_utf8_lossy(&text))?;
+    Ok(m5_target::parse_maps(&String::from_utf8_lossy(&text))?)
+}
+
+fn read_all(
+    pid: i32,
+    memory: &File,
+    room: &mut Room,
+    check: impl Fn() -> TraceResult<()> + Sync,
+) -> TraceResult<Read> {
+    let maps = maps_of(pid)?;
     let mut segments = Vec::new();
     let (mut runs, mut resident) = (Vec::new(), Vec::new());
     for (i, map) in maps.iter().enumerate() {
         let found = wanted(pid, map, &mut resident)?;
         runs.extend(found.iter().cloned());
         for range in joined(&found) {
-            let bytes = zeroed((range.end - range.start) as usize);
+            let bytes = room.take(&range);
             segments.push(Segment { start: range.start, bytes, mapping: i as u32 });
         }
     }
+    room.0.clear();
     fill(memory, &mut segments, &runs, &check)?;
     Ok((segments, maps, resident))
 }

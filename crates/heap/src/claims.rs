@@ -3,7 +3,6 @@
 //! Only the first word that points to the very beginning of a block claims it, so that no block is read as
 //! part of two objects.
 
-use crate::anchor::Anchor;
 use crate::blocks::block;
 use crate::census::Census;
 use crate::census::kind::Kind;
@@ -16,7 +15,7 @@ use rustc_hash::FxHashSet;
 const LARGEST: u64 = 16 << 20;
 
 /// Assigns blocks to objects.
-pub(crate) fn assign(image: &Image, anchor: &Anchor, census: &Census) -> Claims {
+pub(crate) fn assign(image: &Image, census: &Census) -> Claims {
     let mut claims = Claims::default();
     let mut taken: FxHashSet<u64> = FxHashSet::default();
     for object in 0..census.len() as u32 {
@@ -32,10 +31,11 @@ pub(crate) fn assign(image: &Image, anchor: &Anchor, census: &Census) -> Claims 
             if pointer < 4096 || !pointer.is_multiple_of(8) || taken.contains(&pointer) {
                 continue;
             }
-            let Some(bytes) = block(image, anchor, census, pointer).filter(|b| *b <= LARGEST) else {
+            let Some(bytes) = block(image, census, pointer).filter(|b| *b <= LARGEST) else {
                 continue;
             };
-            let is_object = [0, 16, 32].iter().any(|o| census.index.get(image, pointer + o).is_some());
+            let is_object =
+                [0, 16, 32].iter().any(|o| census.index.get(image, pointer.wrapping_add(*o)).is_some());
             if !is_object && taken.insert(pointer) {
                 claims.entry(object).or_default().push((pointer, bytes));
             }

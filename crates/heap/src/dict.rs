@@ -28,7 +28,7 @@ impl KeyTable {
     pub(crate) fn read(image: &Image, layout: &ObjectLayout, at: u64) -> Option<Self> {
         let table = match layout.keys {
             Keys::Sized => {
-                let size = image.word(at + 8)?;
+                let size = image.word_at(at, 8)?;
                 let index = match size {
                     0..=0xff => 1u64,
                     0x100..=0xffff => 2,
@@ -37,9 +37,9 @@ impl KeyTable {
                 };
                 Self {
                     references: image.word(at)?,
-                    entries: at + 40 + size * index,
-                    count: image.word(at + 32)?,
-                    usable: image.word(at + 24)?,
+                    entries: at.wrapping_add(40 + size * index),
+                    count: image.word_at(at, 32)?,
+                    usable: image.word_at(at, 24)?,
                     stride: 24,
                     bytes: 40 + size * index + (size << 1) / 3 * 24,
                     slots: size,
@@ -54,9 +54,9 @@ impl KeyTable {
                 let stride = if kind == 0 { 24 } else { 16 };
                 Self {
                     references: image.word(at)? & 0xffff_ffff,
-                    entries: at + 32 + (1 << index),
-                    count: image.word(at + 24)?,
-                    usable: image.word(at + 16)?,
+                    entries: at.wrapping_add(32 + (1 << index)),
+                    count: image.word_at(at, 24)?,
+                    usable: image.word_at(at, 16)?,
                     stride,
                     bytes: 32 + (1 << index) + (2u64 << log) / 3 * stride,
                     slots: 1 << log,
@@ -102,14 +102,14 @@ pub(crate) struct Dict {
 
 impl Dict {
     pub(crate) fn read(image: &Image, layout: &ObjectLayout, at: u64) -> Option<Self> {
-        let keys = KeyTable::read(image, layout, image.word(at + 32)?)?;
-        let values = image.word(at + 40)?;
+        let keys = KeyTable::read(image, layout, image.word_at(at, 32)?)?;
+        let values = image.word_at(at, 40)?;
         let inline = layout.managed == Managed::Inline;
         Some(Self {
-            used: image.word(at + 16)?,
+            used: image.word_at(at, 16)?,
             keys,
-            values: (values != 0).then_some(if inline { values + 8 } else { values }),
-            embedded: inline && values != 0 && image.byte(values + 2) == Some(1),
+            values: (values != 0).then_some(if inline { values.wrapping_add(8) } else { values }),
+            embedded: inline && values != 0 && image.byte_at(values, 2) == Some(1),
         })
     }
 
@@ -117,7 +117,7 @@ impl Dict {
     pub(crate) fn items<'a>(&self, image: &'a Image) -> impl Iterator<Item = (u64, u64)> + use<'a> {
         let values = self.values;
         self.keys.pairs(image).enumerate().map(move |(i, (key, value))| match values {
-            Some(at) => (key, image.word(at + 8 * i as u64).unwrap_or(0)),
+            Some(at) => (key, image.word_at(at, 8 * i as u64).unwrap_or(0)),
             None => (key, value),
         })
     }

@@ -20,7 +20,7 @@ pub(crate) fn fd_owners(image: &Image, analysis: &Analysis) -> FxHashMap<u32, u3
         if !owning.get(*kind as usize).copied().unwrap_or(false) {
             continue;
         }
-        let word = graph.address.get(object).and_then(|at| image.word(at + FD_OFFSET));
+        let word = graph.address.get(object).and_then(|at| image.word_at(*at, FD_OFFSET));
         // The other half of the word is another field; a closed one is −1.
         if let Some(fd) = word.map(|w| w as i32).filter(|fd| *fd >= 0) {
             owners.insert(fd as u32, object as u32);
@@ -37,7 +37,7 @@ fn owns(image: &Image, analysis: &Analysis, class: u64) -> bool {
         if name.is_some_and(|t| OWNERS.contains(&t.name.as_str())) {
             return true;
         }
-        match image.word(at + tf::BASE) {
+        match image.word_at(at, tf::BASE) {
             Some(base) if base != 0 && base != at => at = base,
             _ => return false,
         }

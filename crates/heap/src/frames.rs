@@ -44,12 +44,13 @@ impl Frame {
     /// `function at file.py:12`, with the line where the function begins.
     pub(crate) fn name(&self, walker: &Walker<'_>) -> String {
         let (image, layout) = (walker.image, walker.anchor.layout);
-        let string =
-            |offset: u16| image.word(self.code + u64::from(offset)).and_then(|s| text::of(image, layout, s));
+        let string = |offset: u16| {
+            image.word_at(self.code, u64::from(offset)).and_then(|s| text::of(image, layout, s))
+        };
         let function = string(layout.code_name).unwrap_or_else(|| "?".to_owned());
         let file = string(layout.code_file).unwrap_or_else(|| "?".to_owned());
         let file = file.rsplit('/').next().unwrap_or(&file);
-        match image.half(self.code + u64::from(layout.code_line)) {
+        match image.half_at(self.code, u64::from(layout.code_line)) {
             Some(line) => format!("{function} at {file}:{line}"),
             None => format!("{function} at {file}"),
         }

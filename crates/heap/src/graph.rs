@@ -3,8 +3,9 @@
 use crate::anchor::Anchor;
 use crate::census::{Census, sizes};
 use crate::edges::{Claims, Walker};
+use crate::huge;
 use crate::image::Image;
-use crate::model::{HeapGraph, TypeInfo};
+use crate::model::{self, HeapGraph, MOST_BYTES, TypeInfo};
 use rayon::prelude::*;
 
 /// References out of a run of objects.
@@ -19,62 +20,79 @@ const BATCH: usize = 1 << 14;
 /// The graph without roots.
 pub(crate) fn build(image: &Image, anchor: &Anchor, census: &Census, claims: &Claims) -> HeapGraph {
     let walker = Walker { image, anchor, census, claims };
-    let count = census.len();
-    let starts: Vec<usize> = (0..count).step_by(BATCH).collect();
-    let batches: Vec<Batch> = starts
-        .par_iter()
-        .map(|start| {
-            let objects = *start as u32..(*start + BATCH).min(count) as u32;
-            let mut batch =
-                Batch { counts: Vec::with_capacity(BATCH), targets: Vec::with_capacity(BATCH * 2) };
-            for object in objects {
-                let before = batch.targets.len();
-                let mut see = |target: u64, _| batch.targets.extend(walker.object(target));
-                walker.visit(object, &mut see);
-                batch.counts.push((batch.targets.len() - before) as u32);
-            }
-            batch
-        })
-        .collect();
-    let total: usize = batches.iter().map(|b| b.targets.len()).sum();
-    let mut graph = HeapGraph {
-        types: census
-            .types
-            .descs
-            .iter()
-            .map(|d| TypeInfo { name: d.name.clone(), address: d.address })
-            .collect(),
-        address: census.address.clone(),
-        type_id: census.type_of.clone(),
-        size: shallow_sizes(image, anchor, census),
-        edge_start: Vec::with_capacity(count + 1),
-        edge_to: Vec::with_capacity(total),
-        roots: Vec::new(),
-    };
-    let mut edges = 0u32;
-    for batch in batches {
-        for count in batch.counts {
-            graph.edge_start.push(edges);
-            edges = edges.saturating_add(count);
-        }
-        graph.edge_to.extend(batch.targets);
+    let mut size = huge::zeroed(census.len());
+    // An object's own words are in the cache when its size is asked for.
+    let slices = size.par_chunks_mut(BATCH).enumerate();
+    let batches = slices.map(|(i, sizes)| batch(&walker, i * BATCH, sizes)).collect();
+    let (edge_start, edge_to) = joined(batches, census.len());
+    // A torn image may claim more than any machine has: no sum of sizes may overflow.
+    if model::total(&size).is_none() {
+        let most = MOST_BYTES / size.len() as u64;
+        size.iter_mut().for_each(|s| *s = most.min(*s));
     }
-    graph.edge_start.push(edges);
-    graph
+    let named = census.types.descs.iter();
+    HeapGraph {
+        types: named.map(|d| TypeInfo { name: d.name.clone(), address: d.address }).collect(),
+        address: huge::collected(census.address.iter().copied()),
+        type_id: huge::collected(census.type_of.iter().copied()),
+        size,
+        edge_start,
+        edge_to,
+        roots: Vec::new(),
+    }
 }
 
-fn shallow_sizes(image: &Image, anchor: &Anchor, census: &Census) -> Vec<u64> {
-    let pairs = census.address.par_iter().zip(&census.type_of);
-    pairs
-        .map(|(at, number)| {
-            census.types.get(*number).map_or(0, |desc| sizes::shallow(image, anchor.layout, *at, desc))
-        })
-        .collect()
+/// References of the objects from `first` on, and their shallow sizes.
+fn batch(walker: &Walker<'_>, first: usize, sizes: &mut [u64]) -> Batch {
+    let mut batch = Batch { counts: Vec::with_capacity(sizes.len()), targets: Vec::new() };
+    for (i, size) in sizes.iter_mut().enumerate() {
+        let object = (first + i) as u32;
+        let before = batch.targets.len();
+        walker.visit(object, &mut |target: u64, _| batch.targets.extend(walker.object(target)));
+        batch.counts.push((batch.targets.len() - before) as u32);
+        *size = shallow(walker, object);
+    }
+    batch.targets.shrink_to_fit();
+    batch
+}
+
+fn shallow(walker: &Walker<'_>, object: u32) -> u64 {
+    let at = walker.census.address.get(object as usize).copied().unwrap_or(0);
+    walker.census.desc(object).map_or(0, |d| sizes::shallow(walker.image, walker.anchor.layout, at, d))
+}
+
+/// Where the references of each object begin, and all of them in a row.
+fn joined(batches: Vec<Batch>, objects: usize) -> (Vec<u32>, Vec<u32>) {
+    let total = batches.iter().map(|b| b.targets.len()).sum();
+    let (mut starts, mut targets) = (huge::zeroed(objects + 1), huge::zeroed(total));
+    let (mut rest, mut left) = (starts.as_mut_slice(), targets.as_mut_slice());
+    let mut work = Vec::with_capacity(batches.len());
+    let mut before = 0u32;
+    for batch in batches {
+        let ((mine, others), (own, after)) =
+            (rest.split_at_mut(batch.counts.len()), left.split_at_mut(batch.targets.len()));
+        (rest, left) = (others, after);
+        let edges = batch.targets.len() as u32;
+        work.push((batch, before, mine, own));
+        before = before.saturating_add(edges);
+    }
+    if let Some(last) = rest.last_mut() {
+        *last = before;
+    }
+    // Each batch goes as soon as it is copied.
+    work.into_par_iter().for_each(|(batch, mut before, starts, targets)| {
+        targets.copy_from_slice(&batch.targets);
+        for (start, count) in starts.iter_mut().zip(&batch.counts) {
+            *start = before;
+            before = before.saturating_add(*count);
+        }
+    });
+    (starts, targets)
 }
 
 /// References that lead to each object.
 pub(crate) fn in_degrees(graph: &HeapGraph) -> Vec<u32> {
-    let mut degrees = vec![0u32; graph.len()];
+    let mut degrees: Vec<u32> = huge::zeroed(graph.len());
     for to in &graph.edge_to {
         if let Some(degree) = degrees.get_mut(*to as usize) {
             *degree = degree.saturating_add(1);

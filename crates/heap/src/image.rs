@@ -146,16 +146,38 @@ impl Image {
         self.slice(addr, 1)?.first().copied()
     }
 
+    /// The 64-bit word at an offset from an address that may be wild: their sum wraps, and is not found then.
+    #[must_use]
+    #[inline]
+    pub fn word_at(&self, addr: u64, offset: u64) -> Option<u64> {
+        self.word(addr.wrapping_add(offset))
+    }
+
+    /// A 32-bit word, likewise.
+    #[must_use]
+    #[inline]
+    pub fn half_at(&self, addr: u64, offset: u64) -> Option<u32> {
+        self.half(addr.wrapping_add(offset))
+    }
+
+    /// A byte, likewise.
+    #[must_use]
+    #[inline]
+    pub fn byte_at(&self, addr: u64, offset: u64) -> Option<u8> {
+        self.byte(addr.wrapping_add(offset))
+    }
+
     /// A text that ends with a zero byte, at most `most` bytes of it, from memory or from read-only files.
     #[must_use]
     pub fn c_string(&self, addr: u64, most: usize) -> Option<String> {
         let mut bytes = Vec::new();
         while bytes.len() < most {
             // A read never crosses a page, where the mapping may end.
-            let step = (64 - (addr + bytes.len() as u64) % 64) as usize;
+            let at = addr.wrapping_add(bytes.len() as u64);
+            let step = (64 - at % 64) as usize;
             let mut buf = [0u8; 64];
             let buf = buf.get_mut(..step)?;
-            self.read(addr + bytes.len() as u64, buf).ok()?;
+            self.read(at, buf).ok()?;
             if let Some(end) = buf.iter().position(|b| *b == 0) {
                 bytes.extend(buf.get(..end)?);
                 return String::from_utf8(bytes).ok();

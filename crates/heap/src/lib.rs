@@ -21,10 +21,12 @@ mod graph;
 mod holders;
 mod huge;
 mod image;
+mod laps;
 mod model;
 mod namer;
 mod names;
 mod pages;
+mod reached;
 mod redact;
 mod retained;
 mod roots;
@@ -51,6 +53,7 @@ pub use holders::{
     display_type, group_holders,
 };
 pub use image::{Image, NothingElse, ReadOnly, Segment};
+pub use laps::{Lap, Stopwatch};
 pub use model::{HeapGraph, Root, RootKind, TypeInfo};
 pub use namer::ImageNamer;
 pub use names::{EdgeName, EdgeNamer, NoNames};

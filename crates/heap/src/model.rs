@@ -59,6 +59,15 @@ pub struct HeapGraph {
     pub roots: Vec<Root>,
 }
 
+/// What the sizes of a graph add up to at most.
+pub(crate) const MOST_BYTES: u64 = 1 << 62;
+
+/// The sum of sizes; `None` where it is more than [`MOST_BYTES`].
+pub(crate) fn total(sizes: &[u64]) -> Option<u64> {
+    let sum = sizes.iter().try_fold(0u64, |sum, size| sum.checked_add(*size))?;
+    (sum <= MOST_BYTES).then_some(sum)
+}
+
 impl HeapGraph {
     /// Number of objects.
     #[must_use]

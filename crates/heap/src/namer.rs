@@ -36,11 +36,11 @@ impl EdgeNamer for ImageNamer<'_> {
         let at = *self.walker.census.address.get(object as usize)?;
         let image = self.walker.image;
         match self.walker.census.desc(object)?.kind {
-            Kind::List | Kind::Tuple | Kind::Deque => image.word(at + 16),
+            Kind::List | Kind::Tuple | Kind::Deque => image.word_at(at, 16),
             Kind::Dict | Kind::OrderedDict => {
                 Dict::read(image, self.walker.anchor.layout, at).map(|d| d.used)
             }
-            Kind::Set => image.word(at + 24),
+            Kind::Set => image.word_at(at, 24),
             _ => None,
         }
     }
@@ -77,7 +77,7 @@ impl ImageNamer<'_> {
     fn number(&self, at: u64) -> Option<String> {
         const DIGIT_BITS: u32 = 30;
         let image = self.walker.image;
-        let raw = image.word(at + 16)?;
+        let raw = image.word_at(at, 16)?;
         let (digits, negative) = if self.walker.anchor.layout.int_tagged {
             (raw >> 3, raw & 3 == 2)
         } else {
@@ -86,7 +86,7 @@ impl ImageNamer<'_> {
         if digits > LARGEST_DIGITS {
             return None;
         }
-        let digit = |i: u64| image.half(at + 24 + 4 * i).map(u64::from);
+        let digit = |i: u64| image.half_at(at, 24 + 4 * i).map(u64::from);
         let mut value = 0u64;
         for i in (0..digits).rev() {
             value = value << DIGIT_BITS | digit(i)?;
@@ -100,10 +100,10 @@ impl ImageNamer<'_> {
         let image = self.walker.image;
         let mut class = desc.address;
         for _ in 0..DEEPEST {
-            if let Some(name) = image.word(class + tf::DICT).and_then(|d| self.descriptor(d, offset)) {
+            if let Some(name) = image.word_at(class, tf::DICT).and_then(|d| self.descriptor(d, offset)) {
                 return Some(name);
             }
-            match image.word(class + tf::BASE) {
+            match image.word_at(class, tf::BASE) {
                 Some(base) if base != 0 && base != class => class = base,
                 _ => break,
             }
@@ -120,7 +120,8 @@ impl ImageNamer<'_> {
         let found = dict.items(image).find(|(_, value)| {
             let desc = self.walker.object(*value).and_then(|o| self.walker.census.desc(o));
             desc.is_some_and(|d| d.name == "member_descriptor")
-                && image.word(value + MEMBER).and_then(|m| self.constant(m + OFFSET)) == Some(offset)
+                && image.word_at(*value, MEMBER).and_then(|m| self.constant(m.wrapping_add(OFFSET)))
+                    == Some(offset)
         });
         self.text(found?.0)
     }
@@ -134,15 +135,15 @@ impl ImageNamer<'_> {
     pub(crate) fn local(&self, code: u64, i: u64) -> Option<String> {
         let image = self.walker.image;
         let items = u64::from(self.walker.anchor.layout.tuple_items);
-        let item = |tuple: u64, i: u64| image.word(tuple + items + 8 * i);
+        let item = |tuple: u64, i: u64| image.word_at(tuple, items + 8 * i);
         let key = match self.walker.anchor.layout.frames {
-            Frames::Interpreter(f) => item(image.word(code + u64::from(f.code_names))?, i)?,
+            Frames::Interpreter(f) => item(image.word_at(code, u64::from(f.code_names))?, i)?,
             Frames::Objects { .. } => {
                 // Variables, then cells, then free variables.
                 let mut rest = i;
                 let names = [72, 88, 80].into_iter().find_map(|offset| {
-                    let tuple = image.word(code + offset)?;
-                    let length = image.word(tuple + 16)?;
+                    let tuple = image.word_at(code, offset)?;
+                    let length = image.word_at(tuple, 16)?;
                     if rest < length {
                         return Some((tuple, rest));
                     }

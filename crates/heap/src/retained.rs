@@ -1,6 +1,6 @@
 //! What would go with an object: retained sizes from the dominator tree.
 
-use crate::{Dominators, HeapGraph};
+use crate::{Dominators, HeapGraph, huge};
 
 /// Retained bytes and objects of each object and each type.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -16,13 +16,20 @@ impl Retained {
     #[must_use]
     pub fn of(graph: &HeapGraph, tree: &Dominators) -> Self {
         let by_position = by_position(graph, tree);
-        let mut bytes = graph.size.clone();
+        let mut bytes = huge::collected(graph.size.iter().copied());
         for (object, sum) in tree.order().iter().zip(&by_position).skip(1) {
             if let Some(slot) = bytes.get_mut(*object as usize) {
                 *slot = *sum;
             }
         }
-        let by_type = by_type(graph, tree, &bytes);
+        let mut by_type = by_type(graph, tree, &by_position);
+        drop(by_position);
+        let unreached = graph.type_id.iter().enumerate().filter(|(o, _)| !tree.reachable(*o as u32));
+        for (object, kind) in unreached {
+            if let Some(sum) = by_type.get_mut(*kind as usize) {
+                *sum += graph.size.get(object).copied().unwrap_or(0);
+            }
+        }
         Self { bytes, by_type }
     }
 }
@@ -30,7 +37,7 @@ impl Retained {
 /// Retained bytes by position; a dominator stands before what it dominates, so one pass backwards is enough.
 fn by_position(graph: &HeapGraph, tree: &Dominators) -> Vec<u64> {
     let size = |object: &u32| graph.size.get(*object as usize).copied().unwrap_or(0);
-    let mut sums: Vec<u64> = tree.order().iter().map(size).collect();
+    let mut sums: Vec<u64> = huge::collected(tree.order().iter().map(size));
     for (position, idom) in tree.idom().iter().enumerate().skip(1).rev() {
         sums[*idom as usize] += sums[position];
     }
@@ -38,37 +45,29 @@ fn by_position(graph: &HeapGraph, tree: &Dominators) -> Vec<u64> {
 }
 
 /// Walks the dominator tree and counts, for each type, the outermost instances only.
-fn by_type(graph: &HeapGraph, tree: &Dominators, bytes: &[u64]) -> Vec<u64> {
+fn by_type(graph: &HeapGraph, tree: &Dominators, retained: &[u64]) -> Vec<u64> {
     let children = Children::of(tree.idom());
+    let kind_of = |object: &u32| graph.type_id.get(*object as usize).copied().unwrap_or(u32::MAX);
+    let kinds: Vec<u32> = huge::collected(tree.order().iter().map(kind_of));
     let mut sums = vec![0_u64; graph.types.len()];
     let mut open = vec![0_u32; graph.types.len()];
-    let type_at = |position: u32| {
-        let object = tree.order().get(position as usize).copied()?;
-        Some((graph.type_id.get(object as usize).copied()? as usize, *bytes.get(object as usize)?))
-    };
     // An entry is met twice: on the way down and, marked, on the way up.
     let mut stack: Vec<(u32, bool)> = children.below(0).iter().map(|p| (*p, false)).collect();
     while let Some((position, leaving)) = stack.pop() {
-        let Some((kind, retained)) = type_at(position) else { continue };
+        let kind = kinds.get(position as usize).map_or(usize::MAX, |k| *k as usize);
         let Some(depth) = open.get_mut(kind) else { continue };
         if leaving {
             *depth -= 1;
             continue;
         }
         if *depth == 0 {
-            sums[kind] += retained;
+            sums[kind] += retained.get(position as usize).copied().unwrap_or(0);
         }
         let below = children.below(position);
         if !below.is_empty() {
             *depth += 1;
             stack.push((position, true));
             stack.extend(below.iter().map(|p| (*p, false)));
-        }
-    }
-    let unreached = graph.type_id.iter().enumerate().filter(|(o, _)| !tree.reachable(*o as u32));
-    for (object, kind) in unreached {
-        if let Some(sum) = sums.get_mut(*kind as usize) {
-            *sum += bytes[object];
         }
     }
     sums
@@ -83,17 +82,17 @@ pub(crate) struct Children {
 impl Children {
     /// Groups the positions 1.. by their parent; parents stand before their children.
     pub(crate) fn of(parent: &[u32]) -> Self {
-        let mut start = vec![0_u32; parent.len() + 1];
+        let mut start: Vec<u32> = huge::zeroed(parent.len() + 2);
         for p in parent.iter().skip(1) {
-            start[*p as usize + 1] += 1;
+            start[*p as usize + 2] += 1;
         }
-        for i in 0..parent.len() {
+        for i in 1..=parent.len() {
             start[i + 1] += start[i];
         }
-        let mut fill = start.clone();
-        let mut below = vec![0_u32; parent.len().saturating_sub(1)];
+        let mut below: Vec<u32> = huge::zeroed(parent.len().saturating_sub(1));
+        // While a group fills, its start moves to the next one's, which is where that one looks for it.
         for (position, p) in parent.iter().enumerate().skip(1) {
-            let slot = &mut fill[*p as usize];
+            let slot = &mut start[*p as usize + 1];
             below[*slot as usize] = position as u32;
             *slot += 1;
         }

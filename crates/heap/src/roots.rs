@@ -6,7 +6,9 @@ use crate::census::statics::data;
 use crate::dict::{Dict, word};
 use crate::edges::{Label, Visit, Walker};
 use crate::frames::Frame;
+use crate::graph;
 use crate::model::{HeapGraph, Root, RootKind};
+use crate::reached::{Counts, Reached};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::BTreeSet;
 
@@ -15,63 +17,38 @@ const MOST_THREADS: usize = 1 << 16;
 /// Bytes of a thread state that are looked through.
 const THREAD_STATE: u64 = 304;
 
-/// Objects that a set of roots reaches.
+/// What was found.
 #[derive(Debug)]
-pub(crate) struct Reached {
-    seen: Vec<bool>,
-    count: usize,
-}
-
-impl Reached {
-    fn new(len: usize) -> Self {
-        Self { seen: vec![false; len], count: 0 }
-    }
-
-    /// Whether an object was reached.
-    pub(crate) fn has(&self, object: u32) -> bool {
-        self.seen.get(object as usize).copied().unwrap_or(false)
-    }
-
-    /// Number of objects reached.
-    pub(crate) fn count(&self) -> usize {
-        self.count
-    }
-
-    fn mark(&mut self, object: u32) -> bool {
-        match self.seen.get_mut(object as usize) {
-            Some(seen) if !*seen => {
-                *seen = true;
-                self.count += 1;
-                true
-            }
-            _ => false,
-        }
-    }
-
-    fn spread(&mut self, graph: &HeapGraph, from: u32) {
-        if !self.mark(from) {
-            return;
-        }
-        let mut stack = vec![from];
-        while let Some(object) = stack.pop() {
-            stack.extend(graph.edges(object).iter().copied().filter(|to| self.mark(*to)));
-        }
-    }
+pub(crate) struct Found {
+    pub(crate) roots: Vec<Root>,
+    /// Objects that a root reaches.
+    pub(crate) reachable: u64,
+    /// Objects with a count of references.
+    pub(crate) counted: u64,
+    /// Of these, the ones whose count equals the references found.
+    pub(crate) exact: u64,
 }
 
 /// Finds the roots and what they reach.
-pub(crate) fn find(walker: &Walker<'_>, graph: &HeapGraph, degrees: &[u32]) -> (Vec<Root>, Reached) {
+pub(crate) fn find(walker: &Walker<'_>, graph: &HeapGraph) -> Found {
     let mut finder = Finder { walker, roots: Vec::new() };
     for interpreter in &walker.anchor.interpreters {
         finder.interpreter(*interpreter);
     }
     finder.statics();
-    let mut reached = Reached::new(graph.len());
-    for root in &finder.roots {
-        reached.spread(graph, root.object);
-    }
-    finder.native(graph, degrees, &mut reached);
-    (finder.roots, reached)
+    let spread = || {
+        let mut reached = Reached::new(graph.len());
+        for root in &finder.roots {
+            reached.spread(graph, root.object);
+        }
+        reached
+    };
+    let (mut reached, degrees) = rayon::join(spread, || graph::in_degrees(graph));
+    let counts = Counts::of(walker, &degrees, &reached);
+    drop(degrees);
+    finder.native(graph, &counts.lost, &mut reached);
+    let reachable = reached.count() as u64;
+    Found { roots: finder.roots, reachable, counted: counts.counted, exact: counts.exact }
 }
 
 struct Finder<'a> {
@@ -89,7 +66,7 @@ impl Finder<'_> {
     fn interpreter(&mut self, state: u64) {
         let (image, anchor) = (self.walker.image, self.walker.anchor);
         let layout = anchor.layout;
-        let field = |offset: u32| image.word(state + u64::from(offset)).unwrap_or(0);
+        let field = |offset: u32| image.word_at(state, u64::from(offset)).unwrap_or(0);
         let modules = field(layout.modules);
         for (key, value) in Dict::read(image, layout, modules).iter().flat_map(|d| d.items(image)) {
             let name = || crate::text::of(image, layout, key).unwrap_or_else(|| "?".to_owned());
@@ -105,18 +82,18 @@ impl Finder<'_> {
                 break;
             }
             self.thread(thread, number);
-            thread = image.word(thread + u64::from(layout.thread_next)).unwrap_or(0);
+            thread = image.word_at(thread, u64::from(layout.thread_next)).unwrap_or(0);
         }
     }
 
     fn thread(&mut self, state: u64, number: usize) {
         let (image, layout) = (self.walker.image, self.walker.anchor.layout);
-        let tid = layout.native_thread.and_then(|at| image.word(state + u64::from(at))).filter(|t| *t != 0);
+        let tid = layout.native_thread.and_then(|at| image.word_at(state, u64::from(at))).filter(|t| *t != 0);
         let thread = tid.map_or_else(|| format!("thread #{number}"), |t| format!("thread {t}"));
         for frame in crate::frames::stack(self.walker, state) {
             self.frame(&thread, &frame);
         }
-        let dict = image.word(state + u64::from(layout.thread_dict)).unwrap_or(0);
+        let dict = image.word_at(state, u64::from(layout.thread_dict)).unwrap_or(0);
         self.add(dict, RootKind::Interpreter, || format!("{thread}, its dictionary"));
         let words = image.slice(state, THREAD_STATE as usize).unwrap_or(&[]);
         for word in words.as_chunks::<8>().0 {
@@ -168,18 +145,12 @@ impl Finder<'_> {
 
     /// For what nothing reaches although its count says that somebody holds it: who in native memory points
     /// to it?
-    fn native(&mut self, graph: &HeapGraph, degrees: &[u32], reached: &mut Reached) {
-        let mut lost: BTreeSet<u32> = BTreeSet::new();
-        for object in 0..graph.len() as u32 {
-            if !reached.has(object) && excess(self.walker, object, degrees).is_some_and(|n| n > 0) {
-                lost.insert(object);
-            }
-        }
+    fn native(&mut self, graph: &HeapGraph, lost: &BTreeSet<u32>, reached: &mut Reached) {
         if lost.is_empty() {
             return;
         }
-        let holders = self.native_holders(&lost);
-        for object in lost {
+        let holders = self.native_holders(lost);
+        for object in lost.iter().copied() {
             if reached.has(object) {
                 continue;
             }
@@ -228,15 +199,4 @@ impl Finder<'_> {
         }
         found
     }
-}
-
-/// By how much the reference count of an object exceeds the references found; `None` where it lives forever.
-pub(crate) fn excess(walker: &Walker<'_>, object: u32, degrees: &[u32]) -> Option<i64> {
-    let at = *walker.census.address.get(object as usize)?;
-    let count = walker.image.word(at)?;
-    if walker.anchor.layout.immortal && (count as i32) < 0 {
-        return None;
-    }
-    let found = degrees.get(object as usize).copied().unwrap_or(0);
-    Some((count & 0xffff_ffff) as i64 - i64::from(found))
 }

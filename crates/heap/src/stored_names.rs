@@ -1,7 +1,7 @@
 //! The few names of references that a snapshot keeps once the process is gone: those along the trunk and the
 //! boughs of the tree of holding paths. Twigs are items of large containers and read as `[…]`.
 
-use crate::{Class, EdgeName, EdgeNamer, HeapGraph, Held, PathTree, Redaction, classes};
+use crate::{Class, EdgeName, EdgeNamer, HeapGraph, Held, PathTree, Redaction, classes, huge};
 use rustc_hash::FxHashMap;
 
 /// Objects with fewer than this many others below them are twigs.
@@ -99,7 +99,7 @@ fn redacted(name: EdgeName, redaction: &Redaction) -> EdgeName {
 
 /// Number of objects below each in the tree.
 fn below(graph: &HeapGraph, tree: &PathTree) -> Vec<u32> {
-    let mut below = vec![0_u32; graph.len()];
+    let mut below: Vec<u32> = huge::zeroed(graph.len());
     for object in tree.order().iter().rev() {
         if let Held::By(holder) = tree.held(*object) {
             let more = below[*object as usize].saturating_add(1);
@@ -112,7 +112,7 @@ fn below(graph: &HeapGraph, tree: &PathTree) -> Vec<u32> {
 
 /// Steps from the root, up to 255.
 fn depths(graph: &HeapGraph, tree: &PathTree) -> Vec<u8> {
-    let mut depth = vec![0_u8; graph.len()];
+    let mut depth: Vec<u8> = huge::zeroed(graph.len());
     for object in tree.order() {
         if let Held::By(holder) = tree.held(*object) {
             depth[*object as usize] = depth[holder as usize].saturating_add(1);

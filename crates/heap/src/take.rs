@@ -29,9 +29,14 @@ pub fn take_snapshot(
     };
     let analysis = Analysis::of(&taken.image, anchor)?;
     let namer = analysis.namer(&taken.image);
-    let tree = PathTree::of(&analysis.graph);
-    let names = StoredNames::collect(&analysis.graph, &tree, &namer, redaction);
-    let accounting = Accounting::of(&taken.image, &analysis, &taken.pages);
+    let (accounting, (tree, names)) = rayon::join(
+        || Accounting::of(&taken.image, &analysis, &taken.pages),
+        || {
+            let tree = PathTree::of(&analysis.graph);
+            let names = StoredNames::collect(&analysis.graph, &tree, &namer, redaction);
+            (tree, names)
+        },
+    );
     let owners = fd_owners(&taken.image, &analysis);
     let describer = Describer::new(&analysis.graph, &tree, &namer, redaction);
     let fds = fd_holders(process, &owners, &describer);

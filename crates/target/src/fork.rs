@@ -4,7 +4,7 @@
 //! kernel should we end first, and is reaped inside the target by a second call.
 
 use crate::inject::{Gadgets, Injector};
-use crate::ptrace::{Tracee, kill, wait_until};
+use crate::ptrace::{Tracee, Urgent, kill, wait_until};
 use crate::{Process, Safety, TraceError, TraceResult, threads};
 use std::fs::{self, File};
 use std::time::{Duration, Instant};
@@ -41,6 +41,7 @@ pub fn fork(process: &Process, safety: &Safety) -> TraceResult<ForkedChild> {
     let gadgets = Gadgets::find(process, &target)?;
     reap_strays(process, &target, gadgets)?;
     let before = sleeping_slices(process)?;
+    let urgent = Urgent::begin();
     let began = Instant::now();
     let mut stop = stop_runners(process, began + STOP)?;
     let copied = clone(&mut stop, &target, gadgets, safety);
@@ -48,6 +49,7 @@ pub fn fork(process: &Process, safety: &Safety) -> TraceResult<ForkedChild> {
     let stopped = stop.len();
     let released: Vec<TraceResult<()>> = stop.iter().map(Tracee::detach).collect();
     let pause = began.elapsed();
+    drop(urgent);
     let (pid_inside, child) = copied?;
     released.into_iter().collect::<TraceResult<()>>()?;
     // The child was made under our eyes; from here on it dies with us.
@@ -203,6 +205,7 @@ fn clone(
 
 /// Lets the target wait for the dead child, on one thread.
 fn reap(process: &Process, memory: &File, gadgets: Gadgets, child: i64) -> TraceResult<Duration> {
+    let _urgent = Urgent::begin();
     let began = Instant::now();
     let tracee = stop_sleeper(process, began + STOP)?;
     let reaped = tracee.options(libc::PTRACE_O_TRACESYSGOOD).and_then(|()| {

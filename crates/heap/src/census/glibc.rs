@@ -198,7 +198,7 @@ fn thread_heap(image: &Image, at: u64, map_end: u64) -> Option<Region> {
         return None;
     }
     let end = (at + size).min(map_end);
-    let top = image.word(arena + STATE_TOP)?;
+    let top = image.word_at(arena, STATE_TOP)?;
     let starts = INFO.iter().flat_map(|info| {
         STATE.iter().map(move |state| if own { at + info + state } else { at + info }.next_multiple_of(16))
     });
@@ -285,7 +285,7 @@ fn fast_bins(image: &Image, arena: u64, freed: &mut FxHashSet<u64>) {
     for i in 0..10 {
         let head = image.word(arena + 16 + i * 8).unwrap_or(0);
         if head != 0 {
-            list(image, head + 16, MOST, 32 + i * 16, 16, freed);
+            list(image, head.wrapping_add(16), MOST, 32 + i * 16, 16, freed);
         }
     }
 }

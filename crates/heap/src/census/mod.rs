@@ -1,9 +1,11 @@
 //! Every object of an image, tracked by the collector or not.
 
+pub(crate) mod arenas;
 pub(crate) mod glibc;
 pub(crate) mod index;
 pub(crate) mod kind;
 pub(crate) mod pymalloc;
+pub(crate) mod runs;
 pub(crate) mod sizes;
 pub(crate) mod statics;
 pub(crate) mod types;
@@ -11,11 +13,17 @@ pub(crate) mod types;
 use crate::anchor::Anchor;
 use crate::dict::{Dict, word};
 use crate::image::Image;
-use glibc::{Chunk, Heaps, Region};
+use crate::laps::Stopwatch;
+use arenas::ArenaIndex;
+use glibc::{Chunk, Heaps};
 use index::ObjectIndex;
 use pymalloc::{Arena, PoolStats};
 use rayon::prelude::*;
+use runs::{Columns, Run};
 use types::{TypeDesc, TypeTable};
+
+/// Chunks that one task looks at.
+const CHUNKS: usize = 1 << 15;
 
 /// Everything that was found.
 #[derive(Debug, Default)]
@@ -32,6 +40,8 @@ pub struct Census {
     pub arenas: Vec<Arena>,
     /// From where to where each arena goes, ascending.
     pub(crate) taken: Vec<(u64, u64)>,
+    /// From an address to its arena and its block.
+    pub(crate) small: ArenaIndex,
     /// Its figures.
     pub pools: PoolStats,
     /// Bytes of its blocks that hold objects.
@@ -42,61 +52,39 @@ pub struct Census {
     pub interned: Option<u32>,
 }
 
-/// Objects of one stretch of memory, in order of address.
-#[derive(Debug, Default)]
-struct Run {
-    found: Vec<(u64, u32)>,
-    stats: PoolStats,
-    block_bytes: u64,
-}
-
 impl Census {
     /// Finds all objects.
     #[must_use]
-    pub fn take(image: &Image, anchor: &Anchor) -> Self {
+    pub fn take(image: &Image, anchor: &Anchor, watch: &mut Stopwatch) -> Self {
         let arenas = pymalloc::arenas(image, anchor);
         let size = 1u64 << anchor.layout.arena_bits;
-        let taken: Vec<(u64, u64)> = arenas.iter().map(|a| (a.address, a.address + size)).collect();
+        let taken: Vec<(u64, u64)> =
+            arenas.iter().map(|a| (a.address, a.address.saturating_add(size))).collect();
+        let small = ArenaIndex::new(&arenas, anchor.layout.arena_bits, anchor.layout.pool_bits);
         let heaps = glibc::walk(image, &taken);
+        watch.lap("allocators");
         let candidates = statics::type_candidates(image, anchor, &heaps);
         let types = TypeTable::find(image, anchor, &candidates);
+        watch.lap("types");
         let finder = Finder { image, anchor, types: &types };
         let mut runs: Vec<Run> = arenas.par_iter().map(|a| finder.arena(a)).collect();
-        runs.par_extend(heaps.regions.par_iter().map(|r| finder.region(r)));
+        let chunks = heaps.regions.par_iter().flat_map(|r| r.chunks.par_chunks(CHUNKS));
+        runs.par_extend(chunks.map(|chunks| finder.chunks(chunks)));
         runs.extend(statics::objects(image, &types, &finder, &taken));
-        let mut census = Self { types, arenas, taken, heaps, ..Self::default() };
+        let mut census = Self { types, arenas, taken, small, heaps, ..Self::default() };
         census.gather(image, runs);
         census.interned = census.find_interned(image, anchor);
+        watch.lap("objects");
         census
     }
 
-    fn gather(&mut self, image: &Image, mut runs: Vec<Run>) {
+    fn gather(&mut self, image: &Image, runs: Vec<Run>) {
         for run in &runs {
             self.pools.add(&run.stats);
             self.object_block_bytes += run.block_bytes;
         }
-        runs.retain(|r| !r.found.is_empty());
-        runs.sort_by_key(|r| r.found.first().map(|f| f.0));
-        let last = |r: &Run| r.found.last().map(|f| f.0);
-        let disjoint = runs.windows(2).all(|w| match w {
-            [a, b] => last(a) < b.found.first().map(|f| f.0),
-            _ => true,
-        });
-        let total = runs.iter().map(|r| r.found.len()).sum();
-        if disjoint {
-            self.address.reserve_exact(total);
-            self.type_of.reserve_exact(total);
-            for run in runs {
-                self.address.extend(run.found.iter().map(|f| f.0));
-                self.type_of.extend(run.found.iter().map(|f| f.1));
-            }
-        } else {
-            let mut all: Vec<(u64, u32)> = runs.into_iter().flat_map(|r| r.found).collect();
-            all.par_sort_unstable();
-            all.dedup_by_key(|f| f.0);
-            self.address = all.iter().map(|f| f.0).collect();
-            self.type_of = all.iter().map(|f| f.1).collect();
-        }
+        let columns = Columns::of(runs);
+        (self.address, self.type_of) = (columns.address, columns.type_of);
         self.index = ObjectIndex::new(image, &self.address);
     }
 
@@ -110,7 +98,7 @@ impl Census {
                 continue;
             }
             let at = self.address.get(object as usize).copied().unwrap_or(0);
-            let used = image.word(at + 16).unwrap_or(0);
+            let used = image.word_at(at, 16).unwrap_or(0);
             if used < SMALLEST || best.is_some_and(|(most, _)| most >= used) {
                 continue;
             }
@@ -153,22 +141,23 @@ struct Finder<'a> {
 
 impl Finder<'_> {
     fn arena(&self, arena: &Arena) -> Run {
-        let mut run = Run::default();
-        let (found, block_bytes) = (&mut run.found, &mut run.block_bytes);
+        let mut run = Run::new(arena.address);
+        let mut block_bytes = 0;
         run.stats = pymalloc::walk(self.image, self.anchor, arena, |at, bytes| {
             if let Some((offset, number)) = self.object(at, bytes) {
-                found.push((at + offset, number));
-                *block_bytes += bytes.len() as u64;
+                run.push(at + offset, number);
+                block_bytes += bytes.len() as u64;
             }
         });
+        run.block_bytes = block_bytes;
         run
     }
 
-    fn region(&self, region: &Region) -> Run {
-        let mut run = Run::default();
-        for chunk in region.chunks.iter().filter(|c| !c.free()) {
+    fn chunks(&self, chunks: &[Chunk]) -> Run {
+        let mut run = Run::new(chunks.first().map_or(0, |c| c.address));
+        for chunk in chunks.iter().filter(|c| !c.free()) {
             if let Some((offset, number)) = self.chunk(chunk) {
-                run.found.push((chunk.address + offset, number));
+                run.push(chunk.address + offset, number);
             }
         }
         run

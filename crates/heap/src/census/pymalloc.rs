@@ -61,6 +61,8 @@ impl PoolStats {
 
 const POOL_HEADER: u64 = 48;
 const ARENA_OBJECT: u64 = 48;
+/// Where the memory of programs ends.
+const HIGHEST: u64 = 1 << 47;
 const MOST_ARENAS: u64 = 1 << 22;
 const SIZE_CLASSES: u32 = 32;
 /// Most blocks of a pool: 16 KiB in blocks of 16 bytes.
@@ -82,12 +84,13 @@ fn listed(image: &Image, anchor: &Anchor) -> Option<(u64, u64)> {
             let (list, count) = anchor.arenas?;
             return Some((image.word(list)?, u64::from(image.half(count)?)));
         }
-        Arenas::Interpreter(offset) => anchor.interpreter + u64::from(offset),
+        Arenas::Interpreter(offset) => anchor.interpreter.wrapping_add(u64::from(offset)),
         Arenas::Behind(pointer, offset) => {
-            image.word(anchor.interpreter + u64::from(pointer))? + u64::from(offset)
+            let inner = image.word_at(anchor.interpreter, u64::from(pointer))?;
+            inner.wrapping_add(u64::from(offset))
         }
     };
-    Some((image.word(at)?, u64::from(image.half(at + 8)?)))
+    Some((image.word(at)?, u64::from(image.half_at(at, 8)?)))
 }
 
 /// The list, if every entry of it is one.
@@ -97,7 +100,7 @@ fn read_list(image: &Image, anchor: &Anchor, list: u64, count: u64) -> Option<Ve
     }
     let mut arenas = Vec::new();
     for i in 0..count {
-        if let Some(arena) = entry(image, anchor, list + i * ARENA_OBJECT)? {
+        if let Some(arena) = entry(image, anchor, list.wrapping_add(i * ARENA_OBJECT))? {
             arenas.push(arena);
         }
     }
@@ -117,6 +120,7 @@ fn entry(image: &Image, anchor: &Anchor, at: u64) -> Option<Option<Arena>> {
     let unused = word(bytes, 8);
     let most = size / pool;
     let fits = address.is_multiple_of(4096)
+        && address < HIGHEST
         && free_pools <= pools
         && (u64::from(pools) == most || u64::from(pools) + 1 == most)
         && (address..=address.checked_add(size)?).contains(&unused)
@@ -141,7 +145,8 @@ fn search(image: &Image, anchor: &Anchor) -> Option<Vec<Arena>> {
             {
                 continue;
             }
-            let entries = (0..MOST_ARENAS).map_while(|i| entry(image, anchor, list + i * ARENA_OBJECT));
+            let entries =
+                (0..MOST_ARENAS).map_while(|i| entry(image, anchor, list.wrapping_add(i * ARENA_OBJECT)));
             let found: Vec<Arena> = entries.flatten().collect();
             if best.as_ref().is_none_or(|b| b.len() < found.len()) {
                 best = Some(found);

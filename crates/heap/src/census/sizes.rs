@@ -20,7 +20,7 @@ pub(crate) fn inline(image: &Image, layout: &ObjectLayout, at: u64, desc: &TypeD
 
 /// Whether the fields of a container agree with each other; a few words that look like an object rarely do.
 pub(crate) fn consistent(image: &Image, layout: &ObjectLayout, at: u64, kind: Kind) -> bool {
-    let word = |offset: u64| image.word(at + offset).unwrap_or(u64::MAX);
+    let word = |offset: u64| image.word_at(at, offset).unwrap_or(u64::MAX);
     let held = |pointer: u64| image.locate(pointer).is_some();
     match kind {
         Kind::List => {
@@ -57,7 +57,7 @@ fn fields(image: &Image, layout: &ObjectLayout, at: u64, desc: &TypeDesc) -> Opt
             string(layout, shape)
         }
         Kind::Type => {
-            let heap = image.word(at + tf::FLAGS)? & tf::HEAP != 0;
+            let heap = image.word_at(at, tf::FLAGS)? & tf::HEAP != 0;
             u64::from(if heap { layout.heap_type_size } else { layout.type_size })
         }
         Kind::Frame | Kind::Generator if matches!(layout.frames, Frames::Interpreter(_)) => desc.basic_size,
@@ -71,7 +71,7 @@ fn generic(image: &Image, at: u64, desc: &TypeDesc) -> Option<u64> {
     if desc.item_size == 0 {
         return Some(desc.basic_size);
     }
-    let items = (image.word(at + 16)? as i64).unsigned_abs();
+    let items = (image.word_at(at, 16)? as i64).unsigned_abs();
     if items > ABSURD {
         return None;
     }
@@ -79,10 +79,10 @@ fn generic(image: &Image, at: u64, desc: &TypeDesc) -> Option<u64> {
 }
 
 fn int(image: &Image, layout: &ObjectLayout, at: u64) -> Option<u64> {
-    let raw = image.word(at + 16)?;
+    let raw = image.word_at(at, 16)?;
     let digits = if layout.int_tagged { raw >> 3 } else { (raw as i64).unsigned_abs() };
     let digits = digits.max(u64::from(layout.int_least_digits));
-    (digits < ABSURD).then_some(INT_HEAD + digits * 4)
+    (digits < ABSURD).then(|| INT_HEAD + digits * 4)
 }
 
 /// Bytes before the digits of an int.
@@ -98,7 +98,7 @@ fn string(layout: &ObjectLayout, shape: text::StrShape) -> u64 {
 
 /// The values of attributes that lie behind an instance (3.13 on).
 fn inline_values(image: &Image, at: u64, desc: &TypeDesc) -> u64 {
-    let capacity = u64::from(image.byte(at + desc.basic_size).unwrap_or(0));
+    let capacity = u64::from(image.byte_at(at, desc.basic_size).unwrap_or(0));
     capacity.next_multiple_of(8) + (capacity + 1) * 8
 }
 
@@ -115,18 +115,18 @@ pub(crate) fn shallow(image: &Image, layout: &ObjectLayout, at: u64, desc: &Type
 
 /// Headers before the object.
 fn before(image: &Image, layout: &ObjectLayout, at: u64, desc: &TypeDesc) -> u64 {
-    let heap = || image.word(at + tf::FLAGS).is_some_and(|f| f & tf::HEAP != 0);
+    let heap = || image.word_at(at, tf::FLAGS).is_some_and(|f| f & tf::HEAP != 0);
     if desc.kind == Kind::Type && !layout.static_types_have_head && !heap() { 0 } else { desc.prefix }
 }
 
 /// Buffers that belong to the object.
 fn outside(image: &Image, layout: &ObjectLayout, at: u64, desc: &TypeDesc) -> Option<u64> {
     Some(match desc.kind {
-        Kind::List => image.word(at + 32)?.min(ABSURD) * 8,
-        Kind::ByteArray => image.word(at + 24)?.min(ABSURD),
+        Kind::List => image.word_at(at, 32)?.min(ABSURD) * 8,
+        Kind::ByteArray => image.word_at(at, 24)?.min(ABSURD),
         Kind::Dict | Kind::OrderedDict => dictionary(image, layout, at, desc)?,
         Kind::Set => {
-            let (mask, table) = (image.word(at + 32)?, image.word(at + 40)?);
+            let (mask, table) = (image.word_at(at, 32)?, image.word_at(at, 40)?);
             if table == at + 64 { 0 } else { (mask.min(ABSURD) + 1) * 16 }
         }
         Kind::Str => {
@@ -135,21 +135,21 @@ fn outside(image: &Image, layout: &ObjectLayout, at: u64, desc: &TypeDesc) -> Op
             text + encoded(image, layout, at, shape)
         }
         Kind::Type => {
-            let heap = image.word(at + tf::FLAGS)? & tf::HEAP != 0;
-            let keys = if heap { image.word(at + u64::from(layout.cached_keys))? } else { 0 };
+            let heap = image.word_at(at, tf::FLAGS)? & tf::HEAP != 0;
+            let keys = if heap { image.word_at(at, u64::from(layout.cached_keys))? } else { 0 };
             KeyTable::read(image, layout, keys).map_or(0, |k| k.bytes)
         }
         Kind::Deque => {
             /// A block: 64 items and two links.
             const BLOCK: u64 = 66 * 8;
-            let (index, length) = (image.word(at + 40)?, image.word(at + 16)?);
+            let (index, length) = (image.word_at(at, 40)?, image.word_at(at, 16)?);
             (index.min(64) + length.min(ABSURD)).div_ceil(64).max(1) * BLOCK
         }
         Kind::Generator => generator(image, layout, at)?,
         Kind::NdArray => array(image, at)?,
         Kind::Code => match layout.code_cell2arg {
-            Some(offset) if image.word(at + u64::from(offset))? != 0 => {
-                image.word(image.word(at + 88)? + 16)?.min(1 << 16) * 8
+            Some(offset) if image.word_at(at, u64::from(offset))? != 0 => {
+                image.word_at(image.word_at(at, 88)?, 16)?.min(1 << 16) * 8
             }
             _ => 0,
         },
@@ -159,7 +159,7 @@ fn outside(image: &Image, layout: &ObjectLayout, at: u64, desc: &TypeDesc) -> Op
 
 /// A copy in UTF-8 beside the text.
 fn encoded(image: &Image, layout: &ObjectLayout, at: u64, shape: text::StrShape) -> u64 {
-    let field = |offset: u16| image.word(at + u64::from(offset)).unwrap_or(0);
+    let field = |offset: u16| image.word_at(at, u64::from(offset)).unwrap_or(0);
     let (length, copy) = (field(layout.str_ascii), field(layout.str_ascii + 8));
     let own = copy != 0 && (shape.compact || copy != field(layout.str_compact));
     if shape.ascii || !own { 0 } else { length.min(ABSURD) + 1 }
@@ -168,11 +168,12 @@ fn encoded(image: &Image, layout: &ObjectLayout, at: u64, shape: text::StrShape)
 fn dictionary(image: &Image, layout: &ObjectLayout, at: u64, desc: &TypeDesc) -> Option<u64> {
     let dict = Dict::read(image, layout, at)?;
     let own = if dict.keys.references == 1 { dict.keys.bytes } else { 0 };
-    let values = if dict.values.is_some() { (dict.keys.count + dict.keys.usable) * 8 } else { 0 };
+    let room = dict.keys.count.min(ABSURD) + dict.keys.usable.min(ABSURD);
+    let values = if dict.values.is_some() { room * 8 } else { 0 };
     let order = if desc.kind == Kind::OrderedDict {
         /// A node: key, hash, two links.
         const NODE: u64 = 32;
-        let fast = if image.word(at + 48)? == 0 { 0 } else { dict.keys.slots.min(ABSURD) * 8 };
+        let fast = if image.word_at(at, 48)? == 0 { 0 } else { dict.keys.slots.min(ABSURD) * 8 };
         fast + dict.used.min(ABSURD) * NODE
     } else {
         0
@@ -183,25 +184,25 @@ fn dictionary(image: &Image, layout: &ObjectLayout, at: u64, desc: &TypeDesc) ->
 /// Up to 3.10: as many slots as the code needs, one of which the struct has; the block may hold more.
 fn frame(image: &Image, layout: &ObjectLayout, at: u64, desc: &TypeDesc) -> Option<u64> {
     if let Frames::Interpreter(f) = layout.frames {
-        let code = image.word(image.word(at + u64::from(f.object_frame))? + u64::from(f.code))? & !7;
+        let code = image.word_at(image.word_at(at, u64::from(f.object_frame))?, u64::from(f.code))? & !7;
         return Some(desc.basic_size + slots(image, code, f.code_locals, f.code_stack)? * 8);
     }
-    let code = image.word(at + 32)?;
-    let tuple = |offset: u64| image.word(image.word(code + offset)? + 16);
+    let code = image.word_at(at, 32)?;
+    let tuple = |offset: u64| image.word_at(image.word_at(code, offset)?, 16);
     let named = slots(image, code, 28, 32)? + tuple(80)?.min(1 << 20) + tuple(88)?.min(1 << 20);
     Some(desc.basic_size + named.saturating_sub(1) * 8)
 }
 
 /// Local variables and depth of the stack of a code object.
 fn slots(image: &Image, code: u64, locals: u16, stack: u16) -> Option<u64> {
-    let count = |offset: u16| image.half(code + u64::from(offset)).map(u64::from);
+    let count = |offset: u16| image.half_at(code, u64::from(offset)).map(u64::from);
     Some((count(locals)? + count(stack)?).min(1 << 20))
 }
 
 /// Room for the local variables and the stack.
 fn generator(image: &Image, layout: &ObjectLayout, at: u64) -> Option<u64> {
     let Frames::Interpreter(f) = layout.frames else { return Some(0) };
-    let code = image.word(at + u64::from(f.generator_frame) + u64::from(f.code))?;
+    let code = image.word_at(at, u64::from(f.generator_frame) + u64::from(f.code))?;
     Some(slots(image, code, f.code_locals, f.code_stack)? * 8)
 }
 
@@ -211,7 +212,7 @@ fn array(image: &Image, at: u64) -> Option<u64> {
     let fields = image.slice(at, 72)?;
     let dimensions = (word(fields, 24) as u32).min(64);
     let shape = u64::from(dimensions) * 16;
-    if image.half(at + 64)? & OWNS_DATA == 0 {
+    if image.half_at(at, 64)? & OWNS_DATA == 0 {
         return Some(shape);
     }
     Some(shape + array_bytes(image, at).unwrap_or(0))
@@ -219,15 +220,15 @@ fn array(image: &Image, at: u64) -> Option<u64> {
 
 /// Bytes of an array's elements.
 pub(crate) fn array_bytes(image: &Image, at: u64) -> Option<u64> {
-    let dimensions = image.half(at + 24)?.min(64);
-    let shape = image.word(at + 32)?;
-    let dtype = image.word(at + 56)?;
+    let dimensions = image.half_at(at, 24)?.min(64);
+    let shape = image.word_at(at, 32)?;
+    let dtype = image.word_at(at, 56)?;
     // Up to NumPy 1 size and alignment are ints at 32 and 36; from NumPy 2 on flags lie there and the size at 40.
-    let first = image.half(dtype + 36)? != 0;
-    let item = if first { u64::from(image.half(dtype + 32)?) } else { image.word(dtype + 40)? };
+    let first = image.half_at(dtype, 36)? != 0;
+    let item = if first { u64::from(image.half_at(dtype, 32)?) } else { image.word_at(dtype, 40)? };
     let mut bytes = item;
     for i in 0..u64::from(dimensions) {
-        bytes = bytes.checked_mul(image.word(shape + i * 8)?)?;
+        bytes = bytes.checked_mul(image.word_at(shape, i * 8)?)?;
     }
     (bytes < ABSURD).then_some(bytes)
 }

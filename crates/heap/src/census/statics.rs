@@ -1,8 +1,9 @@
 //! Objects that no allocator knows: types and constants in the data of libraries.
 
 use super::glibc::Heaps;
+use super::runs::Run;
 use super::types::TypeTable;
-use super::{Finder, Run, sizes};
+use super::{Finder, sizes};
 use crate::anchor::Anchor;
 use crate::dict::word;
 use crate::image::{Image, Segment};
@@ -70,7 +71,14 @@ pub(super) fn objects(
     taken: &[(u64, u64)],
 ) -> Vec<Run> {
     let pieces = data(image, taken);
-    pieces.into_iter().map(|p| Run { found: in_piece(image, types, finder, p), ..Run::default() }).collect()
+    let run = |piece: Piece<'_>| {
+        let mut run = Run::new(piece.0);
+        for (at, number) in in_piece(image, types, finder, piece) {
+            run.push(at, number);
+        }
+        run
+    };
+    pieces.into_iter().map(run).collect()
 }
 
 fn in_piece(

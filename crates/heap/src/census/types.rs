@@ -105,7 +105,7 @@ impl TypeTable {
                     continue;
                 }
                 found.push(*candidate);
-                let flags = image.word(candidate + tf::FLAGS).unwrap_or(0);
+                let flags = image.word_at(*candidate, tf::FLAGS).unwrap_or(0);
                 if flags & tf::TYPE_SUBCLASS != 0 && !meta.contains(candidate) {
                     meta.push(*candidate);
                 }
@@ -143,12 +143,12 @@ fn plausible(image: &Image, address: u64) -> bool {
 }
 
 fn name(image: &Image, address: u64) -> Option<String> {
-    let name = image.c_string(image.word(address + tf::NAME)?, 500)?;
+    let name = image.c_string(image.word_at(address, tf::NAME)?, 500)?;
     (!name.is_empty() && !name.contains(char::is_control)).then_some(name)
 }
 
 fn desc(image: &Image, anchor: &Anchor, address: u64) -> TypeDesc {
-    let word = |at: u64| image.word(address + at).unwrap_or(0);
+    let word = |at: u64| image.word_at(address, at).unwrap_or(0);
     let flags = word(tf::FLAGS);
     let (kind, covered, exact) = kind_of(image, anchor, address);
     let layout = anchor.layout;
@@ -179,19 +179,19 @@ fn kind_of(image: &Image, anchor: &Anchor, address: u64) -> (Kind, u64, bool) {
     let mut at = address;
     let mut exact = true;
     for _ in 0..DEEPEST {
-        let flags = image.word(at + tf::FLAGS).unwrap_or(0);
+        let flags = image.word_at(at, tf::FLAGS).unwrap_or(0);
         let spelled = name(image, at).unwrap_or_default();
         // A class made by a `class` statement has a name without a dot; types of C carry their module.
         let of_c = flags & tf::HEAP == 0 || spelled.contains('.');
         if of_c {
             let kind = Kind::by_name(&spelled, flags);
             if kind != Kind::Plain {
-                let covered = image.word(at + tf::BASIC_SIZE).unwrap_or(16);
+                let covered = image.word_at(at, tf::BASIC_SIZE).unwrap_or(16);
                 return (kind, if kind == Kind::ByteArray { covered.min(56) } else { covered }, exact);
             }
             exact &= anchor.owns(image, at) || spelled == "object";
         }
-        match image.word(at + tf::BASE) {
+        match image.word_at(at, tf::BASE) {
             Some(base) if base != 0 && base != at => at = base,
             _ => break,
         }
@@ -205,10 +205,10 @@ fn qualified(image: &Image, anchor: &Anchor, address: u64, flags: u64) -> String
     if flags & tf::HEAP == 0 {
         return spelled.strip_prefix("builtins.").unwrap_or(&spelled).to_owned();
     }
-    let qualname = image.word(address + u64::from(anchor.layout.qualname));
+    let qualname = image.word_at(address, u64::from(anchor.layout.qualname));
     let qualname =
         qualname.and_then(|q| text::of(image, anchor.layout, q)).unwrap_or_else(|| spelled.clone());
-    let module = image.word(address + tf::DICT).and_then(|d| {
+    let module = image.word_at(address, tf::DICT).and_then(|d| {
         let value = dict::get(image, anchor.layout, d, "__module__")?;
         text::of(image, anchor.layout, value)
     });

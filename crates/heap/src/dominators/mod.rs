@@ -9,7 +9,7 @@
 
 mod walk;
 
-use crate::HeapGraph;
+use crate::{HeapGraph, huge};
 use walk::{NONE, Owned, Walk};
 
 /// The dominator tree. Position 0 is the virtual root; every other position is a reachable object, numbered
@@ -29,8 +29,8 @@ impl Dominators {
     #[must_use]
     pub fn of(graph: &HeapGraph) -> Self {
         let owned = Owned::of(graph);
-        let walk = Walk::of(&owned);
-        let idom = semi_nca(&owned, &walk);
+        let mut walk = Walk::of(&owned);
+        let idom = semi_nca(&owned, &mut walk);
         Self { order: walk.order, position: walk.position, idom }
     }
 
@@ -74,13 +74,13 @@ impl Dominators {
 
 /// Semi-NCA (Georgiadis): semidominators by path compression, then each immediate dominator as the nearest
 /// ancestor in the walk that is no deeper than the semidominator.
-fn semi_nca(owned: &Owned<'_>, walk: &Walk) -> Vec<u32> {
+fn semi_nca(owned: &Owned<'_>, walk: &mut Walk) -> Vec<u32> {
     let count = walk.order.len();
     let (start, from_of) = walk.predecessors(owned);
-    let mut semi: Vec<u32> = (0..count as u32).collect();
+    let mut semi = huge::collected(0..count as u32);
     let linked =
         walk.parent.iter().zip(&semi).map(|(ancestor, label)| Link { ancestor: *ancestor, label: *label });
-    let mut forest = Forest { links: linked.collect(), path: Vec::new() };
+    let mut forest = Forest { links: huge::collected(linked), path: Vec::new() };
     for w in (1..count).rev() {
         let mut best = walk.parent[w];
         for v in &from_of[start[w] as usize..start[w + 1] as usize] {
@@ -89,7 +89,8 @@ fn semi_nca(owned: &Owned<'_>, walk: &Walk) -> Vec<u32> {
         semi[w] = best;
         forest.links[w].label = best;
     }
-    let mut idom = walk.parent.clone();
+    drop(forest);
+    let mut idom = std::mem::take(&mut walk.parent);
     for w in 1..count {
         let mut at = idom[w];
         while at > semi[w] {

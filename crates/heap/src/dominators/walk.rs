@@ -1,6 +1,6 @@
 //! The depth-first walk that gives every object its position, and the references that count for it.
 
-use crate::{Class, HeapGraph, RootKind, classes};
+use crate::{Class, HeapGraph, RootKind, classes, huge};
 
 /// No number.
 pub(super) const NONE: u32 = u32::MAX;
@@ -63,12 +63,11 @@ impl Walk {
         let graph = owned.graph;
         let n = graph.len();
         let mut walk = Self {
-            order: Vec::with_capacity(n + 1),
-            position: vec![NONE; n],
-            parent: Vec::new(),
+            order: huge::with_room(n + 1),
+            position: huge::filled(n, NONE),
+            parent: huge::with_room(n + 1),
             layers: [0; 2],
         };
-        walk.parent.reserve(n + 1);
         walk.order.push(NONE);
         walk.parent.push(0);
         let mut stack = Vec::new();
@@ -127,15 +126,15 @@ impl Walk {
     /// a heap are edges of the walk, and the search starts from those anyway.
     pub(super) fn predecessors(&self, owned: &Owned<'_>) -> (Vec<u32>, Vec<u32>) {
         let count = self.order.len();
-        let mut start = vec![0_u32; count + 1];
-        self.each_edge(owned, |_, to| start[to as usize + 1] += 1);
-        for i in 0..count {
+        let mut start: Vec<u32> = huge::zeroed(count + 2);
+        self.each_edge(owned, |_, to| start[to as usize + 2] += 1);
+        for i in 1..=count {
             start[i + 1] += start[i];
         }
-        let mut from_of = vec![0_u32; start[count] as usize];
-        let mut fill = start.clone();
+        let mut from_of: Vec<u32> = huge::zeroed(start[count + 1] as usize);
+        // While a group fills, its start moves to the next one's, which is where that one looks for it.
         self.each_edge(owned, |from, to| {
-            let slot = &mut fill[to as usize];
+            let slot = &mut start[to as usize + 1];
             from_of[*slot as usize] = from;
             *slot += 1;
         });

@@ -13,7 +13,7 @@ impl Walker<'_> {
     pub(super) fn class(&self, at: u64, see: &mut impl Visit) {
         let layout = self.anchor.layout;
         for (offset, name) in tf::HOLDS {
-            let target = self.image.word(at + u64::from(*offset)).unwrap_or(0);
+            let target = self.image.word_at(at, u64::from(*offset)).unwrap_or(0);
             let label = if u64::from(*offset) == tf::DICT { Label::Namespace } else { Label::Field(name) };
             if target > 4096 {
                 see.see(target, label);
@@ -24,7 +24,7 @@ impl Walker<'_> {
         }
         self.fields(at, layout.heap_type, see);
         // The keys that its instances share hold their names.
-        let keys = self.image.word(at + u64::from(layout.cached_keys)).filter(|k| *k != 0);
+        let keys = self.image.word_at(at, u64::from(layout.cached_keys)).filter(|k| *k != 0);
         if let Some(keys) = keys.and_then(|k| KeyTable::read(self.image, layout, k)) {
             for (key, _) in keys.pairs(self.image).filter(|(key, _)| *key != 0) {
                 see.see(key, Label::Member);
@@ -36,9 +36,9 @@ impl Walker<'_> {
         match self.anchor.layout.frames {
             Frames::Objects { .. } => self.scan(at, 16, desc.basic_size, desc, see),
             Frames::Interpreter(f) => {
-                let frame = at + u64::from(f.generator_frame);
+                let frame = at.wrapping_add(u64::from(f.generator_frame));
                 self.scan(at, 16, u64::from(f.generator_frame), desc, see);
-                let state = self.image.byte(at + u64::from(f.generator_state)).unwrap_or(0) as i8;
+                let state = self.image.byte_at(at, u64::from(f.generator_state)).unwrap_or(0) as i8;
                 if state < f.generator_over {
                     self.interpreter_frame(frame, &f, see);
                 }
@@ -57,8 +57,8 @@ impl Walker<'_> {
             }
             Frames::Interpreter(f) => {
                 self.fields(at, &[(16, "f_back"), (32, "f_trace")], see);
-                let own = at + u64::from(f.object_inline);
-                if self.image.word(at + u64::from(f.object_frame)) == Some(own) {
+                let own = at.wrapping_add(u64::from(f.object_inline));
+                if self.image.word_at(at, u64::from(f.object_frame)) == Some(own) {
                     self.interpreter_frame(own, &f, see);
                 }
             }
@@ -67,22 +67,22 @@ impl Walker<'_> {
 
     /// Up to 3.10: locals, cells and free variables, then the stack as far as it is known.
     fn old_locals(&self, at: u64, locals: u64, depth: Option<u64>, see: &mut impl Visit) {
-        let Some(code) = self.image.word(at + 32).filter(|c| *c != 0) else { return };
+        let Some(code) = self.image.word_at(at, 32).filter(|c| *c != 0) else { return };
         let length = |offset: u64| {
-            let tuple = self.image.word(code + offset).unwrap_or(0);
-            self.image.word(tuple + 16).unwrap_or(0).min(MOST_SLOTS)
+            let tuple = self.image.word_at(code, offset).unwrap_or(0);
+            self.image.word_at(tuple, 16).unwrap_or(0).min(MOST_SLOTS)
         };
         let named =
-            u64::from(self.image.half(code + 28).unwrap_or(0)).min(MOST_SLOTS) + length(80) + length(88);
-        let first = at + locals;
-        let stack = first + named * 8;
+            u64::from(self.image.half_at(code, 28).unwrap_or(0)).min(MOST_SLOTS) + length(80) + length(88);
+        let first = at.wrapping_add(locals);
+        let stack = first.wrapping_add(named * 8);
         let used = match depth {
             // A depth below zero or a null pointer: the frame runs and its top is in a register.
-            Some(offset) => (self.image.half(at + offset).unwrap_or(0) as i32).max(0) as u64,
-            None => self.image.word(at + 72).unwrap_or(0).saturating_sub(stack) / 8,
+            Some(offset) => (self.image.half_at(at, offset).unwrap_or(0) as i32).max(0) as u64,
+            None => self.image.word_at(at, 72).unwrap_or(0).saturating_sub(stack) / 8,
         };
         for i in 0..named + used.min(MOST_SLOTS) {
-            let target = self.image.word(first + i * 8).unwrap_or(0);
+            let target = self.image.word_at(first, i * 8).unwrap_or(0);
             if target != 0 {
                 see.see(target, if i < named { Label::Local(code, i) } else { Label::Member });
             }
@@ -91,7 +91,7 @@ impl Walker<'_> {
 
     /// From 3.11 on: fields, locals and stack of a frame that is not an object.
     pub(crate) fn interpreter_frame(&self, frame: u64, f: &FrameFields, see: &mut impl Visit) {
-        let field = |offset: u16| self.image.word(frame + u64::from(offset)).unwrap_or(0);
+        let field = |offset: u16| self.image.word_at(frame, u64::from(offset)).unwrap_or(0);
         let code = field(f.code) & !7;
         let is_code =
             self.object(code).and_then(|o| self.census.desc(o)).is_some_and(|d| d.kind == Kind::Code);
@@ -104,19 +104,19 @@ impl Walker<'_> {
                 see.see(target, Label::Field(name));
             }
         }
-        let count = |offset: u16| u64::from(self.image.half(code + u64::from(offset)).unwrap_or(0));
+        let count = |offset: u16| u64::from(self.image.half_at(code, u64::from(offset)).unwrap_or(0));
         let named = count(f.code_locals).min(MOST_SLOTS);
-        let first = frame + u64::from(f.locals);
+        let first = frame.wrapping_add(u64::from(f.locals));
         let used = if f.top_is_pointer {
             let top = field(f.top);
             (top >= first).then(|| (top - first) / 8)
         } else {
-            u64::try_from(self.image.half(frame + u64::from(f.top)).unwrap_or(0) as i32).ok()
+            u64::try_from(self.image.half_at(frame, u64::from(f.top)).unwrap_or(0) as i32).ok()
         };
         // Of a running frame the top is in a register: all of its stack may be in use.
         let used = used.unwrap_or(named + count(f.code_stack)).min(MOST_SLOTS);
         for i in 0..used {
-            let raw = self.image.word(first + i * 8).unwrap_or(0);
+            let raw = self.image.word_at(first, i * 8).unwrap_or(0);
             let target = if f.top_is_pointer { raw & !7 } else { raw };
             if target != 0 {
                 see.see(target, if i < named { Label::Local(code, i) } else { Label::Member });

@@ -7,12 +7,12 @@ use crate::dict::{Dict, word};
 
 impl Walker<'_> {
     pub(super) fn list(&self, at: u64, see: &mut impl Visit) {
-        let Some(items) = self.image.word(at + 24).filter(|p| *p != 0) else { return };
-        self.items(items, self.image.word(at + 16).unwrap_or(0), see);
+        let Some(items) = self.image.word_at(at, 24).filter(|p| *p != 0) else { return };
+        self.items(items, self.image.word_at(at, 16).unwrap_or(0), see);
     }
 
     pub(super) fn tuple(&self, at: u64, see: &mut impl Visit) {
-        let length = self.image.word(at + 16).unwrap_or(0);
+        let length = self.image.word_at(at, 16).unwrap_or(0);
         self.items(at + u64::from(self.anchor.layout.tuple_items), length, see);
     }
 
@@ -37,8 +37,8 @@ impl Walker<'_> {
     pub(super) fn ordered_dict(&self, at: u64, see: &mut impl Visit) {
         self.dict(at, see);
         self.fields(at, &[(96, "__dict__")], see);
-        let most = self.image.word(at + 16).unwrap_or(0);
-        let mut node = self.image.word(at + 80).unwrap_or(0);
+        let most = self.image.word_at(at, 16).unwrap_or(0);
+        let mut node = self.image.word_at(at, 80).unwrap_or(0);
         let mut before = 0;
         for _ in 0..most {
             let Some(bytes) = self.image.slice(node, 32).filter(|b| word(b, 24) == before) else { return };
@@ -52,8 +52,8 @@ impl Walker<'_> {
     pub(super) fn set(&self, at: u64, see: &mut impl Visit) {
         /// The hash of an entry that was removed.
         const REMOVED: u64 = u64::MAX;
-        let mask = self.image.word(at + 32).unwrap_or(0);
-        let table = self.image.word(at + 40).unwrap_or(0);
+        let mask = self.image.word_at(at, 32).unwrap_or(0);
+        let table = self.image.word_at(at, 40).unwrap_or(0);
         let bytes = self.image.tail(table).unwrap_or(&[]);
         let wanted = usize::try_from(mask).unwrap_or(usize::MAX).saturating_add(1).saturating_mul(16);
         let bytes = bytes.get(..wanted.min(bytes.len())).unwrap_or(&[]);
@@ -69,7 +69,7 @@ impl Walker<'_> {
     pub(super) fn deque(&self, at: u64, see: &mut impl Visit) {
         const ITEMS: u64 = 64;
         const NEXT: u64 = 8 + ITEMS * 8;
-        let field = |offset: u64| self.image.word(at + offset).unwrap_or(0);
+        let field = |offset: u64| self.image.word_at(at, offset).unwrap_or(0);
         let (length, mut block, last, mut slot) = (field(16), field(24), field(32), field(40));
         for i in 0..length {
             if slot >= ITEMS {
@@ -92,11 +92,11 @@ impl Walker<'_> {
         const OBJECT: u32 = 17;
         const STRUCT: u32 = 20;
         self.fields(at, &[(48, "base"), (56, "dtype")], see);
-        let owns = self.image.half(at + 64).unwrap_or(0) & OWNS_DATA != 0;
-        let number = self.image.word(at + 56).and_then(|dtype| self.image.half(dtype + 28));
+        let owns = self.image.half_at(at, 64).unwrap_or(0) & OWNS_DATA != 0;
+        let number = self.image.word_at(at, 56).and_then(|dtype| self.image.half_at(dtype, 28));
         if owns
             && matches!(number, Some(OBJECT | STRUCT))
-            && let (Some(data), Some(bytes)) = (self.image.word(at + 16), array_bytes(self.image, at))
+            && let (Some(data), Some(bytes)) = (self.image.word_at(at, 16), array_bytes(self.image, at))
         {
             self.items(data, bytes / 8, see);
         }
@@ -105,13 +105,13 @@ impl Walker<'_> {
     /// A ring of entries that begins in the wrapper; its links forward are references.
     pub(super) fn lru_cache(&self, at: u64, desc: &TypeDesc, see: &mut impl Visit) {
         self.scan(at, 32, desc.basic_size, desc, see);
-        let mut entry = self.image.word(at + 24).unwrap_or(0);
+        let mut entry = self.image.word_at(at, 24).unwrap_or(0);
         let mut before = at;
         // An entry that does not link back ends the walk, so that no ring can be endless.
-        while entry != at && self.object(entry).is_some() && self.image.word(entry + 16) == Some(before) {
+        while entry != at && self.object(entry).is_some() && self.image.word_at(entry, 16) == Some(before) {
             see.see(entry, Label::Member);
             before = entry;
-            entry = self.image.word(entry + 24).unwrap_or(0);
+            entry = self.image.word_at(entry, 24).unwrap_or(0);
         }
     }
 }

@@ -36,10 +36,10 @@ impl Walker<'_> {
                 if dict != 0 {
                     see.see(dict, Label::Namespace);
                 }
-                let values = at + desc.basic_size;
-                let valid = self.image.byte(values + 3) == Some(1);
+                let values = at.wrapping_add(desc.basic_size);
+                let valid = self.image.byte_at(values, 3) == Some(1);
                 if desc.flags & tf::INLINE_VALUES != 0 && valid {
-                    self.values(values + 8, desc.address, see);
+                    self.values(values.wrapping_add(8), desc.address, see);
                 }
             }
         }
@@ -48,10 +48,10 @@ impl Walker<'_> {
     /// Values in the order of the keys that the class keeps.
     fn values(&self, values: u64, class: u64, see: &mut impl Visit) {
         let layout = self.anchor.layout;
-        let keys = self.image.word(class + u64::from(layout.cached_keys));
+        let keys = self.image.word_at(class, u64::from(layout.cached_keys));
         let Some(keys) = keys.and_then(|k| KeyTable::read(self.image, layout, k)) else { return };
         for (i, (key, _)) in keys.pairs(self.image).take(MOST_SHARED as usize).enumerate() {
-            let value = self.image.word(values + 8 * i as u64).unwrap_or(0);
+            let value = self.image.word_at(values, 8 * i as u64).unwrap_or(0);
             if value != 0 {
                 see.see(value, Label::Attribute(key));
             }
@@ -66,12 +66,12 @@ impl Walker<'_> {
             o if o > 0 && (o as u64) >= desc.covered && (o as u64) < desc.basic_size => return,
             o if o > 0 => o as u64,
             o => {
-                let items = (self.image.word(at + 16).unwrap_or(0) as i64).unsigned_abs();
+                let items = (self.image.word_at(at, 16).unwrap_or(0) as i64).unsigned_abs();
                 let size = desc.basic_size + items.min(1 << 40) * desc.item_size;
                 size.next_multiple_of(8).saturating_sub(o.unsigned_abs())
             }
         };
-        if let Some(dict) = self.image.word(at + offset).filter(|d| *d != 0) {
+        if let Some(dict) = self.image.word_at(at, offset).filter(|d| *d != 0) {
             see.see(dict, Label::Namespace);
         }
     }

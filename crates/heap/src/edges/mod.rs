@@ -101,7 +101,7 @@ impl Walker<'_> {
     /// Fields with names.
     fn fields(&self, at: u64, fields: &[Field], see: &mut impl Visit) {
         for (offset, name) in fields {
-            if let Some(target) = self.image.word(at + u64::from(*offset)).filter(|t| *t != 0) {
+            if let Some(target) = self.image.word_at(at, u64::from(*offset)).filter(|t| *t != 0) {
                 see.see(target, Label::Field(name));
             }
         }
@@ -122,10 +122,10 @@ impl Walker<'_> {
 
     /// The words of a struct that m5 does not know, and of its items and buffers.
     fn plain(&self, object: u32, at: u64, desc: &TypeDesc, see: &mut impl Visit) {
-        self.scan(at, 16, desc.basic_size - desc.slack, desc, see);
+        self.scan(at, 16, desc.basic_size.saturating_sub(desc.slack), desc, see);
         if desc.item_size == 8 {
-            let items = (self.image.word(at + 16).unwrap_or(0) as i64).unsigned_abs();
-            self.items(at + desc.basic_size, items, see);
+            let items = (self.image.word_at(at, 16).unwrap_or(0) as i64).unsigned_abs();
+            self.items(at.wrapping_add(desc.basic_size), items, see);
         }
         for (buffer, bytes) in self.claims.get(&object).into_iter().flatten() {
             let words = self.image.tail(*buffer).unwrap_or(&[]);
@@ -171,5 +171,5 @@ pub(crate) fn conservative(desc: &TypeDesc) -> bool {
 
 /// `tp_flags` of the class at an address.
 fn flags(image: &Image, class: u64) -> u64 {
-    image.word(class + tf::FLAGS).unwrap_or(0)
+    image.word_at(class, tf::FLAGS).unwrap_or(0)
 }

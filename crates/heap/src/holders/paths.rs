@@ -5,7 +5,7 @@
 //! definition. Native and unexplained roots are asked only where no named root reaches.
 
 use super::class::{Class, classes};
-use crate::{HeapGraph, RootKind};
+use crate::{HeapGraph, RootKind, huge};
 use rustc_hash::FxHashMap;
 
 const NONE: u32 = u32::MAX;
@@ -58,7 +58,8 @@ impl PathTree {
     #[must_use]
     pub fn of(graph: &HeapGraph) -> Self {
         let n = graph.len();
-        let tree = Self { via: vec![NONE; n], distance: vec![NONE; n], order: Vec::with_capacity(n) };
+        let tree =
+            Self { via: huge::filled(n, NONE), distance: huge::filled(n, NONE), order: huge::with_room(n) };
         let names = graph.types.iter().map(|t| (t.address, t.name.as_str())).collect();
         let ring = std::array::from_fn(|_| Vec::new());
         let mut search = Search { graph, classes: classes(graph), names, tree, base: 0, ring };

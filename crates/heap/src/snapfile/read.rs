@@ -2,6 +2,7 @@
 
 use super::column::{Numbers, unfold};
 use super::{Head, MAGIC, SnapfileError, VERSION, tag};
+use crate::model;
 use crate::{HeapGraph, Snapshot, StoredNames};
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -69,6 +70,7 @@ fn decode(sections: &Sections<'_>, budget: &mut u64) -> Decoded<Snapshot> {
     let kinds = numbers(&unpack(sections, tag::TYPE, budget)?, graph.types.len() as u64)?;
     graph.type_id = same_length("types", kinds, n)?.into_iter().map(|t| t as u32).collect();
     graph.size = same_length("sizes", numbers(&unpack(sections, tag::SIZE, budget)?, u64::MAX)?, n)?;
+    model::total(&graph.size).ok_or("the sizes add up to more than any memory")?;
     let degrees = same_length("degrees", numbers(&unpack(sections, tag::DEGREE, budget)?, u64::MAX)?, n)?;
     edges(&mut graph, &degrees, &unpack(sections, tag::EDGE, budget)?)?;
     if graph.roots.iter().any(|r| r.object as usize >= n) {

@@ -62,9 +62,14 @@ pub struct Loose {
 #[must_use]
 pub fn summarize(snapshot: &Snapshot, options: &SummaryOptions) -> Summary {
     let graph = &snapshot.graph;
-    let dominators = Dominators::of(graph);
-    let retained = Retained::of(graph, &dominators);
-    let tree = PathTree::of(graph);
+    let ((dominators, retained), tree) = rayon::join(
+        || {
+            let dominators = Dominators::of(graph);
+            let retained = Retained::of(graph, &dominators);
+            (dominators, retained)
+        },
+        || PathTree::of(graph),
+    );
     // Names in a snapshot are redacted already.
     let redaction = Redaction::new(true);
     let describer = Describer::new(graph, &tree, &snapshot.names, &redaction);

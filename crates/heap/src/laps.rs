@@ -1,0 +1,53 @@
+//! How long each stage took, on the clock and on the processors: a slow machine and a slow stage look alike
+//! otherwise.
+#![allow(unsafe_code)]
+
+use std::time::Instant;
+
+/// One stage.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Lap {
+    /// Its name.
+    pub stage: &'static str,
+    /// Seconds on the clock.
+    pub seconds: f64,
+    /// Seconds of this process on all processors; what runs beside it in other threads counts too.
+    pub cpu_seconds: f64,
+}
+
+/// Divides a run into stages.
+#[derive(Debug)]
+pub struct Stopwatch {
+    since: Instant,
+    cpu: f64,
+    laps: Vec<Lap>,
+}
+
+impl Default for Stopwatch {
+    fn default() -> Self {
+        Self { since: Instant::now(), cpu: cpu(), laps: Vec::new() }
+    }
+}
+
+impl Stopwatch {
+    /// Ends a stage; the next one begins.
+    pub fn lap(&mut self, stage: &'static str) {
+        let (now, cpu) = (Instant::now(), cpu());
+        let seconds = now.duration_since(self.since).as_secs_f64();
+        self.laps.push(Lap { stage, seconds, cpu_seconds: cpu - self.cpu });
+        (self.since, self.cpu) = (now, cpu);
+    }
+
+    /// The stages so far.
+    #[must_use]
+    pub fn laps(&self) -> &[Lap] {
+        &self.laps
+    }
+}
+
+fn cpu() -> f64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the call fills the struct, which outlives it; the clock exists on every Linux.
+    unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &raw mut time) };
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
+}
