@@ -4,6 +4,7 @@
 
 mod cgroup;
 mod clock;
+mod corefile;
 mod error;
 mod fd_links;
 mod fds;
@@ -30,6 +31,7 @@ mod write;
 
 pub use cgroup::Cgroup;
 pub use clock::{boot_unix_seconds, cpu_ns, monotonic_ns, thread_cpu_ns, ticks_per_second, unix_ns};
+pub use corefile::CoreFile;
 pub use error::{Error, Result};
 pub use fds::{FdCounts, FdKind, fd_kind, socket_inode};
 pub use fork::{ForkedChild, fork};

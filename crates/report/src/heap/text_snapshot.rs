@@ -64,6 +64,7 @@ fn head(out: &mut String, info: &SnapshotInfo, heap: Option<&Summary>, style: St
     out.push_str(&format!("{}\n", style.bold(&title)));
     let taken = match info.pause_seconds {
         Some(pause) => lang.fill(Heap::TakenPaused, &[&info.method, &units::time(pause)]),
+        None if info.method == "core" => lang.say(Heap::TakenCore).to_owned(),
         None => lang.fill(Heap::TakenRunning, &[&info.method]),
     };
     out.push_str(&format!("{taken}\n"));

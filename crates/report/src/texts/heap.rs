@@ -7,6 +7,7 @@ catalogue! {
         TitleUp: "PID {}: {}, Python {}, up {}", "PID {}：{}，Python {}，已运行 {}";
         TakenPaused: "Taken by {}: the target paused for {}", "采集方式 {}：目标暂停 {}";
         TakenRunning: "Taken by {}: the target was not stopped", "采集方式 {}：目标未被暂停";
+        TakenCore: "Read from a core file", "读取自核心转储文件";
         Counts: "{} objects of {} types, {} ({} references)", "{} 个对象，{} 种类型，共 {}（{} 条引用）";
         Resident: "RSS {}", "RSS {}";
         Coverage: "Coverage: {}", "覆盖率：{}";

@@ -3,8 +3,9 @@
 use crate::args::Span;
 use crate::error::{CliError, of_capture};
 use clap::{Args, ValueEnum};
-use m5_heap::{CaptureOptions, Method, Redaction, Snapshot, take_snapshot};
-use m5_target::Process;
+use m5_heap::{CaptureOptions, CorePlaces, HeapError, Method, Redaction, Snapshot, take_core, take_snapshot};
+use m5_target::{Process, TraceError};
+use std::path::Path;
 
 /// How to capture.
 #[derive(Debug, Args)]
@@ -46,5 +47,25 @@ impl CaptureArgs {
         let options = CaptureOptions { method, max_pause: self.max_pause.0 };
         take_snapshot(process, &options, &Redaction::new(self.contents))
             .map_err(|e| of_capture(process.pid(), e))
+    }
+
+    /// Reads a core file.
+    pub(crate) fn take_core(&self, path: &Path, places: CorePlaces<'_>) -> Result<Snapshot, CliError> {
+        take_core(path, places, &Redaction::new(self.contents)).map_err(|e| of_core(path, e))
+    }
+}
+
+/// Errors of a core file, which is no process.
+fn of_core(path: &Path, error: HeapError) -> CliError {
+    use m5_target::Error as E;
+    let path = path.display().to_string();
+    match error {
+        HeapError::Trace(TraceError::Target(E::Malformed { detail, .. }))
+        | HeapError::Unsupported(detail) => CliError::Core { path, reason: detail },
+        HeapError::Trace(TraceError::Target(E::Io { what, source })) => {
+            CliError::Unreadable { path: what, reason: source.to_string() }
+        }
+        HeapError::Interpreter(error) => CliError::Core { path, reason: error.to_string() },
+        HeapError::Trace(error) => CliError::Core { path, reason: error.to_string() },
     }
 }
