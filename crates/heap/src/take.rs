@@ -3,7 +3,7 @@
 use crate::fd_owners::{fd_holders, fd_owners};
 use crate::{
     Accounting, Analysis, Anchor, CaptureOptions, Coverage, Describer, FdHolder, Fragmentation, HeapError,
-    Image, Method, Pages, PathTree, Redaction, Snapshot, SnapshotInfo, StoredNames, capture,
+    Image, Method, Pages, PathTree, ProcessTree, Redaction, Snapshot, SnapshotInfo, StoredNames, capture,
 };
 use m5_cpython::Interpreter;
 use m5_target::{Mapping, Memory, Process};
@@ -19,6 +19,29 @@ pub fn take_snapshot(
     options: &CaptureOptions,
     redaction: &Redaction,
 ) -> Result<Snapshot, HeapError> {
+    take(process, options, redaction, |_, _, _| ()).map(|(snapshot, ())| snapshot)
+}
+
+/// The same, and what its children share with it.
+///
+/// # Errors
+/// As [`take_snapshot`].
+pub fn take_tree(
+    process: &Process,
+    options: &CaptureOptions,
+    redaction: &Redaction,
+) -> Result<(Snapshot, ProcessTree), HeapError> {
+    take(process, options, redaction, |image, analysis, pages| {
+        ProcessTree::of(process, image, analysis, pages)
+    })
+}
+
+fn take<T>(
+    process: &Process,
+    options: &CaptureOptions,
+    redaction: &Redaction,
+    more: impl FnOnce(&Image, &Analysis, &Pages) -> T,
+) -> Result<(Snapshot, T), HeapError> {
     let began = Instant::now();
     let anchor = Anchor::of(process)?;
     let rss_bytes = process.status().ok().and_then(|s| s.rss_bytes);
@@ -40,21 +63,22 @@ pub fn take_snapshot(
         notes: taken.report.notes,
     };
     let fds = |owners: &_, describer: &Describer<'_>| fd_holders(process, owners, describer);
-    let mut snapshot = examine(&taken.image, &taken.pages, anchor, redaction, info, fds)?;
+    let analysis = Analysis::of(&taken.image, anchor)?;
+    let more = more(&taken.image, &analysis, &taken.pages);
+    let mut snapshot = examine(&taken.image, &taken.pages, analysis, redaction, info, fds);
     snapshot.info.total_seconds = Some(began.elapsed().as_secs_f64());
-    Ok(snapshot)
+    Ok((snapshot, more))
 }
 
 /// From an image to everything that is known about it.
 pub(crate) fn examine(
     image: &Image,
     pages: &Pages,
-    anchor: Anchor,
+    analysis: Analysis,
     redaction: &Redaction,
     mut info: SnapshotInfo,
     fds: impl FnOnce(&FxHashMap<u32, u32>, &Describer<'_>) -> Vec<FdHolder>,
-) -> Result<Snapshot, HeapError> {
-    let analysis = Analysis::of(image, anchor)?;
+) -> Snapshot {
     let namer = analysis.namer(image);
     let tree = PathTree::of(&analysis.graph);
     let names = StoredNames::collect(&analysis.graph, &tree, &namer, redaction);
@@ -73,7 +97,7 @@ pub(crate) fn examine(
         pinned_bytes: accounting.pinned_bytes,
         pinning: accounting.pinning,
     });
-    Ok(Snapshot { info, graph: analysis.graph, names, memory: Some(accounting.tree), fds })
+    Snapshot { info, graph: analysis.graph, names, memory: Some(accounting.tree), fds }
 }
 
 /// The version in words; where the build does not tell it, that of its layout.

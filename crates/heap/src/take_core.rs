@@ -2,7 +2,7 @@
 
 use crate::core_image;
 use crate::take::{examine, program, python};
-use crate::{Anchor, Coverage, HeapError, Redaction, Snapshot, SnapshotInfo};
+use crate::{Analysis, Anchor, Coverage, HeapError, Redaction, Snapshot, SnapshotInfo};
 use m5_cpython::{Interpreter, find_in};
 use m5_target::{CoreFile, Identity, Mapping};
 use std::fs;
@@ -47,7 +47,8 @@ pub fn take_core(path: &Path, places: CorePlaces<'_>, redaction: &Redaction) -> 
         fragmentation: None,
         notes: notes(&core),
     };
-    let mut snapshot = examine(&image, &pages, anchor, redaction, info, |_, _| Vec::new())?;
+    let analysis = Analysis::of(&image, anchor)?;
+    let mut snapshot = examine(&image, &pages, analysis, redaction, info, |_, _| Vec::new());
     snapshot.info.total_seconds = Some(began.elapsed().as_secs_f64());
     Ok(snapshot)
 }

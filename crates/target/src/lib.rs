@@ -43,7 +43,7 @@ pub use memory::{BufferMemory, LiveMemory, Memory};
 pub use netns::SocketTables;
 pub use process::Process;
 pub use ptrace::{TraceError, TraceResult, with_tracer};
-pub use resident::{file_bytes, resident_runs};
+pub use resident::{AnonymousPages, anonymous_pages, file_bytes, resident_runs};
 pub use safety::{Safety, inspect, may_fork};
 pub use sampler::{Reading, Sampler};
 pub use smaps::{MappedMemory, parse_smaps};
