@@ -193,6 +193,48 @@ fn a_core_file_takes_the_place_of_a_process() {
     assert_eq!(m5(&["snapshot", "--exe", exe]).status.code(), Some(2));
 }
 
+const WORKERS: &str = r#"
+import gc, os, sys
+gc.disable()
+ROWS = [[i] for i in range(60000)]
+if sys.argv[1:] == ["frozen"]: gc.freeze()
+workers, (mine, yours) = [], os.pipe()
+for _ in range(2):
+    pid = os.fork()
+    if pid == 0:
+        gc.collect()
+        os.write(yours, b".")
+        sys.stdin.read()
+        os._exit(0)
+    workers.append(pid)
+for _ in workers: os.read(mine, 1)
+print("ready", flush=True)
+sys.stdin.read()
+"#;
+
+#[test]
+fn a_prefork_tree_says_what_to_do() {
+    let python = pythons().pop().unwrap();
+    let told = |mode: &[&str]| {
+        let mut command = python.command();
+        command.args(["-I", "-u", "-c", WORKERS]).args(mode);
+        let mut target = Target::spawn(command);
+        assert_eq!(target.line(), "ready");
+        let pid = target.pid().to_string();
+        let text = fine(&["snapshot", "-s", "-p", &pid, "--top", "1"]);
+        let json: Value = serde_json::from_str(&fine(&["snapshot", "-s", &pid, "--json"])).unwrap();
+        (text, json)
+    };
+    let (text, json) = told(&[]);
+    assert!(text.contains("gc.freeze() right before it forks"), "{text}");
+    let workers = json["tree"]["workers"].as_array().unwrap();
+    assert_eq!(workers.len(), 2);
+    assert!(workers[0]["inherited"]["collector_bytes"].as_u64().unwrap() > 3 << 20, "{json}");
+    let (text, json) = told(&["frozen"]);
+    assert!(text.contains("still shared with their parent") && !text.contains("gc.freeze()"), "{text}");
+    assert!(json["tree"]["frozen_objects"].as_u64().unwrap() > 60_000);
+}
+
 #[test]
 fn wrong_files_and_targets_say_so() {
     let dir = tempfile::tempdir().unwrap();

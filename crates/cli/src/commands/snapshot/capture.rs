@@ -3,7 +3,10 @@
 use crate::args::Span;
 use crate::error::{CliError, of_capture};
 use clap::{Args, ValueEnum};
-use m5_heap::{CaptureOptions, CorePlaces, HeapError, Method, Redaction, Snapshot, take_core, take_snapshot};
+use m5_heap::{
+    CaptureOptions, CorePlaces, HeapError, Method, ProcessTree, Redaction, Snapshot, take_core,
+    take_snapshot, take_tree,
+};
 use m5_target::{Process, TraceError};
 use std::path::Path;
 
@@ -38,6 +41,15 @@ pub(crate) enum MethodArg {
 impl CaptureArgs {
     /// Takes a snapshot.
     pub(crate) fn take(&self, process: &Process) -> Result<Snapshot, CliError> {
+        self.take_with(process, false).map(|(snapshot, _)| snapshot)
+    }
+
+    /// The same, with what its children share with it where that is asked for.
+    pub(crate) fn take_with(
+        &self,
+        process: &Process,
+        children: bool,
+    ) -> Result<(Snapshot, Option<ProcessTree>), CliError> {
         let method = match self.method {
             MethodArg::Auto => Method::Auto,
             MethodArg::Fork => Method::Fork,
@@ -45,8 +57,12 @@ impl CaptureArgs {
             MethodArg::Live => Method::Live,
         };
         let options = CaptureOptions { method, max_pause: self.max_pause.0 };
-        take_snapshot(process, &options, &Redaction::new(self.contents))
-            .map_err(|e| of_capture(process.pid(), e))
+        let redaction = Redaction::new(self.contents);
+        let taken = match children {
+            true => take_tree(process, &options, &redaction).map(|(snapshot, tree)| (snapshot, Some(tree))),
+            false => take_snapshot(process, &options, &redaction).map(|snapshot| (snapshot, None)),
+        };
+        taken.map_err(|e| of_capture(process.pid(), e))
     }
 
     /// Reads a core file.

@@ -23,6 +23,7 @@ use std::time::Duration;
   m5 snapshot -p 4711 --top 50 --save
   m5 snapshot -p 4711 --format html -o heap.html
   m5 snapshot --load before.m5snap --format heapsnapshot -o before.heapsnapshot
+  m5 snapshot -s -p 4711
   m5 snapshot --core /var/crash/core.4711 --exe /usr/bin/python3.12
   m5 snapshot -p 4711 --continuous 60 --interval 60 --json")]
 pub(crate) struct SnapshotArgs {
@@ -46,6 +47,9 @@ pub(crate) struct SnapshotArgs {
     /// Only what the kernel says: memory by mapping, descriptors, connections; nothing is captured
     #[arg(long, conflicts_with_all = ["load", "save", "continuous"])]
     process: bool,
+    /// Look at the processes below it too: what they share with it, what was copied, and why
+    #[arg(short, long, conflicts_with_all = ["core", "load", "process", "continuous"])]
+    subprocesses: bool,
     /// Types to show
     #[arg(long, value_name = "N", default_value_t = 50, env = "M5_TOP")]
     top: usize,
@@ -87,12 +91,12 @@ pub(crate) fn run(args: &SnapshotArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     if let Some(time) = args.continuous {
         return continuous::run(args, &process, time, format, ctx);
     }
-    let snapshot = match args.capture.take(&process) {
-        Ok(snapshot) => snapshot,
+    let (snapshot, tree) = match args.capture.take_with(&process, args.subprocesses) {
+        Ok(taken) => taken,
         Err(error) => return without_objects(&process, format, error, ctx),
     };
     args.save(&snapshot, "", ctx)?;
-    emit::snapshot(&snapshot, Some(&process), format, args.options(), ctx)?;
+    emit::snapshot(&snapshot, Some((&process, tree)), format, args.options(), ctx)?;
     Ok(Exit::Fine)
 }
 
