@@ -69,6 +69,8 @@ pub(crate) enum CliError {
     Web { message: String },
     /// `m5 diff` got one file.
     TwoFiles,
+    /// A core file that cannot be read, with what to do about it.
+    Core { path: String, reason: String },
     /// Its memory cannot be captured safely.
     Refused { pid: i32, reason: String },
 }
@@ -97,6 +99,7 @@ impl CliError {
             | Self::Pauses { .. }
             | Self::Kernel { .. }
             | Self::Refused { .. }
+            | Self::Core { .. }
             | Self::Unreadable { .. }
             | Self::Malformed { .. }
             | Self::Fleet { .. }
@@ -163,6 +166,7 @@ impl CliError {
             Self::EndedEarly => lang.say(Fault::EndedEarly).to_owned(),
             Self::NoTerminal => lang.say(Top::NoTerminal).to_owned(),
             Self::TwoFiles => lang.say(Fault::TwoFiles).to_owned(),
+            Self::Core { path, reason } => lang.fill(Fault::Core, &[path, reason]),
             Self::Refused { pid, reason } => lang.fill(Fault::Refused, &[pid, reason]),
             Self::NoEngine { path } => lang.fill(Soak::NoEngine, &[path]),
             Self::NoClock { path } => lang.fill(Soak::NoClock, &[path]),
@@ -198,7 +202,7 @@ impl CliError {
             Self::NotIterable => return vec![lang.say(Bench::NotIterableRemedy).to_owned()],
             Self::Mixed => return Vec::new(),
             Self::Refused { .. } => Fault::RefusedRemedy,
-            Self::Format { .. } | Self::TwoFiles => return Vec::new(),
+            Self::Format { .. } | Self::TwoFiles | Self::Core { .. } => return Vec::new(),
             Self::NoEngine { .. } => return vec![lang.say(Soak::NoEngineRemedy).to_owned()],
             Self::NoClock { .. } => return vec![lang.say(Soak::NoClockRemedy).to_owned()],
             Self::OtherPlan { .. } => return vec![lang.say(Soak::OtherPlanRemedy).to_owned()],

@@ -166,6 +166,76 @@ fn a_series_has_the_shape_of_the_guide() {
 }
 
 #[test]
+fn a_core_file_takes_the_place_of_a_process() {
+    let python = pythons().into_iter().rfind(|p| p.executable().is_some()).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let mut target = Target::start(&python, LEAKS);
+    assert_eq!(target.line(), "ready");
+    let (core, file) = (dir.path().join("core"), |n: &str| dir.path().join(n).to_str().unwrap().to_owned());
+    let exe = python.executable().unwrap().to_str().unwrap();
+    m5_testkit::write_core(target.pid(), &core);
+    let core = core.to_str().unwrap();
+    fine(&["snapshot", "--core", core, "--exe", exe, "--save", &file("a.m5snap"), "--format", "folded"]);
+    target.say("list");
+    assert_eq!(target.line(), "grown");
+    save(&target, Path::new(&file("b.m5snap")));
+    let text = fine(&["diff", &file("a.m5snap"), &file("b.m5snap")]);
+    assert!(text.contains("__main__.Tick") && text.contains(CASES[0].2), "{text}");
+    let json: Value = serde_json::from_str(&fine(&["snapshot", "--core", core, "--json"])).unwrap();
+    assert_eq!((&json["info"]["method"], &json["info"]["rss_bytes"]), (&"core".into(), &Value::Null));
+    assert!(json["memory"]["bytes"].as_u64().unwrap() > 1 << 20);
+    assert!(fine(&["snapshot", "--core", core]).contains("Read from a core file"));
+    std::fs::OpenOptions::new().write(true).open(core).unwrap().set_len(100_000).unwrap();
+    let cut = m5(&["snapshot", "--core", core]);
+    assert_eq!(cut.status.code(), Some(5));
+    assert!(String::from_utf8_lossy(&cut.stderr).contains("truncated"));
+    assert_eq!(m5(&["snapshot", "--core", core, "--exe", "/nowhere"]).status.code(), Some(5));
+    assert_eq!(m5(&["snapshot", "--exe", exe]).status.code(), Some(2));
+}
+
+const WORKERS: &str = r#"
+import gc, os, sys
+gc.disable()
+ROWS = [[i] for i in range(60000)]
+if sys.argv[1:] == ["frozen"]: gc.freeze()
+workers, (mine, yours) = [], os.pipe()
+for _ in range(2):
+    pid = os.fork()
+    if pid == 0:
+        gc.collect()
+        os.write(yours, b".")
+        sys.stdin.read()
+        os._exit(0)
+    workers.append(pid)
+for _ in workers: os.read(mine, 1)
+print("ready", flush=True)
+sys.stdin.read()
+"#;
+
+#[test]
+fn a_prefork_tree_says_what_to_do() {
+    let python = pythons().pop().unwrap();
+    let told = |mode: &[&str]| {
+        let mut command = python.command();
+        command.args(["-I", "-u", "-c", WORKERS]).args(mode);
+        let mut target = Target::spawn(command);
+        assert_eq!(target.line(), "ready");
+        let pid = target.pid().to_string();
+        let text = fine(&["snapshot", "-s", "-p", &pid, "--top", "1"]);
+        let json: Value = serde_json::from_str(&fine(&["snapshot", "-s", &pid, "--json"])).unwrap();
+        (text, json)
+    };
+    let (text, json) = told(&[]);
+    assert!(text.contains("gc.freeze() right before it forks"), "{text}");
+    let workers = json["tree"]["workers"].as_array().unwrap();
+    assert_eq!(workers.len(), 2);
+    assert!(workers[0]["inherited"]["collector_bytes"].as_u64().unwrap() > 3 << 20, "{json}");
+    let (text, json) = told(&["frozen"]);
+    assert!(text.contains("still shared with their parent") && !text.contains("gc.freeze()"), "{text}");
+    assert!(json["tree"]["frozen_objects"].as_u64().unwrap() > 60_000);
+}
+
+#[test]
 fn wrong_files_and_targets_say_so() {
     let dir = tempfile::tempdir().unwrap();
     let foreign = dir.path().join("x.m5snap");

@@ -5,7 +5,7 @@ use crate::gcstate::{GC_SIZE_MAX, GcState, Population, decode_gc, decode_populat
 use crate::layout::{GENERATION_SIZE, GcAt, Layout, Published, Stats, TABLES};
 use crate::rings::{RING_BLOCK, RINGS, RingItem, decode_rings};
 use crate::{Error, Result, Version, find, version_text};
-use m5_target::{LiveMemory, Memory, Process};
+use m5_target::{LiveMemory, Mapping, Memory, Process};
 
 /// More interpreters than any process has: the end of a walk through a list that may be changing.
 pub(crate) const MAX_INTERPRETERS: usize = 4096;
@@ -14,8 +14,9 @@ const MAX_THREADS: usize = 1 << 16;
 
 /// An interpreter whose layout was confirmed: the main one, or one of [`Interpreter::all`].
 #[derive(Debug, Clone)]
-pub struct Interpreter {
-    memory: LiveMemory,
+pub struct Interpreter<M = LiveMemory> {
+    memory: M,
+    pid: i32,
     found: crate::Found,
     layout: Layout,
     confidence: Confidence,
@@ -41,24 +42,32 @@ impl Interpreter {
     /// [`Error::NotPython`], [`Error::FreeThreaded`], [`Error::Starting`], [`Error::Unsupported`] with what was
     /// found, or what the kernel refused.
     pub fn attach(process: &Process) -> Result<Self> {
-        Self::confirm(process, find(process)?)
+        let found = find(process)?;
+        Self::confirm(process.memory(), process.pid(), found)
     }
 
     /// The same interpreter in a process that was forked from this one: every address is the same there.
     #[must_use]
     pub fn in_fork(&self, pid: i32) -> Self {
-        Self { memory: LiveMemory::new(pid), ..self.clone() }
+        Self { memory: LiveMemory::new(pid), pid, ..self.clone() }
     }
 
-    /// Confirms the layout of an interpreter that [`find`] found.
+    /// The version, where the build tells it.
+    #[must_use]
+    pub fn version(&self, process: &Process) -> Option<Version> {
+        self.version_among(|| process.maps().ok())
+    }
+}
+
+impl<M: Memory + Clone> Interpreter<M> {
+    /// Confirms the layout of an interpreter that [`find`] found, in any memory.
     ///
     /// # Errors
     /// As [`Interpreter::attach`].
-    pub fn confirm(process: &Process, found: crate::Found) -> Result<Self> {
-        let (memory, pid) = (process.memory(), process.pid());
+    pub fn confirm(memory: M, pid: i32, found: crate::Found) -> Result<Self> {
         match confirm::choose(&memory, &found, TABLES)? {
             Ok(Choice { layout, confidence, published, main, gc }) => {
-                Ok(Self { memory, found, layout, confidence, published, address: main, id: 0, gc })
+                Ok(Self { memory, pid, found, layout, confidence, published, address: main, id: 0, gc })
             }
             Err(Refusal::FreeThreaded(version)) => Err(Error::FreeThreaded { pid, version }),
             Err(Refusal::Starting) => Err(Error::Starting { pid }),
@@ -117,8 +126,14 @@ impl Interpreter {
 
     /// The memory of the process.
     #[must_use]
-    pub fn memory(&self) -> LiveMemory {
-        self.memory
+    pub fn memory(&self) -> M {
+        self.memory.clone()
+    }
+
+    /// The pid of the process.
+    #[must_use]
+    pub fn pid(&self) -> i32 {
+        self.pid
     }
 
     /// The layout in use.
@@ -153,11 +168,13 @@ impl Interpreter {
         list
     }
 
-    /// The version, where the build tells it: published, by symbol, or as text among its constants.
+    /// The version, where the build tells it: published, by symbol, or as text among its constants, for which
+    /// the mappings are asked for.
     #[must_use]
-    pub fn version(&self, process: &Process) -> Option<Version> {
+    pub fn version_among(&self, maps: impl FnOnce() -> Option<Vec<Mapping>>) -> Option<Version> {
         let told = self.published.map(|p| p.version).or(self.found.version);
-        told.or_else(|| version_text::search(process, &self.found.file, self.layout.minor))
+        let search = || version_text::search(&self.memory, &maps()?, &self.found.file, self.layout.minor);
+        told.or_else(search)
     }
 
     /// `sizeof(_PyRuntime)` of this build.

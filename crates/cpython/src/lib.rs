@@ -20,7 +20,7 @@ mod version_text;
 
 pub use confirm::{Confidence, Origin};
 pub use error::{Error, Result};
-pub use find::{Found, find};
+pub use find::{Found, find, find_in};
 pub use gcstate::{GC_SIZE_MAX, GcState, Generation, Population, decode_gc, decode_population};
 pub use interpreter::{Interpreter, Thread};
 pub use lines::LineTable;

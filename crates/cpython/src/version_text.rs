@@ -2,7 +2,7 @@
 //! build, where the interpreter keeps what `sys.version` says.
 
 use crate::Version;
-use m5_target::{Mapping, Memory, Process};
+use m5_target::{Mapping, Memory};
 
 /// The most bytes of a mapping that are searched.
 const MOST: u64 = 16 << 20;
@@ -11,9 +11,7 @@ const PIECE: usize = 1 << 16;
 const OVERLAP: usize = 32;
 
 /// Looks for a version of this minor among the variables of a mapped file.
-pub(crate) fn search(process: &Process, file: &str, minor: u32) -> Option<Version> {
-    let maps = process.maps().ok()?;
-    let memory = process.memory();
+pub(crate) fn search(memory: &impl Memory, maps: &[Mapping], file: &str, minor: u32) -> Option<Version> {
     let mut end_of_file = 0;
     // Variables without a first value follow the file's own mappings, without its name.
     let mut variables = |m: &&Mapping| {
@@ -24,7 +22,7 @@ pub(crate) fn search(process: &Process, file: &str, minor: u32) -> Option<Versio
         }
         (named || follows) && !m.executable
     };
-    maps.iter().filter(|m| variables(m)).find_map(|m| in_range(&memory, m.start, m.end, minor))
+    maps.iter().filter(|m| variables(m)).find_map(|m| in_range(memory, m.start, m.end, minor))
 }
 
 fn in_range(memory: &impl Memory, start: u64, end: u64, minor: u32) -> Option<Version> {

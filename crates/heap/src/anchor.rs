@@ -3,7 +3,7 @@
 use crate::image::Image;
 use m5_cpython::layout::objects::{ObjectLayout, objects};
 use m5_cpython::{Interpreter, elf, symbols};
-use m5_target::Process;
+use m5_target::{Mapping, Memory, Process};
 use std::fs;
 
 /// Why an image could not be understood.
@@ -52,26 +52,29 @@ impl Anchor {
     /// [`HeapError`] where there is none or its objects are not known.
     pub fn of(process: &Process) -> Result<Self, HeapError> {
         let interpreter = Interpreter::attach(process)?;
-        let (file, maps) = (interpreter.file(), process.maps()?);
+        // Its file may be deleted, replaced, or in another root.
+        let on_disk = |path: &str| fs::read(process.file_in_root(path)).or_else(|_| fs::read(path)).ok();
+        Self::assemble(&interpreter, &process.maps()?, on_disk)
+    }
+
+    /// Puts together what is known of a confirmed interpreter; `on_disk` reads a file by its path there.
+    ///
+    /// # Errors
+    /// As [`Anchor::of`].
+    pub fn assemble<M: Memory + Clone>(
+        interpreter: &Interpreter<M>,
+        maps: &[Mapping],
+        on_disk: impl Fn(&str) -> Option<Vec<u8>>,
+    ) -> Result<Self, HeapError> {
+        let (file, memory) = (interpreter.file(), interpreter.memory());
         let unsupported = || HeapError::Unsupported(format!("{file} has no symbol PyType_Type"));
-        // From the process itself: its file may be deleted, replaced, or in another root.
-        let memory = process.memory();
         let base = maps.iter().filter(|m| m.path == file).map(|m| m.start).min().ok_or_else(unsupported)?;
         let loaded = elf::Image::open(&memory, base)?.ok_or_else(unsupported)?;
         let type_type = loaded.symbol(&memory, "PyType_Type")?.ok_or_else(unsupported)?.address;
         // Names of static variables are in the file alone, where it was not stripped.
-        let on_disk = file.strip_suffix(" (deleted)").unwrap_or(file);
-        let data = fs::read(process.file_in_root(on_disk)).or_else(|_| fs::read(on_disk)).unwrap_or_default();
-        let names = symbols(&data, &maps, file, &["arenas", "maxarenas"]);
+        let data = on_disk(file.strip_suffix(" (deleted)").unwrap_or(file)).unwrap_or_default();
+        let names = symbols(&data, maps, file, &["arenas", "maxarenas"]);
         let arenas = names.first().copied().flatten().zip(names.get(1).copied().flatten());
-        Self::assemble(&interpreter, type_type, arenas)
-    }
-
-    fn assemble(
-        interpreter: &Interpreter,
-        type_type: u64,
-        arenas: Option<(u64, u64)>,
-    ) -> Result<Self, HeapError> {
         let minor = interpreter.layout().minor;
         let layout = objects(minor)
             .ok_or_else(|| HeapError::Unsupported(format!("no table for version 3.{minor}")))?;
@@ -82,7 +85,7 @@ impl Anchor {
             interpreters: interpreter.all()?.iter().map(Interpreter::address).collect(),
             type_type,
             arenas,
-            file: interpreter.file().to_owned(),
+            file: file.to_owned(),
         })
     }
 

@@ -1,5 +1,6 @@
 //! Takes the image of a running process with a stated pause.
 
+use crate::fill::{fill, joined};
 use crate::huge::{touched, zeroed};
 use crate::image::{Image, ReadOnly, Segment};
 use crate::pages::Pages;
@@ -13,7 +14,6 @@ use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
-use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 /// How to get at the memory.
@@ -189,11 +189,8 @@ impl ReadOnly for LiveConstants {
     }
 }
 
-/// Gaps of non-resident pages up to this size stay inside a segment, as zeroes.
-const GAP: u64 = 256 << 10;
 /// A mapping of a file this large is read only where it was written to.
-const WHOLE_FILE: u64 = 64 << 20;
-const CHUNK: usize = 4 << 20;
+pub(crate) const WHOLE_FILE: u64 = 64 << 20;
 
 /// Buffers for what a process holds, made and touched before it is stopped: the first touch of our own memory
 /// takes longer than the copying. What came or grew since finds no room and gets some while the target waits.
@@ -242,14 +239,20 @@ fn read_all(
         }
     }
     room.0.clear();
-    fill(memory, &mut segments, &runs, &check)?;
+    let read = |addr: u64, buf: &mut [u8]| memory.read_exact_at(buf, addr).is_ok();
+    fill(&read, &mut segments, &runs, &check)?;
     Ok((segments, maps, resident))
+}
+
+/// Whether a mapping may hold objects: the kernel's own, shared and unreadable ones do not.
+pub(crate) fn may_hold(map: &Mapping) -> bool {
+    let kernel = ["[vvar]", "[vdso]", "[vsyscall]", "[vvar_vclock]"];
+    map.readable && !map.shared && !kernel.contains(&map.path.as_str()) && !map.path.starts_with("/dev/")
 }
 
 /// What of a mapping cannot be had from a file later; adds the pages that are in memory.
 fn wanted(pid: i32, map: &Mapping, resident: &mut Vec<Range<u64>>) -> TraceResult<Vec<Range<u64>>> {
-    let kernel = ["[vvar]", "[vdso]", "[vsyscall]", "[vvar_vclock]"];
-    if !map.readable || map.shared || kernel.contains(&map.path.as_str()) || map.path.starts_with("/dev/") {
+    if !may_hold(map) {
         return Ok(Vec::new());
     }
     let runs = resident_runs(pid, map.start..map.end)?;
@@ -259,64 +262,4 @@ fn wanted(pid: i32, map: &Mapping, resident: &mut Vec<Range<u64>>) -> TraceResul
         return Ok(std::iter::once(map.start..map.end).collect());
     }
     Ok(runs)
-}
-
-fn joined(runs: &[Range<u64>]) -> Vec<Range<u64>> {
-    let mut out: Vec<Range<u64>> = Vec::new();
-    for run in runs {
-        match out.last_mut() {
-            Some(last) if run.start - last.end <= GAP => last.end = run.end,
-            _ => out.push(run.clone()),
-        }
-    }
-    out
-}
-
-/// Reads the runs into their segments, on all processors.
-fn fill(
-    memory: &File,
-    segments: &mut [Segment],
-    runs: &[Range<u64>],
-    check: &(impl Fn() -> TraceResult<()> + Sync),
-) -> TraceResult<()> {
-    let mut work: Vec<(u64, &mut [u8])> = Vec::new();
-    let mut runs = runs.iter().peekable();
-    for segment in segments.iter_mut() {
-        let (mut at, end) = (segment.start, segment.end());
-        let mut rest = segment.bytes.as_mut_slice();
-        while let Some(run) = runs.next_if(|r| r.start < end) {
-            let (_, tail) = std::mem::take(&mut rest).split_at_mut((run.start - at) as usize);
-            let (mine, tail) = tail.split_at_mut((run.end - run.start) as usize);
-            rest = tail;
-            at = run.end;
-            let chunks = mine.chunks_mut(CHUNK).enumerate();
-            work.extend(chunks.map(|(i, chunk)| (run.start + (i * CHUNK) as u64, chunk)));
-        }
-    }
-    let work = Mutex::new(work);
-    let reader = || -> TraceResult<()> {
-        loop {
-            let next = work.lock().map_or(None, |mut w| w.pop());
-            let Some((addr, buf)) = next else { return Ok(()) };
-            check()?;
-            read_chunk(memory, addr, buf);
-        }
-    };
-    std::thread::scope(|scope| {
-        let second = scope.spawn(reader);
-        let first = reader();
-        second.join().unwrap_or(Ok(())).and(first)
-    })
-}
-
-/// A page that went away meanwhile (live) or cannot be read (device, poisoned) stays zero.
-fn read_chunk(memory: &File, addr: u64, buf: &mut [u8]) {
-    if memory.read_exact_at(buf, addr).is_ok() {
-        return;
-    }
-    for (i, page) in buf.chunks_mut(4096).enumerate() {
-        if memory.read_exact_at(page, addr + i as u64 * 4096).is_err() {
-            page.fill(0);
-        }
-    }
 }

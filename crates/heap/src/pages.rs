@@ -23,7 +23,12 @@ impl Pages {
         Self::from_runs(runs, files, rss_bytes)
     }
 
-    fn from_runs(mut runs: Vec<Range<u64>>, files: Vec<Option<u64>>, rss_bytes: Option<u64>) -> Self {
+    /// `files` has an entry for every mapping.
+    pub(crate) fn from_runs(
+        mut runs: Vec<Range<u64>>,
+        files: Vec<Option<u64>>,
+        rss_bytes: Option<u64>,
+    ) -> Self {
         runs.sort_by_key(|r| r.start);
         let mut before = Vec::with_capacity(runs.len());
         let mut sum = 0;

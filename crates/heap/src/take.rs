@@ -2,10 +2,12 @@
 
 use crate::fd_owners::{fd_holders, fd_owners};
 use crate::{
-    Accounting, Analysis, Anchor, CaptureOptions, Coverage, Describer, Fragmentation, HeapError, Method,
-    PathTree, Redaction, Snapshot, SnapshotInfo, StoredNames, capture,
+    Accounting, Analysis, Anchor, CaptureOptions, Coverage, Describer, FdHolder, Fragmentation, HeapError,
+    Image, Method, Pages, PathTree, ProcessTree, Redaction, Snapshot, SnapshotInfo, StoredNames, capture,
 };
-use m5_target::Process;
+use m5_cpython::Interpreter;
+use m5_target::{Mapping, Memory, Process};
+use rustc_hash::FxHashMap;
 use std::time::Instant;
 
 /// Captures a process and finds its objects, the names that their paths need, and the owners of descriptors.
@@ -17,55 +19,101 @@ pub fn take_snapshot(
     options: &CaptureOptions,
     redaction: &Redaction,
 ) -> Result<Snapshot, HeapError> {
+    take(process, options, redaction, |_, _, _| ()).map(|(snapshot, ())| snapshot)
+}
+
+/// The same, and what its children share with it.
+///
+/// # Errors
+/// As [`take_snapshot`].
+pub fn take_tree(
+    process: &Process,
+    options: &CaptureOptions,
+    redaction: &Redaction,
+) -> Result<(Snapshot, ProcessTree), HeapError> {
+    take(process, options, redaction, |image, analysis, pages| {
+        ProcessTree::of(process, image, analysis, pages)
+    })
+}
+
+fn take<T>(
+    process: &Process,
+    options: &CaptureOptions,
+    redaction: &Redaction,
+    more: impl FnOnce(&Image, &Analysis, &Pages) -> T,
+) -> Result<(Snapshot, T), HeapError> {
     let began = Instant::now();
     let anchor = Anchor::of(process)?;
     let rss_bytes = process.status().ok().and_then(|s| s.rss_bytes);
     let taken_at = m5_target::unix_ns() as f64 / 1e9;
     let taken = capture(process, options)?;
-    let interpreter = m5_cpython::Interpreter::attach(process)?;
-    let python = match interpreter.version(process) {
-        Some(version) => version.to_string(),
-        None => interpreter.layout().name.to_owned(),
+    let interpreter = Interpreter::attach(process)?;
+    let info = SnapshotInfo {
+        identity: process.identity(),
+        command: program(&process.command().unwrap_or_default()),
+        python: python(&interpreter, || process.maps().ok()),
+        taken_at,
+        age_seconds: age(process, taken_at),
+        method: word(taken.report.method).to_owned(),
+        pause_seconds: taken.report.pause_seconds,
+        total_seconds: None,
+        rss_bytes,
+        coverage: Coverage::default(),
+        fragmentation: None,
+        notes: taken.report.notes,
     };
+    let fds = |owners: &_, describer: &Describer<'_>| fd_holders(process, owners, describer);
     let analysis = Analysis::of(&taken.image, anchor)?;
-    let namer = analysis.namer(&taken.image);
+    let more = more(&taken.image, &analysis, &taken.pages);
+    let mut snapshot = examine(&taken.image, &taken.pages, analysis, redaction, info, fds);
+    snapshot.info.total_seconds = Some(began.elapsed().as_secs_f64());
+    Ok((snapshot, more))
+}
+
+/// From an image to everything that is known about it.
+pub(crate) fn examine(
+    image: &Image,
+    pages: &Pages,
+    analysis: Analysis,
+    redaction: &Redaction,
+    mut info: SnapshotInfo,
+    fds: impl FnOnce(&FxHashMap<u32, u32>, &Describer<'_>) -> Vec<FdHolder>,
+) -> Snapshot {
+    let namer = analysis.namer(image);
     let (accounting, (tree, names)) = rayon::join(
-        || Accounting::of(&taken.image, &analysis, &taken.pages),
+        || Accounting::of(image, &analysis, pages),
         || {
             let tree = PathTree::of(&analysis.graph);
             let names = StoredNames::collect(&analysis.graph, &tree, &namer, redaction);
             (tree, names)
         },
     );
-    let owners = fd_owners(&taken.image, &analysis);
     let describer = Describer::new(&analysis.graph, &tree, &namer, redaction);
-    let fds = fd_holders(process, &owners, &describer);
+    let fds = fds(&fd_owners(image, &analysis), &describer);
     let check = &analysis.check;
-    let info = SnapshotInfo {
-        identity: process.identity(),
-        command: program(&process.command().unwrap_or_default()),
-        python,
-        taken_at,
-        age_seconds: age(process, taken_at),
-        method: word(taken.report.method).to_owned(),
-        pause_seconds: taken.report.pause_seconds,
-        total_seconds: Some(began.elapsed().as_secs_f64()),
-        rss_bytes,
-        coverage: Coverage {
-            refcounts_explained: check.refcounts_explained(),
-            reachable: check.reachable_share(),
-            rss_explained: accounting.explained,
-            inconsistencies: Some(check.bad_pools + check.broken_heaps),
-        },
-        fragmentation: Some(Fragmentation {
-            sparse_arenas: accounting.sparse_arenas,
-            pinned_bytes: accounting.pinned_bytes,
-            pinning: accounting.pinning,
-        }),
-        notes: taken.report.notes,
+    info.coverage = Coverage {
+        refcounts_explained: check.refcounts_explained(),
+        reachable: check.reachable_share(),
+        rss_explained: accounting.explained,
+        inconsistencies: Some(check.bad_pools + check.broken_heaps),
     };
-    let memory = Some(accounting.tree);
-    Ok(Snapshot { info, graph: analysis.graph, names, memory, fds })
+    info.fragmentation = Some(Fragmentation {
+        sparse_arenas: accounting.sparse_arenas,
+        pinned_bytes: accounting.pinned_bytes,
+        pinning: accounting.pinning,
+    });
+    Snapshot { info, graph: analysis.graph, names, memory: Some(accounting.tree), fds }
+}
+
+/// The version in words; where the build does not tell it, that of its layout.
+pub(crate) fn python<M: Memory + Clone>(
+    interpreter: &Interpreter<M>,
+    maps: impl FnOnce() -> Option<Vec<Mapping>>,
+) -> String {
+    match interpreter.version_among(maps) {
+        Some(version) => version.to_string(),
+        None => interpreter.layout().name.to_owned(),
+    }
 }
 
 fn word(method: Method) -> &'static str {
@@ -84,7 +132,7 @@ fn age(process: &Process, now: f64) -> Option<f64> {
 }
 
 /// Program and script or module, without what follows: arguments may carry secrets.
-fn program(command: &[String]) -> String {
+pub(crate) fn program(command: &[String]) -> String {
     let mut words = command.iter();
     let base = |path: &str| path.rsplit('/').next().unwrap_or(path).to_owned();
     let mut out = words.next().map_or_else(|| "?".to_owned(), |w| base(w));

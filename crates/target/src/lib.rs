@@ -4,6 +4,7 @@
 
 mod cgroup;
 mod clock;
+mod corefile;
 mod error;
 mod fd_links;
 mod fds;
@@ -31,6 +32,7 @@ mod write;
 
 pub use cgroup::Cgroup;
 pub use clock::{boot_unix_seconds, cpu_ns, monotonic_ns, thread_cpu_ns, ticks_per_second, unix_ns};
+pub use corefile::CoreFile;
 pub use error::{Error, Result};
 pub use fds::{FdCounts, FdKind, fd_kind, socket_inode};
 pub use fork::{ForkedChild, fork};
@@ -43,7 +45,7 @@ pub use memory::{BufferMemory, LiveMemory, Memory};
 pub use netns::SocketTables;
 pub use process::Process;
 pub use ptrace::{TraceError, TraceResult, with_tracer};
-pub use resident::{file_bytes, resident_runs};
+pub use resident::{AnonymousPages, anonymous_pages, file_bytes, resident_runs};
 pub use safety::{Safety, inspect, may_fork};
 pub use sampler::{Reading, Sampler};
 pub use smaps::{MappedMemory, parse_smaps};

@@ -47,6 +47,12 @@ pub trait Memory {
     }
 }
 
+impl<M: Memory> Memory for std::sync::Arc<M> {
+    fn read(&self, addr: u64, buf: &mut [u8]) -> Result<()> {
+        M::read(self, addr, buf)
+    }
+}
+
 /// The memory of a running process; nothing is stopped.
 #[derive(Debug, Clone, Copy)]
 pub struct LiveMemory {

@@ -53,28 +53,69 @@ pub fn resident_runs(pid: i32, range: Range<u64>) -> Result<Vec<Range<u64>>> {
     }
 }
 
+/// Anonymous pages in memory by who else has them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AnonymousPages {
+    /// Runs of pages that no other process maps.
+    pub own: Vec<Range<u64>>,
+    /// Bytes that others map too: a parent, children, siblings.
+    pub shared_bytes: u64,
+}
+
+/// Sorts the anonymous pages of a range by whether this process alone has them.
+///
+/// # Errors
+/// As the kernel says.
+pub fn anonymous_pages(pid: i32, range: Range<u64>) -> Result<AnonymousPages> {
+    const ALONE: u64 = 1 << 56;
+    let mut pages = AnonymousPages::default();
+    each_entry(pid, range, |page, entry| {
+        if entry & PRESENT == 0 || entry & FILE != 0 {
+            return;
+        }
+        match entry & ALONE {
+            0 => pages.shared_bytes += PAGE,
+            _ => push(&mut pages.own, page..page + PAGE),
+        }
+    })?;
+    Ok(pages)
+}
+
 /// Bytes of a range that are in memory and belong to a file or are shared, which [`resident_runs`] leaves out.
 ///
 /// # Errors
 /// As the kernel says.
 pub fn file_bytes(pid: i32, range: Range<u64>) -> Result<u64> {
-    const PRESENT: u64 = 1 << 63;
-    const FILE: u64 = 1 << 61;
-    let path = format!("/proc/{pid}/pagemap");
+    let mut found = 0;
+    each_entry(pid, range, |_, entry| found += u64::from(entry & PRESENT != 0 && entry & FILE != 0))?;
+    Ok(found * PAGE)
+}
+
+/// Hands out address and entry of every page of a range.
+fn each_entry(pid: i32, range: Range<u64>, mut each: impl FnMut(u64, u64)) -> Result<()> {
     let refused = |e| Error::from_io(pid, "pagemap", e);
-    let file = File::open(path).map_err(refused)?;
+    let file = File::open(format!("/proc/{pid}/pagemap")).map_err(refused)?;
+    entries(&file, range, &mut each).map_err(refused)
+}
+
+fn entries(file: &File, range: Range<u64>, each: &mut impl FnMut(u64, u64)) -> std::io::Result<()> {
     let mut bytes = vec![0u8; BATCH_PAGES as usize * 8];
-    let (mut at, mut found) = (range.start, 0);
+    let mut at = range.start;
     while at < range.end {
         let pages = ((range.end - at) / PAGE).clamp(1, BATCH_PAGES);
         let batch = bytes.get_mut(..(pages * 8) as usize).unwrap_or_default();
-        file.read_exact_at(batch, at / PAGE * 8).map_err(refused)?;
-        let entries = batch.as_chunks::<8>().0.iter().map(|e| u64::from_le_bytes(*e));
-        found += entries.filter(|e| e & PRESENT != 0 && e & FILE != 0).count() as u64;
+        file.read_exact_at(batch, at / PAGE * 8)?;
+        for (i, entry) in batch.as_chunks::<8>().0.iter().enumerate() {
+            each(at + i as u64 * PAGE, u64::from_le_bytes(*entry));
+        }
         at += pages * PAGE;
     }
-    Ok(found * PAGE)
+    Ok(())
 }
+
+const PRESENT: u64 = 1 << 63;
+const SWAPPED: u64 = 1 << 62;
+const FILE: u64 = 1 << 61;
 
 /// Pages whose entries are read at once.
 const BATCH_PAGES: u64 = 8192;
@@ -115,25 +156,12 @@ fn scan(file: &File, range: Range<u64>) -> Option<Vec<Range<u64>>> {
 
 /// By reading the entry of every page.
 fn walk(file: &File, range: Range<u64>) -> std::io::Result<Vec<Range<u64>>> {
-    const PRESENT: u64 = 1 << 63;
-    const SWAPPED: u64 = 1 << 62;
-    const FILE: u64 = 1 << 61;
     let mut runs = Vec::new();
-    let mut bytes = vec![0u8; (BATCH_PAGES * 8) as usize];
-    let mut at = range.start;
-    while at < range.end {
-        let pages = ((range.end - at) / PAGE).clamp(1, BATCH_PAGES);
-        let batch = &mut bytes[..(pages * 8) as usize];
-        file.read_exact_at(batch, at / PAGE * 8)?;
-        for (i, entry) in batch.as_chunks::<8>().0.iter().enumerate() {
-            let entry = u64::from_le_bytes(*entry);
-            if entry & (PRESENT | SWAPPED) != 0 && (entry & FILE == 0 || entry & SWAPPED != 0) {
-                let page = at + i as u64 * PAGE;
-                push(&mut runs, page..page + PAGE);
-            }
+    entries(file, range, &mut |page, entry| {
+        if entry & (PRESENT | SWAPPED) != 0 && (entry & FILE == 0 || entry & SWAPPED != 0) {
+            push(&mut runs, page..page + PAGE);
         }
-        at += pages * PAGE;
-    }
+    })?;
     Ok(runs)
 }
 

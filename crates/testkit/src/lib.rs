@@ -1,8 +1,10 @@
 //! For tests only: every CPython of this machine, and real targets that say through a pipe when they are ready.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod corefile;
 mod pythons;
 mod target;
 
+pub use corefile::write_core;
 pub use pythons::{Python, pythons};
 pub use target::Target;

@@ -12,9 +12,16 @@ pub struct Python {
     /// Name for messages, the path or `debian-3.14 (chroot)`.
     pub name: String,
     command: Vec<OsString>,
+    root: Option<PathBuf>,
 }
 
 impl Python {
+    /// The root that it is started in, where it has one of its own.
+    #[must_use]
+    pub fn root(&self) -> Option<&Path> {
+        self.root.as_deref()
+    }
+
     /// A command that starts this interpreter; add arguments to it.
     #[must_use]
     pub fn command(&self) -> Command {
@@ -38,8 +45,8 @@ impl Python {
         (self.version.0, self.version.1)
     }
 
-    fn probe(name: String, command: Vec<OsString>) -> Option<Self> {
-        let mut python = Self { version: (0, 0, 0), name, command };
+    fn probe(name: String, command: Vec<OsString>, root: Option<PathBuf>) -> Option<Self> {
+        let mut python = Self { version: (0, 0, 0), name, command, root };
         let args = ["-I", "-c", "import sys; print(*sys.version_info[:3])"];
         let out = python.command().args(args).output().ok()?;
         let text = String::from_utf8(out.stdout).ok()?;
@@ -65,7 +72,8 @@ pub fn pythons() -> Vec<Python> {
     let mut files: Vec<PathBuf> = files.iter().filter_map(|f| f.canonicalize().ok()).collect();
     files.sort();
     files.dedup();
-    let plain = files.into_iter().filter_map(|f| Python::probe(f.display().to_string(), vec![f.into()]));
+    let plain =
+        files.into_iter().filter_map(|f| Python::probe(f.display().to_string(), vec![f.into()], None));
     let mut found: Vec<Python> = plain.chain(unpacked(&home)).filter(|p| p.version >= (3, 8, 0)).collect();
     found.sort_by_key(|p| p.version);
     assert!(!found.is_empty(), "no CPython 3.8+ on this machine");
@@ -85,9 +93,9 @@ fn unpacked(home: &Path) -> Vec<Python> {
         let python = OsString::from(format!("/usr/bin/python{version}"));
         let mut with_proc: Vec<OsString> = ["unshare", "--mount", "sh", "-c", ENTER].map(Into::into).into();
         with_proc.extend(["sh".into(), root.clone().into(), python.clone()]);
-        let plain = vec!["chroot".into(), root.into(), python];
-        Python::probe(format!("{name} (chroot)"), with_proc)
-            .or_else(|| Python::probe(format!("{name} (chroot, no /proc)"), plain))
+        let plain = vec!["chroot".into(), root.clone().into(), python];
+        Python::probe(format!("{name} (chroot)"), with_proc, Some(root.clone()))
+            .or_else(|| Python::probe(format!("{name} (chroot, no /proc)"), plain, Some(root)))
     };
     children(&dir).into_iter().filter_map(start).collect()
 }

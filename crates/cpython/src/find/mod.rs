@@ -9,6 +9,7 @@ mod on_disk;
 use crate::elf::Image;
 use crate::{Error, Result, Version};
 use m5_target::{Mapping, Memory, Process};
+use std::path::PathBuf;
 
 /// Where an interpreter lies in a process.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,17 +31,28 @@ const RUNTIME: &str = "_PyRuntime";
 /// # Errors
 /// [`Error::NotPython`] where none has it; else what the kernel refused.
 pub fn find(process: &Process) -> Result<Found> {
-    let maps = process.maps()?;
-    let memory = process.memory();
-    let images = images(&maps);
+    let (maps, memory) = (process.maps()?, process.memory());
+    let places = |m: &Mapping| on_disk::places(process, m);
+    find_in(&memory, &maps, places)?.ok_or(Error::NotPython { pid: process.pid() })
+}
+
+/// The same in any memory. `places` says where the file of a mapping may be.
+///
+/// # Errors
+/// As the memory says.
+pub fn find_in(
+    memory: &impl Memory,
+    maps: &[Mapping],
+    places: impl Fn(&Mapping) -> Vec<PathBuf>,
+) -> Result<Option<Found>> {
+    let images = images(maps);
     for map in &images {
-        if let Some(found) = in_memory(&memory, map)? {
-            return Ok(found);
+        if let Some(found) = in_memory(memory, map)? {
+            return Ok(Some(found));
         }
     }
     let executable = images.first().filter(|m| !is_library(&m.path));
-    let hidden = executable.and_then(|m| on_disk::look(process, &memory, m));
-    hidden.ok_or(Error::NotPython { pid: process.pid() })
+    Ok(executable.and_then(|m| on_disk::look(&places(m), memory, m)))
 }
 
 /// The first mapping of each image, the likeliest first: the executable, libpython, then every other library

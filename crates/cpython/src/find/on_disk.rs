@@ -22,8 +22,8 @@ fn remembered() -> &'static Mutex<HashMap<Key, Hidden>> {
     FILES.get_or_init(Mutex::default)
 }
 
-pub(super) fn look(process: &Process, memory: &impl Memory, map: &Mapping) -> Option<Found> {
-    let file = open(process, memory, map)?;
+pub(super) fn look(places: &[PathBuf], memory: &impl Memory, map: &Mapping) -> Option<Found> {
+    let file = open(places, memory, map)?;
     let meta = file.metadata().ok()?;
     let key = (meta.dev(), meta.ino(), meta.mtime(), meta.mtime_nsec());
     let known = remembered().lock().unwrap_or_else(PoisonError::into_inner).get(&key).copied();
@@ -37,18 +37,22 @@ pub(super) fn look(process: &Process, memory: &impl Memory, map: &Mapping) -> Op
     Some(Found { runtime, runtime_size, file: map.path.clone(), version: None })
 }
 
-/// The file of a mapping: through the process's root, under the path itself, or (also when it was deleted)
-/// through the kernel's links; the one that begins as the mapping does.
-fn open(process: &Process, memory: &impl Memory, map: &Mapping) -> Option<File> {
+/// Where the file of a mapping may be: in the process's root, under the path itself, or (also when it was
+/// deleted) behind the kernel's links.
+pub(super) fn places(process: &Process, map: &Mapping) -> Vec<PathBuf> {
     let path = map.path.strip_suffix(" (deleted)").unwrap_or(&map.path);
     let range = format!("{:x}-{:x}", map.start, map.end);
     let proc = PathBuf::from(format!("/proc/{}", process.pid()));
-    let places = [
+    vec![
         process.file_in_root(path),
         PathBuf::from(path),
         proc.join("exe"),
         proc.join("map_files").join(range),
-    ];
+    ]
+}
+
+/// The file among these that begins as the mapping does.
+fn open(places: &[PathBuf], memory: &impl Memory, map: &Mapping) -> Option<File> {
     let mapped: [u8; 64] = memory.bytes(map.start).ok()?;
     places.iter().find_map(|place| {
         let file = File::open(place).ok()?;
@@ -85,7 +89,7 @@ mod tests {
             let map = maps.iter().find(|m| m.path == dynamic.file && m.offset == 0).unwrap();
             // A stripped build has no full table; then nothing is found, and asking again is no different.
             for _ in 0..2 {
-                if let Some(full) = look(&process, &process.memory(), map) {
+                if let Some(full) = look(&places(&process, map), &process.memory(), map) {
                     let dynamic = (dynamic.runtime, dynamic.runtime_size);
                     assert_eq!((full.runtime, full.runtime_size), dynamic, "{}", python.name);
                     compared += 1;

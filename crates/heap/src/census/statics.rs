@@ -9,12 +9,13 @@ use crate::dict::word;
 use crate::image::{Image, Segment};
 use m5_cpython::layout::objects::type_fields as tf;
 
-/// Data of files: written pages of their mappings and the zeroed memory that follows them.
+/// Data of files: their mappings that may be written to and the zeroed memory that follows them. Tables that the
+/// linker made read-only hold no objects, whose counts of references change, but words that look like some.
 fn is_data(image: &Image, segment: &Segment) -> bool {
     let index = segment.mapping as usize;
     let Some(map) = image.maps().get(index) else { return false };
     if map.inode != 0 {
-        return true;
+        return map.writable;
     }
     let before = index.checked_sub(1).and_then(|i| image.maps().get(i));
     // A read-only file (the locale archive, say) may end where an arena begins: that is no zeroed data.

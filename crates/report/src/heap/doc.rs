@@ -2,7 +2,7 @@
 
 use super::verdict::MemoryVerdict;
 use crate::doc::ProcessSnapshot;
-use m5_heap::{Diff, FdHolder, MemoryTree, SnapshotInfo, Summary};
+use m5_heap::{Diff, FdHolder, MemoryTree, ProcessTree, SnapshotInfo, Summary};
 use serde::{Deserialize, Serialize};
 
 /// Name and version of a snapshot's document.
@@ -44,6 +44,9 @@ pub struct SnapshotDoc {
     /// The process as the kernel sees it; absent where a file was read.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub process: Option<ProcessSnapshot>,
+    /// The forked children and what they share with it, where that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub tree: Option<ProcessTree>,
     /// What grew between the full captures of a series.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub growth: Option<Diff>,

@@ -7,7 +7,9 @@ mod html;
 mod pprof;
 mod stacks;
 mod text_diff;
+mod text_fds;
 mod text_snapshot;
+mod text_tree;
 mod verdict;
 mod words;
 

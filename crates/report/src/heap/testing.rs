@@ -118,6 +118,7 @@ pub(super) fn sample() -> SnapshotDoc {
         memory: snapshot.memory,
         fds: snapshot.fds,
         process: None,
+        tree: None,
         growth: None,
     }
 }

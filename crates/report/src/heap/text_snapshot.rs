@@ -1,19 +1,19 @@
 //! `m5 snapshot` for people.
 
 use super::doc::{LeakFinding, SnapshotDoc};
+use super::text_fds::fds;
+use super::text_tree::tree_text;
 use super::verdict::MemoryKind;
 use super::words::{bytes, holder, part, signed_bytes, thousands};
 use crate::text::{Align, Style, Table};
 use crate::texts::Heap;
 use crate::{Lang, units};
-use m5_heap::{FdHolder, Holding, MemoryTree, SnapshotInfo, Summary};
+use m5_heap::{Holding, MemoryTree, SnapshotInfo, Summary};
 
 /// Parts of memory smaller than this share are left to the JSON.
 const SMALL_PART: f64 = 0.002;
 /// Lines of the holdings.
 const HOLDINGS: usize = 20;
-/// Numbers of descriptors that are listed of a group.
-const NUMBERS: usize = 8;
 
 /// The report of one snapshot.
 #[must_use]
@@ -26,6 +26,10 @@ pub fn snapshot_text(doc: &SnapshotDoc, style: Style) -> String {
         section(&mut out, Heap::MemoryHead, style);
         out.push_str(&memory_table(memory, style.lang));
         out.push_str(&remedy(doc, style));
+    }
+    if let Some(tree) = &doc.tree {
+        section(&mut out, Heap::TreeHead, style);
+        out.push_str(&tree_text(tree, style));
     }
     if let Some(heap) = &doc.heap {
         section(&mut out, Heap::TypesHead, style);
@@ -64,6 +68,7 @@ fn head(out: &mut String, info: &SnapshotInfo, heap: Option<&Summary>, style: St
     out.push_str(&format!("{}\n", style.bold(&title)));
     let taken = match info.pause_seconds {
         Some(pause) => lang.fill(Heap::TakenPaused, &[&info.method, &units::time(pause)]),
+        None if info.method == "core" => lang.say(Heap::TakenCore).to_owned(),
         None => lang.fill(Heap::TakenRunning, &[&info.method]),
     };
     out.push_str(&format!("{taken}\n"));
@@ -226,38 +231,6 @@ fn loose(heap: &Summary, style: Style) -> String {
         out.push_str(&format!("  {line}\n"));
     }
     out
-}
-
-/// Descriptors of one kind, state and holder share a line.
-fn fds(fds: &[FdHolder], style: Style) -> String {
-    let mut lines: Vec<(String, &FdHolder, Vec<u32>)> = Vec::new();
-    for fd in fds {
-        let words = [Some(fd.kind.as_str()), fd.state.as_deref(), fd.peer.as_deref()];
-        let kind = words.into_iter().flatten().collect::<Vec<_>>().join(" ");
-        let held = |fd: &FdHolder| fd.holder.as_ref().map(|h| (h.cause, h.name.clone()));
-        let same =
-            lines.iter_mut().find(|(k, f, _)| *k == kind && f.owner == fd.owner && held(f) == held(fd));
-        match same {
-            Some((_, _, numbers)) => numbers.push(fd.fd),
-            None => lines.push((kind, fd, vec![fd.fd])),
-        }
-    }
-    lines.iter().map(|(kind, fd, numbers)| format!("  {}\n", fd_line(kind, fd, numbers, style))).collect()
-}
-
-fn fd_line(kind: &str, fd: &FdHolder, numbers: &[u32], style: Style) -> String {
-    let listed: Vec<String> = numbers.iter().take(NUMBERS).map(u32::to_string).collect();
-    let more = if numbers.len() > NUMBERS { ", …" } else { "" };
-    let name = match numbers {
-        [one] => format!("fd {one} {kind}"),
-        many => format!("{} × {kind} (fd {}{more})", many.len(), listed.join(", ")),
-    };
-    match (&fd.owner, &fd.holder) {
-        (Some(owner), Some(held)) => {
-            style.lang.fill(Heap::FdOwner, &[&name, owner, &holder(held, style.lang)])
-        }
-        _ => style.lang.fill(Heap::FdNobody, &[&name]),
-    }
 }
 
 /// The report of a series of samples.

@@ -32,6 +32,7 @@ catalogue! {
         FileMalformed: "{} is not a readable m5 document: {}", "{} 不是可读的 m5 文档：{}";
         FileMalformedRemedy: "the file is cut off or was changed; record it again with `m5 baseline --save FILE`",
             "文件不完整或被修改；请用 `m5 baseline --save FILE` 重新采集";
+        Core: "the core file {} cannot be read: {}", "无法读取核心转储文件 {}：{}";
         FileSchema: "{} has schema {}, this m5 reads {}", "{} 的格式为 {}，当前 m5 可读取 {}";
         FileSchemaRemedy: "record it again with this m5, or read it with the m5 that wrote it",
             "请用当前版本的 m5 重新采集，或用写入它的 m5 版本读取";

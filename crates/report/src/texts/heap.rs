@@ -7,6 +7,7 @@ catalogue! {
         TitleUp: "PID {}: {}, Python {}, up {}", "PID {}：{}，Python {}，已运行 {}";
         TakenPaused: "Taken by {}: the target paused for {}", "采集方式 {}：目标暂停 {}";
         TakenRunning: "Taken by {}: the target was not stopped", "采集方式 {}：目标未被暂停";
+        TakenCore: "Read from a core file", "读取自核心转储文件";
         Counts: "{} objects of {} types, {} ({} references)", "{} 个对象，{} 种类型，共 {}（{} 条引用）";
         Resident: "RSS {}", "RSS {}";
         Coverage: "Coverage: {}", "覆盖率：{}";
@@ -25,6 +26,24 @@ catalogue! {
         VerdictNative: "{} ({}) are in use by native code (extensions, buffers), not by Python objects", "{}（{}）由原生代码（扩展、缓冲区）使用，而非 Python 对象";
         VerdictCode: "{} ({}) are code and data of files, shared with other processes where they are clean: fewer imports lower it", "{}（{}）是程序与库文件，干净页可与其他进程共享：减少导入可降低";
         Pinned: "{} are free in {} sparse arenas that a few objects pin: {}", "{} 空闲内存位于 {} 个稀疏 arena 中，被少量对象钉住：{}";
+        TreeHead: "PROCESSES: WHAT WORKERS SHARE WITH THEIR PARENT", "进程：工作进程与父进程共享的内存";
+        TreePid: "PID", "PID";
+        TreeRss: "RSS", "RSS";
+        TreePss: "PSS", "PSS";
+        TreePrivate: "PRIVATE", "私有";
+        TreeShared: "STILL SHARED", "仍共享";
+        TreeCollector: "COPIED BY GC", "因 GC 复制";
+        TreeCounts: "BY COUNTS", "因引用计数";
+        TreeChanged: "BY CHANGES", "因内容变化";
+        TreeOwn: "NEW", "新分配";
+        TreeAlone: "It has no children: nothing to compare.", "没有子进程，无可比较。";
+        TreeFreeze: "{} in {} workers were copied only because the collector wrote its marks beside inherited objects: call gc.disable() early in the parent, gc.freeze() right before it forks, gc.enable() in the workers (gunicorn: preload_app with these in when_ready and post_fork)",
+            "{}（{} 个工作进程）仅因回收器在继承对象旁写标记而被复制：在父进程早期调用 gc.disable()，fork 前调用 gc.freeze()，在工作进程中调用 gc.enable()（gunicorn：preload_app，并放入 when_ready 与 post_fork）";
+        TreeCounted: "{} in {} workers were copied only because objects were counted as they were read; gc.freeze does not help there: keep large read-only data in few objects (arrays, bytes, mmap, a database) instead of many",
+            "{}（{} 个工作进程）仅因读取对象时改写引用计数而被复制；gc.freeze 对此无效：请把大块只读数据放在少量对象中（数组、bytes、mmap、数据库），而不是大量小对象";
+        TreePreload: "{} in {} workers are new since the fork and little was inherited: load the application before forking (gunicorn --preload), so that workers share it",
+            "{}（{} 个工作进程）是 fork 之后新分配的，继承很少：请在 fork 之前加载应用（gunicorn --preload）以便共享";
+        TreeFine: "{} in {} workers are still shared with their parent; little was copied for bookkeeping", "{}（{} 个工作进程）仍与父进程共享；因簿记而复制的很少";
         TypesHead: "TYPES", "类型";
         Type: "TYPE", "类型";
         Count: "COUNT", "数量";

@@ -3,8 +3,12 @@
 use crate::args::Span;
 use crate::error::{CliError, of_capture};
 use clap::{Args, ValueEnum};
-use m5_heap::{CaptureOptions, Method, Redaction, Snapshot, take_snapshot};
-use m5_target::Process;
+use m5_heap::{
+    CaptureOptions, CorePlaces, HeapError, Method, ProcessTree, Redaction, Snapshot, take_core,
+    take_snapshot, take_tree,
+};
+use m5_target::{Process, TraceError};
+use std::path::Path;
 
 /// How to capture.
 #[derive(Debug, Args)]
@@ -37,6 +41,15 @@ pub(crate) enum MethodArg {
 impl CaptureArgs {
     /// Takes a snapshot.
     pub(crate) fn take(&self, process: &Process) -> Result<Snapshot, CliError> {
+        self.take_with(process, false).map(|(snapshot, _)| snapshot)
+    }
+
+    /// The same, with what its children share with it where that is asked for.
+    pub(crate) fn take_with(
+        &self,
+        process: &Process,
+        children: bool,
+    ) -> Result<(Snapshot, Option<ProcessTree>), CliError> {
         let method = match self.method {
             MethodArg::Auto => Method::Auto,
             MethodArg::Fork => Method::Fork,
@@ -44,7 +57,31 @@ impl CaptureArgs {
             MethodArg::Live => Method::Live,
         };
         let options = CaptureOptions { method, max_pause: self.max_pause.0 };
-        take_snapshot(process, &options, &Redaction::new(self.contents))
-            .map_err(|e| of_capture(process.pid(), e))
+        let redaction = Redaction::new(self.contents);
+        let taken = match children {
+            true => take_tree(process, &options, &redaction).map(|(snapshot, tree)| (snapshot, Some(tree))),
+            false => take_snapshot(process, &options, &redaction).map(|snapshot| (snapshot, None)),
+        };
+        taken.map_err(|e| of_capture(process.pid(), e))
+    }
+
+    /// Reads a core file.
+    pub(crate) fn take_core(&self, path: &Path, places: CorePlaces<'_>) -> Result<Snapshot, CliError> {
+        take_core(path, places, &Redaction::new(self.contents)).map_err(|e| of_core(path, e))
+    }
+}
+
+/// Errors of a core file, which is no process.
+fn of_core(path: &Path, error: HeapError) -> CliError {
+    use m5_target::Error as E;
+    let path = path.display().to_string();
+    match error {
+        HeapError::Trace(TraceError::Target(E::Malformed { detail, .. }))
+        | HeapError::Unsupported(detail) => CliError::Core { path, reason: detail },
+        HeapError::Trace(TraceError::Target(E::Io { what, source })) => {
+            CliError::Unreadable { path: what, reason: source.to_string() }
+        }
+        HeapError::Interpreter(error) => CliError::Core { path, reason: error.to_string() },
+        HeapError::Trace(error) => CliError::Core { path, reason: error.to_string() },
     }
 }

@@ -3,7 +3,7 @@
 use crate::args::Format;
 use crate::ctx::Ctx;
 use crate::error::CliError;
-use m5_heap::{Snapshot, SummaryOptions, summarize};
+use m5_heap::{ProcessTree, Snapshot, SummaryOptions, summarize};
 use m5_report::heap::{
     GuideSummary, MemoryVerdict, SNAPSHOT_SCHEMA, Sample, SnapshotDoc, folded, heapsnapshot, html, pprof,
     snapshot_text,
@@ -29,6 +29,7 @@ pub(super) fn document(snapshot: &Snapshot, options: SummaryOptions) -> Snapshot
         memory: snapshot.memory.clone(),
         fds: snapshot.fds.clone(),
         process: None,
+        tree: None,
         growth: None,
     }
 }
@@ -36,7 +37,7 @@ pub(super) fn document(snapshot: &Snapshot, options: SummaryOptions) -> Snapshot
 /// Writes it.
 pub(super) fn snapshot(
     snapshot: &Snapshot,
-    process: Option<&Process>,
+    process: Option<(&Process, Option<ProcessTree>)>,
     format: Format,
     options: SummaryOptions,
     ctx: &Ctx,
@@ -45,7 +46,10 @@ pub(super) fn snapshot(
         return ctx.emit_with(|out| heapsnapshot(snapshot, out));
     }
     let mut doc = document(snapshot, options);
-    doc.process = process.and_then(|p| m5_agent::process_snapshot(p).ok());
+    if let Some((process, tree)) = process {
+        doc.process = m5_agent::process_snapshot(process).ok();
+        doc.tree = tree;
+    }
     self::doc(&doc, format, ctx, |style| snapshot_text(&doc, style))
 }
 

@@ -11,7 +11,7 @@ use crate::ctx::Ctx;
 use crate::error::CliError;
 use crate::exit::Exit;
 use clap::Args;
-use m5_heap::{Snapshot, SummaryOptions, read_snapshot, save_snapshot};
+use m5_heap::{CorePlaces, Snapshot, SummaryOptions, read_snapshot, save_snapshot};
 use m5_report::texts::Heap;
 use m5_target::Process;
 use std::path::{Path, PathBuf};
@@ -23,18 +23,33 @@ use std::time::Duration;
   m5 snapshot -p 4711 --top 50 --save
   m5 snapshot -p 4711 --format html -o heap.html
   m5 snapshot --load before.m5snap --format heapsnapshot -o before.heapsnapshot
+  m5 snapshot -s -p 4711
+  m5 snapshot --core /var/crash/core.4711 --exe /usr/bin/python3.12
   m5 snapshot -p 4711 --continuous 60 --interval 60 --json")]
 pub(crate) struct SnapshotArgs {
     #[command(flatten)]
     target: TargetArgs,
     #[command(flatten)]
     capture: CaptureArgs,
+    /// Read a core file (of the kernel or `gcore`) instead of a process
+    #[arg(long, value_name = "FILE",
+          conflicts_with_all = ["pid", "positional", "command", "load", "process", "continuous"])]
+    core: Option<PathBuf>,
+    /// The program that the core file is of, where it is not at its own path
+    #[arg(long, value_name = "FILE", requires = "core")]
+    exe: Option<PathBuf>,
+    /// Root of the other files that the core file names (a container's file system, say)
+    #[arg(long, value_name = "DIR", requires = "core")]
+    sysroot: Option<PathBuf>,
     /// Read a snapshot file instead of a process
     #[arg(long, value_name = "FILE", conflicts_with_all = ["pid", "positional", "command", "continuous"])]
     load: Option<PathBuf>,
     /// Only what the kernel says: memory by mapping, descriptors, connections; nothing is captured
     #[arg(long, conflicts_with_all = ["load", "save", "continuous"])]
     process: bool,
+    /// Look at the processes below it too: what they share with it, what was copied, and why
+    #[arg(short, long, conflicts_with_all = ["core", "load", "process", "continuous"])]
+    subprocesses: bool,
     /// Types to show
     #[arg(long, value_name = "N", default_value_t = 50, env = "M5_TOP")]
     top: usize,
@@ -65,16 +80,23 @@ pub(crate) fn run(args: &SnapshotArgs, ctx: &Ctx) -> Result<Exit, CliError> {
         emit::snapshot(&snapshot, None, format, args.options(), ctx)?;
         return Ok(Exit::Fine);
     }
+    if let Some(path) = &args.core {
+        let places = CorePlaces { exe: args.exe.as_deref(), root: args.sysroot.as_deref() };
+        let snapshot = args.capture.take_core(path, places)?;
+        args.save(&snapshot, "", ctx)?;
+        emit::snapshot(&snapshot, None, format, args.options(), ctx)?;
+        return Ok(Exit::Fine);
+    }
     let (process, _launched) = crate::target::one(&args.target, ctx)?;
     if let Some(time) = args.continuous {
         return continuous::run(args, &process, time, format, ctx);
     }
-    let snapshot = match args.capture.take(&process) {
-        Ok(snapshot) => snapshot,
+    let (snapshot, tree) = match args.capture.take_with(&process, args.subprocesses) {
+        Ok(taken) => taken,
         Err(error) => return without_objects(&process, format, error, ctx),
     };
     args.save(&snapshot, "", ctx)?;
-    emit::snapshot(&snapshot, Some(&process), format, args.options(), ctx)?;
+    emit::snapshot(&snapshot, Some((&process, tree)), format, args.options(), ctx)?;
     Ok(Exit::Fine)
 }
 

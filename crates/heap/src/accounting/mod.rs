@@ -1,0 +1,109 @@
+//! Where every byte of RSS went, and what keeps free memory from going back.
+
+mod allocators;
+mod anonymous;
+mod arrays;
+mod files;
+mod owned;
+mod sparse;
+
+use crate::analysis::Analysis;
+use crate::census::glibc::Region;
+use crate::image::Image;
+use crate::pages::Pages;
+use crate::tree::MemoryTree;
+use serde::{Deserialize, Serialize};
+use std::ops::Range;
+
+/// A type whose few objects keep arenas that are mostly free.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pinning {
+    /// Module-qualified name of the type.
+    pub type_name: String,
+    /// Its objects in such arenas.
+    pub objects: u64,
+    /// Arenas with at least one of them.
+    pub arenas: u64,
+}
+
+/// RSS accounted for.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Accounting {
+    /// The parts; the whole is RSS.
+    pub tree: MemoryTree,
+    /// Share of RSS that has a name.
+    pub explained: Option<f64>,
+    /// Arenas of the small object allocator that are less than a quarter full.
+    pub sparse_arenas: u64,
+    /// Free bytes in them that cannot go back to the system.
+    pub pinned_bytes: u64,
+    /// What keeps them, most objects first.
+    pub pinning: Vec<Pinning>,
+}
+
+/// Types that are listed by name; the others are summed.
+const LISTED: usize = 30;
+
+impl Accounting {
+    /// Accounts for the pages of a capture.
+    #[must_use]
+    pub fn of(image: &Image, analysis: &Analysis, pages: &Pages) -> Self {
+        let counter = Counter { image, analysis, pages };
+        let mut accounting = Self::default();
+        counter.sparse(&mut accounting);
+        let parts = counter.parts();
+        let named: u64 = parts.iter().map(|p| p.bytes).sum();
+        let rss = pages.rss_bytes.unwrap_or(named);
+        let mut tree = MemoryTree::sum("rss", parts);
+        if rss > named {
+            tree.children.push(MemoryTree::leaf("unexplained", rss - named));
+        }
+        tree.bytes = rss.max(named);
+        // Memory that came or went between the capture and the reading of RSS counts against us both ways.
+        let unnamed = tree.at(&["other_anonymous"]).map_or(0, |t| t.bytes) + rss.abs_diff(named);
+        accounting.explained = (rss > 0).then(|| 1.0 - unnamed as f64 / rss as f64);
+        accounting.tree = tree;
+        accounting
+    }
+}
+
+/// Counts the pages of a capture.
+struct Counter<'a> {
+    image: &'a Image,
+    analysis: &'a Analysis,
+    pages: &'a Pages,
+}
+
+impl Counter<'_> {
+    fn parts(&self) -> Vec<MemoryTree> {
+        let mut owned = self.owned();
+        let rest = self.anonymous();
+        owned.add_arrays(&self.arrays(&rest));
+        let mut parts = vec![self.objects(&owned), self.buffers(&owned)];
+        parts.push(self.pymalloc(owned.small_bytes()));
+        parts.push(self.glibc(owned.large_bytes()));
+        parts.extend(self.files(&rest));
+        parts.push(MemoryTree::sum(
+            "stacks",
+            vec![
+                MemoryTree::leaf("main_stack", rest.main_stack),
+                MemoryTree::leaf("thread_stacks", rest.thread_stacks),
+            ],
+        ));
+        parts.push(MemoryTree::leaf(
+            "other_anonymous",
+            rest.other_bytes(self.pages).saturating_sub(owned.mapped),
+        ));
+        parts.retain(|p| p.bytes > 0);
+        parts
+    }
+
+    fn arena(&self, address: u64) -> Range<u64> {
+        address..address + (1 << self.analysis.anchor.layout.arena_bits)
+    }
+}
+
+/// Whole pages of a heap.
+fn pages_of(region: &Region) -> Range<u64> {
+    region.start & !4095..region.end.next_multiple_of(4096)
+}
