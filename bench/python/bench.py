@@ -309,7 +309,12 @@ def whole(name, ours, talib_name, columns, arguments, loops):
 
 
 whole("SMA(20)", batch.sma, "SMA", 1, (20,), 100)
+whole("EMA(20)", batch.ema, "EMA", 1, (20,), 100)
+whole("WMA(20)", batch.wma, "WMA", 1, (20,), 50)
 whole("STDDEV(20)", batch.rolling_std, "STDDEV", 1, (20,), 50)
+whole("BBANDS(20)", batch.bollinger, "BBANDS", 1, (20,), 50)
+whole("MIN(20)", batch.rolling_min, "MIN", 1, (20,), 50)
+whole("MAX(20)", batch.rolling_max, "MAX", 1, (20,), 50)
 whole("ATR(14)", batch.atr, "ATR", 3, (14,), 50)
 whole("RSI(14)", batch.rsi, "RSI", 1, (14,), 50)
 whole("MACD", batch.macd, "MACD", 1, (), 50)

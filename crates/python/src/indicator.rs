@@ -143,6 +143,10 @@ unsafe extern "C" fn replace(slf: *mut PyObject, args: *const *mut PyObject, n: 
     unsafe { feed(slf, args, n, Indicator::replace) }
 }
 
+/// From so many values on the GIL is given up while they are computed: other threads go on. As with NumPy's own
+/// functions, a thread that writes into the array meanwhile gets a mixture.
+const WORTH_DETACHING: usize = 50_000;
+
 /// Runs `spec` over arrays of equal length.
 fn batch<'py>(
     py: Python<'py>,
@@ -158,10 +162,15 @@ fn batch<'py>(
         return Err(PyValueError::new_err("the arrays differ in length"));
     }
     let made = (0..spec.outputs()).map(|_| npy::owned(py, rows)).collect::<PyResult<Vec<_>>>()?;
-    // SAFETY: new arrays of `rows` numbers each (zeroed), which nobody else has seen.
+    // SAFETY: new arrays of `rows` numbers each, which nobody else has seen; any bits are a number, and `run` writes
+    // every one of them.
     let mut out: Vec<&mut [f64]> =
         made.iter().map(|&(_, p)| unsafe { std::slice::from_raw_parts_mut(p, rows) }).collect();
-    run(spec, nan, &columns, &mut out);
+    if rows < WORTH_DETACHING {
+        run(spec, nan, &columns, &mut out);
+    } else {
+        py.detach(|| run(spec, nan, &columns, &mut out));
+    }
     Ok(made.into_iter().map(|(array, _)| array).collect())
 }
 
