@@ -555,20 +555,6 @@ impl CandleBuffer {
     }
 }
 
-/// The buffer behind `self` of a fast method.
-///
-/// # Safety
-/// `slf` is a `CandleBuffer` (the method descriptor checked it), alive for the call, and the GIL is held.
-unsafe fn own<'a>(slf: *mut PyObject) -> &'a CandleBuffer {
-    // SAFETY: by contract; the reference lives as long as the caller's.
-    unsafe {
-        let bound = std::mem::ManuallyDrop::new(
-            Bound::from_owned_ptr(Python::assume_attached(), slf).cast_into_unchecked::<CandleBuffer>(),
-        );
-        &*std::ptr::from_ref(bound.get())
-    }
-}
-
 unsafe fn with_row(
     slf: *mut PyObject,
     args: *const *mut PyObject,
@@ -577,7 +563,8 @@ unsafe fn with_row(
 ) -> *mut PyObject {
     // SAFETY: the contract of METH_FASTCALL.
     unsafe {
-        let (py, own, args) = (Python::assume_attached(), own(slf), raw::args(args, n));
+        let (py, own, args) =
+            (Python::assume_attached(), raw::contents::<CandleBuffer>(slf), raw::args(args, n));
         let width = own.names.len();
         if args.len() != width {
             let text = format!("{width} number(s) expected ({}), {} given", own.names.join(", "), args.len());
@@ -615,7 +602,7 @@ unsafe extern "C" fn push_tick(
 ) -> *mut PyObject {
     // SAFETY: the contract of METH_FASTCALL.
     unsafe {
-        let (py, own) = (Python::assume_attached(), own(slf));
+        let (py, own) = (Python::assume_attached(), raw::contents::<CandleBuffer>(slf));
         let (ts, price, qty) = match raw::args(args, n) {
             &[ts, price] => (ts, price, None),
             &[ts, price, qty] => (ts, price, Some(qty)),
@@ -681,7 +668,7 @@ unsafe fn look(
 ) -> *mut PyObject {
     // SAFETY: the contract of METH_FASTCALL.
     unsafe {
-        let (py, own) = (Python::assume_attached(), own(slf));
+        let (py, own) = (Python::assume_attached(), raw::contents::<CandleBuffer>(slf));
         let made = window_args(own, py, raw::args(args, n)).and_then(|(n, field)| {
             let (block, piece) = own.state.with(py, |s| {
                 let piece = s.rows.window(n.unwrap_or(usize::MAX), field);
@@ -710,33 +697,33 @@ unsafe extern "C" fn view(slf: *mut PyObject, args: *const *mut PyObject, n: Py_
 /// Adds the class to the module.
 pub(crate) fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<CandleBuffer>()?;
-    let py = m.py();
-    raw::add_fast::<CandleBuffer>(
-        py,
+    let class = &m.py().get_type::<CandleBuffer>();
+    raw::add_fast(
+        class,
         c"append",
         c"append($self, /, *values)\n--\n\nAppends one candle, a number a field.",
         append,
     )?;
-    raw::add_fast::<CandleBuffer>(
-        py,
+    raw::add_fast(
+        class,
         c"update_last",
         c"update_last($self, /, *values)\n--\n\nReplaces the last candle.",
         update_last,
     )?;
-    raw::add_fast::<CandleBuffer>(
-        py,
+    raw::add_fast(
+        class,
         c"push_tick",
         c"push_tick($self, ts, price, qty=0.0, /)\n--\n\nTakes a tick into the open bar; returns how many bars it closed.",
         push_tick,
     )?;
-    raw::add_fast::<CandleBuffer>(
-        py,
+    raw::add_fast(
+        class,
         c"window",
         c"window($self, n=None, field=None, /)\n--\n\nThe last n candles, or one field of them, as a read-only NumPy view.",
         window,
     )?;
-    raw::add_fast::<CandleBuffer>(
-        py,
+    raw::add_fast(
+        class,
         c"view",
         c"view($self, n=None, field=None, /)\n--\n\nThe same as a memoryview: needs no NumPy.",
         view,

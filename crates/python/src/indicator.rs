@@ -9,6 +9,7 @@ use crate::{npy, raw};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::ffi::{self, Py_ssize_t, PyObject};
 use pyo3::prelude::*;
+use pyo3::types::PyType;
 
 /// Base of all indicators.
 #[pyclass(frozen, subclass, name = "Indicator", module = "m5mem._native")]
@@ -112,8 +113,7 @@ unsafe fn feed(
     // SAFETY: the method descriptor checked `slf`; `args` holds `n` references; the GIL is held.
     unsafe {
         let py = Python::assume_attached();
-        let own = Bound::from_borrowed_ptr(py, slf).cast_into_unchecked::<PyIndicator>();
-        let own = own.get();
+        let own = raw::contents::<PyIndicator>(slf);
         let args = raw::args(args, n);
         let inputs = own.spec.inputs();
         if args.len() != inputs {
@@ -222,15 +222,15 @@ indicator!(ATR, atr, (high, low, close), (period: usize = 14), Spec::Atr(checked
 indicator!(RollingVWAP, rolling_vwap, (price, volume), (period: usize = 30), Spec::Vwap(checked(period)?), "Volume-weighted average price of the window; NaN without volume.");
 
 /// `update` and `replace` of a class; each class has its own, whose check of `self` is then one comparison.
-fn add_methods<T: pyo3::PyTypeInfo>(py: Python<'_>) -> PyResult<()> {
-    raw::add_fast::<T>(
-        py,
+fn add_methods(class: &Bound<'_, PyType>) -> PyResult<()> {
+    raw::add_fast(
+        class,
         c"update",
         c"update($self, /, *values)\n--\n\nTakes a new value and returns the result.",
         update,
     )?;
-    raw::add_fast::<T>(
-        py,
+    raw::add_fast(
+        class,
         c"replace",
         c"replace($self, /, *values)\n--\n\nPuts the values in the place of the newest ones.",
         replace,
@@ -240,10 +240,10 @@ fn add_methods<T: pyo3::PyTypeInfo>(py: Python<'_>) -> PyResult<()> {
 /// Adds the classes and functions to the module.
 pub(crate) fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<PyIndicator>()?;
-    add_methods::<PyIndicator>(m.py())?;
+    add_methods(&m.py().get_type::<PyIndicator>())?;
     macro_rules! add {
         ($($class:ident $batch:ident),+) => {{
-            $(m.add_class::<$class>()?; add_methods::<$class>(m.py())?; m.add_function(wrap_pyfunction!($batch, m)?)?;)+
+            $(m.add_class::<$class>()?; add_methods(&m.py().get_type::<$class>())?; m.add_function(wrap_pyfunction!($batch, m)?)?;)+
         }};
     }
     add!(SMA sma, EMA ema, WMA wma, RSI rsi, RollingMin rolling_min, RollingMax rolling_max, RollingStd rolling_std, Bollinger bollinger, MACD macd, ATR atr, RollingVWAP rolling_vwap);
