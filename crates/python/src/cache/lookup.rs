@@ -1,8 +1,8 @@
 //! Finding the entry of a key, and its value.
 #![allow(unsafe_code)]
 
-use super::Cache;
 use super::key::{is_tuple_of, quick_equal};
+use super::{Cache, State};
 use crate::map::Probe;
 use crate::own::Own;
 use pyo3::ffi::{self, PyObject};
@@ -22,29 +22,48 @@ pub(crate) enum Found {
     Miss(Miss),
 }
 
+/// Only Python can say whether two keys are equal.
+struct Doubt;
+
+impl State {
+    /// The entry of a key, without running Python code.
+    #[inline(always)]
+    fn find(&self, hash: isize, key: *mut PyObject) -> Result<Option<u32>, Doubt> {
+        let mut at = self.map.start(hash);
+        while let Probe::Candidate { entry, next } = self.map.probe(hash, at) {
+            let Some(other) = self.map.key(entry) else { return Ok(None) };
+            // SAFETY: the entry's key and the caller's are alive; the GIL is held.
+            match unsafe { quick_equal(other.as_ptr(), key) } {
+                Some(true) => return Ok(Some(entry)),
+                Some(false) => at = next,
+                None => return Err(Doubt),
+            }
+        }
+        Ok(None)
+    }
+
+    /// The value of an entry, as one that is used now.
+    #[inline(always)]
+    fn answer(&mut self, entry: Option<u32>, hash: isize, now: f64, count: bool) -> Found {
+        if let Some(entry) = entry.filter(|&e| self.map.expires(e) > now)
+            && let Some(value) = self.map.value(entry)
+        {
+            // SAFETY: the map holds the value; the GIL is held.
+            let value = unsafe { Own::to(value.as_ptr()) };
+            self.counts.hits += u64::from(count);
+            self.map.touch(entry);
+            return Found::Value(value);
+        }
+        self.counts.misses += u64::from(count);
+        Found::Miss(Miss { hash, changes: entry.is_none().then_some(self.map.changes) })
+    }
+}
+
 impl Cache {
     /// The entry of a key. Runs comparisons outside of the cell and starts again when they changed the table.
-    #[inline]
     pub(super) fn find(&self, py: Python<'_>, hash: isize, key: *mut PyObject) -> PyResult<Option<u32>> {
         loop {
-            let mut doubtful = false;
-            let found = self.state.with(py, |s| {
-                let mut at = s.map.start(hash);
-                while let Probe::Candidate { entry, next } = s.map.probe(hash, at) {
-                    let other = s.map.key(entry)?;
-                    // SAFETY: the entry's key and the caller's are alive; the GIL is held.
-                    match unsafe { quick_equal(other.as_ptr(), key) } {
-                        Some(true) => return Some(entry),
-                        Some(false) => at = next,
-                        None => {
-                            doubtful = true;
-                            return None;
-                        }
-                    }
-                }
-                None
-            });
-            if !doubtful {
+            if let Ok(found) = self.state.with(py, |s| s.find(hash, key)) {
                 return Ok(found);
             }
             if let Some(answer) = self.find_slowly(py, hash, key)? {
@@ -94,22 +113,16 @@ impl Cache {
         if hash == -1 {
             return Err(PyErr::fetch(py));
         }
-        let now = self.policy.now(py)?;
+        let now = match self.policy.quick_now() {
+            Some(now) => now,
+            None => self.policy.now(py)?,
+        };
+        let quick = self.state.with(py, |s| s.find(hash, key).map(|entry| s.answer(entry, hash, now, count)));
+        if let Ok(found) = quick {
+            return Ok(found);
+        }
         let entry = self.find(py, hash, key)?;
-        Ok(self.state.with(py, |s| {
-            let alive = entry.filter(|&e| s.map.expires(e) > now);
-            if let Some(entry) = alive
-                && let Some(value) = s.map.value(entry)
-            {
-                // SAFETY: the map holds the value; the GIL is held.
-                let value = unsafe { Own::to(value.as_ptr()) };
-                s.counts.hits += u64::from(count);
-                s.map.touch(entry);
-                return Found::Value(value);
-            }
-            s.counts.misses += u64::from(count);
-            Found::Miss(Miss { hash, changes: entry.is_none().then_some(s.map.changes) })
-        }))
+        Ok(self.state.with(py, |s| s.answer(entry, hash, now, count)))
     }
 
     /// As `lookup` for the key that is the tuple of `args`, with its hash, without making the tuple; `None` where
