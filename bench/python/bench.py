@@ -7,6 +7,7 @@ ratios: the machine's speed cancels out in them, and every peer of a case runs i
 """
 
 import argparse
+import asyncio
 import functools
 import gc
 import importlib.util
@@ -99,6 +100,54 @@ if have("cachebox"):
 
     caches(cachebox.LRUCache, "cachebox")
     decorators(cachebox.cached(cachebox.LRUCache(1000)), "cachebox")
+
+
+# Coroutines, all in one loop, which their peers ask for.
+
+LOOP = asyncio.new_event_loop()
+
+
+def awaited(statement, scope):
+    """As `timed`, for a statement with an await in it."""
+    names = ", ".join(scope)
+    source = f"async def run(n, {names}):\n for _ in range(n):\n  {statement}\n"
+    space = {}
+    exec(source, space)
+    return lambda n: LOOP.run_until_complete(space["run"](n, **scope))
+
+
+def coroutines(make, peer, needs=None):
+    @case("awaited call, hit, one str", peer, needs)
+    def _():
+        async def function(x):
+            return x
+
+        function = make(function)
+        run = awaited("await function('abc')", {"function": function})
+        run(1)
+        return run
+
+    @case("awaited call, miss", peer, needs, 2_000)
+    def _():
+        async def function(x):
+            return x
+
+        numbers = iter(range(10**9))
+        return awaited(
+            "await function(step(numbers))", {"function": make(function), "numbers": numbers, "step": next}
+        )
+
+
+coroutines(m5mem.cached(maxsize=1000), "m5mem")
+coroutines(lambda f: f, "(plain coroutine)")
+if have("async_lru"):
+    import async_lru
+
+    coroutines(async_lru.alru_cache(maxsize=1000), "async_lru")
+if have("aiocache"):
+    import aiocache
+
+    coroutines(aiocache.cached(), "aiocache")
 
 
 # Candles.
@@ -309,7 +358,12 @@ def whole(name, ours, talib_name, columns, arguments, loops):
 
 
 whole("SMA(20)", batch.sma, "SMA", 1, (20,), 100)
+whole("EMA(20)", batch.ema, "EMA", 1, (20,), 100)
+whole("WMA(20)", batch.wma, "WMA", 1, (20,), 50)
 whole("STDDEV(20)", batch.rolling_std, "STDDEV", 1, (20,), 50)
+whole("BBANDS(20)", batch.bollinger, "BBANDS", 1, (20,), 50)
+whole("MIN(20)", batch.rolling_min, "MIN", 1, (20,), 50)
+whole("MAX(20)", batch.rolling_max, "MAX", 1, (20,), 50)
 whole("ATR(14)", batch.atr, "ATR", 3, (14,), 50)
 whole("RSI(14)", batch.rsi, "RSI", 1, (14,), 50)
 whole("MACD", batch.macd, "MACD", 1, (), 50)

@@ -10,6 +10,7 @@ import _thread
 import asyncio
 import functools
 import inspect
+import sys
 import weakref
 from collections.abc import Awaitable, Hashable
 from typing import Any, Callable, NamedTuple, TypeVar, overload
@@ -53,7 +54,8 @@ class _Flight:
 
 
 class _TaskFlight:
-    """A computation under way in a task of its own: a caller that is cancelled does not take the others along."""
+    """A computation under way in a task of its own: a caller that is cancelled does not take the others along, and
+    the computation ends with the last who waits."""
 
     __slots__ = ("task", "waiting")
 
@@ -61,11 +63,30 @@ class _TaskFlight:
         self.task = task
         self.waiting = 0
 
+    async def wait(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Until the computation is over: what `asyncio.wait` does, for one task."""
+        over = loop.create_future()
 
-def _coroutine_wrapper(
+        def wake(_: asyncio.Task[Any]) -> None:
+            if not over.done():
+                over.set_result(None)
+
+        self.waiting += 1
+        self.task.add_done_callback(wake)
+        try:
+            await over
+        finally:
+            self.waiting -= 1
+            self.task.remove_done_callback(wake)
+
+
+async def _hit(value: Any) -> Any:
+    return value
+
+
+def _coroutine_function(
     function: Callable[..., Awaitable[Any]], cache: Cache, key: Callable[..., Hashable] | None
 ) -> Callable[..., Awaitable[Any]]:
-    get = cache.get
     loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Hashable, _TaskFlight]]
     loops = weakref.WeakKeyDictionary()
 
@@ -76,36 +97,40 @@ def _coroutine_wrapper(
             cache.offer(name, value)
         return value
 
-    async def wait(name: Hashable, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    async def miss(name: Hashable, args: tuple[Any, ...], kwargs: dict[str, Any] | None) -> Any:
+        # Between the call and its first step another may have finished.
+        value = cache.peek(name, _MISSING)
+        if value is not _MISSING:
+            return value
         loop = asyncio.get_running_loop()
         flights = loops.setdefault(loop, {})
         flight = flights.get(name)
         leading = flight is None
         if flight is None:
-            flight = flights[name] = _TaskFlight(loop.create_task(compute(name, args, kwargs)))
-        flight.waiting += 1
+            flight = flights[name] = _TaskFlight(loop.create_task(compute(name, args, kwargs or {})))
         task = flight.task
         try:
-            await asyncio.wait([task])
+            await flight.wait(loop)
         finally:
-            flight.waiting -= 1
             if flights.get(name) is flight and (task.done() or not flight.waiting):
                 del flights[name]
             if not flight.waiting and not task.done():
                 task.cancel()
         if leading or not (task.cancelled() or task.exception()):
             return task.result()
-        return await wait(name, args, kwargs)
+        return await miss(name, args, kwargs)
 
-    @functools.wraps(function)
-    async def wrapper(*args: Any, **kwargs: Any) -> Any:
-        name = make_key(args, kwargs) if key is None else key(*args, **kwargs)
-        value = get(name, _MISSING)
-        if value is not _MISSING:
-            return value
-        return await wait(name, args, kwargs)
+    native: Callable[..., Awaitable[Any]] = cached_function(
+        cache, function, _Flight, key, (_hit, miss)
+    )
+    if sys.version_info >= (3, 12):
+        return inspect.markcoroutinefunction(native)
 
-    return wrapper
+    # Before 3.12 `inspect` knows coroutine functions by their code alone.
+    async def shim(*args: Any, **kwargs: Any) -> Any:
+        return await native(*args, **kwargs)
+
+    return shim
 
 
 def _finish(wrapper: Any, cache: Cache, key: Callable[..., Hashable] | None, label: str) -> Any:
@@ -159,6 +184,9 @@ def cached(
     makes the key from the arguments. Without it a `CandleBuffer` among the arguments stands in the key with its
     ``version``, so that a result is never older than the data; with a key of your own put ``buffer.version`` in.
 
+    A coroutine function is looked up when it is called. Tasks that ask for the same wait for one computation, which
+    goes on as long as one of them waits.
+
     The result has ``cache``, ``cache_info()``, ``cache_clear()``, ``cache_key(...)`` and ``invalidate(...)``.
     """
     if callable(maxsize):
@@ -174,8 +202,9 @@ def cached(
             cache = TTLCache(maxsize, ttl, None, sizeof, max_bytes=max_bytes)
         label = name or f"{function.__module__}.{function.__qualname__}"
         if inspect.iscoroutinefunction(function):
-            return _finish(_coroutine_wrapper(function, cache, key), cache, key, label)
-        wrapper = cached_function(cache, function, _Flight, key)
+            wrapper = _coroutine_function(function, cache, key)
+        else:
+            wrapper = cached_function(cache, function, _Flight, key)
         functools.update_wrapper(wrapper, function)
         return _finish(wrapper, cache, key, label)
 

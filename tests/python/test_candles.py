@@ -219,8 +219,10 @@ def test_attached_indicators_follow():
         buffer.append(*[0.0] * 5)
         buffer.update_last(*row)
     indicators = m5mem.indicators
-    assert sma.value == indicators.sma(data[:, 3], 5)[-1] and vol.value == indicators.sma(data[:, 4], 5)[-1]
-    assert atr.value == indicators.atr(data[:, 1], data[:, 2], data[:, 3], 5)[-1]
+    near = {"abs": 1e-12}
+    assert sma.value == pytest.approx(indicators.sma(data[:, 3], 5)[-1], **near)
+    assert vol.value == pytest.approx(indicators.sma(data[:, 4], 5)[-1], **near)
+    assert atr.value == pytest.approx(indicators.atr(data[:, 1], data[:, 2], data[:, 3], 5)[-1], **near)
     typical = (data[:, 1] + data[:, 2] + data[:, 3]) / 3
     assert vwap.value == pytest.approx(indicators.rolling_vwap(typical, data[:, 4], 5)[-1], abs=1e-12)
     assert buffer.indicators == [sma, vol, atr, vwap]

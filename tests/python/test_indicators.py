@@ -198,6 +198,70 @@ def test_replacing_is_as_if_only_the_last_had_come(name, nan, period, steps):
         assert live.ready == straight.ready
 
 
+WHOLE = {
+    "sma": batch.sma,
+    "ema": batch.ema,
+    "wma": batch.wma,
+    "rsi": batch.rsi,
+    "std": batch.rolling_std,
+    "min": batch.rolling_min,
+    "max": batch.rolling_max,
+    "bollinger": batch.bollinger,
+    "macd": lambda x, p, **nan: batch.macd(x, p, p + 3, 4, **nan),
+    "atr": batch.atr,
+    "vwap": batch.rolling_vwap,
+}
+
+
+def fed(name, period, columns):
+    """What the class gives value by value."""
+    indicator = MAKERS[name](period)
+    return np.array([np.atleast_1d(indicator.update(*row)) for row in zip(*columns)]).T
+
+
+@pytest.mark.parametrize("name", WHOLE)
+@settings(max_examples=15, deadline=None)
+@given(
+    st.integers(1, 700),
+    st.integers(1, 40),
+    st.integers(0, 9),
+    st.sampled_from([1e-3, 1.0, 1e5]),
+    st.sampled_from(["", "leading nan", "nan", "inf", "constant"]),
+)
+def test_whole_arrays_are_as_fed_value_by_value(name, length, period, seed, step, surprise):
+    r = np.random.default_rng(seed)
+    close = 1000 + r.normal(size=length).cumsum() * step
+    if surprise == "constant":
+        close[length // 3 :] = 77.7
+    elif surprise:
+        at = slice(0, length // 4) if surprise == "leading nan" else length // 2
+        close[at] = math.inf if surprise == "inf" else math.nan
+    columns = {
+        "atr": (close + r.random(length), close - r.random(length), close),
+        "vwap": (close, r.random(length)),
+    }.get(name, (close,))
+    size = np.nanmax(np.abs(close[np.isfinite(close)]), initial=1.0)
+    with np.errstate(invalid="ignore"):
+        ours, theirs = np.atleast_2d(WHOLE[name](*columns, period)), fed(name, period, columns)
+        assert ours.shape == theirs.shape and (np.isnan(ours) == np.isnan(theirs)).all()
+        numbers = np.isfinite(theirs)
+        assert (ours[~numbers & ~np.isnan(theirs)] == theirs[~numbers & ~np.isnan(theirs)]).all()
+    assert np.max(np.abs(ours[numbers] - theirs[numbers]), initial=0.0) <= 1e-12 * size * (
+        1e2 if name == "rsi" else 1
+    )
+
+
+@pytest.mark.parametrize("period", [1, 2, 20, 1500])
+@pytest.mark.parametrize("name", WHOLE)
+def test_long_arrays_are_as_fed_value_by_value(name, period):
+    """Long enough for pieces, for stretches, and for the GIL to be given up."""
+    close = 100 + np.random.default_rng(4).normal(size=70_001).cumsum() * 0.01
+    columns = {"atr": (close + 1, close - 1, close), "vwap": (close, close)}.get(name, (close,))
+    ours, theirs = np.atleast_2d(WHOLE[name](*columns, period)), fed(name, period, columns)
+    assert (np.isnan(ours) == np.isnan(theirs)).all()
+    assert np.nanmax(np.abs(ours - theirs)) < 1e-9
+
+
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.floats(-1e9, 1e9), min_size=1, max_size=80), st.integers(1, 20))
 def test_extremes_on_anything(values, period):

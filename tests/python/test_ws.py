@@ -6,6 +6,7 @@ import socket
 import struct
 
 import pytest
+from servers import FAST, Raw, until, uri_of
 
 from m5mem.fds import FdMonitor
 from m5mem.ws import ManagedWSPool, PoolFull
@@ -13,18 +14,8 @@ from m5mem.ws import ManagedWSPool, PoolFull
 websockets = pytest.importorskip("websockets")
 from websockets.asyncio.server import serve  # noqa: E402
 
-FAST = dict(open_timeout=0.3, close_timeout=0.3, backoff_base=0.01, backoff_max=0.02, ping_interval=None)
-
-
 def fds():
     return len(os.listdir("/proc/self/fd"))
-
-
-async def until(condition, seconds=20):
-    deadline = asyncio.get_running_loop().time() + seconds
-    while not condition():
-        assert asyncio.get_running_loop().time() < deadline, "did not happen"
-        await asyncio.sleep(0.005)
 
 
 def run(scenario):
@@ -38,40 +29,6 @@ def run(scenario):
         await until(lambda: fds() <= before, 5)
 
     asyncio.run(asyncio.wait_for(main(), 60))
-
-
-class Raw:
-    """A TCP server with a behaviour instead of a protocol."""
-
-    def __init__(self, behave):
-        self.behave, self.seen = behave, 0
-
-    async def __aenter__(self):
-        self.writers = []
-
-        async def handle(reader, writer):
-            self.seen += 1
-            self.writers.append(writer)
-            try:
-                await self.behave(reader, writer)
-            except (ConnectionError, asyncio.IncompleteReadError):
-                pass
-            finally:
-                writer.close()
-
-        self.server = await asyncio.start_server(handle, "127.0.0.1", 0)
-        self.uri = "ws://127.0.0.1:%d" % self.server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(self, *error):
-        for writer in self.writers:
-            writer.transport.abort()
-        self.server.close()
-        await self.server.wait_closed()
-
-
-def uri_of(server):
-    return "ws://127.0.0.1:%d" % list(server.sockets)[0].getsockname()[1]
 
 
 def test_messages_arrive_and_all_is_gone_after_close():

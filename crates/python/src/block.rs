@@ -11,19 +11,21 @@
 
 use pyo3::prelude::*;
 use std::cell::UnsafeCell;
+use std::mem::MaybeUninit;
 
 /// Raw memory with a Python reference count. An array's base or an exporter holds it.
 #[pyclass(frozen, name = "_Block", module = "m5mem._native")]
 pub(crate) struct Block {
-    words: UnsafeCell<Box<[u64]>>,
+    words: UnsafeCell<Box<[MaybeUninit<u64>]>>,
 }
 
 // SAFETY: written only with the GIL held, and only rows that no view covers.
 unsafe impl Sync for Block {}
 
 impl Block {
+    /// Room for `bytes`, nothing written yet: whoever lends it out writes first what can be seen.
     pub(crate) fn with_bytes(py: Python<'_>, bytes: usize) -> PyResult<Py<Self>> {
-        Py::new(py, Self { words: UnsafeCell::new(vec![0_u64; bytes.div_ceil(8)].into_boxed_slice()) })
+        Py::new(py, Self { words: UnsafeCell::new(Box::new_uninit_slice(bytes.div_ceil(8))) })
     }
 
     pub(crate) fn ptr(&self) -> *mut u8 {

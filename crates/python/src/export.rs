@@ -7,10 +7,12 @@ use crate::block::{Block, Item, Piece};
 use crate::raw::{
     BUF_FORMAT, BUF_ND, BUF_STRIDES, BUF_WRITABLE, RawBuffer, SLOT_GETBUFFER, SLOT_RELEASEBUFFER,
 };
+use crate::types::Class;
 use pyo3::exceptions::PyBufferError;
 use pyo3::ffi::{self, Py_ssize_t, PyObject, PyTypeObject};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
+use pyo3::types::PyType;
 use std::ffi::{c_int, c_void};
 
 #[repr(C)]
@@ -22,7 +24,7 @@ struct Exporter {
     strides: [Py_ssize_t; 2],
 }
 
-static CLASS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
 
 /// A memoryview over `piece` that keeps `block`.
 pub(crate) fn memoryview(py: Python<'_>, block: &Py<Block>, piece: Piece) -> PyResult<*mut PyObject> {
@@ -110,21 +112,17 @@ unsafe extern "C" fn dealloc(object: *mut PyObject) {
     }
 }
 
-fn make_class(py: Python<'_>) -> PyResult<Py<PyAny>> {
-    let slot = |slot: c_int, pfunc: *mut c_void| ffi::PyType_Slot { slot, pfunc };
-    let mut slots = [
-        slot(SLOT_GETBUFFER, get_buffer as *mut c_void),
-        slot(SLOT_RELEASEBUFFER, release_buffer as *mut c_void),
-        slot(ffi::Py_tp_dealloc, dealloc as *mut c_void),
-        slot(0, std::ptr::null_mut()),
-    ];
-    let mut spec = ffi::PyType_Spec {
-        name: c"m5mem._native._Window".as_ptr(),
-        basicsize: size_of::<Exporter>() as c_int,
-        itemsize: 0,
-        flags: ffi::Py_TPFLAGS_DEFAULT as u32,
-        slots: slots.as_mut_ptr(),
+fn make_class(py: Python<'_>) -> PyResult<Py<PyType>> {
+    let class = Class {
+        name: c"m5mem._native._Window",
+        size: size_of::<Exporter>(),
+        flags: 0,
+        slots: &[
+            (SLOT_GETBUFFER, get_buffer as *mut c_void),
+            (SLOT_RELEASEBUFFER, release_buffer as *mut c_void),
+            (ffi::Py_tp_dealloc, dealloc as *mut c_void),
+        ],
     };
-    // SAFETY: the spec is whole and is copied by the call, the name is static.
-    unsafe { Bound::from_owned_ptr_or_err(py, ffi::PyType_FromSpec(&raw mut spec)).map(Bound::unbind) }
+    // SAFETY: the slots have these types and work on an Exporter.
+    unsafe { class.make(py, None) }
 }

@@ -3,6 +3,7 @@
 
 use crate::cache::quick_equal;
 use crate::cell::GilCell;
+use crate::own::Own;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -11,9 +12,10 @@ use pyo3::prelude::*;
 struct Flight {
     id: u64,
     hash: isize,
-    key: Py<PyAny>,
-    thread: usize,
-    waiter: Option<Py<PyAny>>,
+    /// `None` only while it is leaving.
+    key: Option<Own>,
+    thread: libc::pthread_t,
+    waiter: Option<Own>,
 }
 
 /// All computations of one cached function.
@@ -32,9 +34,9 @@ pub(crate) enum Turn {
 }
 
 /// A number that no two living threads share.
-fn thread() -> usize {
-    thread_local!(static HERE: u8 = const { 0 });
-    HERE.with(|here| std::ptr::from_ref(here).addr())
+fn thread() -> libc::pthread_t {
+    // SAFETY: no arguments, cannot fail.
+    unsafe { libc::pthread_self() }
 }
 
 impl Flights {
@@ -52,20 +54,26 @@ impl Flights {
             let mut doubtful = None;
             let turn = self.list.with(py, |(list, next)| {
                 for flight in list.iter().filter(|f| f.hash == hash && !different.contains(&f.id)) {
+                    let Some(other) = &flight.key else { continue };
                     // SAFETY: both keys are alive and the GIL is held.
-                    match unsafe { quick_equal(flight.key.as_ptr(), key.as_ptr()) } {
+                    match unsafe { quick_equal(other.as_ptr(), key.as_ptr()) } {
                         Some(false) => {}
                         Some(true) if flight.thread == me => return Some(Turn::Recurse),
                         Some(true) => return Some(Turn::Wait(flight.id)),
                         None => {
-                            doubtful = Some((flight.id, flight.thread, flight.key.bind(py).clone()));
+                            doubtful = Some((flight.id, flight.thread, other.py().bind(py).clone()));
                             return None;
                         }
                     }
                 }
                 *next += 1;
-                let key = key.clone().unbind();
-                list.push(Flight { id: *next, hash, key, thread: me, waiter: None });
+                list.push(Flight {
+                    id: *next,
+                    hash,
+                    key: Some(key.clone().into()),
+                    thread: me,
+                    waiter: None,
+                });
                 Some(Turn::Lead(*next))
             });
             if let Some(turn) = turn {
@@ -89,26 +97,29 @@ impl Flights {
     ) -> Option<Bound<'py, PyAny>> {
         self.list.with(py, |(list, _)| {
             let flight = list.iter_mut().find(|f| f.id == id)?;
-            let waiter = flight.waiter.get_or_insert_with(|| fresh.clone().unbind());
-            Some(waiter.bind(py).clone())
+            let waiter = flight.waiter.get_or_insert_with(|| fresh.clone().into());
+            Some(waiter.py().bind(py).clone())
         })
     }
 
     /// Ends a computation and wakes who waits, with the value where there is one.
-    pub(crate) fn land(&self, py: Python<'_>, id: u64, value: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
+    pub(crate) fn land(&self, py: Python<'_>, id: u64, value: Option<&Py<PyAny>>) -> PyResult<()> {
         let gone = self.list.with(py, |(list, _)| {
             let at = list.iter().position(|f| f.id == id)?;
-            Some(list.swap_remove(at))
+            // Only the two references leave: the youngest, which mostly is the one, is not moved as a whole.
+            let parts = (list[at].key.take()?, list[at].waiter.take());
+            let last = list.len() - 1;
+            if at < last {
+                list.swap(at, last);
+            }
+            list.truncate(last);
+            Some(parts)
         });
-        let flight = gone.ok_or_else(|| PyRuntimeError::new_err("a computation ended twice"))?;
-        let (key, waiter) = (flight.key.into_bound(py), flight.waiter.map(|w| w.into_bound(py)));
-        drop(key);
-        match waiter {
-            None => Ok(()),
-            Some(waiter) => match value {
-                Some(value) => waiter.call_method1("land", (value,)).map(drop),
-                None => waiter.call_method0("land").map(drop),
-            },
+        let (_key, waiter) = gone.ok_or_else(|| PyRuntimeError::new_err("a computation ended twice"))?;
+        match (&waiter, value) {
+            (None, _) => Ok(()),
+            (Some(waiter), Some(value)) => waiter.py().bind(py).call_method1("land", (value,)).map(drop),
+            (Some(waiter), None) => waiter.py().bind(py).call_method0("land").map(drop),
         }
     }
 
@@ -119,10 +130,7 @@ impl Flights {
     pub(crate) unsafe fn each(&self, mut f: impl FnMut(*mut ffi::PyObject)) {
         // SAFETY: the caller's contract.
         for flight in unsafe { &self.list.peek().0 } {
-            f(flight.key.as_ptr());
-            if let Some(waiter) = &flight.waiter {
-                f(waiter.as_ptr());
-            }
+            flight.key.iter().chain(&flight.waiter).for_each(|part| f(part.as_ptr()));
         }
     }
 }

@@ -202,17 +202,17 @@ unsafe extern "C" fn callback(
     // SAFETY: the contract of METH_FASTCALL; the method descriptor checked `slf`.
     unsafe {
         let py = Python::assume_attached();
-        let own = Bound::from_borrowed_ptr(py, slf).cast_into_unchecked::<GcMonitor>();
+        let own = raw::contents::<GcMonitor>(slf);
         let &[phase, info] = raw::args(args, n) else { return raw::none() };
         let stop = ffi::PyUnicode_CompareWithASCIIString(phase, c"stop".as_ptr()) == 0;
         if !stop {
-            own.get().state.with(py, |s| s.started = Some(Instant::now()));
+            own.state.with(py, |s| s.started = Some(Instant::now()));
             return raw::none();
         }
         let ended = Instant::now();
         let generation = (number(info, c"generation") as usize).min(GENERATIONS - 1);
         let (collected, lost) = (number(info, c"collected"), number(info, c"uncollectable"));
-        own.get().state.with(py, |s| {
+        own.state.with(py, |s| {
             let Some(started) = s.started.take() else { return };
             let ns = ended.duration_since(started).as_nanos() as u64;
             s.last_ns = ns;
@@ -226,8 +226,8 @@ unsafe extern "C" fn callback(
 /// Adds the class to the module.
 pub(crate) fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<GcMonitor>()?;
-    raw::add_fast::<GcMonitor>(
-        m.py(),
+    raw::add_fast(
+        &m.py().get_type::<GcMonitor>(),
         c"callback",
         c"callback($self, phase, info, /)\n--\n\nFor gc.callbacks.",
         callback,

@@ -9,6 +9,7 @@ use crate::{npy, raw};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::ffi::{self, Py_ssize_t, PyObject};
 use pyo3::prelude::*;
+use pyo3::types::PyType;
 
 /// Base of all indicators.
 #[pyclass(frozen, subclass, name = "Indicator", module = "m5mem._native")]
@@ -112,8 +113,7 @@ unsafe fn feed(
     // SAFETY: the method descriptor checked `slf`; `args` holds `n` references; the GIL is held.
     unsafe {
         let py = Python::assume_attached();
-        let own = Bound::from_borrowed_ptr(py, slf).cast_into_unchecked::<PyIndicator>();
-        let own = own.get();
+        let own = raw::contents::<PyIndicator>(slf);
         let args = raw::args(args, n);
         let inputs = own.spec.inputs();
         if args.len() != inputs {
@@ -143,6 +143,10 @@ unsafe extern "C" fn replace(slf: *mut PyObject, args: *const *mut PyObject, n: 
     unsafe { feed(slf, args, n, Indicator::replace) }
 }
 
+/// From so many values on the GIL is given up while they are computed: other threads go on. As with NumPy's own
+/// functions, a thread that writes into the array meanwhile gets a mixture.
+const WORTH_DETACHING: usize = 50_000;
+
 /// Runs `spec` over arrays of equal length.
 fn batch<'py>(
     py: Python<'py>,
@@ -158,10 +162,15 @@ fn batch<'py>(
         return Err(PyValueError::new_err("the arrays differ in length"));
     }
     let made = (0..spec.outputs()).map(|_| npy::owned(py, rows)).collect::<PyResult<Vec<_>>>()?;
-    // SAFETY: new arrays of `rows` numbers each (zeroed), which nobody else has seen.
+    // SAFETY: new arrays of `rows` numbers each, which nobody else has seen; any bits are a number, and `run` writes
+    // every one of them.
     let mut out: Vec<&mut [f64]> =
         made.iter().map(|&(_, p)| unsafe { std::slice::from_raw_parts_mut(p, rows) }).collect();
-    run(spec, nan, &columns, &mut out);
+    if rows < WORTH_DETACHING {
+        run(spec, nan, &columns, &mut out);
+    } else {
+        py.detach(|| run(spec, nan, &columns, &mut out));
+    }
     Ok(made.into_iter().map(|(array, _)| array).collect())
 }
 
@@ -213,15 +222,15 @@ indicator!(ATR, atr, (high, low, close), (period: usize = 14), Spec::Atr(checked
 indicator!(RollingVWAP, rolling_vwap, (price, volume), (period: usize = 30), Spec::Vwap(checked(period)?), "Volume-weighted average price of the window; NaN without volume.");
 
 /// `update` and `replace` of a class; each class has its own, whose check of `self` is then one comparison.
-fn add_methods<T: pyo3::PyTypeInfo>(py: Python<'_>) -> PyResult<()> {
-    raw::add_fast::<T>(
-        py,
+fn add_methods(class: &Bound<'_, PyType>) -> PyResult<()> {
+    raw::add_fast(
+        class,
         c"update",
         c"update($self, /, *values)\n--\n\nTakes a new value and returns the result.",
         update,
     )?;
-    raw::add_fast::<T>(
-        py,
+    raw::add_fast(
+        class,
         c"replace",
         c"replace($self, /, *values)\n--\n\nPuts the values in the place of the newest ones.",
         replace,
@@ -231,10 +240,10 @@ fn add_methods<T: pyo3::PyTypeInfo>(py: Python<'_>) -> PyResult<()> {
 /// Adds the classes and functions to the module.
 pub(crate) fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<PyIndicator>()?;
-    add_methods::<PyIndicator>(m.py())?;
+    add_methods(&m.py().get_type::<PyIndicator>())?;
     macro_rules! add {
         ($($class:ident $batch:ident),+) => {{
-            $(m.add_class::<$class>()?; add_methods::<$class>(m.py())?; m.add_function(wrap_pyfunction!($batch, m)?)?;)+
+            $(m.add_class::<$class>()?; add_methods(&m.py().get_type::<$class>())?; m.add_function(wrap_pyfunction!($batch, m)?)?;)+
         }};
     }
     add!(SMA sma, EMA ema, WMA wma, RSI rsi, RollingMin rolling_min, RollingMax rolling_max, RollingStd rolling_std, Bollinger bollinger, MACD macd, ATR atr, RollingVWAP rolling_vwap);

@@ -17,8 +17,10 @@ mod indicator;
 mod indicators;
 mod map;
 mod npy;
+mod own;
 mod page;
 mod raw;
+mod types;
 
 use pyo3::prelude::*;
 

@@ -6,9 +6,12 @@
 //! the tests run on each version.
 #![allow(unsafe_code)]
 
+use pyo3::PyClass;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::ffi::{self, Py_ssize_t, PyObject};
 use pyo3::prelude::*;
+use pyo3::pyclass::boolean_struct::True;
+use pyo3::types::PyType;
 use std::ffi::{CStr, c_char, c_int, c_void};
 
 /// `Py_buffer`, unchanged from 3.0 on and stable from 3.11 on.
@@ -172,8 +175,8 @@ struct FastDef {
 }
 
 /// Puts a method that takes positional arguments without a tuple on a class.
-pub(crate) fn add_fast<T: pyo3::PyTypeInfo>(
-    py: Python<'_>,
+pub(crate) fn add_fast(
+    class: &Bound<'_, PyType>,
     name: &'static CStr,
     doc: &'static CStr,
     f: Fast,
@@ -184,13 +187,26 @@ pub(crate) fn add_fast<T: pyo3::PyTypeInfo>(
         flags: METH_FASTCALL,
         doc: doc.as_ptr(),
     }));
-    let class = T::type_object(py);
     // SAFETY: FastDef has the layout of PyMethodDef and lives as long as the process; the type is alive.
     let method = unsafe {
         let raw = ffi::PyDescr_NewMethod(class.as_type_ptr(), std::ptr::from_mut(def).cast());
-        Bound::from_owned_ptr_or_err(py, raw)?
+        Bound::from_owned_ptr_or_err(class.py(), raw)?
     };
     class.setattr(name.to_str().unwrap_or_default(), method)
+}
+
+/// What PyO3 keeps in an object of one of its classes, which nobody takes exclusively.
+///
+/// # Safety
+/// `slf` is an object of the class of `T` or of a subclass, alive for as long as the reference is used, and the GIL
+/// is held.
+#[inline]
+pub(crate) unsafe fn contents<'a, T: PyClass<Frozen = True> + Sync>(slf: *mut PyObject) -> &'a T {
+    // SAFETY: by contract; the reference lives as long as the caller's.
+    unsafe {
+        let bound = Bound::from_owned_ptr(Python::assume_attached(), slf).cast_into_unchecked::<T>();
+        &*std::ptr::from_ref(std::mem::ManuallyDrop::new(bound).get())
+    }
 }
 
 /// Arguments of a fast call as a slice.

@@ -76,6 +76,11 @@ impl Ema {
         one(self.after)
     }
 
+    /// The weight of the newest value.
+    pub(super) fn weight(&self) -> f64 {
+        self.k
+    }
+
     /// The value after the newest input, once there is one.
     #[inline]
     pub(super) fn value(&self) -> Option<f64> {
@@ -128,11 +133,11 @@ impl Wma {
         plain.add(x);
         plain.add(-self.leaving);
         if !self.tail.full() {
-            weighted.add_product::<false>(x, self.tail.count as f64, 1.0);
+            weighted.add_product(x, self.tail.count as f64, 1.0);
             self.after = [plain, weighted];
             return NONE;
         }
-        weighted.add_product::<false>(x, self.tail.period() as f64, 1.0);
+        weighted.add_product(x, self.tail.period() as f64, 1.0);
         let result = weighted.get() / self.divider;
         weighted.subtract(plain);
         self.after = [plain, weighted];

@@ -1,5 +1,4 @@
 //! One indicator of any kind behind one interface: what it reads, how it takes a value, what it gives.
-#![allow(unsafe_code)]
 
 use super::average::{Ema, Sma, Wma};
 use super::extreme::Extreme;
@@ -61,7 +60,7 @@ impl Spec {
         }
     }
 
-    fn start(self) -> Kind {
+    pub(super) fn start(self) -> Kind {
         match self {
             Self::Sma(p) => Kind::Sma(Sma::new(p)),
             Self::Ema(p) => Kind::Ema(Ema::new(p)),
@@ -78,12 +77,13 @@ impl Spec {
     }
 }
 
-enum Kind {
+/// The kernel for single values of each indicator.
+pub(super) enum Kind {
     Sma(Sma),
     Ema(Ema),
     Wma(Wma),
-    Std(Std<false>),
-    Bollinger(Bollinger<false>),
+    Std(Std),
+    Bollinger(Bollinger),
     Extreme(Extreme),
     Rsi(Rsi),
     Macd(Box<Macd>),
@@ -173,106 +173,4 @@ impl Indicator {
             Kind::Vwap(k) => k.replace(x[0], x[1]),
         };
     }
-}
-
-/// Runs an indicator over whole columns into `out`, one column a result; the same as pushing row by row.
-///
-/// The loop is compiled for each kind, so that a value costs its arithmetic and nothing else.
-pub(crate) fn run(spec: Spec, nan: Nan, columns: &[&[f64]], out: &mut [&mut [f64]]) {
-    let rows = columns.iter().map(|c| c.len()).min().unwrap_or(0);
-    let start = match nan {
-        Nan::Propagate => (0..rows).find(|&r| columns.iter().all(|c| !c[r].is_nan())).unwrap_or(rows),
-        Nan::Skip => 0,
-    };
-    for column in out.iter_mut() {
-        column[..start].fill(f64::NAN);
-    }
-    if nan == Nan::Skip {
-        let mut indicator = Indicator::new(spec, nan);
-        for row in 0..rows {
-            let mut x = [0.0; 4];
-            for (slot, column) in x.iter_mut().zip(columns) {
-                *slot = column[row];
-            }
-            indicator.push(&x);
-            for (column, value) in out.iter_mut().zip(indicator.value) {
-                column[row] = value;
-            }
-        }
-        return;
-    }
-    /// One input, one result.
-    macro_rules! single {
-        ($k:ident) => {
-            for (o, &x) in out[0][start..rows].iter_mut().zip(&columns[0][start..rows]) {
-                *o = $k.push(x)[0];
-            }
-        };
-    }
-    /// One input, three results.
-    macro_rules! triple {
-        ($k:ident) => {
-            for row in start..rows {
-                let value = $k.push(columns[0][row]);
-                for (column, v) in out.iter_mut().zip(value) {
-                    column[row] = v;
-                }
-            }
-        };
-    }
-    #[cfg(target_arch = "x86_64")]
-    if std::arch::is_x86_feature_detected!("fma") {
-        let input = columns.first().map_or(&[][..], |c| &c[start..rows]);
-        // SAFETY: the processor has the feature.
-        if unsafe { fused(spec, input, start, out) } {
-            return;
-        }
-    }
-    match spec.start() {
-        Kind::Sma(mut k) => single!(k),
-        Kind::Ema(mut k) => single!(k),
-        Kind::Wma(mut k) => single!(k),
-        Kind::Std(mut k) => single!(k),
-        Kind::Extreme(mut k) => single!(k),
-        Kind::Rsi(mut k) => single!(k),
-        Kind::Bollinger(mut k) => triple!(k),
-        Kind::Macd(mut k) => triple!(k),
-        Kind::Atr(mut k) => {
-            let [high, low, close] = [0, 1, 2].map(|c| &columns[c][start..rows]);
-            for (((o, &h), &l), &c) in out[0][start..rows].iter_mut().zip(high).zip(low).zip(close) {
-                *o = k.push(h, l, c)[0];
-            }
-        }
-        Kind::Vwap(mut k) => {
-            let [price, volume] = [0, 1].map(|c| &columns[c][start..rows]);
-            for ((o, &p), &v) in out[0][start..rows].iter_mut().zip(price).zip(volume) {
-                *o = k.push(p, v)[0];
-            }
-        }
-    }
-}
-
-/// The loops that gain from fused multiplication; `false` for any other indicator.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "fma")]
-fn fused(spec: Spec, input: &[f64], start: usize, out: &mut [&mut [f64]]) -> bool {
-    match spec {
-        Spec::Std { period, ddof } => {
-            let mut k = Std::<true>::new(period, ddof);
-            for (o, &x) in out[0][start..].iter_mut().zip(input) {
-                *o = k.push(x)[0];
-            }
-        }
-        Spec::Bollinger { period, up, down } => {
-            let mut k = Bollinger::<true>::new(period, up, down);
-            for (row, &x) in input.iter().enumerate() {
-                let value = k.push(x);
-                for (column, v) in out.iter_mut().zip(value) {
-                    column[start + row] = v;
-                }
-            }
-        }
-        _ => return false,
-    }
-    true
 }

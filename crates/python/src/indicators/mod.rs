@@ -5,6 +5,7 @@
 //! candle that a tick changes) costs the same as appending one.
 
 mod average;
+mod batch;
 mod extreme;
 mod kind;
 mod momentum;
@@ -12,8 +13,11 @@ mod spread;
 mod sum;
 mod tail;
 mod vwap;
+#[cfg(target_arch = "x86_64")]
+mod wide;
 
-pub(crate) use kind::{Indicator, Nan, Spec, run};
+pub(crate) use batch::run;
+pub(crate) use kind::{Indicator, Nan, Spec};
 
 /// Up to four numbers of one candle, in the order that the indicator asks for.
 pub(crate) type Input = [f64; 4];

@@ -27,6 +27,16 @@ impl Atr {
         Self { period: p, keep, add, count: 0, before: 0.0, after: 0.0, close_before: 0.0, close: 0.0 }
     }
 
+    /// Weights of the average so far and of the newest range.
+    pub(super) fn weights(&self) -> (f64, f64) {
+        (self.keep, self.add)
+    }
+
+    /// The average after the newest candle.
+    pub(super) fn average(&self) -> f64 {
+        self.after
+    }
+
     #[inline]
     pub(super) fn push(&mut self, high: f64, low: f64, close: f64) -> Output {
         self.before = self.after;
@@ -93,6 +103,16 @@ impl Rsi {
         }
     }
 
+    /// Weights of the averages so far and of the newest move.
+    pub(super) fn weights(&self) -> (f64, f64) {
+        (self.keep, self.add)
+    }
+
+    /// Gain and loss after the newest value.
+    pub(super) fn averages(&self) -> [f64; 2] {
+        self.after
+    }
+
     #[inline]
     pub(super) fn push(&mut self, x: f64) -> Output {
         self.before = self.after;
@@ -149,6 +169,11 @@ impl Macd {
             skip: (slow - fast) as u64,
             count: 0,
         }
+    }
+
+    /// The fast, the slow and the signal's average.
+    pub(super) fn averages(&self) -> [&Ema; 3] {
+        [&self.fast, &self.slow, &self.signal]
     }
 
     #[inline]

@@ -6,9 +6,9 @@ use super::sum::Sum;
 use super::tail::{Hole, Tail};
 use super::{NONE, Output, one};
 
-/// Rolling mean and standard deviation. `FMA` where it runs in a loop that is compiled for fused multiplication.
+/// Rolling mean and standard deviation.
 #[derive(Clone)]
-pub(super) struct Std<const FMA: bool> {
+pub(super) struct Std {
     tail: Tail,
     hole: Hole,
     ddof: f64,
@@ -16,7 +16,7 @@ pub(super) struct Std<const FMA: bool> {
     after: [Sum; 2],
 }
 
-impl<const FMA: bool> Std<FMA> {
+impl Std {
     pub(super) fn new(period: usize, ddof: usize) -> Self {
         Self {
             tail: Tail::new(period),
@@ -27,18 +27,18 @@ impl<const FMA: bool> Std<FMA> {
         }
     }
 
-    #[inline(always)]
+    #[inline]
     pub(super) fn push(&mut self, x: f64) -> Output {
         self.advance();
         self.replace(x)
     }
 
-    #[inline(always)]
+    #[inline]
     pub(super) fn replace(&mut self, x: f64) -> Output {
         self.moments(x).map_or(NONE, |(_, deviation)| one(deviation))
     }
 
-    #[inline(always)]
+    #[inline]
     fn advance(&mut self) {
         self.before = self.after;
         self.hole.advance(self.tail.count);
@@ -46,24 +46,24 @@ impl<const FMA: bool> Std<FMA> {
     }
 
     /// Mean and deviation with `x` as the newest value.
-    #[inline(always)]
+    #[inline]
     fn moments(&mut self, x: f64) -> Option<(f64, f64)> {
         let hole = self.hole.mark(!x.is_finite(), self.tail.count, self.tail.period() as u64);
         let x = if x.is_finite() { x } else { 0.0 };
         self.tail.set(x);
         let [mut sum, mut squares] = self.before;
         sum.add(x);
-        squares.add_product::<FMA>(x, x, 1.0);
+        squares.add_product(x, x, 1.0);
         if !self.tail.full() {
             self.after = [sum, squares];
             return None;
         }
         let n = self.tail.period() as f64;
         let mean = sum.get() / n;
-        let variance = sum.scatter::<FMA>(squares, n) / (n * (n - self.ddof));
+        let variance = sum.scatter(squares, n) / (n * (n - self.ddof));
         let oldest = self.tail.oldest();
         sum.add(-oldest);
-        squares.add_product::<FMA>(oldest, oldest, -1.0);
+        squares.add_product(oldest, oldest, -1.0);
         self.after = [sum, squares];
         (!hole).then(|| (mean, variance.max(0.0).sqrt()))
     }
@@ -71,24 +71,24 @@ impl<const FMA: bool> Std<FMA> {
 
 /// Bollinger bands: mean and `up`/`down` deviations around it.
 #[derive(Clone)]
-pub(super) struct Bollinger<const FMA: bool> {
-    std: Std<FMA>,
+pub(super) struct Bollinger {
+    std: Std,
     up: f64,
     down: f64,
 }
 
-impl<const FMA: bool> Bollinger<FMA> {
+impl Bollinger {
     pub(super) fn new(period: usize, up: f64, down: f64) -> Self {
         Self { std: Std::new(period, 0), up, down }
     }
 
-    #[inline(always)]
+    #[inline]
     pub(super) fn push(&mut self, x: f64) -> Output {
         self.std.advance();
         self.replace(x)
     }
 
-    #[inline(always)]
+    #[inline]
     pub(super) fn replace(&mut self, x: f64) -> Output {
         self.std.moments(x).map_or(NONE, |(mean, d)| [mean + d * self.up, mean, mean - d * self.down])
     }

@@ -11,14 +11,9 @@ pub(super) struct Sum {
     error: f64,
 }
 
-/// `a * b` and its rounding error: with a fused multiplication where the caller is compiled for it (`FMA`), else by
-/// splitting both factors. Both give the same bits.
-#[inline(always)]
-fn product<const FMA: bool>(a: f64, b: f64) -> (f64, f64) {
-    if FMA {
-        let p = a * b;
-        return (p, a.mul_add(b, -p));
-    }
+/// `a * b` and its rounding error, by splitting both factors: not every processor has a fused multiplication.
+#[inline]
+fn product(a: f64, b: f64) -> (f64, f64) {
     let split = |x: f64| {
         let c = 134_217_729.0 * x;
         let high = c - (c - x);
@@ -30,7 +25,7 @@ fn product<const FMA: bool>(a: f64, b: f64) -> (f64, f64) {
 }
 
 impl Sum {
-    #[inline(always)]
+    #[inline]
     pub(super) fn add(&mut self, x: f64) {
         let total = self.high + x;
         let back = total - self.high;
@@ -39,29 +34,29 @@ impl Sum {
     }
 
     /// Adds `sign * a * b`.
-    #[inline(always)]
-    pub(super) fn add_product<const FMA: bool>(&mut self, a: f64, b: f64, sign: f64) {
-        let (p, e) = product::<FMA>(a, b);
+    #[inline]
+    pub(super) fn add_product(&mut self, a: f64, b: f64, sign: f64) {
+        let (p, e) = product(a, b);
         self.add(sign * p);
         self.error += sign * e;
     }
 
-    #[inline(always)]
+    #[inline]
     pub(super) fn subtract(&mut self, other: Self) {
         self.add(-other.high);
         self.error -= other.error;
     }
 
-    #[inline(always)]
+    #[inline]
     pub(super) fn get(self) -> f64 {
         self.high + self.error
     }
 
     /// `n * squares - self²`: the variance times n², for the sums of `n` values and of their squares.
-    #[inline(always)]
-    pub(super) fn scatter<const FMA: bool>(self, squares: Self, n: f64) -> f64 {
-        let (a, ae) = product::<FMA>(squares.high, n);
-        let (b, be) = product::<FMA>(self.high, self.high);
+    #[inline]
+    pub(super) fn scatter(self, squares: Self, n: f64) -> f64 {
+        let (a, ae) = product(squares.high, n);
+        let (b, be) = product(self.high, self.high);
         (a - b) + ((ae - be) + (n * squares.error - self.error * (2.0 * self.high + self.error)))
     }
 }

@@ -1,0 +1,53 @@
+//! `LRUCache` and `TTLCache` in the shape that cachetools' users know: one store, one policy, two constructors.
+
+mod class;
+mod key;
+mod lookup;
+mod methods;
+mod store;
+mod terms;
+
+pub(crate) use key::{is_plain, quick_equal};
+pub(crate) use lookup::{Found, Miss};
+
+use crate::cell::GilCell;
+use crate::map::Map;
+use pyo3::prelude::*;
+use terms::Policy;
+
+/// What happened so far.
+#[derive(Default, Clone, Copy)]
+struct Counts {
+    hits: u64,
+    misses: u64,
+    evictions: u64,
+    expirations: u64,
+}
+
+struct State {
+    map: Map,
+    counts: Counts,
+    /// Grows with each `clear` and `invalidate`: what was computed before is not to be stored after.
+    epoch: u64,
+}
+
+/// Base of the caches: entries in order of use, bounded by number, by size, by age.
+#[pyclass(frozen, subclass, mapping, weakref, name = "Cache", module = "m5mem._native")]
+pub(crate) struct Cache {
+    state: GilCell<State>,
+    policy: Policy,
+}
+
+impl Cache {
+    fn make(policy: Policy) -> Self {
+        let map = Map::new(policy.keeps_ages());
+        let state = GilCell::new(State { map, counts: Counts::default(), epoch: 0 });
+        Self { state, policy }
+    }
+}
+
+/// Adds the classes to the module.
+pub(crate) fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
+    m.add_class::<Cache>()?;
+    class::register(m)
+}

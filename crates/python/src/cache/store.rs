@@ -1,0 +1,116 @@
+//! Storing values, and letting go of what has to leave for them.
+#![allow(unsafe_code)]
+
+use super::{Cache, Miss, State};
+use crate::map::Gone;
+use crate::own::Own;
+use pyo3::exceptions::PyValueError;
+use pyo3::ffi::{self, PyObject};
+use pyo3::prelude::*;
+
+/// Entries that leave; mostly there is one, which needs no list. Dropped outside of the cell, when the table is
+/// whole again: that may run Python code.
+#[derive(Default)]
+struct Leaving {
+    one: Option<Gone>,
+    more: Vec<Gone>,
+}
+
+impl Leaving {
+    fn push(&mut self, gone: Gone) {
+        match self.one {
+            None => self.one = Some(gone),
+            Some(_) => self.more.push(gone),
+        }
+    }
+}
+
+impl Cache {
+    /// Stores a value, or gives `false` where it alone is too large. `miss`: the key was not found before.
+    pub(crate) fn store(
+        &self,
+        key: &Bound<'_, PyAny>,
+        value: Bound<'_, PyAny>,
+        miss: Option<Miss>,
+    ) -> PyResult<bool> {
+        let py = key.py();
+        let size = self.policy.size_of(&value)?;
+        if self.policy.refuses(size) {
+            return Ok(false);
+        }
+        let now = self.policy.now(py)?;
+        let (hash, entry) = match miss {
+            Some(miss) if self.is_still(py, miss) => (miss.hash, None),
+            _ => {
+                let hash = key.hash()?;
+                (hash, self.find(py, hash, key.as_ptr())?)
+            }
+        };
+        let terms = self.policy.terms(size, now);
+        let (key, value) = (Own::from(key.clone()), Own::from(value));
+        let mut gone = Leaving::default();
+        self.state.with(py, |s| match entry {
+            Some(entry) => {
+                if let Some(old) = s.map.replace(entry, value, terms) {
+                    gone.push((key, old));
+                }
+                self.make_room(s, 0, 0, now, &mut gone);
+            }
+            None => {
+                self.make_room(s, 1, size, now, &mut gone);
+                s.map.insert(hash, key, value, terms);
+            }
+        });
+        drop(gone);
+        Ok(true)
+    }
+
+    /// As `store`; too large a value is an error.
+    pub(super) fn set(&self, key: &Bound<'_, PyAny>, value: Bound<'_, PyAny>) -> PyResult<()> {
+        if self.store(key, value, None)? { Ok(()) } else { Err(PyValueError::new_err("value too large")) }
+    }
+
+    /// Lets expired entries go, then the least recently used, until `more` entries of `size` fit.
+    fn make_room(&self, s: &mut State, more: u64, size: u64, now: f64, gone: &mut Leaving) {
+        while self.policy.is_over(&s.map, more, size) {
+            let (entry, count) = match s.map.expired(now) {
+                Some(entry) => (entry, &mut s.counts.expirations),
+                None => (s.map.first, &mut s.counts.evictions),
+            };
+            let Some(pair) = s.map.remove(entry) else { return };
+            *count += 1;
+            gone.push(pair);
+        }
+    }
+
+    /// Lets expired entries go.
+    pub(super) fn sweep(&self, py: Python<'_>) -> PyResult<Vec<Gone>> {
+        if self.policy.ttl.is_none() {
+            return Ok(Vec::new());
+        }
+        let now = self.policy.now(py)?;
+        Ok(self.state.with(py, |s| {
+            let mut gone = Vec::new();
+            while let Some(pair) = s.map.expired(now).and_then(|entry| s.map.remove(entry)) {
+                s.counts.expirations += 1;
+                gone.push(pair);
+            }
+            gone
+        }))
+    }
+
+    /// Takes the entry of a key out.
+    pub(super) fn take(&self, py: Python<'_>, key: *mut PyObject) -> PyResult<Option<Gone>> {
+        // SAFETY: `key` is alive and the GIL is held.
+        let hash = unsafe { ffi::PyObject_Hash(key) };
+        if hash == -1 {
+            return Err(PyErr::fetch(py));
+        }
+        let now = self.policy.now(py)?;
+        let entry = self.find(py, hash, key)?;
+        Ok(self.state.with(py, |s| {
+            let alive = entry.filter(|&e| s.map.expires(e) > now)?;
+            s.map.remove(alive)
+        }))
+    }
+}

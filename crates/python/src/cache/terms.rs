@@ -1,0 +1,113 @@
+//! What bounds a cache: number, size, age, and the clock.
+#![allow(unsafe_code)]
+
+use crate::map::{Map, Terms};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+
+/// The bounds of a cache, from the arguments of its class.
+pub(super) struct Policy {
+    /// Bounds of the number of entries and of the sum of their sizes.
+    pub(super) most: Option<u64>,
+    pub(super) weight: Option<u64>,
+    pub(super) ttl: Option<f64>,
+    pub(super) getsizeof: Option<Py<PyAny>>,
+    pub(super) timer: Option<Py<PyAny>>,
+}
+
+/// The monotonic clock, in seconds.
+fn monotonic() -> f64 {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `now` is ours to fill; this clock always exists.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut now) };
+    now.tv_sec as f64 + now.tv_nsec as f64 * 1e-9
+}
+
+impl Policy {
+    /// As in cachetools `maxsize` bounds the sum of `getsizeof`, or the number of entries without it. With
+    /// `max_bytes` it bounds their number, and `max_bytes` the sum.
+    pub(super) fn new(
+        py: Python<'_>,
+        maxsize: Option<f64>,
+        getsizeof: Option<Py<PyAny>>,
+        max_bytes: Option<u64>,
+        ttl: Option<f64>,
+        timer: Option<Py<PyAny>>,
+    ) -> PyResult<Self> {
+        if ttl.is_some_and(|t| t.is_nan() || t < 0.0) {
+            return Err(PyValueError::new_err("ttl must be seconds, 0 or more"));
+        }
+        let maxsize = match maxsize {
+            None => None,
+            Some(n) if n == f64::INFINITY => None,
+            Some(n) if n >= 0.0 && n.fract() == 0.0 && n < 1e18 => Some(n as u64),
+            Some(_) => {
+                return Err(PyValueError::new_err("maxsize must be a whole number, or None for no bound"));
+            }
+        };
+        let (most, weight, getsizeof) = match (max_bytes, getsizeof) {
+            (None, None) => (maxsize, None, None),
+            (None, Some(f)) => (None, maxsize, Some(f)),
+            (bytes, Some(f)) => (maxsize, bytes, Some(f)),
+            (bytes, None) => (maxsize, bytes, Some(py.import("m5mem._sizeof")?.getattr("sizeof")?.unbind())),
+        };
+        Ok(Self { most, weight, ttl, getsizeof, timer })
+    }
+
+    /// Whether entries have a size or an age.
+    pub(super) fn keeps_ages(&self) -> bool {
+        self.ttl.is_some() || self.getsizeof.is_some()
+    }
+
+    /// The time where it matters.
+    #[inline]
+    pub(super) fn now(&self, py: Python<'_>) -> PyResult<f64> {
+        match (self.ttl, &self.timer) {
+            (None, _) => Ok(0.0),
+            (Some(_), None) => Ok(monotonic()),
+            (Some(_), Some(timer)) => timer.bind(py).call0()?.extract(),
+        }
+    }
+
+    /// The same, where no Python code has to run for it.
+    #[inline]
+    pub(super) fn quick_now(&self) -> Option<f64> {
+        match (self.ttl, &self.timer) {
+            (None, _) => Some(0.0),
+            (Some(_), None) => Some(monotonic()),
+            (Some(_), Some(_)) => None,
+        }
+    }
+
+    /// What a value costs.
+    pub(super) fn size_of(&self, value: &Bound<'_, PyAny>) -> PyResult<u64> {
+        match &self.getsizeof {
+            None => Ok(1),
+            Some(f) => f.bind(value.py()).call1((value,))?.extract(),
+        }
+    }
+
+    /// Whether a value of this size alone is too large.
+    pub(super) fn refuses(&self, size: u64) -> bool {
+        self.most == Some(0) || self.weight.is_some_and(|most| size > most)
+    }
+
+    pub(super) fn terms(&self, size: u64, now: f64) -> Terms {
+        Terms { size, expires: self.ttl.map_or(f64::INFINITY, |ttl| now + ttl) }
+    }
+
+    /// Whether something has to leave before `more` entries of `size` fit.
+    pub(super) fn is_over(&self, map: &Map, more: u64, size: u64) -> bool {
+        self.most.is_some_and(|most| map.len as u64 + more > most)
+            || self.weight.is_some_and(|most| map.size() + size > most)
+    }
+
+    /// Number of entries, or the sum of their sizes where `getsizeof` was given.
+    pub(super) fn weigh(&self, map: &Map) -> u64 {
+        if self.getsizeof.is_some() { map.size() } else { map.len as u64 }
+    }
+
+    pub(super) fn maxsize(&self) -> Option<u64> {
+        if self.most.is_some() || self.getsizeof.is_none() { self.most } else { self.weight }
+    }
+}

@@ -1,0 +1,64 @@
+//! `CandleBuffer`: the newest candles in one piece of memory, with indicators fed in the same call.
+#![allow(unsafe_code)]
+
+mod fast;
+mod feed;
+mod input;
+mod methods;
+mod state;
+
+use crate::block::{Block, Piece};
+use crate::cell::GilCell;
+use crate::npy;
+use pyo3::exceptions::PyKeyError;
+use pyo3::prelude::*;
+use pyo3::types::PyTuple;
+use state::State;
+
+const MAX_FIELDS: usize = 64;
+type Row = [f64; MAX_FIELDS];
+
+/// The newest `capacity` candles in one contiguous piece of memory.
+///
+/// `window(n)` is a read-only NumPy view that costs no copy and never changes: what would overwrite it goes to a
+/// fresh block. Attached indicators are updated in the same call. With `interval=` candles are built from ticks.
+#[pyclass(frozen, module = "m5mem._native")]
+pub(crate) struct CandleBuffer {
+    state: GilCell<State>,
+    names: Vec<String>,
+    fields: Py<PyTuple>,
+    by_row: bool,
+}
+
+impl CandleBuffer {
+    fn index(&self, name: &str) -> PyResult<usize> {
+        self.names.iter().position(|n| n == name).ok_or_else(|| {
+            PyKeyError::new_err(format!("no field '{name}'; the fields are {}", self.names.join(", ")))
+        })
+    }
+
+    fn piece(&self, py: Python<'_>, n: Option<usize>, field: Option<usize>) -> (Py<Block>, Piece) {
+        self.state.with(py, |s| {
+            let piece = s.rows.window(n.unwrap_or(usize::MAX), field);
+            (s.rows.block.clone_ref(py), piece)
+        })
+    }
+
+    fn array<'py>(
+        &self,
+        py: Python<'py>,
+        n: Option<usize>,
+        field: Option<usize>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let (block, piece) = self.piece(py, n, field);
+        let made = npy::array(py, &block, &piece, false)?;
+        // SAFETY: a new reference.
+        Ok(unsafe { Bound::from_owned_ptr(py, made) })
+    }
+}
+
+/// Adds the class to the module.
+pub(crate) fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
+    m.add_class::<CandleBuffer>()?;
+    fast::register(m)
+}

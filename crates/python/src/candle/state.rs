@@ -1,0 +1,136 @@
+//! The candles, what is fed by them, and the bar that ticks build.
+
+use super::feed::{Event, Feed};
+use super::{MAX_FIELDS, Row};
+use crate::bars::{Bars, Interval, Open, Stamp, Step};
+use crate::block::Rows;
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+
+/// Fields by name, where `push_tick` writes.
+#[derive(Clone, Copy)]
+pub(super) struct Places {
+    pub(super) open: usize,
+    pub(super) high: usize,
+    pub(super) low: usize,
+    pub(super) close: usize,
+    pub(super) volume: Option<usize>,
+    pub(super) ts: Option<usize>,
+}
+
+impl Places {
+    #[inline]
+    fn row(&self, interval: Interval, bar: &Open) -> Row {
+        let mut row = [0.0; MAX_FIELDS];
+        (row[self.open], row[self.high], row[self.low], row[self.close]) =
+            (bar.open, bar.high, bar.low, bar.close);
+        if let Some(volume) = self.volume {
+            row[volume] = bar.volume;
+        }
+        if let Some(ts) = self.ts {
+            row[ts] = interval.begin(bar.bar);
+        }
+        row
+    }
+}
+
+/// What changes in a buffer.
+pub(super) struct State {
+    pub(super) rows: Rows,
+    pub(super) version: u64,
+    pub(super) feeds: Vec<Feed>,
+    pub(super) bars: Option<(Bars, Places)>,
+}
+
+impl State {
+    #[inline]
+    fn notify(&self, py: Python<'_>, event: Event, row: &[f64]) {
+        for feed in &self.feeds {
+            let x = feed.source.read(row);
+            feed.indicator.get().cell.with(py, |i| match event {
+                Event::Append => i.push(&x),
+                Event::Replace | Event::Opened if feed.on_close => {}
+                Event::Replace => i.replace(&x),
+                Event::Opened => i.push(&x),
+                Event::Closed if feed.on_close => i.push(&x),
+                Event::Closed => {}
+            });
+        }
+    }
+
+    #[inline]
+    /// Appends a whole candle.
+    pub(super) fn append(&mut self, py: Python<'_>, row: &[f64]) -> PyResult<()> {
+        if self.bars.is_some() {
+            self.close_bar(py);
+        }
+        self.rows.push(py, row)?;
+        self.version += 1;
+        self.notify(py, Event::Append, row);
+        Ok(())
+    }
+
+    /// Ends the bar that ticks left open.
+    fn close_bar(&mut self, py: Python<'_>) {
+        let Some((bars, places)) = &mut self.bars else { return };
+        let Some(open) = bars.open.take() else { return };
+        let row = places.row(bars.interval, &open);
+        self.notify(py, Event::Closed, &row);
+    }
+
+    /// Replaces the last candle.
+    pub(super) fn update_last(&mut self, py: Python<'_>, row: &[f64]) -> PyResult<()> {
+        if self.bars.as_ref().is_some_and(|(b, _)| b.open.is_some()) {
+            return Err(PyValueError::new_err(
+                "the last candle is open and built from ticks; push a tick instead",
+            ));
+        }
+        if !self.rows.set_last(py, row)? {
+            return Err(PyValueError::new_err("the buffer is empty: append a candle first"));
+        }
+        self.version += 1;
+        for feed in &self.feeds {
+            let x = feed.source.read(row);
+            feed.indicator.get().cell.with(py, |i| i.replace(&x));
+        }
+        Ok(())
+    }
+
+    /// Takes a tick; how many bars it closed.
+    pub(super) fn tick(&mut self, py: Python<'_>, ts: Stamp, price: f64, qty: f64) -> PyResult<u64> {
+        let Some((bars, places)) = &mut self.bars else {
+            return Err(PyValueError::new_err("give CandleBuffer an interval= to build candles from ticks"));
+        };
+        let places = *places;
+        let before = bars.open;
+        let step = bars.tick(ts, price, qty);
+        let interval = bars.interval;
+        let Some(open) = bars.open else { return Ok(0) };
+        let row = places.row(interval, &open);
+        match step {
+            Step::Drop => Ok(0),
+            Step::Change => {
+                self.rows.set_last(py, &row)?;
+                self.version += 1;
+                self.notify(py, Event::Replace, &row);
+                Ok(0)
+            }
+            Step::Append { close, gaps } => {
+                let filled = gaps.min(self.rows.capacity as u64);
+                if let (true, Some(before)) = (close, &before) {
+                    self.notify(py, Event::Closed, &places.row(interval, before));
+                }
+                for back in (1..=filled).rev() {
+                    let Some((bars, _)) = &self.bars else { break };
+                    let flat = places.row(interval, &bars.gap(back));
+                    self.rows.push(py, &flat)?;
+                    self.notify(py, Event::Append, &flat);
+                }
+                self.rows.push(py, &row)?;
+                self.version += 1;
+                self.notify(py, Event::Opened, &row);
+                Ok(if close { 1 + gaps } else { 0 })
+            }
+        }
+    }
+}
