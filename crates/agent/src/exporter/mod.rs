@@ -2,7 +2,6 @@
 //! process.
 
 mod families;
-mod page_data;
 mod published;
 mod run;
 
