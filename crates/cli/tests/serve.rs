@@ -1,9 +1,10 @@
 //! The exporter on a real process: what a scrape says against what the process says of itself.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod support;
+
 use m5_testkit::{Target, pythons};
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -43,11 +44,7 @@ fn serve(arguments: &[&str]) -> Exporter {
 }
 
 fn get(exporter: &Exporter, path: &str) -> String {
-    let mut stream = TcpStream::connect(&exporter.address).unwrap();
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: m5\r\nConnection: close\r\n\r\n").unwrap();
-    let mut text = String::new();
-    stream.read_to_string(&mut text).unwrap();
-    text.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default()
+    support::get(&exporter.address, path)
 }
 
 fn value(text: &str, name: &str) -> Option<f64> {

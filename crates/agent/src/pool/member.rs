@@ -218,7 +218,9 @@ impl Member {
             }
             tables.connections(&self.process, &fds.socket_inodes).ok()
         });
+        let before = self.gc.map(|gc| gc.generations[2].collections);
         self.gc = self.interpreter.as_ref().and_then(|i| i.read().ok());
+        let full = self.gc.zip(before).is_some_and(|(gc, before)| gc.generations[2].collections > before);
         self.cgroup_fresh = self.samples.is_multiple_of(CGROUP_EVERY);
         if self.cgroup_fresh {
             self.cgroup = self.process.cgroup();
@@ -231,7 +233,7 @@ impl Member {
             self.marks.push(Mark {
                 unix_seconds: unix_ns() as f64 / 1e9,
                 rss_bytes: rss,
-                post_gc_bytes: self.collected_full.take(),
+                post_gc_bytes: self.collected_full.take().or_else(|| full.then_some(rss)),
                 fds: self.reading.fds.as_ref().map(|f| f.total as f64),
                 connections: self.established().map(|n| n as f64),
                 collections: self.gc.map(|gc| gc.generations.map(|g| g.collections)),

@@ -136,7 +136,7 @@ const STRETCHES: usize = 24;
 #[must_use]
 pub fn floors(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     let (Some(first), Some(last)) = (points.first(), points.last()) else { return Vec::new() };
-    let width = (last.0 - first.0) / STRETCHES.min(points.len() / 2).max(1) as f64;
+    let width = (last.0 - first.0) / STRETCHES.min(points.len() / 5).max(1) as f64;
     if width <= 0.0 {
         return Vec::new();
     }

@@ -73,7 +73,7 @@ function hover(figure, svg, width, at) {
     tip.replaceChildren(...found.lines.map(([name, value]) => make("div", {}, make("span", {}, name), make("b", {}, value))));
     const place = found.x * box.width / width, left = place > box.width / 2 ? place - tip.offsetWidth - 12 : place + 12;
     tip.style.left = `${Math.max(0, Math.min(left, box.width - tip.offsetWidth))}px`;
-    tip.style.top = `${svg.offsetTop + TOP}px`;
+    tip.style.top = `${box.top - figure.getBoundingClientRect().top + TOP}px`;
   });
   svg.addEventListener("pointerleave", () => {
     hovering = false;
@@ -125,7 +125,8 @@ function timeChart({ caption, unit, t, series, label, lines, zero, broad, width 
     const times = s.t || t;
     keys.push(key({ dots: "dot", dash: "dash" }[s.kind] || "", s.tone, s.name));
     if (s.kind === "dots") {
-      s.v.forEach((v, i) => v != null && svg.append(make("circle", { class: s.tone, cx: px(times[i]).toFixed(1), cy: py(v).toFixed(1), r: 2.5 })));
+      const r = s.v.filter((v) => v != null).length > 80 ? 1.5 : 2.5;
+      s.v.forEach((v, i) => v != null && svg.append(make("circle", { class: s.tone, cx: px(times[i]).toFixed(1), cy: py(v).toFixed(1), r })));
     } else if (s.kind === "step") {
       let from = px(t[0]), path = "";
       s.v.forEach((v, i) => {
@@ -135,9 +136,7 @@ function timeChart({ caption, unit, t, series, label, lines, zero, broad, width 
       });
       svg.append(make("path", { class: `floor ${s.tone}`, d: path }));
     } else {
-      const path = through(times, s.v, px, py);
-      if (s.area) svg.append(make("path", { class: `area ${s.tone}`, d: `${path}L${px(t.at(-1)).toFixed(1)} ${py(low)}L${px(t[0]).toFixed(1)} ${py(low)}Z` }));
-      svg.append(make("path", { class: `main ${s.kind === "dash" ? "dash" : ""} ${s.tone}`, d: path }));
+      svg.append(make("path", { class: `main ${s.kind === "dash" ? "dash" : ""} ${s.tone}`, d: through(times, s.v, px, py) }));
     }
   }
   keys.push(...near.map((l) => key("dash", l.tone, l.name, label(l.v))));
@@ -166,7 +165,7 @@ const generation = (g) => (lang === "zh" ? `${say("gen")} ${g} 代` : `${say("ge
 function pauseChart(pauses, from, to, objective, width) {
   const caption = say("pauseChart");
   if (!pauses) return nothing(caption, say("noPauses"));
-  const rows = pauses.latest.filter(([t]) => t >= from - 1);
+  const rows = pauses.latest.filter(([t]) => t >= from && t <= to);
   if (!rows.length) return nothing(caption, say("noCollection"));
   const lengths = rows.map((r) => Math.max(r[1], 1e-7)), log = Math.log10;
   let most = log(Math.max(...lengths)), least = log(Math.min(...lengths));

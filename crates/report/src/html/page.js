@@ -25,7 +25,7 @@ function sentence(p) {
 function steps(p, lines) {
   const next = say("next"), out = [];
   if (p.advice.length) out.push(...p.advice.map((a) => a[lang]));
-  else if (p.memory && p.memory.verdict !== "flat") out.push(next[p.memory.verdict](p.pid));
+  else if (p.memory && p.memory.verdict !== "flat") out.push(next[state === "saved" && p.memory.verdict === "insufficient" ? "longer" : p.memory.verdict](p.pid));
   const rss = now(p), fds = p.fds && total(p.fds);
   if (rss > lines.rss_peak_bytes) out.push(next.rss(p.pid, bytes(rss), bytes(lines.rss_peak_bytes)));
   if (p.pauses?.p95_seconds > lines.gc_pause_p95_seconds) out.push(next.pauses(p.pid, time(p.pauses.p95_seconds), time(lines.gc_pause_p95_seconds)));
@@ -36,15 +36,15 @@ function steps(p, lines) {
 
 function figures(p, lines) {
   const box = make("div", { class: "figures" }), m = p.memory;
-  const put = (key, value, bad) => box.append(make("div", bad ? { class: "bad" } : {}, make("b", {}, value), make("span", {}, say(key))));
+  const put = (key, value, bad, long) => box.append(make("div", { class: `${bad ? "bad" : ""} ${long ? "long" : ""}` }, make("b", {}, value), make("span", {}, say(key))));
   const rss = now(p), fds = p.fds ? total(p.fds) : null;
   put("rss", bytes(rss), rss > lines.rss_peak_bytes);
   put("floor", bytes(m?.level));
   put("growth", rate(m?.slope), verdict(p) === "growing");
-  put("ahead", m?.forecast_24h ? `${bytes(m.forecast_24h.low)} … ${bytes(m.forecast_24h.high)}` : "–");
+  put("ahead", m?.forecast_24h ? `${bytes(m.forecast_24h.low)} … ${bytes(m.forecast_24h.high)}` : "–", false, true);
   put("p95", time(p.pauses?.p95_seconds), p.pauses?.p95_seconds > lines.gc_pause_p95_seconds);
   put("max", time(p.pauses?.max_seconds));
-  put("collections", p.collections ? p.collections.map(number).join(" · ") : "–");
+  put("collections", p.collections ? p.collections.map(number).join(" · ") : "–", false, true);
   put("coverage", p.coverage == null ? "–" : `${(p.coverage * 100).toFixed(1)} %`);
   put("fds", number(fds), fds > lines.open_fds);
   put("connections", p.connections ? number(total(p.connections)) : "–");
@@ -75,16 +75,16 @@ function charts(p, lines, width) {
   const s = p.samples, t = s.t, m = p.memory, box = make("div", { class: "charts" });
   const end = t.at(-1), begin = m?.observed_seconds ? Math.max(t[0], end - m.observed_seconds) : t[0];
   const trend = m?.slope != null && m.level != null && t.length > 1
-    ? [{ name: say("trend"), tone: "two", kind: "dash", t: [begin, end], v: [m.level - m.slope * (end - begin), m.level] }] : [];
+    ? [{ name: say("trend"), tone: "ink", kind: "dash", t: [begin, end], v: [m.level - m.slope * (end - begin), m.level] }] : [];
   const floors = { name: say("floors"), tone: "two", kind: "step", t: p.floors.map((f) => f[0]), v: p.floors.map((f) => f[1]) };
   const full = { name: say("afterFull"), tone: "three", kind: "dots", v: s.post_gc_bytes };
-  const broad = width > 700, wide = broad ? width : width;
+  const two = width > 760, half = two ? Math.floor((width - 26) / 2) : width;
+  if (two) box.classList.add("two");
   box.append(timeChart({
-    caption: say("memoryChart"), unit: byteUnit, label: bytes, t, broad, width: wide,
-    series: [{ name: say("rss"), tone: "one", kind: "main", v: s.rss_bytes, area: true }, floors, full, ...trend],
+    caption: say("memoryChart"), unit: byteUnit, label: bytes, t, broad: true, width,
+    series: [{ name: say("rss"), tone: "one", kind: "main", v: s.rss_bytes }, floors, full, ...trend],
     lines: [{ name: say("objective"), tone: "limit", v: lines.rss_peak_bytes }, { name: say("limit"), tone: "limit", v: p.limit_bytes }],
   }));
-  const half = width > 800 ? (width - 26) / 2 : width;
   box.append(pauseChart(p.pauses, t[0], end, lines.gc_pause_p95_seconds, half), histogramChart(p.pauses, half));
   box.append(timeChart({
     caption: say("fdChart"), unit: countUnit(""), label: number, t, width: half, zero: true,
@@ -160,8 +160,7 @@ async function refresh() {
   try {
     const answer = await fetch("data/processes.json");
     if (!answer.ok) throw new Error(answer.status);
-    const text = await answer.text();
-    if (text) last = JSON.parse(text);
+    last = await answer.json();
     state = last ? "live" : "waiting";
   } catch {
     state = "gone";

@@ -21,7 +21,7 @@ const TEXTS = {
       ahead: (p) => ` In 24 h it would be between ${bytes(p.forecast_24h.low)} and ${bytes(p.forecast_24h.high)}.`,
       saturating: (p) => `Memory rose and is levelling off near ${bytes(p.level)}: a cache that fills, or a warm-up.`,
       step: (p) => `The memory floor moved${p.shift ? ` by ${bytes(p.shift.by)}` : ""} and has stayed at ${bytes(p.level)} since.`,
-      too_short: (p) => `Watched for ${span(p.observed_seconds)} since the warm-up.`,
+      too_short: (p) => (p.observed_seconds < 1 ? "Only the warm-up was seen so far." : `Watched for ${span(p.observed_seconds)} since the warm-up.`),
       too_few_samples: () => "There are too few samples to judge.",
       undecided: () => "Growth and an innocent explanation both fit what was seen so far.",
       unconfirmed: () => "It looks like growth, but not for long enough to be sure.",
@@ -34,6 +34,7 @@ const TEXTS = {
       saturating: () => "Look again later: only a new rise would be a leak.",
       step: () => "Look for what happened then: a deployment, a new data set, a reconnect.",
       insufficient: () => "Leave m5 running.",
+      longer: (pid) => `Record for longer: \`m5 baseline -p ${pid} -d 30m\`, or keep a history with \`m5 serve --history FILE\`.`,
       rss: (pid, is, line) => `Resident memory is ${is}, above the objective of ${line}: \`m5 snapshot -p ${pid}\` says where every byte is.`,
       pauses: (pid, is, line) => `Pauses are long (P95 ${is}, objective ${line}): \`m5 gc -p ${pid} --optimize\` tries other thresholds and takes back what does not help.`,
       fds: (pid, is, line) => `${is} descriptors are open, above the objective of ${line}: their kinds are below, \`m5 snapshot -p ${pid} --process\` lists them.`,
@@ -61,7 +62,7 @@ const TEXTS = {
       ahead: (p) => `24 小时后预计在 ${bytes(p.forecast_24h.low)} 与 ${bytes(p.forecast_24h.high)} 之间。`,
       saturating: (p) => `内存曾上升，现趋于 ${bytes(p.level)}：缓存正在填满，或处于预热阶段。`,
       step: (p) => `内存底部发生台阶式变化${p.shift ? `（${bytes(p.shift.by)}）` : ""}，此后保持在 ${bytes(p.level)}。`,
-      too_short: (p) => `预热后已观测 ${span(p.observed_seconds)}。`,
+      too_short: (p) => (p.observed_seconds < 1 ? "目前只观测到预热阶段。" : `预热后已观测 ${span(p.observed_seconds)}。`),
       too_few_samples: () => "样本太少，无法判定。",
       undecided: () => "目前的数据既符合增长，也符合正常情况。",
       unconfirmed: () => "看似增长，但时间还不够长，不能确定。",
@@ -74,6 +75,7 @@ const TEXTS = {
       saturating: () => "稍后再看：只有再次上升才是泄漏。",
       step: () => "请查明当时发生了什么：部署、新数据集或重连。",
       insufficient: () => "请让 m5 继续运行。",
+      longer: (pid) => `请延长采集：\`m5 baseline -p ${pid} -d 30m\`，或用 \`m5 serve --history FILE\` 保存历史。`,
       rss: (pid, is, line) => `常驻内存为 ${is}，超过目标 ${line}：\`m5 snapshot -p ${pid}\` 可说明每个字节的去向。`,
       pauses: (pid, is, line) => `暂停偏长（P95 ${is}，目标 ${line}）：\`m5 gc -p ${pid} --optimize\` 会试用其他阈值，无效则恢复。`,
       fds: (pid, is, line) => `打开了 ${is} 个文件描述符，超过目标 ${line}：类型见下方，\`m5 snapshot -p ${pid} --process\` 可逐一列出。`,
@@ -92,10 +94,10 @@ function bytes(v) {
   const [size, name] = unitOf(v);
   return `${(v / size).toFixed(size === 1 ? 0 : size > 1e9 ? 2 : 1)} ${name}`;
 }
-/** Growth, from bytes a second to bytes an hour. */
+/** Growth, from bytes a second to bytes a minute, as the objectives count. */
 function rate(v) {
   if (v == null) return "–";
-  return `${v > 0 ? "+" : ""}${bytes(v * 3600)}/h`;
+  return `${v > 0 ? "+" : ""}${bytes(v * 60)}/min`;
 }
 function time(s) {
   if (s == null) return "–";
