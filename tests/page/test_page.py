@@ -67,10 +67,15 @@ def target(tools: None):
     process.wait()
 
 
+def serve(target: subprocess.Popen) -> list[str | Path]:
+    """An exporter that sees every pause, whatever that costs the target."""
+    where = ("--listen", "127.0.0.1:0", "--max-overhead", "100%")
+    return [m5(), "serve", "--lang", "en", "-p", str(target.pid), *where]
+
+
 @pytest.fixture(scope="module")
 def exporter(target: subprocess.Popen):
-    command = [m5(), "serve", "--lang", "en", "-p", str(target.pid), "--listen", "127.0.0.1:0", "--interval", "200ms"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen([*serve(target), "--interval", "200ms"], stderr=subprocess.PIPE, text=True)
     address = process.stderr.readline().split("serving on ")[1].split(" ")[0]
     until("pauses are seen", lambda: b'"latest":[[' in data(address), 60)
     yield address
@@ -174,8 +179,8 @@ def test_saved_page(target: subprocess.Popen, tab: Tab, tmp_path: Path, command:
 
 def keep(target: subprocess.Popen, history: Path) -> None:
     """Lets an exporter keep a few samples, and kills it in the middle."""
-    serve = [m5(), "serve", "-p", str(target.pid), "--listen", "127.0.0.1:0", "--interval", "100ms"]
-    process = subprocess.Popen([*serve, "--history", history, "--lang", "en"], stderr=subprocess.PIPE, text=True)
+    command = [*serve(target), "--interval", "100ms", "--history", history]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     address = process.stderr.readline().split("serving on ")[1].split(" ")[0]
 
     def kept() -> bool:

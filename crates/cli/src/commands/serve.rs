@@ -9,7 +9,7 @@ use crate::signals::Stop;
 use clap::Args;
 use m5_agent::exporter::{ExporterOptions, Published, run as run_exporter};
 use m5_agent::pool::{Pool, PoolOptions, Selection};
-use m5_agent::web::{Access, Tls, WebError, WebOptions, serve};
+use m5_agent::web::{Access, Bounds, Tls, WebError, WebOptions, serve};
 use m5_report::texts::Serve;
 use m5_target::Process;
 use std::net::SocketAddr;
@@ -100,6 +100,7 @@ fn web_options(args: &ServeArgs) -> Result<WebOptions, CliError> {
         access: access.map_err(|e| web_error(e.into()))?,
         tls,
         insecure: args.insecure,
+        bounds: Bounds::default(),
     })
 }
 
