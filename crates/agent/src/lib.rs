@@ -8,6 +8,8 @@ pub mod derive;
 mod discover;
 pub mod exporter;
 pub mod fleet;
+pub mod history;
+pub mod page;
 pub mod pool;
 pub mod record;
 pub mod runs;

@@ -67,6 +67,8 @@ pub(crate) enum CliError {
     NoTerminal,
     /// The exporter cannot serve.
     Web { message: String },
+    /// A history cannot be used.
+    History(m5_agent::history::HistoryError),
     /// `m5 diff` got one file.
     TwoFiles,
     /// A core file that cannot be read, with what to do about it.
@@ -91,6 +93,7 @@ impl CliError {
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Tune(error) => crate::commands::gc::faults::exit(error),
+            Self::History(error) => crate::history::exit(error),
             Self::Gone { .. } | Self::EndedEarly => Exit::Gone,
             Self::Permission { .. } => Exit::Permission,
             Self::NotPython { .. }
@@ -140,6 +143,7 @@ impl CliError {
     pub(crate) fn message(&self, lang: Lang) -> String {
         match self {
             Self::Tune(error) => crate::commands::gc::faults::message(error, lang),
+            Self::History(error) => crate::history::message(error, lang),
             Self::Gone { pid } => lang.fill(Fault::NoSuchProcess, &[pid]),
             Self::NotPython { pid } => lang.fill(Fault::NotPython, &[pid]),
             Self::Unsupported { pid, found } => lang.fill(Fault::Unsupported, &[pid, found]),
@@ -178,6 +182,7 @@ impl CliError {
     pub(crate) fn remedies(&self, lang: Lang) -> Vec<String> {
         let text = match self {
             Self::Tune(error) => return crate::commands::gc::faults::remedies(error, lang),
+            Self::History(error) => return vec![lang.say(crate::history::remedy(error)).to_owned()],
             Self::Permission { pid, .. } => return crate::permission::remedies(*pid, lang),
             Self::Gone { .. } => Fault::NoSuchProcessRemedy,
             Self::NotPython { .. } => Fault::NotPythonRemedy,

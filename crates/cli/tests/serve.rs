@@ -1,9 +1,10 @@
 //! The exporter on a real process: what a scrape says against what the process says of itself.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod support;
+
 use m5_testkit::{Target, pythons};
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -43,11 +44,7 @@ fn serve(arguments: &[&str]) -> Exporter {
 }
 
 fn get(exporter: &Exporter, path: &str) -> String {
-    let mut stream = TcpStream::connect(&exporter.address).unwrap();
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: m5\r\nConnection: close\r\n\r\n").unwrap();
-    let mut text = String::new();
-    stream.read_to_string(&mut text).unwrap();
-    text.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default()
+    support::get(&exporter.address, path)
 }
 
 fn value(text: &str, name: &str) -> Option<f64> {
@@ -107,4 +104,36 @@ fn prometheus_accepts_it_and_a_gone_process_goes_from_it() {
     target.child().kill().unwrap();
     target.child().wait().unwrap();
     until(&exporter, |text| !text.contains(&label) && text.contains("m5_processes 0"));
+}
+
+#[test]
+fn beyond_loopback_is_refused_without_secret_and_encryption() {
+    let folder = support::folder();
+    let token = support::file(folder.path(), "token");
+    std::fs::write(&token, "s3cret").unwrap();
+    let all = ["serve", "--lang", "en", "--listen", "0.0.0.0:0", "-d", "1s"];
+    for more in [vec![], vec!["--token-file", &token]] {
+        let (code, said) = support::verdict(&support::run(&[&all[..], &more].concat()));
+        assert!(code == 2 && said.contains("reachable from other machines"), "{said}");
+    }
+    let empty = support::file(folder.path(), "empty");
+    std::fs::write(&empty, "").unwrap();
+    let words = ["serve", "--lang", "en", "--listen", "127.0.0.1:0", "--token-file", &empty];
+    let (code, said) = support::verdict(&support::run(&words));
+    assert!(code == 2 && said.contains("holds no token"), "{said}");
+}
+
+#[test]
+fn neither_command_line_nor_environment_is_shown() {
+    let python = pythons().into_iter().next_back().unwrap();
+    let mut command = python.command();
+    command.args(["-I", "-u", "-c", PROGRAM, "s3cret-word", "--password=s3cret-flag"]);
+    command.env("API_KEY", "s3cret-variable");
+    let mut target = Target::spawn(command);
+    assert_eq!(target.line(), "ready");
+    let exporter = serve(&["-p", &target.pid().to_string(), "--pid-label"]);
+    let text = until(&exporter, |text| text.contains("process_memory_rss_bytes{"));
+    for shown in [text, get(&exporter, "/"), get(&exporter, "/data/processes.json")] {
+        assert!(!shown.is_empty() && !shown.contains("s3cret"), "{shown}");
+    }
 }

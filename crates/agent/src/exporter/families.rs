@@ -143,7 +143,17 @@ fn verdict(m: &Member, l: &Labels, f: &mut Family) {
     let all = [Verdict::Flat, Verdict::Growing, Verdict::Saturating, Verdict::Step, Verdict::Insufficient];
     for one in all {
         let holds = f64::from(u8::from(m.assessment.verdict == one));
-        f.push(&l.with("verdict", super::page_data::word(one)), Some(holds));
+        f.push(&l.with("verdict", word(one)), Some(holds));
+    }
+}
+
+fn word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Flat => "flat",
+        Verdict::Growing => "growing",
+        Verdict::Saturating => "saturating",
+        Verdict::Step => "step",
+        Verdict::Insufficient => "insufficient",
     }
 }
 

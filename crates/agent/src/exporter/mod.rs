@@ -3,7 +3,6 @@
 
 mod application;
 mod families;
-mod page_data;
 mod published;
 mod run;
 

@@ -23,7 +23,8 @@ impl Published {
     /// Nothing but the page.
     #[must_use]
     pub fn new(page: String) -> Self {
-        Self { page, texts: Mutex::default() }
+        let texts = Texts { data: Bytes::from_static(b"null"), ..Texts::default() };
+        Self { page, texts: Mutex::new(texts) }
     }
 
     /// Replaces what is shown.

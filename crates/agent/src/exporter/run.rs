@@ -1,6 +1,7 @@
 //! The loop: pauses drained several times a second, samples at fixed moments, discovery between them.
 
-use super::{Published, families, page_data::page_data};
+use super::{Published, families};
+use crate::history::History;
 use crate::pool::Pool;
 use m5_stats::Objectives;
 use std::time::{Duration, Instant};
@@ -28,6 +29,7 @@ pub fn run(
     pool: &mut Pool,
     options: &ExporterOptions,
     published: &Published,
+    mut history: Option<&mut History>,
     go_on: &mut dyn FnMut(&Pool) -> bool,
 ) {
     let mut discovered: Option<Instant> = None;
@@ -39,10 +41,19 @@ pub fn run(
             discovered = Some(Instant::now());
         }
         pool.drain();
+        if let Some(history) = &mut history {
+            history.hear(pool);
+        }
         if due(sampled, options.interval) {
             sampled = Some(Instant::now());
             pool.sample(JUDGED);
-            published.publish(&families(pool, options.with_pid), page_data(pool, &options.objectives));
+            let mut all = families(pool, options.with_pid);
+            if let Some(history) = &mut history {
+                history.round(pool);
+                all.extend(history.families());
+            }
+            let page = crate::page::live(pool, &options.objectives, options.interval);
+            published.publish(&all, serde_json::to_string(&page).unwrap_or_default());
         }
         std::thread::sleep(DRAIN.min(options.interval));
     }

@@ -1,6 +1,7 @@
 //! One watched process: what was read last, its series, its pauses, its verdict.
 
 use super::PauseLog;
+use super::marks::{Mark, Marks};
 use crate::Discovered;
 use crate::application::SharedPage;
 use m5_cpython::{GcState, Interpreter};
@@ -11,13 +12,10 @@ use m5_target::{
     Cgroup, ConnectionGroup, Error, Identity, Process, Reading, Result, Sampler, SocketTables, monotonic_ns,
     ticks_per_second, unix_ns,
 };
-use std::collections::VecDeque;
 use std::path::PathBuf;
 
 /// Seconds between two verdicts of one process.
 const JUDGE_EVERY_NS: u64 = 60_000_000_000;
-/// Samples kept for the charts.
-const KEPT: usize = 240;
 /// The cgroup is read every so many samples.
 const CGROUP_EVERY: u64 = 4;
 
@@ -41,33 +39,27 @@ pub enum Sampled {
     Failed,
 }
 
-/// A point of the charts.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Mark {
-    /// Unix seconds.
-    pub unix_seconds: f64,
-    /// Resident memory, bytes.
-    pub rss_bytes: f64,
-    /// Open descriptors.
-    pub fds: Option<f64>,
-}
-
 /// One watched process.
 pub struct Member {
     process: Process,
     sampler: Sampler,
-    interpreter: Option<Interpreter>,
+    pub(super) interpreter: Option<Interpreter>,
     readable: Readable,
+    pub(super) unread: Option<m5_cpython::Error>,
     tracer: Option<Tracer>,
     program: Option<PathBuf>,
     service: String,
     slot: usize,
     samples: u64,
     page: SharedPage,
+    /// Resident memory right after a full collection since the last point of the charts.
+    collected_full: Option<f64>,
+    sampled_ns: u64,
+    pub(super) cgroup_fresh: bool,
     rss: Series,
     confirmation: Confirmation,
     judged_ns: u64,
-    pub(super) marks: VecDeque<Mark>,
+    marks: Marks,
     /// The last reading.
     pub reading: Reading,
     /// The collector's state at the last sample.
@@ -96,12 +88,12 @@ impl Member {
         overhead: Option<f64>,
     ) -> Result<Self> {
         let process = found.process;
-        let (interpreter, readable) = match found.interpreter {
+        let (interpreter, readable, unread) = match found.interpreter {
             Ok(interpreter) => {
                 let name = interpreter.layout().name.to_owned();
-                (Some(interpreter), Readable::Yes(name))
+                (Some(interpreter), Readable::Yes(name), None)
             }
-            Err(error) => (None, Readable::No(error.to_string())),
+            Err(error) => (None, Readable::No(error.to_string()), Some(error)),
         };
         let tracer = overhead.zip(interpreter.as_ref()).and_then(|(share, interpreter)| {
             let options = TraceOptions { max_overhead: Some(share), ..TraceOptions::default() };
@@ -114,16 +106,20 @@ impl Member {
             process,
             interpreter,
             readable,
+            unread,
             // A polled pause is only a bound; in a histogram it would look exact.
             tracer: tracer.filter(|t| t.kind() != SourceKind::Poll),
             service,
             slot,
             samples: 0,
             page: SharedPage::default(),
+            sampled_ns: 0,
+            cgroup_fresh: false,
             rss: Series::default(),
             confirmation: Confirmation::default(),
             judged_ns: 0,
-            marks: VecDeque::new(),
+            marks: Marks::default(),
+            collected_full: None,
             reading: Reading::default(),
             gc: None,
             connections: None,
@@ -177,6 +173,12 @@ impl Member {
         &self.readable
     }
 
+    /// When it was last sampled, CLOCK_MONOTONIC nanoseconds.
+    #[must_use]
+    pub fn sampled_ns(&self) -> u64 {
+        self.sampled_ns
+    }
+
     /// The latest samples, oldest first.
     pub fn marks(&self) -> impl Iterator<Item = &Mark> {
         self.marks.iter()
@@ -207,6 +209,7 @@ impl Member {
         fresh.into_iter().for_each(|p| self.pauses.add(p));
         if full && let Ok(reading) = self.sampler.read() {
             self.post_gc_bytes = reading.status.rss_bytes.map(|b| b as f64);
+            self.collected_full = self.post_gc_bytes;
         }
     }
 
@@ -222,20 +225,27 @@ impl Member {
             }
             tables.connections(&self.process, &fds.socket_inodes).ok()
         });
+        let before = self.gc.map(|gc| gc.generations[2].collections);
         self.gc = self.interpreter.as_ref().and_then(|i| i.read().ok());
-        if self.samples.is_multiple_of(CGROUP_EVERY) {
+        let full = self.gc.zip(before).is_some_and(|(gc, before)| gc.generations[2].collections > before);
+        self.cgroup_fresh = self.samples.is_multiple_of(CGROUP_EVERY);
+        if self.cgroup_fresh {
             self.cgroup = self.process.cgroup();
         }
         self.application = self.page.read(&self.process);
         self.samples += 1;
+        self.sampled_ns = now_ns;
         if let Some(rss) = self.reading.status.rss_bytes {
             let rss = rss as f64;
             self.rss.push(Point { t: now_ns as f64 / 1e9, v: rss });
-            if self.marks.len() == KEPT {
-                self.marks.pop_front();
-            }
-            let fds = self.reading.fds.as_ref().map(|f| f.total as f64);
-            self.marks.push_back(Mark { unix_seconds: unix_ns() as f64 / 1e9, rss_bytes: rss, fds });
+            self.marks.push(Mark {
+                unix_seconds: unix_ns() as f64 / 1e9,
+                rss_bytes: rss,
+                post_gc_bytes: self.collected_full.take().or_else(|| full.then_some(rss)),
+                fds: self.reading.fds.as_ref().map(|f| f.total as f64),
+                connections: self.established().map(|n| n as f64),
+                collections: self.gc.map(|gc| gc.generations.map(|g| g.collections)),
+            });
         }
         Sampled::Done
     }

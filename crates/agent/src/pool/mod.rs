@@ -1,16 +1,21 @@
 //! The processes that are watched for days: found as they come, dropped as they go, each with its samples,
 //! pauses and verdict in bounded memory. Exporter, watchdog and live views stand on it.
 
+mod marks;
 mod member;
 mod name;
 mod pauses;
 mod selection;
 mod slots;
+mod stored;
 
+pub use marks::Mark;
 pub use member::{Member, Readable, Sampled};
+pub(crate) use name::from_command as command_name;
 pub use name::service_name;
 pub use pauses::{PAUSE_BOUNDS, PauseLog};
 pub use selection::Selection;
+pub(crate) use selection::matches as name_matches;
 
 use crate::discover;
 use m5_target::{Identity, Process, SocketTables, monotonic_ns};

@@ -18,7 +18,7 @@ fn unit(cgroup: &str) -> Option<String> {
 }
 
 /// The script or module of a Python command line.
-fn from_command(command: &[String]) -> String {
+pub(crate) fn from_command(command: &[String]) -> String {
     let mut arguments = command.iter();
     let program = arguments.next().map_or("", |p| base(p));
     while let Some(argument) = arguments.next() {

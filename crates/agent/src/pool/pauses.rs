@@ -17,6 +17,8 @@ const KEPT: usize = 512;
 pub struct PauseLog {
     histograms: [Histogram; 3],
     latest: VecDeque<Pause>,
+    seen: u64,
+    longest_ns: u64,
     /// What the source saw and missed.
     pub coverage: Coverage,
 }
@@ -26,6 +28,8 @@ impl Default for PauseLog {
         Self {
             histograms: [(); 3].map(|()| Histogram::new(PAUSE_BOUNDS)),
             latest: VecDeque::new(),
+            seen: 0,
+            longest_ns: 0,
             coverage: Coverage::default(),
         }
     }
@@ -35,6 +39,8 @@ impl PauseLog {
     pub(super) fn add(&mut self, pause: Pause) {
         // Where the source cannot tell, the pause counts with the youngest: by far the most are.
         let generation = usize::from(pause.generation.unwrap_or(0)).min(2);
+        self.seen += 1;
+        self.longest_ns = self.longest_ns.max(pause.duration_ns);
         self.histograms[generation].observe(pause.duration_ns as f64 / 1e9);
         if self.latest.len() == KEPT {
             self.latest.pop_front();
@@ -46,6 +52,18 @@ impl PauseLog {
     #[must_use]
     pub fn histograms(&self) -> &[Histogram; 3] {
         &self.histograms
+    }
+
+    /// Pauses since it is watched.
+    #[must_use]
+    pub fn seen(&self) -> u64 {
+        self.seen
+    }
+
+    /// The longest since it is watched; absent where none was seen.
+    #[must_use]
+    pub fn longest_seconds(&self) -> Option<f64> {
+        (self.seen > 0).then_some(self.longest_ns as f64 / 1e9)
     }
 
     /// The latest, oldest first.

@@ -16,7 +16,7 @@ use std::time::Duration;
 /// Rounds in which an interpreter that is not there yet (a child before its exec) is looked for again.
 const ATTEMPTS: u32 = 5;
 /// Groups of connections kept in one entry, the largest first.
-const GROUPS: usize = 200;
+pub(crate) const GROUPS: usize = 200;
 
 /// How the pauses of a member are traced.
 #[derive(Debug, Clone, Copy)]

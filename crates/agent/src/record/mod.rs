@@ -8,13 +8,15 @@ mod redact;
 mod sample;
 
 pub use describe::{describe, unread_word, version};
+pub(crate) use member::GROUPS;
+pub(crate) use pace::Pace;
 pub use redact::redact;
+pub(crate) use sample::{collector_sample, population_sample, process_sample};
 
 use m5_gc::{Detail, Pause};
 use m5_report::doc::{BASELINE_SCHEMA, Baseline, End, Recorded};
 use m5_target::{Machine, Process, SocketTables, monotonic_ns, unix_ns};
 use member::{Member, Tracing};
-use pace::Pace;
 use std::path::Path;
 use std::time::Duration;
 

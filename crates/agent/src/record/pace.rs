@@ -2,7 +2,7 @@
 
 /// Spaces readings so that their cost stays a fixed small part of the time.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Pace {
+pub(crate) struct Pace {
     least_seconds: f64,
     most_seconds: f64,
     times_cost: f64,
@@ -12,17 +12,17 @@ pub(super) struct Pace {
 impl Pace {
     /// At most every `least_seconds`, and one part in `times_cost` of the time; but every `most_seconds` in
     /// any case.
-    pub(super) fn new(least_seconds: f64, most_seconds: f64, times_cost: f64) -> Self {
+    pub(crate) fn new(least_seconds: f64, most_seconds: f64, times_cost: f64) -> Self {
         Self { least_seconds, most_seconds, times_cost, next: 0.0 }
     }
 
     /// Whether it may be done at this moment. Half a tenth of slack keeps it in step with rounds.
-    pub(super) fn due(&self, t: f64) -> bool {
+    pub(crate) fn due(&self, t: f64) -> bool {
         t + self.least_seconds * 0.05 >= self.next
     }
 
     /// It was done and took so long.
-    pub(super) fn done(&mut self, t: f64, cost_seconds: f64) {
+    pub(crate) fn done(&mut self, t: f64, cost_seconds: f64) {
         self.next = t + self.least_seconds.max((cost_seconds * self.times_cost).min(self.most_seconds));
     }
 }

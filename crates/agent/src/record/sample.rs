@@ -5,7 +5,7 @@ use m5_report::doc::Sample;
 use m5_target::{FdKind, Reading};
 
 /// What the kernel says.
-pub(super) fn process_sample(reading: &Reading, t_seconds: f64, ticks: f64) -> Sample {
+pub(crate) fn process_sample(reading: &Reading, t_seconds: f64, ticks: f64) -> Sample {
     let (stat, status) = (&reading.stat, &reading.status);
     let kind =
         |kind: FdKind| reading.fds.as_ref().map(|fds| fds.by_kind.get(&kind).copied().unwrap_or_default());
@@ -36,7 +36,7 @@ pub(super) fn process_sample(reading: &Reading, t_seconds: f64, ticks: f64) -> S
 }
 
 /// Adds what the collector says.
-pub(super) fn collector_sample(sample: &mut Sample, state: &GcState) {
+pub(crate) fn collector_sample(sample: &mut Sample, state: &GcState) {
     let [g0, g1, g2] = &state.generations;
     (sample.gc0_collections, sample.gc0_collected) = (Some(g0.collections), Some(g0.collected));
     (sample.gc1_collections, sample.gc1_collected) = (Some(g1.collections), Some(g1.collected));
@@ -45,7 +45,7 @@ pub(super) fn collector_sample(sample: &mut Sample, state: &GcState) {
 }
 
 /// Adds how many objects it keeps.
-pub(super) fn population_sample(sample: &mut Sample, population: &Population) {
+pub(crate) fn population_sample(sample: &mut Sample, population: &Population) {
     sample.gc_long_lived_objects = population.long_lived;
     sample.gc_live_objects = population.live;
 }

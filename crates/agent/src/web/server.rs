@@ -1,6 +1,7 @@
 //! The HTTP server: one thread, few routes, bounds on size, time and count.
 
-use super::{Access, AccessError};
+use super::bounds::Bounded;
+use super::{Access, AccessError, Bounds};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, Request, State};
@@ -9,7 +10,8 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum_server::Handle;
-use axum_server::tls_rustls::RustlsConfig;
+use axum_server::accept::DefaultAcceptor;
+use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use m5_report::metrics::{CONTENT_TYPE_OPENMETRICS, CONTENT_TYPE_TEXT, Format};
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
@@ -22,6 +24,9 @@ use tower_http::timeout::TimeoutLayer;
 
 /// Largest request body; nothing that m5 serves takes one.
 const MAX_BODY: usize = 1024;
+/// Bytes of the head of a request, and lines in it.
+const MAX_HEAD: usize = 16 << 10;
+const MAX_HEADERS: usize = 64;
 /// Longest time for one request.
 const MAX_TIME: Duration = Duration::from_secs(10);
 
@@ -55,6 +60,8 @@ pub struct WebOptions {
     pub tls: Option<Tls>,
     /// Serve beyond loopback without a secret or encryption.
     pub insecure: bool,
+    /// Bounds on connections.
+    pub bounds: Bounds,
 }
 
 /// Why serving failed.
@@ -131,19 +138,40 @@ pub fn serve(options: &WebOptions, source: Arc<dyn Source>) -> Result<Server, We
     };
     let app = router(options.access.clone(), source).into_make_service();
     let handle = Handle::new();
-    let inner = handle.clone();
+    let (inner, bounds) = (handle.clone(), options.bounds);
     let run = move || {
         let _ = runtime.block_on(async move {
+            let server = bounded(axum_server::from_tcp(listener)?, &inner, bounds);
             match tls {
                 Some(config) => {
-                    axum_server::from_tcp_rustls(listener, config)?.handle(inner).serve(app).await
+                    let rustls = RustlsAcceptor::new(config).handshake_timeout(bounds.patience);
+                    server.acceptor(Bounded { inner: rustls, handle: inner, bounds }).serve(app).await
                 }
-                None => axum_server::from_tcp(listener)?.handle(inner).serve(app).await,
+                None => {
+                    let plain = DefaultAcceptor::new();
+                    server.acceptor(Bounded { inner: plain, handle: inner, bounds }).serve(app).await
+                }
             }
         });
     };
     let thread = thread::Builder::new().name("m5-web".into()).spawn(run).map_err(WebError::Start)?;
     Ok(Server { address, handle, thread: Some(thread) })
+}
+
+/// HTTP/1 alone, with short heads that come soon.
+fn bounded(
+    server: axum_server::Server<SocketAddr>,
+    handle: &Handle<SocketAddr>,
+    bounds: Bounds,
+) -> axum_server::Server<SocketAddr> {
+    let mut server = server.handle(handle.clone()).first_request_timeout(bounds.patience).http1_only();
+    server
+        .http_builder()
+        .http1()
+        .header_read_timeout(bounds.patience * 3)
+        .max_headers(MAX_HEADERS)
+        .max_buf_size(MAX_HEAD);
+    server
 }
 
 fn router(access: Access, source: Arc<dyn Source>) -> Router {

@@ -2,11 +2,13 @@
 
 mod config_values;
 mod duration;
+mod history;
 mod size;
 mod target;
 
 pub(crate) use config_values::{parse_rate_per_minute, parse_ratio};
 pub(crate) use duration::{Span, parse_duration};
+pub(crate) use history::HistoryArgs;
 pub(crate) use size::parse_size;
 pub(crate) use target::TargetArgs;
 

@@ -6,15 +6,16 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::progress::Bar;
 use crate::signals::Stop;
-use crate::{documents, objectives, output, target};
+use crate::{documents, objectives, output, page, target};
 use clap::Args;
 use m5_agent::compare::compare;
+use m5_agent::history::Query;
 use m5_agent::record::{RecordOptions, record};
 use m5_report::doc::{Baseline, End};
 use m5_report::text;
 use m5_report::texts::{Record, Say};
 use m5_stats::objectives::COMPARE_THRESHOLD;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Arguments of `m5 baseline`.
@@ -31,6 +32,18 @@ pub(crate) struct BaselineArgs {
     /// Save the recording here, whole, for `m5 check` and `m5 compare`
     #[arg(long, value_name = "FILE", env = "M5_SAVE")]
     save: Option<PathBuf>,
+    /// Write the page with its charts to this file: one file, for any browser, with nothing to fetch
+    #[arg(long, value_name = "FILE", env = "M5_HTML")]
+    html: Option<PathBuf>,
+    /// Record nothing: take the samples from a history that `m5 serve` or `m5 watch` keeps
+    #[arg(long, value_name = "FILE|DIR", conflicts_with_all = ["command", "duration", "interval", "subprocesses", "pauses"])]
+    from_history: Option<PathBuf>,
+    /// Of the history only services whose name matches (`*` and `?`); several times for several
+    #[arg(long, value_name = "GLOB", requires = "from_history")]
+    name: Vec<String>,
+    /// Of the history only the last so much
+    #[arg(long, value_name = "SPAN", requires = "from_history")]
+    since: Option<Span>,
     /// Compare with this recording
     #[arg(long, value_name = "FILE", env = "M5_COMPARE")]
     compare: Option<PathBuf>,
@@ -59,9 +72,41 @@ pub(crate) fn run(args: &BaselineArgs, ctx: &Ctx) -> Result<Exit, CliError> {
         .as_deref()
         .map(|path| Ok::<_, CliError>((path.display().to_string(), documents::read(path, &objectives)?)));
     let old = old.transpose()?;
-    if let Some(path) = &args.save {
+    for path in args.save.iter().chain(&args.html) {
         output::check_writable(path)?;
     }
+    let (mut baseline, doubts) = match &args.from_history {
+        Some(path) => (replayed(path, args)?, None),
+        None => recorded(args, ctx)?,
+    };
+    m5_agent::derive::complete(&mut baseline, &objectives);
+    for process in &baseline.processes {
+        if let Some(log) = &process.pauses {
+            let why = log.choice.as_ref().map(|c| text::why(c, ctx.lang)).unwrap_or_default();
+            ctx.detail(Say::PausesBy, &[&process.identity.pid, &why]);
+        }
+    }
+    if let Some(path) = &args.save {
+        documents::save(path, &baseline)?;
+        ctx.note(Record::Saved, &[&path.display()]);
+    }
+    if let Some(path) = &args.html {
+        page::save(path, &m5_agent::page::saved(&baseline, &objectives), ctx)?;
+    }
+    baseline.comparison =
+        old.map(|(name, old)| compare((CURRENT, &baseline), (&name, &old), COMPARE_THRESHOLD));
+    ctx.emit_document(json, &baseline, |style| text::baseline(&baseline, style))?;
+    Ok(exit(&baseline)?.max(doubts.unwrap_or(Exit::Fine)))
+}
+
+/// What a history holds of those who were asked for.
+fn replayed(path: &Path, args: &BaselineArgs) -> Result<Baseline, CliError> {
+    let query = Query { since: args.since.map(|s| s.0), pids: args.target.pids(), names: args.name.clone() };
+    m5_agent::history::read(path, &query).map_err(CliError::History)
+}
+
+/// Records, and says how m5 ends where something in a process could not be read.
+fn recorded(args: &BaselineArgs, ctx: &Ctx) -> Result<(Baseline, Option<Exit>), CliError> {
     let stop = Stop::listen();
     let chosen = target::several(&args.target, ctx)?;
     let doubts = chosen.doubts(ctx)?;
@@ -84,23 +129,7 @@ pub(crate) fn run(args: &BaselineArgs, ctx: &Ctx) -> Result<Exit, CliError> {
         !stop.asked()
     });
     bar.clear();
-    let mut baseline = recorded?;
-    drop(chosen);
-    m5_agent::derive::complete(&mut baseline, &objectives);
-    for process in &baseline.processes {
-        if let Some(log) = &process.pauses {
-            let why = log.choice.as_ref().map(|c| text::why(c, ctx.lang)).unwrap_or_default();
-            ctx.detail(Say::PausesBy, &[&process.identity.pid, &why]);
-        }
-    }
-    if let Some(path) = &args.save {
-        documents::save(path, &baseline)?;
-        ctx.note(Record::Saved, &[&path.display()]);
-    }
-    baseline.comparison =
-        old.map(|(name, old)| compare((CURRENT, &baseline), (&name, &old), COMPARE_THRESHOLD));
-    ctx.emit_document(json, &baseline, |style| text::baseline(&baseline, style))?;
-    Ok(exit(&baseline)?.max(doubts.unwrap_or(Exit::Fine)))
+    Ok((recorded?, doubts))
 }
 
 /// A recording that saw nothing is incomplete; a missed objective is the business of `m5 check`.

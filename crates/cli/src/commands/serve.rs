@@ -1,6 +1,6 @@
 //! `m5 serve`: the exporter and its page, for every Python process of this machine or those that match.
 
-use crate::args::Span;
+use crate::args::{HistoryArgs, Span};
 use crate::ctx::Ctx;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -9,7 +9,7 @@ use crate::signals::Stop;
 use clap::Args;
 use m5_agent::exporter::{ExporterOptions, Published, run as run_exporter};
 use m5_agent::pool::{Pool, PoolOptions, Selection};
-use m5_agent::web::{Access, Tls, WebError, WebOptions, serve};
+use m5_agent::web::{Access, Bounds, Tls, WebError, WebOptions, serve};
 use m5_report::texts::Serve;
 use m5_target::Process;
 use std::net::SocketAddr;
@@ -59,6 +59,8 @@ pub(crate) struct ServeArgs {
     /// Serve other machines without a secret or encryption
     #[arg(long)]
     insecure: bool,
+    #[command(flatten)]
+    history: HistoryArgs,
 }
 
 pub(crate) fn run(args: &ServeArgs, ctx: &Ctx) -> Result<Exit, CliError> {
@@ -70,6 +72,7 @@ pub(crate) fn run(args: &ServeArgs, ctx: &Ctx) -> Result<Exit, CliError> {
         limit: None,
     });
     let published = Arc::new(Published::new(m5_report::html::page(None, None)));
+    let mut history = args.history.open(args.interval.0)?;
     let stop = Stop::listen();
     let server = serve(&web_options(args)?, published.clone()).map_err(web_error)?;
     let scheme = if args.tls_cert.is_some() { "https" } else { "http" };
@@ -77,7 +80,7 @@ pub(crate) fn run(args: &ServeArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     let options = ExporterOptions { interval: args.interval.0, with_pid: args.pid_label, objectives };
     let begin = Instant::now();
     let over = |d: Duration| begin.elapsed() >= d;
-    run_exporter(&mut pool, &options, &published, &mut |_| {
+    run_exporter(&mut pool, &options, &published, history.as_mut(), &mut |_| {
         !stop.asked() && !args.duration.is_some_and(|d| over(d.0))
     });
     Ok(Exit::Fine)
@@ -97,6 +100,7 @@ fn web_options(args: &ServeArgs) -> Result<WebOptions, CliError> {
         access: access.map_err(|e| web_error(e.into()))?,
         tls,
         insecure: args.insecure,
+        bounds: Bounds::default(),
     })
 }
 

@@ -11,6 +11,7 @@ mod gc;
 mod health;
 mod list;
 mod long_pauses;
+mod page;
 mod pauses;
 mod process;
 mod read;
@@ -30,9 +31,12 @@ pub use gc::{Bucket, GC_SCHEMA, GcReport, Moment, Optimization, Trial, histogram
 pub use health::{CHECK_SCHEMA, Check, CheckedProcess, HEALTH_SCHEMA, Health};
 pub use list::{LIST_SCHEMA, ListedProcess, ProcessList, Unread};
 pub use long_pauses::{LongPause, LongPauses};
-pub use pauses::{GenerationTotals, PauseLog};
+pub use page::{
+    PAGE_SCHEMA, Page, PageObjectives, PagePauses, PageProcess, PageSamples, Said, floors, thinned,
+};
+pub use pauses::{GenerationTotals, PauseLog, mix};
 pub use process::{FdTarget, PROCESS_SCHEMA, ProcessSnapshot};
 pub use read::{ReadError, read_baseline, read_runs, schema};
 pub use runs::{LEAKS_SCHEMA, Leaks, RUNS_SCHEMA, Run, Runs, Worker};
-pub use samples::{Sample, Samples};
+pub use samples::{Number, Sample, Samples};
 pub use stress::{Anomaly, STRESS_SCHEMA, Segment, Stress, StressCheck, StressPlan, read_stress};

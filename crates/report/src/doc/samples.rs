@@ -12,6 +12,31 @@ macro_rules! samples {
             $($(#[$doc])* pub $name: Option<$kind>,)*
         }
 
+        impl Sample {
+            /// Names of the quantities, in the order of [`Sample::numbers`].
+            pub const COLUMNS: &'static [&'static str] = &[$(stringify!($name)),*];
+
+            /// The quantities, for a table that keeps them.
+            #[must_use]
+            pub fn numbers(&self) -> Vec<Option<Number>> {
+                vec![$(self.$name.map(Number::from)),*]
+            }
+
+            /// Takes them back. `None` where there are not as many, or one is of another kind.
+            #[must_use]
+            pub fn from_numbers(t_seconds: f64, numbers: &[Option<Number>]) -> Option<Self> {
+                let mut rest = numbers.iter();
+                let sample = Self {
+                    t_seconds,
+                    $($name: match rest.next()? {
+                        Some(number) => Some(<$kind>::try_from(*number).ok()?),
+                        None => None,
+                    },)*
+                };
+                rest.next().is_none().then_some(sample)
+            }
+        }
+
         /// The samples of one process. A column without any value is left out of the document.
         #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
         pub struct Samples {
@@ -124,6 +149,43 @@ samples! {
     gc_live_objects: u64;
 }
 
+/// A quantity: counts and bytes are whole, times and shares are not.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Number {
+    /// Whole.
+    Whole(u64),
+    /// Not.
+    Real(f64),
+}
+
+impl From<u64> for Number {
+    fn from(value: u64) -> Self {
+        Self::Whole(value)
+    }
+}
+
+impl From<f64> for Number {
+    fn from(value: f64) -> Self {
+        Self::Real(value)
+    }
+}
+
+impl TryFrom<Number> for u64 {
+    type Error = Number;
+
+    fn try_from(number: Number) -> Result<Self, Number> {
+        if let Number::Whole(value) = number { Ok(value) } else { Err(number) }
+    }
+}
+
+impl TryFrom<Number> for f64 {
+    type Error = Number;
+
+    fn try_from(number: Number) -> Result<Self, Number> {
+        if let Number::Real(value) = number { Ok(value) } else { Err(number) }
+    }
+}
+
 /// Whether a column holds nothing, so that a document need not carry it.
 fn empty<T>(column: &[Option<T>]) -> bool {
     column.iter().all(Option::is_none)
@@ -166,6 +228,16 @@ mod tests {
         let mut back: Samples = serde_json::from_str(&text).unwrap();
         back.complete().unwrap();
         assert_eq!(back, samples);
+    }
+
+    #[test]
+    fn numbers_go_out_and_come_back() {
+        let sample = Sample { t_seconds: 0.5, fds: Some(7), cpu_seconds: Some(0.25), ..Sample::default() };
+        let numbers = sample.numbers();
+        assert_eq!(numbers.len(), Sample::COLUMNS.len());
+        assert_eq!(Sample::from_numbers(0.5, &numbers), Some(sample));
+        assert_eq!(Sample::from_numbers(0.5, &numbers[1..]), None);
+        assert_eq!(Sample::from_numbers(0.5, &vec![Some(Number::Real(1.0)); numbers.len()]), None);
     }
 
     #[test]

@@ -5,6 +5,8 @@ use crate::Lang;
 
 const TEMPLATE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("page.css");
+const TEXTS: &str = include_str!("texts.js");
+const CHART: &str = include_str!("chart.js");
 const SCRIPT: &str = include_str!("page.js");
 
 /// The page. With `data` (the JSON of `m5.page/1`) it stands for itself; without, it asks the exporter.
@@ -20,8 +22,11 @@ pub fn page(lang: Option<Lang>, data: Option<&str>) -> String {
     TEMPLATE
         .replace("{{lang}}", lang)
         .replace("{{style}}", STYLE)
-        .replace("{{data}}", &data)
+        .replace("{{texts}}", TEXTS)
+        .replace("{{chart}}", CHART)
         .replace("{{script}}", SCRIPT)
+        // The data comes last: nothing in it is taken for a place to fill.
+        .replace("{{data}}", &data)
 }
 
 #[cfg(test)]

@@ -1,173 +1,188 @@
-"use strict";
-const TEXTS = {
-  en: {
-    other: "中文", live: "live", saved: "recorded", gone: "the exporter does not answer", none: "no Python process is watched",
-    flat: "flat", growing: "growing", saturating: "levelling off", step: "moved to another level", insufficient: "too early to say",
-    wait: (s) => `a verdict in about ${span(s)}`, rss: "resident memory", floor: "floor", growth: "growth of the floor",
-    ahead: "floor in 24 h", fds: "descriptors", pauses: "GC pauses", p95: "pause P95", max: "longest pause", share: "collections seen",
-    collections: "collections (0 · 1 · 2)", timeline: "pauses: when, and how long", histogram: "pauses: how many of which length",
-    gen: "generation", connections: "connections", objective: "objective", unread: "interpreter not read", perMinute: "min",
-  },
-  zh: {
-    other: "English", live: "实时", saved: "已保存", gone: "导出器无响应", none: "没有被监控的 Python 进程",
-    flat: "平稳", growing: "持续增长", saturating: "趋于饱和", step: "台阶式变化", insufficient: "数据不足",
-    wait: (s) => `约 ${span(s)} 后可判定`, rss: "常驻内存", floor: "内存底部", growth: "底部增长率",
-    ahead: "24小时后底部", fds: "文件描述符", pauses: "GC 暂停", p95: "暂停 P95", max: "最长暂停", share: "已观测回收",
-    collections: "回收次数 (0 · 1 · 2)", timeline: "暂停时间线", histogram: "暂停时长分布",
-    gen: "第代", connections: "连接", objective: "目标", unread: "解释器未读取", perMinute: "分钟",
-  },
-};
-const root = document.documentElement;
-let lang = root.dataset.lang || (navigator.language.startsWith("zh") ? "zh" : "en");
-let last = null;
-let state = "live";
-const say = (key) => TEXTS[lang][key];
+// The page: what is said of each process, what to do next, and its charts.
+let last = null, state = "waiting", made = null;
+const opened = new Map();
 
-function bytes(v) {
-  if (v == null) return "–";
-  const sign = v < 0 ? "-" : "", a = Math.abs(v);
-  if (a < 1024) return `${sign}${a.toFixed(0)} B`;
-  if (a < 1048576) return `${sign}${(a / 1024).toFixed(1)} KiB`;
-  if (a < 1073741824) return `${sign}${(a / 1048576).toFixed(1)} MiB`;
-  return `${sign}${(a / 1073741824).toFixed(2)} GiB`;
-}
-function time(s) {
-  if (s == null) return "–";
-  if (s < 1e-3) return `${(s * 1e6).toFixed(0)} µs`;
-  return s < 1 ? `${(s * 1e3).toFixed(1)} ms` : `${s.toFixed(2)} s`;
-}
-function span(s) {
-  if (s < 90) return `${Math.round(s)} s`;
-  return s < 5400 ? `${Math.round(s / 60)} min` : `${(s / 3600).toFixed(1)} h`;
-}
-function make(name, attributes, ...children) {
-  const svg = ["svg", "path", "line", "text", "circle", "rect"].includes(name);
-  const node = svg ? document.createElementNS("http://www.w3.org/2000/svg", name) : document.createElement(name);
-  for (const [key, value] of Object.entries(attributes || {})) node.setAttribute(key, value);
-  node.append(...children);
-  return node;
-}
+/** Text in which `words` between back quotes are commands. */
+const prose = (text) => text.split("`").map((part, i) => (i % 2 ? make("code", {}, part) : part));
+const total = (map) => Object.values(map).reduce((a, b) => a + b, 0);
+const now = (p) => p.samples?.rss_bytes.findLast((v) => v != null) ?? null;
+const name = (p) => (p.slot ? `${p.service} · ${p.slot}` : p.service);
+const verdict = (p) => p.memory?.verdict || "unknown";
+const badge = (p) => make("span", { class: `verdict ${verdict(p)}` }, say(verdict(p)));
 
-const W = 400, H = 160, LEFT = 58, BOTTOM = 18, TOP = 8;
-function frame(caption, low, high, label, from, to) {
-  const svg = make("svg", { viewBox: `0 0 ${W} ${H}`, preserveAspectRatio: "none", role: "img", "aria-label": caption });
-  for (let i = 0; i <= 2; i++) {
-    const y = TOP + (H - TOP - BOTTOM) * i / 2;
-    svg.append(make("line", { class: "grid", x1: LEFT, x2: W, y1: y, y2: y }));
-    svg.append(make("text", { x: LEFT - 5, y: y + 3, "text-anchor": "end" }, label(high - (high - low) * i / 2)));
+/** The verdict as a sentence. */
+function sentence(p) {
+  const m = p.memory, words = say("say");
+  if (!m) return words.unknown();
+  if (m.verdict === "insufficient") {
+    return (words[m.reason] || words.too_short)(m) + (m.wait_seconds ? words.wait(m) : "");
   }
-  svg.append(make("text", { x: LEFT, y: H - 4 }, from), make("text", { x: W, y: H - 4, "text-anchor": "end" }, to));
-  return svg;
+  let text = words[m.verdict](m);
+  if (m.verdict === "growing") text += m.limit?.expected_seconds ? words.limit(m) : m.forecast_24h ? words.ahead(m) : "";
+  return text;
 }
-const figure = (svg, caption, ...rest) => make("figure", {}, make("figcaption", {}, caption), svg, ...rest);
-const clock = (unix) => new Date(unix * 1000).toLocaleTimeString(lang === "zh" ? "zh-CN" : "en-GB");
+/** What to do next, the most urgent first. */
+function steps(p, lines) {
+  const next = say("next"), out = [];
+  if (p.advice.length) out.push(...p.advice.map((a) => a[lang]));
+  else if (p.memory && p.memory.verdict !== "flat") out.push(next[state === "saved" && p.memory.verdict === "insufficient" ? "longer" : p.memory.verdict](p.pid));
+  const rss = now(p), fds = p.fds && total(p.fds);
+  if (rss > lines.rss_peak_bytes) out.push(next.rss(p.pid, bytes(rss), bytes(lines.rss_peak_bytes)));
+  if (p.pauses?.p95_seconds > lines.gc_pause_p95_seconds) out.push(next.pauses(p.pid, time(p.pauses.p95_seconds), time(lines.gc_pause_p95_seconds)));
+  if (fds > lines.open_fds) out.push(next.fds(p.pid, number(fds), number(lines.open_fds)));
+  if (p.connections?.CLOSE_WAIT) out.push(next.closeWait(number(p.connections.CLOSE_WAIT)));
+  return out.length || !p.memory ? out : [next.flat()];
+}
 
-function line(caption, t, series, label, limit) {
-  const values = series.flatMap((s) => s.v).filter((v) => v != null);
-  if (values.length < 2) return figure(make("p", { class: "note" }, "…"), caption);
-  let low = Math.min(...values), high = Math.max(...values);
-  if (limit != null && limit < high * 1.5 && limit > low * 0.5) high = Math.max(high, limit);
-  const room = (high - low) * 0.08 || Math.abs(high) * 0.05 || 1;
-  low = Math.max(0, low - room); high += room;
-  const x = (v) => LEFT + (W - LEFT) * (v - t[0]) / (t[t.length - 1] - t[0] || 1);
-  const y = (v) => TOP + (H - TOP - BOTTOM) * (high - v) / (high - low);
-  const svg = frame(caption, low, high, label, clock(t[0]), clock(t[t.length - 1]));
-  if (limit != null && limit <= high && limit >= low) {
-    svg.append(make("line", { class: "limit", x1: LEFT, x2: W, y1: y(limit), y2: y(limit) }));
+function figures(p, lines) {
+  const box = make("div", { class: "figures" }), m = p.memory;
+  const put = (key, value, bad, long) => box.append(make("div", { class: `${bad ? "bad" : ""} ${long ? "long" : ""}` }, make("b", {}, value), make("span", {}, say(key))));
+  const rss = now(p), fds = p.fds ? total(p.fds) : null;
+  put("rss", bytes(rss), rss > lines.rss_peak_bytes);
+  put("floor", bytes(m?.level));
+  put("growth", rate(m?.slope), verdict(p) === "growing");
+  put("ahead", m?.forecast_24h ? `${bytes(m.forecast_24h.low)} … ${bytes(m.forecast_24h.high)}` : "–", false, true);
+  put("p95", time(p.pauses?.p95_seconds), p.pauses?.p95_seconds > lines.gc_pause_p95_seconds);
+  put("max", time(p.pauses?.max_seconds));
+  put("collections", p.collections ? p.collections.map(number).join(" · ") : "–", false, true);
+  put("coverage", p.coverage == null ? "–" : `${(p.coverage * 100).toFixed(1)} %`);
+  put("fds", number(fds), fds > lines.open_fds);
+  put("connections", p.connections ? number(total(p.connections)) : "–");
+  return box;
+}
+
+/** Growth of a counter by the minute, over stretches that are long enough to say something. */
+function perMinute(t, counts) {
+  const every = Math.max(1, Math.floor(t.length / 120)), out = t.map(() => null);
+  for (let i = every; i < t.length; i += every) {
+    const a = counts[i - every], b = counts[i];
+    if (a != null && b != null && b >= a) out[i] = (b - a) / (t[i] - t[i - every]) * 60;
   }
-  series.forEach((s, i) => {
-    const path = s.v.map((v, k) => (v == null ? "" : `${k && s.v[k - 1] != null ? "L" : "M"}${x(t[k]).toFixed(1)} ${y(v).toFixed(1)}`));
-    svg.append(make("path", { class: `s${i + 1}`, d: path.join("") }));
+  return every === 1 ? out : bridged(out);
+}
+/** A line from value to value, across the places between stretches. */
+function bridged(values) {
+  let before = -1;
+  values.forEach((v, i) => {
+    if (v == null) return;
+    for (let k = before + 1; before >= 0 && k < i; k++) values[k] = values[before] + (v - values[before]) * (k - before) / (i - before);
+    before = i;
   });
-  return figure(svg, caption);
+  return values;
 }
 
-const legend = () => make("p", { class: "legend" }, ...[0, 1, 2].map((g) => make("span", { class: `key k${g}` }, `${say("gen")} ${g}  `)));
-function timeline(pauses) {
-  const far = Math.max(...pauses.map((p) => p[0])), most = Math.max(...pauses.map((p) => p[1]));
-  const least = Math.min(...pauses.map((p) => p[1]), most / 10);
-  const log = (v) => Math.log10(Math.max(v, 1e-7));
-  const svg = frame(say("timeline"), log(least), log(most), (v) => time(10 ** v), `-${span(far)}`, "0");
-  for (const [ago, length, generation] of pauses) {
-    const x = LEFT + (W - LEFT) * (1 - ago / (far || 1));
-    const y = TOP + (H - TOP - BOTTOM) * (log(most) - log(length)) / (log(most) - log(least) || 1);
-    svg.append(make("circle", { class: `g${generation ?? 0}`, cx: x.toFixed(1), cy: y.toFixed(1), r: 2 }));
-  }
-  return figure(svg, say("timeline"), legend());
+function charts(p, lines, width) {
+  const s = p.samples, t = s.t, m = p.memory, box = make("div", { class: "charts" });
+  const end = t.at(-1), begin = m?.observed_seconds ? Math.max(t[0], end - m.observed_seconds) : t[0];
+  const trend = m?.slope != null && m.level != null && t.length > 1
+    ? [{ name: say("trend"), tone: "ink", kind: "dash", t: [begin, end], v: [m.level - m.slope * (end - begin), m.level] }] : [];
+  const floors = { name: say("floors"), tone: "two", kind: "step", t: p.floors.map((f) => f[0]), v: p.floors.map((f) => f[1]) };
+  const full = { name: say("afterFull"), tone: "three", kind: "dots", v: s.post_gc_bytes };
+  const two = width > 760, half = two ? Math.floor((width - 26) / 2) : width;
+  if (two) box.classList.add("two");
+  box.append(timeChart({
+    caption: say("memoryChart"), unit: byteUnit, label: bytes, t, broad: true, width,
+    series: [{ name: say("rss"), tone: "one", kind: "main", v: s.rss_bytes }, floors, full, ...trend],
+    lines: [{ name: say("objective"), tone: "limit", v: lines.rss_peak_bytes }, { name: say("limit"), tone: "limit", v: p.limit_bytes }],
+  }));
+  box.append(pauseChart(p.pauses, t[0], end, lines.gc_pause_p95_seconds, half), histogramChart(p.pauses, half));
+  box.append(timeChart({
+    caption: say("fdChart"), unit: countUnit(""), label: number, t, width: half, zero: true,
+    series: [{ name: say("open"), tone: "one", kind: "main", v: s.fds }, { name: say("established"), tone: "three", kind: "main", v: s.connections }],
+    lines: [{ name: say("objective"), tone: "limit", v: lines.open_fds }],
+  }));
+  box.append(timeChart({
+    caption: say("rateChart"), unit: countUnit(say("perMinute")), label: (v) => number(Math.round(v * 10) / 10), t, width: half, zero: true, lines: [],
+    series: s.collections.map((c, g) => ({ name: generation(g), tone: TONES[g], kind: "main", v: perMinute(t, c) })),
+  }));
+  return box;
 }
-function histogram(pauses) {
-  const at = (s) => Math.floor(Math.log10(Math.max(s, 1e-6)) * 3);
-  const first = Math.min(...pauses.map((p) => at(p[1]))), end = Math.max(...pauses.map((p) => at(p[1]))) + 1;
-  const counts = Array.from({ length: end - first }, () => [0, 0, 0]);
-  for (const [, length, generation] of pauses) counts[at(length) - first][generation ?? 0] += 1;
-  const most = Math.max(...counts.map((c) => c[0] + c[1] + c[2]));
-  const svg = frame(say("histogram"), 0, most, (v) => v.toFixed(0), time(10 ** (first / 3)), time(10 ** (end / 3)));
-  const wide = (W - LEFT) / counts.length;
-  counts.forEach((bin, i) => {
-    let base = H - BOTTOM;
-    bin.forEach((n, g) => {
-      const high = (H - TOP - BOTTOM) * n / most;
-      base -= high;
-      if (n) svg.append(make("rect", { class: `g${g}`, x: LEFT + i * wide + 1, y: base, width: Math.max(wide - 2, 1), height: high }));
-    });
+
+function pairs(title, map) {
+  const rows = Object.entries(map || {}).sort((a, b) => b[1] - a[1]);
+  if (!rows.length) return [];
+  const table = make("table", {}, ...rows.map(([k, n]) => make("tr", {}, make("td", {}, k), make("td", { class: "right" }, number(n)))));
+  return [make("div", {}, make("p", { class: "note" }, title), table)];
+}
+
+function card(p, lines, index) {
+  const id = `p${p.pid}-${Math.round(p.started_unix_seconds)}`;
+  const meta = [`PID ${p.pid}`, p.python && `Python ${p.python}`, p.exited && say("ended"), p.unread && `${say("unread")}: ${p.unread}`];
+  const head = make("summary", {}, make("h2", {}, name(p)), badge(p), make("span", { class: "meta" }, meta.filter(Boolean).join(" · ")));
+  const box = make("details", { class: "card process", id }, head);
+  const fill = () => {
+    const urgent = steps(p, lines), calm = verdict(p) !== "growing" && urgent.length === 1;
+    const list = make("ul", { class: calm ? "next calm" : "next" }, ...urgent.map((text) => make("li", {}, ...prose(text))));
+    const kinds = make("div", { class: "pairs" }, ...pairs(say("kinds"), p.fds), ...pairs(say("states"), p.connections));
+    box.replaceChildren(head, make("p", { class: "sentence" }, sentence(p)), list, figures(p, lines));
+    if (!p.samples) return box.append(make("p", { class: "note" }, say("listed")));
+    const style = getComputedStyle(box), inner = box.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
+    if (p.samples.t.length) box.append(charts(p, lines, Math.max(260, Math.floor(inner))));
+    box.append(kinds);
+  };
+  box.addEventListener("toggle", () => {
+    opened.set(id, box.open);
+    if (box.open && !box.querySelector(".figures")) fill();
   });
-  return figure(svg, say("histogram"));
+  box.open = opened.get(id) ?? index < 6;
+  return { box, fill };
 }
 
-function card(p, objectives) {
-  const figures = make("div", { class: "figures" });
-  const put = (name, value) => figures.append(make("div", {}, make("b", {}, value), make("span", {}, name)));
-  const lengths = p.pauses.map((row) => row[1]).sort((a, b) => a - b);
-  const growth = p.growth_bytes_per_second;
-  const total = (map) => Object.values(map || {}).reduce((a, b) => a + b, 0);
-  put(say("rss"), bytes(p.samples.rss_bytes.at(-1)));
-  put(say("floor"), bytes(p.floor_bytes));
-  put(say("growth"), growth == null ? "–" : `${bytes(growth * 60)}/${say("perMinute")}`);
-  put(say("ahead"), p.forecast_24h ? `${bytes(p.forecast_24h.low)} … ${bytes(p.forecast_24h.high)}` : "–");
-  put(say("p95"), lengths.length ? time(lengths[Math.floor(0.95 * (lengths.length - 1))]) : "–");
-  put(say("max"), lengths.length ? time(lengths.at(-1)) : "–");
-  put(say("collections"), p.collections ? p.collections.join(" · ") : "–");
-  put(say("share"), p.coverage == null ? "–" : `${(p.coverage * 100).toFixed(1)} %`);
-  put(say("fds"), p.fds ? String(total(p.fds)) : "–");
-  put(say("connections"), p.connections ? String(p.connections.reduce((a, c) => a + c.count, 0)) : "–");
-  const head = make("header", {}, make("h2", {}, `${p.service} ${p.slot ?? ""}`),
-    make("span", { class: `verdict ${p.verdict}` }, say(p.verdict)),
-    make("span", { class: "meta" }, `PID ${p.pid} · Python ${p.python ?? "?"}${p.source ? ` · ${p.source}` : ""}`));
-  if (p.verdict === "insufficient" && p.wait_seconds) head.append(make("span", { class: "meta" }, say("wait")(p.wait_seconds)));
-  if (p.unread) head.append(make("span", { class: "meta" }, `${say("unread")}: ${p.unread}`));
-  const charts = make("div", { class: "charts" });
-  const flat = p.samples.t.map(() => p.floor_bytes);
-  charts.append(line(say("rss"), p.samples.t, [{ v: p.samples.rss_bytes }, { v: flat }], bytes, objectives.rss_peak_bytes));
-  charts.append(line(say("fds"), p.samples.t, [{ v: p.samples.fds }], (v) => v.toFixed(0), objectives.open_fds));
-  if (p.pauses.length) charts.append(timeline(p.pauses), histogram(p.pauses));
-  return make("section", { class: "process" }, head, figures, charts);
+/** All processes in a table, where there are several. */
+function overview(list) {
+  const cell = (text, kind) => make("td", { class: kind || "" }, text);
+  const head = ["service", "verdict", "rss", "floor", "growth", "p95", "fds"].map((k, i) => make("th", { class: i > 1 ? `right ${i > 2 ? "rare" : ""}` : "" }, say(k)));
+  const rows = list.map((p) => make("tr", {},
+    make("td", {}, make("a", { href: `#p${p.pid}-${Math.round(p.started_unix_seconds)}` }, name(p))), make("td", {}, badge(p)),
+    cell(bytes(now(p)), "right"), cell(bytes(p.memory?.level), "right rare"), cell(rate(p.memory?.slope), "right rare"),
+    cell(time(p.pauses?.p95_seconds), "right rare"), cell(p.fds ? number(total(p.fds)) : "–", "right rare")));
+  return make("div", { class: "card wide" }, make("table", { id: "overview" }, make("tr", {}, ...head), ...rows));
 }
 
 function draw() {
-  root.lang = lang;
+  root.lang = lang === "zh" ? "zh-CN" : "en";
   document.getElementById("lang").textContent = say("other");
-  document.getElementById("state").textContent = say(state);
+  const line = document.getElementById("state");
+  line.textContent = last && state !== "gone" ? `${say(state)} · ${moment(last.made_unix_seconds)}` : say(state);
+  line.className = state;
   if (!last) return;
-  const list = last.processes.map((p) => card(p, last.objectives));
-  document.getElementById("processes").replaceChildren(...(list.length ? list : [make("p", { class: "note" }, say("none"))]));
+  document.title = last.processes.length === 1 ? `m5 · ${name(last.processes[0])}` : "m5";
+  const cards = last.processes.map((p, i) => card(p, last.objectives, i));
+  const none = make("p", { class: "note" }, say("none"));
+  const table = last.processes.length > 1 ? [overview(last.processes)] : [];
+  document.getElementById("processes").replaceChildren(...table, ...(cards.length ? cards.map((c) => c.box) : [none]));
+  cards.filter((c) => c.box.open).forEach((c) => c.fill());
+  document.getElementById("made").textContent = say("measured")(last.m5_version, moment(last.made_unix_seconds));
+  root.dataset.drawn = last.made_unix_seconds;
 }
+
 async function refresh() {
   try {
     const answer = await fetch("data/processes.json");
+    if (!answer.ok) throw new Error(answer.status);
     last = await answer.json();
-    state = "live";
+    state = last ? "live" : "waiting";
   } catch {
     state = "gone";
   }
+  // Values that somebody is just reading are not pulled away.
+  if (hovering || (state === "live" && made === last.made_unix_seconds)) return;
+  made = state === "live" ? last.made_unix_seconds : null;
   draw();
 }
+
 document.getElementById("lang").addEventListener("click", () => { lang = lang === "en" ? "zh" : "en"; draw(); });
+let width = window.innerWidth;
+window.addEventListener("resize", () => {
+  if (window.innerWidth !== width) { width = window.innerWidth; draw(); }
+});
 const embedded = document.getElementById("data").textContent.trim();
 if (embedded) {
   last = JSON.parse(embedded);
   state = "saved";
   draw();
 } else {
+  draw();
   refresh();
-  setInterval(refresh, 5000);
+  setInterval(refresh, 3000);
 }

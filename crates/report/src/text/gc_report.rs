@@ -2,7 +2,7 @@
 
 use super::marks::{self, maybe};
 use super::{objectives, optimization, sight};
-use crate::doc::{Bucket, GcReport};
+use crate::doc::{Bucket, GcReport, Said};
 use crate::text::{Style, list::one_line};
 use crate::texts::Gc;
 use crate::units;
@@ -136,6 +136,13 @@ fn histogram(buckets: &[Bucket], style: Style) -> String {
         let _ = writeln!(out, "   {bound:>10} {} {}", "█".repeat(cells), bucket.count);
     }
     out
+}
+
+/// The findings for other faces than the terminal.
+#[must_use]
+pub fn finding_lines(report: &GcReport) -> Vec<Said> {
+    let plain = |lang| Style { lang, color: false };
+    report.findings.iter().map(|finding| Said::each(|lang| said(finding, plain(lang)))).collect()
 }
 
 fn findings(report: &GcReport, style: Style) -> String {

@@ -15,6 +15,12 @@ pub(super) fn layers(growing: &[Growing], style: Style) -> String {
     format!("\n{}\n{lines}", style.bold(style.lang.say(Grows::Title)))
 }
 
+/// One of them, for other faces than the terminal.
+#[must_use]
+pub fn layer_line(growing: &Growing, lang: crate::Lang) -> String {
+    line(growing, Style { lang, color: false })
+}
+
 fn line(growing: &Growing, style: Style) -> String {
     let lang = style.lang;
     let name = style.red(lang.say(layer(growing.layer)));

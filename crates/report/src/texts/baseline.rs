@@ -75,6 +75,7 @@ catalogue! {
         SeverityLow: "low", "低";
         SeverityMedium: "medium", "中";
         SeverityHigh: "high", "高";
+        Page: "Page written to {}", "页面已写入 {}";
         Saved: "Saved to {}", "已保存到 {}";
         Processes: "Processes", "进程";
         Sum: "All {} processes: RSS {} · PSS {} · CPU {} of a core · descriptors {}", "全部 {} 个进程：RSS {} · PSS {} · CPU 占单核 {} · 文件描述符 {}";

@@ -50,6 +50,7 @@ subjects! {
     fault::Fault;
     fleet::Fleet;
     heap::Heap;
+    history::History;
     layer::Grows;
     list::List;
     objectives::Goal;

@@ -11,6 +11,7 @@ use crate::ctx::Ctx;
 use crate::error::CliError;
 use crate::exit::Exit;
 use clap::{ArgGroup, Args};
+use std::path::PathBuf;
 
 /// Arguments of `m5 gc`.
 #[derive(Debug, Args)]
@@ -25,6 +26,9 @@ pub(crate) struct GcArgs {
     /// least 10% while optimizing
     #[arg(long, value_name = "SHARE", default_value = "1%", value_parser = parse_ratio, env = "M5_MAX_OVERHEAD")]
     max_overhead: f64,
+    /// Write the page with its charts to this file: one file, for any browser, with nothing to fetch
+    #[arg(long, value_name = "FILE", env = "M5_HTML", conflicts_with_all = ["set", "enable", "disable", "show", "undo"])]
+    html: Option<PathBuf>,
     /// One line on standard error for each collection as it happens
     #[arg(long)]
     log: bool,

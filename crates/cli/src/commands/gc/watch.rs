@@ -7,7 +7,7 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::progress::Bar;
 use crate::signals::Stop;
-use crate::{objectives, target};
+use crate::{objectives, output, page, target};
 use m5_agent::record::{RecordOptions, record_heard};
 use m5_agent::tuning::window;
 use m5_cpython::Confidence;
@@ -20,6 +20,9 @@ use std::time::Duration;
 pub(super) fn run(args: &GcArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     let format = ctx.format_among(&[Format::Text, Format::Json, Format::Chrome])?;
     let objectives = objectives::objectives(ctx)?;
+    if let Some(path) = &args.html {
+        output::check_writable(path)?;
+    }
     let mut live = live::Live::new(args, ctx)?;
     let stop = Stop::listen();
     let (process, launched) = target::one(&args.target, ctx)?;
@@ -51,6 +54,7 @@ pub(super) fn run(args: &GcArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     let mut recorded = recorded?;
     m5_agent::derive::complete(&mut recorded, &objectives);
     live.end()?;
+    let mut page = args.html.as_ref().map(|path| (path, m5_agent::page::saved(&recorded, &objectives)));
     let record = recorded.processes.into_iter().next().ok_or(CliError::EndedEarly)?;
     let long_lived = interpreter.population().ok().and_then(|p| p.long_lived);
     let main = before.first().map_or(Settings { thresholds: [0; 3], enabled: false }, |s| s.settings);
@@ -66,6 +70,12 @@ pub(super) fn run(args: &GcArgs, ctx: &Ctx) -> Result<Exit, CliError> {
         report.optimization = Some(optimize::run(&target, seen, &plan, ctx, &ended)?);
     }
     drop(launched);
+    if let Some((path, page)) = &mut page {
+        if let Some(process) = page.processes.first_mut() {
+            process.advice.extend(m5_report::text::finding_lines(&report));
+        }
+        page::save(path, page, ctx)?;
+    }
     emit(&report, format, ctx)?;
     Ok(exit(&report))
 }

@@ -3,7 +3,7 @@
 mod config;
 mod supervise;
 
-use crate::args::Span;
+use crate::args::{HistoryArgs, Span};
 use crate::ctx::Ctx;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -48,6 +48,8 @@ pub(crate) struct WatchArgs {
     /// Stop after this long [default: never]
     #[arg(short = 'd', long)]
     duration: Option<Span>,
+    #[command(flatten)]
+    history: HistoryArgs,
     /// Start this command, watch it, and start it again when it ends or a rule says so
     #[arg(last = true, value_name = "CMD", conflicts_with_all = ["pid", "name", "unit"])]
     command: Vec<OsString>,
@@ -62,6 +64,7 @@ pub(crate) fn run(args: &WatchArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     let settings = config::settings(args, ctx)?;
     let journal = Journal::open(&args.journal)
         .map_err(|e| CliError::Write { path: args.journal.display().to_string(), reason: e.to_string() })?;
+    let mut history = args.history.open(args.interval.0)?;
     // A first Ctrl-C ends the watch; a hang-up reloads the settings.
     let reload = Arc::new(AtomicBool::new(false));
     let stop = Stop::listen_but(SIGHUP);
@@ -83,8 +86,14 @@ pub(crate) fn run(args: &WatchArgs, ctx: &Ctx) -> Result<Exit, CliError> {
             pool.refresh();
         }
         pool.drain();
+        if let Some(history) = &mut history {
+            history.hear(&pool);
+        }
         if due(&mut looked, args.interval.0) {
             pool.sample(usize::MAX);
+            if let Some(history) = &mut history {
+                history.round(&pool);
+            }
             for (rule, outcome) in watchdog.round(&pool) {
                 let detail = outcome.detail.unwrap_or_default();
                 ctx.note(Watch::Did, &[&rule, &outcome.action, &outcome.result, &detail]);

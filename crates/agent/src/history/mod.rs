@@ -1,0 +1,18 @@
+//! What was sampled, kept for weeks in a bounded file: written by those who watch for days, read back as a
+//! recording. Why SQLite, and what thinning keeps: `docs/adr/0012`.
+
+mod block;
+mod error;
+mod feed;
+mod lock;
+mod read;
+mod schema;
+mod store;
+mod thin;
+
+pub use block::Block;
+pub use error::HistoryError;
+pub use feed::History;
+pub use read::{Query, read};
+pub use store::{Entry, Head, Session, Store, file};
+pub use thin::Limits;

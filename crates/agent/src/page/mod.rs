@@ -1,0 +1,77 @@
+//! What the page shows, from what is watched now and from what was recorded.
+
+mod live;
+mod saved;
+
+pub use live::live;
+pub use saved::saved;
+
+use m5_report::doc::{PageObjectives, PageProcess};
+use m5_stats::{Objectives, Verdict};
+use std::collections::BTreeMap;
+
+/// Values of a chart at most.
+const POINTS: usize = 480;
+/// Pauses of a timeline at most.
+const PAUSES: usize = 1500;
+
+fn lines(objectives: &Objectives) -> PageObjectives {
+    PageObjectives {
+        rss_peak_bytes: Some(objectives.rss_peak_bytes.pass),
+        gc_pause_p95_seconds: Some(objectives.gc_pause_p95_seconds.pass),
+        open_fds: Some(objectives.open_fds.pass),
+    }
+}
+
+/// Those that need somebody come first: what grows, then what moved, then the largest.
+fn by_need(processes: &mut [PageProcess]) {
+    let rank = |p: &PageProcess| match p.memory.map(|m| m.verdict) {
+        Some(Verdict::Growing) => 0,
+        Some(Verdict::Step) => 1,
+        Some(Verdict::Saturating) => 2,
+        _ => 3,
+    };
+    let size = |p: &PageProcess| {
+        let last = p.samples.as_ref().and_then(|s| s.rss_bytes.iter().flatten().last().copied());
+        last.or(p.memory.and_then(|m| m.level)).unwrap_or(0.0)
+    };
+    processes.sort_by(|a, b| {
+        let need = (a.exited, rank(a)).cmp(&(b.exited, rank(b)));
+        need.then(size(b).total_cmp(&size(a))).then_with(|| (&a.service, a.slot).cmp(&(&b.service, b.slot)))
+    });
+}
+
+/// Sockets by state, without their peers.
+fn states(groups: &[m5_target::ConnectionGroup]) -> BTreeMap<String, u64> {
+    let mut out = BTreeMap::new();
+    for group in groups {
+        *out.entry(group.state.clone()).or_default() += group.count;
+    }
+    out
+}
+
+/// The longest and, of the rest, an even choice: a timeline must show the peaks.
+fn timeline(mut pauses: Vec<(f64, f64, Option<u8>)>) -> Vec<(f64, f64, Option<u8>)> {
+    if pauses.len() > PAUSES {
+        pauses.sort_by(|a, b| b.1.total_cmp(&a.1));
+        let rest = pauses.split_off(PAUSES / 3);
+        let step = rest.len().div_ceil(PAUSES - pauses.len()).max(1);
+        pauses.extend(rest.into_iter().step_by(step));
+    }
+    pauses.sort_by(|a, b| a.0.total_cmp(&b.0));
+    pauses
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timeline_keeps_the_longest_in_order_of_time() {
+        let many: Vec<_> = (0..10_000).map(|i| (f64::from(i), f64::from(i * 7919 % 10_007), None)).collect();
+        let kept = timeline(many);
+        assert!(kept.len() <= PAUSES && kept.windows(2).all(|pair| pair[0].0 < pair[1].0), "{}", kept.len());
+        let longest = kept.iter().map(|p| p.1).fold(0.0, f64::max);
+        assert!(longest >= 10_005.0, "{longest}");
+    }
+}

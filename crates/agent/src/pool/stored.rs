@@ -1,0 +1,55 @@
+//! A watched process as a history keeps it: the record and the sample of a baseline.
+
+use super::Member;
+use crate::record::{collector_sample, describe, population_sample, process_sample, redact, unread_word};
+use m5_report::doc::{ProcessRecord, Sample, Samples, Unread};
+use m5_target::ticks_per_second;
+
+impl Member {
+    /// What is known of it beside its samples. Secrets in its command line are masked.
+    #[must_use]
+    pub(crate) fn record(&self) -> ProcessRecord {
+        let process = self.process();
+        let interpreter = self.interpreter.as_ref().zip(self.gc);
+        let unread = self.unread.as_ref().map(|error| Unread {
+            reason: unread_word(error).to_owned(),
+            detail: error.to_string(),
+            remedies: Vec::new(),
+        });
+        ProcessRecord {
+            identity: self.identity(),
+            ppid: self.reading.stat.ppid,
+            uid: self.reading.status.uid,
+            started_unix_seconds: self.started_unix_seconds(),
+            command: redact(&process.command().unwrap_or_default()),
+            exited: false,
+            interpreter: interpreter.map(|(interpreter, state)| describe(process, interpreter, state)),
+            unread,
+            cgroup: self.cgroup.clone(),
+            samples: Samples::default(),
+            rollups: Vec::new(),
+            connections: Vec::new(),
+            pauses: None,
+            derived: None,
+            criteria: Vec::new(),
+        }
+    }
+
+    /// The last sample, with how many objects the collector keeps.
+    #[must_use]
+    pub(crate) fn stored_sample(&self) -> Sample {
+        let mut sample = process_sample(&self.reading, 0.0, ticks_per_second());
+        sample.connections = self.established();
+        if let Some(cgroup) = self.cgroup.as_ref().filter(|_| self.cgroup_fresh) {
+            sample.cgroup_current_bytes = cgroup.current_bytes;
+            sample.cgroup_pressure_some_percent = cgroup.pressure_some_percent;
+        }
+        if let Some(state) = &self.gc {
+            collector_sample(&mut sample, state);
+            if let Some(population) = self.interpreter.as_ref().and_then(|i| i.population().ok()) {
+                population_sample(&mut sample, &population);
+            }
+        }
+        sample
+    }
+}

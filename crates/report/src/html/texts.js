@@ -1,0 +1,118 @@
+// Every word of the page, in each language. Sentences are functions of the values in them.
+const TEXTS = {
+  en: {
+    other: "中文", live: "live", saved: "recorded", gone: "the exporter does not answer", waiting: "waiting for the first sample",
+    none: "No Python process is watched yet. Start one, or look with m5 list.",
+    flat: "flat", growing: "growing", saturating: "levelling off", step: "moved to another level", insufficient: "too early to say",
+    unknown: "not judged", service: "service", verdict: "verdict", rss: "resident memory", floor: "floor", growth: "growth of the floor",
+    ahead: "floor in 24 h", fds: "descriptors", p95: "pause P95", max: "longest pause", coverage: "collections seen",
+    collections: "collections, gen 0 · 1 · 2", connections: "connections", kinds: "descriptors by kind", states: "TCP sockets by state",
+    memoryChart: "Memory", pauseChart: "GC pauses over time", histogramChart: "GC pauses by length", fdChart: "Descriptors and connections",
+    rateChart: "Collections", perMinute: "a minute", count: "pauses", length: "length, logarithmic",
+    afterFull: "after a full collection", floors: "floor of each stretch", trend: "trend of the floor", objective: "objective",
+    limit: "cgroup limit", gen: "gen", open: "open descriptors", established: "established connections",
+    unread: "interpreter not read", ended: "ended", listed: "Only listed: charts are drawn for the 50 that need it most. m5 serve --name GLOB shows others.",
+    noPauses: "Pauses are not traced here.", noCollection: "No collection was seen yet.", fewer: "The first two samples make a chart.",
+    pausesOf: (n) => `${n} seen`, measured: (v, at) => `Measured by m5 ${v}, ${at}.`,
+    say: {
+      flat: (p) => `The memory floor holds at about ${bytes(p.level)}.`,
+      growing: (p) => `The memory floor rises by ${rate(p.slope)} (90 % sure: ${rate(p.slope_low)} to ${rate(p.slope_high)}).`,
+      limit: (p) => ` At this rate it reaches the limit of ${bytes(p.limit.limit)} in ${span(p.limit.expected_seconds)}.`,
+      ahead: (p) => ` In 24 h it would be between ${bytes(p.forecast_24h.low)} and ${bytes(p.forecast_24h.high)}.`,
+      saturating: (p) => `Memory rose and is levelling off near ${bytes(p.level)}: a cache that fills, or a warm-up.`,
+      step: (p) => `The memory floor moved${p.shift ? ` by ${bytes(p.shift.by)}` : ""} and has stayed at ${bytes(p.level)} since.`,
+      too_short: (p) => (p.observed_seconds < 1 ? "Only the warm-up was seen so far." : `Watched for ${span(p.observed_seconds)} since the warm-up.`),
+      too_few_samples: () => "There are too few samples to judge.",
+      undecided: () => "Growth and an innocent explanation both fit what was seen so far.",
+      unconfirmed: () => "It looks like growth, but not for long enough to be sure.",
+      wait: (p) => ` A verdict needs about ${span(p.wait_seconds)} more.`,
+      unknown: () => "There is no verdict on its memory.",
+    },
+    next: {
+      flat: () => "Nothing to do.",
+      growing: (pid) => `Take \`m5 snapshot -p ${pid} --save\` now and again later, then \`m5 diff\` the two: it names the type that grows and who holds it.`,
+      saturating: () => "Look again later: only a new rise would be a leak.",
+      step: () => "Look for what happened then: a deployment, a new data set, a reconnect.",
+      insufficient: () => "Leave m5 running.",
+      longer: (pid) => `Record for longer: \`m5 baseline -p ${pid} -d 30m\`, or keep a history with \`m5 serve --history FILE\`.`,
+      rss: (pid, is, line) => `Resident memory is ${is}, above the objective of ${line}: \`m5 snapshot -p ${pid}\` says where every byte is.`,
+      pauses: (pid, is, line) => `Pauses are long (P95 ${is}, objective ${line}): \`m5 gc -p ${pid} --optimize\` tries other thresholds and takes back what does not help.`,
+      fds: (pid, is, line) => `${is} descriptors are open, above the objective of ${line}: their kinds are below, \`m5 snapshot -p ${pid} --process\` lists them.`,
+      closeWait: (n) => `${n} sockets in CLOSE_WAIT: the other side has closed, this one never did.`,
+    },
+  },
+  zh: {
+    other: "English", live: "实时", saved: "已记录", gone: "导出器无响应", waiting: "等待首个样本",
+    none: "尚未监控任何 Python 进程。请启动一个，或用 m5 list 查看。",
+    flat: "平稳", growing: "持续增长", saturating: "趋于饱和", step: "台阶式变化", insufficient: "数据不足",
+    unknown: "未判定", service: "服务", verdict: "结论", rss: "常驻内存", floor: "内存底部", growth: "底部增长率",
+    ahead: "24 小时后底部", fds: "文件描述符", p95: "暂停 P95", max: "最长暂停", coverage: "已观测回收",
+    collections: "回收次数 0 · 1 · 2 代", connections: "连接", kinds: "文件描述符（按类型）", states: "TCP 套接字（按状态）",
+    memoryChart: "内存", pauseChart: "GC 暂停时间线", histogramChart: "GC 暂停时长分布", fdChart: "文件描述符与连接",
+    rateChart: "回收频率", perMinute: "次/分钟", count: "次数", length: "时长，对数坐标",
+    afterFull: "完整回收之后", floors: "各时段底部", trend: "底部趋势", objective: "目标",
+    limit: "cgroup 上限", gen: "第", open: "打开的文件描述符", established: "已建立的连接",
+    unread: "解释器未读取", ended: "已退出", listed: "仅列出：只为最需要关注的 50 个进程绘图。其他进程请用 m5 serve --name GLOB 查看。",
+    noPauses: "此处未跟踪暂停。", noCollection: "尚未观测到回收。", fewer: "有两个样本后即可绘图。",
+    pausesOf: (n) => `已观测 ${n} 次`, measured: (v, at) => `由 m5 ${v} 测量，${at}。`,
+    say: {
+      flat: (p) => `内存底部稳定在约 ${bytes(p.level)}。`,
+      growing: (p) => `内存底部以 ${rate(p.slope)} 的速度上升（90% 区间：${rate(p.slope_low)} 至 ${rate(p.slope_high)}）。`,
+      limit: (p) => `按此速度将在 ${span(p.limit.expected_seconds)} 后达到上限 ${bytes(p.limit.limit)}。`,
+      ahead: (p) => `24 小时后预计在 ${bytes(p.forecast_24h.low)} 与 ${bytes(p.forecast_24h.high)} 之间。`,
+      saturating: (p) => `内存曾上升，现趋于 ${bytes(p.level)}：缓存正在填满，或处于预热阶段。`,
+      step: (p) => `内存底部发生台阶式变化${p.shift ? `（${bytes(p.shift.by)}）` : ""}，此后保持在 ${bytes(p.level)}。`,
+      too_short: (p) => (p.observed_seconds < 1 ? "目前只观测到预热阶段。" : `预热后已观测 ${span(p.observed_seconds)}。`),
+      too_few_samples: () => "样本太少，无法判定。",
+      undecided: () => "目前的数据既符合增长，也符合正常情况。",
+      unconfirmed: () => "看似增长，但时间还不够长，不能确定。",
+      wait: (p) => `约再需 ${span(p.wait_seconds)} 才能判定。`,
+      unknown: () => "没有关于其内存的结论。",
+    },
+    next: {
+      flat: () => "无需处理。",
+      growing: (pid) => `请现在执行 \`m5 snapshot -p ${pid} --save\`，稍后再执行一次，然后用 \`m5 diff\` 比较：可得出增长的类型及其持有者。`,
+      saturating: () => "稍后再看：只有再次上升才是泄漏。",
+      step: () => "请查明当时发生了什么：部署、新数据集或重连。",
+      insufficient: () => "请让 m5 继续运行。",
+      longer: (pid) => `请延长采集：\`m5 baseline -p ${pid} -d 30m\`，或用 \`m5 serve --history FILE\` 保存历史。`,
+      rss: (pid, is, line) => `常驻内存为 ${is}，超过目标 ${line}：\`m5 snapshot -p ${pid}\` 可说明每个字节的去向。`,
+      pauses: (pid, is, line) => `暂停偏长（P95 ${is}，目标 ${line}）：\`m5 gc -p ${pid} --optimize\` 会试用其他阈值，无效则恢复。`,
+      fds: (pid, is, line) => `打开了 ${is} 个文件描述符，超过目标 ${line}：类型见下方，\`m5 snapshot -p ${pid} --process\` 可逐一列出。`,
+      closeWait: (n) => `${n} 个套接字处于 CLOSE_WAIT：对端已关闭，本端从未关闭。`,
+    },
+  },
+};
+const root = document.documentElement;
+let lang = root.dataset.lang || (navigator.language.startsWith("zh") ? "zh" : "en");
+const say = (key) => TEXTS[lang][key];
+
+const UNITS = [[1, "B"], [1024, "KiB"], [1048576, "MiB"], [1073741824, "GiB"]];
+const unitOf = (v) => UNITS.findLast(([size]) => Math.abs(v) >= size) || UNITS[0];
+function bytes(v) {
+  if (v == null) return "–";
+  const [size, name] = unitOf(v);
+  return `${(v / size).toFixed(size === 1 ? 0 : size > 1e9 ? 2 : 1)} ${name}`;
+}
+/** Growth, from bytes a second to bytes a minute, as the objectives count. */
+function rate(v) {
+  if (v == null) return "–";
+  return `${v > 0 ? "+" : ""}${bytes(v * 60)}/min`;
+}
+function time(s) {
+  if (s == null) return "–";
+  const digits = (v) => (v >= 100 ? v.toFixed(0) : v >= 10 ? v.toFixed(1) : v.toFixed(2)).replace(/\.0+$|(\.\d)0$/, "$1");
+  if (s < 1e-3) return `${digits(s * 1e6)} µs`;
+  return s < 1 ? `${digits(s * 1e3)} ms` : `${digits(s)} s`;
+}
+function span(s) {
+  if (s == null) return "–";
+  if (s < 90) return `${Math.round(s)} s`;
+  if (s < 5400) return `${Math.round(s / 60)} min`;
+  return s < 172800 ? `${(s / 3600).toFixed(1)} h` : `${(s / 86400).toFixed(1)} d`;
+}
+const number = (v) => (v == null ? "–" : v.toLocaleString(lang === "zh" ? "zh-CN" : "en"));
+const locale = () => (lang === "zh" ? "zh-CN" : "en-GB");
+const clock = (unix, seconds) => new Date(unix * 1000).toLocaleTimeString(locale(), seconds ? {} : { hour: "2-digit", minute: "2-digit" });
+const day = (unix) => new Date(unix * 1000).toLocaleDateString(locale(), { month: "short", day: "numeric" });
+const moment = (unix) => new Date(unix * 1000).toLocaleString(locale());
