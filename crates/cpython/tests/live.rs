@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use m5_cpython::layout::TABLES;
-use m5_cpython::{Confidence, Error, Interpreter, Origin};
+use m5_cpython::{Allocators, Confidence, Error, Interpreter, Origin, PoolUse};
 use m5_target::Process;
 use m5_testkit::{Target, pythons};
 use std::process::Command;
@@ -174,4 +174,59 @@ fn other_programs_are_refused() {
     let cat = Target::spawn(Command::new("cat"));
     let process = Process::open(cat.pid()).unwrap();
     assert!(matches!(Interpreter::attach(&process), Err(Error::NotPython { .. })));
+}
+
+/// Small strings in many arenas, half of them dropped again, and the allocator's own count of its blocks.
+const POOLS: &str = "
+import sys
+kept = ['%09d' % i + 'x' * 40 for i in range(200_000)]
+del kept[::2]
+print(sys.getallocatedblocks(), flush=True)
+sys.stdin.readline()
+kept = None
+print(sys.getallocatedblocks(), flush=True)
+sys.stdin.read()
+";
+
+#[test]
+fn blocks_in_use_agree_with_the_allocator_inside() {
+    for python in pythons() {
+        let mut target = Target::start(&python, POOLS);
+        let full: Vec<u64> = target.numbers();
+        let process = Process::open(target.pid()).unwrap();
+        let interpreter = Interpreter::attach(&process).unwrap();
+        let allocators = Allocators::find(&process, &interpreter).expect(&python.name);
+        let near = |seen: PoolUse, truth: u64| {
+            // `getallocatedblocks` counts small and large blocks.
+            match seen.large_blocks {
+                Some(large) => {
+                    assert!((seen.blocks + large).abs_diff(truth) < 30, "{}: {seen:?} {truth}", python.name);
+                }
+                None => assert!((100..3000).contains(&(truth - seen.blocks)), "{}: {seen:?}", python.name),
+            }
+            assert!(seen.block_bytes < seen.arena_bytes, "{}", python.name);
+        };
+        let before = allocators.read().unwrap();
+        near(before, full[0]);
+        assert!(before.arena_bytes > 12 << 20, "{}", python.name);
+        target.say("drop");
+        let empty: Vec<u64> = target.numbers();
+        let after = allocators.read().unwrap();
+        near(after, empty[0]);
+        println!("{}: {before:?} {full:?}, then {after:?} {empty:?}", python.name);
+    }
+}
+
+#[test]
+fn a_process_without_the_allocator_has_none() {
+    for python in pythons() {
+        let mut command = python.command();
+        command.args(["-u", "-c", "print('ready'); import sys; sys.stdin.read()"]);
+        command.env("PYTHONMALLOC", "malloc");
+        let mut target = Target::spawn(command);
+        target.line();
+        let process = Process::open(target.pid()).unwrap();
+        let interpreter = Interpreter::attach(&process).unwrap();
+        assert!(Allocators::find(&process, &interpreter).is_none(), "{}", python.name);
+    }
 }

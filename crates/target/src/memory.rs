@@ -65,7 +65,54 @@ impl LiveMemory {
     pub fn new(pid: i32) -> Self {
         Self { pid }
     }
+
+    /// Reads `N` bytes at each address, many to a system call. `None` for what is not readable.
+    ///
+    /// # Errors
+    /// [`Error::Permission`] and [`Error::NoSuchProcess`] as the kernel says.
+    pub fn each<const N: usize>(&self, addresses: &[u64]) -> Result<Vec<Option<[u8; N]>>> {
+        let mut out = Vec::with_capacity(addresses.len());
+        let mut buffer = vec![[0; N]; addresses.len().min(IOV_MAX)];
+        while let Some(rest) = addresses.get(out.len()..).filter(|rest| !rest.is_empty()) {
+            let some = rest.get(..IOV_MAX).unwrap_or(rest);
+            let read = self.gather(some, &mut buffer)?;
+            out.extend(buffer.iter().take(read).map(|bytes| Some(*bytes)));
+            if read < some.len() {
+                out.push(None);
+            }
+        }
+        Ok(out)
+    }
+
+    /// How many of the addresses were read, up to the first that is not readable.
+    fn gather<const N: usize>(&self, addresses: &[u64], buffer: &mut [[u8; N]]) -> Result<usize> {
+        let local = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: N * addresses.len() };
+        let remote: Vec<libc::iovec> = addresses
+            .iter()
+            .map(|at| libc::iovec { iov_base: *at as *mut libc::c_void, iov_len: N })
+            .collect();
+        if buffer.len() < addresses.len() {
+            return Ok(0);
+        }
+        let count = remote.len() as libc::c_ulong;
+        // SAFETY: `local` describes the first `addresses.len()` parts of `buffer`, which is exclusively borrowed
+        // and that long; the addresses in `remote` are only interpreted in the other process, where the kernel
+        // checks them.
+        let n = unsafe { libc::process_vm_readv(self.pid, &raw const local, 1, remote.as_ptr(), count, 0) };
+        if n >= 0 {
+            return Ok(n as usize / N.max(1));
+        }
+        let err = io::Error::last_os_error();
+        if err.raw_os_error() == Some(libc::EFAULT) {
+            Ok(0)
+        } else {
+            Err(Error::from_io(self.pid, "memory", err))
+        }
+    }
 }
+
+/// Pieces that one system call takes.
+const IOV_MAX: usize = 1024;
 
 impl Memory for LiveMemory {
     fn read(&self, addr: u64, buf: &mut [u8]) -> Result<()> {
@@ -133,6 +180,19 @@ mod tests {
         let memory = LiveMemory::new(std::process::id() as i32);
         assert_eq!(memory.u64((&raw const value) as u64).unwrap(), value);
         assert!(matches!(memory.u64(8), Err(Error::Unmapped { .. })));
+    }
+
+    #[test]
+    fn reads_many_places_at_once_and_says_which_are_none() {
+        let values: Vec<u64> = (0..3000).collect();
+        let me = LiveMemory::new(std::process::id() as i32);
+        let mut addresses: Vec<u64> = values.iter().map(|v| std::ptr::from_ref(v) as u64).collect();
+        addresses[1500] = 8;
+        let read = me.each::<8>(&addresses).unwrap();
+        assert_eq!(read.len(), values.len());
+        for (i, bytes) in read.into_iter().enumerate() {
+            assert_eq!(bytes.map(u64::from_le_bytes), (i != 1500).then_some(i as u64));
+        }
     }
 
     #[test]
