@@ -201,7 +201,7 @@ fn recording(mut process: ProcessRecord) -> Baseline {
 
 /// A cache and a pool, as the program itself counts them.
 fn said() -> Application {
-    let one = |name: &str, label: &str, value| Said {
+    let one = |name: &str, label: &str, value| ApplicationValue {
         name: name.to_owned(),
         labels: [(label.to_owned(), "prices".to_owned())].into(),
         value,

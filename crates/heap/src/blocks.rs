@@ -10,14 +10,9 @@ pub(crate) fn block(image: &Image, census: &Census, at: u64) -> Option<u64> {
 }
 
 /// Beginning of the block in use that holds an address.
-pub(crate) fn enclosing(image: &Image, anchor: &Anchor, census: &Census, at: u64) -> Option<u64> {
-    const HEADER: u64 = 48;
-    let arena = census.arenas.get(census.arenas.partition_point(|a| a.address <= at).wrapping_sub(1));
-    if arena.is_some_and(|a| at < a.address + (1 << anchor.layout.arena_bits)) {
-        let pool = at & !((1u64 << anchor.layout.pool_bits) - 1);
-        let size = u64::from(image.half(pool + 36)?.min(31) + 1) * 16;
-        let start = at - at.checked_sub(pool + HEADER)? % size;
-        return pool_block(image, anchor, census, start).map(|_| start);
+pub(crate) fn enclosing(image: &Image, census: &Census, at: u64) -> Option<u64> {
+    if census.small.holds(at) {
+        return census.small.around(image, at).map(|(start, _)| start);
     }
     let regions = &census.heaps.regions;
     let region = regions.get(regions.partition_point(|r| r.start <= at).checked_sub(1)?)?;

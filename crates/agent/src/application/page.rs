@@ -2,7 +2,7 @@
 //! nothing in them is believed.
 
 use super::name::{NAME_BYTES, split};
-use m5_report::doc::{Application, Said};
+use m5_report::doc::{Application, ApplicationValue};
 use thiserror::Error;
 
 /// Bytes of the whole page.
@@ -69,12 +69,12 @@ fn number(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
 }
 
-fn value(entry: &[u8]) -> Option<Said> {
+fn value(entry: &[u8]) -> Option<ApplicationValue> {
     let (name, number) = entry.split_at_checked(NAME_BYTES)?;
     let end = name.iter().position(|b| *b == 0)?;
     let (name, labels) = split(std::str::from_utf8(name.get(..end)?).ok()?)?;
     let number = f64::from_le_bytes(number.try_into().ok()?);
-    Some(Said { name, labels, value: number.is_finite().then_some(number) })
+    Some(ApplicationValue { name, labels, value: number.is_finite().then_some(number) })
 }
 
 #[cfg(test)]

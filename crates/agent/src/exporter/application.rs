@@ -3,7 +3,7 @@
 
 use super::families::labels;
 use crate::pool::Member;
-use m5_report::doc::Said;
+use m5_report::doc::ApplicationValue;
 use m5_report::metrics::{Family, Kind, Labels};
 
 /// Name, help and labels of each; a counter's name ends in `_total`.
@@ -63,7 +63,7 @@ fn kind(name: &str) -> Kind {
 }
 
 /// The labels in our order; `None` where the process gives others.
-fn of(base: &Labels, said: &Said, keys: &[&'static str]) -> Option<Labels> {
+fn of(base: &Labels, said: &ApplicationValue, keys: &[&'static str]) -> Option<Labels> {
     let whole = said.labels.len() == keys.len();
     let add = |labels: Labels, key: &&'static str| Some(labels.with(key, said.labels.get(*key)?));
     keys.iter().try_fold(base.clone(), add).filter(|_| whole)
@@ -75,7 +75,7 @@ mod tests {
 
     #[test]
     fn labels_are_those_that_are_known() {
-        let mut said = Said {
+        let mut said = ApplicationValue {
             name: "m5mem_ws_connections".to_owned(),
             labels: [("pool", "p"), ("state", "open")].map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
             value: Some(1.0),

@@ -30,6 +30,7 @@ impl Member {
             rollups: Vec::new(),
             connections: Vec::new(),
             pauses: None,
+            application: None,
             derived: None,
             criteria: Vec::new(),
         }

@@ -31,8 +31,7 @@ impl Counter<'_> {
                 continue;
             }
             let Some(data) = self.image.word(at + 16) else { continue };
-            if blocks::block(self.image, &self.analysis.anchor, census, data).is_some() && self.owns_data(*at)
-            {
+            if blocks::block(self.image, census, data).is_some() && self.owns_data(*at) {
                 owned.insert(data);
             } else if let Some(bytes) = array_bytes(self.image, *at) {
                 others.push(data..data.saturating_add(bytes));
@@ -53,8 +52,8 @@ impl Counter<'_> {
 
     /// Data may lie anywhere in a block, behind a header of its allocator say, but not in an object's own block.
     fn in_block(&self, data: u64, owned: &mut FxHashSet<u64>, sum: &mut ArrayBytes) {
-        let (image, anchor, census) = (self.image, &self.analysis.anchor, &self.analysis.census);
-        let start = blocks::enclosing(image, anchor, census, data);
+        let (image, census) = (self.image, &self.analysis.census);
+        let start = blocks::enclosing(image, census, data);
         let is_object = |at: u64| [0, 16, 32].iter().any(|o| census.index.get(image, at + o).is_some());
         let Some(start) = start.filter(|at| !is_object(*at) && owned.insert(*at)) else { return };
         match self.block(start) {

@@ -1,7 +1,6 @@
 //! Arenas that hold little and cannot go back, and the types of the objects that keep them.
 
 use super::{Accounting, Counter, LISTED, Pinning};
-use crate::blocks;
 use std::collections::BTreeMap;
 
 /// An arena with a smaller share of used bytes is sparse.

@@ -37,6 +37,12 @@ impl ArenaIndex {
     /// Bytes of the block that begins exactly here, in a pool that holds something.
     #[inline]
     pub(crate) fn block(&self, image: &Image, address: u64) -> Option<u64> {
+        self.around(image, address).filter(|(start, _)| *start == address).map(|(_, size)| size)
+    }
+
+    /// Beginning and bytes of the block that holds the address, in a pool that holds something.
+    #[inline]
+    pub(crate) fn around(&self, image: &Image, address: u64) -> Option<(u64, u64)> {
         if !self.holds(address) {
             return None;
         }
@@ -45,6 +51,6 @@ impl ArenaIndex {
         let half = |at: usize| head.get(at..).and_then(|b| b.first_chunk()).map(|b| u32::from_le_bytes(*b));
         let size = u64::from(half(36)?.min(NO_CLASS - 1) + 1) * 16;
         let offset = address.checked_sub(pool + HEADER)?;
-        (half(0)? != 0 && offset % size == 0).then_some(size)
+        (half(0)? != 0).then_some((address - offset % size, size))
     }
 }

@@ -9,7 +9,7 @@ pub struct Application {
     /// How long ago it was written; absent where it never was.
     pub age_seconds: Option<f64>,
     /// Its values, in the order in which they came to the page.
-    pub values: Vec<Said>,
+    pub values: Vec<ApplicationValue>,
     /// Why the page was not read, where it was not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unread: Option<String>,
@@ -19,7 +19,7 @@ pub struct Application {
 
 /// One value.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Said {
+pub struct ApplicationValue {
     /// Its name; that of a counter ends in `_total`.
     pub name: String,
     /// Its labels.

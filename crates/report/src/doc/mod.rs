@@ -19,7 +19,7 @@ mod runs;
 mod samples;
 mod stress;
 
-pub use application::{Application, Said};
+pub use application::{Application, ApplicationValue};
 pub use baseline::{
     BASELINE_SCHEMA, Baseline, ConnectionsAt, End, Interpreter, ProcessRecord, Recorded, RollupAt,
 };

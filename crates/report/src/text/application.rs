@@ -1,7 +1,7 @@
 //! What a process says of itself, for people: a line for each cache, pool, manager and monitor.
 
 use super::marks::NOTHING;
-use crate::doc::{Application, Said};
+use crate::doc::{Application, ApplicationValue};
 use crate::text::{Align, Style, Table};
 use crate::texts;
 use crate::units;
@@ -36,7 +36,7 @@ pub(super) fn application(said: &Application, style: Style) -> String {
 }
 
 /// The thing that a value belongs to, and the value in words; what m5 measures itself is not repeated.
-fn ours(said: &Said) -> Option<(String, String)> {
+fn ours(said: &ApplicationValue) -> Option<(String, String)> {
     let (kind, key) = said.name.strip_prefix("m5mem_")?.split_once('_')?;
     let labels: Vec<&str> = said.labels.values().map(String::as_str).collect();
     let key = key.strip_suffix("_total").unwrap_or(key);
@@ -59,7 +59,7 @@ mod tests {
 
     #[test]
     fn one_line_a_thing() {
-        let one = |name: &str, label: &str, value| Said {
+        let one = |name: &str, label: &str, value| ApplicationValue {
             name: name.to_owned(),
             labels: [("cache".to_owned(), label.to_owned())].into(),
             value,
