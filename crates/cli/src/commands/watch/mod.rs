@@ -10,7 +10,7 @@ use crate::exit::Exit;
 use crate::signals::Stop;
 use clap::Args;
 use m5_agent::pool::{Pool, PoolOptions, Selection};
-use m5_agent::watchdog::{Journal, Watchdog};
+use m5_agent::watchdog::{Journal, Outcome, Watchdog};
 use m5_report::texts::Watch;
 use m5_target::Process;
 use signal_hook::consts::SIGHUP;
@@ -73,11 +73,29 @@ pub(crate) fn run(args: &WatchArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     let mut watchdog = Watchdog::new(settings, journal);
     ctx.note(Watch::Watching, &[&args.journal.display(), &ctx.lang.say(mode(args))]);
     let mut pool = pool(args, supervisor.as_ref())?;
+    let exit = watch(args, ctx, &mut pool, &mut watchdog, &mut supervisor, (&stop, &reload));
+    tell(watchdog.finish(), ctx);
+    if watchdog.lost() > 0 {
+        ctx.note(Watch::JournalLost, &[&watchdog.lost()]);
+    }
+    exit
+}
+
+/// Looks until it is stopped, its time is up, or the supervised command is done with.
+fn watch(
+    args: &WatchArgs,
+    ctx: &Ctx,
+    pool: &mut Pool,
+    watchdog: &mut Watchdog,
+    supervisor: &mut Option<Supervisor>,
+    (stop, reload): (&Stop, &AtomicBool),
+) -> Result<Exit, CliError> {
     let begin = Instant::now();
     let (mut discovered, mut looked) = (None, None);
+    let mut lost = 0;
     while !stop.asked() && args.duration.is_none_or(|d| begin.elapsed() < d.0) {
         if reload.swap(false, Ordering::Relaxed) {
-            reread(args, ctx, &mut watchdog);
+            reread(args, ctx, watchdog);
         }
         if due(&mut discovered, DISCOVER.min(args.interval.0)) {
             pool.refresh();
@@ -85,14 +103,16 @@ pub(crate) fn run(args: &WatchArgs, ctx: &Ctx) -> Result<Exit, CliError> {
         pool.drain();
         if due(&mut looked, args.interval.0) {
             pool.sample(usize::MAX);
-            for (rule, outcome) in watchdog.round(&pool) {
-                let detail = outcome.detail.unwrap_or_default();
-                ctx.note(Watch::Did, &[&rule, &outcome.action, &outcome.result, &detail]);
-            }
+            watchdog.round(pool);
         }
-        if let Some(supervisor) = &mut supervisor {
+        tell(watchdog.done(), ctx);
+        if lost == 0 && watchdog.lost() > 0 {
+            ctx.note(Watch::JournalLost, &[&watchdog.lost()]);
+        }
+        lost = watchdog.lost();
+        if let Some(supervisor) = supervisor {
             let asked = std::mem::take(&mut watchdog.restart_asked);
-            match supervisor.step(asked, ctx, &mut watchdog)? {
+            match supervisor.step(asked, ctx, watchdog)? {
                 Supervised::Runs => {}
                 Supervised::Anew => pool.select(supervisor.selection()),
                 Supervised::Finished => return Ok(Exit::Fine),
@@ -102,6 +122,13 @@ pub(crate) fn run(args: &WatchArgs, ctx: &Ctx) -> Result<Exit, CliError> {
         std::thread::sleep(STEP.min(args.interval.0));
     }
     Ok(Exit::Fine)
+}
+
+fn tell(done: Vec<(String, Outcome)>, ctx: &Ctx) {
+    for (rule, outcome) in done {
+        let detail = outcome.detail.unwrap_or_default();
+        ctx.note(Watch::Did, &[&rule, &outcome.action, &outcome.result, &detail]);
+    }
 }
 
 fn mode(args: &WatchArgs) -> Watch {
