@@ -38,6 +38,7 @@ fn head(pid: i32, service: &str) -> Head {
         rollups: Vec::new(),
         connections: Vec::new(),
         pauses: None,
+        application: None,
         derived: None,
         criteria: Vec::new(),
     };

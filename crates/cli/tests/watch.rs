@@ -1,58 +1,12 @@
 //! The watchdog on a real process: evidence before action, nothing twice, nothing that kills unless allowed.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+#[path = "support/watching.rs"]
+mod watching;
+
 use m5_testkit::{Target, pythons};
-use serde_json::Value;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
-
-const PROGRAM: &str = "
-import sys
-print('ready', flush=True)
-for line in sys.stdin:
-    ballast = bytearray(int(line) << 20)
-    print('held', flush=True)
-";
-
-struct Watch(Child);
-
-impl Drop for Watch {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn watch(dir: &Path, arguments: &[&str]) -> Watch {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_m5"));
-    command.args(["watch", "--interval", "100ms", "--journal"]).arg(dir.join("journal.jsonl"));
-    command.arg("--evidence").arg(dir.join("evidence")).arg("--config").arg(dir.join("m5.toml"));
-    Watch(command.args(arguments).current_dir(dir).stderr(Stdio::null()).spawn().unwrap())
-}
-
-fn journal(dir: &Path) -> Vec<Value> {
-    let text = std::fs::read_to_string(dir.join("journal.jsonl")).unwrap_or_default();
-    text.lines().filter_map(|l| serde_json::from_str(l).ok()).collect()
-}
-
-/// Waits until the journal says so.
-fn until(dir: &Path, what: impl Fn(&[Value]) -> bool) -> Vec<Value> {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    loop {
-        let lines = journal(dir);
-        if what(&lines) {
-            return lines;
-        }
-        assert!(Instant::now() < deadline, "{lines:#?}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
-
-fn outcomes(lines: &[Value]) -> Vec<(String, String)> {
-    let word = |v: &Value, key: &str| v["outcome"][key].as_str().unwrap_or_default().to_owned();
-    lines.iter().filter(|l| l["event"] == "action").map(|l| (word(l, "action"), word(l, "result"))).collect()
-}
+use std::process::Command;
+use watching::{PROGRAM, outcomes, until, watch};
 
 const CONFIG: &str = r#"
 [[watch.rule]]

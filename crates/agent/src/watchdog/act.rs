@@ -10,10 +10,15 @@ use serde_json::Value;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// How long any one action may take.
 const MOST: Duration = Duration::from_secs(300);
+/// How long an action may go on when m5 is asked to end.
+const GRACE: Duration = Duration::from_secs(20);
+/// Time between two looks at a child.
+const STEP: Duration = Duration::from_millis(50);
 
 /// What came of an action.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -28,58 +33,61 @@ pub struct Outcome {
 }
 
 /// What an action is about.
-pub(super) struct Event<'a> {
+pub(super) struct Event {
     pub(super) identity: Identity,
-    pub(super) service: &'a str,
-    pub(super) rule: &'a str,
-    pub(super) json: &'a Value,
-    pub(super) evidence: &'a Path,
+    pub(super) service: String,
+    /// Service and slot.
+    pub(super) process: String,
+    pub(super) rule: String,
+    pub(super) json: Value,
+    pub(super) evidence: PathBuf,
     pub(super) unix_seconds: f64,
-    pub(super) unit: Option<&'a str>,
+    pub(super) unit: Option<String>,
 }
 
-/// Does it. `Restart` without a unit is the supervisor's and does not come here.
-pub(super) fn act(action: &Action, event: &Event<'_>) -> Result<Option<String>, String> {
+/// Does it. `Restart` without a unit is the supervisor's and does not come here. Once `stop` is set, what runs
+/// has a short grace.
+pub(super) fn act(action: &Action, event: &Event, stop: &AtomicBool) -> Result<Option<String>, String> {
     match action {
         Action::Snapshot => {
             let file = evidence_file(event, "m5snap");
             let shown = file.display().to_string();
-            m5(&["snapshot", "-p", &event.identity.pid.to_string(), "--save", &shown], None)?;
+            m5(&["snapshot", "-p", &event.identity.pid.to_string(), "--save", &shown], None, stop)?;
             Ok(Some(shown))
         }
         Action::GcProfile => {
             let file = evidence_file(event, "gc.json");
             let pid = event.identity.pid.to_string();
-            m5(&["gc", "-p", &pid, "-d", "30s", "--json"], Some(&file))?;
+            m5(&["gc", "-p", &pid, "-d", "30s", "--json"], Some(&file), stop)?;
             Ok(Some(file.display().to_string()))
         }
-        Action::Webhook(url) => webhook(url, event.json).map(|()| None),
-        Action::Command(words) => command(words, event).map(|()| None),
+        Action::Webhook(url) => webhook(url, &event.json).map(|()| None),
+        Action::Command(words) => command(words, event, stop).map(|()| None),
         Action::Signal(name) => signal(event.identity, name).map(|()| None),
         Action::Restart => {
-            let unit = event.unit.ok_or("no unit and no supervised command to restart")?;
+            let unit = event.unit.as_deref().ok_or("no unit and no supervised command to restart")?;
             let mut restart = Command::new("systemctl");
             restart.args(["restart", unit]);
-            wait(restart.stdin(Stdio::null()).spawn().map_err(|e| e.to_string())?).map(|()| None)
+            wait(restart.stdin(Stdio::null()).spawn().map_err(|e| e.to_string())?, stop).map(|()| None)
         }
     }
 }
 
-fn evidence_file(event: &Event<'_>, ending: &str) -> PathBuf {
+fn evidence_file(event: &Event, ending: &str) -> PathBuf {
     let Event { identity, service, rule, unix_seconds, .. } = event;
     let name = format!("{service}-{}-{rule}-{unix_seconds:.0}.{ending}", identity.pid);
     event.evidence.join(name.replace(['/', ' '], "_"))
 }
 
 /// Another m5 does the heavy work, so that the watchdog's own memory stays small.
-fn m5(arguments: &[&str], output: Option<&Path>) -> Result<(), String> {
+fn m5(arguments: &[&str], output: Option<&Path>, stop: &AtomicBool) -> Result<(), String> {
     let program = std::env::current_exe().map_err(|e| e.to_string())?;
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null());
     if let Some(path) = output {
         command.arg("-o").arg(path);
     }
-    wait(command.spawn().map_err(|e| e.to_string())?)
+    wait(command.spawn().map_err(|e| e.to_string())?, stop)
 }
 
 fn webhook(url: &str, json: &Value) -> Result<(), String> {
@@ -88,13 +96,13 @@ fn webhook(url: &str, json: &Value) -> Result<(), String> {
     agent.post(url).send_json(json).map(drop).map_err(|e| e.to_string())
 }
 
-fn command(words: &[String], event: &Event<'_>) -> Result<(), String> {
+fn command(words: &[String], event: &Event, stop: &AtomicBool) -> Result<(), String> {
     let (program, arguments) = words.split_first().ok_or("an empty command")?;
     let mut child = Command::new(program)
         .args(arguments)
         .env("M5_EVENT_PID", event.identity.pid.to_string())
-        .env("M5_EVENT_SERVICE", event.service)
-        .env("M5_EVENT_RULE", event.rule)
+        .env("M5_EVENT_SERVICE", &event.service)
+        .env("M5_EVENT_RULE", &event.rule)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .spawn()
@@ -103,21 +111,26 @@ fn command(words: &[String], event: &Event<'_>) -> Result<(), String> {
         // A command that does not read its input is fine.
         let _ = writeln!(input, "{}", event.json);
     }
-    wait(child)
+    wait(child, stop)
 }
 
-fn wait(mut child: Child) -> Result<(), String> {
+fn wait(mut child: Child, stop: &AtomicBool) -> Result<(), String> {
     let begin = Instant::now();
+    let mut end = begin + MOST;
     loop {
         match child.try_wait().map_err(|e| e.to_string())? {
             Some(status) if status.success() => return Ok(()),
             Some(status) => return Err(status.to_string()),
-            None if begin.elapsed() > MOST => {
+            None if Instant::now() > end => {
                 let _ = child.kill();
                 let _ = child.wait();
-                return Err(format!("stopped after {} s", MOST.as_secs()));
+                return Err(format!("stopped after {} s", begin.elapsed().as_secs()));
             }
-            None => std::thread::sleep(Duration::from_millis(50)),
+            None if stop.load(Ordering::Relaxed) => {
+                end = end.min(Instant::now() + GRACE);
+                std::thread::sleep(STEP);
+            }
+            None => std::thread::sleep(STEP),
         }
     }
 }

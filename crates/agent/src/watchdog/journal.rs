@@ -5,7 +5,7 @@ use super::{Change, RuleState};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -65,7 +65,7 @@ impl Journal {
             return states;
         }
         let mut fired: BTreeMap<Key, f64> = BTreeMap::new();
-        for line in BufReader::new(file).split(b'\n').map_while(Result::ok) {
+        for line in BufReader::new(file.take(READ_BACK)).split(b'\n').map_while(Result::ok) {
             // A line cut short by a crash, or the middle of one at the start, is no JSON.
             let Ok(entry) = serde_json::from_slice::<Value>(&line) else { continue };
             let text = |key: &str| entry.get(key).and_then(Value::as_str).map(str::to_owned);

@@ -8,6 +8,7 @@ mod quiet;
 mod rule;
 mod run;
 mod value;
+mod worker;
 
 pub use act::Outcome;
 pub use action::Action;

@@ -9,8 +9,9 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::signals::Stop;
 use clap::Args;
+use m5_agent::history::History;
 use m5_agent::pool::{Pool, PoolOptions, Selection};
-use m5_agent::watchdog::{Journal, Watchdog};
+use m5_agent::watchdog::{Journal, Outcome, Watchdog};
 use m5_report::texts::Watch;
 use m5_target::Process;
 use signal_hook::consts::SIGHUP;
@@ -64,53 +65,111 @@ pub(crate) fn run(args: &WatchArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     let settings = config::settings(args, ctx)?;
     let journal = Journal::open(&args.journal)
         .map_err(|e| CliError::Write { path: args.journal.display().to_string(), reason: e.to_string() })?;
-    let mut history = args.history.open(args.interval.0)?;
+    let history = args.history.open(args.interval.0)?;
     // A first Ctrl-C ends the watch; a hang-up reloads the settings.
     let reload = Arc::new(AtomicBool::new(false));
     let stop = Stop::listen_but(SIGHUP);
     let _ = signal_hook::flag::register(SIGHUP, Arc::clone(&reload));
-    let mut supervisor = match args.command.as_slice() {
+    let supervisor = match args.command.as_slice() {
         [] => None,
         command => Some(Supervisor::start(command, args.act, ctx)?),
     };
-    let mut watchdog = Watchdog::new(settings, journal);
+    let watchdog = Watchdog::new(settings, journal);
     ctx.note(Watch::Watching, &[&args.journal.display(), &ctx.lang.say(mode(args))]);
-    let mut pool = pool(args, supervisor.as_ref())?;
-    let begin = Instant::now();
-    let (mut discovered, mut looked) = (None, None);
-    while !stop.asked() && args.duration.is_none_or(|d| begin.elapsed() < d.0) {
-        if reload.swap(false, Ordering::Relaxed) {
-            reread(args, ctx, &mut watchdog);
-        }
-        if due(&mut discovered, DISCOVER.min(args.interval.0)) {
-            pool.refresh();
-        }
-        pool.drain();
-        if let Some(history) = &mut history {
-            history.hear(&pool);
-        }
-        if due(&mut looked, args.interval.0) {
-            pool.sample(usize::MAX);
-            if let Some(history) = &mut history {
-                history.round(&pool);
+    let pool = pool(args, supervisor.as_ref())?;
+    let mut watching = Watching { args, ctx, pool, watchdog, supervisor, history, lost: 0 };
+    let exit = watching.run(&stop, &reload);
+    watching.tell_rest();
+    exit
+}
+
+/// All that a watch has in its hands.
+struct Watching<'a> {
+    args: &'a WatchArgs,
+    ctx: &'a Ctx,
+    pool: Pool,
+    watchdog: Watchdog,
+    supervisor: Option<Supervisor>,
+    history: Option<History>,
+    /// Lines of the journal of whose loss the person was told.
+    lost: u64,
+}
+
+impl Watching<'_> {
+    /// Looks until it is stopped, its time is up, or the supervised command is done with.
+    fn run(&mut self, stop: &Stop, reload: &AtomicBool) -> Result<Exit, CliError> {
+        let begin = Instant::now();
+        let (mut discovered, mut looked) = (None, None);
+        let interval = self.args.interval.0;
+        while !stop.asked() && self.args.duration.is_none_or(|d| begin.elapsed() < d.0) {
+            if reload.swap(false, Ordering::Relaxed) {
+                reread(self.args, self.ctx, &mut self.watchdog);
             }
-            for (rule, outcome) in watchdog.round(&pool) {
-                let detail = outcome.detail.unwrap_or_default();
-                ctx.note(Watch::Did, &[&rule, &outcome.action, &outcome.result, &detail]);
+            if due(&mut discovered, DISCOVER.min(interval)) {
+                self.pool.refresh();
             }
-        }
-        if let Some(supervisor) = &mut supervisor {
-            let asked = std::mem::take(&mut watchdog.restart_asked);
-            match supervisor.step(asked, ctx, &mut watchdog)? {
-                Supervised::Runs => {}
-                Supervised::Anew => pool.select(supervisor.selection()),
-                Supervised::Finished => return Ok(Exit::Fine),
-                Supervised::GaveUp => return Ok(Exit::Missed),
+            self.pool.drain();
+            if let Some(history) = &mut self.history {
+                history.hear(&self.pool);
             }
+            if due(&mut looked, interval) {
+                self.look();
+            }
+            let done = self.watchdog.done();
+            self.tell(done);
+            if let Some(exit) = self.supervise()? {
+                return Ok(exit);
+            }
+            std::thread::sleep(STEP.min(interval));
         }
-        std::thread::sleep(STEP.min(args.interval.0));
+        Ok(Exit::Fine)
     }
-    Ok(Exit::Fine)
+
+    fn look(&mut self) {
+        self.pool.sample(usize::MAX);
+        if let Some(history) = &mut self.history {
+            history.round(&self.pool);
+        }
+        self.watchdog.round(&self.pool);
+        if self.lost == 0 && self.watchdog.lost() > 0 {
+            self.tell_lost();
+        }
+    }
+
+    fn supervise(&mut self) -> Result<Option<Exit>, CliError> {
+        let Some(supervisor) = &mut self.supervisor else { return Ok(None) };
+        let asked = std::mem::take(&mut self.watchdog.restart_asked);
+        Ok(match supervisor.step(asked, self.ctx, &mut self.watchdog)? {
+            Supervised::Runs => None,
+            Supervised::Anew => {
+                self.pool.select(supervisor.selection());
+                None
+            }
+            Supervised::Finished => Some(Exit::Fine),
+            Supervised::GaveUp => Some(Exit::Missed),
+        })
+    }
+
+    fn tell(&self, done: Vec<(String, Outcome)>) {
+        for (rule, outcome) in done {
+            let detail = outcome.detail.unwrap_or_default();
+            self.ctx.note(Watch::Did, &[&rule, &outcome.action, &outcome.result, &detail]);
+        }
+    }
+
+    /// What ran still when the watch ended, and what was not written down.
+    fn tell_rest(&mut self) {
+        let done = self.watchdog.finish();
+        self.tell(done);
+        if self.watchdog.lost() > self.lost {
+            self.tell_lost();
+        }
+    }
+
+    fn tell_lost(&mut self) {
+        self.lost = self.watchdog.lost();
+        self.ctx.note(Watch::JournalLost, &[&self.lost]);
+    }
 }
 
 fn mode(args: &WatchArgs) -> Watch {
