@@ -99,11 +99,11 @@ fn pauses(log: &PauseLog, derived: Option<&Derived>, began: f64) -> PagePauses {
     let rows = log.start_seconds.iter().zip(&log.duration_seconds).zip(&log.generation);
     let latest: Vec<_> =
         rows.map(|((start, long), generation)| (began + start, *long, *generation)).collect();
-    let mut counts = [(); 3].map(|()| vec![0_u64; PAUSE_BOUNDS.len() + 1]);
+    let mut counts = [(); 4].map(|()| vec![0_u64; PAUSE_BOUNDS.len() + 1]);
     for (_, long, generation) in &latest {
         let bar = PAUSE_BOUNDS.partition_point(|bound| bound < long);
         // A kept pause stands for those that were thinned away beside it.
-        counts[usize::from(generation.unwrap_or(0)).min(2)][bar] += log.one_in;
+        counts[generation.map_or(3, |g| usize::from(g).min(2))][bar] += log.one_in;
     }
     let figures = derived.and_then(|d| d.gc.as_ref());
     PagePauses {

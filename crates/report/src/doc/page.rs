@@ -108,8 +108,8 @@ pub struct PagePauses {
     pub latest: Vec<(f64, f64, Option<u8>)>,
     /// Upper bounds of the histogram's bars, seconds; the last bar has none.
     pub bounds: Vec<f64>,
-    /// Pauses by generation and bar.
-    pub counts: [Vec<u64>; 3],
+    /// Pauses by generation and bar; last those whose generation is not known.
+    pub counts: [Vec<u64>; 4],
 }
 
 /// A sentence in each language.

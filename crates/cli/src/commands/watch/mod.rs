@@ -85,9 +85,9 @@ pub(crate) fn run(args: &WatchArgs, ctx: &Ctx) -> Result<Exit, CliError> {
         if due(&mut discovered, DISCOVER.min(args.interval.0)) {
             pool.refresh();
         }
-        pool.drain();
-        if let Some(history) = &mut history {
-            history.hear(&pool);
+        match &mut history {
+            Some(history) => pool.drain_heard(&mut |who, how, pause| history.hear(who, how, pause)),
+            None => pool.drain(),
         }
         if due(&mut looked, args.interval.0) {
             pool.sample(usize::MAX);
