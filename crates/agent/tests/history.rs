@@ -34,6 +34,7 @@ fn head(pid: i32, service: &str) -> Head {
         interpreter: None,
         unread: None,
         cgroup: None,
+        application: None,
         samples: Samples::default(),
         rollups: Vec::new(),
         connections: Vec::new(),

@@ -4,7 +4,7 @@ use super::{POINTS, by_need, lines, states, timeline};
 use crate::pool::{PAUSE_BOUNDS, command_name};
 use m5_report::doc::{
     Baseline, Derived, PAGE_SCHEMA, Page, PagePauses, PageProcess, PageSamples, PauseLog, ProcessRecord,
-    Said, Samples, floors, thinned,
+    Samples, Sentence, floors, thinned,
 };
 use m5_report::text;
 use m5_stats::Objectives;
@@ -58,8 +58,8 @@ fn process(record: &ProcessRecord, began: f64) -> PageProcess {
     }
 }
 
-fn advice(derived: &Derived) -> Vec<Said> {
-    derived.layers.iter().map(|growing| Said::each(|lang| text::layer_line(growing, lang))).collect()
+fn advice(derived: &Derived) -> Vec<Sentence> {
+    derived.layers.iter().map(|growing| Sentence::each(|lang| text::layer_line(growing, lang))).collect()
 }
 
 /// As many samples as a chart can show, with every peak and floor of memory, and each level after a full

@@ -3,8 +3,10 @@
 use super::PauseLog;
 use super::marks::{Mark, Marks};
 use crate::Discovered;
+use crate::application::SharedPage;
 use m5_cpython::{GcState, Interpreter};
 use m5_gc::{SourceKind, TraceOptions, Tracer};
+use m5_report::doc::Application;
 use m5_stats::{Assessment, Confirmation, Options, Point, Series, assess_with};
 use m5_target::{
     Cgroup, ConnectionGroup, Error, Identity, Process, Reading, Result, Sampler, SocketTables, monotonic_ns,
@@ -53,6 +55,7 @@ pub struct Member {
     collected_full: Option<f64>,
     sampled_ns: u64,
     pub(super) cgroup_fresh: bool,
+    page: SharedPage,
     rss: Series,
     confirmation: Confirmation,
     judged_ns: u64,
@@ -71,6 +74,8 @@ pub struct Member {
     pub post_gc_bytes: Option<f64>,
     /// Pauses.
     pub pauses: PauseLog,
+    /// What it says of itself.
+    pub application: Option<Application>,
     /// The verdict on its memory.
     pub assessment: Assessment,
 }
@@ -109,6 +114,7 @@ impl Member {
             samples: 0,
             sampled_ns: 0,
             cgroup_fresh: false,
+            page: SharedPage::default(),
             rss: Series::default(),
             confirmation: Confirmation::default(),
             judged_ns: 0,
@@ -120,6 +126,7 @@ impl Member {
             cgroup: None,
             post_gc_bytes: None,
             pauses: PauseLog::default(),
+            application: None,
             assessment: Assessment::default(),
         })
     }
@@ -230,6 +237,7 @@ impl Member {
         if self.cgroup_fresh {
             self.cgroup = self.process.cgroup();
         }
+        self.application = self.page.read(&self.process);
         self.samples += 1;
         self.sampled_ns = now_ns;
         if let Some(rss) = self.reading.status.rss_bytes {

@@ -26,6 +26,7 @@ impl Member {
             interpreter: interpreter.map(|(interpreter, state)| describe(process, interpreter, state)),
             unread,
             cgroup: self.cgroup.clone(),
+            application: self.application.clone(),
             samples: Samples::default(),
             rollups: Vec::new(),
             connections: Vec::new(),

@@ -1,6 +1,7 @@
 //! The documents: plain values with a schema name, the same whether they are shown, stored or sent.
 //! Bytes and seconds throughout; what was not measured is absent, never zero.
 
+mod application;
 mod baseline;
 mod comparison;
 mod criteria;
@@ -18,6 +19,7 @@ mod runs;
 mod samples;
 mod stress;
 
+pub use application::{Application, Said};
 pub use baseline::{
     BASELINE_SCHEMA, Baseline, ConnectionsAt, End, Interpreter, ProcessRecord, Recorded, RollupAt,
 };
@@ -30,7 +32,7 @@ pub use health::{CHECK_SCHEMA, Check, CheckedProcess, HEALTH_SCHEMA, Health};
 pub use list::{LIST_SCHEMA, ListedProcess, ProcessList, Unread};
 pub use long_pauses::{LongPause, LongPauses};
 pub use page::{
-    PAGE_SCHEMA, Page, PageObjectives, PagePauses, PageProcess, PageSamples, Said, floors, thinned,
+    PAGE_SCHEMA, Page, PageObjectives, PagePauses, PageProcess, PageSamples, Sentence, floors, thinned,
 };
 pub use pauses::{GenerationTotals, PauseLog, mix};
 pub use process::{FdTarget, PROCESS_SCHEMA, ProcessSnapshot};

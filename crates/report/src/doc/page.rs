@@ -75,7 +75,7 @@ pub struct PageProcess {
     /// Pauses.
     pub pauses: Option<PagePauses>,
     /// What was found beyond the verdict, and what to do.
-    pub advice: Vec<Said>,
+    pub advice: Vec<Sentence>,
 }
 
 /// Columns of one length; bytes and counts at Unix seconds.
@@ -114,14 +114,14 @@ pub struct PagePauses {
 
 /// A sentence in each language.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Said {
+pub struct Sentence {
     /// English.
     pub en: String,
     /// Chinese.
     pub zh: String,
 }
 
-impl Said {
+impl Sentence {
     /// Says it in both.
     pub fn each(say: impl Fn(crate::Lang) -> String) -> Self {
         Self { en: say(crate::Lang::En), zh: say(crate::Lang::Zh) }

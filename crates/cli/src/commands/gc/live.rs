@@ -4,7 +4,7 @@ use super::GcArgs;
 use crate::ctx::Ctx;
 use crate::error::CliError;
 use crate::output;
-use m5_agent::web::{Access, Bytes, Server, Source, WebOptions, serve};
+use m5_agent::web::{Access, Bounds, Bytes, Server, Source, WebOptions, serve};
 use m5_cpython::Interpreter;
 use m5_gc::{Detail, Pause};
 use m5_report::metrics::{Format, GcMetrics, render};
@@ -66,7 +66,8 @@ impl Live {
         self.watched = Some(Arc::clone(&watched));
         if let Some(Place::Port(port)) = self.place {
             let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-            let options = WebOptions { listen, access: Access::default(), tls: None, insecure: false };
+            let (access, bounds) = (Access::default(), Bounds::default());
+            let options = WebOptions { listen, access, tls: None, insecure: false, bounds };
             let server = serve(&options, watched).map_err(|e| CliError::Kernel { message: e.to_string() })?;
             ctx.note(Gc::Serving, &[&server.address()]);
             self._server = Some(server);
