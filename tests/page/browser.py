@@ -99,8 +99,18 @@ class Tab:
         self.call("Emulation.setEmulatedMedia", features=[scheme])
         self.call("Emulation.setLocaleOverride", locale={"en": "en-US", "zh": "zh-CN"}[lang])
         agent = self.evaluate("navigator.userAgent")
-        self.call("Emulation.setUserAgentOverride", userAgent=agent, acceptLanguage={"en": "en", "zh": "zh-CN"}[lang])
-        self.call("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=width < 600)
+        self.call(
+            "Emulation.setUserAgentOverride",
+            userAgent=agent,
+            acceptLanguage={"en": "en", "zh": "zh-CN"}[lang],
+        )
+        self.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=900,
+            deviceScaleFactor=1,
+            mobile=width < 600,
+        )
         self.call("Page.navigate", url=address)
         until("the page is drawn", lambda: self.evaluate("!!document.documentElement?.dataset.drawn"))
 

@@ -15,7 +15,6 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-
 from browser import Browser, Tab, chromium, until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -110,11 +109,15 @@ def check(tab: Tab, origin: str, words: set[str], background: str) -> None:
     # A line for memory, a floor, dots of pauses, bars of the histogram, with text on both axes.
     for what in ("path.main", "path.floor", "circle", "rect", "svg text"):
         assert tab.evaluate(f"document.querySelectorAll('figure {what}').length") > 0, what
-    charts = tab.evaluate("[...document.querySelectorAll('figure')].map(f => f.querySelectorAll('svg').length)")
+    charts = tab.evaluate(
+        "[...document.querySelectorAll('figure')].map(f => f.querySelectorAll('svg').length)"
+    )
     assert charts == [1, 1, 1, 1, 1], charts
     assert "NaN" not in tab.evaluate("document.getElementById('processes').innerHTML")
     assert "undefined" not in text and "null" not in text and "NaN" not in text
-    assert tab.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0, "it scrolls sideways"
+    assert tab.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0, (
+        "it scrolls sideways"
+    )
     assert SECRET not in tab.evaluate("document.documentElement.outerHTML")
     assert tab.complaints == []
     strangers = [url for url in tab.requests if not url.startswith((origin, "data:"))]
@@ -127,7 +130,12 @@ ZH = {"平稳", "持续增长", "趋于饱和", "台阶式变化", "数据不足
 
 @pytest.mark.parametrize(
     ("name", "lang", "dark", "width"),
-    [("en-light", "en", False, 1280), ("zh-dark", "zh", True, 1280), ("en-phone", "en", True, 390), ("zh-phone", "zh", False, 390)],
+    [
+        ("en-light", "en", False, 1280),
+        ("zh-dark", "zh", True, 1280),
+        ("en-phone", "en", True, 390),
+        ("zh-phone", "zh", False, 390),
+    ],
 )
 def test_live_page(exporter: str, tab: Tab, name: str, lang: str, dark: bool, width: int) -> None:
     tab.show(exporter, width=width, dark=dark, lang=lang)
@@ -167,7 +175,20 @@ def test_values_under_the_pointer(exporter: str, tab: Tab) -> None:
 @pytest.mark.parametrize("command", ["baseline", "gc"])
 def test_saved_page(target: subprocess.Popen, tab: Tab, tmp_path: Path, command: str) -> None:
     file = tmp_path / "page.html"
-    words = [m5(), command, "-p", str(target.pid), "-d", "4s", "--html", file, "--lang", "en", "-o", tmp_path / "report"]
+    words = [
+        m5(),
+        command,
+        "-p",
+        str(target.pid),
+        "-d",
+        "4s",
+        "--html",
+        file,
+        "--lang",
+        "en",
+        "-o",
+        tmp_path / "report",
+    ]
     done = subprocess.run(words, capture_output=True, text=True, timeout=120)
     assert done.returncode in (0, 1), done.stderr
     assert list(tmp_path.glob("*.tmp")) == []
@@ -189,7 +210,9 @@ def keep(target: subprocess.Popen, history: Path) -> None:
             return False
         process = page["processes"][0]
         times = process["samples"]["t"]
-        return len(times) >= 20 and any(times[0] < pause[0] < times[-2] for pause in (process["pauses"] or {"latest": []})["latest"])
+        return len(times) >= 20 and any(
+            times[0] < pause[0] < times[-2] for pause in (process["pauses"] or {"latest": []})["latest"]
+        )
 
     until("samples and pauses are kept", kept)
     process.kill()
@@ -198,7 +221,18 @@ def keep(target: subprocess.Popen, history: Path) -> None:
 
 def page_of(history: Path, lang: str) -> Path:
     file = history.with_suffix(".html")
-    words = [m5(), "baseline", "--from-history", history, "--html", file, "--lang", lang, "-o", history.with_suffix(".txt")]
+    words = [
+        m5(),
+        "baseline",
+        "--from-history",
+        history,
+        "--html",
+        file,
+        "--lang",
+        lang,
+        "-o",
+        history.with_suffix(".txt"),
+    ]
     done = subprocess.run(words, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     return file

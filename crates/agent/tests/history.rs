@@ -34,11 +34,11 @@ fn head(pid: i32, service: &str) -> Head {
         interpreter: None,
         unread: None,
         cgroup: None,
+        application: None,
         samples: Samples::default(),
         rollups: Vec::new(),
         connections: Vec::new(),
         pauses: None,
-        application: None,
         derived: None,
         criteria: Vec::new(),
     };

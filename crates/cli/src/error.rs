@@ -69,6 +69,8 @@ pub(crate) enum CliError {
     Web { message: String },
     /// A history cannot be used.
     History(m5_agent::history::HistoryError),
+    /// Nothing can be pushed to an OpenTelemetry receiver.
+    Otlp { message: String },
     /// `m5 diff` got one file.
     TwoFiles,
     /// A core file that cannot be read, with what to do about it.
@@ -122,6 +124,7 @@ impl CliError {
             | Self::NotIterable
             | Self::Mixed
             | Self::Web { .. }
+            | Self::Otlp { .. }
             | Self::Spawn { .. } => Exit::Usage,
         }
     }
@@ -151,9 +154,10 @@ impl CliError {
             Self::Starting { pid } => lang.fill(Fault::Starting, &[pid]),
             Self::Pauses { message } => lang.fill(Fault::Kernel, &[message]),
             Self::Permission { pid, what } => lang.fill(Fault::Permission, &[what, pid]),
-            Self::Kernel { message } | Self::Fleet { message } | Self::Web { message } => {
-                lang.fill(Fault::Kernel, &[message])
-            }
+            Self::Kernel { message }
+            | Self::Fleet { message }
+            | Self::Web { message }
+            | Self::Otlp { message } => lang.fill(Fault::Kernel, &[message]),
             Self::Unreadable { path, reason } => lang.fill(Fault::FileUnreadable, &[path, reason]),
             Self::Malformed { path, reason } => lang.fill(Fault::FileMalformed, &[path, reason]),
             Self::Schema { path, found, reads } => lang.fill(Fault::FileSchema, &[path, found, reads]),
@@ -207,7 +211,9 @@ impl CliError {
             Self::NotIterable => return vec![lang.say(Bench::NotIterableRemedy).to_owned()],
             Self::Mixed => return Vec::new(),
             Self::Refused { .. } => Fault::RefusedRemedy,
-            Self::Format { .. } | Self::TwoFiles | Self::Core { .. } => return Vec::new(),
+            Self::Format { .. } | Self::TwoFiles | Self::Core { .. } | Self::Otlp { .. } => {
+                return Vec::new();
+            }
             Self::NoEngine { .. } => return vec![lang.say(Soak::NoEngineRemedy).to_owned()],
             Self::NoClock { .. } => return vec![lang.say(Soak::NoClockRemedy).to_owned()],
             Self::OtherPlan { .. } => return vec![lang.say(Soak::OtherPlanRemedy).to_owned()],

@@ -8,4 +8,4 @@ mod run;
 
 pub use families::families;
 pub use published::Published;
-pub use run::{ExporterOptions, run};
+pub use run::{ExporterOptions, Sinks, run};

@@ -2,7 +2,9 @@
 
 use super::{Published, families};
 use crate::history::History;
+use crate::otlp::Pusher;
 use crate::pool::Pool;
+use m5_report::metrics::Family;
 use m5_stats::Objectives;
 use std::time::{Duration, Instant};
 
@@ -17,6 +19,31 @@ pub struct ExporterOptions {
     pub objectives: Objectives,
 }
 
+/// Where samples go beside the pages and scrapes.
+#[derive(Debug, Default)]
+pub struct Sinks {
+    /// Kept for weeks.
+    pub history: Option<History>,
+    /// Pushed to an OpenTelemetry receiver.
+    pub otlp: Option<Pusher>,
+}
+
+impl Sinks {
+    /// Takes a round of samples. What the sinks say of themselves comes back.
+    fn round(&mut self, pool: &Pool) -> Vec<Family> {
+        let mut said = Vec::new();
+        if let Some(history) = &mut self.history {
+            history.round(pool);
+            said.extend(history.families());
+        }
+        if let Some(otlp) = &self.otlp {
+            otlp.push(pool);
+            said.extend(otlp.families());
+        }
+        said
+    }
+}
+
 /// Time between two looks at the pauses.
 const DRAIN: Duration = Duration::from_millis(200);
 /// Time between two looks for new processes.
@@ -29,7 +56,7 @@ pub fn run(
     pool: &mut Pool,
     options: &ExporterOptions,
     published: &Published,
-    mut history: Option<&mut History>,
+    sinks: &mut Sinks,
     go_on: &mut dyn FnMut(&Pool) -> bool,
 ) {
     let mut discovered: Option<Instant> = None;
@@ -40,18 +67,15 @@ pub fn run(
             pool.refresh();
             discovered = Some(Instant::now());
         }
-        pool.drain();
-        if let Some(history) = &mut history {
-            history.hear(pool);
+        match &mut sinks.history {
+            Some(history) => pool.drain_heard(&mut |who, how, pause| history.hear(who, how, pause)),
+            None => pool.drain(),
         }
         if due(sampled, options.interval) {
             sampled = Some(Instant::now());
             pool.sample(JUDGED);
             let mut all = families(pool, options.with_pid);
-            if let Some(history) = &mut history {
-                history.round(pool);
-                all.extend(history.families());
-            }
+            all.extend(sinks.round(pool));
             let page = crate::page::live(pool, &options.objectives, options.interval);
             published.publish(&all, serde_json::to_string(&page).unwrap_or_default());
         }

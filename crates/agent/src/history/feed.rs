@@ -5,7 +5,7 @@ use super::block::{Block, since};
 use super::{Entry, Head, HistoryError, Limits, Session, Store};
 use crate::pool::{Member, Pool};
 use crate::record::Pace;
-use m5_gc::Coverage;
+use m5_gc::{Coverage, Pause, SourceKind};
 use m5_report::metrics::{Family, Kind, Labels};
 use m5_target::{ConnectionGroup, Identity, Machine, monotonic_ns, unix_ns};
 use std::collections::BTreeMap;
@@ -42,7 +42,6 @@ struct Known {
     row: Option<i64>,
     renewed_ns: u64,
     sampled_ns: u64,
-    heard: u64,
     block: Option<Block>,
     coverage: Coverage,
     covered_ns: u64,
@@ -76,25 +75,15 @@ impl History {
         self.store.path()
     }
 
-    /// Takes the pauses that the pool has drained; to be called after every draining.
-    pub fn hear(&mut self, pool: &Pool) {
-        let (unix, begin) = (self.begin_unix_ns, self.begin_ns);
-        for member in pool.members() {
-            let Some(source) = member.source() else { continue };
-            let known = self.known.entry(member.identity()).or_insert_with(Known::new);
-            let fresh = member.pauses.seen().saturating_sub(known.heard);
-            known.heard = member.pauses.seen();
-            let latest: Vec<_> = member.pauses.latest().rev().take(fresh as usize).collect();
-            for pause in latest.into_iter().rev() {
-                let block = known.block.get_or_insert_with(|| Block::new(source));
-                block.push(pause, unix + (pause.start_ns as i64 - begin as i64));
-            }
-        }
+    /// Takes a pause that was seen.
+    pub fn hear(&mut self, identity: Identity, source: SourceKind, pause: &Pause) {
+        let start_ns = self.at(pause.start_ns);
+        let known = self.known.entry(identity).or_insert_with(Known::new);
+        known.block.get_or_insert_with(|| Block::new(source)).push(pause, start_ns);
     }
 
     /// Writes the round that the pool has just sampled.
     pub fn round(&mut self, pool: &Pool) {
-        self.hear(pool);
         let members = pool.members();
         let entries: Vec<(&Member, Entry)> = match self.entries(&members) {
             Ok(entries) => entries,
@@ -247,7 +236,6 @@ impl Known {
             row: None,
             renewed_ns: 0,
             sampled_ns: 0,
-            heard: 0,
             block: None,
             coverage: Coverage::default(),
             covered_ns: 0,

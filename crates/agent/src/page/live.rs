@@ -3,6 +3,7 @@
 use super::{by_need, lines, states, timeline};
 use crate::pool::{Member, PAUSE_BOUNDS, Pool, Readable};
 use m5_report::doc::{PAGE_SCHEMA, Page, PagePauses, PageProcess, PageSamples, floors};
+use m5_report::metrics::Histogram;
 use m5_stats::{Objectives, quantile, sorted};
 use m5_target::{monotonic_ns, unix_ns};
 use std::collections::BTreeMap;
@@ -86,17 +87,22 @@ fn pauses(member: &Member) -> PagePauses {
     let latest: Vec<_> =
         member.pauses.latest().map(|p| (at(p), p.duration_ns as f64 / 1e9, p.generation)).collect();
     let lengths = sorted(&latest.iter().map(|p| p.1).collect::<Vec<_>>());
-    let counts = member.pauses.histograms().each_ref().map(|histogram| {
-        let sums: Vec<u64> = histogram.cumulative().map(|(_, below)| below).collect();
-        let before = std::iter::once(0).chain(sums.iter().copied());
-        sums.iter().zip(before).map(|(sum, before)| sum - before).collect()
-    });
+    let [mut young, middle, old] = member.pauses.histograms().each_ref().map(bars);
+    let unknown = bars(member.pauses.unlabelled());
+    young.iter_mut().zip(&unknown).for_each(|(all, unknown)| *all -= unknown);
     PagePauses {
         seen: member.pauses.seen(),
         p95_seconds: quantile(&lengths, 0.95),
         max_seconds: member.pauses.longest_seconds(),
         latest: timeline(latest),
         bounds: PAUSE_BOUNDS.to_vec(),
-        counts,
+        counts: [young, middle, old, unknown],
     }
+}
+
+/// Pauses by bar.
+fn bars(histogram: &Histogram) -> Vec<u64> {
+    let sums: Vec<u64> = histogram.cumulative().map(|(_, below)| below).collect();
+    let before = std::iter::once(0).chain(sums.iter().copied());
+    sums.iter().zip(before).map(|(sum, before)| sum - before).collect()
 }

@@ -4,7 +4,7 @@ use super::{POINTS, by_need, lines, states, timeline};
 use crate::pool::{PAUSE_BOUNDS, command_name};
 use m5_report::doc::{
     Baseline, Derived, PAGE_SCHEMA, Page, PagePauses, PageProcess, PageSamples, PauseLog, ProcessRecord,
-    Said, Samples, floors, thinned,
+    Samples, Sentence, floors, thinned,
 };
 use m5_report::text;
 use m5_stats::Objectives;
@@ -58,8 +58,8 @@ fn process(record: &ProcessRecord, began: f64) -> PageProcess {
     }
 }
 
-fn advice(derived: &Derived) -> Vec<Said> {
-    derived.layers.iter().map(|growing| Said::each(|lang| text::layer_line(growing, lang))).collect()
+fn advice(derived: &Derived) -> Vec<Sentence> {
+    derived.layers.iter().map(|growing| Sentence::each(|lang| text::layer_line(growing, lang))).collect()
 }
 
 /// As many samples as a chart can show, with every peak and floor of memory, and each level after a full
@@ -99,11 +99,11 @@ fn pauses(log: &PauseLog, derived: Option<&Derived>, began: f64) -> PagePauses {
     let rows = log.start_seconds.iter().zip(&log.duration_seconds).zip(&log.generation);
     let latest: Vec<_> =
         rows.map(|((start, long), generation)| (began + start, *long, *generation)).collect();
-    let mut counts = [(); 3].map(|()| vec![0_u64; PAUSE_BOUNDS.len() + 1]);
+    let mut counts = [(); 4].map(|()| vec![0_u64; PAUSE_BOUNDS.len() + 1]);
     for (_, long, generation) in &latest {
         let bar = PAUSE_BOUNDS.partition_point(|bound| bound < long);
         // A kept pause stands for those that were thinned away beside it.
-        counts[usize::from(generation.unwrap_or(0)).min(2)][bar] += log.one_in;
+        counts[generation.map_or(3, |g| usize::from(g).min(2))][bar] += log.one_in;
     }
     let figures = derived.and_then(|d| d.gc.as_ref());
     PagePauses {

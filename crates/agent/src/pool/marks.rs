@@ -5,7 +5,7 @@ use m5_report::doc::thinned;
 use std::collections::VecDeque;
 
 /// Points kept.
-const KEPT: usize = 480;
+const KEPT: usize = 240;
 
 /// A point of the charts.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -73,6 +73,6 @@ mod tests {
         assert!(kept.iter().any(|m| m.rss_bytes > 1e9), "the peak has gone");
         assert!(kept.windows(2).all(|pair| pair[0].unix_seconds < pair[1].unix_seconds));
         let recent = kept.iter().filter(|m| m.unix_seconds > 99_700.0).count();
-        assert!(recent >= 240, "{recent}");
+        assert!(recent >= 120, "{recent}");
     }
 }

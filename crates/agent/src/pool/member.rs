@@ -51,11 +51,11 @@ pub struct Member {
     service: String,
     slot: usize,
     samples: u64,
-    page: SharedPage,
     /// Resident memory right after a full collection since the last point of the charts.
     collected_full: Option<f64>,
     sampled_ns: u64,
     pub(super) cgroup_fresh: bool,
+    page: SharedPage,
     rss: Series,
     confirmation: Confirmation,
     judged_ns: u64,
@@ -112,9 +112,9 @@ impl Member {
             service,
             slot,
             samples: 0,
-            page: SharedPage::default(),
             sampled_ns: 0,
             cgroup_fresh: false,
+            page: SharedPage::default(),
             rss: Series::default(),
             confirmation: Confirmation::default(),
             judged_ns: 0,
@@ -195,7 +195,8 @@ impl Member {
         self.process.alive() && self.process.program() == self.program
     }
 
-    pub(super) fn drain(&mut self) {
+    pub(super) fn drain(&mut self, hear: &mut super::HearPause<'_>) {
+        let identity = self.process.identity();
         let Some(tracer) = &mut self.tracer else { return };
         let mut fresh = Vec::new();
         if tracer.drain(&mut fresh).is_err() {
@@ -206,7 +207,11 @@ impl Member {
         tracer.details(&mut Vec::new());
         self.pauses.coverage = tracer.coverage();
         let full = fresh.iter().any(|p| p.generation == Some(2));
-        fresh.into_iter().for_each(|p| self.pauses.add(p));
+        let source = tracer.kind();
+        for pause in fresh {
+            hear(identity, source, &pause);
+            self.pauses.add(pause);
+        }
         if full && let Ok(reading) = self.sampler.read() {
             self.post_gc_bytes = reading.status.rss_bytes.map(|b| b as f64);
             self.collected_full = self.post_gc_bytes;

@@ -18,9 +18,13 @@ pub use selection::Selection;
 pub(crate) use selection::matches as name_matches;
 
 use crate::discover;
+use m5_gc::{Pause, SourceKind};
 use m5_target::{Identity, Process, SocketTables, monotonic_ns};
 use slots::Slots;
 use std::collections::{BTreeMap, BTreeSet};
+
+/// Who is told of pauses: of which process, how it was seen, and the pause.
+pub type HearPause<'a> = dyn FnMut(Identity, SourceKind, &Pause) + 'a;
 
 /// How to watch.
 #[derive(Debug, Clone)]
@@ -146,8 +150,13 @@ impl Pool {
 
     /// Takes the pauses that ended since the last call.
     pub fn drain(&mut self) {
+        self.drain_heard(&mut |_, _, _| {});
+    }
+
+    /// The same; `hear` is told each of them.
+    pub fn drain_heard(&mut self, hear: &mut HearPause<'_>) {
         for member in self.members.values_mut() {
-            member.drain();
+            member.drain(hear);
         }
     }
 

@@ -16,6 +16,7 @@ const KEPT: usize = 512;
 #[derive(Debug, Clone)]
 pub struct PauseLog {
     histograms: [Histogram; 3],
+    unlabelled: Histogram,
     latest: VecDeque<Pause>,
     seen: u64,
     longest_ns: u64,
@@ -27,6 +28,7 @@ impl Default for PauseLog {
     fn default() -> Self {
         Self {
             histograms: [(); 3].map(|()| Histogram::new(PAUSE_BOUNDS)),
+            unlabelled: Histogram::new(PAUSE_BOUNDS),
             latest: VecDeque::new(),
             seen: 0,
             longest_ns: 0,
@@ -42,10 +44,19 @@ impl PauseLog {
         self.seen += 1;
         self.longest_ns = self.longest_ns.max(pause.duration_ns);
         self.histograms[generation].observe(pause.duration_ns as f64 / 1e9);
+        if pause.generation.is_none() {
+            self.unlabelled.observe(pause.duration_ns as f64 / 1e9);
+        }
         if self.latest.len() == KEPT {
             self.latest.pop_front();
         }
         self.latest.push_back(pause);
+    }
+
+    /// Those of an unknown generation alone; they count with the youngest too.
+    #[must_use]
+    pub fn unlabelled(&self) -> &Histogram {
+        &self.unlabelled
     }
 
     /// By generation.

@@ -26,11 +26,11 @@ impl Member {
             interpreter: interpreter.map(|(interpreter, state)| describe(process, interpreter, state)),
             unread,
             cgroup: self.cgroup.clone(),
+            application: self.application.clone(),
             samples: Samples::default(),
             rollups: Vec::new(),
             connections: Vec::new(),
             pauses: None,
-            application: None,
             derived: None,
             criteria: Vec::new(),
         }

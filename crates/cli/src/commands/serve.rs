@@ -7,7 +7,8 @@ use crate::exit::Exit;
 use crate::objectives::objectives;
 use crate::signals::Stop;
 use clap::Args;
-use m5_agent::exporter::{ExporterOptions, Published, run as run_exporter};
+use m5_agent::exporter::{ExporterOptions, Published, Sinks, run as run_exporter};
+use m5_agent::otlp::Pusher;
 use m5_agent::pool::{Pool, PoolOptions, Selection};
 use m5_agent::web::{Access, Bounds, Tls, WebError, WebOptions, serve};
 use m5_report::texts::Serve;
@@ -59,6 +60,12 @@ pub(crate) struct ServeArgs {
     /// Serve other machines without a secret or encryption
     #[arg(long)]
     insecure: bool,
+    /// Push every round to this OpenTelemetry receiver too (OTLP over HTTP), for instance http://127.0.0.1:4318
+    #[arg(long, value_name = "URL", env = "M5_OTLP")]
+    otlp: Option<String>,
+    /// A file of `Name: value` lines that go with every push, for receivers that ask who sends
+    #[arg(long, value_name = "FILE", requires = "otlp")]
+    otlp_headers: Option<PathBuf>,
     #[command(flatten)]
     history: HistoryArgs,
 }
@@ -72,7 +79,7 @@ pub(crate) fn run(args: &ServeArgs, ctx: &Ctx) -> Result<Exit, CliError> {
         limit: None,
     });
     let published = Arc::new(Published::new(m5_report::html::page(None, None)));
-    let mut history = args.history.open(args.interval.0)?;
+    let mut sinks = Sinks { history: args.history.open(args.interval.0)?, otlp: pusher(args)? };
     let stop = Stop::listen();
     let server = serve(&web_options(args)?, published.clone()).map_err(web_error)?;
     let scheme = if args.tls_cert.is_some() { "https" } else { "http" };
@@ -80,7 +87,7 @@ pub(crate) fn run(args: &ServeArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     let options = ExporterOptions { interval: args.interval.0, with_pid: args.pid_label, objectives };
     let begin = Instant::now();
     let over = |d: Duration| begin.elapsed() >= d;
-    run_exporter(&mut pool, &options, &published, history.as_mut(), &mut |_| {
+    run_exporter(&mut pool, &options, &published, &mut sinks, &mut |_| {
         !stop.asked() && !args.duration.is_some_and(|d| over(d.0))
     });
     Ok(Exit::Fine)
@@ -90,6 +97,11 @@ fn selection(args: &ServeArgs) -> Result<Selection, CliError> {
     let identity = |pid: &i32| Process::open(*pid).map(|p| p.identity());
     let processes = args.pid.iter().map(identity).collect::<Result<_, _>>()?;
     Ok(Selection { processes, names: args.name.clone() })
+}
+
+fn pusher(args: &ServeArgs) -> Result<Option<Pusher>, CliError> {
+    let start = |url: &String| Pusher::start(url, args.otlp_headers.as_deref());
+    args.otlp.as_ref().map(start).transpose().map_err(|e| CliError::Otlp { message: e.to_string() })
 }
 
 fn web_options(args: &ServeArgs) -> Result<WebOptions, CliError> {

@@ -32,7 +32,7 @@ pub use health::{CHECK_SCHEMA, Check, CheckedProcess, HEALTH_SCHEMA, Health};
 pub use list::{LIST_SCHEMA, ListedProcess, ProcessList, Unread};
 pub use long_pauses::{LongPause, LongPauses};
 pub use page::{
-    PAGE_SCHEMA, Page, PageObjectives, PagePauses, PageProcess, PageSamples, Said, floors, thinned,
+    PAGE_SCHEMA, Page, PageObjectives, PagePauses, PageProcess, PageSamples, Sentence, floors, thinned,
 };
 pub use pauses::{GenerationTotals, PauseLog, mix};
 pub use process::{FdTarget, PROCESS_SCHEMA, ProcessSnapshot};

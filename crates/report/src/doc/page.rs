@@ -75,7 +75,7 @@ pub struct PageProcess {
     /// Pauses.
     pub pauses: Option<PagePauses>,
     /// What was found beyond the verdict, and what to do.
-    pub advice: Vec<Said>,
+    pub advice: Vec<Sentence>,
 }
 
 /// Columns of one length; bytes and counts at Unix seconds.
@@ -108,20 +108,20 @@ pub struct PagePauses {
     pub latest: Vec<(f64, f64, Option<u8>)>,
     /// Upper bounds of the histogram's bars, seconds; the last bar has none.
     pub bounds: Vec<f64>,
-    /// Pauses by generation and bar.
-    pub counts: [Vec<u64>; 3],
+    /// Pauses by generation and bar; last those whose generation is not known.
+    pub counts: [Vec<u64>; 4],
 }
 
 /// A sentence in each language.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Said {
+pub struct Sentence {
     /// English.
     pub en: String,
     /// Chinese.
     pub zh: String,
 }
 
-impl Said {
+impl Sentence {
     /// Says it in both.
     pub fn each(say: impl Fn(crate::Lang) -> String) -> Self {
         Self { en: say(crate::Lang::En), zh: say(crate::Lang::Zh) }

@@ -157,9 +157,13 @@ const byteUnit = (high) => {
   return { size, name, label: (v) => (v < 10 && v % 1 ? v.toFixed(1) : number(Math.round(v * 10) / 10)) };
 };
 const countUnit = (name) => () => ({ size: 1, name, label: (v) => number(Math.round(v * 100) / 100) });
-const TONES = ["one", "two", "three"];
-const generations = (kind) => [0, 1, 2].map((g) => key(kind, TONES[g], generation(g)));
-const generation = (g) => (lang === "zh" ? `${say("gen")} ${g} 代` : `${say("gen")} ${g}`);
+const TONES = ["one", "two", "three", "none"], UNKNOWN = 3;
+/** Keys of the generations that are there. */
+const generations = (kind, there) => [0, 1, 2, UNKNOWN].filter(there).map((g) => key(kind, TONES[g], generation(g)));
+function generation(g) {
+  if (g === UNKNOWN) return say("genUnknown");
+  return lang === "zh" ? `${say("gen")} ${g} 代` : `${say("gen")} ${g}`;
+}
 
 /** Each pause as a dot: when, and how long. */
 function pauseChart(pauses, from, to, objective, width) {
@@ -177,14 +181,14 @@ function pauseChart(pauses, from, to, objective, width) {
   const { svg, px, py } = plane(caption, width, { low: from, high: to, ...times }, y);
   if (shown) svg.append(make("line", { class: "dash limit", x1: LEFT, x2: width - RIGHT, y1: py(log(objective)), y2: py(log(objective)) }));
   rows.forEach(([t, , g], i) => {
-    svg.append(make("circle", { class: TONES[g ?? 0], cx: px(t).toFixed(1), cy: py(log(lengths[i])).toFixed(1), r: g === 2 ? 3 : 2.2, opacity: 0.75 }));
+    svg.append(make("circle", { class: TONES[g ?? UNKNOWN], cx: px(t).toFixed(1), cy: py(log(lengths[i])).toFixed(1), r: g === 2 ? 3 : 2.2, opacity: 0.75 }));
   });
-  const keys = [...generations("dot"), ...(shown ? [key("dash", "limit", `P95 ${say("objective")}`, time(objective))] : [])];
+  const keys = [...generations("dot", (g) => rows.some((r) => (r[2] ?? UNKNOWN) === g)), ...(shown ? [key("dash", "limit", `P95 ${say("objective")}`, time(objective))] : [])];
   const out = figure(caption, say("length"), keys, svg);
   const t = rows.map((r) => r[0]);
   hover(out, svg, width, (place) => {
     const i = nearest(t, from + (place - LEFT) / (width - LEFT - RIGHT) * (to - from));
-    return { x: px(t[i]), lines: [[moment(t[i]), ""], [rows[i][2] == null ? say("pauseChart") : generation(rows[i][2]), time(rows[i][1])]] };
+    return { x: px(t[i]), lines: [[moment(t[i]), ""], [generation(rows[i][2] ?? UNKNOWN), time(rows[i][1])]] };
   });
   return out;
 }
@@ -211,12 +215,12 @@ function histogramChart(pauses, width) {
       below += counts[i];
     });
   }
-  const out = figure(caption, say("count"), generations("box"), svg);
+  const out = figure(caption, say("count"), generations("box", (g) => pauses.counts[g].some((n) => n)), svg);
   hover(out, svg, width, (place) => {
     const i = Math.floor(from + (place - LEFT) / wide);
     if (i < from || i > to) return null;
     const upper = i < pauses.bounds.length ? time(pauses.bounds[i]) : "∞";
-    const lines = [0, 1, 2].filter((g) => pauses.counts[g][i]).map((g) => [generation(g), number(pauses.counts[g][i])]);
+    const lines = [0, 1, 2, UNKNOWN].filter((g) => pauses.counts[g][i]).map((g) => [generation(g), number(pauses.counts[g][i])]);
     return { x: px(i + 0.5), lines: [[`${edge(i)} – ${upper}`, number(sums[i])], ...lines] };
   });
   return out;

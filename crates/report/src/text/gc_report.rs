@@ -2,7 +2,7 @@
 
 use super::marks::{self, maybe};
 use super::{objectives, optimization, sight};
-use crate::doc::{Bucket, GcReport, Said};
+use crate::doc::{Bucket, GcReport, Sentence};
 use crate::text::{Style, list::one_line};
 use crate::texts::Gc;
 use crate::units;
@@ -140,9 +140,9 @@ fn histogram(buckets: &[Bucket], style: Style) -> String {
 
 /// The findings for other faces than the terminal.
 #[must_use]
-pub fn finding_lines(report: &GcReport) -> Vec<Said> {
+pub fn finding_lines(report: &GcReport) -> Vec<Sentence> {
     let plain = |lang| Style { lang, color: false };
-    report.findings.iter().map(|finding| Said::each(|lang| said(finding, plain(lang)))).collect()
+    report.findings.iter().map(|finding| Sentence::each(|lang| said(finding, plain(lang)))).collect()
 }
 
 fn findings(report: &GcReport, style: Style) -> String {

@@ -66,13 +66,8 @@ impl Live {
         self.watched = Some(Arc::clone(&watched));
         if let Some(Place::Port(port)) = self.place {
             let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-            let options = WebOptions {
-                listen,
-                access: Access::default(),
-                tls: None,
-                insecure: false,
-                bounds: Bounds::default(),
-            };
+            let (access, bounds) = (Access::default(), Bounds::default());
+            let options = WebOptions { listen, access, tls: None, insecure: false, bounds };
             let server = serve(&options, watched).map_err(|e| CliError::Kernel { message: e.to_string() })?;
             ctx.note(Gc::Serving, &[&server.address()]);
             self._server = Some(server);

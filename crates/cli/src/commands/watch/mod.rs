@@ -108,9 +108,9 @@ impl Watching<'_> {
             if due(&mut discovered, DISCOVER.min(interval)) {
                 self.pool.refresh();
             }
-            self.pool.drain();
-            if let Some(history) = &mut self.history {
-                history.hear(&self.pool);
+            match &mut self.history {
+                Some(history) => self.pool.drain_heard(&mut |who, how, pause| history.hear(who, how, pause)),
+                None => self.pool.drain(),
             }
             if due(&mut looked, interval) {
                 self.look();
