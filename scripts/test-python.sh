@@ -10,6 +10,7 @@ cd "$(dirname "$0")/.."
 roots=${M5_INTERPRETERS:-$HOME/.cache/m5/interpreters}
 requirements=tests/python/requirements-dev.txt
 tests=(-m pytest -q -p no:cacheprovider tests/python)
+export M5_WHEEL=1
 results=()
 
 find_python() {
@@ -66,7 +67,7 @@ in_root() {
         root=$1 site=$2; shift 2
         mount -t proc proc "$root/proc" && mount --rbind /dev "$root/dev" && mount --bind "$PWD" "$root/tmp" || exit 1
         cd "$root/tmp" && exec chroot "$root" sh -c "cd /tmp && exec \"\$@\"" sh env -i PATH=/usr/bin:/bin HOME=/tmp/target/tmp \
-            TMPDIR=/tmp/target/tmp M5_SLOW="${M5_SLOW:-}" PYTHONPATH="/tmp/$site" PYTHONDONTWRITEBYTECODE=1 "$@"
+            TMPDIR=/tmp/target/tmp M5_WHEEL=1 M5_SLOW="${M5_SLOW:-}" PYTHONPATH="/tmp/$site" PYTHONDONTWRITEBYTECODE=1 "$@"
         ' sh "$root" "$site" "/usr/bin/python$version" "${tests[@]}"
 }
 
