@@ -12,12 +12,11 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "..", "examples"))
 
-from trading_engine.naive import NaiveEngine  # noqa: E402
-from trading_engine.orders import OrderLog  # noqa: E402
-from trading_engine.ticks import StreamSpec, records  # noqa: E402
-from trading_engine.wire import encode_tick  # noqa: E402
-
-import m5mem.gc  # noqa: E402
+import m5mem.gc
+from trading_engine.naive import NaiveEngine
+from trading_engine.orders import OrderLog
+from trading_engine.ticks import StreamSpec, records
+from trading_engine.wire import encode_tick
 
 TICKS = 6000
 
@@ -34,7 +33,7 @@ class Counter:
 
 
 async def run(engine, stream):
-    for batch in range(TICKS // 50):
+    for _ in range(TICKS // 50):
         for record in itertools.islice(stream, 50):
             engine.on_message(encode_tick(record, 0))
         await asyncio.sleep(0.001)  # between bursts the loop is idle

@@ -11,7 +11,7 @@ from servers import FAST, Raw, until, uri_of
 from m5mem.ws import ManagedWSPool
 
 pytest.importorskip("websockets")
-from websockets.asyncio.server import serve  # noqa: E402
+from websockets.asyncio.server import serve
 
 SECONDS = 30 if SLOW else 4
 HASTY = {**FAST, "open_timeout": 0.02, "close_timeout": 0.02, "backoff_base": 1e-4, "backoff_max": 1e-3}
