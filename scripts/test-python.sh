@@ -1,11 +1,17 @@
 #!/usr/bin/env bash
-# Installs the wheel in dist/ into a venv and runs tests/python; builds the wheel first where there is none.
+# Installs the wheel in dist/ and runs tests/python on it; builds the wheel first where there is none.
 #   scripts/test-python.sh            one Python: the newest that pyenv or the PATH has
-#   scripts/test-python.sh --all      every CPython 3.9 to 3.13 that is there
-#   scripts/test-python.sh 3.9 3.12   these
-# Venvs are kept in target/venv-*. Types are checked where mypy is installed (3.13).
+#   scripts/test-python.sh --all      every CPython 3.9 and later that is there, Debian's too (tests/interpreters.sh)
+#   scripts/test-python.sh 3.9 3.14   these
+# M5_SLOW=1 runs the leak tests in length. Environments are kept in target/; types are checked on 3.13.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+
+roots=${M5_INTERPRETERS:-$HOME/.cache/m5/interpreters}
+requirements=tests/python/requirements-dev.txt
+tests=(-m pytest -q -p no:cacheprovider tests/python)
+export M5_WHEEL=1
+results=()
 
 find_python() {
     local found
@@ -15,8 +21,58 @@ find_python() {
 
 wheel() { ls -t dist/m5mem-*-cp39-abi3-*.whl 2>/dev/null | head -1; }
 
+# Runs the rest, prints what it says, and keeps its last line: how many passed.
+tested() {
+    local name=$1 log status=0
+    shift
+    log=$(mktemp)
+    "$@" 2>&1 | tee "$log" || status=$?
+    results+=("$name: $(tail -1 "$log")")
+    rm -f "$log"
+    return $status
+}
+
+# An environment of its own, with the wheel and what its tests use.
+in_venv() {
+    local version=$1 python=$2 venv=target/venv-$1
+    [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
+    "$venv/bin/pip" install -q --disable-pip-version-check --prefer-binary -r "$requirements"
+    "$venv/bin/pip" install -q --disable-pip-version-check --no-deps --force-reinstall "$(wheel)"
+    echo "== CPython $version: $("$venv/bin/m5" --version)"
+    tested "$("$venv/bin/python" -V)" "$venv/bin/python" "${tests[@]}"
+    if "$venv/bin/python" -c 'import mypy' 2>/dev/null; then
+        "$venv/bin/python" -m mypy --strict -p m5mem
+        "$venv/bin/python" -m mypy.stubtest m5mem --ignore-disjoint-bases --concise --allowlist tests/python/stubtest-allow.txt
+    fi
+}
+
+# Debian's interpreters have no pip: another Python's installs for them, leaving out what has no wheel yet. They run
+# in their root, with this folder as its /tmp, in a mount namespace that ends with them.
+in_root() {
+    local version=$1 root=$2 site=target/site-$1 installer
+    installer=target/venv-installer
+    [ -x "$installer/bin/pip" ] || "$(find_python 3.13)" -m venv "$installer"
+    mkdir -p "$site" target/tmp
+    local pip=("$installer/bin/pip" install -q --disable-pip-version-check --upgrade --target "$site"
+        --python-version "$version" --only-binary :all:)
+    if [ ! -e "$site/.complete" ]; then
+        grep -v '^#' "$requirements" | sed 's/;.*//' | while read -r requirement; do
+            "${pip[@]}" "$requirement" 2>/dev/null || echo "CPython $version: no wheel of $requirement, its tests are left out"
+        done
+        : >"$site/.complete"
+    fi
+    "${pip[@]}" --no-deps --force-reinstall "$(wheel)"
+    echo "== CPython $version (Debian): $("$site/bin/m5" --version)"
+    tested "Debian's $version" unshare --mount sh -c '
+        root=$1 site=$2; shift 2
+        mount -t proc proc "$root/proc" && mount --rbind /dev "$root/dev" && mount --bind "$PWD" "$root/tmp" || exit 1
+        cd "$root/tmp" && exec chroot "$root" sh -c "cd /tmp && exec \"\$@\"" sh env -i PATH=/usr/bin:/bin HOME=/tmp/target/tmp \
+            TMPDIR=/tmp/target/tmp M5_WHEEL=1 M5_SLOW="${M5_SLOW:-}" PYTHONPATH="/tmp/$site" PYTHONDONTWRITEBYTECODE=1 "$@"
+        ' sh "$root" "$site" "/usr/bin/python$version" "${tests[@]}"
+}
+
 versions=("$@")
-[ "${1:-}" = --all ] && versions=(3.9 3.10 3.11 3.12 3.13)
+[ "${1:-}" = --all ] && versions=(3.9 3.10 3.11 3.12 3.13 3.14 3.15)
 if [ $# -eq 0 ]; then
     for version in 3.13 3.12 3.11 3.10 3.9; do
         [ -n "$(find_python $version)" ] && versions=("$version") && break
@@ -24,23 +80,18 @@ if [ $# -eq 0 ]; then
 fi
 [ -n "$(wheel)" ] || scripts/wheel.sh
 
-ran=0
+failed=0
 for version in "${versions[@]}"; do
     python=$(find_python "$version")
-    if [ -z "$python" ]; then
+    if [ -n "$python" ]; then
+        in_venv "$version" "$python" || failed=1
+    elif [ -e "$roots/debian-$version/.complete" ] && [ "$(id -u)" = 0 ]; then
+        in_root "$version" "$roots/debian-$version" || failed=1
+    else
         echo "no CPython $version here: left out"
-        continue
     fi
-    venv=target/venv-$version
-    [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
-    "$venv/bin/pip" install -q --disable-pip-version-check --prefer-binary -r tests/python/requirements-dev.txt
-    "$venv/bin/pip" install -q --disable-pip-version-check --no-deps --force-reinstall "$(wheel)"
-    echo "== CPython $version: $("$venv/bin/m5" --version 2>/dev/null || echo 'no m5 in the wheel')"
-    "$venv/bin/python" -m pytest -q -p no:cacheprovider tests/python
-    if "$venv/bin/python" -c 'import mypy' 2>/dev/null; then
-        "$venv/bin/python" -m mypy --strict -p m5mem
-        "$venv/bin/python" -m mypy.stubtest m5mem --ignore-disjoint-bases --concise --allowlist tests/python/stubtest-allow.txt
-    fi
-    ran=$((ran + 1))
 done
-[ "$ran" -gt 0 ] || { echo "no Python to test with" >&2; exit 1; }
+[ ${#results[@]} -gt 0 ] || { echo "no Python to test with" >&2; exit 1; }
+printf '\n'
+printf '%s\n' "${results[@]}"
+exit $failed

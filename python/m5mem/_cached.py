@@ -120,9 +120,7 @@ def _coroutine_function(
             return task.result()
         return await miss(name, args, kwargs)
 
-    native: Callable[..., Awaitable[Any]] = cached_function(
-        cache, function, _Flight, key, (_hit, miss)
-    )
+    native: Callable[..., Awaitable[Any]] = cached_function(cache, function, _Flight, key, (_hit, miss))
     if sys.version_info >= (3, 12):
         return inspect.markcoroutinefunction(native)
 

@@ -49,6 +49,10 @@ class Slot:
             "handler_errors": 0,
         }
 
+    def ended(self, _: asyncio.Task[None]) -> None:
+        """The owner is gone, be it before its first step."""
+        self.state = "closed"
+
     def stats(self) -> dict[str, Any]:
         """State and counters."""
         return {"uri": self.uri, "state": self.state, "last_error": self.last_error, **self.counts}
@@ -135,6 +139,7 @@ class ManagedWSPool:
             raise ValueError(f"there is a connection {name!r} already; give it another name=")
         slot = Slot(name, uri, handler, {**self._defaults, **options})
         slot.task = asyncio.get_running_loop().create_task(self._own(slot), name=f"m5mem-ws-{name}")
+        slot.task.add_done_callback(slot.ended)
         self._slots[name] = slot
         return slot
 
@@ -199,27 +204,24 @@ class ManagedWSPool:
     # The owner of a connection.
 
     async def _own(self, slot: Slot) -> None:
-        try:
-            while True:
-                slot.state = "connecting"
-                connection = await self._open(slot)
-                if connection is not None:
-                    since = time.monotonic()
-                    try:
-                        await self._serve(slot, connection)
-                    finally:
-                        slot.connection = None
-                        slot.state = "closing"
-                        slot.counts["disconnects"] += 1
-                        # A task of its own: when the owner is cancelled, the farewell still runs to its deadline.
-                        await asyncio.shield(self._chore(self._farewell(slot, connection)))
-                    if time.monotonic() - since >= self.min_uptime:
-                        slot.attempt = 0
-                slot.state = "backoff"
-                await asyncio.sleep(self._delay(slot.attempt))
-                slot.attempt += 1
-        finally:
-            slot.state = "closed"
+        while True:
+            slot.state = "connecting"
+            connection = await self._open(slot)
+            if connection is not None:
+                since = time.monotonic()
+                try:
+                    await self._serve(slot, connection)
+                finally:
+                    slot.connection = None
+                    slot.state = "closing"
+                    slot.counts["disconnects"] += 1
+                    # A task of its own: when the owner is cancelled, the farewell still runs to its deadline.
+                    await asyncio.shield(self._chore(self._farewell(slot, connection)))
+                if time.monotonic() - since >= self.min_uptime:
+                    slot.attempt = 0
+            slot.state = "backoff"
+            await asyncio.sleep(self._delay(slot.attempt))
+            slot.attempt += 1
 
     def _delay(self, attempt: int) -> float:
         return random.uniform(0, min(self.backoff_max, self.backoff_base * 2.0 ** min(attempt, 30)))

@@ -337,6 +337,95 @@ def test_coroutines():
     asyncio.run(main())
 
 
+def test_what_a_cached_coroutine_function_gives():
+    async def main():
+        calls = []
+
+        @cached(maxsize=8)
+        async def f(x, y=0):
+            calls.append(x)
+            return (x, y)
+
+        class Engine:
+            @cached(maxsize=8, key=lambda self, x: x)
+            async def method(self, x):
+                return x
+
+        engine = Engine()
+        for _ in range(2):  # computed, then kept: coroutines both, wherever asyncio wants one
+            one = f(1)
+            assert inspect.iscoroutine(one) and await one == (1, 0)
+            assert await asyncio.create_task(f(1, y=2)) == (1, 2)
+            assert await asyncio.wait_for(f(x="z"), 5) == ("z", 0)
+            assert await engine.method(7) == await Engine.method(engine, 7) == 7
+        assert calls == [1, 1, "z"]
+        late = f(9), f(9)  # both were called before there was a value
+        assert [await c for c in late] == [(9, 0)] * 2 and calls[-1] == 9 and calls.count(9) == 1
+        assert inspect.iscoroutinefunction(f) and inspect.iscoroutinefunction(engine.method)
+        unused = f(1)
+        assert asyncio.iscoroutine(unused)
+        unused.close()
+        with pytest.raises(TypeError, match="unhashable"):
+            await f([])
+
+    asyncio.run(main())
+
+
+def test_the_leader_is_cancelled_while_others_wait():
+    async def main():
+        started, go, ended, before = asyncio.Event(), asyncio.Event(), [], asyncio.all_tasks()
+
+        @cached(maxsize=8)
+        async def slow(x):
+            started.set()
+            try:
+                await go.wait()
+            finally:
+                ended.append(x)
+            return x
+
+        leader = asyncio.create_task(slow(1))
+        await started.wait()
+        follower = asyncio.create_task(slow(1))
+        await asyncio.sleep(0)
+        leader.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await leader
+        assert not ended  # the computation was not hers alone
+        go.set()
+        assert await follower == 1 and ended == [1] and slow.cache_info().currsize == 1
+        # The last who waits takes it along, and the next begins anew.
+        go.clear(), started.clear()
+        tasks = [asyncio.create_task(slow(2)) for _ in range(2)]
+        await started.wait()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        again = asyncio.create_task(slow(2))
+        await asyncio.sleep(0)
+        go.set()
+        assert await again == 2 and ended == [1, 2, 2]
+        assert asyncio.all_tasks() == before
+
+    asyncio.run(asyncio.wait_for(main(), 30))
+
+
+def test_keys_of_missing_entries():
+    cache = LRUCache(2)
+    for key in ("a", (1, 2), None, 2**70):
+        for ask in (cache.__getitem__, cache.pop, cache.__delitem__):
+            with pytest.raises(KeyError) as error:
+                ask(key)
+            assert error.value.args == (key,)
+    cache[2**70] = cache[2**70 + 2**61 - 1] = 1  # the same hash, not the same number
+    assert len(cache) == 2 and 2**70 + 2**61 not in cache
+    with pytest.raises(TypeError, match=r"LRUCache\(\)"):
+        LRUCache()
+    with pytest.raises(TypeError):
+        LRUCache(1, ttl=5)
+    assert LRUCache.__doc__ and TTLCache(1, 2).ttl == 2
+
+
 def test_ttl_of_results():
     calls = []
 

@@ -146,12 +146,25 @@ def test_leaks():
 def test_flat():
     [[] for _ in range(10_000)]
 
+@pytest.mark.m5(max_growth_objects=0.5)
+def test_keeps_nothing():
+    []
+
 @pytest.mark.m5(max_rss="1MB")
 def test_large():
     pass
 
+@pytest.mark.m5(max_rss="40GiB")
+def test_small():
+    pass
+
 @pytest.mark.m5(gc_pause_p95="1ns")
 def test_slow():
+    import gc
+    gc.collect()
+
+@pytest.mark.m5(gc_pause_p95="50s")
+def test_quick():
     import gc
     gc.collect()
 
@@ -185,7 +198,8 @@ def test_pytest_plugin(tmp_path):
     package = os.path.dirname(os.path.dirname(m5mem.__file__))
     env = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": os.path.abspath(package)}
     out = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=env).stdout
-    assert "test_flat PASSED" in out
+    for name in ("flat", "keeps_nothing", "small", "quick"):
+        assert f"test_{name} PASSED" in out
     for name in ("leaks", "large", "slow", "fails_by_itself"):
         assert f"test_{name} FAILED" in out
     for text in (
@@ -197,4 +211,4 @@ def test_pytest_plugin(tmp_path):
         "max_rsss",
     ):
         assert text in out
-    assert "1 passed" in out
+    assert "4 passed" in out

@@ -14,6 +14,7 @@ from m5mem.ws import ManagedWSPool, PoolFull
 websockets = pytest.importorskip("websockets")
 from websockets.asyncio.server import serve  # noqa: E402
 
+
 def fds():
     return len(os.listdir("/proc/self/fd"))
 

@@ -109,6 +109,26 @@ impl Cached {
     }
 }
 
+/// Looks a call up, and gives what was found or what `missing` makes of it.
+///
+/// # Safety
+/// The contract of vectorcall, of a `Cached`.
+#[inline(always)]
+unsafe fn called(
+    slf: *mut PyObject,
+    call: Call,
+    found: impl FnOnce(Python<'_>, &Cached, Own) -> PyResult<Own>,
+    missing: impl FnOnce(Python<'_>, &Cached, &Call, &Bound<'_, PyAny>, Miss) -> PyResult<Own>,
+) -> *mut PyObject {
+    // SAFETY: the caller's contract.
+    let (py, own) = unsafe { (Python::assume_attached(), &*slf.cast::<Cached>()) };
+    let result = own.look(py, &call).and_then(|answer| match answer {
+        Answer::Value(value) => found(py, own, value),
+        Answer::Missing { key, miss } => missing(py, own, &call, &key, miss),
+    });
+    crate::raw::give(py, result.map(Own::into_ptr))
+}
+
 /// The call of a function.
 pub(super) unsafe extern "C" fn for_functions(
     slf: *mut PyObject,
@@ -117,13 +137,14 @@ pub(super) unsafe extern "C" fn for_functions(
     names: *mut PyObject,
 ) -> *mut PyObject {
     // SAFETY: the contract of vectorcall.
-    let (py, own, call) =
-        unsafe { (Python::assume_attached(), &*slf.cast::<Cached>(), Call::new(args, flagged, names)) };
-    let value = own.look(py, &call).and_then(|answer| match answer {
-        Answer::Value(value) => Ok(value),
-        Answer::Missing { key, miss } => own.compute(py, &call, &key, miss),
-    });
-    crate::raw::give(py, value.map(Own::into_ptr))
+    unsafe {
+        called(
+            slf,
+            Call::new(args, flagged, names),
+            |_, _, value| Ok(value),
+            |py, own, call, key, miss| own.compute(py, call, key, miss),
+        )
+    }
 }
 
 /// The call of a coroutine function.
@@ -133,23 +154,22 @@ pub(super) unsafe extern "C" fn for_coroutines(
     flagged: usize,
     names: *mut PyObject,
 ) -> *mut PyObject {
-    // SAFETY: the contract of vectorcall.
-    let (py, own, call) =
-        unsafe { (Python::assume_attached(), &*slf.cast::<Cached>(), Call::new(args, flagged, names)) };
-    // SAFETY: not NULL where this is the call.
-    let (hit, miss) = unsafe { (Cached::part(py, own.hit), Cached::part(py, own.miss)) };
-    let awaitable = own.look(py, &call).and_then(|answer| match answer {
-        Answer::Value(value) => {
-            let values = [std::ptr::null_mut(), value.as_ptr()];
-            // SAFETY: one argument, which `value` holds for the call; the place before it is for the callee.
-            unsafe { Call::new(values.as_ptr().add(1), 1 | Call::MAY_CHANGE_BEFORE, std::ptr::null_mut()) }
-                .hand_to(&hit)
-        }
-        Answer::Missing { key, .. } => {
-            let (args, kwargs) = call.pack(py)?;
-            miss.call1((key, args, kwargs))
-        }
-    });
-    let awaitable = awaitable.map(Own::from);
-    crate::raw::give(py, awaitable.map(Own::into_ptr))
+    // SAFETY: the contract of vectorcall; `hit` and `miss` are not NULL where this is the call.
+    unsafe {
+        called(
+            slf,
+            Call::new(args, flagged, names),
+            |py, own, value| {
+                let values = [std::ptr::null_mut(), value.as_ptr()];
+                // One argument, which `value` holds for the call; the place before it is for the callee.
+                let one =
+                    Call::new(values.as_ptr().add(1), 1 | Call::MAY_CHANGE_BEFORE, std::ptr::null_mut());
+                one.hand_to(&Cached::part(py, own.hit)).map(Own::from)
+            },
+            |py, own, call, key, _| {
+                let (args, kwargs) = call.pack(py)?;
+                Cached::part(py, own.miss).call1((key, args, kwargs)).map(Own::from)
+            },
+        )
+    }
 }

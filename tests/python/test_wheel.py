@@ -1,0 +1,31 @@
+"""What the wheel brings besides the package: the m5 program. `scripts/test-python.sh` says M5_WHEEL=1 where it must."""
+
+import importlib.metadata
+import os
+import subprocess
+import sys
+
+import pytest
+
+import m5mem
+
+
+def program():
+    """The m5 that was installed with this package."""
+    try:
+        listed = importlib.metadata.files("m5mem") or []
+    except importlib.metadata.PackageNotFoundError:
+        listed = []
+    places = [str(file.locate()) for file in listed if file.name == "m5"]
+    beside = os.path.dirname(os.path.dirname(m5mem.__file__))
+    places += [os.path.join(sys.prefix, "bin", "m5"), os.path.join(beside, "bin", "m5")]
+    return next((place for place in places if os.access(place, os.X_OK)), None)
+
+
+def test_the_wheel_carries_m5():
+    found = program()
+    if found is None and os.environ.get("M5_WHEEL") != "1":
+        pytest.skip("not installed from a wheel")
+    assert found, "the wheel has no m5 in it"
+    out = subprocess.run([found, "--version"], capture_output=True, text=True, timeout=30)
+    assert out.returncode == 0 and out.stdout.split() == ["m5", m5mem.__version__]
