@@ -6,10 +6,10 @@
 
 The pause is the longest gap between two ticks of a thread in the target that ticks every 100 µs; `lost` is the time in
 all gaps of more than a millisecond; `blocked` is what the thread that serves feels: the pause, or the whole run of a
-peer that the program itself must call (`× fork` compares that). m5's methods run in turn on one target, --repeat times; peers run once, each on a
-target of its own, after them. Figures are medians; they depend on the machine and on what else runs there: compare
-within one run only. Peers come from PyPI into a virtual environment of their own; one that cannot be had or cannot
-attach is listed with the reason.
+peer that the program itself must call (`× fork` compares that). m5's methods run in turn on one target, --repeat
+times; peers run once, each on a target of its own, after them. Figures are medians; they depend on the machine and on
+what else runs there: compare within one run only. Peers come from PyPI into a virtual environment of their own; one
+that cannot be had or cannot attach is listed with the reason.
 """
 
 import argparse
@@ -19,6 +19,7 @@ import statistics
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -84,18 +85,19 @@ def median(runs):
 
 def ours(row, python, options):
     runs = {method: [] for method in contenders.METHODS}
-    failed = {}
+    failed, forks = {}, []
     with Target(python, row, options.timeout) as target:
         rss = target.rss()
         for _ in range(options.repeat):
+            forks.append(float(target.ask("fork")))
             for method in contenders.METHODS:
                 try:
-                    work = lambda method=method: contenders.m5(options.m5, method, target, options.timeout)
+                    work = partial(contenders.m5, options.m5, method, target, options.timeout)
                     runs[method].append(measured(target, work))
                 except (Unavailable, subprocess.TimeoutExpired) as error:
                     failed[method] = str(error)
     results = {f"m5 {m}": median(r) if r else {"unavailable": failed.get(m)} for m, r in runs.items()}
-    return rss, results
+    return rss, statistics.median(forks), results
 
 
 def theirs(name, row, python, options):
@@ -118,7 +120,7 @@ def theirs(name, row, python, options):
         return {"unavailable": f"the target did not survive: {error}"}
 
 
-def show(row, rss, results):
+def show(row, rss, bare, results):
     print(f"\n{row.name}: {row.objects / 1e6:g} M objects, RSS {rss / 2**20:.0f} MiB")
     head = ("", "pause", "blocked", "× fork", "lost", "total", "objects/s", "own peak", "target peak")
     widths = (14, 11, 12, 9, 10, 10, 11, 10, 12)
@@ -144,17 +146,28 @@ def show(row, rss, results):
         print(f"  {name:14}" + "".join(c.rjust(w) for c, w in zip(cells, widths[1:])), end="")
         print(f"  ({contenders.NOTES[name]})" if name in contenders.NOTES else "")
     noise = max(r["noise_seconds"] for r in results.values() if "noise_seconds" in r)
-    print(f"  longest gap while nobody looked: {noise * 1e3:.1f} ms", flush=True)
+    own = results.get("m5 fork", {}).get("own_pause_seconds")
+    print(
+        f"  longest gap while nobody looked: {noise * 1e3:.1f} ms; a bare fork() takes {bare * 1e3:.1f} ms",
+        end="",
+    )
+    print(f", m5 held the target for {own * 1e3:.1f} ms" if own else "", flush=True)
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--quick", action="store_true", help="the small heaps only")
     parser.add_argument("--python", default=sys.executable, help="interpreter of the targets")
     parser.add_argument("--m5", default=os.environ.get("M5"), help="the program; it is built where not given")
-    parser.add_argument("--pyheap", default=os.environ.get("PYHEAP"), help="a checkout of pyheap's repository")
+    parser.add_argument(
+        "--pyheap", default=os.environ.get("PYHEAP"), help="a checkout of pyheap's repository"
+    )
     parser.add_argument("--repeat", type=int, default=3, help="runs of each of m5's methods")
-    parser.add_argument("--timeout", type=float, default=120, help="seconds after which a contender is given up")
+    parser.add_argument(
+        "--timeout", type=float, default=120, help="seconds after which a contender is given up"
+    )
     parser.add_argument("--no-peers", action="store_true", help="m5 alone")
     parser.add_argument("--rows", help="only rows whose names contain this")
     parser.add_argument("--json", default=str(ROOT / "out/bench-snapshot.json"), help="where the figures go")
@@ -166,15 +179,17 @@ def main():
     peers = [] if options.no_peers else [*contenders.INSIDE, "memray attach", "midden", "pyheap", "heapspy"]
     document = {"schema": "m5.bench-snapshot/1", "loadavg": os.getloadavg(), "rows": []}
     for row in ROWS:
-        if options.quick and not row.quick or options.rows and options.rows not in row.name:
+        wanted = (row.quick or not options.quick) and (options.rows or "") in row.name
+        if not wanted:
             continue
-        rss, results = ours(row, python, options)
+        rss, fork, results = ours(row, python, options)
         for name in peers:
             package = name.split()[0]
             known = reasons.get(package)
             results[name] = {"unavailable": known} if known else theirs(name, row, python, options)
-        show(row, rss, results)
-        document["rows"].append({**row._asdict(), "rss_bytes": rss, "results": results})
+        show(row, rss, fork, results)
+        figures = {"rss_bytes": rss, "bare_fork_seconds": fork, "results": results}
+        document["rows"].append({**row._asdict(), **figures})
     Path(options.json).parent.mkdir(parents=True, exist_ok=True)
     Path(options.json).write_text(json.dumps(document, indent=1))
     print(f"\nfigures in {options.json}")

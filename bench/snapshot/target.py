@@ -1,11 +1,12 @@
 """A heap of a given size under a ticker of 100 µs: what a snapshot costs the program that it is taken of.
 
 Reads words on standard input and answers each with a line: `reset`; `gap` (the longest gap between two ticks and the
-sum of all gaps of more than a millisecond, in seconds); or the name of a peer, which is then run here, in the main
-thread, as its users run it (answers with its seconds, or with `error` and the reason).
+sum of all gaps of more than a millisecond, in seconds); `fork` (seconds of a bare one); or the name of a peer, which is
+then run here, in the main thread, as its users run it (answers with its seconds, or with `error` and the reason).
 """
 
 import gc
+import os
 import sys
 import threading
 import time
@@ -77,6 +78,17 @@ def pympler():
 PEERS = {"objgraph": objgraph, "guppy3": guppy3, "pympler": pympler}
 
 
+def fork():
+    """What the kernel takes for a copy of the page tables: no snapshot by a copy can pause for less."""
+    began = time.perf_counter()
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    seconds = time.perf_counter() - began
+    os.waitpid(child, 0)
+    return seconds
+
+
 def run_peer(name):
     began = time.perf_counter()
     try:
@@ -98,6 +110,8 @@ def main():
             print("ok", flush=True)
         elif word == "gap":
             print(ticker.longest, ticker.lost, flush=True)
+        elif word == "fork":
+            print(fork(), flush=True)
         else:
             print(run_peer(word), flush=True)
 

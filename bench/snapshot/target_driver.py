@@ -15,7 +15,14 @@ class TooLong(Exception):
 
 class Target:
     def __init__(self, python, row, timeout):
-        command = [python, str(PROGRAM), str(row.objects), str(row.megabytes * 1_000_000)]
+        command = [
+            python,
+            "-W",
+            "ignore::DeprecationWarning",
+            str(PROGRAM),
+            str(row.objects),
+            str(row.megabytes * 1_000_000),
+        ]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.timeout = timeout
         self.pending = b""

@@ -47,15 +47,20 @@ class Checks:
 
 def export(options, directory):
     """Two snapshots of one process, the first one in every form; and the difference in words."""
+
     def m5(*arguments):
-        result = subprocess.run([options.m5, *map(str, arguments)], capture_output=True, text=True, timeout=300)
+        result = subprocess.run(
+            [options.m5, *map(str, arguments)], capture_output=True, text=True, timeout=300
+        )
         if result.returncode:
             raise SystemExit(f"m5 {' '.join(map(str, arguments))}: {result.stderr}")
         return result.stdout
 
     program = directory / "program.py"
     program.write_text(PROGRAM)
-    target = subprocess.Popen([options.python, str(program)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    target = subprocess.Popen(
+        [options.python, str(program)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
     try:
         for name in ("a", "b"):
             target.stdout.readline()
@@ -97,11 +102,15 @@ def panel(directory, heap, checks):
     ours = next((row["retained_bytes"] for row in heap["types"] if row["type_name"] == "__main__.Feed"), None)
     # What a stray word of native memory points to stays its holder's in m5's tree; memlab knows no such rule.
     close = ours and seen.get("holder") and abs(ours - seen["holder"]) <= ours // 1000
-    checks.equal(f"heap snapshot: retained {seen.get('holder')} by the holder, near m5's {ours}", bool(close), True)
+    checks.equal(
+        f"heap snapshot: retained {seen.get('holder')} by the holder, near m5's {ours}", bool(close), True
+    )
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--m5", default=str(ROOT / "target/release/m5"))
     parser.add_argument("--python", default=sys.executable)
     options = parser.parse_args()
@@ -113,7 +122,9 @@ def main():
         checks.equal("folded: bytes", sum(int(line.rsplit(" ", 1)[1]) for line in lines), heap["bytes"])
         profile(directory, heap, checks)
         panel(directory, heap, checks)
-        checks.equal("diff: the culprit's holder", "held by __main__.Feed.history (list, 25,000 items)" in growth, True)
+        checks.equal(
+            "diff: the culprit's holder", "held by __main__.Feed.history (list, 25,000 items)" in growth, True
+        )
         checks.equal("diff: nothing grew between a file and itself", "a second" in same, False)
     sys.exit(checks.failed > 0)
 

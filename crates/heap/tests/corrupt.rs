@@ -1,5 +1,5 @@
 //! Torn and corrupted images: whatever the bytes say, the analysis ends, and soon, without a panic. The same
-//! wounds each time; `fuzz/` looks for others.
+//! wounds each time; `M5_CORRUPT_CASES` asks for more of them, and `fuzz/` looks for others.
 
 mod wounds;
 
@@ -7,6 +7,10 @@ use m5_testkit::pythons;
 use wounds::Sound;
 
 const CASES: u64 = 40;
+
+fn cases() -> u64 {
+    std::env::var("M5_CORRUPT_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(CASES)
+}
 
 /// Eight bytes of a plan, always the same ones.
 fn plan(case: u64) -> Vec<u8> {
@@ -29,7 +33,7 @@ fn no_image_is_too_broken() {
         for python in some.into_iter().flatten() {
             scope.spawn(move || {
                 let sound = Sound::of(python);
-                (0..CASES).for_each(|case| sound.examine(&sound.wounded(&plan(case))));
+                (0..cases()).for_each(|case| sound.examine(&sound.wounded(&plan(case))));
             });
         }
     });

@@ -3,6 +3,7 @@
 use super::column::{fold, put};
 use super::{Head, MAGIC, SnapfileError, VERSION, tag};
 use crate::{HeapGraph, Snapshot, StoredNames};
+use rayon::prelude::*;
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -39,26 +40,43 @@ pub fn write_snapshot(snapshot: &Snapshot, out: &mut dyn Write) -> io::Result<()
     };
     out.write_all(MAGIC)?;
     out.write_all(&VERSION.to_le_bytes())?;
-    section(out, tag::HEAD, &serde_json::to_vec(&head)?)?;
-    section(out, tag::ADDRESS, &differences(graph.address.iter().copied()))?;
-    section(out, tag::TYPE, &plain(graph.type_id.iter().map(|t| u64::from(*t))))?;
-    section(out, tag::SIZE, &plain(graph.size.iter().copied()))?;
-    let degrees = (0..graph.len() as u32).map(|o| graph.edges(o).len() as u64);
-    section(out, tag::DEGREE, &plain(degrees))?;
-    section(out, tag::EDGE, &edges(graph))?;
-    section(out, tag::NAMES, &names(&snapshot.names))?;
-    section(out, tag::ITEMS, &items(&snapshot.names))
+    out.write_all(&section(tag::HEAD, &serde_json::to_vec(&head)?)?)?;
+    // Each column is packed by itself, as many at a time as there are processors.
+    let columns = COLUMNS.par_iter().map(|(tag, raw)| section(*tag, &raw(snapshot)));
+    for packed in columns.collect::<Vec<_>>() {
+        out.write_all(&packed?)?;
+    }
+    Ok(())
 }
 
-fn section(out: &mut dyn Write, tag: [u8; 4], raw: &[u8]) -> io::Result<()> {
-    let mut encoder = zstd::stream::Encoder::new(Vec::new(), LEVEL)?;
+/// A column's tag and its bytes.
+type Column = ([u8; 4], fn(&Snapshot) -> Vec<u8>);
+
+const COLUMNS: [Column; 7] = [
+    (tag::ADDRESS, |s| differences(s.graph.address.iter().copied())),
+    (tag::TYPE, |s| plain(s.graph.type_id.iter().map(|t| u64::from(*t)))),
+    (tag::SIZE, |s| plain(s.graph.size.iter().copied())),
+    (tag::DEGREE, |s| plain((0..s.graph.len() as u32).map(|o| s.graph.edges(o).len() as u64))),
+    (tag::EDGE, |s| edges(&s.graph)),
+    (tag::NAMES, |s| names(&s.names)),
+    (tag::ITEMS, |s| items(&s.names)),
+];
+
+/// Tag, lengths, packed bytes.
+fn section(tag: [u8; 4], raw: &[u8]) -> io::Result<Vec<u8>> {
+    let mut out = tag.to_vec();
+    out.extend([0; 8]);
+    out.extend((raw.len() as u64).to_le_bytes());
+    let head = out.len();
+    let mut encoder = zstd::stream::Encoder::new(out, LEVEL)?;
     encoder.include_checksum(true)?;
     encoder.write_all(raw)?;
-    let packed = encoder.finish()?;
-    out.write_all(&tag)?;
-    out.write_all(&(packed.len() as u64).to_le_bytes())?;
-    out.write_all(&(raw.len() as u64).to_le_bytes())?;
-    out.write_all(&packed)
+    let mut out = encoder.finish()?;
+    let packed = (out.len() - head) as u64;
+    if let Some(slot) = out.get_mut(tag.len()..tag.len() + 8) {
+        slot.copy_from_slice(&packed.to_le_bytes());
+    }
+    Ok(out)
 }
 
 fn plain(values: impl Iterator<Item = u64>) -> Vec<u8> {
