@@ -7,6 +7,7 @@ pub mod derive;
 mod discover;
 pub mod exporter;
 pub mod fleet;
+pub mod load;
 pub mod pool;
 pub mod record;
 pub mod runs;

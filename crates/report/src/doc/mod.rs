@@ -18,7 +18,7 @@ mod samples;
 mod stress;
 
 pub use baseline::{
-    BASELINE_SCHEMA, Baseline, ConnectionsAt, End, Interpreter, ProcessRecord, Recorded, RollupAt,
+    BASELINE_SCHEMA, Baseline, ConnectionsAt, End, Interpreter, LoadRecord, ProcessRecord, Recorded, RollupAt,
 };
 pub use comparison::{COMPARE_SCHEMA, Comparison, Metric, Side};
 pub use criteria::{Criterion, Lack};
