@@ -34,15 +34,25 @@ struct Args {
     /// Watch one of so many series while it comes in, for delay and repeated looks (0: none).
     #[arg(long, default_value_t = 10)]
     watch_every: usize,
-    /// Only families whose name contains this.
+    /// Only families whose name contains one of these, separated by `/`.
     #[arg(long, default_value = "")]
     only: String,
+    /// Print every series on standard error: family, number, verdict, reason, growth a window, probability, and
+    /// (as parts of the level) the forecast's low end, middle, high end, and the truth.
+    #[arg(long)]
+    show: bool,
 }
 
 fn main() -> std::io::Result<()> {
     let args = Args::parse();
     let setting = Setting { seconds: args.window, every: args.every };
-    let plan = Plan { setting, traces: args.traces, seed: args.seed, watch_every: args.watch_every };
+    let plan = Plan {
+        setting,
+        traces: args.traces,
+        seed: args.seed,
+        watch_every: args.watch_every,
+        show: args.show,
+    };
     let mut out = std::io::stdout().lock();
     writeln!(
         out,
@@ -50,7 +60,8 @@ fn main() -> std::io::Result<()> {
         args.traces, args.window, args.every, args.seed
     )?;
     let wanted = |list: &[(Family, &'static str)]| {
-        list.iter().copied().filter(|(_, name)| name.contains(&args.only)).collect::<Vec<_>>()
+        let named = |name: &str| args.only.split('/').any(|part| name.contains(part));
+        list.iter().copied().filter(|(_, name)| named(name)).collect::<Vec<_>>()
     };
     let mut all = Score::default();
     heading(&mut out, "healthy", "false %")?;

@@ -35,6 +35,25 @@ pub(crate) struct Plan {
     pub(crate) seed: u64,
     /// Every how many series one is watched while it comes in. 0: none.
     pub(crate) watch_every: usize,
+    /// Print every series with its truth and its verdict.
+    pub(crate) show: bool,
+}
+
+/// One series on a line of standard error, its values as parts of the level.
+fn show(family: Family, i: usize, trace: &Trace, a: &Assessment) {
+    let Some((f, level)) = a.forecast_24h.zip(a.level) else { return };
+    let parts = [f.low, f.value, f.high, trace.floor_24h].map(|v| v / level - 1.0);
+    eprintln!(
+        "{family:?}\t{i}\t{:?}\t{:?}\t{:.4}\t{:.4}\t{:.4}\t{:.4}\t{:.4}\t{:.4}",
+        a.verdict,
+        a.reason,
+        trace.growth,
+        a.growth_probability.unwrap_or(f64::NAN),
+        parts[0],
+        parts[1],
+        parts[2],
+        parts[3]
+    );
 }
 
 pub(crate) fn judge(family: Family, plan: &Plan) -> Score {
@@ -44,8 +63,8 @@ pub(crate) fn judge(family: Family, plan: &Plan) -> Score {
         let trace = trace(family, plan.setting, &mut Rng::new(seed));
         let a = look(&trace, plan.setting.seconds);
         score.count(&trace, &a);
-        if std::env::var_os("SHOW").is_some() {
-            eprintln!("{family:?} {i} g={:.3} {a:?} truth {}", trace.growth, trace.floor_24h);
+        if plan.show {
+            show(family, i, &trace, &a);
         }
         if plan.watch_every > 0 && i % plan.watch_every == 0 {
             score.watch(&trace, plan.setting.seconds);

@@ -9,6 +9,7 @@ mod discover;
 pub mod exporter;
 pub mod fleet;
 pub mod history;
+pub mod load;
 pub mod otlp;
 pub mod page;
 pub mod pool;

@@ -13,7 +13,7 @@ use m5_stats::Objectives;
 use m5_target::Process;
 
 /// How to tune.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct TuneOptions {
     /// How to measure each window.
     pub record: RecordOptions,

@@ -9,7 +9,7 @@ use m5_gc::{GenerationCoverage, Pause, SourceKind};
 use m5_report::doc::*;
 use m5_report::text::{self, Style};
 use m5_report::{Lang, json};
-use m5_stats::{Assessment, Forecast, Objectives, Verdict};
+use m5_stats::{Assessment, Forecast, Objectives, Reason, Verdict};
 use m5_target::{Cgroup, ConnectionGroup, Identity, Machine, MappedMemory, Rollup, Status};
 
 const MIB: u64 = 1 << 20;
@@ -55,6 +55,10 @@ fn samples() -> Samples {
             gc_uncollectable: Some(0),
             gc_long_lived_objects: Some(120_000),
             gc_live_objects: None,
+            python_arena_bytes: Some(40 * MIB),
+            python_small_blocks: Some(410_000),
+            python_small_block_bytes: Some(37 * MIB),
+            python_large_blocks: Some(1_900),
         });
     }
     samples
@@ -143,6 +147,7 @@ fn assessment(verdict: Verdict, level: f64, slope: f64) -> Assessment {
         slope_high: Some(slope * 1.5),
         forecast_24h: Some(Forecast { value: level + day, low: level + day * 0.5, high: level + day * 1.5 }),
         observed_seconds: 300.0,
+        growth_probability: Some(if verdict == Verdict::Growing { 0.97 } else { 0.01 }),
         ..Assessment::default()
     }
 }
@@ -157,6 +162,7 @@ fn recording(mut process: ProcessRecord) -> Baseline {
         rounds_due: 301,
         rounds_taken: 299,
         end: End::Complete,
+        load: None,
     };
     let objectives = Objectives::default();
     let mut derived = derive(&process, &recorded, &objectives);
@@ -165,10 +171,20 @@ fn recording(mut process: ProcessRecord) -> Baseline {
         ("anon", assessment(Verdict::Growing, 61.2 * MIB as f64, 4096.0)),
         ("after_full", assessment(Verdict::Growing, 58.0 * MIB as f64, 4096.0)),
         ("gc_objects", assessment(Verdict::Flat, 120_000.0, 0.0)),
+        ("blocks", assessment(Verdict::Flat, 411_900.0, 0.0)),
+        ("large_blocks", assessment(Verdict::Flat, 1_900.0, 0.0)),
+        ("arenas", assessment(Verdict::Flat, 40.0 * MIB as f64, 0.0)),
         ("fds", assessment(Verdict::Growing, 45.0, 0.05)),
         ("sockets", assessment(Verdict::Growing, 30.0, 0.05)),
         ("connections", assessment(Verdict::Flat, 5.0, 0.0)),
-        ("threads", Assessment { wait_seconds: Some(420.0), ..Assessment::default() }),
+        (
+            "threads",
+            Assessment {
+                wait_seconds: Some(420.0),
+                reason: Some(Reason::Undecided),
+                ..Assessment::default()
+            },
+        ),
     ];
     derived.growth = series.into_iter().map(|(name, a)| (name.to_owned(), a)).collect();
     derived.layers = layers(&derived.growth);
@@ -296,6 +312,7 @@ fn check() {
             verdict: Some(Verdict::Growing),
             criteria: process.criteria,
             leak_detection: derived.leak_detection,
+            layers: derived.layers,
         }],
     };
     insta::assert_snapshot!("check", both(|s| text::check(&check, s)));

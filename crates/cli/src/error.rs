@@ -65,6 +65,8 @@ pub(crate) enum CliError {
     Fleet { message: String },
     /// A command for a terminal has none.
     NoTerminal,
+    /// The load that growth should be held against cannot be read.
+    Load(m5_agent::load::LoadError),
     /// The exporter cannot serve.
     Web { message: String },
     /// A history cannot be used.
@@ -125,6 +127,7 @@ impl CliError {
             | Self::Mixed
             | Self::Web { .. }
             | Self::Otlp { .. }
+            | Self::Load(_)
             | Self::Spawn { .. } => Exit::Usage,
         }
     }
@@ -158,6 +161,7 @@ impl CliError {
             | Self::Fleet { message }
             | Self::Web { message }
             | Self::Otlp { message } => lang.fill(Fault::Kernel, &[message]),
+            Self::Load(error) => lang.fill(Fault::Kernel, &[error]),
             Self::Unreadable { path, reason } => lang.fill(Fault::FileUnreadable, &[path, reason]),
             Self::Malformed { path, reason } => lang.fill(Fault::FileMalformed, &[path, reason]),
             Self::Schema { path, found, reads } => lang.fill(Fault::FileSchema, &[path, found, reads]),
@@ -205,6 +209,7 @@ impl CliError {
             Self::Spawn { .. } => Fault::SpawnRemedy,
             Self::EndedEarly => Fault::EndedEarlyRemedy,
             Self::NoTerminal => return vec![lang.say(Top::NoTerminalRemedy).to_owned()],
+            Self::Load(_) => Fault::LoadRemedy,
             Self::Web { .. } => return vec![lang.say(Serve::Remedy).to_owned()],
             Self::Fleet { .. } => return vec![lang.say(Fleet::UnreachableRemedy).to_owned()],
             Self::RunFailed { .. } => return vec![lang.say(Bench::FailedRemedy).to_owned()],
@@ -219,6 +224,12 @@ impl CliError {
             Self::OtherPlan { .. } => return vec![lang.say(Soak::OtherPlanRemedy).to_owned()],
         };
         vec![lang.say(text).to_owned()]
+    }
+}
+
+impl From<m5_agent::load::LoadError> for CliError {
+    fn from(error: m5_agent::load::LoadError) -> Self {
+        Self::Load(error)
     }
 }
 

@@ -9,8 +9,10 @@ use serde::{Deserialize, Serialize};
 pub struct Layers<'a> {
     /// Objects that the collector tracks.
     pub gc_objects: Option<&'a Assessment>,
-    /// Blocks of Python's own allocator.
+    /// Blocks of Python's own allocator, the large ones included where they are counted.
     pub blocks: Option<&'a Assessment>,
+    /// Those of more than 512 bytes.
+    pub large_blocks: Option<&'a Assessment>,
     /// Bytes of the arenas that hold those blocks.
     pub arenas: Option<&'a Assessment>,
     /// Anonymous bytes.
@@ -37,6 +39,7 @@ pub struct Layers<'a> {
 pub enum Witness {
     GcObjects,
     Blocks,
+    LargeBlocks,
     Arenas,
     Anon,
     AfterFull,
@@ -61,6 +64,8 @@ impl Witness {
 pub enum Layer {
     /// Objects that the collector tracks: containers and instances.
     GcHeap,
+    /// Python's objects; whether the collector tracks them is not decided yet.
+    Objects,
     /// Objects that it does not track (bytes, strings, numbers), or references that are never given back.
     Untracked,
     /// Arenas are kept for few live blocks each.
@@ -128,6 +133,11 @@ pub fn growing_layers(layers: &Layers<'_>) -> Vec<Growing> {
     memory(layers).into_iter().chain(descriptors(layers)).chain(threads(layers)).collect()
 }
 
+/// The largest small block, bytes.
+const SMALL_BLOCK: f64 = 512.0;
+/// A large block of this size would be unusual, bytes.
+const LARGE_BLOCK: f64 = 262_144.0;
+
 fn grows(series: Option<&Assessment>) -> bool {
     series.is_some_and(|a| a.verdict == Verdict::Growing)
 }
@@ -150,8 +160,18 @@ fn memory(l: &Layers<'_>) -> Option<Growing> {
         if decided(l.after_full) { (l.after_full, Witness::AfterFull) } else { (l.anon, Witness::Anon) };
     Some(if grows(l.gc_objects) {
         growing(Layer::GcHeap, Advice::DiffSnapshots, Witness::GcObjects, l.gc_objects)
-    } else if grows(l.blocks) {
-        growing(Layer::Untracked, Advice::DiffUntracked, Witness::Blocks, l.blocks)
+    } else if grows(l.blocks) || grows(l.large_blocks) {
+        let (witness, by) = if grows(l.blocks) {
+            (Witness::Blocks, l.blocks)
+        } else {
+            (Witness::LargeBlocks, l.large_blocks)
+        };
+        let (layer, advice) = if still(l.gc_objects) {
+            (Layer::Untracked, Advice::DiffUntracked)
+        } else {
+            (Layer::Objects, Advice::DiffSnapshots)
+        };
+        growing(layer, advice, witness, by)
     } else if grows(l.arenas) && still(l.blocks) {
         growing(Layer::Fragmentation, Advice::Defragment, Witness::Arenas, l.arenas)
     } else if grows(anon) {
@@ -170,9 +190,15 @@ fn memory(l: &Layers<'_>) -> Option<Growing> {
 
 /// Memory grows and no count of objects is seen to: what that says depends on what was counted.
 fn not_in_objects(l: &Layers<'_>) -> (Layer, Advice) {
-    if still(l.blocks) || (still(l.gc_objects) && still(l.arenas)) {
+    let memory = [l.after_full, l.anon, l.rss].into_iter().flatten().find(|a| a.verdict == Verdict::Growing);
+    let bytes = memory.and_then(|a| a.slope).unwrap_or(0.0);
+    // What the blocks may have gained within their noise does not explain the growth.
+    let cannot = |series: Option<&Assessment>, each: f64| {
+        still(series) && series.and_then(|a| a.slope_high).is_none_or(|most| bytes > each * most)
+    };
+    if cannot(l.blocks, SMALL_BLOCK) && cannot(l.large_blocks, LARGE_BLOCK) {
         (Layer::Native, Advice::TryAllocator)
-    } else if still(l.gc_objects) {
+    } else if still(l.gc_objects) || still(l.blocks) {
         (Layer::UntrackedOrNative, Advice::DiffThenAllocator)
     } else {
         (Layer::Memory, Advice::MeasureObjects)
@@ -231,7 +257,9 @@ mod tests {
         let all = Layers { gc_objects: up, blocks: up, anon: up, rss: up, ..Layers::default() };
         assert_eq!(layers(&all), [Layer::GcHeap]);
         assert_eq!(layers(&Layers { gc_objects: flat, ..all }), [Layer::Untracked]);
-        assert_eq!(layers(&Layers { gc_objects: flat, blocks: flat, ..all }), [Layer::Native]);
+        assert_eq!(layers(&Layers { gc_objects: None, ..all }), [Layer::Objects]);
+        let large = Layers { gc_objects: flat, blocks: flat, large_blocks: up, ..all };
+        assert_eq!(layers(&large), [Layer::Untracked]);
         let fragments = Layers { gc_objects: flat, blocks: flat, arenas: up, ..all };
         assert_eq!(layers(&fragments), [Layer::Fragmentation]);
         assert_eq!(layers(&Layers { rss: up, anon: flat, ..Layers::default() }), [Layer::FilePages]);
@@ -246,8 +274,30 @@ mod tests {
         assert!(layers(&Layers::default()).is_empty());
         let tracked_still = Layers { anon: up, gc_objects: Some(&FLAT), ..Layers::default() };
         assert_eq!(layers(&tracked_still), [Layer::UntrackedOrNative]);
+        let small_still = Layers { blocks: Some(&FLAT), ..tracked_still };
+        assert_eq!(layers(&small_still), [Layer::UntrackedOrNative]);
         let sockets = Layers { fds: up, sockets: up, ..Layers::default() };
         assert_eq!(layers(&sockets), [Layer::Sockets]);
+    }
+
+    #[test]
+    fn native_is_what_neither_small_nor_large_blocks_can_explain() {
+        let bytes = |slope| Assessment { slope: Some(slope), ..UP };
+        let blocks = |most| Assessment { slope_high: Some(most), ..FLAT };
+        let of = |anon: f64, small: f64, large: f64| {
+            let (anon, small, large) = (bytes(anon), blocks(small), blocks(large));
+            let l = Layers {
+                anon: Some(&anon),
+                blocks: Some(&small),
+                large_blocks: Some(&large),
+                ..Layers::default()
+            };
+            layers(&l)
+        };
+        assert_eq!(of(1e6, 10.0, 1.0), [Layer::Native]);
+        assert_eq!(of(1e6, 1e4, 1.0), [Layer::UntrackedOrNative]);
+        assert_eq!(of(1e6, 10.0, 20.0), [Layer::UntrackedOrNative]);
+        assert_eq!(of(1e6, -1.0, -1.0), [Layer::Native]);
     }
 
     #[test]

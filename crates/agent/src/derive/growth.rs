@@ -1,17 +1,19 @@
 //! Which series grow, each judged with all that is known beside it, and which layer that points at.
 
-use m5_report::doc::{ProcessRecord, Samples};
+use m5_report::doc::{ProcessRecord, Recorded, Samples};
 use m5_stats::verdict::{Options, assess_with, rates};
 use m5_stats::{Assessment, Growing, Layers, Point, growing_layers};
 use std::collections::BTreeMap;
 
+/// Readings from which a load can be held against anything.
+const LEAST_LOAD: usize = 10;
+
 /// Each level judged with all that is known beside it: when the process started, its load, its limit.
-pub(super) fn judge(process: &ProcessRecord, began_unix_seconds: f64) -> BTreeMap<String, Assessment> {
+pub(super) fn judge(process: &ProcessRecord, recorded: &Recorded) -> BTreeMap<String, Assessment> {
     let s = &process.samples;
-    let cpu = s.t_seconds.iter().zip(&s.cpu_seconds).filter_map(|(t, v)| Some(Point { t: *t, v: (*v)? }));
-    let load = rates(&cpu.collect::<Vec<_>>());
+    let load = named_load(recorded).unwrap_or_else(|| cpu(s));
     let limit = process.cgroup.as_ref().and_then(|c| c.max_bytes).map(|b| b as f64);
-    let started = Some(process.started_unix_seconds - began_unix_seconds);
+    let started = Some(process.started_unix_seconds - recorded.started_unix_seconds);
     let judge = |name: &str, points: &[Point]| {
         let memory = matches!(name, "rss" | "anon" | "after_full");
         let limit = limit.filter(|_| memory);
@@ -21,12 +23,28 @@ pub(super) fn judge(process: &ProcessRecord, began_unix_seconds: f64) -> BTreeMa
     judged.map(|(name, points)| (name.to_owned(), judge(name, &points))).collect()
 }
 
-fn series(s: &Samples) -> [(&'static str, Vec<Point>); 8] {
+fn cpu(s: &Samples) -> Vec<Point> {
+    let cpu = s.t_seconds.iter().zip(&s.cpu_seconds).filter_map(|(t, v)| Some(Point { t: *t, v: (*v)? }));
+    rates(&cpu.collect::<Vec<_>>())
+}
+
+/// The load that the user named, where enough of it could be read.
+fn named_load(recorded: &Recorded) -> Option<Vec<Point>> {
+    let load = recorded.load.as_ref().filter(|l| l.values.len() >= LEAST_LOAD)?;
+    let points: Vec<Point> =
+        load.t_seconds.iter().zip(&load.values).map(|(t, v)| Point { t: *t, v: *v }).collect();
+    Some(if load.counter { rates(&points) } else { points })
+}
+
+fn series(s: &Samples) -> [(&'static str, Vec<Point>); 11] {
     [
         ("rss", points(s, &s.rss_bytes)),
         ("anon", points(s, &s.anon_bytes)),
         ("after_full", after_full(s, &s.anon_bytes)),
         ("gc_objects", objects(s)),
+        ("blocks", blocks(s)),
+        ("large_blocks", points(s, &s.python_large_blocks)),
+        ("arenas", points(s, &s.python_arena_bytes)),
         ("fds", points(s, &s.fds)),
         ("sockets", points(s, &s.fds_socket)),
         ("connections", points(s, &s.connections)),
@@ -59,14 +77,22 @@ fn objects(s: &Samples) -> Vec<Point> {
     if live.is_empty() { after_full(s, &s.gc_long_lived_objects) } else { live }
 }
 
+/// Blocks of Python's allocator: small and large ones, as `sys.getallocatedblocks` counts them; the small ones
+/// alone where the large ones cannot be counted.
+fn blocks(s: &Samples) -> Vec<Point> {
+    let large = |i: usize| s.python_large_blocks.get(i).copied().flatten().unwrap_or(0);
+    let all = |(i, small): (usize, &Option<u64>)| Some((*small)? + large(i));
+    points(s, &s.python_small_blocks.iter().enumerate().map(all).collect::<Vec<_>>())
+}
+
 /// The layers that grow by the verdicts of the series.
 #[must_use]
 pub fn layers(growth: &BTreeMap<String, Assessment>) -> Vec<Growing> {
     growing_layers(&Layers {
         gc_objects: growth.get("gc_objects"),
-        // Not to be had from outside without a snapshot.
-        blocks: None,
-        arenas: None,
+        blocks: growth.get("blocks"),
+        large_blocks: growth.get("large_blocks"),
+        arenas: growth.get("arenas"),
         anon: growth.get("anon"),
         after_full: growth.get("after_full"),
         rss: growth.get("rss"),

@@ -24,7 +24,7 @@ pub fn complete(baseline: &mut Baseline, objectives: &Objectives) {
 #[must_use]
 pub fn derive(process: &ProcessRecord, recorded: &Recorded, objectives: &Objectives) -> Derived {
     let s = &process.samples;
-    let growth = growth::judge(process, recorded.started_unix_seconds);
+    let growth = growth::judge(process, recorded);
     let rss_growth = growth.get("rss");
     let mut derived = Derived {
         observed_seconds: s.seconds(),

@@ -274,6 +274,7 @@ fn recorded(lives: &[Life], sessions: &BTreeMap<i64, Session>, origin: i64, newe
     let observed_seconds = (newest - origin).max(0) as f64 / 1e9;
     let taken: u64 = runs.values().map(taken).sum();
     Recorded {
+        load: None,
         started_unix_seconds: origin as f64 / 1e9,
         observed_seconds,
         requested_seconds: observed_seconds,

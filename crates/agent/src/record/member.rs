@@ -1,12 +1,12 @@
 //! One process of a recording: its open files, its interpreter, its tracer, and what was recorded so far.
 
 use super::pace::Pace;
-use super::sample::{collector_sample, population_sample, process_sample};
+use super::sample::{allocator_sample, collector_sample, population_sample, process_sample};
 use super::{Hear, describe, redact, unread_word};
 use crate::application::SharedPage;
-use m5_cpython::{GcState, Interpreter};
+use m5_cpython::{Allocators, GcState, Interpreter};
 use m5_gc::{Detail, Pause, TraceOptions, Tracer};
-use m5_report::doc::{ConnectionsAt, LongPauses, PauseLog, ProcessRecord, RollupAt, Samples, Unread};
+use m5_report::doc::{ConnectionsAt, LongPauses, PauseLog, ProcessRecord, RollupAt, Sample, Samples, Unread};
 use m5_target::{
     ConnectionGroup, FdCounts, Process, Sampler, SocketTables, boot_unix_seconds, monotonic_ns,
     thread_cpu_ns, ticks_per_second,
@@ -17,6 +17,8 @@ use std::time::Duration;
 const ATTEMPTS: u32 = 5;
 /// Groups of connections kept in one entry, the largest first.
 pub(crate) const GROUPS: usize = 200;
+/// The allocator is read so often at most, and for a five-thousandth of the time.
+const POOLS_SECONDS: f64 = 5.0;
 
 /// How the pauses of a member are traced.
 #[derive(Debug, Clone, Copy)]
@@ -35,6 +37,9 @@ pub(super) struct Member {
     details: Vec<Detail>,
     rollup: Pace,
     page: SharedPage,
+    /// `None` inside: it was looked for and is not there.
+    allocators: Option<Option<Allocators>>,
+    pools: Pace,
     record: ProcessRecord,
     connections: Vec<ConnectionGroup>,
     ticks: f64,
@@ -75,6 +80,8 @@ impl Member {
             // The kernel holds the target's mmap lock while it counts: a ten-thousandth of the time at most.
             rollup: Pace::new(60.0, 3600.0, 10_000.0),
             page: SharedPage::default(),
+            allocators: None,
+            pools: Pace::new(POOLS_SECONDS, 600.0, 5000.0),
             record,
             connections: Vec::new(),
             ticks,
@@ -172,6 +179,7 @@ impl Member {
             if let Some(population) = self.interpreter.as_ref().and_then(|i| i.population().ok()) {
                 population_sample(&mut sample, &population);
             }
+            self.note_pools(&mut sample);
         }
         self.record.application = self.page.read(self.sampler.process());
         self.note_rollup(t_seconds, false);
@@ -193,11 +201,26 @@ impl Member {
                 }
             }
             None => {
-                (self.interpreter, self.tracer) = (None, None);
+                (self.interpreter, self.tracer, self.allocators) = (None, None, None);
                 self.attempts = self.attempts.saturating_sub(1);
             }
         }
         state
+    }
+
+    /// What Python's allocator holds, where it is time to look.
+    fn note_pools(&mut self, sample: &mut Sample) {
+        let Some(interpreter) = self.interpreter.as_ref().filter(|_| self.pools.due(sample.t_seconds)) else {
+            return;
+        };
+        let process = self.sampler.process();
+        let find = || Allocators::find(process, interpreter);
+        let Some(allocators) = self.allocators.get_or_insert_with(find) else { return };
+        let before = thread_cpu_ns();
+        if let Ok(used) = allocators.read() {
+            allocator_sample(sample, &used);
+        }
+        self.pools.done(sample.t_seconds, (thread_cpu_ns() - before) as f64 / 1e9);
     }
 
     fn note_connections(&mut self, t_seconds: f64, tables: &mut SocketTables, fds: &FdCounts) -> Option<u64> {

@@ -2,6 +2,9 @@
 //! stops it, or every target has ended.
 
 mod describe;
+#[cfg(test)]
+#[allow(clippy::panic)]
+mod layers_live;
 mod member;
 mod pace;
 mod redact;
@@ -13,6 +16,7 @@ pub(crate) use pace::Pace;
 pub use redact::redact;
 pub(crate) use sample::{collector_sample, population_sample, process_sample};
 
+use crate::load::{LoadSource, LoadWatch};
 use m5_gc::{Detail, Pause};
 use m5_report::doc::{BASELINE_SCHEMA, Baseline, End, Recorded};
 use m5_target::{Machine, Process, SocketTables, monotonic_ns, unix_ns};
@@ -21,7 +25,7 @@ use std::path::Path;
 use std::time::Duration;
 
 /// How to record.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct RecordOptions {
     /// How long.
     pub duration: Duration,
@@ -35,6 +39,8 @@ pub struct RecordOptions {
     pub max_overhead: Option<f64>,
     /// Find out what pauses longer than this were doing.
     pub stacks_above: Option<Duration>,
+    /// A load to hold growth against, in place of CPU time.
+    pub load: Option<LoadSource>,
 }
 
 /// Who is told of pauses.
@@ -96,17 +102,19 @@ struct Recorder {
     begin_unix_ns: u64,
     rounds_taken: u64,
     sockets: Pace,
+    load: Option<LoadWatch>,
 }
 
 impl Recorder {
     fn new(processes: &[Process], options: &RecordOptions) -> m5_target::Result<Self> {
         let mut recorder = Self {
-            options: *options,
+            options: options.clone(),
             members: Vec::new(),
             begin_ns: monotonic_ns(),
             begin_unix_ns: unix_ns(),
             rounds_taken: 0,
             sockets: Pace::new(0.0, SOCKETS_SECONDS.min(options.duration.as_secs_f64() / 30.0), 2000.0),
+            load: None,
         };
         let traced = options.pauses.unwrap_or(processes.len() <= TRACED);
         for process in processes {
@@ -115,6 +123,8 @@ impl Recorder {
         // Attaching takes time; the recording begins when everything is open.
         recorder.begin_ns = monotonic_ns();
         recorder.begin_unix_ns = unix_ns();
+        let load = |source| LoadWatch::start(source, options.duration, options.interval);
+        recorder.load = options.load.clone().map(load);
         Ok(recorder)
     }
 
@@ -228,6 +238,7 @@ impl Recorder {
                 rounds_due: (observed / interval_seconds + 1e-6) as u64 + 1,
                 rounds_taken: self.rounds_taken,
                 end,
+                load: self.load.and_then(LoadWatch::finish),
             },
             machine: Machine::read(Path::new("/proc")),
             processes: self.members.into_iter().map(|m| m.finish(observed_seconds)).collect(),

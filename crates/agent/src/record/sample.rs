@@ -1,6 +1,6 @@
 //! From readings to a sample.
 
-use m5_cpython::{GcState, Population};
+use m5_cpython::{GcState, PoolUse, Population};
 use m5_report::doc::Sample;
 use m5_target::{FdKind, Reading};
 
@@ -48,4 +48,12 @@ pub(crate) fn collector_sample(sample: &mut Sample, state: &GcState) {
 pub(crate) fn population_sample(sample: &mut Sample, population: &Population) {
     sample.gc_long_lived_objects = population.long_lived;
     sample.gc_live_objects = population.live;
+}
+
+/// Adds what its allocator holds.
+pub(super) fn allocator_sample(sample: &mut Sample, used: &PoolUse) {
+    sample.python_arena_bytes = Some(used.arena_bytes);
+    sample.python_small_blocks = Some(used.blocks);
+    sample.python_small_block_bytes = Some(used.block_bytes);
+    sample.python_large_blocks = used.large_blocks;
 }

@@ -10,6 +10,7 @@ use crate::{documents, objectives, output, page, target};
 use clap::Args;
 use m5_agent::compare::compare;
 use m5_agent::history::Query;
+use m5_agent::load::LoadSource;
 use m5_agent::record::{RecordOptions, record};
 use m5_report::doc::{Baseline, End};
 use m5_report::text;
@@ -56,6 +57,10 @@ pub(crate) struct BaselineArgs {
     /// The most that tracing may add to the target's CPU; above it a fair sample of the pauses is seen
     #[arg(long, value_name = "SHARE", default_value = "1%", value_parser = parse_ratio, env = "M5_MAX_OVERHEAD")]
     max_overhead: f64,
+    /// Hold growth against this load instead of CPU time: a file that begins with a number, or a metric of a
+    /// Prometheus endpoint, as in http://127.0.0.1:8000/metrics#orders_total
+    #[arg(long, value_name = "FILE|URL#METRIC", env = "M5_LOAD")]
+    load: Option<LoadSource>,
 }
 
 /// Samples of a recording whose interval nobody chose.
@@ -74,6 +79,9 @@ pub(crate) fn run(args: &BaselineArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     let old = old.transpose()?;
     for path in args.save.iter().chain(&args.html) {
         output::check_writable(path)?;
+    }
+    if let Some(load) = &args.load {
+        load.check()?;
     }
     let (mut baseline, doubts) = match &args.from_history {
         Some(path) => (replayed(path, args)?, None),
@@ -118,6 +126,7 @@ fn recorded(args: &BaselineArgs, ctx: &Ctx) -> Result<(Baseline, Option<Exit>), 
         pauses: args.pauses,
         max_overhead: Some(args.max_overhead),
         stacks_above: None,
+        load: args.load.clone(),
     };
     let bar = Bar::new(ctx, args.duration.0);
     let mut said = false;

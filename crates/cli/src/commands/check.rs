@@ -63,5 +63,6 @@ fn checked(process: ProcessRecord) -> CheckedProcess {
         verdict: derived.growth.get("rss").map(|a| a.verdict),
         criteria: CRITERIA.iter().filter_map(find).collect(),
         leak_detection: derived.leak_detection,
+        layers: derived.layers,
     }
 }

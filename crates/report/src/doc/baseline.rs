@@ -43,6 +43,24 @@ pub struct Recorded {
     pub rounds_taken: u64,
     /// Why it ended.
     pub end: End,
+    /// The load that was named, to hold growth against.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load: Option<LoadRecord>,
+}
+
+/// A load beside a recording.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct LoadRecord {
+    /// Where it was read.
+    pub source: String,
+    /// Whether it counts up for ever, so that its growth is the load.
+    pub counter: bool,
+    /// Seconds since the recording began, ascending.
+    pub t_seconds: Vec<f64>,
+    /// What was read at each.
+    pub values: Vec<f64>,
+    /// Readings that failed.
+    pub missed: u64,
 }
 
 /// Why a recording ended.

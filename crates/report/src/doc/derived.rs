@@ -59,7 +59,7 @@ pub struct Derived {
     /// The collector, where its counters could be read.
     pub gc: Option<GcFigures>,
     /// Growth by series: `rss`, `anon`, `after_full` (anonymous memory right after full collections),
-    /// `gc_objects`, `fds`, `sockets`, `connections`, `threads`. Slopes are per second.
+    /// `gc_objects`, `blocks` (as `sys.getallocatedblocks`), `large_blocks` (of them over 512 bytes), `arenas`, `fds`, `sockets`, `connections`, `threads`. Slopes are per second.
     pub growth: BTreeMap<String, Assessment>,
     /// Growth of RSS in MiB a minute, under the name that dashboards know.
     pub memory_growth_rate_mb_per_minute: Option<f64>,

@@ -1,7 +1,7 @@
 //! `m5.health/1` and `m5.check/1`: objectives held against a process, now or as it was recorded.
 
 use super::{Application, Criterion, Derived, Leak};
-use m5_stats::Verdict;
+use m5_stats::{Growing, Verdict};
 use serde::{Deserialize, Serialize};
 
 /// Name and version of the document of a quick look.
@@ -62,4 +62,7 @@ pub struct CheckedProcess {
     pub criteria: Vec<Criterion>,
     /// Suspected leaks.
     pub leak_detection: Vec<Leak>,
+    /// Which layers grow, and what to do next.
+    #[serde(default)]
+    pub layers: Vec<Growing>,
 }

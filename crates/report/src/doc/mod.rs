@@ -21,7 +21,7 @@ mod stress;
 
 pub use application::{Application, ApplicationValue};
 pub use baseline::{
-    BASELINE_SCHEMA, Baseline, ConnectionsAt, End, Interpreter, ProcessRecord, Recorded, RollupAt,
+    BASELINE_SCHEMA, Baseline, ConnectionsAt, End, Interpreter, LoadRecord, ProcessRecord, Recorded, RollupAt,
 };
 pub use comparison::{COMPARE_SCHEMA, Comparison, Metric, Side};
 pub use criteria::{Criterion, Lack};

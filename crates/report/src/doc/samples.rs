@@ -147,6 +147,14 @@ samples! {
     gc_long_lived_objects: u64;
     /// Objects that the collector tracks now, where the build counts them.
     gc_live_objects: u64;
+    /// Bytes of the arenas of the small object allocator.
+    python_arena_bytes: u64;
+    /// Its blocks in use: up to 512 bytes each.
+    python_small_blocks: u64;
+    /// Bytes of them.
+    python_small_block_bytes: u64;
+    /// Larger blocks in use, where the build's count of them can be found.
+    python_large_blocks: u64;
 }
 
 /// A quantity: counts and bytes are whole, times and shares are not.

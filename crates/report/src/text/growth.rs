@@ -6,25 +6,45 @@ use crate::doc::{Derived, Leak, LeakKind, Severity};
 use crate::text::{Align, Style, Table};
 use crate::texts::{Goal, Grows, Record};
 use crate::units;
-use m5_stats::{Assessment, Verdict};
+use m5_stats::{Assessment, Reason, Verdict};
+
+/// More than this is never said of what goes on.
+const SUREST: f64 = 0.99;
+/// Every series, in the order of its lines.
+const SERIES: [&str; 11] = [
+    "rss",
+    "anon",
+    "after_full",
+    "gc_objects",
+    "blocks",
+    "large_blocks",
+    "arenas",
+    "fds",
+    "sockets",
+    "connections",
+    "threads",
+];
 
 /// A line per series: verdict, slope with its interval, forecast, or how long still to wait.
 pub(super) fn growth(d: &Derived, style: Style) -> String {
     let lang = style.lang;
     let mut table = Table::new(&[Align::Left, Align::Left, Align::Left], 2);
-    for name in ["rss", "anon", "after_full", "gc_objects", "fds", "sockets", "connections", "threads"] {
+    for name in SERIES {
         let Some(a) = d.growth.get(name) else { continue };
         let label = match name {
             "rss" => lang.say(Record::Rss),
             "anon" => lang.say(Record::Anon),
             "after_full" => lang.say(Grows::AfterFull),
             "gc_objects" => lang.say(Grows::Objects),
+            "blocks" => lang.say(Grows::Blocks),
+            "large_blocks" => lang.say(Grows::LargeBlocks),
+            "arenas" => lang.say(Grows::Arenas),
             "fds" => lang.say(Goal::Fds),
             "sockets" => lang.say(Grows::Sockets),
             "connections" => lang.say(Goal::Connections),
             _ => lang.say(Goal::Threads),
         };
-        let memory = matches!(name, "rss" | "anon" | "after_full");
+        let memory = matches!(name, "rss" | "anon" | "after_full" | "arenas");
         table.row([label.to_owned(), marks::verdict(a.verdict, style), evidence(a, memory, style)]);
     }
     if table.is_empty() {
@@ -37,24 +57,31 @@ fn evidence(a: &Assessment, memory: bool, style: Style) -> String {
     let lang = style.lang;
     if a.verdict == Verdict::Insufficient {
         return match a.wait_seconds {
-            Some(wait) => lang.fill(Record::GrowthShort, &[&units::span(wait)]),
+            Some(wait) => lang.fill(unsaid(a.reason), &[&units::span(wait)]),
             None => lang.say(Record::GrowthUnknown).to_owned(),
         };
     }
     let slope = |v: Option<f64>| maybe(v, |v| rate(v, memory));
     let level = |v: f64| if memory { units::bytes(v) } else { units::count(v.round()) };
     let forecast = |pick: fn(&m5_stats::Forecast) -> f64| maybe(a.forecast_24h.as_ref().map(pick), level);
-    lang.fill(
-        Record::GrowthLine,
-        &[
-            &slope(a.slope),
-            &slope(a.slope_low),
-            &slope(a.slope_high),
-            &forecast(|f| f.value),
-            &forecast(|f| f.low),
-            &forecast(|f| f.high),
-        ],
-    )
+    let [at, least, most] = [a.slope, a.slope_low, a.slope_high].map(slope);
+    let [value, low, high] = [forecast(|f| f.value), forecast(|f| f.low), forecast(|f| f.high)];
+    if a.verdict != Verdict::Growing {
+        return lang.fill(Record::GrowthLine, &[&at, &least, &most, &value, &low, &high]);
+    }
+    // What the verdict rests on: a ramp that will stop looks the same until it does.
+    let sure = maybe(a.growth_probability, |p| units::percent(p.min(SUREST)));
+    let over = units::span(a.observed_seconds);
+    lang.fill(Record::GrowthGoing, &[&at, &least, &most, &over, &sure, &value, &low, &high])
+}
+
+/// Why there is no verdict.
+fn unsaid(reason: Option<Reason>) -> Record {
+    match reason {
+        Some(Reason::Undecided) => Record::GrowthUndecided,
+        Some(Reason::Unconfirmed) => Record::GrowthUnconfirmed,
+        Some(Reason::TooShort | Reason::TooFewSamples) | None => Record::GrowthShort,
+    }
 }
 
 /// What seems to leak, each by its name.

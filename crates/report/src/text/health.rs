@@ -44,6 +44,7 @@ pub fn check(c: &Check, style: Style) -> String {
         let _ = writeln!(out, "{title} · {seconds}{}", verdict.unwrap_or_default());
         out.push_str(&objectives(&process.criteria, style));
         out.push_str(&leak_lines(&process.leak_detection, style));
+        out.push_str(&layers(&process.layers, style));
         out.push_str(&summary(&process.criteria, style));
     }
     out

@@ -36,6 +36,7 @@ pub(super) fn rate(per_second: f64, bytes: bool) -> String {
 fn layer(layer: Layer) -> Grows {
     match layer {
         Layer::GcHeap => Grows::GcHeap,
+        Layer::Objects => Grows::AllObjects,
         Layer::Untracked => Grows::Untracked,
         Layer::Fragmentation => Grows::Fragmentation,
         Layer::Native => Grows::Native,

@@ -7,8 +7,12 @@ catalogue! {
         Line: "{} ({}): {}", "{}（{}）：{}";
         AfterFull: "after full GC", "完整回收后";
         Objects: "tracked objects", "被跟踪对象";
+        Blocks: "allocated blocks", "已分配内存块";
+        LargeBlocks: "of them over 512 bytes", "其中大于 512 字节";
+        Arenas: "arenas", "arena";
         Sockets: "sockets", "套接字";
         GcHeap: "Python objects", "Python 对象";
+        AllObjects: "Python objects, tracked or not", "Python 对象（是否被跟踪未定）";
         Untracked: "objects outside the collector", "回收器之外的对象";
         Fragmentation: "memory between live objects", "存活对象之间的碎片";
         Native: "native memory", "原生内存";

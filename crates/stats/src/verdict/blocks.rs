@@ -21,8 +21,10 @@ const SPLIT: f64 = 0.85;
 
 /// A block is a burst when it stands this many times the usual noise above its neighbourhood.
 const BURST: f64 = 6.0;
-/// Correlation with time from which a load cannot be told from a leak.
+/// Correlation with time from which a load cannot be told from a leak…
 const STEADY: f64 = 0.92;
+/// …where what is left of both beside their trends is correlated so much.
+const FOLLOWS: f64 = 0.3;
 
 /// A series ready to be judged. Times are parts of the window (0 to 1), values are parts of `level`.
 #[derive(Debug, Clone, Default)]
@@ -32,7 +34,7 @@ pub(super) struct Blocks {
     /// Mean load of each block, centred, in standard deviations.
     pub(super) load: Option<Vec<f64>>,
     /// Standard deviation of the load, as a part of its mean.
-    load_spread: f64,
+    pub(super) load_spread: f64,
     /// How far along its tooth each block is, in usual tooth lengths.
     pub(super) phase: Option<Vec<f64>>,
     /// The level by which values were divided.
@@ -205,23 +207,17 @@ impl Blocks {
         self.y.retain(|_| kept.next().copied().unwrap_or(true));
     }
 
-    /// How much the load rises over the window, as a part of itself, where it rises or falls steadily.
-    fn load_trend(&self) -> Option<f64> {
-        let load = self.load.as_ref()?;
-        let n = load.len() as f64;
-        let mean = self.x.iter().sum::<f64>() / n;
-        let (xl, xx) = self
-            .x
-            .iter()
-            .zip(load)
-            .fold((0.0, 0.0), |(xl, xx), (x, l)| (xl + (x - mean) * l, xx + (x - mean).powi(2)));
-        let steady = xl / (xx * n).sqrt();
-        (steady.abs() > STEADY).then_some(self.load_spread * xl / xx)
-    }
-
-    /// Whether the load rises so steadily and so much that growth of this size, a window, may be its doing.
+    /// Whether growth of this size, a window, may be the doing of the load: it rises or falls as steadily and by
+    /// as much, and what it does beside that shows in the values too. A leak that makes collections dearer
+    /// raises the CPU time as steadily, but the values do not follow its ups and downs.
     pub(super) fn load_may_explain(&self, growth: f64) -> bool {
-        self.load_trend().is_some_and(|trend| trend.abs() >= growth)
+        let Some(load) = &self.load else { return false };
+        let x = centred(self.x.clone());
+        let steady = along(&x, load).0;
+        let trend = self.load_spread * steady / self.x.len() as f64 / spread(&x).powi(2);
+        let steady = steady / (self.x.len() as f64 * spread(&x) * spread(load));
+        let follows = correlation(&less(&centred(self.y.clone()), &x), &less(load, &x));
+        steady.abs() > STEADY && trend.abs() >= growth && follows.abs() > FOLLOWS
     }
 
     /// Divides by the level and finds the quantum.
@@ -255,6 +251,26 @@ fn load_of(load: &[Point], blocks: &Blocks) -> Option<(Vec<f64>, f64)> {
     let sd = (means.iter().map(|v| v * v).sum::<f64>() / means.len() as f64).sqrt();
     let load = varied(means.into_iter().map(|v| v / sd).collect())?;
     Some((load, sd / usual.abs().max(f64::MIN_POSITIVE)))
+}
+
+/// Product of two columns, and of the second with itself.
+fn along(a: &[f64], b: &[f64]) -> (f64, f64) {
+    a.iter().zip(b).fold((0.0, 0.0), |(ab, bb), (a, b)| (ab + a * b, bb + b * b))
+}
+
+fn spread(values: &[f64]) -> f64 {
+    (along(values, values).0 / values.len().max(1) as f64).sqrt().max(f64::MIN_POSITIVE)
+}
+
+/// A column less its part along another.
+fn less(column: &[f64], other: &[f64]) -> Vec<f64> {
+    let (ab, bb) = along(column, other);
+    let part = if bb > 0.0 { ab / bb } else { 0.0 };
+    column.iter().zip(other).map(|(v, o)| v - part * o).collect()
+}
+
+fn correlation(a: &[f64], b: &[f64]) -> f64 {
+    along(a, b).0 / (a.len().max(1) as f64 * spread(a) * spread(b))
 }
 
 fn centred(values: Vec<f64>) -> Vec<f64> {

@@ -13,8 +13,15 @@ const SURE: f64 = 0.72;
 const SURE_BEFORE: f64 = 0.5;
 /// Below this, an innocent explanation is accepted.
 const DOUBTFUL: f64 = 0.5;
-/// Parts of the window at which growth must have shown already.
+/// Parts of the window at which growth must have shown already…
 const BEFORE: [f64; 2] = [0.9, 0.8];
+/// …the last of them at least so much…
+const SHOWN_BEFORE: f64 = 0.2;
+/// …but for growth that was as good as certain at the first.
+const CERTAIN_BEFORE: f64 = 0.9;
+/// Ends of the interval of a forecast. Surprises of memory go upwards, so more of it is left out below.
+const LOW: f64 = 0.07;
+const HIGH: f64 = 0.97;
 
 pub(super) fn decide(points: &[Point], options: &Options<'_>) -> Assessment {
     let (run, started) = blocks::last_run(points, options);
@@ -43,11 +50,13 @@ pub(super) fn decide(points: &[Point], options: &Options<'_>) -> Assessment {
 /// Whether growth was to be seen a while ago already: what the last moments alone say may be chance.
 fn confirmed(used: &[Point], options: &Options<'_>) -> bool {
     let (Some(first), Some(last)) = (used.first(), used.last()) else { return false };
-    BEFORE.iter().all(|part| {
+    let growth = |part: f64| {
         let until = first.t + part * (last.t - first.t);
         let before = used.get(..used.partition_point(|p| p.t <= until)).unwrap_or(&[]);
-        blocks::cut(before, options).is_some_and(|b| Judged::new(b, options).growth >= SURE_BEFORE)
-    })
+        blocks::cut(before, options).map_or(0.0, |b| Judged::new(b, options).growth)
+    };
+    let lately = growth(BEFORE[0]);
+    lately >= CERTAIN_BEFORE || (lately >= SURE_BEFORE && growth(BEFORE[1]) >= SHOWN_BEFORE)
 }
 
 fn too_little(reason: Reason, observed_seconds: f64, level: Option<f64>, wait: Option<f64>) -> Assessment {
@@ -93,7 +102,7 @@ impl Judged {
         let value = |q| future.quantile(q).map(|v| v * level);
         let now = ahead(&self.fits, &self.shapes, 1.0).quantile(0.5).map(|v| v * level);
         let forecast =
-            || Some(Forecast { value: value(0.5)?, low: value(0.05)?.max(0.0), high: value(0.95)? });
+            || Some(Forecast { value: value(0.5)?, low: value(LOW)?.max(0.0), high: value(HIGH)? });
         let verdict = self.verdict(options);
         let mut a = Assessment {
             verdict,

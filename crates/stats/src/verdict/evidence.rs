@@ -10,6 +10,8 @@ use crate::special::ln_gamma;
 const NEGLIGIBLE: f64 = 9.0;
 /// Growing explanations are kept where they are this near to the best of their kind.
 const NEAR: f64 = 3.0;
+/// A rhythm that swings up and down by this part of the level is a large one already.
+const USUAL_SWING: f64 = 0.1;
 /// Fixed columns and free ones of a model at most.
 const MAX: usize = 7;
 
@@ -28,8 +30,10 @@ pub(super) struct Fit {
     pub(super) dof: f64,
     /// How many of the coefficients come before the model's own.
     pub(super) fixed: usize,
-    /// The first column after the constant is the load.
-    pub(super) loaded: bool,
+    /// The noise.
+    pub(super) noise: Noise,
+    /// Where the first column after the constant is the load: its spread as a part of its mean.
+    pub(super) load_spread: Option<f64>,
 }
 
 /// All explanations that matter, with weights that sum to one.
@@ -166,7 +170,6 @@ impl<'a> Problem<'a> {
         let dof = (y.len() as f64 - x.len() as f64).max(1.0);
         let variance = rss / dof;
         let covariance = inverse.into_iter().map(|r| r.into_iter().map(|v| v * variance).collect()).collect();
-        let loaded = self.blocks.load.is_some();
         Some(Fit {
             weight,
             class: model.class,
@@ -176,7 +179,8 @@ impl<'a> Problem<'a> {
             variance,
             dof,
             fixed: self.fixed.len(),
-            loaded,
+            noise: *noise,
+            load_spread: self.blocks.load.as_ref().map(|_| self.blocks.load_spread),
         })
     }
 }
@@ -223,6 +227,10 @@ impl Gram {
             let scale = problem.shapes.columns[usize::from(model.columns[i])].scale();
             let part = beta[i] / scale;
             ln_prior -= (std::f64::consts::PI * scale * (1.0 + part * part)).ln();
+        }
+        if model.class == Class::Rhythm {
+            let square: f64 = beta.iter().map(|b| b * b).sum();
+            ln_prior -= 0.5 * square / (USUAL_SWING * USUAL_SWING);
         }
         let dof = self.n.checked_sub(k + self.fixed).filter(|d| *d >= 2)? as f64;
         let half = 0.5 * dof;

@@ -1,14 +1,32 @@
 //! The mixture of all explanations that matter: how likely growth is, how fast, and where the floor goes.
 
 use super::evidence::Fit;
-use super::shapes::{Class, Shapes};
+use super::shapes::{Class, Column, Shapes};
 use crate::special::normal_below;
 
-/// By how much the spread of a forecast is widened, so that the nominal 90 % interval holds nine of ten: growth
-/// comes in uneven pieces, which a line through a window takes for smaller noise than it is.
-const WIDEN_GROWING: f64 = 1.2;
-/// How likely a level that moved is to move again before the forecast's moment.
-const ANOTHER_STEP: f64 = 0.3;
+/// By how much the spread of a forecast is corrected, so that the nominal 90 % interval holds nine of ten.
+const SPREAD_GROWING: f64 = 0.8;
+const SPREAD_BENT: f64 = 1.2;
+const SPREAD_SATURATING: f64 = 0.55;
+const SPREAD: f64 = 0.93;
+/// How often, a window, a level that moved moves again.
+const STEPS_AGAIN: f64 = 0.1;
+/// How often, a window, a level that did not move goes up after all: an allocator keeps the most that was ever
+/// needed, and what will once be needed no window shows.
+const STEPS_UNSEEN: f64 = 0.03;
+/// By how much it then goes up, as a part of the level: the mean and the spread.
+const UNSEEN: f64 = 0.02;
+/// Growth is never perfectly even: its pace over the day ahead differs by so much of itself from what it was, a
+/// standard deviation, also where noise hides that.
+const UNEVEN: f64 = 0.01;
+/// Memory of the noise from which growth may come in uneven pieces: their sum wanders ever further off.
+const PIECES: f64 = 1.0;
+/// The spread that a load has in the long run at least, as a part of its mean: a window may show less of it.
+const LOAD_SWINGS: f64 = 0.4;
+/// What a load that hardly moved may do beyond that is not extrapolated.
+const MOST_SWING: f64 = 36.0;
+/// Variance of the nine middle tenths of a sine, by its amplitude: never as far out as a normal of its variance.
+const SINE: f64 = 0.65;
 /// Explanations that a mixture counts at most: the heaviest carry nearly all of the weight.
 const HEAVIEST: usize = 80;
 
@@ -96,37 +114,57 @@ impl Fit {
 
     fn ahead(&self, shapes: &Shapes, x: f64) -> Part {
         let mut row = self.row(shapes, x);
+        let ahead = (x - 1.0).max(0.0);
         let mut swing = 0.0;
-        if x > 1.0 {
+        if ahead > 0.0 {
             // Where a rhythm or the load will stand is unknown: anywhere.
-            let swings = self.model.columns().iter().map(|id| shapes.columns.get(usize::from(*id)));
-            let swings = (0..self.fixed)
-                .map(|i| i == 1 && self.loaded)
-                .chain(swings.map(|c| c.is_some_and(|c| c.swings())));
-            for (i, ((r, b), _)) in
-                row.iter_mut().zip(&self.beta).zip(swings).enumerate().filter(|(_, (_, s))| *s)
-            {
-                *r = 0.0;
-                // What the load did in the window is the least it may do later.
-                swing += b * b * if i == 1 && self.loaded { 4.0 } else { 1.0 };
+            for ((r, b), id) in row.iter_mut().zip(&self.beta).skip(self.fixed).zip(self.model.columns()) {
+                if shapes.columns.get(usize::from(*id)).is_some_and(|c| c.swings()) {
+                    *r = 0.0;
+                    swing += SINE * b * b;
+                }
             }
+            swing += self.load_swing();
         }
         let (mean, variance) = self.combine(&row);
-        let sd = ((variance + self.variance) * self.heavier() + swing).sqrt();
-        let widen = if self.class == Class::Growing { WIDEN_GROWING } else { 0.93 };
-        Part { weight: self.weight, mean, sd: sd * widen }
+        let mut noise = self.variance;
+        if self.class == Class::Growing && self.noise.memory >= PIECES {
+            noise *= self.noise.white + (1.0 - self.noise.white) * (2.0 * ahead / self.noise.memory).max(1.0);
+        }
+        let uneven = (UNEVEN * ahead * self.slope(shapes).mean).powi(2);
+        let sd = ((variance + noise) * self.heavier() + swing).sqrt();
+        let bent = |id: &u16| matches!(shapes.columns.get(usize::from(*id)), Some(Column::Exp(_)));
+        let spread = match self.class {
+            Class::Growing if self.model.columns().iter().any(bent) => SPREAD_BENT,
+            Class::Growing => SPREAD_GROWING,
+            Class::Saturating => SPREAD_SATURATING,
+            Class::Flat | Class::Rhythm | Class::Step => SPREAD,
+        };
+        Part { weight: self.weight, mean, sd: (sd * sd * spread * spread + uneven).sqrt() }
     }
-}
 
-impl Fit {
-    /// The forecast if there is one more step like those seen.
-    fn another_step(&self, part: Part) -> Part {
-        let steps = self.beta.get(self.fixed..).unwrap_or(&[]);
-        let n = steps.len().max(1) as f64;
-        let mean = steps.iter().sum::<f64>() / n;
-        let square = steps.iter().map(|s| s * s).sum::<f64>() / n;
+    /// Variance by what the load may do later: what it did in the window at least.
+    fn load_swing(&self) -> f64 {
+        let Some(spread) = self.load_spread else { return 0.0 };
+        let effect = self.beta.get(1).copied().unwrap_or(0.0).powi(2);
+        let noise = self.covariance.get(1).and_then(|row| row.get(1)).copied().unwrap_or(0.0);
+        let more = (LOAD_SWINGS / spread.max(1e-9)).powi(2).clamp(1.0, MOST_SWING);
+        // An effect that may be chance is not extrapolated.
+        let sure = (effect - 4.0 * noise).max(0.0);
+        2.0 * SINE * (sure * more + (effect - sure))
+    }
+
+    /// The forecast if the level moves up or on once more.
+    fn another_step(&self, part: Part, chance: f64) -> Part {
+        let steps = self.beta.get(self.fixed..).filter(|_| self.class == Class::Step).unwrap_or(&[]);
+        let n = steps.len() as f64;
+        let (mean, square) = if steps.is_empty() {
+            (UNSEEN, UNSEEN * UNSEEN)
+        } else {
+            (steps.iter().sum::<f64>() / n, steps.iter().map(|s| s * s).sum::<f64>() / n)
+        };
         let sd = (part.sd * part.sd + square).sqrt();
-        Part { weight: part.weight * ANOTHER_STEP, mean: part.mean + mean, sd }
+        Part { weight: part.weight * chance, mean: part.mean + mean, sd }
     }
 }
 
@@ -143,15 +181,20 @@ pub(super) fn growth_probability(fits: &[Fit], shapes: &Shapes, least: f64) -> f
 
 /// The floor at a moment beyond the window.
 pub(super) fn ahead(fits: &[Fit], shapes: &Shapes, x: f64) -> Mixture {
-    let mut parts = Vec::with_capacity(fits.len());
+    let ahead = (x - 1.0).max(0.0);
+    let mut parts = Vec::with_capacity(2 * fits.len());
     for fit in fits {
         let part = fit.ahead(shapes, x);
-        if fit.class == Class::Step && x > 1.0 {
-            parts.push(fit.another_step(part));
-            parts.push(Part { weight: part.weight * (1.0 - ANOTHER_STEP), ..part });
-        } else {
-            parts.push(part);
+        let steps = match fit.class {
+            Class::Growing => 0.0,
+            Class::Step => STEPS_AGAIN,
+            Class::Flat | Class::Rhythm | Class::Saturating => STEPS_UNSEEN,
+        };
+        let chance = -(-steps * ahead).exp_m1();
+        if chance > 0.0 {
+            parts.push(fit.another_step(part, chance));
         }
+        parts.push(Part { weight: part.weight * (1.0 - chance), ..part });
     }
     Mixture::of(parts)
 }

@@ -13,12 +13,18 @@ pub(super) struct Noise {
 
 /// Memories tried, in windows. The longest is a level that wanders over half of what was seen.
 const MEMORIES: [f64; 5] = [0.025, 0.06, 0.13, 0.27, 0.5];
+/// A level that never comes back in the window: what growth in uneven pieces leaves beside its line.
+const LONG: f64 = 1.5;
+const LONG_WHITES: [f64; 3] = [0.02, 0.2, 0.6];
 const WHITES: [f64; 3] = [0.02, 0.3, 0.7];
 
 /// All noises that are tried.
 pub(super) fn grid() -> Vec<Noise> {
     let mut all = vec![Noise { memory: 0.0, white: 1.0, ln_prior: 0.3_f64.ln() }];
     let each = 0.7 / (MEMORIES.len() * WHITES.len()) as f64;
+    for white in LONG_WHITES {
+        all.push(Noise { memory: LONG, white, ln_prior: (2.0 * each).ln() });
+    }
     for memory in MEMORIES {
         for white in WHITES {
             all.push(Noise { memory, white, ln_prior: each.ln() });

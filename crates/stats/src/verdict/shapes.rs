@@ -87,7 +87,7 @@ pub(super) struct Shapes {
 
 const EXPS: [f64; 12] = [0.04, 0.06, 0.08, 0.105, 0.135, 0.17, 0.21, 0.26, 0.31, 0.37, 0.44, 0.53];
 const LOGS: [f64; 1] = [0.03];
-const SLOW_RHYTHMS: [f64; 3] = [0.3, 0.38, 0.46];
+const SLOW_RHYTHMS: [f64; 11] = [0.22, 0.25, 0.28, 0.315, 0.35, 0.385, 0.42, 0.46, 0.5, 0.6, 0.72];
 const RHYTHMS: [f64; 12] = [0.55, 0.67, 0.8, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0];
 
 impl Shapes {
@@ -135,7 +135,7 @@ impl Shapes {
         s.family(Class::Saturating, 0.03, with(&exp, &step));
         // A rhythm follows the load: where that is known, little is left for one of its own.
         s.family(Class::Rhythm, if load_known { 0.01 } else { 0.08 }, rhythms.clone());
-        s.family(Class::Rhythm, if load_known { 0.005 } else { 0.04 }, slow);
+        s.family(Class::Rhythm, if load_known { 0.005 } else { 0.05 }, slow);
         s.family(Class::Growing, 0.08, vec![vec![ramp]]);
         s.family(Class::Growing, 0.03, ramped(one(&step)));
         s.family(Class::Growing, 0.02, ramped(pair(&every(2))));

@@ -39,7 +39,7 @@ pub(super) fn run(
     ctx: &Ctx,
     ended: &dyn Fn() -> bool,
 ) -> Result<Optimization, CliError> {
-    let options = TuneOptions { record: plan.options, limits: plan.limits, keep: plan.keep };
+    let options = TuneOptions { record: plan.options.clone(), limits: plan.limits, keep: plan.keep };
     let pid = target.process.pid();
     let bar = Bar::new(ctx, plan.options.duration);
     let mut say = |step| match step {
