@@ -34,6 +34,10 @@ const MAX_TIME: Duration = Duration::from_secs(10);
 pub trait Source: Send + Sync + 'static {
     /// The exposition.
     fn metrics(&self, format: Format) -> Bytes;
+    /// The same packed with gzip, where it lies ready; else the server packs it.
+    fn packed_metrics(&self, _format: Format) -> Option<Bytes> {
+        None
+    }
     /// The page.
     fn page(&self) -> String;
     /// The values behind the page, JSON; `None` where there is no such thing.
@@ -213,7 +217,19 @@ async fn metrics(State(source): State<Arc<dyn Source>>, headers: HeaderMap) -> R
     } else {
         (Format::Text, CONTENT_TYPE_TEXT)
     };
+    if takes_gzip(&headers)
+        && let Some(packed) = source.packed_metrics(format)
+    {
+        let heads = [(header::CONTENT_TYPE, kind), (header::CONTENT_ENCODING, "gzip")];
+        return (heads, packed).into_response();
+    }
     ([(header::CONTENT_TYPE, kind)], source.metrics(format)).into_response()
+}
+
+fn takes_gzip(headers: &HeaderMap) -> bool {
+    let accepts = headers.get(header::ACCEPT_ENCODING).and_then(|v: &HeaderValue| v.to_str().ok());
+    let refused = |word: &str| word.replace(' ', "").ends_with("q=0");
+    accepts.is_some_and(|all| all.split(',').any(|word| word.trim().starts_with("gzip") && !refused(word)))
 }
 
 async fn data(State(source): State<Arc<dyn Source>>, Path(what): Path<String>) -> Response {
