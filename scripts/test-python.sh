@@ -10,7 +10,7 @@ cd "$(dirname "$0")/.."
 roots=${M5_INTERPRETERS:-$HOME/.cache/m5/interpreters}
 requirements=tests/python/requirements-dev.txt
 tests=(-m pytest -q -p no:cacheprovider tests/python)
-export M5_WHEEL=1
+export M5_WHEEL=1 M5_SLOW=${M5_SLOW:-}
 results=()
 
 find_python() {
@@ -62,13 +62,17 @@ in_root() {
         : >"$site/.complete"
     fi
     "${pip[@]}" --no-deps --force-reinstall "$(wheel)"
+    # The roots hold an interpreter and nothing more; NumPy wants the C++ library, for which this system's serves.
+    mkdir -p target/lib
+    ldconfig -p | awk '/lib(stdc\+\+|gcc_s|z)\.so\.[0-9]+ .*x86-64/ {print $NF}' | xargs -r cp -nLt target/lib
     echo "== CPython $version (Debian): $("$site/bin/m5" --version)"
     tested "Debian's $version" unshare --mount sh -c '
-        root=$1 site=$2; shift 2
+        root=$1 site=$2 python=$3; shift 3
         mount -t proc proc "$root/proc" && mount --rbind /dev "$root/dev" && mount --bind "$PWD" "$root/tmp" || exit 1
-        cd "$root/tmp" && exec chroot "$root" sh -c "cd /tmp && exec \"\$@\"" sh env -i PATH=/usr/bin:/bin HOME=/tmp/target/tmp \
-            TMPDIR=/tmp/target/tmp M5_WHEEL=1 M5_SLOW="${M5_SLOW:-}" PYTHONPATH="/tmp/$site" PYTHONDONTWRITEBYTECODE=1 "$@"
-        ' sh "$root" "$site" "/usr/bin/python$version" "${tests[@]}"
+        exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/tmp/target/tmp TMPDIR=/tmp/target/tmp M5_WHEEL=1 \
+            M5_SLOW="$M5_SLOW" PYTHONPATH="/tmp/$site" PYTHONDONTWRITEBYTECODE=1 \
+            LD_LIBRARY_PATH=/tmp/target/lib chroot "$root" "$python" "$@" -c /tmp/pytest.ini --rootdir /tmp
+        ' sh "$root" "$site" "/usr/bin/python$version" -m pytest -q -p no:cacheprovider /tmp/tests/python
 }
 
 versions=("$@")
