@@ -63,10 +63,10 @@ pub(super) fn doc(
     match (format, &doc.heap, &doc.info) {
         (Format::Html, ..) => {
             let page = html(doc, ctx.lang).map_err(|e| CliError::Kernel { message: e.to_string() })?;
-            ctx.emit(&page)
+            ctx.emit_with(|out| out.write_all(page.as_bytes()))
         }
         (Format::Pprof, Some(heap), Some(info)) => ctx.emit_with(|out| out.write_all(&pprof(heap, info)?)),
-        (Format::Folded, Some(heap), _) => ctx.emit(&folded(heap)),
+        (Format::Folded, Some(heap), _) => ctx.emit_with(|out| out.write_all(folded(heap).as_bytes())),
         (Format::Pprof | Format::Folded, ..) => {
             ctx.emit_with(|_| Err(io::Error::other("nothing was captured")))
         }
