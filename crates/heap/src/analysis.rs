@@ -8,6 +8,7 @@ use crate::graph;
 use crate::image::Image;
 use crate::model::HeapGraph;
 use crate::namer::ImageNamer;
+use crate::native::NativeWords;
 use crate::roots;
 use serde::{Deserialize, Serialize};
 
@@ -22,8 +23,10 @@ pub struct SelfCheck {
     pub conservative_edges: u64,
     /// Objects with a count of references (those that live forever have none).
     pub counted: u64,
-    /// Of these, the ones whose count equals the references found.
+    /// Of these, the ones whose count equals the references that other objects hold.
     pub exact: u64,
+    /// Those whose other references were found in native memory.
+    pub native: u64,
     /// Objects that a root reaches.
     pub reachable: u64,
     /// Pools whose own count disagrees with their blocks.
@@ -36,7 +39,7 @@ impl SelfCheck {
     /// Share of objects whose reference count is fully explained.
     #[must_use]
     pub fn refcounts_explained(&self) -> Option<f64> {
-        (self.counted > 0).then(|| self.exact as f64 / self.counted as f64)
+        (self.counted > 0).then(|| (self.exact + self.native) as f64 / self.counted as f64)
     }
 
     /// Share of objects that a root reaches.
@@ -83,9 +86,10 @@ impl Analysis {
         let mut graph = graph::build(image, &anchor, &census, &claims);
         let walker = Walker { image, anchor: &anchor, census: &census, claims: &claims };
         let degrees = graph::in_degrees(&graph);
-        let (found, reached) = roots::find(&walker, &graph, &degrees);
+        let native = NativeWords::find(&walker, &graph, &degrees);
+        let (found, reached) = roots::find(&walker, &graph, &native);
         graph.roots = found;
-        let check = check(&walker, &graph, &degrees, &reached);
+        let check = check(&walker, &graph, &degrees, &reached, &native);
         Ok(Self { anchor, census, graph, check, claims })
     }
 
@@ -100,11 +104,18 @@ impl Analysis {
     }
 }
 
-fn check(walker: &Walker<'_>, graph: &HeapGraph, degrees: &[u32], reached: &roots::Reached) -> SelfCheck {
+fn check(
+    walker: &Walker<'_>,
+    graph: &HeapGraph,
+    degrees: &[u32],
+    reached: &roots::Reached,
+    native: &NativeWords,
+) -> SelfCheck {
     let mut check = SelfCheck {
         objects: graph.len() as u64,
         edges: graph.edge_to.len() as u64,
         reachable: reached.count() as u64,
+        native: native.explained() as u64,
         bad_pools: walker.census.pools.bad_pools,
         broken_heaps: walker.census.heaps.regions.iter().filter(|r| r.broken).count() as u64,
         ..SelfCheck::default()

@@ -190,7 +190,7 @@ pub(crate) const WHOLE_FILE: u64 = 64 << 20;
 fn read_all(pid: i32, memory: &File, check: impl Fn() -> TraceResult<()> + Sync) -> TraceResult<Read> {
     let text = std::fs::read(format!("/proc/{pid}/maps"));
     let text = text.map_err(|e| m5_target::Error::from_io(pid, "maps", e))?;
-    let maps = m5_target::parse_maps(&String::from_utf8_lossy(&text))?;
+    let maps = m5_target::joined_maps(m5_target::parse_maps(&String::from_utf8_lossy(&text))?);
     let mut segments = Vec::new();
     let (mut runs, mut resident) = (Vec::new(), Vec::new());
     for (i, map) in maps.iter().enumerate() {

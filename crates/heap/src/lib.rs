@@ -26,6 +26,7 @@ mod image;
 mod model;
 mod namer;
 mod names;
+mod native;
 mod pages;
 mod prefork;
 mod redact;

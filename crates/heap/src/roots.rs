@@ -3,12 +3,12 @@
 
 use crate::census::kind::Kind;
 use crate::census::statics::data;
-use crate::dict::{Dict, word};
+use crate::dict::Dict;
 use crate::edges::{Label, Visit, Walker};
 use crate::frames::Frame;
 use crate::model::{HeapGraph, Root, RootKind};
-use rustc_hash::{FxHashMap, FxHashSet};
-use std::collections::BTreeSet;
+use crate::native::NativeWords;
+use rustc_hash::FxHashSet;
 
 /// More threads than any process has.
 const MOST_THREADS: usize = 1 << 16;
@@ -60,7 +60,7 @@ impl Reached {
 }
 
 /// Finds the roots and what they reach.
-pub(crate) fn find(walker: &Walker<'_>, graph: &HeapGraph, degrees: &[u32]) -> (Vec<Root>, Reached) {
+pub(crate) fn find(walker: &Walker<'_>, graph: &HeapGraph, native: &NativeWords) -> (Vec<Root>, Reached) {
     let mut finder = Finder { walker, roots: Vec::new() };
     for interpreter in &walker.anchor.interpreters {
         finder.interpreter(*interpreter);
@@ -70,7 +70,7 @@ pub(crate) fn find(walker: &Walker<'_>, graph: &HeapGraph, degrees: &[u32]) -> (
     for root in &finder.roots {
         reached.spread(graph, root.object);
     }
-    finder.native(graph, degrees, &mut reached);
+    finder.native(graph, native, &mut reached);
     (finder.roots, reached)
 }
 
@@ -168,65 +168,18 @@ impl Finder<'_> {
 
     /// For what nothing reaches although its count says that somebody holds it: who in native memory points
     /// to it?
-    fn native(&mut self, graph: &HeapGraph, degrees: &[u32], reached: &mut Reached) {
-        let mut lost: BTreeSet<u32> = BTreeSet::new();
-        for object in 0..graph.len() as u32 {
-            if !reached.has(object) && excess(self.walker, object, degrees).is_some_and(|n| n > 0) {
-                lost.insert(object);
-            }
-        }
-        if lost.is_empty() {
-            return;
-        }
-        let holders = self.native_holders(&lost);
-        for object in lost {
+    fn native(&mut self, graph: &HeapGraph, native: &NativeWords, reached: &mut Reached) {
+        for object in native.wanted() {
             if reached.has(object) {
                 continue;
             }
-            let (kind, name) = match holders.get(&object) {
-                Some(name) => (RootKind::Native, name.clone()),
+            let (kind, name) = match native.holder(object) {
+                Some(name) => (RootKind::Native, name.to_owned()),
                 None => (RootKind::Unexplained, "held by nobody that was found".to_owned()),
             };
             self.roots.push(Root { object, kind, name });
             reached.spread(graph, object);
         }
-    }
-
-    /// Data of libraries, stacks, then blocks that are no objects.
-    fn native_holders(&self, lost: &BTreeSet<u32>) -> FxHashMap<u32, String> {
-        let walker = self.walker;
-        let mut found: FxHashMap<u32, String> = FxHashMap::default();
-        let mut look = |bytes: &[u8], name: &str| {
-            for at in (0..bytes.len() / 8).map(|i| i * 8) {
-                let target = word(bytes, at);
-                if target > 4096
-                    && let Some(object) = walker.object(target)
-                    && lost.contains(&object)
-                {
-                    found.entry(object).or_insert_with(|| name.to_owned());
-                }
-            }
-        };
-        for (start, bytes) in data(walker.image, &walker.census.taken) {
-            let map = walker.image.maps().iter().find(|m| (m.start..m.end).contains(&start));
-            let file = map.and_then(|m| m.path.rsplit('/').next()).filter(|f| !f.is_empty());
-            look(bytes, &format!("native data of {}", file.unwrap_or("a library")));
-        }
-        for segment in walker.image.segments() {
-            let map = walker.image.maps().get(segment.mapping as usize);
-            if map.is_some_and(|m| m.path.starts_with("[stack")) {
-                look(&segment.bytes, "stack of the main thread");
-            }
-        }
-        for chunk in walker.census.heaps.regions.iter().flat_map(|r| &r.chunks).filter(|c| !c.free()) {
-            let object = [0, 16, 32].iter().any(|o| walker.object(chunk.address + o).is_some());
-            let bytes = walker.image.tail(chunk.address).filter(|_| !object).unwrap_or(&[]);
-            look(
-                bytes.get(..bytes.len().min(chunk.usable() as usize)).unwrap_or(&[]),
-                "a native memory block",
-            );
-        }
-        found
     }
 }
 
@@ -234,7 +187,9 @@ impl Finder<'_> {
 pub(crate) fn excess(walker: &Walker<'_>, object: u32, degrees: &[u32]) -> Option<i64> {
     let at = *walker.census.address.get(object as usize)?;
     let count = walker.image.word(at)?;
-    if walker.anchor.layout.immortal && (count as i32) < 0 {
+    // Counts that say "forever"; no program has so many references to anything.
+    const FOREVER: u64 = 500_000_000;
+    if walker.anchor.layout.immortal && (count as i32) < 0 || count & 0xffff_ffff > FOREVER {
         return None;
     }
     let found = degrees.get(object as usize).copied().unwrap_or(0);
