@@ -3,6 +3,7 @@
 use super::pace::Pace;
 use super::sample::{collector_sample, population_sample, process_sample};
 use super::{Hear, describe, redact, unread_word};
+use crate::application::SharedPage;
 use m5_cpython::{GcState, Interpreter};
 use m5_gc::{Detail, Pause, TraceOptions, Tracer};
 use m5_report::doc::{ConnectionsAt, LongPauses, PauseLog, ProcessRecord, RollupAt, Samples, Unread};
@@ -33,6 +34,7 @@ pub(super) struct Member {
     drained: Vec<Pause>,
     details: Vec<Detail>,
     rollup: Pace,
+    page: SharedPage,
     record: ProcessRecord,
     connections: Vec<ConnectionGroup>,
     ticks: f64,
@@ -58,6 +60,7 @@ impl Member {
             rollups: Vec::new(),
             connections: Vec::new(),
             pauses: None,
+            application: None,
             derived: None,
             criteria: Vec::new(),
         };
@@ -71,6 +74,7 @@ impl Member {
             details: Vec::new(),
             // The kernel holds the target's mmap lock while it counts: a ten-thousandth of the time at most.
             rollup: Pace::new(60.0, 3600.0, 10_000.0),
+            page: SharedPage::default(),
             record,
             connections: Vec::new(),
             ticks,
@@ -169,6 +173,7 @@ impl Member {
                 population_sample(&mut sample, &population);
             }
         }
+        self.record.application = self.page.read(self.sampler.process());
         self.note_rollup(t_seconds, false);
         if self.record.samples.t_seconds.last().is_none_or(|last| *last < t_seconds) {
             self.record.samples.push(&sample);
