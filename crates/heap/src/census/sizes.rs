@@ -27,7 +27,10 @@ pub(crate) fn consistent(image: &Image, layout: &ObjectLayout, at: u64, kind: Ki
             let (length, items, room) = (word(16), word(24), word(32));
             // Room that was never used may not be in memory.
             let there = |bytes: u64| image.slice(items, bytes as usize).is_some();
-            length <= room && room < ABSURD && (length == 0 || there(length * 8))
+            const LARGE: u64 = 1 << 17;
+            let map = || image.mapping_of(items).and_then(|i| image.maps().get(i));
+            let fits = room < LARGE || map().is_some_and(|m| room < ABSURD && room * 8 <= m.end - items);
+            length <= room && fits && (length == 0 || there(length * 8))
         }
         Kind::Dict | Kind::OrderedDict => held(word(32)),
         Kind::Set => {
