@@ -24,8 +24,10 @@ pub struct SelfCheck {
     pub conservative_edges: u64,
     /// Objects with a count of references (those that live forever have none).
     pub counted: u64,
-    /// Of these, the ones whose count equals the references found.
+    /// Of these, the ones whose count equals the references that other objects hold.
     pub exact: u64,
+    /// Those whose other references were found in native memory.
+    pub native: u64,
     /// Objects that a root reaches.
     pub reachable: u64,
     /// Pools whose own count disagrees with their blocks.
@@ -38,7 +40,7 @@ impl SelfCheck {
     /// Share of objects whose reference count is fully explained.
     #[must_use]
     pub fn refcounts_explained(&self) -> Option<f64> {
-        (self.counted > 0).then(|| self.exact as f64 / self.counted as f64)
+        (self.counted > 0).then(|| (self.exact + self.native) as f64 / self.counted as f64)
     }
 
     /// Share of objects that a root reaches.
@@ -119,6 +121,7 @@ fn check(census: &Census, graph: &HeapGraph, found: &roots::Found) -> SelfCheck 
         conservative_edges: census.type_of.par_iter().enumerate().map(|(i, kind)| guessed(i, kind)).sum(),
         counted: found.counted,
         exact: found.exact,
+        native: found.native,
         reachable: found.reachable,
         bad_pools: census.pools.bad_pools,
         broken_heaps: census.heaps.regions.iter().filter(|r| r.broken).count() as u64,

@@ -218,7 +218,7 @@ impl Room {
 fn maps_of(pid: i32) -> TraceResult<Vec<Mapping>> {
     let text = std::fs::read(format!("/proc/{pid}/maps"));
     let text = text.map_err(|e| m5_target::Error::from_io(pid, "maps", e))?;
-    Ok(m5_target::parse_maps(&String::from_utf8_lossy(&text))?)
+    Ok(m5_target::joined_maps(m5_target::parse_maps(&String::from_utf8_lossy(&text))?))
 }
 
 fn read_all(

@@ -21,12 +21,15 @@ pub(crate) fn assign(image: &Image, census: &Census) -> Claims {
     for object in 0..census.len() as u32 {
         let Some(desc) = census.desc(object) else { continue };
         // A Python class adds no pointers to blocks; a module keeps the state of its library.
-        if desc.kind != Kind::Plain || desc.exact && desc.name != "module" {
-            continue;
-        }
+        let from = match desc.kind {
+            Kind::Plain if !desc.exact || desc.name == "module" => 16,
+            // NumPy's classes of data types keep their tables behind the fields of a class.
+            Kind::Type if desc.basic_size > desc.covered && !desc.exact => desc.covered as usize,
+            _ => continue,
+        };
         let at = census.address.get(object as usize).copied().unwrap_or(0);
         let fields = image.slice(at, desc.basic_size as usize).unwrap_or(&[]);
-        for offset in (16..fields.len().saturating_sub(7)).step_by(8) {
+        for offset in (from..fields.len().saturating_sub(7)).step_by(8) {
             let pointer = word(fields, offset);
             if pointer < 4096 || !pointer.is_multiple_of(8) || taken.contains(&pointer) {
                 continue;

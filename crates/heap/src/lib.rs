@@ -27,6 +27,7 @@ mod laps;
 mod model;
 mod namer;
 mod names;
+mod native;
 mod pages;
 mod prefork;
 mod reached;

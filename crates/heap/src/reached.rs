@@ -3,7 +3,6 @@
 use crate::edges::Walker;
 use crate::model::HeapGraph;
 use rayon::prelude::*;
-use std::collections::BTreeSet;
 
 /// Objects that a set of roots reaches; a bit for each, so that all of them fit into a cache.
 #[derive(Debug)]
@@ -60,47 +59,48 @@ pub(crate) struct Counts {
     pub(crate) counted: u64,
     /// Of these, the ones whose count equals the references found.
     pub(crate) exact: u64,
-    /// Objects that nothing reaches although their count says that somebody holds them.
-    pub(crate) lost: BTreeSet<u32>,
+    /// Objects with references left to explain, ascending, and how many.
+    pub(crate) excess: Vec<(u32, u32)>,
 }
 
 impl Counts {
-    pub(crate) fn of(walker: &Walker<'_>, degrees: &[u32], reached: &Reached) -> Self {
+    pub(crate) fn of(walker: &Walker<'_>, degrees: &[u32]) -> Self {
         const BATCH: usize = 1 << 15;
-        let batches = degrees.par_chunks(BATCH).enumerate();
-        batches
-            .map(|(batch, degrees)| {
-                let mut counts = Self::default();
-                for (i, found) in degrees.iter().enumerate() {
-                    counts.add(walker, (batch * BATCH + i) as u32, *found, reached);
-                }
-                counts
-            })
-            .reduce(Self::default, Self::merge)
+        let batch = |(batch, degrees): (usize, &[u32])| {
+            let mut counts = Self::default();
+            for (i, found) in degrees.iter().enumerate() {
+                counts.add(walker, (batch * BATCH + i) as u32, *found);
+            }
+            counts
+        };
+        let parts: Vec<Self> = degrees.par_chunks(BATCH).enumerate().map(batch).collect();
+        parts.into_iter().fold(Self::default(), Self::merge)
     }
 
-    fn add(&mut self, walker: &Walker<'_>, object: u32, found: u32, reached: &Reached) {
+    fn add(&mut self, walker: &Walker<'_>, object: u32, found: u32) {
         let Some(excess) = excess(walker, object, found) else { return };
         self.counted += 1;
         self.exact += u64::from(excess == 0);
-        if excess > 0 && !reached.has(object) {
-            self.lost.insert(object);
+        if excess > 0 {
+            self.excess.push((object, u32::try_from(excess).unwrap_or(u32::MAX)));
         }
     }
 
     fn merge(mut self, mut other: Self) -> Self {
         self.counted += other.counted;
         self.exact += other.exact;
-        self.lost.append(&mut other.lost);
+        self.excess.append(&mut other.excess);
         self
     }
 }
 
 /// By how much the reference count of an object exceeds the references found; `None` where it lives forever.
 fn excess(walker: &Walker<'_>, object: u32, found: u32) -> Option<i64> {
+    /// A count that says "forever"; no program has so many references to anything.
+    const FOREVER: u64 = 500_000_000;
     let at = *walker.census.address.get(object as usize)?;
     let count = walker.image.word(at)?;
-    if walker.anchor.layout.immortal && (count as i32) < 0 {
+    if walker.anchor.layout.immortal && (count as i32) < 0 || count & 0xffff_ffff > FOREVER {
         return None;
     }
     Some((count & 0xffff_ffff) as i64 - i64::from(found))

@@ -3,14 +3,14 @@
 
 use crate::census::kind::Kind;
 use crate::census::statics::data;
-use crate::dict::{Dict, word};
+use crate::dict::Dict;
 use crate::edges::{Label, Visit, Walker};
 use crate::frames::Frame;
 use crate::graph;
 use crate::model::{HeapGraph, Root, RootKind};
+use crate::native::NativeWords;
 use crate::reached::{Counts, Reached};
-use rustc_hash::{FxHashMap, FxHashSet};
-use std::collections::BTreeSet;
+use rustc_hash::FxHashSet;
 
 /// More threads than any process has.
 const MOST_THREADS: usize = 1 << 16;
@@ -25,8 +25,10 @@ pub(crate) struct Found {
     pub(crate) reachable: u64,
     /// Objects with a count of references.
     pub(crate) counted: u64,
-    /// Of these, the ones whose count equals the references found.
+    /// Of these, the ones whose count equals the references that other objects hold.
     pub(crate) exact: u64,
+    /// Those whose other references were found in native memory.
+    pub(crate) native: u64,
 }
 
 /// Finds the roots and what they reach.
@@ -43,12 +45,12 @@ pub(crate) fn find(walker: &Walker<'_>, graph: &HeapGraph) -> Found {
         }
         reached
     };
-    let (mut reached, degrees) = rayon::join(spread, || graph::in_degrees(graph));
-    let counts = Counts::of(walker, &degrees, &reached);
-    drop(degrees);
-    finder.native(graph, &counts.lost, &mut reached);
+    let (mut reached, counts) = rayon::join(spread, || Counts::of(walker, &graph::in_degrees(graph)));
+    let Counts { counted, exact, excess } = counts;
+    let native = NativeWords::find(walker, graph, excess);
+    finder.native(graph, &native, &mut reached);
     let reachable = reached.count() as u64;
-    Found { roots: finder.roots, reachable, counted: counts.counted, exact: counts.exact }
+    Found { roots: finder.roots, reachable, counted, exact, native: native.explained() as u64 }
 }
 
 struct Finder<'a> {
@@ -145,58 +147,17 @@ impl Finder<'_> {
 
     /// For what nothing reaches although its count says that somebody holds it: who in native memory points
     /// to it?
-    fn native(&mut self, graph: &HeapGraph, lost: &BTreeSet<u32>, reached: &mut Reached) {
-        if lost.is_empty() {
-            return;
-        }
-        let holders = self.native_holders(lost);
-        for object in lost.iter().copied() {
+    fn native(&mut self, graph: &HeapGraph, native: &NativeWords, reached: &mut Reached) {
+        for object in native.wanted() {
             if reached.has(object) {
                 continue;
             }
-            let (kind, name) = match holders.get(&object) {
-                Some(name) => (RootKind::Native, name.clone()),
+            let (kind, name) = match native.holder(object) {
+                Some(name) => (RootKind::Native, name.to_owned()),
                 None => (RootKind::Unexplained, "held by nobody that was found".to_owned()),
             };
             self.roots.push(Root { object, kind, name });
             reached.spread(graph, object);
         }
-    }
-
-    /// Data of libraries, stacks, then blocks that are no objects.
-    fn native_holders(&self, lost: &BTreeSet<u32>) -> FxHashMap<u32, String> {
-        let walker = self.walker;
-        let mut found: FxHashMap<u32, String> = FxHashMap::default();
-        let mut look = |bytes: &[u8], name: &str| {
-            for at in (0..bytes.len() / 8).map(|i| i * 8) {
-                let target = word(bytes, at);
-                if target > 4096
-                    && let Some(object) = walker.object(target)
-                    && lost.contains(&object)
-                {
-                    found.entry(object).or_insert_with(|| name.to_owned());
-                }
-            }
-        };
-        for (start, bytes) in data(walker.image, &walker.census.taken) {
-            let map = walker.image.maps().iter().find(|m| (m.start..m.end).contains(&start));
-            let file = map.and_then(|m| m.path.rsplit('/').next()).filter(|f| !f.is_empty());
-            look(bytes, &format!("native data of {}", file.unwrap_or("a library")));
-        }
-        for segment in walker.image.segments() {
-            let map = walker.image.maps().get(segment.mapping as usize);
-            if map.is_some_and(|m| m.path.starts_with("[stack")) {
-                look(&segment.bytes, "stack of the main thread");
-            }
-        }
-        for chunk in walker.census.heaps.regions.iter().flat_map(|r| &r.chunks).filter(|c| !c.free()) {
-            let object = [0, 16, 32].iter().any(|o| walker.object(chunk.address + o).is_some());
-            let bytes = walker.image.tail(chunk.address).filter(|_| !object).unwrap_or(&[]);
-            look(
-                bytes.get(..bytes.len().min(chunk.usable() as usize)).unwrap_or(&[]),
-                "a native memory block",
-            );
-        }
-        found
     }
 }

@@ -90,6 +90,13 @@ pub(crate) fn examine(
     );
     let describer = Describer::new(&analysis.graph, &tree, &namer, redaction);
     let fds = fds(&fd_owners(image, &analysis), &describer);
+    if analysis.census.arenas.is_empty() {
+        info.notes.push(
+            "Python's allocator of small objects is not in use (PYTHONMALLOC=malloc): objects lie in the C \
+             library's heap, and there is no part `pymalloc`"
+                .to_owned(),
+        );
+    }
     let check = &analysis.check;
     info.coverage = Coverage {
         refcounts_explained: check.refcounts_explained(),

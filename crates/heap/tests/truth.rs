@@ -1,10 +1,12 @@
 //! What m5 reads from outside against what Python says inside, object by object, on every interpreter found.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use m5_heap::{Analysis, Anchor, CaptureOptions, HeapGraph, capture};
+use m5_heap::{Accounting, Analysis, Anchor, CaptureOptions, HeapGraph, capture};
 use m5_target::Process;
 use m5_testkit::{Python, Target, pythons};
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// Objects of many kinds; then, for each one that can be reached: its address, size, type and referents.
 const PROGRAM: &str = include_str!("truth.py");
@@ -33,8 +35,13 @@ fn truth(target: &mut Target) -> HashMap<u64, Truth> {
     (0..count).map(line).collect()
 }
 
+/// The same for programs with large libraries.
+const LIBRARIES: &str = include_str!("libraries.py");
+
 #[derive(Default)]
 struct Score {
+    edges: u64,
+    real: u64,
     found: u64,
     tracked: u64,
     tracked_found: u64,
@@ -73,6 +80,13 @@ fn compare(graph: &HeapGraph, truth: &HashMap<u64, Truth>) -> Score {
         } else {
             let entry = score.wrong_sizes.entry(said.type_name.clone()).or_default();
             *entry = (entry.0 + 1, graph.size[object as usize], said.size);
+        }
+        let among: HashSet<u64> = said.referents.iter().copied().collect();
+        let targets = graph.edges(object).iter().map(|e| graph.address[*e as usize]);
+        // Python does not tell of every reference to what can be in no cycle.
+        for target in targets.filter(|t| truth.get(t).is_some_and(|t| t.tracked)) {
+            score.edges += 1;
+            score.real += u64::from(among.contains(&target));
         }
         let to: HashSet<u64> = graph.edges(object).iter().map(|e| graph.address[*e as usize]).collect();
         for referent in said.referents.iter().filter(|r| truth.contains_key(r)) {
@@ -126,6 +140,54 @@ fn check(python: &Python) {
     // report both for an instance and for its dictionary although one reference is held.
     assert!(share(score.recalled, score.referents) > 0.997);
     assert_eq!(analysis.check.bad_pools, 0);
+}
+
+/// A Python with pandas, SQLAlchemy and Django: the one that `M5_LIBRARIES` names, else one made for the purpose.
+fn with_libraries(dir: &Path) -> PathBuf {
+    if let Some(python) = std::env::var_os("M5_LIBRARIES") {
+        return python.into();
+    }
+    let plain = |p: &&Python| p.executable().is_some() && (10..=13).contains(&p.minor().1);
+    let python = pythons().iter().rfind(plain).unwrap().executable().unwrap().to_owned();
+    let run = |command: &mut Command| assert!(command.status().unwrap().success());
+    run(Command::new(python).args(["-m", "venv"]).arg(dir));
+    let pip = ["install", "--quiet", "pandas", "SQLAlchemy", "Django"];
+    run(Command::new(dir.join("bin/python")).args(["-m", "pip"]).args(pip));
+    dir.join("bin/python")
+}
+
+/// Behind `M5_SLOW=1`: it installs packages.
+#[test]
+fn large_libraries_agree_with_python() {
+    if std::env::var_os("M5_SLOW").is_none() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let emit = &PROGRAM[PROGRAM.find("def emit").unwrap()..];
+    let mut command = Command::new(with_libraries(dir.path()));
+    command.args(["-u", "-c", &format!("{LIBRARIES}\n{emit}")]);
+    let mut target = Target::spawn(command);
+    let truth = truth(&mut target);
+    let process = Process::open(target.pid()).unwrap();
+    let anchor = Anchor::of(&process).unwrap();
+    let taken = capture(&process, &CaptureOptions::default()).unwrap();
+    let analysis = Analysis::of(&taken.image, anchor).unwrap();
+    let score = compare(&analysis.graph, &truth);
+    let share = |a: u64, b: u64| a as f64 / b as f64;
+    let (recall, precision) = (share(score.recalled, score.referents), share(score.real, score.edges));
+    let explained = Accounting::of(&taken.image, &analysis, &taken.pages).explained;
+    println!(
+        "{} objects, found {:.5}; referents {}, recall {recall:.5}, precision {precision:.5}; counts {:?}, RSS {explained:?}",
+        truth.len(),
+        share(score.found, truth.len() as u64),
+        score.referents,
+        analysis.check.refcounts_explained(),
+    );
+    let mut lost: Vec<_> = score.lost.into_iter().collect();
+    lost.sort_by_key(|l| std::cmp::Reverse(l.1));
+    println!("  lost {:?}\n  missing {:?}", &lost[..lost.len().min(12)], score.missing);
+    assert!(share(score.found, truth.len() as u64) > 0.999);
+    assert!(recall > 0.99 && precision > 0.95 && explained > Some(0.99));
 }
 
 #[test]

@@ -40,7 +40,7 @@ pub use freeze::{Frozen, freeze, open_live};
 pub use identity::Identity;
 pub use inner::inner_tid;
 pub use machine::Machine;
-pub use maps::{Mapping, parse_maps};
+pub use maps::{Mapping, joined_maps, parse_maps};
 pub use memory::{BufferMemory, LiveMemory, Memory};
 pub use netns::SocketTables;
 pub use process::Process;

@@ -33,6 +33,29 @@ pub fn parse_maps(text: &str) -> Result<Vec<Mapping>> {
     text.lines().map(|line| parse_line(line).ok_or_else(|| Error::malformed("maps", line))).collect()
 }
 
+/// Joins neighbours that the kernel keeps apart for reasons of its own (advice on huge pages, a fork between two
+/// calls of `brk`): memory without a file, with the same name and the same rights.
+#[must_use]
+pub fn joined_maps(maps: Vec<Mapping>) -> Vec<Mapping> {
+    let mut out: Vec<Mapping> = Vec::with_capacity(maps.len());
+    let rights = |m: &Mapping| (m.readable, m.writable, m.executable, m.shared);
+    for map in maps {
+        match out.last_mut() {
+            Some(last)
+                if last.end == map.start
+                    && last.inode == 0
+                    && map.inode == 0
+                    && last.path == map.path
+                    && rights(last) == rights(&map) =>
+            {
+                last.end = map.end;
+            }
+            _ => out.push(map),
+        }
+    }
+    out
+}
+
 fn parse_line(line: &str) -> Option<Mapping> {
     let mut rest = line;
     let mut word = || {
@@ -70,6 +93,17 @@ mod tests {
         assert_eq!(maps[0].path, "/opt/my app/python3.11");
         assert!(maps[0].executable && maps[0].offset == 0x1000);
         assert_eq!(maps[1].path, "");
+    }
+
+    #[test]
+    fn what_the_kernel_keeps_apart_is_joined() {
+        let text = "1000-2000 rw-p 0 00:00 0 [heap]\n2000-3000 rw-p 0 00:00 0 [heap]\n3000-4000 rw-p 0 00:00 0 \n\
+                    4000-5000 ---p 0 00:00 0 \n5000-6000 rw-p 0 08:01 7 /a\n6000-7000 rw-p 0 08:01 7 /a\n";
+        let joined = joined_maps(parse_maps(text).unwrap());
+        let ranges: Vec<(u64, u64)> = joined.iter().map(|m| (m.start, m.end)).collect();
+        let apart =
+            [(0x1000, 0x3000), (0x3000, 0x4000), (0x4000, 0x5000), (0x5000, 0x6000), (0x6000, 0x7000)];
+        assert_eq!(ranges, apart);
     }
 
     proptest! {

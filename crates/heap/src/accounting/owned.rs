@@ -5,6 +5,7 @@ use super::{Counter, LISTED};
 use crate::blocks;
 use crate::census::kind::Kind;
 use crate::census::types::TypeDesc;
+use crate::census::{PAD, padded};
 use crate::tree::MemoryTree;
 use m5_cpython::layout::objects::{Managed, type_fields};
 use rayon::prelude::*;
@@ -58,6 +59,7 @@ impl Owned {
 }
 
 const ARRAY_DATA: &str = "array_data";
+const DICT_TABLES: &str = "dict_tables";
 
 impl Counter<'_> {
     pub(super) fn owned(&self) -> Owned {
@@ -95,8 +97,13 @@ impl Counter<'_> {
             *owned.small_buffers.entry("instance_values").or_default() += bytes;
         }
         let (name, pointer) = match desc.kind {
+            // Keys that instances share belong to their class.
+            Kind::Type if self.is_heap_type(at) => {
+                (DICT_TABLES, u64::from(self.analysis.anchor.layout.cached_keys))
+            }
+            Kind::Dict | Kind::OrderedDict if self.shares_keys(at) => ("instance_values", 40),
             Kind::List => ("list_items", 24),
-            Kind::Dict | Kind::OrderedDict => ("dict_tables", 32),
+            Kind::Dict | Kind::OrderedDict => (DICT_TABLES, 32),
             Kind::Set => ("set_tables", 40),
             Kind::ByteArray => ("bytearray_data", 32),
             Kind::NdArray => (ARRAY_DATA, 16),
@@ -110,6 +117,15 @@ impl Counter<'_> {
             let sums = if small { &mut owned.small_buffers } else { &mut owned.large_buffers };
             *sums.entry(name).or_default() += bytes;
         }
+    }
+
+    fn is_heap_type(&self, class: u64) -> bool {
+        self.image.word(class + type_fields::FLAGS).is_some_and(|flags| flags & type_fields::HEAP != 0)
+    }
+
+    /// Whether a dictionary keeps only its values for itself.
+    fn shares_keys(&self, dict: u64) -> bool {
+        self.image.word(dict + 40).is_some_and(|values| values != 0)
     }
 
     /// The block with attributes beside an instance (3.11 and 3.12); its size lies before the first value.
@@ -129,6 +145,8 @@ impl Counter<'_> {
     /// Bytes in memory of the block that begins here, its header included, and whether it is a small one.
     pub(super) fn block(&self, at: u64) -> Option<(u64, bool)> {
         let census = &self.analysis.census;
+        let pad = at.wrapping_sub(PAD as u64);
+        let at = if self.image.slice(pad, PAD).is_some_and(padded) { pad } else { at };
         if let Some(bytes) = census.small.block(self.image, at) {
             return Some((bytes, true));
         }

@@ -171,14 +171,21 @@ impl Finder<'_> {
 
     /// Whether a block is an object: at which offset, of which type.
     fn object(&self, at: u64, bytes: &[u8]) -> Option<(u64, u32)> {
+        match bytes.get(PAD..).filter(|_| padded(bytes)) {
+            None => self.bare(at, bytes),
+            Some(inner) => self.bare(at + PAD as u64, inner).map(|(offset, n)| (offset + PAD as u64, n)),
+        }
+    }
+
+    fn bare(&self, at: u64, bytes: &[u8]) -> Option<(u64, u32)> {
         const OFFSETS: [usize; 3] = [0, 16, 32];
         OFFSETS.iter().find_map(|offset| {
             let number = self.types.number(word(bytes, offset + 8))?;
             let desc = self.types.get(number)?;
-            let sane = desc.prefix == *offset as u64
-                && bytes.len() >= offset + 16
-                && self.living(word(bytes, *offset))
-                && (!desc.gc() || collector_head(bytes, *offset));
+            let headed = desc.prefix == *offset as u64 && (!desc.gc() || collector_head(bytes, *offset));
+            // A class that a library allocated by itself has no head.
+            let class = *offset == 0 && desc.meta() && self.types.number(at).is_some();
+            let sane = (headed || class) && bytes.len() >= offset + 16 && self.living(word(bytes, *offset));
             if !sane {
                 return None;
             }
@@ -195,6 +202,14 @@ impl Finder<'_> {
         let count = if self.anchor.layout.flagged_counts { count & 0x0000_ffff_ffff_ffff } else { count };
         count != 0 && count < 1 << 32
     }
+}
+
+/// What `PYTHONMALLOC=debug` puts before the caller's memory: its size, a letter for the kind, a fence.
+pub(crate) const PAD: usize = 16;
+
+/// Whether a block begins with that.
+pub(crate) fn padded(bytes: &[u8]) -> bool {
+    matches!(bytes.get(8..PAD), Some([b'o' | b'm' | b'r', fence @ ..]) if fence == [0xfd; 7])
 }
 
 /// The two links of the collector's header: unset, or addresses with two marks in them.

@@ -70,23 +70,30 @@ const MOST_BLOCKS: usize = 1024;
 
 /// All arenas, in order of address.
 pub(crate) fn arenas(image: &Image, anchor: &Anchor) -> Vec<Arena> {
-    let listed = listed(image, anchor).and_then(|(list, count)| read_list(image, anchor, list, count));
-    let mut arenas = listed.or_else(|| search(image, anchor)).unwrap_or_default();
+    // Interpreters that are not the main one may have arenas of their own (3.12 on).
+    let listed = anchor.interpreters.iter().filter_map(|interpreter| {
+        let (list, count) = listed(image, anchor, *interpreter)?;
+        read_list(image, anchor, list, count)
+    });
+    let mut arenas: Vec<Arena> = listed.flatten().collect();
+    if arenas.is_empty() {
+        arenas = search(image, anchor).unwrap_or_default();
+    }
     arenas.sort_by_key(|a| a.address);
     arenas.dedup_by_key(|a| a.address);
     arenas
 }
 
 /// Where the list is and how long, by the layout.
-fn listed(image: &Image, anchor: &Anchor) -> Option<(u64, u64)> {
+fn listed(image: &Image, anchor: &Anchor, interpreter: u64) -> Option<(u64, u64)> {
     let at = match anchor.layout.arenas {
         Arenas::Symbols => {
             let (list, count) = anchor.arenas?;
             return Some((image.word(list)?, u64::from(image.half(count)?)));
         }
-        Arenas::Interpreter(offset) => anchor.interpreter.wrapping_add(u64::from(offset)),
+        Arenas::Interpreter(offset) => interpreter.wrapping_add(u64::from(offset)),
         Arenas::Behind(pointer, offset) => {
-            let inner = image.word_at(anchor.interpreter, u64::from(pointer))?;
+            let inner = image.word_at(interpreter, u64::from(pointer))?;
             inner.wrapping_add(u64::from(offset))
         }
     };

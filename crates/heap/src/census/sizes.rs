@@ -27,7 +27,10 @@ pub(crate) fn consistent(image: &Image, layout: &ObjectLayout, at: u64, kind: Ki
             let (length, items, room) = (word(16), word(24), word(32));
             // Room that was never used may not be in memory.
             let there = |bytes: u64| image.slice(items, bytes as usize).is_some();
-            length <= room && room < ABSURD && (length == 0 || there(length * 8))
+            const LARGE: u64 = 1 << 17;
+            let map = || image.mapping_of(items).and_then(|i| image.maps().get(i));
+            let fits = room < LARGE || map().is_some_and(|m| room < ABSURD && room * 8 <= m.end - items);
+            length <= room && fits && (length == 0 || there(length * 8))
         }
         Kind::Dict | Kind::OrderedDict => held(word(32)),
         Kind::Set => {
@@ -37,7 +40,12 @@ pub(crate) fn consistent(image: &Image, layout: &ObjectLayout, at: u64, kind: Ki
         Kind::ByteArray => word(16) <= word(24) && word(24) < ABSURD && (word(32) == 0 || held(word(32))),
         Kind::Str => text::shape(image, at).is_some_and(|s| {
             let data = u64::from(layout.str_compact);
-            let kept = s.compact || held(word(data)) || s.length == 0;
+            // Its own buffer lies in memory whole: nothing but text that was written.
+            let whole = |s: text::StrShape| {
+                let bytes = s.length.saturating_mul(s.width.max(1));
+                bytes < ABSURD && image.slice(word(data), bytes as usize).is_some()
+            };
+            let kept = s.compact || s.length == 0 || whole(s);
             matches!(s.width, 0 | 1 | 2 | 4)
                 && s.length < ABSURD
                 && kept

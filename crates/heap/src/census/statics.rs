@@ -3,7 +3,7 @@
 use super::glibc::Heaps;
 use super::runs::Run;
 use super::types::TypeTable;
-use super::{Finder, sizes};
+use super::{Finder, PAD, padded, sizes};
 use crate::anchor::Anchor;
 use crate::dict::word;
 use crate::image::{Image, Segment};
@@ -52,7 +52,10 @@ pub(super) fn type_candidates(image: &Image, anchor: &Anchor, heaps: &Heaps) -> 
     let smallest = u64::from(anchor.layout.heap_type_size);
     for chunk in heaps.regions.iter().flat_map(|r| &r.chunks) {
         if !chunk.free() && chunk.usable() >= smallest {
-            out.extend([16, 32].map(|offset| chunk.address + offset));
+            let padded = image.slice(chunk.address, PAD).is_some_and(padded);
+            let start = if padded { chunk.address + PAD as u64 } else { chunk.address };
+            // NumPy allocates classes without the collector's head.
+            out.extend([0, 16, 32].map(|offset| start + offset));
         }
     }
     for segment in image.segments().iter().filter(|s| is_data(image, s)) {

@@ -1,6 +1,7 @@
 //! References of instances to their attributes, in the forms that versions keep them.
 
 use super::{Label, Visit, Walker};
+use crate::census::kind::Kind;
 use crate::census::types::TypeDesc;
 use crate::dict::KeyTable;
 use m5_cpython::layout::objects::{Managed, type_fields as tf};
@@ -61,6 +62,8 @@ impl Walker<'_> {
     /// A dictionary pointer behind the struct's own words, where items of variable number come before it.
     fn behind_items(&self, at: u64, desc: &TypeDesc, see: &mut impl Visit) {
         let offset = match desc.dict_offset {
+            // The dictionary of a class or function is one of its known fields.
+            _ if matches!(desc.kind, Kind::Type | Kind::Function) => return,
             0 => return,
             // Inside the basic size it was seen by the scan, unless a parser covers it.
             o if o > 0 && (o as u64) >= desc.covered && (o as u64) < desc.basic_size => return,

@@ -90,10 +90,15 @@ impl Walker<'_> {
             Kind::NdArray => self.array(at, see),
             Kind::LruCache => self.lru_cache(at, desc, see),
             Kind::LruEntry => self.fields(at, &[(40, "key"), (48, "result")], see),
-            Kind::Plain => self.plain(object, at, desc, see),
+            Kind::Plain => self.plain(at, desc, see),
         }
-        if desc.kind != Kind::Plain {
-            self.scan(at, desc.covered, desc.basic_size, desc, see);
+        match desc.kind {
+            Kind::Plain => self.claimed(object, see),
+            _ if desc.basic_size > desc.covered => {
+                self.scan(at, desc.covered, desc.basic_size, desc, see);
+                self.claimed(object, see);
+            }
+            _ => {}
         }
         self.attributes(at, desc, see);
     }
@@ -120,13 +125,17 @@ impl Walker<'_> {
         }
     }
 
-    /// The words of a struct that m5 does not know, and of its items and buffers.
-    fn plain(&self, object: u32, at: u64, desc: &TypeDesc, see: &mut impl Visit) {
+    /// The words of a struct that m5 does not know, and of its items.
+    fn plain(&self, at: u64, desc: &TypeDesc, see: &mut impl Visit) {
         self.scan(at, 16, desc.basic_size.saturating_sub(desc.slack), desc, see);
         if desc.item_size == 8 {
             let items = (self.image.word_at(at, 16).unwrap_or(0) as i64).unsigned_abs();
             self.items(at.wrapping_add(desc.basic_size), items, see);
         }
+    }
+
+    /// Blocks that belong to an object of C.
+    fn claimed(&self, object: u32, see: &mut impl Visit) {
         for (buffer, bytes) in self.claims.get(&object).into_iter().flatten() {
             let words = self.image.tail(*buffer).unwrap_or(&[]);
             let words = words.get(..words.len().min(*bytes as usize)).unwrap_or(&[]);
@@ -146,7 +155,9 @@ impl Walker<'_> {
         for i in (0..bytes.len() / 8).map(|i| i as u64 * 8) {
             let offset = from + i;
             let target = word(bytes, i as usize);
-            let skip = offset as i64 == desc.weaklist_offset || borrowed.contains(&offset);
+            // A struct of C that points to itself (Cython's functions) does not count that.
+            let own = target == at && !desc.exact;
+            let skip = own || offset as i64 == desc.weaklist_offset || borrowed.contains(&offset);
             if skip || target < 4096 {
                 continue;
             }

@@ -7,6 +7,8 @@ use m5_heap::{Inherited, Member, ProcessTree};
 
 /// What the collector or counting copied is worth a word from this share of the workers' private memory on.
 const WORTH: f64 = 0.05;
+/// And from so many bytes on.
+const LEAST: u64 = 1 << 20;
 /// Workers have hardly inherited anything where their own memory is so many times what they have from the parent.
 const ALONE: u64 = 3;
 
@@ -65,7 +67,7 @@ fn advice(tree: &ProcessTree, style: Style) -> Vec<String> {
     let lang = style.lang;
     let sum = tree.total();
     let copied = sum.collector_bytes + sum.counts_bytes + sum.changed_bytes + sum.native_bytes;
-    let worth = |part: u64| part as f64 > WORTH * (copied + sum.own_bytes).max(1) as f64;
+    let worth = |part: u64| part >= LEAST && part as f64 > WORTH * (copied + sum.own_bytes) as f64;
     let count = thousands(tree.workers.iter().filter(|w| w.inherited.is_some()).count() as u64);
     let mut found: Vec<(u64, String)> = Vec::new();
     if worth(sum.collector_bytes) {

@@ -42,6 +42,7 @@ impl CoreFile {
         let mut core = Self { file, written_at, loads, notes, maps, files: Files::default() };
         let paths = core.maps.iter().filter(|m| m.inode != 0).map(|m| m.path.clone()).collect();
         core.files = Files::open(&core, paths, exe, root)?;
+        core.maps = crate::joined_maps(core.maps);
         core.name_heap();
         Ok(core)
     }

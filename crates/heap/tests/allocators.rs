@@ -1,0 +1,175 @@
+//! Allocators against their own figures, and objects under every allocator that Python can be told to use.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use m5_heap::{Accounting, Analysis, Anchor, CaptureOptions, Redaction, capture, take_snapshot};
+use m5_target::Process;
+use m5_testkit::{Python, Target, pythons};
+
+const PROGRAM: &str = "
+import ctypes, sys
+class Order:
+    def __init__(self, i): self.number, self.text = i, str(i) * 9
+ORDERS = [Order(i) for i in range(30000)]
+BIG = [bytes(700 + i) for i in range(2000)]
+del ORDERS[::3], BIG[::2]
+libc = ctypes.CDLL(None)
+libc.fdopen.restype = ctypes.c_void_p
+def figures():
+    sys._debugmallocstats()
+    sys.stderr.flush()
+    out = ctypes.c_void_p(libc.fdopen(2, b'a'))
+    libc.malloc_info(0, out)
+    libc.fflush(out)
+figures()
+sys.stderr.write('\\n<end>\\n')
+sys.stderr.flush()
+print('ready', flush=True)
+sys.stdin.read()
+";
+
+struct Taken {
+    analysis: Analysis,
+    accounting: Accounting,
+    said: String,
+}
+
+fn take(python: &Python, allocator: Option<&str>, program: &str) -> Taken {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("said");
+    let mut command = python.command();
+    command.args(["-u", "-c", program]).stderr(std::fs::File::create(&path).unwrap());
+    command.env_remove("PYTHONMALLOC");
+    command.envs(allocator.map(|a| ("PYTHONMALLOC", a)));
+    let mut target = Target::spawn(command);
+    assert_eq!(target.line(), "ready", "{}", python.name);
+    let process = Process::open(target.pid()).unwrap();
+    let anchor = Anchor::of(&process).unwrap();
+    let taken = capture(&process, &CaptureOptions::default()).unwrap();
+    let analysis = Analysis::of(&taken.image, anchor).unwrap();
+    let accounting = Accounting::of(&taken.image, &analysis, &taken.pages);
+    Taken { analysis, accounting, said: std::fs::read_to_string(path).unwrap() }
+}
+
+impl Taken {
+    fn count(&self, name: &str) -> usize {
+        let graph = &self.analysis.graph;
+        graph.type_id.iter().filter(|t| graph.types[**t as usize].name == name).count()
+    }
+
+    fn bytes(&self, path: &[&str]) -> u64 {
+        self.accounting.tree.at(path).map_or(0, |t| t.bytes)
+    }
+
+    /// `# bytes in allocated blocks        =            1,234`
+    fn pymalloc(&self, name: &str) -> u64 {
+        let line = self.said.lines().find(|l| l.contains(name)).unwrap_or_else(|| panic!("no {name}"));
+        line.rsplit('=').next().unwrap().trim().replace(',', "").parse().unwrap()
+    }
+
+    /// The last `<system type="current" size="…"/>` is that of all heaps together.
+    fn malloc(&self, start: &str) -> u64 {
+        let line = self.said.lines().rfind(|l| l.starts_with(start)).unwrap_or_else(|| panic!("no {start}"));
+        line.rsplit("size=\"").next().unwrap().split('"').next().unwrap().parse().unwrap()
+    }
+}
+
+/// Objects that a census may miss or make up.
+const STRAYS: usize = 5;
+
+fn near(a: u64, b: u64, slack: u64) -> bool {
+    a.abs_diff(b) <= b / 50 + slack
+}
+
+#[test]
+fn pymallocs_and_mallocs_own_figures_agree() {
+    for python in pythons() {
+        let taken = take(&python, None, PROGRAM);
+        let stats = taken.analysis.census.pools;
+        let used = taken.pymalloc("# bytes in allocated blocks");
+        let free = taken.pymalloc("# bytes in available blocks");
+        let heap = taken.malloc("<system type=\"current\"");
+        let regions: u64 = taken
+            .analysis
+            .census
+            .heaps
+            .regions
+            .iter()
+            .filter(|r| r.chunks.len() > 1)
+            .map(|r| r.end - r.start)
+            .sum();
+        println!(
+            "{}: used {} of {used}, free {} of {free}, heaps {regions} of {heap}",
+            python.name, stats.used_bytes, stats.free_bytes
+        );
+        // Writing the figures itself allocates a little.
+        assert!(near(stats.used_bytes, used, 16 << 10), "{}", python.name);
+        assert!(near(stats.free_bytes, free, 32 << 10), "{}", python.name);
+        assert!(near(regions, heap, 256 << 10), "{}", python.name);
+    }
+}
+
+#[test]
+fn every_allocator_shows_the_same_objects() {
+    for python in pythons() {
+        let [plain, malloc, debug] = [None, Some("malloc"), Some("debug")].map(|a| take(&python, a, PROGRAM));
+        let counts = [&plain, &malloc, &debug].map(|t| t.count("__main__.Order"));
+        println!(
+            "{}: {counts:?} of 20000; {:?}; explained {:?}",
+            python.name,
+            [&plain, &malloc, &debug].map(|t| t.analysis.graph.len()),
+            [&plain, &malloc, &debug]
+                .map(|t| (t.analysis.check.refcounts_explained(), t.accounting.explained)),
+        );
+        assert!(counts.iter().all(|c| c.abs_diff(20_000) <= STRAYS), "{}: {counts:?}", python.name);
+        for other in [&malloc, &debug] {
+            let (a, b) = (other.analysis.graph.len(), plain.analysis.graph.len());
+            assert!(a.abs_diff(b) < b / 50, "{}: {a} {b}", python.name);
+            assert!(
+                other.accounting.explained.unwrap() > 0.98,
+                "{}: {:?}",
+                python.name,
+                other.accounting.tree
+            );
+            assert!(other.bytes(&["python_objects"]) > 3 << 20, "{}", python.name);
+        }
+        assert!(malloc.accounting.tree.at(&["pymalloc"]).is_none(), "{}", python.name);
+    }
+}
+
+#[test]
+fn the_absence_of_pymalloc_has_a_reason() {
+    let python = pythons().pop().unwrap();
+    let mut command = python.command();
+    command.args(["-c", "import sys; print(1, flush=True); sys.stdin.read()"]).env("PYTHONMALLOC", "malloc");
+    let mut target = Target::spawn(command);
+    target.line();
+    let process = Process::open(target.pid()).unwrap();
+    let taken = take_snapshot(&process, &CaptureOptions::default(), &Redaction::new(false)).unwrap();
+    assert!(taken.info.notes.iter().any(|n| n.contains("PYTHONMALLOC=malloc")), "{:?}", taken.info.notes);
+}
+
+/// From 3.12 on an interpreter may have an allocator and a lock of its own.
+const SUBINTERPRETER: &str = r#"
+import sys
+try: import _interpreters as interpreters
+except ImportError: import _xxsubinterpreters as interpreters
+other = interpreters.create()
+interpreters.run_string(other, """class Inner:
+    def __init__(self, i): self.number = i
+INNER = [Inner(i) for i in range(20000)]
+""")
+print("ready", flush=True)
+sys.stdin.read()
+"#;
+
+#[test]
+fn subinterpreters_are_seen_whole() {
+    for python in pythons().iter().filter(|p| p.minor() >= (3, 12)) {
+        let taken = take(python, None, SUBINTERPRETER);
+        let explained = taken.accounting.explained.unwrap();
+        println!("{}: {} inner, {explained:.4} named", python.name, taken.count("__main__.Inner"));
+        assert!(taken.count("__main__.Inner").abs_diff(20_000) <= STRAYS, "{}", python.name);
+        assert!(explained > 0.98, "{}", python.name);
+        assert_eq!(taken.analysis.check.bad_pools, 0, "{}", python.name);
+    }
+}
