@@ -10,7 +10,7 @@ const DAY: f64 = 86_400.0;
 /// Growth is called so from this probability on…
 const SURE: f64 = 0.75;
 /// …unless a rhythm of which only a part was seen explains it with so much of the weight…
-const RHYTHM: f64 = 0.08;
+const RHYTHM: f64 = 0.12;
 /// …and if this much was to be seen before.
 const SURE_BEFORE: f64 = 0.5;
 /// Below this, an innocent explanation is accepted.
