@@ -1,6 +1,7 @@
 //! What runs for a while: finding processes, the sampling loop, recordings and what is derived from them; soak
 //! tests; the exporter's web side; queries over a whole fleet.
 
+pub mod application;
 pub mod compare;
 pub mod criteria;
 pub mod derive;

@@ -131,6 +131,7 @@ fn process() -> ProcessRecord {
             .map(|i| ConnectionsAt { t_seconds: i as f64 * 100.0, groups: growing(i * 4) })
             .collect(),
         pauses: Some(pauses(SourceKind::Watchpoint)),
+        application: Some(said()),
         derived: None,
         criteria: Vec::new(),
     }
@@ -214,6 +215,22 @@ fn recording(mut process: ProcessRecord) -> Baseline {
     }
 }
 
+/// A cache and a pool, as the program itself counts them.
+fn said() -> Application {
+    let one = |name: &str, label: &str, value| Said {
+        name: name.to_owned(),
+        labels: [(label.to_owned(), "prices".to_owned())].into(),
+        value,
+    };
+    let values = vec![
+        one("m5mem_cache_hits_total", "cache", Some(12_345.0)),
+        one("m5mem_cache_misses_total", "cache", Some(1_234.0)),
+        one("m5mem_pool_leased", "pool", None),
+        one("m5mem_gc_pause_seconds_total", "manager", Some(0.0125)),
+    ];
+    Application { age_seconds: Some(0.4), values, unread: None, unreadable: 1 }
+}
+
 /// What the interpreter does not tell, and nothing but that.
 fn unread() -> ProcessRecord {
     let mut samples = samples();
@@ -246,6 +263,7 @@ fn health(baseline: Baseline) -> Health {
         healthy: false,
         criteria: process.criteria,
         derived: process.derived.unwrap(),
+        application: process.application,
         unread: process.unread,
     }
 }

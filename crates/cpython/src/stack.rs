@@ -7,7 +7,7 @@ use crate::layout::lines::{Instruction, LineFields, lines};
 use crate::layout::objects::{Frames, ObjectLayout, objects};
 use crate::lines::line;
 use crate::{Interpreter, Result};
-use m5_target::{LiveMemory, Memory};
+use m5_target::{LiveMemory, Memory, inner_tid};
 use serde::{Deserialize, Serialize};
 
 /// Frames that are read at most.
@@ -38,7 +38,7 @@ impl Interpreter {
     pub fn stack(&self, pid: i32, tid: i32) -> Result<Vec<PyFrame>> {
         let minor = self.layout().minor;
         let (Some(objects), Some(lines)) = (objects(minor), lines(minor)) else { return Ok(Vec::new()) };
-        let Some(thread) = self.thread(inner_tid(pid, tid))? else { return Ok(Vec::new()) };
+        let Some(thread) = self.thread(inner_tid(pid, tid).unwrap_or(tid))? else { return Ok(Vec::new()) };
         Ok(Walk { memory: self.memory(), objects, lines }.frames(thread))
     }
 
@@ -71,13 +71,6 @@ impl Interpreter {
         }
         Ok(None)
     }
-}
-
-/// The thread's number in its own namespace.
-fn inner_tid(pid: i32, tid: i32) -> i32 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/task/{tid}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|l| l.strip_prefix("NSpid:"));
-    line.and_then(|l| l.split_whitespace().last()?.parse().ok()).unwrap_or(tid)
 }
 
 struct Walk {

@@ -246,7 +246,5 @@ fn stray(pid: i32) -> Option<i64> {
     if fields.get(STATE) != Some(&"Z") || fields.get(EXIT_SIGNAL) != Some(&"0") {
         return None;
     }
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find_map(|l| l.strip_prefix("NSpid:"))?;
-    line.split_whitespace().last()?.parse().ok()
+    crate::inner_tid(pid, pid).map(i64::from)
 }

@@ -9,37 +9,33 @@ from __future__ import annotations
 from array import array
 from math import sqrt
 
-from trading_engine.settings import BAR_NS, CANDLES
+from trading_engine.optimized.forming import FormingCandle
+from trading_engine.settings import CANDLES
 from trading_engine.strategy import ATR_PERIOD, BAND, FAST, MIN_CANDLES, SLOW, Indicators
 
 
-class CandleRing:
+class CandleRing(FormingCandle):
     """The last closed candles of one symbol, the forming one, and the indicators."""
 
     __slots__ = (
-        "_bucket",
         "_capacity",
-        "_close",
         "_closes",
         "_fast",
-        "_high",
         "_highs",
-        "_low",
         "_lows",
         "_mean",
-        "_open",
         "_opens",
         "_place",
         "_ranges",
         "_slow",
         "_square",
         "_true",
-        "_volume",
         "_volumes",
         "count",
     )  # fmt: skip
 
     def __init__(self, capacity: int = CANDLES) -> None:
+        super().__init__()
         zeros = bytes(8 * capacity)
         self._capacity = capacity
         self._opens, self._highs = array("d", zeros), array("d", zeros)
@@ -47,29 +43,8 @@ class CandleRing:
         self._volumes = array("d", zeros)
         self._ranges = array("d", bytes(8 * ATR_PERIOD))
         self._place = 0
-        self._bucket = -1
-        self._open = self._high = self._low = self._close = self._volume = 0.0
         self._fast = self._slow = self._mean = self._square = self._true = 0.0
         self.count = 0
-
-    def add(self, seq: int, ts: int, side: int, flags: int, qty: int, price: float) -> bool:
-        """Takes a trade; True when it closed the candle before it."""
-        bucket = ts // BAR_NS
-        if bucket == self._bucket:
-            if price > self._high:
-                self._high = price
-            elif price < self._low:
-                self._low = price
-            self._close = price
-            self._volume += qty
-            return False
-        closed = self._bucket >= 0
-        if closed:
-            self._store()
-        self._bucket = bucket
-        self._open = self._high = self._low = self._close = price
-        self._volume = qty
-        return closed
 
     def _store(self) -> None:
         closes, place, count, close = self._closes, self._place, self.count, self._close

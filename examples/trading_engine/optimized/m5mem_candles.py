@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 from m5mem import SMA, CandleBuffer, RollingStd
-from trading_engine.settings import BAR_NS, CANDLES
+from trading_engine.optimized.forming import FormingCandle
+from trading_engine.settings import CANDLES
 from trading_engine.strategy import ATR_PERIOD, BAND, FAST, MIN_CANDLES, SLOW, Indicators
 
 
-class BufferCandles:
+class BufferCandles(FormingCandle):
     """The last closed candles of one symbol in a `CandleBuffer`, and the forming one beside it."""
 
     __slots__ = (
-        "_bucket",
         "_buffer",
-        "_close",
         "_fast",
-        "_high",
-        "_low",
         "_mean",
-        "_open",
         "_previous",
         "_slow",
         "_std",
         "_true",
-        "_volume",
         "count",
     )
 
     def __init__(self) -> None:
+        super().__init__()
         self._buffer = CandleBuffer(CANDLES)
         self._fast = self._buffer.attach(SMA(FAST))
         self._slow = self._buffer.attach(SMA(SLOW))
@@ -35,29 +31,8 @@ class BufferCandles:
         self._std = self._buffer.attach(RollingStd(BAND, ddof=1))
         # The engine's range is a plain mean of true ranges, not Wilder's: it is fed by hand.
         self._true = SMA(ATR_PERIOD)
-        self._bucket = -1
         self._previous = 0.0
-        self._open = self._high = self._low = self._close = self._volume = 0.0
         self.count = 0
-
-    def add(self, seq: int, ts: int, side: int, flags: int, qty: int, price: float) -> bool:
-        """Takes a trade; True when it closed the candle before it."""
-        bucket = ts // BAR_NS
-        if bucket == self._bucket:
-            if price > self._high:
-                self._high = price
-            elif price < self._low:
-                self._low = price
-            self._close = price
-            self._volume += qty
-            return False
-        closed = self._bucket >= 0
-        if closed:
-            self._store()
-        self._bucket = bucket
-        self._open = self._high = self._low = self._close = price
-        self._volume = qty
-        return closed
 
     def _store(self) -> None:
         if self.count:

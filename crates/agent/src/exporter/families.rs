@@ -32,11 +32,12 @@ pub fn families(pool: &Pool, with_pid: bool) -> Vec<Family> {
             (spec.fill)(member, labels, family);
         }
     }
+    all.extend(super::application::families(&members, with_pid));
     all.extend(own(pool, members.len()));
     all
 }
 
-fn labels(member: &Member, with_pid: bool) -> Labels {
+pub(super) fn labels(member: &Member, with_pid: bool) -> Labels {
     let labels = Labels::new().with("service", member.service()).with("slot", member.slot().to_string());
     if with_pid { labels.with("pid", member.identity().pid.to_string()) } else { labels }
 }

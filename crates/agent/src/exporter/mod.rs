@@ -1,6 +1,7 @@
 //! The exporter: a sampler fills, scrapes and pages read what it has published. No request ever waits for a
 //! process.
 
+mod application;
 mod families;
 mod page_data;
 mod published;

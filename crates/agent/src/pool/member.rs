@@ -2,8 +2,10 @@
 
 use super::PauseLog;
 use crate::Discovered;
+use crate::application::SharedPage;
 use m5_cpython::{GcState, Interpreter};
 use m5_gc::{SourceKind, TraceOptions, Tracer};
+use m5_report::doc::Application;
 use m5_stats::{Assessment, Confirmation, Options, Point, Series, assess_with};
 use m5_target::{
     Cgroup, ConnectionGroup, Error, Identity, Process, Reading, Result, Sampler, SocketTables, monotonic_ns,
@@ -61,6 +63,7 @@ pub struct Member {
     service: String,
     slot: usize,
     samples: u64,
+    page: SharedPage,
     rss: Series,
     confirmation: Confirmation,
     judged_ns: u64,
@@ -79,6 +82,8 @@ pub struct Member {
     pub post_gc_bytes: Option<f64>,
     /// Pauses.
     pub pauses: PauseLog,
+    /// What it says of itself.
+    pub application: Option<Application>,
     /// The verdict on its memory.
     pub assessment: Assessment,
 }
@@ -114,6 +119,7 @@ impl Member {
             service,
             slot,
             samples: 0,
+            page: SharedPage::default(),
             rss: Series::default(),
             confirmation: Confirmation::default(),
             judged_ns: 0,
@@ -124,6 +130,7 @@ impl Member {
             cgroup: None,
             post_gc_bytes: None,
             pauses: PauseLog::default(),
+            application: None,
             assessment: Assessment::default(),
         })
     }
@@ -219,6 +226,7 @@ impl Member {
         if self.samples.is_multiple_of(CGROUP_EVERY) {
             self.cgroup = self.process.cgroup();
         }
+        self.application = self.page.read(&self.process);
         self.samples += 1;
         if let Some(rss) = self.reading.status.rss_bytes {
             let rss = rss as f64;

@@ -3,6 +3,7 @@
 use super::pace::Pace;
 use super::sample::{allocator_sample, collector_sample, population_sample, process_sample};
 use super::{Hear, describe, redact, unread_word};
+use crate::application::SharedPage;
 use m5_cpython::{Allocators, GcState, Interpreter};
 use m5_gc::{Detail, Pause, TraceOptions, Tracer};
 use m5_report::doc::{ConnectionsAt, LongPauses, PauseLog, ProcessRecord, RollupAt, Sample, Samples, Unread};
@@ -35,6 +36,7 @@ pub(super) struct Member {
     drained: Vec<Pause>,
     details: Vec<Detail>,
     rollup: Pace,
+    page: SharedPage,
     /// `None` inside: it was looked for and is not there.
     allocators: Option<Option<Allocators>>,
     pools: Pace,
@@ -63,6 +65,7 @@ impl Member {
             rollups: Vec::new(),
             connections: Vec::new(),
             pauses: None,
+            application: None,
             derived: None,
             criteria: Vec::new(),
         };
@@ -76,6 +79,7 @@ impl Member {
             details: Vec::new(),
             // The kernel holds the target's mmap lock while it counts: a ten-thousandth of the time at most.
             rollup: Pace::new(60.0, 3600.0, 10_000.0),
+            page: SharedPage::default(),
             allocators: None,
             pools: Pace::new(POOLS_SECONDS, 600.0, 5000.0),
             record,
@@ -177,6 +181,7 @@ impl Member {
             }
             self.note_pools(&mut sample);
         }
+        self.record.application = self.page.read(self.sampler.process());
         self.note_rollup(t_seconds, false);
         if self.record.samples.t_seconds.last().is_none_or(|last| *last < t_seconds) {
             self.record.samples.push(&sample);

@@ -62,6 +62,7 @@ pub(crate) fn run(args: &HealthArgs, ctx: &Ctx) -> Result<Exit, CliError> {
         healthy: exit(&record.criteria) == Exit::Fine,
         criteria: record.criteria,
         derived: record.derived.unwrap_or_default(),
+        application: record.application,
         unread: record.unread,
     };
     ctx.emit_document(json, &health, |style| m5_report::text::health(&health, style))?;

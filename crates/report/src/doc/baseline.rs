@@ -1,6 +1,6 @@
 //! `m5.baseline/1`: what was recorded of one or more processes, raw, with what was derived from it.
 
-use super::{Comparison, Criterion, Derived, PauseLog, Samples, Unread};
+use super::{Application, Comparison, Criterion, Derived, PauseLog, Samples, Unread};
 use m5_cpython::GcState;
 use m5_target::{Cgroup, ConnectionGroup, Identity, Machine};
 use serde::{Deserialize, Serialize};
@@ -110,6 +110,9 @@ pub struct ProcessRecord {
     /// The pauses, where they were traced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pauses: Option<PauseLog>,
+    /// What the process says of itself, where it uses `m5mem`, at the last sample.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub application: Option<Application>,
     /// Figures derived from the above; recomputed when the document is read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub derived: Option<Derived>,

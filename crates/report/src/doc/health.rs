@@ -1,8 +1,7 @@
 //! `m5.health/1` and `m5.check/1`: objectives held against a process, now or as it was recorded.
 
-use super::{Criterion, Derived, Leak};
-use m5_stats::Growing;
-use m5_stats::Verdict;
+use super::{Application, Criterion, Derived, Leak};
+use m5_stats::{Growing, Verdict};
 use serde::{Deserialize, Serialize};
 
 /// Name and version of the document of a quick look.
@@ -29,6 +28,9 @@ pub struct Health {
     pub criteria: Vec<Criterion>,
     /// The figures behind them.
     pub derived: Derived,
+    /// What the process says of itself, where it uses `m5mem`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub application: Option<Application>,
     /// Why the interpreter was not read, where it was not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unread: Option<super::Unread>,

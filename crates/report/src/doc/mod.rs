@@ -1,6 +1,7 @@
 //! The documents: plain values with a schema name, the same whether they are shown, stored or sent.
 //! Bytes and seconds throughout; what was not measured is absent, never zero.
 
+mod application;
 mod baseline;
 mod comparison;
 mod criteria;
@@ -17,6 +18,7 @@ mod runs;
 mod samples;
 mod stress;
 
+pub use application::{Application, Said};
 pub use baseline::{
     BASELINE_SCHEMA, Baseline, ConnectionsAt, End, Interpreter, LoadRecord, ProcessRecord, Recorded, RollupAt,
 };

@@ -1,5 +1,6 @@
 //! A recording for people.
 
+use super::application::application;
 use super::compare::compare;
 use super::gc::pauses;
 use super::growth::{growth, leaks};
@@ -45,6 +46,7 @@ fn one_process(process: &ProcessRecord, recorded: &Recorded, style: Style) -> St
     let choice = process.pauses.as_ref().and_then(|log| log.choice.as_ref());
     let denied = choice.filter(|c| matches!(c, m5_gc::Choice::Fallback { .. }));
     out.push_str(&denied.map(|c| sight::choice(c, style)).unwrap_or_default());
+    out.push_str(&process.application.as_ref().map(|said| application(said, style)).unwrap_or_default());
     out.push_str(&layers(&derived.layers, style));
     out.push_str(&leaks(derived, style));
     if !process.criteria.is_empty() {

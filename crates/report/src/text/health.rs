@@ -1,5 +1,6 @@
 //! `m5 health` and `m5 check` for people.
 
+use super::application::application;
 use super::growth::leak_lines;
 use super::layers::layers;
 use super::list::one_line;
@@ -26,6 +27,7 @@ pub fn health(h: &Health, style: Style) -> String {
     out.push_str(&objectives(&h.criteria, style));
     out.push_str(&summary(&h.criteria, style));
     out.push_str(&layers(&h.derived.layers, style));
+    out.push_str(&h.application.as_ref().map(|said| application(said, style)).unwrap_or_default());
     out
 }
 

@@ -1,5 +1,6 @@
 //! Text for a terminal: values and a language in, lines out.
 
+mod application;
 mod baseline;
 pub(crate) mod compare;
 mod fleet;

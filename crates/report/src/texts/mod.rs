@@ -43,6 +43,7 @@ macro_rules! subjects {
 
 subjects! {
     alarm::Alarm;
+    application::Said;
     baseline::Record;
     collector::Gc;
     compare::Compare;
