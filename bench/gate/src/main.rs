@@ -9,7 +9,7 @@ use clap::Parser;
 use m5_agent::runs::measure;
 use m5_bench_verdicts::Rng;
 use m5_report::text::RUN_FIELDS;
-use m5_stats::{GateVerdict, gate};
+use m5_stats::{GateConfig, GateVerdict, gate, gate_with};
 use std::io::Write;
 
 /// False failures and power of the gate.
@@ -69,6 +69,21 @@ fn sequential(side: &mut dyn FnMut(bool) -> f64, threshold: f64, count: &mut Cou
     }
 }
 
+/// One look at so many runs a side, as `m5 compare` has at saved runs.
+fn once(side: &mut dyn FnMut(bool) -> f64, runs: usize, threshold: f64, count: &mut Count) {
+    let base: Vec<f64> = (0..runs).map(|_| side(false)).collect();
+    let new: Vec<f64> = (0..runs).map(|_| side(true)).collect();
+    count.runs += runs;
+    match gate_with(&base, &new, &GateConfig::one_look(threshold)).verdict {
+        GateVerdict::Regression => count.failed += 1,
+        GateVerdict::Pass => count.passed += 1,
+        GateVerdict::Inconclusive | GateVerdict::Missing => count.open += 1,
+    }
+}
+
+/// Runs a side of a single look.
+const ONCE: [usize; 4] = [3, 5, 8, 10];
+
 const NOISES: [&str; 3] = ["normal", "heavy tails", "two levels"];
 
 /// Noise of unit standard deviation.
@@ -107,6 +122,20 @@ fn main() -> std::io::Result<()> {
                     sequential(&mut side, threshold, &mut count);
                 }
                 row(&mut out, &format!("{name}, CV {:.1} %", cv * 100.0), effect, &count, args.pairs)?;
+            }
+        }
+    }
+    for (kind, name) in NOISES.iter().enumerate() {
+        for runs in ONCE {
+            for (effect, ratio) in effects {
+                let mut count = Count::default();
+                for _ in 0..args.pairs {
+                    let mut side = |new: bool| {
+                        (if new { ratio } else { 1.0 }) * (1.0 + 0.01 * noise(kind, &mut rng)).max(0.01)
+                    };
+                    once(&mut side, runs, threshold, &mut count);
+                }
+                row(&mut out, &format!("{name}, CV 1.0 %, one look"), effect, &count, args.pairs)?;
             }
         }
     }

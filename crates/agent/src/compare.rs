@@ -2,7 +2,7 @@
 
 use m5_report::doc::{Baseline, COMPARE_SCHEMA, Comparison, Derived, Level, Metric, Side};
 use m5_stats::objectives::MIB;
-use m5_stats::{GateVerdict, gate, median, single};
+use m5_stats::{GateConfig, GateVerdict, gate_with, median, single};
 
 /// A metric: where it is found, and the difference that is too small to matter whatever the ratio.
 struct Measure {
@@ -69,13 +69,14 @@ pub fn compare_runs(new: &[(&str, &Baseline)], old: &[(&str, &Baseline)], thresh
         side.iter().map(|(_, b)| first(b)).collect()
     };
     let (new_figures, old_figures) = (derived(new), derived(old));
+    let config = GateConfig::one_look(threshold);
     let polled = |d: &Derived| d.gc.as_ref().is_some_and(|gc| gc.bounded);
     let bounded = new_figures.iter().chain(&old_figures).any(polled);
     let metrics: Vec<Metric> = MEASURES
         .iter()
         .filter_map(|m| {
             let values = |side: &[Derived]| side.iter().map(m.of).collect::<Vec<_>>();
-            metric(m.name, m.slack, m.decides, &values(&old_figures), &values(&new_figures), threshold)
+            metric(m.name, m.slack, m.decides, &values(&old_figures), &values(&new_figures), &config)
         })
         // Lengths that polling caught are bounds, and bounds do not decide.
         .map(|m| Metric { decides: m.decides && !(bounded && m.name.starts_with("gc_pause")), ..m })
@@ -116,17 +117,17 @@ pub fn metric(
     decides: bool,
     old: &[Option<f64>],
     new: &[Option<f64>],
-    threshold: f64,
+    config: &GateConfig,
 ) -> Option<Metric> {
     if old.iter().chain(new).all(Option::is_none) {
         return None;
     }
     let mut outcome = match (old, new) {
-        ([old], [new]) => single(*old, *new, threshold),
+        ([old], [new]) => single(*old, *new, config.threshold),
         _ => {
             let values =
                 |side: &[Option<f64>]| side.iter().map(|v| v.unwrap_or(f64::NAN)).collect::<Vec<_>>();
-            gate(&values(old), &values(new), threshold)
+            gate_with(&values(old), &values(new), config)
         }
     };
     let middle = |side: &[Option<f64>]| median(&side.iter().flatten().copied().collect::<Vec<_>>());
@@ -169,21 +170,23 @@ mod tests {
     use super::*;
 
     fn verdict(old: Option<f64>, new: Option<f64>) -> GateVerdict {
-        metric("x", 5.0, true, &[old], &[new], 0.15).unwrap().verdict
+        metric("x", 5.0, true, &[old], &[new], &GateConfig::looks(0.15)).unwrap().verdict
     }
 
     #[test]
     fn several_runs_fail_only_on_proof() {
         let runs = |v: [f64; 5]| v.map(Some);
         let base = runs([100.0, 101.0, 99.0, 100.5, 99.5]);
-        let verdict = |new: &[Option<f64>]| metric("x", 0.0, true, &base, new, 0.15).unwrap().verdict;
+        let verdict = |new: &[Option<f64>]| {
+            metric("x", 0.0, true, &base, new, &GateConfig::looks(0.15)).unwrap().verdict
+        };
         assert_eq!(verdict(&runs([130.0, 131.0, 129.0, 130.5, 128.0])), GateVerdict::Regression);
         assert_eq!(verdict(&base), GateVerdict::Pass);
         assert_eq!(verdict(&runs([100.0, 130.0, 101.0, 129.0, 116.0])), GateVerdict::Inconclusive);
         let mut missing = base;
         missing[2] = None;
         assert_eq!(verdict(&missing), GateVerdict::Missing);
-        assert_eq!(metric("x", 0.0, true, &[None, None], &[None, None], 0.15), None);
+        assert_eq!(metric("x", 0.0, true, &[None, None], &[None, None], &GateConfig::looks(0.15)), None);
     }
 
     #[test]

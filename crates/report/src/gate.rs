@@ -55,7 +55,8 @@ pub fn junit(c: &Comparison, style: Style) -> String {
     let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     let _ = writeln!(
         out,
-        "<testsuite name=\"m5 compare\" tests=\"{tests}\" failures=\"{failures}\" skipped=\"{skipped}\">"
+        "<testsuites>\n<testsuite name=\"m5 compare\" tests=\"{tests}\" failures=\"{failures}\" errors=\"0\" \
+         skipped=\"{skipped}\">"
     );
     for m in decides {
         let _ = write!(out, "  <testcase classname=\"m5.compare\" name=\"{}\"", xml(&m.name));
@@ -63,13 +64,16 @@ pub fn junit(c: &Comparison, style: Style) -> String {
         let _ = match m.verdict {
             GateVerdict::Pass => writeln!(out, "/>"),
             GateVerdict::Inconclusive => writeln!(out, "><skipped message=\"{text}\"/></testcase>"),
-            GateVerdict::Regression | GateVerdict::Missing => {
-                writeln!(out, "><failure message=\"{text}\"/></testcase>")
-            }
+            GateVerdict::Regression => failure(&mut out, "regression", &text),
+            GateVerdict::Missing => failure(&mut out, "missing", &text),
         };
     }
-    out.push_str("</testsuite>\n");
+    out.push_str("</testsuite>\n</testsuites>\n");
     out
+}
+
+fn failure(out: &mut String, kind: &str, text: &str) -> std::fmt::Result {
+    writeln!(out, "><failure type=\"{kind}\" message=\"{text}\"/></testcase>")
 }
 
 fn mark(m: &Metric) -> &'static str {
@@ -177,7 +181,7 @@ mod tests {
     #[test]
     fn junit_counts_what_it_holds() {
         let text = junit(&comparison(), PLAIN);
-        assert!(text.contains("tests=\"3\" failures=\"1\" skipped=\"1\""), "{text}");
+        assert!(text.contains("tests=\"3\" failures=\"1\" errors=\"0\" skipped=\"1\""), "{text}");
         assert_eq!(text.matches("<testcase").count(), 3);
         assert_eq!(xml("a<b>&\"\u{1}"), "a&lt;b&gt;&amp;&quot; ");
     }

@@ -23,6 +23,21 @@ impl Default for GateConfig {
     }
 }
 
+impl GateConfig {
+    /// For runs that are all there: one look, which may be wrong as often as three together. Three runs a side
+    /// are then enough for a verdict; looked at three times, they are not.
+    #[must_use]
+    pub fn one_look(threshold: f64) -> Self {
+        Self { threshold, alpha: 0.05, max_runs: 0 }
+    }
+
+    /// For runs that are added while undecided.
+    #[must_use]
+    pub fn looks(threshold: f64) -> Self {
+        Self { threshold, ..Self::default() }
+    }
+}
+
 /// What a comparison came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -58,7 +73,7 @@ const MISSING: GateOutcome =
 /// Compares two sides of runs, where more is worse. `threshold` is a ratio: 0.15 allows 15 % more.
 #[must_use]
 pub fn gate(base: &[f64], new: &[f64], threshold: f64) -> GateOutcome {
-    gate_with(base, new, &GateConfig { threshold, ..GateConfig::default() })
+    gate_with(base, new, &GateConfig::looks(threshold))
 }
 
 /// [`gate`] with every setting. A value that is not finite or is below zero makes its side [`GateVerdict::Missing`]:
@@ -216,6 +231,15 @@ mod tests {
         let noisy = [80.0, 150.0, 100.0, 125.0, 110.0];
         assert!(gate(&base, &noisy, 0.15).need_more);
         assert!(!gate(&base.repeat(3), &noisy.repeat(3), 0.11).need_more);
+    }
+
+    #[test]
+    fn three_runs_are_enough_for_one_look() {
+        let (base, new) = ([100.0, 101.0, 99.0], [130.0, 131.0, 129.0]);
+        let one = GateConfig::one_look(0.15);
+        assert_eq!(gate_with(&base, &new, &one).verdict, GateVerdict::Regression);
+        assert_eq!(gate_with(&base, &base, &one).verdict, GateVerdict::Pass);
+        assert_eq!(gate(&base, &new, 0.15).verdict, GateVerdict::Inconclusive);
     }
 
     #[test]

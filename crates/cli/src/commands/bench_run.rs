@@ -12,7 +12,7 @@ use m5_agent::runs::{RunError, measure};
 use m5_report::doc::{COMPARE_SCHEMA, Comparison, Metric, RUNS_SCHEMA, Run, Runs, Side};
 use m5_report::text::RUN_FIELDS;
 use m5_report::texts::Bench;
-use m5_stats::GateVerdict;
+use m5_stats::{GateConfig, GateVerdict};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -72,7 +72,10 @@ pub(crate) fn run(args: &BenchRunArgs, ctx: &Ctx) -> Result<Exit, CliError> {
         if base.runs.is_empty() {
             break None;
         }
-        let comparison = gate(&base, &new, args.threshold / 100.0);
+        let threshold = args.threshold / 100.0;
+        // Without a base command nothing is added: the runs are judged once.
+        let config = if base_command.is_some() { GateConfig::looks } else { GateConfig::one_look };
+        let comparison = gate(&base, &new, &config(threshold));
         if comparison.verdict != GateVerdict::Inconclusive || base_command.is_none() || wanted >= MOST {
             break Some(comparison);
         }
@@ -120,12 +123,12 @@ const DECIDES: [(&str, f64); 3] =
     [("private_anon_bytes", 262_144.0), ("allocated_blocks", 200.0), ("gc_objects", 50.0)];
 
 /// Holds the runs of two sides against each other.
-pub(crate) fn gate(base: &Runs, new: &Runs, threshold: f64) -> Comparison {
+pub(crate) fn gate(base: &Runs, new: &Runs, config: &GateConfig) -> Comparison {
     let of = |(name, of): &(&'static str, fn(&Run) -> Option<f64>)| -> Metric {
         let values = |side: &Runs| side.runs.iter().map(of).collect::<Vec<_>>();
         let slack = DECIDES.iter().find(|d| d.0 == *name).map(|d| d.1);
         let (base, new) = (values(base), values(new));
-        let all = metric(name, slack.unwrap_or(0.0), slack.is_some(), &base, &new, threshold);
+        let all = metric(name, slack.unwrap_or(0.0), slack.is_some(), &base, &new, config);
         // What no run has must fail all the same: a command that measures nothing would pass for ever.
         all.unwrap_or_else(|| Metric {
             name: (*name).to_owned(),
@@ -143,7 +146,7 @@ pub(crate) fn gate(base: &Runs, new: &Runs, threshold: f64) -> Comparison {
         schema: COMPARE_SCHEMA.to_owned(),
         new: side(new),
         old: side(base),
-        threshold,
+        threshold: config.threshold,
         verdict: verdict(&metrics),
         machines_differ: false,
         metrics,

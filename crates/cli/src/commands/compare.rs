@@ -11,7 +11,7 @@ use m5_agent::compare::compare_runs;
 use m5_report::doc::{Baseline, Comparison, Runs};
 use m5_report::gate;
 use m5_report::text::Style;
-use m5_stats::GateVerdict;
+use m5_stats::{GateConfig, GateVerdict};
 use std::path::PathBuf;
 
 /// Arguments of `m5 compare`.
@@ -57,7 +57,7 @@ pub(crate) fn run(args: &CompareArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     let comparison = match (recordings(&new), recordings(&old)) {
         (Some(new), Some(old)) => compare_runs(&new, &old, threshold),
         _ => match (runs(&new), runs(&old)) {
-            (Some(new), Some(old)) => super::bench_run::gate(&old, &new, threshold),
+            (Some(new), Some(old)) => super::bench_run::gate(&old, &new, &GateConfig::one_look(threshold)),
             _ => return Err(CliError::Mixed),
         },
     };

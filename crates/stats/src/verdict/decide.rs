@@ -8,8 +8,10 @@ use super::{Assessment, Forecast, Options, Point, Reason, Shift, TimeToLimit, Ve
 
 const DAY: f64 = 86_400.0;
 /// Growth is called so from this probability on…
-const SURE: f64 = 0.72;
-/// …if this much was to be seen before.
+const SURE: f64 = 0.75;
+/// …unless a rhythm of which only a part was seen explains it with so much of the weight…
+const RHYTHM: f64 = 0.12;
+/// …and if this much was to be seen before.
 const SURE_BEFORE: f64 = 0.5;
 /// Below this, an innocent explanation is accepted.
 const DOUBTFUL: f64 = 0.5;
@@ -128,7 +130,9 @@ impl Judged {
 
     fn verdict(&self, options: &Options<'_>) -> Verdict {
         let growth = slopes(&self.fits, &self.shapes).quantile(0.5).unwrap_or(0.0);
-        if self.growth >= SURE && !self.blocks.load_may_explain(growth) {
+        let rhythm: f64 = self.fits.iter().filter(|f| f.class == Class::Rhythm).map(|f| f.weight).sum();
+        let innocent = rhythm > RHYTHM || self.blocks.load_may_explain(growth);
+        if self.growth >= SURE && !innocent {
             return Verdict::Growing;
         }
         if self.growth >= DOUBTFUL {

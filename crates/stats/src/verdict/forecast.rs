@@ -10,15 +10,15 @@ const SPREAD_BENT: f64 = 1.2;
 const SPREAD_SATURATING: f64 = 0.55;
 const SPREAD: f64 = 0.93;
 /// How often, a window, a level that moved moves again.
-const STEPS_AGAIN: f64 = 0.1;
+const STEPS_AGAIN: f64 = 0.15;
 /// How often, a window, a level that did not move goes up after all: an allocator keeps the most that was ever
 /// needed, and what will once be needed no window shows.
-const STEPS_UNSEEN: f64 = 0.03;
+const STEPS_UNSEEN: f64 = 0.04;
 /// By how much it then goes up, as a part of the level: the mean and the spread.
-const UNSEEN: f64 = 0.02;
+const UNSEEN: f64 = 0.025;
 /// Growth is never perfectly even: its pace over the day ahead differs by so much of itself from what it was, a
 /// standard deviation, also where noise hides that.
-const UNEVEN: f64 = 0.01;
+const UNEVEN: f64 = 0.015;
 /// Memory of the noise from which growth may come in uneven pieces: their sum wanders ever further off.
 const PIECES: f64 = 1.0;
 /// The spread that a load has in the long run at least, as a part of its mean: a window may show less of it.

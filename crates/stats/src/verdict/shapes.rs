@@ -135,13 +135,13 @@ impl Shapes {
         s.family(Class::Saturating, 0.03, with(&exp, &step));
         // A rhythm follows the load: where that is known, little is left for one of its own.
         s.family(Class::Rhythm, if load_known { 0.01 } else { 0.08 }, rhythms.clone());
-        s.family(Class::Rhythm, if load_known { 0.005 } else { 0.05 }, slow);
+        s.family(Class::Rhythm, if load_known { 0.005 } else { 0.06 }, slow);
         s.family(Class::Growing, 0.08, vec![vec![ramp]]);
         s.family(Class::Growing, 0.03, ramped(one(&step)));
         s.family(Class::Growing, 0.02, ramped(pair(&every(2))));
         s.family(Class::Growing, 0.04, one(&late));
         s.family(Class::Growing, 0.02, ramped(one(&late)));
-        s.family(Class::Growing, 0.03, ramped(one(&exp)));
+        s.family(Class::Growing, 0.05, ramped(one(&exp)));
         s.family(Class::Growing, 0.02, ramped(rhythms));
         let n = step.len() as f64;
         s.ln_prior_three_steps = (0.03 / (n * (n - 1.0) * (n - 2.0) / 6.0).max(1.0)).ln();
