@@ -65,7 +65,9 @@ impl Worker {
     /// Queues the actions of a rule.
     pub(super) fn give(&self, job: Job) {
         // It fails only when the thread could not be started; then `take` has nothing to tell either.
-        let _ = self.jobs.as_ref().map(|jobs| jobs.send(job));
+        if let Some(jobs) = &self.jobs {
+            let _ = jobs.send(job);
+        }
     }
 
     /// What was done since the last call.
