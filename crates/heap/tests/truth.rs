@@ -165,7 +165,7 @@ fn large_libraries_agree_with_python() {
     let dir = tempfile::tempdir().unwrap();
     let emit = &PROGRAM[PROGRAM.find("def emit").unwrap()..];
     let mut command = Command::new(with_libraries(dir.path()));
-    command.args(["-u", "-c", &format!("{LIBRARIES}\n{emit}")]);
+    command.args(["-u", "-c", &format!("import gc, sys\n{LIBRARIES}\n{emit}")]);
     let mut target = Target::spawn(command);
     let truth = truth(&mut target);
     let process = Process::open(target.pid()).unwrap();
