@@ -66,6 +66,8 @@ impl Lane {
             .filter(|r| r.collections > last.collections && r.stop_ns >= r.start_ns)
             .collect();
         new.sort_unstable_by_key(|r| r.collections);
+        // A slot that was being written while it was read shows the record before it once more.
+        new.dedup_by_key(|r| r.collections);
         let before = last.collections;
         for item in new {
             let gap = item.collections - last.collections - 1;

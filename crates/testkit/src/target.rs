@@ -71,8 +71,9 @@ impl Target {
     /// # Panics
     /// Where it no longer reads.
     pub fn say(&mut self, line: &str) {
-        writeln!(self.input, "{line}").expect("the target reads");
-        self.input.flush().expect("the target reads");
+        if let Err(error) = writeln!(self.input, "{line}").and_then(|()| self.input.flush()) {
+            panic!("the target does not listen: {error}; {:?}", self.child.try_wait());
+        }
     }
 
     /// The child itself.

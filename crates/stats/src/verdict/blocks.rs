@@ -25,6 +25,8 @@ const BURST: f64 = 6.0;
 const STEADY: f64 = 0.92;
 /// …where what is left of both beside their trends is correlated so much.
 const FOLLOWS: f64 = 0.3;
+/// …and the values move beside their trend at least so much of what the load does beside its own.
+const MOVED: f64 = 0.2;
 
 /// A series ready to be judged. Times are parts of the window (0 to 1), values are parts of `level`.
 #[derive(Debug, Clone, Default)]
@@ -216,8 +218,12 @@ impl Blocks {
         let steady = along(&x, load).0;
         let trend = self.load_spread * steady / self.x.len() as f64 / spread(&x).powi(2);
         let steady = steady / (self.x.len() as f64 * spread(&x) * spread(load));
-        let follows = correlation(&less(&centred(self.y.clone()), &x), &less(load, &x));
-        steady.abs() > STEADY && trend.abs() >= growth && follows.abs() > FOLLOWS
+        let y = centred(self.y.clone());
+        let (rest, beside) = (less(&y, &x), less(load, &x));
+        // Values that rise evenly beside a load that does not are not its doing, whatever their last digits do.
+        let moved = spread(&rest) / spread(&y) > MOVED * spread(&beside) / spread(load);
+        let follows = correlation(&rest, &beside);
+        steady.abs() > STEADY && trend.abs() >= growth && moved && follows.abs() > FOLLOWS
     }
 
     /// Divides by the level and finds the quantum.
