@@ -33,6 +33,8 @@ OUT = ROOT / "out" / "bench"
 TICKS = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
 SCRAPE_EVERY = 15.0
+# Seconds of scrapes in a row, and how many of them there are at least.
+PATIENCE, FEWEST = 20.0, 5
 HEADERS = {
     "Accept": "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5",
     "Accept-Encoding": "gzip",
@@ -137,8 +139,8 @@ def measure(command: list[str], port: int, seconds: float, scrapes: int) -> Valu
             scrape(port)
         cpu = (cpu_seconds(pid) - spent) / (time.monotonic() - begin)
         peak = rss(pid)
-        answers = []
-        for _ in range(scrapes):
+        answers, end = [], time.monotonic() + PATIENCE
+        while len(answers) < scrapes and (time.monotonic() < end or len(answers) < FEWEST):
             answers.append(scrape(port))
             time.sleep(0.02)
         return {
