@@ -137,3 +137,50 @@ fn neither_command_line_nor_environment_is_shown() {
         assert!(!shown.is_empty() && !shown.contains("s3cret"), "{shown}");
     }
 }
+
+#[test]
+fn a_process_that_executes_itself_anew_is_read_anew() {
+    const AGAIN: &str = "
+import os, sys
+print('ready', flush=True)
+sys.stdin.readline()
+os.execv(sys.executable, [sys.executable, '-I', '-u', '-c', sys.argv[1]])
+";
+    let python = pythons().into_iter().rfind(|p| p.name.starts_with('/')).unwrap();
+    let mut command = python.command();
+    command.args(["-I", "-u", "-c", AGAIN, PROGRAM]);
+    let mut target = Target::spawn(command);
+    assert_eq!(target.line(), "ready");
+    let exporter = serve(&["-p", &target.pid().to_string()]);
+    let name = "gc_collections_by_generation_total{service=\"python\",slot=\"0\",generation=\"2\"}";
+    until(&exporter, |text| value(text, name).is_some());
+    target.say("again");
+    assert_eq!(target.line(), "ready");
+    target.say("7");
+    let truth: Vec<f64> = target.numbers();
+    until(&exporter, |text| value(text, name) == Some(truth[0]));
+}
+
+#[test]
+fn ten_thousand_descriptors_are_counted() {
+    const MANY: &str = "
+import os, resource, sys
+hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+if hard != resource.RLIM_INFINITY and hard < 10100:
+    print(0)
+else:
+    resource.setrlimit(resource.RLIMIT_NOFILE, (10100, hard))
+    files = [os.open('/dev/null', os.O_RDONLY) for _ in range(10000)]
+    print(len(os.listdir('/proc/self/fd')) - 1)
+sys.stdin.read()
+";
+    let python = pythons().into_iter().next_back().unwrap();
+    let mut target = Target::start(&python, MANY);
+    let truth: Vec<f64> = target.numbers();
+    if truth[0] == 0.0 {
+        println!("left out: the hard limit of descriptors is below 10,100");
+        return;
+    }
+    let exporter = serve(&["-p", &target.pid().to_string()]);
+    until(&exporter, |text| value(text, "process_open_fds") == Some(truth[0]));
+}
