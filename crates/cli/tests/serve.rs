@@ -139,29 +139,6 @@ fn neither_command_line_nor_environment_is_shown() {
 }
 
 #[test]
-fn a_process_that_executes_itself_anew_is_read_anew() {
-    const AGAIN: &str = "
-import os, sys
-print('ready', flush=True)
-sys.stdin.readline()
-os.execv(sys.executable, [sys.executable, '-I', '-u', '-c', sys.argv[1]])
-";
-    let python = pythons().into_iter().rfind(|p| p.name.starts_with('/')).unwrap();
-    let mut command = python.command();
-    command.args(["-I", "-u", "-c", AGAIN, PROGRAM]);
-    let mut target = Target::spawn(command);
-    assert_eq!(target.line(), "ready");
-    let exporter = serve(&["-p", &target.pid().to_string()]);
-    let name = "gc_collections_by_generation_total{service=\"python\",slot=\"0\",generation=\"2\"}";
-    until(&exporter, |text| value(text, name).is_some());
-    target.say("again");
-    assert_eq!(target.line(), "ready");
-    target.say("7");
-    let truth: Vec<f64> = target.numbers();
-    until(&exporter, |text| value(text, name) == Some(truth[0]));
-}
-
-#[test]
 fn ten_thousand_descriptors_are_counted() {
     const MANY: &str = "
 import os, resource, sys

@@ -51,7 +51,6 @@ pub struct Member {
     service: String,
     slot: usize,
     samples: u64,
-    replaced: bool,
     /// Resident memory right after a full collection since the last point of the charts.
     collected_full: Option<f64>,
     sampled_ns: u64,
@@ -113,7 +112,6 @@ impl Member {
             service,
             slot,
             samples: 0,
-            replaced: false,
             sampled_ns: 0,
             cgroup_fresh: false,
             page: SharedPage::default(),
@@ -194,7 +192,7 @@ impl Member {
 
     /// Runs, and runs the same program still: after an exec everything that was known of it is void.
     pub(super) fn alive(&self) -> bool {
-        self.process.alive() && !self.replaced && self.process.program() == self.program
+        self.process.alive() && self.process.program() == self.program
     }
 
     pub(super) fn drain(&mut self, hear: &mut super::HearPause<'_>) {
@@ -234,11 +232,6 @@ impl Member {
         });
         let before = self.gc.map(|gc| gc.generations[2].collections);
         self.gc = self.interpreter.as_ref().and_then(|i| i.read().ok());
-        if self.interpreter.is_some() && self.gc.is_none() && Interpreter::attach(&self.process).is_ok() {
-            // The same file executed anew: another interpreter at other addresses.
-            self.replaced = true;
-            return Sampled::Ended;
-        }
         let full = self.gc.zip(before).is_some_and(|(gc, before)| gc.generations[2].collections > before);
         self.cgroup_fresh = self.samples.is_multiple_of(CGROUP_EVERY);
         if self.cgroup_fresh {
