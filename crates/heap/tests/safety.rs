@@ -1,16 +1,17 @@
 //! The target notices nothing: captures of a busy process, and tracers killed at any moment.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod killing;
+
+use killing::Moments;
 use m5_heap::{CaptureOptions, Method, capture};
 use m5_target::Process;
 use m5_testkit::{Target, pythons};
 use std::fs;
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// Threads in system calls of many kinds, in computation, with children and signals; each checks its results.
 const PROGRAM: &str = include_str!("safety.py");
-const TRACEE: &str = "M5_TEST_CAPTURE_PID";
 
 struct Answer {
     /// Wrong results and exceptions.
@@ -92,7 +93,7 @@ fn captures_leave_no_trace() {
 /// Not a test of its own: the process that the next one kills.
 #[test]
 fn helper_that_captures_until_it_is_killed() {
-    let Some(pid) = std::env::var(TRACEE).ok().and_then(|p| p.parse().ok()) else { return };
+    let Some(pid) = killing::tracee() else { return };
     let process = Process::open(pid).unwrap();
     loop {
         let options = CaptureOptions { method: Method::Fork, ..CaptureOptions::default() };
@@ -107,19 +108,9 @@ fn a_tracer_killed_at_any_moment_leaves_the_target_running() {
     let mut target = start();
     let pid = target.pid();
     let rounds = if std::env::var_os("M5_SLOW").is_some() { 1000 } else { 60 };
-    // Moments from a fixed sequence, spread over several captures.
-    let mut moment: u64 = 0x9e37_79b9;
+    let mut moments = Moments(0x9e37_79b9);
     for _ in 0..rounds {
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "helper_that_captures_until_it_is_killed", "--nocapture"])
-            .env(TRACEE, pid.to_string())
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        moment = moment.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        std::thread::sleep(Duration::from_micros(3_000 + (moment >> 33) % 80_000));
-        child.kill().unwrap();
-        child.wait().unwrap();
+        moments.kill("helper_that_captures_until_it_is_killed", pid);
         let ended = target.child().try_wait().unwrap();
         assert!(ended.is_none(), "the target died: {ended:?}");
     }

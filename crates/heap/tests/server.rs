@@ -1,17 +1,18 @@
 //! Captures of a busy asyncio server with threads, under load: not one request is lost, nothing is left behind.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod killing;
+
+use killing::Moments;
 use m5_heap::{CaptureOptions, Method, capture};
 use m5_target::Process;
 use m5_testkit::{Target, pythons};
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
-use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 const PROGRAM: &str = include_str!("server.py");
-const TRACEE: &str = "M5_TEST_SERVER_PID";
 const CLIENTS: usize = 4;
 
 fn rounds() -> usize {
@@ -97,7 +98,7 @@ fn a_server_loses_nothing_to_captures() {
 /// Not a test of its own: the process that the next one kills.
 #[test]
 fn helper_that_captures_a_server_until_it_is_killed() {
-    let Some(pid) = std::env::var(TRACEE).ok().and_then(|p| p.parse().ok()) else { return };
+    let Some(pid) = killing::tracee() else { return };
     let process = Process::open(pid).unwrap();
     let options = CaptureOptions { method: Method::Fork, ..CaptureOptions::default() };
     loop {
@@ -110,19 +111,10 @@ fn a_server_loses_nothing_to_tracers_that_are_killed() {
     let (mut target, port) = start();
     let pid = target.pid();
     let (_, before) = ask(&mut target);
-    let mut moment: u64 = 0x51_7cc1;
+    let mut moments = Moments(0x51_7cc1);
     let ((), answered) = under_load(port, || {
         for _ in 0..rounds() {
-            let mut child = Command::new(std::env::current_exe().unwrap())
-                .args(["--exact", "helper_that_captures_a_server_until_it_is_killed", "--nocapture"])
-                .env(TRACEE, pid.to_string())
-                .stdout(Stdio::null())
-                .spawn()
-                .unwrap();
-            moment = moment.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            std::thread::sleep(Duration::from_micros(3_000 + (moment >> 33) % 80_000));
-            child.kill().unwrap();
-            child.wait().unwrap();
+            moments.kill("helper_that_captures_a_server_until_it_is_killed", pid);
         }
     });
     let (errors, after) = ask(&mut target);

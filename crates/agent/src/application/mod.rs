@@ -43,6 +43,8 @@ impl SharedPage {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Place {
     address: u64,
+    /// What the process is called in its own namespace, and so by the page that it writes itself.
+    own: i32,
 }
 
 impl Place {
@@ -52,7 +54,8 @@ impl Place {
             m.shared && m.path.starts_with(NAME) && m.end.saturating_sub(m.start) == page::BYTES as u64
         };
         let mappings = process.maps().ok()?;
-        let mut pages = mappings.iter().filter(|m| ours(m)).map(|m| Self { address: m.start });
+        let own = inner_tid(process.pid(), process.pid()).unwrap_or_else(|| process.pid());
+        let mut pages = mappings.iter().filter(|m| ours(m)).map(|m| Self { address: m.start, own });
         // After a fork the parent's page is mapped as well: the one that the process itself writes counts.
         pages.find(|place| !matches!(place.read(process), Ok(None)))
     }
@@ -64,7 +67,6 @@ impl Place {
             return Ok(None);
         }
         let page = page::parse(&bytes, monotonic_ns())?;
-        let own = inner_tid(process.pid(), process.pid()).unwrap_or_else(|| process.pid());
-        Ok((i64::from(page.writer) == i64::from(own)).then_some(page.said))
+        Ok((i64::from(page.writer) == i64::from(self.own)).then_some(page.said))
     }
 }

@@ -62,16 +62,8 @@ fn descriptors(s: &Samples, derived: &Derived, objectives: &Objectives) -> Optio
     if seconds <= 0.0 || !(too_fast || verdict == Some(Verdict::Growing)) {
         return None;
     }
-    let kinds = [
-        ("file", &s.fds_file),
-        ("socket", &s.fds_socket),
-        ("pipe", &s.fds_pipe),
-        ("eventpoll", &s.fds_eventpoll),
-        ("anon", &s.fds_anon),
-        ("memfd", &s.fds_memfd),
-    ];
     let by_kind =
-        kinds.map(|(name, column)| (name, gained(s, column, FD_GROWTH_SECONDS).map_or(0.0, |g| g.0)));
+        s.fd_kinds().map(|(name, column)| (name, gained(s, column, FD_GROWTH_SECONDS).map_or(0.0, |g| g.0)));
     let (what, _) = by_kind.into_iter().max_by(|a, b| a.1.total_cmp(&b.1))?;
     Some(Leak {
         kind: LeakKind::FdGrowth,

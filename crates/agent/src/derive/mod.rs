@@ -75,16 +75,8 @@ fn memory(process: &ProcessRecord) -> MemoryFigures {
 }
 
 fn fds_by_kind(s: &Samples) -> BTreeMap<String, u64> {
-    let kinds = [
-        ("file", &s.fds_file),
-        ("socket", &s.fds_socket),
-        ("pipe", &s.fds_pipe),
-        ("eventpoll", &s.fds_eventpoll),
-        ("anon", &s.fds_anon),
-        ("memfd", &s.fds_memfd),
-    ];
     let last = |column: &[Option<u64>]| column.last().copied().flatten().filter(|n| *n > 0);
-    kinds.into_iter().filter_map(|(name, column)| Some((name.to_owned(), last(column)?))).collect()
+    s.fd_kinds().into_iter().filter_map(|(name, column)| Some((name.to_owned(), last(column)?))).collect()
 }
 
 pub(crate) fn floats(column: &[Option<u64>]) -> Vec<Option<f64>> {

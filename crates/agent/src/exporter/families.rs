@@ -44,11 +44,7 @@ pub(super) fn labels(member: &Member, with_pid: bool) -> Labels {
 
 /// What m5 says of itself.
 fn own(pool: &Pool, watched: usize) -> Vec<Family> {
-    let one = |name, kind, help, value: f64| {
-        let mut family = Family::new(name, kind, help);
-        family.push(&Labels::new(), Some(value));
-        family
-    };
+    let one = |name, kind, help, value: f64| Family::single(name, kind, help, Some(value));
     let mut info = Family::new("m5_build_info", Kind::Gauge, "The m5 that exports this.");
     info.push(&Labels::new().with("version", env!("CARGO_PKG_VERSION")), Some(1.0));
     vec![

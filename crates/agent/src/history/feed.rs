@@ -6,7 +6,7 @@ use super::{Entry, Head, HistoryError, Limits, Session, Store};
 use crate::pool::{Member, Pool};
 use crate::record::Pace;
 use m5_gc::{Coverage, Pause, SourceKind};
-use m5_report::metrics::{Family, Kind, Labels};
+use m5_report::metrics::{Family, Kind};
 use m5_target::{ConnectionGroup, Identity, Machine, monotonic_ns, unix_ns};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -202,25 +202,20 @@ impl History {
     /// What the history says of itself.
     #[must_use]
     pub fn families(&self) -> Vec<Family> {
-        let one = |name, kind, help, value: Option<f64>| {
-            let mut family = Family::new(name, kind, help);
-            family.push(&Labels::new(), value);
-            family
-        };
         vec![
-            one(
+            Family::single(
                 "m5_history_bytes",
                 Kind::Gauge,
                 "Bytes of the history in use.",
                 self.bytes.map(|b| b as f64),
             ),
-            one(
+            Family::single(
                 "m5_history_errors_total",
                 Kind::Counter,
                 "Failed writes of the history (a full disk, a bound that is too small).",
                 Some(self.errors as f64),
             ),
-            one(
+            Family::single(
                 "m5_history_samples_lost_total",
                 Kind::Counter,
                 "Samples that did not get into the history.",
@@ -258,8 +253,7 @@ impl Known {
 
     fn changed(&self, member: &Member) -> Option<Vec<ConnectionGroup>> {
         let mut groups = member.connections.clone()?;
-        groups.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.peer.cmp(&b.peer)));
-        groups.truncate(crate::record::GROUPS);
+        crate::record::keep_largest(&mut groups);
         (groups != self.connections).then_some(groups)
     }
 

@@ -3,7 +3,7 @@
 
 use super::encode;
 use crate::pool::Pool;
-use m5_report::metrics::{Family, Kind, Labels};
+use m5_report::metrics::{Family, Kind};
 use m5_target::{Machine, unix_ns};
 use std::path::Path;
 use std::sync::Arc;
@@ -98,9 +98,7 @@ impl Pusher {
     #[must_use]
     pub fn families(&self) -> Vec<Family> {
         let one = |name, help, value: &AtomicU64| {
-            let mut family = Family::new(name, Kind::Counter, help);
-            family.push(&Labels::new(), Some(value.load(Ordering::Relaxed) as f64));
-            family
+            Family::single(name, Kind::Counter, help, Some(value.load(Ordering::Relaxed) as f64))
         };
         vec![
             one("m5_otlp_requests_total", "OTLP requests that were delivered.", &self.counts.sent),

@@ -16,7 +16,7 @@ use std::time::Duration;
 /// Rounds in which an interpreter that is not there yet (a child before its exec) is looked for again.
 const ATTEMPTS: u32 = 5;
 /// Groups of connections kept in one entry, the largest first.
-pub(crate) const GROUPS: usize = 200;
+const GROUPS: usize = 200;
 /// The allocator is read so often at most, and for a five-thousandth of the time.
 const POOLS_SECONDS: f64 = 5.0;
 
@@ -226,8 +226,7 @@ impl Member {
     fn note_connections(&mut self, t_seconds: f64, tables: &mut SocketTables, fds: &FdCounts) -> Option<u64> {
         let mut groups = tables.connections(self.sampler.process(), &fds.socket_inodes).ok()?;
         let established = groups.iter().filter(|g| g.state == "ESTABLISHED").map(|g| g.count).sum();
-        groups.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.peer.cmp(&b.peer)));
-        groups.truncate(GROUPS);
+        keep_largest(&mut groups);
         self.connections = groups;
         // The more was written already, the rarer another entry: a server with ever new peers stays bounded.
         let spacing = self.record.connections.len() as f64 * 0.01;
@@ -288,6 +287,12 @@ impl Member {
         }
         self.record
     }
+}
+
+/// Groups of connections in the order in which they are told, bounded.
+pub(crate) fn keep_largest(groups: &mut Vec<ConnectionGroup>) {
+    groups.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.peer.cmp(&b.peer)));
+    groups.truncate(GROUPS);
 }
 
 /// What more is known of a pause.

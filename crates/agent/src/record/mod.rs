@@ -11,7 +11,7 @@ mod redact;
 mod sample;
 
 pub use describe::{describe, unread_word, version};
-pub(crate) use member::GROUPS;
+pub(crate) use member::keep_largest;
 pub(crate) use pace::Pace;
 pub use redact::redact;
 pub(crate) use sample::{collector_sample, population_sample, process_sample};

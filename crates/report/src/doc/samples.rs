@@ -200,6 +200,19 @@ fn empty<T>(column: &[Option<T>]) -> bool {
 }
 
 impl Samples {
+    /// Open descriptors of each kind.
+    #[must_use]
+    pub fn fd_kinds(&self) -> [(&'static str, &[Option<u64>]); 6] {
+        [
+            ("file", &self.fds_file),
+            ("socket", &self.fds_socket),
+            ("pipe", &self.fds_pipe),
+            ("eventpoll", &self.fds_eventpoll),
+            ("anon", &self.fds_anon),
+            ("memfd", &self.fds_memfd),
+        ]
+    }
+
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {

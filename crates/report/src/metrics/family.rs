@@ -128,6 +128,14 @@ impl Family {
         Self { name, help, kind, samples: Vec::new() }
     }
 
+    /// A family of one sample without labels; without any where it was not measured.
+    #[must_use]
+    pub fn single(name: &'static str, kind: Kind, help: &'static str, value: Option<f64>) -> Self {
+        let mut family = Self::new(name, kind, help);
+        family.push(&Labels::new(), value);
+        family
+    }
+
     /// Adds a number, unless it was not measured: absent is not zero.
     pub fn push(&mut self, labels: &Labels, value: Option<f64>) {
         if let Some(value) = value {
