@@ -1,6 +1,6 @@
 //! Takes the image of a running process with a stated pause.
 
-use crate::fill::{fill, joined};
+use crate::fill::{Second, fill, joined};
 use crate::huge::{touched, zeroed};
 use crate::image::{Image, ReadOnly, Segment};
 use crate::pages::Pages;
@@ -131,7 +131,7 @@ fn by_fork(process: &Process, asked_for: bool) -> TraceResult<Taken> {
     with_tracer(|| {
         let mut room = Room::for_memory_of(process.pid());
         let copy = fork(process, &safety)?;
-        let read = read_all(copy.pid(), copy.memory(), &mut room, || Ok(()));
+        let read = read_all(copy.pid(), copy.memory(), &mut room, Second::Yields, || Ok(()));
         let mut report = CaptureReport {
             pause_seconds: Some(copy.pause.as_secs_f64()),
             stopped_threads: copy.stopped,
@@ -155,7 +155,7 @@ fn by_freeze(process: &Process, max_pause: Duration) -> TraceResult<Taken> {
     with_tracer(|| {
         let mut room = Room::for_memory_of(process.pid());
         let frozen = freeze(process, max_pause)?;
-        let read = read_all(process.pid(), frozen.memory(), &mut room, || frozen.check());
+        let read = read_all(process.pid(), frozen.memory(), &mut room, Second::Hurries, || frozen.check());
         let stopped_threads = frozen.threads();
         let pause = frozen.thaw();
         let (segments, maps, runs) = read?;
@@ -171,7 +171,9 @@ fn by_freeze(process: &Process, max_pause: Duration) -> TraceResult<Taken> {
 
 fn live(process: &Process) -> TraceResult<Taken> {
     let memory = open_live(process.pid())?;
-    let (segments, maps, runs) = read_all(process.pid(), &memory, &mut Room::default(), || Ok(()))?;
+    // Each read holds the lock of the target's mappings for a moment: it must not be put off in the middle.
+    let second = Second::Hurries;
+    let (segments, maps, runs) = read_all(process.pid(), &memory, &mut Room::default(), second, || Ok(()))?;
     let report = CaptureReport { consistent: Some(false), ..CaptureReport::default() };
     Ok((segments, maps, runs, report))
 }
@@ -225,6 +227,7 @@ fn read_all(
     pid: i32,
     memory: &File,
     room: &mut Room,
+    second: Second,
     check: impl Fn() -> TraceResult<()> + Sync,
 ) -> TraceResult<Read> {
     let maps = maps_of(pid)?;
@@ -240,7 +243,7 @@ fn read_all(
     }
     room.0.clear();
     let read = |addr: u64, buf: &mut [u8]| memory.read_exact_at(buf, addr).is_ok();
-    fill(&read, &mut segments, &runs, &check)?;
+    fill(second, &read, &mut segments, &runs, &check)?;
     Ok((segments, maps, resident))
 }
 

@@ -2,7 +2,7 @@
 //! zeroes.
 
 use crate::capture::{WHOLE_FILE, may_hold};
-use crate::fill::{empty, fill};
+use crate::fill::{Second, empty, fill};
 use crate::image::{Image, ReadOnly, Segment};
 use crate::pages::Pages;
 use m5_target::{CoreFile, Mapping, Memory, TraceResult};
@@ -30,7 +30,13 @@ pub(crate) fn load(core: &Arc<CoreFile>) -> TraceResult<(Image, Pages)> {
         segments.extend(empty(&wanted, i));
         runs.extend(wanted);
     }
-    fill(&|addr, buf: &mut [u8]| Memory::read(core, addr, buf).is_ok(), &mut segments, &runs, &|| Ok(()))?;
+    fill(
+        Second::Hurries,
+        &|addr, buf: &mut [u8]| Memory::read(core, addr, buf).is_ok(),
+        &mut segments,
+        &runs,
+        &|| Ok(()),
+    )?;
     let image = Image::new(segments, maps, Box::new(Arc::clone(core)));
     let held = dumped.iter().flat_map(|range| written(&image, range)).collect();
     let pages = Pages::from_runs(held, vec![None; image.maps().len()], None);

@@ -2,7 +2,7 @@
 
 use crate::huge::zeroed;
 use crate::image::Segment;
-use m5_target::TraceResult;
+use m5_target::{TraceResult, run_when_idle};
 use std::ops::Range;
 use std::sync::Mutex;
 
@@ -31,8 +31,18 @@ pub(crate) fn joined(runs: &[Range<u64>]) -> Vec<Range<u64>> {
     out
 }
 
-/// Reads the runs into their segments, on all processors.
+/// How the second of the two readers behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Second {
+    /// As the first: somebody stands still until the copy is there.
+    Hurries,
+    /// It takes only time that nobody wants, so that a thread of the target always finds a processor.
+    Yields,
+}
+
+/// Reads the runs into their segments, on two threads.
 pub(crate) fn fill(
+    second: Second,
     read: &(impl Fn(u64, &mut [u8]) -> bool + Sync),
     segments: &mut [Segment],
     runs: &[Range<u64>],
@@ -53,7 +63,7 @@ pub(crate) fn fill(
         }
     }
     let work = Mutex::new(work);
-    let reader = || -> TraceResult<()> {
+    let reader = &|| -> TraceResult<()> {
         loop {
             let next = work.lock().map_or(None, |mut w| w.pop());
             let Some((addr, buf)) = next else { return Ok(()) };
@@ -62,7 +72,12 @@ pub(crate) fn fill(
         }
     };
     std::thread::scope(|scope| {
-        let second = scope.spawn(reader);
+        let second = scope.spawn(move || {
+            if second == Second::Yields {
+                run_when_idle();
+            }
+            reader()
+        });
         let first = reader();
         second.join().unwrap_or(Ok(())).and(first)
     })

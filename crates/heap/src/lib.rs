@@ -29,6 +29,7 @@ mod namer;
 mod names;
 mod native;
 mod pages;
+mod polite;
 mod prefork;
 mod reached;
 mod redact;

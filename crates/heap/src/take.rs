@@ -1,6 +1,7 @@
 //! The whole way from a process to a snapshot.
 
 use crate::fd_owners::{fd_holders, fd_owners};
+use crate::polite::politely;
 use crate::{
     Accounting, Analysis, Anchor, CaptureOptions, Coverage, Describer, FdHolder, Fragmentation, HeapError,
     Image, Method, Pages, PathTree, ProcessTree, Redaction, Snapshot, SnapshotInfo, StoredNames, capture,
@@ -36,11 +37,11 @@ pub fn take_tree(
     })
 }
 
-fn take<T>(
+fn take<T: Send>(
     process: &Process,
     options: &CaptureOptions,
     redaction: &Redaction,
-    more: impl FnOnce(&Image, &Analysis, &Pages) -> T,
+    more: impl FnOnce(&Image, &Analysis, &Pages) -> T + Send,
 ) -> Result<(Snapshot, T), HeapError> {
     let began = Instant::now();
     let anchor = Anchor::of(process)?;
@@ -63,9 +64,11 @@ fn take<T>(
         notes: taken.report.notes,
     };
     let fds = |owners: &_, describer: &Describer<'_>| fd_holders(process, owners, describer);
-    let analysis = Analysis::of(&taken.image, anchor)?;
-    let more = more(&taken.image, &analysis, &taken.pages);
-    let mut snapshot = examine(&taken.image, &taken.pages, analysis, redaction, info, fds);
+    let (mut snapshot, more) = politely(|| {
+        let analysis = Analysis::of(&taken.image, anchor)?;
+        let more = more(&taken.image, &analysis, &taken.pages);
+        Ok::<_, HeapError>((examine(&taken.image, &taken.pages, analysis, redaction, info, fds), more))
+    })?;
     snapshot.info.total_seconds = Some(began.elapsed().as_secs_f64());
     Ok((snapshot, more))
 }

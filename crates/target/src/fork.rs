@@ -4,7 +4,8 @@
 //! kernel should we end first, and is reaped inside the target by a second call.
 
 use crate::inject::{Gadgets, Injector};
-use crate::ptrace::{Tracee, Urgent, kill, wait_until};
+use crate::priority::Urgent;
+use crate::ptrace::{Tracee, kill, wait_until};
 use crate::{Process, Safety, TraceError, TraceResult, threads};
 use std::fs::{self, File};
 use std::time::{Duration, Instant};

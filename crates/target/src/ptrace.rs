@@ -5,6 +5,7 @@
 #![allow(unsafe_code)]
 
 use std::io;
+use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
 /// Result of stopping a process or making it do something.
@@ -72,35 +73,6 @@ fn wake_on_time() {
     const SLACK_NS: libc::c_ulong = 1000;
     // SAFETY: plain numbers; only this thread is affected. A refusal leaves the default.
     unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, SLACK_NS, 0, 0, 0) };
-}
-
-/// While it lives, this thread goes before others where the system allows it: a target stands still until its
-/// tracer gets a processor.
-#[derive(Debug)]
-pub(crate) struct Urgent {
-    before: libc::c_int,
-}
-
-impl Urgent {
-    const NICE: libc::c_int = -20;
-
-    pub(crate) fn begin() -> Self {
-        // SAFETY: plain numbers; 0 is the calling thread. −1 is also a value: then it is put back to −1.
-        let before = unsafe { libc::getpriority(libc::PRIO_PROCESS, 0) };
-        set_nice(Self::NICE);
-        Self { before }
-    }
-}
-
-impl Drop for Urgent {
-    fn drop(&mut self) {
-        set_nice(self.before);
-    }
-}
-
-fn set_nice(nice: libc::c_int) {
-    // SAFETY: plain numbers; 0 is the calling thread. Without the right to do it nothing changes.
-    unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, nice) };
 }
 
 /// How a wait for a thread ended.
@@ -256,7 +228,10 @@ fn restartable_eintr(regs: &libc::user_regs_struct) -> bool {
 
 /// A thread stops within microseconds where it has a processor of its own; on a single one it needs ours.
 const SPIN: Duration = Duration::from_micros(60);
-const NAP: Duration = Duration::from_micros(20);
+/// Longer waits are looked at in steps of a thirtieth of the time so far: a tracer that wakes every 20 µs would take
+/// half the processor from the thread whose page tables the kernel copies.
+const NAP: RangeInclusive<Duration> = Duration::from_micros(20)..=Duration::from_millis(1);
+const NAPS: u32 = 30;
 
 /// Waits for one thread without ever blocking for longer than the deadline; `None` where it is no tracee.
 pub(crate) fn wait_until(tid: i32, deadline: Instant, what: &'static str) -> TraceResult<Option<i32>> {
@@ -282,7 +257,7 @@ pub(crate) fn wait_until(tid: i32, deadline: Instant, what: &'static str) -> Tra
         if started.elapsed() < SPIN {
             std::thread::yield_now();
         } else {
-            std::thread::sleep(NAP);
+            std::thread::sleep((started.elapsed() / NAPS).clamp(*NAP.start(), *NAP.end()));
         }
     }
 }

@@ -11,6 +11,7 @@ mod rank;
 
 pub use growth::TypeGrowth;
 
+use crate::polite::politely;
 use crate::{Holder, Snapshot};
 use serde::{Deserialize, Serialize};
 
@@ -59,6 +60,10 @@ pub struct Diff {
 /// Compares two snapshots.
 #[must_use]
 pub fn diff(before: &Snapshot, after: &Snapshot) -> Diff {
+    politely(|| compare(before, after))
+}
+
+fn compare(before: &Snapshot, after: &Snapshot) -> Diff {
     let same_process = before.info.identity == after.info.identity;
     let seconds = Some(after.info.taken_at - before.info.taken_at).filter(|s| *s > 0.0);
     let types = growth::by_type(&before.graph, &after.graph);

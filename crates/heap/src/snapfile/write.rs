@@ -2,6 +2,7 @@
 
 use super::column::{fold, put};
 use super::{Head, MAGIC, SnapfileError, VERSION, tag};
+use crate::polite::politely;
 use crate::{HeapGraph, Snapshot, StoredNames};
 use rayon::prelude::*;
 use std::io::{self, Write};
@@ -42,8 +43,8 @@ pub fn write_snapshot(snapshot: &Snapshot, out: &mut dyn Write) -> io::Result<()
     out.write_all(&VERSION.to_le_bytes())?;
     out.write_all(&section(tag::HEAD, &serde_json::to_vec(&head)?)?)?;
     // Each column is packed by itself, as many at a time as there are processors.
-    let columns = COLUMNS.par_iter().map(|(tag, raw)| section(*tag, &raw(snapshot)));
-    for packed in columns.collect::<Vec<_>>() {
+    let pack = |(tag, raw): &Column| section(*tag, &raw(snapshot));
+    for packed in politely(|| COLUMNS.par_iter().map(pack).collect::<Vec<_>>()) {
         out.write_all(&packed?)?;
     }
     Ok(())

@@ -6,6 +6,7 @@ mod table;
 pub use holdings::Holding;
 pub use table::TypeRow;
 
+use crate::polite::politely;
 use crate::{ByType, Describer, Dominators, Held, PathTree, Redaction, Retained, Snapshot};
 use serde::{Deserialize, Serialize};
 
@@ -61,6 +62,10 @@ pub struct Loose {
 /// Sums up a snapshot.
 #[must_use]
 pub fn summarize(snapshot: &Snapshot, options: &SummaryOptions) -> Summary {
+    politely(|| sum_up(snapshot, options))
+}
+
+fn sum_up(snapshot: &Snapshot, options: &SummaryOptions) -> Summary {
     let graph = &snapshot.graph;
     let ((dominators, retained), tree) = rayon::join(
         || {
