@@ -196,7 +196,9 @@ fn not_in_objects(l: &Layers<'_>) -> (Layer, Advice) {
     let cannot = |series: Option<&Assessment>, each: f64| {
         still(series) && series.and_then(|a| a.slope_high).is_none_or(|most| bytes > each * most)
     };
-    if cannot(l.blocks, SMALL_BLOCK) && cannot(l.large_blocks, LARGE_BLOCK) {
+    // Arenas of which it is not known whether they grow may be fragments.
+    let arenas = l.arenas.is_none() || still(l.arenas);
+    if arenas && cannot(l.blocks, SMALL_BLOCK) && cannot(l.large_blocks, LARGE_BLOCK) {
         (Layer::Native, Advice::TryAllocator)
     } else if still(l.gc_objects) || still(l.blocks) {
         (Layer::UntrackedOrNative, Advice::DiffThenAllocator)
@@ -298,6 +300,16 @@ mod tests {
         assert_eq!(of(1e6, 1e4, 1.0), [Layer::UntrackedOrNative]);
         assert_eq!(of(1e6, 10.0, 20.0), [Layer::UntrackedOrNative]);
         assert_eq!(of(1e6, -1.0, -1.0), [Layer::Native]);
+        let (anon, still) = (bytes(1e6), blocks(-1.0));
+        let known = Layers {
+            anon: Some(&anon),
+            blocks: Some(&still),
+            large_blocks: Some(&still),
+            ..Layers::default()
+        };
+        let arenas = |arenas| layers(&Layers { arenas: Some(arenas), ..known });
+        assert_eq!(arenas(&FLAT), [Layer::Native]);
+        assert_eq!(arenas(&UNSURE), [Layer::UntrackedOrNative], "it may be fragments");
     }
 
     #[test]

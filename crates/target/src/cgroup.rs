@@ -30,10 +30,23 @@ impl Cgroup {
     /// Reads the memory cgroup named in the text of `/proc/PID/cgroup`, below `mount` (`/sys/fs/cgroup`).
     #[must_use]
     pub fn read(proc_cgroup: &str, mount: &Path) -> Option<Self> {
-        v1_dir(proc_cgroup, mount).map(|d| Self::v1(&d)).or_else(|| {
-            let dir = existing(mount, proc_cgroup.lines().find_map(|l| l.strip_prefix("0::"))?)?;
-            dir.join("memory.current").exists().then(|| Self::v2(&dir))
-        })
+        Self::at(&own(proc_cgroup, mount)?.0)
+    }
+
+    /// Bytes that are left below the tightest limit: that of the group or of one around it, as a pod's is around
+    /// a container's. `None` where there is no limit.
+    #[must_use]
+    pub fn headroom(proc_cgroup: &str, mount: &Path) -> Option<u64> {
+        let (dir, root) = own(proc_cgroup, mount)?;
+        let groups = dir.ancestors().take_while(|d| d.starts_with(&root)).filter_map(Self::at);
+        groups.filter_map(|g| Some(g.max_bytes?.saturating_sub(g.current_bytes?))).min()
+    }
+
+    fn at(dir: &Path) -> Option<Self> {
+        if dir.join("memory.usage_in_bytes").exists() {
+            return Some(Self::v1(dir));
+        }
+        dir.join("memory.current").exists().then(|| Self::v2(dir))
     }
 
     fn v1(dir: &Path) -> Self {
@@ -60,13 +73,18 @@ impl Cgroup {
     }
 }
 
-fn v1_dir(proc_cgroup: &str, mount: &Path) -> Option<PathBuf> {
-    let path = proc_cgroup.lines().find_map(|line| {
-        let mut parts = line.splitn(3, ':').skip(1);
-        let controllers = parts.next()?;
-        controllers.split(',').any(|c| c == "memory").then(|| parts.next()).flatten()
-    })?;
-    existing(&mount.join("memory"), path)
+/// The group's directory and the one that its hierarchy begins with.
+fn own(proc_cgroup: &str, mount: &Path) -> Option<(PathBuf, PathBuf)> {
+    let v1 = proc_cgroup.lines().find_map(|line| {
+        let (controllers, path) = line.split_once(':')?.1.split_once(':')?;
+        controllers.split(',').any(|c| c == "memory").then_some(path)
+    });
+    let v2 = || proc_cgroup.lines().find_map(|l| l.strip_prefix("0::"));
+    let (root, path) = match v1 {
+        Some(path) => (mount.join("memory"), path),
+        None => (mount.to_owned(), v2()?),
+    };
+    Some((existing(&root, path)?, root))
 }
 
 /// Inside a container the path may be the host's; then the mount itself is the process's own cgroup.
@@ -89,21 +107,46 @@ fn number(path: &Path) -> Option<u64> {
 mod tests {
     use super::*;
 
+    const MIB: u64 = 1 << 20;
+
+    fn group(root: &Path, path: &str, files: &[(&str, &str)]) {
+        let dir = root.join(path);
+        fs::create_dir_all(&dir).unwrap();
+        files.iter().for_each(|(name, text)| fs::write(dir.join(name), format!("{text}\n")).unwrap());
+    }
+
     #[test]
     fn version_2_without_limit() {
-        let root = std::env::temp_dir().join(format!("m5-cg-{}", std::process::id()));
-        let dir = root.join("a/b");
-        fs::create_dir_all(&dir).unwrap();
-        fs::write(dir.join("memory.current"), "123\n").unwrap();
-        fs::write(dir.join("memory.max"), "max\n").unwrap();
-        fs::write(
-            dir.join("memory.pressure"),
-            "some avg10=1.25 avg60=0.00 total=9\nfull avg10=0.50 total=1\n",
-        )
-        .unwrap();
-        let got = Cgroup::read("0::/a/b\n", &root).unwrap();
-        fs::remove_dir_all(&root).unwrap();
+        let root = tempfile::tempdir().unwrap();
+        let pressure = "some avg10=1.25 avg60=0.00 total=9\nfull avg10=0.50 total=1";
+        let files = [("memory.current", "123"), ("memory.max", "max"), ("memory.pressure", pressure)];
+        group(root.path(), "a/b", &files);
+        let got = Cgroup::read("0::/a/b\n", root.path()).unwrap();
         assert_eq!((got.version, got.current_bytes, got.max_bytes), (2, Some(123), None));
         assert_eq!((got.pressure_some_percent, got.pressure_full_percent), (Some(1.25), Some(0.5)));
+        assert_eq!(Cgroup::headroom("0::/a/b\n", root.path()), None);
+    }
+
+    #[test]
+    fn the_tightest_limit_around_counts() {
+        let root = tempfile::tempdir().unwrap();
+        let bytes = |mib: u64| (mib * MIB).to_string();
+        let v2 = |path: &str, current, max: &str| {
+            group(root.path(), path, &[("memory.current", &bytes(current)), ("memory.max", max)]);
+        };
+        v2("pod", 480, &bytes(512));
+        v2("pod/engine", 100, &bytes(400));
+        v2("pod/free", 10, "max");
+        let left = |path: &str| Cgroup::headroom(path, root.path()).map(|b| b / MIB);
+        assert_eq!(left("0::/pod/engine\n"), Some(32), "the pod's limit is nearer than its own");
+        assert_eq!(left("0::/pod/free\n"), Some(32));
+        let v1 = |path: &str, current, max| {
+            let files =
+                [("memory.usage_in_bytes", &*bytes(current)), ("memory.limit_in_bytes", &*bytes(max))];
+            group(root.path(), path, &files);
+        };
+        v1("memory/docker", 900, 1 << 43);
+        v1("memory/docker/x", 700, 1000);
+        assert_eq!(left("5:cpu:/\n4:memory,hugetlb:/docker/x\n0::/pod\n"), Some(300));
     }
 }

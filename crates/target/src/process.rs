@@ -14,6 +14,8 @@ pub struct Process {
     identity: Identity,
 }
 
+const CGROUPS: &str = "/sys/fs/cgroup";
+
 impl Process {
     /// Opens the process with this pid below `/proc`.
     ///
@@ -183,7 +185,13 @@ impl Process {
     /// The memory cgroup, where one can be read.
     #[must_use]
     pub fn cgroup(&self) -> Option<Cgroup> {
-        Cgroup::read(&self.text("cgroup").ok()?, Path::new("/sys/fs/cgroup"))
+        Cgroup::read(&self.text("cgroup").ok()?, Path::new(CGROUPS))
+    }
+
+    /// Bytes that are left below the tightest memory limit of its cgroup and those around it.
+    #[must_use]
+    pub fn cgroup_headroom(&self) -> Option<u64> {
+        Cgroup::headroom(&self.text("cgroup").ok()?, Path::new(CGROUPS))
     }
 
     /// The command line.

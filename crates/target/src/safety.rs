@@ -62,10 +62,19 @@ pub fn may_fork(process: &Process, safety: &Safety) -> TraceResult<()> {
         return refuse("the target runs with a shadow stack; use --method freeze".into());
     }
     let anon = process.status()?.anon_bytes.unwrap_or(0);
-    // While the child lives, a page that the target writes is copied. The child lives for less than a second
-    // per gigabyte; a quarter of the memory written anew in that time is more than was ever seen.
-    let need = safety.page_table_bytes + anon / 4;
-    let left = [cgroup_left(process), available()].into_iter().flatten().min();
+    let left = [process.cgroup_headroom(), available()].into_iter().flatten().min();
+    room_for_copy(safety.page_table_bytes, anon, left)
+}
+
+fn refuse<T>(why: String) -> TraceResult<T> {
+    Err(TraceError::Refused(why))
+}
+
+/// Whether the copies that a target makes of its pages while the child lives fit below the memory limit.
+fn room_for_copy(page_tables: u64, anonymous: u64, left: Option<u64>) -> TraceResult<()> {
+    // The child lives for less than a second per gigabyte; a quarter of the memory written anew in that time is
+    // more than was ever seen.
+    let need = page_tables + anonymous / 4;
     match left {
         Some(left) if left < need => refuse(format!(
             "a copy-on-write child may need {} MiB and only {} MiB are left before the memory limit; use \
@@ -75,15 +84,6 @@ pub fn may_fork(process: &Process, safety: &Safety) -> TraceResult<()> {
         )),
         _ => Ok(()),
     }
-}
-
-fn refuse<T>(why: String) -> TraceResult<T> {
-    Err(TraceError::Refused(why))
-}
-
-fn cgroup_left(process: &Process) -> Option<u64> {
-    let group = process.cgroup()?;
-    Some(group.max_bytes?.saturating_sub(group.current_bytes?))
 }
 
 fn available() -> Option<u64> {
@@ -98,4 +98,20 @@ fn is_x86_64(pid: i32) -> bool {
     const CLASS_64: u8 = 2;
     const X86_64: [u8; 2] = [62, 0];
     read.is_ok() && head.starts_with(b"\x7fELF") && head[4] == CLASS_64 && head[18..20] == X86_64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIB: u64 = 1 << 20;
+
+    #[test]
+    fn a_copy_is_refused_where_its_pages_would_not_fit() {
+        assert!(room_for_copy(2 * MIB, 1000 * MIB, None).is_ok());
+        assert!(room_for_copy(2 * MIB, 1000 * MIB, Some(252 * MIB)).is_ok());
+        let refused = room_for_copy(2 * MIB, 1000 * MIB, Some(251 * MIB)).unwrap_err().to_string();
+        assert!(refused.contains("may need 252 MiB and only 251 MiB are left"), "{refused}");
+        assert!(refused.contains("--method freeze"), "{refused}");
+    }
 }

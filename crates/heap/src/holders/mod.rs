@@ -3,9 +3,11 @@
 mod class;
 mod describe;
 mod group;
+mod holder;
 mod paths;
 
 pub use class::{Class, classes};
-pub use describe::{Cause, Describer, Holder, cause, display_type};
+pub use describe::Describer;
 pub use group::{ByType, HolderGroup, TypeHolders, group_holders};
+pub use holder::{Cause, Holder, cause, display_type};
 pub use paths::{Held, PathTree};

@@ -1,0 +1,64 @@
+//! What a holder is, and why an object is alive.
+
+use crate::RootKind;
+use serde::{Deserialize, Serialize};
+
+/// How an object is kept alive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// Through references from a module, a frame, the interpreter or a static object.
+    Held,
+    /// From native memory alone.
+    Native,
+    /// Its reference count is above zero and no referrer was found: a native or refcount leak.
+    NoReferrer,
+    /// By nothing: a cycle that the collector has yet to free.
+    Garbage,
+}
+
+/// A holder in words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// How it is alive.
+    pub cause: Cause,
+    /// The nearest owner with a name: `engine.Feed.history`. Keys and positions are left out of it, so that
+    /// equal holders of many instances have one name. Empty for garbage.
+    pub name: String,
+    /// The whole path from the root, with keys as far as they may be shown. Empty for garbage.
+    pub path: String,
+    /// Type of the holding object.
+    pub type_name: String,
+    /// Its `len()`, where known.
+    pub items: Option<u64>,
+    /// Its address.
+    pub address: u64,
+}
+
+/// Root kinds as causes.
+#[must_use]
+pub fn cause(kind: RootKind) -> Cause {
+    match kind {
+        RootKind::Native => Cause::Native,
+        RootKind::Unexplained => Cause::NoReferrer,
+        _ => Cause::Held,
+    }
+}
+
+/// A type's name without what everybody knows.
+#[must_use]
+pub fn display_type(name: &str) -> &str {
+    match name {
+        "functools._lru_cache_wrapper" => "lru_cache",
+        other => other.strip_prefix("builtins.").unwrap_or(other),
+    }
+}
+
+impl Holder {
+    /// Where no object is the holder.
+    #[must_use]
+    pub fn nobody(cause: Cause) -> Self {
+        let none = String::new;
+        Self { cause, name: none(), path: none(), type_name: none(), items: None, address: 0 }
+    }
+}
