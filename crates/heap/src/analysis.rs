@@ -30,6 +30,8 @@ pub struct SelfCheck {
     pub native: u64,
     /// Objects that a root reaches.
     pub reachable: u64,
+    /// References that lead to no object: what they led to was freed while the memory was read.
+    pub nowhere: u64,
     /// Pools whose own count disagrees with their blocks.
     pub bad_pools: u64,
     /// Heaps of the C library whose chain of chunks broke.
@@ -88,11 +90,11 @@ impl Analysis {
         }
         let claims = claims::assign(image, &census);
         watch.lap("claims");
-        let mut graph = graph::build(image, &anchor, &census, &claims);
+        let (mut graph, nowhere) = graph::build(image, &anchor, &census, &claims);
         watch.lap("references");
         let walker = Walker { image, anchor: &anchor, census: &census, claims: &claims };
         let found = roots::find(&walker, &graph);
-        let check = check(&census, &graph, &found);
+        let check = SelfCheck { nowhere, ..check(&census, &graph, &found) };
         graph.roots = found.roots;
         watch.lap("roots");
         Ok(Self { anchor, census, graph, check, claims, laps: watch.laps().to_vec() })
@@ -123,6 +125,7 @@ fn check(census: &Census, graph: &HeapGraph, found: &roots::Found) -> SelfCheck 
         exact: found.exact,
         native: found.native,
         reachable: found.reachable,
+        nowhere: 0,
         bad_pools: census.pools.bad_pools,
         broken_heaps: census.heaps.regions.iter().filter(|r| r.broken).count() as u64,
     }

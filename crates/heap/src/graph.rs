@@ -1,8 +1,9 @@
 //! From a census to the graph: columns of objects, references and roots.
 
 use crate::anchor::Anchor;
+use crate::census::kind::Kind;
 use crate::census::{Census, sizes};
-use crate::edges::{Claims, Walker};
+use crate::edges::{Claims, Label, Walker};
 use crate::huge;
 use crate::image::Image;
 use crate::model::{self, HeapGraph, MOST_BYTES, TypeInfo};
@@ -12,18 +13,20 @@ use rayon::prelude::*;
 struct Batch {
     counts: Vec<u32>,
     targets: Vec<u32>,
+    nowhere: u64,
 }
 
 /// Objects in a batch: enough to keep all processors busy, few enough to stay in a cache.
 const BATCH: usize = 1 << 14;
 
-/// The graph without roots.
-pub(crate) fn build(image: &Image, anchor: &Anchor, census: &Census, claims: &Claims) -> HeapGraph {
+/// The graph without roots, and the number of references that lead to no object.
+pub(crate) fn build(image: &Image, anchor: &Anchor, census: &Census, claims: &Claims) -> (HeapGraph, u64) {
     let walker = Walker { image, anchor, census, claims };
     let mut size = huge::zeroed(census.len());
     // An object's own words are in the cache when its size is asked for.
     let slices = size.par_chunks_mut(BATCH).enumerate();
-    let batches = slices.map(|(i, sizes)| batch(&walker, i * BATCH, sizes)).collect();
+    let batches: Vec<Batch> = slices.map(|(i, sizes)| batch(&walker, i * BATCH, sizes)).collect();
+    let nowhere = batches.iter().map(|b| b.nowhere).sum();
     let (edge_start, edge_to) = joined(batches, census.len());
     // A torn image may claim more than any machine has: no sum of sizes may overflow.
     if model::total(&size).is_none() {
@@ -31,7 +34,7 @@ pub(crate) fn build(image: &Image, anchor: &Anchor, census: &Census, claims: &Cl
         size.iter_mut().for_each(|s| *s = most.min(*s));
     }
     let named = census.types.descs.iter();
-    HeapGraph {
+    let graph = HeapGraph {
         types: named.map(|d| TypeInfo { name: d.name.clone(), address: d.address }).collect(),
         address: huge::collected(census.address.iter().copied()),
         type_id: huge::collected(census.type_of.iter().copied()),
@@ -39,16 +42,22 @@ pub(crate) fn build(image: &Image, anchor: &Anchor, census: &Census, claims: &Cl
         edge_start,
         edge_to,
         roots: Vec::new(),
-    }
+    };
+    (graph, nowhere)
 }
 
 /// References of the objects from `first` on, and their shallow sizes.
 fn batch(walker: &Walker<'_>, first: usize, sizes: &mut [u64]) -> Batch {
-    let mut batch = Batch { counts: Vec::with_capacity(sizes.len()), targets: Vec::new() };
+    let mut batch = Batch { counts: Vec::with_capacity(sizes.len()), targets: Vec::new(), nowhere: 0 };
     for (i, size) in sizes.iter_mut().enumerate() {
         let object = (first + i) as u32;
         let before = batch.targets.len();
-        walker.visit(object, &mut |target: u64, _| batch.targets.extend(walker.object(target)));
+        let known = walker.census.desc(object).is_some_and(|d| d.kind != Kind::Plain);
+        walker.visit(object, &mut |target: u64, label: Label| {
+            let found = walker.object(target);
+            batch.nowhere += u64::from(found.is_none() && known && target != 0 && label.certain());
+            batch.targets.extend(found);
+        });
         batch.counts.push((batch.targets.len() - before) as u32);
         *size = shallow(walker, object);
     }

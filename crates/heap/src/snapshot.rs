@@ -54,7 +54,7 @@ pub struct Coverage {
     pub reachable: Option<f64>,
     /// Bytes of RSS that have a name.
     pub rss_explained: Option<f64>,
-    /// Pages, pools or lists that could not be read or contradicted themselves.
+    /// References that lead to no object, pools and lists that contradict themselves: what changed while it was read.
     pub inconsistencies: Option<u64>,
 }
 

@@ -105,7 +105,7 @@ pub(crate) fn examine(
         refcounts_explained: check.refcounts_explained(),
         reachable: check.reachable_share(),
         rss_explained: accounting.explained,
-        inconsistencies: Some(check.bad_pools + check.broken_heaps),
+        inconsistencies: Some(check.nowhere + check.bad_pools + check.broken_heaps),
     };
     info.fragmentation = Some(Fragmentation {
         sparse_arenas: accounting.sparse_arenas,

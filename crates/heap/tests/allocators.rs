@@ -73,9 +73,6 @@ impl Taken {
     }
 }
 
-/// Objects that a census may miss or make up.
-const STRAYS: usize = 5;
-
 fn near(a: u64, b: u64, slack: u64) -> bool {
     a.abs_diff(b) <= b / 50 + slack
 }
@@ -120,7 +117,7 @@ fn every_allocator_shows_the_same_objects() {
             [&plain, &malloc, &debug]
                 .map(|t| (t.analysis.check.refcounts_explained(), t.accounting.explained)),
         );
-        assert!(counts.iter().all(|c| c.abs_diff(20_000) <= STRAYS), "{}: {counts:?}", python.name);
+        assert_eq!(counts, [20_000; 3], "{}", python.name);
         for other in [&malloc, &debug] {
             let (a, b) = (other.analysis.graph.len(), plain.analysis.graph.len());
             assert!(a.abs_diff(b) < b / 50, "{}: {a} {b}", python.name);
@@ -168,7 +165,7 @@ fn subinterpreters_are_seen_whole() {
         let taken = take(python, None, SUBINTERPRETER);
         let explained = taken.accounting.explained.unwrap();
         println!("{}: {} inner, {explained:.4} named", python.name, taken.count("__main__.Inner"));
-        assert!(taken.count("__main__.Inner").abs_diff(20_000) <= STRAYS, "{}", python.name);
+        assert_eq!(taken.count("__main__.Inner"), 20_000, "{}", python.name);
         assert!(explained > 0.98, "{}", python.name);
         assert_eq!(taken.analysis.check.bad_pools, 0, "{}", python.name);
     }

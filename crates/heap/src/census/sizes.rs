@@ -5,7 +5,7 @@ use super::types::TypeDesc;
 use crate::dict::{Dict, KeyTable, word};
 use crate::image::Image;
 use crate::text;
-use m5_cpython::layout::objects::{Frames, Managed, ObjectLayout, type_fields as tf};
+use m5_cpython::layout::objects::{Field, Frames, Managed, ObjectLayout, type_fields as tf};
 
 const ABSURD: u64 = 1 << 40;
 
@@ -51,8 +51,16 @@ pub(crate) fn consistent(image: &Image, layout: &ObjectLayout, at: u64, kind: Ki
                 && kept
                 && (s.compact || !s.ascii || s.width == 1)
         }),
+        Kind::Function => refer(image, at, layout.function),
+        Kind::Code => refer(image, at, layout.code),
         _ => true,
     }
+}
+
+/// Whether each field is empty or leads to something.
+fn refer(image: &Image, at: u64, fields: &[Field]) -> bool {
+    let leads = |pointer: u64| pointer == 0 || image.locate(pointer).is_some();
+    fields.iter().all(|(offset, _)| image.word_at(at, u64::from(*offset)).is_some_and(leads))
 }
 
 /// The same without the values of attributes that 3.13 and later keep behind an instance: `sys.getsizeof`

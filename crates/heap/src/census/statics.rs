@@ -1,13 +1,13 @@
 //! Objects that no allocator knows: types and constants in the data of libraries.
 
 use super::glibc::Heaps;
+use super::kind::Kind;
 use super::runs::Run;
-use super::types::TypeTable;
+use super::types::{TypeDesc, TypeTable};
 use super::{Finder, PAD, padded, sizes};
 use crate::anchor::Anchor;
 use crate::dict::word;
 use crate::image::{Image, Segment};
-use m5_cpython::layout::objects::type_fields as tf;
 
 /// Data of files: their mappings that may be written to and the zeroed memory that follows them. Tables that the
 /// linker made read-only hold no objects, whose counts of references change, but words that look like some.
@@ -98,7 +98,8 @@ fn in_piece(
         let Some(number) = types.number(word(bytes, at + 8)) else { continue };
         let count = word(bytes, at);
         let Some(size) = candidate(image, types, finder, own, number, count) else { continue };
-        if own + size > start + bytes.len() as u64 {
+        // It may reach from the file's last page into the zeroed memory behind it.
+        if own + size > start + bytes.len() as u64 && image.word(own + size - 8).is_none() {
             continue;
         }
         // A small number before a pointer to a type looks like an object too: one that lives forever, or a
@@ -117,6 +118,13 @@ fn in_piece(
     found
 }
 
+/// Whether static data may hold instances: none of a class made at run time, and few of those that the collector
+/// looks after.
+fn has_statics(desc: &TypeDesc) -> bool {
+    let collected = || matches!(desc.name.as_str(), "tuple" | "MemoryError") || desc.name.starts_with("hamt");
+    !desc.heap() && (!desc.gc() || collected())
+}
+
 /// Size of the object, if it may be one.
 fn candidate(
     image: &Image,
@@ -127,9 +135,13 @@ fn candidate(
     count: u64,
 ) -> Option<u64> {
     let desc = types.get(number)?;
-    // A class made at run time has no static instances; a type must be a known one.
-    let known = if desc.meta() { types.number(own).is_some() } else { desc.flags & tf::HEAP == 0 };
-    let consistent = || sizes::consistent(image, finder.anchor.layout, own, desc.kind);
+    let known = if desc.meta() { types.number(own).is_some() } else { has_statics(desc) };
+    let layout = finder.anchor.layout;
+    let first = || image.word(own + u64::from(layout.tuple_items)).unwrap_or(0);
+    let consistent = || match desc.kind {
+        Kind::Tuple => image.word(own + 16) == Some(0) || image.locate(first()).is_some(),
+        kind => sizes::consistent(image, layout, own, kind),
+    };
     (known && finder.living(count) && consistent()).then_some(())?;
     sizes::inline(image, finder.anchor.layout, own, desc)
 }

@@ -133,10 +133,12 @@ fn slot(address: u64) -> usize {
     ((address >> 4) ^ (address >> 16)) as usize & (CACHE - 1)
 }
 
-/// Whether the fields are those of a type that is ready for use.
+/// Whether the fields are those of a type that is ready for use, or of a static one: the entries of
+/// `functools.lru_cache` up to 3.9 have one that nobody makes ready.
 fn plausible(image: &Image, address: u64) -> bool {
     let word = |at: u64| image.word(address.wrapping_add(at)).unwrap_or(0);
-    word(tf::FLAGS) & tf::READY != 0
+    let flags = word(tf::FLAGS);
+    (flags & tf::READY != 0 || flags & tf::HEAP == 0 && word(tf::BASE) == 0)
         && (16..1 << 24).contains(&word(tf::BASIC_SIZE))
         && word(tf::ITEM_SIZE) < 1 << 20
         && name(image, address).is_some()

@@ -36,6 +36,13 @@ pub(crate) enum Label {
     Member,
 }
 
+impl Label {
+    /// Whether an object must be there: the word of an unknown struct may be anything.
+    pub(crate) fn certain(self) -> bool {
+        !matches!(self, Self::Slot(_) | Self::Member)
+    }
+}
+
 /// Receives references: the address referred to and the label.
 pub(crate) trait Visit {
     /// One reference; the address may be none of an object.

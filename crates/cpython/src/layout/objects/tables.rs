@@ -70,7 +70,6 @@ const CODE_38: &[Field] = &[
     (104, "co_filename"),
     (112, "co_name"),
     (120, "co_lnotab"),
-    (128, "co_zombieframe"),
 ];
 const CODE_310: &[Field] = &[
     (48, "co_code"),
