@@ -27,6 +27,6 @@ pub use interpreter::{Interpreter, Thread};
 pub use lines::LineTable;
 pub use pools::{Allocators, PoolUse};
 pub use rings::{RING_BLOCK, RingItem, decode_rings};
-pub use stack::PyFrame;
+pub use stack::{PyFrame, current_line};
 pub use symbols::symbols;
 pub use version::Version;

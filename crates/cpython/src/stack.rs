@@ -123,25 +123,8 @@ impl Walk {
         Some(PyFrame {
             function: text(self.objects.code_name)?,
             file: text(self.objects.code_file)?,
-            line: self.line(at, code),
+            line: current_line(&self.memory, self.objects, at, code),
         })
-    }
-
-    fn line(&self, frame: u64, code: u64) -> Option<u32> {
-        let offset = match self.lines.instruction {
-            Instruction::Index { at, step } => {
-                i64::from(self.memory.i32(frame.wrapping_add(at)).ok()?).checked_mul(step)?
-            }
-            Instruction::Pointer { at, code: first } => {
-                self.field(frame, at)?.wrapping_sub(code.wrapping_add(first)).cast_signed()
-            }
-        };
-        let first = self.memory.i32(code.wrapping_add(self.objects.code_line.into())).ok()?;
-        let table = self.field(code, self.lines.table)?;
-        let length = self.field(table, 16).filter(|l| *l <= LONGEST_TABLE)?;
-        let mut bytes = vec![0; length as usize];
-        self.memory.read(table.wrapping_add(32), &mut bytes).ok()?;
-        line(self.lines.form, &bytes, first.into(), offset)
     }
 
     fn text(&self, string: u64) -> Option<String> {
@@ -164,6 +147,26 @@ impl Walk {
     fn field(&self, at: u64, offset: u64) -> Option<u64> {
         self.memory.u64(at.wrapping_add(offset)).ok()
     }
+}
+
+/// The line that a frame is at, given its code object; `None` where the code has none or does not read.
+pub fn current_line(memory: &impl Memory, objects: &ObjectLayout, frame: u64, code: u64) -> Option<u32> {
+    let fields = lines(objects.minor)?;
+    let field = |at: u64, offset: u64| memory.u64(at.wrapping_add(offset)).ok();
+    let offset = match fields.instruction {
+        Instruction::Index { at, step } => {
+            i64::from(memory.i32(frame.wrapping_add(at)).ok()?).checked_mul(step)?
+        }
+        Instruction::Pointer { at, code: first } => {
+            field(frame, at)?.wrapping_sub(code.wrapping_add(first)).cast_signed()
+        }
+    };
+    let first = memory.i32(code.wrapping_add(objects.code_line.into())).ok()?;
+    let table = field(code, fields.table)?;
+    let length = field(table, 16).filter(|l| *l <= LONGEST_TABLE)?;
+    let mut bytes = vec![0; length as usize];
+    memory.read(table.wrapping_add(32), &mut bytes).ok()?;
+    line(fields.form, &bytes, first.into(), offset)
 }
 
 fn wide(code: u32) -> char {

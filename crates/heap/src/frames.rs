@@ -2,6 +2,7 @@
 
 use crate::edges::{Visit, Walker};
 use crate::text;
+use m5_cpython::current_line;
 use m5_cpython::layout::objects::Frames;
 use rustc_hash::FxHashSet;
 
@@ -41,7 +42,7 @@ pub(crate) fn stack(walker: &Walker<'_>, thread: u64) -> Vec<Frame> {
 }
 
 impl Frame {
-    /// `function at file.py:12`, with the line where the function begins.
+    /// `function at file.py:12`, with the line that it is at.
     pub(crate) fn name(&self, walker: &Walker<'_>) -> String {
         let (image, layout) = (walker.image, walker.anchor.layout);
         let string = |offset: u16| {
@@ -50,7 +51,7 @@ impl Frame {
         let function = string(layout.code_name).unwrap_or_else(|| "?".to_owned());
         let file = string(layout.code_file).unwrap_or_else(|| "?".to_owned());
         let file = file.rsplit('/').next().unwrap_or(&file);
-        match image.half_at(self.code, u64::from(layout.code_line)) {
+        match current_line(image, layout, self.at, self.code) {
             Some(line) => format!("{function} at {file}:{line}"),
             None => format!("{function} at {file}"),
         }

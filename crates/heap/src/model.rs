@@ -1,6 +1,7 @@
 //! The seam between those who find objects and those who explain them.
 
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// A Python type.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +39,16 @@ pub struct Root {
     pub kind: RootKind,
     /// What people call it (`module aiohttp.web_app`, `thread 4711, frame run at app.py:12`).
     pub name: String,
+}
+
+impl Root {
+    /// Its name without what changes while it stays the same root: the line that a frame is at.
+    #[must_use]
+    pub fn lasting_name(&self) -> Cow<'_, str> {
+        let line = (self.kind == RootKind::Frame).then(|| self.name.rsplit_once(':')).flatten();
+        let Some((before, line)) = line else { return Cow::Borrowed(&self.name) };
+        Cow::Owned(format!("{before}{}", line.trim_start_matches(|c: char| c.is_ascii_digit())))
+    }
 }
 
 /// Objects and references of one process at one moment; column by column, indexed by object number.

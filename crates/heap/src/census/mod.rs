@@ -212,9 +212,12 @@ pub(crate) fn padded(bytes: &[u8]) -> bool {
     matches!(bytes.get(8..PAD), Some([b'o' | b'm' | b'r', fence @ ..]) if fence == [0xfd; 7])
 }
 
-/// The two words of the collector's header: unset, or a link with marks in it and another; in the middle of a
-/// collection the second is a count of references. The ends of the lists may lie at any address.
+/// The two words of the collector's header: unset but for marks, or a link with marks in it and another; in the
+/// middle of a collection the second is a count of references. The ends of the lists may lie at any address.
 fn collector_head(bytes: &[u8], offset: usize) -> bool {
     let (next, previous) = (word(bytes, offset - 16), word(bytes, offset - 8));
-    next == 0 || next >> 47 == 0 && next > 4096 && previous >> 47 == 0
+    match next {
+        0 => previous < 8,
+        _ => next >> 47 == 0 && next > 4096 && previous >> 47 == 0,
+    }
 }

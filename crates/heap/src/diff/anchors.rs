@@ -1,8 +1,9 @@
 //! Whom new and vanished objects are put down to.
 
 use super::matching::{Matching, NONE};
-use crate::{Cause, HeapGraph, Held, PathTree, cause};
+use crate::{Cause, HeapGraph, Held, PathTree, Root, cause};
 use rustc_hash::FxHashMap;
+use std::borrow::Cow;
 
 /// Who took an object in. Objects and types are numbered as in the later snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -95,15 +96,15 @@ pub(super) fn gains(
 ) -> Gains {
     let mut gains = Gains::default();
     let counterpart = |of: &[u32], object: u32| of.get(object as usize).copied().filter(|c| *c != NONE);
-    let roots: FxHashMap<&str, u32> =
-        after.0.roots.iter().enumerate().map(|(i, r)| (r.name.as_str(), i as u32)).collect();
-    let name_of = |root: u32| before.0.roots.get(root as usize).map_or("", |r| r.name.as_str());
+    let roots: FxHashMap<Cow<'_, str>, u32> =
+        after.0.roots.iter().enumerate().map(|(i, r)| (r.lasting_name(), i as u32)).collect();
+    let name_of = |root: u32| before.0.roots.get(root as usize).map_or("".into(), Root::lasting_name);
     Side {
         graph: before.0,
         tree: before.1,
         shared: &|o| counterpart(&matching.after_of, o),
         type_number: &|t| matching.type_after.get(t as usize).copied().unwrap_or(NONE),
-        root_number: &|r| roots.get(name_of(r)).copied().unwrap_or(NONE),
+        root_number: &|r| roots.get(&name_of(r)).copied().unwrap_or(NONE),
         sign: -1,
     }
     .put_down(&mut gains);

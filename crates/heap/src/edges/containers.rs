@@ -38,7 +38,7 @@ impl Walker<'_> {
         self.dict(at, see);
         self.fields(at, &[(96, "__dict__")], see);
         let most = self.image.word_at(at, 16).unwrap_or(0);
-        let mut node = self.image.word_at(at, 80).unwrap_or(0);
+        let mut node = self.image.word_at(at, 48).unwrap_or(0);
         let mut before = 0;
         for _ in 0..most {
             let Some(bytes) = self.image.slice(node, 32).filter(|b| word(b, 24) == before) else { return };

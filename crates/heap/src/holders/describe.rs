@@ -3,7 +3,8 @@
 use super::class::{Class, classes};
 use super::holder::{Cause, Holder, cause, display_type};
 use super::paths::{Held, PathTree};
-use crate::{EdgeName, EdgeNamer, HeapGraph, Redaction, RootKind};
+use crate::{EdgeName, EdgeNamer, HeapGraph, Redaction, Root, RootKind};
+use std::borrow::Cow;
 
 /// Turns objects into holders in words.
 pub struct Describer<'a> {
@@ -72,8 +73,8 @@ impl<'a> Describer<'a> {
                 let known = self.graph.roots.get(root as usize);
                 let mut holder = Holder::nobody(known.map_or(Cause::NoReferrer, |r| cause(r.kind)));
                 if holder.cause != Cause::NoReferrer {
-                    holder.name = self.root_name(root);
-                    holder.path.clone_from(&holder.name);
+                    holder.name = self.root_name(root, Root::lasting_name);
+                    holder.path = self.root_name(root, |r| r.name.as_str().into());
                 }
                 holder
             }
@@ -133,18 +134,18 @@ impl<'a> Describer<'a> {
         let from = (0..last).rev().find(|i| self.class(path[*i]) == Class::Instance);
         let start = match from {
             Some(i) => self.type_name(path[i]).to_owned(),
-            None => self.root_name(root),
+            None => self.root_name(root, Root::lasting_name),
         };
         self.walk(start, &path[from.unwrap_or(0)..], false)
     }
 
     fn long(&self, root: u32, path: &[u32]) -> String {
-        self.walk(self.root_name(root), path, true)
+        self.walk(self.root_name(root, |r| r.name.as_str().into()), path, true)
     }
 
-    fn root_name(&self, root: u32) -> String {
-        let name = self.graph.roots.get(root as usize).map_or("", |r| r.name.as_str());
-        name.strip_prefix("module ").unwrap_or(name).to_owned()
+    fn root_name(&self, root: u32, name: fn(&Root) -> Cow<'_, str>) -> String {
+        let name = self.graph.roots.get(root as usize).map_or("".into(), name);
+        name.strip_prefix("module ").unwrap_or(&name).to_owned()
     }
 
     fn walk(&self, start: String, path: &[u32], keys: bool) -> String {
