@@ -2,11 +2,11 @@
 
 use crate::fill::{Second, fill, joined};
 use crate::huge::{touched, zeroed};
-use crate::image::{Image, ReadOnly, Segment};
+use crate::image::{Image, Segment};
 use crate::pages::Pages;
 use m5_target::{
-    Mapping, Process, TraceError, TraceResult, fork, freeze, inspect, may_fork, open_live, resident_runs,
-    with_tracer,
+    Constants, Mapping, OwnPages, Process, TraceError, TraceResult, fork, freeze, inspect, may_fork,
+    open_live, own_pages, with_tracer,
 };
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
@@ -94,10 +94,10 @@ pub fn capture(process: &Process, options: &CaptureOptions) -> TraceResult<Captu
     for (i, method) in order.iter().enumerate() {
         let last = i + 1 == order.len();
         match attempt(process, *method, options) {
-            Ok((segments, maps, runs, mut report)) => {
-                let pages = Pages::of(process, &maps, runs);
-                let image =
-                    Image::new(segments, maps, Box::new(LiveConstants { file: open_live(process.pid())? }));
+            Ok((segments, maps, own, mut report)) => {
+                let pages = Pages::of(process, &maps, own);
+                let constants = Constants::of(process, &maps)?;
+                let image = Image::new(segments, maps, Box::new(constants));
                 report.method = *method;
                 report.bytes = image.bytes();
                 report.total_seconds = began.elapsed().as_secs_f64();
@@ -111,8 +111,8 @@ pub fn capture(process: &Process, options: &CaptureOptions) -> TraceResult<Captu
     Err(TraceError::Refused("no method is left".into()))
 }
 
-type Read = (Vec<Segment>, Vec<Mapping>, Vec<Range<u64>>);
-type Taken = (Vec<Segment>, Vec<Mapping>, Vec<Range<u64>>, CaptureReport);
+type Read = (Vec<Segment>, Vec<Mapping>, OwnPages);
+type Taken = (Vec<Segment>, Vec<Mapping>, OwnPages, CaptureReport);
 
 fn attempt(process: &Process, method: Method, options: &CaptureOptions) -> TraceResult<Taken> {
     match method {
@@ -145,8 +145,8 @@ fn by_fork(process: &Process, asked_for: bool) -> TraceResult<Taken> {
             Ok(reap) => report.reap_seconds = Some(reap.as_secs_f64()),
             Err(error) => report.notes.push(format!("the copy was not reaped: {error}")),
         }
-        let (segments, maps, runs) = read?;
-        Ok((segments, maps, runs, report))
+        let (segments, maps, own) = read?;
+        Ok((segments, maps, own, report))
     })
 }
 
@@ -158,14 +158,14 @@ fn by_freeze(process: &Process, max_pause: Duration) -> TraceResult<Taken> {
         let read = read_all(process.pid(), frozen.memory(), &mut room, Second::Hurries, || frozen.check());
         let stopped_threads = frozen.threads();
         let pause = frozen.thaw();
-        let (segments, maps, runs) = read?;
+        let (segments, maps, own) = read?;
         let report = CaptureReport {
             pause_seconds: Some(pause.as_secs_f64()),
             stopped_threads,
             consistent: Some(true),
             ..CaptureReport::default()
         };
-        Ok((segments, maps, runs, report))
+        Ok((segments, maps, own, report))
     })
 }
 
@@ -173,22 +173,9 @@ fn live(process: &Process) -> TraceResult<Taken> {
     let memory = open_live(process.pid())?;
     // Each read holds the lock of the target's mappings for a moment: it must not be put off in the middle.
     let second = Second::Hurries;
-    let (segments, maps, runs) = read_all(process.pid(), &memory, &mut Room::default(), second, || Ok(()))?;
+    let (segments, maps, own) = read_all(process.pid(), &memory, &mut Room::default(), second, || Ok(()))?;
     let report = CaptureReport { consistent: Some(false), ..CaptureReport::default() };
-    Ok((segments, maps, runs, report))
-}
-
-/// Code and constants do not change: they are read from the running process when they are asked for.
-#[derive(Debug)]
-struct LiveConstants {
-    file: File,
-}
-
-impl ReadOnly for LiveConstants {
-    fn read(&self, addr: u64, buf: &mut [u8]) -> m5_target::Result<()> {
-        let unmapped = m5_target::Error::Unmapped { addr, len: buf.len() };
-        self.file.read_exact_at(buf, addr).map_err(|_| unmapped)
-    }
+    Ok((segments, maps, own, report))
 }
 
 /// A mapping of a file this large is read only where it was written to.
@@ -202,7 +189,7 @@ struct Room(FxHashMap<Range<u64>, Vec<u8>>);
 impl Room {
     fn for_memory_of(pid: i32) -> Self {
         let ranges = maps_of(pid).map(|maps| {
-            let wanted = maps.iter().filter_map(|map| wanted(pid, map, &mut Vec::new()).ok());
+            let wanted = maps.iter().filter_map(|map| wanted(pid, map, &mut OwnPages::default()).ok());
             wanted.flat_map(|runs| joined(&runs)).collect::<Vec<_>>()
         });
         let made = ranges.unwrap_or_default().into_par_iter().map(|range| {
@@ -232,9 +219,9 @@ fn read_all(
 ) -> TraceResult<Read> {
     let maps = maps_of(pid)?;
     let mut segments = Vec::new();
-    let (mut runs, mut resident) = (Vec::new(), Vec::new());
+    let (mut runs, mut own) = (Vec::new(), OwnPages::default());
     for (i, map) in maps.iter().enumerate() {
-        let found = wanted(pid, map, &mut resident)?;
+        let found = wanted(pid, map, &mut own)?;
         runs.extend(found.iter().cloned());
         for range in joined(&found) {
             let bytes = room.take(&range);
@@ -244,7 +231,7 @@ fn read_all(
     room.0.clear();
     let read = |addr: u64, buf: &mut [u8]| memory.read_exact_at(buf, addr).is_ok();
     fill(second, &read, &mut segments, &runs, &check)?;
-    Ok((segments, maps, resident))
+    Ok((segments, maps, own))
 }
 
 /// Whether a mapping may hold objects: the kernel's own, shared and unreadable ones do not.
@@ -253,16 +240,19 @@ pub(crate) fn may_hold(map: &Mapping) -> bool {
     map.readable && !map.shared && !kernel.contains(&map.path.as_str()) && !map.path.starts_with("/dev/")
 }
 
-/// What of a mapping cannot be had from a file later; adds the pages that are in memory.
-fn wanted(pid: i32, map: &Mapping, resident: &mut Vec<Range<u64>>) -> TraceResult<Vec<Range<u64>>> {
+/// What of a mapping cannot be had from a file later; adds the pages that are the process's own.
+fn wanted(pid: i32, map: &Mapping, own: &mut OwnPages) -> TraceResult<Vec<Range<u64>>> {
     if !may_hold(map) {
         return Ok(Vec::new());
     }
-    let runs = resident_runs(pid, map.start..map.end)?;
-    resident.extend(runs.iter().cloned());
-    // Data that was never written is still in the file, but part of the picture.
-    if map.inode != 0 && map.writable && map.end - map.start <= WHOLE_FILE {
-        return Ok(std::iter::once(map.start..map.end).collect());
-    }
-    Ok(runs)
+    let pages = own_pages(pid, map.start..map.end)?;
+    own.append(pages.clone());
+    // Data that was never written is still in the file, but part of the picture; so is what lies between pages
+    // that the linker wrote to.
+    let whole = match (map.writable, pages.runs.as_slice()) {
+        (true, _) => map.start..map.end,
+        (false, [first, .., last]) => first.start..last.end,
+        _ => return Ok(pages.runs),
+    };
+    Ok(if map.inode != 0 && whole.end - whole.start <= WHOLE_FILE { vec![whole] } else { pages.runs })
 }

@@ -1,6 +1,6 @@
 //! The bytes of a process at one moment, found by address in a few instructions.
 
-use m5_target::{Error, Mapping, Memory, Result};
+use m5_target::{Constants, Error, Mapping, Memory, Result};
 use std::fmt::Debug;
 use std::ops::Range;
 
@@ -30,6 +30,12 @@ pub trait ReadOnly: Debug + Send + Sync {
     /// # Errors
     /// As [`Memory::read`].
     fn read(&self, addr: u64, buf: &mut [u8]) -> Result<()>;
+}
+
+impl ReadOnly for Constants {
+    fn read(&self, addr: u64, buf: &mut [u8]) -> Result<()> {
+        Memory::read(self, addr, buf)
+    }
 }
 
 /// Nothing beside what was captured.

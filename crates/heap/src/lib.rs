@@ -63,7 +63,7 @@ pub use laps::{Lap, Stopwatch};
 pub use model::{HeapGraph, Root, RootKind, TypeInfo};
 pub use namer::ImageNamer;
 pub use names::{EdgeName, EdgeNamer, NoNames};
-pub use pages::Pages;
+pub use pages::{BesideRss, Pages};
 pub use prefork::{Inherited, Member, ProcessTree};
 pub use redact::{Redaction, is_plain_name};
 pub use retained::Retained;

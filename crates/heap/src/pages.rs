@@ -1,12 +1,13 @@
 //! Which pages were in memory: what the bytes of RSS are counted by.
 
-use m5_target::{Mapping, Process, file_bytes};
+use m5_target::{Mapping, OwnPages, Process, file_bytes};
+use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
-/// Pages in memory.
+/// Pages in memory, and the process's own that are swapped out.
 #[derive(Debug, Clone, Default)]
 pub struct Pages {
-    /// Runs of private pages, in order of address.
+    /// Runs of private pages, in memory or swapped out, in order of address.
     runs: Vec<Range<u64>>,
     /// Bytes before each run.
     before: Vec<u64>,
@@ -14,13 +15,28 @@ pub struct Pages {
     files: Vec<Option<u64>>,
     /// RSS right after the capture.
     pub rss_bytes: Option<u64>,
+    /// What RSS leaves out.
+    pub beside: BesideRss,
+}
+
+/// Memory of a process that its RSS does not count, right after the capture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct BesideRss {
+    /// The kernel's page tables for it, which the memory limit of a container counts.
+    pub page_table_bytes: Option<u64>,
+    /// Its own pages that are swapped out.
+    pub swap_bytes: Option<u64>,
 }
 
 impl Pages {
-    pub(crate) fn of(process: &Process, maps: &[Mapping], runs: Vec<Range<u64>>) -> Self {
+    pub(crate) fn of(process: &Process, maps: &[Mapping], own: OwnPages) -> Self {
         let files = maps.iter().map(|m| file_pages(process.pid(), m)).collect();
-        let rss_bytes = process.status().ok().and_then(|s| s.rss_bytes);
-        Self::from_runs(runs, files, rss_bytes)
+        let status = process.status().unwrap_or_default();
+        let beside = BesideRss {
+            page_table_bytes: status.page_table_bytes,
+            swap_bytes: status.swap_bytes.map(|_| own.swapped_bytes),
+        };
+        Self { beside, ..Self::from_runs(own.runs, files, status.rss_bytes) }
     }
 
     /// `files` has an entry for every mapping.
@@ -36,20 +52,27 @@ impl Pages {
             before.push(sum);
             sum += run.end - run.start;
         }
-        Self { runs, before, files, rss_bytes }
+        Self { runs, before, files, rss_bytes, beside: BesideRss::default() }
     }
 
-    /// Private bytes in memory below an address.
+    /// Private bytes below an address.
     fn below(&self, addr: u64) -> u64 {
         let Some(index) = self.runs.partition_point(|r| r.start < addr).checked_sub(1) else { return 0 };
         let (Some(run), Some(before)) = (self.runs.get(index), self.before.get(index)) else { return 0 };
         before + addr.min(run.end) - run.start
     }
 
-    /// Private bytes in memory of a range.
+    /// Private bytes of a range, those that are swapped out included.
     #[must_use]
     pub fn private(&self, range: Range<u64>) -> u64 {
         self.below(range.end.max(range.start)) - self.below(range.start)
+    }
+
+    /// Runs of private pages in a range, cut to it.
+    pub(crate) fn runs(&self, range: Range<u64>) -> impl Iterator<Item = Range<u64>> + '_ {
+        let from = self.runs.partition_point(|r| r.end <= range.start);
+        let inside = self.runs.iter().skip(from).take_while(move |r| r.start < range.end);
+        inside.map(move |r| r.start.max(range.start)..r.end.min(range.end))
     }
 
     /// File or shared bytes in memory of a mapping.

@@ -1,6 +1,6 @@
 //! One process at one moment: what was captured, by what means, and what is known about it.
 
-use crate::{FdHolder, HeapGraph, MemoryTree, Pinning, StoredNames};
+use crate::{BesideRss, FdHolder, HeapGraph, MemoryTree, Pinning, StoredNames};
 use m5_target::Identity;
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +27,9 @@ pub struct SnapshotInfo {
     pub rss_bytes: Option<u64>,
     /// How far the picture can be trusted.
     pub coverage: Coverage,
+    /// What RSS leaves out, where it was looked for.
+    #[serde(default)]
+    pub beside_rss: Option<BesideRss>,
     /// What keeps free memory from going back, where it was looked for.
     #[serde(default)]
     pub fragmentation: Option<Fragmentation>,

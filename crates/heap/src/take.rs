@@ -3,8 +3,9 @@
 use crate::fd_owners::{fd_holders, fd_owners};
 use crate::polite::politely;
 use crate::{
-    Accounting, Analysis, Anchor, CaptureOptions, Coverage, Describer, FdHolder, Fragmentation, HeapError,
-    Image, Method, Pages, PathTree, ProcessTree, Redaction, Snapshot, SnapshotInfo, StoredNames, capture,
+    Accounting, Analysis, Anchor, BesideRss, CaptureOptions, Coverage, Describer, FdHolder, Fragmentation,
+    HeapError, Image, Method, Pages, PathTree, ProcessTree, Redaction, Snapshot, SnapshotInfo, StoredNames,
+    capture,
 };
 use m5_cpython::Interpreter;
 use m5_target::{Mapping, Memory, Process};
@@ -45,7 +46,6 @@ fn take<T: Send>(
 ) -> Result<(Snapshot, T), HeapError> {
     let began = Instant::now();
     let anchor = Anchor::of(process)?;
-    let rss_bytes = process.status().ok().and_then(|s| s.rss_bytes);
     let taken_at = m5_target::unix_ns() as f64 / 1e9;
     let taken = capture(process, options)?;
     let interpreter = Interpreter::attach(process)?;
@@ -58,9 +58,10 @@ fn take<T: Send>(
         method: word(taken.report.method).to_owned(),
         pause_seconds: taken.report.pause_seconds,
         total_seconds: None,
-        rss_bytes,
+        rss_bytes: taken.pages.rss_bytes,
         coverage: Coverage::default(),
         fragmentation: None,
+        beside_rss: None,
         notes: taken.report.notes,
     };
     let fds = |owners: &_, describer: &Describer<'_>| fd_holders(process, owners, describer);
@@ -107,6 +108,7 @@ pub(crate) fn examine(
         rss_explained: accounting.explained,
         inconsistencies: Some(check.nowhere + check.bad_pools + check.broken_heaps),
     };
+    info.beside_rss = Some(pages.beside).filter(|b| *b != BesideRss::default());
     info.fragmentation = Some(Fragmentation {
         sparse_arenas: accounting.sparse_arenas,
         pinned_bytes: accounting.pinned_bytes,

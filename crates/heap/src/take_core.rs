@@ -45,6 +45,7 @@ pub fn take_core(path: &Path, places: CorePlaces<'_>, redaction: &Redaction) -> 
         rss_bytes: None,
         coverage: Coverage::default(),
         fragmentation: None,
+        beside_rss: None,
         notes: notes(&core),
     };
     let analysis = Analysis::of(&image, anchor)?;

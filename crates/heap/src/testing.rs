@@ -155,6 +155,7 @@ pub(crate) fn sample_info() -> SnapshotInfo {
         rss_bytes: Some(1 << 27),
         coverage: crate::Coverage::default(),
         fragmentation: None,
+        beside_rss: None,
         notes: Vec::new(),
     }
 }

@@ -9,7 +9,7 @@
 use crate::ptrace::{
     ERESTART_RESTARTBLOCK, ERESTARTNOHAND, ERESTARTNOINTR, ERESTARTSYS, TraceError, TraceResult, Tracee, Wait,
 };
-use crate::{Mapping, Process};
+use crate::{Constants, Mapping, Memory, Process};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::time::Instant;
@@ -30,12 +30,14 @@ impl Gadgets {
     /// Looks through the code of the C library, then through all other code.
     pub(crate) fn find(process: &Process, memory: &File) -> TraceResult<Self> {
         let maps = process.maps()?;
+        let files = Constants::of(process, &maps)?;
         let code = |libc: bool| maps.iter().filter(move |m| m.executable && is_libc(&m.path) == libc);
         let (mut call, mut sigreturn) = (None, None);
         for map in code(true).chain(code(false)) {
-            let Some(text) = text(map, memory) else { continue };
-            call = call.or_else(|| position(&text, CALL).map(|at| map.start + at as u64));
-            sigreturn = sigreturn.or_else(|| position(&text, SIGRETURN).map(|at| map.start + at as u64));
+            let Some(text) = text(map, &files) else { continue };
+            let found = |code: &[u8]| position(&text, code).map(|at| map.start + at as u64);
+            call = call.or_else(|| found(CALL).filter(|at| holds(memory, *at, CALL)));
+            sigreturn = sigreturn.or_else(|| found(SIGRETURN).filter(|at| holds(memory, *at, SIGRETURN)));
             if let (Some(call), Some(sigreturn)) = (call, sigreturn) {
                 return Ok(Self { call, sigreturn });
             }
@@ -49,11 +51,17 @@ fn is_libc(path: &str) -> bool {
     name.starts_with("libc.so") || name.starts_with("libc-") || name.starts_with("ld-musl")
 }
 
-fn text(map: &Mapping, memory: &File) -> Option<Vec<u8>> {
+/// Whether the process itself has this code there: a debugger may have changed it.
+fn holds(memory: &File, at: u64, code: &[u8]) -> bool {
+    let mut bytes = vec![0; code.len()];
+    memory.read_exact_at(&mut bytes, at).is_ok() && bytes == code
+}
+
+fn text(map: &Mapping, files: &Constants) -> Option<Vec<u8>> {
     const MOST: u64 = 64 << 20;
     let len = usize::try_from((map.end - map.start).min(MOST)).ok()?;
     let mut bytes = vec![0; len];
-    memory.read_exact_at(&mut bytes, map.start).ok()?;
+    files.read(map.start, &mut bytes).ok()?;
     Some(bytes)
 }
 

@@ -4,6 +4,7 @@
 
 mod cgroup;
 mod clock;
+mod constants;
 mod corefile;
 mod error;
 mod fd_links;
@@ -33,6 +34,7 @@ mod write;
 
 pub use cgroup::Cgroup;
 pub use clock::{boot_unix_seconds, cpu_ns, monotonic_ns, thread_cpu_ns, ticks_per_second, unix_ns};
+pub use constants::Constants;
 pub use corefile::CoreFile;
 pub use error::{Error, Result};
 pub use fds::{FdCounts, FdKind, fd_kind, socket_inode};
@@ -47,7 +49,7 @@ pub use netns::SocketTables;
 pub use priority::{run_when_idle, spare_processor};
 pub use process::Process;
 pub use ptrace::{TraceError, TraceResult, with_tracer};
-pub use resident::{AnonymousPages, anonymous_pages, file_bytes, resident_runs};
+pub use resident::{AnonymousPages, OwnPages, anonymous_pages, file_bytes, own_pages};
 pub use safety::{Safety, inspect, may_fork};
 pub use sampler::{Reading, Sampler};
 pub use smaps::{MappedMemory, parse_smaps};

@@ -40,12 +40,36 @@ const PAGEMAP_SCAN: libc::c_ulong = 0xc060_6610;
 const IS_FILE: u64 = 1 << 2;
 const IS_PRESENT: u64 = 1 << 3;
 const IS_SWAPPED: u64 = 1 << 4;
+/// Read and never written: the kernel shows one page of zeroes, which counts for nobody.
+const IS_ZERO: u64 = 1 << 5;
 
-/// Runs of pages of `range` that are in memory or swapped out, and that are not pages of a file.
+/// Pages of a process's own, not a file's; runs of them in order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OwnPages {
+    /// In memory or swapped out.
+    pub runs: Vec<Range<u64>>,
+    /// How much of it is swapped out.
+    pub swapped_bytes: u64,
+}
+
+impl OwnPages {
+    fn push(&mut self, run: Range<u64>, present: bool) {
+        self.swapped_bytes += if present { 0 } else { run.end - run.start };
+        push(&mut self.runs, run);
+    }
+
+    /// Adds the pages of a later range.
+    pub fn append(&mut self, later: Self) {
+        self.runs.extend(later.runs);
+        self.swapped_bytes += later.swapped_bytes;
+    }
+}
+
+/// The pages of `range` that the process has of its own.
 ///
 /// # Errors
 /// As the kernel says.
-pub fn resident_runs(pid: i32, range: Range<u64>) -> Result<Vec<Range<u64>>> {
+pub fn own_pages(pid: i32, range: Range<u64>) -> Result<OwnPages> {
     let file = File::open(format!("/proc/{pid}/pagemap")).map_err(|e| Error::from_io(pid, "pagemap", e))?;
     match scan(&file, range.clone()) {
         Some(runs) => Ok(runs),
@@ -121,10 +145,10 @@ const FILE: u64 = 1 << 61;
 const BATCH_PAGES: u64 = 8192;
 
 /// By the ioctl; `None` where the kernel does not have it.
-fn scan(file: &File, range: Range<u64>) -> Option<Vec<Range<u64>>> {
+fn scan(file: &File, range: Range<u64>) -> Option<OwnPages> {
     const BATCH: usize = 512;
     let mut regions = [Region::default(); BATCH];
-    let mut runs = Vec::new();
+    let mut pages = OwnPages::default();
     let mut at = range.start;
     while at < range.end {
         let mut args = ScanArgs {
@@ -133,8 +157,8 @@ fn scan(file: &File, range: Range<u64>) -> Option<Vec<Range<u64>>> {
             end: range.end,
             vec: regions.as_mut_ptr() as u64,
             vec_len: BATCH as u64,
-            category_inverted: IS_FILE,
-            category_mask: IS_FILE,
+            category_inverted: IS_FILE | IS_ZERO,
+            category_mask: IS_FILE | IS_ZERO,
             category_anyof_mask: IS_PRESENT | IS_SWAPPED,
             return_mask: IS_PRESENT | IS_SWAPPED,
             ..ScanArgs::default()
@@ -144,25 +168,25 @@ fn scan(file: &File, range: Range<u64>) -> Option<Vec<Range<u64>>> {
         let filled = unsafe { libc::ioctl(file.as_raw_fd(), PAGEMAP_SCAN, &raw mut args) };
         let filled = usize::try_from(filled).ok()?;
         for region in regions.iter().take(filled) {
-            push(&mut runs, region.start..region.end);
+            pages.push(region.start..region.end, region.categories & IS_PRESENT != 0);
         }
         if args.walk_end <= at {
             return None;
         }
         at = args.walk_end;
     }
-    Some(runs)
+    Some(pages)
 }
 
 /// By reading the entry of every page.
-fn walk(file: &File, range: Range<u64>) -> std::io::Result<Vec<Range<u64>>> {
-    let mut runs = Vec::new();
+fn walk(file: &File, range: Range<u64>) -> std::io::Result<OwnPages> {
+    let mut pages = OwnPages::default();
     entries(file, range, &mut |page, entry| {
         if entry & (PRESENT | SWAPPED) != 0 && (entry & FILE == 0 || entry & SWAPPED != 0) {
-            push(&mut runs, page..page + PAGE);
+            pages.push(page..page + PAGE, entry & PRESENT != 0);
         }
     })?;
-    Ok(runs)
+    Ok(pages)
 }
 
 fn push(runs: &mut Vec<Range<u64>>, run: Range<u64>) {
@@ -187,7 +211,7 @@ mod tests {
         let range = start..start + 60 * PAGE;
         let file = File::open(format!("/proc/{pid}/pagemap")).unwrap();
         let walked = walk(&file, range.clone()).unwrap();
-        assert!(walked.iter().map(|r| r.end - r.start).sum::<u64>() >= 3 * PAGE);
+        assert!(walked.runs.iter().map(|r| r.end - r.start).sum::<u64>() >= 3 * PAGE);
         if let Some(scanned) = scan(&file, range) {
             assert_eq!(scanned, walked);
         }

@@ -43,6 +43,9 @@ pub struct Status {
     pub shmem_bytes: Option<u64>,
     /// Swapped out.
     pub swap_bytes: Option<u64>,
+    /// Page tables, which RSS does not count.
+    #[serde(default)]
+    pub page_table_bytes: Option<u64>,
     /// Virtual size.
     pub virtual_bytes: Option<u64>,
     /// Threads.
@@ -107,6 +110,7 @@ impl Status {
                 "RssFile" => out.file_bytes = bytes,
                 "RssShmem" => out.shmem_bytes = bytes,
                 "VmSwap" => out.swap_bytes = bytes,
+                "VmPTE" => out.page_table_bytes = bytes,
                 "VmSize" => out.virtual_bytes = bytes,
                 "Threads" => out.threads = first,
                 "voluntary_ctxt_switches" => out.voluntary_switches = first,

@@ -1,6 +1,6 @@
 //! Memory without a file that is no arena and no heap: stacks, zeroed data of libraries, and what is left.
 
-use super::{Counter, pages_of};
+use super::{Counter, pages_of, stacks};
 use crate::pages::Pages;
 use m5_target::Mapping;
 use std::collections::BTreeMap;
@@ -41,7 +41,14 @@ impl Counter<'_> {
                     *rest.zeroed.entry(file.path.clone()).or_default() += bytes();
                 }
                 Some(guard) if is_stack(guard, map) => rest.thread_stacks += bytes(),
-                _ => rest.other.extend(free),
+                _ => {
+                    for range in free {
+                        let stacks = stacks::within(self.image, self.pages, &range);
+                        rest.thread_stacks +=
+                            stacks.iter().map(|r| self.pages.private(r.clone())).sum::<u64>();
+                        rest.other.extend(without(range, &stacks));
+                    }
+                }
             }
         }
         rest

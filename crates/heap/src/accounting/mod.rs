@@ -6,6 +6,7 @@ mod arrays;
 mod files;
 mod owned;
 mod sparse;
+mod stacks;
 
 use crate::analysis::Analysis;
 use crate::census::glibc::Region;
@@ -29,7 +30,7 @@ pub struct Pinning {
 /// RSS accounted for.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Accounting {
-    /// The parts; the whole is RSS.
+    /// The parts; the whole is RSS, and what is swapped out where anything is.
     pub tree: MemoryTree,
     /// Share of RSS that has a name.
     pub explained: Option<f64>,
@@ -53,8 +54,10 @@ impl Accounting {
         counter.sparse(&mut accounting);
         let parts = counter.parts();
         let named: u64 = parts.iter().map(|p| p.bytes).sum();
-        let rss = pages.rss_bytes.unwrap_or(named);
-        let mut tree = MemoryTree::sum("rss", parts);
+        let swapped = pages.beside.swap_bytes.unwrap_or(0);
+        let rss = pages.rss_bytes.map_or(named, |rss| rss + swapped);
+        // What is swapped out belongs to objects as what is in memory does.
+        let mut tree = MemoryTree::sum(if swapped == 0 { "rss" } else { "rss_and_swap" }, parts);
         if rss > named {
             tree.children.push(MemoryTree::leaf("unexplained", rss - named));
         }

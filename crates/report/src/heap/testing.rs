@@ -2,8 +2,8 @@
 
 use super::doc::{GuideSummary, SNAPSHOT_SCHEMA, Sample, SnapshotDoc};
 use m5_heap::{
-    Coverage, EdgeName, FdHolder, Fragmentation, HeapGraph, MemoryTree, Pinning, Root, RootKind, Snapshot,
-    SnapshotInfo, StoredNames, SummaryOptions, TypeInfo, summarize,
+    BesideRss, Coverage, EdgeName, FdHolder, Fragmentation, HeapGraph, MemoryTree, Pinning, Root, RootKind,
+    Snapshot, SnapshotInfo, StoredNames, SummaryOptions, TypeInfo, summarize,
 };
 
 /// `engine.FEED.history` with ticks, an object that nobody holds and a cycle.
@@ -68,6 +68,7 @@ fn info(taken_at: f64) -> SnapshotInfo {
             rss_explained: Some(0.998),
             inconsistencies: Some(0),
         },
+        beside_rss: Some(BesideRss { page_table_bytes: Some(3 << 20), swap_bytes: Some(0) }),
         fragmentation: Some(Fragmentation {
             sparse_arenas: 3,
             pinned_bytes: 2 << 20,

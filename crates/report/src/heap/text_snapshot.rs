@@ -25,6 +25,7 @@ pub fn snapshot_text(doc: &SnapshotDoc, style: Style) -> String {
     if let Some(memory) = &doc.memory {
         section(&mut out, Heap::MemoryHead, style);
         out.push_str(&memory_table(memory, style.lang));
+        out.push_str(&beside(doc, style.lang));
         out.push_str(&remedy(doc, style));
     }
     if let Some(tree) = &doc.tree {
@@ -132,6 +133,21 @@ fn remedy(doc: &SnapshotDoc, style: Style) -> String {
         out.push_str(&format!("  {}\n", lang.fill(Heap::Pinned, &[&values[0], &values[1], &values[2]])));
     }
     out
+}
+
+/// Page tables from this size on are worth a line.
+const MUCH_PAGE_TABLE: u64 = 1 << 20;
+
+/// What RSS leaves out.
+fn beside(doc: &SnapshotDoc, lang: Lang) -> String {
+    let Some(beside) = doc.info.as_ref().and_then(|i| i.beside_rss) else { return String::new() };
+    let lines = [
+        (Heap::Swapped, beside.swap_bytes.filter(|b| *b > 0)),
+        (Heap::PageTables, beside.page_table_bytes.filter(|b| *b >= MUCH_PAGE_TABLE)),
+    ];
+    let line =
+        |(text, value): (Heap, Option<u64>)| Some(format!("  {}\n", lang.fill(text, &[&bytes(value?)])));
+    lines.into_iter().filter_map(line).collect()
 }
 
 fn memory_table(memory: &MemoryTree, lang: Lang) -> String {

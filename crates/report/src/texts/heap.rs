@@ -25,6 +25,8 @@ catalogue! {
             "{}（{}）在 C 库中空闲但未归还：可尝试 MALLOC_ARENA_MAX=2、MALLOC_TRIM_THRESHOLD_=131072 或 malloc_trim(0)";
         VerdictNative: "{} ({}) are in use by native code (extensions, buffers), not by Python objects", "{}（{}）由原生代码（扩展、缓冲区）使用，而非 Python 对象";
         VerdictCode: "{} ({}) are code and data of files, shared with other processes where they are clean: fewer imports lower it", "{}（{}）是程序与库文件，干净页可与其他进程共享：减少导入可降低";
+        Swapped: "Of it {} are swapped out.", "其中 {} 已换出。";
+        PageTables: "Beside RSS the kernel keeps {} of page tables for it, which a container's limit counts.", "RSS 之外，内核另有 {} 页表，计入容器的内存限制。";
         Pinned: "{} are free in {} sparse arenas that a few objects pin: {}", "{} 空闲内存位于 {} 个稀疏 arena 中，被少量对象钉住：{}";
         TreeHead: "PROCESSES: WHAT WORKERS SHARE WITH THEIR PARENT", "进程：工作进程与父进程共享的内存";
         TreePid: "PID", "PID";

@@ -4,6 +4,7 @@ catalogue! {
     /// Parts of RSS.
     Part {
         Rss: "all of RSS", "RSS 总计";
+        RssAndSwap: "all of RSS and swap", "RSS 与交换区总计";
         PythonObjects: "Python objects", "Python 对象";
         PythonBuffers: "their buffers", "对象的缓冲区";
         ArrayData: "array data", "数组数据";
@@ -40,6 +41,7 @@ impl Part {
     pub fn of(identifier: &str) -> Option<Self> {
         Some(match identifier {
         "rss" => Part::Rss,
+        "rss_and_swap" => Part::RssAndSwap,
         "python_objects" => Part::PythonObjects,
         "python_buffers" => Part::PythonBuffers,
         "array_data" => Part::ArrayData,
@@ -72,8 +74,8 @@ impl Part {
     }
 
     /// Every identifier.
-    pub const IDENTIFIERS: [&'static str; 28] = [
-        "rss", "python_objects", "python_buffers", "array_data", "bytearray_data", "dict_tables", "set_tables", "list_items", "instance_values", "pymalloc", "pymalloc_free_blocks", "pymalloc_free_pools", "pymalloc_other_blocks", "pymalloc_overhead", "native_heap", "native_blocks", "native_free", "native_top", "native_overhead", "libraries", "stacks", "main_stack", "thread_stacks", "shared_memory", "kernel_pages", "other_anonymous", "other_types", "unexplained",
+    pub const IDENTIFIERS: [&'static str; 29] = [
+        "rss", "rss_and_swap", "python_objects", "python_buffers", "array_data", "bytearray_data", "dict_tables", "set_tables", "list_items", "instance_values", "pymalloc", "pymalloc_free_blocks", "pymalloc_free_pools", "pymalloc_other_blocks", "pymalloc_overhead", "native_heap", "native_blocks", "native_free", "native_top", "native_overhead", "libraries", "stacks", "main_stack", "thread_stacks", "shared_memory", "kernel_pages", "other_anonymous", "other_types", "unexplained",
     ];
 }
 
