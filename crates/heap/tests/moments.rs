@@ -27,26 +27,30 @@ while True:
     recent.append((i, float(i)))
 ";
 
-fn taken(python: &Python, program: &str, method: Method, look: impl Fn(&Analysis)) {
+/// Looks at captures until one satisfies, or at so many.
+fn taken(python: &Python, program: &str, method: Method, most: usize, look: impl Fn(&Analysis) -> bool) {
     let mut target = Target::start(python, program);
     assert_eq!(target.line(), "ready");
     let process = Process::open(target.pid()).unwrap();
-    for _ in 0..3 {
+    for _ in 0..most {
         let options = CaptureOptions { method, max_pause: std::time::Duration::from_secs(5) };
-        let taken = capture(&process, &options).unwrap();
-        look(&Analysis::of(&taken.image, Anchor::of(&process).unwrap()).unwrap());
+        let taken = capture(&process, &options).unwrap_or_else(|e| panic!("{}: {e}", python.name));
+        if look(&Analysis::of(&taken.image, Anchor::of(&process).unwrap()).unwrap()) {
+            return;
+        }
     }
 }
 
 #[test]
 fn a_collection_under_way_hides_no_object() {
     for python in pythons() {
-        taken(&python, COLLECTS, Method::Fork, |analysis| {
+        taken(&python, COLLECTS, Method::Fork, 3, |analysis| {
             let graph = &analysis.graph;
             let order = graph.types.iter().position(|t| t.name == "__main__.Order").unwrap() as u32;
             let count = graph.type_id.iter().filter(|t| **t == order).count();
             assert_eq!(count, 60_000, "{}", python.name);
             contradicts_nothing(&python, &analysis.check);
+            false
         });
     }
 }
@@ -54,8 +58,9 @@ fn a_collection_under_way_hides_no_object() {
 #[test]
 fn a_copy_of_a_changing_heap_contradicts_itself_nowhere() {
     for python in pythons() {
-        taken(&python, CHANGES, Method::Fork, |analysis| {
+        taken(&python, CHANGES, Method::Fork, 3, |analysis| {
             contradicts_nothing(&python, &analysis.check);
+            false
         });
     }
 }
@@ -69,11 +74,11 @@ fn contradicts_nothing(python: &Python, check: &SelfCheck) {
 fn what_changed_during_a_live_read_is_counted() {
     for python in pythons() {
         let found = std::cell::Cell::new(0);
-        taken(&python, CHANGES, Method::Live, |analysis| {
-            let check = &analysis.check;
-            found.set(found.get() + check.nowhere + check.bad_pools);
+        // On a busy machine the target may not get to run during a read.
+        taken(&python, CHANGES, Method::Live, 60, |analysis| {
+            found.set(found.get() + analysis.check.nowhere + analysis.check.bad_pools);
+            found.get() > 0
         });
-        println!("{}: {} in three reads", python.name, found.get());
         assert!(found.get() > 0, "{}: nothing was noticed", python.name);
     }
 }
