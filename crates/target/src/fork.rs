@@ -10,7 +10,9 @@ use crate::{Process, Safety, TraceError, TraceResult, threads};
 use std::fs::{self, File};
 use std::time::{Duration, Instant};
 
-/// Longest wait for a thread to stop, for a page table copy and for an end.
+/// Longest wait for one thread to stop while nothing stands still: it may have to wait for a processor.
+const LONE_STOP: Duration = Duration::from_secs(5);
+/// Longest wait for threads to stop, for a page table copy and for an end.
 const STOP: Duration = Duration::from_millis(500);
 const COPY: Duration = Duration::from_secs(10);
 /// With more threads than this the second look at their states would cost more than the copy.
@@ -44,7 +46,7 @@ pub fn fork(process: &Process, safety: &Safety) -> TraceResult<ForkedChild> {
     let before = sleeping_slices(process)?;
     let urgent = Urgent::begin();
     let began = Instant::now();
-    let mut stop = stop_runners(process, began + STOP)?;
+    let mut stop = stop_runners(process, began)?;
     let copied = clone(&mut stop, &target, gadgets, safety);
     let awoken = before.map(|b| b.iter().filter(|(tid, n)| ran(pid, &stop, *tid, *n)).count());
     let stopped = stop.len();
@@ -114,7 +116,7 @@ fn ran(pid: i32, stopped: &[Tracee], tid: i32, before: u64) -> bool {
 
 /// Stops the threads that run, and one sleeper where none does. Sleepers are left alone: to stop them would
 /// break off their system calls for nothing.
-fn stop_runners(process: &Process, deadline: Instant) -> TraceResult<Vec<Tracee>> {
+fn stop_runners(process: &Process, began: Instant) -> TraceResult<Vec<Tracee>> {
     const ROUNDS: usize = 4;
     let pid = process.pid();
     let mut stopped: Vec<Tracee> = Vec::new();
@@ -127,6 +129,8 @@ fn stop_runners(process: &Process, deadline: Instant) -> TraceResult<Vec<Tracee>
         if fresh.is_empty() {
             break;
         }
+        let alone = stopped.is_empty() && fresh.len() == 1;
+        let deadline = if alone { began + LONE_STOP } else { Instant::now() + STOP };
         for mut tracee in fresh {
             if tracee.stop(deadline)? {
                 stopped.push(tracee);
@@ -139,7 +143,7 @@ fn stop_runners(process: &Process, deadline: Instant) -> TraceResult<Vec<Tracee>
     if !stopped.is_empty() {
         return Ok(stopped);
     }
-    Ok(vec![stop_sleeper(process, deadline)?])
+    Ok(vec![stop_sleeper(process, began + LONE_STOP)?])
 }
 
 /// Stops one sleeping thread, preferably one that will not notice.
