@@ -145,8 +145,10 @@ impl Counter<'_> {
     /// Bytes in memory of the block that begins here, its header included, and whether it is a small one.
     pub(super) fn block(&self, at: u64) -> Option<(u64, bool)> {
         let census = &self.analysis.census;
-        let pad = at.wrapping_sub(PAD as u64);
-        let at = if self.image.slice(pad, PAD).is_some_and(padded) { pad } else { at };
+        let pad = |at: u64| at.wrapping_sub(PAD as u64);
+        let unpadded =
+            |at: u64| if self.image.slice(pad(at), PAD).is_some_and(padded) { pad(at) } else { at };
+        let at = unpadded(unpadded(at));
         if let Some(bytes) = census.small.block(self.image, at) {
             return Some((bytes, true));
         }

@@ -171,10 +171,9 @@ impl Finder<'_> {
 
     /// Whether a block is an object: at which offset, of which type.
     fn object(&self, at: u64, bytes: &[u8]) -> Option<(u64, u32)> {
-        match bytes.get(PAD..).filter(|_| padded(bytes)) {
-            None => self.bare(at, bytes),
-            Some(inner) => self.bare(at + PAD as u64, inner).map(|(offset, n)| (offset + PAD as u64, n)),
-        }
+        let pads = pads(bytes);
+        let (offset, number) = self.bare(at + pads as u64, bytes.get(pads..)?)?;
+        Some((offset + pads as u64, number))
     }
 
     fn bare(&self, at: u64, bytes: &[u8]) -> Option<(u64, u32)> {
@@ -197,15 +196,27 @@ impl Finder<'_> {
     }
 
     /// A reference count of something that lives: 32 bits, counts that mean "forever" included. Above them lie
-    /// what overflowed, which is nothing, and in some versions flags.
+    /// what overflowed, which is nothing, and in some versions flags. What Python keeps for reuse has the address
+    /// of the next one there, which is no large number where the heap follows an executable at a low address.
     fn living(&self, count: u64) -> bool {
+        const LOW: u64 = 1 << 24;
         let count = if self.anchor.layout.flagged_counts { count & 0x0000_ffff_ffff_ffff } else { count };
-        count != 0 && count < 1 << 32
+        let memory = |at| self.image.mapping_of(at).and_then(|i| self.image.maps().get(i));
+        let address = || count >= LOW && count % 8 == 0 && memory(count).is_some_and(|m| m.inode == 0);
+        count != 0 && count < 1 << 32 && !address()
     }
 }
 
 /// What `PYTHONMALLOC=debug` puts before the caller's memory: its size, a letter for the kind, a fence.
 pub(crate) const PAD: usize = 16;
+
+/// A large block has it twice: Python's allocator of objects hands it on to the one of raw memory.
+const MOST_PADS: usize = 2;
+
+/// How much of it a block begins with, in bytes.
+pub(crate) fn pads(bytes: &[u8]) -> usize {
+    bytes.chunks(PAD).take(MOST_PADS).take_while(|chunk| padded(chunk)).count() * PAD
+}
 
 /// Whether a block begins with that.
 pub(crate) fn padded(bytes: &[u8]) -> bool {

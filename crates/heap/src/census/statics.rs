@@ -4,7 +4,7 @@ use super::glibc::Heaps;
 use super::kind::Kind;
 use super::runs::Run;
 use super::types::{TypeDesc, TypeTable};
-use super::{Finder, PAD, padded, sizes};
+use super::{Finder, PAD, pads, sizes};
 use crate::anchor::Anchor;
 use crate::dict::word;
 use crate::image::{Image, Segment};
@@ -52,8 +52,7 @@ pub(super) fn type_candidates(image: &Image, anchor: &Anchor, heaps: &Heaps) -> 
     let smallest = u64::from(anchor.layout.heap_type_size);
     for chunk in heaps.regions.iter().flat_map(|r| &r.chunks) {
         if !chunk.free() && chunk.usable() >= smallest {
-            let padded = image.slice(chunk.address, PAD).is_some_and(padded);
-            let start = if padded { chunk.address + PAD as u64 } else { chunk.address };
+            let start = chunk.address + pads(image.slice(chunk.address, 2 * PAD).unwrap_or(&[])) as u64;
             // NumPy allocates classes without the collector's head.
             out.extend([0, 16, 32].map(|offset| start + offset));
         }
