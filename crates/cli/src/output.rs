@@ -31,29 +31,31 @@ pub(crate) fn write_file_with(
     path: &Path,
     write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> Result<(), CliError> {
+    put(path, 0o600, write).map_err(|e| failed(path, &e))
+}
+
+/// Writes a file that appears whole or not at all.
+pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
+    put(path, 0o666, |out| out.write_all(bytes)).map_err(|e| failed(path, &e))
+}
+
+/// Under a temporary name beside it, then renamed; what is no regular file (a pipe, a device) is written directly.
+fn put(path: &Path, mode: u32, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    if fs::metadata(path).is_ok_and(|meta| !meta.is_file()) {
+        let mut out = io::BufWriter::new(File::options().write(true).open(path)?);
+        return write(&mut out).and_then(|()| out.flush());
+    }
     let temporary = beside(path);
     let all = || {
-        let file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+        let file = File::options().write(true).create(true).truncate(true).mode(mode).open(&temporary)?;
         let mut out = io::BufWriter::new(file);
         write(&mut out)?;
         out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
         fs::rename(&temporary, path)
     };
-    all().map_err(|e| {
+    all().inspect_err(|_| {
         let _ = fs::remove_file(&temporary);
-        failed(path, &e)
     })
-}
-
-/// Writes a file under a temporary name beside it, then renames; what is no regular file is written directly.
-pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
-    let result = match fs::metadata(path) {
-        Ok(meta) if !meta.is_file() => {
-            File::options().write(true).open(path).and_then(|mut f| f.write_all(bytes))
-        }
-        _ => replace(path, bytes),
-    };
-    result.map_err(|e| failed(path, &e))
 }
 
 /// Whether a file could be written here, before hours are spent on what it is to hold.
@@ -69,19 +71,6 @@ pub(crate) fn check_writable(path: &Path) -> Result<(), CliError> {
     probe().map_err(|e| failed(path, &e))
 }
 
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let temporary = beside(path);
-    let write = || {
-        let mut file = File::create(&temporary)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&temporary, path)
-    };
-    write().inspect_err(|_| {
-        let _ = fs::remove_file(&temporary);
-    })
-}
-
 fn beside(path: &Path) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.tmp", std::process::id()));
@@ -91,4 +80,24 @@ fn beside(path: &Path) -> PathBuf {
 /// The error for a file that could not be written.
 pub(crate) fn failed(path: &Path, error: &io::Error) -> CliError {
     CliError::Write { path: path.display().to_string(), reason: error.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_stays_a_device_and_a_file_appears_whole() {
+        write_file(Path::new("/dev/null"), b"lost").unwrap();
+        write_file_with(Path::new("/dev/null"), |out| out.write_all(b"lost")).unwrap();
+        assert!(!fs::metadata("/dev/null").unwrap().is_file());
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("report");
+        write_file(&path, b"first").unwrap();
+        let broken =
+            write_file_with(&path, |out| out.write_all(b"half").and(Err(io::Error::other("no more"))));
+        assert!(broken.is_err());
+        assert_eq!(fs::read(&path).unwrap(), b"first");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
 }

@@ -35,6 +35,21 @@ fn a_file_is_private_and_whole() {
 }
 
 #[test]
+fn a_pipe_stays_a_pipe() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+    let snapshot = snapshot(crate::testing::graph(3, &[(0, 1), (2, 0)], &[]));
+    let read = std::thread::spawn({
+        let path = path.clone();
+        move || std::fs::read(path).unwrap()
+    });
+    save_snapshot(&snapshot, &path).unwrap();
+    assert!(!std::fs::metadata(&path).unwrap().is_file());
+    assert_eq!(read_snapshot_from(&read.join().unwrap(), "pipe").unwrap(), snapshot);
+}
+
+#[test]
 fn foreign_newer_and_missing_files_say_so() {
     let foreign = read_snapshot_from(b"PK\x03\x04", "x.zip").unwrap_err();
     assert!(matches!(foreign, SnapfileError::Foreign { .. }), "{foreign}");
