@@ -10,20 +10,14 @@ use std::path::PathBuf;
 #[derive(Debug)]
 pub struct Execution {
     process: Process,
-    mark: Mark,
+    traces: Traces,
+    /// Its memory, held open: an exec gives up the old address space, and from one that was given up the kernel reads
+    /// nothing, wherever the new one lies.
+    memory: Option<File>,
 }
 
-/// What tells it from the next one.
-#[derive(Debug)]
-enum Mark {
-    /// Its memory, held open: an exec gives up the old address space, and from one that was given up the kernel
-    /// reads nothing, wherever the new one lies.
-    Memory(File),
-    /// Where that may not be opened, what else an exec changes.
-    Traces(Traces),
-}
-
-/// Address space randomisation moves the stack with every exec; without it only another program is noticed.
+/// What an exec changes for everybody to see. Address space randomisation moves the stack each time; without it only
+/// another program is noticed.
 #[derive(Debug, PartialEq, Eq)]
 struct Traces {
     stack_start: Option<u64>,
@@ -34,19 +28,25 @@ impl Execution {
     /// What the process executes now. Whoever reads its memory takes this before.
     #[must_use]
     pub fn of(process: &Process) -> Self {
-        let mark =
-            File::open(process.path("mem")).map_or_else(|_| Mark::Traces(Traces::of(process)), Mark::Memory);
-        Self { process: process.clone(), mark }
+        Self { process: process.clone(), traces: Traces::of(process), memory: None }
+    }
+
+    /// Holds on to it at the price of an open file: what comes next is noticed without fail, where the process may
+    /// be read at all. Not for processes of which nothing else is read: to open a memory looks like an attack.
+    pub fn hold(&mut self) {
+        let memory = File::open(self.process.path("mem")).ok();
+        // It must be the memory of this execution, not of one that came in between.
+        self.memory = memory.filter(|_| Traces::of(&self.process) == self.traces);
     }
 
     /// Whether it goes on: then all that was read of the memory before belongs to it. Once it does not, it never
     /// will again.
     #[must_use]
     pub fn goes_on(&self) -> bool {
-        match &self.mark {
+        match &self.memory {
             // Nothing is mapped at 0, so that of a living address space this is an error.
-            Mark::Memory(memory) => !matches!(memory.read_at(&mut [0], 0), Ok(0)),
-            Mark::Traces(traces) => Traces::of(&self.process) == *traces,
+            Some(memory) => !matches!(memory.read_at(&mut [0], 0), Ok(0)),
+            None => Traces::of(&self.process) == self.traces,
         }
     }
 
@@ -112,8 +112,11 @@ mod tests {
         }
     }
 
-    fn by_traces(process: &Process) -> Execution {
-        Execution { process: process.clone(), mark: Mark::Traces(Traces::of(process)) }
+    fn held(process: &Process) -> Execution {
+        let mut execution = Execution::of(process);
+        execution.hold();
+        assert!(execution.memory.is_some());
+        execution
     }
 
     fn randomised() -> bool {
@@ -125,12 +128,11 @@ mod tests {
         let mut shell = Shell::start(&[]);
         let process = shell.process();
         for _ in 0..50 {
-            let both = [Execution::of(&process), by_traces(&process)];
-            assert!(matches!(both[0].mark, Mark::Memory(_)));
-            assert!(both.iter().all(Execution::goes_on));
+            let (held, seen) = (held(&process), Execution::of(&process));
+            assert!(held.goes_on() && seen.goes_on());
             shell.again();
-            assert!(!both[0].goes_on() && both[0].replaced());
-            assert_eq!(both[1].replaced(), randomised());
+            assert!(!held.goes_on() && held.replaced());
+            assert_eq!(seen.replaced(), randomised());
         }
     }
 
@@ -144,7 +146,7 @@ mod tests {
         let mut shell = Shell::start(&["setarch", "-R"]);
         let process = shell.process();
         for _ in 0..50 {
-            let before = Execution::of(&process);
+            let before = held(&process);
             assert!(before.goes_on());
             shell.again();
             assert!(before.replaced());
@@ -152,9 +154,21 @@ mod tests {
     }
 
     #[test]
+    fn what_came_before_it_was_held_is_not_taken_for_it() {
+        if !randomised() {
+            return;
+        }
+        let mut shell = Shell::start(&[]);
+        let mut execution = Execution::of(&shell.process());
+        shell.again();
+        execution.hold();
+        assert!(execution.replaced());
+    }
+
+    #[test]
     fn an_end_is_no_other_execution() {
         let mut shell = Shell::start(&[]);
-        let both = [Execution::of(&shell.process()), by_traces(&shell.process())];
+        let both = [held(&shell.process()), Execution::of(&shell.process())];
         shell.0.kill().unwrap();
         shell.0.wait().unwrap();
         assert!(both.iter().all(|e| !e.goes_on() && !e.replaced()));

@@ -10,8 +10,8 @@ impl Member {
     #[must_use]
     pub(crate) fn record(&self) -> ProcessRecord {
         let process = self.process();
-        let interpreter = self.interpreter.as_ref().zip(self.gc);
-        let unread = self.unread.as_ref().map(|error| Unread {
+        let interpreter = self.attached.interpreter.as_ref().zip(self.gc);
+        let unread = self.attached.unread.as_ref().map(|error| Unread {
             reason: unread_word(error).to_owned(),
             detail: error.to_string(),
             remedies: Vec::new(),
@@ -36,6 +36,12 @@ impl Member {
         }
     }
 
+    /// When what is known of it was found out, CLOCK_MONOTONIC nanoseconds.
+    #[must_use]
+    pub(crate) fn known_ns(&self) -> u64 {
+        self.attached.looked_ns
+    }
+
     /// The last sample, with how many objects the collector keeps.
     #[must_use]
     pub(crate) fn stored_sample(&self) -> Sample {
@@ -47,7 +53,7 @@ impl Member {
         }
         if let Some(state) = &self.gc {
             collector_sample(&mut sample, state);
-            if let Some(population) = self.interpreter.as_ref().and_then(|i| i.population().ok()) {
+            if let Some(population) = self.population() {
                 population_sample(&mut sample, &population);
             }
         }
