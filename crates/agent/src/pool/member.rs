@@ -11,7 +11,7 @@ use m5_report::doc::Application;
 use m5_stats::{Assessment, Confirmation, Options, Point, Series, assess_with};
 use m5_target::{
     Cgroup, ConnectionGroup, Error, Execution, Identity, Process, Reading, Result, Sampler, SocketTables,
-    monotonic_ns, ticks_per_second, unix_ns,
+    monotonic_ns, unix_ns,
 };
 
 /// Seconds between two verdicts of one process.
@@ -179,7 +179,7 @@ impl Member {
     /// When it started, Unix seconds.
     #[must_use]
     pub fn started_unix_seconds(&self) -> f64 {
-        m5_target::boot_unix_seconds() + self.identity().start_ticks as f64 / ticks_per_second()
+        crate::record::started_unix_seconds(self.identity())
     }
 
     /// Runs, and in the same execution still: after an exec everything that was known of it is void.
