@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use m5_agent::pool::{Pool, PoolOptions, Selection};
-use m5_target::Process;
+use m5_target::{Process, unix_ns};
 use m5_testkit::{Target, pythons};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -58,18 +58,21 @@ fn until(pool: &mut Pool, truth: u64, name: &str) {
 fn executes_itself(name: &str, mut target: Target, times: u64) {
     let mut begin = target.numbers::<u64>()[0];
     let mut pool = pool(&target);
+    until(&mut pool, begin, name);
     for time in 1..=times {
-        until(&mut pool, begin, name);
         target.say(&(10 + time).to_string());
         let truth = target.numbers::<u64>()[0];
         assert_eq!((truth, collections(&mut pool)), (begin + 10 + time, Some(truth)), "{name}");
+        let told = unix_ns() as f64 / 1e9;
         // Samples fall before, into and after the exec.
         target.say("-1");
         let read: Vec<u64> = (0..40).filter_map(|_| collections(&mut pool)).collect();
         begin = target.numbers::<u64>()[0];
         assert!(read.iter().all(|n| *n == truth || *n <= begin), "{name}: {read:?} of {truth} and {begin}");
+        until(&mut pool, begin, name);
+        let members = pool.members();
+        assert!(members[0].marks().all(|mark| mark.unix_seconds > told), "{name}: not another execution");
     }
-    until(&mut pool, begin, name);
 }
 
 #[test]
