@@ -1,13 +1,15 @@
 //! The Python processes of this machine.
 
 use m5_cpython::Interpreter;
-use m5_target::Process;
+use m5_target::{Execution, Process};
 
 /// One Python process, or one that looks like it and may not be read.
 #[derive(Debug)]
 pub struct Discovered {
     /// The process.
     pub process: Process,
+    /// The execution in which it was found; not yet held.
+    pub execution: Execution,
     /// Its interpreter, or why it is not read.
     pub interpreter: m5_cpython::Result<Interpreter>,
 }
@@ -30,6 +32,7 @@ fn look(pid: i32) -> Option<Discovered> {
 /// What a process is, if it is Python or calls itself so.
 pub(crate) fn look_at(process: &Process) -> Option<Discovered> {
     use m5_cpython::Error::{FreeThreaded, NotPython, Starting, Unsupported};
+    let execution = Execution::of(process);
     let interpreter = Interpreter::attach(process);
     let keep = match &interpreter {
         Ok(_) => true,
@@ -37,7 +40,7 @@ pub(crate) fn look_at(process: &Process) -> Option<Discovered> {
         Err(NotPython { .. }) => false,
         Err(_) => called_python(process),
     };
-    (keep && process.alive()).then(|| Discovered { process: process.clone(), interpreter })
+    (keep && process.alive()).then(|| Discovered { process: process.clone(), execution, interpreter })
 }
 
 /// Whether a process that may not be read goes by the name of Python.

@@ -1,8 +1,8 @@
 //! One process as the kernel sees it, at one moment.
 
-use crate::record::{describe, redact, unread_word};
+use crate::record::{describe, redact, unread};
 use m5_cpython::Interpreter;
-use m5_report::doc::{FdTarget, PROCESS_SCHEMA, ProcessSnapshot, Unread};
+use m5_report::doc::{FdTarget, PROCESS_SCHEMA, ProcessSnapshot};
 use m5_target::{FdCounts, Process, unix_ns};
 use std::collections::BTreeMap;
 
@@ -23,10 +23,7 @@ pub fn process_snapshot(process: &Process) -> m5_target::Result<ProcessSnapshot>
         Interpreter::attach(process).and_then(|i| i.read().map(|state| describe(process, &i, state)));
     let (interpreter, unread) = match attached {
         Ok(interpreter) => (Some(interpreter), None),
-        Err(error) => {
-            let (reason, detail) = (unread_word(&error).to_owned(), error.to_string());
-            (None, Some(Unread { reason, detail, remedies: Vec::new() }))
-        }
+        Err(error) => (None, Some(unread(&error))),
     };
     Ok(ProcessSnapshot {
         schema: PROCESS_SCHEMA.to_owned(),

@@ -4,6 +4,7 @@
 use m5_agent::compare::compare;
 use m5_agent::criteria::judge_all;
 use m5_agent::derive::{complete, derive, layers};
+use m5_agent::record::bare_record;
 use m5_cpython::{GcState, Generation};
 use m5_gc::{GenerationCoverage, Pause, SourceKind};
 use m5_report::doc::*;
@@ -109,14 +110,11 @@ fn process() -> ProcessRecord {
     let growing =
         |n: u64| vec![group("ESTABLISHED", "10.0.0.9:443", 5), group("CLOSE_WAIT", "10.0.0.5:443", n)];
     ProcessRecord {
-        identity: Identity { pid: 4711, start_ticks: 99 },
         ppid: 1,
         uid: Some(1000),
         started_unix_seconds: 1_700_000_000.0,
         command: vec!["python3".to_owned(), "-m".to_owned(), "trading_engine".to_owned()],
-        exited: false,
         interpreter: Some(interpreter()),
-        unread: None,
         cgroup: Some(Cgroup {
             version: 2,
             current_bytes: Some(120 * MIB),
@@ -132,8 +130,7 @@ fn process() -> ProcessRecord {
             .collect(),
         pauses: Some(pauses(SourceKind::Watchpoint)),
         application: Some(said()),
-        derived: None,
-        criteria: Vec::new(),
+        ..bare_record(Identity { pid: 4711, start_ticks: 99 })
     }
 }
 

@@ -3,7 +3,7 @@
 
 use m5_agent::derive::complete;
 use m5_agent::history::{Block, Entry, Head, HistoryError, Limits, Query, Session, Store, read};
-use m5_agent::record::{RecordOptions, record};
+use m5_agent::record::{RecordOptions, bare_record, record};
 use m5_gc::{Coverage, Pause, SourceKind};
 use m5_report::doc::{Baseline, ProcessRecord, Sample, Samples};
 use m5_stats::Objectives;
@@ -24,24 +24,9 @@ fn session(begin_ns: i64, interval_ns: i64) -> Session {
 }
 
 fn head(pid: i32, service: &str) -> Head {
-    let record = ProcessRecord {
-        identity: Identity { pid, start_ticks: 7 },
-        ppid: 1,
-        uid: None,
-        started_unix_seconds: (START / SECOND) as f64 - 3600.0,
-        command: Vec::new(),
-        exited: false,
-        interpreter: None,
-        unread: None,
-        cgroup: None,
-        application: None,
-        samples: Samples::default(),
-        rollups: Vec::new(),
-        connections: Vec::new(),
-        pauses: None,
-        derived: None,
-        criteria: Vec::new(),
-    };
+    let started_unix_seconds = (START / SECOND) as f64 - 3600.0;
+    let record =
+        ProcessRecord { ppid: 1, started_unix_seconds, ..bare_record(Identity { pid, start_ticks: 7 }) };
     Head { service: service.into(), slot: 0, record }
 }
 

@@ -139,6 +139,33 @@ fn neither_command_line_nor_environment_is_shown() {
 }
 
 #[test]
+fn a_process_that_executes_itself_anew_is_read_anew() {
+    const AGAIN: &str = "
+import gc, os, sys
+gc.disable()
+for _ in range(int(sys.argv[2])):
+    gc.collect(2)
+print(gc.get_stats()[2]['collections'], flush=True)
+sys.stdin.readline()
+os.execv(sys.executable, [sys.executable, '-I', '-u', '-c', sys.argv[1], sys.argv[1], str(int(sys.argv[2]) - 1)])
+";
+    let python = pythons().into_iter().rfind(|p| p.name.starts_with('/')).unwrap();
+    let mut command = python.command();
+    command.args(["-I", "-u", "-c", AGAIN, AGAIN, "9"]);
+    let mut target = Target::spawn(command);
+    let mut truth: Vec<f64> = target.numbers();
+    let exporter = serve(&["-p", &target.pid().to_string()]);
+    let name = "gc_collections_by_generation_total{service=\"python\",slot=\"0\",generation=\"2\"}";
+    for _ in 0..5 {
+        until(&exporter, |text| value(text, name) == Some(truth[0]));
+        target.say("again");
+        let before = std::mem::replace(&mut truth, target.numbers());
+        assert!(truth[0] < before[0], "its counters restart");
+    }
+    until(&exporter, |text| value(text, name) == Some(truth[0]));
+}
+
+#[test]
 fn ten_thousand_descriptors_are_counted() {
     const MANY: &str = "
 import os, resource, sys

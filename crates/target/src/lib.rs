@@ -7,6 +7,7 @@ mod clock;
 mod constants;
 mod corefile;
 mod error;
+mod execution;
 mod fd_links;
 mod fds;
 mod fork;
@@ -37,6 +38,7 @@ pub use clock::{boot_unix_seconds, cpu_ns, monotonic_ns, thread_cpu_ns, ticks_pe
 pub use constants::Constants;
 pub use corefile::CoreFile;
 pub use error::{Error, Result};
+pub use execution::Execution;
 pub use fds::{FdCounts, FdKind, fd_kind, socket_inode};
 pub use fork::{ForkedChild, fork};
 pub use freeze::{Frozen, freeze, open_live};

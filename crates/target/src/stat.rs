@@ -24,6 +24,8 @@ pub struct Stat {
     pub threads: u64,
     /// Start, clock ticks since boot.
     pub start_ticks: u64,
+    /// Where its stack begins; absent where that is not told (only who may trace it is).
+    pub stack_start: Option<u64>,
 }
 
 /// The part of `/proc/PID/status` that m5 reads; bytes.
@@ -89,6 +91,7 @@ impl Stat {
             system_ticks: number(12)?,
             threads: number(17)?,
             start_ticks: number(19)?,
+            stack_start: number(25).filter(|at| *at != 0),
         })
     }
 }
@@ -151,7 +154,14 @@ mod tests {
         let stat = Stat::parse(text).unwrap();
         assert_eq!((stat.comm.as_str(), stat.state, stat.ppid), ("py (x) y", 'S', 1));
         assert_eq!((stat.minor_faults, stat.major_faults, stat.user_ticks), (10, 2, 30));
-        assert_eq!((stat.system_ticks, stat.start_ticks), (40, 555));
+        assert_eq!((stat.system_ticks, stat.start_ticks, stat.stack_start), (40, 555, None));
+    }
+
+    #[test]
+    fn the_stack_starts_inside_the_stack() {
+        let me = crate::Process::open(std::process::id() as i32).unwrap();
+        let start = me.stat().unwrap().stack_start.unwrap();
+        assert!(me.maps().unwrap().iter().any(|m| m.path == "[stack]" && m.start <= start && start < m.end));
     }
 
     #[test]

@@ -148,7 +148,9 @@ impl History {
             if member.sampled_ns() <= known.sampled_ns {
                 continue;
             }
-            let process = match known.row.filter(|_| member.sampled_ns() - known.renewed_ns < RENEW_NS) {
+            let fresh =
+                known.renewed_ns >= member.known_ns() && member.sampled_ns() - known.renewed_ns < RENEW_NS;
+            let process = match known.row.filter(|_| fresh) {
                 Some(row) => row,
                 None => {
                     let head = Head {

@@ -1,18 +1,18 @@
 //! One watched process: what was read last, its series, its pauses, its verdict.
 
 use super::PauseLog;
+use super::attached::Attached;
 use super::marks::{Mark, Marks};
 use crate::Discovered;
 use crate::application::SharedPage;
-use m5_cpython::{GcState, Interpreter};
-use m5_gc::{SourceKind, TraceOptions, Tracer};
+use m5_cpython::{GcState, Population};
+use m5_gc::{SourceKind, Tracer};
 use m5_report::doc::Application;
 use m5_stats::{Assessment, Confirmation, Options, Point, Series, assess_with};
 use m5_target::{
-    Cgroup, ConnectionGroup, Error, Identity, Process, Reading, Result, Sampler, SocketTables, monotonic_ns,
-    ticks_per_second, unix_ns,
+    Cgroup, ConnectionGroup, Error, Execution, Identity, Process, Reading, Result, Sampler, SocketTables,
+    monotonic_ns, unix_ns,
 };
-use std::path::PathBuf;
 
 /// Seconds between two verdicts of one process.
 const JUDGE_EVERY_NS: u64 = 60_000_000_000;
@@ -39,17 +39,26 @@ pub enum Sampled {
     Failed,
 }
 
+/// What a process is to the pool that takes it in.
+pub(super) struct Place {
+    pub(super) service: String,
+    pub(super) slot: usize,
+    /// The most that tracing may add to its CPU, as a share; `None`: it is not traced.
+    pub(super) overhead: Option<f64>,
+    /// Whether it was watched already, in an execution that has just ended.
+    pub(super) anew: bool,
+}
+
 /// One watched process.
 pub struct Member {
     process: Process,
     sampler: Sampler,
-    pub(super) interpreter: Option<Interpreter>,
-    readable: Readable,
-    pub(super) unread: Option<m5_cpython::Error>,
-    tracer: Option<Tracer>,
-    program: Option<PathBuf>,
+    pub(super) attached: Attached,
+    execution: Execution,
     service: String,
     slot: usize,
+    /// When its execution began, CLOCK_MONOTONIC nanoseconds, where the process is older.
+    anew_ns: Option<u64>,
     samples: u64,
     /// Resident memory right after a full collection since the last point of the charts.
     collected_full: Option<f64>,
@@ -81,36 +90,19 @@ pub struct Member {
 }
 
 impl Member {
-    pub(super) fn new(
-        found: Discovered,
-        service: String,
-        slot: usize,
-        overhead: Option<f64>,
-    ) -> Result<Self> {
-        let process = found.process;
-        let (interpreter, readable, unread) = match found.interpreter {
-            Ok(interpreter) => {
-                let name = interpreter.layout().name.to_owned();
-                (Some(interpreter), Readable::Yes(name), None)
-            }
-            Err(error) => (None, Readable::No(error.to_string()), Some(error)),
-        };
-        let tracer = overhead.zip(interpreter.as_ref()).and_then(|(share, interpreter)| {
-            let options = TraceOptions { max_overhead: Some(share), ..TraceOptions::default() };
-            Tracer::attach(&process, interpreter, &options).ok()
-        });
+    pub(super) fn new(found: Discovered, place: Place) -> Result<Self> {
+        let Discovered { process, mut execution, interpreter } = found;
+        execution.hold();
+        let now_ns = monotonic_ns();
         Ok(Self {
             sampler: Sampler::open(&process)?,
             max_fds: process.max_fds(),
-            program: process.program(),
+            attached: Attached::new(&process, interpreter, place.overhead, now_ns),
             process,
-            interpreter,
-            readable,
-            unread,
-            // A polled pause is only a bound; in a histogram it would look exact.
-            tracer: tracer.filter(|t| t.kind() != SourceKind::Poll),
-            service,
-            slot,
+            execution,
+            service: place.service,
+            slot: place.slot,
+            anew_ns: place.anew.then_some(now_ns),
             samples: 0,
             sampled_ns: 0,
             cgroup_fresh: false,
@@ -158,19 +150,19 @@ impl Member {
     /// Whether its pauses are traced exactly.
     #[must_use]
     pub fn traced(&self) -> bool {
-        self.tracer.is_some()
+        self.attached.tracer.is_some()
     }
 
     /// How pauses are seen, where they are.
     #[must_use]
     pub fn source(&self) -> Option<SourceKind> {
-        self.tracer.as_ref().map(Tracer::kind)
+        self.attached.tracer.as_ref().map(Tracer::kind)
     }
 
     /// Whether its interpreter is read.
     #[must_use]
     pub fn readable(&self) -> &Readable {
-        &self.readable
+        &self.attached.readable
     }
 
     /// When it was last sampled, CLOCK_MONOTONIC nanoseconds.
@@ -187,20 +179,35 @@ impl Member {
     /// When it started, Unix seconds.
     #[must_use]
     pub fn started_unix_seconds(&self) -> f64 {
-        m5_target::boot_unix_seconds() + self.identity().start_ticks as f64 / ticks_per_second()
+        crate::record::started_unix_seconds(self.identity())
     }
 
-    /// Runs, and runs the same program still: after an exec everything that was known of it is void.
+    /// Runs, and in the same execution still: after an exec everything that was known of it is void.
     pub(super) fn alive(&self) -> bool {
-        self.process.alive() && self.process.program() == self.program
+        self.process.alive() && self.execution.goes_on()
+    }
+
+    /// Runs on, but executes something else, or the same file anew.
+    pub(super) fn replaced(&self) -> bool {
+        self.execution.replaced()
+    }
+
+    /// How many objects the collector keeps; nothing of an execution that is over.
+    pub(super) fn population(&self) -> Option<Population> {
+        let population = self.attached.interpreter.as_ref()?.population().ok()?;
+        self.execution.goes_on().then_some(population)
     }
 
     pub(super) fn drain(&mut self, hear: &mut super::HearPause<'_>) {
         let identity = self.process.identity();
-        let Some(tracer) = &mut self.tracer else { return };
+        let Some(tracer) = &mut self.attached.tracer else { return };
         let mut fresh = Vec::new();
         if tracer.drain(&mut fresh).is_err() {
             // The next sample finds out whether it ended.
+            return;
+        }
+        if !fresh.is_empty() && self.execution.replaced() {
+            // Read at addresses of what is no more.
             return;
         }
         // Nobody here reads them; untaken they would pile up for as long as the watch lasts.
@@ -230,14 +237,19 @@ impl Member {
             }
             tables.connections(&self.process, &fds.socket_inodes).ok()
         });
+        self.attached.look_again(&self.process, now_ns);
         let before = self.gc.map(|gc| gc.generations[2].collections);
-        self.gc = self.interpreter.as_ref().and_then(|i| i.read().ok());
+        self.gc = self.attached.interpreter.as_ref().and_then(|i| i.read().ok());
         let full = self.gc.zip(before).is_some_and(|(gc, before)| gc.generations[2].collections > before);
         self.cgroup_fresh = self.samples.is_multiple_of(CGROUP_EVERY);
         if self.cgroup_fresh {
             self.cgroup = self.process.cgroup();
         }
         self.application = self.page.read(&self.process);
+        if !self.execution.goes_on() {
+            // Some of it may have been read of another execution than the rest.
+            return Sampled::Ended;
+        }
         self.samples += 1;
         self.sampled_ns = now_ns;
         if let Some(rss) = self.reading.status.rss_bytes {
@@ -267,7 +279,8 @@ impl Member {
         let now = monotonic_ns();
         let since = if self.judged_ns == 0 { 0.0 } else { (now - self.judged_ns) as f64 / 1e9 };
         self.judged_ns = now;
-        let started = now as f64 / 1e9 - (unix_ns() as f64 / 1e9 - self.started_unix_seconds());
+        let born = now as f64 / 1e9 - (unix_ns() as f64 / 1e9 - self.started_unix_seconds());
+        let started = self.anew_ns.map_or(born, |ns| ns as f64 / 1e9);
         let limit = self.limit_bytes().or(limit);
         let options = Options { started: Some(started), limit, ..Options::default() };
         let assessment = assess_with(&self.rss.all(), &options);

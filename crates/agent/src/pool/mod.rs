@@ -1,6 +1,7 @@
 //! The processes that are watched for days: found as they come, dropped as they go, each with its samples,
 //! pauses and verdict in bounded memory. Exporter, watchdog and live views stand on it.
 
+mod attached;
 mod marks;
 mod member;
 mod name;
@@ -20,6 +21,7 @@ pub(crate) use selection::matches as name_matches;
 use crate::discover;
 use m5_gc::{Pause, SourceKind};
 use m5_target::{Identity, Process, SocketTables, monotonic_ns};
+use member::Place;
 use slots::Slots;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -44,6 +46,8 @@ pub struct Pool {
     options: PoolOptions,
     members: BTreeMap<Identity, Member>,
     refused: BTreeSet<Identity>,
+    /// Processes that executed something anew, and until when they are looked at in every round.
+    renewed: BTreeMap<Identity, u64>,
     slots: Slots,
     turn: usize,
     errors: u64,
@@ -59,6 +63,7 @@ impl Pool {
             options,
             members: BTreeMap::new(),
             refused: BTreeSet::new(),
+            renewed: BTreeMap::new(),
             slots: Slots::default(),
             turn: 0,
             errors: 0,
@@ -107,7 +112,7 @@ impl Pool {
                 still.insert(identity);
                 continue;
             }
-            if !self.admit(process) {
+            if !self.admit(&process) {
                 still.insert(identity);
             }
         }
@@ -115,18 +120,24 @@ impl Pool {
         self.turn += 1;
     }
 
-    fn admit(&mut self, process: Process) -> bool {
-        let Some(found) = discover::look_at(&process) else { return false };
-        let service = service_name(&process);
-        if !self.options.selection.matches(&process, &service) {
+    fn admit(&mut self, process: &Process) -> bool {
+        let identity = process.identity();
+        let Some(found) = discover::look_at(process) else { return false };
+        let service = service_name(process);
+        if !self.options.selection.matches(process, &service) {
             return false;
         }
-        let traced = self.members.values().filter(|m| m.traced()).count();
-        let overhead = self.options.max_overhead.filter(|_| traced < self.options.traced);
-        let slot = self.slots.take(&service);
-        match Member::new(found, service.clone(), slot, overhead) {
+        let traced = self.members.values().filter(|m| m.attached.traced()).count();
+        let place = Place {
+            overhead: self.options.max_overhead.filter(|_| traced < self.options.traced),
+            slot: self.slots.take(&service),
+            anew: self.renewed.remove(&identity).is_some(),
+            service: service.clone(),
+        };
+        let slot = place.slot;
+        match Member::new(found, place) {
             Ok(member) => {
-                self.members.insert(process.identity(), member);
+                self.members.insert(identity, member);
                 true
             }
             Err(_) => {
@@ -137,12 +148,24 @@ impl Pool {
         }
     }
 
+    /// Takes in what executed something anew, as soon as there is an interpreter in it.
+    fn admit_anew(&mut self) -> Vec<Identity> {
+        let now = monotonic_ns();
+        self.renewed.retain(|_, until| now < *until);
+        let looked_at: Vec<Identity> = self.renewed.keys().copied().collect();
+        let open = |id: &Identity| Process::open(id.pid).ok().filter(|p| p.identity() == *id);
+        looked_at.into_iter().filter(|id| open(id).is_some_and(|process| self.admit(&process))).collect()
+    }
+
     fn drop_ended(&mut self) {
-        let slots = &mut self.slots;
-        self.members.retain(|_, member| {
+        let (slots, renewed) = (&mut self.slots, &mut self.renewed);
+        self.members.retain(|identity, member| {
             let keep = member.alive();
             if !keep {
                 slots.free(member.service(), member.slot());
+            }
+            if !keep && member.replaced() {
+                renewed.insert(*identity, monotonic_ns() + RENEWED_NS);
             }
             keep
         });
@@ -163,19 +186,26 @@ impl Pool {
     /// Samples every process, and judges `judged` of them in turn.
     pub fn sample(&mut self, judged: usize) {
         let mut tables = SocketTables::default();
+        let all: Vec<Identity> = self.members.keys().copied().collect();
+        self.sample_each(&all, &mut tables);
+        let anew = self.admit_anew();
+        self.sample_each(&anew, &mut tables);
+        self.judge(judged);
+    }
+
+    fn sample_each(&mut self, identities: &[Identity], tables: &mut SocketTables) {
         let now = monotonic_ns();
         let mut ended = false;
-        for member in self.members.values_mut() {
-            match member.sample(now, &mut tables) {
-                Sampled::Done => {}
-                Sampled::Ended => ended = true,
-                Sampled::Failed => self.sample_errors += 1,
+        for identity in identities {
+            match self.members.get_mut(identity).map(|member| member.sample(now, tables)) {
+                Some(Sampled::Ended) => ended = true,
+                Some(Sampled::Failed) => self.sample_errors += 1,
+                Some(Sampled::Done) | None => {}
             }
         }
         if ended {
             self.drop_ended();
         }
-        self.judge(judged);
     }
 
     fn judge(&mut self, judged: usize) {
@@ -190,3 +220,5 @@ impl Pool {
 
 /// Everything that was no Python is looked at again every so many rounds.
 const RECHECK: usize = 20;
+/// How long after an exec a process is looked at in every round: its interpreter may take a while to start.
+const RENEWED_NS: u64 = 60_000_000_000;

@@ -1,8 +1,8 @@
 //! A watched process as a history keeps it: the record and the sample of a baseline.
 
 use super::Member;
-use crate::record::{collector_sample, describe, population_sample, process_sample, redact, unread_word};
-use m5_report::doc::{ProcessRecord, Sample, Samples, Unread};
+use crate::record::{collector_sample, describe, population_sample, process_sample, record_of, unread};
+use m5_report::doc::{ProcessRecord, Sample};
 use m5_target::ticks_per_second;
 
 impl Member {
@@ -10,30 +10,20 @@ impl Member {
     #[must_use]
     pub(crate) fn record(&self) -> ProcessRecord {
         let process = self.process();
-        let interpreter = self.interpreter.as_ref().zip(self.gc);
-        let unread = self.unread.as_ref().map(|error| Unread {
-            reason: unread_word(error).to_owned(),
-            detail: error.to_string(),
-            remedies: Vec::new(),
-        });
+        let interpreter = self.attached.interpreter.as_ref().zip(self.gc);
         ProcessRecord {
-            identity: self.identity(),
-            ppid: self.reading.stat.ppid,
-            uid: self.reading.status.uid,
-            started_unix_seconds: self.started_unix_seconds(),
-            command: redact(&process.command().unwrap_or_default()),
-            exited: false,
             interpreter: interpreter.map(|(interpreter, state)| describe(process, interpreter, state)),
-            unread,
+            unread: self.attached.unread.as_ref().map(unread),
             cgroup: self.cgroup.clone(),
             application: self.application.clone(),
-            samples: Samples::default(),
-            rollups: Vec::new(),
-            connections: Vec::new(),
-            pauses: None,
-            derived: None,
-            criteria: Vec::new(),
+            ..record_of(process, &self.reading.stat, &self.reading.status)
         }
+    }
+
+    /// When what is known of it was found out, CLOCK_MONOTONIC nanoseconds.
+    #[must_use]
+    pub(crate) fn known_ns(&self) -> u64 {
+        self.attached.looked_ns
     }
 
     /// The last sample, with how many objects the collector keeps.
@@ -47,7 +37,7 @@ impl Member {
         }
         if let Some(state) = &self.gc {
             collector_sample(&mut sample, state);
-            if let Some(population) = self.interpreter.as_ref().and_then(|i| i.population().ok()) {
+            if let Some(population) = self.population() {
                 population_sample(&mut sample, &population);
             }
         }

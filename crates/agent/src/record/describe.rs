@@ -22,9 +22,13 @@ pub fn version(process: &Process, interpreter: &Interpreter) -> String {
     interpreter.version(process).map_or_else(|| interpreter.layout().name.to_owned(), |v| v.to_string())
 }
 
+/// What a document says of an interpreter that is not read.
+pub(crate) fn unread(error: &m5_cpython::Error) -> doc::Unread {
+    doc::Unread { reason: unread_word(error).to_owned(), detail: error.to_string(), remedies: Vec::new() }
+}
+
 /// The word for programs that says why an interpreter is not read.
-#[must_use]
-pub fn unread_word(error: &m5_cpython::Error) -> &'static str {
+fn unread_word(error: &m5_cpython::Error) -> &'static str {
     match error {
         m5_cpython::Error::NotPython { .. } => "not_python",
         m5_cpython::Error::Unsupported { .. } => "unsupported",

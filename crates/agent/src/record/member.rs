@@ -2,14 +2,13 @@
 
 use super::pace::Pace;
 use super::sample::{allocator_sample, collector_sample, population_sample, process_sample};
-use super::{Hear, describe, redact, unread_word};
+use super::{Hear, describe, record_of, unread};
 use crate::application::SharedPage;
 use m5_cpython::{Allocators, GcState, Interpreter};
 use m5_gc::{Detail, Pause, TraceOptions, Tracer};
-use m5_report::doc::{ConnectionsAt, LongPauses, PauseLog, ProcessRecord, RollupAt, Sample, Samples, Unread};
+use m5_report::doc::{ConnectionsAt, LongPauses, PauseLog, ProcessRecord, RollupAt, Sample};
 use m5_target::{
-    ConnectionGroup, FdCounts, Process, Sampler, SocketTables, boot_unix_seconds, monotonic_ns,
-    thread_cpu_ns, ticks_per_second,
+    ConnectionGroup, FdCounts, Process, Sampler, SocketTables, monotonic_ns, thread_cpu_ns, ticks_per_second,
 };
 use std::time::Duration;
 
@@ -49,26 +48,7 @@ impl Member {
     /// Opens a process. An interpreter that cannot be read leaves the figures of the process.
     pub(super) fn open(process: &Process, tracing: &Option<Tracing>) -> m5_target::Result<Self> {
         let sampler = Sampler::open(process)?;
-        let (stat, status) = (process.stat()?, process.status().unwrap_or_default());
-        let ticks = ticks_per_second();
-        let record = ProcessRecord {
-            identity: process.identity(),
-            ppid: stat.ppid,
-            uid: status.uid,
-            started_unix_seconds: boot_unix_seconds() + stat.start_ticks as f64 / ticks,
-            command: redact(&process.command().unwrap_or_default()),
-            exited: false,
-            interpreter: None,
-            unread: None,
-            cgroup: None,
-            samples: Samples::default(),
-            rollups: Vec::new(),
-            connections: Vec::new(),
-            pauses: None,
-            application: None,
-            derived: None,
-            criteria: Vec::new(),
-        };
+        let record = record_of(process, &process.stat()?, &process.status().unwrap_or_default());
         let mut member = Self {
             sampler,
             interpreter: None,
@@ -84,7 +64,7 @@ impl Member {
             pools: Pace::new(POOLS_SECONDS, 600.0, 5000.0),
             record,
             connections: Vec::new(),
-            ticks,
+            ticks: ticks_per_second(),
         };
         member.attach();
         Ok(member)
@@ -131,8 +111,7 @@ impl Member {
             }
             Err(error) => {
                 self.attempts = self.attempts.saturating_sub(1);
-                let (reason, detail) = (unread_word(&error).to_owned(), error.to_string());
-                self.record.unread = Some(Unread { reason, detail, remedies: Vec::new() });
+                self.record.unread = Some(unread(&error));
             }
         }
     }

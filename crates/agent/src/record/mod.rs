@@ -1,6 +1,7 @@
 //! The sampling loop: rounds of samples at fixed moments, pauses drained in between, until time is up, somebody
 //! stops it, or every target has ended.
 
+mod bare;
 mod describe;
 #[cfg(test)]
 #[allow(clippy::panic)]
@@ -10,7 +11,10 @@ mod pace;
 mod redact;
 mod sample;
 
-pub use describe::{describe, unread_word, version};
+pub use bare::bare_record;
+pub(crate) use bare::{record_of, started_unix_seconds};
+pub(crate) use describe::unread;
+pub use describe::{describe, version};
 pub(crate) use member::keep_largest;
 pub(crate) use pace::Pace;
 pub use redact::redact;

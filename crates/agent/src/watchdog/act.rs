@@ -4,6 +4,7 @@
 
 use super::Action;
 use super::action::signal_number;
+use super::evidence::{Keep, PROFILE, SNAPSHOT, stem};
 use m5_target::Identity;
 use serde::Serialize;
 use serde_json::Value;
@@ -23,11 +24,11 @@ const STEP: Duration = Duration::from_millis(50);
 /// What came of an action.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Outcome {
-    /// The action's word.
+    /// The action's word, or `prune`: old evidence made room.
     pub action: &'static str,
     /// `done`, `failed`, `dry_run`, `quiet_hours`.
     pub result: &'static str,
-    /// The file written, or the reason.
+    /// The file written or deleted, or the reason.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
 }
@@ -36,11 +37,13 @@ pub struct Outcome {
 pub(super) struct Event {
     pub(super) identity: Identity,
     pub(super) service: String,
+    pub(super) slot: usize,
     /// Service and slot.
     pub(super) process: String,
     pub(super) rule: String,
     pub(super) json: Value,
     pub(super) evidence: PathBuf,
+    pub(super) keep: Keep,
     pub(super) unix_seconds: f64,
     pub(super) unit: Option<String>,
 }
@@ -50,13 +53,13 @@ pub(super) struct Event {
 pub(super) fn act(action: &Action, event: &Event, stop: &AtomicBool) -> Result<Option<String>, String> {
     match action {
         Action::Snapshot => {
-            let file = evidence_file(event, "m5snap");
+            let file = evidence_file(event, SNAPSHOT);
             let shown = file.display().to_string();
             m5(&["snapshot", "-p", &event.identity.pid.to_string(), "--save", &shown], None, stop)?;
             Ok(Some(shown))
         }
         Action::GcProfile => {
-            let file = evidence_file(event, "gc.json");
+            let file = evidence_file(event, PROFILE);
             let pid = event.identity.pid.to_string();
             m5(&["gc", "-p", &pid, "-d", "30s", "--json"], Some(&file), stop)?;
             Ok(Some(file.display().to_string()))
@@ -74,9 +77,7 @@ pub(super) fn act(action: &Action, event: &Event, stop: &AtomicBool) -> Result<O
 }
 
 fn evidence_file(event: &Event, ending: &str) -> PathBuf {
-    let Event { identity, service, rule, unix_seconds, .. } = event;
-    let name = format!("{service}-{}-{rule}-{unix_seconds:.0}.{ending}", identity.pid);
-    event.evidence.join(name.replace(['/', ' '], "_"))
+    event.evidence.join(stem(event) + ending)
 }
 
 /// Another m5 does the heavy work, so that the watchdog's own memory stays small.

@@ -40,6 +40,12 @@ impl Action {
         matches!(self, Self::Signal(_) | Self::Restart)
     }
 
+    /// Whether it leaves a file.
+    #[must_use]
+    pub fn is_evidence(&self) -> bool {
+        matches!(self, Self::Snapshot | Self::GcProfile)
+    }
+
     /// Sorts actions: evidence, then word to others, then what changes the service. Equals keep their order.
     pub fn evidence_first(actions: &mut [Self]) {
         actions.sort_by_key(|a| match a {

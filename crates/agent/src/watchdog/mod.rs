@@ -3,6 +3,7 @@
 
 mod act;
 mod action;
+mod evidence;
 mod journal;
 mod quiet;
 mod rule;
@@ -12,6 +13,7 @@ mod worker;
 
 pub use act::Outcome;
 pub use action::Action;
+pub use evidence::Keep;
 pub use journal::{Journal, JournalError};
 pub use quiet::Quiet;
 pub use rule::{Change, Level, Rule, RuleState};

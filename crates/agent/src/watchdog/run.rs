@@ -3,7 +3,7 @@
 use super::act::Event;
 use super::journal::Key;
 use super::worker::{Decision, Done, Job, Worker};
-use super::{Action, Change, Journal, Outcome, Quiet, Rule, RuleState};
+use super::{Action, Change, Journal, Keep, Outcome, Quiet, Rule, RuleState};
 use crate::pool::{Member, Pool};
 use m5_target::{monotonic_ns, unix_ns};
 use serde_json::{Value, json};
@@ -21,6 +21,8 @@ pub struct Settings {
     pub kills: bool,
     /// Where snapshots and profiles go.
     pub evidence: PathBuf,
+    /// How much of it stays.
+    pub keep: Keep,
     /// The systemd unit that `restart` restarts.
     pub unit: Option<String>,
 }
@@ -127,10 +129,12 @@ impl Watchdog {
         let event = Event {
             identity: member.identity(),
             service: member.service().to_owned(),
+            slot: member.slot(),
             process: process.to_owned(),
             rule: rule.name.clone(),
             json,
             evidence: self.settings.evidence.clone(),
+            keep: self.settings.keep,
             unix_seconds: now(),
             unit: self.settings.unit.clone(),
         };

@@ -3,6 +3,8 @@
 
 use super::Action;
 use super::act::{Event, Outcome, act};
+use super::evidence::{prune, stem};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -51,12 +53,12 @@ impl Worker {
         let halt = Arc::clone(&stop);
         let thread = std::thread::Builder::new().name("m5-act".into()).spawn(move || {
             for job in todo {
-                for (action, decision) in &job.actions {
-                    let answer = one(action, *decision, &job.event, &halt);
-                    if tell.send(answer).is_err() {
-                        return;
-                    }
+                let mut answers =
+                    job.actions.iter().map(|(action, decision)| one(action, *decision, &job.event, &halt));
+                if !answers.all(|answer| tell.send(answer).is_ok()) {
+                    return;
                 }
+                make_room(&job).into_iter().for_each(|answer| drop(tell.send(answer)));
             }
         });
         Self { jobs: Some(jobs), done, stop, thread: thread.ok() }
@@ -90,6 +92,25 @@ impl Drop for Worker {
     fn drop(&mut self) {
         self.finish();
     }
+}
+
+/// Old evidence goes where the job may have left new.
+fn make_room(job: &Job) -> Vec<Done> {
+    let Job { event, actions } = job;
+    if !actions.iter().any(|(action, decision)| action.is_evidence() && *decision == Decision::Act) {
+        return Vec::new();
+    }
+    let told = |gone: Result<PathBuf, String>| match gone {
+        Ok(path) => ("done", path.display().to_string()),
+        Err(reason) => ("failed", reason),
+    };
+    let done = |(result, detail)| Done {
+        rule: event.rule.clone(),
+        process: event.process.clone(),
+        outcome: Outcome { action: "prune", result, detail: Some(detail) },
+        restart: false,
+    };
+    prune(&event.evidence, event.keep, &stem(event)).into_iter().map(told).map(done).collect()
 }
 
 fn one(action: &Action, decision: Decision, event: &Event, stop: &AtomicBool) -> Done {

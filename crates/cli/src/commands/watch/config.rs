@@ -6,7 +6,7 @@ use crate::ctx::Ctx;
 use crate::error::CliError;
 use crate::objectives::{self, objectives};
 use jiff::civil::{Time, Weekday};
-use m5_agent::watchdog::{Action, Level, Metric, Quiet, Rule, Settings};
+use m5_agent::watchdog::{Action, Keep, Level, Metric, Quiet, Rule, Settings};
 use m5_stats::Objectives;
 use serde::Deserialize;
 use toml::Spanned;
@@ -21,6 +21,8 @@ struct File {
 struct Table {
     rule: Vec<RuleTable>,
     quiet: Vec<QuietTable>,
+    keep_evidence: Option<Spanned<i64>>,
+    evidence_size: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -66,13 +68,14 @@ pub(super) fn settings(args: &WatchArgs, ctx: &Ctx) -> Result<Settings, CliError
             read(&text).map_err(|reason| CliError::Config { path: name, reason })?
         }
     };
-    let (rules, quiet) = match table {
-        Some(parts) => parts,
-        None => (vec![guide_rule(&objectives(ctx)?)], Vec::new()),
-    };
+    let mut parts = table.unwrap_or_default();
+    if parts.rules.is_empty() {
+        parts.rules.push(guide_rule(&objectives(ctx)?));
+    }
     Ok(Settings {
-        rules,
-        quiet,
+        rules: parts.rules,
+        quiet: parts.quiet,
+        keep: parts.keep,
         kills: args.act,
         evidence: super::evidence_dir(&args.evidence)?,
         unit: args.unit.clone(),
@@ -92,7 +95,13 @@ fn guide_rule(objectives: &Objectives) -> Rule {
     }
 }
 
-type Parts = (Vec<Rule>, Vec<Quiet>);
+/// What the table holds.
+#[derive(Debug, Default)]
+struct Parts {
+    rules: Vec<Rule>,
+    quiet: Vec<Quiet>,
+    keep: Keep,
+}
 
 fn read(text: &str) -> Result<Option<Parts>, String> {
     let file: File = toml::from_str(text).map_err(|e| e.to_string().trim().to_owned())?;
@@ -100,7 +109,25 @@ fn read(text: &str) -> Result<Option<Parts>, String> {
     let placed = |(what, at): Mistake| format!("line {}: {what}", 1 + text[..at].matches('\n').count());
     let rules: Result<Vec<Rule>, Mistake> = table.rule.into_iter().map(rule).collect();
     let quiet: Result<Vec<Quiet>, Mistake> = table.quiet.into_iter().map(quiet_hours).collect();
-    Ok(Some((rules.map_err(placed)?, quiet.map_err(placed)?)))
+    let keep = kept(table.keep_evidence.as_ref(), table.evidence_size.as_ref());
+    Ok(Some(Parts {
+        rules: rules.map_err(placed)?,
+        quiet: quiet.map_err(placed)?,
+        keep: keep.map_err(placed)?,
+    }))
+}
+
+fn kept(incidents: Option<&Spanned<i64>>, size: Option<&Spanned<String>>) -> Result<Keep, Mistake> {
+    let mut keep = Keep::default();
+    if let Some(number) = incidents {
+        let some = usize::try_from(*number.get_ref()).ok().filter(|n| *n > 0);
+        let mistake = || ("keep_evidence: a number of incidents, 1 or more".to_owned(), number.span().start);
+        keep.incidents = some.ok_or_else(mistake)?;
+    }
+    if let Some(size) = size {
+        keep.bytes = parse_size(size.get_ref()).map_err(|what| (what, size.span().start))?;
+    }
+    Ok(keep)
 }
 
 fn rule(table: RuleTable) -> Result<Rule, Mistake> {
@@ -170,6 +197,9 @@ mod tests {
     use super::*;
 
     const GOOD: &str = r#"
+[watch]
+keep_evidence = 5
+evidence_size = "512MB"
 [[watch.rule]]
 name = "rss"
 metric = "rss"
@@ -192,7 +222,8 @@ zone = "America/New_York"
 
     #[test]
     fn rules_and_quiet_hours() {
-        let (rules, quiet) = read(GOOD).unwrap().unwrap();
+        let Parts { rules, quiet, keep } = read(GOOD).unwrap().unwrap();
+        assert_eq!(keep, Keep { incidents: 5, bytes: 512 << 20 });
         assert_eq!(rules[0].level, Level { fires: 83_886_080.0, clears: 73_400_320.0 });
         assert_eq!((rules[0].hold, rules[0].cooldown), (30.0, 1800.0));
         let words: Vec<_> = rules[0].actions.iter().map(Action::word).collect();
@@ -200,18 +231,23 @@ zone = "America/New_York"
         assert_eq!(rules[1].level.fires, 86_400.0);
         assert_eq!(quiet[0].days, [Weekday::Monday, Weekday::Friday]);
         assert!(read("[objectives]\n").unwrap().is_none());
+        let bare = read("[watch]\n").unwrap().unwrap();
+        assert!(bare.rules.is_empty() && bare.keep == Keep { incidents: 20, bytes: 4 << 30 });
     }
 
     #[test]
     fn mistakes_are_named_with_their_line() {
         for (from, to, line) in [
-            ("\"80MB\"", "\"80XB\"", "line 5"),
-            ("\"70MB\"", "\"90MB\"", "line 6"),
-            ("\"30s\"", "\"soon\"", "line 7"),
-            ("\"16:00\"", "\"dusk\"", "line 18"),
-            ("\"mon\"", "\"noday\"", "line 16"),
-            ("metric = \"rss\"", "metric = \"rsss\"", "line 4"),
-            ("hold =", "hould =", "line 7"),
+            ("\"80MB\"", "\"80XB\"", "line 8"),
+            ("\"70MB\"", "\"90MB\"", "line 9"),
+            ("\"30s\"", "\"soon\"", "line 10"),
+            ("\"16:00\"", "\"dusk\"", "line 21"),
+            ("\"mon\"", "\"noday\"", "line 19"),
+            ("metric = \"rss\"", "metric = \"rsss\"", "line 7"),
+            ("= 5", "= 0", "line 3"),
+            ("= 5", "= \"many\"", "line 3"),
+            ("\"512MB\"", "\"512XB\"", "line 4"),
+            ("hold =", "hould =", "line 10"),
         ] {
             let error = read(&GOOD.replacen(from, to, 1)).unwrap_err();
             assert!(error.contains(line), "{from} {error}");

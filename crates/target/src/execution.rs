@@ -1,0 +1,176 @@
+//! One execution of a process. Pid and start time outlive an exec, and where a server executes its own file anew the
+//! program does too; nothing that was read of its memory does. So this is asked after every reading of it.
+
+use crate::Process;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+
+/// What a process executes, from the moment at which it was asked.
+#[derive(Debug)]
+pub struct Execution {
+    process: Process,
+    traces: Traces,
+    /// Its memory, held open: an exec gives up the old address space, and from one that was given up the kernel reads
+    /// nothing, wherever the new one lies.
+    memory: Option<File>,
+}
+
+/// What an exec changes for everybody to see. Address space randomisation moves the stack each time; without it only
+/// another program is noticed.
+#[derive(Debug, PartialEq, Eq)]
+struct Traces {
+    stack_start: Option<u64>,
+    program: Option<PathBuf>,
+}
+
+impl Execution {
+    /// What the process executes now. Whoever reads its memory takes this before.
+    #[must_use]
+    pub fn of(process: &Process) -> Self {
+        Self { process: process.clone(), traces: Traces::of(process), memory: None }
+    }
+
+    /// Holds on to it at the price of an open file: what comes next is noticed without fail, where the process may
+    /// be read at all. Not for processes of which nothing else is read: to open a memory looks like an attack.
+    pub fn hold(&mut self) {
+        let memory = File::open(self.process.path("mem")).ok();
+        // It must be the memory of this execution, not of one that came in between.
+        self.memory = memory.filter(|_| Traces::of(&self.process) == self.traces);
+    }
+
+    /// Whether it goes on: then all that was read of the memory before belongs to it. Once it does not, it never
+    /// will again.
+    #[must_use]
+    pub fn goes_on(&self) -> bool {
+        match &self.memory {
+            // Nothing is mapped at 0, so that of a living address space this is an error.
+            Some(memory) => !matches!(memory.read_at(&mut [0], 0), Ok(0)),
+            None => Traces::of(&self.process) == self.traces,
+        }
+    }
+
+    /// Whether the process runs on and executes something else.
+    #[must_use]
+    pub fn replaced(&self) -> bool {
+        !self.goes_on() && self.process.alive()
+    }
+}
+
+impl Traces {
+    fn of(process: &Process) -> Self {
+        Self {
+            stack_start: process.stat().ok().and_then(|stat| stat.stack_start),
+            program: process.program(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{BufRead, BufReader, Write};
+    use std::process::{Child, Command, Stdio};
+
+    /// Executes its own file anew for every line that it reads.
+    const AGAIN: &str = r#"echo ready; read line; exec sh -c "$0" "$0""#;
+
+    struct Shell(Child, BufReader<std::process::ChildStdout>);
+
+    impl Shell {
+        fn start(before: &[&str]) -> Self {
+            let words = [before, &["sh", "-c", AGAIN, AGAIN]].concat();
+            let mut command = Command::new(words[0]);
+            command.args(&words[1..]).stdin(Stdio::piped()).stdout(Stdio::piped());
+            let mut child = command.spawn().unwrap();
+            let output = BufReader::new(child.stdout.take().unwrap());
+            let mut shell = Self(child, output);
+            shell.wait();
+            shell
+        }
+
+        fn wait(&mut self) {
+            let mut line = String::new();
+            self.1.read_line(&mut line).unwrap();
+            assert_eq!(line, "ready\n");
+        }
+
+        fn again(&mut self) {
+            self.0.stdin.as_mut().unwrap().write_all(b"again\n").unwrap();
+            self.wait();
+        }
+
+        fn process(&self) -> Process {
+            Process::open(self.0.id() as i32).unwrap()
+        }
+    }
+
+    impl Drop for Shell {
+        fn drop(&mut self) {
+            let _ = self.0.kill();
+            let _ = self.0.wait();
+        }
+    }
+
+    fn held(process: &Process) -> Execution {
+        let mut execution = Execution::of(process);
+        execution.hold();
+        assert!(execution.memory.is_some());
+        execution
+    }
+
+    fn randomised() -> bool {
+        std::fs::read_to_string("/proc/sys/kernel/randomize_va_space").is_ok_and(|mode| mode.trim() != "0")
+    }
+
+    #[test]
+    fn the_same_file_executed_anew_is_another_execution_every_time() {
+        let mut shell = Shell::start(&[]);
+        let process = shell.process();
+        for _ in 0..50 {
+            let (held, seen) = (held(&process), Execution::of(&process));
+            assert!(held.goes_on() && seen.goes_on());
+            shell.again();
+            assert!(!held.goes_on() && held.replaced());
+            assert_eq!(seen.replaced(), randomised());
+        }
+    }
+
+    #[test]
+    fn also_where_addresses_are_not_randomised() {
+        let allowed = Command::new("setarch").args(["-R", "true"]).status().is_ok_and(|s| s.success());
+        if !allowed {
+            println!("left out: setarch -R is not there or not allowed");
+            return;
+        }
+        let mut shell = Shell::start(&["setarch", "-R"]);
+        let process = shell.process();
+        for _ in 0..50 {
+            let before = held(&process);
+            assert!(before.goes_on());
+            shell.again();
+            assert!(before.replaced());
+        }
+    }
+
+    #[test]
+    fn what_came_before_it_was_held_is_not_taken_for_it() {
+        if !randomised() {
+            return;
+        }
+        let mut shell = Shell::start(&[]);
+        let mut execution = Execution::of(&shell.process());
+        shell.again();
+        execution.hold();
+        assert!(execution.replaced());
+    }
+
+    #[test]
+    fn an_end_is_no_other_execution() {
+        let mut shell = Shell::start(&[]);
+        let both = [held(&shell.process()), Execution::of(&shell.process())];
+        shell.0.kill().unwrap();
+        shell.0.wait().unwrap();
+        assert!(both.iter().all(|e| !e.goes_on() && !e.replaced()));
+    }
+}
