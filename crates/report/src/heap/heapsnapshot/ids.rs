@@ -11,9 +11,12 @@ const CHUNK_BITS: u32 = 24;
 /// Chunks that 31 bits have room for.
 const PLACES: u64 = 1 << (34 - CHUNK_BITS);
 
-/// Number of the `i`-th node that is no object: even, as objects never are.
-pub(super) fn made(i: u64) -> u64 {
-    2 * (i + 1)
+/// The root's number; memlab knows it by this one.
+pub(super) const ROOT: u64 = 1;
+
+/// Number of the `i`-th kind of roots, from one: even, as objects never are.
+pub(super) fn group(i: u64) -> u64 {
+    2 * i
 }
 
 pub(super) struct Ids {

@@ -99,9 +99,9 @@ fn write_nodes(plan: &Plan<'_>, strings: &mut Strings, out: &mut dyn Write) -> i
     let unknown = strings.number("?");
     let mut numbers = Numbers::new(out);
     let mut node = |kind, name, id, size, degree| numbers.row(&[kind, name, id, size, degree, 0, 0]);
-    node(SYNTHETIC, strings.number("(roots)"), ids::made(0), 0, plan.groups.len() as u64)?;
+    node(SYNTHETIC, strings.number("(roots)"), ids::ROOT, 0, plan.groups.len() as u64)?;
     for (i, group) in (1..).zip(&plan.groups) {
-        node(SYNTHETIC, strings.number(group.name), ids::made(i), 0, group.len() as u64)?;
+        node(SYNTHETIC, strings.number(group.name), ids::group(i), 0, group.len() as u64)?;
     }
     for object in 0..graph.len() {
         let degree = graph.edges(object as u32).len() as u64 + plan.rests.of_object(object as u32);

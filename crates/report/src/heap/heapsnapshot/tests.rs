@@ -46,7 +46,7 @@ impl Panel {
         assert_eq!(ids.len(), self.nodes.len(), "no number twice");
         for node in &self.nodes {
             assert!((node[1] as usize) < self.strings.len() && node[3] <= rest::LARGEST);
-            assert!(node[0] == OBJECT || node[2] % 2 == 0, "odd numbers are for objects");
+            assert!(node[0] == OBJECT || node[2] == 1 || node[2] % 2 == 0, "odd numbers are for objects");
         }
         for edge in &self.edges {
             assert!(edge[2] % NODE_FIELDS == 0 && edge[2] < self.nodes.len() as u64 * NODE_FIELDS);
