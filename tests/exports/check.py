@@ -4,8 +4,9 @@
     tests/exports/check.py [--m5 PATH] [--python PATH]
 
 Readers: `go tool pprof` (or `pprof`) for the profile; Chromium's own memory panel (with Python's websockets), and Node
-with @memlab/heap-analysis (found by NODE_PATH), for the heap snapshot. One that is not there is named and left out.
-Ends with 1 where a reader disagrees.
+with @memlab/heap-analysis (found by NODE_PATH), for the heap snapshot; speedscope (by NODE_PATH too)
+for folded stacks and the profile; Chromium for the page. One that is not there is named and left out. Ends with 1 where a
+reader disagrees.
 """
 
 import argparse
@@ -86,11 +87,55 @@ def profile(directory, heap, checks):
     command = ["go", "tool", "pprof"] if shutil.which("go") else [shutil.which("pprof")]
     if not command[0]:
         return print("left out: neither go nor pprof is here")
-    result = subprocess.run([*command, "-raw", str(directory / "a.pprof")], capture_output=True, text=True)
-    samples = re.search(r"Samples:\n.*\n((?:\s+\d+: .*\n)+)", result.stdout)
-    total = sum(int(line.split(":")[0]) for line in samples.group(1).splitlines()) if samples else None
-    checks.equal("pprof: bytes", total, heap["bytes"])
-    checks.equal("pprof: names its holder", "FEED.history (list)" in result.stdout, True)
+
+    def ask(*words):
+        return subprocess.run([*command, *words], capture_output=True, text=True, cwd=directory).stdout
+
+    raw = ask("-raw", "a.pprof")
+    values = [tuple(map(int, pair)) for pair in re.findall(r"^ +(\d+) +(\d+): [\d ]+$", raw, re.MULTILINE)]
+    objects, size = map(sum, zip(*values)) if values else (None, None)
+    checks.equal("pprof: objects, bytes", (objects, size), (heap["objects"], heap["bytes"]))
+    checks.equal("pprof: names its holder", "FEED.history (list)" in raw, True)
+    base = ("-top", "-sample_index=inuse_objects", "-diff_base", "a.pprof", "b.pprof")
+    grown = [int(line.split()[0]) for line in ask(*base).splitlines() if line.endswith("__main__.Tick")]
+    # The one that was made last may be the frame's as well as the list's.
+    near = bool(grown) and MORE - 1 <= grown[0] <= MORE
+    checks.equal(f"pprof: {grown} new objects between two profiles, near {MORE}", near, True)
+
+
+def flame_graph(directory, heap, checks):
+    if not shutil.which("chromium"):
+        return print("left out: chromium is not here")
+    try:
+        import speedscope
+    except ImportError as missing:
+        return print(f"left out: speedscope needs Python's {missing.name}")
+    if not (start := speedscope.page()):
+        return print("left out: speedscope is not here (set NODE_PATH)")
+    files = [directory / "a.folded", directory / "a.pprof"]
+    folded, pprof = speedscope.look(files, start)
+    name = next(n for n in folded if n.endswith("FEED.history (list)"))
+    total = re.sub(r"\D", "", folded[name][0].split("(")[0])
+    parts = [h for h in every(heap["holdings"]) if f"{h['name']} ({h['type_name']})" == name]
+    checks.equal("speedscope, folded: the holder's bytes", total, str(parts[0]["retained_bytes"]))
+    checks.equal("speedscope, pprof: the holder", name in pprof, True)
+
+
+def every(holdings):
+    for holding in holdings:
+        yield holding
+        yield from every(holding.get("parts", []))
+
+
+def page(directory, checks):
+    if not shutil.which("chromium"):
+        return print("left out: chromium is not here")
+    try:
+        import html_page
+    except ImportError as missing:
+        return print(f"left out: the page needs Python's {missing.name}")
+    for screen, faults in html_page.look(directory / "a.html").items():
+        checks.equal(f"page, {screen}: faults", {what: how for what, how in faults.items() if how}, {})
 
 
 def rows(heap, column):
@@ -162,6 +207,8 @@ def main():
         lines = (directory / "a.folded").read_text().splitlines()
         checks.equal("folded: bytes", sum(int(line.rsplit(" ", 1)[1]) for line in lines), heap["bytes"])
         profile(directory, heap, checks)
+        flame_graph(directory, heap, checks)
+        page(directory, checks)
         panel(directory, heaps, checks)
         memlab(directory, heap, checks)
         checks.equal(
