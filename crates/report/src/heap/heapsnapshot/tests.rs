@@ -1,4 +1,4 @@
-use super::super::testing::sample_snapshot;
+use super::super::testing::{grown, sample_snapshot};
 use super::*;
 use m5_heap::{Dominators, HeapGraph, Retained, Root, RootKind, TypeInfo};
 use proptest::prelude::*;
@@ -54,6 +54,25 @@ impl Panel {
         }
     }
 
+    /// Every node with its references, a line each.
+    fn text(&self) -> String {
+        const KINDS: [&str; 7] = ["context", "element", "property", "internal", "hidden", "shortcut", "weak"];
+        let named = |node: &[u64; 7]| format!("{} @{}", self.strings[node[1] as usize], node[2]);
+        let mut out = String::new();
+        let mut edges = self.edges.iter();
+        for node in &self.nodes {
+            out.push_str(&format!("{}, {} B\n", named(node), node[3]));
+            for [kind, name, to] in edges.by_ref().take(node[4] as usize) {
+                let kind = KINDS[*kind as usize];
+                let name =
+                    if kind == "element" { name.to_string() } else { self.strings[*name as usize].clone() };
+                let to = named(&self.nodes[(to / NODE_FIELDS) as usize]);
+                out.push_str(&format!("  {kind} {name}: {to}\n"));
+            }
+        }
+        out
+    }
+
     /// The nodes as a graph with one root: what is left without weak references, and classes by their names.
     fn graph(&self) -> HeapGraph {
         const WEAK: u64 = 6;
@@ -96,15 +115,14 @@ fn with_graph(graph: HeapGraph) -> Snapshot {
 }
 
 #[test]
-fn a_sample_reads_well() {
-    let panel = Panel::open(&sample_snapshot());
+fn a_small_heap_in_full() {
+    let mut snapshot = grown(3, 1_700_000_000.0);
+    // The lost object refers to a tick: that keeps nothing, since a module holds it.
+    snapshot.graph.edge_to.insert(6, 6);
+    snapshot.graph.edge_start.iter_mut().skip(5).for_each(|start| *start += 1);
+    let panel = Panel::open(&snapshot);
     panel.check();
-    let names: Vec<&str> = panel.nodes.iter().map(|n| panel.strings[n[1] as usize].as_str()).collect();
-    let expected = ["(roots)", "(modules)", "(held by nobody that was found)", "(garbage)", "module", "dict"];
-    assert_eq!(names[..6], expected);
-    for name in ["module engine", "FEED", "history"] {
-        assert!(panel.strings.iter().any(|s| s == name), "{name}");
-    }
+    insta::assert_snapshot!(panel.text());
 }
 
 #[test]
