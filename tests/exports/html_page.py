@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "page"))
-from browser import Browser, until
+from chrome import Browser, chrome, until
 
 SCREENS = [(390, False), (390, True), (1280, False), (1280, True)]
 # Texts that reach beyond their box. Names in the treemap may; sizes there are left out instead.
@@ -44,15 +41,10 @@ RSS = "['.fact b', '#crumbs'].map(where => document.querySelector(where).innerTe
 
 def look(file: Path, pictures: Path | None = None) -> dict[str, dict[str, Any]]:
     """What is wrong with the page, by screen."""
-    with tempfile.TemporaryDirectory() as profile:
-        browser = Browser(Path(profile))
-        try:
-            return {
-                f"{w} wide, {'dark' if d else 'light'}": read(browser, file, w, d, pictures)
-                for w, d in SCREENS
-            }
-        finally:
-            browser.close()
+    with chrome() as browser:
+        return {
+            f"{w} wide, {'dark' if d else 'light'}": read(browser, file, w, d, pictures) for w, d in SCREENS
+        }
 
 
 def read(browser: Browser, file: Path, width: int, dark: bool, pictures: Path | None) -> dict[str, Any]:

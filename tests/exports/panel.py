@@ -11,13 +11,11 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "page"))
-from browser import Browser, until
+from chrome import Browser, chrome, until
 
 FRONT_END = "devtools://devtools/bundled/"
 # What the questions below have in common.
@@ -128,22 +126,18 @@ class MemoryPanel:
 
 def look(files: list[Path], name: str | None = None, pictures: Path | None = None) -> dict[str, Any]:
     """Everything that the panel says of one file, or of two of the same process."""
-    with tempfile.TemporaryDirectory() as profile:
-        browser = Browser(Path(profile))
-        try:
-            panel = MemoryPanel(browser)
-            seen: dict[str, Any] = {"seconds": [panel.load(file) for file in files]}
-            seen["classes"] = [panel.classes(number) for number in range(len(files))]
-            seen["path"] = panel.path(0, name) if name else None
-            seen["growth"] = panel.comparison() if len(files) > 1 else None
-            for number, view in enumerate(["Summary", "Comparison"][: len(files)]):
-                seen[view.lower()] = panel.rows(number, view)
-                if pictures:
-                    panel.tab.screenshot(pictures / f"{view.lower()}.png")
-            seen["complaints"] = panel.complaints()
-            return seen
-        finally:
-            browser.close()
+    with chrome() as browser:
+        panel = MemoryPanel(browser)
+        seen: dict[str, Any] = {"seconds": [panel.load(file) for file in files]}
+        seen["classes"] = [panel.classes(number) for number in range(len(files))]
+        seen["path"] = panel.path(0, name) if name else None
+        seen["growth"] = panel.comparison() if len(files) > 1 else None
+        for number, view in enumerate(["Summary", "Comparison"][: len(files)]):
+            seen[view.lower()] = panel.rows(number, view)
+            if pictures:
+                panel.tab.screenshot(pictures / f"{view.lower()}.png")
+        seen["complaints"] = panel.complaints()
+        return seen
 
 
 def main() -> None:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import os
-import sys
-import tempfile
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "page"))
-from browser import Browser, Tab, until
+from chrome import Tab, chrome, until
 
 KEY = {"key": "3", "code": "Digit3", "windowsVirtualKeyCode": 51}
 ROWS = (
@@ -27,12 +24,8 @@ def page() -> Path | None:
 
 def look(profiles: list[Path], start: Path) -> list[dict[str, tuple[str, str]]]:
     """Total and own value of each frame, as the sandwich view words them, by name; one table a profile."""
-    with tempfile.TemporaryDirectory() as directory:
-        browser = Browser(Path(directory))
-        try:
-            return [table(browser.tab(), profile, start) for profile in profiles]
-        finally:
-            browser.close()
+    with chrome() as browser:
+        return [table(browser.tab(), profile, start) for profile in profiles]
 
 
 def table(tab: Tab, profile: Path, start: Path) -> dict[str, tuple[str, str]]:
