@@ -7,7 +7,7 @@ async function main(file, type) {
   const heap = await getFullHeapFromFile(file);
   const seen = { nodes: 0, edges: 0, bytes: 0, retained: heap.nodes.get(0).retainedSize };
   heap.nodes.forEach((node) => {
-    seen.nodes += 1;
+    if (node.type !== "synthetic") seen.nodes += 1;
     seen.edges += node.edge_count;
     seen.bytes += node.self_size;
     if (node.name === type) {

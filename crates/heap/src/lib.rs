@@ -52,7 +52,7 @@ pub use anchor::{Anchor, HeapError};
 pub use capture::{Capture, CaptureOptions, CaptureReport, Method, capture};
 pub use census::Census;
 pub use diff::{Culprit, Diff, TypeGrowth, diff};
-pub use dominators::Dominators;
+pub use dominators::{Dominators, Keeping};
 pub use fd_holders::FdHolder;
 pub use holders::{
     ByType, Cause, Class, Describer, Held, Holder, HolderGroup, PathTree, TypeHolders, cause, classes,

@@ -114,6 +114,9 @@ fn check(python: &Python) {
     let interned = analysis.census.interned.map(|o| analysis.graph.address[o as usize]);
     let mut truth = truth;
     truth.retain(|address, _| Some(*address) != interned);
+    let (largest, mapped) =
+        (analysis.graph.size.iter().max(), taken.image.maps().iter().map(|m| m.end - m.start).sum());
+    assert!(largest < Some(&mapped), "{}: an object of {largest:?} bytes, more than there are", python.name);
     let score = compare(&analysis.graph, &truth);
     let share = |a: u64, b: u64| a as f64 / b as f64;
     let total = truth.len() as u64;

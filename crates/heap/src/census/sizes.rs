@@ -46,9 +46,13 @@ pub(crate) fn consistent(image: &Image, layout: &ObjectLayout, at: u64, kind: Ki
                 bytes < ABSURD && image.slice(word(data), bytes as usize).is_some()
             };
             let kept = s.compact || s.length == 0 || whole(s);
+            // A character takes four bytes of UTF-8 at most.
+            let copy = u64::from(layout.str_ascii);
+            let copied = s.ascii || word(copy + 8) == 0 || word(copy) <= s.length.saturating_mul(4);
             matches!(s.width, 0 | 1 | 2 | 4)
                 && s.length < ABSURD
                 && kept
+                && copied
                 && (s.compact || !s.ascii || s.width == 1)
         }),
         Kind::Function => refer(image, at, layout.function),

@@ -7,9 +7,11 @@
 //! or a leaked traceback must not make an attribute's contents look ownerless. And a function only borrows the
 //! namespace of its module: otherwise one imported function would take a module's contents away from it.
 
+mod keeping;
 mod walk;
 
 use crate::{HeapGraph, huge};
+pub use keeping::Keeping;
 use walk::{NONE, Owned, Walk};
 
 /// The dominator tree. Position 0 is the virtual root; every other position is a reachable object, numbered

@@ -36,12 +36,12 @@ impl<'a> Owned<'a> {
         Self { graph, borrower: classes.iter().map(|c| *c == Class::Function).collect(), namespace }
     }
 
-    fn borrows(&self, object: u32) -> bool {
+    pub(super) fn borrows(&self, object: u32) -> bool {
         let kind = self.graph.type_id.get(object as usize).copied().unwrap_or(NONE);
         self.borrower.get(kind as usize).copied().unwrap_or(false)
     }
 
-    fn is_namespace(&self, object: u32) -> bool {
+    pub(super) fn is_namespace(&self, object: u32) -> bool {
         self.namespace.get(object as usize).copied().unwrap_or(false)
     }
 }
@@ -89,6 +89,11 @@ impl Walk {
             }
         }
         walk
+    }
+
+    /// Number of the layer that a position belongs to.
+    pub(super) fn layer(&self, position: u32) -> u8 {
+        self.layers.iter().filter(|first| **first <= position).count() as u8
     }
 
     fn walk_from(&mut self, owned: &Owned<'_>, object: u32, stack: &mut Vec<(u32, u32)>) {

@@ -1,17 +1,22 @@
 //! Folded stacks, for flame graphs: `engine;engine.FEED;engine.FEED.history 6272`.
 
-use super::stacks::stacks;
+use super::stacks::{Frame, stacks};
 use m5_heap::Summary;
 
 /// A line per chain of holders with the bytes that are the last one's own.
 #[must_use]
 pub fn folded(summary: &Summary) -> String {
     let mut out = String::new();
-    for stack in stacks(summary) {
-        let frames: Vec<String> = stack.frames.iter().map(|f| f.replace([';', '\n', '\r'], ",")).collect();
+    for stack in stacks(summary).iter().filter(|s| s.bytes > 0) {
+        let frames: Vec<String> = stack.frames.iter().map(frame).collect();
         out.push_str(&format!("{} {}\n", frames.join(";"), stack.bytes));
     }
     out
+}
+
+fn frame(frame: &Frame) -> String {
+    let name = frame.name.replace([';', '\n', '\r'], ",");
+    if frame.objects > 1 { format!("{name} ×{}", frame.objects) } else { name }
 }
 
 #[cfg(test)]

@@ -7,27 +7,31 @@ use m5_heap::{SnapshotInfo, Summary};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-/// The profile: bytes by chain of holders.
+/// The profile: objects and bytes by chain of holders. Names carry no counts, so that two profiles of one process
+/// can be subtracted (`-diff_base`).
 ///
 /// # Errors
 /// Never but where memory cannot be had.
 pub fn pprof(summary: &Summary, info: &SnapshotInfo) -> io::Result<Vec<u8>> {
     let mut profile = Profile::default();
-    let kind = message(&[(1, profile.string("inuse_space")), (2, profile.string("bytes"))]);
+    let space = profile.string("inuse_space");
+    let count = message(&[(1, profile.string("inuse_objects")), (2, profile.string("count"))]);
+    let kind = message(&[(1, space), (2, profile.string("bytes"))]);
     let stacks = stacks(summary);
     let samples: Vec<Vec<u8>> = stacks
         .iter()
         .map(|stack| {
             // The innermost frame comes first.
-            let locations: Vec<u64> = stack.frames.iter().rev().map(|f| profile.location(f)).collect();
+            let locations: Vec<u64> = stack.frames.iter().rev().map(|f| profile.location(&f.name)).collect();
             let mut sample = Vec::new();
             packed(&mut sample, 1, &locations);
-            packed(&mut sample, 2, &[stack.bytes]);
+            packed(&mut sample, 2, &[stack.objects, stack.bytes]);
             sample
         })
         .collect();
     let comment = profile.string(&format!("m5 snapshot of PID {}", info.identity.pid));
     let mut out = Vec::new();
+    bytes_field(&mut out, 1, &count);
     bytes_field(&mut out, 1, &kind);
     samples.iter().for_each(|s| bytes_field(&mut out, 2, s));
     for id in 1..=profile.functions.len() as u64 {
@@ -44,6 +48,7 @@ pub fn pprof(summary: &Summary, info: &SnapshotInfo) -> io::Result<Vec<u8>> {
     bytes_field(&mut out, 11, &kind);
     number_field(&mut out, 12, 1);
     number_field(&mut out, 13, comment);
+    number_field(&mut out, 14, space);
     let mut gz = GzEncoder::new(Vec::new(), Compression::default());
     gz.write_all(&out)?;
     gz.finish()
@@ -169,8 +174,8 @@ mod tests {
         let of = |field| all.iter().filter(move |f| f.0 == field).map(|f| f.1);
         let strings: Vec<&str> = of(6).map(|s| std::str::from_utf8(s.unwrap_err()).unwrap()).collect();
         assert_eq!(strings[0], "");
-        assert!(strings.contains(&"engine.FEED.history (list)"));
-        let mut sum = 0;
+        assert!(strings.contains(&"engine.FEED.history (list)") && strings.contains(&"engine.Tick"));
+        let (mut objects, mut bytes) = (0, 0);
         let locations = of(4).count() as u64;
         for sample in of(2) {
             let sample = fields(sample.unwrap_err());
@@ -180,8 +185,11 @@ mod tests {
                 assert!(id >= 1 && id <= locations);
             }
             let mut value = sample[1].1.unwrap_err();
-            sum += take_varint(&mut value);
+            objects += take_varint(&mut value);
+            bytes += take_varint(&mut value);
         }
-        assert_eq!(sum, summary.bytes);
+        assert_eq!((objects, bytes), (summary.objects, summary.bytes));
+        assert_eq!(of(1).count(), 2);
+        assert_eq!(of(14).map(|s| strings[s.unwrap() as usize]).collect::<Vec<_>>(), ["inuse_space"]);
     }
 }

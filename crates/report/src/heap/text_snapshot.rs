@@ -20,7 +20,9 @@ const HOLDINGS: usize = 20;
 pub fn snapshot_text(doc: &SnapshotDoc, style: Style) -> String {
     let mut out = String::new();
     if let Some(info) = &doc.info {
-        head(&mut out, info, doc.heap.as_ref(), style);
+        // The account's own sum where there is one: the kernel's was read a moment earlier.
+        let rss = doc.memory.as_ref().map(|m| m.bytes).or(info.rss_bytes);
+        head(&mut out, info, rss, doc.heap.as_ref(), style);
     }
     if let Some(memory) = &doc.memory {
         section(&mut out, Heap::MemoryHead, style);
@@ -59,7 +61,7 @@ fn section(out: &mut String, head: Heap, style: Style) {
     out.push_str(&format!("\n{}\n", style.bold(style.lang.say(head))));
 }
 
-fn head(out: &mut String, info: &SnapshotInfo, heap: Option<&Summary>, style: Style) {
+fn head(out: &mut String, info: &SnapshotInfo, rss: Option<u64>, heap: Option<&Summary>, style: Style) {
     let lang = style.lang;
     let pid = info.identity.pid;
     let title = match info.age_seconds {
@@ -80,7 +82,7 @@ fn head(out: &mut String, info: &SnapshotInfo, heap: Option<&Summary>, style: St
             bytes(heap.bytes),
             thousands(heap.references),
         ];
-        let rss = info.rss_bytes.map(|b| format!("; {}", lang.fill(Heap::Resident, &[&bytes(b)])));
+        let rss = rss.map(|b| format!("; {}", lang.fill(Heap::Resident, &[&bytes(b)])));
         let counts = lang.fill(Heap::Counts, &[&values[0], &values[1], &values[2], &values[3]]);
         out.push_str(&format!("{counts}{}\n", rss.unwrap_or_default()));
     }
