@@ -118,6 +118,8 @@ for t in keep[-1]:
 keep.append([{j: str(j) for j in range(i)} for i in range(60)])
 keep.append([{"k%d" % j: j * 1000 for j in range(i)} for i in range(60)])
 keep.append([dict.fromkeys(range(100000, 100000 + i)) for i in (300, 3000, 70000)])
+# Most of their pages were never touched.
+keep.append([bytes(64 << 20), bytearray(64 << 20)])
 d = {str(i): i for i in range(1000)}
 for i in range(0, 1000, 3):
     del d[str(i)]

@@ -144,7 +144,7 @@ impl Finder<'_> {
         let mut run = Run::new(arena.address);
         let mut block_bytes = 0;
         run.stats = pymalloc::walk(self.image, self.anchor, arena, |at, bytes| {
-            if let Some((offset, number)) = self.object(at, bytes) {
+            if let Some((offset, number)) = self.object(at, bytes, bytes.len() as u64) {
                 run.push(at + offset, number);
                 block_bytes += bytes.len() as u64;
             }
@@ -166,17 +166,18 @@ impl Finder<'_> {
     fn chunk(&self, chunk: &Chunk) -> Option<(u64, u32)> {
         let tail = self.image.tail(chunk.address)?;
         let bytes = tail.get(..tail.len().min(chunk.usable() as usize))?;
-        self.object(chunk.address, bytes)
+        self.object(chunk.address, bytes, chunk.usable())
     }
 
-    /// Whether a block is an object: at which offset, of which type.
-    fn object(&self, at: u64, bytes: &[u8]) -> Option<(u64, u32)> {
+    /// Whether a block of that many bytes, of which these were in memory, is an object: at which offset, of which
+    /// type.
+    fn object(&self, at: u64, bytes: &[u8], room: u64) -> Option<(u64, u32)> {
         let pads = pads(bytes);
-        let (offset, number) = self.bare(at + pads as u64, bytes.get(pads..)?)?;
+        let (offset, number) = self.bare(at + pads as u64, bytes.get(pads..)?, room - pads as u64)?;
         Some((offset + pads as u64, number))
     }
 
-    fn bare(&self, at: u64, bytes: &[u8]) -> Option<(u64, u32)> {
+    fn bare(&self, at: u64, bytes: &[u8], room: u64) -> Option<(u64, u32)> {
         const OFFSETS: [usize; 3] = [0, 16, 32];
         OFFSETS.iter().find_map(|offset| {
             let number = self.types.number(word(bytes, offset + 8))?;
@@ -191,7 +192,7 @@ impl Finder<'_> {
             let own = at + *offset as u64;
             let size = sizes::inline(self.image, self.anchor.layout, own, desc)?;
             sizes::consistent(self.image, self.anchor.layout, own, desc.kind).then_some(())?;
-            (size <= (bytes.len() - offset) as u64 + desc.slack).then_some((*offset as u64, number))
+            (size <= room - *offset as u64 + desc.slack).then_some((*offset as u64, number))
         })
     }
 
