@@ -21,11 +21,11 @@ pub(crate) fn enclosing(image: &Image, census: &Census, at: u64) -> Option<u64> 
     Some(chunk.address)
 }
 
-/// The chunk in use that begins exactly here, and whether it was mapped by itself.
-pub(crate) fn chunk(census: &Census, at: u64) -> Option<(Chunk, bool)> {
+/// The chunk in use that begins exactly here, and what kind of region it lies in.
+pub(crate) fn chunk(census: &Census, at: u64) -> Option<(Chunk, RegionKind)> {
     let regions = &census.heaps.regions;
     let region = regions.get(regions.partition_point(|r| r.start <= at).checked_sub(1)?)?;
     let index = region.chunks.binary_search_by_key(&at, |c| c.address).ok()?;
     let chunk = region.chunks.get(index).copied().filter(|c| !c.free())?;
-    Some((chunk, region.kind == RegionKind::Mapped))
+    Some((chunk, region.kind))
 }

@@ -37,6 +37,7 @@ mod retained;
 mod roots;
 mod snapfile;
 mod snapshot;
+mod stacks;
 mod stored_names;
 mod summary;
 mod take;

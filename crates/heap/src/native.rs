@@ -3,7 +3,7 @@
 //! Only objects whose count exceeds the references that other objects hold are looked for.
 
 use crate::blocks;
-use crate::census::glibc::RegionKind;
+use crate::census::glibc::{Region, RegionKind};
 use crate::census::kind::Kind;
 use crate::census::statics::data;
 use crate::dict::word;
@@ -12,6 +12,8 @@ use crate::model::HeapGraph;
 use rayon::prelude::*;
 use rustc_hash::{FxHashMap, FxHashSet};
 
+/// What a holder in the C library's heap is called.
+const BLOCK: &str = "a native memory block";
 /// Larger blocks are numbers, not references.
 const LARGEST: u64 = 16 << 20;
 
@@ -85,14 +87,16 @@ impl NativeWords {
         }
         let owned = owned(walker);
         let regions = walker.census.heaps.regions.iter();
-        let chunks = regions.filter(|r| r.kind != RegionKind::Mapped).flat_map(|r| &r.chunks);
+        let known = |r: &&Region| !matches!(r.kind, RegionKind::Mapped | RegionKind::Foreign);
+        let chunks = regions.clone().filter(known).flat_map(|r| &r.chunks);
         for chunk in chunks.filter(|c| !c.free() && c.usable() <= LARGEST && !owned.contains(&c.address)) {
             let object = [0, 16, 32].iter().any(|o| walker.object(chunk.address + o).is_some());
             let bytes = walker.image.tail(chunk.address).filter(|_| !object).unwrap_or(&[]);
-            look(
-                bytes.get(..bytes.len().min(chunk.usable() as usize)).unwrap_or(&[]),
-                "a native memory block",
-            );
+            look(bytes.get(..bytes.len().min(chunk.usable() as usize)).unwrap_or(&[]), BLOCK);
+        }
+        for gap in regions.filter(|r| r.kind == RegionKind::Foreign).flat_map(Region::gaps) {
+            let bytes = walker.image.tail(gap.start).unwrap_or(&[]);
+            look(bytes.get(..bytes.len().min((gap.end - gap.start) as usize)).unwrap_or(&[]), BLOCK);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The whole way from a process to a snapshot.
 
+use crate::census::glibc::RegionKind;
 use crate::fd_owners::{fd_holders, fd_owners};
 use crate::polite::politely;
 use crate::{
@@ -101,6 +102,7 @@ pub(crate) fn examine(
                 .to_owned(),
         );
     }
+    info.notes.extend(strange_allocator(image, &analysis));
     let check = &analysis.check;
     info.coverage = Coverage {
         refcounts_explained: check.refcounts_explained(),
@@ -115,6 +117,19 @@ pub(crate) fn examine(
         pinning: accounting.pinning,
     });
     Snapshot { info, graph: analysis.graph, names, memory: Some(accounting.tree), fds }
+}
+
+/// A word on memory whose allocator keeps books that m5 does not read.
+fn strange_allocator(image: &Image, analysis: &Analysis) -> Option<String> {
+    const KNOWN: [&str; 3] = ["jemalloc", "tcmalloc", "mimalloc"];
+    if !analysis.census.heaps.regions.iter().any(|r| r.kind == RegionKind::Foreign) {
+        return None;
+    }
+    let name = KNOWN.iter().find(|name| image.maps().iter().any(|m| m.path.contains(**name)));
+    let from = name.map_or_else(|| "an allocator that m5 does not know".to_owned(), |n| (*n).to_owned());
+    Some(format!(
+        "some memory is from {from}: objects in it are found by their types; what else lies there may be in use or free"
+    ))
 }
 
 /// The version in words; where the build does not tell it, that of its layout.

@@ -34,12 +34,16 @@ struct Taken {
 }
 
 fn take(python: &Python, allocator: Option<&str>, program: &str) -> Taken {
+    take_with(python, allocator, None, program)
+}
+
+fn take_with(python: &Python, allocator: Option<&str>, preload: Option<&str>, program: &str) -> Taken {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("said");
     let mut command = python.command();
     command.args(["-u", "-c", program]).stderr(std::fs::File::create(&path).unwrap());
     command.env_remove("PYTHONMALLOC");
-    command.envs(allocator.map(|a| ("PYTHONMALLOC", a)));
+    command.envs(allocator.map(|a| ("PYTHONMALLOC", a))).envs(preload.map(|lib| ("LD_PRELOAD", lib)));
     let mut target = Target::spawn(command);
     assert_eq!(target.line(), "ready", "{}", python.name);
     let process = Process::open(target.pid()).unwrap();
@@ -130,6 +134,45 @@ fn every_allocator_shows_the_same_objects() {
             assert!(other.bytes(&["python_objects"]) > 3 << 20, "{}", python.name);
         }
         assert!(malloc.accounting.tree.at(&["pymalloc"]).is_none(), "{}", python.name);
+    }
+}
+
+/// Mallocs that services are often started with.
+const OTHERS: [&str; 3] = ["libjemalloc.so.2", "libtcmalloc_minimal.so.4", "libmimalloc.so.2"];
+
+#[test]
+fn another_malloc_hides_no_object() {
+    const ORDERS: &str = "
+import asyncio, sys
+class Order:
+    def __init__(self, i): self.number, self.text, self.legs = i, str(i) * 9, [i] * 3
+ORDERS = [Order(i) for i in range(20000)]
+BIG = [bytes(700 + i) for i in range(2000)]
+TABLE = {i: str(i) for i in range(50000)}
+print('ready', flush=True)
+sys.stdin.read()
+";
+    let libraries: Vec<String> =
+        OTHERS.iter().map(|lib| format!("/usr/lib/x86_64-linux-gnu/{lib}")).collect();
+    let libraries = libraries.iter().filter(|lib| std::path::Path::new(lib).exists());
+    for (python, library) in pythons().iter().flat_map(|p| libraries.clone().map(move |l| (p, l))) {
+        // Inside of another root there is none of them.
+        if python.name.contains("chroot") {
+            continue;
+        }
+        let plain = take(python, None, ORDERS);
+        for allocator in [None, Some("malloc")] {
+            let other = take_with(python, allocator, Some(library), ORDERS);
+            let name = format!("{} {library} {allocator:?}", python.name);
+            let (a, b) = (other.analysis.graph.len(), plain.analysis.graph.len());
+            println!("{name}: {a} objects of {b}, {:?}", other.analysis.check);
+            assert_eq!(other.count("__main__.Order"), 20_000, "{name}");
+            assert!(a.abs_diff(b) < b / 1000, "{name}: {a} {b}");
+            assert!(other.analysis.check.refcounts_explained().unwrap() > 0.99, "{name}");
+            assert!(other.accounting.explained.unwrap() > 0.99, "{name}");
+            let objects = other.bytes(&["python_objects"]).abs_diff(plain.bytes(&["python_objects"]));
+            assert!(objects < plain.bytes(&["python_objects"]) / 10, "{name}: {objects}");
+        }
     }
 }
 

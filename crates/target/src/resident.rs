@@ -42,6 +42,8 @@ const IS_PRESENT: u64 = 1 << 3;
 const IS_SWAPPED: u64 = 1 << 4;
 /// Read and never written: the kernel shows one page of zeroes, which counts for nobody.
 const IS_ZERO: u64 = 1 << 5;
+/// A guard that is no mapping (Linux 6.13): it has no memory, and looks like a swapped page.
+const IS_GUARD: u64 = 1 << 8;
 
 /// Pages of a process's own, not a file's; runs of them in order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -71,7 +73,8 @@ impl OwnPages {
 /// As the kernel says.
 pub fn own_pages(pid: i32, range: Range<u64>) -> Result<OwnPages> {
     let file = File::open(format!("/proc/{pid}/pagemap")).map_err(|e| Error::from_io(pid, "pagemap", e))?;
-    match scan(&file, range.clone()) {
+    // Older kernels know no guards and refuse to look for them.
+    match scan(&file, range.clone(), IS_GUARD).or_else(|| scan(&file, range.clone(), 0)) {
         Some(runs) => Ok(runs),
         None => walk(&file, range).map_err(|e| Error::from_io(pid, "pagemap", e)),
     }
@@ -140,12 +143,13 @@ fn entries(file: &File, range: Range<u64>, each: &mut impl FnMut(u64, u64)) -> s
 const PRESENT: u64 = 1 << 63;
 const SWAPPED: u64 = 1 << 62;
 const FILE: u64 = 1 << 61;
+const GUARD: u64 = 1 << 58;
 
 /// Pages whose entries are read at once.
 const BATCH_PAGES: u64 = 8192;
 
 /// By the ioctl; `None` where the kernel does not have it.
-fn scan(file: &File, range: Range<u64>) -> Option<OwnPages> {
+fn scan(file: &File, range: Range<u64>, more: u64) -> Option<OwnPages> {
     const BATCH: usize = 512;
     let mut regions = [Region::default(); BATCH];
     let mut pages = OwnPages::default();
@@ -157,8 +161,8 @@ fn scan(file: &File, range: Range<u64>) -> Option<OwnPages> {
             end: range.end,
             vec: regions.as_mut_ptr() as u64,
             vec_len: BATCH as u64,
-            category_inverted: IS_FILE | IS_ZERO,
-            category_mask: IS_FILE | IS_ZERO,
+            category_inverted: IS_FILE | IS_ZERO | more,
+            category_mask: IS_FILE | IS_ZERO | more,
             category_anyof_mask: IS_PRESENT | IS_SWAPPED,
             return_mask: IS_PRESENT | IS_SWAPPED,
             ..ScanArgs::default()
@@ -182,7 +186,10 @@ fn scan(file: &File, range: Range<u64>) -> Option<OwnPages> {
 fn walk(file: &File, range: Range<u64>) -> std::io::Result<OwnPages> {
     let mut pages = OwnPages::default();
     entries(file, range, &mut |page, entry| {
-        if entry & (PRESENT | SWAPPED) != 0 && (entry & FILE == 0 || entry & SWAPPED != 0) {
+        if entry & (PRESENT | SWAPPED) != 0
+            && entry & GUARD == 0
+            && (entry & FILE == 0 || entry & SWAPPED != 0)
+        {
             pages.push(page..page + PAGE, entry & PRESENT != 0);
         }
     })?;
@@ -212,7 +219,7 @@ mod tests {
         let file = File::open(format!("/proc/{pid}/pagemap")).unwrap();
         let walked = walk(&file, range.clone()).unwrap();
         assert!(walked.runs.iter().map(|r| r.end - r.start).sum::<u64>() >= 3 * PAGE);
-        if let Some(scanned) = scan(&file, range) {
+        if let Some(scanned) = scan(&file, range, 0) {
             assert_eq!(scanned, walked);
         }
         assert_eq!(block[17], 0);

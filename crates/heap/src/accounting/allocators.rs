@@ -44,22 +44,28 @@ impl Counter<'_> {
 
     /// The C library's heaps but for what belongs to objects.
     pub(super) fn glibc(&self, owned: u64) -> MemoryTree {
-        let (mut used, mut free, mut top, mut mapped, mut all) = (0, 0, 0, 0, 0);
+        let (mut used, mut free, mut top, mut mapped, mut all, mut unknown) = (0, 0, 0, 0, 0, 0);
         for region in &self.analysis.census.heaps.regions {
             all += self.pages.private(pages_of(region));
             for chunk in &region.chunks {
                 let range = chunk.address - 8..chunk.address + chunk.usable();
                 match (region.kind, chunk.free()) {
+                    (RegionKind::Foreign, _) => {
+                        used += self.touched(chunk.address..chunk.address + chunk.usable());
+                    }
                     (RegionKind::Mapped, _) => mapped += self.pages.private(region.start..region.end),
                     (_, true) => free += self.touched(range),
                     (_, false) => used += self.touched(range),
                 }
             }
+            if region.kind == RegionKind::Foreign {
+                unknown += region.gaps().map(|gap| self.pages.private(gap)).sum::<u64>();
+            }
             if let Some((at, size)) = region.top {
                 top += self.pages.private(at..at + size);
             }
         }
-        let rest = all.saturating_sub(used + free + top + mapped);
+        let rest = all.saturating_sub(used + free + top + mapped + unknown);
         MemoryTree::sum(
             "native_heap",
             vec![
@@ -67,6 +73,7 @@ impl Counter<'_> {
                 MemoryTree::leaf("native_free", free),
                 MemoryTree::leaf("native_top", top),
                 MemoryTree::leaf("native_overhead", rest),
+                MemoryTree::leaf("native_unknown", unknown),
             ],
         )
     }

@@ -1,7 +1,9 @@
 //! Memory without a file that is no arena and no heap: stacks, zeroed data of libraries, and what is left.
 
-use super::{Counter, pages_of, stacks};
+use super::{Counter, pages_of};
+use crate::census::foreign::without;
 use crate::pages::Pages;
+use crate::stacks;
 use m5_target::Mapping;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -40,7 +42,7 @@ impl Counter<'_> {
                 Some(file) if is_zeroed(file, map) => {
                     *rest.zeroed.entry(file.path.clone()).or_default() += bytes();
                 }
-                Some(guard) if is_stack(guard, map) => rest.thread_stacks += bytes(),
+                Some(guard) if stacks::is_guarded(guard, map) => rest.thread_stacks += bytes(),
                 _ => {
                     for range in free {
                         let stacks = stacks::within(self.image, self.pages, &range);
@@ -58,40 +60,4 @@ impl Counter<'_> {
 /// Memory behind the written data of a file is its zeroed data.
 fn is_zeroed(file: &Mapping, map: &Mapping) -> bool {
     file.inode != 0 && file.writable && !file.shared && map.path.is_empty() && map.writable
-}
-
-/// Memory behind a guard page is a stack, but for the heaps of thread arenas.
-fn is_stack(guard: &Mapping, map: &Mapping) -> bool {
-    let guards = !guard.readable && !guard.writable && guard.inode == 0;
-    guards && map.path.is_empty() && map.writable && !map.start.is_multiple_of(64 << 20)
-}
-
-/// A range without the parts that are taken, which are in order and may overlap.
-fn without(range: Range<u64>, taken: &[Range<u64>]) -> Vec<Range<u64>> {
-    let mut out = Vec::new();
-    let mut at = range.start;
-    let first = taken.partition_point(|t| t.end <= range.start);
-    for part in taken.iter().skip(first).take_while(|t| t.start < range.end) {
-        if part.start > at {
-            out.push(at..part.start);
-        }
-        at = at.max(part.end);
-    }
-    if at < range.end {
-        out.push(at..range.end);
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_taken_is_cut_out() {
-        let taken = [5..10, 8..12, 20..30, 40..50];
-        assert_eq!(without(0..45, &taken), [0..5, 12..20, 30..40]);
-        assert_eq!(without(21..29, &taken), []);
-        assert_eq!(without(60..70, &taken), std::iter::once(60..70).collect::<Vec<_>>());
-    }
 }

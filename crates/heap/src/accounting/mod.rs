@@ -6,7 +6,6 @@ mod arrays;
 mod files;
 mod owned;
 mod sparse;
-mod stacks;
 
 use crate::analysis::Analysis;
 use crate::census::glibc::Region;

@@ -3,6 +3,7 @@
 use super::arrays::ArrayBytes;
 use super::{Counter, LISTED};
 use crate::blocks;
+use crate::census::glibc::RegionKind;
 use crate::census::kind::Kind;
 use crate::census::types::TypeDesc;
 use crate::census::{PAD, padded};
@@ -152,11 +153,14 @@ impl Counter<'_> {
         if let Some(bytes) = census.small.block(self.image, at) {
             return Some((bytes, true));
         }
-        let (chunk, mapped) = blocks::chunk(census, at)?;
-        if mapped {
-            return Some((self.pages.private(at - 16..at + chunk.usable()), false));
-        }
-        Some((self.touched(at - 8..at + chunk.usable()), false))
+        let (chunk, kind) = blocks::chunk(census, at)?;
+        let end = at + chunk.usable();
+        let bytes = match kind {
+            RegionKind::Mapped => self.pages.private(at - 16..end),
+            RegionKind::Foreign => self.touched(at..end),
+            RegionKind::Main | RegionKind::Thread => self.touched(at - 8..end),
+        };
+        Some((bytes, false))
     }
 
     /// Bytes in memory of a range: only large ones can have pages that never were.

@@ -1,12 +1,14 @@
 //! Every object of an image, tracked by the collector or not.
 
 pub(crate) mod arenas;
+pub(crate) mod foreign;
 pub(crate) mod glibc;
 pub(crate) mod index;
 pub(crate) mod kind;
 pub(crate) mod pymalloc;
 pub(crate) mod runs;
 pub(crate) mod sizes;
+mod sound;
 pub(crate) mod statics;
 pub(crate) mod types;
 
@@ -63,7 +65,9 @@ impl Census {
         let small = ArenaIndex::new(&arenas, anchor.layout.arena_bits, anchor.layout.pool_bits);
         let heaps = glibc::walk(image, &taken);
         watch.lap("allocators");
-        let candidates = statics::type_candidates(image, anchor, &heaps);
+        let foreign = foreign::pieces(image, &taken, &heaps);
+        let mut candidates = statics::type_candidates(image, anchor, &heaps);
+        candidates.extend(foreign::type_candidates(image, anchor, &foreign));
         let types = TypeTable::find(image, anchor, &candidates);
         watch.lap("types");
         let finder = Finder { image, anchor, types: &types };
@@ -71,8 +75,11 @@ impl Census {
         let chunks = heaps.regions.par_iter().flat_map(|r| r.chunks.par_chunks(CHUNKS));
         runs.par_extend(chunks.map(|chunks| finder.chunks(chunks)));
         runs.extend(statics::objects(image, &types, &finder, &taken));
+        runs.extend(foreign::objects(&finder, &foreign));
         let mut census = Self { types, arenas, taken, small, heaps, ..Self::default() };
         census.gather(image, runs);
+        let regions = foreign::regions(image, anchor, &census, &foreign);
+        census.heaps.add(regions);
         census.interned = census.find_interned(image, anchor);
         watch.lap("objects");
         census
@@ -185,7 +192,9 @@ impl Finder<'_> {
             let headed = desc.prefix == *offset as u64 && (!desc.gc() || collector_head(bytes, *offset));
             // A class that a library allocated by itself has no head.
             let class = *offset == 0 && desc.meta() && self.types.number(at).is_some();
-            let sane = (headed || class) && bytes.len() >= offset + 16 && self.living(word(bytes, *offset));
+            let sane = (headed || class)
+                && bytes.len() >= offset + 16
+                && self.living(word(bytes, *offset), desc.address);
             if !sane {
                 return None;
             }
@@ -196,15 +205,14 @@ impl Finder<'_> {
         })
     }
 
-    /// A reference count of something that lives: 32 bits, counts that mean "forever" included. Above them lie
-    /// what overflowed, which is nothing, and in some versions flags. What Python keeps for reuse has the address
+    /// A reference count of something of a type that lives: 32 bits, counts that mean "forever" included. Above them
+    /// lie what overflowed, which is nothing, and in some versions flags. What Python keeps for reuse has the address
     /// of the next one there, which is no large number where the heap follows an executable at a low address.
-    fn living(&self, count: u64) -> bool {
+    fn living(&self, count: u64, of: u64) -> bool {
         const LOW: u64 = 1 << 24;
         let count = if self.anchor.layout.flagged_counts { count & 0x0000_ffff_ffff_ffff } else { count };
-        let memory = |at| self.image.mapping_of(at).and_then(|i| self.image.maps().get(i));
-        let address = || count >= LOW && count % 8 == 0 && memory(count).is_some_and(|m| m.inode == 0);
-        count != 0 && count < 1 << 32 && !address()
+        let next = || count >= LOW && count % 8 == 0 && self.image.word(count + 8) == Some(of);
+        count != 0 && count < 1 << 32 && !next()
     }
 }
 

@@ -177,6 +177,21 @@ fn outside(image: &Image, layout: &ObjectLayout, at: u64, desc: &TypeDesc) -> Op
     })
 }
 
+/// The one buffer that an object has outside itself, where it has one: address and bytes.
+pub(crate) fn buffer(image: &Image, layout: &ObjectLayout, at: u64, desc: &TypeDesc) -> Option<(u64, u64)> {
+    let pointer = |offset: u64| image.word_at(at, offset).filter(|p| *p != 0);
+    let (address, bytes) = match desc.kind {
+        Kind::Dict | Kind::OrderedDict => (pointer(32)?, KeyTable::read(image, layout, pointer(32)?)?.bytes),
+        Kind::List => (pointer(24)?, outside(image, layout, at, desc)?),
+        Kind::ByteArray => (pointer(32)?, outside(image, layout, at, desc)?),
+        Kind::Set => (pointer(40)?, outside(image, layout, at, desc)?),
+        Kind::NdArray => (pointer(16)?, outside(image, layout, at, desc)?),
+        Kind::Type => (pointer(u64::from(layout.cached_keys))?, outside(image, layout, at, desc)?),
+        _ => return None,
+    };
+    (bytes > 0).then_some((address, bytes))
+}
+
 /// A copy in UTF-8 beside the text.
 fn encoded(image: &Image, layout: &ObjectLayout, at: u64, shape: text::StrShape) -> u64 {
     let field = |offset: u16| image.word_at(at, u64::from(offset)).unwrap_or(0);

@@ -8,19 +8,47 @@ use super::{Finder, PAD, pads, sizes};
 use crate::anchor::Anchor;
 use crate::dict::word;
 use crate::image::{Image, Segment};
+use m5_target::{Mapping, Memory};
+use std::ops::Range;
 
-/// Data of files: their mappings that may be written to and the zeroed memory that follows them. Tables that the
-/// linker made read-only hold no objects, whose counts of references change, but words that look like some.
-fn is_data(image: &Image, segment: &Segment) -> bool {
-    let index = segment.mapping as usize;
-    let Some(map) = image.maps().get(index) else { return false };
+/// What of a segment is data of files: their mappings that may be written to and the zeroed memory that follows
+/// them. Tables that the linker made read-only hold no objects, whose counts of references change, but words that
+/// look like some.
+pub(super) fn data_of(image: &Image, segment: &Segment) -> Range<u64> {
+    let (index, all) = (segment.mapping as usize, segment.start..segment.end());
+    let Some(map) = image.maps().get(index) else { return 0..0 };
     if map.inode != 0 {
-        return map.writable;
+        return if map.writable { all } else { 0..0 };
     }
     let before = index.checked_sub(1).and_then(|i| image.maps().get(i));
     // A read-only file (the locale archive, say) may end where an arena begins: that is no zeroed data.
-    let data = before.is_some_and(|b| b.inode != 0 && b.writable && b.end == map.start);
-    map.path.is_empty() && map.writable && data
+    let file = before.filter(|b| b.inode != 0 && b.writable && b.end == map.start);
+    let Some(file) = file.filter(|_| map.path.is_empty() && map.writable) else { return 0..0 };
+    // The kernel joins it with what an allocator mapped behind it.
+    let end = elf_end(image, file).filter(|end| *end >= map.start).unwrap_or(all.end);
+    all.start..all.end.min(end).max(all.start)
+}
+
+/// Where the memory of a loaded file ends, by the file's own account.
+fn elf_end(image: &Image, file: &Mapping) -> Option<u64> {
+    const HEADERS: usize = 64;
+    const LOAD: u32 = 1;
+    let own =
+        |m: &&Mapping| m.inode == file.inode && m.path == file.path && m.offset == 0 && m.start <= file.start;
+    let base = image.maps().iter().rfind(own)?.start;
+    let header: [u8; 64] = Memory::bytes(image, base).ok()?;
+    let count = usize::from(u16::from_le_bytes([header[56], header[57]]));
+    (header.starts_with(b"\x7fELF\x02\x01") && count <= HEADERS).then_some(())?;
+    let mut loads = (0..count).filter_map(|i| {
+        let program: [u8; 56] =
+            Memory::bytes(image, base + word(&header, 32).min(1 << 32) + i as u64 * 56).ok()?;
+        let kind = u32::from_le_bytes([program[0], program[1], program[2], program[3]]);
+        (kind == LOAD).then(|| (word(&program, 8), word(&program, 16), word(&program, 40)))
+    });
+    let first = loads.next()?;
+    let bias = base.wrapping_sub(first.1.wrapping_sub(first.0));
+    let last = loads.chain([first]).map(|(_, address, size)| address.saturating_add(size)).max()?;
+    bias.wrapping_add(last).checked_next_multiple_of(4096)
 }
 
 /// A run of static data: its address and bytes.
@@ -30,10 +58,12 @@ pub(crate) type Piece<'a> = (u64, &'a [u8]);
 /// data that ends where it begins. `taken` is sorted.
 pub(crate) fn data<'a>(image: &'a Image, taken: &[(u64, u64)]) -> Vec<Piece<'a>> {
     let mut pieces = Vec::new();
-    for segment in image.segments().iter().filter(|s| is_data(image, s)) {
-        let (mut at, mut rest) = (segment.start, segment.bytes.as_slice());
+    for segment in image.segments() {
+        let range = data_of(image, segment);
+        let length = (range.end - range.start) as usize;
+        let (mut at, mut rest) = (segment.start, segment.bytes.get(..length).unwrap_or(&[]));
         let first = taken.partition_point(|(_, end)| *end <= segment.start);
-        for (start, end) in taken.iter().skip(first).take_while(|(start, _)| *start < segment.end()) {
+        for (start, end) in taken.iter().skip(first).take_while(|(start, _)| *start < range.end) {
             let (before, after) = rest.split_at(rest.len().min(start.saturating_sub(at) as usize));
             pieces.push((at, before));
             let skip = end.saturating_sub(at.max(*start)).min(after.len() as u64);
@@ -57,9 +87,11 @@ pub(super) fn type_candidates(image: &Image, anchor: &Anchor, heaps: &Heaps) -> 
             out.extend([0, 16, 32].map(|offset| start + offset));
         }
     }
-    for segment in image.segments().iter().filter(|s| is_data(image, s)) {
+    for segment in image.segments() {
+        let range = data_of(image, segment);
+        let bytes = segment.bytes.get(..(range.end - range.start) as usize).unwrap_or(&[]);
         // A static type's second word points to a type, so it is no small number.
-        let words = segment.bytes.as_chunks::<8>().0;
+        let words = bytes.as_chunks::<8>().0;
         let pointers = words.iter().enumerate().skip(1).filter(|(_, w)| u64::from_le_bytes(**w) > 1 << 16);
         out.extend(pointers.map(|(i, _)| segment.start + (i as u64 - 1) * 8));
     }
@@ -141,6 +173,6 @@ fn candidate(
         Kind::Tuple => image.word(own + 16) == Some(0) || image.locate(first()).is_some(),
         kind => sizes::consistent(image, layout, own, kind),
     };
-    (known && finder.living(count) && consistent()).then_some(())?;
+    (known && finder.living(count, desc.address) && consistent()).then_some(())?;
     sizes::inline(image, finder.anchor.layout, own, desc)
 }

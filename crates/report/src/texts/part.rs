@@ -23,6 +23,7 @@ catalogue! {
         NativeFree: "free, not returned", "空闲但未归还";
         NativeTop: "free at the top", "堆顶空闲";
         NativeOverhead: "overhead", "管理开销";
+        NativeUnknown: "in use or free (an allocator that m5 does not know)", "使用中或空闲（m5 不认识的分配器）";
         Libraries: "code and data of files", "程序与库文件";
         Stacks: "stacks", "栈";
         MainStack: "main thread", "主线程";
@@ -60,6 +61,7 @@ impl Part {
         "native_free" => Part::NativeFree,
         "native_top" => Part::NativeTop,
         "native_overhead" => Part::NativeOverhead,
+        "native_unknown" => Part::NativeUnknown,
         "libraries" => Part::Libraries,
         "stacks" => Part::Stacks,
         "main_stack" => Part::MainStack,
@@ -74,8 +76,8 @@ impl Part {
     }
 
     /// Every identifier.
-    pub const IDENTIFIERS: [&'static str; 29] = [
-        "rss", "rss_and_swap", "python_objects", "python_buffers", "array_data", "bytearray_data", "dict_tables", "set_tables", "list_items", "instance_values", "pymalloc", "pymalloc_free_blocks", "pymalloc_free_pools", "pymalloc_other_blocks", "pymalloc_overhead", "native_heap", "native_blocks", "native_free", "native_top", "native_overhead", "libraries", "stacks", "main_stack", "thread_stacks", "shared_memory", "kernel_pages", "other_anonymous", "other_types", "unexplained",
+    pub const IDENTIFIERS: [&'static str; 30] = [
+        "rss", "rss_and_swap", "python_objects", "python_buffers", "array_data", "bytearray_data", "dict_tables", "set_tables", "list_items", "instance_values", "pymalloc", "pymalloc_free_blocks", "pymalloc_free_pools", "pymalloc_other_blocks", "pymalloc_overhead", "native_heap", "native_blocks", "native_free", "native_top", "native_overhead", "native_unknown", "libraries", "stacks", "main_stack", "thread_stacks", "shared_memory", "kernel_pages", "other_anonymous", "other_types", "unexplained",
     ];
 }
 

@@ -4,6 +4,7 @@ mod cached;
 
 use crate::image::Image;
 use m5_target::Mapping;
+use std::ops::Range;
 
 /// One chunk: what `malloc` returned, and how much of it may be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,7 +19,7 @@ pub struct Chunk {
 const CHUNK_HEADER: u64 = 8;
 
 impl Chunk {
-    fn new(address: u64, usable: u64, free: bool) -> Self {
+    pub(super) fn new(address: u64, usable: u64, free: bool) -> Self {
         Self { address, bits: usable & !1 | u64::from(free) }
     }
 
@@ -44,6 +45,9 @@ pub enum RegionKind {
     Thread,
     /// A chunk mapped by itself.
     Mapped,
+    /// Memory of an allocator that is not known: its chunks are what objects have there, what lies between them may
+    /// be in use or free.
+    Foreign,
 }
 
 /// A walked stretch of memory.
@@ -70,6 +74,30 @@ pub struct Heaps {
     pub regions: Vec<Region>,
 }
 
+impl Region {
+    /// What lies between its chunks.
+    pub(crate) fn gaps(&self) -> impl Iterator<Item = Range<u64>> + '_ {
+        let ends = std::iter::once(self.start).chain(self.chunks.iter().map(|c| c.address + c.usable()));
+        let starts = self.chunks.iter().map(|c| c.address).chain(std::iter::once(self.end));
+        ends.zip(starts).filter(|(end, start)| end < start).map(|(end, start)| end..start)
+    }
+
+    /// Whether this is no heap of the C library: another allocator took its memory from the same call.
+    fn strange(&self) -> bool {
+        const LARGE: u64 = 1 << 20;
+        const FEW: usize = 16;
+        self.kind == RegionKind::Main && self.chunks.len() < FEW && self.end - self.start > LARGE
+    }
+}
+
+impl Heaps {
+    /// Adds regions that overlap none of those that are there.
+    pub(super) fn add(&mut self, regions: Vec<Region>) {
+        self.regions.extend(regions);
+        self.regions.sort_by_key(|r| r.start);
+    }
+}
+
 const PREV_INUSE: u64 = 1;
 const IS_MAPPED: u64 = 2;
 const SIZE_BITS: u64 = !7;
@@ -86,6 +114,7 @@ pub(crate) fn walk(image: &Image, taken: &[(u64, u64)]) -> Heaps {
             anonymous(image, map, taken, &mut regions);
         }
     }
+    regions.retain(|r| !r.strange());
     regions.sort_by_key(|r| r.start);
     cached::free(image, &mut regions);
     Heaps { regions }

@@ -1,0 +1,64 @@
+//! Which memory is a thread's stack. Most have a guard of their own in front of them. From 2.42 on the C library
+//! guards a stack without cutting its mapping, so that the kernel joins it with its neighbours; but on top of each lies
+//! the thread's descriptor.
+
+use crate::image::Image;
+use crate::pages::Pages;
+use m5_target::Mapping;
+use rayon::prelude::*;
+use std::ops::Range;
+
+/// A descriptor lies at a multiple of this.
+const ALIGN: u64 = 64;
+const PAGE: u64 = 4096;
+/// Bytes of a descriptor in which it may say where its stack is.
+const DESCRIPTOR: u64 = 2304;
+/// Bytes from a descriptor to the top of its stack, at the most.
+const ABOVE: u64 = 64 << 10;
+
+/// Memory behind a guard page is a stack, but for the heaps of thread arenas.
+pub(crate) fn is_guarded(guard: &Mapping, map: &Mapping) -> bool {
+    let guards = !guard.readable && !guard.writable && guard.inode == 0;
+    guards && map.path.is_empty() && map.writable && !map.start.is_multiple_of(64 << 20)
+}
+
+/// The stacks in a range of anonymous memory, in order. The page above one is another's guard, which is never in
+/// memory: so each ends where a run of pages does.
+pub(crate) fn within(image: &Image, pages: &Pages, range: &Range<u64>) -> Vec<Range<u64>> {
+    let tops = pages.runs(range.clone()).map(|run| run.end - PAGE.min(run.end - run.start)..run.end);
+    ordered(tops.flat_map(|top| described_in(image, top)).collect(), range)
+}
+
+/// The same where it is not known which pages were in memory.
+pub(crate) fn among(image: &Image, range: &Range<u64>) -> Vec<Range<u64>> {
+    const BATCH: u64 = 1 << 20;
+    let batches = (range.end - range.start).div_ceil(BATCH);
+    let batch = |i: u64| range.start + i * BATCH..range.end.min(range.start + (i + 1) * BATCH);
+    let found = (0..batches).into_par_iter().flat_map_iter(|i| described_in(image, batch(i)));
+    ordered(found.collect(), range)
+}
+
+fn ordered(mut found: Vec<Range<u64>>, range: &Range<u64>) -> Vec<Range<u64>> {
+    found.retain(|s| s.end > range.start && s.start < range.end);
+    found.sort_by_key(|s| s.start);
+    found.dedup_by(|later, earlier| later.start < earlier.end);
+    found
+}
+
+fn described_in(image: &Image, range: Range<u64>) -> Vec<Range<u64>> {
+    let places = (0..(range.end - range.start) / ALIGN).map(|i| range.start + i * ALIGN);
+    places.filter_map(|at| described(image, at)).collect()
+}
+
+/// The stack of the thread whose descriptor is there: it begins with two words that are its own address, around
+/// the vector of its libraries' variables, and names the block that it lies on top of.
+fn described(image: &Image, at: u64) -> Option<Range<u64>> {
+    let word = |offset: u64| image.word(at + offset);
+    (word(0)? == at && word(16)? == at).then_some(())?;
+    (24..DESCRIPTOR).step_by(8).find_map(|offset| {
+        let (start, size) = (word(offset)?, word(offset + 8)?);
+        let end = start.checked_add(size)?;
+        let fits = start < at && at < end && end - at < ABOVE && start % PAGE == 0 && end % PAGE == 0;
+        fits.then_some(start..end)
+    })
+}
