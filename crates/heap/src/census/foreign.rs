@@ -180,7 +180,8 @@ pub(super) fn regions(image: &Image, anchor: &Anchor, census: &Census, pieces: &
         }
         Region { kind: RegionKind::Foreign, start: *start, end, broken: false, chunks, top: None }
     };
-    pieces.iter().map(region).collect()
+    // Where nothing was found it is no memory of Python's: work space of a library, for instance.
+    pieces.iter().map(region).filter(|r| !r.chunks.is_empty()).collect()
 }
 
 fn headed(image: &Image, at: u64) -> bool {
