@@ -180,8 +180,9 @@ pub(super) fn regions(image: &Image, anchor: &Anchor, census: &Census, pieces: &
         }
         Region { kind: RegionKind::Foreign, start: *start, end, broken: false, chunks, top: None }
     };
-    // Where nothing was found it is no memory of Python's: work space of a library, for instance.
-    pieces.iter().map(region).filter(|r| !r.chunks.is_empty()).collect()
+    let regions: Vec<Region> = pieces.iter().map(region).collect();
+    // Where nothing at all was found it is no allocator's: work space of a library, for instance.
+    if regions.iter().all(|r| r.chunks.is_empty()) { Vec::new() } else { regions }
 }
 
 fn headed(image: &Image, at: u64) -> bool {
