@@ -67,7 +67,7 @@ fn another_users_process() {
     let place = tempfile::tempdir().unwrap();
     fs::set_permissions(place.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let binary = place.path().join("m5");
-    fs::copy(env!("CARGO_BIN_EXE_m5"), &binary).unwrap();
+    m5_testkit::copy_program(env!("CARGO_BIN_EXE_m5").as_ref(), &binary);
     let target = sleeper();
     let as_nobody = |lang: &str| {
         let mut command = clean(Command::new(&setpriv));

@@ -154,7 +154,7 @@ fn a_copied_and_deleted_executable_of_any_name_is_read() {
     std::fs::create_dir_all(&dir).unwrap();
     for python in pythons().iter().filter(|p| p.executable().is_some()) {
         let copy = dir.join("engine");
-        std::fs::copy(python.executable().unwrap(), &copy).unwrap();
+        m5_testkit::copy_program(python.executable().unwrap(), &copy);
         let mut command = Command::new(&copy);
         let home = python.executable().unwrap().parent().unwrap().parent().unwrap();
         let program = "import sys; print('ready', flush=True); sys.stdin.read()";

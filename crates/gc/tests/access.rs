@@ -91,7 +91,7 @@ fn an_ordinary_user_watches_his_own_process_and_nobody_elses() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::set_permissions(dir.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let exe = dir.path().join("tracer");
-    std::fs::copy(std::env::current_exe().unwrap(), &exe).unwrap();
+    m5_testkit::copy_program(&std::env::current_exe().unwrap(), &exe);
     let exe = exe.to_str().unwrap();
     let mut python = nobody("/usr/bin/python3");
     python.args(["-I", "-u", "-c", STEPS]);

@@ -46,9 +46,11 @@ fn program_of_32_bit() -> Vec<u8> {
 fn a_32_bit_program() {
     const ENOEXEC: i32 = 8;
     let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("waits");
-    fs::write(&path, program_of_32_bit()).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    let (written, path) = (dir.path().join("written"), dir.path().join("waits"));
+    fs::write(&written, program_of_32_bit()).unwrap();
+    fs::set_permissions(&written, fs::Permissions::from_mode(0o755)).unwrap();
+    // What another test forks meanwhile may hold the first one open for writing: that could not be started.
+    assert!(Command::new("cp").arg(&written).arg(&path).status().unwrap().success());
     let started = Command::new(&path).stdin(Stdio::null()).spawn();
     if matches!(&started, Err(e) if e.raw_os_error() == Some(ENOEXEC)) {
         eprintln!("skipped: this kernel runs no 32-bit programs");

@@ -2,9 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod corefile;
+mod program;
 mod pythons;
 mod target;
 
 pub use corefile::write_core;
+pub use program::copy_program;
 pub use pythons::{Python, pythons};
 pub use target::Target;

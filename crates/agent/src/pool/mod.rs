@@ -59,6 +59,8 @@ impl Pool {
     /// Watches nothing yet.
     #[must_use]
     pub fn new(options: PoolOptions) -> Self {
+        // A few for each process.
+        m5_target::raise_descriptor_limit();
         Self {
             options,
             members: BTreeMap::new(),

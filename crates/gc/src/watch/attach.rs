@@ -1,5 +1,4 @@
 //! Puts watchpoints on every thread and CPU, and keeps the rings that they write to.
-#![allow(unsafe_code)]
 
 use crate::perf::{Attr, Event, Mapping, OpenError, Record, Target, parse};
 use m5_target::Process;
@@ -46,7 +45,8 @@ pub(crate) struct Rings {
 impl Rings {
     /// Opens a ring for each CPU that the process may run on.
     pub(crate) fn open(process: &Process) -> Result<Self, OpenError> {
-        raise_file_limit();
+        // Threads times CPUs times registers descriptors are needed.
+        m5_target::raise_descriptor_limit();
         let cpus = cpus(process);
         let size = (RINGS / cpus.len().max(1)).next_power_of_two().clamp(RING_LEAST, RING_MOST);
         let ring = |cpu| {
@@ -226,26 +226,6 @@ fn list(text: &str) -> Vec<i32> {
         Some(first.trim().parse::<u16>().ok()?..=last.trim().parse::<u16>().ok()?)
     };
     text.trim().split(',').filter_map(range).flatten().map(i32::from).collect()
-}
-
-/// The most descriptors that m5 may hold.
-pub(crate) fn file_limit() -> u64 {
-    limit().map_or(0, |l| l.rlim_cur)
-}
-
-fn limit() -> Option<libc::rlimit> {
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: `limit` is a valid, exclusively borrowed rlimit.
-    let done = unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) };
-    (done == 0).then_some(limit)
-}
-
-/// Threads times CPUs times registers descriptors are needed: more than the usual soft limit.
-fn raise_file_limit() {
-    let Some(mut limit) = limit() else { return };
-    limit.rlim_cur = limit.rlim_max;
-    // SAFETY: `limit` is a valid rlimit; where the kernel refuses, the old one stays.
-    unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) };
 }
 
 #[cfg(test)]
