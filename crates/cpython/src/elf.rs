@@ -47,30 +47,11 @@ impl Image {
     }
 
     fn read(memory: &impl Memory, base: u64) -> Result<Option<Self>> {
-        let header: [u8; 64] = memory.bytes(base)?;
-        let count = usize::from(half(&header, 56));
-        let sound = header.starts_with(b"\x7fELF\x02\x01\x01")
-            && usize::from(half(&header, 54)) == PROGRAM_HEADER
-            && count <= MAX_HEADERS;
-        if !sound {
-            return Ok(None);
-        }
-        let mut headers = vec![0; count * PROGRAM_HEADER];
-        memory.read(base.wrapping_add(word(&header, 32)), &mut headers)?;
-        let mut first_load = None;
-        let mut dynamic = None;
-        for program in headers.chunks_exact(PROGRAM_HEADER) {
-            let (offset, address, size) = (word(program, 8), word(program, 16), word(program, 40));
-            match int(program, 0) {
-                PT_LOAD if first_load.is_none() => first_load = Some(address.wrapping_sub(offset)),
-                PT_DYNAMIC => dynamic = Some((address, size.min(MAX_DYNAMIC))),
-                _ => {}
-            }
-        }
-        let (Some(linked_at), Some((address, size))) = (first_load, dynamic) else { return Ok(None) };
-        let bias = base.wrapping_sub(linked_at);
-        let mut entries = vec![0; size as usize];
-        memory.read(bias.wrapping_add(address), &mut entries)?;
+        let Some(programs) = Programs::read(memory, base)? else { return Ok(None) };
+        let dynamic = programs.iter().rfind(|p| p.kind == PT_DYNAMIC);
+        let (Some(bias), Some(dynamic)) = (programs.bias(base), dynamic) else { return Ok(None) };
+        let mut entries = vec![0; dynamic.size.min(MAX_DYNAMIC) as usize];
+        memory.read(bias.wrapping_add(dynamic.address), &mut entries)?;
         Ok(Self::from_dynamic(bias, &entries))
     }
 
@@ -175,6 +156,64 @@ impl Image {
 }
 
 /// An image may name addresses that are not mapped: then it has no such symbol.
+/// One past the last byte of the memory that an image asks for, whose first byte is mapped at `base`: behind it the
+/// kernel may have joined what is not the image's. `None` where it is no 64-bit little-endian ELF image.
+///
+/// # Errors
+/// As [`Image::open`].
+pub fn end(memory: &impl Memory, base: u64) -> Result<Option<u64>> {
+    let Some(programs) = absent(Programs::read(memory, base))? else { return Ok(None) };
+    let last = programs.loads().map(|p| p.address.saturating_add(p.size)).max();
+    Ok(programs.bias(base).zip(last).map(|(bias, last)| bias.wrapping_add(last)))
+}
+
+/// A program header.
+#[derive(Clone, Copy)]
+struct Program {
+    kind: u32,
+    offset: u64,
+    address: u64,
+    size: u64,
+}
+
+/// The program headers of an image.
+struct Programs(Vec<Program>);
+
+impl Programs {
+    fn read(memory: &impl Memory, base: u64) -> Result<Option<Self>> {
+        let header: [u8; 64] = memory.bytes(base)?;
+        let count = usize::from(half(&header, 56));
+        let sound = header.starts_with(b"\x7fELF\x02\x01\x01")
+            && usize::from(half(&header, 54)) == PROGRAM_HEADER
+            && count <= MAX_HEADERS;
+        if !sound {
+            return Ok(None);
+        }
+        let mut headers = vec![0; count * PROGRAM_HEADER];
+        memory.read(base.wrapping_add(word(&header, 32)), &mut headers)?;
+        let program = |p: &[u8]| Program {
+            kind: int(p, 0),
+            offset: word(p, 8),
+            address: word(p, 16),
+            size: word(p, 40),
+        };
+        Ok(Some(Self(headers.chunks_exact(PROGRAM_HEADER).map(program).collect())))
+    }
+
+    fn iter(&self) -> impl DoubleEndedIterator<Item = &Program> {
+        self.0.iter()
+    }
+
+    fn loads(&self) -> impl Iterator<Item = &Program> {
+        self.iter().filter(|p| p.kind == PT_LOAD)
+    }
+
+    /// Difference between an address in the process and the same address in the file.
+    fn bias(&self, base: u64) -> Option<u64> {
+        self.loads().next().map(|first| base.wrapping_sub(first.address.wrapping_sub(first.offset)))
+    }
+}
+
 fn absent<T>(found: Result<Option<T>>) -> Result<Option<T>> {
     match found {
         Err(m5_target::Error::Unmapped { .. }) => Ok(None),

@@ -5,7 +5,6 @@
 use crate::blocks;
 use crate::census::glibc::{Region, RegionKind};
 use crate::census::kind::Kind;
-use crate::census::statics::data;
 use crate::dict::word;
 use crate::edges::Walker;
 use crate::model::HeapGraph;
@@ -109,7 +108,7 @@ fn has(bits: &[u64], object: u32) -> bool {
 fn without_objects<'a>(walker: &Walker<'a>) -> Vec<(u64, &'a [u8])> {
     let addresses = &walker.census.address;
     let mut out = Vec::new();
-    for (start, bytes) in data(walker.image, &walker.census.taken) {
+    for (start, bytes) in walker.census.static_data(walker.image) {
         let (mut at, end) = (start, start + bytes.len() as u64);
         let piece = |from: u64, to: u64| bytes.get((from - start) as usize..(to.max(from) - start) as usize);
         let first = addresses.partition_point(|a| *a < start);

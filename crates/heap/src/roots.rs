@@ -2,7 +2,6 @@
 //! what none of these reaches, references from native memory.
 
 use crate::census::kind::Kind;
-use crate::census::statics::data;
 use crate::dict::Dict;
 use crate::edges::{Label, Visit, Walker};
 use crate::frames::Frame;
@@ -127,7 +126,7 @@ impl Finder<'_> {
     /// Objects that no allocator knows live as long as their library.
     fn statics(&mut self) {
         let walker = self.walker;
-        for (start, bytes) in data(walker.image, &walker.census.taken) {
+        for (start, bytes) in walker.census.static_data(walker.image) {
             let addresses = &walker.census.address;
             let from = addresses.partition_point(|a| *a < start);
             let to = addresses.partition_point(|a| *a < start + bytes.len() as u64);

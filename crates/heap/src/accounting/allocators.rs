@@ -48,11 +48,8 @@ impl Counter<'_> {
         for region in &self.analysis.census.heaps.regions {
             all += self.pages.private(pages_of(region));
             for chunk in &region.chunks {
-                let range = chunk.address - 8..chunk.address + chunk.usable();
+                let range = chunk.address - region.kind.header()..chunk.address + chunk.usable();
                 match (region.kind, chunk.free()) {
-                    (RegionKind::Foreign, _) => {
-                        used += self.touched(chunk.address..chunk.address + chunk.usable());
-                    }
                     (RegionKind::Mapped, _) => mapped += self.pages.private(region.start..region.end),
                     (_, true) => free += self.touched(range),
                     (_, false) => used += self.touched(range),

@@ -3,7 +3,6 @@
 use super::arrays::ArrayBytes;
 use super::{Counter, LISTED};
 use crate::blocks;
-use crate::census::glibc::RegionKind;
 use crate::census::kind::Kind;
 use crate::census::types::TypeDesc;
 use crate::census::{PAD, padded};
@@ -154,13 +153,7 @@ impl Counter<'_> {
             return Some((bytes, true));
         }
         let (chunk, kind) = blocks::chunk(census, at)?;
-        let end = at + chunk.usable();
-        let bytes = match kind {
-            RegionKind::Mapped => self.pages.private(at - 16..end),
-            RegionKind::Foreign => self.touched(at..end),
-            RegionKind::Main | RegionKind::Thread => self.touched(at - 8..end),
-        };
-        Some((bytes, false))
+        Some((self.touched(at - kind.header()..at + chunk.usable()), false))
     }
 
     /// Bytes in memory of a range: only large ones can have pages that never were.

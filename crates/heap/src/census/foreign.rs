@@ -4,7 +4,7 @@
 use super::glibc::{Chunk, Heaps, Region, RegionKind};
 use super::runs::Run;
 use super::sound::sound;
-use super::statics::{Piece, data_of};
+use super::statics::Piece;
 use super::{Census, Finder, collector_head, sizes};
 use crate::anchor::Anchor;
 use crate::dict::word;
@@ -23,7 +23,12 @@ const ALIGN: usize = 16;
 const BATCH: usize = 4 << 20;
 
 /// Captured memory without a file that neither Python's allocator nor the C library's has, and that is no stack.
-pub(super) fn pieces<'a>(image: &'a Image, taken: &[(u64, u64)], heaps: &Heaps) -> Vec<Piece<'a>> {
+pub(super) fn pieces<'a>(
+    image: &'a Image,
+    taken: &[(u64, u64)],
+    heaps: &Heaps,
+    data: &[Range<u64>],
+) -> Vec<Piece<'a>> {
     let mut known: Vec<Range<u64>> = taken.iter().map(|(start, end)| *start..*end).collect();
     known.extend(heaps.regions.iter().map(|r| r.start..r.end));
     known.sort_by_key(|r| r.start);
@@ -33,14 +38,14 @@ pub(super) fn pieces<'a>(image: &'a Image, taken: &[(u64, u64)], heaps: &Heaps) 
         guard.zip(maps.get(i)).is_some_and(|(g, m)| g.end == m.start && stacks::is_guarded(g, m))
     };
     let mut pieces = Vec::new();
-    for segment in image.segments() {
+    for (segment, data) in image.segments().iter().zip(data) {
         let index = segment.mapping as usize;
         let Some(map) = maps.get(index) else { continue };
         let named = map.path.is_empty() || map.path == "[heap]" || map.path.starts_with("[anon");
         if map.inode != 0 || !map.writable || map.shared || !named || stack(index) {
             continue;
         }
-        let from = segment.start.max(data_of(image, segment).end);
+        let from = segment.start.max(data.end);
         for range in without(from..segment.end(), &known) {
             for range in without(range.clone(), &stacks::among(image, &range)) {
                 let within = (range.start - segment.start) as usize..(range.end - segment.start) as usize;

@@ -22,6 +22,7 @@ use index::ObjectIndex;
 use pymalloc::{Arena, PoolStats};
 use rayon::prelude::*;
 use runs::{Columns, Run};
+use std::ops::Range;
 use types::{TypeDesc, TypeTable};
 
 /// Chunks that one task looks at.
@@ -50,6 +51,8 @@ pub struct Census {
     pub object_block_bytes: u64,
     /// The C library's heaps.
     pub heaps: Heaps,
+    /// What of each segment is data of files.
+    data: Vec<Range<u64>>,
     /// The interpreter's table of interned strings, which holds them without being counted.
     pub interned: Option<u32>,
 }
@@ -65,8 +68,9 @@ impl Census {
         let small = ArenaIndex::new(&arenas, anchor.layout.arena_bits, anchor.layout.pool_bits);
         let heaps = glibc::walk(image, &taken);
         watch.lap("allocators");
-        let foreign = foreign::pieces(image, &taken, &heaps);
-        let mut candidates = statics::type_candidates(image, anchor, &heaps);
+        let data = statics::ranges(image);
+        let foreign = foreign::pieces(image, &taken, &heaps, &data);
+        let mut candidates = statics::type_candidates(image, anchor, &heaps, &data);
         candidates.extend(foreign::type_candidates(image, anchor, &foreign));
         let types = TypeTable::find(image, anchor, &candidates);
         watch.lap("types");
@@ -74,9 +78,9 @@ impl Census {
         let mut runs: Vec<Run> = arenas.par_iter().map(|a| finder.arena(a)).collect();
         let chunks = heaps.regions.par_iter().flat_map(|r| r.chunks.par_chunks(CHUNKS));
         runs.par_extend(chunks.map(|chunks| finder.chunks(chunks)));
-        runs.extend(statics::objects(image, &types, &finder, &taken));
+        runs.extend(statics::objects(image, &types, &finder, statics::data(image, &data, &taken)));
         runs.extend(foreign::objects(&finder, &foreign));
-        let mut census = Self { types, arenas, taken, small, heaps, ..Self::default() };
+        let mut census = Self { types, arenas, taken, small, heaps, data, ..Self::default() };
         census.gather(image, runs);
         let regions = foreign::regions(image, anchor, &census, &foreign);
         census.heaps.add(regions);
@@ -129,6 +133,11 @@ impl Census {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.address.is_empty()
+    }
+
+    /// Static data without what allocators put into the same mappings.
+    pub(crate) fn static_data<'a>(&self, image: &'a Image) -> Vec<statics::Piece<'a>> {
+        statics::data(image, &self.data, &self.taken)
     }
 
     /// Type of an object.

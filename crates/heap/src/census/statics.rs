@@ -8,13 +8,14 @@ use super::{Finder, PAD, pads, sizes};
 use crate::anchor::Anchor;
 use crate::dict::word;
 use crate::image::{Image, Segment};
-use m5_target::{Mapping, Memory};
+use m5_cpython::elf;
+use m5_target::Mapping;
 use std::ops::Range;
 
 /// What of a segment is data of files: their mappings that may be written to and the zeroed memory that follows
 /// them. Tables that the linker made read-only hold no objects, whose counts of references change, but words that
 /// look like some.
-pub(super) fn data_of(image: &Image, segment: &Segment) -> Range<u64> {
+fn data_of(image: &Image, segment: &Segment) -> Range<u64> {
     let (index, all) = (segment.mapping as usize, segment.start..segment.end());
     let Some(map) = image.maps().get(index) else { return 0..0 };
     if map.inode != 0 {
@@ -29,26 +30,28 @@ pub(super) fn data_of(image: &Image, segment: &Segment) -> Range<u64> {
     all.start..all.end.min(end).max(all.start)
 }
 
+/// The same of every segment: to know where a file's data ends takes a look into the file.
+pub(super) fn ranges(image: &Image) -> Vec<Range<u64>> {
+    image.segments().iter().map(|segment| data_of(image, segment)).collect()
+}
+
+/// Segments with what of them is data.
+fn parts<'a, 'r>(
+    image: &'a Image,
+    ranges: &'r [Range<u64>],
+) -> impl Iterator<Item = (&'r Range<u64>, &'a [u8])> {
+    let bytes = |(segment, range): (&'a Segment, &'r Range<u64>)| {
+        (range, segment.bytes.get(..(range.end - range.start) as usize).unwrap_or(&[]))
+    };
+    image.segments().iter().zip(ranges).map(bytes)
+}
+
 /// Where the memory of a loaded file ends, by the file's own account.
 fn elf_end(image: &Image, file: &Mapping) -> Option<u64> {
-    const HEADERS: usize = 64;
-    const LOAD: u32 = 1;
     let own =
         |m: &&Mapping| m.inode == file.inode && m.path == file.path && m.offset == 0 && m.start <= file.start;
     let base = image.maps().iter().rfind(own)?.start;
-    let header: [u8; 64] = Memory::bytes(image, base).ok()?;
-    let count = usize::from(u16::from_le_bytes([header[56], header[57]]));
-    (header.starts_with(b"\x7fELF\x02\x01") && count <= HEADERS).then_some(())?;
-    let mut loads = (0..count).filter_map(|i| {
-        let program: [u8; 56] =
-            Memory::bytes(image, base + word(&header, 32).min(1 << 32) + i as u64 * 56).ok()?;
-        let kind = u32::from_le_bytes([program[0], program[1], program[2], program[3]]);
-        (kind == LOAD).then(|| (word(&program, 8), word(&program, 16), word(&program, 40)))
-    });
-    let first = loads.next()?;
-    let bias = base.wrapping_sub(first.1.wrapping_sub(first.0));
-    let last = loads.chain([first]).map(|(_, address, size)| address.saturating_add(size)).max()?;
-    bias.wrapping_add(last).checked_next_multiple_of(4096)
+    elf::end(image, base).ok().flatten()?.checked_next_multiple_of(4096)
 }
 
 /// A run of static data: its address and bytes.
@@ -56,13 +59,11 @@ pub(crate) type Piece<'a> = (u64, &'a [u8]);
 
 /// The data of files without what allocators put into the same mappings: the kernel joins an arena with zeroed
 /// data that ends where it begins. `taken` is sorted.
-pub(crate) fn data<'a>(image: &'a Image, taken: &[(u64, u64)]) -> Vec<Piece<'a>> {
+pub(super) fn data<'a>(image: &'a Image, ranges: &[Range<u64>], taken: &[(u64, u64)]) -> Vec<Piece<'a>> {
     let mut pieces = Vec::new();
-    for segment in image.segments() {
-        let range = data_of(image, segment);
-        let length = (range.end - range.start) as usize;
-        let (mut at, mut rest) = (segment.start, segment.bytes.get(..length).unwrap_or(&[]));
-        let first = taken.partition_point(|(_, end)| *end <= segment.start);
+    for (range, bytes) in parts(image, ranges) {
+        let (mut at, mut rest) = (range.start, bytes);
+        let first = taken.partition_point(|(_, end)| *end <= range.start);
         for (start, end) in taken.iter().skip(first).take_while(|(start, _)| *start < range.end) {
             let (before, after) = rest.split_at(rest.len().min(start.saturating_sub(at) as usize));
             pieces.push((at, before));
@@ -77,7 +78,12 @@ pub(crate) fn data<'a>(image: &'a Image, taken: &[(u64, u64)]) -> Vec<Piece<'a>>
 }
 
 /// Addresses whose second word may be a type: all of static data, and chunks that are large enough.
-pub(super) fn type_candidates(image: &Image, anchor: &Anchor, heaps: &Heaps) -> Vec<u64> {
+pub(super) fn type_candidates(
+    image: &Image,
+    anchor: &Anchor,
+    heaps: &Heaps,
+    ranges: &[Range<u64>],
+) -> Vec<u64> {
     let mut out = Vec::new();
     let smallest = u64::from(anchor.layout.heap_type_size);
     for chunk in heaps.regions.iter().flat_map(|r| &r.chunks) {
@@ -87,13 +93,11 @@ pub(super) fn type_candidates(image: &Image, anchor: &Anchor, heaps: &Heaps) -> 
             out.extend([0, 16, 32].map(|offset| start + offset));
         }
     }
-    for segment in image.segments() {
-        let range = data_of(image, segment);
-        let bytes = segment.bytes.get(..(range.end - range.start) as usize).unwrap_or(&[]);
+    for (range, bytes) in parts(image, ranges) {
         // A static type's second word points to a type, so it is no small number.
         let words = bytes.as_chunks::<8>().0;
         let pointers = words.iter().enumerate().skip(1).filter(|(_, w)| u64::from_le_bytes(**w) > 1 << 16);
-        out.extend(pointers.map(|(i, _)| segment.start + (i as u64 - 1) * 8));
+        out.extend(pointers.map(|(i, _)| range.start + (i as u64 - 1) * 8));
     }
     out
 }
@@ -103,9 +107,8 @@ pub(super) fn objects(
     image: &Image,
     types: &TypeTable,
     finder: &Finder<'_>,
-    taken: &[(u64, u64)],
+    pieces: Vec<Piece<'_>>,
 ) -> Vec<Run> {
-    let pieces = data(image, taken);
     let run = |piece: Piece<'_>| {
         let mut run = Run::new(piece.0);
         for (at, number) in in_piece(image, types, finder, piece) {

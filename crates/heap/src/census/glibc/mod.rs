@@ -50,6 +50,17 @@ pub enum RegionKind {
     Foreign,
 }
 
+impl RegionKind {
+    /// Bytes of a chunk's own before the caller's memory.
+    pub(crate) fn header(self) -> u64 {
+        match self {
+            Self::Main | Self::Thread => CHUNK_HEADER,
+            Self::Mapped => 2 * CHUNK_HEADER,
+            Self::Foreign => 0,
+        }
+    }
+}
+
 /// A walked stretch of memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Region {
