@@ -6,6 +6,7 @@ mod heapsnapshot;
 mod html;
 mod pprof;
 mod stacks;
+mod strings;
 mod text_diff;
 mod text_fds;
 mod text_snapshot;

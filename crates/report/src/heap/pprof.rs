@@ -2,6 +2,7 @@
 //! by hand.
 
 use super::stacks::stacks;
+use super::strings::Strings;
 use flate2::{Compression, write::GzEncoder};
 use m5_heap::{SnapshotInfo, Summary};
 use std::collections::BTreeMap;
@@ -43,7 +44,7 @@ pub fn pprof(summary: &Summary, info: &SnapshotInfo) -> io::Result<Vec<u8>> {
     for (i, name) in profile.functions.iter().enumerate() {
         bytes_field(&mut out, 5, &message(&[(1, i as u64 + 1), (2, *name), (3, *name)]));
     }
-    profile.strings.iter().for_each(|s| bytes_field(&mut out, 6, s.as_bytes()));
+    profile.strings.all().iter().for_each(|s| bytes_field(&mut out, 6, s.as_bytes()));
     number_field(&mut out, 9, (info.taken_at.max(0.0) * 1e9) as u64);
     bytes_field(&mut out, 11, &kind);
     number_field(&mut out, 12, 1);
@@ -56,32 +57,22 @@ pub fn pprof(summary: &Summary, info: &SnapshotInfo) -> io::Result<Vec<u8>> {
 
 /// Strings and functions by number; the first string is empty by definition.
 struct Profile {
-    strings: Vec<String>,
-    numbers: BTreeMap<String, u64>,
+    strings: Strings,
     functions: Vec<u64>,
     by_name: BTreeMap<u64, u64>,
 }
 
 impl Default for Profile {
     fn default() -> Self {
-        Self {
-            strings: vec![String::new()],
-            numbers: BTreeMap::from([(String::new(), 0)]),
-            functions: Vec::new(),
-            by_name: BTreeMap::new(),
-        }
+        let mut strings = Strings::default();
+        strings.number("");
+        Self { strings, functions: Vec::new(), by_name: BTreeMap::new() }
     }
 }
 
 impl Profile {
     fn string(&mut self, text: &str) -> u64 {
-        if let Some(number) = self.numbers.get(text) {
-            return *number;
-        }
-        let number = self.strings.len() as u64;
-        self.strings.push(text.to_owned());
-        self.numbers.insert(text.to_owned(), number);
-        number
+        self.strings.number(text)
     }
 
     /// Number of the location with this name; locations and functions go by the same numbers.

@@ -1,8 +1,8 @@
 //! References as the panel's edges: what kind each is, and what it is called.
 
+use super::super::strings::Strings;
 use super::groups::{Group, Members};
 use super::numbers::Numbers;
-use super::strings::Strings;
 use super::{NODE_FIELDS, Plan};
 use m5_heap::{Class, EdgeName, EdgeNamer, classes};
 use std::io::{self, Write};

@@ -10,16 +10,16 @@ mod groups;
 mod ids;
 mod numbers;
 mod rest;
-mod strings;
 
+use super::strings::Strings;
 use edges::Edges;
 use groups::{Group, groups};
 use ids::Ids;
 use m5_heap::{Keeping, Snapshot, display_type};
 use numbers::Numbers;
 use rest::Rests;
+use std::borrow::Cow;
 use std::io::{self, Write};
-use strings::Strings;
 
 const META: &str = concat!(
     r#"{"node_fields":["type","name","id","self_size","edge_count","trace_node_id","detachedness"],"#,
@@ -91,10 +91,20 @@ pub fn heapsnapshot(snapshot: &Snapshot, out: &mut dyn Write) -> io::Result<()> 
     out.write_all(b"}\n")
 }
 
+/// The name of a class. Names that mean something to the panel say that they are Python's: it groups instances of
+/// `Object` by their attributes, and names in angle brackets by the first word.
+fn class_name(name: &str) -> Cow<'_, str> {
+    if name == "Object" || name.starts_with('<') || name.starts_with("Detached <") {
+        return format!("Python {name}").into();
+    }
+    name.into()
+}
+
 fn write_nodes(plan: &Plan<'_>, strings: &mut Strings, out: &mut dyn Write) -> io::Result<()> {
     let graph = &plan.snapshot.graph;
     let ids = Ids::of(&graph.address);
-    let classes: Vec<u64> = graph.types.iter().map(|t| strings.class(display_type(&t.name))).collect();
+    let classes: Vec<u64> =
+        graph.types.iter().map(|t| strings.number(&class_name(display_type(&t.name)))).collect();
     let class = |object: usize| graph.type_id.get(object).and_then(|t| classes.get(*t as usize)).copied();
     let unknown = strings.number("?");
     let mut numbers = Numbers::new(out);

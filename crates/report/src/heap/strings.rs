@@ -1,4 +1,4 @@
-//! The table of names at the end of the file.
+//! A table of texts, each once, that the rest of a file refers to by number.
 
 use std::collections::BTreeMap;
 
@@ -20,15 +20,7 @@ impl Strings {
         number
     }
 
-    /// Number of a class by its name. Names that mean something to the panel say that they are Python's: it groups
-    /// instances of `Object` by their attributes, and names in angle brackets by the first word.
-    pub(super) fn class(&mut self, name: &str) -> u64 {
-        if name == "Object" || name.starts_with('<') || name.starts_with("Detached <") {
-            return self.number(&format!("Python {name}"));
-        }
-        self.number(name)
-    }
-
+    /// The texts by number.
     pub(super) fn all(&self) -> &[String] {
         &self.all
     }
