@@ -36,7 +36,8 @@ fn entry(process: i64, t_ns: i64, rss: Option<u64>) -> Entry {
 }
 
 fn ns(seconds: f64) -> i64 {
-    (seconds * 1e9).round() as i64
+    // In two parts: the product of the whole would be rounded to a few hundred nanoseconds.
+    seconds.trunc() as i64 * 1_000_000_000 + (seconds.fract() * 1e9).round() as i64
 }
 
 /// Writes a recording into a history as the exporter would have written it.

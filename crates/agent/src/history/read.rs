@@ -17,6 +17,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
+const SECOND: i64 = 1_000_000_000;
+
 /// What is wanted of a history.
 #[derive(Debug, Clone, Default)]
 pub struct Query {
@@ -275,7 +277,8 @@ fn recorded(lives: &[Life], sessions: &BTreeMap<i64, Session>, origin: i64, newe
     let taken: u64 = runs.values().map(taken).sum();
     Recorded {
         load: None,
-        started_unix_seconds: origin as f64 / 1e9,
+        // In two parts: as one number the nanoseconds since 1970 are rounded before they are divided.
+        started_unix_seconds: origin.div_euclid(SECOND) as f64 + origin.rem_euclid(SECOND) as f64 / 1e9,
         observed_seconds,
         requested_seconds: observed_seconds,
         interval_seconds: runs.keys().next_back().map_or(1, interval) as f64 / 1e9,
