@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use m5_cpython::elf::Image;
-use m5_target::BufferMemory;
+use m5_process::BufferMemory;
 
 fuzz_target!(|data: &[u8]| {
     let base = 0x5555_0000;

@@ -4,5 +4,5 @@
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
-    let _ = m5_target::parse_maps(&String::from_utf8_lossy(data));
+    let _ = m5_process::parse_maps(&String::from_utf8_lossy(data));
 });

@@ -3,7 +3,7 @@
 use crate::target::{Done, Worker};
 use m5_cpython::Interpreter;
 use m5_gc::{Pause, SourceKind, TraceOptions, Tracer};
-use m5_target::Process;
+use m5_process::Process;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A way of knowing, or not.

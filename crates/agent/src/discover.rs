@@ -1,7 +1,7 @@
 //! The Python processes of this machine.
 
 use m5_cpython::Interpreter;
-use m5_target::{Execution, Process};
+use m5_process::{Execution, Process};
 
 /// One Python process, or one that looks like it and may not be read.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ pub struct Discovered {
 ///
 /// # Errors
 /// Where `/proc` cannot be listed.
-pub fn discover() -> m5_target::Result<Vec<Discovered>> {
+pub fn discover() -> m5_process::Result<Vec<Discovered>> {
     let own = std::process::id() as i32;
     let pids = Process::all_pids()?;
     Ok(pids.into_iter().filter(|pid| *pid != own).filter_map(look).collect())

@@ -2,8 +2,8 @@
 
 use crate::record::{describe, redact, unread};
 use m5_cpython::Interpreter;
+use m5_process::{FdCounts, Process, unix_ns};
 use m5_report::doc::{FdTarget, PROCESS_SCHEMA, ProcessSnapshot};
-use m5_target::{FdCounts, Process, unix_ns};
 use std::collections::BTreeMap;
 
 /// Descriptor targets that are named; the rest are in the counts by kind.
@@ -13,7 +13,7 @@ const TARGETS: usize = 50;
 ///
 /// # Errors
 /// Where the process is gone. What may not be read is absent.
-pub fn process_snapshot(process: &Process) -> m5_target::Result<ProcessSnapshot> {
+pub fn process_snapshot(process: &Process) -> m5_process::Result<ProcessSnapshot> {
     let status = process.status()?;
     let links: Option<Vec<String>> =
         process.fd_links().ok().map(|links| links.into_iter().map(|(_, link)| link).collect());

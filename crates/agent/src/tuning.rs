@@ -8,9 +8,9 @@ use m5_gc::tune::{
     InterpreterSettings, Limits, Outcome, Proposal, Reject, Settings, TuneError, Tuner, Window, judge,
     propose,
 };
+use m5_process::Process;
 use m5_report::doc::{Baseline, End, Optimization, ProcessRecord, Recorded, Trial};
 use m5_stats::Objectives;
-use m5_target::Process;
 
 /// How to tune.
 #[derive(Debug, Clone)]
@@ -168,7 +168,7 @@ fn measure(
     process: &Process,
     options: &TuneOptions,
     go_on: &mut dyn FnMut(&Progress) -> bool,
-) -> m5_target::Result<(Baseline, Ended)> {
+) -> m5_process::Result<(Baseline, Ended)> {
     let mut over = false;
     let mut recorded = record(std::slice::from_ref(process), &options.record, &mut |progress| {
         over = options.limits.max_rss.zip(progress.rss_bytes).is_some_and(|(max, rss)| rss > max);

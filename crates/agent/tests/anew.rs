@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use m5_agent::pool::{Pool, PoolOptions, Selection};
-use m5_target::{Process, unix_ns};
+use m5_process::{Process, unix_ns};
 use m5_testkit::{Target, pythons};
 use std::process::Command;
 use std::time::{Duration, Instant};

@@ -7,11 +7,11 @@ use m5_agent::derive::{complete, derive, layers};
 use m5_agent::record::bare_record;
 use m5_cpython::{GcState, Generation};
 use m5_gc::{GenerationCoverage, Pause, SourceKind};
+use m5_process::{Cgroup, ConnectionGroup, Identity, Machine, MappedMemory, Rollup, Status};
 use m5_report::doc::*;
 use m5_report::text::{self, Style};
 use m5_report::{Lang, json};
 use m5_stats::{Assessment, Forecast, Objectives, Reason, Verdict};
-use m5_target::{Cgroup, ConnectionGroup, Identity, Machine, MappedMemory, Rollup, Status};
 
 const MIB: u64 = 1 << 20;
 

@@ -3,7 +3,7 @@
 
 use m5_agent::otlp::Pusher;
 use m5_agent::pool::{Pool, PoolOptions, Selection};
-use m5_target::Process;
+use m5_process::Process;
 use m5_testkit::{Target, pythons};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value};

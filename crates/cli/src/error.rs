@@ -233,11 +233,11 @@ impl From<m5_agent::load::LoadError> for CliError {
     }
 }
 
-impl From<m5_target::Error> for CliError {
-    fn from(error: m5_target::Error) -> Self {
+impl From<m5_process::Error> for CliError {
+    fn from(error: m5_process::Error) -> Self {
         match error {
-            m5_target::Error::NoSuchProcess { pid } => Self::Gone { pid },
-            m5_target::Error::Permission { pid, what } => Self::Permission { pid, what },
+            m5_process::Error::NoSuchProcess { pid } => Self::Gone { pid },
+            m5_process::Error::Permission { pid, what } => Self::Permission { pid, what },
             other => Self::Kernel { message: other.to_string() },
         }
     }
@@ -287,7 +287,7 @@ pub(crate) fn of_capture(pid: i32, error: m5_heap::HeapError) -> CliError {
         m5_heap::HeapError::Trace(error) if error.is_permission() => {
             CliError::Permission { pid, what: "memory".to_owned() }
         }
-        m5_heap::HeapError::Trace(m5_target::TraceError::Target(error)) => error.into(),
+        m5_heap::HeapError::Trace(m5_process::TraceError::Target(error)) => error.into(),
         m5_heap::HeapError::Trace(error) => CliError::Refused { pid, reason: error.to_string() },
     }
 }

@@ -4,7 +4,7 @@
 use crate::ctx::Ctx;
 use crate::error::CliError;
 use m5_cpython::Interpreter;
-use m5_target::Process;
+use m5_process::Process;
 use std::cell::RefCell;
 use std::ffi::OsString;
 use std::process::{Child, Command, Stdio};

@@ -6,8 +6,8 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::launch::Launched;
 use m5_cpython::Interpreter;
+use m5_process::Process;
 use m5_report::texts::Say;
-use m5_target::Process;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 

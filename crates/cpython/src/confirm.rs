@@ -7,7 +7,7 @@ use crate::gcstate::{GC_SIZE_MAX, Generation, decode_gc};
 use crate::layout::{Collector, GENERATION_SIZE, GcAt, Layout, Published, Stats};
 use crate::rings::RING_BLOCK;
 use crate::{Found, Result, Version};
-use m5_target::Memory;
+use m5_process::Memory;
 use serde::{Deserialize, Serialize};
 
 /// How sure the layout is.
@@ -144,7 +144,7 @@ fn confirm(
         match once(memory, runtime, layout, confidence) {
             Ok(Ok(places)) => return Ok(Ok(places)),
             Ok(Err(refusal)) => last = refusal,
-            Err(m5_target::Error::Unmapped { addr, .. }) => {
+            Err(m5_process::Error::Unmapped { addr, .. }) => {
                 last = Refusal::Unknown(format!("{addr:#x} is no address in the process"));
             }
             Err(other) => return Err(other.into()),
@@ -158,7 +158,7 @@ fn once(
     runtime: u64,
     layout: &Layout,
     confidence: Confidence,
-) -> m5_target::Result<Checked<(u64, u64)>> {
+) -> m5_process::Result<Checked<(u64, u64)>> {
     let main = memory.u64(runtime.wrapping_add(layout.interpreters_main))?;
     if main == 0 {
         return Ok(Err(Refusal::Starting));
@@ -188,7 +188,7 @@ fn in_list(
     runtime: u64,
     main: u64,
     layout: &Layout,
-) -> m5_target::Result<Option<String>> {
+) -> m5_process::Result<Option<String>> {
     let id = memory.u64(main.wrapping_add(layout.interp_id))?;
     if id != 0 {
         return Ok(Some(format!("the main interpreter has number {id}")));
@@ -212,7 +212,7 @@ pub(crate) fn doubt_of_gc(
     gc: u64,
     layout: &Layout,
     confidence: Confidence,
-) -> m5_target::Result<Option<String>> {
+) -> m5_process::Result<Option<String>> {
     let mut bytes = vec![0; (layout.gc_size as usize).min(GC_SIZE_MAX)];
     memory.read(gc, &mut bytes)?;
     let get = |at: u64| word(&bytes, at as usize);
@@ -262,7 +262,7 @@ pub(crate) fn doubt_before_write(
     gc: u64,
     layout: &Layout,
     confidence: Confidence,
-) -> m5_target::Result<Option<String>> {
+) -> m5_process::Result<Option<String>> {
     if confidence == Confidence::Fallback {
         return Ok(Some("the build is not among those that m5 knows".to_owned()));
     }
@@ -285,7 +285,7 @@ pub(crate) fn doubt_before_write(
 }
 
 /// Whether the first object of a list names the list's head as the one before it. The low bits hold flags.
-fn links_back(memory: &impl Memory, head: u64) -> m5_target::Result<bool> {
+fn links_back(memory: &impl Memory, head: u64) -> m5_process::Result<bool> {
     let first = memory.u64(head)? & !3;
     Ok(memory.u64(first.wrapping_add(8))? & !3 == head)
 }
@@ -310,7 +310,7 @@ pub(crate) const CHECKED: &[&str] = &[
 mod tests {
     use super::*;
     use crate::layout::TABLES;
-    use m5_target::{BufferMemory, Process};
+    use m5_process::{BufferMemory, Process};
     use m5_testkit::{Target, pythons};
     use proptest::prelude::*;
 

@@ -1,7 +1,7 @@
 //! Looks up a dynamic symbol in an ELF image as it lies in a process: no file is opened, so a deleted file, a
 //! container's file and a replaced one are all read right, in a dozen small reads.
 
-use m5_target::{Memory, Result};
+use m5_process::{Memory, Result};
 
 const PROGRAM_HEADER: usize = 56;
 const SYMBOL: usize = 24;
@@ -216,7 +216,7 @@ impl Programs {
 
 fn absent<T>(found: Result<Option<T>>) -> Result<Option<T>> {
     match found {
-        Err(m5_target::Error::Unmapped { .. }) => Ok(None),
+        Err(m5_process::Error::Unmapped { .. }) => Ok(None),
         other => other,
     }
 }
@@ -252,7 +252,7 @@ fn half(bytes: &[u8], at: usize) -> u16 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use m5_target::{BufferMemory, Process};
+    use m5_process::{BufferMemory, Process};
     use proptest::prelude::*;
 
     #[test]

@@ -5,7 +5,7 @@ use crate::gcstate::{GC_SIZE_MAX, GcState, Population, decode_gc, decode_populat
 use crate::layout::{GENERATION_SIZE, GcAt, Layout, Published, Stats, TABLES};
 use crate::rings::{RING_BLOCK, RINGS, RingItem, decode_rings};
 use crate::{Error, Result, Version, find, version_text};
-use m5_target::{LiveMemory, Mapping, Memory, Process};
+use m5_process::{LiveMemory, Mapping, Memory, Process};
 
 /// More interpreters than any process has: the end of a walk through a list that may be changing.
 pub(crate) const MAX_INTERPRETERS: usize = 4096;

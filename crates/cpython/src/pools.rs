@@ -6,7 +6,7 @@
 use crate::decode::{half, word};
 use crate::layout::objects::{Arenas, ObjectLayout, objects};
 use crate::{Interpreter, Result, symbols::symbols};
-use m5_target::{LiveMemory, Mapping, Memory, Process};
+use m5_process::{LiveMemory, Mapping, Memory, Process};
 use std::collections::BTreeMap;
 use std::fs;
 
@@ -185,7 +185,7 @@ impl Allocators {
         while to <= MOST_ARENAS {
             let mut bytes = vec![0; (to - from) as usize * ARENA_OBJECT];
             match self.memory.read(list + from * ARENA_OBJECT as u64, &mut bytes) {
-                Err(m5_target::Error::Unmapped { .. }) if from > 0 => break,
+                Err(m5_process::Error::Unmapped { .. }) if from > 0 => break,
                 other => other?,
             }
             let entries: Option<Vec<_>> =

@@ -7,7 +7,7 @@ use crate::layout::lines::{Instruction, LineFields, lines};
 use crate::layout::objects::{Frames, ObjectLayout, objects};
 use crate::lines::line;
 use crate::{Interpreter, Result};
-use m5_target::{LiveMemory, Memory, inner_tid};
+use m5_process::{LiveMemory, Memory, inner_tid};
 use serde::{Deserialize, Serialize};
 
 /// Frames that are read at most.

@@ -1,6 +1,6 @@
 //! Addresses of named symbols in a mapped file.
 
-use m5_target::Mapping;
+use m5_process::Mapping;
 use object::elf;
 use object::read::elf::{ElfFile64, ProgramHeader};
 use object::{Object, ObjectSymbol};

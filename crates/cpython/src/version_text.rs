@@ -2,7 +2,7 @@
 //! build, where the interpreter keeps what `sys.version` says.
 
 use crate::Version;
-use m5_target::{Mapping, Memory};
+use m5_process::{Mapping, Memory};
 
 /// The most bytes of a mapping that are searched.
 const MOST: u64 = 16 << 20;
@@ -58,7 +58,7 @@ fn version_before_build(text: &[u8]) -> Option<Version> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use m5_target::BufferMemory;
+    use m5_process::BufferMemory;
     use proptest::prelude::*;
 
     #[test]

@@ -3,7 +3,7 @@
 
 use m5_cpython::layout::TABLES;
 use m5_cpython::{Allocators, Confidence, Error, Interpreter, Origin, PoolUse};
-use m5_target::Process;
+use m5_process::Process;
 use m5_testkit::{Target, pythons};
 use std::process::Command;
 

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use m5_cpython::Interpreter;
-use m5_target::Process;
+use m5_process::Process;
 use m5_testkit::{Target, pythons};
 
 /// The main thread stands in `readline`, a second one in a lock, each some frames deep.

@@ -3,7 +3,7 @@
 
 use m5_cpython::Interpreter;
 use m5_gc::{TraceOptions, Tracer};
-use m5_target::Process;
+use m5_process::Process;
 use std::time::{Duration, Instant};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -1,7 +1,7 @@
 //! The Python programs below a process, found again and again.
 
 use m5_cpython::Interpreter;
-use m5_target::Process;
+use m5_process::Process;
 use std::path::PathBuf;
 
 /// What was found out about a process's descendants.

@@ -5,7 +5,7 @@ use crate::stacks::Stacks;
 use crate::tracer::{Counts, now_ns};
 use crate::{Coverage, Detail, Pause, PauseSource, Result, SourceKind};
 use m5_cpython::{Interpreter, RingItem};
-use m5_target::Process;
+use m5_process::Process;
 use std::time::Duration;
 
 /// Records that the interpreter keeps for each generation.

@@ -5,7 +5,7 @@ use crate::ring::RingSource;
 use crate::watch::{Wanted, WatchSource, diagnose};
 use crate::{Choice, Coverage, Detail, Error, Pause, PauseSource, Result, SourceKind};
 use m5_cpython::Interpreter;
-use m5_target::Process;
+use m5_process::Process;
 use std::time::Duration;
 
 /// How to trace.
@@ -135,7 +135,7 @@ fn choose(
 
 /// CLOCK_MONOTONIC, the clock of every pause.
 pub(crate) fn now_ns() -> u64 {
-    m5_target::monotonic_ns()
+    m5_process::monotonic_ns()
 }
 
 /// Seen against happened: the interpreter's counters at the start and now.

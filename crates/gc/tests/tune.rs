@@ -3,7 +3,7 @@
 
 use m5_cpython::Interpreter;
 use m5_gc::tune::{self, TuneError, Tuner};
-use m5_target::Process;
+use m5_process::Process;
 use m5_testkit::{Python, Target, pythons};
 
 /// Obeys each line, then says its settings and its frozen objects.

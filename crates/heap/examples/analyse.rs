@@ -10,7 +10,7 @@ use m5_heap::{
     Accounting, Analysis, Anchor, CaptureOptions, Dominators, Lap, Method, PathTree, Redaction, Retained,
     RootKind, Stopwatch, StoredNames, capture,
 };
-use m5_target::Process;
+use m5_process::Process;
 use std::collections::BTreeMap;
 use std::time::Instant;
 

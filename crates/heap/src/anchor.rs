@@ -3,7 +3,7 @@
 use crate::image::Image;
 use m5_cpython::layout::objects::{ObjectLayout, objects};
 use m5_cpython::{Interpreter, elf, symbols};
-use m5_target::{Mapping, Memory, Process};
+use m5_process::{Mapping, Memory, Process};
 use std::fs;
 
 /// Why an image could not be understood.
@@ -11,7 +11,7 @@ use std::fs;
 pub enum HeapError {
     /// It could not be taken.
     #[error(transparent)]
-    Trace(#[from] m5_target::TraceError),
+    Trace(#[from] m5_process::TraceError),
     /// No interpreter that m5 knows.
     #[error(transparent)]
     Interpreter(#[from] m5_cpython::Error),
@@ -20,8 +20,8 @@ pub enum HeapError {
     Unsupported(String),
 }
 
-impl From<m5_target::Error> for HeapError {
-    fn from(error: m5_target::Error) -> Self {
+impl From<m5_process::Error> for HeapError {
+    fn from(error: m5_process::Error) -> Self {
         Self::Trace(error.into())
     }
 }

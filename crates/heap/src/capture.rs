@@ -4,7 +4,7 @@ use crate::fill::{Second, fill, joined};
 use crate::huge::{touched, zeroed};
 use crate::image::{Image, Segment};
 use crate::pages::Pages;
-use m5_target::{
+use m5_process::{
     Constants, Mapping, OwnPages, Process, TraceError, TraceResult, fork, freeze, inspect, may_fork,
     open_live, own_pages, with_tracer,
 };
@@ -206,8 +206,8 @@ impl Room {
 
 fn maps_of(pid: i32) -> TraceResult<Vec<Mapping>> {
     let text = std::fs::read(format!("/proc/{pid}/maps"));
-    let text = text.map_err(|e| m5_target::Error::from_io(pid, "maps", e))?;
-    Ok(m5_target::joined_maps(m5_target::parse_maps(&String::from_utf8_lossy(&text))?))
+    let text = text.map_err(|e| m5_process::Error::from_io(pid, "maps", e))?;
+    Ok(m5_process::joined_maps(m5_process::parse_maps(&String::from_utf8_lossy(&text))?))
 }
 
 fn read_all(

@@ -5,14 +5,14 @@ use crate::capture::{WHOLE_FILE, may_hold};
 use crate::fill::{Second, empty, fill};
 use crate::image::{Image, ReadOnly, Segment};
 use crate::pages::Pages;
-use m5_target::{CoreFile, Mapping, Memory, TraceResult};
+use m5_process::{CoreFile, Mapping, Memory, TraceResult};
 use std::ops::Range;
 use std::sync::Arc;
 
 const PAGE: u64 = 4096;
 
 impl ReadOnly for Arc<CoreFile> {
-    fn read(&self, addr: u64, buf: &mut [u8]) -> m5_target::Result<()> {
+    fn read(&self, addr: u64, buf: &mut [u8]) -> m5_process::Result<()> {
         Memory::read(self, addr, buf)
     }
 }

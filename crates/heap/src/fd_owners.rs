@@ -2,7 +2,7 @@
 
 use crate::{Analysis, Describer, FdHolder, Image};
 use m5_cpython::layout::objects::type_fields as tf;
-use m5_target::{FdKind, Process, fd_kind, socket_inode};
+use m5_process::{FdKind, Process, fd_kind, socket_inode};
 use rustc_hash::FxHashMap;
 
 /// Builtin classes that own a descriptor and keep it as an `int` right behind the object's head.

@@ -2,7 +2,7 @@
 
 use crate::huge::zeroed;
 use crate::image::Segment;
-use m5_target::{TraceResult, run_when_idle};
+use m5_process::{TraceResult, run_when_idle};
 use std::ops::Range;
 use std::sync::Mutex;
 

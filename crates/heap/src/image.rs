@@ -1,6 +1,6 @@
 //! The bytes of a process at one moment, found by address in a few instructions.
 
-use m5_target::{Constants, Error, Mapping, Memory, Result};
+use m5_process::{Constants, Error, Mapping, Memory, Result};
 use std::fmt::Debug;
 use std::ops::Range;
 

@@ -128,7 +128,7 @@ impl ImageNamer<'_> {
 
     /// A word that may lie among constants.
     fn constant(&self, at: u64) -> Option<u64> {
-        use m5_target::Memory;
+        use m5_process::Memory;
         self.walker.image.u64(at).ok()
     }
 

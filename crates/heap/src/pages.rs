@@ -1,6 +1,6 @@
 //! Which pages were in memory: what the bytes of RSS are counted by.
 
-use m5_target::{Mapping, OwnPages, Process, file_bytes};
+use m5_process::{Mapping, OwnPages, Process, file_bytes};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 

@@ -3,7 +3,7 @@
 //! A capture pauses the target for milliseconds; the analysis behind it takes a second of every processor. On
 //! a small machine the target then waits for its turn again and again, and loses more than by the pause.
 
-use m5_target::{run_when_idle, spare_processor};
+use m5_process::{run_when_idle, spare_processor};
 use rayon::ThreadPoolBuilder;
 
 /// Does the work on threads that run only where a processor is idle. Where none is spare at the start, it is

@@ -1,7 +1,7 @@
 //! One process at one moment: what was captured, by what means, and what is known about it.
 
 use crate::{BesideRss, FdHolder, HeapGraph, MemoryTree, Pinning, StoredNames};
-use m5_target::Identity;
+use m5_process::Identity;
 use serde::{Deserialize, Serialize};
 
 /// Who, when and how; everything of a snapshot but the objects.

@@ -4,7 +4,7 @@
 
 use crate::image::Image;
 use crate::pages::Pages;
-use m5_target::Mapping;
+use m5_process::Mapping;
 use rayon::prelude::*;
 use std::ops::Range;
 

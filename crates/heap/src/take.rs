@@ -9,7 +9,7 @@ use crate::{
     capture,
 };
 use m5_cpython::Interpreter;
-use m5_target::{Mapping, Memory, Process};
+use m5_process::{Mapping, Memory, Process};
 use rustc_hash::FxHashMap;
 use std::time::Instant;
 
@@ -47,7 +47,7 @@ fn take<T: Send>(
 ) -> Result<(Snapshot, T), HeapError> {
     let began = Instant::now();
     let anchor = Anchor::of(process)?;
-    let taken_at = m5_target::unix_ns() as f64 / 1e9;
+    let taken_at = m5_process::unix_ns() as f64 / 1e9;
     let taken = capture(process, options)?;
     let interpreter = Interpreter::attach(process)?;
     let info = SnapshotInfo {
@@ -153,8 +153,8 @@ fn word(method: Method) -> &'static str {
 }
 
 fn age(process: &Process, now: f64) -> Option<f64> {
-    let started = m5_target::boot_unix_seconds()
-        + process.identity().start_ticks as f64 / m5_target::ticks_per_second();
+    let started = m5_process::boot_unix_seconds()
+        + process.identity().start_ticks as f64 / m5_process::ticks_per_second();
     Some(now - started).filter(|age| *age >= 0.0)
 }
 

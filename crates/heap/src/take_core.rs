@@ -4,7 +4,7 @@ use crate::core_image;
 use crate::take::{examine, program, python};
 use crate::{Analysis, Anchor, Coverage, HeapError, Redaction, Snapshot, SnapshotInfo};
 use m5_cpython::{Interpreter, find_in};
-use m5_target::{CoreFile, Identity, Mapping};
+use m5_process::{CoreFile, Identity, Mapping};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -144,7 +144,7 @@ impl EdgeNamer for Heap {
 /// Facts of a snapshot that never was.
 pub(crate) fn sample_info() -> SnapshotInfo {
     SnapshotInfo {
-        identity: m5_target::Identity { pid: 4711, start_ticks: 99 },
+        identity: m5_process::Identity { pid: 4711, start_ticks: 99 },
         command: "python3 engine.py".into(),
         python: "3.12.1".into(),
         taken_at: 1_700_000_000.0,

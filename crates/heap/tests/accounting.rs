@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use m5_heap::{Accounting, Analysis, Anchor, CaptureOptions, Redaction, capture, take_snapshot};
-use m5_target::{Mapping, Process, parse_maps};
+use m5_process::{Mapping, Process, parse_maps};
 use m5_testkit::{Target, pythons};
 use std::collections::BTreeMap;
 
@@ -118,7 +118,7 @@ fn every_part_equals_the_kernels_own_figure() {
         let taken = capture(&process, &CaptureOptions::default()).unwrap();
         let analysis = Analysis::of(&taken.image, anchor).unwrap();
         let after = process.status().unwrap();
-        let grown = |of: fn(&m5_target::Status) -> Option<u64>| {
+        let grown = |of: fn(&m5_process::Status) -> Option<u64>| {
             of(&after).unwrap().saturating_sub(of(&before).unwrap())
         };
         // Not one page of code: the kernel maps sixteen at once.

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use m5_heap::{CaptureOptions, CorePlaces, Redaction, Snapshot, take_core, take_snapshot};
-use m5_target::Process;
+use m5_process::Process;
 use m5_testkit::{Target, pythons, write_core};
 use std::collections::BTreeMap;
 use std::path::Path;

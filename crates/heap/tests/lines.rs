@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use m5_heap::{Analysis, Anchor, CaptureOptions, RootKind, capture};
-use m5_target::Process;
+use m5_process::Process;
 use m5_testkit::{Target, pythons};
 
 /// Says which line each of its frames is at, by its own account.

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use m5_heap::{Analysis, Anchor, CaptureOptions, Method, SelfCheck, capture};
-use m5_target::Process;
+use m5_process::Process;
 use m5_testkit::{Python, Target, pythons};
 
 /// Collects without a rest: most of the time the words of the collector's headers are counts, not links.

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use m5_heap::{CaptureOptions, Inherited, ProcessTree, Redaction, take_tree};
-use m5_target::Process;
+use m5_process::Process;
 use m5_testkit::{Python, Target, pythons};
 
 const PROGRAM: &str = "

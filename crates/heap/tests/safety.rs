@@ -5,7 +5,7 @@ mod killing;
 
 use killing::Moments;
 use m5_heap::{CaptureOptions, Method, capture};
-use m5_target::Process;
+use m5_process::Process;
 use m5_testkit::{Target, pythons};
 use std::fs;
 use std::time::{Duration, Instant};

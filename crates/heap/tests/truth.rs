@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use m5_heap::{Accounting, Analysis, Anchor, CaptureOptions, HeapGraph, capture};
-use m5_target::Process;
+use m5_process::Process;
 use m5_testkit::{Python, Target, pythons};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};

@@ -4,8 +4,8 @@
 mod name;
 mod page;
 
+use m5_process::{Mapping, Memory, Process, inner_tid, monotonic_ns};
 use m5_report::doc::Application;
-use m5_target::{Mapping, Memory, Process, inner_tid, monotonic_ns};
 use page::PageError;
 
 /// How the page is called among the mappings of a process.

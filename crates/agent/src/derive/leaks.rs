@@ -1,10 +1,10 @@
 //! What seems to leak, with a name: which memory, which kind of descriptor, which peer.
 
 use super::gained;
+use m5_process::ConnectionGroup;
 use m5_report::doc::{Derived, Leak, LeakKind, ProcessRecord, Samples, Severity};
 use m5_stats::objectives::{FD_GROWTH_SECONDS, MIB};
 use m5_stats::{Assessment, Objective, Objectives, Status, Verdict, judge};
-use m5_target::ConnectionGroup;
 
 /// Connections that must be gained before anybody is told: fewer come and go by themselves.
 const CONNECTIONS: f64 = 5.0;

@@ -2,10 +2,10 @@
 //! the pid only where it is asked for.
 
 use crate::pool::{Member, Pool, Readable};
+use m5_process::ticks_per_second;
 use m5_report::metrics::{Family, Kind, Labels};
 use m5_stats::Verdict;
 use m5_stats::objectives::MIB;
-use m5_target::ticks_per_second;
 
 /// One family: how it is declared, and how it is filled from a process.
 struct Spec {

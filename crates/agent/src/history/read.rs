@@ -7,11 +7,11 @@ use super::error::of;
 use super::store::{get_blocks, json, one};
 use super::{schema, store};
 use crate::pool::name_matches;
+use m5_process::Machine;
 use m5_report::doc::{
     BASELINE_SCHEMA, Baseline, ConnectionsAt, End, Interpreter, PauseLog, ProcessRecord, Recorded, RollupAt,
     Sample, Samples,
 };
-use m5_target::Machine;
 use rusqlite::Connection;
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -64,7 +64,7 @@ fn process(member: &Member, host: Option<&str>, began_ns: u64, now_ns: u64) -> R
 fn kernel(member: &Member, span: Span) -> Vec<Metric> {
     let (status, stat) = (&member.reading.status, &member.reading.stat);
     let seconds =
-        |ticks: u64| number_data_point::Value::AsDouble(ticks as f64 / m5_target::ticks_per_second());
+        |ticks: u64| number_data_point::Value::AsDouble(ticks as f64 / m5_process::ticks_per_second());
     let level = |name, unit, help, value: Option<u64>| {
         let value = value.map(|n| point(Vec::new(), count(n), span));
         sum(name, unit, help, false, value.into_iter().collect())

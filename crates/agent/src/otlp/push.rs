@@ -3,8 +3,8 @@
 
 use super::encode;
 use crate::pool::Pool;
+use m5_process::{Machine, unix_ns};
 use m5_report::metrics::{Family, Kind};
-use m5_target::{Machine, unix_ns};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

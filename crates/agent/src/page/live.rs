@@ -2,10 +2,10 @@
 
 use super::{by_need, lines, states, timeline};
 use crate::pool::{Member, PAUSE_BOUNDS, Pool, Readable};
+use m5_process::{monotonic_ns, unix_ns};
 use m5_report::doc::{PAGE_SCHEMA, Page, PagePauses, PageProcess, PageSamples, floors};
 use m5_report::metrics::Histogram;
 use m5_stats::{Objectives, quantile, sorted};
-use m5_target::{monotonic_ns, unix_ns};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -40,7 +40,7 @@ fn process(member: &Member) -> PageProcess {
         Readable::No(why) => (None, Some(why.clone())),
     };
     let points: Vec<(f64, f64)> = member.marks().map(|m| (m.unix_seconds, m.rss_bytes)).collect();
-    let kinds = |fds: &m5_target::FdCounts| -> BTreeMap<String, u64> {
+    let kinds = |fds: &m5_process::FdCounts| -> BTreeMap<String, u64> {
         let some = fds.by_kind.iter().filter(|(_, count)| **count > 0);
         some.map(|(kind, count)| (kind.name().to_owned(), *count)).collect()
     };

@@ -42,7 +42,7 @@ fn by_need(processes: &mut [PageProcess]) {
 }
 
 /// Sockets by state, without their peers.
-fn states(groups: &[m5_target::ConnectionGroup]) -> BTreeMap<String, u64> {
+fn states(groups: &[m5_process::ConnectionGroup]) -> BTreeMap<String, u64> {
     let mut out = BTreeMap::new();
     for group in groups {
         *out.entry(group.state.clone()).or_default() += group.count;

@@ -3,7 +3,7 @@
 use super::Readable;
 use m5_cpython::{Error, Interpreter};
 use m5_gc::{SourceKind, TraceOptions, Tracer};
-use m5_target::Process;
+use m5_process::Process;
 
 /// An interpreter that could not be read yet is looked for again after this long, then after twice as long, and so on.
 const FIRST_WAIT_NS: u64 = 250_000_000;
@@ -74,7 +74,7 @@ impl Attached {
 
 /// Whether it may be another moment later: half a start looks like an interpreter that nobody knows.
 fn passing(error: &Error) -> bool {
-    !matches!(error, Error::FreeThreaded { .. } | Error::Target(m5_target::Error::Permission { .. }))
+    !matches!(error, Error::FreeThreaded { .. } | Error::Target(m5_process::Error::Permission { .. }))
 }
 
 fn trace(process: &Process, interpreter: &Interpreter, share: f64) -> Option<Tracer> {

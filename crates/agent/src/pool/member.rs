@@ -7,12 +7,12 @@ use crate::Discovered;
 use crate::application::SharedPage;
 use m5_cpython::{GcState, Population};
 use m5_gc::{SourceKind, Tracer};
-use m5_report::doc::Application;
-use m5_stats::{Assessment, Confirmation, Options, Point, Series, assess_with};
-use m5_target::{
+use m5_process::{
     Cgroup, ConnectionGroup, Error, Execution, Identity, Process, Reading, Result, Sampler, SocketTables,
     monotonic_ns, unix_ns,
 };
+use m5_report::doc::Application;
+use m5_stats::{Assessment, Confirmation, Options, Point, Series, assess_with};
 
 /// Seconds between two verdicts of one process.
 const JUDGE_EVERY_NS: u64 = 60_000_000_000;

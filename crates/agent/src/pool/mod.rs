@@ -20,7 +20,7 @@ pub(crate) use selection::matches as name_matches;
 
 use crate::discover;
 use m5_gc::{Pause, SourceKind};
-use m5_target::{Identity, Process, SocketTables, monotonic_ns};
+use m5_process::{Identity, Process, SocketTables, monotonic_ns};
 use member::Place;
 use slots::Slots;
 use std::collections::{BTreeMap, BTreeSet};
@@ -60,7 +60,7 @@ impl Pool {
     #[must_use]
     pub fn new(options: PoolOptions) -> Self {
         // A few for each process.
-        m5_target::raise_descriptor_limit();
+        m5_process::raise_descriptor_limit();
         Self {
             options,
             members: BTreeMap::new(),

@@ -1,7 +1,7 @@
 //! What to call a process: its systemd unit, or the script or module that it runs. Never its arguments or
 //! environment: those hold secrets.
 
-use m5_target::Process;
+use m5_process::Process;
 
 /// The name of the service that a process belongs to.
 #[must_use]

@@ -1,6 +1,6 @@
 //! Which processes to watch.
 
-use m5_target::{Identity, Process};
+use m5_process::{Identity, Process};
 
 /// A choice of processes. An empty one takes every Python process.
 #[derive(Debug, Clone, Default)]

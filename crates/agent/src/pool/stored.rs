@@ -2,8 +2,8 @@
 
 use super::Member;
 use crate::record::{collector_sample, describe, population_sample, process_sample, record_of, unread};
+use m5_process::ticks_per_second;
 use m5_report::doc::{ProcessRecord, Sample};
-use m5_target::ticks_per_second;
 
 impl Member {
     /// What is known of it beside its samples. Secrets in its command line are masked.

@@ -1,8 +1,8 @@
 //! The record of a process of which nothing is recorded yet: the one place that knows all its fields.
 
 use super::redact;
+use m5_process::{Identity, Process, Stat, Status, boot_unix_seconds, ticks_per_second};
 use m5_report::doc::{ProcessRecord, Samples};
-use m5_target::{Identity, Process, Stat, Status, boot_unix_seconds, ticks_per_second};
 
 /// One that says only who it is.
 #[must_use]

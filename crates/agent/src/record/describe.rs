@@ -1,8 +1,8 @@
 //! What documents say of an interpreter, or of why there is none to read.
 
 use m5_cpython::{GcState, Interpreter};
+use m5_process::Process;
 use m5_report::doc;
-use m5_target::Process;
 
 /// What a document says of an interpreter.
 #[must_use]
@@ -34,8 +34,8 @@ fn unread_word(error: &m5_cpython::Error) -> &'static str {
         m5_cpython::Error::Unsupported { .. } => "unsupported",
         m5_cpython::Error::FreeThreaded { .. } => "free_threaded",
         m5_cpython::Error::Starting { .. } => "starting",
-        m5_cpython::Error::Target(m5_target::Error::Permission { .. }) => "permission",
-        m5_cpython::Error::Target(m5_target::Error::NoSuchProcess { .. }) => "gone",
+        m5_cpython::Error::Target(m5_process::Error::Permission { .. }) => "permission",
+        m5_cpython::Error::Target(m5_process::Error::NoSuchProcess { .. }) => "gone",
         m5_cpython::Error::Target(_) => "kernel",
     }
 }

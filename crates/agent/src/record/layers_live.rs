@@ -3,9 +3,9 @@
 
 use super::member::Member;
 use crate::derive::derive;
+use m5_process::{Process, SocketTables};
 use m5_report::doc::{Derived, End, Recorded};
 use m5_stats::{Growing, Layer, Objectives};
-use m5_target::{Process, SocketTables};
 use m5_testkit::{Python, Target, pythons};
 
 /// Steps, each a minute: enough for a verdict.

@@ -6,10 +6,10 @@ use super::{Hear, describe, record_of, unread};
 use crate::application::SharedPage;
 use m5_cpython::{Allocators, GcState, Interpreter};
 use m5_gc::{Detail, Pause, TraceOptions, Tracer};
-use m5_report::doc::{ConnectionsAt, LongPauses, PauseLog, ProcessRecord, RollupAt, Sample};
-use m5_target::{
+use m5_process::{
     ConnectionGroup, FdCounts, Process, Sampler, SocketTables, monotonic_ns, thread_cpu_ns, ticks_per_second,
 };
+use m5_report::doc::{ConnectionsAt, LongPauses, PauseLog, ProcessRecord, RollupAt, Sample};
 use std::time::Duration;
 
 /// Rounds in which an interpreter that is not there yet (a child before its exec) is looked for again.
@@ -46,7 +46,7 @@ pub(super) struct Member {
 
 impl Member {
     /// Opens a process. An interpreter that cannot be read leaves the figures of the process.
-    pub(super) fn open(process: &Process, tracing: &Option<Tracing>) -> m5_target::Result<Self> {
+    pub(super) fn open(process: &Process, tracing: &Option<Tracing>) -> m5_process::Result<Self> {
         let sampler = Sampler::open(process)?;
         let record = record_of(process, &process.stat()?, &process.status().unwrap_or_default());
         let mut member = Self {
@@ -138,7 +138,7 @@ impl Member {
         let reading = match self.sampler.read() {
             Ok(reading) => reading,
             Err(error) => {
-                self.record.exited = matches!(error, m5_target::Error::NoSuchProcess { .. });
+                self.record.exited = matches!(error, m5_process::Error::NoSuchProcess { .. });
                 return;
             }
         };

@@ -22,8 +22,8 @@ pub(crate) use sample::{collector_sample, population_sample, process_sample};
 
 use crate::load::{LoadSource, LoadWatch};
 use m5_gc::{Detail, Pause};
+use m5_process::{Machine, Process, SocketTables, monotonic_ns, unix_ns};
 use m5_report::doc::{BASELINE_SCHEMA, Baseline, End, Recorded};
-use m5_target::{Machine, Process, SocketTables, monotonic_ns, unix_ns};
 use member::{Member, Tracing};
 use std::path::Path;
 use std::time::Duration;
@@ -80,7 +80,7 @@ pub fn record(
     processes: &[Process],
     options: &RecordOptions,
     go_on: &mut dyn FnMut(&Progress) -> bool,
-) -> m5_target::Result<Baseline> {
+) -> m5_process::Result<Baseline> {
     record_heard(processes, options, &mut |_, _| {}, go_on)
 }
 
@@ -93,7 +93,7 @@ pub fn record_heard(
     options: &RecordOptions,
     hear: &mut Hear<'_>,
     go_on: &mut dyn FnMut(&Progress) -> bool,
-) -> m5_target::Result<Baseline> {
+) -> m5_process::Result<Baseline> {
     let mut recorder = Recorder::new(processes, options)?;
     let end = recorder.run(hear, go_on);
     Ok(recorder.finish(end, hear))
@@ -110,7 +110,7 @@ struct Recorder {
 }
 
 impl Recorder {
-    fn new(processes: &[Process], options: &RecordOptions) -> m5_target::Result<Self> {
+    fn new(processes: &[Process], options: &RecordOptions) -> m5_process::Result<Self> {
         let mut recorder = Self {
             options: options.clone(),
             members: Vec::new(),

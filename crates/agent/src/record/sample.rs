@@ -1,8 +1,8 @@
 //! From readings to a sample.
 
 use m5_cpython::{GcState, PoolUse, Population};
+use m5_process::{FdKind, Reading};
 use m5_report::doc::Sample;
-use m5_target::{FdKind, Reading};
 
 /// What the kernel says.
 pub(crate) fn process_sample(reading: &Reading, t_seconds: f64, ticks: f64) -> Sample {

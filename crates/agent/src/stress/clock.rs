@@ -1,6 +1,6 @@
 //! The clock of a soak test: the wall's, or the event time that the target writes into a file.
 
-use m5_target::unix_ns;
+use m5_process::unix_ns;
 use std::path::PathBuf;
 
 /// Where the time of a test comes from.

@@ -79,8 +79,8 @@ fn judged(segment: &Segment, t_seconds: f64, value: impl Fn(&Segment, usize) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use m5_process::Identity;
     use m5_report::doc::{End, STRESS_SCHEMA};
-    use m5_target::Identity;
 
     const MIB: f64 = 1_048_576.0;
     const HOUR: f64 = 3600.0;

@@ -1,8 +1,8 @@
 //! The loop of a soak test.
 
 use super::{Clock, check, finish};
+use m5_process::{Process, monotonic_ns, unix_ns};
 use m5_report::doc::{End, Segment, Stress, StressCheck};
-use m5_target::{Process, monotonic_ns, unix_ns};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ pub enum Event<'a> {
 pub enum SoakError {
     /// The process cannot be read.
     #[error(transparent)]
-    Target(#[from] m5_target::Error),
+    Target(#[from] m5_process::Error),
     /// The target does not tell its event time.
     #[error("no event time in {}", .0.display())]
     NoClock(PathBuf),

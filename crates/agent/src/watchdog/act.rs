@@ -5,7 +5,7 @@
 use super::Action;
 use super::action::signal_number;
 use super::evidence::{Keep, PROFILE, SNAPSHOT, stem};
-use m5_target::Identity;
+use m5_process::Identity;
 use serde::Serialize;
 use serde_json::Value;
 use std::io::Write;
@@ -144,7 +144,7 @@ fn signal(identity: Identity, name: &str) -> Result<(), String> {
         return Err(std::io::Error::last_os_error().to_string());
     }
     // The descriptor is bound to whoever has the pid now; only then is it told whether that is still the target.
-    let same = m5_target::Process::open(identity.pid).is_ok_and(|p| p.identity() == identity);
+    let same = m5_process::Process::open(identity.pid).is_ok_and(|p| p.identity() == identity);
     let result = if same {
         // SAFETY: `fd` is an open pidfd; a null siginfo is allowed.
         let sent = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, fd, number, 0, 0) };

@@ -128,7 +128,7 @@ fn surplus(mut all: Vec<Incident>, keep: Keep, current: &str) -> Vec<Incident> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use m5_target::Identity;
+    use m5_process::Identity;
     use proptest::prelude::*;
 
     fn event(service: &str, slot: usize, rule: &str, unix_seconds: f64) -> Event {

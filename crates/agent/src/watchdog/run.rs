@@ -5,7 +5,7 @@ use super::journal::Key;
 use super::worker::{Decision, Done, Job, Worker};
 use super::{Action, Change, Journal, Keep, Outcome, Quiet, Rule, RuleState};
 use crate::pool::{Member, Pool};
-use m5_target::{monotonic_ns, unix_ns};
+use m5_process::{monotonic_ns, unix_ns};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -11,8 +11,8 @@ use m5_agent::exporter::{ExporterOptions, Published, Sinks, run as run_exporter}
 use m5_agent::otlp::Pusher;
 use m5_agent::pool::{Pool, PoolOptions, Selection};
 use m5_agent::web::{Access, Bounds, Tls, WebError, WebOptions, serve};
+use m5_process::Process;
 use m5_report::texts::Serve;
-use m5_target::Process;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -11,12 +11,12 @@ use crate::signals::Stop;
 use crate::{documents, engine, objectives, output, target};
 use clap::Args;
 use m5_agent::stress::{Clock, Event, Options, SoakError};
+use m5_process::Process;
 use m5_report::doc::{End, STRESS_SCHEMA, Stress, StressPlan};
 use m5_report::text::{self, Style};
 use m5_report::texts::{Record, Soak};
 use m5_report::units;
 use m5_stats::Verdict;
-use m5_target::Process;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 

@@ -8,7 +8,7 @@ mod on_disk;
 
 use crate::elf::Image;
 use crate::{Error, Result, Version};
-use m5_target::{Mapping, Memory, Process};
+use m5_process::{Mapping, Memory, Process};
 use std::path::PathBuf;
 
 /// Where an interpreter lies in a process.

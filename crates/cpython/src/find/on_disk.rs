@@ -4,7 +4,7 @@
 //! time of change, since an exporter asks again for each process of the same program.
 
 use super::{Found, RUNTIME};
-use m5_target::{Mapping, Memory, Process};
+use m5_process::{Mapping, Memory, Process};
 use object::read::elf::{ElfFile64, ProgramHeader};
 use object::{Object, ObjectSymbol, ReadCache, ReadRef};
 use std::collections::HashMap;

@@ -4,7 +4,7 @@
 
 use super::Layout;
 use crate::Version;
-use m5_target::{Memory, Result};
+use m5_process::{Memory, Result};
 
 /// Where the published fields lie, from the start of the block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use super::error::{Result, TuneError};
 use super::settings::Settings;
-use m5_target::Identity;
+use m5_process::Identity;
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io;
@@ -125,8 +125,8 @@ pub(super) fn sweep(dir: &Path) {
         let numbers = name.strip_prefix("tuned-").and_then(|n| n.strip_suffix(".json"));
         let Some((pid, start)) = numbers.and_then(|n| n.split_once('-')) else { continue };
         let (Ok(pid), Ok(start)) = (pid.parse(), start.parse::<u64>()) else { continue };
-        let running = m5_target::Process::open(pid).map(|p| p.identity().start_ticks);
-        let gone = matches!(running, Err(m5_target::Error::NoSuchProcess { .. }));
+        let running = m5_process::Process::open(pid).map(|p| p.identity().start_ticks);
+        let gone = matches!(running, Err(m5_process::Error::NoSuchProcess { .. }));
         if gone || running.is_ok_and(|other| other != start) {
             let _ = fs::remove_file(entry.path());
         }
@@ -168,7 +168,7 @@ mod tests {
     #[test]
     fn journals_of_ended_processes_are_swept() {
         let dir = tempfile::tempdir().unwrap();
-        let me = m5_target::Process::open(std::process::id() as i32).unwrap().identity();
+        let me = m5_process::Process::open(std::process::id() as i32).unwrap().identity();
         let recycled = Identity { start_ticks: me.start_ticks + 1, ..me };
         for identity in [me, recycled, Identity { pid: i32::MAX, start_ticks: 1 }] {
             Journal { frozen: true, ..Journal::new(identity) }.save(dir.path()).unwrap();

@@ -7,7 +7,7 @@
 use super::error::{Result, TuneError};
 use m5_cpython::Interpreter;
 use m5_cpython::layout::Debugger;
-use m5_target::{Memory, Process, write_memory};
+use m5_process::{Memory, Process, write_memory};
 use std::fs;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, chown};
@@ -122,7 +122,7 @@ fn wait(
             return Ok(answer);
         }
         if !process.alive() {
-            return Err(m5_target::Error::NoSuchProcess { pid }.into());
+            return Err(m5_process::Error::NoSuchProcess { pid }.into());
         }
         if Instant::now() > deadline {
             // Still waiting: take it back. No longer waiting: it runs now and may take its time.

@@ -5,7 +5,7 @@ use super::journal::{Journal, sweep};
 use super::settings::Settings;
 use m5_cpython::Interpreter;
 use m5_cpython::layout::{GENERATION_SIZE, THRESHOLD};
-use m5_target::{Process, write_memory};
+use m5_process::{Process, write_memory};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -183,7 +183,7 @@ impl Tuner {
     fn check(&self, interpreter: &Interpreter) -> Result<()> {
         let pid = self.process.pid();
         if !self.process.alive() {
-            return Err(m5_target::Error::NoSuchProcess { pid }.into());
+            return Err(m5_process::Error::NoSuchProcess { pid }.into());
         }
         match interpreter.doubt_before_write()? {
             Some(doubt) => Err(TuneError::Doubt { pid, doubt }),

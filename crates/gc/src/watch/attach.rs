@@ -1,7 +1,7 @@
 //! Puts watchpoints on every thread and CPU, and keeps the rings that they write to.
 
 use crate::perf::{Attr, Event, Mapping, OpenError, Record, Target, parse};
-use m5_target::Process;
+use m5_process::Process;
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -46,7 +46,7 @@ impl Rings {
     /// Opens a ring for each CPU that the process may run on.
     pub(crate) fn open(process: &Process) -> Result<Self, OpenError> {
         // Threads times CPUs times registers descriptors are needed.
-        m5_target::raise_descriptor_limit();
+        m5_process::raise_descriptor_limit();
         let cpus = cpus(process);
         let size = (RINGS / cpus.len().max(1)).next_power_of_two().clamp(RING_LEAST, RING_MOST);
         let ring = |cpu| {

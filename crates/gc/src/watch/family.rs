@@ -6,7 +6,7 @@ use super::program::{Program, REGISTERS, flag_site};
 use crate::perf::{OpenError, Record};
 use crate::tracer::now_ns;
 use m5_cpython::Interpreter;
-use m5_target::Process;
+use m5_process::Process;
 use std::time::Duration;
 
 /// Readings of a beginning until one falls between two collections' writes; each takes a fraction of a

@@ -8,7 +8,7 @@ pub(crate) fn diagnose(error: OpenError) -> Obstacle {
     let OpenError(errno) = error;
     match errno {
         libc::ENOSPC => Obstacle::NoRegisters,
-        libc::EMFILE | libc::ENFILE => Obstacle::FileLimit { limit: m5_target::descriptor_limit() },
+        libc::EMFILE | libc::ENFILE => Obstacle::FileLimit { limit: m5_process::descriptor_limit() },
         libc::EPERM | libc::EACCES | libc::ENOSYS => denied(errno),
         libc::ENOENT | libc::ENODEV | libc::EOPNOTSUPP | libc::EINVAL | libc::E2BIG => {
             Obstacle::Unsupported { errno }

@@ -6,7 +6,7 @@ use super::collector::Labels;
 use super::hint;
 use m5_cpython::Interpreter;
 use m5_cpython::layout::Collector as Organisation;
-use m5_target::Memory;
+use m5_process::Memory;
 
 /// Debug registers of x86-64.
 pub(crate) const REGISTERS: usize = 4;

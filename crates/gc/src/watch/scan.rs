@@ -6,7 +6,7 @@ use super::source::{Tracked, WatchSource};
 use super::window::Window;
 use crate::perf::OpenError;
 use m5_cpython::Interpreter;
-use m5_target::Process;
+use m5_process::Process;
 
 /// How often threads, processes and interpreters are listed again, in case one escaped.
 const RESCAN_NS: u64 = 1_000_000_000;

@@ -14,7 +14,7 @@ use crate::stacks::Stacks;
 use crate::tracer::now_ns;
 use crate::{Coverage, Detail, Pause, PauseSource, Result, SourceKind};
 use m5_cpython::Interpreter;
-use m5_target::Process;
+use m5_process::Process;
 use std::time::Duration;
 
 /// How often the rings are read where there is no budget.
@@ -160,7 +160,7 @@ impl WatchSource {
         let main = self.process.pid();
         let is_main = |t: &Tracked| t.collector.pid == main && t.collector.interpreter.id() == 0;
         let mut result = match self.tracked.iter().any(|t| t.gone && is_main(t)) {
-            true => Err(m5_target::Error::NoSuchProcess { pid: main }.into()),
+            true => Err(m5_process::Error::NoSuchProcess { pid: main }.into()),
             false => Ok(()),
         };
         // What the rescan has just found has no state yet; what it found gone has one that means nothing.

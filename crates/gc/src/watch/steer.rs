@@ -5,7 +5,7 @@ use super::window::Window;
 use crate::PauseSource;
 use crate::budget::Step;
 use crate::tracer::now_ns;
-use m5_target::cpu_ns;
+use m5_process::cpu_ns;
 use std::time::Duration;
 
 /// Looks, and the time between them, for a moment without a collection when a window closes.

@@ -3,7 +3,7 @@
 
 use m5_cpython::Interpreter;
 use m5_gc::{Coverage, Pause, SourceKind, TraceOptions, Tracer};
-use m5_target::Process;
+use m5_process::Process;
 use m5_testkit::{Python, Target, pythons};
 use std::sync::mpsc;
 use std::time::Duration;

@@ -4,7 +4,7 @@ use super::{Counter, pages_of};
 use crate::census::foreign::without;
 use crate::pages::Pages;
 use crate::stacks;
-use m5_target::Mapping;
+use m5_process::Mapping;
 use std::collections::BTreeMap;
 use std::ops::Range;
 

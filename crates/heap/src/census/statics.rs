@@ -9,7 +9,7 @@ use crate::anchor::Anchor;
 use crate::dict::word;
 use crate::image::{Image, Segment};
 use m5_cpython::elf;
-use m5_target::Mapping;
+use m5_process::Mapping;
 use std::ops::Range;
 
 /// What of a segment is data of files: their mappings that may be written to and the zeroed memory that follows

@@ -11,7 +11,7 @@ use crate::image::Image;
 use crate::pages::Pages;
 use classify::{Classifier, HEAD, Why};
 use m5_cpython::Interpreter;
-use m5_target::{Mapping, Process, TraceResult, anonymous_pages, open_live};
+use m5_process::{Mapping, Process, TraceResult, anonymous_pages, open_live};
 use rustc_hash::FxHashSet;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;

@@ -5,7 +5,7 @@ use m5_heap::{
     Accounting, Analysis, Anchor, CaptureOptions, Dominators, EdgeNamer, Image, Pages, PathTree, ReadOnly,
     Redaction, Retained, Segment, StoredNames, capture,
 };
-use m5_target::{LiveMemory, Mapping, Memory, Process, Result};
+use m5_process::{LiveMemory, Mapping, Memory, Process, Result};
 use m5_testkit::{Python, Target};
 
 /// Containers of every kind, so that their links can be cut.

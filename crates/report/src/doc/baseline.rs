@@ -2,7 +2,7 @@
 
 use super::{Application, Comparison, Criterion, Derived, PauseLog, Samples, Unread};
 use m5_cpython::GcState;
-use m5_target::{Cgroup, ConnectionGroup, Identity, Machine};
+use m5_process::{Cgroup, ConnectionGroup, Identity, Machine};
 use serde::{Deserialize, Serialize};
 
 /// Name and version of the document.

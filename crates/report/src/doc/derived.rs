@@ -1,8 +1,8 @@
 //! What is derived from a recording: levels, rates, growth, pauses by generation, suspected leaks.
 
 use m5_gc::SourceKind;
+use m5_process::ConnectionGroup;
 use m5_stats::{Assessment, Growing, Summary};
-use m5_target::ConnectionGroup;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 

@@ -4,7 +4,7 @@ use super::{Criterion, End, GcFigures, Interpreter, Level, LongPauses, PauseLog,
 use m5_cpython::layout::Collector;
 use m5_gc::tune::{Finding, InterpreterSettings, Judgement, Proposal, Settings};
 use m5_gc::{Choice, SourceKind};
-use m5_target::Identity;
+use m5_process::Identity;
 use serde::{Deserialize, Serialize};
 
 /// Name and version of the document.

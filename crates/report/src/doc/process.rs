@@ -1,7 +1,7 @@
 //! `m5.process/1`: one process as the kernel sees it, at one moment.
 
 use super::{Interpreter, Unread};
-use m5_target::{Cgroup, ConnectionGroup, Identity, MappedMemory, Rollup, Status};
+use m5_process::{Cgroup, ConnectionGroup, Identity, MappedMemory, Rollup, Status};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 

@@ -2,8 +2,8 @@
 
 use super::End;
 use super::read::ReadError;
+use m5_process::Identity;
 use m5_stats::Verdict;
-use m5_target::Identity;
 use serde::{Deserialize, Serialize};
 
 /// Name and version of the document.

@@ -53,7 +53,7 @@ pub(super) fn grown(ticks: u32, taken_at: f64) -> Snapshot {
 
 fn info(taken_at: f64) -> SnapshotInfo {
     SnapshotInfo {
-        identity: m5_target::Identity { pid: 4711, start_ticks: 99 },
+        identity: m5_process::Identity { pid: 4711, start_ticks: 99 },
         command: "python3 engine.py".into(),
         python: "3.12.1".into(),
         taken_at,

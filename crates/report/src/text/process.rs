@@ -6,7 +6,7 @@ use crate::doc::ProcessSnapshot;
 use crate::text::{Align, Style, Table};
 use crate::texts::{Record, Snapshot};
 use crate::units;
-use m5_target::MappedMemory;
+use m5_process::MappedMemory;
 use std::fmt::Write;
 
 /// Lines of a table; the others are summed up.

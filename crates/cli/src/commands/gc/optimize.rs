@@ -7,10 +7,10 @@ use m5_agent::record::RecordOptions;
 use m5_agent::tuning::{Step, TuneOptions};
 use m5_cpython::Interpreter;
 use m5_gc::tune::{Limits, Tuner, Window};
+use m5_process::Process;
 use m5_report::doc::Optimization;
 use m5_report::texts::Gc;
 use m5_report::units;
-use m5_target::Process;
 
 /// How to try.
 pub(super) struct Plan {

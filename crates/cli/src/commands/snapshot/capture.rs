@@ -7,7 +7,7 @@ use m5_heap::{
     CaptureOptions, CorePlaces, HeapError, Method, ProcessTree, Redaction, Snapshot, take_core,
     take_snapshot, take_tree,
 };
-use m5_target::{Process, TraceError};
+use m5_process::{Process, TraceError};
 use std::path::Path;
 
 /// How to capture.
@@ -73,7 +73,7 @@ impl CaptureArgs {
 
 /// Errors of a core file, which is no process.
 fn of_core(path: &Path, error: HeapError) -> CliError {
-    use m5_target::Error as E;
+    use m5_process::Error as E;
     let path = path.display().to_string();
     match error {
         HeapError::Trace(TraceError::Target(E::Malformed { detail, .. }))

@@ -8,10 +8,10 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::signals::Stop;
 use m5_heap::Snapshot;
+use m5_process::Process;
 use m5_report::heap::{GuideSummary, Sample, continuous_text};
 use m5_report::texts::Heap;
 use m5_report::units;
-use m5_target::Process;
 use std::time::{Duration, Instant};
 
 pub(super) fn run(

@@ -4,11 +4,11 @@ use crate::args::Format;
 use crate::ctx::Ctx;
 use crate::error::CliError;
 use m5_heap::{ProcessTree, Snapshot, SummaryOptions, summarize};
+use m5_process::Process;
 use m5_report::heap::{
     GuideSummary, MemoryVerdict, SNAPSHOT_SCHEMA, Sample, SnapshotDoc, folded, heapsnapshot, html, pprof,
     snapshot_text,
 };
-use m5_target::Process;
 use std::io;
 
 /// Forms of `m5 snapshot`, the default first.

@@ -12,8 +12,8 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use clap::Args;
 use m5_heap::{CorePlaces, Snapshot, SummaryOptions, read_snapshot, save_snapshot};
+use m5_process::Process;
 use m5_report::texts::Heap;
-use m5_target::Process;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 

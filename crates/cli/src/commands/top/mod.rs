@@ -114,7 +114,7 @@ impl Screen {
         if self.snapshot.is_some() {
             return;
         }
-        let file = format!("m5-{pid}-{}.m5snap", m5_target::unix_ns() / 1_000_000_000);
+        let file = format!("m5-{pid}-{}.m5snap", m5_process::unix_ns() / 1_000_000_000);
         let started = std::env::current_exe().and_then(|m5| {
             let mut command = Command::new(m5);
             command.args(["snapshot", "-p", &pid.to_string(), "--save", &file]);

@@ -3,7 +3,7 @@
 mod cached;
 
 use crate::image::Image;
-use m5_target::Mapping;
+use m5_process::Mapping;
 use std::ops::Range;
 
 /// One chunk: what `malloc` returned, and how much of it may be used.

@@ -1,7 +1,7 @@
 //! Processes that must not be touched, as they are in life: each refusal names what to do instead.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use m5_target::{Process, inspect, may_fork};
+use m5_process::{Process, inspect, may_fork};
 use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
