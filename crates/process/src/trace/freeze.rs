@@ -1,6 +1,6 @@
 //! All threads of the target stopped for as long as the value lives, and never longer than agreed.
 
-use crate::ptrace::Tracee;
+use crate::trace::ptrace::Tracee;
 use crate::{Process, TraceError, TraceResult};
 use std::fs::{self, File};
 use std::time::{Duration, Instant};

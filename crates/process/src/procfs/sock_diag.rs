@@ -2,7 +2,7 @@
 //! which is milliseconds on any machine, however few connections it has.
 #![allow(unsafe_code)]
 
-use crate::sockets::{SocketTable, TcpSocket, unmapped};
+use crate::procfs::sockets::{SocketTable, TcpSocket, unmapped};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
@@ -110,7 +110,7 @@ fn socket(message: &[u8]) -> Option<(u64, TcpSocket)> {
         _ => unmapped(Ipv6Addr::from(address)),
     };
     let inode = u32::from_ne_bytes(message[68..72].try_into().ok()?);
-    let state = crate::sockets::STATES.get(usize::from(message[1])).copied()?;
+    let state = crate::procfs::sockets::STATES.get(usize::from(message[1])).copied()?;
     Some((u64::from(inode), TcpSocket { port: port(4), peer: SocketAddr::new(ip, port(6)), state }))
 }
 

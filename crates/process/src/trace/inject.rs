@@ -6,7 +6,7 @@
 //! on the thread's stack: `ret` leads into `rt_sigreturn`, which restores every register, the floating point
 //! state and the signal mask. A child gets a stack pointer to another frame, which ends it.
 
-use crate::ptrace::{
+use crate::trace::ptrace::{
     ERESTART_RESTARTBLOCK, ERESTARTNOHAND, ERESTARTNOINTR, ERESTARTSYS, TraceError, TraceResult, Tracee, Wait,
 };
 use crate::{Constants, Mapping, Memory, Process};

@@ -23,7 +23,7 @@ impl SocketTables {
             return Ok(table.groups(inodes));
         }
         let own = std::fs::read_link("/proc/self/ns/net").is_ok_and(|own| own == key);
-        let quick = if own { crate::sock_diag::table().ok() } else { None };
+        let quick = if own { crate::procfs::sock_diag::table().ok() } else { None };
         let table = quick.map_or_else(|| process.socket_table(), Ok)?;
         let groups = table.groups(inodes);
         self.0.insert(key, table);

@@ -1,6 +1,10 @@
 //! The seam under every decoder: read bytes at an address, from a live process or from a buffer.
 #![allow(unsafe_code)]
 
+pub(crate) mod constants;
+pub(crate) mod core;
+pub(crate) mod write;
+
 use crate::{Error, Result};
 use std::io;
 

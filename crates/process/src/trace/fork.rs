@@ -3,10 +3,10 @@
 //! The child never runs. It shares the target's descriptors, sends no signal when it ends, is killed by the
 //! kernel should we end first, and is reaped inside the target by a second call.
 
-use crate::inject::{Gadgets, Injector};
 use crate::priority::Urgent;
-use crate::ptrace::{Tracee, kill, wait_until};
-use crate::{Process, Safety, TraceError, TraceResult, threads};
+use crate::trace::inject::{Gadgets, Injector};
+use crate::trace::ptrace::{Tracee, kill, wait_until};
+use crate::{Process, Safety, TraceError, TraceResult, procfs::threads};
 use std::fs::{self, File};
 use std::time::{Duration, Instant};
 
