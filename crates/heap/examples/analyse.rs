@@ -7,8 +7,8 @@
     clippy::indexing_slicing
 )]
 use m5_heap::{
-    Accounting, Analysis, Anchor, CaptureOptions, Dominators, Lap, Method, PathTree, Redaction, Retained,
-    RootKind, Stopwatch, StoredNames, capture,
+    Accounting, Analysis, Anchor, CaptureOptions, Dominators, Method, PathTree, Redaction, Retained,
+    RootKind, StageTime, Stopwatch, StoredNames, capture,
 };
 use m5_process::Process;
 use std::collections::BTreeMap;
@@ -29,7 +29,7 @@ fn main() {
     println!("{:?}", taken.report);
     let t = Instant::now();
     let analysis = Analysis::of(&taken.image, anchor).unwrap();
-    analysis.laps.iter().for_each(lap);
+    analysis.stages.iter().for_each(lap);
     let c = &analysis.check;
     println!("{:?} in {:?}", c, t.elapsed());
     println!("refcounts explained {:?} reachable {:?}", c.refcounts_explained(), c.reachable_share());
@@ -69,7 +69,7 @@ fn main() {
     watch.lap("dominators");
     let retained = Retained::of(&graph, &tree);
     watch.lap("retained");
-    watch.laps().iter().for_each(lap);
+    watch.stages().iter().for_each(lap);
     println!("{} names, {} types retain", names.name.len(), retained.by_type.len());
     println!("explained {:?} of {}", a.explained, a.tree.bytes);
     for part in &a.tree.children {
@@ -94,6 +94,6 @@ fn main() {
     println!("peak {} MiB", peak.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1024);
 }
 
-fn lap(lap: &Lap) {
+fn lap(lap: &StageTime) {
     println!("  {:12} {:7.3} s, {:7.3} s of processors", lap.stage, lap.seconds, lap.cpu_seconds);
 }

@@ -1,8 +1,8 @@
 //! What the allocators hold beside objects and their buffers: free memory and overhead.
 
 use super::{Counter, pages_of};
+use crate::accounting::tree::MemoryTree;
 use crate::census::glibc::RegionKind;
-use crate::tree::MemoryTree;
 
 impl Counter<'_> {
     /// The rest of the small object allocator; `owned` are bytes of its blocks with a known owner.

@@ -2,8 +2,8 @@
 
 use super::{Counter, pages_of};
 use crate::census::foreign::without;
-use crate::pages::Pages;
-use crate::stacks;
+use crate::image::pages::Pages;
+use crate::image::stacks;
 use m5_process::Mapping;
 use std::collections::BTreeMap;
 use std::ops::Range;

@@ -3,7 +3,7 @@
 
 use super::Counter;
 use super::anonymous::Rest;
-use crate::blocks;
+use crate::census::blocks;
 use crate::census::kind::Kind;
 use crate::census::sizes::array_bytes;
 use rustc_hash::FxHashSet;

@@ -2,7 +2,7 @@
 
 use super::Counter;
 use super::anonymous::Rest;
-use crate::tree::MemoryTree;
+use crate::accounting::tree::MemoryTree;
 use std::collections::BTreeMap;
 
 impl Counter<'_> {

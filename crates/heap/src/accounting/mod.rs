@@ -6,12 +6,13 @@ mod arrays;
 mod files;
 mod owned;
 mod sparse;
+pub(crate) mod tree;
 
-use crate::analysis::Analysis;
+use crate::accounting::tree::MemoryTree;
 use crate::census::glibc::Region;
 use crate::image::Image;
-use crate::pages::Pages;
-use crate::tree::MemoryTree;
+use crate::image::pages::Pages;
+use crate::take::analysis::Analysis;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 

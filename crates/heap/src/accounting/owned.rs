@@ -2,11 +2,11 @@
 
 use super::arrays::ArrayBytes;
 use super::{Counter, LISTED};
-use crate::blocks;
+use crate::accounting::tree::MemoryTree;
+use crate::census::blocks;
 use crate::census::kind::Kind;
 use crate::census::types::TypeDesc;
 use crate::census::{PAD, padded};
-use crate::tree::MemoryTree;
 use m5_cpython::layout::objects::{Managed, type_fields};
 use rayon::prelude::*;
 use std::collections::BTreeMap;

@@ -3,13 +3,13 @@
 
 use super::glibc::{Chunk, Heaps, Region, RegionKind};
 use super::runs::Run;
-use super::sound::sound;
 use super::statics::Piece;
+use super::validate::is_object;
 use super::{Census, Finder, collector_head, sizes};
-use crate::anchor::Anchor;
-use crate::dict::word;
+use crate::census::anchor::Anchor;
+use crate::graph::dict::word;
 use crate::image::Image;
-use crate::stacks;
+use crate::image::stacks;
 use m5_cpython::layout::objects::type_fields as tf;
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
@@ -151,7 +151,7 @@ fn candidate(finder: &Finder<'_>, start: u64, bytes: &[u8], at: usize) -> Option
     // Its last byte must lie where memory was captured, or where none was touched.
     let whole =
         at as u64 + size <= bytes.len() as u64 || image.mapping_of(own) == image.mapping_of(own + size - 1);
-    (whole && sound(finder, own, desc, size)).then_some((number, size))
+    (whole && is_object(finder, own, desc, size)).then_some((number, size))
 }
 
 /// What was found as regions with blocks: objects, and buffers of objects wherever those lie.

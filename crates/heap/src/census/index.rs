@@ -1,6 +1,6 @@
 //! From an address to the number of the object there, in constant time: a bit for every eight bytes.
 
-use crate::huge;
+use crate::image::huge;
 use crate::image::{Image, Segment};
 use rayon::prelude::*;
 

@@ -1,6 +1,9 @@
 //! Every object of an image, tracked by the collector or not.
 
+pub(crate) mod anchor;
 pub(crate) mod arenas;
+pub(crate) mod block_owners;
+pub(crate) mod blocks;
 pub(crate) mod foreign;
 pub(crate) mod glibc;
 pub(crate) mod index;
@@ -8,14 +11,14 @@ pub(crate) mod kind;
 pub(crate) mod pymalloc;
 pub(crate) mod runs;
 pub(crate) mod sizes;
-mod sound;
 pub(crate) mod statics;
 pub(crate) mod types;
+pub(crate) mod validate;
 
-use crate::anchor::Anchor;
-use crate::dict::{Dict, word};
+use crate::census::anchor::Anchor;
+use crate::graph::dict::{Dict, word};
 use crate::image::Image;
-use crate::laps::Stopwatch;
+use crate::take::stage_times::Stopwatch;
 use arenas::ArenaIndex;
 use glibc::{Chunk, Heaps};
 use index::ObjectIndex;

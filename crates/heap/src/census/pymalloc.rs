@@ -1,7 +1,7 @@
 //! The small object allocator: arenas, pools, blocks in use and free.
 
-use crate::anchor::Anchor;
-use crate::dict::word;
+use crate::census::anchor::Anchor;
+use crate::graph::dict::word;
 use crate::image::Image;
 use m5_cpython::layout::objects::Arenas;
 

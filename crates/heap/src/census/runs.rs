@@ -1,7 +1,7 @@
 //! Objects as they are found, stretch by stretch, and as columns in order of address.
 
 use super::pymalloc::PoolStats;
-use crate::huge;
+use crate::image::huge;
 use rayon::prelude::*;
 
 /// Objects of one stretch of memory, in order of address.

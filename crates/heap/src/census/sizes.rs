@@ -2,9 +2,9 @@
 
 use super::kind::Kind;
 use super::types::TypeDesc;
-use crate::dict::{Dict, KeyTable, word};
+use crate::graph::dict::{Dict, KeyTable, word};
 use crate::image::Image;
-use crate::text;
+use crate::names::text;
 use m5_cpython::layout::objects::{Field, Frames, Managed, ObjectLayout, type_fields as tf};
 
 const ABSURD: u64 = 1 << 40;

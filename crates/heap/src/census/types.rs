@@ -1,10 +1,10 @@
 //! The types of a process: which addresses are types, how their instances lie in memory, what they are called.
 
 use super::kind::Kind;
-use crate::anchor::Anchor;
-use crate::dict;
+use crate::census::anchor::Anchor;
+use crate::graph::dict;
 use crate::image::Image;
-use crate::text;
+use crate::names::text;
 use m5_cpython::layout::objects::{Managed, type_fields as tf};
 use rustc_hash::FxHashMap;
 

@@ -11,7 +11,7 @@ mod rank;
 
 pub use growth::TypeGrowth;
 
-use crate::polite::politely;
+use crate::take::idle_threads::on_idle_threads;
 use crate::{Holder, Snapshot};
 use serde::{Deserialize, Serialize};
 
@@ -60,7 +60,7 @@ pub struct Diff {
 /// Compares two snapshots.
 #[must_use]
 pub fn diff(before: &Snapshot, after: &Snapshot) -> Diff {
-    politely(|| compare(before, after))
+    on_idle_threads(|| compare(before, after))
 }
 
 fn compare(before: &Snapshot, after: &Snapshot) -> Diff {

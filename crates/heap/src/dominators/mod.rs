@@ -8,9 +8,10 @@
 //! namespace of its module: otherwise one imported function would take a module's contents away from it.
 
 mod keeping;
+pub(crate) mod retained;
 mod walk;
 
-use crate::{HeapGraph, huge};
+use crate::{HeapGraph, image::huge};
 pub use keeping::Keeping;
 use walk::{NONE, Owned, Walk};
 

@@ -1,6 +1,6 @@
 //! The depth-first walk that gives every object its position, and the references that count for it.
 
-use crate::{Class, HeapGraph, RootKind, classes, huge};
+use crate::{Class, HeapGraph, RootKind, classes, image::huge};
 
 /// No number.
 pub(super) const NONE: u32 = u32::MAX;

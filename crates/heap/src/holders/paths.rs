@@ -5,7 +5,7 @@
 //! definition. Native and unexplained roots are asked only where no named root reaches.
 
 use super::class::{Class, classes};
-use crate::{HeapGraph, RootKind, huge};
+use crate::{HeapGraph, RootKind, image::huge};
 use rustc_hash::FxHashMap;
 
 const NONE: u32 = u32::MAX;

@@ -1,7 +1,7 @@
 //! Why a page was copied, by what differs between the two copies.
 
-use crate::analysis::Analysis;
-use crate::dict::word;
+use crate::graph::dict::word;
+use crate::take::analysis::Analysis;
 use rustc_hash::FxHashSet;
 
 /// Why a page was copied.

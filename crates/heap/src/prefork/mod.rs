@@ -5,10 +5,10 @@
 
 mod classify;
 
-use crate::analysis::Analysis;
-use crate::capture::may_hold;
 use crate::image::Image;
-use crate::pages::Pages;
+use crate::image::capture::may_hold;
+use crate::image::pages::Pages;
+use crate::take::analysis::Analysis;
 use classify::{Classifier, HEAD, Why};
 use m5_cpython::Interpreter;
 use m5_process::{Mapping, Process, TraceResult, anonymous_pages, open_live};

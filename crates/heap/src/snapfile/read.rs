@@ -2,7 +2,7 @@
 
 use super::column::{Numbers, unfold};
 use super::{Head, MAGIC, SnapfileError, VERSION, tag};
-use crate::model;
+use crate::graph::model;
 use crate::{HeapGraph, Snapshot, StoredNames};
 use std::collections::BTreeMap;
 use std::io::Read;

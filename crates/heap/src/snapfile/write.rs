@@ -2,7 +2,7 @@
 
 use super::column::{fold, put};
 use super::{Head, MAGIC, SnapfileError, VERSION, tag};
-use crate::polite::politely;
+use crate::take::idle_threads::on_idle_threads;
 use crate::{HeapGraph, Snapshot, StoredNames};
 use rayon::prelude::*;
 use std::fs::File;
@@ -50,7 +50,7 @@ pub fn write_snapshot(snapshot: &Snapshot, out: &mut dyn Write) -> io::Result<()
     out.write_all(&section(tag::HEAD, &serde_json::to_vec(&head)?)?)?;
     // Each column is packed by itself, as many at a time as there are processors.
     let pack = |(tag, raw): &Column| section(*tag, &raw(snapshot));
-    for packed in politely(|| COLUMNS.par_iter().map(pack).collect::<Vec<_>>()) {
+    for packed in on_idle_threads(|| COLUMNS.par_iter().map(pack).collect::<Vec<_>>()) {
         out.write_all(&packed?)?;
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! The dominator tree for people: largest first, many alike as one, the small left out.
 
-use crate::retained::Children;
+use crate::dominators::retained::Children;
 use crate::{Describer, Dominators, HeapGraph, Retained};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};

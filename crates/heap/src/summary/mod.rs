@@ -6,7 +6,7 @@ mod table;
 pub use holdings::Holding;
 pub use table::TypeRow;
 
-use crate::polite::politely;
+use crate::take::idle_threads::on_idle_threads;
 use crate::{ByType, Describer, Dominators, Held, PathTree, Redaction, Retained, Snapshot};
 use serde::{Deserialize, Serialize};
 
@@ -62,7 +62,7 @@ pub struct Loose {
 /// Sums up a snapshot.
 #[must_use]
 pub fn summarize(snapshot: &Snapshot, options: &SummaryOptions) -> Summary {
-    politely(|| sum_up(snapshot, options))
+    on_idle_threads(|| sum_up(snapshot, options))
 }
 
 fn sum_up(snapshot: &Snapshot, options: &SummaryOptions) -> Summary {

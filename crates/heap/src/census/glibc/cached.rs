@@ -1,7 +1,7 @@
 //! Chunks that look as if they were in use and are not: those in the caches of threads and in fast bins.
 
 use super::{Chunk, Region, RegionKind, SIZE_BITS, STATE_TOP};
-use crate::dict::word;
+use crate::graph::dict::word;
 use crate::image::Image;
 use rustc_hash::FxHashSet;
 

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 /// One stage.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Lap {
+pub struct StageTime {
     /// Its name.
     pub stage: &'static str,
     /// Seconds on the clock.
@@ -20,12 +20,12 @@ pub struct Lap {
 pub struct Stopwatch {
     since: Instant,
     cpu: f64,
-    laps: Vec<Lap>,
+    stages: Vec<StageTime>,
 }
 
 impl Default for Stopwatch {
     fn default() -> Self {
-        Self { since: Instant::now(), cpu: cpu(), laps: Vec::new() }
+        Self { since: Instant::now(), cpu: cpu(), stages: Vec::new() }
     }
 }
 
@@ -34,14 +34,14 @@ impl Stopwatch {
     pub fn lap(&mut self, stage: &'static str) {
         let (now, cpu) = (Instant::now(), cpu());
         let seconds = now.duration_since(self.since).as_secs_f64();
-        self.laps.push(Lap { stage, seconds, cpu_seconds: cpu - self.cpu });
+        self.stages.push(StageTime { stage, seconds, cpu_seconds: cpu - self.cpu });
         (self.since, self.cpu) = (now, cpu);
     }
 
     /// The stages so far.
     #[must_use]
-    pub fn laps(&self) -> &[Lap] {
-        &self.laps
+    pub fn stages(&self) -> &[StageTime] {
+        &self.stages
     }
 }
 

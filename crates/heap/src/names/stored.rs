@@ -1,7 +1,7 @@
 //! The few names of references that a snapshot keeps once the process is gone: those along the trunk and the
 //! boughs of the tree of holding paths. Twigs are items of large containers and read as `[…]`.
 
-use crate::{Class, EdgeName, EdgeNamer, HeapGraph, Held, PathTree, Redaction, classes, huge};
+use crate::{Class, EdgeName, EdgeNamer, HeapGraph, Held, PathTree, Redaction, classes, image::huge};
 use rustc_hash::FxHashMap;
 
 /// Objects with fewer than this many others below them are twigs.

@@ -3,7 +3,7 @@
 use super::{Label, Visit, Walker};
 use crate::census::sizes::array_bytes;
 use crate::census::types::TypeDesc;
-use crate::dict::{Dict, word};
+use crate::graph::dict::{Dict, word};
 
 impl Walker<'_> {
     pub(super) fn list(&self, at: u64, see: &mut impl Visit) {

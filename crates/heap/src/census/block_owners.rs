@@ -1,13 +1,13 @@
 //! Memory blocks that belong to objects of unknown extension types and to the state of modules.
 //!
-//! Only the first word that points to the very beginning of a block claims it, so that no block is read as
+//! Only the first word that points to the very beginning of a block owns it, so that no block is read as
 //! part of two objects.
 
-use crate::blocks::block;
 use crate::census::Census;
+use crate::census::blocks::block;
 use crate::census::kind::Kind;
-use crate::dict::word;
-use crate::edges::Claims;
+use crate::graph::dict::word;
+use crate::graph::edges::BlockOwners;
 use crate::image::Image;
 use rustc_hash::FxHashSet;
 
@@ -15,8 +15,8 @@ use rustc_hash::FxHashSet;
 const LARGEST: u64 = 16 << 20;
 
 /// Assigns blocks to objects.
-pub(crate) fn assign(image: &Image, census: &Census) -> Claims {
-    let mut claims = Claims::default();
+pub(crate) fn assign(image: &Image, census: &Census) -> BlockOwners {
+    let mut owners = BlockOwners::default();
     let mut taken: FxHashSet<u64> = FxHashSet::default();
     for object in 0..census.len() as u32 {
         let Some(desc) = census.desc(object) else { continue };
@@ -40,9 +40,9 @@ pub(crate) fn assign(image: &Image, census: &Census) -> Claims {
             let is_object =
                 [0, 16, 32].iter().any(|o| census.index.get(image, pointer.wrapping_add(*o)).is_some());
             if !is_object && taken.insert(pointer) {
-                claims.entry(object).or_default().push((pointer, bytes));
+                owners.entry(object).or_default().push((pointer, bytes));
             }
         }
     }
-    claims
+    owners
 }

@@ -1,15 +1,15 @@
 //! The whole way from an image to objects, references and roots, with a check of itself.
 
-use crate::anchor::{Anchor, HeapError};
 use crate::census::Census;
-use crate::claims;
-use crate::edges::{Claims, Walker, conservative};
-use crate::graph;
+use crate::census::anchor::{Anchor, HeapError};
+use crate::census::block_owners;
+use crate::graph::build;
+use crate::graph::edges::{BlockOwners, Walker, conservative};
+use crate::graph::model::HeapGraph;
+use crate::graph::roots;
 use crate::image::Image;
-use crate::laps::{Lap, Stopwatch};
-use crate::model::HeapGraph;
-use crate::namer::ImageNamer;
-use crate::roots;
+use crate::names::namer::ImageNamer;
+use crate::take::stage_times::{StageTime, Stopwatch};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -64,8 +64,8 @@ pub struct Analysis {
     /// How far it explains itself.
     pub check: SelfCheck,
     /// How long each stage took.
-    pub laps: Vec<Lap>,
-    claims: Claims,
+    pub stages: Vec<StageTime>,
+    owners: BlockOwners,
 }
 
 impl Analysis {
@@ -88,16 +88,16 @@ impl Analysis {
                     .into(),
             ));
         }
-        let claims = claims::assign(image, &census);
-        watch.lap("claims");
-        let (mut graph, nowhere) = graph::build(image, &anchor, &census, &claims);
+        let owners = block_owners::assign(image, &census);
+        watch.lap("owners");
+        let (mut graph, nowhere) = build::build(image, &anchor, &census, &owners);
         watch.lap("references");
-        let walker = Walker { image, anchor: &anchor, census: &census, claims: &claims };
+        let walker = Walker { image, anchor: &anchor, census: &census, owners: &owners };
         let found = roots::find(&walker, &graph);
         let check = SelfCheck { nowhere, ..check(&census, &graph, &found) };
         graph.roots = found.roots;
         watch.lap("roots");
-        Ok(Self { anchor, census, graph, check, claims, laps: watch.laps().to_vec() })
+        Ok(Self { anchor, census, graph, check, owners, stages: watch.stages().to_vec() })
     }
 
     /// Names references; the image must be the one that was analysed.
@@ -107,7 +107,7 @@ impl Analysis {
     }
 
     pub(crate) fn walker<'a>(&'a self, image: &'a Image) -> Walker<'a> {
-        Walker { image, anchor: &self.anchor, census: &self.census, claims: &self.claims }
+        Walker { image, anchor: &self.anchor, census: &self.census, owners: &self.owners }
     }
 }
 

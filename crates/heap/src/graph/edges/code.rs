@@ -3,7 +3,7 @@
 use super::{Label, Visit, Walker, flags};
 use crate::census::kind::Kind;
 use crate::census::types::TypeDesc;
-use crate::dict::KeyTable;
+use crate::graph::dict::KeyTable;
 use m5_cpython::layout::objects::{FrameFields, Frames, type_fields as tf};
 
 /// More locals and stack than any code object has.

@@ -2,10 +2,10 @@
 
 use crate::census::kind::Kind;
 use crate::census::types::TypeDesc;
-use crate::dict::Dict;
-use crate::edges::{Label, Walker};
+use crate::graph::dict::Dict;
+use crate::graph::edges::{Label, Walker};
+use crate::names::text;
 use crate::names::{EdgeName, EdgeNamer};
-use crate::text;
 use m5_cpython::layout::objects::{Frames, type_fields as tf};
 
 /// Names references on the image.

@@ -1,9 +1,9 @@
 //! Takes the image of a running process with a stated pause.
 
-use crate::fill::{Second, fill, joined};
-use crate::huge::{touched, zeroed};
+use crate::image::fill::{Second, fill, joined};
+use crate::image::huge::{touched, zeroed};
+use crate::image::pages::Pages;
 use crate::image::{Image, Segment};
-use crate::pages::Pages;
 use m5_process::{
     Constants, Mapping, OwnPages, Process, TraceError, TraceResult, fork, freeze, inspect, may_fork,
     open_live, own_pages, with_tracer,

@@ -1,7 +1,7 @@
 //! The whole way from a core file to a snapshot.
 
-use crate::core_image;
-use crate::take::{examine, program, python};
+use crate::image::core;
+use crate::take::live::{examine, program, python};
 use crate::{Analysis, Anchor, Coverage, HeapError, Redaction, Snapshot, SnapshotInfo};
 use m5_cpython::{Interpreter, find_in};
 use m5_process::{CoreFile, Identity, Mapping};
@@ -31,7 +31,7 @@ pub fn take_core(path: &Path, places: CorePlaces<'_>, redaction: &Redaction) -> 
     let found = find_in(&core, maps, place)?.ok_or_else(|| no_interpreter(&core))?;
     let interpreter = Interpreter::confirm(Arc::clone(&core), pid, found)?;
     let anchor = Anchor::assemble(&interpreter, maps, |path| fs::read(core.place(path)?).ok())?;
-    let (image, pages) = core_image::load(&core)?;
+    let (image, pages) = core::load(&core)?;
     let words: Vec<String> = core.command().split_whitespace().map(str::to_owned).collect();
     let info = SnapshotInfo {
         identity: Identity { pid, start_ticks: 0 },

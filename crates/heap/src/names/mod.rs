@@ -1,5 +1,10 @@
 //! What a reference is called: the seam between the image, which knows keys and fields, and the graph.
 
+pub(crate) mod namer;
+pub(crate) mod redact;
+pub(crate) mod stored;
+pub(crate) mod text;
+
 use serde::{Deserialize, Serialize};
 
 /// The name of one reference, as the referring object knows it. Keys are raw here; redaction is done where

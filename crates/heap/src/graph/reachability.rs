@@ -1,7 +1,7 @@
 //! Which objects a set of roots reaches, and whose reference counts are explained.
 
-use crate::edges::Walker;
-use crate::model::HeapGraph;
+use crate::graph::edges::Walker;
+use crate::graph::model::HeapGraph;
 use rayon::prelude::*;
 
 /// Objects that a set of roots reaches; a bit for each, so that all of them fit into a cache.

@@ -2,13 +2,13 @@
 //! what none of these reaches, references from native memory.
 
 use crate::census::kind::Kind;
-use crate::dict::Dict;
-use crate::edges::{Label, Visit, Walker};
-use crate::frames::Frame;
-use crate::graph;
-use crate::model::{HeapGraph, Root, RootKind};
-use crate::native::NativeWords;
-use crate::reached::{Counts, Reached};
+use crate::graph::build;
+use crate::graph::dict::Dict;
+use crate::graph::edges::{Label, Visit, Walker};
+use crate::graph::frames::Frame;
+use crate::graph::model::{HeapGraph, Root, RootKind};
+use crate::graph::native::NativeWords;
+use crate::graph::reachability::{Counts, Reached};
 use rustc_hash::FxHashSet;
 
 /// More threads than any process has.
@@ -44,7 +44,7 @@ pub(crate) fn find(walker: &Walker<'_>, graph: &HeapGraph) -> Found {
         }
         reached
     };
-    let (mut reached, counts) = rayon::join(spread, || Counts::of(walker, &graph::in_degrees(graph)));
+    let (mut reached, counts) = rayon::join(spread, || Counts::of(walker, &build::in_degrees(graph)));
     let Counts { counted, exact, excess } = counts;
     let native = NativeWords::find(walker, graph, excess);
     finder.native(graph, &native, &mut reached);
@@ -70,7 +70,7 @@ impl Finder<'_> {
         let field = |offset: u32| image.word_at(state, u64::from(offset)).unwrap_or(0);
         let modules = field(layout.modules);
         for (key, value) in Dict::read(image, layout, modules).iter().flat_map(|d| d.items(image)) {
-            let name = || crate::text::of(image, layout, key).unwrap_or_else(|| "?".to_owned());
+            let name = || crate::names::text::of(image, layout, key).unwrap_or_else(|| "?".to_owned());
             self.add(value, RootKind::Module, || format!("module {}", name()));
         }
         self.add(modules, RootKind::Interpreter, || "sys.modules".to_owned());
@@ -91,7 +91,7 @@ impl Finder<'_> {
         let (image, layout) = (self.walker.image, self.walker.anchor.layout);
         let tid = layout.native_thread.and_then(|at| image.word_at(state, u64::from(at))).filter(|t| *t != 0);
         let thread = tid.map_or_else(|| format!("thread #{number}"), |t| format!("thread {t}"));
-        for frame in crate::frames::stack(self.walker, state) {
+        for frame in crate::graph::frames::stack(self.walker, state) {
             self.frame(&thread, &frame);
         }
         let dict = image.word_at(state, u64::from(layout.thread_dict)).unwrap_or(0);
@@ -109,7 +109,7 @@ impl Finder<'_> {
         struct Held<'a, 'b>(&'a mut Finder<'b>, &'a str);
         impl Visit for Held<'_, '_> {
             fn see(&mut self, target: u64, label: Label) {
-                let namer = crate::namer::ImageNamer { walker: *self.0.walker };
+                let namer = crate::names::namer::ImageNamer { walker: *self.0.walker };
                 let name = match label {
                     Label::Local(code, i) => namer.local(code, i).map(|n| format!("{}, local {n}", self.1)),
                     _ => None,

@@ -1,6 +1,6 @@
 //! What would go with an object: retained sizes from the dominator tree.
 
-use crate::{Dominators, HeapGraph, huge};
+use crate::{Dominators, HeapGraph, image::huge};
 
 /// Retained bytes and objects of each object and each type.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

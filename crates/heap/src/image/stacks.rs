@@ -3,7 +3,7 @@
 //! the thread's descriptor.
 
 use crate::image::Image;
-use crate::pages::Pages;
+use crate::image::pages::Pages;
 use m5_process::Mapping;
 use rayon::prelude::*;
 use std::ops::Range;

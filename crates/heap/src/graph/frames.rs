@@ -1,7 +1,7 @@
 //! The frames on a thread's stack and what they are called.
 
-use crate::edges::{Visit, Walker};
-use crate::text;
+use crate::graph::edges::{Visit, Walker};
+use crate::names::text;
 use m5_cpython::current_line;
 use m5_cpython::layout::objects::Frames;
 use rustc_hash::FxHashSet;
@@ -62,7 +62,7 @@ impl Frame {
         match walker.anchor.layout.frames {
             Frames::Objects { .. } => {
                 // The frame is an object: it is the root itself.
-                see.see(self.at, crate::edges::Label::Member);
+                see.see(self.at, crate::graph::edges::Label::Member);
             }
             Frames::Interpreter(f) => walker.interpreter_frame(self.at, &f, see),
         }

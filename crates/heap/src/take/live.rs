@@ -1,8 +1,8 @@
 //! The whole way from a process to a snapshot.
 
 use crate::census::glibc::RegionKind;
-use crate::fd_owners::{fd_holders, fd_owners};
-use crate::polite::politely;
+use crate::descriptors::owners::{fd_holders, fd_owners};
+use crate::take::idle_threads::on_idle_threads;
 use crate::{
     Accounting, Analysis, Anchor, BesideRss, CaptureOptions, Coverage, Describer, FdHolder, Fragmentation,
     HeapError, Image, Method, Pages, PathTree, ProcessTree, Redaction, Snapshot, SnapshotInfo, StoredNames,
@@ -66,7 +66,7 @@ fn take<T: Send>(
         notes: taken.report.notes,
     };
     let fds = |owners: &_, describer: &Describer<'_>| fd_holders(process, owners, describer);
-    let (mut snapshot, more) = politely(|| {
+    let (mut snapshot, more) = on_idle_threads(|| {
         let analysis = Analysis::of(&taken.image, anchor)?;
         let more = more(&taken.image, &analysis, &taken.pages);
         Ok::<_, HeapError>((examine(&taken.image, &taken.pages, analysis, redaction, info, fds), more))

@@ -1,7 +1,7 @@
 //! Fills the segments of an image from wherever its memory lies.
 
-use crate::huge::zeroed;
 use crate::image::Segment;
+use crate::image::huge::zeroed;
 use m5_process::{TraceResult, run_when_idle};
 use std::ops::Range;
 use std::sync::Mutex;

@@ -2,12 +2,12 @@
 //!
 //! Only objects whose count exceeds the references that other objects hold are looked for.
 
-use crate::blocks;
+use crate::census::blocks;
 use crate::census::glibc::{Region, RegionKind};
 use crate::census::kind::Kind;
-use crate::dict::word;
-use crate::edges::Walker;
-use crate::model::HeapGraph;
+use crate::graph::dict::word;
+use crate::graph::edges::Walker;
+use crate::graph::model::HeapGraph;
 use rayon::prelude::*;
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -151,6 +151,6 @@ fn owned(walker: &Walker<'_>) -> FxHashSet<u64> {
             (!small && blocks::chunk(census, buffer).is_some()).then_some(buffer)
         })
         .collect();
-    owned.extend(walker.claims.values().flatten().map(|(block, _)| *block));
+    owned.extend(walker.owners.values().flatten().map(|(block, _)| *block));
     owned
 }

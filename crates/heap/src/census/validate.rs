@@ -1,10 +1,10 @@
 //! A closer look at what may be an object where no allocator confirms that a block begins there.
 
-use super::Finder;
-use super::kind::Kind;
-use super::types::TypeDesc;
-use crate::dict::Dict;
-use crate::text;
+use crate::census::Finder;
+use crate::census::kind::Kind;
+use crate::census::types::TypeDesc;
+use crate::graph::dict::Dict;
+use crate::names::text;
 
 /// Bytes of the collector's header.
 const HEAD: u64 = 16;
@@ -14,7 +14,7 @@ const STATE: u64 = 1 << 20;
 const LONG: u64 = 1 << 20;
 
 /// Whether the fields of an object with this type and size lead where they must.
-pub(super) fn sound(finder: &Finder<'_>, own: u64, desc: &TypeDesc, size: u64) -> bool {
+pub(super) fn is_object(finder: &Finder<'_>, own: u64, desc: &TypeDesc, size: u64) -> bool {
     let (image, layout) = (finder.image, finder.anchor.layout);
     let word = |offset: u64| image.word_at(own, offset).unwrap_or(u64::MAX);
     let object = |at: u64| image.word(at.wrapping_add(8)).is_some_and(|of| finder.types.number(of).is_some());

@@ -8,7 +8,7 @@ use rayon::ThreadPoolBuilder;
 
 /// Does the work on threads that run only where a processor is idle. Where none is spare at the start, it is
 /// done as any other: it would never end behind a target that computes without a rest.
-pub(crate) fn politely<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+pub(crate) fn on_idle_threads<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     if !spare_processor() {
         return work();
     }

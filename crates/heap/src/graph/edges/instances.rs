@@ -3,7 +3,7 @@
 use super::{Label, Visit, Walker};
 use crate::census::kind::Kind;
 use crate::census::types::TypeDesc;
-use crate::dict::KeyTable;
+use crate::graph::dict::KeyTable;
 use m5_cpython::layout::objects::{Managed, type_fields as tf};
 
 /// Most attributes that instances of a class share keys for.

@@ -1,5 +1,12 @@
 //! The bytes of a process at one moment, found by address in a few instructions.
 
+pub(crate) mod capture;
+pub(crate) mod core;
+pub(crate) mod fill;
+pub(crate) mod huge;
+pub(crate) mod pages;
+pub(crate) mod stacks;
+
 use m5_process::{Constants, Error, Mapping, Memory, Result};
 use std::fmt::Debug;
 use std::ops::Range;

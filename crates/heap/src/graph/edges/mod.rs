@@ -6,11 +6,11 @@ mod code;
 mod containers;
 mod instances;
 
-use crate::anchor::Anchor;
 use crate::census::Census;
+use crate::census::anchor::Anchor;
 use crate::census::kind::Kind;
 use crate::census::types::TypeDesc;
-use crate::dict::word;
+use crate::graph::dict::word;
 use crate::image::Image;
 use m5_cpython::layout::objects::{Field, type_fields as tf};
 use rustc_hash::FxHashMap;
@@ -56,7 +56,7 @@ impl<F: FnMut(u64, Label)> Visit for F {
 }
 
 /// Buffers of unknown extension types, by the object that owns them: address and bytes.
-pub(crate) type Claims = FxHashMap<u32, Vec<(u64, u64)>>;
+pub(crate) type BlockOwners = FxHashMap<u32, Vec<(u64, u64)>>;
 
 /// Walks the references of objects.
 #[derive(Debug, Clone, Copy)]
@@ -64,7 +64,7 @@ pub(crate) struct Walker<'a> {
     pub(crate) image: &'a Image,
     pub(crate) anchor: &'a Anchor,
     pub(crate) census: &'a Census,
-    pub(crate) claims: &'a Claims,
+    pub(crate) owners: &'a BlockOwners,
 }
 
 impl Walker<'_> {
@@ -143,7 +143,7 @@ impl Walker<'_> {
 
     /// Blocks that belong to an object of C.
     fn claimed(&self, object: u32, see: &mut impl Visit) {
-        for (buffer, bytes) in self.claims.get(&object).into_iter().flatten() {
+        for (buffer, bytes) in self.owners.get(&object).into_iter().flatten() {
             let words = self.image.tail(*buffer).unwrap_or(&[]);
             let words = words.get(..words.len().min(*bytes as usize)).unwrap_or(&[]);
             for word in words.as_chunks::<8>().0 {

@@ -1,7 +1,7 @@
 //! Dictionaries in all their forms.
 
 use crate::image::Image;
-use crate::text;
+use crate::names::text;
 use m5_cpython::layout::objects::{Keys, Managed, ObjectLayout};
 
 /// The keys of a dictionary, or those that instances of a class share.

@@ -1,12 +1,12 @@
 //! From a census to the graph: columns of objects, references and roots.
 
-use crate::anchor::Anchor;
+use crate::census::anchor::Anchor;
 use crate::census::kind::Kind;
 use crate::census::{Census, sizes};
-use crate::edges::{Claims, Label, Walker};
-use crate::huge;
+use crate::graph::edges::{BlockOwners, Label, Walker};
+use crate::graph::model::{self, HeapGraph, MOST_BYTES, TypeInfo};
 use crate::image::Image;
-use crate::model::{self, HeapGraph, MOST_BYTES, TypeInfo};
+use crate::image::huge;
 use rayon::prelude::*;
 
 /// References out of a run of objects.
@@ -20,8 +20,13 @@ struct Batch {
 const BATCH: usize = 1 << 14;
 
 /// The graph without roots, and the number of references that lead to no object.
-pub(crate) fn build(image: &Image, anchor: &Anchor, census: &Census, claims: &Claims) -> (HeapGraph, u64) {
-    let walker = Walker { image, anchor, census, claims };
+pub(crate) fn build(
+    image: &Image,
+    anchor: &Anchor,
+    census: &Census,
+    owners: &BlockOwners,
+) -> (HeapGraph, u64) {
+    let walker = Walker { image, anchor, census, owners };
     let mut size = huge::zeroed(census.len());
     // An object's own words are in the cache when its size is asked for.
     let slices = size.par_chunks_mut(BATCH).enumerate();
