@@ -1,19 +1,30 @@
 //! Values in, a document out: text in English and Chinese, JSON with the same values. Touches no process.
 
-mod chrome;
+mod baseline;
+mod comparison;
 pub mod doc;
-pub mod gate;
+mod fleet;
+mod health;
 pub mod heap;
 pub mod html;
-mod lang;
+mod list;
+mod m5mem_page;
 pub mod metrics;
+mod objectives;
+mod pauses;
+mod process;
 pub mod rules;
+mod runs;
+mod shared;
+mod stress;
 pub mod text;
 pub mod texts;
-pub mod units;
+mod words;
 
-pub use chrome::chrome_trace;
-pub use lang::{Lang, Text};
+pub use comparison::gate;
+pub use pauses::chrome::chrome_trace;
+pub use shared::lang::{Lang, Text};
+pub use shared::units;
 
 /// A document as JSON, for people who read it too: indented, with a newline at its end.
 ///

@@ -1,68 +1,90 @@
-//! Numbers and holders in words, shared by the text reports.
+//! `m5 snapshot` and `m5 diff`.
 
-use crate::texts::{Heap, Part};
-use crate::{Lang, units};
-use m5_heap::{Cause, Holder};
+use crate::shared::catalogue::catalogue;
 
-/// A count with separators: `120,400`.
-pub(super) fn thousands(value: u64) -> String {
-    let digits = value.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
-/// A change with its sign: `+1,204`.
-pub(super) fn signed(value: i64) -> String {
-    let sign = if value < 0 { '-' } else { '+' };
-    format!("{sign}{}", thousands(value.unsigned_abs()))
-}
-
-/// Bytes with a sign: `+1.5 MiB`.
-pub(super) fn signed_bytes(value: i64) -> String {
-    let sign = if value < 0 { "" } else { "+" };
-    format!("{sign}{}", units::bytes(value as f64))
-}
-
-/// Bytes.
-pub(super) fn bytes(value: u64) -> String {
-    units::bytes(value as f64)
-}
-
-/// A holder: `engine.Feed.history (list, 120,400 items)`, or that there is none.
-pub(super) fn holder(holder: &Holder, lang: Lang) -> String {
-    match (holder.cause, holder.name.is_empty()) {
-        (Cause::Garbage, _) => lang.say(Heap::Garbage).to_owned(),
-        (Cause::NoReferrer, _) => lang.say(Heap::NoReferrer).to_owned(),
-        (Cause::Native, _) => lang.say(Heap::Native).to_owned(),
-        (Cause::Held, _) if holder.type_name.is_empty() => holder.name.clone(),
-        (Cause::Held, _) => match holder.items {
-            Some(items) => lang.fill(Heap::Items, &[&holder.name, &holder.type_name, &thousands(items)]),
-            None => lang.fill(Heap::NoItems, &[&holder.name, &holder.type_name]),
-        },
-    }
-}
-
-/// A part of memory by its identifier, readable; names of types and files stay as they are.
-pub(super) fn part(name: &str, lang: Lang) -> String {
-    Part::of(name).map_or_else(|| name.to_owned(), |part| lang.say(part).to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers() {
-        assert_eq!(thousands(0), "0");
-        assert_eq!(thousands(120_400), "120,400");
-        assert_eq!(thousands(1_234_567), "1,234,567");
-        assert_eq!(signed(-1_204), "-1,204");
-        assert_eq!(signed_bytes(2048), "+2.0 KiB");
+catalogue! {
+    /// What is in memory, who holds it, what grew.
+    Heap {
+        Title: "PID {}: {}, Python {}", "PID {}：{}，Python {}";
+        TitleUp: "PID {}: {}, Python {}, up {}", "PID {}：{}，Python {}，已运行 {}";
+        TakenPaused: "Taken by {}: the target paused for {}", "采集方式 {}：目标暂停 {}";
+        TakenRunning: "Taken by {}: the target was not stopped", "采集方式 {}：目标未被暂停";
+        TakenCore: "Read from a core file", "读取自核心转储文件";
+        Counts: "{} objects of {} types, {} ({} references)", "{} 个对象，{} 种类型，共 {}（{} 条引用）";
+        Resident: "RSS {}", "RSS {}";
+        Coverage: "Coverage: {}", "覆盖率：{}";
+        CoverageRefcounts: "{} of the reference counts explained", "引用计数已解释 {}";
+        CoverageReachable: "{} of the objects reached from a root", "从根可达的对象占 {}";
+        CoverageRss: "{} of RSS named", "RSS 已归类 {}";
+        CoverageInconsistent: "{} inconsistencies while it ran", "运行中采集发现 {} 处不一致";
+        Note: "Note: {}", "注意：{}";
+        MemoryHead: "WHERE RSS WENT", "RSS 去向";
+        VerdictObjects: "{} ({}) are live objects: see the types and their holders; `m5 diff` of two snapshots tells a leak from a cache",
+            "{}（{}）是存活对象：请看类型与持有者；用 `m5 diff` 比较两次快照可区分泄漏与缓存";
+        VerdictPymalloc: "{} ({}) are free blocks that few live objects keep from going back: make long-lived objects early or elsewhere (gc.freeze, a worker that ends), or try PYTHONMALLOC=malloc with jemalloc",
+            "{}（{}）是被少量存活对象钉住的空闲块：尽早或在别处创建长寿对象（gc.freeze、定期退出的工作进程），或尝试 PYTHONMALLOC=malloc 配合 jemalloc";
+        VerdictNativeFree: "{} ({}) are free in the C library and not returned: try MALLOC_ARENA_MAX=2, MALLOC_TRIM_THRESHOLD_=131072 or malloc_trim(0)",
+            "{}（{}）在 C 库中空闲但未归还：可尝试 MALLOC_ARENA_MAX=2、MALLOC_TRIM_THRESHOLD_=131072 或 malloc_trim(0)";
+        VerdictNative: "{} ({}) are in use by native code (extensions, buffers), not by Python objects", "{}（{}）由原生代码（扩展、缓冲区）使用，而非 Python 对象";
+        VerdictCode: "{} ({}) are code and data of files, shared with other processes where they are clean: fewer imports lower it", "{}（{}）是程序与库文件，干净页可与其他进程共享：减少导入可降低";
+        Swapped: "Of it {} are swapped out.", "其中 {} 已换出。";
+        PageTables: "Beside RSS the kernel keeps {} of page tables for it, which a container's limit counts.", "RSS 之外，内核另有 {} 页表，计入容器的内存限制。";
+        Pinned: "{} are free in {} sparse arenas that a few objects pin: {}", "{} 空闲内存位于 {} 个稀疏 arena 中，被少量对象钉住：{}";
+        TreeHead: "PROCESSES: WHAT WORKERS SHARE WITH THEIR PARENT", "进程：工作进程与父进程共享的内存";
+        TreePid: "PID", "PID";
+        TreeRss: "RSS", "RSS";
+        TreePss: "PSS", "PSS";
+        TreePrivate: "PRIVATE", "私有";
+        TreeShared: "STILL SHARED", "仍共享";
+        TreeCollector: "COPIED BY GC", "因 GC 复制";
+        TreeCounts: "BY COUNTS", "因引用计数";
+        TreeChanged: "BY CHANGES", "因内容变化";
+        TreeOwn: "NEW", "新分配";
+        TreeAlone: "It has no children: nothing to compare.", "没有子进程，无可比较。";
+        TreeFreeze: "{} in {} workers were copied only because the collector wrote its marks beside inherited objects: call gc.disable() early in the parent, gc.freeze() right before it forks, gc.enable() in the workers (gunicorn: preload_app with these in when_ready and post_fork)",
+            "{}（{} 个工作进程）仅因回收器在继承对象旁写标记而被复制：在父进程早期调用 gc.disable()，fork 前调用 gc.freeze()，在工作进程中调用 gc.enable()（gunicorn：preload_app，并放入 when_ready 与 post_fork）";
+        TreeCounted: "{} in {} workers were copied only because objects were counted as they were read; gc.freeze does not help there: keep large read-only data in few objects (arrays, bytes, mmap, a database) instead of many",
+            "{}（{} 个工作进程）仅因读取对象时改写引用计数而被复制；gc.freeze 对此无效：请把大块只读数据放在少量对象中（数组、bytes、mmap、数据库），而不是大量小对象";
+        TreePreload: "{} in {} workers are new since the fork and little was inherited: load the application before forking (gunicorn --preload), so that workers share it",
+            "{}（{} 个工作进程）是 fork 之后新分配的，继承很少：请在 fork 之前加载应用（gunicorn --preload）以便共享";
+        TreeFine: "{} in {} workers are still shared with their parent; little was copied for bookkeeping", "{}（{} 个工作进程）仍与父进程共享；因簿记而复制的很少";
+        TypesHead: "TYPES", "类型";
+        Type: "TYPE", "类型";
+        Count: "COUNT", "数量";
+        Bytes: "BYTES", "字节";
+        Share: "SHARE", "占比";
+        Retained: "RETAINED", "保留大小";
+        HeldBy: "HELD BY", "持有者";
+        HoldersHead: "WHO HOLDS THEM", "谁在持有";
+        HoldersLine: "{} of {} {}: {}", "{}（共 {} 个 {}）：{}";
+        HoldersSample: "{} of a sample of {} of {} {}: {}", "{}（抽样 {}，共 {} 个 {}）：{}";
+        HoldingsHead: "LARGEST HOLDINGS (what would go with each)", "最大的持有者（随之释放的内存）";
+        LooseHead: "WITHOUT A HOLDER", "没有持有者的对象";
+        LooseLine: "{}: {} objects, {}", "{}：{} 个对象，{}";
+        Items: "{} ({}, {} items)", "{}（{}，{} 项）";
+        NoItems: "{} ({})", "{}（{}）";
+        Native: "native memory only", "仅由原生内存引用";
+        NoReferrer: "no referrer: native or refcount leak", "无引用者：原生代码或引用计数泄漏";
+        Garbage: "nothing: a cycle that waits for the collector", "无人持有：等待回收的循环垃圾";
+        FdsHead: "DESCRIPTORS AND THEIR HOLDERS", "文件描述符及其持有者";
+        FdOwner: "{} owned by {}, held by {}", "{}，属于 {}，由 {} 持有";
+        FdNobody: "{}: no Python object owns it", "{}：没有 Python 对象拥有它";
+        DiffHead: "PID {}, {} apart: objects {}, object bytes {}, RSS {}", "PID {}，间隔 {}：对象 {}，对象字节 {}，RSS {}";
+        DiffOther: "PID {} against PID {}, two processes: compared by type and by the names of holders",
+            "PID {} 与 PID {} 是两个进程：按类型与持有者名称比较";
+        DiffNone: "Nothing that holds objects grew.", "没有任何持有者增长。";
+        PerSecond: "{} {} a second", "每秒 {} 个 {}";
+        Grown: "{} {}", "{} 个 {}";
+        CulpritHeld: "{} ({} objects, {}), held by {}", "{}（{} 个对象，{}），由 {} 持有";
+        CulpritLoose: "{} ({} objects, {}): {}", "{}（{} 个对象，{}）：{}";
+        CulpritShare: "{} of the {} are held so", "其中 {} 的 {} 由此持有";
+        Path: "path: {}", "路径：{}";
+        Also: "with it: {}", "同时增长：{}";
+        GrownTypesHead: "TYPES THAT CHANGED", "有变化的类型";
+        Change: "CHANGE", "变化";
+        Saved: "Saved to {} ({})", "已保存到 {}（{}）";
+        ContinuousStart: "Snapshot {} of {}: RSS {}", "第 {}/{} 次快照：RSS {}";
+        Leak: "{}: {}, {} a snapshot", "{}：{}，每次快照 {}";
+        NoLeak: "No growth that looks like a leak.", "未发现疑似泄漏的增长。";
     }
 }

@@ -1,6 +1,8 @@
 //! The page: live from an exporter, or saved as one file with its data inside. Everything is embedded; nothing
 //! is fetched from anywhere else.
 
+pub(crate) mod doc;
+
 use crate::Lang;
 
 const TEMPLATE: &str = include_str!("page.html");

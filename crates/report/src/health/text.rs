@@ -1,0 +1,55 @@
+//! `m5 health` and `m5 check` for people.
+
+use crate::baseline::growth_text::leak_lines;
+use crate::baseline::layer_text::layers;
+use crate::doc::{Check, Health};
+use crate::list::text::one_line;
+use crate::m5mem_page::text::application;
+use crate::objectives::text::{objectives, summary};
+use crate::shared::units;
+use crate::shared::value_words;
+use crate::text::Style;
+use crate::texts::{Goal, Record};
+use std::fmt::Write;
+
+/// A quick look: one line per objective, and the verdict.
+#[must_use]
+pub fn health(h: &Health, style: Style) -> String {
+    let lang = style.lang;
+    let mut out = style.bold(&lang.fill(Goal::HealthTitle, &[&h.pid]));
+    let python = h.python.as_ref().map(|v| format!("CPython {v} · ")).unwrap_or_default();
+    let seconds = units::span(h.observed_seconds);
+    let _ = writeln!(out, " · {python}{seconds}\n{}", style.dim(&one_line(&h.command)));
+    if let Some(unread) = &h.unread {
+        let _ = writeln!(
+            out,
+            "{}",
+            style.yellow(&lang.fill(Record::Unread, &[&value_words::unread(unread, lang)]))
+        );
+    }
+    out.push_str(&objectives(&h.criteria, style));
+    out.push_str(&summary(&h.criteria, style));
+    out.push_str(&layers(&h.derived.layers, style));
+    out.push_str(&h.application.as_ref().map(|said| application(said, style)).unwrap_or_default());
+    out
+}
+
+/// A recording against the completion criteria.
+#[must_use]
+pub fn check(c: &Check, style: Style) -> String {
+    let lang = style.lang;
+    let mut out = String::new();
+    for process in &c.processes {
+        let title = style.bold(&lang.fill(Goal::CheckTitle, &[&c.file, &process.pid]));
+        let seconds = units::span(process.observed_seconds);
+        let verdict = process
+            .verdict
+            .map(|v| format!(" · {} {}", lang.say(Record::Rss), value_words::verdict(v, style)));
+        let _ = writeln!(out, "{title} · {seconds}{}", verdict.unwrap_or_default());
+        out.push_str(&objectives(&process.criteria, style));
+        out.push_str(&leak_lines(&process.leak_detection, style));
+        out.push_str(&layers(&process.layers, style));
+        out.push_str(&summary(&process.criteria, style));
+    }
+    out
+}

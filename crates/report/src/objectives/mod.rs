@@ -1,0 +1,5 @@
+//! Objectives and whether they were met.
+
+pub(crate) mod doc;
+pub(crate) mod text;
+pub(crate) mod words;

@@ -1,0 +1,59 @@
+//! Objectives, one line each, and the sentence below them.
+
+use crate::doc::{Criterion, Lack};
+use crate::shared::value_words;
+use crate::text::{Align, Style, Table};
+use crate::texts::Goal;
+use m5_stats::Status;
+
+/// One line per objective: mark, name, value, level, and why where there is no value.
+#[must_use]
+pub fn objectives(criteria: &[Criterion], style: Style) -> String {
+    let lang = style.lang;
+    let mut table = Table::new(&[Align::Left, Align::Left, Align::Right, Align::Left, Align::Left], 2);
+    for c in criteria {
+        let mut value = value_words::maybe(c.value, |v| value_words::in_unit(&c.name, v));
+        if c.value.is_none() && c.status == Status::NotMeasured {
+            value = lang.say(Goal::NotMeasured).to_owned();
+        }
+        let value = match c.status {
+            Status::Ok => style.green(&value),
+            Status::Warn => style.yellow(&value),
+            Status::Fail => style.red(&value),
+            Status::NotMeasured => style.dim(&value),
+        };
+        let mut notes = Vec::new();
+        if let Some([low, high]) = c.interval {
+            let (low, high) = (value_words::in_unit(&c.name, low), value_words::in_unit(&c.name, high));
+            notes.push(lang.fill(Goal::Interval, &[&low, &high]));
+        }
+        notes.extend(c.lack.map(|lack| value_words::lack(lack, lang)));
+        table.row([
+            value_words::mark(c.status).to_owned(),
+            value_words::goal(&c.name, lang),
+            value,
+            value_words::level(c, lang),
+            style.dim(&notes.join(" ")),
+        ]);
+    }
+    table.render()
+}
+
+/// How many objectives are met, missed and not measured.
+#[must_use]
+pub fn summary(criteria: &[Criterion], style: Style) -> String {
+    let lang = style.lang;
+    let count = |pick: fn(&Criterion) -> bool| criteria.iter().filter(|c| pick(c)).count();
+    let missed = count(|c| matches!(c.status, Status::Warn | Status::Fail));
+    let unmeasured = count(|c| c.status == Status::NotMeasured && c.lack != Some(Lack::NoCollections));
+    let judged = criteria.len() - unmeasured;
+    let mut out = match missed {
+        0 => style.green(&lang.fill(Goal::AllMet, &[&judged])),
+        _ => style.red(&lang.fill(Goal::Missed, &[&missed, &judged])),
+    };
+    if unmeasured > 0 {
+        out.push_str(&format!(" {}", lang.fill(Goal::Unmeasured, &[&unmeasured])));
+    }
+    out.push('\n');
+    out
+}

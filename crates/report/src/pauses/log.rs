@@ -1,0 +1,170 @@
+//! The pauses of a recording: totals exact for ever, single pauses thinned evenly once they are very many.
+
+use crate::doc::LongPauses;
+use m5_gc::{Choice, Coverage, Pause, SourceKind};
+use serde::{Deserialize, Serialize};
+
+/// Exact sums over every pause that was seen, of one generation.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct GenerationTotals {
+    /// Pauses seen.
+    pub count: u64,
+    /// Their sum.
+    pub total_seconds: f64,
+    /// The longest.
+    pub max_seconds: f64,
+}
+
+/// The pauses of one process.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PauseLog {
+    /// How they were seen.
+    pub source: SourceKind,
+    /// Why they were seen in this way; absent in documents of before.
+    #[serde(default)]
+    pub choice: Option<Choice>,
+    /// What the long ones were doing, where that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub long: Option<LongPauses>,
+    /// What was seen and missed.
+    pub coverage: Coverage,
+    /// Generations 0, 1, 2, and those of unknown generation.
+    pub totals: [GenerationTotals; 4],
+    /// One of so many pauses is kept below; 1 keeps all.
+    pub one_in: u64,
+    /// Start, seconds since the recording began.
+    pub start_seconds: Vec<f64>,
+    /// Length.
+    pub duration_seconds: Vec<f64>,
+    /// Generation; absent where the source could not tell.
+    pub generation: Vec<Option<u8>>,
+}
+
+/// Index of the totals of unknown generation.
+const UNKNOWN: usize = 3;
+
+impl PauseLog {
+    /// Single pauses that a document keeps at most.
+    pub const MOST: usize = 100_000;
+
+    /// An empty log.
+    #[must_use]
+    pub fn new(source: SourceKind) -> Self {
+        Self {
+            source,
+            choice: None,
+            long: None,
+            coverage: Coverage::default(),
+            totals: [GenerationTotals::default(); 4],
+            one_in: 1,
+            start_seconds: Vec::new(),
+            duration_seconds: Vec::new(),
+            generation: Vec::new(),
+        }
+    }
+
+    /// Adds a pause; `origin_ns` is when the recording began.
+    pub fn push(&mut self, pause: &Pause, origin_ns: u64) {
+        let seconds = pause.duration_ns as f64 / 1e9;
+        let totals = &mut self.totals[pause.generation.map_or(UNKNOWN, |g| usize::from(g).min(2))];
+        totals.count += 1;
+        totals.total_seconds += seconds;
+        totals.max_seconds = totals.max_seconds.max(seconds);
+        if !mix(self.seen()).is_multiple_of(self.one_in) {
+            return;
+        }
+        self.start_seconds.push((pause.start_ns as f64 - origin_ns as f64) / 1e9);
+        self.duration_seconds.push(seconds);
+        self.generation.push(pause.generation);
+        if self.start_seconds.len() > Self::MOST {
+            self.thin();
+        }
+    }
+
+    /// Pauses seen.
+    #[must_use]
+    pub fn seen(&self) -> u64 {
+        self.totals.iter().map(|t| t.count).sum()
+    }
+
+    /// Lengths of the kept pauses of some generations.
+    pub fn durations(&self, pick: impl Fn(Option<u8>) -> bool) -> Vec<f64> {
+        self.generation
+            .iter()
+            .zip(&self.duration_seconds)
+            .filter(|(g, _)| pick(**g))
+            .map(|(_, d)| *d)
+            .collect()
+    }
+
+    /// Checks a document's columns.
+    ///
+    /// # Errors
+    /// Says what does not fit.
+    pub fn check(&self) -> Result<(), String> {
+        let length = self.start_seconds.len();
+        if self.duration_seconds.len() != length || self.generation.len() != length {
+            return Err("the columns of pauses differ in length".to_owned());
+        }
+        let sane = |v: &f64| v.is_finite() && *v >= 0.0;
+        if self.one_in == 0 || !self.duration_seconds.iter().all(sane) {
+            return Err("a pause has no length, or one_in is 0".to_owned());
+        }
+        Ok(())
+    }
+
+    /// Drops half of the kept pauses, as a coin that always falls alike would: replays give the same.
+    fn thin(&mut self) {
+        self.one_in *= 2;
+        let salt = self.one_in;
+        let keep = |i: usize| mix(i as u64 ^ salt << 32) & 1 == 0;
+        retain(&mut self.start_seconds, keep);
+        retain(&mut self.duration_seconds, keep);
+        retain(&mut self.generation, keep);
+    }
+}
+
+fn retain<T>(column: &mut Vec<T>, keep: impl Fn(usize) -> bool) {
+    let mut i = 0;
+    column.retain(|_| {
+        i += 1;
+        keep(i - 1)
+    });
+}
+
+/// Spreads consecutive numbers evenly (the finaliser of SplitMix64), so that thinning follows no rhythm.
+#[must_use]
+pub fn mix(n: u64) -> u64 {
+    let mut z = n.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pause(i: u64, generation: u8) -> Pause {
+        let generation = Some(generation);
+        Pause { start_ns: i * 1000, duration_ns: i % 1000, generation, pid: 1, tid: None, collected: None }
+    }
+
+    #[test]
+    fn thinning_keeps_totals_exact_and_quantiles_fair() {
+        let mut log = PauseLog::new(SourceKind::Ring);
+        let many = 7 * PauseLog::MOST as u64;
+        for i in 0..many {
+            log.push(&pause(i, u8::from(i % 10 == 0)), 0);
+        }
+        assert_eq!(log.seen(), many);
+        assert_eq!(log.totals[1].count, many / 10);
+        assert!(log.start_seconds.len() <= PauseLog::MOST && log.one_in == 8, "{}", log.one_in);
+        log.check().unwrap();
+        let kept = m5_stats::sorted(&log.durations(|_| true));
+        let p95 = m5_stats::quantile(&kept, 0.95).unwrap();
+        assert!((p95 - 950e-9).abs() < 10e-9, "{p95}");
+        let older = log.durations(|g| g == Some(1)).len() as f64 / kept.len() as f64;
+        assert!((older - 0.1).abs() < 0.01, "{older}");
+    }
+}

@@ -1,0 +1,137 @@
+//! How pauses were seen and why so, and what the long ones were doing.
+
+use crate::doc::{GcFigures, LongPause, LongPauses};
+use crate::text::Style;
+use crate::texts::Sight;
+use crate::{Lang, shared::units};
+use m5_cpython::PyFrame;
+use m5_gc::{Choice, Coverage, Obstacle, SourceKind};
+use std::fmt::Write;
+
+/// Long pauses that a text lists, and frames of each.
+const LISTED: usize = 10;
+const FRAMES: usize = 8;
+/// A watch that was open for less than this part of the time was closed on purpose.
+const CLOSED: f64 = 0.99;
+
+/// Why this source of pauses.
+#[must_use]
+pub fn why(choice: &Choice, lang: Lang) -> String {
+    match choice {
+        Choice::Records => lang.say(Sight::Records).to_owned(),
+        Choice::Best => lang.say(Sight::Best).to_owned(),
+        Choice::Asked { .. } => lang.say(Sight::Asked).to_owned(),
+        Choice::Fallback { obstacle } => lang.fill(Sight::Fallback, &[&what(obstacle, lang)]),
+    }
+}
+
+/// What stands in the way.
+fn what(obstacle: &Obstacle, lang: Lang) -> String {
+    let failed = |text, errno| lang.fill(text, &[&m5_gc::errno_name(errno)]);
+    match *obstacle {
+        Obstacle::Paranoid { level } => lang.fill(Sight::Paranoid, &[&level]),
+        Obstacle::Seccomp { errno } => failed(Sight::Seccomp, errno),
+        Obstacle::Denied { errno } => failed(Sight::Denied, errno),
+        Obstacle::OtherUser => lang.say(Sight::OtherUser).to_owned(),
+        Obstacle::Unsupported { errno } => failed(Sight::Unsupported, errno),
+        Obstacle::NoRegisters => lang.say(Sight::NoRegisters).to_owned(),
+        Obstacle::FileLimit { limit } => lang.fill(Sight::FileLimit, &[&limit]),
+        Obstacle::LockedMemory => lang.say(Sight::LockedMemory).to_owned(),
+        Obstacle::Other { errno } => failed(Sight::Other, errno),
+    }
+}
+
+/// How to get a better source, where something can be done.
+#[must_use]
+pub fn mend(choice: &Choice, lang: Lang) -> Option<&'static str> {
+    let Choice::Fallback { obstacle } = choice else { return None };
+    Some(lang.say(match obstacle {
+        Obstacle::Paranoid { .. } => Sight::ParanoidMend,
+        Obstacle::Seccomp { .. } => Sight::SeccompMend,
+        Obstacle::Denied { .. } => Sight::DeniedMend,
+        Obstacle::OtherUser => Sight::OtherUserMend,
+        Obstacle::NoRegisters => Sight::NoRegistersMend,
+        Obstacle::FileLimit { .. } => Sight::FileLimitMend,
+        Obstacle::LockedMemory => Sight::LockedMemoryMend,
+        Obstacle::Unsupported { .. } | Obstacle::Other { .. } => return None,
+    }))
+}
+
+/// The choice in lines: quiet where it is the best, yellow with its mend where a better one was denied.
+pub(crate) fn choice(choice: &Choice, style: Style) -> String {
+    let lang = style.lang;
+    let why = lang.fill(Sight::Why, &[&why(choice, lang)]);
+    let denied = matches!(choice, Choice::Fallback { .. });
+    let mut out = format!("{}\n", if denied { style.yellow(&why) } else { style.dim(&why) });
+    if let Some(mend) = mend(choice, lang) {
+        let _ = writeln!(out, "{}", lang.fill(Sight::Mend, &[&mend]));
+    }
+    out
+}
+
+/// What went unseen because the watch was closed for a part of the time; nothing where it was open throughout.
+pub(crate) fn windows(gc: &GcFigures, coverage: &Coverage, style: Style) -> Option<String> {
+    let missed = gc.happened.saturating_sub(gc.seen);
+    let open = m5_stats::rate(coverage.open_ns as f64, coverage.wall_ns as f64)?;
+    (missed > 0 && open < CLOSED)
+        .then(|| style.dim(&style.lang.fill(Sight::Windows, &[&missed, &units::percent(open)])))
+}
+
+/// The longest pauses, each with its stack.
+pub(crate) fn long_pauses(long: &LongPauses, source: Option<SourceKind>, style: Style) -> String {
+    let lang = style.lang;
+    let title = lang.fill(Sight::Long, &[&units::time(long.limit_seconds), &long.count]);
+    let mut out = format!("\n{}\n", style.bold(&title));
+    if long.longest.is_empty() {
+        let _ = writeln!(out, "{}", lang.say(Sight::LongNone));
+    }
+    for (i, pause) in long.longest.iter().take(LISTED).enumerate() {
+        let _ = writeln!(out, "   {}. {}", i + 1, one(pause, lang));
+        out.push_str(&stack(&pause.stack, source, style));
+    }
+    let listed = long.longest.len().min(LISTED) as u64;
+    if long.count > listed {
+        let more = lang.fill(Sight::LongMore, &[&(long.count - listed), &long.longest.len()]);
+        let _ = writeln!(out, "{}", style.dim(&more));
+    }
+    out
+}
+
+fn one(pause: &LongPause, lang: Lang) -> String {
+    let fill = |text, value: Option<u64>| value.map(|v| lang.fill(text, &[&v]));
+    let bound = pause.uncertainty_seconds.map(|s| lang.fill(Sight::LongBound, &[&units::time(s)]));
+    let parts = [
+        Some(units::time(pause.duration_seconds)),
+        bound,
+        pause.generation.map(|g| lang.fill(Sight::LongGeneration, &[&g])),
+        Some(lang.fill(Sight::LongAt, &[&format!("{:.3} s", pause.start_seconds)])),
+        pause.tid.map(|t| lang.fill(Sight::LongThread, &[&t])),
+        fill(Sight::LongFreed, pause.collected),
+        fill(Sight::LongCandidates, pause.candidates),
+        fill(Sight::LongLive, pause.live_objects),
+        fill(Sight::LongLived, pause.long_lived_objects),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(" · ")
+}
+
+fn stack(frames: &[PyFrame], source: Option<SourceKind>, style: Style) -> String {
+    let lang = style.lang;
+    let mut out = String::new();
+    for frame in frames.iter().take(FRAMES) {
+        let _ = writeln!(out, "{}", lang.fill(Sight::Frame, &[&frame.function, &place(frame)]));
+    }
+    let none = if source == Some(SourceKind::Poll) { Sight::NoStackPolling } else { Sight::NoStack };
+    if frames.is_empty() {
+        let _ = writeln!(out, "{}", style.dim(lang.say(none)));
+    }
+    if frames.len() > FRAMES {
+        let _ = writeln!(out, "{}", style.dim(&lang.fill(Sight::FramesMore, &[&(frames.len() - FRAMES)])));
+    }
+    out
+}
+
+/// `file:line`, or the file alone.
+#[must_use]
+pub fn place(frame: &PyFrame) -> String {
+    frame.line.map_or_else(|| frame.file.clone(), |line| format!("{}:{line}", frame.file))
+}

@@ -1,0 +1,5 @@
+//! One process at one moment.
+
+pub(crate) mod doc;
+pub(crate) mod text;
+pub(crate) mod words;

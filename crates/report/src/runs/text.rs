@@ -1,0 +1,79 @@
+//! Runs of a command, and what its iterations keep, for people.
+
+use crate::comparison::text::name;
+use crate::doc::{Leaks, Run, Runs};
+use crate::shared::units;
+use crate::shared::value_words::{in_unit, maybe};
+use crate::text::{Align, Style, Table};
+use crate::texts::{Bench, Compare};
+use m5_stats::{Summary, median};
+use std::fmt::Write;
+
+type Field = (&'static str, fn(&Run) -> Option<f64>);
+
+/// What a run measures: its name and where it is.
+pub const FIELDS: [Field; 6] = [
+    ("private_anon_bytes", |r| r.private_anon_bytes),
+    ("allocated_blocks", |r| r.allocated_blocks),
+    ("gc_objects", |r| r.gc_objects),
+    ("peak_rss_bytes", |r| r.peak_rss_bytes),
+    ("cpu_seconds", |r| r.cpu_seconds),
+    ("elapsed_seconds", |r| r.elapsed_seconds),
+];
+
+/// Median and spread of each figure.
+#[must_use]
+pub fn runs(doc: &Runs, style: Style) -> String {
+    let lang = style.lang;
+    let title = lang.fill(Bench::Title, &[&doc.command, &doc.runs.len(), &doc.hash_seed]);
+    let mut out = format!("{}\n", style.bold(&title));
+    let mut table = Table::new(&[Align::Left, Align::Right, Align::Right], 2);
+    let heads = [lang.say(Compare::Metric), lang.say(Bench::Middle), lang.say(Bench::Spread)];
+    table.row(heads.map(|h| style.dim(h)));
+    let mut missing = false;
+    for (field, of) in FIELDS {
+        let values: Vec<f64> = doc.runs.iter().filter_map(of).collect();
+        missing |= values.len() < doc.runs.len();
+        let spread = Summary::of(&values).filter(|s| s.p50 > 0.0).map(|s| (s.max - s.min) / s.p50);
+        let middle = maybe(median(&values), |v| in_unit(field, v));
+        table.row([name(field, style), middle, maybe(spread, |s| format!("{:.3} %", 100.0 * s))]);
+    }
+    out.push_str(&table.render());
+    if missing {
+        let _ = writeln!(out, "{}", style.yellow(lang.say(Bench::NotMeasured)));
+    }
+    out
+}
+
+/// What each process kept per iteration, and what it comes to.
+#[must_use]
+pub fn leaks(doc: &Leaks, style: Style) -> String {
+    let lang = style.lang;
+    let title = lang.fill(Bench::LeaksTitle, &[&doc.command, &doc.processes.len(), &doc.iterations]);
+    let mut out = format!("{}\n", style.bold(&title));
+    let mut table = Table::new(&[Align::Left, Align::Right, Align::Right], 2);
+    let heads = [lang.say(Bench::Process), lang.say(Bench::Objects), lang.say(Bench::Blocks)];
+    table.row(heads.map(|h| style.dim(h)));
+    for (i, worker) in doc.processes.iter().enumerate() {
+        let kept = |v: Option<f64>| maybe(v, |v| format!("{v:.2}"));
+        let outcome = &worker.outcome;
+        table.row([
+            (i + 1).to_string(),
+            kept(outcome.objects_per_iteration),
+            kept(outcome.blocks_per_iteration),
+        ]);
+    }
+    let _ = writeln!(out, "  {}", style.dim(lang.say(Bench::PerIteration)));
+    out.push_str(&table.render());
+    let sentence = match doc.leaking {
+        Some(true) => {
+            let line = units::count(doc.rule.per_iteration);
+            let leaks = lang.fill(Bench::Leaking, &[&line, &doc.rule.processes]);
+            format!("{}\n{}", style.red(&leaks), lang.say(Bench::LeaksNext))
+        }
+        Some(false) => style.green(lang.say(Bench::NotLeaking)),
+        None => style.yellow(lang.say(Bench::Unsure)),
+    };
+    let _ = writeln!(out, "{sentence}");
+    out
+}

@@ -1,0 +1,33 @@
+//! `m5 bench-run` and `m5 leaks`.
+
+use crate::shared::catalogue::catalogue;
+
+catalogue! {
+    /// Runs of a command, and what its iterations keep.
+    Bench {
+        Title: "{}: {} runs, hash seed {}", "{}：运行 {} 次，哈希种子 {}";
+        Middle: "median", "中位数";
+        Spread: "spread", "波动";
+        Round: "run {} of {}", "第 {}/{} 次运行";
+        NotMeasured: "not measured: the command must be Python 3.8+ without -I, -E or -S, and end by itself",
+            "未测得：命令须为 Python 3.8+，不带 -I、-E、-S，并自行结束";
+        Failed: "`{}` ended with {}: a run that fails measures nothing", "`{}` 以 {} 结束：失败的运行无法测量";
+        FailedRemedy: "make the command end with 0 by itself; what it printed stands above", "请让命令自行以 0 结束；其输出见上文";
+        NotIterable: "m5 cannot repeat the work of this command", "m5 无法重复执行该命令的工作";
+        NotIterableRemedy: "give a Python command: `m5 leaks -- python app.py`, or a function: `m5 leaks --call module:function -- python`",
+            "请给出 Python 命令：`m5 leaks -- python app.py`，或函数：`m5 leaks --call module:function -- python`";
+        Mixed: "a recording of `m5 baseline` and runs of `m5 bench-run` do not compare: give two of a kind",
+            "`m5 baseline` 的采集与 `m5 bench-run` 的运行不可比：请给出同类文件";
+        LeaksTitle: "{}: {} processes, five chunks of {} iterations after the warm-up", "{}：{} 个进程，预热后 5 组，每组 {} 次迭代";
+        Process: "process", "进程";
+        PerIteration: "kept per iteration", "每次迭代保留";
+        Objects: "GC objects", "GC 对象";
+        Blocks: "allocated blocks", "已分配内存块";
+        Leaking: "It leaks: each iteration keeps at least {} objects or blocks, in {} processes.",
+            "存在泄漏：每次迭代至少保留 {} 个对象或内存块，{} 个进程一致。";
+        LeaksNext: "Next: take `m5 snapshot` of the running service twice and compare: the type that grows and who holds it.",
+            "下一步：对运行中的服务两次执行 `m5 snapshot` 并对比，找出增长的类型及其持有者。";
+        NotLeaking: "No leak: an iteration keeps nothing.", "没有泄漏：迭代不保留任何东西。";
+        Unsure: "Undecided: too few processes could be measured, or they do not agree.", "未定：可测进程太少，或结果不一致。";
+    }
+}

@@ -1,0 +1,19 @@
+//! Text for a terminal: values and a language in, lines out.
+
+pub use crate::baseline::layer_text::layer_line;
+pub use crate::baseline::text::baseline;
+pub use crate::comparison::text::compare;
+pub use crate::fleet::text::fleet;
+pub use crate::health::text::{check, health};
+pub use crate::list::text::list;
+pub use crate::objectives::text::{objectives, summary};
+pub(crate) use crate::pauses::optimization_text::optimization;
+pub use crate::pauses::source_text::{mend, place, why};
+pub use crate::pauses::text::{finding_lines, gc_report};
+pub(crate) use crate::process::text::mapped;
+pub use crate::process::text::process;
+pub use crate::runs::text::{FIELDS as RUN_FIELDS, leaks, runs};
+pub use crate::shared::style::Style;
+pub use crate::shared::table::{Align, Table};
+pub use crate::shared::value_words::verdict_text;
+pub use crate::stress::text::{stress, stress_check};

@@ -1,9 +1,0 @@
-//! `m5 serve`.
-
-catalogue! {
-    /// What the exporter says on standard error.
-    Serve {
-        Listening: "serving on {}://{}/ (metrics at /metrics); Ctrl-C ends", "服务地址 {}://{}/（指标位于 /metrics），Ctrl-C 结束";
-        Remedy: "choose another address with --listen, or end what listens there", "请用 --listen 换一个地址，或结束占用该地址的程序";
-    }
-}

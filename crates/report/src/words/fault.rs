@@ -1,0 +1,64 @@
+//! What went wrong, and what to do about it.
+
+use crate::shared::catalogue::catalogue;
+
+catalogue! {
+    /// Errors and their remedies.
+    Fault {
+        Prefix: "error", "错误";
+        Remedy: "what to do", "解决办法";
+        NoSuchProcess: "no process with PID {} (or it has ended)", "没有 PID 为 {} 的进程（或已退出）";
+        NoSuchProcessRemedy: "`m5 list` shows the Python processes of this machine", "`m5 list` 可列出本机的 Python 进程";
+        NotPython: "PID {} is not a CPython 3.8+ process", "PID {} 不是 CPython 3.8+ 进程";
+        NotPythonRemedy: "give the PID of the interpreter itself, not of a shell or supervisor around it; `m5 list` shows them",
+            "请给出解释器本身的 PID，而不是外层 shell 或守护程序的 PID；`m5 list` 可列出";
+        Unsupported: "PID {} runs a CPython that m5 does not know: {}", "PID {} 运行的 CPython 版本 m5 尚不支持：{}";
+        UnsupportedRemedy: "m5 refuses to guess at memory it cannot verify; process figures (RSS, FDs) still work: `m5 baseline`. Please report the line above",
+            "m5 不会猜测无法验证的内存布局；进程级指标（RSS、FD）仍可用：`m5 baseline`。请反馈上面这一行";
+        FreeThreaded: "PID {} runs free-threaded CPython {}, whose collector m5 does not read yet", "PID {} 运行的是自由线程版 CPython {}，m5 尚不能读取其回收器";
+        FreeThreadedRemedy: "process figures (RSS, FDs) still work: `m5 baseline`", "进程级指标（RSS、FD）仍可用：`m5 baseline`";
+        Starting: "the interpreter of PID {} is still starting (or already ending)", "PID {} 的解释器仍在启动（或正在退出）";
+        StartingRemedy: "try again in a moment", "请稍后重试";
+        PausesRemedy: "leave out the choice of a source: m5 then takes the best that is allowed", "不要指定来源：m5 会自动选择可用的最佳来源";
+        Permission: "no permission to read {} of PID {}", "没有权限读取 {}（PID {}）";
+        PermissionUser: "PID {} belongs to another user (uid {}): run m5 as that user or as root (sudo), or give it the capability: sudo setcap cap_sys_ptrace,cap_perfmon+ep $(command -v m5)",
+            "PID {} 属于其他用户（uid {}）：请以该用户或 root（sudo）运行，或授予能力：sudo setcap cap_sys_ptrace,cap_perfmon+ep $(command -v m5)";
+        PermissionYama: "kernel.yama.ptrace_scope is {}: run m5 as root, or give it CAP_SYS_PTRACE and CAP_PERFMON (sudo setcap cap_sys_ptrace,cap_perfmon+ep $(command -v m5)), or start the target from m5 (m5 baseline -- CMD), or sudo sysctl kernel.yama.ptrace_scope=0",
+            "kernel.yama.ptrace_scope 为 {}：请以 root 运行，或授予 CAP_SYS_PTRACE（sudo setcap cap_sys_ptrace,cap_perfmon+ep $(command -v m5)），或由 m5 启动目标（m5 baseline -- CMD），或执行 sudo sysctl kernel.yama.ptrace_scope=0";
+        PermissionContainer: "in a container, add the capability: docker run --cap-add SYS_PTRACE --cap-add PERFMON, or securityContext.capabilities.add: [SYS_PTRACE, PERFMON] in Kubernetes",
+            "在容器中请添加能力：docker run --cap-add SYS_PTRACE --cap-add PERFMON，或在 Kubernetes 中设置 securityContext.capabilities.add: [SYS_PTRACE, PERFMON]";
+        Kernel: "{}", "{}";
+        LoadRemedy: "--load takes a file that begins with a number, or a metric: http://127.0.0.1:8000/metrics#orders_total",
+            "--load 接受以数字开头的文件，或一个指标：http://127.0.0.1:8000/metrics#orders_total";
+        KernelRemedy: "is /proc mounted, and does it show this process?", "请检查 /proc 是否已挂载且能看到该进程";
+        FileUnreadable: "cannot read {}: {}", "无法读取 {}：{}";
+        FileUnreadableRemedy: "check the path; `m5 baseline --save FILE` writes such a file", "请检查路径；`m5 baseline --save FILE` 可生成该文件";
+        FileMalformed: "{} is not a readable m5 document: {}", "{} 不是可读的 m5 文档：{}";
+        FileMalformedRemedy: "the file is cut off or was changed; record it again with `m5 baseline --save FILE`",
+            "文件不完整或被修改；请用 `m5 baseline --save FILE` 重新采集";
+        Core: "the core file {} cannot be read: {}", "无法读取核心转储文件 {}：{}";
+        FileSchema: "{} has schema {}, this m5 reads {}", "{} 的格式为 {}，当前 m5 可读取 {}";
+        FileSchemaRemedy: "record it again with this m5, or read it with the m5 that wrote it",
+            "请用当前版本的 m5 重新采集，或用写入它的 m5 版本读取";
+        WriteFailed: "cannot write {}: {}", "无法写入 {}：{}";
+        WriteFailedRemedy: "free some space or choose another place with -o or --save; nothing half-written was left behind",
+            "请释放磁盘空间，或用 -o / --save 换一个位置；未留下写到一半的文件";
+        Config: "{} is not a valid settings file: {}", "{} 不是有效的配置文件：{}";
+        ConfigRemedy: "the names of the objectives are those of `m5 health --json`; example: [objectives.rss_peak_bytes] pass = \"40MB\"",
+            "指标名称见 `m5 health --json`；示例：[objectives.rss_peak_bytes] pass = \"40MB\"";
+        NoTarget: "no Python process to look at", "没有可供分析的 Python 进程";
+        NoTargetRemedy: "give a PID (`m5 list` shows them) or a command after `--`", "请给出 PID（`m5 list` 可列出）或在 `--` 之后给出命令";
+        ManyTargets: "several Python processes run here: {}", "本机有多个 Python 进程：{}";
+        ManyTargetsRemedy: "choose one with -p PID", "请用 -p PID 选择一个";
+        OneTarget: "this command looks at one process, not at {}", "该命令一次只分析一个进程，而不是 {} 个";
+        FormatUnknown: "this command has no such format; it has: {}", "该命令不支持此格式；可用格式：{}";
+        Spawn: "cannot start {}: {}", "无法启动 {}：{}";
+        SpawnRemedy: "check that the command exists and may be executed", "请检查该命令是否存在且可执行";
+        TwoFiles: "give two snapshot files (m5 diff BEFORE AFTER), or a process (m5 diff -p PID)", "请给出两个快照文件（m5 diff 之前 之后），或一个进程（m5 diff -p PID）";
+        Refused: "the memory of PID {} was not captured: {}", "未采集 PID {} 的内存：{}";
+        RefusedRemedy: "the target was left as it was; try `--method freeze` (stops it for the copy, see --max-pause) or `--method live` (stops nothing, less exact)",
+            "目标未受影响；可改用 `--method freeze`（复制期间暂停，见 --max-pause）或 `--method live`（不暂停，精度较低）";
+        EndedEarly: "the target ended before anything could be measured", "目标在测量开始前已退出";
+        EndedEarlyRemedy: "give the PID of a process that keeps running", "请给出持续运行的进程 PID";
+    }
+}

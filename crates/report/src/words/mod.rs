@@ -1,0 +1,7 @@
+//! Words of commands that have no document of their own.
+
+pub(crate) mod fault;
+pub(crate) mod say;
+pub(crate) mod serve;
+pub(crate) mod top;
+pub(crate) mod watch;

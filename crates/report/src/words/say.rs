@@ -1,0 +1,13 @@
+//! What m5 says beside its reports, on standard error.
+
+use crate::shared::catalogue::catalogue;
+
+catalogue! {
+    /// Notes for the person at the terminal.
+    Say {
+        OnlyProcess: "Looking at the only Python process: PID {} ({})", "正在分析唯一的 Python 进程：PID {}（{}）";
+        Recording: "Recording {} processes", "正在采集 {} 个进程";
+        PausesBy: "PID {}: pauses: {}", "PID {}：暂停来源：{}";
+        Progress: "RSS {} · {} GC pauses · {} left", "RSS {} · {} 次 GC 暂停 · 剩余 {}";
+    }
+}

@@ -1,0 +1,18 @@
+//! `m5 watch`.
+
+use crate::shared::catalogue::catalogue;
+
+catalogue! {
+    /// What the watchdog says on standard error; the journal is for programs.
+    Watch {
+        Watching: "watching; journal {}; {}", "监控中；日志 {}；{}";
+        DryRun: "signals and restarts are only written down (--act sends them)", "信号与重启仅记录不执行（--act 执行）";
+        Acts: "signals and restarts are really sent", "信号与重启会实际执行";
+        Did: "rule {}: {} {} {}", "规则 {}：{} {} {}";
+        ReloadFailed: "settings not reloaded, the old ones stay: {}", "配置未重新加载，沿用旧配置：{}";
+        JournalLost: "{} lines of the journal could not be written: is the disk full?", "日志有 {} 行未能写入：磁盘是否已满？";
+        Ended: "the command has ended", "命令已退出";
+        Started: "the command was started again, PID {}", "命令已重新启动，PID {}";
+        GaveUp: "given up after {} starts in ten minutes", "十分钟内启动 {} 次后放弃";
+    }
+}
