@@ -1,15 +1,14 @@
 //! What runs for a while: finding processes, the sampling loop, recordings and what is derived from them; soak
 //! tests; the exporter's web side; queries over a whole fleet.
 
-pub mod application;
 pub mod compare;
-pub mod criteria;
 pub mod derive;
 mod discover;
 pub mod exporter;
 pub mod fleet;
 pub mod history;
 pub mod load;
+pub mod m5mem_page;
 pub mod otlp;
 pub mod page;
 pub mod pool;

@@ -2,8 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use m5_agent::compare::compare;
-use m5_agent::criteria::judge_all;
-use m5_agent::derive::{complete, derive, layers};
+use m5_agent::derive::{complete, derive, judge_all, layers};
 use m5_agent::record::bare_record;
 use m5_cpython::{GcState, Generation};
 use m5_gc::{GenerationCoverage, Pause, SourceKind};

@@ -1,6 +1,6 @@
 //! The collector's figures: counts from its own counters, lengths from the pauses that were seen.
 
-use super::ends;
+use super::columns::ends;
 use m5_gc::{Coverage, SourceKind};
 use m5_report::doc::{Collections, GcFigures, PauseLog, ProcessRecord};
 use m5_stats::{Summary, rate};

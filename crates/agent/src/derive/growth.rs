@@ -103,6 +103,13 @@ pub fn layers(growth: &BTreeMap<String, Assessment>) -> Vec<Growing> {
     })
 }
 
+/// Growth forecast for 24 hours as a part of the level, with its interval.
+pub(crate) fn growth_24h(a: &Assessment) -> Option<(f64, [f64; 2])> {
+    let (level, forecast) = (a.level.filter(|l| *l > 0.0)?, a.forecast_24h?);
+    let ratio = |value: f64| value / level - 1.0;
+    Some((ratio(forecast.value), [ratio(forecast.low), ratio(forecast.high)]))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,6 @@
 //! What seems to leak, with a name: which memory, which kind of descriptor, which peer.
 
-use super::gained;
+use super::columns::gained;
 use m5_process::ConnectionGroup;
 use m5_report::doc::{Derived, Leak, LeakKind, ProcessRecord, Samples, Severity};
 use m5_stats::objectives::{FD_GROWTH_SECONDS, MIB};

@@ -1,6 +1,7 @@
 //! What is exported: the guide's names, and the ecosystem's beside them. Few label values: service and slot;
 //! the pid only where it is asked for.
 
+use super::labels::labels;
 use crate::pool::{Member, Pool, Readable};
 use m5_process::ticks_per_second;
 use m5_report::metrics::{Family, Kind, Labels};
@@ -32,14 +33,9 @@ pub fn families(pool: &Pool, with_pid: bool) -> Vec<Family> {
             (spec.fill)(member, labels, family);
         }
     }
-    all.extend(super::application::families(&members, with_pid));
+    all.extend(super::m5mem_page::families(&members, with_pid));
     all.extend(own(pool, members.len()));
     all
-}
-
-pub(super) fn labels(member: &Member, with_pid: bool) -> Labels {
-    let labels = Labels::new().with("service", member.service()).with("slot", member.slot().to_string());
-    if with_pid { labels.with("pid", member.identity().pid.to_string()) } else { labels }
 }
 
 /// What m5 says of itself.

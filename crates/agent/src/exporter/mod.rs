@@ -1,8 +1,9 @@
 //! The exporter: a sampler fills, scrapes and pages read what it has published. No request ever waits for a
 //! process.
 
-mod application;
 mod families;
+mod labels;
+mod m5mem_page;
 mod published;
 mod run;
 

@@ -4,8 +4,10 @@
 mod block;
 mod error;
 mod feed;
+mod limits;
 mod lock;
 mod read;
+mod rows;
 mod schema;
 mod store;
 mod thin;
@@ -13,6 +15,6 @@ mod thin;
 pub use block::Block;
 pub use error::HistoryError;
 pub use feed::History;
+pub use limits::Limits;
 pub use read::{Query, read};
 pub use store::{Entry, Head, Session, Store, file};
-pub use thin::Limits;

@@ -4,7 +4,7 @@
 use super::HistoryError;
 use super::block::Block;
 use super::error::of;
-use super::store::{get_blocks, json, one};
+use super::rows::{get_blocks, json, one};
 use super::{schema, store};
 use crate::pool::name_matches;
 use m5_process::Machine;

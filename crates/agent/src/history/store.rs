@@ -1,13 +1,14 @@
 //! The writer: one transaction a round, so that a kill at any moment leaves whole rounds.
 
-use super::block::{Block, MOST};
+use super::block::Block;
 use super::error::of;
 use super::lock::Lock;
+use super::rows::{pragma, put_block};
 use super::{HistoryError, Limits, schema, thin};
 use m5_process::{ConnectionGroup, Machine};
 use m5_report::doc::{ProcessRecord, Sample};
 use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension, Transaction, params, params_from_iter};
+use rusqlite::{Connection, Transaction, params, params_from_iter};
 use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};
 use std::io;
@@ -73,14 +74,14 @@ pub struct Entry {
 #[derive(Debug)]
 pub struct Store {
     // The order matters: the connection must be closed before the lock's descriptor is.
-    pub(super) connection: Connection,
+    connection: Connection,
     _lock: Lock,
     path: PathBuf,
     limits: Limits,
     session: i64,
     boot: String,
     /// Processes that may still get samples: they stay, also without any.
-    pub(super) live: BTreeSet<i64>,
+    live: BTreeSet<i64>,
 }
 
 impl Store {
@@ -120,16 +121,12 @@ impl Store {
     /// SQLite itself refuses to let the file grow beyond its bound.
     fn bound(&self) -> Result<(), HistoryError> {
         let fail = |e: rusqlite::Error| of(&self.path, &e);
-        let page = self.pragma("page_size").map_err(fail)?.max(512);
+        let page = pragma(&self.connection, "page_size").map_err(fail)?.max(512);
         let pages = self.limits.bytes.max(LEAST_BYTES) / page as u64;
         let text = format!(
             "PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = {WAL_BYTES}; PRAGMA max_page_count = {pages};"
         );
         self.connection.execute_batch(&text).map_err(fail)
-    }
-
-    pub(super) fn pragma(&self, name: &str) -> rusqlite::Result<i64> {
-        self.connection.pragma_query_value(None, name, |row| row.get(0))
     }
 
     /// Bytes of the file that hold something.
@@ -138,8 +135,8 @@ impl Store {
     /// As the store says.
     pub fn used_bytes(&self) -> Result<u64, HistoryError> {
         let used = || {
-            let pages = self.pragma("page_count")? - self.pragma("freelist_count")?;
-            rusqlite::Result::Ok((pages * self.pragma("page_size")?).max(0) as u64)
+            let pages = pragma(&self.connection, "page_count")? - pragma(&self.connection, "freelist_count")?;
+            rusqlite::Result::Ok((pages * pragma(&self.connection, "page_size")?).max(0) as u64)
         };
         used().map_err(|e| of(&self.path, &e))
     }
@@ -203,12 +200,17 @@ impl Store {
         match self.try_append(entries) {
             Err(e) if e.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull) => {
                 let newest = entries.iter().map(|e| e.t_ns).max().unwrap_or(0);
-                thin::make_room(self, newest, &self.limits.clone()).map_err(|e| of(&self.path, &e))?;
+                let limits = self.limits;
+                thin::make_room(&mut self.tables(), newest, &limits).map_err(|e| of(&self.path, &e))?;
                 self.try_append(entries)
             }
             done => done,
         }
         .map_err(|e| of(&self.path, &e))
+    }
+
+    fn tables(&mut self) -> thin::Tables<'_> {
+        thin::Tables { connection: &mut self.connection, live: &self.live }
     }
 
     fn try_append(&mut self, entries: &[Entry]) -> rusqlite::Result<()> {
@@ -226,7 +228,7 @@ impl Store {
     /// As the store says; the next call goes on where this one ended.
     pub fn rotate(&mut self, now_ns: i64) -> Result<(), HistoryError> {
         let limits = self.limits;
-        thin::rotate(self, now_ns, &limits).map_err(|e| of(&self.path, &e))
+        thin::rotate(&mut self.tables(), now_ns, &limits).map_err(|e| of(&self.path, &e))
     }
 }
 
@@ -251,74 +253,4 @@ fn write(transaction: &Transaction<'_>, session: i64, entry: &Entry) -> rusqlite
         put_block(transaction, id, t, block)?;
     }
     Ok(())
-}
-
-/// Writes a block at a moment; one that is there already takes it in.
-pub(super) fn put_block(connection: &Connection, id: i64, t: i64, block: &Block) -> rusqlite::Result<()> {
-    let mut all = get_blocks(connection, id, t, t)?.pop().map_or_else(
-        || block.clone(),
-        |(_, mut there)| {
-            there.merge(block, MOST);
-            there
-        },
-    );
-    all.kept.sort_by_key(|k| k.start_ns);
-    let text = |value: Option<String>| value.unwrap_or_default();
-    connection.prepare_cached("INSERT OR REPLACE INTO pauses VALUES (?, ?, ?, ?, ?, ?, ?)")?.execute(
-        params![
-            id,
-            t,
-            text(serde_json::to_string(&all.source).ok()),
-            text(serde_json::to_string(&all.totals).ok()),
-            text(serde_json::to_string(&all.coverage).ok()),
-            all.one_in as i64,
-            all.pack(t)
-        ],
-    )?;
-    Ok(())
-}
-
-/// The blocks of a process from one moment to another, both included.
-pub(super) fn get_blocks(
-    connection: &Connection,
-    id: i64,
-    from: i64,
-    to: i64,
-) -> rusqlite::Result<Vec<(i64, Block)>> {
-    let select = "SELECT t_ns, source, totals, coverage, one_in, kept FROM pauses WHERE process = ? AND t_ns \
-                  BETWEEN ? AND ? ORDER BY t_ns";
-    let mut query = connection.prepare_cached(select)?;
-    let mut rows = query.query([id, from, to])?;
-    let mut out = Vec::new();
-    while let Some(row) = rows.next()? {
-        let t: i64 = row.get(0)?;
-        let one_in: i64 = row.get(4)?;
-        let block = Block {
-            source: json(row, 1)?,
-            totals: json(row, 2)?,
-            coverage: json(row, 3)?,
-            one_in: u64::try_from(one_in).ok().filter(|n| n.is_power_of_two()).ok_or_else(|| wrong(4))?,
-            kept: Block::unpack(t, row.get_ref(5)?.as_blob()?).ok_or_else(|| wrong(5))?,
-        };
-        out.push((t, block));
-    }
-    Ok(out)
-}
-
-/// A value of a text column that holds JSON.
-pub(super) fn json<T: serde::de::DeserializeOwned>(
-    row: &rusqlite::Row<'_>,
-    index: usize,
-) -> rusqlite::Result<T> {
-    serde_json::from_str(row.get_ref(index)?.as_str()?).map_err(|_| wrong(index))
-}
-
-fn wrong(index: usize) -> rusqlite::Error {
-    rusqlite::Error::InvalidColumnType(index, "damaged".to_owned(), rusqlite::types::Type::Text)
-}
-
-/// One number that a query gives, if it gives one.
-pub(super) fn one(connection: &Connection, query: &str, values: &[i64]) -> rusqlite::Result<Option<i64>> {
-    let found = connection.query_row(query, params_from_iter(values), |row| row.get::<_, Option<i64>>(0));
-    Ok(found.optional()?.flatten())
 }

@@ -2,30 +2,16 @@
 //! the highest values, and the last, where the counters stand. Nothing is averaged: a floor stays a floor and a
 //! peak a peak, and a thinned history replays through the same code as a fresh one.
 
-use super::store::{get_blocks, one, put_block};
-use super::{Store, schema};
+use super::rows::{get_blocks, one, pragma, put_block};
+use super::{Limits, schema};
 use rusqlite::{Connection, params};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// What is kept, and how long.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// Every sample, for so long.
-    pub raw: Duration,
-    /// The extremes of every five minutes, for so long; then those of every hour.
-    pub fine: Duration,
-    /// Anything at all.
-    pub age: Duration,
-    /// Bytes of the file.
-    pub bytes: u64,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        let day = Duration::from_secs(86_400);
-        Self { raw: day, fine: day * 7, age: day * 30, bytes: 256 << 20 }
-    }
+/// The tables of a history that is written, and the processes that stay though nothing is left of them.
+pub(super) struct Tables<'a> {
+    pub(super) connection: &'a mut Connection,
+    pub(super) live: &'a BTreeSet<i64>,
 }
 
 /// Stretches of which the extremes stay, nanoseconds.
@@ -38,46 +24,48 @@ const PAUSES: usize = 256;
 /// The file is made smaller when it is so full, in percent of its bound.
 const FULL_PERCENT: u64 = 85;
 
-pub(super) fn rotate(store: &mut Store, now_ns: i64, limits: &Limits) -> rusqlite::Result<()> {
-    thin(store, now_ns, limits, 0)?;
-    delete_before(store, now_ns.saturating_sub(nanoseconds(limits.age)))?;
-    if !fits(store, limits)? {
-        make_room(store, now_ns, limits)?;
+pub(super) fn rotate(tables: &mut Tables<'_>, now_ns: i64, limits: &Limits) -> rusqlite::Result<()> {
+    thin(tables, now_ns, limits, 0)?;
+    delete_before(tables, now_ns.saturating_sub(nanoseconds(limits.age)))?;
+    if !fits(tables, limits)? {
+        make_room(tables, now_ns, limits)?;
     }
     // One row a page: the statement is done when they are all read.
-    let mut vacuum = store.connection.prepare_cached("PRAGMA incremental_vacuum")?;
+    let mut vacuum = tables.connection.prepare_cached("PRAGMA incremental_vacuum")?;
     let mut rows = vacuum.query([])?;
     while rows.next()?.is_some() {}
     Ok(())
 }
 
 /// Keeps less of the past until the file fits: first thinned sooner, then shorter.
-pub(super) fn make_room(store: &mut Store, now_ns: i64, limits: &Limits) -> rusqlite::Result<()> {
+pub(super) fn make_room(tables: &mut Tables<'_>, now_ns: i64, limits: &Limits) -> rusqlite::Result<()> {
     for halvings in 1..=6 {
-        thin(store, now_ns, limits, halvings)?;
-        if fits(store, limits)? {
+        thin(tables, now_ns, limits, halvings)?;
+        if fits(tables, limits)? {
             return Ok(());
         }
     }
-    while let Some((oldest, newest)) = ends(store)?.filter(|(oldest, newest)| oldest < newest) {
-        delete_before(store, oldest + ((newest - oldest) / 8).max(1))?;
-        if fits(store, limits)? {
+    while let Some((oldest, newest)) = ends(tables)?.filter(|(oldest, newest)| oldest < newest) {
+        delete_before(tables, oldest + ((newest - oldest) / 8).max(1))?;
+        if fits(tables, limits)? {
             break;
         }
     }
     Ok(())
 }
 
-fn fits(store: &Store, limits: &Limits) -> rusqlite::Result<bool> {
-    let pages = store.pragma("page_count")? - store.pragma("freelist_count")?;
-    let used = (pages * store.pragma("page_size")?).max(0) as u64;
-    let most =
-        limits.bytes.min(store.pragma("max_page_count")?.max(0) as u64 * store.pragma("page_size")? as u64);
+fn fits(tables: &Tables<'_>, limits: &Limits) -> rusqlite::Result<bool> {
+    let pages = pragma(tables.connection, "page_count")? - pragma(tables.connection, "freelist_count")?;
+    let used = (pages * pragma(tables.connection, "page_size")?).max(0) as u64;
+    let most = limits.bytes.min(
+        pragma(tables.connection, "max_page_count")?.max(0) as u64
+            * pragma(tables.connection, "page_size")? as u64,
+    );
     Ok(used <= most / 100 * FULL_PERCENT)
 }
 
-fn ends(store: &Store) -> rusqlite::Result<Option<(i64, i64)>> {
-    let end = |of: &str| one(&store.connection, &format!("SELECT {of}(t_ns) FROM samples"), &[]);
+fn ends(tables: &Tables<'_>) -> rusqlite::Result<Option<(i64, i64)>> {
+    let end = |of: &str| one(tables.connection, &format!("SELECT {of}(t_ns) FROM samples"), &[]);
     Ok(end("min")?.zip(end("max")?))
 }
 
@@ -86,19 +74,19 @@ fn nanoseconds(time: Duration) -> i64 {
 }
 
 /// Thins what is older than the ages, each halved so often.
-fn thin(store: &mut Store, now_ns: i64, limits: &Limits, halvings: u32) -> rusqlite::Result<()> {
+fn thin(tables: &mut Tables<'_>, now_ns: i64, limits: &Limits, halvings: u32) -> rusqlite::Result<()> {
     let steps =
         [("thinned_ns", FINE, nanoseconds(limits.raw)), ("coarse_ns", COARSE, nanoseconds(limits.fine))];
     for (mark, width, age) in steps {
         let to = now_ns.saturating_sub(age >> halvings).div_euclid(width).saturating_mul(width);
         let select = format!("SELECT id, {mark} FROM processes WHERE {mark} < ?");
         let due: Vec<(i64, i64)> = {
-            let mut query = store.connection.prepare_cached(&select)?;
+            let mut query = tables.connection.prepare_cached(&select)?;
             let rows = query.query_map([to], |row| Ok((row.get(0)?, row.get(1)?)))?;
             rows.collect::<Result<_, _>>()?
         };
         for (id, from) in due {
-            let transaction = store.connection.transaction()?;
+            let transaction = tables.connection.transaction()?;
             thin_samples(&transaction, id, from, to, width)?;
             thin_pauses(&transaction, id, from, to, width)?;
             for table in ["rollups", "connections"] {
@@ -204,8 +192,8 @@ fn keep_last(
 }
 
 /// Deletes everything before a moment, then processes and sessions that nothing is left of.
-fn delete_before(store: &mut Store, t_ns: i64) -> rusqlite::Result<()> {
-    let transaction = store.connection.transaction()?;
+fn delete_before(tables: &mut Tables<'_>, t_ns: i64) -> rusqlite::Result<()> {
+    let transaction = tables.connection.transaction()?;
     let ids: Vec<i64> = {
         let mut query = transaction.prepare_cached("SELECT id FROM processes")?;
         query.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?
@@ -216,7 +204,7 @@ fn delete_before(store: &mut Store, t_ns: i64) -> rusqlite::Result<()> {
             transaction.prepare_cached(&delete)?.execute([id, t_ns])?;
         }
         let left = "SELECT 1 FROM samples WHERE process = ? LIMIT 1";
-        if !store.live.contains(&id) && one(&transaction, left, &[id])?.is_none() {
+        if !tables.live.contains(&id) && one(&transaction, left, &[id])?.is_none() {
             transaction.execute("DELETE FROM processes WHERE id = ?", params![id])?;
         }
     }

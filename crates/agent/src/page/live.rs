@@ -39,7 +39,7 @@ fn process(member: &Member) -> PageProcess {
         Readable::Yes(layout) => (Some(layout.clone()), None),
         Readable::No(why) => (None, Some(why.clone())),
     };
-    let points: Vec<(f64, f64)> = member.marks().map(|m| (m.unix_seconds, m.rss_bytes)).collect();
+    let points: Vec<(f64, f64)> = member.chart_points().map(|m| (m.unix_seconds, m.rss_bytes)).collect();
     let kinds = |fds: &m5_process::FdCounts| -> BTreeMap<String, u64> {
         let some = fds.by_kind.iter().filter(|(_, count)| **count > 0);
         some.map(|(kind, count)| (kind.name().to_owned(), *count)).collect()
@@ -68,14 +68,14 @@ fn process(member: &Member) -> PageProcess {
 
 fn samples(member: &Member) -> PageSamples {
     let mut out = PageSamples::default();
-    for mark in member.marks() {
-        out.t.push(mark.unix_seconds);
-        out.rss_bytes.push(Some(mark.rss_bytes));
-        out.post_gc_bytes.push(mark.post_gc_bytes);
-        out.fds.push(mark.fds);
-        out.connections.push(mark.connections);
+    for point in member.chart_points() {
+        out.t.push(point.unix_seconds);
+        out.rss_bytes.push(Some(point.rss_bytes));
+        out.post_gc_bytes.push(point.post_gc_bytes);
+        out.fds.push(point.fds);
+        out.connections.push(point.connections);
         for (column, generation) in out.collections.iter_mut().zip(0..) {
-            column.push(mark.collections.map(|all: [u64; 3]| all[generation] as f64));
+            column.push(point.collections.map(|all: [u64; 3]| all[generation] as f64));
         }
     }
     out

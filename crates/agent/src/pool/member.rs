@@ -2,9 +2,9 @@
 
 use super::PauseLog;
 use super::attached::Attached;
-use super::marks::{Mark, Marks};
+use super::chart_points::{ChartPoint, ChartPoints};
 use crate::Discovered;
-use crate::application::SharedPage;
+use crate::m5mem_page::SharedPage;
 use m5_cpython::{GcState, Population};
 use m5_gc::{SourceKind, Tracer};
 use m5_process::{
@@ -68,7 +68,7 @@ pub struct Member {
     rss: Series,
     confirmation: Confirmation,
     judged_ns: u64,
-    marks: Marks,
+    chart_points: ChartPoints,
     /// The last reading.
     pub reading: Reading,
     /// The collector's state at the last sample.
@@ -110,7 +110,7 @@ impl Member {
             rss: Series::default(),
             confirmation: Confirmation::default(),
             judged_ns: 0,
-            marks: Marks::default(),
+            chart_points: ChartPoints::default(),
             collected_full: None,
             reading: Reading::default(),
             gc: None,
@@ -172,8 +172,8 @@ impl Member {
     }
 
     /// The latest samples, oldest first.
-    pub fn marks(&self) -> impl Iterator<Item = &Mark> {
-        self.marks.iter()
+    pub fn chart_points(&self) -> impl Iterator<Item = &ChartPoint> {
+        self.chart_points.iter()
     }
 
     /// When it started, Unix seconds.
@@ -255,7 +255,7 @@ impl Member {
         if let Some(rss) = self.reading.status.rss_bytes {
             let rss = rss as f64;
             self.rss.push(Point { t: now_ns as f64 / 1e9, v: rss });
-            self.marks.push(Mark {
+            self.chart_points.push(ChartPoint {
                 unix_seconds: unix_ns() as f64 / 1e9,
                 rss_bytes: rss,
                 post_gc_bytes: self.collected_full.take().or_else(|| full.then_some(rss)),

@@ -2,7 +2,7 @@
 //! pauses and verdict in bounded memory. Exporter, watchdog and live views stand on it.
 
 mod attached;
-mod marks;
+mod chart_points;
 mod member;
 mod name;
 mod pauses;
@@ -10,7 +10,7 @@ mod selection;
 mod slots;
 mod stored;
 
-pub use marks::Mark;
+pub use chart_points::ChartPoint;
 pub use member::{Member, Readable, Sampled};
 pub(crate) use name::from_command as command_name;
 pub use name::service_name;

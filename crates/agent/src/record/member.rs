@@ -3,7 +3,7 @@
 use super::pace::Pace;
 use super::sample::{allocator_sample, collector_sample, population_sample, process_sample};
 use super::{Hear, describe, record_of, unread};
-use crate::application::SharedPage;
+use crate::m5mem_page::SharedPage;
 use m5_cpython::{Allocators, GcState, Interpreter};
 use m5_gc::{Detail, Pause, TraceOptions, Tracer};
 use m5_process::{

@@ -4,7 +4,8 @@
 
 use super::Action;
 use super::action::signal_number;
-use super::evidence::{Keep, PROFILE, SNAPSHOT, stem};
+use super::event::Event;
+use super::evidence::{PROFILE, SNAPSHOT, stem};
 use m5_process::Identity;
 use serde::Serialize;
 use serde_json::Value;
@@ -31,21 +32,6 @@ pub struct Outcome {
     /// The file written or deleted, or the reason.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
-}
-
-/// What an action is about.
-pub(super) struct Event {
-    pub(super) identity: Identity,
-    pub(super) service: String,
-    pub(super) slot: usize,
-    /// Service and slot.
-    pub(super) process: String,
-    pub(super) rule: String,
-    pub(super) json: Value,
-    pub(super) evidence: PathBuf,
-    pub(super) keep: Keep,
-    pub(super) unix_seconds: f64,
-    pub(super) unit: Option<String>,
 }
 
 /// Does it. `Restart` without a unit is the supervisor's and does not come here. Once `stop` is set, what runs

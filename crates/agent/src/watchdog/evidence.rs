@@ -1,26 +1,11 @@
 //! The evidence of incidents: what its files are called, and which of them go when there are too many. A name says
 //! whose it is, so that nothing but m5's own files is ever deleted.
 
-use super::act::Event;
+use super::event::{Event, Keep};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-
-/// How much evidence is kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Keep {
-    /// The newest incidents of each slot of a service.
-    pub incidents: usize,
-    /// Bytes in all.
-    pub bytes: u64,
-}
-
-impl Default for Keep {
-    fn default() -> Self {
-        Self { incidents: 20, bytes: 4 << 30 }
-    }
-}
 
 /// Files are called `SERVICE@SLOT-PID-RULE-UNIXTIME` and one of these.
 pub(super) const SNAPSHOT: &str = ".m5snap";

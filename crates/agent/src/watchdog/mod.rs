@@ -3,6 +3,7 @@
 
 mod act;
 mod action;
+mod event;
 mod evidence;
 mod journal;
 mod quiet;
@@ -13,7 +14,7 @@ mod worker;
 
 pub use act::Outcome;
 pub use action::Action;
-pub use evidence::Keep;
+pub use event::Keep;
 pub use journal::{Journal, JournalError};
 pub use quiet::Quiet;
 pub use rule::{Change, Level, Rule, RuleState};

@@ -1,6 +1,6 @@
 //! The watchdog's round: read, step the rules, act on what fired, write it down.
 
-use super::act::Event;
+use super::event::Event;
 use super::journal::Key;
 use super::worker::{Decision, Done, Job, Worker};
 use super::{Action, Change, Journal, Keep, Outcome, Quiet, Rule, RuleState};

@@ -57,8 +57,8 @@ impl Metric {
 }
 
 fn fd_growth(member: &Member) -> Option<f64> {
-    let now = member.marks().filter(|m| m.fds.is_some()).last()?;
+    let now = member.chart_points().filter(|m| m.fds.is_some()).last()?;
     let from = now.unix_seconds - FD_GROWTH_SECONDS;
-    let before = member.marks().find(|m| m.unix_seconds >= from)?;
+    let before = member.chart_points().find(|m| m.unix_seconds >= from)?;
     Some(now.fds? - before.fds?)
 }

@@ -2,7 +2,8 @@
 //! process does not delay the look at another.
 
 use super::Action;
-use super::act::{Event, Outcome, act};
+use super::act::{Outcome, act};
+use super::event::Event;
 use super::evidence::{prune, stem};
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -36,7 +36,7 @@ impl Row {
                 Readable::No(_) => None,
             },
             rss: member.reading.status.rss_bytes.unwrap_or(0) as f64,
-            trend: member.marks().map(|m| m.rss_bytes as u64).collect(),
+            trend: member.chart_points().map(|m| m.rss_bytes as u64).collect(),
             growth: member.assessment.slope,
             verdict: member.assessment.verdict,
             pause_p95: quantile(&lengths, 0.95),

@@ -9,7 +9,7 @@ const KEPT: usize = 240;
 
 /// A point of the charts.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Mark {
+pub struct ChartPoint {
     /// Unix seconds.
     pub unix_seconds: f64,
     /// Resident memory, bytes.
@@ -26,17 +26,17 @@ pub struct Mark {
 
 /// Points, oldest first.
 #[derive(Debug, Default)]
-pub(super) struct Marks(VecDeque<Mark>);
+pub(super) struct ChartPoints(VecDeque<ChartPoint>);
 
-impl Marks {
-    pub(super) fn push(&mut self, mark: Mark) {
+impl ChartPoints {
+    pub(super) fn push(&mut self, point: ChartPoint) {
         if self.0.len() == KEPT {
             self.thin();
         }
-        self.0.push_back(mark);
+        self.0.push_back(point);
     }
 
-    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &Mark> {
+    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &ChartPoint> {
         self.0.iter()
     }
 
@@ -55,11 +55,11 @@ mod tests {
 
     #[test]
     fn the_whole_time_stays_with_its_peaks() {
-        let mut marks = Marks::default();
+        let mut chart_points = ChartPoints::default();
         for i in 0..100_000_u32 {
             let rss_bytes = if i == 777 { 9e9 } else { f64::from(i % 100) };
             let unix_seconds = f64::from(i);
-            marks.push(Mark {
+            chart_points.push(ChartPoint {
                 unix_seconds,
                 rss_bytes,
                 post_gc_bytes: None,
@@ -68,7 +68,7 @@ mod tests {
                 collections: None,
             });
         }
-        let kept: Vec<&Mark> = marks.iter().collect();
+        let kept: Vec<&ChartPoint> = chart_points.iter().collect();
         assert!(kept.len() <= KEPT && kept[0].unix_seconds < 200.0, "{:?}", kept[0]);
         assert!(kept.iter().any(|m| m.rss_bytes > 1e9), "the peak has gone");
         assert!(kept.windows(2).all(|pair| pair[0].unix_seconds < pair[1].unix_seconds));

@@ -1,7 +1,7 @@
 //! What processes say of themselves, exported beside what m5 measures: the names that `m5mem` has, and no
 //! others, so that no process can fill the exporter with names of its own.
 
-use super::families::labels;
+use super::labels::labels;
 use crate::pool::Member;
 use m5_report::doc::ApplicationValue;
 use m5_report::metrics::{Family, Kind, Labels};

@@ -1,6 +1,6 @@
 //! The objectives held against derived figures. Only what was measured can pass.
 
-use crate::derive::growth_24h;
+use super::growth::growth_24h;
 use m5_report::doc::{Criterion, Derived, GcFigures, Lack, ProcessRecord};
 use m5_stats::{Assessment, Objective, Objectives, Status, Verdict, judge};
 
