@@ -19,7 +19,7 @@ say() { printf '%s\n' "$*" >&2; }
 
 missing() {
     say "MISSING: $1"
-    say "  mend: $2"
+    say "  what to do: $2"
     exit 2
 }
 

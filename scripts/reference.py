@@ -91,7 +91,7 @@ def m5(*words: str) -> int:
     try:
         process = subprocess.Popen([str(M5), *words])
     except FileNotFoundError:
-        raise SystemExit(f"MISSING: {M5}\n  mend: make build") from None
+        raise SystemExit(f"MISSING: {M5}\n  what to do: make build") from None
     try:
         return process.wait()
     except KeyboardInterrupt:

@@ -6,6 +6,7 @@ pub mod derive;
 mod discover;
 pub mod exporter;
 pub mod fleet;
+pub mod gate;
 pub mod history;
 pub mod load;
 pub mod m5mem_page;

@@ -2,6 +2,7 @@
 
 use crate::args::{ColorArg, Format, GlobalArgs, LangArg};
 use crate::error::CliError;
+use crate::exit::Exit;
 use crate::output;
 use m5_report::text::Style;
 use m5_report::{Lang, Text};
@@ -106,6 +107,13 @@ impl Ctx {
         if self.verbose > 0 {
             self.note(text, values);
         }
+    }
+
+    /// Tells the person what went wrong and what to do about it, and says how to end.
+    pub(crate) fn report(&self, error: &CliError) -> Exit {
+        let explained = error.explain(self.lang);
+        let _ = std::io::stderr().write_all(explained.lines(self.lang).as_bytes());
+        explained.exit
     }
 
     /// Says something to the person, beside the report: standard error.

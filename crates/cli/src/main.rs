@@ -7,12 +7,10 @@ mod documents;
 mod engine;
 mod error;
 mod exit;
-mod history;
 mod launch;
 mod objectives;
 mod output;
 mod page;
-mod permission;
 mod progress;
 mod signals;
 mod target;
@@ -21,7 +19,7 @@ use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let cli = match args::Cli::try_parse() {
+    let cli = match commands::Cli::try_parse() {
         Ok(cli) => cli,
         Err(usage) => {
             // Help goes to standard output and is no failure; a reader that closed early is none either.
@@ -32,6 +30,6 @@ fn main() -> ExitCode {
     let ctx = ctx::Ctx::new(&cli.global);
     match commands::run(&cli.command, &ctx) {
         Ok(exit) => exit.into(),
-        Err(error) => error.report(&ctx).into(),
+        Err(error) => ctx.report(&error).into(),
     }
 }

@@ -48,7 +48,7 @@ pub(crate) fn doubt(process: &Process, ctx: &Ctx) -> Result<Option<Exit>, CliErr
     };
     match error {
         CliError::Unsupported { .. } | CliError::FreeThreaded { .. } | CliError::Starting { .. } => {
-            Ok(Some(error.report(ctx)))
+            Ok(Some(ctx.report(&error)))
         }
         other => Err(other),
     }

@@ -8,7 +8,7 @@ pub use crate::health::text::{check, health};
 pub use crate::list::text::list;
 pub use crate::objectives::text::{objectives, summary};
 pub(crate) use crate::pauses::optimization_text::optimization;
-pub use crate::pauses::source_text::{mend, place, why};
+pub use crate::pauses::source_text::{place, remedy, why};
 pub use crate::pauses::text::{finding_lines, gc_report};
 pub(crate) use crate::process::text::mapped;
 pub use crate::process::text::process;

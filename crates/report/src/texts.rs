@@ -12,7 +12,7 @@ macro_rules! subjects {
 
 subjects! {
     Alarm in rules::words;
-    Said in m5mem_page::words;
+    M5memWords in m5mem_page::words;
     Record in baseline::words;
     Gc in pauses::words;
     Compare in comparison::words;
@@ -28,7 +28,7 @@ subjects! {
     Bench in runs::words;
     Say in words::say;
     Serve in words::serve;
-    Sight in pauses::source_words;
+    SourceWords in pauses::source_words;
     Watch in words::watch;
     Top in words::top;
     TuneFault in pauses::tuning_words;

@@ -39,8 +39,8 @@ fn a_denied_source_is_named_with_its_mend_in_both_languages() {
     for lang in [Lang::En, Lang::Zh] {
         for obstacle in &obstacles {
             let choice = Choice::Fallback { obstacle: obstacle.clone() };
-            let mend = text::mend(&choice, lang).unwrap_or("-");
-            said += &format!("{}\n    {mend}\n", text::why(&choice, lang));
+            let remedy = text::remedy(&choice, lang).unwrap_or("-");
+            said += &format!("{}\n    {remedy}\n", text::why(&choice, lang));
         }
     }
     insta::assert_snapshot!(said);

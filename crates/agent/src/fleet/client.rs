@@ -113,7 +113,7 @@ impl Client {
         let text =
             response.body_mut().with_config().limit(MAX_ANSWER).read_to_string().map_err(unreachable)?;
         parse(&text).map_err(|detail| match detail {
-            Refusal::Said(detail) => FleetError::Refused { detail },
+            Refusal::M5memWords(detail) => FleetError::Refused { detail },
             Refusal::Foreign(detail) => {
                 FleetError::Foreign { url: self.base.clone(), detail: format!("HTTP {status}, {detail}") }
             }
@@ -123,7 +123,7 @@ impl Client {
 
 #[derive(Debug, PartialEq, Eq)]
 enum Refusal {
-    Said(String),
+    M5memWords(String),
     Foreign(String),
 }
 
@@ -151,7 +151,7 @@ struct Row {
 fn parse(text: &str) -> Result<Vec<Series>, Refusal> {
     let answer: Answer = serde_json::from_str(text).map_err(|e| Refusal::Foreign(e.to_string()))?;
     if answer.status != "success" {
-        return Err(Refusal::Said(answer.error.unwrap_or(answer.status)));
+        return Err(Refusal::M5memWords(answer.error.unwrap_or(answer.status)));
     }
     let rows = answer.data.map(|d| d.result).unwrap_or_default();
     Ok(rows.into_iter().map(series).collect())
@@ -180,7 +180,7 @@ mod tests {
         assert_eq!(got[0].points, [(1.0, 2.0), (3.0, 4.0)]);
         assert_eq!((got[0].label("service"), got[1].last()), ("a", Some(7.0)));
         let refused = r#"{"status":"error","errorType":"bad_data","error":"parse error"}"#;
-        assert_eq!(parse(refused), Err(Refusal::Said("parse error".into())));
+        assert_eq!(parse(refused), Err(Refusal::M5memWords("parse error".into())));
         assert!(matches!(parse("<html>"), Err(Refusal::Foreign(_))));
     }
 

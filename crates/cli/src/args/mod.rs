@@ -12,33 +12,8 @@ pub(crate) use history::HistoryArgs;
 pub(crate) use size::parse_size;
 pub(crate) use target::TargetArgs;
 
-use crate::commands;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, ValueEnum};
 use std::path::PathBuf;
-
-const EXIT_CODES: &str = "\
-Exit codes:
-  0  fine
-  1  an objective missed or a regression found
-  2  wrong usage
-  3  the target is gone
-  4  no permission
-  5  unsupported or unreadable target
-  6  inconclusive or incomplete
-
-Durations: 90, 30s, 5m, 24h. Sizes: 40MB, 40MiB (both are 1024 x 1024 bytes, as the objectives count).
-Every global option can be given as M5_NAME in the environment; the option on the command line wins.";
-
-/// Keeps long-running Python services flat: measures, explains and lowers memory use and GC pauses, from
-/// outside, on an unmodified process.
-#[derive(Debug, Parser)]
-#[command(name = "m5", version, after_help = EXIT_CODES, disable_help_subcommand = true)]
-pub(crate) struct Cli {
-    #[command(flatten)]
-    pub(crate) global: GlobalArgs,
-    #[command(subcommand)]
-    pub(crate) command: Command,
-}
 
 /// Options that every command understands.
 #[derive(Debug, Default, Args)]
@@ -118,43 +93,4 @@ impl Format {
     pub(crate) fn name(self) -> String {
         self.to_possible_value().map(|v| v.get_name().to_owned()).unwrap_or_default()
     }
-}
-
-/// The commands, one file each below `commands/`.
-#[derive(Debug, Subcommand)]
-pub(crate) enum Command {
-    /// The Python processes of this machine, and whether m5 can read them
-    List(commands::list::ListArgs),
-    /// Record a process: memory, CPU, descriptors, connections, every GC pause; say whether it grows
-    Baseline(commands::baseline::BaselineArgs),
-    /// One line per objective after two seconds of looking
-    Health(commands::health::HealthArgs),
-    /// Every collection and its pause, exact; the collector's settings; tuning that is measured
-    Gc(commands::gc::GcArgs),
-    /// Hold a recorded baseline against the completion criteria
-    Check(commands::check::CheckArgs),
-    /// Two baselines side by side; a regression exits with 1
-    Compare(commands::compare::CompareArgs),
-    /// Fresh processes of a command, measured at their end; against a base, in turns
-    BenchRun(commands::bench_run::BenchRunArgs),
-    /// What each iteration of a workload keeps
-    Leaks(commands::leaks::LeaksArgs),
-    /// Which service and version of a fleet grows, asked of Prometheus
-    Fleet(commands::fleet::FleetArgs),
-    /// Prometheus alert rules made from the objectives
-    Rules(commands::rules::RulesArgs),
-    /// Export metrics of the Python processes of this machine, with a page to look at
-    Serve(commands::serve::ServeArgs),
-    /// What is in memory, who holds it, and where every byte of RSS went
-    Snapshot(commands::snapshot::SnapshotArgs),
-    /// What grew between two snapshots, and who holds it
-    Diff(commands::diff::DiffArgs),
-    /// The watchdog: rules on a service, evidence first, everything written down
-    Watch(commands::watch::WatchArgs),
-    /// Hours under load, with a check each hour: does it grow?
-    Stress(commands::stress::StressArgs),
-    /// The Python processes of this machine, live in the terminal
-    Top(commands::top::TopArgs),
-    /// Completions for a shell
-    Completions(commands::completions::CompletionsArgs),
 }

@@ -7,10 +7,9 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::{documents, output};
 use clap::Args;
-use m5_agent::compare::{metric, verdict};
+use m5_agent::gate::gate_runs;
 use m5_agent::runs::{RunError, measure};
-use m5_report::doc::{COMPARE_SCHEMA, Comparison, Metric, RUNS_SCHEMA, Run, Runs, Side};
-use m5_report::text::RUN_FIELDS;
+use m5_report::doc::{RUNS_SCHEMA, Runs};
 use m5_report::texts::Bench;
 use m5_stats::{GateConfig, GateVerdict};
 use std::ffi::OsString;
@@ -75,7 +74,7 @@ pub(crate) fn run(args: &BenchRunArgs, ctx: &Ctx) -> Result<Exit, CliError> {
         let threshold = args.threshold / 100.0;
         // Without a base command nothing is added: the runs are judged once.
         let config = if base_command.is_some() { GateConfig::looks } else { GateConfig::one_look };
-        let comparison = gate(&base, &new, &config(threshold));
+        let comparison = gate_runs(&base, &new, &config(threshold));
         if comparison.verdict != GateVerdict::Inconclusive || base_command.is_none() || wanted >= MOST {
             break Some(comparison);
         }
@@ -116,47 +115,6 @@ fn take_turns(
         }
     }
     Ok(())
-}
-
-/// What decides, and the difference that is too small to matter: pages and objects of an import more or less.
-const DECIDES: [(&str, f64); 3] =
-    [("private_anon_bytes", 262_144.0), ("allocated_blocks", 200.0), ("gc_objects", 50.0)];
-
-/// Holds the runs of two sides against each other.
-pub(crate) fn gate(base: &Runs, new: &Runs, config: &GateConfig) -> Comparison {
-    let of = |(name, of): &(&'static str, fn(&Run) -> Option<f64>)| -> Metric {
-        let values = |side: &Runs| side.runs.iter().map(of).collect::<Vec<_>>();
-        let slack = DECIDES.iter().find(|d| d.0 == *name).map(|d| d.1);
-        let (base, new) = (values(base), values(new));
-        let all = metric(name, slack.unwrap_or(0.0), slack.is_some(), &base, &new, config);
-        // What no run has must fail all the same: a command that measures nothing would pass for ever.
-        all.unwrap_or_else(|| Metric {
-            name: (*name).to_owned(),
-            old: None,
-            new: None,
-            ratio: None,
-            lower: None,
-            upper: None,
-            verdict: GateVerdict::Missing,
-            decides: slack.is_some(),
-        })
-    };
-    let metrics: Vec<Metric> = RUN_FIELDS.iter().map(of).collect();
-    Comparison {
-        schema: COMPARE_SCHEMA.to_owned(),
-        new: side(new),
-        old: side(base),
-        threshold: config.threshold,
-        verdict: verdict(&metrics),
-        machines_differ: false,
-        metrics,
-    }
-}
-
-fn side(runs: &Runs) -> Side {
-    let seconds: f64 = runs.runs.iter().filter_map(|r| r.elapsed_seconds).sum();
-    let runs_made = runs.runs.len() as u64;
-    Side { file: runs.command.clone(), pid: 0, python: None, observed_seconds: seconds, runs: runs_made }
 }
 
 fn report_runs(runs: &Runs, form: Format, ctx: &Ctx) -> Result<Exit, CliError> {

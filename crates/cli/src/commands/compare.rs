@@ -8,6 +8,7 @@ use crate::exit::Exit;
 use crate::{documents, objectives};
 use clap::Args;
 use m5_agent::compare::compare_runs;
+use m5_agent::gate::gate_runs;
 use m5_report::doc::{Baseline, Comparison, Runs};
 use m5_report::gate;
 use m5_report::text::Style;
@@ -57,7 +58,7 @@ pub(crate) fn run(args: &CompareArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     let comparison = match (recordings(&new), recordings(&old)) {
         (Some(new), Some(old)) => compare_runs(&new, &old, threshold),
         _ => match (runs(&new), runs(&old)) {
-            (Some(new), Some(old)) => super::bench_run::gate(&old, &new, &GateConfig::one_look(threshold)),
+            (Some(new), Some(old)) => gate_runs(&old, &new, &GateConfig::one_look(threshold)),
             _ => return Err(CliError::Mixed),
         },
     };

@@ -1,10 +1,9 @@
 //! `m5 completions SHELL`.
 
-use crate::args::Cli;
 use crate::ctx::Ctx;
 use crate::error::CliError;
 use crate::exit::Exit;
-use clap::{Args, CommandFactory};
+use clap::Args;
 use clap_complete::Shell;
 
 /// Arguments of `m5 completions`.
@@ -14,9 +13,10 @@ pub(crate) struct CompletionsArgs {
     shell: Shell,
 }
 
-pub(crate) fn run(args: &CompletionsArgs, ctx: &Ctx) -> Result<Exit, CliError> {
+/// Writes completions of `command`.
+pub(crate) fn run(args: &CompletionsArgs, command: &mut clap::Command, ctx: &Ctx) -> Result<Exit, CliError> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "m5", &mut script);
+    clap_complete::generate(args.shell, command, "m5", &mut script);
     ctx.emit(&String::from_utf8_lossy(&script))?;
     Ok(Exit::Fine)
 }

@@ -10,7 +10,6 @@ use clap::Args;
 use m5_heap::{Snapshot, read_snapshot};
 use m5_report::heap::{DIFF_SCHEMA, DiffDoc, diff_text};
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
 
 /// Arguments of `m5 diff`.
 #[derive(Debug, Args)]
@@ -52,21 +51,9 @@ fn twice(args: &DiffArgs, ctx: &Ctx) -> Result<(Snapshot, Snapshot), CliError> {
     let (process, _launched) = crate::target::one(&target, ctx)?;
     let stop = Stop::listen();
     let before = args.capture.take(&process)?;
-    if !wait(args.interval.0, &stop) {
+    if !stop.wait(args.interval.0) {
         return Err(CliError::EndedEarly);
     }
     let after = args.capture.take(&process)?;
     Ok((before, after))
-}
-
-/// Waits in short steps; false when somebody asked to stop.
-pub(crate) fn wait(time: Duration, stop: &Stop) -> bool {
-    let end = Instant::now() + time;
-    while let Some(left) = end.checked_duration_since(Instant::now()).filter(|l| !l.is_zero()) {
-        if stop.asked() {
-            return false;
-        }
-        std::thread::sleep(left.min(Duration::from_millis(100)));
-    }
-    true
 }

@@ -39,9 +39,6 @@ fn listed(found: Discovered, ctx: &Ctx) -> ListedProcess {
 }
 
 fn unread(error: CliError, ctx: &Ctx) -> Unread {
-    Unread {
-        reason: error.word().to_owned(),
-        detail: error.message(ctx.lang),
-        remedies: error.remedies(ctx.lang),
-    }
+    let explained = error.explain(ctx.lang);
+    Unread { reason: explained.word.to_owned(), detail: explained.message, remedies: explained.remedies }
 }

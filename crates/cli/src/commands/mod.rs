@@ -18,10 +18,74 @@ pub(crate) mod stress;
 pub(crate) mod top;
 pub(crate) mod watch;
 
-use crate::args::Command;
+use crate::args::GlobalArgs;
 use crate::ctx::Ctx;
 use crate::error::CliError;
 use crate::exit::Exit;
+use clap::{CommandFactory, Parser, Subcommand};
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  fine
+  1  an objective missed or a regression found
+  2  wrong usage
+  3  the target is gone
+  4  no permission
+  5  unsupported or unreadable target
+  6  inconclusive or incomplete
+
+Durations: 90, 30s, 5m, 24h. Sizes: 40MB, 40MiB (both are 1024 x 1024 bytes, as the objectives count).
+Every global option can be given as M5_NAME in the environment; the option on the command line wins.";
+
+/// Keeps long-running Python services flat: measures, explains and lowers memory use and GC pauses, from
+/// outside, on an unmodified process.
+#[derive(Debug, Parser)]
+#[command(name = "m5", version, after_help = EXIT_CODES, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: GlobalArgs,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// The commands, one file each in this folder.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// The Python processes of this machine, and whether m5 can read them
+    List(list::ListArgs),
+    /// Record a process: memory, CPU, descriptors, connections, every GC pause; say whether it grows
+    Baseline(baseline::BaselineArgs),
+    /// One line per objective after two seconds of looking
+    Health(health::HealthArgs),
+    /// Every collection and its pause, exact; the collector's settings; tuning that is measured
+    Gc(gc::GcArgs),
+    /// Hold a recorded baseline against the completion criteria
+    Check(check::CheckArgs),
+    /// Two baselines side by side; a regression exits with 1
+    Compare(compare::CompareArgs),
+    /// Fresh processes of a command, measured at their end; against a base, in turns
+    BenchRun(bench_run::BenchRunArgs),
+    /// What each iteration of a workload keeps
+    Leaks(leaks::LeaksArgs),
+    /// Which service and version of a fleet grows, asked of Prometheus
+    Fleet(fleet::FleetArgs),
+    /// Prometheus alert rules made from the objectives
+    Rules(rules::RulesArgs),
+    /// Export metrics of the Python processes of this machine, with a page to look at
+    Serve(serve::ServeArgs),
+    /// What is in memory, who holds it, and where every byte of RSS went
+    Snapshot(snapshot::SnapshotArgs),
+    /// What grew between two snapshots, and who holds it
+    Diff(diff::DiffArgs),
+    /// The watchdog: rules on a service, evidence first, everything written down
+    Watch(watch::WatchArgs),
+    /// Hours under load, with a check each hour: does it grow?
+    Stress(stress::StressArgs),
+    /// The Python processes of this machine, live in the terminal
+    Top(top::TopArgs),
+    /// Completions for a shell
+    Completions(completions::CompletionsArgs),
+}
 
 /// Runs what was asked for.
 pub(crate) fn run(command: &Command, ctx: &Ctx) -> Result<Exit, CliError> {
@@ -42,6 +106,6 @@ pub(crate) fn run(command: &Command, ctx: &Ctx) -> Result<Exit, CliError> {
         Command::Watch(args) => watch::run(args, ctx),
         Command::Stress(args) => stress::run(args, ctx),
         Command::Top(args) => top::run(args, ctx),
-        Command::Completions(args) => completions::run(args, ctx),
+        Command::Completions(args) => completions::run(args, &mut Cli::command(), ctx),
     }
 }

@@ -33,7 +33,7 @@ pub fn list(document: &ProcessList, style: Style) -> String {
     let mut out = table.render();
     for p in &document.processes {
         if let Some(unread) = &p.unread {
-            out.push_str(&format!("{}\n", lang.fill(List::Mend, &[&p.pid, &unread.detail])));
+            out.push_str(&format!("{}\n", lang.fill(List::Remedy, &[&p.pid, &unread.detail])));
             for remedy in &unread.remedies {
                 out.push_str(&format!("  → {remedy}\n"));
             }

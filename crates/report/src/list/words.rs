@@ -14,6 +14,6 @@ catalogue! {
         Yes: "yes", "是";
         No: "no", "否";
         None: "No Python process was found.", "未找到 Python 进程。";
-        Mend: "PID {}: {}", "PID {}：{}";
+        Remedy: "PID {}: {}", "PID {}：{}";
     }
 }

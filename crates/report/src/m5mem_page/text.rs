@@ -15,8 +15,8 @@ pub(crate) fn application(said: &Application, style: Style) -> String {
         return format!("\n{}\n", style.yellow(reason));
     }
     let title = match said.age_seconds {
-        Some(age) => lang.fill(texts::Said::Title, &[&units::time(age)]),
-        None => lang.say(texts::Said::Never).to_owned(),
+        Some(age) => lang.fill(texts::M5memWords::Title, &[&units::time(age)]),
+        None => lang.say(texts::M5memWords::Never).to_owned(),
     };
     let mut out = format!("\n{}\n", style.bold(&title));
     let mut lines: Vec<(String, Vec<String>)> = Vec::new();
@@ -30,7 +30,7 @@ pub(crate) fn application(said: &Application, style: Style) -> String {
     lines.into_iter().for_each(|(thing, figures)| table.row([thing, figures.join(" · ")]));
     out.push_str(&table.render());
     if said.unreadable > 0 {
-        let _ = writeln!(out, "  {}", lang.fill(texts::Said::Unreadable, &[&said.unreadable]));
+        let _ = writeln!(out, "  {}", lang.fill(texts::M5memWords::Unreadable, &[&said.unreadable]));
     }
     out
 }

@@ -2,7 +2,7 @@
 
 use crate::doc::{GcFigures, LongPause, LongPauses};
 use crate::text::Style;
-use crate::texts::Sight;
+use crate::texts::SourceWords;
 use crate::{Lang, shared::units};
 use m5_cpython::PyFrame;
 use m5_gc::{Choice, Coverage, Obstacle, SourceKind};
@@ -18,10 +18,10 @@ const CLOSED: f64 = 0.99;
 #[must_use]
 pub fn why(choice: &Choice, lang: Lang) -> String {
     match choice {
-        Choice::Records => lang.say(Sight::Records).to_owned(),
-        Choice::Best => lang.say(Sight::Best).to_owned(),
-        Choice::Asked { .. } => lang.say(Sight::Asked).to_owned(),
-        Choice::Fallback { obstacle } => lang.fill(Sight::Fallback, &[&what(obstacle, lang)]),
+        Choice::Records => lang.say(SourceWords::Records).to_owned(),
+        Choice::Best => lang.say(SourceWords::Best).to_owned(),
+        Choice::Asked { .. } => lang.say(SourceWords::Asked).to_owned(),
+        Choice::Fallback { obstacle } => lang.fill(SourceWords::Fallback, &[&what(obstacle, lang)]),
     }
 }
 
@@ -29,42 +29,42 @@ pub fn why(choice: &Choice, lang: Lang) -> String {
 fn what(obstacle: &Obstacle, lang: Lang) -> String {
     let failed = |text, errno| lang.fill(text, &[&m5_gc::errno_name(errno)]);
     match *obstacle {
-        Obstacle::Paranoid { level } => lang.fill(Sight::Paranoid, &[&level]),
-        Obstacle::Seccomp { errno } => failed(Sight::Seccomp, errno),
-        Obstacle::Denied { errno } => failed(Sight::Denied, errno),
-        Obstacle::OtherUser => lang.say(Sight::OtherUser).to_owned(),
-        Obstacle::Unsupported { errno } => failed(Sight::Unsupported, errno),
-        Obstacle::NoRegisters => lang.say(Sight::NoRegisters).to_owned(),
-        Obstacle::FileLimit { limit } => lang.fill(Sight::FileLimit, &[&limit]),
-        Obstacle::LockedMemory => lang.say(Sight::LockedMemory).to_owned(),
-        Obstacle::Other { errno } => failed(Sight::Other, errno),
+        Obstacle::Paranoid { level } => lang.fill(SourceWords::Paranoid, &[&level]),
+        Obstacle::Seccomp { errno } => failed(SourceWords::Seccomp, errno),
+        Obstacle::Denied { errno } => failed(SourceWords::Denied, errno),
+        Obstacle::OtherUser => lang.say(SourceWords::OtherUser).to_owned(),
+        Obstacle::Unsupported { errno } => failed(SourceWords::Unsupported, errno),
+        Obstacle::NoRegisters => lang.say(SourceWords::NoRegisters).to_owned(),
+        Obstacle::FileLimit { limit } => lang.fill(SourceWords::FileLimit, &[&limit]),
+        Obstacle::LockedMemory => lang.say(SourceWords::LockedMemory).to_owned(),
+        Obstacle::Other { errno } => failed(SourceWords::Other, errno),
     }
 }
 
 /// How to get a better source, where something can be done.
 #[must_use]
-pub fn mend(choice: &Choice, lang: Lang) -> Option<&'static str> {
+pub fn remedy(choice: &Choice, lang: Lang) -> Option<&'static str> {
     let Choice::Fallback { obstacle } = choice else { return None };
     Some(lang.say(match obstacle {
-        Obstacle::Paranoid { .. } => Sight::ParanoidMend,
-        Obstacle::Seccomp { .. } => Sight::SeccompMend,
-        Obstacle::Denied { .. } => Sight::DeniedMend,
-        Obstacle::OtherUser => Sight::OtherUserMend,
-        Obstacle::NoRegisters => Sight::NoRegistersMend,
-        Obstacle::FileLimit { .. } => Sight::FileLimitMend,
-        Obstacle::LockedMemory => Sight::LockedMemoryMend,
+        Obstacle::Paranoid { .. } => SourceWords::ParanoidMend,
+        Obstacle::Seccomp { .. } => SourceWords::SeccompMend,
+        Obstacle::Denied { .. } => SourceWords::DeniedMend,
+        Obstacle::OtherUser => SourceWords::OtherUserMend,
+        Obstacle::NoRegisters => SourceWords::NoRegistersMend,
+        Obstacle::FileLimit { .. } => SourceWords::FileLimitMend,
+        Obstacle::LockedMemory => SourceWords::LockedMemoryMend,
         Obstacle::Unsupported { .. } | Obstacle::Other { .. } => return None,
     }))
 }
 
-/// The choice in lines: quiet where it is the best, yellow with its mend where a better one was denied.
+/// The choice in lines: quiet where it is the best, yellow with its remedy where a better one was denied.
 pub(crate) fn choice(choice: &Choice, style: Style) -> String {
     let lang = style.lang;
-    let why = lang.fill(Sight::Why, &[&why(choice, lang)]);
+    let why = lang.fill(SourceWords::Why, &[&why(choice, lang)]);
     let denied = matches!(choice, Choice::Fallback { .. });
     let mut out = format!("{}\n", if denied { style.yellow(&why) } else { style.dim(&why) });
-    if let Some(mend) = mend(choice, lang) {
-        let _ = writeln!(out, "{}", lang.fill(Sight::Mend, &[&mend]));
+    if let Some(remedy) = remedy(choice, lang) {
+        let _ = writeln!(out, "{}", lang.fill(SourceWords::Remedy, &[&remedy]));
     }
     out
 }
@@ -74,16 +74,16 @@ pub(crate) fn windows(gc: &GcFigures, coverage: &Coverage, style: Style) -> Opti
     let missed = gc.happened.saturating_sub(gc.seen);
     let open = m5_stats::rate(coverage.open_ns as f64, coverage.wall_ns as f64)?;
     (missed > 0 && open < CLOSED)
-        .then(|| style.dim(&style.lang.fill(Sight::Windows, &[&missed, &units::percent(open)])))
+        .then(|| style.dim(&style.lang.fill(SourceWords::Windows, &[&missed, &units::percent(open)])))
 }
 
 /// The longest pauses, each with its stack.
 pub(crate) fn long_pauses(long: &LongPauses, source: Option<SourceKind>, style: Style) -> String {
     let lang = style.lang;
-    let title = lang.fill(Sight::Long, &[&units::time(long.limit_seconds), &long.count]);
+    let title = lang.fill(SourceWords::Long, &[&units::time(long.limit_seconds), &long.count]);
     let mut out = format!("\n{}\n", style.bold(&title));
     if long.longest.is_empty() {
-        let _ = writeln!(out, "{}", lang.say(Sight::LongNone));
+        let _ = writeln!(out, "{}", lang.say(SourceWords::LongNone));
     }
     for (i, pause) in long.longest.iter().take(LISTED).enumerate() {
         let _ = writeln!(out, "   {}. {}", i + 1, one(pause, lang));
@@ -91,7 +91,7 @@ pub(crate) fn long_pauses(long: &LongPauses, source: Option<SourceKind>, style: 
     }
     let listed = long.longest.len().min(LISTED) as u64;
     if long.count > listed {
-        let more = lang.fill(Sight::LongMore, &[&(long.count - listed), &long.longest.len()]);
+        let more = lang.fill(SourceWords::LongMore, &[&(long.count - listed), &long.longest.len()]);
         let _ = writeln!(out, "{}", style.dim(&more));
     }
     out
@@ -99,17 +99,17 @@ pub(crate) fn long_pauses(long: &LongPauses, source: Option<SourceKind>, style: 
 
 fn one(pause: &LongPause, lang: Lang) -> String {
     let fill = |text, value: Option<u64>| value.map(|v| lang.fill(text, &[&v]));
-    let bound = pause.uncertainty_seconds.map(|s| lang.fill(Sight::LongBound, &[&units::time(s)]));
+    let bound = pause.uncertainty_seconds.map(|s| lang.fill(SourceWords::LongBound, &[&units::time(s)]));
     let parts = [
         Some(units::time(pause.duration_seconds)),
         bound,
-        pause.generation.map(|g| lang.fill(Sight::LongGeneration, &[&g])),
-        Some(lang.fill(Sight::LongAt, &[&format!("{:.3} s", pause.start_seconds)])),
-        pause.tid.map(|t| lang.fill(Sight::LongThread, &[&t])),
-        fill(Sight::LongFreed, pause.collected),
-        fill(Sight::LongCandidates, pause.candidates),
-        fill(Sight::LongLive, pause.live_objects),
-        fill(Sight::LongLived, pause.long_lived_objects),
+        pause.generation.map(|g| lang.fill(SourceWords::LongGeneration, &[&g])),
+        Some(lang.fill(SourceWords::LongAt, &[&format!("{:.3} s", pause.start_seconds)])),
+        pause.tid.map(|t| lang.fill(SourceWords::LongThread, &[&t])),
+        fill(SourceWords::LongFreed, pause.collected),
+        fill(SourceWords::LongCandidates, pause.candidates),
+        fill(SourceWords::LongLive, pause.live_objects),
+        fill(SourceWords::LongLived, pause.long_lived_objects),
     ];
     parts.into_iter().flatten().collect::<Vec<_>>().join(" · ")
 }
@@ -118,14 +118,16 @@ fn stack(frames: &[PyFrame], source: Option<SourceKind>, style: Style) -> String
     let lang = style.lang;
     let mut out = String::new();
     for frame in frames.iter().take(FRAMES) {
-        let _ = writeln!(out, "{}", lang.fill(Sight::Frame, &[&frame.function, &place(frame)]));
+        let _ = writeln!(out, "{}", lang.fill(SourceWords::Frame, &[&frame.function, &place(frame)]));
     }
-    let none = if source == Some(SourceKind::Poll) { Sight::NoStackPolling } else { Sight::NoStack };
+    let none =
+        if source == Some(SourceKind::Poll) { SourceWords::NoStackPolling } else { SourceWords::NoStack };
     if frames.is_empty() {
         let _ = writeln!(out, "{}", style.dim(lang.say(none)));
     }
     if frames.len() > FRAMES {
-        let _ = writeln!(out, "{}", style.dim(&lang.fill(Sight::FramesMore, &[&(frames.len() - FRAMES)])));
+        let _ =
+            writeln!(out, "{}", style.dim(&lang.fill(SourceWords::FramesMore, &[&(frames.len() - FRAMES)])));
     }
     out
 }

@@ -1,12 +1,12 @@
-//! How pauses are seen: why this source, what stood in the way of a better one, and how to mend it.
+//! How pauses are seen: why this source, what stood in the way of a better one, and what to do about it.
 
 use crate::shared::catalogue::catalogue;
 
 catalogue! {
     /// Why a source of pauses was chosen.
-    Sight {
+    SourceWords {
         Why: "   why this source: {}", "   选用原因: {}";
-        Mend: "   🔧 to see them exactly: {}", "   🔧 如需精确观测: {}";
+        Remedy: "   🔧 to see them exactly: {}", "   🔧 如需精确观测: {}";
         Records: "the interpreter records every collection itself", "解释器自身记录每次回收";
         Best: "this build keeps no records; hardware watchpoints on the collector's flag are exact", "此版本解释器不保留记录；监视回收标志的硬件观察点是精确的";
         Asked: "it was asked for", "按要求选用";

@@ -1,6 +1,5 @@
 //! `m5 gc`: every collection of a process, and its collector's settings.
 
-pub(crate) mod faults;
 mod live;
 mod optimize;
 mod settings;

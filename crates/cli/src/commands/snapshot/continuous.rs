@@ -2,7 +2,6 @@
 
 use super::{SnapshotArgs, emit};
 use crate::args::Format;
-use crate::commands::diff::wait;
 use crate::ctx::Ctx;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -53,7 +52,7 @@ fn sample(
     let began = Instant::now();
     let mut samples = Vec::new();
     for number in 0..count {
-        if number > 0 && !wait(due(began, args.interval, number, time), stop) {
+        if number > 0 && !stop.wait(due(began, args.interval, number, time)) {
             return (samples, false);
         }
         let alive = process.alive();

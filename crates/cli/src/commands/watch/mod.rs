@@ -189,7 +189,7 @@ fn reread(args: &WatchArgs, ctx: &Ctx, watchdog: &mut Watchdog) {
     match config::settings(args, ctx) {
         Ok(settings) => watchdog.reload(settings),
         Err(error) => {
-            let message = error.message(ctx.lang);
+            let message = error.explain(ctx.lang).message;
             watchdog.note("reload_failed", serde_json::json!({"reason": message}));
             ctx.note(Watch::ReloadFailed, &[&message]);
         }

@@ -105,7 +105,7 @@ impl Supervisor {
                 Ok(Supervised::Anew)
             }
             Err(error) => {
-                watchdog.note("start_failed", json!({"reason": error.message(ctx.lang)}));
+                watchdog.note("start_failed", json!({"reason": error.explain(ctx.lang).message}));
                 self.next = Some(Instant::now() + wait(self.starts.len()));
                 Ok(if self.starts.len() >= MOST { Supervised::GaveUp } else { Supervised::Runs })
             }

@@ -1,12 +1,12 @@
-//! Why the kernel refused, and the exact mend: another user's process, Yama, or a container's missing capability.
+//! Why the kernel refused, and what to do about it: another user's process, Yama, or a container's missing capability.
 
 use m5_process::Process;
 use m5_report::Lang;
 use m5_report::texts::Fault;
 use std::fs;
 
-/// The mends that fit this machine and this process.
-pub(crate) fn remedies(pid: i32, lang: Lang) -> Vec<String> {
+/// The remedies that fit this machine and this process.
+pub(super) fn remedies(pid: i32, lang: Lang) -> Vec<String> {
     let mut out = Vec::new();
     let uid = Process::open(pid).and_then(|p| p.status()).ok().and_then(|s| s.uid);
     let own = fs::read_to_string("/proc/self/status").ok().and_then(|s| m5_process::Status::parse(&s).uid);

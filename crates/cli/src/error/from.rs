@@ -1,0 +1,82 @@
+//! The errors of the libraries as errors for a person.
+
+use super::CliError;
+
+impl From<m5_agent::load::LoadError> for CliError {
+    fn from(error: m5_agent::load::LoadError) -> Self {
+        Self::Load(error)
+    }
+}
+
+impl From<m5_process::Error> for CliError {
+    fn from(error: m5_process::Error) -> Self {
+        match error {
+            m5_process::Error::NoSuchProcess { pid } => Self::Gone { pid },
+            m5_process::Error::Permission { pid, what } => Self::Permission { pid, what },
+            other => Self::Kernel { message: other.to_string() },
+        }
+    }
+}
+
+impl From<m5_cpython::Error> for CliError {
+    fn from(error: m5_cpython::Error) -> Self {
+        match error {
+            m5_cpython::Error::Target(error) => error.into(),
+            m5_cpython::Error::NotPython { pid } => Self::NotPython { pid },
+            m5_cpython::Error::Unsupported { pid, found } => Self::Unsupported { pid, found },
+            m5_cpython::Error::FreeThreaded { pid, version } => {
+                Self::FreeThreaded { pid, version: version.to_string() }
+            }
+            m5_cpython::Error::Starting { pid } => Self::Starting { pid },
+        }
+    }
+}
+
+impl From<m5_gc::Error> for CliError {
+    fn from(error: m5_gc::Error) -> Self {
+        match error {
+            m5_gc::Error::Cpython(error) => error.into(),
+            m5_gc::Error::Target(error) => error.into(),
+            error @ (m5_gc::Error::Obstacle(_) | m5_gc::Error::NoRecords) => {
+                Self::Pauses { message: error.to_string() }
+            }
+        }
+    }
+}
+
+impl From<m5_gc::tune::TuneError> for CliError {
+    fn from(error: m5_gc::tune::TuneError) -> Self {
+        match error {
+            m5_gc::tune::TuneError::Cpython(error) => error.into(),
+            m5_gc::tune::TuneError::Target(error) => error.into(),
+            other => Self::Tune(other),
+        }
+    }
+}
+
+/// Errors of a capture, which know no pid of their own.
+pub(crate) fn of_capture(pid: i32, error: m5_heap::HeapError) -> CliError {
+    match error {
+        m5_heap::HeapError::Interpreter(error) => error.into(),
+        m5_heap::HeapError::Unsupported(found) => CliError::Unsupported { pid, found },
+        m5_heap::HeapError::Trace(error) if error.is_permission() => {
+            CliError::Permission { pid, what: "memory".to_owned() }
+        }
+        m5_heap::HeapError::Trace(m5_process::TraceError::Target(error)) => error.into(),
+        m5_heap::HeapError::Trace(error) => CliError::Refused { pid, reason: error.to_string() },
+    }
+}
+
+impl From<m5_heap::SnapfileError> for CliError {
+    fn from(error: m5_heap::SnapfileError) -> Self {
+        use m5_heap::SnapfileError as E;
+        match error {
+            E::Io { path, source } => Self::Unreadable { path, reason: source.to_string() },
+            E::Foreign { path } => Self::Malformed { path, reason: "no m5 snapshot".to_owned() },
+            E::Newer { path, version } => {
+                Self::Malformed { path, reason: format!("format version {version}: use a newer m5") }
+            }
+            E::Damaged { path, detail } => Self::Malformed { path, reason: detail },
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Everything that may go wrong. `table` says what each means for a person, `from` where it comes from.
+
+mod explained;
+mod from;
+mod history;
+mod permission;
+mod table;
+mod tuning;
+
+pub(crate) use from::of_capture;
+
+/// An error for a person: what happened, the remedy, the exit code.
+#[derive(Debug)]
+pub(crate) enum CliError {
+    /// No such process, or it is gone.
+    Gone { pid: i32 },
+    /// Not a CPython process.
+    NotPython { pid: i32 },
+    /// A CPython that no layout fits.
+    Unsupported { pid: i32, found: String },
+    /// A free-threaded CPython.
+    FreeThreaded { pid: i32, version: String },
+    /// An interpreter that is not set up yet.
+    Starting { pid: i32 },
+    /// The source of pauses that was asked for cannot be had.
+    Pauses { message: String },
+    /// The kernel refused.
+    Permission { pid: i32, what: String },
+    /// A running collector was not tuned.
+    Tune(m5_gc::tune::TuneError),
+    /// Another failure of the kernel's interface.
+    Kernel { message: String },
+    /// A file cannot be read.
+    Unreadable { path: String, reason: String },
+    /// A file is not what it should be.
+    Malformed { path: String, reason: String },
+    /// A file of another schema.
+    Schema { path: String, found: String, reads: &'static str },
+    /// A report or recording could not be written.
+    Write { path: String, reason: String },
+    /// The settings file is wrong.
+    Config { path: String, reason: String },
+    /// Nothing to look at.
+    NoTarget,
+    /// Too much to look at.
+    ManyTargets { found: String },
+    /// A command for one process got more.
+    OneTarget { count: usize },
+    /// A form of report that the command does not have.
+    Format { known: String },
+    /// A command could not be started.
+    Spawn { command: String, reason: String },
+    /// A command that was to be measured did not end well.
+    RunFailed { command: String, status: String },
+    /// A command whose work m5 cannot repeat.
+    NotIterable,
+    /// Recordings on one side and runs on the other.
+    Mixed,
+    /// The target ended at once.
+    EndedEarly,
+    /// The reference engine is not where it should be.
+    NoEngine { path: String },
+    /// A target tells no event time.
+    NoClock { path: String },
+    /// A kept soak test has another plan.
+    OtherPlan { path: String },
+    /// Prometheus did not answer as it should.
+    Fleet { message: String },
+    /// A command for a terminal has none.
+    NoTerminal,
+    /// The load that growth should be held against cannot be read.
+    Load(m5_agent::load::LoadError),
+    /// The exporter cannot serve.
+    Web { message: String },
+    /// A history cannot be used.
+    History(m5_agent::history::HistoryError),
+    /// Nothing can be pushed to an OpenTelemetry receiver.
+    Otlp { message: String },
+    /// `m5 diff` got one file.
+    TwoFiles,
+    /// A core file that cannot be read, with what to do about it.
+    Core { path: String, reason: String },
+    /// Its memory cannot be captured safely.
+    Refused { pid: i32, reason: String },
+}

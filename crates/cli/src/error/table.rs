@@ -1,0 +1,104 @@
+//! One row for each thing that may go wrong: how m5 ends, a word for programs, what happened, what to do.
+
+use super::explained::Explained;
+use super::{CliError, history, permission, tuning};
+use crate::exit::Exit;
+use m5_report::Lang;
+use m5_report::texts::{Bench, Fault, Fleet, Serve, Soak, Top};
+
+/// A row: how m5 ends, a word for programs, what happened; then what to do about it, if anything is known.
+macro_rules! row {
+    ($lang:ident, $exit:ident, $word:literal, $text:path $([$($value:expr),*])? $(=> $remedy:path)?) => {{
+        let row = Explained::new(Exit::$exit, $word, $lang.fill($text, &[$($(&$value),*)?]));
+        $(let row = row.remedy($lang, $remedy);)?
+        row
+    }};
+}
+
+impl CliError {
+    /// What it means, in a language.
+    pub(crate) fn explain(&self, lang: Lang) -> Explained {
+        match self {
+            Self::Tune(error) => tuning::explain(error, lang),
+            Self::History(error) => history::explain(error, lang),
+            Self::Permission { pid, what } => Explained {
+                remedies: permission::remedies(*pid, lang),
+                ..row!(lang, Permission, "permission", Fault::Permission[what, pid])
+            },
+            Self::Gone { pid } => {
+                row!(lang, Gone, "gone", Fault::NoSuchProcess[pid] => Fault::NoSuchProcessRemedy)
+            }
+            Self::EndedEarly => row!(lang, Gone, "gone", Fault::EndedEarly => Fault::EndedEarlyRemedy),
+            Self::NotPython { pid } => {
+                row!(lang, Unreadable, "not_python", Fault::NotPython[pid] => Fault::NotPythonRemedy)
+            }
+            Self::Unsupported { pid, found } => {
+                row!(lang, Unreadable, "unsupported", Fault::Unsupported[pid, found] => Fault::UnsupportedRemedy)
+            }
+            Self::FreeThreaded { pid, version } => {
+                row!(lang, Unreadable, "free_threaded", Fault::FreeThreaded[pid, version] => Fault::FreeThreadedRemedy)
+            }
+            Self::Starting { pid } => {
+                row!(lang, Incomplete, "starting", Fault::Starting[pid] => Fault::StartingRemedy)
+            }
+            Self::Pauses { message } => {
+                row!(lang, Unreadable, "pauses", Fault::Kernel[message] => Fault::PausesRemedy)
+            }
+            Self::Kernel { message } => {
+                row!(lang, Unreadable, "kernel", Fault::Kernel[message] => Fault::KernelRemedy)
+            }
+            Self::Refused { pid, reason } => {
+                row!(lang, Unreadable, "refused", Fault::Refused[pid, reason] => Fault::RefusedRemedy)
+            }
+            Self::Core { path, reason } => row!(lang, Unreadable, "core_file", Fault::Core[path, reason]),
+            Self::Unreadable { path, reason } => {
+                row!(lang, Unreadable, "file", Fault::FileUnreadable[path, reason] => Fault::FileUnreadableRemedy)
+            }
+            Self::Malformed { path, reason } => {
+                row!(lang, Unreadable, "file", Fault::FileMalformed[path, reason] => Fault::FileMalformedRemedy)
+            }
+            Self::Schema { path, found, reads } => {
+                row!(lang, Unreadable, "file", Fault::FileSchema[path, found, reads] => Fault::FileSchemaRemedy)
+            }
+            Self::Write { path, reason } => {
+                row!(lang, Incomplete, "write", Fault::WriteFailed[path, reason] => Fault::WriteFailedRemedy)
+            }
+            Self::Config { path, reason } => {
+                row!(lang, Usage, "settings", Fault::Config[path, reason] => Fault::ConfigRemedy)
+            }
+            Self::NoTarget => row!(lang, Usage, "usage", Fault::NoTarget => Fault::NoTargetRemedy),
+            Self::ManyTargets { found } => {
+                row!(lang, Usage, "usage", Fault::ManyTargets[found] => Fault::ManyTargetsRemedy)
+            }
+            Self::OneTarget { count } => {
+                row!(lang, Usage, "usage", Fault::OneTarget[count] => Fault::ManyTargetsRemedy)
+            }
+            Self::Format { known } => row!(lang, Usage, "usage", Fault::FormatUnknown[known]),
+            Self::TwoFiles => row!(lang, Usage, "usage", Fault::TwoFiles),
+            Self::Mixed => row!(lang, Usage, "usage", Bench::Mixed),
+            Self::NotIterable => row!(lang, Usage, "usage", Bench::NotIterable => Bench::NotIterableRemedy),
+            Self::NoTerminal => row!(lang, Usage, "usage", Top::NoTerminal => Top::NoTerminalRemedy),
+            Self::Spawn { command, reason } => {
+                row!(lang, Usage, "command", Fault::Spawn[command, reason] => Fault::SpawnRemedy)
+            }
+            Self::RunFailed { command, status } => {
+                row!(lang, Incomplete, "command", Bench::Failed[command, status] => Bench::FailedRemedy)
+            }
+            Self::NoEngine { path } => {
+                row!(lang, Usage, "engine", Soak::NoEngine[path] => Soak::NoEngineRemedy)
+            }
+            Self::NoClock { path } => {
+                row!(lang, Incomplete, "engine", Soak::NoClock[path] => Soak::NoClockRemedy)
+            }
+            Self::OtherPlan { path } => {
+                row!(lang, Usage, "plan", Soak::OtherPlan[path] => Soak::OtherPlanRemedy)
+            }
+            Self::Fleet { message } => {
+                row!(lang, Unreadable, "prometheus", Fault::Kernel[message] => Fleet::UnreachableRemedy)
+            }
+            Self::Load(error) => row!(lang, Usage, "load", Fault::Kernel[error] => Fault::LoadRemedy),
+            Self::Web { message } => row!(lang, Usage, "listen", Fault::Kernel[message] => Serve::Remedy),
+            Self::Otlp { message } => row!(lang, Usage, "otlp", Fault::Kernel[message]),
+        }
+    }
+}
