@@ -1,9 +1,17 @@
 //! The interpreter of a watched process: read, or the reason why it is not; and the tracer of its pauses.
 
-use super::Readable;
 use m5_cpython::{Error, Interpreter};
 use m5_gc::{SourceKind, TraceOptions, Tracer};
 use m5_process::Process;
+
+/// Whether and how the interpreter is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Readable {
+    /// It is; its layout's name.
+    Yes(String),
+    /// It is not, and why.
+    No(String),
+}
 
 /// An interpreter that could not be read yet is looked for again after this long, then after twice as long, and so on.
 const FIRST_WAIT_NS: u64 = 250_000_000;

@@ -1,7 +1,7 @@
 //! One watched process: what was read last, its series, its pauses, its verdict.
 
 use super::PauseLog;
-use super::attached::Attached;
+use super::attached::{Attached, Readable};
 use super::chart_points::{ChartPoint, ChartPoints};
 use crate::Discovered;
 use crate::m5mem_page::SharedPage;
@@ -18,15 +18,6 @@ use m5_stats::{Assessment, Confirmation, Options, Point, Series, assess_with};
 const JUDGE_EVERY_NS: u64 = 60_000_000_000;
 /// The cgroup is read every so many samples.
 const CGROUP_EVERY: u64 = 4;
-
-/// Whether and how the interpreter is read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Readable {
-    /// It is; its layout's name.
-    Yes(String),
-    /// It is not, and why.
-    No(String),
-}
 
 /// What became of a sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -198,7 +189,7 @@ impl Member {
         self.execution.goes_on().then_some(population)
     }
 
-    pub(super) fn drain(&mut self, hear: &mut super::HearPause<'_>) {
+    pub(super) fn drain(&mut self, hear: &mut super::pauses::HearPause<'_>) {
         let identity = self.process.identity();
         let Some(tracer) = &mut self.attached.tracer else { return };
         let mut fresh = Vec::new();

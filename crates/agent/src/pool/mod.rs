@@ -10,23 +10,20 @@ mod selection;
 mod slots;
 mod stored;
 
+pub use attached::Readable;
 pub use chart_points::ChartPoint;
-pub use member::{Member, Readable, Sampled};
+pub use member::{Member, Sampled};
 pub(crate) use name::from_command as command_name;
 pub use name::service_name;
-pub use pauses::{PAUSE_BOUNDS, PauseLog};
+pub use pauses::{HearPause, PAUSE_BOUNDS, PauseLog};
 pub use selection::Selection;
 pub(crate) use selection::matches as name_matches;
 
 use crate::discover;
-use m5_gc::{Pause, SourceKind};
 use m5_process::{Identity, Process, SocketTables, monotonic_ns};
 use member::Place;
 use slots::Slots;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// Who is told of pauses: of which process, how it was seen, and the pause.
-pub type HearPause<'a> = dyn FnMut(Identity, SourceKind, &Pause) + 'a;
 
 /// How to watch.
 #[derive(Debug, Clone)]

@@ -1,8 +1,12 @@
 //! A process's pauses in bounded memory: a histogram per generation since it is watched, and the latest ones.
 
-use m5_gc::{Coverage, Pause};
+use m5_gc::{Coverage, Pause, SourceKind};
+use m5_process::Identity;
 use m5_report::metrics::Histogram;
 use std::collections::VecDeque;
+
+/// Who is told of pauses: of which process, how it was seen, and the pause.
+pub type HearPause<'a> = dyn FnMut(Identity, SourceKind, &Pause) + 'a;
 
 /// Upper bounds of the buckets, seconds: from ten microseconds up.
 pub const PAUSE_BOUNDS: &[f64] = &[

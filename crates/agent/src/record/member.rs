@@ -1,8 +1,9 @@
 //! One process of a recording: its open files, its interpreter, its tracer, and what was recorded so far.
 
+use super::hear::Hear;
 use super::pace::Pace;
 use super::sample::{allocator_sample, collector_sample, population_sample, process_sample};
-use super::{Hear, describe, record_of, unread};
+use super::{describe, record_of, unread};
 use crate::m5mem_page::SharedPage;
 use m5_cpython::{Allocators, GcState, Interpreter};
 use m5_gc::{Detail, Pause, TraceOptions, Tracer};

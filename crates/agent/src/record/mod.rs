@@ -3,6 +3,7 @@
 
 mod bare;
 mod describe;
+mod hear;
 #[cfg(test)]
 #[allow(clippy::panic)]
 mod layers_live;
@@ -15,13 +16,13 @@ pub use bare::bare_record;
 pub(crate) use bare::{record_of, started_unix_seconds};
 pub(crate) use describe::unread;
 pub use describe::{describe, version};
+pub use hear::Hear;
 pub(crate) use member::keep_largest;
 pub(crate) use pace::Pace;
 pub use redact::redact;
 pub(crate) use sample::{collector_sample, population_sample, process_sample};
 
 use crate::load::{LoadSource, LoadWatch};
-use m5_gc::{Detail, Pause};
 use m5_process::{Machine, Process, SocketTables, monotonic_ns, unix_ns};
 use m5_report::doc::{BASELINE_SCHEMA, Baseline, End, Recorded};
 use member::{Member, Tracing};
@@ -46,9 +47,6 @@ pub struct RecordOptions {
     /// A load to hold growth against, in place of CPU time.
     pub load: Option<LoadSource>,
 }
-
-/// Who is told of pauses.
-pub type Hear<'a> = dyn FnMut(&Pause, Option<&Detail>) + 'a;
 
 /// Processes whose pauses are traced where nobody decided.
 pub const TRACED: usize = 8;

@@ -1,6 +1,5 @@
 //! The files that were mapped, as they lie on this machine; one that is no longer the same is not used.
 
-use super::CoreFile;
 use crate::{Error, Mapping, Result};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -15,9 +14,10 @@ pub(super) struct Files {
 }
 
 impl Files {
-    /// Opens what can be had. The first path is the program's.
+    /// Opens what can be had. The first path is the program's; `same` says whether a file is the one that was
+    /// mapped.
     pub(super) fn open(
-        core: &CoreFile,
+        same: impl Fn(&str, &File) -> bool,
         paths: Vec<String>,
         exe: Option<&Path>,
         root: Option<&Path>,
@@ -37,11 +37,11 @@ impl Files {
                 (Some(given), Err(source)) => {
                     return Err(Error::Io { what: given.display().to_string(), source });
                 }
-                (Some(given), Ok(file)) if !same(core, &path, &file) => {
+                (Some(given), Ok(file)) if !same(&path, &file) => {
                     let detail = format!("{} is not the program of the core file ({path})", given.display());
                     return Err(Error::malformed("--exe", detail));
                 }
-                (_, Ok(file)) if same(core, &path, &file) => _ = files.open.insert(path, (place, file)),
+                (_, Ok(file)) if same(&path, &file) => _ = files.open.insert(path, (place, file)),
                 _ => files.missing.push(path),
             }
         }
@@ -83,19 +83,5 @@ fn place(path: &str, root: Option<&Path>) -> PathBuf {
     match root {
         Some(root) => root.join(path.trim_start_matches('/')),
         None => PathBuf::from(path),
-    }
-}
-
-/// Whether a file begins as the one that was mapped: its first page, with the number of its build, is dumped for
-/// this. Where it was not, there is nothing to compare with.
-fn same(core: &CoreFile, path: &str, file: &File) -> bool {
-    const HEAD: usize = 2048;
-    let first = core.maps.iter().find(|m| m.path == path && m.offset == 0 && !m.writable);
-    let mut dumped = [0; HEAD];
-    let Some(HEAD) = first.and_then(|m| core.dumped_bytes(m.start, &mut dumped)) else { return true };
-    let mut head = [0; HEAD];
-    match file.read_exact_at(&mut head, 0) {
-        Ok(()) => head == dumped,
-        Err(_) => false,
     }
 }

@@ -41,7 +41,7 @@ impl CoreFile {
         let written_at = meta.mtime() as f64 + meta.mtime_nsec() as f64 / 1e9;
         let mut core = Self { file, written_at, loads, notes, maps, files: Files::default() };
         let paths = core.maps.iter().filter(|m| m.inode != 0).map(|m| m.path.clone()).collect();
-        core.files = Files::open(&core, paths, exe, root)?;
+        core.files = Files::open(|path, file| same(&core, path, file), paths, exe, root)?;
         core.maps = crate::joined_maps(core.maps);
         core.name_heap();
         Ok(core)
@@ -198,5 +198,19 @@ fn mapping(load: &Load, file: Option<&MappedFile>, notes: &Notes) -> Mapping {
         shared: memory.iter().any(|m| path.starts_with(m)),
         inode: u64::from(file.is_some()),
         path,
+    }
+}
+
+/// Whether a file begins as the one that was mapped: its first page, with the number of its build, is dumped for
+/// this. Where it was not, there is nothing to compare with.
+fn same(core: &CoreFile, path: &str, file: &File) -> bool {
+    const HEAD: usize = 2048;
+    let first = core.maps.iter().find(|m| m.path == path && m.offset == 0 && !m.writable);
+    let mut dumped = [0; HEAD];
+    let Some(HEAD) = first.and_then(|m| core.dumped_bytes(m.start, &mut dumped)) else { return true };
+    let mut head = [0; HEAD];
+    match file.read_exact_at(&mut head, 0) {
+        Ok(()) => head == dumped,
+        Err(_) => false,
     }
 }

@@ -2,7 +2,7 @@
 
 use super::groups::{Group, Members};
 use super::numbers::Numbers;
-use super::{NODE_FIELDS, Plan};
+use super::plan::{NODE_FIELDS, Plan};
 use crate::heap::export::strings::Strings;
 use m5_heap::{Class, EdgeName, EdgeNamer, classes};
 use std::io::{self, Write};

@@ -9,14 +9,16 @@ mod edges;
 mod groups;
 mod ids;
 mod numbers;
+mod plan;
 mod rest;
 
 use crate::heap::export::strings::Strings;
 use edges::Edges;
-use groups::{Group, groups};
+use groups::groups;
 use ids::Ids;
 use m5_heap::{Keeping, Snapshot, display_type};
 use numbers::Numbers;
+use plan::Plan;
 use rest::Rests;
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -34,37 +36,8 @@ const META: &str = concat!(
     r#""sample_fields":["timestamp_us","last_assigned_id"],"#,
     r#""location_fields":["object_index","script_id","line","column"]}"#
 );
-const NODE_FIELDS: u64 = 7;
 const OBJECT: u64 = 3;
 const SYNTHETIC: u64 = 9;
-
-/// The file's order of nodes: the root of all, kinds of roots, objects, rests of objects that are too large.
-struct Plan<'a> {
-    snapshot: &'a Snapshot,
-    keeping: Keeping<'a>,
-    groups: Vec<Group>,
-    rests: Rests,
-}
-
-impl Plan<'_> {
-    fn node_count(&self) -> u64 {
-        self.first_rest() + self.rests.count()
-    }
-
-    fn edge_count(&self) -> u64 {
-        let held: usize = self.groups.iter().map(Group::len).sum();
-        (self.groups.len() + held + self.snapshot.graph.edge_to.len()) as u64 + self.rests.count()
-    }
-
-    /// Number of the first object's node.
-    fn first_object(&self) -> u64 {
-        1 + self.groups.len() as u64
-    }
-
-    fn first_rest(&self) -> u64 {
-        self.first_object() + self.snapshot.graph.len() as u64
-    }
-}
 
 /// Writes the snapshot; names of references as far as the snapshot keeps them.
 ///

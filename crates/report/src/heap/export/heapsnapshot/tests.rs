@@ -1,3 +1,4 @@
+use super::plan::NODE_FIELDS;
 use super::*;
 use crate::heap::testing::{grown, sample_snapshot};
 use m5_heap::{Dominators, HeapGraph, Retained, Root, RootKind, TypeInfo};

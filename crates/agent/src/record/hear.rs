@@ -1,0 +1,6 @@
+//! The listener of a recording.
+
+use m5_gc::{Detail, Pause};
+
+/// Who is told of pauses.
+pub type Hear<'a> = dyn FnMut(&Pause, Option<&Detail>) + 'a;
