@@ -2,6 +2,8 @@
 
 pub(crate) mod catalogue;
 pub(crate) mod lang;
+pub(crate) mod pprof;
+pub(crate) mod strings;
 pub(crate) mod style;
 pub(crate) mod table;
 pub mod units;

@@ -5,4 +5,3 @@ pub(crate) mod heapsnapshot;
 pub(crate) mod html;
 pub(crate) mod pprof;
 pub(crate) mod stacks;
-pub(crate) mod strings;

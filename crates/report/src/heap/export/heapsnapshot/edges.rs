@@ -3,7 +3,7 @@
 use super::groups::{Group, Members};
 use super::numbers::Numbers;
 use super::plan::{NODE_FIELDS, Plan};
-use crate::heap::export::strings::Strings;
+use crate::shared::strings::Strings;
 use m5_heap::{Class, EdgeName, EdgeNamer, classes};
 use std::io::{self, Write};
 

@@ -12,7 +12,7 @@ mod numbers;
 mod plan;
 mod rest;
 
-use crate::heap::export::strings::Strings;
+use crate::shared::strings::Strings;
 use edges::Edges;
 use groups::groups;
 use ids::Ids;
