@@ -9,7 +9,7 @@ use crate::{
     capture,
 };
 use m5_cpython::Interpreter;
-use m5_process::{Mapping, Memory, Process};
+use m5_process::{Execution, FirstVictim, Mapping, Memory, Process, TraceError};
 use rustc_hash::FxHashMap;
 use std::time::Instant;
 
@@ -46,10 +46,22 @@ fn take<T: Send>(
     more: impl FnOnce(&Image, &Analysis, &Pages) -> T + Send,
 ) -> Result<(Snapshot, T), HeapError> {
     let began = Instant::now();
-    let anchor = Anchor::of(process)?;
+    // Also while the image is analysed, which takes the most memory.
+    let _first = FirstVictim::begin();
+    let mut execution = Execution::of(process);
+    execution.hold();
+    let anchor = Anchor::of(process);
+    if execution.replaced() {
+        return Err(TraceError::Replaced.into());
+    }
+    let anchor = anchor?;
     let taken_at = m5_process::unix_ns() as f64 / 1e9;
     let taken = capture(process, options)?;
-    let interpreter = Interpreter::attach(process)?;
+    let interpreter = Interpreter::attach(process);
+    if execution.replaced() {
+        return Err(TraceError::Replaced.into());
+    }
+    let interpreter = interpreter?;
     let info = SnapshotInfo {
         identity: process.identity(),
         command: program(&process.command().unwrap_or_default()),
