@@ -8,6 +8,7 @@ pub(crate) mod foreign;
 pub(crate) mod glibc;
 pub(crate) mod index;
 pub(crate) mod kind;
+pub(crate) mod outside;
 pub(crate) mod pymalloc;
 pub(crate) mod runs;
 pub(crate) mod sizes;

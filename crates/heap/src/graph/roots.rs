@@ -9,6 +9,7 @@ use crate::graph::frames::Frame;
 use crate::graph::model::{HeapGraph, Root, RootKind};
 use crate::graph::native::NativeWords;
 use crate::graph::reachability::{Counts, Reached};
+use crate::graph::uncollectable;
 use rustc_hash::FxHashSet;
 
 /// More threads than any process has.
@@ -44,11 +45,20 @@ pub(crate) fn find(walker: &Walker<'_>, graph: &HeapGraph) -> Found {
         }
         reached
     };
-    let (mut reached, counts) = rayon::join(spread, || Counts::of(walker, &build::in_degrees(graph)));
+    let counted = || {
+        let degrees = build::in_degrees(graph);
+        let counts = Counts::of(walker, &degrees);
+        (degrees, counts)
+    };
+    let (mut reached, (degrees, counts)) = rayon::join(spread, counted);
     let Counts { counted, exact, excess } = counts;
     let native = NativeWords::find(walker, graph, excess);
     finder.native(graph, &native, &mut reached);
     let reachable = reached.count() as u64;
+    for object in uncollectable::find(walker, graph, &reached, &degrees) {
+        let name = walker.census.desc(object).map_or_else(String::new, |d| d.name.clone());
+        finder.roots.push(Root { object, kind: RootKind::Uncollectable, name });
+    }
     Found { roots: finder.roots, reachable, counted, exact, native: native.explained() as u64 }
 }
 

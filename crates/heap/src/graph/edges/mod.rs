@@ -5,6 +5,7 @@
 mod code;
 mod containers;
 mod instances;
+mod ndarray;
 
 use crate::census::Census;
 use crate::census::anchor::Anchor;
