@@ -125,6 +125,31 @@ fn joined(batches: Vec<Batch>, objects: usize) -> (Vec<u32>, Vec<u32>) {
     (starts, targets)
 }
 
+/// Adds references that were found later; they are in order of the object that holds them.
+pub(crate) fn add_edges(graph: &mut HeapGraph, more: &[(u32, u32)]) {
+    if more.is_empty() || graph.edge_to.len() + more.len() > u32::MAX as usize {
+        return;
+    }
+    let mut to: Vec<u32> = huge::with_room(graph.edge_to.len() + more.len());
+    let mut copied = 0;
+    for (owner, object) in more {
+        // Each goes behind those that its holder had.
+        let end = graph.edge_start.get(*owner as usize + 1).map_or(copied, |e| *e as usize);
+        to.extend(graph.edge_to.get(copied..end).unwrap_or(&[]));
+        copied = copied.max(end);
+        to.push(*object);
+    }
+    to.extend(graph.edge_to.get(copied..).unwrap_or(&[]));
+    graph.edge_to = to;
+    let (mut next, mut added) = (0, 0);
+    for (i, start) in graph.edge_start.iter_mut().enumerate() {
+        while more.get(next).is_some_and(|(owner, _)| (*owner as usize) < i) {
+            (next, added) = (next + 1, added + 1);
+        }
+        *start += added;
+    }
+}
+
 /// References that lead to each object.
 pub(crate) fn in_degrees(graph: &HeapGraph) -> Vec<u32> {
     let mut degrees: Vec<u32> = huge::zeroed(graph.len());
