@@ -86,7 +86,8 @@ impl Census {
         runs.par_extend(chunks.map(|chunks| finder.chunks(chunks)));
         runs.extend(statics::objects(image, &types, &finder, statics::data(image, &data, &taken)));
         runs.extend(foreign::objects(&finder, &foreign));
-        let mut census = Self { types, arenas, taken, small, heaps, data, loose: loose.concat(), ..Self::default() };
+        let mut census =
+            Self { types, arenas, taken, small, heaps, data, loose: loose.concat(), ..Self::default() };
         census.gather(image, runs);
         let regions = foreign::regions(image, anchor, &census, &foreign);
         census.heaps.add(regions);

@@ -200,4 +200,3 @@ fn reach_through(graph: &HeapGraph, edges: &[(u32, u32)], reached: &mut Reached)
         }
     }
 }
-

@@ -66,7 +66,12 @@ impl Claims {
         }
         for state in &walker.anchor.interpreters {
             let bytes = walker.image.tail(*state).unwrap_or(&[]);
-            claims.look(walker, known, bytes.get(..bytes.len().min(STATE)).unwrap_or(&[]), Owner::Interpreter);
+            claims.look(
+                walker,
+                known,
+                bytes.get(..bytes.len().min(STATE)).unwrap_or(&[]),
+                Owner::Interpreter,
+            );
         }
         claims.follow(walker, known);
         for (i, (_, bytes)) in pieces.iter().enumerate() {

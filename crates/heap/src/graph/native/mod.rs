@@ -96,13 +96,7 @@ impl NativeWords {
         self.excess.iter().filter(counted).count()
     }
 
-    fn look(
-        &mut self,
-        walker: &Walker<'_>,
-        wanted: &[u64],
-        large: &FxHashSet<u64>,
-        pieces: &[(u64, &[u8])],
-    ) {
+    fn look(&mut self, walker: &Walker<'_>, wanted: &[u64], large: &FxHashSet<u64>, pieces: &[(u64, &[u8])]) {
         let (image, census) = (walker.image, walker.census);
         let found = &mut self.found;
         let mut look = |bytes: &[u8], place: Place| {
@@ -148,7 +142,8 @@ impl NativeWords {
     /// What lies in the buffers of lists, dictionaries and their like was counted there.
     fn drop_buffers(&mut self, walker: &Walker<'_>) {
         let block = |place: &Place| if let Place::Block(at) = place { Some(*at) } else { None };
-        let seen: FxHashSet<u64> = self.found.values().flat_map(|f| f.places.iter().filter_map(block)).collect();
+        let seen: FxHashSet<u64> =
+            self.found.values().flat_map(|f| f.places.iter().filter_map(block)).collect();
         let buffers = buffers::among(walker, &seen);
         if buffers.is_empty() {
             return;
@@ -180,7 +175,9 @@ impl NativeWords {
                             left -= 1;
                         }
                         Some(Owner::Object(_)) => {}
-                        Some(Owner::Interpreter) => names.push((1, "the interpreter's own memory".to_owned())),
+                        Some(Owner::Interpreter) => {
+                            names.push((1, "the interpreter's own memory".to_owned()))
+                        }
                         Some(Owner::Data(piece)) => names.push((0, data_name(walker, pieces, piece))),
                         None => names.push((2, BLOCK.to_owned())),
                     },
