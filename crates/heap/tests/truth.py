@@ -1,16 +1,38 @@
+import array
 import asyncio
+import bz2
 import collections
+import contextvars
+import csv
+import ctypes
 import datetime
 import decimal
 import enum
+import fractions
 import functools
 import gc
+import hashlib
+import io
 import itertools
+import json
+import lzma
+import mmap
+import operator
+import queue
+import random
 import re
+import select
+import socket
+import sqlite3
+import ssl
+import struct
 import sys
 import threading
 import types
+import uuid
 import weakref
+import xml.etree.ElementTree
+import zlib
 
 
 class Plain:
@@ -164,6 +186,32 @@ keep.append([re.compile("a%d(b)" % i) for i in range(5)])
 keep.append([memoryview(b"abc"), property(print), staticmethod(print), classmethod(print)])
 keep.append([type("Made%d" % i, (Plain,), {"attr": [i]}) for i in range(20)])
 keep.append([threading.Lock(), threading.Thread(target=print), threading.Condition()])
+keep.append([array.array(t, range(i)) for t in "hilqd" for i in (0, 1, 7, 1000)])
+keep.append([io.BytesIO(b"x" * i) for i in (0, 1, 600, 5000)] + [io.StringIO("y" * 900)])
+for stream in keep[-1]:
+    stream.read(1)
+    stream.write("z" * 99 if isinstance(stream, io.StringIO) else b"z" * 99)
+keep.append([io.BufferedReader(io.BytesIO(b"x"), n) for n in (1, 100, 8192)])
+keep.append([io.BufferedWriter(io.BytesIO(), 333), io.BufferedRandom(io.BytesIO(), 77)])
+keep.append([io.TextIOWrapper(io.BytesIO(b"text" * 99))])
+keep.append([struct.Struct(f) for f in ("", "i", "iqd3s", "<" + "hh40sq" * 9)])
+keep.append([xml.etree.ElementTree.Element("a"), xml.etree.ElementTree.Element("a", {"b": "c"})])
+for n in (1, 4, 5, 50):
+    parent = xml.etree.ElementTree.Element("p")
+    for _ in range(n):
+        xml.etree.ElementTree.SubElement(parent, "b")
+    keep.append(parent)
+keep.append([decimal.Decimal(1), decimal.Decimal("1" * 60), decimal.Decimal("1." + "3" * 500)])
+keep.append([f(range(n), 3) for f in (itertools.combinations, itertools.permutations) for n in (3, 9)])
+keep.append([itertools.combinations_with_replacement("abc", 4), itertools.product("ab", "cde", repeat=3)])
+keep.append([random.Random(1), collections.Counter(range(99)), fractions.Fraction(1, 7)])
+keep.append([mmap.mmap(-1, 3 * 4096), memoryview(bytearray(99)), (ctypes.c_double * 500)(), ctypes.c_int(3)])
+keep.append([hashlib.sha256(b"x"), zlib.compressobj(), contextvars.ContextVar("v"), contextvars.copy_context()])
+keep.append([csv.reader(["a,b"]), csv.DictReader(["a,b"])])
+keep.append([sqlite3.connect(":memory:"), socket.socket(), select.epoll(), queue.SimpleQueue()])
+keep.append([bz2.BZ2Compressor(), lzma.LZMACompressor(), json.JSONDecoder().scan_once, ssl.SSLContext(2)])
+keep.append([uuid.uuid4(), datetime.timezone.utc, operator.attrgetter("a.b", "c"), operator.itemgetter(1, 2)])
+keep.append([str.maketrans("ab", "cd"), "ab".encode("utf-16"), range(10), iter("abc"), enumerate("x")])
 for i in range(150):
     cached(i)
 try:

@@ -137,7 +137,10 @@ fn check(python: &Python) {
     );
     assert!(score.missing.is_empty(), "{}: {:?}", python.name, score.missing);
     assert!(share(score.type_right, score.found) > 0.999);
-    assert!(share(score.size_right, score.found) > 0.999);
+    // Left out: the descriptions of ctypes' classes, and code that a debugger or a profiler put something beside.
+    let known = |name: &str| name == "?StgDict" || name == "?code" || name.contains("ctypes");
+    let wrong: Vec<_> = score.wrong_sizes.iter().filter(|(name, _)| !known(name)).collect();
+    assert!(wrong.is_empty(), "{}: type: count, bytes here, bytes there: {wrong:?}", python.name);
     // Left out on purpose: what a cache wrapper reports of its entries, and attributes that 3.13 and later
     // report both for an instance and for its dictionary although one reference is held.
     assert!(share(score.recalled, score.referents) > 0.997);

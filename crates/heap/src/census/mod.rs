@@ -8,6 +8,7 @@ pub(crate) mod foreign;
 pub(crate) mod glibc;
 pub(crate) mod index;
 pub(crate) mod kind;
+pub(crate) mod outside;
 pub(crate) mod pymalloc;
 pub(crate) mod runs;
 pub(crate) mod sizes;
@@ -54,6 +55,8 @@ pub struct Census {
     pub object_block_bytes: u64,
     /// The C library's heaps.
     pub heaps: Heaps,
+    /// Small blocks in use that hold no object: buffers of objects, and what nobody is known to own.
+    pub(crate) loose: Vec<u64>,
     /// What of each segment is data of files.
     data: Vec<Range<u64>>,
     /// The interpreter's table of interned strings, which holds them without being counted.
@@ -78,12 +81,13 @@ impl Census {
         let types = TypeTable::find(image, anchor, &candidates);
         watch.lap("types");
         let finder = Finder { image, anchor, types: &types };
-        let mut runs: Vec<Run> = arenas.par_iter().map(|a| finder.arena(a)).collect();
+        let (mut runs, loose): (Vec<Run>, Vec<Vec<u64>>) = arenas.par_iter().map(|a| finder.arena(a)).unzip();
         let chunks = heaps.regions.par_iter().flat_map(|r| r.chunks.par_chunks(CHUNKS));
         runs.par_extend(chunks.map(|chunks| finder.chunks(chunks)));
         runs.extend(statics::objects(image, &types, &finder, statics::data(image, &data, &taken)));
         runs.extend(foreign::objects(&finder, &foreign));
-        let mut census = Self { types, arenas, taken, small, heaps, data, ..Self::default() };
+        let mut census =
+            Self { types, arenas, taken, small, heaps, data, loose: loose.concat(), ..Self::default() };
         census.gather(image, runs);
         let regions = foreign::regions(image, anchor, &census, &foreign);
         census.heaps.add(regions);
@@ -159,17 +163,20 @@ struct Finder<'a> {
 }
 
 impl Finder<'_> {
-    fn arena(&self, arena: &Arena) -> Run {
+    /// Objects of an arena, and its blocks in use that hold none.
+    fn arena(&self, arena: &Arena) -> (Run, Vec<u64>) {
         let mut run = Run::new(arena.address);
-        let mut block_bytes = 0;
+        let (mut block_bytes, mut loose) = (0, Vec::new());
         run.stats = pymalloc::walk(self.image, self.anchor, arena, |at, bytes| {
             if let Some((offset, number)) = self.object(at, bytes, bytes.len() as u64) {
                 run.push(at + offset, number);
                 block_bytes += bytes.len() as u64;
+            } else {
+                loose.push(at);
             }
         });
         run.block_bytes = block_bytes;
-        run
+        (run, loose)
     }
 
     fn chunks(&self, chunks: &[Chunk]) -> Run {

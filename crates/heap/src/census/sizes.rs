@@ -1,6 +1,7 @@
 //! How large objects are: in their own block, and as `sys.getsizeof` would say.
 
 use super::kind::Kind;
+use super::outside::item_size;
 use super::types::TypeDesc;
 use crate::graph::dict::{Dict, KeyTable, word};
 use crate::image::Image;
@@ -173,7 +174,7 @@ fn outside(image: &Image, layout: &ObjectLayout, at: u64, desc: &TypeDesc) -> Op
             }
             _ => 0,
         },
-        _ => 0,
+        _ => desc.outside.and_then(|o| o.bytes(image, at)).unwrap_or(0),
     })
 }
 
@@ -187,7 +188,7 @@ pub(crate) fn buffer(image: &Image, layout: &ObjectLayout, at: u64, desc: &TypeD
         Kind::Set => (pointer(40)?, outside(image, layout, at, desc)?),
         Kind::NdArray => (pointer(16)?, outside(image, layout, at, desc)?),
         Kind::Type => (pointer(u64::from(layout.cached_keys))?, outside(image, layout, at, desc)?),
-        _ => return None,
+        _ => return desc.outside?.buffer(image, at),
     };
     (bytes > 0).then_some((address, bytes))
 }
@@ -258,10 +259,7 @@ pub(crate) fn array_bytes(image: &Image, at: u64) -> Option<u64> {
     let dimensions = image.half_at(at, 24)?.min(64);
     let shape = image.word_at(at, 32)?;
     let dtype = image.word_at(at, 56)?;
-    // Up to NumPy 1 size and alignment are ints at 32 and 36; from NumPy 2 on flags lie there and the size at 40.
-    let first = image.half_at(dtype, 36)? != 0;
-    let item = if first { u64::from(image.half_at(dtype, 32)?) } else { image.word_at(dtype, 40)? };
-    let mut bytes = item;
+    let mut bytes = item_size(image, dtype)?;
     for i in 0..u64::from(dimensions) {
         bytes = bytes.checked_mul(image.word_at(shape, i * 8)?)?;
     }

@@ -1,6 +1,7 @@
 //! The types of a process: which addresses are types, how their instances lie in memory, what they are called.
 
 use super::kind::Kind;
+use super::outside::{self, Outside};
 use crate::census::anchor::Anchor;
 use crate::graph::dict;
 use crate::image::Image;
@@ -35,6 +36,8 @@ pub struct TypeDesc {
     pub exact: bool,
     /// Bytes by which an instance may be smaller than the type says.
     pub slack: u64,
+    /// What its instances keep outside their structs, where that is known by the name of a base.
+    pub(crate) outside: Option<Outside>,
     /// Offsets of fields that point to objects without holding them.
     pub borrowed: &'static [u64],
 }
@@ -169,6 +172,7 @@ fn desc(image: &Image, anchor: &Anchor, address: u64) -> TypeDesc {
         weaklist_offset: word(tf::WEAKLIST_OFFSET) as i64,
         exact,
         slack: if matches!(name.as_str(), "datetime.time" | "datetime.datetime") { 8 } else { 0 },
+        outside: outside::of(image, address, |at| self::name(image, at)),
         borrowed: borrowed(&name),
         name,
     }

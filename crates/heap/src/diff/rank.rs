@@ -91,6 +91,11 @@ fn holder(anchor: Anchor, gain: &Gain, describer: &Describer<'_>) -> Holder {
             }
         }
         Anchor::Root(root) => describer.held(Held::Root(root)),
+        // What keeps a cycle from being freed has a name.
+        Anchor::Loose(Cause::Uncollectable, kind) => {
+            let name = describer.type_by_number(kind).to_owned();
+            Holder { name, ..Holder::nobody(Cause::Uncollectable) }
+        }
         Anchor::Loose(cause, _) => Holder::nobody(cause),
     }
 }

@@ -38,12 +38,13 @@ fn layered_roots(graph: &HeapGraph) -> Vec<Vec<u32>> {
     for kinds in [
         &[RootKind::Module, RootKind::Frame, RootKind::Interpreter, RootKind::Static][..],
         &[RootKind::Native],
-        &[RootKind::Unexplained],
+        &[RootKind::Unexplained, RootKind::Uncollectable],
     ] {
         let mut roots = Vec::new();
         for root in graph.roots.iter().filter(|r| kinds.contains(&r.kind)) {
             // Within a later layer a root that an earlier one of the layer reaches is no root.
-            let covered = kinds.len() == 1 && reach(graph, &roots, None)[root.object as usize];
+            let covered =
+                !kinds.contains(&RootKind::Module) && reach(graph, &roots, None)[root.object as usize];
             if !seen[root.object as usize] && !covered {
                 roots.push(root.object);
             }

@@ -7,7 +7,7 @@ pub(super) const NONE: u32 = u32::MAX;
 
 /// Whether a root of this kind explains an object on its own.
 pub(super) fn names_a_holder(kind: RootKind) -> bool {
-    !matches!(kind, RootKind::Native | RootKind::Unexplained)
+    !matches!(kind, RootKind::Native | RootKind::Unexplained | RootKind::Uncollectable)
 }
 
 /// A graph without the references that borrow.

@@ -2,6 +2,7 @@
 
 use crate::census::anchor::Anchor;
 use crate::census::kind::Kind;
+use crate::census::outside::Outside;
 use crate::census::{Census, sizes};
 use crate::graph::edges::{BlockOwners, Label, Walker};
 use crate::graph::model::{self, HeapGraph, MOST_BYTES, TypeInfo};
@@ -14,6 +15,8 @@ struct Batch {
     counts: Vec<u32>,
     targets: Vec<u32>,
     nowhere: u64,
+    /// Objects that are the buffers of others, whose sizes count them.
+    inside: Vec<u32>,
 }
 
 /// Objects in a batch: enough to keep all processors busy, few enough to stay in a cache.
@@ -32,6 +35,9 @@ pub(crate) fn build(
     let slices = size.par_chunks_mut(BATCH).enumerate();
     let batches: Vec<Batch> = slices.map(|(i, sizes)| batch(&walker, i * BATCH, sizes)).collect();
     let nowhere = batches.iter().map(|b| b.nowhere).sum();
+    // The bytes inside a stream count with the stream, as `sys.getsizeof` has it, and not once more.
+    let inside: Vec<u32> = batches.iter().flat_map(|b| b.inside.iter().copied()).collect();
+    inside.iter().for_each(|object| size[*object as usize] = 0);
     let (edge_start, edge_to) = joined(batches, census.len());
     // A torn image may claim more than any machine has: no sum of sizes may overflow.
     if model::total(&size).is_none() {
@@ -53,7 +59,12 @@ pub(crate) fn build(
 
 /// References of the objects from `first` on, and their shallow sizes.
 fn batch(walker: &Walker<'_>, first: usize, sizes: &mut [u64]) -> Batch {
-    let mut batch = Batch { counts: Vec::with_capacity(sizes.len()), targets: Vec::new(), nowhere: 0 };
+    let mut batch = Batch {
+        counts: Vec::with_capacity(sizes.len()),
+        targets: Vec::new(),
+        nowhere: 0,
+        inside: Vec::new(),
+    };
     for (i, size) in sizes.iter_mut().enumerate() {
         let object = (first + i) as u32;
         let before = batch.targets.len();
@@ -65,6 +76,9 @@ fn batch(walker: &Walker<'_>, first: usize, sizes: &mut [u64]) -> Batch {
         });
         batch.counts.push((batch.targets.len() - before) as u32);
         *size = shallow(walker, object);
+        if walker.census.desc(object).is_some_and(|d| d.outside == Some(Outside::BytesIo)) {
+            batch.inside.extend(stream_bytes(walker, object));
+        }
     }
     batch.targets.shrink_to_fit();
     batch
@@ -73,6 +87,13 @@ fn batch(walker: &Walker<'_>, first: usize, sizes: &mut [u64]) -> Batch {
 fn shallow(walker: &Walker<'_>, object: u32) -> u64 {
     let at = walker.census.address.get(object as usize).copied().unwrap_or(0);
     walker.census.desc(object).map_or(0, |d| sizes::shallow(walker.image, walker.anchor.layout, at, d))
+}
+
+/// The object that is the buffer of a stream in memory.
+fn stream_bytes(walker: &Walker<'_>, object: u32) -> Option<u32> {
+    let at = *walker.census.address.get(object as usize)?;
+    let (buffer, _) = Outside::BytesIo.buffer(walker.image, at)?;
+    walker.object(buffer)
 }
 
 /// Where the references of each object begin, and all of them in a row.
@@ -102,6 +123,31 @@ fn joined(batches: Vec<Batch>, objects: usize) -> (Vec<u32>, Vec<u32>) {
         }
     });
     (starts, targets)
+}
+
+/// Adds references that were found later; they are in order of the object that holds them.
+pub(crate) fn add_edges(graph: &mut HeapGraph, more: &[(u32, u32)]) {
+    if more.is_empty() || graph.edge_to.len() + more.len() > u32::MAX as usize {
+        return;
+    }
+    let mut to: Vec<u32> = huge::with_room(graph.edge_to.len() + more.len());
+    let mut copied = 0;
+    for (owner, object) in more {
+        // Each goes behind those that its holder had.
+        let end = graph.edge_start.get(*owner as usize + 1).map_or(copied, |e| *e as usize);
+        to.extend(graph.edge_to.get(copied..end).unwrap_or(&[]));
+        copied = copied.max(end);
+        to.push(*object);
+    }
+    to.extend(graph.edge_to.get(copied..).unwrap_or(&[]));
+    graph.edge_to = to;
+    let (mut next, mut added) = (0, 0);
+    for (i, start) in graph.edge_start.iter_mut().enumerate() {
+        while more.get(next).is_some_and(|(owner, _)| (*owner as usize) < i) {
+            (next, added) = (next + 1, added + 1);
+        }
+        *start += added;
+    }
 }
 
 /// References that lead to each object.

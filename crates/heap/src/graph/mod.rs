@@ -8,3 +8,4 @@ pub(crate) mod model;
 pub(crate) mod native;
 pub(crate) mod reachability;
 pub(crate) mod roots;
+pub(crate) mod uncollectable;

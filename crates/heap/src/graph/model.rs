@@ -26,6 +26,8 @@ pub enum RootKind {
     Static,
     /// Referred to from native memory (globals, C stacks, malloc blocks) only.
     Native,
+    /// By nobody, in a cycle that the collector can never free; the name is that of the type that keeps it so.
+    Uncollectable,
     /// Its reference count says that somebody holds it; nobody was found.
     Unexplained,
 }

@@ -95,7 +95,7 @@ impl Counts {
 }
 
 /// By how much the reference count of an object exceeds the references found; `None` where it lives forever.
-fn excess(walker: &Walker<'_>, object: u32, found: u32) -> Option<i64> {
+pub(crate) fn excess(walker: &Walker<'_>, object: u32, found: u32) -> Option<i64> {
     /// A count that says "forever"; no program has so many references to anything.
     const FOREVER: u64 = 500_000_000;
     let at = *walker.census.address.get(object as usize)?;

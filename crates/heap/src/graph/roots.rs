@@ -9,7 +9,8 @@ use crate::graph::frames::Frame;
 use crate::graph::model::{HeapGraph, Root, RootKind};
 use crate::graph::native::NativeWords;
 use crate::graph::reachability::{Counts, Reached};
-use rustc_hash::FxHashSet;
+use crate::graph::uncollectable;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 /// More threads than any process has.
 const MOST_THREADS: usize = 1 << 16;
@@ -31,35 +32,51 @@ pub(crate) struct Found {
 }
 
 /// Finds the roots and what they reach.
-pub(crate) fn find(walker: &Walker<'_>, graph: &HeapGraph) -> Found {
-    let mut finder = Finder { walker, roots: Vec::new() };
+pub(crate) fn find(walker: &Walker<'_>, graph: &mut HeapGraph) -> Found {
+    let mut finder = Finder { walker, roots: Vec::new(), held: FxHashMap::default() };
     for interpreter in &walker.anchor.interpreters {
         finder.interpreter(*interpreter);
     }
     finder.statics();
+    let plain: &HeapGraph = graph;
     let spread = || {
         let mut reached = Reached::new(graph.len());
         for root in &finder.roots {
-            reached.spread(graph, root.object);
+            reached.spread(plain, root.object);
         }
         reached
     };
-    let (mut reached, counts) = rayon::join(spread, || Counts::of(walker, &build::in_degrees(graph)));
+    let counted = || {
+        let degrees = build::in_degrees(plain);
+        let counts = Counts::of(walker, &degrees);
+        (degrees, counts)
+    };
+    let (mut reached, (degrees, counts)) = rayon::join(spread, counted);
     let Counts { counted, exact, excess } = counts;
-    let native = NativeWords::find(walker, graph, excess);
+    let native = NativeWords::find(walker, graph, excess, &finder.held);
+    build::add_edges(graph, &native.edges);
     finder.native(graph, &native, &mut reached);
     let reachable = reached.count() as u64;
+    for object in uncollectable::find(walker, graph, &reached, &degrees) {
+        let name = walker.census.desc(object).map_or_else(String::new, |d| d.name.clone());
+        finder.roots.push(Root { object, kind: RootKind::Uncollectable, name });
+    }
     Found { roots: finder.roots, reachable, counted, exact, native: native.explained() as u64 }
 }
 
 struct Finder<'a> {
     walker: &'a Walker<'a>,
     roots: Vec<Root>,
+    /// References that frames and threads hold, by object.
+    held: FxHashMap<u32, u32>,
 }
 
 impl Finder<'_> {
     fn add(&mut self, address: u64, kind: RootKind, name: impl FnOnce() -> String) {
         if let Some(object) = self.walker.object(address) {
+            if matches!(kind, RootKind::Frame | RootKind::Interpreter) {
+                *self.held.entry(object).or_default() += 1;
+            }
             self.roots.push(Root { object, kind, name: name() });
         }
     }
@@ -147,16 +164,39 @@ impl Finder<'_> {
     /// For what nothing reaches although its count says that somebody holds it: who in native memory points
     /// to it?
     fn native(&mut self, graph: &HeapGraph, native: &NativeWords, reached: &mut Reached) {
-        for object in native.wanted() {
-            if reached.has(object) {
-                continue;
+        reach_through(graph, &native.edges, reached);
+        // What has a name goes first: it may hold the rest.
+        for named in [true, false] {
+            for object in native.wanted().filter(|o| native.holder(*o).is_some() == named) {
+                if reached.has(object) {
+                    continue;
+                }
+                let (kind, name) = match native.holder(object) {
+                    Some(name) => (RootKind::Native, name.to_owned()),
+                    None => (RootKind::Unexplained, "held by nobody that was found".to_owned()),
+                };
+                self.roots.push(Root { object, kind, name });
+                reached.spread(graph, object);
             }
-            let (kind, name) = match native.holder(object) {
-                Some(name) => (RootKind::Native, name.to_owned()),
-                None => (RootKind::Unexplained, "held by nobody that was found".to_owned()),
-            };
-            self.roots.push(Root { object, kind, name });
-            reached.spread(graph, object);
+            reach_through(graph, &native.edges, reached);
+        }
+    }
+}
+
+/// Spreads along references that were added after the first spreading.
+fn reach_through(graph: &HeapGraph, edges: &[(u32, u32)], reached: &mut Reached) {
+    let mut left: Vec<(u32, u32)> = edges.to_vec();
+    loop {
+        let before = left.len();
+        left.retain(|(owner, object)| {
+            let live = reached.has(*owner);
+            if live {
+                reached.spread(graph, *object);
+            }
+            !live
+        });
+        if left.len() == before {
+            return;
         }
     }
 }

@@ -44,12 +44,20 @@ impl<'a> Describer<'a> {
         display_type(self.graph.types.get(kind as usize).map_or("?", |t| t.name.as_str()))
     }
 
+    /// The name of a type by its number, as people know it.
+    pub(crate) fn type_by_number(&self, kind: u32) -> &'a str {
+        display_type(self.graph.types.get(kind as usize).map_or("?", |t| t.name.as_str()))
+    }
+
     /// `object` as the holder of others.
     #[must_use]
     pub fn holder(&self, object: u32) -> Holder {
         let Some((root, mut path)) = self.tree.path(object) else {
             return Holder::nobody(Cause::Garbage);
         };
+        if self.graph.roots.get(root as usize).is_some_and(|r| r.kind == RootKind::Uncollectable) {
+            return self.held(Held::Root(root));
+        }
         self.fold_tail(&mut path);
         let holder = path.last().copied().unwrap_or(object);
         let kind = self.graph.roots.get(root as usize).map_or(RootKind::Unexplained, |r| r.kind);
@@ -86,13 +94,15 @@ impl<'a> Describer<'a> {
     pub fn group_name(&self, held: Held) -> (Cause, String) {
         let Held::By(object) = held else {
             let holder = self.held(held);
-            return (holder.cause, if holder.cause == Cause::Held { holder.name } else { String::new() });
+            let named = matches!(holder.cause, Cause::Held | Cause::Native | Cause::Uncollectable);
+            return (holder.cause, if named { holder.name } else { String::new() });
         };
         let Some((root, mut path)) = self.tree.path(object) else { return (Cause::Garbage, String::new()) };
         self.fold_tail(&mut path);
         let kind = self.graph.roots.get(root as usize).map_or(RootKind::Unexplained, |r| r.kind);
         match cause(kind) {
             Cause::Held => (Cause::Held, self.short(root, &path)),
+            Cause::Native | Cause::Uncollectable => (cause(kind), self.root_name(root, Root::lasting_name)),
             // Nobody with a name: one group, whatever lies between.
             other => (other, String::new()),
         }

@@ -13,6 +13,8 @@ pub enum Cause {
     Native,
     /// Its reference count is above zero and no referrer was found: a native or refcount leak.
     NoReferrer,
+    /// By nothing, and the collector can never free it: a cycle through an object whose references it does not see.
+    Uncollectable,
     /// By nothing: a cycle that the collector has yet to free.
     Garbage,
 }
@@ -41,6 +43,7 @@ pub fn cause(kind: RootKind) -> Cause {
     match kind {
         RootKind::Native => Cause::Native,
         RootKind::Unexplained => Cause::NoReferrer,
+        RootKind::Uncollectable => Cause::Uncollectable,
         _ => Cause::Held,
     }
 }

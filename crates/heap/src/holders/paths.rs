@@ -38,7 +38,7 @@ pub struct PathTree {
 /// The cost of a root of this kind; `None` in the first pass for those that are asked last.
 fn root_cost(kind: RootKind) -> u32 {
     match kind {
-        RootKind::Module | RootKind::Native | RootKind::Unexplained => 0,
+        RootKind::Module | RootKind::Native | RootKind::Unexplained | RootKind::Uncollectable => 0,
         RootKind::Frame => 16,
         RootKind::Interpreter => 32,
         RootKind::Static => 40,
@@ -49,6 +49,7 @@ fn pass_of(kind: RootKind) -> usize {
     match kind {
         RootKind::Native => 1,
         RootKind::Unexplained => 2,
+        RootKind::Uncollectable => 3,
         _ => 0,
     }
 }
@@ -63,7 +64,7 @@ impl PathTree {
         let names = graph.types.iter().map(|t| (t.address, t.name.as_str())).collect();
         let ring = std::array::from_fn(|_| Vec::new());
         let mut search = Search { graph, classes: classes(graph), names, tree, base: 0, ring };
-        for pass in 0..3 {
+        for pass in 0..4 {
             search.pass(pass);
         }
         search.tree

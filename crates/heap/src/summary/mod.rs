@@ -44,6 +44,9 @@ pub struct Summary {
     pub no_referrer: Loose,
     /// Objects that only native memory refers to, and what only they hold.
     pub native: Loose,
+    /// Objects in cycles that no collection can free, and what only they hold.
+    #[serde(default)]
+    pub uncollectable: Loose,
     /// Types, the most bytes first.
     pub types: Vec<TypeRow>,
     /// The dominator tree from above: who would free how much by going.
@@ -85,7 +88,7 @@ fn sum_up(snapshot: &Snapshot, options: &SummaryOptions) -> Summary {
     for row in types.iter_mut().take(options.held) {
         row.find_holders(&by_type, &tree, &describer, options.sample);
     }
-    let [garbage, no_referrer, native] = loose(snapshot, &tree);
+    let [garbage, no_referrer, native, uncollectable] = loose(snapshot, &tree);
     Summary {
         objects: graph.len() as u64,
         bytes: graph.size.iter().sum(),
@@ -94,15 +97,16 @@ fn sum_up(snapshot: &Snapshot, options: &SummaryOptions) -> Summary {
         garbage,
         no_referrer,
         native,
+        uncollectable,
         types,
         holdings: holdings::holdings(graph, &dominators, &retained, &describer),
     }
 }
 
 /// Garbage, objects without a referrer, and those of native memory.
-fn loose(snapshot: &Snapshot, tree: &PathTree) -> [Loose; 3] {
+fn loose(snapshot: &Snapshot, tree: &PathTree) -> [Loose; 4] {
     let graph = &snapshot.graph;
-    let mut sums = [Loose::default(); 3];
+    let mut sums = [Loose::default(); 4];
     // The pass that reached each object; holders come first in the tree's order.
     let mut slot = vec![Some(0_u8); graph.len()];
     for object in tree.order() {
@@ -112,6 +116,7 @@ fn loose(snapshot: &Snapshot, tree: &PathTree) -> [Loose; 3] {
             Held::Root(root) => match graph.roots.get(root as usize).map(|r| crate::cause(r.kind)) {
                 Some(crate::Cause::NoReferrer) => Some(1),
                 Some(crate::Cause::Native) => Some(2),
+                Some(crate::Cause::Uncollectable) => Some(3),
                 _ => None,
             },
         };

@@ -93,7 +93,7 @@ impl Analysis {
         let (mut graph, nowhere) = build::build(image, &anchor, &census, &owners);
         watch.lap("references");
         let walker = Walker { image, anchor: &anchor, census: &census, owners: &owners };
-        let found = roots::find(&walker, &graph);
+        let found = roots::find(&walker, &mut graph);
         let check = SelfCheck { nowhere, ..check(&census, &graph, &found) };
         graph.roots = found.roots;
         watch.lap("roots");

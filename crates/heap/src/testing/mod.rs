@@ -37,6 +37,7 @@ pub(crate) fn arbitrary_graph(objects: u32, edges: usize) -> impl Strategy<Value
             1 => Just(RootKind::Frame),
             1 => Just(RootKind::Native),
             1 => Just(RootKind::Unexplained),
+            1 => Just(RootKind::Uncollectable),
         ];
         (
             prop::collection::vec((0..n, 0..n), 0..edges),

@@ -38,6 +38,7 @@ pub(crate) fn bytes(value: u64) -> String {
 pub(crate) fn holder(holder: &Holder, lang: Lang) -> String {
     match (holder.cause, holder.name.is_empty()) {
         (Cause::Garbage, _) => lang.say(Heap::Garbage).to_owned(),
+        (Cause::Uncollectable, _) => lang.fill(Heap::UncollectableThrough, &[&holder.name]),
         (Cause::NoReferrer, _) => lang.say(Heap::NoReferrer).to_owned(),
         (Cause::Native, _) => lang.say(Heap::Native).to_owned(),
         (Cause::Held, _) if holder.type_name.is_empty() => holder.name.clone(),

@@ -1,7 +1,6 @@
-//! References out of lists, dictionaries, sets, deques and arrays.
+//! References out of lists, dictionaries, sets and deques.
 
 use super::{Label, Visit, Walker};
-use crate::census::sizes::array_bytes;
 use crate::census::types::TypeDesc;
 use crate::graph::dict::{Dict, word};
 
@@ -83,22 +82,6 @@ impl Walker<'_> {
             let Some(item) = self.image.word(block.wrapping_add(8 + slot * 8)) else { return };
             see.see(item, Label::Index(i));
             slot += 1;
-        }
-    }
-
-    /// Elements are references only where the dtype says object or a struct; a view holds its base.
-    pub(super) fn array(&self, at: u64, see: &mut impl Visit) {
-        const OWNS_DATA: u32 = 4;
-        const OBJECT: u32 = 17;
-        const STRUCT: u32 = 20;
-        self.fields(at, &[(48, "base"), (56, "dtype")], see);
-        let owns = self.image.half_at(at, 64).unwrap_or(0) & OWNS_DATA != 0;
-        let number = self.image.word_at(at, 56).and_then(|dtype| self.image.half_at(dtype, 28));
-        if owns
-            && matches!(number, Some(OBJECT | STRUCT))
-            && let (Some(data), Some(bytes)) = (self.image.word_at(at, 16), array_bytes(self.image, at))
-        {
-            self.items(data, bytes / 8, see);
         }
     }
 

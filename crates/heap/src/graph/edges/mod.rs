@@ -5,6 +5,8 @@
 mod code;
 mod containers;
 mod instances;
+mod ndarray;
+mod suspended;
 
 use crate::census::Census;
 use crate::census::anchor::Anchor;
@@ -149,6 +151,7 @@ impl Walker<'_> {
             for word in words.as_chunks::<8>().0 {
                 see.see(u64::from_le_bytes(*word), Label::Member);
             }
+            self.suspended(words, see);
         }
     }
 

@@ -237,8 +237,12 @@ fn holding_rows(holding: &Holding, whole: f64, depth: usize, lines: &mut usize, 
 }
 
 fn loose(heap: &Summary, style: Style) -> String {
-    let kinds =
-        [(Heap::NoReferrer, heap.no_referrer), (Heap::Native, heap.native), (Heap::Garbage, heap.garbage)];
+    let kinds = [
+        (Heap::NoReferrer, heap.no_referrer),
+        (Heap::Native, heap.native),
+        (Heap::Uncollectable, heap.uncollectable),
+        (Heap::Garbage, heap.garbage),
+    ];
     let mut out = String::new();
     for (text, loose) in kinds.into_iter().filter(|(_, l)| l.objects > 0) {
         if out.is_empty() {

@@ -2,12 +2,13 @@
 
 use m5_heap::{HeapGraph, Keeping, RootKind};
 
-const KINDS: [(RootKind, &str); 6] = [
+const KINDS: [(RootKind, &str); 7] = [
     (RootKind::Module, "(modules)"),
     (RootKind::Frame, "(frames of threads)"),
     (RootKind::Interpreter, "(the interpreter)"),
     (RootKind::Static, "(static objects)"),
     (RootKind::Native, "(native memory)"),
+    (RootKind::Uncollectable, "(garbage that is never collected)"),
     (RootKind::Unexplained, "(held by nobody that was found)"),
 ];
 

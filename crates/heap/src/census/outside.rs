@@ -1,0 +1,174 @@
+//! Buffers of objects of the standard library's C types and of NumPy's scalars: what their `__sizeof__` adds to the
+//! struct, and where it lies. Offsets are those of the C structs, the same in all versions that m5 reads.
+
+use crate::image::Image;
+use m5_cpython::layout::objects::type_fields as tf;
+
+const ABSURD: u64 = 1 << 40;
+
+/// What an object of C keeps outside its struct.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outside {
+    /// `array.array`.
+    Array,
+    /// `io.BytesIO`: an object of `bytes` that nobody else sees.
+    BytesIo,
+    /// `io.BufferedReader` and its like.
+    Buffered,
+    /// `struct.Struct`: its codes.
+    Struct,
+    /// An element of `xml.etree` with children or attributes.
+    Element,
+    /// A number of `decimal` with many digits.
+    Decimal,
+    /// `itertools.combinations`: as many indices as `r` at this offset says.
+    Combinations,
+    /// `itertools.permutations`.
+    Permutations,
+    /// `itertools.product`.
+    Product,
+    /// `mmap.mmap`: pages that `sys.getsizeof` does not count.
+    Mapping,
+    /// A scalar of NumPy, which counts this many bytes of its value once more; none: as its dtype says.
+    Scalar(u8),
+}
+
+impl Outside {
+    /// By the name that C gives the type or the nearest of its bases.
+    pub(crate) fn by_name(name: &str) -> Option<Self> {
+        Some(match name {
+            "array.array" => Self::Array,
+            "_io.BytesIO" => Self::BytesIo,
+            "_io.BufferedReader" | "_io.BufferedWriter" | "_io.BufferedRandom" => Self::Buffered,
+            "_struct.Struct" | "Struct" => Self::Struct,
+            "xml.etree.ElementTree.Element" => Self::Element,
+            "decimal.Decimal" => Self::Decimal,
+            "itertools.combinations" | "itertools.combinations_with_replacement" => Self::Combinations,
+            "itertools.permutations" => Self::Permutations,
+            "itertools.product" => Self::Product,
+            "mmap.mmap" => Self::Mapping,
+            other => Self::Scalar(scalar(other.strip_prefix("numpy.")?)?),
+        })
+    }
+
+    /// Bytes that `sys.getsizeof` adds.
+    pub(crate) fn bytes(self, image: &Image, at: u64) -> Option<u64> {
+        match self {
+            Self::Mapping => Some(0),
+            Self::Scalar(0) => {
+                let dtype = image.word_at(at, 24)?;
+                item_size(image, dtype)
+            }
+            Self::Scalar(bytes) => Some(u64::from(bytes)),
+            Self::Element => {
+                let (_, bytes) = self.buffer(image, at)?;
+                let extra = image.word_at(at, 40)?;
+                // Up to four children lie in the block itself.
+                let (room, children) = (image.word_at(extra, 16)?, image.word_at(extra, 24)?);
+                Some(bytes + if children == extra + 32 { 0 } else { room.min(ABSURD) * 8 })
+            }
+            Self::Permutations => {
+                let pool = image.word_at(image.word_at(at, 16)?, 16)?;
+                Some((pool.min(ABSURD) + image.word_at(at, 48)?.min(ABSURD)) * 8)
+            }
+            _ => self.buffer(image, at).map(|(_, bytes)| bytes),
+        }
+    }
+
+    /// The buffer: address and bytes.
+    pub(crate) fn buffer(self, image: &Image, at: u64) -> Option<(u64, u64)> {
+        let word = |offset: u64| image.word_at(at, offset);
+        let (address, bytes) = match self {
+            Self::Array => {
+                let item = constant(image, word(40)?.wrapping_add(4))?;
+                (word(24)?, word(32)?.min(ABSURD) * u64::from(item))
+            }
+            Self::BytesIo => {
+                let own = word(16)?;
+                // Who shares it counts it.
+                let alone = image.word(own)? & 0xffff_ffff == 1;
+                (own, if alone { BYTES_HEAD + word_at_own(image, own)?.min(ABSURD) } else { 0 })
+            }
+            Self::Buffered => (word(56)?, word(120)?.min(ABSURD)),
+            Self::Struct => {
+                /// One code: its definition, where and how large, how often; a last one ends the list.
+                const CODE: u64 = 32;
+                let codes = word(32)?;
+                let used =
+                    (0..1 << 20).take_while(|i| image.word_at(codes, i * CODE).is_some_and(|d| d != 0));
+                (codes, (used.count() as u64 + 1) * CODE)
+            }
+            Self::Element => {
+                const EXTRA: u64 = 64;
+                (word(40)?, EXTRA)
+            }
+            Self::Decimal => {
+                const STATIC: u64 = 0xe0;
+                let own = word(24)? & STATIC != 0;
+                (word(64)?, if own { 0 } else { word(56)?.min(ABSURD) * 8 })
+            }
+            Self::Combinations => (word(24)?, word(40)?.min(ABSURD) * 8),
+            Self::Permutations => (word(24)?, image.word_at(word(16)?, 16)?.min(ABSURD) * 8),
+            Self::Product => (word(24)?, image.word_at(word(16)?, 16)?.min(ABSURD) * 8),
+            Self::Mapping => (word(16)?, word(24)?.min(ABSURD)),
+            Self::Scalar(_) => return None,
+        };
+        (address != 0 && bytes > 0).then_some((address, bytes))
+    }
+}
+
+/// `sys.getsizeof(b"")`.
+const BYTES_HEAD: u64 = 33;
+
+fn word_at_own(image: &Image, bytes: u64) -> Option<u64> {
+    image.word_at(bytes, 16)
+}
+
+/// A number that may lie among the constants of a file.
+fn constant(image: &Image, at: u64) -> Option<u32> {
+    use m5_process::Memory;
+    image.half(at).or_else(|| image.u64(at).ok().map(|w| w as u32))
+}
+
+/// Bytes of the value of a scalar type; zero where its dtype says.
+fn scalar(name: &str) -> Option<u8> {
+    Some(match name {
+        "bool" | "bool_" | "int8" | "uint8" => 1,
+        "int16" | "uint16" | "float16" => 2,
+        "int32" | "uint32" | "intc" | "uintc" | "float32" => 4,
+        "int64" | "uint64" | "longlong" | "ulonglong" | "float64" | "complex64" => 8,
+        "datetime64" | "timedelta64" | "object_" => 8,
+        "longdouble" | "float128" | "complex128" => 16,
+        "clongdouble" | "complex256" => 32,
+        "void" => 0,
+        _ => return None,
+    })
+}
+
+/// Bytes of an element by its dtype. Up to NumPy 1 size and alignment are ints at 32 and 36; from NumPy 2 on flags lie
+/// there and the size at 40.
+pub(crate) fn item_size(image: &Image, dtype: u64) -> Option<u64> {
+    let first = image.half_at(dtype, 36)? != 0;
+    if first { image.half_at(dtype, 32).map(u64::from) } else { image.word_at(dtype, 40) }
+}
+
+/// The nearest base of a class whose instances keep something outside themselves.
+pub(super) fn of(image: &Image, class: u64, name: impl Fn(u64) -> Option<String>) -> Option<Outside> {
+    const DEEPEST: usize = 64;
+    let mut at = class;
+    for _ in 0..DEEPEST {
+        let flags = image.word_at(at, tf::FLAGS).unwrap_or(0);
+        let spelled = name(at).unwrap_or_default();
+        // A class made by a `class` statement has a name without a dot.
+        if (flags & tf::HEAP == 0 || spelled.contains('.'))
+            && let Some(found) = Outside::by_name(&spelled)
+        {
+            return Some(found);
+        }
+        match image.word_at(at, tf::BASE) {
+            Some(base) if base != 0 && base != at => at = base,
+            _ => break,
+        }
+    }
+    None
+}

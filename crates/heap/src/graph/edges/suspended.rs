@@ -1,0 +1,82 @@
+//! Frames of code that waits on a stack of its own (greenlets of gevent, of SQLAlchemy's asyncio): from 3.11 on they lie
+//! in chunks that no thread points to, only the object that will switch back to them.
+
+use super::{Visit, Walker};
+use crate::census::kind::Kind;
+use crate::graph::dict::word;
+use m5_cpython::layout::objects::{FrameFields, Frames};
+
+/// Smallest chunk, and more than any is.
+const SMALLEST: u64 = 1 << 14;
+const LARGEST: u64 = 1 << 32;
+/// Of a chunk: the one before, its size, the end of what is used while it is not the last, its first frame.
+const SIZE: u64 = 8;
+const TOP: u64 = 16;
+const DATA: u64 = 24;
+/// More chunks than a stack has.
+const MOST: usize = 1 << 16;
+
+impl Walker<'_> {
+    /// The references of the frames whose stack a block of an object remembers: the chunk, the end of what is used, the
+    /// end of the chunk.
+    pub(super) fn suspended(&self, block: &[u8], see: &mut impl Visit) {
+        let Frames::Interpreter(fields) = self.anchor.layout.frames else { return };
+        for at in (0..(block.len() / 8).saturating_sub(2)).map(|i| i * 8) {
+            let (chunk, top, limit) = (word(block, at), word(block, at + 8), word(block, at + 16));
+            let size = limit.wrapping_sub(chunk);
+            let fits = chunk.is_multiple_of(4096)
+                && (SMALLEST..LARGEST).contains(&size)
+                && (chunk + DATA..=limit).contains(&top)
+                && self.image.word_at(chunk, SIZE) == Some(size);
+            if fits && !self.runs(chunk) {
+                self.chunks(chunk, top, &fields, see);
+            }
+        }
+    }
+
+    /// Whether a thread is on that stack now: then what was remembered is old, and the frames are the thread's.
+    fn runs(&self, chunk: u64) -> bool {
+        let layout = self.anchor.layout;
+        let Some(offset) = layout.data_stack.map(u64::from) else { return false };
+        let word = |at: u64, offset: u64| self.image.word_at(at, offset).unwrap_or(0);
+        self.anchor.interpreters.iter().any(|interpreter| {
+            let mut thread = word(*interpreter, u64::from(layout.threads));
+            for _ in 0..MOST {
+                if thread == 0 {
+                    return false;
+                }
+                if word(thread, offset) == chunk {
+                    return true;
+                }
+                thread = word(thread, u64::from(layout.thread_next));
+            }
+            false
+        })
+    }
+
+    /// Frames lie one after the other from the beginning of each chunk.
+    fn chunks(&self, mut chunk: u64, mut top: u64, fields: &FrameFields, see: &mut impl Visit) {
+        for _ in 0..MOST {
+            let Some(before) = self.image.word(chunk) else { return };
+            // The first word of the first chunk is left free.
+            let mut frame = chunk + DATA + if before == 0 { 8 } else { 0 };
+            while let Some(size) = self.frame_size(frame, fields).filter(|s| frame + s <= top) {
+                self.interpreter_frame(frame, fields, see);
+                frame += size;
+            }
+            if before == 0 {
+                return;
+            }
+            let used = self.image.word_at(before, TOP).unwrap_or(0).min(LARGEST / 8);
+            (chunk, top) = (before, before + DATA + used * 8);
+        }
+    }
+
+    fn frame_size(&self, frame: u64, fields: &FrameFields) -> Option<u64> {
+        let code = self.image.word_at(frame, u64::from(fields.code))? & !7;
+        let known = self.census.desc(self.object(code)?)?.kind == Kind::Code;
+        let count = |offset: u16| self.image.half_at(code, u64::from(offset)).map(u64::from);
+        let slots = count(fields.code_locals)? + count(fields.code_stack)?;
+        (known && slots < LARGEST / 8).then_some(u64::from(fields.locals) + slots * 8)
+    }
+}

@@ -1,0 +1,117 @@
+//! Who owns a block of native memory that is no object: the object, the library or the interpreter from which pointers
+//! lead to its beginning, over as many blocks as it takes (a tree of C nodes, a list of callbacks).
+//!
+//! Whoever comes first has it, nearest first, in the order: objects of extension types, other objects of C, modules and
+//! classes, interpreters, data of libraries. Words that only look like pointers are rare among beginnings of blocks.
+
+use crate::census::blocks::block;
+use crate::census::kind::Kind;
+use crate::graph::dict::word;
+use crate::graph::edges::Walker;
+use rustc_hash::{FxHashMap, FxHashSet};
+use std::collections::VecDeque;
+
+/// Larger blocks are numbers, not references.
+pub(super) const LARGEST: u64 = 16 << 20;
+/// Blocks of all allocators begin at multiples of this.
+const ALIGN: u64 = 16;
+/// Bytes of an interpreter's state that are looked through.
+const STATE: usize = 1 << 17;
+
+/// An owner of native memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Owner {
+    /// An object.
+    Object(u32),
+    /// An interpreter's own state.
+    Interpreter,
+    /// Static data, by its piece.
+    Data(u32),
+}
+
+/// Owners by the first address of a block.
+#[derive(Debug, Default)]
+pub(crate) struct Claims {
+    owner: FxHashMap<u64, Owner>,
+    queue: VecDeque<(u64, u64, Owner)>,
+}
+
+impl Claims {
+    /// Follows pointers from everything that may own blocks; `known` are buffers whose owners are known.
+    pub(crate) fn of(walker: &Walker<'_>, known: &FxHashSet<u64>, pieces: &[(u64, &[u8])]) -> Self {
+        let mut claims = Self::default();
+        let census = walker.census;
+        let fields = |object: u32| {
+            let desc = census.desc(object)?;
+            let at = *census.address.get(object as usize)?;
+            let from = if desc.kind == Kind::Type { desc.covered as usize } else { 16 };
+            walker.image.slice(at, desc.basic_size as usize)?.get(from..)
+        };
+        let rank = |object: u32| match census.desc(object) {
+            Some(d) if d.kind == Kind::Type || d.name == "module" => Some(2),
+            Some(d) if d.kind == Kind::Plain && !d.exact => Some(0),
+            // A Python class adds no pointers to blocks.
+            Some(d) if d.kind == Kind::Plain && (!d.heap() || d.name.contains('.')) => Some(1),
+            _ => None,
+        };
+        let ranks: Vec<Option<u8>> = (0..census.len() as u32).map(rank).collect();
+        for wanted in 0..3 {
+            for object in (0..census.len() as u32).filter(|o| ranks.get(*o as usize) == Some(&Some(wanted))) {
+                for (block, bytes) in walker.owners.get(&object).into_iter().flatten() {
+                    claims.take(*block, *bytes, Owner::Object(object));
+                }
+                claims.look(walker, known, fields(object).unwrap_or(&[]), Owner::Object(object));
+            }
+            claims.follow(walker, known);
+        }
+        for state in &walker.anchor.interpreters {
+            let bytes = walker.image.tail(*state).unwrap_or(&[]);
+            claims.look(
+                walker,
+                known,
+                bytes.get(..bytes.len().min(STATE)).unwrap_or(&[]),
+                Owner::Interpreter,
+            );
+        }
+        claims.follow(walker, known);
+        for (i, (_, bytes)) in pieces.iter().enumerate() {
+            claims.look(walker, known, bytes, Owner::Data(i as u32));
+        }
+        claims.follow(walker, known);
+        claims
+    }
+
+    /// The owner of the block that begins here.
+    pub(crate) fn owner(&self, block: u64) -> Option<Owner> {
+        self.owner.get(&block).copied()
+    }
+
+    fn take(&mut self, block: u64, bytes: u64, owner: Owner) {
+        if self.owner.insert(block, owner).is_none() {
+            self.queue.push_back((block, bytes, owner));
+        }
+    }
+
+    fn follow(&mut self, walker: &Walker<'_>, known: &FxHashSet<u64>) {
+        while let Some((start, bytes, owner)) = self.queue.pop_front() {
+            let there = walker.image.tail(start).unwrap_or(&[]);
+            self.look(walker, known, there.get(..there.len().min(bytes as usize)).unwrap_or(&[]), owner);
+        }
+    }
+
+    fn look(&mut self, walker: &Walker<'_>, known: &FxHashSet<u64>, bytes: &[u8], owner: Owner) {
+        for at in (0..bytes.len() / 8).map(|i| i * 8) {
+            let pointer = word(bytes, at);
+            let may = pointer > 4096 && pointer >> 47 == 0 && pointer.is_multiple_of(ALIGN);
+            if !may || self.owner.contains_key(&pointer) || known.contains(&pointer) {
+                continue;
+            }
+            let Some(size) = block(walker.image, walker.census, pointer).filter(|b| *b <= LARGEST) else {
+                continue;
+            };
+            if ![0, 16, 32].iter().any(|o| walker.object(pointer + o).is_some()) {
+                self.take(pointer, size, owner);
+            }
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! References from native memory: data of libraries, stacks, blocks that are no objects.
+//!
+//! Only objects whose count exceeds the references that other objects hold are looked for. A block that leads back to
+//! an object (over other blocks if need be) is that object's reference; any other makes a root.
+
+mod buffers;
+pub(crate) mod claims;
+
+use crate::census::blocks::block;
+use crate::census::glibc::{Region, RegionKind};
+use crate::graph::dict::word;
+use crate::graph::edges::Walker;
+use crate::graph::model::HeapGraph;
+use crate::image::stacks;
+use claims::{Claims, LARGEST, Owner};
+use rustc_hash::{FxHashMap, FxHashSet};
+
+/// What a holder in memory that leads nowhere is called.
+const BLOCK: &str = "a native memory block";
+/// Places that are kept of one object; more say nothing new.
+const PLACES: usize = 8;
+
+/// Where a reference lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    /// A block that begins there.
+    Block(u64),
+    /// Static data, by its piece.
+    Data(u32),
+    /// Memory of an allocator that is not known.
+    Unknown,
+    /// The stack of a thread.
+    Stack,
+}
+
+/// What native memory refers to.
+#[derive(Debug, Default)]
+pub(crate) struct NativeWords {
+    /// By how much the count of an object exceeds the references that were found, ascending by object.
+    excess: Vec<(u32, u32)>,
+    found: FxHashMap<u32, Found>,
+    /// References that objects hold through blocks of their own: owner and object.
+    pub(crate) edges: Vec<(u32, u32)>,
+}
+
+#[derive(Debug, Default)]
+struct Found {
+    count: u32,
+    places: Vec<Place>,
+    name: String,
+}
+
+impl NativeWords {
+    /// Looks for the words that refer to objects with references left to explain; `held` says how many of an object's
+    /// references are those of frames.
+    pub(crate) fn find(
+        walker: &Walker<'_>,
+        graph: &HeapGraph,
+        excess: Vec<(u32, u32)>,
+        held: &FxHashMap<u32, u32>,
+    ) -> Self {
+        let mut wanted = vec![0u64; graph.len().div_ceil(64)];
+        for (object, _) in &excess {
+            if let Some(bits) = wanted.get_mut(*object as usize / 64) {
+                *bits |= 1 << (object % 64);
+            }
+        }
+        let mut words = Self { excess, ..Self::default() };
+        if words.excess.is_empty() {
+            return words;
+        }
+        let large = buffers::large(walker);
+        let pieces = without_objects(walker);
+        words.look(walker, &wanted, &large, &pieces);
+        words.drop_buffers(walker);
+        words.name(walker, &large, &pieces);
+        for (object, frames) in held {
+            words.found.entry(*object).or_default().count += frames;
+        }
+        words
+    }
+
+    /// Objects with references that no object holds.
+    pub(crate) fn wanted(&self) -> impl Iterator<Item = u32> {
+        self.excess.iter().map(|(object, _)| *object)
+    }
+
+    /// Which native memory refers to an object.
+    pub(crate) fn holder(&self, object: u32) -> Option<&str> {
+        self.found.get(&object).map(|f| f.name.as_str()).filter(|name| !name.is_empty())
+    }
+
+    /// Objects all of whose references were found when native memory is counted too.
+    pub(crate) fn explained(&self) -> usize {
+        let counted = |(object, over): &&(u32, u32)| self.found.get(object).is_some_and(|f| f.count >= *over);
+        self.excess.iter().filter(counted).count()
+    }
+
+    fn look(&mut self, walker: &Walker<'_>, wanted: &[u64], large: &FxHashSet<u64>, pieces: &[(u64, &[u8])]) {
+        let (image, census) = (walker.image, walker.census);
+        let found = &mut self.found;
+        let mut look = |bytes: &[u8], place: Place| {
+            for at in (0..bytes.len() / 8).map(|i| i * 8) {
+                let target = word(bytes, at);
+                let object = if target > 4096 { walker.object(target) } else { None };
+                let Some(object) = object.filter(|o| has(wanted, *o)) else { continue };
+                let entry = found.entry(object).or_default();
+                entry.count += 1;
+                if entry.places.len() < PLACES {
+                    entry.places.push(place);
+                }
+            }
+        };
+        for (i, (_, bytes)) in pieces.iter().enumerate() {
+            look(bytes, Place::Data(i as u32));
+        }
+        for bytes in thread_stacks(walker) {
+            look(bytes, Place::Stack);
+        }
+        let owned: FxHashSet<u64> = walker.owners.values().flatten().map(|(block, _)| *block).collect();
+        let part = |at: u64, size: u64| {
+            let bytes = image.tail(at).unwrap_or(&[]);
+            bytes.get(..bytes.len().min(size as usize)).unwrap_or(&[])
+        };
+        let regions = census.heaps.regions.iter();
+        let chunks = regions.clone().filter(|r| r.kind != RegionKind::Foreign).flat_map(|r| &r.chunks);
+        for chunk in chunks.filter(|c| !c.free() && c.usable() <= LARGEST) {
+            let at = chunk.address;
+            let object = || [0, 16, 32].iter().any(|o| walker.object(at + o).is_some());
+            if !large.contains(&at) && !owned.contains(&at) && !object() {
+                look(part(at, chunk.usable()), Place::Block(at));
+            }
+        }
+        for at in census.loose.iter().filter(|at| !owned.contains(*at)) {
+            look(part(*at, block(image, census, *at).unwrap_or(0)), Place::Block(*at));
+        }
+        for gap in regions.filter(|r| r.kind == RegionKind::Foreign).flat_map(Region::gaps) {
+            look(part(gap.start, gap.end - gap.start), Place::Unknown);
+        }
+    }
+
+    /// What lies in the buffers of lists, dictionaries and their like was counted there.
+    fn drop_buffers(&mut self, walker: &Walker<'_>) {
+        let block = |place: &Place| if let Place::Block(at) = place { Some(*at) } else { None };
+        let seen: FxHashSet<u64> =
+            self.found.values().flat_map(|f| f.places.iter().filter_map(block)).collect();
+        let buffers = buffers::among(walker, &seen);
+        if buffers.is_empty() {
+            return;
+        }
+        for found in self.found.values_mut() {
+            let before = found.places.len();
+            found.places.retain(|place| block(place).is_none_or(|at| !buffers.contains(&at)));
+            found.count = found.count.saturating_sub((before - found.places.len()) as u32);
+        }
+        self.found.retain(|_, found| !found.places.is_empty());
+    }
+
+    fn name(&mut self, walker: &Walker<'_>, large: &FxHashSet<u64>, pieces: &[(u64, &[u8])]) {
+        let in_block = |found: &Found| found.places.iter().any(|p| matches!(p, Place::Block(_)));
+        if self.found.is_empty() {
+            return;
+        }
+        let any = self.found.values().any(in_block);
+        let claims = if any { Claims::of(walker, large, pieces) } else { Claims::default() };
+        let over: FxHashMap<u32, u32> = self.excess.iter().copied().collect();
+        for (object, found) in &mut self.found {
+            let mut names = Vec::new();
+            let mut left = over.get(object).copied().unwrap_or(0);
+            for place in &found.places {
+                match *place {
+                    Place::Block(at) => match claims.owner(at) {
+                        Some(Owner::Object(owner)) if owner != *object && left > 0 => {
+                            self.edges.push((owner, *object));
+                            left -= 1;
+                        }
+                        Some(Owner::Object(_)) => {}
+                        Some(Owner::Interpreter) => {
+                            names.push((1, "the interpreter's own memory".to_owned()))
+                        }
+                        Some(Owner::Data(piece)) => names.push((0, data_name(walker, pieces, piece))),
+                        None => names.push((2, BLOCK.to_owned())),
+                    },
+                    Place::Data(piece) => names.push((0, data_name(walker, pieces, piece))),
+                    Place::Unknown => names.push((3, BLOCK.to_owned())),
+                    Place::Stack => names.push((4, "the stack of a thread".to_owned())),
+                }
+            }
+            names.sort_unstable();
+            found.name = names.into_iter().next().map_or_else(String::new, |(_, name)| name);
+        }
+        self.edges.sort_unstable();
+    }
+}
+
+fn data_name(walker: &Walker<'_>, pieces: &[(u64, &[u8])], piece: u32) -> String {
+    let start = pieces.get(piece as usize).map_or(0, |(start, _)| *start);
+    let maps = walker.image.maps();
+    let index = walker.image.mapping_of(start);
+    // Zeroed data has no name of its own; the written data of its file lies before it.
+    let named = index.and_then(|i| maps.get(..=i)?.iter().rev().take(2).find(|m| !m.path.is_empty()));
+    let file = named.and_then(|m| m.path.rsplit('/').next()).filter(|f| !f.is_empty());
+    format!("native data of {}", file.unwrap_or("a library"))
+}
+
+/// The stacks of all threads, as far as they are in memory.
+fn thread_stacks<'a>(walker: &Walker<'a>) -> Vec<&'a [u8]> {
+    let (image, maps) = (walker.image, walker.image.maps());
+    let mut out = Vec::new();
+    let bytes_of = |start: u64, end: u64| {
+        image.segments_of(start..end).filter_map(move |s| {
+            let (from, to) = (start.max(s.start), end.min(s.end()));
+            s.bytes.get((from - s.start) as usize..(to.max(from) - s.start) as usize)
+        })
+    };
+    for (i, map) in maps.iter().enumerate() {
+        let guard = i.checked_sub(1).and_then(|b| maps.get(b)).filter(|b| b.end == map.start);
+        if map.path.starts_with("[stack") || guard.is_some_and(|g| stacks::is_guarded(g, map)) {
+            out.extend(bytes_of(map.start, map.end));
+        }
+    }
+    out
+}
+
+fn has(bits: &[u64], object: u32) -> bool {
+    bits.get(object as usize / 64).is_some_and(|word| word >> (object % 64) & 1 != 0)
+}
+
+/// Static data without the static objects in it, whose references are known.
+fn without_objects<'a>(walker: &Walker<'a>) -> Vec<(u64, &'a [u8])> {
+    let addresses = &walker.census.address;
+    let mut out = Vec::new();
+    for (start, bytes) in walker.census.static_data(walker.image) {
+        let (mut at, end) = (start, start + bytes.len() as u64);
+        let piece = |from: u64, to: u64| bytes.get((from - start) as usize..(to.max(from) - start) as usize);
+        let first = addresses.partition_point(|a| *a < start);
+        for (i, own) in addresses.iter().enumerate().skip(first).take_while(|(_, a)| **a < end) {
+            let Some(desc) = walker.census.desc(i as u32) else { continue };
+            let size =
+                crate::census::sizes::inline(walker.image, walker.anchor.layout, *own, desc).unwrap_or(16);
+            if *own > at {
+                out.extend(piece(at, *own).map(|bytes| (at, bytes)));
+            }
+            at = at.max(own.saturating_add(size).min(end));
+        }
+        out.extend(piece(at, end).map(|bytes| (at, bytes)));
+    }
+    out
+}
