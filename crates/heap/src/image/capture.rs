@@ -31,6 +31,19 @@ pub enum Method {
     Live,
 }
 
+impl Method {
+    /// Its name on the command line and in documents.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Fork => "fork",
+            Self::Freeze => "freeze",
+            Self::Live => "live",
+            Self::Auto => "auto",
+        }
+    }
+}
+
 /// What the caller may choose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CaptureOptions {
@@ -114,7 +127,7 @@ pub fn capture(process: &Process, options: &CaptureOptions) -> TraceResult<Captu
                 return Ok(Capture { image, report, pages });
             }
             Err(error) if last || !process.alive() => return Err(error),
-            Err(error) => notes.push(format!("{method:?} was not possible: {error}").to_lowercase()),
+            Err(error) => notes.push(format!("{} was not possible: {error}", method.word())),
         }
     }
     Err(TraceError::Refused("no method is left".into()))

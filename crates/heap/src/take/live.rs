@@ -5,8 +5,7 @@ use crate::descriptors::owners::{fd_holders, fd_owners};
 use crate::take::idle_threads::on_idle_threads;
 use crate::{
     Accounting, Analysis, Anchor, BesideRss, CaptureOptions, Coverage, Describer, FdHolder, Fragmentation,
-    HeapError, Image, Method, Pages, PathTree, ProcessTree, Redaction, Snapshot, SnapshotInfo, StoredNames,
-    capture,
+    HeapError, Image, Pages, PathTree, ProcessTree, Redaction, Snapshot, SnapshotInfo, StoredNames, capture,
 };
 use m5_cpython::Interpreter;
 use m5_process::{Execution, FirstVictim, Mapping, Memory, Process, TraceError};
@@ -68,7 +67,7 @@ fn take<T: Send>(
         python: python(&interpreter, || process.maps().ok()),
         taken_at,
         age_seconds: age(process, taken_at),
-        method: word(taken.report.method).to_owned(),
+        method: taken.report.method.word().to_owned(),
         pause_seconds: taken.report.pause_seconds,
         total_seconds: None,
         rss_bytes: taken.pages.rss_bytes,
@@ -152,15 +151,6 @@ pub(crate) fn python<M: Memory + Clone>(
     match interpreter.version_among(maps) {
         Some(version) => version.to_string(),
         None => interpreter.layout().name.to_owned(),
-    }
-}
-
-fn word(method: Method) -> &'static str {
-    match method {
-        Method::Fork => "fork",
-        Method::Freeze => "freeze",
-        Method::Live => "live",
-        Method::Auto => "auto",
     }
 }
 

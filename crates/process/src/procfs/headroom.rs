@@ -42,12 +42,18 @@ pub struct Shortage {
     pub place: String,
     /// Whether it would do without what m5 itself needs.
     pub own: bool,
+    /// Whether what the target comes to hold is part of the need.
+    pub with_copy: bool,
 }
 
 impl fmt::Display for Shortage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { need, left, place, own } = self;
-        let who = if *own { "m5 itself" } else { "a copy of the target" };
+        let Self { need, left, place, own, with_copy } = self;
+        let who = match (own, with_copy) {
+            (false, _) => "a copy of the target",
+            (true, false) => "m5 itself",
+            (true, true) => "a copy of the target and m5 itself",
+        };
         write!(f, "{who} may need {} MiB and {} MiB are left in {place}", need >> 20, left >> 20)
     }
 }
@@ -95,6 +101,7 @@ impl Headroom {
                 left: limit.left,
                 place: limit.name(),
                 own: limit.left >= with(target),
+                with_copy: target > 0,
             })
         });
         short.max_by_key(|s| s.need - s.left).map_or(Ok(()), Err)
@@ -263,7 +270,12 @@ mod tests {
         let target = headroom(&[limit("a", 115)], &[], 9000).check(need).unwrap_err();
         assert_eq!((target.left / MIB, target.own, target.need / MIB), (115, false, 116));
         let inside = headroom(&[limit("a", 300)], &[limit("a", 300)], 9000).check(need).unwrap_err();
-        assert!(inside.own && inside.to_string().contains("m5 itself may need 330 MiB and 300 MiB are left"));
+        assert!(
+            inside.own
+                && inside
+                    .to_string()
+                    .contains("a copy of the target and m5 itself may need 330 MiB and 300 MiB")
+        );
         let machine = headroom(&[], &[], 320).check(need).unwrap_err();
         assert_eq!(machine.place, "this machine");
         // Who needs nothing is refused nothing, however little is left.

@@ -41,11 +41,10 @@ pub(crate) fn sleepers(pid: i32, tids: &[i32]) -> Vec<i32> {
     ranked.into_iter().map(|(_, tid)| tid).collect()
 }
 
-/// Whether a thread sleeps in a call that waits for any child, also for those that signal nobody.
-pub(crate) fn waits_for_any_child(pid: i32, tids: &[i32]) -> bool {
-    tids.iter().any(|tid| {
-        fs::read_to_string(format!("/proc/{pid}/task/{tid}/syscall")).is_ok_and(|text| is_wait_for_all(&text))
-    })
+/// Threads that sleep in a call that waits for any child, also for one that signals nobody.
+pub(crate) fn waiting_for_any_child(pid: i32, tids: &[i32]) -> Vec<i32> {
+    let call = |tid: i32| fs::read_to_string(format!("/proc/{pid}/task/{tid}/syscall")).unwrap_or_default();
+    tids.iter().copied().filter(|tid| is_wait_for_all(&call(*tid))).collect()
 }
 
 /// Judges the text of `/proc/PID/task/TID/syscall`: the call's number and its arguments.

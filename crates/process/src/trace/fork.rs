@@ -91,12 +91,26 @@ impl ForkedChild<'_> {
         self.pid
     }
 
-    /// Ends the child and lets the target reap it. The time for which one thread was stopped once more.
+    /// Ends the child and lets the target reap it. The time for which threads were stopped once more.
     ///
     /// # Errors
     /// [`TraceError`]; then a dead child stays until the target ends or the next capture reaps it.
     pub fn end(self) -> TraceResult<Duration> {
         self.guard.forget_copy();
+        let _urgent = Urgent::begin();
+        // Whoever waits for children of every kind would be told of the copy's end: such threads stand still until
+        // it is reaped, and then find none.
+        let waiting = threads::waiting_for_any_child(self.process.pid(), &self.process.threads()?);
+        let held = (!waiting.is_empty()).then(|| self.guard.hold(self.max_pause));
+        let began = Instant::now();
+        let mut stopped = Vec::new();
+        for tid in waiting {
+            if let Some(mut tracee) = seize_and_interrupt(tid)?
+                && tracee.stop(began + STOP)?
+            {
+                stopped.push(tracee);
+            }
+        }
         kill(self.pid)?;
         let deadline = Instant::now() + COPY;
         while let Some(status) = wait_until(self.pid, deadline, "the copy to end")? {
@@ -105,16 +119,25 @@ impl ForkedChild<'_> {
             }
         }
         drop(self.memory);
-        let reap = |gadgets| reap(&self.process, self.guard, gadgets, self.pid_inside, self.max_pause);
-        match reap(self.gadgets) {
+        let target = Target { process: &self.process, guard: self.guard, max_pause: self.max_pause };
+        let reaped = match target.reap(self.gadgets, self.pid_inside, &stopped) {
             // Its child it is all the same; what it executes now has such code elsewhere.
             Err(TraceError::Replaced) => {
                 let memory = open_memory(self.process.pid(), true)?;
-                reap(Gadgets::find(&self.process, &memory)?)
+                target.reap(Gadgets::find(&self.process, &memory)?, self.pid_inside, &[])
             }
             done => done,
-        }
+        };
+        stopped.iter().try_for_each(Tracee::detach)?;
+        Ok(if held.is_some() { began.elapsed() } else { reaped? })
     }
+}
+
+/// Whom to make reap a copy.
+struct Target<'a> {
+    process: &'a Process,
+    guard: &'a Guard,
+    max_pause: Duration,
 }
 
 fn open_memory(pid: i32, write: bool) -> TraceResult<File> {
@@ -235,47 +258,50 @@ fn clone(process: &Process, stopped: &mut [Tracee], gadgets: Gadgets) -> TraceRe
     }
 }
 
-/// Lets the target wait for the dead child, on one thread.
-fn reap(
-    process: &Process,
-    guard: &Guard,
-    gadgets: Gadgets,
-    child: i64,
-    max_pause: Duration,
-) -> TraceResult<Duration> {
-    let _urgent = Urgent::begin();
-    let held = guard.hold(max_pause);
-    let began = Instant::now();
-    let tracee = stop_sleeper(process, began + STOP)?;
-    let reaped = options_for_call(process, &tracee, 0).and_then(|()| {
-        let memory = open_memory(tracee.tid, true)?;
-        let injector = Injector::prepare(&tracee, &memory, gadgets)?;
-        let options = (libc::WNOHANG | libc::__WALL) as u64;
-        let called = injector.call(libc::SYS_wait4, [child as u64, 0, options, 0], began + COPY);
-        injector.restore(began + COPY)?;
-        called
-    });
-    let released = tracee.detach();
-    drop(held);
-    let reaped = reaped?;
-    released?;
-    tracing::debug!(pid = process.pid(), child, said = reaped.0, "the dead copy was reaped");
-    match reaped {
-        (got, _) if got == child => Ok(began.elapsed()),
-        (got, _) => {
-            Err(TraceError::Refused(format!("the target could not reap the copy (wait4 said {got})")))
+impl Target<'_> {
+    /// Lets the target wait for the dead child, on one thread: one that is stopped already, or another.
+    fn reap(&self, gadgets: Gadgets, child: i64, stopped: &[Tracee]) -> TraceResult<Duration> {
+        let _urgent = Urgent::begin();
+        let _held = self.guard.hold(self.max_pause);
+        let began = Instant::now();
+        let own = match stopped {
+            [] => Some(stop_sleeper(self.process, began + STOP)?),
+            _ => None,
+        };
+        let reaped = match own.iter().chain(stopped).next() {
+            Some(tracee) => self.reap_on(tracee, gadgets, child, began + COPY),
+            None => Err(TraceError::Refused("no thread of the target can be stopped now".into())),
+        };
+        let released = own.iter().try_for_each(Tracee::detach);
+        let said = reaped?;
+        released?;
+        tracing::debug!(pid = self.process.pid(), child, said, "the dead copy was reaped");
+        if said == child {
+            return Ok(began.elapsed());
         }
+        Err(TraceError::Refused(format!("the target could not reap the copy (wait4 said {said})")))
+    }
+
+    fn reap_on(&self, tracee: &Tracee, gadgets: Gadgets, child: i64, deadline: Instant) -> TraceResult<i64> {
+        options_for_call(self.process, tracee, 0)?;
+        let memory = open_memory(tracee.tid, true)?;
+        let injector = Injector::prepare(tracee, &memory, gadgets)?;
+        let options = (libc::WNOHANG | libc::__WALL) as u64;
+        let called = injector.call(libc::SYS_wait4, [child as u64, 0, options, 0], deadline);
+        injector.restore(deadline)?;
+        called.map(|(said, _)| said)
     }
 }
 
 /// Dead copies that an m5 left which was killed in the middle.
 fn reap_strays(process: &Process, guard: &Guard, gadgets: Gadgets, max_pause: Duration) -> TraceResult<()> {
+    let target = Target { process, guard, max_pause };
     // Children are listed under the thread that made them.
     for tid in process.threads()? {
         let path = format!("/proc/{}/task/{tid}/children", process.pid());
         let children = fs::read_to_string(path).unwrap_or_default();
         for inside in children.split_whitespace().filter_map(|w| stray(w.parse().ok()?)) {
-            reap(process, guard, gadgets, inside, max_pause)?;
+            target.reap(gadgets, inside, &[])?;
         }
     }
     Ok(())

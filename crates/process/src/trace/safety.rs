@@ -1,6 +1,5 @@
 //! When not to touch a process: each refusal says why and what to do instead.
 
-use crate::procfs::threads;
 use crate::trace::arch;
 use crate::{Process, TraceError, TraceResult};
 use std::fs;
@@ -79,13 +78,6 @@ pub fn may_fork(process: &Process, safety: &Safety, max_pause: Duration) -> Trac
     }
     if arch::protects_returns(&status(process)?) {
         return refuse("the target runs with a shadow stack; use --method freeze".into());
-    }
-    if threads::waits_for_any_child(process.pid(), &process.threads()?) {
-        return refuse(
-            "a thread of the target waits for children of every kind (__WALL): it would see the copy; use --method \
-             freeze"
-                .into(),
-        );
     }
     let pause = fork_pause(safety);
     if pause > max_pause {
