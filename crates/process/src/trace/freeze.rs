@@ -34,7 +34,7 @@ pub fn freeze<'g>(process: &Process, guard: &'g Guard, max_pause: Duration) -> T
     let began = Instant::now();
     let deadline = began + max_pause;
     let (tracees, asleep) = (Vec::new(), Vec::new());
-    let mut frozen = Frozen { held: held, pid, tracees, asleep, memory, began, deadline };
+    let mut frozen = Frozen { held, pid, tracees, asleep, memory, began, deadline };
     // Threads that are being born are seen on a later round; a stopped parent bears none.
     while frozen.round(process)? {}
     Ok(frozen)

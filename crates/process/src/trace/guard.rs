@@ -21,8 +21,8 @@ use std::time::Instant;
 
 /// Time between two looks of the guard.
 const STEP_NS: i64 = 500_000;
-/// Without a sign of life for so long, we do not run.
-const SILENT_NS: u64 = 20_000_000;
+/// Without a sign of life for so long when the target should run again, we are stuck, whatever the kernel says.
+const STUCK_NS: u64 = 5_000_000_000;
 /// Without one for so long, a copy is given up: it costs memory for as long as it is there.
 const STALLED_NS: u64 = 2_000_000_000;
 /// Limits that are looked at.
@@ -75,6 +75,7 @@ impl Guard {
         let parent = std::process::id() as i32;
         // SAFETY: the child runs nothing but `watch`, which makes system calls and touches memory that is there.
         match unsafe { libc::fork() } {
+            // SAFETY: this is the child.
             0 => unsafe { watch(shared, &limits, parent) },
             pid if pid > 0 => {
                 HERE.set(Some(shared));
@@ -268,6 +269,8 @@ unsafe fn watch(shared: NonNull<Shared>, limits: &[Watched], parent: i32) -> ! {
         libc::close(0);
         libc::close(1);
         libc::syscall(libc::SYS_close_range, 3, u32::MAX, 0);
+        let mut name = [0u8; 32];
+        let state = own_state_path(parent, &mut name).map_or(-1, |p| libc::open(p, libc::O_RDONLY));
         let mut files = [(-1, -1); MOST_LIMITS];
         for (slot, limit) in files.iter_mut().zip(limits) {
             let open = |path: &CString| libc::open(path.as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC);
@@ -282,26 +285,56 @@ unsafe fn watch(shared: NonNull<Shared>, limits: &[Watched], parent: i32) -> ! {
                 libc::_exit(0);
             }
             round = round.wrapping_add(1);
-            look(page, limits, &files, parent, round);
+            let held = Maker { pid: parent, state };
+            look(page, limits, &files, held, round);
         }
     }
+}
+
+/// Who made the guard, with an open file that tells its state.
+#[derive(Clone, Copy)]
+struct Maker {
+    pid: i32,
+    state: i32,
+}
+
+impl Maker {
+    /// Whether it is stopped, by a signal or by a debugger.
+    ///
+    /// # Safety
+    /// As [`watch`].
+    unsafe fn stopped(self) -> bool {
+        let mut text = [0u8; 512];
+        // SAFETY: as the caller promises.
+        let text = unsafe { read(self.state, &mut text) };
+        let after = text.iter().rposition(|b| *b == b')').and_then(|at| text.get(at + 2));
+        after.is_some_and(|state| matches!(state, b'T' | b't'))
+    }
+}
+
+/// `/proc/PID/stat` as a C string, put together without allocating.
+fn own_state_path(pid: i32, into: &mut [u8; 32]) -> Option<*const libc::c_char> {
+    let mut rest = into.as_mut_slice();
+    std::io::Write::write_fmt(&mut rest, format_args!("/proc/{pid}/stat\0")).ok()?;
+    Some(into.as_ptr().cast())
 }
 
 /// One look at everything.
 ///
 /// # Safety
 /// As [`watch`].
-unsafe fn look(page: &Shared, limits: &[Watched], files: &[(i32, i32)], parent: i32, round: u32) {
+unsafe fn look(page: &Shared, limits: &[Watched], files: &[(i32, i32)], maker: Maker, round: u32) {
     let now = crate::monotonic_ns();
     let silent = now.saturating_sub(page.heartbeat_ns.load(Relaxed));
     let until = page.hold_until_ns.load(Relaxed);
-    if until != 0 && now >= until && silent >= SILENT_NS {
+    // SAFETY: as the caller promises.
+    if until != 0 && now >= until && (silent >= STUCK_NS || unsafe { maker.stopped() }) {
         const WORD: &[u8] =
             b"m5: stopped while the target stood still; m5 is ended so that the target runs on\n";
         // SAFETY: a live constant; our parent was seen alive a moment ago, and it is it that made us.
         unsafe {
             libc::write(2, WORD.as_ptr().cast(), WORD.len());
-            libc::kill(parent, libc::SIGKILL);
+            libc::kill(maker.pid, libc::SIGKILL);
             libc::_exit(0);
         }
     }
@@ -311,7 +344,9 @@ unsafe fn look(page: &Shared, limits: &[Watched], files: &[(i32, i32)], parent: 
     }
     let short = limits.iter().zip(files).any(|(limit, files)| {
         // The machine's figures are a long text; the groups' are one number.
-        (!limit.machine || round.is_multiple_of(8)) && unsafe { short_of(limit, *files) }
+        let due = !limit.machine || round.is_multiple_of(8);
+        // SAFETY: as the caller promises.
+        due && unsafe { short_of(limit, *files) }
     });
     let why = if short { 1 } else { u32::from(silent >= STALLED_NS) * 2 };
     if why != 0 {

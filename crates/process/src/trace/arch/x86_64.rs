@@ -78,7 +78,7 @@ pub(crate) fn ending(saved: &Registers, code: u64, stack: u64, exit_code: u64) -
 pub(crate) fn restarted_eintr(regs: &Registers) -> Option<Registers> {
     let closes = [libc::SYS_close, libc::SYS_close_range].contains(&(regs.orig_rax as i64));
     let broken_off = in_system_call(regs) && result(regs) == -i64::from(libc::EINTR);
-    (broken_off && !closes).then(|| Registers { rax: (-ERESTARTNOHAND) as u64, ..*regs })
+    (broken_off && !closes).then_some(Registers { rax: (-ERESTARTNOHAND) as u64, ..*regs })
 }
 
 /// What the kernel does to the registers when a broken-off call is restarted, for the case that we die.
@@ -187,7 +187,6 @@ mod tests {
     use super::*;
 
     fn registers() -> Registers {
-        // SAFETY is not needed: every field is an integer, written here one by one through `calling`.
         let zero = Registers {
             r15: 0,
             r14: 0,
