@@ -6,9 +6,8 @@
 use crate::decode::{half, word};
 use crate::layout::objects::{Arenas, ObjectLayout, objects};
 use crate::{Interpreter, Result, symbols::symbols};
-use m5_process::{LiveMemory, Mapping, Memory, Process};
+use m5_process::{LARGEST_PROGRAM, LiveMemory, Mapping, Memory, Process};
 use std::collections::BTreeMap;
-use std::fs;
 
 /// `sizeof(struct arena_object)`.
 const ARENA_OBJECT: usize = 48;
@@ -222,8 +221,8 @@ impl Allocators {
     /// By the names of the variables, where the file still has them.
     fn named(&self, process: &Process, maps: &[Mapping]) -> Option<At> {
         let file = self.interpreter.file();
-        let on_disk = file.strip_suffix(" (deleted)").unwrap_or(file);
-        let data = fs::read(process.file_in_root(on_disk)).or_else(|_| fs::read(on_disk)).ok()?;
+        let map = maps.iter().find(|m| m.path == file)?;
+        let data = process.read_mapped(map, LARGEST_PROGRAM)?;
         match symbols(&data, maps, file, &["arenas", "maxarenas", "raw_allocated_blocks"])[..] {
             [Some(list), Some(count), large] => Some(At::Named(list, count, large)),
             _ => None,

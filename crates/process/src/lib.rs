@@ -5,6 +5,7 @@
 mod clock;
 mod error;
 mod execution;
+mod files;
 mod identity;
 mod memory;
 mod own_limit;
@@ -16,6 +17,7 @@ mod trace;
 pub use clock::{boot_unix_seconds, cpu_ns, monotonic_ns, thread_cpu_ns, ticks_per_second, unix_ns};
 pub use error::{Error, Result};
 pub use execution::Execution;
+pub use files::{LARGEST_PROGRAM, open_regular, read_regular};
 pub use identity::Identity;
 pub use memory::constants::Constants;
 pub use memory::core::CoreFile;

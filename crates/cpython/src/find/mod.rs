@@ -9,7 +9,7 @@ mod on_disk;
 use crate::elf::Image;
 use crate::{Error, Result, Version};
 use m5_process::{Mapping, Memory, Process};
-use std::path::PathBuf;
+use std::fs::File;
 
 /// Where an interpreter lies in a process.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,18 +32,17 @@ const RUNTIME: &str = "_PyRuntime";
 /// [`Error::NotPython`] where none has it; else what the kernel refused.
 pub fn find(process: &Process) -> Result<Found> {
     let (maps, memory) = (process.maps()?, process.memory());
-    let places = |m: &Mapping| on_disk::places(process, m);
-    find_in(&memory, &maps, places)?.ok_or(Error::NotPython { pid: process.pid() })
+    find_in(&memory, &maps, |m| process.open_mapped(m))?.ok_or(Error::NotPython { pid: process.pid() })
 }
 
-/// The same in any memory. `places` says where the file of a mapping may be.
+/// The same in any memory. `open` opens the file of a mapping.
 ///
 /// # Errors
 /// As the memory says.
 pub fn find_in(
     memory: &impl Memory,
     maps: &[Mapping],
-    places: impl Fn(&Mapping) -> Vec<PathBuf>,
+    open: impl Fn(&Mapping) -> Option<File>,
 ) -> Result<Option<Found>> {
     let images = images(maps);
     for map in &images {
@@ -52,7 +51,7 @@ pub fn find_in(
         }
     }
     let executable = images.first().filter(|m| !is_library(&m.path));
-    Ok(executable.and_then(|m| on_disk::look(&places(m), memory, m)))
+    Ok(executable.and_then(|m| on_disk::look(open(m)?, memory, m)))
 }
 
 /// The first mapping of each image, the likeliest first: the executable, libpython, then every other library

@@ -4,13 +4,12 @@
 //! time of change, since an exporter asks again for each process of the same program.
 
 use super::{Found, RUNTIME};
-use m5_process::{Mapping, Memory, Process};
+use m5_process::{Mapping, Memory};
 use object::read::elf::{ElfFile64, ProgramHeader};
 use object::{Object, ObjectSymbol, ReadCache, ReadRef};
 use std::collections::HashMap;
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// Address of the symbol from the image's first byte, and its size.
@@ -22,8 +21,9 @@ fn remembered() -> &'static Mutex<HashMap<Key, Hidden>> {
     FILES.get_or_init(Mutex::default)
 }
 
-pub(super) fn look(places: &[PathBuf], memory: &impl Memory, map: &Mapping) -> Option<Found> {
-    let file = open(places, memory, map)?;
+/// Looks for the symbol in the file of a mapping.
+pub(super) fn look(file: File, memory: &impl Memory, map: &Mapping) -> Option<Found> {
+    begins_as_mapped(&file, memory, map).then_some(())?;
     let meta = file.metadata().ok()?;
     let key = (meta.dev(), meta.ino(), meta.mtime(), meta.mtime_nsec());
     let known = remembered().lock().unwrap_or_else(PoisonError::into_inner).get(&key).copied();
@@ -37,29 +37,11 @@ pub(super) fn look(places: &[PathBuf], memory: &impl Memory, map: &Mapping) -> O
     Some(Found { runtime, runtime_size, file: map.path.clone(), version: None })
 }
 
-/// Where the file of a mapping may be: in the process's root, under the path itself, or (also when it was
-/// deleted) behind the kernel's links.
-pub(super) fn places(process: &Process, map: &Mapping) -> Vec<PathBuf> {
-    let path = map.path.strip_suffix(" (deleted)").unwrap_or(&map.path);
-    let range = format!("{:x}-{:x}", map.start, map.end);
-    let proc = PathBuf::from(format!("/proc/{}", process.pid()));
-    vec![
-        process.file_in_root(path),
-        PathBuf::from(path),
-        proc.join("exe"),
-        proc.join("map_files").join(range),
-    ]
-}
-
-/// The file among these that begins as the mapping does.
-fn open(places: &[PathBuf], memory: &impl Memory, map: &Mapping) -> Option<File> {
-    let mapped: [u8; 64] = memory.bytes(map.start).ok()?;
-    places.iter().find_map(|place| {
-        let file = File::open(place).ok()?;
-        let mut begin = [0; 64];
-        std::os::unix::fs::FileExt::read_exact_at(&file, &mut begin, 0).ok()?;
-        (begin == mapped).then_some(file)
-    })
+/// Whether the file begins as the mapping does.
+fn begins_as_mapped(file: &File, memory: &impl Memory, map: &Mapping) -> bool {
+    let mut begin = [0; 64];
+    let read = std::os::unix::fs::FileExt::read_exact_at(file, &mut begin, 0);
+    read.is_ok() && memory.bytes::<64>(map.start).is_ok_and(|mapped| mapped == begin)
 }
 
 fn symbol<'data>(data: impl ReadRef<'data>) -> Hidden {
@@ -75,6 +57,7 @@ fn symbol<'data>(data: impl ReadRef<'data>) -> Hidden {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use m5_process::Process;
     use proptest::prelude::*;
 
     #[test]
@@ -89,7 +72,7 @@ mod tests {
             let map = maps.iter().find(|m| m.path == dynamic.file && m.offset == 0).unwrap();
             // A stripped build has no full table; then nothing is found, and asking again is no different.
             for _ in 0..2 {
-                if let Some(full) = look(&places(&process, map), &process.memory(), map) {
+                if let Some(full) = look(process.open_mapped(map).unwrap(), &process.memory(), map) {
                     let dynamic = (dynamic.runtime, dynamic.runtime_size);
                     assert_eq!((full.runtime, full.runtime_size), dynamic, "{}", python.name);
                     compared += 1;

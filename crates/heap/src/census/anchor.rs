@@ -3,8 +3,7 @@
 use crate::image::Image;
 use m5_cpython::layout::objects::{ObjectLayout, objects};
 use m5_cpython::{Interpreter, elf, symbols};
-use m5_process::{Mapping, Memory, Process};
-use std::fs;
+use m5_process::{LARGEST_PROGRAM, Mapping, Memory, Process};
 
 /// Why an image could not be understood.
 #[derive(Debug, thiserror::Error)]
@@ -52,9 +51,12 @@ impl Anchor {
     /// [`HeapError`] where there is none or its objects are not known.
     pub fn of(process: &Process) -> Result<Self, HeapError> {
         let interpreter = Interpreter::attach(process)?;
-        // Its file may be deleted, replaced, or in another root.
-        let on_disk = |path: &str| fs::read(process.file_in_root(path)).or_else(|_| fs::read(path)).ok();
-        Self::assemble(&interpreter, &process.maps()?, on_disk)
+        let maps = process.maps()?;
+        let on_disk = |path: &str| {
+            let map = maps.iter().find(|m| m.path.strip_suffix(" (deleted)").unwrap_or(&m.path) == path)?;
+            process.read_mapped(map, LARGEST_PROGRAM)
+        };
+        Self::assemble(&interpreter, &maps, on_disk)
     }
 
     /// Puts together what is known of a confirmed interpreter; `on_disk` reads a file by its path there.

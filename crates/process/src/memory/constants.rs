@@ -3,14 +3,13 @@
 
 use crate::{Error, Mapping, Memory, Process, Result};
 use std::fs::File;
-use std::ops::Range;
-use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::PathBuf;
+use std::os::unix::fs::FileExt;
 use std::sync::OnceLock;
 
 /// What does not change in a process, found when it is asked for.
 #[derive(Debug)]
 pub struct Constants {
+    process: Process,
     /// In order of address.
     pieces: Vec<Piece>,
     /// The process itself, for a file that is gone or another by now.
@@ -19,11 +18,7 @@ pub struct Constants {
 
 #[derive(Debug)]
 struct Piece {
-    range: Range<u64>,
-    offset: u64,
-    inode: u64,
-    /// Where it may be: in the process's root, or under the path itself.
-    places: [PathBuf; 2],
+    map: Mapping,
     file: OnceLock<Option<File>>,
 }
 
@@ -36,30 +31,17 @@ impl Constants {
         let pid = process.pid();
         let live = File::open(format!("/proc/{pid}/mem")).map_err(|e| Error::from_io(pid, "mem", e))?;
         let constant = |m: &&Mapping| m.inode != 0 && m.readable && !m.writable && !m.shared;
-        let piece = |m: &Mapping| Piece {
-            range: m.start..m.end,
-            offset: m.offset,
-            inode: m.inode,
-            places: [process.file_in_root(&m.path), PathBuf::from(&m.path)],
-            file: OnceLock::new(),
-        };
-        Ok(Self { pieces: maps.iter().filter(constant).map(piece).collect(), live })
+        let piece = |m: &Mapping| Piece { map: m.clone(), file: OnceLock::new() };
+        let pieces = maps.iter().filter(constant).map(piece).collect();
+        Ok(Self { process: process.clone(), pieces, live })
     }
 
     fn in_file(&self, addr: u64, buf: &mut [u8]) -> Option<()> {
-        let piece = self.pieces.get(self.pieces.partition_point(|p| p.range.end <= addr))?;
-        let at = addr.checked_sub(piece.range.start)?;
-        let file = piece.file.get_or_init(|| piece.open()).as_ref()?;
-        (addr + buf.len() as u64 <= piece.range.end).then_some(())?;
-        file.read_exact_at(buf, piece.offset.checked_add(at)?).ok()
-    }
-}
-
-impl Piece {
-    /// The file, if it is the one that was mapped.
-    fn open(&self) -> Option<File> {
-        let same = |file: &File| file.metadata().is_ok_and(|m| m.ino() == self.inode);
-        self.places.iter().filter_map(|place| File::open(place).ok()).find(same)
+        let piece = self.pieces.get(self.pieces.partition_point(|p| p.map.end <= addr))?;
+        let at = addr.checked_sub(piece.map.start)?;
+        let file = piece.file.get_or_init(|| self.process.open_mapped(&piece.map)).as_ref()?;
+        (addr + buf.len() as u64 <= piece.map.end).then_some(())?;
+        file.read_exact_at(buf, piece.map.offset.checked_add(at)?).ok()
     }
 }
 

@@ -19,6 +19,8 @@ pub struct Mapping {
     pub writable: bool,
     /// Whether writes are seen by others that map the same.
     pub shared: bool,
+    /// Device of the file, as `stat` has it; 0 where it is not known.
+    pub device: u64,
     /// Inode of the file; 0 for anonymous memory.
     pub inode: u64,
     /// File or pseudo name (`[heap]`), empty for anonymous memory.
@@ -56,6 +58,13 @@ pub fn joined_maps(maps: Vec<Mapping>) -> Vec<Mapping> {
     out
 }
 
+/// `fd:01` as one number.
+fn number_of(device: &str) -> Option<u64> {
+    let (major, minor) = device.split_once(':')?;
+    let part = |text| u32::from_str_radix(text, 16).ok();
+    Some(rustix::fs::makedev(part(major)?, part(minor)?))
+}
+
 fn parse_line(line: &str) -> Option<Mapping> {
     let mut rest = line;
     let mut word = || {
@@ -66,7 +75,7 @@ fn parse_line(line: &str) -> Option<Mapping> {
     let (start, end) = word().split_once('-')?;
     let perms = word();
     let offset = u64::from_str_radix(word(), 16).ok()?;
-    let (_dev, inode) = (word(), word());
+    let (device, inode) = (word(), word());
     Some(Mapping {
         start: u64::from_str_radix(start, 16).ok()?,
         end: u64::from_str_radix(end, 16).ok()?,
@@ -75,6 +84,7 @@ fn parse_line(line: &str) -> Option<Mapping> {
         readable: perms.starts_with('r'),
         writable: perms.contains('w'),
         shared: perms.ends_with('s'),
+        device: number_of(device)?,
         inode: inode.parse().ok()?,
         path: rest.to_owned(),
     })

@@ -1,5 +1,6 @@
 //! The files that were mapped, as they lie on this machine; one that is no longer the same is not used.
 
+use crate::files::open_regular;
 use crate::{Error, Mapping, Result};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -32,7 +33,7 @@ impl Files {
             }
             let given = exe.filter(|_| Some(&path) == program.as_ref());
             let place = given.map_or_else(|| place(&path, root), Path::to_owned);
-            let found = File::open(&place);
+            let found = open_regular(&place);
             match (given, found) {
                 (Some(given), Err(source)) => {
                     return Err(Error::Io { what: given.display().to_string(), source });

@@ -196,6 +196,7 @@ fn mapping(load: &Load, file: Option<&MappedFile>, notes: &Notes) -> Mapping {
         readable: load.flags & READ != 0,
         writable: load.flags & WRITE != 0,
         shared: memory.iter().any(|m| path.starts_with(m)),
+        device: 0,
         inode: u64::from(file.is_some()),
         path,
     }
