@@ -4,7 +4,7 @@ use crate::args::{ColorArg, Format, GlobalArgs, LangArg};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::output;
-use m5_report::text::Style;
+use m5_report::text::{Style, for_terminal, json_for_terminal};
 use m5_report::{Lang, Text};
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
@@ -69,8 +69,13 @@ impl Ctx {
         self.output.is_none()
     }
 
-    /// Writes the report where `-o` says. A reader that went away is no failure.
+    /// Writes the report where `-o` says, without anything in it that steers a terminal. A reader that went away is
+    /// no failure.
     pub(crate) fn emit(&self, report: &str) -> Result<(), CliError> {
+        self.emit_plain(&for_terminal(report, self.color))
+    }
+
+    fn emit_plain(&self, report: &str) -> Result<(), CliError> {
         match &self.output {
             Some(path) => output::write_file(path, report.as_bytes()),
             None => output::write_stdout(report),
@@ -97,7 +102,7 @@ impl Ctx {
     ) -> Result<(), CliError> {
         if json {
             let text = m5_report::json(document).map_err(|e| CliError::Kernel { message: e.to_string() })?;
-            return self.emit(&text);
+            return self.emit_plain(&json_for_terminal(&text));
         }
         self.emit(&text(Style { lang: self.lang, color: self.color }))
     }
@@ -112,13 +117,14 @@ impl Ctx {
     /// Tells the person what went wrong and what to do about it, and says how to end.
     pub(crate) fn report(&self, error: &CliError) -> Exit {
         let explained = error.explain(self.lang);
-        let _ = std::io::stderr().write_all(explained.lines(self.lang).as_bytes());
+        let _ = std::io::stderr().write_all(for_terminal(&explained.lines(self.lang), false).as_bytes());
         explained.exit
     }
 
     /// Says something to the person, beside the report: standard error.
     pub(crate) fn note(&self, text: impl Text, values: &[&dyn Display]) {
-        let _ = writeln!(std::io::stderr(), "{}", self.lang.fill(text, values));
+        let said = for_terminal(&self.lang.fill(text, values), false);
+        let _ = writeln!(std::io::stderr(), "{said}");
     }
 }
 

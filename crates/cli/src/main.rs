@@ -8,6 +8,7 @@ mod engine;
 mod error;
 mod exit;
 mod launch;
+mod log;
 mod objectives;
 mod output;
 mod page;
@@ -27,6 +28,10 @@ fn main() -> ExitCode {
             return ExitCode::from(u8::try_from(usage.exit_code()).unwrap_or(2));
         }
     };
+    // A log would run through the pictures of a terminal program.
+    if !matches!(cli.command, commands::Command::Top(_)) {
+        log::begin(cli.global.verbose);
+    }
     let ctx = ctx::Ctx::new(&cli.global);
     match commands::run(&cli.command, &ctx) {
         Ok(exit) => exit.into(),

@@ -13,7 +13,7 @@ pub use crate::pauses::text::{finding_lines, gc_report};
 pub(crate) use crate::process::text::mapped;
 pub use crate::process::text::process;
 pub use crate::runs::text::{FIELDS as RUN_FIELDS, leaks, runs};
-pub use crate::shared::style::Style;
+pub use crate::shared::style::{Style, for_terminal, json_for_terminal};
 pub use crate::shared::table::{Align, Table};
 pub use crate::shared::value_words::verdict_text;
 pub use crate::stress::text::{stress, stress_check};

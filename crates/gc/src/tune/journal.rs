@@ -74,21 +74,15 @@ impl Journal {
         Ok(same.then_some(journal))
     }
 
-    /// Writes it, under a temporary name first; readable by its owner only.
+    /// Writes it, whole or not at all; readable by its owner only.
     ///
     /// # Errors
     /// [`TuneError::Journal`].
     pub fn save(&self, dir: &Path) -> Result<()> {
-        use std::os::unix::fs::OpenOptionsExt;
         let path = path(dir, self.identity);
-        let temporary = path.with_extension("tmp");
         let write = || {
             fs::create_dir_all(dir)?;
-            let _ = fs::remove_file(&temporary);
-            let file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
-            serde_json::to_writer(&file, self)?;
-            file.sync_all()?;
-            fs::rename(&temporary, &path)
+            m5_process::write_whole(&path, |out| Ok(serde_json::to_writer(out, self)?))
         };
         write().map_err(|source| TuneError::Journal { path: path.clone(), source })
     }

@@ -111,7 +111,11 @@ pub fn capture(process: &Process, options: &CaptureOptions) -> TraceResult<Captu
     let mut notes = Vec::new();
     for (i, method) in order.iter().enumerate() {
         let last = i + 1 == order.len();
+        tracing::debug!(pid = process.pid(), method = method.word(), "capture begins");
         let taken = attempt(process, *method, options);
+        if let Err(error) = &taken {
+            tracing::debug!(pid = process.pid(), method = method.word(), %error, "capture not possible");
+        }
         if execution.replaced() {
             return Err(TraceError::Replaced);
         }
@@ -124,6 +128,7 @@ pub fn capture(process: &Process, options: &CaptureOptions) -> TraceResult<Captu
                 report.bytes = image.bytes();
                 report.total_seconds = began.elapsed().as_secs_f64();
                 report.notes.splice(0..0, notes);
+                tracing::debug!(pid = process.pid(), ?report, "captured");
                 return Ok(Capture { image, report, pages });
             }
             Err(error) if last || !process.alive() => return Err(error),
@@ -145,6 +150,7 @@ fn check_room(process: &Process, headroom: &Headroom, copied: u64) -> TraceResul
     let held = status.anon_bytes.unwrap_or(0) + swap;
     let own = (held as f64 * OWN_SHARE) as u64 + OWN_BASE;
     let need = MemoryNeed { target: copied.max(swap), own };
+    tracing::debug!(pid = process.pid(), ?need, ?headroom, "is there room");
     headroom.check(need).map_err(|shortage| {
         let remedy = match (shortage.own, copied > 0) {
             (false, true) => "use --method freeze, or raise the limit",

@@ -5,30 +5,19 @@ use super::{Head, MAGIC, SnapfileError, VERSION, tag};
 use crate::take::idle_threads::on_idle_threads;
 use crate::{HeapGraph, Snapshot, StoredNames};
 use rayon::prelude::*;
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::path::Path;
 
 /// Level 1 keeps up with the disk; higher ones save a few per cent.
 const LEVEL: i32 = 1;
 
-/// Writes a snapshot to a file: first under a temporary name beside it, mode 0600, then renamed; what is no
-/// regular file (a pipe, a device) is written directly.
+/// Writes a snapshot to a file, as [`m5_process::write_whole`] does.
 ///
 /// # Errors
 /// [`SnapfileError::Io`] as the system says.
 pub fn save_snapshot(snapshot: &Snapshot, path: &Path) -> Result<(), SnapfileError> {
-    let io = |source| SnapfileError::Io { path: path.display().to_string(), source };
-    if std::fs::metadata(path).is_ok_and(|meta| !meta.is_file()) {
-        let mut out = BufWriter::new(File::options().write(true).open(path).map_err(io)?);
-        return write_snapshot(snapshot, &mut out).and_then(|()| out.flush()).map_err(io);
-    }
-    let dir = path.parent().filter(|d| !d.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(dir).map_err(io)?;
-    write_snapshot(snapshot, &mut file).map_err(io)?;
-    file.as_file().sync_all().map_err(io)?;
-    file.persist(path).map_err(|e| io(e.error))?;
-    Ok(())
+    m5_process::write_whole(path, |out| write_snapshot(snapshot, out))
+        .map_err(|source| SnapfileError::Io { path: path.display().to_string(), source })
 }
 
 /// Writes a snapshot anywhere.

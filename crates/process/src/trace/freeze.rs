@@ -37,6 +37,8 @@ pub fn freeze<'g>(process: &Process, guard: &'g Guard, max_pause: Duration) -> T
     let mut frozen = Frozen { held, pid, tracees, asleep, memory, began, deadline };
     // Threads that are being born are seen on a later round; a stopped parent bears none.
     while frozen.round(process)? {}
+    let took_ms = began.elapsed().as_secs_f64() * 1e3;
+    tracing::debug!(pid, threads = frozen.tracees.len(), asleep = frozen.asleep.len(), took_ms, "stopped");
     Ok(frozen)
 }
 
@@ -97,7 +99,9 @@ impl Frozen<'_> {
     #[must_use]
     pub fn thaw(mut self) -> Duration {
         self.release();
-        self.began.elapsed()
+        let stood = self.began.elapsed();
+        tracing::debug!(pid = self.pid, stood_ms = stood.as_secs_f64() * 1e3, "released");
+        stood
     }
 
     fn release(&mut self) {

@@ -1,5 +1,6 @@
 //! Columns that line up, also where a character is two cells wide.
 
+use crate::shared::style::code_of;
 use unicode_width::UnicodeWidthStr;
 
 /// On which side of its column a cell stands.
@@ -62,27 +63,22 @@ impl Table {
     }
 }
 
-/// Cells on the terminal; colour codes take none.
+/// Cells on the terminal; styles take none.
 fn width(text: &str) -> usize {
-    let mut plain = String::new();
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once('\x1b') {
-        plain.push_str(before);
-        rest = after.split_once('m').map_or("", |(_, tail)| tail);
-    }
-    plain.push_str(rest);
-    plain.width()
+    text.chars().filter(|c| code_of(*c).is_none()).collect::<String>().width()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::shared::style::{Style, for_terminal};
 
     #[test]
     fn wide_characters_and_colours_line_up() {
         let mut table = Table::new(&[Align::Left, Align::Right], 1);
         table.row(["内存", "1"]);
-        table.row(["\x1b[1mab\x1b[0m", "23"]);
-        assert_eq!(table.render(), " 内存   1\n \x1b[1mab\x1b[0m    23\n");
+        let bold = Style { color: true, ..Style::default() }.bold("ab");
+        table.row([bold.as_str(), "23"]);
+        assert_eq!(for_terminal(&table.render(), true), " 内存   1\n \x1b[1mab\x1b[0m    23\n");
     }
 }

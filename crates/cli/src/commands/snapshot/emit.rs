@@ -66,7 +66,7 @@ pub(super) fn doc(
             ctx.emit_with(|out| out.write_all(page.as_bytes()))
         }
         (Format::Pprof, Some(heap), Some(info)) => ctx.emit_with(|out| out.write_all(&pprof(heap, info)?)),
-        (Format::Folded, Some(heap), _) => ctx.emit_with(|out| out.write_all(folded(heap).as_bytes())),
+        (Format::Folded, Some(heap), _) => ctx.emit(&folded(heap)),
         (Format::Pprof | Format::Folded, ..) => {
             ctx.emit_with(|_| Err(io::Error::other("nothing was captured")))
         }

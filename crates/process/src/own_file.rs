@@ -1,0 +1,84 @@
+//! The one function through which m5 writes its files.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+/// Writes a file that appears whole or not at all, for its owner's eyes only: under a name of its own in the same
+/// folder, then renamed over what was there; a link in its place is replaced, never followed. What is no regular file
+/// (a pipe, a device) is written directly and stays one.
+///
+/// # Errors
+/// Those of the file system and of `write`; then nothing is left of it, and what was there is as before.
+pub fn write_whole(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    if is_special(path) {
+        let mut out = BufWriter::new(File::options().write(true).open(path)?);
+        return write(&mut out).and_then(|()| out.flush());
+    }
+    let mut out = BufWriter::new(temporary(path)?);
+    write(&mut out)?;
+    let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
+    file.as_file().sync_all()?;
+    file.persist(path).map(drop).map_err(|e| e.error)
+}
+
+/// Whether such a file could be written here, before hours are spent on what it is to hold.
+///
+/// # Errors
+/// Those that writing would have.
+pub fn check_writable(path: &Path) -> io::Result<()> {
+    if is_special(path) {
+        return File::options().write(true).open(path).map(drop);
+    }
+    temporary(path).map(drop)
+}
+
+/// With O_EXCL and mode 0600; it goes when it is dropped.
+fn temporary(path: &Path) -> io::Result<tempfile::NamedTempFile> {
+    let folder = path.parent().filter(|d| !d.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    tempfile::Builder::new().prefix(".m5-").tempfile_in(folder)
+}
+
+fn is_special(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|meta| !meta.is_file() && !meta.is_dir())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    #[test]
+    fn whole_or_not_at_all_and_for_its_owner_only() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("report");
+        write_whole(&path, |out| out.write_all(b"first")).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        let broken = |out: &mut dyn Write| out.write_all(b"half").and(Err(io::Error::other("no more")));
+        assert!(write_whole(&path, broken).is_err());
+        assert_eq!(fs::read(&path).unwrap(), b"first");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+        assert!(write_whole(dir.path(), |out| out.write_all(b"x")).is_err());
+    }
+
+    #[test]
+    fn a_link_is_replaced_and_what_it_led_to_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let (victim, link) = (dir.path().join("victim"), dir.path().join("report"));
+        fs::write(&victim, b"precious").unwrap();
+        symlink(&victim, &link).unwrap();
+        check_writable(&link).unwrap();
+        write_whole(&link, |out| out.write_all(b"report")).unwrap();
+        assert_eq!(fs::read(&victim).unwrap(), b"precious");
+        assert_eq!(fs::read(&link).unwrap(), b"report");
+        assert!(!fs::symlink_metadata(&link).unwrap().is_symlink());
+    }
+
+    #[test]
+    fn a_device_stays_a_device() {
+        let null = Path::new("/dev/null");
+        check_writable(null).unwrap();
+        write_whole(null, |out| out.write_all(b"lost")).unwrap();
+        assert!(!fs::metadata(null).unwrap().is_file());
+    }
+}
