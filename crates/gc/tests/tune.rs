@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use m5_cpython::Interpreter;
-use m5_gc::tune::{self, TuneError, Tuner};
+use m5_gc::tune::{TuneError, Tuner};
 use m5_process::Process;
 use m5_testkit::{Python, Target, pythons};
 
@@ -155,7 +155,9 @@ sys.stdin.read()
         target.line();
         let process = Process::open(target.pid()).unwrap();
         let interpreter = Interpreter::attach(&process).unwrap();
-        let frozen = tune::freeze(&process, &interpreter);
+        let dir = tempfile::tempdir().unwrap();
+        let tuner = Tuner::new(&process, &interpreter, dir.path().to_owned());
+        let frozen = tuner.freeze(&|| true);
         if python.minor() < (3, 14) {
             assert!(matches!(frozen, Err(TuneError::NoRemote { .. })), "{}: {frozen:?}", python.name);
             continue;
@@ -163,10 +165,24 @@ sys.stdin.read()
         let frozen = frozen.unwrap();
         assert!(frozen.before == 0 && frozen.after > 10_000, "{}: {frozen:?}", python.name);
         assert!(interpreter.frozen().unwrap(), "{}", python.name);
-        let thawed = tune::unfreeze(&process, &interpreter).unwrap();
+        assert!(tuner.journal().unwrap().unwrap().frozen);
+        let thawed = tuner.unfreeze().unwrap();
         assert!(thawed.before > 10_000 && thawed.after == 0, "{}: {thawed:?}", python.name);
         assert!(!interpreter.frozen().unwrap(), "{}", python.name);
-        tune::freeze(&process, &interpreter).unwrap();
+        assert!(tuner.journal().unwrap().is_none(), "all is as it was");
+        // Asked to stop at once, it leaves nothing frozen; asked to stop once it is done, it takes it back.
+        for early in [true, false] {
+            let asked = std::cell::Cell::new(0);
+            let go_on = || {
+                asked.set(asked.get() + 1);
+                !early && asked.get() < 3
+            };
+            let stopped = tuner.freeze(&go_on);
+            assert!(matches!(stopped, Err(TuneError::Interrupted { .. })), "{}: {stopped:?}", python.name);
+            assert!(!interpreter.frozen().unwrap() && tuner.journal().unwrap().is_none(), "{}", python.name);
+        }
+        tuner.freeze(&|| true).unwrap();
+        assert!(tuner.journal().unwrap().unwrap().exchange.is_none(), "no folder is left");
         target.say("");
         let inside: Vec<u64> = target.numbers();
         assert!(inside[0] > 10_000 && inside[1] == 0, "{}: {inside:?}", python.name);
@@ -182,7 +198,8 @@ fn a_process_that_forbids_remote_debugging_is_left_alone() {
         target.line();
         let process = Process::open(target.pid()).unwrap();
         let interpreter = Interpreter::attach(&process).unwrap();
-        let refused = tune::freeze(&process, &interpreter);
+        let dir = tempfile::tempdir().unwrap();
+        let refused = Tuner::new(&process, &interpreter, dir.path().to_owned()).freeze(&|| true);
         assert!(matches!(refused, Err(TuneError::RemoteDisabled { .. })), "{}: {refused:?}", python.name);
     }
 }

@@ -48,6 +48,12 @@ pub enum TuneError {
         source: std::io::Error,
     },
     /// The interpreter has no remote execution.
+    #[error("asked to stop before PID {pid} was changed")]
+    Interrupted {
+        /// The process.
+        pid: i32,
+    },
+    /// The interpreter is older than remote execution.
     #[error("PID {pid} runs CPython {version}: running gc.freeze() from outside needs 3.14 or later")]
     NoRemote {
         /// The pid.

@@ -28,8 +28,11 @@ pub struct Journal {
     boot: String,
     /// The interpreters that were changed.
     pub kept: Vec<Kept>,
-    /// Whether m5 ran `gc.freeze()` there.
+    /// Whether m5 ran `gc.freeze()` there, or is about to.
     pub frozen: bool,
+    /// The folder in the target's file system through which m5 talks to it, while it is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exchange: Option<PathBuf>,
 }
 
 const SCHEMA: &str = "m5.tuned/1";
@@ -54,7 +57,7 @@ impl Journal {
     #[must_use]
     pub fn new(identity: Identity) -> Self {
         let boot = boot_id();
-        Self { schema: SCHEMA.to_owned(), identity, boot, kept: Vec::new(), frozen: false }
+        Self { schema: SCHEMA.to_owned(), identity, boot, kept: Vec::new(), frozen: false, exchange: None }
     }
 
     /// Reads the journal of a process; `None` where there is none, or it is of another process or boot.
@@ -90,7 +93,7 @@ impl Journal {
     /// Whether it says nothing: all is as it was.
     #[must_use]
     pub fn is_void(&self) -> bool {
-        self.kept.is_empty() && !self.frozen
+        self.kept.is_empty() && !self.frozen && self.exchange.is_none()
     }
 
     /// Forgets interpreters that are as they were before m5's first change.

@@ -1,7 +1,7 @@
 //! Live tuning: the collector's settings read, changed and put back from outside, and the decision which change
 //! is worth it.
 //!
-//! What decides ([`model`], [`propose`], [`judge`]) is pure; what writes ([`Tuner`], [`freeze`]) is apart from it.
+//! What decides ([`model`], [`propose`], [`judge`]) is pure; what writes ([`Tuner`]) is apart from it.
 //! Nothing is written on any doubt about the layout, each write is read back, and the old values are on disk
 //! before the first byte changes, so that they can be put back also after m5 died.
 
@@ -19,6 +19,6 @@ pub use journal::{Journal, Kept, journal_dir};
 pub use judge::{Judgement, Limits, Outcome, Reject, judge};
 pub use model::{GenerationModel, Model, Window};
 pub use propose::{Finding, Proposal, findings, propose};
-pub use remote::{Frozen, freeze, unfreeze};
+pub use remote::Frozen;
 pub use settings::Settings;
 pub use tuner::{InterpreterSettings, Tuner, Undone};

@@ -30,23 +30,38 @@ const PLEASE_STOP: u64 = 1 << 5;
 const WAIT: Duration = Duration::from_secs(10);
 const STEP: Duration = Duration::from_millis(2);
 
-/// Collects once, then freezes what lives: later collections no longer walk it.
+/// Is told of the folder in the target's file system before it is made.
+pub(super) type Note<'a> = dyn Fn(&Path) -> Result<()> + 'a;
+
+/// Collects once, then freezes what lives.
 ///
 /// # Errors
-/// Where the interpreter has no remote execution or does not allow it, or the script did not run to its end.
-pub fn freeze(process: &Process, interpreter: &Interpreter) -> Result<Frozen> {
-    run(process, interpreter, "gc.collect(); gc.freeze()")
+/// Where the interpreter has no remote execution or does not allow it, or the script did not run to its end, or
+/// `go_on` said no before it had begun.
+pub(super) fn freeze(
+    process: &Process,
+    interpreter: &Interpreter,
+    note: &Note<'_>,
+    go_on: &dyn Fn() -> bool,
+) -> Result<Frozen> {
+    run(process, interpreter, "gc.collect(); gc.freeze()", note, go_on)
 }
 
 /// Puts frozen objects back into the oldest generation.
 ///
 /// # Errors
 /// As [`freeze`].
-pub fn unfreeze(process: &Process, interpreter: &Interpreter) -> Result<Frozen> {
-    run(process, interpreter, "gc.unfreeze()")
+pub(super) fn unfreeze(process: &Process, interpreter: &Interpreter, note: &Note<'_>) -> Result<Frozen> {
+    run(process, interpreter, "gc.unfreeze()", note, &|| true)
 }
 
-fn run(process: &Process, interpreter: &Interpreter, action: &str) -> Result<Frozen> {
+fn run(
+    process: &Process,
+    interpreter: &Interpreter,
+    action: &str,
+    note: &Note<'_>,
+    go_on: &dyn Fn() -> bool,
+) -> Result<Frozen> {
     let pid = process.pid();
     let version = || {
         let whole = interpreter.version(process).map(|v| v.to_string());
@@ -61,10 +76,10 @@ fn run(process: &Process, interpreter: &Interpreter, action: &str) -> Result<Fro
     if memory.i32(interpreter.address() + debugger.enabled)? != 1 {
         return Err(TuneError::RemoteDisabled { pid });
     }
-    let exchange = Exchange::create(process, action).map_err(|e| failed(pid, &e.to_string()))?;
+    let exchange = Exchange::create(process, action, note)?;
     let thread = main_thread(interpreter)?;
     request(pid, &memory, thread, &debugger, &exchange.script_inside)?;
-    let answer = wait(process, &memory, thread, &debugger, &exchange)?;
+    let answer = wait(process, &memory, thread, &debugger, &exchange, go_on)?;
     let frozen = parse(&answer).ok_or_else(|| failed(pid, answer.trim()))?;
     if interpreter.frozen()? == (frozen.after > 0) {
         Ok(frozen)
@@ -113,6 +128,7 @@ fn wait(
     thread: u64,
     d: &Debugger,
     exchange: &Exchange,
+    go_on: &dyn Fn() -> bool,
 ) -> Result<String> {
     let pid = process.pid();
     let pending = thread + d.support + d.pending_call;
@@ -123,6 +139,11 @@ fn wait(
         }
         if !process.alive() {
             return Err(m5_process::Error::NoSuchProcess { pid }.into());
+        }
+        // A script that has begun is waited for: it cannot be taken back.
+        if !go_on() && memory.i32(pending)? != 0 {
+            write_memory(pid, pending, &0i32.to_le_bytes())?;
+            return Err(TuneError::Interrupted { pid });
         }
         if Instant::now() > deadline {
             // Still waiting: take it back. No longer waiting: it runs now and may take its time.
@@ -152,28 +173,31 @@ struct Exchange {
 }
 
 impl Exchange {
-    fn create(process: &Process, action: &str) -> io::Result<Self> {
+    fn create(process: &Process, action: &str, note: &Note<'_>) -> Result<Self> {
         let places = ["/tmp", "/var/tmp", "/dev/shm"];
         let mut last = io::Error::from(io::ErrorKind::NotFound);
+        let pid = process.pid();
         for place in places {
-            match Self::create_in(process, place, action) {
+            let mut random = [0; 8];
+            let got = fs::File::open("/dev/urandom").and_then(|mut f| f.read_exact(&mut random));
+            got.map_err(|e| failed(pid, &e.to_string()))?;
+            let inside = Path::new(place).join(format!("m5-{:016x}", u64::from_le_bytes(random)));
+            let outside = process.file_in_root(&inside.to_string_lossy());
+            note(&outside)?;
+            match Self::create_in(process, &inside, outside, action) {
                 Ok(exchange) => return Ok(exchange),
                 Err(error) => last = error,
             }
         }
-        Err(last)
+        Err(failed(pid, &last.to_string()))
     }
 
-    fn create_in(process: &Process, place: &str, action: &str) -> io::Result<Self> {
-        let mut random = [0; 8];
-        fs::File::open("/dev/urandom")?.read_exact(&mut random)?;
-        let inside = Path::new(place).join(format!("m5-{:016x}", u64::from_le_bytes(random)));
-        let outside = process.file_in_root(&inside.to_string_lossy());
+    fn create_in(process: &Process, inside: &Path, outside: PathBuf, action: &str) -> io::Result<Self> {
         fs::DirBuilder::new().mode(0o700).create(&outside)?;
         let exchange = Self { script_inside: inside.join("script.py"), outside };
         let script = exchange.outside.join("script.py");
         let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&script)?;
-        file.write_all(script_text(&inside, action).as_bytes())?;
+        file.write_all(script_text(inside, action).as_bytes())?;
         // Only root may give files away, and only then does it matter.
         if let Some(uid) = process.status().ok().and_then(|s| s.uid) {
             let _ = chown(&script, Some(uid), None);

@@ -2,12 +2,13 @@
 
 use super::error::{Result, TuneError};
 use super::journal::{Journal, sweep};
+use super::remote::{self, Frozen};
 use super::settings::Settings;
 use m5_cpython::Interpreter;
 use m5_cpython::layout::{GENERATION_SIZE, THRESHOLD};
 use m5_process::{Process, write_memory};
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The settings of one interpreter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -157,10 +158,11 @@ impl Tuner {
         }
         journal.kept.clear();
         self.keep(&journal)?;
+        self.clear_exchange()?;
         Ok(undone)
     }
 
-    /// Notes in the journal whether the heap is frozen by m5.
+    /// Notes in the journal whether the heap is frozen by m5, or is about to be.
     ///
     /// # Errors
     /// [`TuneError::Journal`].
@@ -168,6 +170,58 @@ impl Tuner {
         let mut journal = self.journal()?.unwrap_or_else(|| Journal::new(self.process.identity()));
         journal.frozen = frozen;
         self.keep(&journal)
+    }
+
+    /// Collects once, then freezes what lives: later collections no longer walk it. Written down before it is done,
+    /// so that `undo` knows of it whenever m5 ends; where `go_on` says no, it is taken back.
+    ///
+    /// # Errors
+    /// As [`remote::freeze`], and [`TuneError::Interrupted`]; then nothing is left frozen by it.
+    pub fn freeze(&self, go_on: &dyn Fn() -> bool) -> Result<Frozen> {
+        sweep(&self.dir);
+        self.clear_exchange()?;
+        let before = self.journal()?.is_some_and(|j| j.frozen);
+        self.note_frozen(true)?;
+        match remote::freeze(&self.process, &self.main, &|folder| self.note_exchange(folder), go_on) {
+            Ok(frozen) if go_on() => self.clear_exchange().map(|()| frozen),
+            done => {
+                self.clear_exchange()?;
+                if done.is_ok() || self.main.frozen().unwrap_or(false) && !before {
+                    remote::unfreeze(&self.process, &self.main, &|folder| self.note_exchange(folder))?;
+                    self.clear_exchange()?;
+                }
+                self.note_frozen(before)?;
+                done.and(Err(TuneError::Interrupted { pid: self.process.pid() }))
+            }
+        }
+    }
+
+    /// Puts frozen objects back into the oldest generation, and notes that.
+    ///
+    /// # Errors
+    /// As [`remote::unfreeze`].
+    pub fn unfreeze(&self) -> Result<Frozen> {
+        self.clear_exchange()?;
+        let thawed = remote::unfreeze(&self.process, &self.main, &|folder| self.note_exchange(folder))?;
+        self.clear_exchange()?;
+        self.note_frozen(false)?;
+        Ok(thawed)
+    }
+
+    fn note_exchange(&self, folder: &Path) -> Result<()> {
+        let mut journal = self.journal()?.unwrap_or_else(|| Journal::new(self.process.identity()));
+        journal.exchange = Some(folder.to_owned());
+        journal.save(&self.dir)
+    }
+
+    /// Removes the folder that an m5 left which was killed in the middle.
+    fn clear_exchange(&self) -> Result<()> {
+        let Some(mut journal) = self.journal()? else { return Ok(()) };
+        if let Some(folder) = journal.exchange.take() {
+            let _ = std::fs::remove_dir_all(folder);
+            self.keep(&journal)?;
+        }
+        Ok(())
     }
 
     /// Saves the journal, or removes it where it no longer says anything.

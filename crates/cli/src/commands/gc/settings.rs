@@ -4,6 +4,7 @@ use super::GcArgs;
 use crate::ctx::Ctx;
 use crate::error::CliError;
 use crate::exit::Exit;
+use crate::signals::Stop;
 use crate::target;
 use m5_cpython::Interpreter;
 use m5_gc::tune::{self, Tuner, journal_dir};
@@ -83,12 +84,9 @@ pub(super) fn set(args: &GcArgs, ctx: &Ctx) -> Result<Exit, CliError> {
 
 pub(super) fn undo(args: &GcArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     let json = ctx.json()?;
-    let (process, interpreter, tuner) = open(args, ctx)?;
+    let (process, _, tuner) = open(args, ctx)?;
     let undone = tuner.undo()?;
-    let thawed = undone.frozen.then(|| tune::unfreeze(&process, &interpreter)).transpose()?;
-    if thawed.is_some() {
-        tuner.note_frozen(false)?;
-    }
+    let thawed = undone.frozen.then(|| tuner.unfreeze()).transpose()?;
     let document = json!({"schema": "m5.gc-undo/1", "pid": process.pid(), "undone": undone,
         "unfrozen_objects": thawed.map(|t| t.before)});
     ctx.emit_document(json, &document, |style| {
@@ -104,8 +102,8 @@ pub(super) fn undo(args: &GcArgs, ctx: &Ctx) -> Result<Exit, CliError> {
 
 pub(super) fn freeze(args: &GcArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     let json = ctx.json()?;
-    let (process, interpreter, tuner) = open(args, ctx)?;
-    let frozen = freeze_now(&process, &interpreter, &tuner, ctx)?;
+    let (process, _, tuner) = open(args, ctx)?;
+    let frozen = freeze_now(&process, &tuner, ctx)?;
     let document = json!({"schema": "m5.gc-freeze/1", "pid": process.pid(),
         "frozen_before": frozen.before, "frozen_after": frozen.after});
     ctx.emit_document(json, &document, |style| {
@@ -116,15 +114,9 @@ pub(super) fn freeze(args: &GcArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     Ok(Exit::Fine)
 }
 
-/// Announces, freezes, and notes it for `--undo`.
-pub(super) fn freeze_now(
-    process: &Process,
-    interpreter: &Interpreter,
-    tuner: &Tuner,
-    ctx: &Ctx,
-) -> Result<tune::Frozen, CliError> {
+/// Announces and freezes; Ctrl-C takes it back.
+pub(super) fn freeze_now(process: &Process, tuner: &Tuner, ctx: &Ctx) -> Result<tune::Frozen, CliError> {
     ctx.note(Gc::FreezeAnnounce, &[&process.pid()]);
-    let frozen = tune::freeze(process, interpreter)?;
-    tuner.note_frozen(true)?;
-    Ok(frozen)
+    let stop = Stop::listen();
+    Ok(tuner.freeze(&|| !stop.asked())?)
 }

@@ -33,7 +33,7 @@ pub(super) fn run(args: &GcArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     }
     let tuner = Tuner::new(&process, &interpreter, journal_dir());
     if args.freeze {
-        let frozen = settings::freeze_now(&process, &interpreter, &tuner, ctx)?;
+        let frozen = settings::freeze_now(&process, &tuner, ctx)?;
         ctx.note(Gc::FrozenNow, &[&frozen.after, &frozen.before]);
     }
     let before = tuner.show()?;
