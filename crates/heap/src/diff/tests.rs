@@ -7,7 +7,7 @@ fn taken(heap: &Heap, at: f64) -> Snapshot {
     let tree = PathTree::of(&graph);
     let names = StoredNames::collect(&graph, &tree, heap, &Redaction::new(false));
     let info = crate::SnapshotInfo { taken_at: at, ..sample_info() };
-    Snapshot { info, graph, names, memory: None, fds: Vec::new() }
+    Snapshot { info, graph, names, memory: None, fds: Vec::new(), native: crate::NativeMemory::default() }
 }
 
 fn key(name: &str) -> EdgeName {

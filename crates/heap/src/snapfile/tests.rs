@@ -14,7 +14,14 @@ fn snapshot(graph: crate::HeapGraph) -> Snapshot {
         items: vec![120_400],
     };
     let memory = Some(MemoryTree::sum("rss", vec![MemoryTree::leaf("objects", 7)]));
-    Snapshot { info: sample_info(), graph, names, memory, fds: Vec::new() }
+    Snapshot {
+        info: sample_info(),
+        graph,
+        names,
+        memory,
+        fds: Vec::new(),
+        native: crate::NativeMemory::default(),
+    }
 }
 
 fn bytes(snapshot: &Snapshot) -> Vec<u8> {

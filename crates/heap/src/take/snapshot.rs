@@ -1,6 +1,6 @@
 //! One process at one moment: what was captured, by what means, and what is known about it.
 
-use crate::{BesideRss, FdHolder, HeapGraph, MemoryTree, Pinning, StoredNames};
+use crate::{BesideRss, FdHolder, HeapGraph, MemoryTree, NativeMemory, Pinning, StoredNames};
 use m5_process::Identity;
 use serde::{Deserialize, Serialize};
 
@@ -74,4 +74,6 @@ pub struct Snapshot {
     pub memory: Option<MemoryTree>,
     /// Descriptors with the objects that own them.
     pub fds: Vec<FdHolder>,
+    /// Native memory by its owners.
+    pub native: NativeMemory,
 }

@@ -48,7 +48,14 @@ pub(super) fn grown(ticks: u32, taken_at: f64) -> Snapshot {
         container: vec![3],
         items: vec![u64::from(ticks)],
     };
-    Snapshot { info: info(taken_at), graph, names, memory: Some(memory()), fds: fds() }
+    Snapshot {
+        info: info(taken_at),
+        graph,
+        names,
+        memory: Some(memory()),
+        fds: fds(),
+        native: m5_heap::NativeMemory::default(),
+    }
 }
 
 fn info(taken_at: f64) -> SnapshotInfo {

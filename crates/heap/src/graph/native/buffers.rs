@@ -22,7 +22,7 @@ pub(super) fn large(walker: &Walker<'_>) -> FxHashSet<u64> {
 }
 
 /// Those among `blocks` that are such buffers.
-pub(super) fn among(walker: &Walker<'_>, blocks: &FxHashSet<u64>) -> FxHashSet<u64> {
+pub(crate) fn among(walker: &Walker<'_>, blocks: &FxHashSet<u64>) -> FxHashSet<u64> {
     if blocks.is_empty() { FxHashSet::default() } else { gather(walker, |at| blocks.contains(&at)) }
 }
 
