@@ -52,7 +52,7 @@ impl<'a> Describer<'a> {
     /// `object` as the holder of others.
     #[must_use]
     pub fn holder(&self, object: u32) -> Holder {
-        let Some((root, mut path)) = self.tree.path(object) else {
+        let Some((root, mut path)) = self.tree.told_path(object) else {
             return Holder::nobody(Cause::Garbage);
         };
         if self.graph.roots.get(root as usize).is_some_and(|r| r.kind == RootKind::Uncollectable) {
@@ -97,7 +97,9 @@ impl<'a> Describer<'a> {
             let named = matches!(holder.cause, Cause::Held | Cause::Native | Cause::Uncollectable);
             return (holder.cause, if named { holder.name } else { String::new() });
         };
-        let Some((root, mut path)) = self.tree.path(object) else { return (Cause::Garbage, String::new()) };
+        let Some((root, mut path)) = self.tree.told_path(object) else {
+            return (Cause::Garbage, String::new());
+        };
         self.fold_tail(&mut path);
         let kind = self.graph.roots.get(root as usize).map_or(RootKind::Unexplained, |r| r.kind);
         match cause(kind) {
