@@ -67,6 +67,7 @@ impl<'a> Describer<'a> {
             path: self.long(root, &path),
             type_name: self.type_name(holder).to_owned(),
             items: self.items(object).or_else(|| self.items(holder)),
+            limit: self.names.limit(holder),
             address: self.graph.address.get(holder as usize).copied().unwrap_or(0),
         }
     }

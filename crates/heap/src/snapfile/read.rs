@@ -79,14 +79,15 @@ fn decode(sections: &Sections<'_>, budget: &mut u64) -> Decoded<Snapshot> {
     let mut names = StoredNames { table: head.names, ..StoredNames::default() };
     read_names(&mut names, &unpack(sections, tag::NAMES, budget)?, n)?;
     read_items(&mut names, &unpack(sections, tag::ITEMS, budget)?, n)?;
-    let native = match sections.contains_key(&tag::NATIVE) {
+    let (native, limits): (NativeMemory, Vec<(u32, u64)>) = match sections.contains_key(&tag::NATIVE) {
         true => serde_json::from_slice(&unpack(sections, tag::NATIVE, budget)?)
             .map_err(|e| format!("native memory: {e}"))?,
-        false => NativeMemory::default(),
+        false => Default::default(),
     };
     if native.objects.iter().any(|(object, _)| *object as usize >= n) {
         return Err("native memory belongs to no object".to_owned());
     }
+    names.limits = limits;
     Ok(Snapshot { info: head.info, graph, names, memory: head.memory, fds: head.fds, native })
 }
 

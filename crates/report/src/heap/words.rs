@@ -62,6 +62,8 @@ catalogue! {
         LooseHead: "WITHOUT A HOLDER", "没有持有者的对象";
         LooseLine: "{}: {} objects, {}", "{}：{} 个对象，{}";
         Items: "{} ({}, {} items)", "{}（{}，{} 项）";
+        FullItems: "{} ({}, full, {} of {})", "{}（{}，已满，{}/{}）";
+        LimitedItems: "{} ({}, {} of at most {} items)", "{}（{}，{} 项，上限 {}）";
         NoItems: "{} ({})", "{}（{}）";
         Native: "native memory only", "仅由原生内存引用";
         NoReferrer: "no referrer: native or refcount leak", "无引用者：原生代码或引用计数泄漏";

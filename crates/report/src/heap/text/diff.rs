@@ -59,13 +59,17 @@ pub(crate) fn told_lines(diff: &Diff, style: Style) -> Vec<String> {
     out
 }
 
-fn told_block(block: &BlockGrowth, style: Style) -> String {
-    let lang = style.lang;
-    let sizes = match (bytes(block.least), bytes(block.most)) {
+/// `7.8 KiB`, `7.8 KiB–8.2 KiB`.
+pub(crate) fn sizes(block: &BlockGrowth) -> String {
+    match (bytes(block.least), bytes(block.most)) {
         (least, most) if least == most => least,
         (least, most) => format!("{least}–{most}"),
-    };
-    let what = [signed(block.count), style.bold(&sizes), signed_bytes(block.bytes)];
+    }
+}
+
+fn told_block(block: &BlockGrowth, style: Style) -> String {
+    let lang = style.lang;
+    let what = [signed(block.count), style.bold(&sizes(block)), signed_bytes(block.bytes)];
     let line = match &block.owner {
         Some(owner) => lang.fill(Heap::BlocksOwned, &[&what[0], &what[1], &what[2], owner]),
         None => lang.fill(Heap::BlocksLoose, &[&what[0], &what[1], &what[2]]),
