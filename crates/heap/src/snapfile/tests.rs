@@ -12,6 +12,7 @@ fn snapshot(graph: crate::HeapGraph) -> Snapshot {
         name: vec![1],
         container: vec![0],
         items: vec![120_400],
+        limits: vec![(0, 500_000)],
     };
     let memory = Some(MemoryTree::sum("rss", vec![MemoryTree::leaf("objects", 7)]));
     Snapshot {

@@ -66,6 +66,7 @@ catalogue! {
         LimitedItems: "{} ({}, {} of at most {} items)", "{}（{}，{} 项，上限 {}）";
         NoItems: "{} ({})", "{}（{}）";
         Native: "native memory only", "仅由原生内存引用";
+        NativeIn: "native memory only: {}", "仅由原生内存引用：{}";
         NoReferrer: "no referrer: native or refcount leak", "无引用者：原生代码或引用计数泄漏";
         Garbage: "nothing: a cycle that waits for the collector", "无人持有：等待回收的循环垃圾";
         Uncollectable: "garbage that no collection frees", "任何回收都无法释放的垃圾";
