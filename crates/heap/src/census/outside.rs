@@ -123,7 +123,10 @@ impl Outside {
             Self::Mapping => (word(16)?, word(24)?.min(ABSURD)),
             Self::Scalar(_) => return None,
         };
-        (address != 0 && bytes > 0).then_some((address, bytes))
+        // Words that only look like such an object rarely lead anywhere. Pages that nobody touched are not there.
+        let leads = image.mapping_of(address).and_then(|i| image.maps().get(i));
+        let fits = leads.is_some_and(|m| bytes <= m.end - address);
+        (address != 0 && bytes > 0 && fits).then_some((address, bytes))
     }
 }
 
