@@ -11,8 +11,8 @@ mod families;
 mod score;
 
 use clap::Parser;
-use m5_bench_verdicts::rivals;
 use families::{Family, HEALTHY, LEAKING, Setting};
+use m5_bench_verdicts::rivals;
 use score::{Plan, Score, judge};
 use std::io::Write;
 

@@ -46,8 +46,10 @@ pub fn windows(points: &[Point], seconds: f64, ahead: f64) -> Vec<(&[Point], f64
     while from + seconds + ahead + 0.5 * block <= last.t {
         let at = |t: f64| points.partition_point(|p| p.t < t);
         let end = from + seconds;
-        let mut later: Vec<f64> =
-            points[at(end + ahead - 0.5 * block)..at(end + ahead + 0.5 * block)].iter().map(|p| p.v).collect();
+        let mut later: Vec<f64> = points[at(end + ahead - 0.5 * block)..at(end + ahead + 0.5 * block)]
+            .iter()
+            .map(|p| p.v)
+            .collect();
         later.sort_by(f64::total_cmp);
         let lower = &later[..later.len().div_ceil(3)];
         if !lower.is_empty() && at(end) - at(from) >= 100 {

@@ -1,8 +1,8 @@
 //! Judges many series of a family and counts.
 
 use crate::families::{Family, Setting, Trace, trace};
-use m5_bench_verdicts::rivals;
 use m5_bench_verdicts::Rng;
+use m5_bench_verdicts::rivals;
 use m5_stats::{Assessment, Confirmation, Options, Verdict, assess_with};
 
 /// What came out for a family.

@@ -134,7 +134,8 @@ fn body(family: Family, p: &mut Plan, until: f64, rng: &mut Rng) {
         }
         Steps | StepLine => {
             let n = if family == Steps { rng.count(1, 4) } else { rng.count(1, 2) };
-            let size = |rng: &mut Rng| if rng.chance(0.7) { rng.scale(0.02, 0.3) } else { -rng.scale(0.02, 0.2) };
+            let size =
+                |rng: &mut Rng| if rng.chance(0.7) { rng.scale(0.02, 0.3) } else { -rng.scale(0.02, 0.2) };
             p.floor.push(steps((0..n).map(|_| (s * rng.unit(), size(rng))).collect()));
         }
         Ratchet => p.floor.push(ratchet(rng.scale(0.005, 0.08), s * rng.scale(0.002, 0.05), until, rng)),
@@ -150,7 +151,8 @@ fn body(family: Family, p: &mut Plan, until: f64, rng: &mut Rng) {
         }
         Restarted | RestartedLine => {
             p.restarts = (0..rng.count(1, 4)).map(|_| s * rng.between(0.03, 0.5)).collect();
-            let (size, tau, restarts) = (rng.scale(0.03, 0.5), s * rng.scale(0.005, 0.06), p.restarts.clone());
+            let (size, tau, restarts) =
+                (rng.scale(0.03, 0.5), s * rng.scale(0.005, 0.06), p.restarts.clone());
             let born = move |t: f64| restarts.iter().copied().filter(|r| *r <= t).fold(0.0, f64::max);
             p.floor.push(Box::new(move |t| size * -(-(t - born(t)) / tau).exp_m1()));
         }
@@ -173,7 +175,8 @@ fn loads(family: Family, p: &mut Plan, rng: &mut Rng) {
             p.floor.push(Box::new(move |t| size * day(t)));
         }
         PartDay | PartDayLoad | PartDayIdleLoad | LaggedLoad | LoadLine => {
-            let period = if family == LoadLine { s * rng.between(0.3, 2.0) } else { s * rng.between(1.2, 4.0) };
+            let period =
+                if family == LoadLine { s * rng.between(0.3, 2.0) } else { s * rng.between(1.2, 4.0) };
             let day = day(period, rng);
             let lag = if family == LaggedLoad { s * rng.scale(0.01, 0.12) } else { 0.0 };
             let of = day.clone();

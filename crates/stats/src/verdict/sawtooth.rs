@@ -39,8 +39,14 @@ pub(super) fn find(run: &[Point], blocks: usize) -> Option<Sawtooth> {
         return None;
     }
     let blind = blind(run, &resets, period);
-    let mut teeth =
-        Sawtooth { resets, width: 0.6 * seconds / run.len() as f64, blind, period, by_share: false, height: 0.0 };
+    let mut teeth = Sawtooth {
+        resets,
+        width: 0.6 * seconds / run.len() as f64,
+        blind,
+        period,
+        by_share: false,
+        height: 0.0,
+    };
     let by_time = teeth.fit(&cells);
     teeth.by_share = true;
     let by_share = teeth.fit(&cells);

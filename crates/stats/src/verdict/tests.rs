@@ -125,8 +125,7 @@ fn days_fit_into_a_few_kilobytes() {
 
 /// What must hold whatever the series: probabilities are such, ends are in order, nothing is negative or infinite.
 fn sane(v: &[f64], step: f64) -> Result<(), TestCaseError> {
-    let points: Vec<Point> =
-        v.iter().enumerate().map(|(i, v)| Point { t: i as f64 * step, v: *v }).collect();
+    let points: Vec<Point> = v.iter().enumerate().map(|(i, v)| Point { t: i as f64 * step, v: *v }).collect();
     let a = assess_with(&points, &Options { limit: Some(1e9), ..Options::default() });
     prop_assert!(a.growth_probability.is_none_or(|p| (0.0..=1.0).contains(&p)));
     if let Some(f) = a.forecast_24h {

@@ -80,7 +80,9 @@ fn main() -> std::io::Result<()> {
     if let Some(folder) = &args.real {
         let mut score = Score::default();
         for series in real::read(folder)?.iter().filter(|r| args.wants(r.held_out)) {
-            for (i, (points, later)) in real::windows(&series.points, args.window, wide::DAY).iter().enumerate() {
+            for (i, (points, later)) in
+                real::windows(&series.points, args.window, wide::DAY).iter().enumerate()
+            {
                 let options = m5_stats::Options { started: Some(-1e9), ..Default::default() };
                 score.real(points, *later, &options);
                 export::write(&args, &format!("{}-{i}", series.name), points, *later, 0.0)?;

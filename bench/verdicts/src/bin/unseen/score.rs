@@ -87,7 +87,8 @@ impl Score {
             let one = |(q, v): (f64, f64)| if truth >= v { q * (truth - v) } else { (1.0 - q) * (v - truth) };
             QUANTILES.into_iter().zip(forecast).map(one).sum::<f64>() / 3.0 / level
         };
-        let all = [[f.low, f.value, f.high], rivals::last_floor(points), rivals::line_ahead(points, 86_400.0)];
+        let all =
+            [[f.low, f.value, f.high], rivals::last_floor(points), rivals::line_ahead(points, 86_400.0)];
         for (sum, forecast) in self.pinball.iter_mut().zip(all) {
             *sum += loss(forecast);
         }
@@ -103,7 +104,8 @@ impl fmt::Display for Score {
             true => write!(f, "{:>7.1}", share(self.strong_found, self.strong))?,
             false => write!(f, "{:>7}", "")?,
         }
-        let others = [Verdict::Insufficient, Verdict::Flat, Verdict::Saturating, Verdict::Step, Verdict::Falling];
+        let others =
+            [Verdict::Insufficient, Verdict::Flat, Verdict::Saturating, Verdict::Step, Verdict::Falling];
         others.into_iter().try_for_each(|v| write!(f, "{:>7.1}", verdict(v)))?;
         write!(f, " |")?;
         [0, 1, 2].into_iter().try_for_each(|i| write!(f, "{:>7.1}", share(self.placed[i], self.judged)))?;
