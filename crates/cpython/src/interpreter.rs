@@ -2,7 +2,7 @@
 
 use crate::confirm::{self, CHECKED, Choice, Confidence, Origin, Refusal};
 use crate::gcstate::{GC_SIZE_MAX, GcState, Population, decode_gc, decode_population};
-use crate::layout::{GENERATION_SIZE, GcAt, Layout, Published, Stats, TABLES};
+use crate::layout::{COUNT, GENERATION_SIZE, GcAt, Layout, Published, Stats, TABLES};
 use crate::rings::{RING_BLOCK, RINGS, RingItem, decode_rings};
 use crate::{Error, Result, Version, find, version_text};
 use m5_process::{LiveMemory, Mapping, Memory, Process};
@@ -193,6 +193,13 @@ impl<M: Memory + Clone> Interpreter<M> {
     #[must_use]
     pub fn collecting_address(&self) -> u64 {
         self.gc + self.layout.collecting
+    }
+
+    /// Address of the count of a generation: of the collections of the next younger one since its own last, for
+    /// the older two.
+    #[must_use]
+    pub fn count_address(&self, generation: u8) -> u64 {
+        self.gc + self.layout.generations + GENERATION_SIZE * u64::from(generation) + COUNT
     }
 
     /// Addresses whose change tells the generation of a collection, and how many bytes of each to watch.

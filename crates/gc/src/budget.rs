@@ -1,5 +1,8 @@
 //! How much of the time to watch: each trap costs the target, and the budget says how much in all.
 //!
+//! It is a share of the target's CPU time, but never less than a floor: a target that hardly runs is watched all
+//! the time, for what that costs matters to nobody.
+//!
 //! Time is cut into the intervals between two drains. For each one the watch is open or closed by chance, with
 //! the probability that the budget affords, so that the pauses seen are a fair sample of those that happened.
 
@@ -27,7 +30,9 @@ pub(crate) struct Step {
 
 /// Seconds over which rates are averaged, and over which a debt is paid back.
 const HORIZON: f64 = 1.0;
-/// Seconds of allowance that may be saved up.
+/// What any target may be charged, as a share of one core.
+const FLOOR: f64 = 0.001;
+/// Seconds of allowance that may be saved up, or owed.
 const SAVED: f64 = 5.0;
 /// What switching the watch on or off costs the target, seconds: an interrupt to its CPU.
 const SWITCH: f64 = 5e-6;
@@ -54,7 +59,7 @@ pub(crate) struct Budget {
 }
 
 impl Budget {
-    /// At most `share` of the target's CPU time, where a trap costs it `trap` seconds.
+    /// At most `share` of the target's CPU time (or the floor, where that is more; 0 spends nothing), where a trap costs it `trap` seconds.
     pub(crate) fn new(share: f64, trap: f64, seed: u64) -> Self {
         let random = Random(seed);
         let (traps, seen) = PRIOR;
@@ -83,15 +88,17 @@ impl Budget {
         let rate = |amount: f64| if step.wall > 0.0 { amount / step.wall } else { 0.0 };
         self.collections += weight * (rate(step.collections as f64) - self.collections);
         self.cpu += weight * (rate(step.cpu) - self.cpu);
-        if step.traps > 0 {
+        // What is watched all the time says nothing about the cost of an open window.
+        if step.open && step.traps > 0 {
             self.traps = self.traps * FORGET + step.traps as f64;
             self.seen = self.seen * FORGET + step.seen as f64;
         }
-        let income = self.share * self.cpu;
+        let floor = if self.share > 0.0 { FLOOR } else { 0.0 };
+        let income = (self.share * self.cpu).max(floor);
         let standing = if step.open { step.standing * step.wall } else { 0.0 };
         let spent = step.traps as f64 * self.trap + step.switches as f64 * SWITCH + standing;
-        self.balance += self.share * step.cpu - spent;
-        self.balance = self.balance.min(income * SAVED);
+        self.balance += (self.share * step.cpu).max(floor * step.wall) - spent;
+        self.balance = self.balance.clamp(-income * SAVED, income * SAVED);
         let demand = self.collections * self.traps / self.seen.max(1.0) * self.trap + step.standing;
         let affordable = income + self.balance / HORIZON;
         if demand <= affordable || demand <= 0.0 { 1.0 } else { (affordable / demand).max(0.0) }
@@ -149,6 +156,14 @@ mod tests {
     }
 
     #[test]
+    fn a_target_that_hardly_runs_is_watched_all_the_time() {
+        for (rate, cpu) in [(0.1, 0.0005), (1.0, 0.002), (20.0, 0.01)] {
+            let (_, open) = steady(0.01, rate, cpu, 1);
+            assert_eq!(open, 1.0, "{rate} a second");
+        }
+    }
+
+    #[test]
     fn many_context_switches_close_it_too() {
         let mut budget = Budget::new(0.01, 12e-6, 1);
         let mut open = 0;
@@ -165,6 +180,7 @@ mod tests {
             share in 0.002f64..0.05, rate in 20.0f64..10_000.0, cpu in 0.05f64..1.0, seed in any::<u64>()
         ) {
             let (cost, open) = steady(share, rate, cpu, seed);
+            let share = share.max(FLOOR / cpu);
             prop_assert!(cost < share * 1.1 + 2e-4, "cost {cost} of {share}, open {open}");
             prop_assert!(cost > share * 0.8 || open > 0.99, "cost {cost} of {share}, open {open}");
         }

@@ -50,6 +50,54 @@ fn a_quiet_target_is_watched_all_the_time() {
     }
 }
 
+/// Many young collections, now and then a long full one: whatever the budget, each of those is seen, by itself,
+/// with its length. Where the build writes nothing as one begins (3.14.0 to 3.14.4), within bounds.
+#[test]
+fn no_full_collection_is_missed_whatever_the_budget() {
+    let body = "
+kept = [[i] for i in range(60_000)]
+for i in range(12):
+    for _ in range(150): gc.collect(0)
+    for _ in range(3): gc.collect(1)
+    gc.collect(2); time.sleep(0.01 * (i % 3))
+    if i == 7: gc.freeze(); gc.unfreeze()
+";
+    let scenario = Scenario::new("full", body);
+    for python in pythons() {
+        for max_overhead in [Some(0.0), Some(0.001), Some(0.01), Some(0.3)] {
+            let source = Some(SourceKind::Watchpoint);
+            let run =
+                run(&python, &scenario.program, &TraceOptions { source, max_overhead, children: false });
+            let name = format!("{} at {max_overhead:?}", python.name);
+            let (seen, full) = (full_pauses(&run), full_truths(&run));
+            assert_eq!(seen.len(), full.len(), "{name}: {:?}", run.coverage);
+            let coverage = run.coverage.generations[2];
+            assert_eq!((coverage.seen, coverage.happened), (12, 12), "{name}");
+            for (pause, truth) in seen.iter().zip(&full) {
+                let end = pause.start_ns + pause.duration_ns;
+                assert!(end > truth.start && pause.start_ns < truth.stop, "{name}: {pause:?} {truth:?}");
+                if let Some(collected) = pause.collected {
+                    assert_eq!(collected, truth.collected, "{name}");
+                }
+            }
+            let off = |(p, t): (&&Pause, &&Truth)| p.duration_ns.abs_diff(t.stop - t.start);
+            let mut off: Vec<u64> = seen.iter().zip(&full).map(off).collect();
+            off.sort_unstable();
+            println!("{name}: all 12 full ones, error median {:.1} µs", off[6] as f64 / 1e3);
+        }
+    }
+}
+
+fn full_pauses(run: &Run) -> Vec<&Pause> {
+    let mut of: Vec<&Pause> = run.pauses.iter().filter(|p| p.generation == Some(2)).collect();
+    of.sort_by_key(|p| p.start_ns);
+    of
+}
+
+fn full_truths(run: &Run) -> Vec<&Truth> {
+    run.truth.iter().filter(|t| t.generation == 2).collect()
+}
+
 #[test]
 fn polling_counts_all_and_bounds_what_it_sees() {
     let body = "

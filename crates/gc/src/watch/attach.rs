@@ -98,19 +98,25 @@ impl Rings {
     }
 }
 
-/// Watchpoints that are on or off together, on every thread that was there.
+/// Watchpoints on every thread that was there: those that stand as long as the group does, and those that are
+/// switched on and off together.
 pub(crate) struct Group {
-    watched: Vec<Watched>,
+    standing: Vec<Watched>,
+    switched: Vec<Watched>,
     children: bool,
     on: bool,
-    /// Switching one switches its group, on one thread and CPU and on all that inherited it.
-    leaders: Vec<Event>,
-    members: Vec<Event>,
+    /// Switching one switches its set, on one thread and CPU and on all that inherited it.
+    switches: Vec<Event>,
+    others: Vec<Event>,
 }
 
 impl Group {
-    pub(crate) fn new(watched: Vec<Watched>, children: bool) -> Self {
-        Self { watched, children, on: true, leaders: Vec::new(), members: Vec::new() }
+    pub(crate) fn new(standing: Vec<Watched>, switched: Vec<Watched>, children: bool) -> Self {
+        Self { standing, switched, children, on: true, switches: Vec::new(), others: Vec::new() }
+    }
+
+    fn watches_already(&self) -> bool {
+        !(self.switches.is_empty() && self.others.is_empty())
     }
 
     /// Watches the threads of the process that are not yet covered, until there is none; appends the records
@@ -126,7 +132,7 @@ impl Group {
             if listed.iter().all(|t| rings.covered.contains(t)) {
                 return Ok(());
             }
-            if !self.leaders.is_empty() {
+            if self.watches_already() {
                 std::thread::sleep(BIRTH);
             }
             rings.drain(records);
@@ -153,7 +159,7 @@ impl Group {
                 // The thread has ended.
                 Err(OpenError(libc::ESRCH)) => return Ok(()),
                 // It is covered already: it was born in the very moment when its parent became so.
-                Err(OpenError(libc::ENOSPC)) if !self.leaders.is_empty() => return Ok(()),
+                Err(OpenError(libc::ENOSPC)) if self.watches_already() => return Ok(()),
                 other => other?,
             }
         }
@@ -162,42 +168,55 @@ impl Group {
 
     fn watch_on(&mut self, tid: i32, ring: &Ring, inherits: bool) -> Result<(), OpenError> {
         let target = Target { tid, cpu: ring.cpu };
-        let mut leader: Option<Event> = None;
-        let mut members = Vec::new();
-        for watched in &self.watched {
+        let standing = self.open(&self.standing, target, ring, inherits)?;
+        let switched = self.open(&self.switched, target, ring, inherits)?;
+        if let Some(leader) = standing.first() {
+            leader.switch(true)?;
+        }
+        let mut switched = switched.into_iter();
+        if let Some(leader) = switched.next() {
+            if self.on {
+                leader.switch(true)?;
+            }
+            self.switches.push(leader);
+        }
+        self.others.extend(standing.into_iter().chain(switched));
+        Ok(())
+    }
+
+    /// One set on one thread and CPU, its leader first, switched off.
+    fn open(
+        &self,
+        set: &[Watched],
+        target: Target,
+        ring: &Ring,
+        inherits: bool,
+    ) -> Result<Vec<Event>, OpenError> {
+        let mut events: Vec<Event> = Vec::new();
+        for watched in set {
             let mut attr = Attr::write_watch(watched.addr, watched.len);
             if inherits {
                 attr = attr.inherited(self.children);
             }
-            if leader.is_none() {
+            if events.is_empty() {
                 attr = attr.telling_tasks().disabled();
             }
-            let event = Event::open(&attr, target, leader.as_ref())?;
+            let event = Event::open(&attr, target, events.first())?;
             event.redirect(&ring.owner)?;
-            match leader {
-                None => leader = Some(event),
-                Some(_) => members.push(event),
-            }
+            events.push(event);
         }
-        if let Some(leader) = leader {
-            if self.on {
-                leader.switch(true)?;
-            }
-            self.leaders.push(leader);
-        }
-        self.members.append(&mut members);
-        Ok(())
+        Ok(events)
     }
 
-    /// Whether the watch is open.
+    /// Whether what can be switched is on.
     pub(crate) fn on(&self) -> bool {
         self.on
     }
 
-    /// Opens or closes the watch.
+    /// Opens or closes the watch; what stands stays.
     pub(crate) fn switch(&mut self, on: bool) {
         self.on = on;
-        for leader in &self.leaders {
+        for leader in &self.switches {
             // A thread that has ended needs no switching.
             let _ = leader.switch(on);
         }
@@ -240,7 +259,7 @@ mod tests {
         let word: &'static AtomicU32 = Box::leak(Box::new(AtomicU32::new(0)));
         let mut rings = Rings::open(&process).unwrap();
         rings.inherits = inherits;
-        let mut group = Group::new(vec![Watched { addr: word.as_ptr() as u64, len: 4 }], false);
+        let mut group = Group::new(Vec::new(), vec![Watched { addr: word.as_ptr() as u64, len: 4 }], false);
         let mut records = Vec::new();
         group.cover(&process, &mut rings, &mut records).unwrap();
         let (go, wait) = mpsc::channel::<()>();

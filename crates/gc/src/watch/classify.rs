@@ -11,8 +11,17 @@ use std::collections::HashSet;
 pub(crate) enum Write {
     /// The collector's flag.
     Flag,
-    /// The counter of a generation.
+    /// The counter of a generation: one of its collections is about to end.
     Label(u8),
+    /// The number of middle collections since the last full one: a middle or a full collection begins.
+    Older,
+}
+
+impl Write {
+    /// Whether it is rare enough to be watched all the time.
+    pub(crate) fn stands(self) -> bool {
+        matches!(self, Self::Label(2) | Self::Older)
+    }
 }
 
 /// One watched write.
@@ -36,6 +45,8 @@ pub(crate) struct Span {
     pub(crate) inside: u32,
     /// Objects freed, where the counters tell.
     pub(crate) collected: Option<u64>,
+    /// The start is known to within so much; 0 where it was seen.
+    pub(crate) slack: u64,
 }
 
 /// The instructions that begin and end collections: the same in a process and in those forked from it.
@@ -123,7 +134,7 @@ impl Classifier {
     }
 
     /// The watch was closed for a while: what ran then is nobody's loss.
-    pub(crate) fn reopen(&mut self) {
+    pub(crate) fn unwatched(&mut self) {
         self.state = State::Unknown;
     }
 
@@ -146,6 +157,13 @@ impl Classifier {
             Write::Label(generation) => {
                 if let State::Collecting { label, inside, .. } = &mut self.state {
                     *label = Some(generation);
+                    *inside += 1;
+                }
+                None
+            }
+            Write::Older => {
+                if let State::Collecting { label, inside, .. } = &mut self.state {
+                    *label = label.or(Some(1));
                     *inside += 1;
                 }
                 None
@@ -190,6 +208,7 @@ impl Classifier {
                     label: *label,
                     inside: *inside,
                     collected: None,
+                    slack: 0,
                 });
                 self.state = State::Idle;
                 span
@@ -238,8 +257,8 @@ mod tests {
         assert_eq!(
             spans(&mut classifier, &events),
             [
-                Span { start: 1, stop: 3, tid: 1, label: Some(0), inside: 1, collected: None },
-                Span { start: 4, stop: 7, tid: 1, label: Some(2), inside: 2, collected: None },
+                Span { start: 1, stop: 3, tid: 1, label: Some(0), inside: 1, collected: None, slack: 0 },
+                Span { start: 4, stop: 7, tid: 1, label: Some(2), inside: 2, collected: None, slack: 0 },
             ]
         );
         assert_eq!(classifier.torn, 0);

@@ -1,20 +1,23 @@
 //! One interpreter of one process under watch: its events, and its own counters beside them.
 
-use super::classify::{Classifier, Event, Instructions, Span};
+use super::classify::{Classifier, Event, Instructions, Span, Write};
+use super::full::FullCollections;
 use super::window::Window;
-use crate::{Coverage, Pause};
+use crate::{Coverage, Detail, Pause};
 use m5_cpython::{GcState, Interpreter};
 
 /// Contradictions in a row, however busy the collector, that refute the events.
 const DOUBTS: u32 = 5;
 
 /// How a generation is read from the counters that rose in a collection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Labels {
-    /// Generations whose counter is watched.
-    pub(crate) watched: &'static [u8],
-    /// The generation where none of them rose, if that tells one.
+    /// The generation where none of the watched words was written, if that tells one.
     pub(crate) otherwise: Option<u8>,
+    /// Whether the end of a full collection is always told.
+    pub(crate) full_ends: bool,
+    /// Whether its beginning is.
+    pub(crate) full_begins: bool,
 }
 
 /// The counters of one interpreter.
@@ -31,6 +34,10 @@ impl Counters {
             collected: state.generations.map(|g| g.collected),
         }
     }
+
+    fn full(&self) -> (u64, u64) {
+        (self.collections[2], self.collected[2])
+    }
 }
 
 /// One interpreter under watch.
@@ -38,11 +45,14 @@ pub(crate) struct Collector {
     pub(crate) pid: i32,
     pub(crate) interpreter: Interpreter,
     pub(crate) classifier: Classifier,
+    full: FullCollections,
     /// Counters at the beginning; not yet known while the collection that ran then goes on.
     start: Option<[u64; 3]>,
     now: Counters,
     /// Counters at the last reading that no collection straddled.
     aligned: Option<Counters>,
+    /// Full collections and what they freed, at the last reading that none straddled, watched or not.
+    full_aligned: Option<(u64, u64)>,
     spans: Vec<Span>,
     seen: [u64; 3],
     unlabelled: u64,
@@ -70,9 +80,11 @@ impl Collector {
             pid,
             interpreter,
             classifier,
+            full: FullCollections::default(),
             start: quiet.then_some(now.collections),
             now,
             aligned: quiet.then_some(now),
+            full_aligned: quiet.then(|| now.full()),
             spans: Vec::new(),
             seen: [0; 3],
             unlabelled: 0,
@@ -83,6 +95,12 @@ impl Collector {
         }
     }
 
+    /// Start and thread of the collection that runs, where it was seen to begin.
+    pub(crate) fn running(&self) -> Option<(u64, i32)> {
+        let begun = || self.full.begun().filter(|_| self.interpreter.read().is_ok_and(|s| s.collecting));
+        self.classifier.running().or_else(begun)
+    }
+
     /// The same interpreter in a process just forked from this one.
     pub(crate) fn forked(&self, pid: i32) -> Self {
         Self::begin(pid, self.interpreter.in_fork(pid), self.classifier.forked(), self.now)
@@ -91,6 +109,10 @@ impl Collector {
     /// The next event.
     pub(crate) fn feed(&mut self, event: &Event, known: &mut Instructions, labels: Labels) {
         self.events += 1;
+        self.full.feed(event, labels.full_begins);
+        if event.write == Write::Label(2) {
+            self.now.collections[2] += 1;
+        }
         let Some(mut span) = self.classifier.feed(event, known) else { return };
         if span.start < self.blind_until {
             self.classifier.torn += 1;
@@ -98,22 +120,32 @@ impl Collector {
         }
         span.label = span.label.or(labels.otherwise);
         match span.label {
+            Some(2) if labels.full_ends => self.full.told_by_flag(&span),
             Some(generation) => self.now.collections[usize::from(generation)] += 1,
             None => self.untold += 1,
         }
         self.spans.push(span);
     }
 
+    /// Takes in the full collections that the watch on the flag did not tell.
+    fn settle_full(&mut self) {
+        let done = self.full.take(self.classifier.running_since());
+        self.spans.extend(done.into_iter().filter(|s| s.start >= self.blind_until));
+    }
+
     /// Records were lost until then.
     pub(crate) fn lose(&mut self, until: u64) {
         self.classifier.lose();
+        self.full.lose();
         self.aligned = None;
         self.blind_until = self.blind_until.max(until);
     }
 
-    /// What the interpreter says of itself: `settled` where no event is under way that would belong before.
+    /// What the interpreter says of itself at that moment: `settled` where no event is under way that would belong before.
     /// Returns true where the flag refuted the events: then no instruction is known any more.
-    pub(crate) fn reconcile(&mut self, state: &GcState, settled: bool) -> bool {
+    pub(crate) fn reconcile(&mut self, state: &GcState, at: u64, settled: bool) -> bool {
+        self.settle_full();
+        self.full.reading(at, state.collecting);
         let now = Counters::of(state);
         let agree = self.classifier.collecting() == Some(state.collecting);
         // The flag is written a moment before the event is told, so one disagreement means nothing.
@@ -137,6 +169,10 @@ impl Collector {
             }
         }
         self.aligned = quiet.then_some(now);
+        if !state.collecting {
+            self.attribute_full();
+            self.full_aligned = Some(now.full());
+        }
         contradicted
     }
 
@@ -178,9 +214,34 @@ impl Collector {
         }
     }
 
-    /// Moves the finished pauses out, each less the traps within it.
-    pub(crate) fn pauses(&mut self, window: Window, trap_ns: u64, out: &mut Vec<Pause>) {
-        for span in std::mem::take(&mut self.spans).into_iter().filter(|s| window.holds(s.start)) {
+    /// The same for a full collection alone, whatever the watch on the flag saw of the others.
+    fn attribute_full(&mut self) {
+        let Some((collections, collected)) = self.full_aligned else { return };
+        let mut full = self.spans.iter_mut().filter(|s| s.label == Some(2));
+        if let (Some(span), None) = (full.next(), full.next())
+            && self.now.collections[2] == collections + 1
+        {
+            span.collected = self.now.collected[2].checked_sub(collected);
+        }
+    }
+
+    /// Moves the finished pauses out, each less the traps within it: of the full ones all, of the others those
+    /// that began while the watch was open.
+    pub(crate) fn pauses(
+        &mut self,
+        window: Window,
+        trap_ns: u64,
+        out: &mut Vec<Pause>,
+        details: &mut Vec<Detail>,
+    ) {
+        self.settle_full();
+        let counts = |s: &Span| s.label == Some(2) || window.holds(s.start);
+        for span in std::mem::take(&mut self.spans).into_iter().filter(counts) {
+            if span.slack > 0 {
+                let uncertainty_ns = Some(span.slack);
+                let (pid, start_ns) = (self.pid, span.start);
+                details.push(Detail { pid, start_ns, uncertainty_ns, ..Detail::default() });
+            }
             match span.label {
                 Some(generation) => self.seen[usize::from(generation)] += 1,
                 None => self.unlabelled += 1,
@@ -197,9 +258,9 @@ impl Collector {
         }
     }
 
-    /// The watch opens again.
-    pub(crate) fn reopen(&mut self) {
-        self.classifier.reopen();
+    /// The flag is not watched, or has only just begun to be again.
+    pub(crate) fn unwatched(&mut self) {
+        self.classifier.unwatched();
         self.aligned = None;
         self.doubt = None;
     }

@@ -41,8 +41,11 @@ impl Attached {
         loop {
             let program = Program::new(interpreters, registers).ok().flatten();
             let program = program.ok_or(OpenError(libc::ESRCH))?;
-            let watched = program.sites.iter().map(|s| s.watched).collect();
-            let mut main = Group::new(watched, children);
+            let of = |stands: bool| {
+                let sites = program.sites.iter().filter(|s| s.write.stands() == stands);
+                sites.map(|s| s.watched).collect()
+            };
+            let mut main = Group::new(of(true), of(false), children);
             match main.cover(process, rings, records) {
                 Ok(()) => {
                     let (process, image) = (process.clone(), image(process.pid()));
@@ -103,7 +106,7 @@ impl Attached {
             return;
         }
         let site = flag_site(interpreter.collecting_address());
-        let mut group = Group::new(vec![site.watched], self.children);
+        let mut group = Group::new(Vec::new(), vec![site.watched], self.children);
         group.switch(self.main.on());
         if group.add(&self.process, rings).is_ok() {
             self.program.sites.push(site);

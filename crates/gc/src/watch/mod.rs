@@ -6,6 +6,7 @@ mod calibrate;
 mod classify;
 mod collector;
 mod family;
+mod full;
 mod hint;
 mod obstacle;
 mod program;

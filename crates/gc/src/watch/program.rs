@@ -28,12 +28,23 @@ pub(crate) struct Program {
     labels: Labels,
 }
 
-/// Which counters to watch so that each collection is labelled with the fewest traps.
-fn labels(organisation: Organisation) -> Labels {
+/// What labels a collection with the fewest traps, the most telling first.
+fn labelling(organisation: Organisation) -> &'static [Write] {
     match organisation {
-        Organisation::Generational => Labels { watched: &[2, 1], otherwise: Some(0) },
+        // What counts middle collections is written as a middle or a full one begins, so it tells those from the
+        // young ones, and beside the full ones' counter it gives their length.
+        Organisation::Generational => &[Write::Label(2), Write::Older],
+        // Nothing is written as a full one begins.
+        Organisation::Incremental => &[Write::Label(2), Write::Label(0)],
+    }
+}
+
+/// The generation of a collection in which none of the watched words was written.
+fn otherwise(organisation: Organisation) -> u8 {
+    match organisation {
+        Organisation::Generational => 0,
         // An increment may return before it counts.
-        Organisation::Incremental => Labels { watched: &[2, 0], otherwise: Some(1) },
+        Organisation::Incremental => 1,
     }
 }
 
@@ -41,22 +52,31 @@ impl Program {
     /// Plans for these interpreters, the main one first: its flag, what labels it, then the others' flags.
     pub(crate) fn new(interpreters: &[Interpreter], registers: usize) -> m5_cpython::Result<Option<Self>> {
         let Some(main) = interpreters.first() else { return Ok(None) };
-        let mut labels = labels(main.layout().collector);
+        let organisation = main.layout().collector;
         let flag = main.collecting_address();
         let (addresses, len) = main.label_addresses()?;
+        let place = |write| match write {
+            Write::Flag => Watched { addr: flag, len: 4 },
+            Write::Label(g) => Watched { addr: addresses[usize::from(g)], len },
+            Write::Older => Watched { addr: main.count_address(2), len: 4 },
+        };
+        let labelling = labelling(organisation);
         let mut sites = vec![flag_site(flag)];
-        sites.extend(labels.watched.iter().map(|g| Site {
-            watched: Watched { addr: addresses[usize::from(*g)], len },
-            flag,
-            write: Write::Label(*g),
-        }));
+        sites.extend(labelling.iter().map(|write| Site { watched: place(*write), flag, write: *write }));
         sites.extend(interpreters[1..].iter().map(|i| flag_site(i.collecting_address())));
         sites.truncate(registers);
-        let kept = sites.iter().filter(|s| matches!(s.write, Write::Label(_))).count();
-        if kept < labels.watched.len() {
-            labels = Labels { watched: &labels.watched[..kept], otherwise: None };
-        }
+        let watches = |write: &Write| sites.iter().any(|s| s.write == *write);
+        let labels = Labels {
+            otherwise: labelling.iter().all(watches).then_some(otherwise(organisation)),
+            full_ends: watches(&Write::Label(2)),
+            full_begins: watches(&Write::Older),
+        };
         Ok(Some(Self { main: main.clone(), sites, known: Instructions::default(), labels }))
+    }
+
+    /// Words that are watched in windows only.
+    pub(crate) fn switched(&self) -> usize {
+        self.sites.iter().filter(|s| !s.write.stands()).count()
     }
 
     /// What the address is.
@@ -68,7 +88,7 @@ impl Program {
     pub(crate) fn labels(&self, flag: u64) -> Labels {
         match flag == self.main.collecting_address() {
             true => self.labels,
-            false => Labels { watched: &[], otherwise: None },
+            false => Labels::default(),
         }
     }
 

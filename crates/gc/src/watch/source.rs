@@ -155,6 +155,7 @@ impl WatchSource {
     fn reconcile(
         &mut self,
         states: Vec<m5_cpython::Result<m5_cpython::GcState>>,
+        at: u64,
         settled: bool,
     ) -> Result<()> {
         let main = self.process.pid();
@@ -167,7 +168,7 @@ impl WatchSource {
         for (tracked, state) in self.tracked.iter_mut().zip(states).filter(|(t, _)| !t.gone) {
             match state {
                 Ok(state) => {
-                    if tracked.collector.reconcile(&state, settled)
+                    if tracked.collector.reconcile(&state, at, settled)
                         && let Some(attached) = self.programs.iter_mut().find(|p| p.id == tracked.program)
                     {
                         attached.program.known = Default::default();
@@ -188,7 +189,7 @@ impl WatchSource {
     fn emit(&mut self, pauses: &mut Vec<Pause>) {
         let from = pauses.len();
         for tracked in &mut self.tracked {
-            tracked.collector.pauses(self.window, self.trap_ns, pauses);
+            tracked.collector.pauses(self.window, self.trap_ns, pauses, &mut self.details);
         }
         pauses[from..].sort_by_key(|p| p.start_ns);
         self.seen += (pauses.len() - from) as u64;
@@ -212,7 +213,7 @@ impl WatchSource {
     fn look(&mut self) {
         let Some(stacks) = &mut self.stacks else { return };
         for tracked in &self.tracked {
-            let Some((start, tid)) = tracked.collector.classifier.running() else { continue };
+            let Some((start, tid)) = tracked.collector.running() else { continue };
             let (pid, now) = (tracked.collector.pid, now_ns());
             if stacks.wants(pid, start, now) {
                 let stack = tracked.collector.interpreter.stack(pid, tid).unwrap_or_default();
@@ -248,8 +249,12 @@ impl PauseSource for WatchSource {
         for record in &records {
             self.handle(record);
         }
+        if matches!(self.window, Window::Closed { .. }) {
+            // All that was told until the watch closed has been read: an end that was not will not come.
+            self.tracked.iter_mut().for_each(|t| t.collector.unwatched());
+        }
         self.rescan(before);
-        let result = self.reconcile(states, settled);
+        let result = self.reconcile(states, before, settled);
         self.look();
         self.emit(pauses);
         if result.is_ok() {

@@ -56,7 +56,7 @@ impl WatchSource {
         }
     }
 
-    /// What an open watch costs by being there, CPU seconds a second: each register is loaded at each context
+    /// What a window costs by being open, CPU seconds a second: each register is loaded at each context
     /// switch. The switches are counted once in a while.
     fn standing(&mut self, now: u64) -> f64 {
         if self.budget.is_some() && now - self.counted_ns >= COUNT_NS {
@@ -65,7 +65,7 @@ impl WatchSource {
             let count = pids.into_iter().map(context_switches).sum::<u64>();
             let before = std::mem::replace(&mut self.context_switches, count);
             let seconds = (now - std::mem::replace(&mut self.counted_ns, now)) as f64 / 1e9;
-            let watches = self.programs.iter().map(|p| p.program.sites.len()).max().unwrap_or(0);
+            let watches = self.programs.iter().map(|p| p.program.switched()).max().unwrap_or(0);
             // At first there is nothing to compare with, and threads that ended take theirs away.
             let rate = if before > 0 { count.saturating_sub(before) as f64 / seconds } else { 0.0 };
             self.standing = rate * watches as f64 * PER_SWITCH;
@@ -91,10 +91,9 @@ impl WatchSource {
     }
 
     fn open(&mut self) {
-        self.pending.clear();
         self.programs.iter_mut().for_each(|p| p.switch(true));
         self.switches += 1;
-        self.tracked.iter_mut().for_each(|t| t.collector.reopen());
+        self.tracked.iter_mut().for_each(|t| t.collector.unwatched());
         let from = now_ns();
         self.window = Window::Open { from };
         self.opened_ns = from;
@@ -130,11 +129,20 @@ mod tests {
 
     #[test]
     fn context_switches_are_counted() {
-        let pid = std::process::id() as i32;
+        use std::io::{BufRead, BufReader, Write};
+        use std::process::{Command, Stdio};
+        let mut child = Command::new("sh")
+            .args(["-c", "read a; for i in 1 2 3 4 5 6 7 8; do sleep 0; done; echo; read b"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (pid, mut say) = (child.id() as i32, child.stdin.take().unwrap());
         let before = context_switches(pid);
-        for _ in 0..20 {
-            std::thread::sleep(Duration::from_micros(100));
-        }
-        assert!(context_switches(pid) >= before + 20);
+        say.write_all(b"\n").unwrap();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut String::new()).unwrap();
+        assert!(context_switches(pid) > before);
+        drop(say);
+        child.wait().unwrap();
     }
 }

@@ -1,0 +1,128 @@
+//! Full collections, told whether or not the flag is watched: two words that are written so rarely that the
+//! watch on them never closes. The longest pauses are among these, so chance must not decide on them.
+//!
+//! The collector writes the first of the words as a middle or a full collection begins and the second one as a
+//! full one ends; the callbacks of `gc.callbacks` run outside of the two.
+
+use super::classify::{Event, Span, Write};
+
+/// Full collections of one interpreter.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct FullCollections {
+    /// The last middle or full collection that began, and its thread.
+    begun: Option<(u64, i32)>,
+    /// When nothing ran for the last time, and when something did for the first time after that.
+    idle: Option<u64>,
+    busy: Option<u64>,
+    ended: Vec<Span>,
+}
+
+impl FullCollections {
+    /// What the flag itself said at a moment; where no word is written at the beginning, this bounds it.
+    pub(crate) fn reading(&mut self, at: u64, collecting: bool) {
+        match collecting {
+            true => _ = self.busy.get_or_insert(at),
+            false => (self.idle, self.busy) = (self.idle.max(Some(at)), None),
+        }
+    }
+
+    /// The last middle or full collection that began; it may have ended.
+    pub(crate) fn begun(&self) -> Option<(u64, i32)> {
+        self.begun
+    }
+
+    /// The next event, in order of time.
+    pub(crate) fn feed(&mut self, event: &Event, begins_are_told: bool) {
+        match event.write {
+            Write::Older => self.begun = Some((event.time, event.tid)),
+            Write::Label(2) => {
+                let begun = self.begun.take();
+                let span = match begins_are_told {
+                    true => {
+                        begun.filter(|(_, tid)| *tid == event.tid).map(|(start, _)| span(start, 0, event))
+                    }
+                    false => self.bounded(event),
+                };
+                self.ended.extend(span);
+                (self.idle, self.busy) = (Some(event.time), None);
+            }
+            Write::Flag | Write::Label(_) => {}
+        }
+    }
+
+    /// Half way between the bounds of its beginning.
+    fn bounded(&self, event: &Event) -> Option<Span> {
+        let earliest = self.idle?;
+        let latest = self.busy.unwrap_or(event.time).max(earliest);
+        let slack = (latest - earliest) / 2;
+        Some(span(earliest + slack, slack, event))
+    }
+
+    /// Records were lost: what had begun may have ended.
+    pub(crate) fn lose(&mut self) {
+        (self.begun, self.idle, self.busy) = (None, None, None);
+    }
+
+    /// The watch on the flag saw this one, callbacks included.
+    pub(crate) fn told_by_flag(&mut self, span: &Span) {
+        self.ended.retain(|e| !(span.start..=span.stop).contains(&e.stop));
+    }
+
+    /// Takes what has ended, but for what the watch on the flag will still tell: a collection that it has seen
+    /// begin at `running`.
+    pub(crate) fn take(&mut self, running: Option<u64>) -> Vec<Span> {
+        let (kept, done) = self.ended.drain(..).partition(|e| running.is_some_and(|since| since <= e.stop));
+        self.ended = kept;
+        done
+    }
+}
+
+fn span(start: u64, slack: u64, end: &Event) -> Span {
+    Span { start, stop: end.time, tid: end.tid, label: Some(2), inside: 0, collected: None, slack }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(time: u64, write: Write) -> Event {
+        Event { time, tid: 1, ip: 0, write }
+    }
+
+    #[test]
+    fn the_last_beginning_before_the_end_counts() {
+        let mut full = FullCollections::default();
+        for (time, write) in [(5, Write::Older), (20, Write::Older), (90, Write::Label(2))] {
+            full.feed(&event(time, write), true);
+        }
+        full.feed(&event(95, Write::Label(2)), true);
+        let took: Vec<_> = full.take(None).iter().map(|s| (s.start, s.stop, s.slack)).collect();
+        assert_eq!(took, [(20, 90, 0)], "an end without a beginning is none");
+    }
+
+    #[test]
+    fn the_flag_tells_it_better() {
+        let mut full = FullCollections::default();
+        full.feed(&event(20, Write::Older), true);
+        full.feed(&event(90, Write::Label(2)), true);
+        assert_eq!(full.take(Some(19)).len(), 0, "its end by the flag is still to come");
+        let by_flag = Span { start: 19, stop: 91, ..span(0, 0, &event(0, Write::Flag)) };
+        full.told_by_flag(&by_flag);
+        assert_eq!(full.take(None).len(), 0);
+    }
+
+    #[test]
+    fn a_beginning_that_is_not_told_is_bounded_by_what_the_flag_said() {
+        let mut full = FullCollections::default();
+        full.reading(100, false);
+        full.reading(120, true);
+        full.reading(140, true);
+        full.feed(&event(180, Write::Label(2)), false);
+        full.feed(&event(190, Write::Label(2)), false);
+        let took: Vec<_> = full.take(None).iter().map(|s| (s.start, s.stop, s.slack)).collect();
+        assert_eq!(took, [(110, 180, 10), (185, 190, 5)]);
+        full.lose();
+        full.feed(&event(300, Write::Label(2)), false);
+        assert_eq!(full.take(None).len(), 0);
+    }
+}
