@@ -10,7 +10,7 @@ use crate::{objectives, target};
 use clap::Args;
 use m5_agent::record::{RecordOptions, record};
 use m5_heap::{Snapshot, SummaryOptions, summarize};
-use m5_process::Process;
+use m5_process::{Headroom, Process};
 use m5_report::doc::{ProcessRecord, Seen, Why};
 use m5_report::heap::MemoryVerdict;
 use m5_report::texts::Say;
@@ -94,7 +94,7 @@ fn judge(
         criteria: &record.criteria,
         own_objectives: objectives::file(ctx).is_some(),
         collector_on: record.interpreter.as_ref().map(|i| i.gc_end.enabled),
-        headroom_bytes: process.cgroup_headroom(),
+        headroom_bytes: Headroom::of(process.pid()).left_in_groups(),
         rss_bytes: process.status().ok().and_then(|s| s.rss_bytes),
         children: Process::descendants(process.pid()).map_or(0, |all| all.len() as u64),
         ..Seen::default()

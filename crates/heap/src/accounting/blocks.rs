@@ -55,14 +55,17 @@ pub struct NativeMemory {
     pub groups: Vec<BlockGroup>,
 }
 
+/// A type whose objects own the blocks, or a library.
+type Name = (String, bool);
+
 #[derive(Default)]
 struct Sums {
     objects: BTreeMap<u32, u64>,
-    groups: FxHashMap<(BlockSource, Option<(String, bool)>, u32), BlockGroup>,
+    groups: FxHashMap<(BlockSource, Option<Name>, u32), BlockGroup>,
 }
 
 impl Sums {
-    fn add(&mut self, source: BlockSource, owner: Option<(String, bool)>, size: u64, bytes: u64) {
+    fn add(&mut self, source: BlockSource, owner: Option<Name>, size: u64, bytes: u64) {
         let (name, objects) = owner.clone().map_or((None, false), |(name, objects)| (Some(name), objects));
         let fresh =
             || BlockGroup { source, owner: name, objects, least: size, most: size, count: 0, bytes: 0 };
@@ -76,7 +79,7 @@ impl Sums {
 /// The class of a size: steps of an eighth of an octave.
 pub(crate) fn class(size: u64) -> u32 {
     let octave = size.max(16).ilog2();
-    let rest = (size.max(16) - (1 << octave)) * u64::from(CLASSES) >> octave;
+    let rest = ((size.max(16) - (1 << octave)) * u64::from(CLASSES)) >> octave;
     octave * CLASSES + rest as u32
 }
 
