@@ -188,12 +188,6 @@ impl Process {
         Cgroup::read(&self.text("cgroup").ok()?, Path::new(CGROUPS))
     }
 
-    /// Bytes that are left below the tightest memory limit of its cgroup and those around it.
-    #[must_use]
-    pub fn cgroup_headroom(&self) -> Option<u64> {
-        Cgroup::headroom(&self.text("cgroup").ok()?, Path::new(CGROUPS))
-    }
-
     /// The command line.
     ///
     /// # Errors

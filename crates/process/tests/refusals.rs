@@ -1,12 +1,13 @@
 //! Processes that must not be touched, as they are in life: each refusal names what to do instead.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use m5_process::{Process, inspect, may_fork};
+use m5_process::{Headroom, MemoryNeed, Process, inspect, may_fork};
 use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 /// A child that is killed with the value.
 struct Running(Child);
@@ -115,11 +116,19 @@ fn a_memory_limit_too_near_for_a_copy() {
     assert_eq!(line, "ready\n");
     let process = running.process();
     let safety = inspect(&process).unwrap();
-    may_fork(&process, &safety).expect("without a limit there is room");
-    group.write(["memory.limit_in_bytes", "memory.max"], &(group.current() + (4 << 20)).to_string());
-    let refused = may_fork(&process, &safety).unwrap_err().to_string();
-    assert!(refused.contains("are left before the memory limit"), "{refused}");
-    assert!(refused.contains("--method freeze"), "{refused}");
+    may_fork(&process, &safety, Duration::from_secs(1)).expect("nothing speaks against it");
+    let need = MemoryNeed { target: safety.page_table_bytes + safety.private_bytes, own: 0 };
+    assert!(need.target > 64 << 20);
+    let here = || Headroom::of(process.pid());
+    here().check(need).expect("without a limit there is room");
+    // All that it holds may come to be there twice, and something beside it is kept free.
+    group.write(["memory.limit_in_bytes", "memory.max"], &(group.current() + need.target).to_string());
+    let short = here().check(need).unwrap_err();
+    assert!(!short.own && short.place.contains("cgroup"), "{short}");
+    group.write(["memory.limit_in_bytes", "memory.max"], &(group.current() + 2 * need.target).to_string());
+    here().check(need).expect("with twice as much there is room");
+    let refused = may_fork(&process, &safety, Duration::from_millis(1)).unwrap_err().to_string();
+    assert!(refused.contains("--max-pause is 1 ms"), "{refused}");
     drop(running);
     // The kernel lets a group go a moment after its last process.
     for _ in 0..200 {

@@ -63,6 +63,7 @@ pub(crate) fn of_capture(pid: i32, error: m5_heap::HeapError) -> CliError {
             CliError::Permission { pid, what: "memory".to_owned() }
         }
         m5_heap::HeapError::Trace(m5_process::TraceError::Target(error)) => error.into(),
+        m5_heap::HeapError::Trace(m5_process::TraceError::Replaced) => CliError::Replaced { pid },
         m5_heap::HeapError::Trace(error) => CliError::Refused { pid, reason: error.to_string() },
     }
 }

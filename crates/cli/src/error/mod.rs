@@ -14,6 +14,8 @@ pub(crate) use from::of_capture;
 pub(crate) enum CliError {
     /// No such process, or it is gone.
     Gone { pid: i32 },
+    /// It executed another program while it was looked at.
+    Replaced { pid: i32 },
     /// Not a CPython process.
     NotPython { pid: i32 },
     /// A CPython that no layout fits.

@@ -29,6 +29,9 @@ impl CliError {
                 row!(lang, Gone, "gone", Fault::NoSuchProcess[pid] => Fault::NoSuchProcessRemedy)
             }
             Self::EndedEarly => row!(lang, Gone, "gone", Fault::EndedEarly => Fault::EndedEarlyRemedy),
+            Self::Replaced { pid } => {
+                row!(lang, Incomplete, "replaced", Fault::Replaced[pid] => Fault::ReplacedRemedy)
+            }
             Self::NotPython { pid } => {
                 row!(lang, Unreadable, "not_python", Fault::NotPython[pid] => Fault::NotPythonRemedy)
             }

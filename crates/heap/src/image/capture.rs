@@ -5,8 +5,8 @@ use crate::image::huge::{touched, zeroed};
 use crate::image::pages::Pages;
 use crate::image::{Image, Segment};
 use m5_process::{
-    Constants, Mapping, OwnPages, Process, TraceError, TraceResult, fork, freeze, inspect, may_fork,
-    open_live, own_pages, with_tracer,
+    Constants, Execution, FirstVictim, Guard, Headroom, Mapping, MemoryNeed, OwnPages, Process, TraceError,
+    TraceResult, fork, freeze, inspect, may_fork, open_live, own_pages, with_tracer,
 };
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
@@ -31,12 +31,26 @@ pub enum Method {
     Live,
 }
 
+impl Method {
+    /// Its name on the command line and in documents.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Fork => "fork",
+            Self::Freeze => "freeze",
+            Self::Live => "live",
+            Self::Auto => "auto",
+        }
+    }
+}
+
 /// What the caller may choose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CaptureOptions {
     /// How.
     pub method: Method,
-    /// Longest pause of a freeze; the copy is given up when it would be exceeded.
+    /// Longest time that threads of the target may stand still: a method that would take longer is refused, and one
+    /// that does is given up.
     pub max_pause: Duration,
 }
 
@@ -82,8 +96,12 @@ pub struct Capture {
 ///
 /// # Errors
 /// [`TraceError`] where the chosen method is refused or fails; `Auto` tries the next one instead.
+/// [`TraceError::Replaced`] where the process executed another program meanwhile.
 pub fn capture(process: &Process, options: &CaptureOptions) -> TraceResult<Capture> {
     let began = Instant::now();
+    let _first = FirstVictim::begin();
+    let mut execution = Execution::of(process);
+    execution.hold();
     let order: &[Method] = match options.method {
         Method::Auto => &[Method::Fork, Method::Freeze, Method::Live],
         Method::Fork => &[Method::Fork],
@@ -93,7 +111,11 @@ pub fn capture(process: &Process, options: &CaptureOptions) -> TraceResult<Captu
     let mut notes = Vec::new();
     for (i, method) in order.iter().enumerate() {
         let last = i + 1 == order.len();
-        match attempt(process, *method, options) {
+        let taken = attempt(process, *method, options);
+        if execution.replaced() {
+            return Err(TraceError::Replaced);
+        }
+        match taken {
             Ok((segments, maps, own, mut report)) => {
                 let pages = Pages::of(process, &maps, own);
                 let constants = Constants::of(process, &maps)?;
@@ -105,10 +127,37 @@ pub fn capture(process: &Process, options: &CaptureOptions) -> TraceResult<Captu
                 return Ok(Capture { image, report, pages });
             }
             Err(error) if last || !process.alive() => return Err(error),
-            Err(error) => notes.push(format!("{method:?} was not possible: {error}").to_lowercase()),
+            Err(error) => notes.push(format!("{} was not possible: {error}", method.word())),
         }
     }
     Err(TraceError::Refused("no method is left".into()))
+}
+
+/// What m5 itself comes to hold for each byte of the target, and beside that: the image, objects, references.
+const OWN_SHARE: f64 = 1.35;
+const OWN_BASE: u64 = 48 << 20;
+
+/// Whether there is room for a capture: for the copies that the target comes to make (`copied`), for what reading
+/// brings back from swap, and for m5 itself.
+fn check_room(process: &Process, headroom: &Headroom, copied: u64) -> TraceResult<()> {
+    let status = process.status()?;
+    let swap = status.swap_bytes.unwrap_or(0);
+    let held = status.anon_bytes.unwrap_or(0) + swap;
+    let own = (held as f64 * OWN_SHARE) as u64 + OWN_BASE;
+    let need = MemoryNeed { target: copied.max(swap), own };
+    headroom.check(need).map_err(|shortage| {
+        let remedy = match (shortage.own, copied > 0) {
+            (false, true) => "use --method freeze, or raise the limit",
+            (false, false) => "reading would bring back what is swapped out; raise the limit",
+            (true, _) => "run m5 outside of that group, or raise the limit",
+        };
+        TraceError::Refused(format!("{shortage}; {remedy}"))
+    })
+}
+
+/// A guard for a capture that stops the target.
+fn guarded(headroom: &Headroom) -> TraceResult<Guard> {
+    Guard::start(headroom).map_err(|source| TraceError::System { what: "the guard process", source })
 }
 
 type Read = (Vec<Segment>, Vec<Mapping>, OwnPages);
@@ -116,22 +165,35 @@ type Taken = (Vec<Segment>, Vec<Mapping>, OwnPages, CaptureReport);
 
 fn attempt(process: &Process, method: Method, options: &CaptureOptions) -> TraceResult<Taken> {
     match method {
-        Method::Fork => by_fork(process, options.method == Method::Fork),
+        Method::Fork => by_fork(process, options.max_pause, options.method == Method::Fork),
         Method::Freeze => by_freeze(process, options.max_pause),
         Method::Live | Method::Auto => live(process),
     }
 }
 
-fn by_fork(process: &Process, asked_for: bool) -> TraceResult<Taken> {
+fn by_fork(process: &Process, max_pause: Duration, asked_for: bool) -> TraceResult<Taken> {
     let safety = inspect(process)?;
     if safety.seccomp && !asked_for {
         return Err(TraceError::Refused("a seccomp filter judges the target's system calls".into()));
     }
-    may_fork(process, &safety)?;
+    may_fork(process, &safety, max_pause)?;
+    let headroom = Headroom::of(process.pid());
+    // Whoever rewrites its memory while the copy lives comes to have all of it twice.
+    check_room(process, &headroom, safety.page_table_bytes + safety.private_bytes)?;
     with_tracer(|| {
+        // The guard begins as a copy of us: before there is much to copy.
+        let guard = guarded(&headroom)?;
         let mut room = Room::for_memory_of(process.pid());
-        let copy = fork(process, &safety)?;
-        let read = read_all(copy.pid(), copy.memory(), &mut room, Second::Yields, || Ok(()));
+        let copy = fork(process, &guard, max_pause)?;
+        let goes_on = || {
+            guard.beat();
+            guard.ended_copy().map_or(Ok(()), |why| {
+                Err(TraceError::Refused(format!("the copy was ended before it was read: {why}")))
+            })
+        };
+        let read = read_all(copy.pid(), copy.memory(), &mut room, Second::Yields, goes_on);
+        // The last piece may have been read of a copy that had ended.
+        let read = read.and_then(|read| goes_on().map(|()| read));
         let mut report = CaptureReport {
             pause_seconds: Some(copy.pause.as_secs_f64()),
             stopped_threads: copy.stopped,
@@ -152,9 +214,12 @@ fn by_fork(process: &Process, asked_for: bool) -> TraceResult<Taken> {
 
 fn by_freeze(process: &Process, max_pause: Duration) -> TraceResult<Taken> {
     inspect(process)?;
+    let headroom = Headroom::of(process.pid());
+    check_room(process, &headroom, 0)?;
     with_tracer(|| {
+        let guard = guarded(&headroom)?;
         let mut room = Room::for_memory_of(process.pid());
-        let frozen = freeze(process, max_pause)?;
+        let frozen = freeze(process, &guard, max_pause)?;
         let read = read_all(process.pid(), frozen.memory(), &mut room, Second::Hurries, || frozen.check());
         let stopped_threads = frozen.threads();
         let pause = frozen.thaw();
@@ -170,6 +235,7 @@ fn by_freeze(process: &Process, max_pause: Duration) -> TraceResult<Taken> {
 }
 
 fn live(process: &Process) -> TraceResult<Taken> {
+    check_room(process, &Headroom::of(process.pid()), 0)?;
     let memory = open_live(process.pid())?;
     // Each read holds the lock of the target's mappings for a moment: it must not be put off in the middle.
     let second = Second::Hurries;
@@ -221,6 +287,9 @@ fn read_all(
     let mut segments = Vec::new();
     let (mut runs, mut own) = (Vec::new(), OwnPages::default());
     for (i, map) in maps.iter().enumerate() {
+        if i % 64 == 0 {
+            check()?;
+        }
         let found = wanted(pid, map, &mut own)?;
         runs.extend(found.iter().cloned());
         for range in joined(&found) {

@@ -5,11 +5,10 @@ use crate::descriptors::owners::{fd_holders, fd_owners};
 use crate::take::idle_threads::on_idle_threads;
 use crate::{
     Accounting, Analysis, Anchor, BesideRss, CaptureOptions, Coverage, Describer, FdHolder, Fragmentation,
-    HeapError, Image, Method, Pages, PathTree, ProcessTree, Redaction, Snapshot, SnapshotInfo, StoredNames,
-    capture,
+    HeapError, Image, Pages, PathTree, ProcessTree, Redaction, Snapshot, SnapshotInfo, StoredNames, capture,
 };
 use m5_cpython::Interpreter;
-use m5_process::{Mapping, Memory, Process};
+use m5_process::{Execution, FirstVictim, Mapping, Memory, Process, TraceError};
 use rustc_hash::FxHashMap;
 use std::time::Instant;
 
@@ -46,17 +45,29 @@ fn take<T: Send>(
     more: impl FnOnce(&Image, &Analysis, &Pages) -> T + Send,
 ) -> Result<(Snapshot, T), HeapError> {
     let began = Instant::now();
-    let anchor = Anchor::of(process)?;
+    // Also while the image is analysed, which takes the most memory.
+    let _first = FirstVictim::begin();
+    let mut execution = Execution::of(process);
+    execution.hold();
+    let anchor = Anchor::of(process);
+    if execution.replaced() {
+        return Err(TraceError::Replaced.into());
+    }
+    let anchor = anchor?;
     let taken_at = m5_process::unix_ns() as f64 / 1e9;
     let taken = capture(process, options)?;
-    let interpreter = Interpreter::attach(process)?;
+    let interpreter = Interpreter::attach(process);
+    if execution.replaced() {
+        return Err(TraceError::Replaced.into());
+    }
+    let interpreter = interpreter?;
     let info = SnapshotInfo {
         identity: process.identity(),
         command: program(&process.command().unwrap_or_default()),
         python: python(&interpreter, || process.maps().ok()),
         taken_at,
         age_seconds: age(process, taken_at),
-        method: word(taken.report.method).to_owned(),
+        method: taken.report.method.word().to_owned(),
         pause_seconds: taken.report.pause_seconds,
         total_seconds: None,
         rss_bytes: taken.pages.rss_bytes,
@@ -116,7 +127,14 @@ pub(crate) fn examine(
         pinned_bytes: accounting.pinned_bytes,
         pinning: accounting.pinning,
     });
-    Snapshot { info, graph: analysis.graph, names, memory: Some(accounting.tree), fds }
+    Snapshot {
+        info,
+        graph: analysis.graph,
+        names,
+        memory: Some(accounting.tree),
+        fds,
+        native: accounting.native,
+    }
 }
 
 /// A word on memory whose allocator keeps books that m5 does not read.
@@ -140,15 +158,6 @@ pub(crate) fn python<M: Memory + Clone>(
     match interpreter.version_among(maps) {
         Some(version) => version.to_string(),
         None => interpreter.layout().name.to_owned(),
-    }
-}
-
-fn word(method: Method) -> &'static str {
-    match method {
-        Method::Fork => "fork",
-        Method::Freeze => "freeze",
-        Method::Live => "live",
-        Method::Auto => "auto",
     }
 }
 

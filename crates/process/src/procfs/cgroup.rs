@@ -33,15 +33,6 @@ impl Cgroup {
         Self::at(&own(proc_cgroup, mount)?.0)
     }
 
-    /// Bytes that are left below the tightest limit: that of the group or of one around it, as a pod's is around
-    /// a container's. `None` where there is no limit.
-    #[must_use]
-    pub fn headroom(proc_cgroup: &str, mount: &Path) -> Option<u64> {
-        let (dir, root) = own(proc_cgroup, mount)?;
-        let groups = dir.ancestors().take_while(|d| d.starts_with(&root)).filter_map(Self::at);
-        groups.filter_map(|g| Some(g.max_bytes?.saturating_sub(g.current_bytes?))).min()
-    }
-
     fn at(dir: &Path) -> Option<Self> {
         if dir.join("memory.usage_in_bytes").exists() {
             return Some(Self::v1(dir));
@@ -107,8 +98,6 @@ fn number(path: &Path) -> Option<u64> {
 mod tests {
     use super::*;
 
-    const MIB: u64 = 1 << 20;
-
     fn group(root: &Path, path: &str, files: &[(&str, &str)]) {
         let dir = root.join(path);
         fs::create_dir_all(&dir).unwrap();
@@ -124,29 +113,5 @@ mod tests {
         let got = Cgroup::read("0::/a/b\n", root.path()).unwrap();
         assert_eq!((got.version, got.current_bytes, got.max_bytes), (2, Some(123), None));
         assert_eq!((got.pressure_some_percent, got.pressure_full_percent), (Some(1.25), Some(0.5)));
-        assert_eq!(Cgroup::headroom("0::/a/b\n", root.path()), None);
-    }
-
-    #[test]
-    fn the_tightest_limit_around_counts() {
-        let root = tempfile::tempdir().unwrap();
-        let bytes = |mib: u64| (mib * MIB).to_string();
-        let v2 = |path: &str, current, max: &str| {
-            group(root.path(), path, &[("memory.current", &bytes(current)), ("memory.max", max)]);
-        };
-        v2("pod", 480, &bytes(512));
-        v2("pod/engine", 100, &bytes(400));
-        v2("pod/free", 10, "max");
-        let left = |path: &str| Cgroup::headroom(path, root.path()).map(|b| b / MIB);
-        assert_eq!(left("0::/pod/engine\n"), Some(32), "the pod's limit is nearer than its own");
-        assert_eq!(left("0::/pod/free\n"), Some(32));
-        let v1 = |path: &str, current, max| {
-            let files =
-                [("memory.usage_in_bytes", &*bytes(current)), ("memory.limit_in_bytes", &*bytes(max))];
-            group(root.path(), path, &files);
-        };
-        v1("memory/docker", 900, 1 << 43);
-        v1("memory/docker/x", 700, 1000);
-        assert_eq!(left("5:cpu:/\n4:memory,hugetlb:/docker/x\n0::/pod\n"), Some(300));
     }
 }

@@ -3,6 +3,7 @@
 pub(crate) mod cgroup;
 pub(crate) mod fd_links;
 pub(crate) mod fds;
+pub(crate) mod headroom;
 pub(crate) mod limits;
 pub(crate) mod machine;
 pub(crate) mod maps;

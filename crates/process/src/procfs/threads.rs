@@ -40,3 +40,37 @@ pub(crate) fn sleepers(pid: i32, tids: &[i32]) -> Vec<i32> {
     ranked.sort_unstable();
     ranked.into_iter().map(|(_, tid)| tid).collect()
 }
+
+/// Threads that sleep in a call that waits for any child, also for one that signals nobody.
+pub(crate) fn waiting_for_any_child(pid: i32, tids: &[i32]) -> Vec<i32> {
+    let call = |tid: i32| fs::read_to_string(format!("/proc/{pid}/task/{tid}/syscall")).unwrap_or_default();
+    tids.iter().copied().filter(|tid| is_wait_for_all(&call(*tid))).collect()
+}
+
+/// Judges the text of `/proc/PID/task/TID/syscall`: the call's number and its arguments.
+fn is_wait_for_all(text: &str) -> bool {
+    let mut words = text.split_whitespace();
+    let Some(number) = words.next().and_then(|n| n.parse::<i64>().ok()) else { return false };
+    let arguments: Vec<u64> =
+        words.filter_map(|w| u64::from_str_radix(w.trim_start_matches("0x"), 16).ok()).collect();
+    let options = match number {
+        libc::SYS_wait4 => arguments.get(2),
+        libc::SYS_waitid => arguments.get(3),
+        _ => None,
+    };
+    // Both flags as the kernel has them: children that are clones, and all children.
+    options.is_some_and(|o| o & (0x8000_0000 | 0x4000_0000) != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_waits_for_all_kinds_of_children() {
+        let wait4 = libc::SYS_wait4;
+        assert!(is_wait_for_all(&format!("{wait4} 0xffffffff 0x7ffe 0x40000000 0x0 0x0 0x0 0x7f 0x7f\n")));
+        assert!(!is_wait_for_all(&format!("{wait4} 0xffffffff 0x7ffe 0x0 0x0 0x0 0x0 0x7f 0x7f\n")));
+        assert!(!is_wait_for_all("running\n") && !is_wait_for_all("-1 0x0 0x0\n"));
+    }
+}

@@ -4,9 +4,13 @@
 //! kernel should we end first, and is reaped inside the target by a second call.
 
 use crate::priority::Urgent;
-use crate::trace::inject::{Gadgets, Injector};
+use crate::procfs::threads;
+use crate::trace::arch;
+use crate::trace::guard::Guard;
+use crate::trace::inject::{Gadgets, Injector, LOOSE_COPY};
 use crate::trace::ptrace::{Tracee, kill, wait_until};
-use crate::{Process, Safety, TraceError, TraceResult, procfs::threads};
+use crate::trace::safety::is_filtered;
+use crate::{Process, TraceError, TraceResult};
 use std::fs::{self, File};
 use std::time::{Duration, Instant};
 
@@ -18,10 +22,15 @@ const COPY: Duration = Duration::from_secs(10);
 /// With more threads than this the second look at their states would cost more than the copy.
 const FEW_THREADS: usize = 200;
 
+/// The score of our copies for the kernel's choice of whom to end.
+const MOST_EXPENDABLE: &str = "1000";
+
 /// The copy.
 #[derive(Debug)]
-pub struct ForkedChild {
+pub struct ForkedChild<'g> {
     process: Process,
+    guard: &'g Guard,
+    max_pause: Duration,
     gadgets: Gadgets,
     pid: i32,
     pid_inside: i64,
@@ -34,38 +43,42 @@ pub struct ForkedChild {
     pub awoken: Option<usize>,
 }
 
-/// Makes the copy. Only inside [`crate::with_tracer`].
+/// Makes the copy. Only inside [`crate::with_tracer`], with a guard that lets the target go by its own clock.
 ///
 /// # Errors
 /// [`TraceError`]; the target runs on.
-pub fn fork(process: &Process, safety: &Safety) -> TraceResult<ForkedChild> {
+pub fn fork<'g>(process: &Process, guard: &'g Guard, max_pause: Duration) -> TraceResult<ForkedChild<'g>> {
     let pid = process.pid();
-    let target = open_memory(pid, true)?;
-    let gadgets = Gadgets::find(process, &target)?;
-    reap_strays(process, &target, gadgets)?;
+    let gadgets = Gadgets::find(process, &open_memory(pid, true)?)?;
+    reap_strays(process, guard, gadgets, max_pause)?;
     let before = sleeping_slices(process)?;
     let urgent = Urgent::begin();
+    let held = guard.hold(max_pause);
     let began = Instant::now();
     let mut stop = stop_runners(process, began)?;
-    let copied = clone(&mut stop, &target, gadgets, safety);
+    let copied = clone(process, &mut stop, gadgets);
     let awoken = before.map(|b| b.iter().filter(|(tid, n)| ran(pid, &stop, *tid, *n)).count());
     let stopped = stop.len();
     let released: Vec<TraceResult<()>> = stop.iter().map(Tracee::detach).collect();
     let pause = began.elapsed();
+    drop(held);
     drop(urgent);
     let (pid_inside, child) = copied?;
+    guard.watch_copy(child);
+    tracing::debug!(pid, child, pause_ms = pause.as_secs_f64() * 1e3, stopped, "copied, target released");
     released.into_iter().collect::<TraceResult<()>>()?;
-    // The child was made under our eyes; from here on it dies with us.
+    // The child was made under our eyes; from here on it dies with us. By its score a dead one is known again.
     let child = Tracee { tid: child, regs: None };
     child.wait(Instant::now() + STOP, "the copy to stop")?;
+    let _ = fs::write(format!("/proc/{}/oom_score_adj", child.tid), MOST_EXPENDABLE);
     child.options(libc::PTRACE_O_EXITKILL)?;
-    let _ = fs::write(format!("/proc/{}/oom_score_adj", child.tid), "1000");
     let memory = open_memory(child.tid, false)?;
     let process = process.clone();
-    Ok(ForkedChild { process, gadgets, pid: child.tid, pid_inside, memory, pause, stopped, awoken })
+    let pid = child.tid;
+    Ok(ForkedChild { process, guard, gadgets, pid, pid_inside, memory, max_pause, pause, stopped, awoken })
 }
 
-impl ForkedChild {
+impl ForkedChild<'_> {
     /// Its memory: read it with `pread` only. `process_vm_readv` would make a private copy of every page.
     #[must_use]
     pub fn memory(&self) -> &File {
@@ -78,11 +91,26 @@ impl ForkedChild {
         self.pid
     }
 
-    /// Ends the child and lets the target reap it. The time for which one thread was stopped once more.
+    /// Ends the child and lets the target reap it. The time for which threads were stopped once more.
     ///
     /// # Errors
     /// [`TraceError`]; then a dead child stays until the target ends or the next capture reaps it.
     pub fn end(self) -> TraceResult<Duration> {
+        self.guard.forget_copy();
+        let _urgent = Urgent::begin();
+        // Whoever waits for children of every kind would be told of the copy's end: such threads stand still until
+        // it is reaped, and then find none.
+        let waiting = threads::waiting_for_any_child(self.process.pid(), &self.process.threads()?);
+        let held = (!waiting.is_empty()).then(|| self.guard.hold(self.max_pause));
+        let began = Instant::now();
+        let mut stopped = Vec::new();
+        for tid in waiting {
+            if let Some(mut tracee) = seize_and_interrupt(tid)?
+                && tracee.stop(began + STOP)?
+            {
+                stopped.push(tracee);
+            }
+        }
         kill(self.pid)?;
         let deadline = Instant::now() + COPY;
         while let Some(status) = wait_until(self.pid, deadline, "the copy to end")? {
@@ -91,9 +119,25 @@ impl ForkedChild {
             }
         }
         drop(self.memory);
-        let target = open_memory(self.process.pid(), true)?;
-        reap(&self.process, &target, self.gadgets, self.pid_inside)
+        let target = Target { process: &self.process, guard: self.guard, max_pause: self.max_pause };
+        let reaped = match target.reap(self.gadgets, self.pid_inside, &stopped) {
+            // Its child it is all the same; what it executes now has such code elsewhere.
+            Err(TraceError::Replaced) => {
+                let memory = open_memory(self.process.pid(), true)?;
+                target.reap(Gadgets::find(&self.process, &memory)?, self.pid_inside, &[])
+            }
+            done => done,
+        };
+        stopped.iter().try_for_each(Tracee::detach)?;
+        Ok(if held.is_some() { began.elapsed() } else { reaped? })
     }
+}
+
+/// Whom to make reap a copy.
+struct Target<'a> {
+    process: &'a Process,
+    guard: &'a Guard,
+    max_pause: Duration,
 }
 
 fn open_memory(pid: i32, write: bool) -> TraceResult<File> {
@@ -150,8 +194,11 @@ fn stop_runners(process: &Process, began: Instant) -> TraceResult<Vec<Tracee>> {
 fn stop_sleeper(process: &Process, deadline: Instant) -> TraceResult<Tracee> {
     let tids = process.threads()?;
     // One that began to run since will do as well.
-    let candidates = threads::sleepers(process.pid(), &tids).into_iter().chain(tids.iter().copied());
-    for tid in candidates {
+    let asleep = threads::sleepers(process.pid(), &tids);
+    // Where a filter judges calls, a thread without one is asked first.
+    let (filtered, free): (Vec<i32>, Vec<i32>) =
+        asleep.into_iter().chain(tids.iter().copied()).partition(|tid| is_filtered(process.pid(), *tid));
+    for tid in free.into_iter().chain(filtered) {
         if matches!(threads::state(process.pid(), tid), Some('S' | 'R'))
             && let Some(mut tracee) = seize_and_interrupt(tid)?
             && tracee.stop(deadline)?
@@ -171,29 +218,32 @@ fn seize_and_interrupt(tid: i32) -> TraceResult<Option<Tracee>> {
     }
 }
 
-/// Lets one of the stopped threads clone: the child's pid inside the target's namespace and as we see it.
-fn clone(
-    stopped: &mut [Tracee],
-    memory: &File,
-    gadgets: Gadgets,
-    safety: &Safety,
-) -> TraceResult<(i64, i32)> {
-    let in_user_code = |t: &Tracee| t.regs.is_some_and(|r| (r.orig_rax as i64) < 0);
-    stopped.sort_by_key(|t| !in_user_code(t));
-    let Some(tracee) = stopped.first() else {
-        return Err(TraceError::Refused("no thread of the target can be stopped now".into()));
-    };
-    let mut options = libc::PTRACE_O_TRACECLONE | libc::PTRACE_O_TRACEFORK | libc::PTRACE_O_TRACESYSGOOD;
-    if safety.seccomp {
-        options |= libc::PTRACE_O_SUSPEND_SECCOMP;
-    }
-    tracee.options(options).map_err(|e| match safety.seccomp {
+/// Options for a call in a thread: where a filter judges its calls, it is suspended. Asked of the stopped thread, which
+/// may have got its filter a moment ago.
+///
+/// # Errors
+/// [`TraceError::Refused`] where the filter stays: no call is made then.
+fn options_for_call(process: &Process, tracee: &Tracee, more: i32) -> TraceResult<()> {
+    let filtered = is_filtered(process.pid(), tracee.tid);
+    let suspend = if filtered { libc::PTRACE_O_SUSPEND_SECCOMP } else { 0 };
+    tracee.options(libc::PTRACE_O_TRACESYSGOOD | more | suspend).map_err(|e| match filtered {
         true => TraceError::Refused(format!(
             "a seccomp filter judges the target's calls and stays ({e}); use --method freeze"
         )),
         false => e,
-    })?;
-    let injector = Injector::prepare(tracee, memory, gadgets)?;
+    })
+}
+
+/// Lets one of the stopped threads clone: the child's pid inside the target's namespace and as we see it.
+fn clone(process: &Process, stopped: &mut [Tracee], gadgets: Gadgets) -> TraceResult<(i64, i32)> {
+    let in_user_code = |t: &Tracee| t.regs.is_some_and(|r| !arch::in_system_call(&r));
+    stopped.sort_by_key(|t| (is_filtered(process.pid(), t.tid), !in_user_code(t)));
+    let Some(tracee) = stopped.first() else {
+        return Err(TraceError::Refused("no thread of the target can be stopped now".into()));
+    };
+    options_for_call(process, tracee, libc::PTRACE_O_TRACECLONE | libc::PTRACE_O_TRACEFORK)?;
+    let memory = open_memory(tracee.tid, true)?;
+    let injector = Injector::prepare(tracee, &memory, gadgets)?;
     let deadline = Instant::now() + COPY;
     // No signal at its end, shared descriptors: nobody in the target can notice it.
     let flags = (libc::CLONE_FILES | libc::CLONE_FS) as u64;
@@ -208,51 +258,103 @@ fn clone(
     }
 }
 
-/// Lets the target wait for the dead child, on one thread.
-fn reap(process: &Process, memory: &File, gadgets: Gadgets, child: i64) -> TraceResult<Duration> {
-    let _urgent = Urgent::begin();
-    let began = Instant::now();
-    let tracee = stop_sleeper(process, began + STOP)?;
-    let reaped = tracee.options(libc::PTRACE_O_TRACESYSGOOD).and_then(|()| {
-        let injector = Injector::prepare(&tracee, memory, gadgets)?;
-        let options = (libc::WNOHANG | libc::__WALL) as u64;
-        let called = injector.call(libc::SYS_wait4, [child as u64, 0, options, 0], began + COPY);
-        injector.restore(began + COPY)?;
-        called
-    });
-    let released = tracee.detach();
-    let reaped = reaped?;
-    released?;
-    match reaped {
-        (got, _) if got == child => Ok(began.elapsed()),
-        (got, _) => {
-            Err(TraceError::Refused(format!("the target could not reap the copy (wait4 said {got})")))
+impl Target<'_> {
+    /// Lets the target wait for the dead child, on one thread: one that is stopped already, or another.
+    fn reap(&self, gadgets: Gadgets, child: i64, stopped: &[Tracee]) -> TraceResult<Duration> {
+        let _urgent = Urgent::begin();
+        let _held = self.guard.hold(self.max_pause);
+        let began = Instant::now();
+        let own = match stopped {
+            [] => Some(stop_sleeper(self.process, began + STOP)?),
+            _ => None,
+        };
+        let reaped = match own.iter().chain(stopped).next() {
+            Some(tracee) => self.reap_on(tracee, gadgets, child, began + COPY),
+            None => Err(TraceError::Refused("no thread of the target can be stopped now".into())),
+        };
+        let released = own.iter().try_for_each(Tracee::detach);
+        let said = reaped?;
+        released?;
+        tracing::debug!(pid = self.process.pid(), child, said, "the dead copy was reaped");
+        if said == child {
+            return Ok(began.elapsed());
         }
+        Err(TraceError::Refused(format!("the target could not reap the copy (wait4 said {said})")))
+    }
+
+    fn reap_on(&self, tracee: &Tracee, gadgets: Gadgets, child: i64, deadline: Instant) -> TraceResult<i64> {
+        options_for_call(self.process, tracee, 0)?;
+        let memory = open_memory(tracee.tid, true)?;
+        let injector = Injector::prepare(tracee, &memory, gadgets)?;
+        let options = (libc::WNOHANG | libc::__WALL) as u64;
+        let called = injector.call(libc::SYS_wait4, [child as u64, 0, options, 0], deadline);
+        injector.restore(deadline)?;
+        called.map(|(said, _)| said)
     }
 }
 
-/// Dead copies that an m5 left which was killed in the middle: children that ended and signal nobody.
-fn reap_strays(process: &Process, memory: &File, gadgets: Gadgets) -> TraceResult<()> {
+/// Dead copies that an m5 left which was killed in the middle.
+fn reap_strays(process: &Process, guard: &Guard, gadgets: Gadgets, max_pause: Duration) -> TraceResult<()> {
+    let target = Target { process, guard, max_pause };
     // Children are listed under the thread that made them.
     for tid in process.threads()? {
         let path = format!("/proc/{}/task/{tid}/children", process.pid());
         let children = fs::read_to_string(path).unwrap_or_default();
         for inside in children.split_whitespace().filter_map(|w| stray(w.parse().ok()?)) {
-            reap(process, memory, gadgets, inside)?;
+            target.reap(gadgets, inside, &[])?;
         }
     }
     Ok(())
 }
 
-/// The pid in its own namespace of a zombie that signals nobody.
+/// The pid in its own namespace of a zombie that can be none but ours.
 fn stray(pid: i32) -> Option<i64> {
-    /// Fields of `/proc/PID/stat` behind the command.
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let score = fs::read_to_string(format!("/proc/{pid}/oom_score_adj")).unwrap_or_default();
+    is_dead_copy(&stat, score.trim()).then(|| crate::inner_tid(pid, pid).map(i64::from))?
+}
+
+/// Whether a process that ended is a copy of ours, and no child of the target's own: it signals nobody, and it was
+/// let loose and ended with our own code, or was killed, most expendable, before it ran for a moment.
+fn is_dead_copy(stat: &str, score: &str) -> bool {
+    /// Fields behind the command.
     const STATE: usize = 0;
+    const FAULTS: [usize; 2] = [7, 9];
+    const TIMES: [usize; 2] = [11, 12];
     const EXIT_SIGNAL: usize = 35;
-    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let fields: Vec<&str> = text.rsplit_once(") ")?.1.split_whitespace().collect();
-    if fields.get(STATE) != Some(&"Z") || fields.get(EXIT_SIGNAL) != Some(&"0") {
-        return None;
+    const EXIT_CODE: usize = 49;
+    let Some((_, fields)) = stat.rsplit_once(") ") else { return false };
+    let fields: Vec<&str> = fields.split_whitespace().collect();
+    let is = |at: usize, value: &str| fields.get(at) == Some(&value);
+    let never_ran = FAULTS.into_iter().chain(TIMES).all(|at| is(at, "0"));
+    let loose = is(EXIT_CODE, &(LOOSE_COPY << 8).to_string());
+    let killed = is(EXIT_CODE, &libc::SIGKILL.to_string()) && never_ran && score == MOST_EXPENDABLE;
+    is(STATE, "Z") && is(EXIT_SIGNAL, "0") && (loose || killed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The fields of a zombie behind its command.
+    fn zombie(exit_signal: u64, exit_code: u64, faults: u64) -> String {
+        let mut fields = vec!["0".to_owned(); 50];
+        fields[0] = "Z".to_owned();
+        (fields[7], fields[35], fields[49]) =
+            (faults.to_string(), exit_signal.to_string(), exit_code.to_string());
+        format!("4711 (python (x) ) {}", fields.join(" "))
     }
-    crate::inner_tid(pid, pid).map(i64::from)
+
+    #[test]
+    fn only_what_can_be_none_but_ours_is_reaped() {
+        assert!(is_dead_copy(&zombie(0, LOOSE_COPY << 8, 3), "0"));
+        assert!(is_dead_copy(&zombie(0, 9, 0), "1000"));
+        // The target's own: one that exits, one that ran before it was killed, one with the usual signal.
+        assert!(!is_dead_copy(&zombie(0, 7 << 8, 3), "1000"));
+        assert!(!is_dead_copy(&zombie(0, 0, 0), "1000"));
+        assert!(!is_dead_copy(&zombie(0, 9, 5), "1000"));
+        assert!(!is_dead_copy(&zombie(0, 9, 0), "0"));
+        assert!(!is_dead_copy(&zombie(17, LOOSE_COPY << 8, 3), "0"));
+        assert!(!is_dead_copy("", ""));
+    }
 }

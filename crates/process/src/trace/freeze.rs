@@ -1,41 +1,52 @@
 //! All threads of the target stopped for as long as the value lives, and never longer than agreed.
 
+use crate::procfs::threads;
+use crate::trace::guard::{Guard, Held};
 use crate::trace::ptrace::Tracee;
 use crate::{Process, TraceError, TraceResult};
 use std::fs::{self, File};
 use std::time::{Duration, Instant};
 
+/// A thread that waits in the kernel may be about to stop waiting: so long is it given.
+const BRIEF: Duration = Duration::from_millis(2);
+
 /// A frozen process. Dropping it lets every thread go.
 #[derive(Debug)]
-pub struct Frozen {
+pub struct Frozen<'g> {
+    held: Held<'g>,
+    pid: i32,
     tracees: Vec<Tracee>,
+    /// Threads that wait in the kernel and stop before they run again.
+    asleep: Vec<i32>,
     memory: File,
     began: Instant,
     deadline: Instant,
 }
 
-/// Stops every thread. Only inside [`crate::with_tracer`].
+/// Stops every thread. Only inside [`crate::with_tracer`], with a guard that lets them go by its own clock.
 ///
 /// # Errors
 /// [`TraceError::TimedOut`] where that alone takes longer than `max_pause`; the target runs on in every case.
-pub fn freeze(process: &Process, max_pause: Duration) -> TraceResult<Frozen> {
+pub fn freeze<'g>(process: &Process, guard: &'g Guard, max_pause: Duration) -> TraceResult<Frozen<'g>> {
     let pid = process.pid();
     let memory = File::open(format!("/proc/{pid}/mem")).map_err(|e| crate::Error::from_io(pid, "mem", e))?;
+    let held = guard.hold(max_pause);
     let began = Instant::now();
     let deadline = began + max_pause;
-    let mut frozen = Frozen { tracees: Vec::new(), memory, began, deadline };
+    let (tracees, asleep) = (Vec::new(), Vec::new());
+    let mut frozen = Frozen { held, pid, tracees, asleep, memory, began, deadline };
     // Threads that are being born are seen on a later round; a stopped parent bears none.
     while frozen.round(process)? {}
     Ok(frozen)
 }
 
-impl Frozen {
+impl Frozen<'_> {
     fn round(&mut self, process: &Process) -> TraceResult<bool> {
         let known = self.tracees.len();
         let fresh: Vec<i32> = process
             .threads()?
             .into_iter()
-            .filter(|tid| !self.tracees.iter().any(|t| t.tid == *tid))
+            .filter(|tid| !self.tracees.iter().any(|t| t.tid == *tid) && !self.asleep.contains(tid))
             .collect();
         let mut waiting = Vec::new();
         for tid in fresh {
@@ -46,7 +57,11 @@ impl Frozen {
             }
         }
         for mut tracee in waiting {
-            if tracee.stop(self.deadline)? {
+            // One that waits in the kernel where nothing can wake it (for a disk, for the child of a vfork) stops
+            // before it runs a single instruction: there is nothing to wait for.
+            if threads::state(self.pid, tracee.tid) == Some('D') && !tracee.stops_within(BRIEF)? {
+                self.asleep.push(tracee.tid);
+            } else if tracee.stop(self.deadline)? {
                 self.tracees.push(tracee);
             }
         }
@@ -64,6 +79,7 @@ impl Frozen {
     /// # Errors
     /// [`TraceError::TimedOut`] where there is none: drop the value.
     pub fn check(&self) -> TraceResult<()> {
+        self.held.beat();
         if Instant::now() < self.deadline {
             Ok(())
         } else {
@@ -92,7 +108,7 @@ impl Frozen {
     }
 }
 
-impl Drop for Frozen {
+impl Drop for Frozen<'_> {
     fn drop(&mut self) {
         self.release();
     }

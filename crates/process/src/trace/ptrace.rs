@@ -4,6 +4,8 @@
 //! ends, the kernel lets go of everything that it held.
 #![allow(unsafe_code)]
 
+use crate::trace::arch::{self, Registers};
+use crate::trace::guard;
 use std::io;
 use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
@@ -20,6 +22,9 @@ pub enum TraceError {
     /// It would not be safe, and why.
     #[error("refused for the target's safety: {0}")]
     Refused(String),
+    /// It executed another program meanwhile.
+    #[error("the target executed another program meanwhile")]
+    Replaced,
     /// A step took longer than its deadline.
     #[error("gave up waiting for {0}")]
     TimedOut(&'static str),
@@ -107,7 +112,7 @@ const SETSIGMASK: u32 = 0x420b;
 pub(crate) struct Tracee {
     pub(crate) tid: i32,
     /// Registers at the first stop.
-    pub(crate) regs: Option<libc::user_regs_struct>,
+    pub(crate) regs: Option<Registers>,
 }
 
 impl Tracee {
@@ -155,25 +160,29 @@ impl Tracee {
         ptrace("PTRACE_SETSIGMASK", SETSIGMASK, self.tid, size_of::<u64>(), data).map(drop)
     }
 
-    pub(crate) fn get_regs(&self) -> TraceResult<libc::user_regs_struct> {
-        // SAFETY: `user_regs_struct` is plain integers, for which all zeroes is a value.
-        let mut regs: libc::user_regs_struct = unsafe { std::mem::zeroed() };
-        ptrace("PTRACE_GETREGS", libc::PTRACE_GETREGS, self.tid, 0, (&raw mut regs) as usize)?;
+    pub(crate) fn get_regs(&self) -> TraceResult<Registers> {
+        // SAFETY: the registers are plain integers, for which all zeroes is a value.
+        let mut regs: Registers = unsafe { std::mem::zeroed() };
+        let mut vector = libc::iovec { iov_base: (&raw mut regs).cast(), iov_len: size_of::<Registers>() };
+        let data = (&raw mut vector) as usize;
+        ptrace("PTRACE_GETREGSET", libc::PTRACE_GETREGSET, self.tid, libc::NT_PRSTATUS as usize, data)?;
         Ok(regs)
     }
 
-    pub(crate) fn set_regs(&self, regs: &libc::user_regs_struct) -> TraceResult<()> {
-        ptrace("PTRACE_SETREGS", libc::PTRACE_SETREGS, self.tid, 0, std::ptr::from_ref(regs) as usize)
+    pub(crate) fn set_regs(&self, regs: &Registers) -> TraceResult<()> {
+        let base = std::ptr::from_ref(regs).cast_mut().cast();
+        let mut vector = libc::iovec { iov_base: base, iov_len: size_of::<Registers>() };
+        let data = (&raw mut vector) as usize;
+        ptrace("PTRACE_SETREGSET", libc::PTRACE_SETREGSET, self.tid, libc::NT_PRSTATUS as usize, data)
             .map(drop)
     }
 
     /// The extended state (SSE, AVX, …) in the form that the kernel writes into signal frames.
     pub(crate) fn extended_state(&self) -> TraceResult<Vec<u8>> {
-        const NT_X86_XSTATE: usize = 0x202;
-        let mut bytes = vec![0u8; 16 << 10];
+        let mut bytes = vec![0u8; arch::EXTENDED_MOST];
         let mut vector = libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: bytes.len() };
         let data = (&raw mut vector) as usize;
-        ptrace("PTRACE_GETREGSET", libc::PTRACE_GETREGSET, self.tid, NT_X86_XSTATE, data)?;
+        ptrace("PTRACE_GETREGSET", libc::PTRACE_GETREGSET, self.tid, arch::NT_EXTENDED, data)?;
         bytes.truncate(vector.iov_len);
         Ok(bytes)
     }
@@ -194,6 +203,29 @@ impl Tracee {
         })
     }
 
+    /// Whether it is in a stop within so short a time; the stop is left to be waited for.
+    pub(crate) fn stops_within(&self, time: Duration) -> TraceResult<bool> {
+        let end = Instant::now() + time;
+        loop {
+            // SAFETY: all zeroes is a value of the struct, which the kernel fills.
+            let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+            let options = libc::WSTOPPED | libc::WEXITED | libc::WNOHANG | libc::WNOWAIT | libc::__WALL;
+            // SAFETY: `info` is a live local.
+            let got = unsafe { libc::waitid(libc::P_PID, self.tid as u32, &raw mut info, options) };
+            if got != 0 {
+                return Err(TraceError::last("waitid"));
+            }
+            // SAFETY: `waitid` filled it, or left it zero.
+            if unsafe { info.si_pid() } != 0 {
+                return Ok(true);
+            }
+            if Instant::now() >= end {
+                return Ok(false);
+            }
+            std::thread::sleep(*NAP.start());
+        }
+    }
+
     /// Stops it and notes its registers; `false` where it is gone.
     pub(crate) fn stop(&mut self, deadline: Instant) -> TraceResult<bool> {
         loop {
@@ -204,26 +236,15 @@ impl Tracee {
             }
         }
         let mut regs = self.get_regs()?;
-        // A call that our interrupt broke off with EINTR, although nothing happened, is marked to be restarted
-        // at once, so that the program sees nothing even if we die now.
-        if restartable_eintr(&regs) {
-            regs.rax = (-ERESTARTNOHAND) as u64;
+        // A call that our interrupt broke off is marked to be restarted at once, so that the program sees nothing
+        // even if we die now.
+        if let Some(again) = arch::restarted_eintr(&regs) {
+            regs = again;
             self.set_regs(&regs)?;
         }
         self.regs = Some(regs);
         Ok(true)
     }
-}
-
-pub(crate) const ERESTARTSYS: i64 = 512;
-pub(crate) const ERESTARTNOINTR: i64 = 513;
-pub(crate) const ERESTARTNOHAND: i64 = 514;
-pub(crate) const ERESTART_RESTARTBLOCK: i64 = 516;
-
-/// `epoll_wait`, `recv` with a timeout and their like return EINTR by themselves instead of asking for a
-/// restart. ERESTARTNOHAND turns into EINTR again where a handler does run.
-fn restartable_eintr(regs: &libc::user_regs_struct) -> bool {
-    regs.orig_rax as i64 >= 0 && regs.rax as i64 == -i64::from(libc::EINTR)
 }
 
 /// A thread stops within microseconds where it has a processor of its own; on a single one it needs ours.
@@ -237,6 +258,7 @@ const NAPS: u32 = 30;
 pub(crate) fn wait_until(tid: i32, deadline: Instant, what: &'static str) -> TraceResult<Option<i32>> {
     let started = Instant::now();
     loop {
+        guard::beat();
         let mut status = 0;
         // SAFETY: `status` is a live local that the kernel fills.
         let got = unsafe { libc::waitpid(tid, &raw mut status, libc::__WALL | libc::WNOHANG) };
