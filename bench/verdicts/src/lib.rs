@@ -1,5 +1,9 @@
-//! What the benchmarks of verdicts and of the gate share: seeded randomness.
+//! What the benchmarks of verdicts and of the gate share: seeded randomness, generators, rivals.
+#![allow(clippy::indexing_slicing)]
 
+pub mod real;
+pub mod rivals;
 mod rng;
+pub mod wide;
 
 pub use rng::Rng;

@@ -8,11 +8,11 @@
 #![allow(clippy::indexing_slicing)]
 
 mod families;
-mod rivals;
 mod score;
 
 use clap::Parser;
 use families::{Family, HEALTHY, LEAKING, Setting};
+use m5_bench_verdicts::rivals;
 use score::{Plan, Score, judge};
 use std::io::Write;
 
@@ -132,7 +132,7 @@ fn line(out: &mut impl Write, name: &str, s: &Score, row: Row) -> std::io::Resul
     let verdict = |i: usize| share(s.verdicts[i], s.traces);
     let inside = share(s.inside, s.inside + s.below + s.above);
     write!(out, "{name:<26}{right:>8.1}")?;
-    for v in [verdict(0), verdict(2), verdict(3), verdict(4), inside, share(s.alarmed, s.watched)] {
+    for v in [verdict(0), verdict(2), verdict(3), verdict(5), inside, share(s.alarmed, s.watched)] {
         write!(out, "{v:>8.1}")?;
     }
     if delay.is_nan() {

@@ -3,10 +3,10 @@
 use m5_stats::Point;
 
 /// Names in the order of [`alarms`].
-pub(crate) const NAMES: [&str; 5] = ["OLS", "MK", "HR", "pred", "R2"];
+pub const NAMES: [&str; 5] = ["OLS", "MK", "HR", "pred", "R2"];
 
 /// Which of the usual tests raise an alarm.
-pub(crate) fn alarms(points: &[Point]) -> [bool; 5] {
+pub fn alarms(points: &[Point]) -> [bool; 5] {
     let warm = points.len() * 15 / 100;
     let used = &points[warm..];
     let Some(line) = Line::fit(used) else { return [false; 5] };
@@ -89,4 +89,35 @@ fn median_slope(v: &[f64]) -> f64 {
         slopes.extend((i + 1..v.len()).step_by(3).map(|j| (v[j] - v[i]) / (j - i) as f64));
     }
     m5_stats::median(&slopes).unwrap_or(0.0)
+}
+
+/// The last floor as a forecast, with what floors of the window did over the longest stretch that it shows: ends
+/// of the middle nine tenths of the changes over half of the window.
+pub fn last_floor(points: &[Point]) -> [f64; 3] {
+    let floors: Vec<f64> = points
+        .chunks(points.len().div_ceil(32).max(1))
+        .map(|block| {
+            let mut values: Vec<f64> = block.iter().map(|p| p.v).collect();
+            values.sort_by(f64::total_cmp);
+            let lower = &values[..values.len().div_ceil(3)];
+            lower.iter().sum::<f64>() / lower.len() as f64
+        })
+        .collect();
+    let last = floors.last().copied().unwrap_or(0.0);
+    let mut changes: Vec<f64> = floors.iter().zip(floors.iter().skip(16)).map(|(a, b)| b - a).collect();
+    changes.extend(changes.clone().iter().map(|c| -c));
+    changes.sort_by(f64::total_cmp);
+    let at = |q: f64| last + m5_stats::quantile(&changes, q).unwrap_or(0.0);
+    [at(0.05), last, at(0.95)]
+}
+
+/// A line through the points as a forecast, with the usual interval of a prediction.
+pub fn line_ahead(points: &[Point], seconds: f64) -> [f64; 3] {
+    let (Some(line), Some(last)) = (Line::fit(points), points.last()) else { return [0.0; 3] };
+    let n = points.len() as f64;
+    let (mt, mv) = points.iter().fold((0.0, 0.0), |(t, v), p| (t + p.t / n, v + p.v / n));
+    let value = mv + line.slope * (last.t + seconds - mt);
+    let spread = points.iter().map(|p| (p.v - mv - line.slope * (p.t - mt)).powi(2)).sum::<f64>() / n;
+    let sd = (spread + (line.error * (last.t + seconds - mt)).powi(2)).sqrt();
+    [value - 1.645 * sd, value, value + 1.645 * sd]
 }

@@ -1,16 +1,16 @@
 //! Judges many series of a family and counts.
 
 use crate::families::{Family, Setting, Trace, trace};
-use crate::rivals;
 use m5_bench_verdicts::Rng;
+use m5_bench_verdicts::rivals;
 use m5_stats::{Assessment, Confirmation, Options, Verdict, assess_with};
 
 /// What came out for a family.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Score {
     pub(crate) traces: usize,
-    /// Verdicts: flat, growing, saturating, step, insufficient.
-    pub(crate) verdicts: [usize; 5],
+    /// Verdicts, in the order of their names in m5.
+    pub(crate) verdicts: [usize; 6],
     /// Series that grow by 5 % a window or more, and how many of those were found.
     pub(crate) strong: usize,
     pub(crate) strong_found: usize,
@@ -125,8 +125,10 @@ impl Score {
         self.watched += other.watched;
         self.alarmed += other.alarmed;
         self.delays.extend(&other.delays);
-        for i in 0..5 {
+        for i in 0..6 {
             self.verdicts[i] += other.verdicts[i];
+        }
+        for i in 0..5 {
             self.rivals[i] += other.rivals[i];
             self.rivals_strong[i] += other.rivals_strong[i];
         }

@@ -57,26 +57,32 @@ const MEASURES: &[Measure] = &[
 /// Compares the first process of two recordings whose figures are derived. Files are named for the report.
 #[must_use]
 pub fn compare(new: (&str, &Baseline), old: (&str, &Baseline), threshold: f64) -> Comparison {
-    compare_runs(&[new], &[old], threshold)
+    compare_runs(&[new], &[old], &GateConfig::one_look(threshold))
 }
 
 /// Compares several recordings a side. With one run a side the plain ratio decides; with more, a regression is
 /// called only where it is proved.
 #[must_use]
-pub fn compare_runs(new: &[(&str, &Baseline)], old: &[(&str, &Baseline)], threshold: f64) -> Comparison {
+pub fn compare_runs(new: &[(&str, &Baseline)], old: &[(&str, &Baseline)], config: &GateConfig) -> Comparison {
     let derived = |side: &[(&str, &Baseline)]| -> Vec<Derived> {
         let first = |b: &Baseline| b.processes.first().and_then(|p| p.derived.clone()).unwrap_or_default();
         side.iter().map(|(_, b)| first(b)).collect()
     };
     let (new_figures, old_figures) = (derived(new), derived(old));
-    let config = GateConfig::one_look(threshold);
     let polled = |d: &Derived| d.gc.as_ref().is_some_and(|gc| gc.bounded);
     let bounded = new_figures.iter().chain(&old_figures).any(polled);
     let metrics: Vec<Metric> = MEASURES
         .iter()
         .filter_map(|m| {
             let values = |side: &[Derived]| side.iter().map(m.of).collect::<Vec<_>>();
-            metric(m.name, m.slack, m.decides, &values(&old_figures), &values(&new_figures), &config)
+            metric(
+                m.name,
+                m.slack,
+                m.decides,
+                &values(&old_figures),
+                &values(&new_figures),
+                &config.of(m.name),
+            )
         })
         // Lengths that polling caught are bounds, and bounds do not decide.
         .map(|m| Metric { decides: m.decides && !(bounded && m.name.starts_with("gc_pause")), ..m })
@@ -89,7 +95,8 @@ pub fn compare_runs(new: &[(&str, &Baseline)], old: &[(&str, &Baseline)], thresh
         schema: COMPARE_SCHEMA.to_owned(),
         new: side(new),
         old: side(old),
-        threshold,
+        threshold: config.threshold,
+        peak_threshold: config.peak_threshold,
         verdict: verdict(&metrics),
         machines_differ: machines.windows(2).any(|w| w[0] != w[1]),
         metrics,

@@ -5,9 +5,14 @@ use m5_report::doc::{COMPARE_SCHEMA, Comparison, Metric, Run, Runs, Side};
 use m5_report::text::RUN_FIELDS;
 use m5_stats::{GateConfig, GateVerdict};
 
-/// What decides, and the difference that is too small to matter: pages and objects of an import more or less.
-const DECIDES: [(&str, f64); 3] =
-    [("private_anon_bytes", 262_144.0), ("allocated_blocks", 200.0), ("gc_objects", 50.0)];
+/// What decides, and the difference that is too small to matter: pages and objects of an import more or less. The
+/// peak decides too: a container is killed by it, whatever is left at the end.
+const DECIDES: [(&str, f64); 4] = [
+    ("private_anon_bytes", 262_144.0),
+    ("allocated_blocks", 200.0),
+    ("gc_objects", 50.0),
+    ("peak_rss_bytes", 1_048_576.0),
+];
 
 /// Holds the runs of two sides against each other.
 #[must_use]
@@ -16,7 +21,7 @@ pub fn gate_runs(base: &Runs, new: &Runs, config: &GateConfig) -> Comparison {
         let values = |side: &Runs| side.runs.iter().map(of).collect::<Vec<_>>();
         let slack = DECIDES.iter().find(|d| d.0 == *name).map(|d| d.1);
         let (base, new) = (values(base), values(new));
-        let all = metric(name, slack.unwrap_or(0.0), slack.is_some(), &base, &new, config);
+        let all = metric(name, slack.unwrap_or(0.0), slack.is_some(), &base, &new, &config.of(name));
         // What no run has must fail all the same: a command that measures nothing would pass for ever.
         all.unwrap_or_else(|| Metric {
             name: (*name).to_owned(),
@@ -35,6 +40,7 @@ pub fn gate_runs(base: &Runs, new: &Runs, config: &GateConfig) -> Comparison {
         new: side(new),
         old: side(base),
         threshold: config.threshold,
+        peak_threshold: config.peak_threshold,
         verdict: verdict(&metrics),
         machines_differ: false,
         metrics,

@@ -34,6 +34,24 @@ fn more_memory_fails_and_the_same_passes() {
 }
 
 #[test]
+fn a_peak_that_goes_again_fails_unless_it_is_allowed() {
+    let python = python();
+    let base = format!("{python} -c pass");
+    let gate = |more: &[&str]| {
+        let command = ["--base", &base, "--", &python, "-c", "x = b'm5' * 30_000_000; del x"];
+        run(&[&["bench-run", "--json"], more, &command].concat())
+    };
+    let refused = gate(&[]);
+    assert_eq!(verdict(&refused).0, 1, "{refused:?}");
+    let failed: Vec<_> = json(&refused)["metrics"].as_array().unwrap().clone();
+    let failed = failed.iter().filter(|m| m["verdict"] == "regression" && m["decides"] == true);
+    assert_eq!(failed.map(|m| m["name"].clone()).collect::<Vec<_>>(), ["peak_rss_bytes"]);
+    let allowed = gate(&["--peak-threshold", "2000"]);
+    assert_eq!(verdict(&allowed).0, 0, "{allowed:?}");
+    assert_eq!(json(&allowed)["peak_threshold"], 20.0);
+}
+
+#[test]
 fn what_measures_nothing_fails() {
     let missing = run(&["bench-run", "--format", "github", "--base", "true", "--", "true"]);
     assert_eq!(verdict(&missing).0, 1, "{missing:?}");

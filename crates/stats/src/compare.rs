@@ -10,6 +10,8 @@ use crate::quantile::{median, sorted};
 pub struct GateConfig {
     /// The increase that counts as a regression, as a ratio (0.15 is 15 %).
     pub threshold: f64,
+    /// The increase of a peak that counts as one: a container is killed by its peak. `None`: as any other.
+    pub peak_threshold: Option<f64>,
     /// Chance of failing a change that sits exactly at the threshold, at each look. Three looks (5, 10 and 15
     /// runs) at 2.32 % each keep the whole gate at 5 % (Pocock's bound for three equally spaced looks).
     pub alpha: f64,
@@ -19,7 +21,12 @@ pub struct GateConfig {
 
 impl Default for GateConfig {
     fn default() -> Self {
-        Self { threshold: crate::objectives::COMPARE_THRESHOLD, alpha: 0.0232, max_runs: 15 }
+        Self {
+            threshold: crate::objectives::COMPARE_THRESHOLD,
+            peak_threshold: None,
+            alpha: 0.0232,
+            max_runs: 15,
+        }
     }
 }
 
@@ -28,13 +35,26 @@ impl GateConfig {
     /// are then enough for a verdict; looked at three times, they are not.
     #[must_use]
     pub fn one_look(threshold: f64) -> Self {
-        Self { threshold, alpha: 0.05, max_runs: 0 }
+        Self { threshold, alpha: 0.05, max_runs: 0, ..Self::default() }
     }
 
     /// For runs that are added while undecided.
     #[must_use]
     pub fn looks(threshold: f64) -> Self {
         Self { threshold, ..Self::default() }
+    }
+
+    /// The same with another threshold for peaks.
+    #[must_use]
+    pub fn peak(self, peak_threshold: Option<f64>) -> Self {
+        Self { peak_threshold, ..self }
+    }
+
+    /// What holds for a metric of this name: one of a peak has `peak` in it.
+    #[must_use]
+    pub fn of(self, metric: &str) -> Self {
+        let peak = self.peak_threshold.filter(|_| metric.contains("peak"));
+        Self { threshold: peak.unwrap_or(self.threshold), ..self }
     }
 }
 

@@ -12,7 +12,7 @@ mod evidence;
 mod forecast;
 mod noise;
 mod options;
-mod saw;
+mod sawtooth;
 mod series;
 mod shapes;
 
@@ -43,9 +43,30 @@ pub enum Verdict {
     Saturating,
     /// It moved to another level and stays there.
     Step,
+    /// Its floor falls: no leak. What falls is not extrapolated.
+    Falling,
     /// Too few observations to say.
     #[default]
     Insufficient,
+}
+
+impl Verdict {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Flat, Self::Growing, Self::Saturating, Self::Step, Self::Falling, Self::Insufficient];
+
+    /// Its name in metrics and JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Flat => "flat",
+            Self::Growing => "growing",
+            Self::Saturating => "saturating",
+            Self::Step => "step",
+            Self::Falling => "falling",
+            Self::Insufficient => "insufficient",
+        }
+    }
 }
 
 /// A value some time ahead, with the interval that should hold it nine times of ten.
@@ -57,6 +78,16 @@ pub struct Forecast {
     pub low: f64,
     /// Upper end.
     pub high: f64,
+}
+
+impl Forecast {
+    /// Of a low end, a value and a high end: nothing here is negative, and the value lies between its ends. `None`
+    /// where one of them is no number.
+    fn of([low, value, high]: [f64; 3]) -> Option<Self> {
+        let [low, value, high] = [low, value, high].map(|v| v.max(0.0));
+        let (low, high) = (low.min(value), high.max(value));
+        [low, value, high].iter().all(|v| v.is_finite()).then_some(Self { value, low, high })
+    }
 }
 
 /// A change of level.

@@ -132,20 +132,9 @@ fn memory(m: &Member, l: &Labels, f: &mut Family) {
 }
 
 fn verdict(m: &Member, l: &Labels, f: &mut Family) {
-    let all = [Verdict::Flat, Verdict::Growing, Verdict::Saturating, Verdict::Step, Verdict::Insufficient];
-    for one in all {
+    for one in Verdict::ALL {
         let holds = f64::from(u8::from(m.assessment.verdict == one));
-        f.push(&l.with("verdict", word(one)), Some(holds));
-    }
-}
-
-fn word(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Flat => "flat",
-        Verdict::Growing => "growing",
-        Verdict::Saturating => "saturating",
-        Verdict::Step => "step",
-        Verdict::Insufficient => "insufficient",
+        f.push(&l.with("verdict", one.name()), Some(holds));
     }
 }
 

@@ -29,7 +29,7 @@ fn by_need(processes: &mut [PageProcess]) {
         Some(Verdict::Growing) => 0,
         Some(Verdict::Step) => 1,
         Some(Verdict::Saturating) => 2,
-        _ => 3,
+        Some(Verdict::Flat | Verdict::Falling | Verdict::Insufficient) | None => 3,
     };
     let size = |p: &PageProcess| {
         let last = p.samples.as_ref().and_then(|s| s.rss_bytes.iter().flatten().last().copied());

@@ -42,6 +42,9 @@ pub(crate) struct BenchRunArgs {
     /// How much worse a metric may be, percent
     #[arg(long, default_value_t = 15.0, value_name = "PERCENT", value_parser = percent, env = "M5_THRESHOLD")]
     threshold: f64,
+    /// How much higher the peak of RSS may be, percent; as --threshold unless given
+    #[arg(long, value_name = "PERCENT", value_parser = percent, env = "M5_PEAK_THRESHOLD")]
+    peak_threshold: Option<f64>,
     /// PYTHONHASHSEED of every run
     #[arg(long, default_value_t = 0)]
     hash_seed: u32,
@@ -74,7 +77,8 @@ pub(crate) fn run(args: &BenchRunArgs, ctx: &Ctx) -> Result<Exit, CliError> {
         let threshold = args.threshold / 100.0;
         // Without a base command nothing is added: the runs are judged once.
         let config = if base_command.is_some() { GateConfig::looks } else { GateConfig::one_look };
-        let comparison = gate_runs(&base, &new, &config(threshold));
+        let peak = args.peak_threshold.map(|p| p / 100.0);
+        let comparison = gate_runs(&base, &new, &config(threshold).peak(peak));
         if comparison.verdict != GateVerdict::Inconclusive || base_command.is_none() || wanted >= MOST {
             break Some(comparison);
         }

@@ -40,6 +40,9 @@ pub(crate) struct CompareArgs {
     /// How much worse a metric may be, percent
     #[arg(long, default_value_t = 15.0, value_name = "PERCENT", value_parser = percent, env = "M5_THRESHOLD")]
     threshold: f64,
+    /// How much higher the peak of RSS may be, percent; as --threshold unless given
+    #[arg(long, value_name = "PERCENT", value_parser = percent, env = "M5_PEAK_THRESHOLD")]
+    peak_threshold: Option<f64>,
 }
 
 /// The forms of a comparison.
@@ -54,11 +57,12 @@ pub(crate) fn run(args: &CompareArgs, ctx: &Ctx) -> Result<Exit, CliError> {
         paths.map(|p| Ok((p.display().to_string(), documents::read_any(p, &objectives)?))).collect()
     };
     let (new, old) = (read(&args.new, &args.more_new)?, read(&args.old, &args.more_old)?);
-    let threshold = args.threshold / 100.0;
+    let peak = args.peak_threshold.map(|p| p / 100.0);
+    let config = GateConfig::one_look(args.threshold / 100.0).peak(peak);
     let comparison = match (recordings(&new), recordings(&old)) {
-        (Some(new), Some(old)) => compare_runs(&new, &old, threshold),
+        (Some(new), Some(old)) => compare_runs(&new, &old, &config),
         _ => match (runs(&new), runs(&old)) {
-            (Some(new), Some(old)) => gate_runs(&old, &new, &GateConfig::one_look(threshold)),
+            (Some(new), Some(old)) => gate_runs(&old, &new, &config),
             _ => return Err(CliError::Mixed),
         },
     };

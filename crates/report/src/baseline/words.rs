@@ -47,6 +47,7 @@ catalogue! {
         Growing: "growing", "增长";
         Saturating: "saturating", "趋于饱和";
         Step: "step", "阶跃";
+        Falling: "falling", "下降";
         Insufficient: "insufficient", "数据不足";
         Load: "Load", "负载";
         Cpu: "CPU {} of a core · faults {} minor, {} major · switches {} voluntary, {} forced",

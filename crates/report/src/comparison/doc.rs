@@ -17,6 +17,9 @@ pub struct Comparison {
     pub old: Side,
     /// By how much a metric may be worse, as a ratio.
     pub threshold: f64,
+    /// By how much a peak may be worse, where that differs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peak_threshold: Option<f64>,
     /// Worst verdict of the metrics that decide.
     pub verdict: GateVerdict,
     /// They were recorded on machines that differ.

@@ -148,6 +148,7 @@ mod tests {
             new: side("new|<x>.json"),
             old: side("old.json"),
             threshold: 0.15,
+            peak_threshold: None,
             verdict: GateVerdict::Regression,
             machines_differ: false,
             metrics: vec![

@@ -29,7 +29,10 @@ pub fn compare(c: &Comparison, style: Style) -> String {
 
 /// What is compared with what.
 pub(crate) fn title(c: &Comparison, style: Style) -> String {
-    let threshold = units::percent(c.threshold);
+    let mut threshold = units::percent(c.threshold);
+    if let Some(peak) = c.peak_threshold.filter(|p| *p != c.threshold) {
+        threshold.push_str(&style.lang.fill(Compare::OfPeaks, &[&units::percent(peak)]));
+    }
     if c.new.runs.max(c.old.runs) > 1 {
         let values: [&dyn Display; 5] = [&c.new.file, &c.new.runs, &c.old.file, &c.old.runs, &threshold];
         return style.lang.fill(Compare::TitleRuns, &values);

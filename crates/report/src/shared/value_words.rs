@@ -23,6 +23,7 @@ pub fn verdict_text(verdict: Verdict) -> Record {
         Verdict::Growing => Record::Growing,
         Verdict::Saturating => Record::Saturating,
         Verdict::Step => Record::Step,
+        Verdict::Falling => Record::Falling,
         Verdict::Insufficient => Record::Insufficient,
     }
 }
@@ -31,7 +32,7 @@ pub fn verdict_text(verdict: Verdict) -> Record {
 pub(crate) fn verdict(verdict: Verdict, style: Style) -> String {
     let word = style.lang.say(verdict_text(verdict));
     match verdict {
-        Verdict::Flat => style.green(word),
+        Verdict::Flat | Verdict::Falling => style.green(word),
         Verdict::Growing => style.red(word),
         Verdict::Saturating | Verdict::Step => style.yellow(word),
         Verdict::Insufficient => style.dim(word),

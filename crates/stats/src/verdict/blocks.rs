@@ -1,6 +1,6 @@
 //! From raw points to a few dozen floors: the last run of the process, without its warm-up, in blocks.
 
-use super::{Options, Point, saw};
+use super::{Options, Point, sawtooth};
 use crate::quantile::{median, sorted};
 
 /// Blocks at most. More would cost time and tell little: the noise between neighbours is correlated.
@@ -89,13 +89,13 @@ pub(super) fn cut(run: &[Point], options: &Options<'_>) -> Option<Blocks> {
         return None;
     }
     let mut blocks = Blocks { start: first.t, seconds, ..Blocks::default() };
-    let saw = if options.floors { None } else { saw::find(run, count) };
+    let teeth = if options.floors { None } else { sawtooth::find(run, count) };
     let mut phase = Vec::new();
     let chunks = chunks(run, first.t, seconds / count as f64, count);
     let x = |t: f64| (t - first.t) / seconds;
     for (i, block) in chunks.iter().enumerate() {
-        if let Some(saw) = &saw {
-            let Some((block, u)) = saw.level(block) else { continue };
+        if let Some(teeth) = &teeth {
+            let Some((block, u)) = teeth.level(block) else { continue };
             let (t, v) = floor(&block, 0.0, options.floors)?;
             blocks.x.push(x(t));
             blocks.y.push(v);
@@ -106,13 +106,13 @@ pub(super) fn cut(run: &[Point], options: &Options<'_>) -> Option<Blocks> {
             blocks.y.push(v);
         }
     }
-    if saw.is_none() && !options.floors {
+    if teeth.is_none() && !options.floors {
         blocks.drop_bursts();
     }
     if blocks.y.len() < MIN_BLOCKS {
         return None;
     }
-    blocks.phase = saw.and_then(|_| varied(phase));
+    blocks.phase = teeth.and_then(|_| varied(phase));
     if let Some((load, spread)) = options.load.and_then(|load| load_of(load, &blocks)) {
         (blocks.load, blocks.load_spread) = (Some(load), spread);
     }

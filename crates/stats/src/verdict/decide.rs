@@ -2,7 +2,7 @@
 
 use super::blocks::{self, Blocks, MIN_SECONDS, WARMUP_SECONDS};
 use super::evidence::{Fit, weigh};
-use super::forecast::{ahead, growth_probability, slopes};
+use super::forecast::{ahead, falling_weight, growth_probability, slopes};
 use super::shapes::{Class, Column, Shapes};
 use super::{Assessment, Forecast, Options, Point, Reason, Shift, TimeToLimit, Verdict};
 
@@ -99,12 +99,12 @@ impl Judged {
     fn assessment(&self, options: &Options<'_>) -> Assessment {
         let (level, seconds) = (self.blocks.level, self.blocks.seconds);
         let slopes = slopes(&self.fits, &self.shapes);
-        let slope = |q| slopes.quantile(q).map(|s| s * level / seconds);
+        let slope = |q| slopes.quantile(q).map(|s| s * level / seconds).filter(|s| s.is_finite());
         let future = ahead(&self.fits, &self.shapes, 1.0 + DAY / seconds);
         let value = |q| future.quantile(q).map(|v| v * level);
         let now = ahead(&self.fits, &self.shapes, 1.0).quantile(0.5).map(|v| v * level);
-        let forecast =
-            || Some(Forecast { value: value(0.5)?, low: value(LOW)?.max(0.0), high: value(HIGH)? });
+        let now = now.filter(|v| v.is_finite());
+        let forecast = || Forecast::of([value(LOW)?, value(0.5)?, value(HIGH)?]);
         let verdict = self.verdict(options);
         let mut a = Assessment {
             verdict,
@@ -139,17 +139,21 @@ impl Judged {
             return Verdict::Insufficient;
         }
         let least = least_growth(&self.blocks, options);
+        let falling = falling_weight(&self.fits, &self.shapes, least);
         let (mut flat, mut step, mut saturating) = (0.0, 0.0, 0.0);
         for fit in &self.fits {
             let rise = fit.level(&self.shapes, 1.0) - fit.level(&self.shapes, 0.0);
             match fit.class {
                 Class::Saturating if rise > least => saturating += fit.weight,
                 Class::Step if self.largest_step(fit) > least => step += fit.weight,
+                _ if fit.falls(&self.shapes, least) => {}
                 Class::Flat | Class::Rhythm | Class::Step | Class::Saturating => flat += fit.weight,
                 Class::Growing => {}
             }
         }
-        if flat >= step && flat >= saturating {
+        if falling > flat.max(step).max(saturating) {
+            Verdict::Falling
+        } else if flat >= step && flat >= saturating {
             Verdict::Flat
         } else if step > saturating {
             Verdict::Step

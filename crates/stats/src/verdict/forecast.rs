@@ -19,6 +19,8 @@ const UNSEEN: f64 = 0.025;
 /// Growth is never perfectly even: its pace over the day ahead differs by so much of itself from what it was, a
 /// standard deviation, also where noise hides that.
 const UNEVEN: f64 = 0.015;
+/// How far, of what it fell in the window, a fall may go on or come back: a standard deviation.
+const FALL: f64 = 0.5;
 /// Memory of the noise from which growth may come in uneven pieces: their sum wanders ever further off.
 const PIECES: f64 = 1.0;
 /// The spread that a load has in the long run at least, as a part of its mean: a window may show less of it.
@@ -99,6 +101,19 @@ impl Fit {
         if self.dof > 2.5 { self.dof / (self.dof - 2.0) } else { 5.0 }
     }
 
+    /// Whether its floor still falls by `least` a window and more: its last third by a third of that.
+    pub(super) fn falls(&self, shapes: &Shapes, least: f64) -> bool {
+        let end = self.level(shapes, 1.0);
+        match self.class {
+            Class::Growing => self.slope(shapes).mean < -least,
+            Class::Saturating => {
+                let since = |x: f64| end - self.level(shapes, x);
+                since(0.0) < -least && since(2.0 / 3.0) < -least / 3.0
+            }
+            Class::Flat | Class::Rhythm | Class::Step => false,
+        }
+    }
+
     /// The fitted floor at a moment.
     pub(super) fn level(&self, shapes: &Shapes, x: f64) -> f64 {
         self.combine(&self.row(shapes, x)).0
@@ -114,24 +129,33 @@ impl Fit {
 
     fn ahead(&self, shapes: &Shapes, x: f64) -> Part {
         let mut row = self.row(shapes, x);
+        let mut end = self.row(shapes, 1.0);
         let ahead = (x - 1.0).max(0.0);
         let mut swing = 0.0;
         if ahead > 0.0 {
             // Where a rhythm or the load will stand is unknown: anywhere.
-            for ((r, b), id) in row.iter_mut().zip(&self.beta).skip(self.fixed).zip(self.model.columns()) {
+            for (i, id) in (self.fixed..).zip(self.model.columns()) {
                 if shapes.columns.get(usize::from(*id)).is_some_and(|c| c.swings()) {
-                    *r = 0.0;
-                    swing += SINE * b * b;
+                    row[i] = 0.0;
+                    end[i] = 0.0;
+                    swing += SINE * self.beta[i] * self.beta[i];
                 }
             }
             swing += self.load_swing();
+        }
+        let fall = self.combine(&end).0 - self.combine(&row).0;
+        if fall > 0.0 {
+            // What falls is not extrapolated: it ends somewhere between here and zero, and may come back.
+            row = end;
+            let fell = self.level(shapes, 0.0) - self.level(shapes, 1.0);
+            swing += (FALL * fall.min(fell.max(0.0))).powi(2);
         }
         let (mean, variance) = self.combine(&row);
         let mut noise = self.variance;
         if self.class == Class::Growing && self.noise.memory >= PIECES {
             noise *= self.noise.white + (1.0 - self.noise.white) * (2.0 * ahead / self.noise.memory).max(1.0);
         }
-        let uneven = (UNEVEN * ahead * self.slope(shapes).mean).powi(2);
+        let uneven = (UNEVEN * ahead * self.slope(shapes).mean.max(0.0)).powi(2);
         let sd = ((variance + noise) * self.heavier() + swing).sqrt();
         let bent = |id: &u16| matches!(shapes.columns.get(usize::from(*id)), Some(Column::Exp(_)));
         let spread = match self.class {
@@ -177,6 +201,11 @@ pub(super) fn slopes(fits: &[Fit], shapes: &Shapes) -> Mixture {
 pub(super) fn growth_probability(fits: &[Fit], shapes: &Shapes, least: f64) -> f64 {
     let growing = fits.iter().filter(|f| f.class == Class::Growing);
     growing.fold(0.0, |sum, f| sum + f.weight * f.slope(shapes).above(least))
+}
+
+/// How much of the weight says that the floor falls by `least` a window.
+pub(super) fn falling_weight(fits: &[Fit], shapes: &Shapes, least: f64) -> f64 {
+    fits.iter().filter(|f| f.falls(shapes, least)).map(|f| f.weight).sum()
 }
 
 /// The floor at a moment beyond the window.

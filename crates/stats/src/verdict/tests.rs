@@ -16,7 +16,23 @@ fn clear_cases() {
     assert_eq!(verdict(&|x| 1.0 + 0.1 * x), Verdict::Growing);
     assert_eq!(verdict(&|x| if x > 0.5 { 1.1 } else { 1.0 }), Verdict::Step);
     assert_eq!(verdict(&|x| 1.0 + 0.3 * (1.0 - (-x / 0.2).exp())), Verdict::Saturating);
-    assert_eq!(verdict(&|x| 1.0 - 0.1 * x), Verdict::Flat);
+    assert_eq!(verdict(&|x| 1.0 - 0.1 * x), Verdict::Falling);
+    assert_eq!(verdict(&|x| if x > 0.5 { 0.9 } else { 1.0 }), Verdict::Step);
+}
+
+#[test]
+fn what_falls_is_not_extrapolated() {
+    // 300 MiB that fall to 210 in the last fifth: a day ahead there is still a process.
+    let a = assess(&line(21_600, 15, |x| 300.0 - 450.0 * (x - 0.8).max(0.0)));
+    let f = a.forecast_24h.unwrap();
+    assert_ne!(a.verdict, Verdict::Growing);
+    assert!(f.low <= f.value && f.value <= f.high && (150.0..=260.0).contains(&f.value), "{f:?}");
+    assert!(f.high >= 205.0, "{f:?}");
+    let straight = assess(&line(21_600, 15, |x| 300.0 - 90.0 * x));
+    assert_eq!(straight.verdict, Verdict::Falling);
+    assert!(straight.slope.unwrap() < 0.0 && straight.limit.is_none());
+    let f = straight.forecast_24h.unwrap();
+    assert!((180.0..=240.0).contains(&f.value), "{f:?}");
 }
 
 #[test]
@@ -107,15 +123,45 @@ fn days_fit_into_a_few_kilobytes() {
     assert!(series.points(1000.0).len() > 200);
 }
 
+/// What must hold whatever the series: probabilities are such, ends are in order, nothing is negative or infinite.
+fn sane(v: &[f64], step: f64) -> Result<(), TestCaseError> {
+    let points: Vec<Point> = v.iter().enumerate().map(|(i, v)| Point { t: i as f64 * step, v: *v }).collect();
+    let a = assess_with(&points, &Options { limit: Some(1e9), ..Options::default() });
+    prop_assert!(a.growth_probability.is_none_or(|p| (0.0..=1.0).contains(&p)));
+    if let Some(f) = a.forecast_24h {
+        prop_assert!(0.0 <= f.low && f.low <= f.value && f.value <= f.high && f.high.is_finite(), "{:?}", f);
+    }
+    let numbers = [a.slope_low, a.slope, a.slope_high];
+    prop_assert!(numbers.iter().flatten().all(|v| v.is_finite()));
+    prop_assert!(numbers.iter().flatten().is_sorted());
+    prop_assert!(a.level.is_none_or(f64::is_finite));
+    if let Some(l) = a.limit {
+        let times = [l.earliest_seconds, l.expected_seconds, l.latest_seconds];
+        prop_assert!(times.iter().flatten().all(|t| *t >= 0.0) && times.iter().flatten().is_sorted());
+    }
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
     fn any_series_gives_an_answer(v in prop::collection::vec(any::<f64>(), 0..200), step in 1.0..100.0f64) {
-        let points: Vec<Point> =
-            v.iter().enumerate().map(|(i, v)| Point { t: i as f64 * step, v: *v }).collect();
-        let a = assess(&points);
-        prop_assert!(a.growth_probability.is_none_or(|p| (0.0..=1.0).contains(&p)));
+        sane(&v, step)?;
+    }
+
+    #[test]
+    fn memory_that_goes_anywhere_has_a_forecast_that_makes_sense(
+        legs in prop::collection::vec((1..60_usize, -1e9..1e9f64), 1..8),
+        floor in 0.0..1e9f64,
+        step in 1.0..4000.0f64,
+    ) {
+        let mut v = vec![floor];
+        for (n, to) in legs {
+            let from = v[v.len() - 1];
+            v.extend((1..=n).map(|i| (from + (to - from) * i as f64 / n as f64).max(0.0)));
+        }
+        sane(&v, step)?;
     }
 
     #[test]

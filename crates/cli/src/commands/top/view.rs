@@ -96,7 +96,7 @@ fn row(p: &Process, lang: Lang, color: bool) -> Row<'static> {
 
 fn shade(verdict: Verdict) -> Color {
     match verdict {
-        Verdict::Flat | Verdict::Saturating => Color::Green,
+        Verdict::Flat | Verdict::Saturating | Verdict::Falling => Color::Green,
         Verdict::Growing => Color::Red,
         Verdict::Step => Color::Yellow,
         Verdict::Insufficient => Color::DarkGray,

@@ -11,7 +11,7 @@ const SIGNIFICANT: f64 = 6.0;
 
 /// The teeth of a series.
 #[derive(Debug, Clone)]
-pub(super) struct Saw {
+pub(super) struct Sawtooth {
     /// Resets, ascending.
     resets: Vec<f64>,
     /// Time between samples: around a reset, which side one is on is unknown.
@@ -27,7 +27,7 @@ pub(super) struct Saw {
 }
 
 /// Finds the teeth; `None` where there are none, or where a block spans enough of them for plain floors.
-pub(super) fn find(run: &[Point], blocks: usize) -> Option<Saw> {
+pub(super) fn find(run: &[Point], blocks: usize) -> Option<Sawtooth> {
     let (first, last) = (run.first()?, run.last()?);
     let seconds = last.t - first.t;
     let width = seconds / CELLS.min(run.len() / 2).max(1) as f64;
@@ -39,14 +39,20 @@ pub(super) fn find(run: &[Point], blocks: usize) -> Option<Saw> {
         return None;
     }
     let blind = blind(run, &resets, period);
-    let mut saw =
-        Saw { resets, width: 0.6 * seconds / run.len() as f64, blind, period, by_share: false, height: 0.0 };
-    let by_time = saw.fit(&cells);
-    saw.by_share = true;
-    let by_share = saw.fit(&cells);
-    saw.by_share = by_share.1 < by_time.1;
-    saw.height = if saw.by_share { by_share.0 } else { by_time.0 };
-    Some(saw)
+    let mut teeth = Sawtooth {
+        resets,
+        width: 0.6 * seconds / run.len() as f64,
+        blind,
+        period,
+        by_share: false,
+        height: 0.0,
+    };
+    let by_time = teeth.fit(&cells);
+    teeth.by_share = true;
+    let by_share = teeth.fit(&cells);
+    teeth.by_share = by_share.1 < by_time.1;
+    teeth.height = if teeth.by_share { by_share.0 } else { by_time.0 };
+    Some(teeth)
 }
 
 /// From each gap to the next reset: another may have been in the gap. And up to the first reset, where there are
@@ -70,7 +76,7 @@ fn sharpen(run: &[Point], t: f64, width: f64) -> f64 {
     steepest.map_or(t, |pair| 0.5 * (pair[0].t + pair[1].t))
 }
 
-impl Saw {
+impl Sawtooth {
     /// Whether it is known how far along its tooth a moment is.
     fn clear(&self, t: f64) -> bool {
         let near = self.resets.iter().any(|r| (r - t).abs() <= self.width);

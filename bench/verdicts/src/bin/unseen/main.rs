@@ -1,0 +1,107 @@
+//! Verdicts on series that m5 was not built on: generators of their own, and real machines.
+//!
+//! ```text
+//! cargo run --release -p m5-bench-verdicts --bin unseen -- --held-out
+//! cargo run --release -p m5-bench-verdicts --bin unseen -- --held-out --real FOLDER
+//! cargo run --release -p m5-bench-verdicts --bin unseen -- --held-out --weeks 20
+//! ```
+#![allow(clippy::indexing_slicing)]
+
+mod export;
+mod score;
+mod weeks;
+
+use clap::Parser;
+use m5_bench_verdicts::{real, wide};
+use score::Score;
+use std::io::Write;
+use std::path::PathBuf;
+
+/// False alarms, recall, abstention, coverage and pinball loss on series that no constant was chosen on.
+#[derive(Debug, Parser)]
+pub(crate) struct Args {
+    /// Series per family.
+    #[arg(long, default_value_t = 200)]
+    traces: usize,
+    /// Seed of the generators (1 is the one that constants were chosen on).
+    #[arg(long, default_value_t = 11)]
+    seed: u64,
+    /// Seconds watched.
+    #[arg(long, default_value_t = 21_600.0)]
+    window: f64,
+    /// Seconds between samples.
+    #[arg(long, default_value_t = 15.0)]
+    every: f64,
+    /// Only what is held out.
+    #[arg(long)]
+    held_out: bool,
+    /// Only what is not.
+    #[arg(long, conflicts_with = "held_out")]
+    tuning: bool,
+    /// Only families whose name contains one of these, separated by `/`.
+    #[arg(long, default_value = "")]
+    only: String,
+    /// Real series: a folder of files with lines `seconds,value`, judged by windows of `--window`.
+    #[arg(long)]
+    real: Option<PathBuf>,
+    /// Watch this many healthy lives of a week a family, look by look.
+    #[arg(long, default_value_t = 0)]
+    weeks: usize,
+    /// Write every series and its truth into a folder, for `rivals.py`.
+    #[arg(long)]
+    export: Option<PathBuf>,
+    /// Print every series on standard error.
+    #[arg(long)]
+    show: bool,
+}
+
+impl Args {
+    fn wants(&self, held_out: bool) -> bool {
+        !(self.held_out && !held_out || self.tuning && held_out)
+    }
+
+    fn families(&self) -> impl Iterator<Item = (wide::Family, &'static str, bool)> + '_ {
+        let named = |name: &str| self.only.split('/').any(|part| name.contains(part));
+        wide::FAMILIES.into_iter().filter(move |(_, name, held)| named(name) && self.wants(*held))
+    }
+
+    fn seed(&self, family: wide::Family, i: usize) -> u64 {
+        self.seed.wrapping_mul(1_000_003).wrapping_add(family as u64 * 7_919 + i as u64 * 104_729)
+    }
+}
+
+fn main() -> std::io::Result<()> {
+    let args = Args::parse();
+    let mut out = std::io::stdout().lock();
+    if args.weeks > 0 {
+        return weeks::run(&args, &mut out);
+    }
+    writeln!(out, "{:<28}{}", "", Score::HEADING)?;
+    if let Some(folder) = &args.real {
+        let mut score = Score::default();
+        for series in real::read(folder)?.iter().filter(|r| args.wants(r.held_out)) {
+            for (i, (points, later)) in
+                real::windows(&series.points, args.window, wide::DAY).iter().enumerate()
+            {
+                let options = m5_stats::Options { started: Some(-1e9), ..Default::default() };
+                score.real(points, *later, &options);
+                export::write(&args, &format!("{}-{i}", series.name), points, *later, 0.0)?;
+            }
+        }
+        return writeln!(out, "{:<28}{score}", "real");
+    }
+    for (family, name, held_out) in args.families() {
+        let mut score = Score::default();
+        for i in 0..args.traces {
+            let trace = wide::trace(family, args.seed(family, i), args.window, args.every);
+            let shown = score.trace(&trace, wide::is_leak(family));
+            if args.show {
+                eprintln!("{name}\t{i}\t{shown}");
+            }
+            export::write(&args, &format!("{name}-{i}"), &trace.points, trace.floor_24h, trace.growth)?;
+        }
+        let name = format!("{name}{}", if held_out { " *" } else { "" });
+        writeln!(out, "{name:<28}{score}")?;
+    }
+    writeln!(out, "* held out while constants were chosen")
+}

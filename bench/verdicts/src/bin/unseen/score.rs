@@ -1,0 +1,119 @@
+//! What came out, counted.
+
+use m5_bench_verdicts::rivals;
+use m5_bench_verdicts::wide::Trace;
+use m5_stats::{Assessment, Options, Point, Verdict, assess_with};
+use std::fmt;
+use std::time::Instant;
+
+/// Growth a window from which a leak should be found.
+const STRONG: f64 = 0.10;
+/// The quantiles that a forecast's low end, value and high end are of.
+const QUANTILES: [f64; 3] = [0.05, 0.5, 0.95];
+
+/// Verdicts and forecasts of one family.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Score {
+    traces: usize,
+    verdicts: [usize; 6],
+    leaks: bool,
+    strong: usize,
+    strong_found: usize,
+    placed: [usize; 3],
+    /// Sums of pinball losses, as parts of the level: m5, last floor, line.
+    pinball: [f64; 3],
+    /// Sum of the intervals' widths, as parts of the level.
+    width: f64,
+    judged: usize,
+    rivals: [usize; 5],
+    seconds: f64,
+}
+
+impl Score {
+    pub(crate) const HEADING: &'static str = "   n  grow%  >=10%  insuf   flat  satur   step   fall |  in24  below  above  width |  pinball: m5  last  line |   OLS    MK    HR  pred    R2 |  ms";
+
+    pub(crate) fn trace(&mut self, trace: &Trace, leaks: bool) -> String {
+        let options =
+            Options { load: trace.load.as_deref(), restarts: &trace.restarts, ..Options::default() };
+        self.leaks = leaks;
+        let a = self.assess(&trace.points, &options);
+        let strong = trace.growth >= STRONG;
+        self.strong += usize::from(strong);
+        self.strong_found += usize::from(strong && a.verdict == Verdict::Growing);
+        self.forecast(&trace.points, trace.floor_24h, &a);
+        for (i, alarm) in rivals::alarms(&trace.points).into_iter().enumerate() {
+            self.rivals[i] += usize::from(alarm && (strong || !leaks));
+        }
+        let level = a.level.unwrap_or(f64::NAN);
+        let f = a.forecast_24h.map_or([f64::NAN; 3], |f| [f.low, f.value, f.high].map(|v| v / level - 1.0));
+        format!(
+            "{:?}\t{:?}\tp {:.3}\tgrowth {:.3}\tslope {:.3}\t{:.3} {:.3} {:.3}\ttruth {:.3}",
+            a.verdict,
+            a.reason,
+            a.growth_probability.unwrap_or(f64::NAN),
+            trace.growth,
+            a.slope.unwrap_or(f64::NAN) * a.observed_seconds / level,
+            f[0],
+            f[1],
+            f[2],
+            trace.floor_24h / level - 1.0
+        )
+    }
+
+    pub(crate) fn real(&mut self, points: &[Point], later: f64, options: &Options<'_>) {
+        let a = self.assess(points, options);
+        self.forecast(points, later, &a);
+        for (i, alarm) in rivals::alarms(points).into_iter().enumerate() {
+            self.rivals[i] += usize::from(alarm);
+        }
+    }
+
+    fn assess(&mut self, points: &[Point], options: &Options<'_>) -> Assessment {
+        let begin = Instant::now();
+        let a = assess_with(points, options);
+        self.seconds += begin.elapsed().as_secs_f64();
+        self.traces += 1;
+        self.verdicts[a.verdict as usize] += 1;
+        a
+    }
+
+    fn forecast(&mut self, points: &[Point], truth: f64, a: &Assessment) {
+        let (Some(f), Some(level)) = (a.forecast_24h, a.level.filter(|l| *l > 0.0)) else { return };
+        let side = usize::from(truth < f.low) + 2 * usize::from(truth > f.high);
+        self.placed[side] += 1;
+        self.judged += 1;
+        self.width += (f.high - f.low) / level;
+        let loss = |forecast: [f64; 3]| {
+            let one = |(q, v): (f64, f64)| if truth >= v { q * (truth - v) } else { (1.0 - q) * (v - truth) };
+            QUANTILES.into_iter().zip(forecast).map(one).sum::<f64>() / 3.0 / level
+        };
+        let all =
+            [[f.low, f.value, f.high], rivals::last_floor(points), rivals::line_ahead(points, 86_400.0)];
+        for (sum, forecast) in self.pinball.iter_mut().zip(all) {
+            *sum += loss(forecast);
+        }
+    }
+}
+
+impl fmt::Display for Score {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let share = |n: usize, of: usize| 100.0 * n as f64 / of.max(1) as f64;
+        let verdict = |v: Verdict| share(self.verdicts[v as usize], self.traces);
+        write!(f, "{:>4}{:>7.1}", self.traces, verdict(Verdict::Growing))?;
+        match self.leaks {
+            true => write!(f, "{:>7.1}", share(self.strong_found, self.strong))?,
+            false => write!(f, "{:>7}", "")?,
+        }
+        let others =
+            [Verdict::Insufficient, Verdict::Flat, Verdict::Saturating, Verdict::Step, Verdict::Falling];
+        others.into_iter().try_for_each(|v| write!(f, "{:>7.1}", verdict(v)))?;
+        write!(f, " |")?;
+        [0, 1, 2].into_iter().try_for_each(|i| write!(f, "{:>7.1}", share(self.placed[i], self.judged)))?;
+        write!(f, "{:>7.3} |      ", self.width / self.judged.max(1) as f64)?;
+        self.pinball.iter().try_for_each(|p| write!(f, "{:>6.2}", 100.0 * p / self.judged.max(1) as f64))?;
+        write!(f, "  |")?;
+        let of = if self.leaks { self.strong } else { self.traces };
+        self.rivals.iter().try_for_each(|n| write!(f, "{:>6.0}", share(*n, of)))?;
+        write!(f, " |{:>5.1}", 1000.0 * self.seconds / self.traces.max(1) as f64)
+    }
+}
