@@ -33,6 +33,7 @@ lint: ## Formats and lints of Rust and Python
 	@scripts/prepare.sh rust dev
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
+	$(VENV_PYTHON) scripts/check_architecture.py
 	$(VENV_PYTHON) -m ruff check
 	$(VENV_PYTHON) -m ruff format --check
 
