@@ -8,6 +8,7 @@ Needs root for the memory limits (left out with a word elsewhere).
 
 import argparse
 import collections
+import contextlib
 import json
 import os
 import random
@@ -63,7 +64,19 @@ def capture(m5, pid, method="auto", group=None, pause="2s"):
         if group:
             (group / "cgroup.procs").write_text(str(os.getpid()))
 
-    command = [m5, "snapshot", "--lang", "en", "--json", "--top", "1", "--method", method, "--max-pause", pause]
+    command = [
+        m5,
+        "snapshot",
+        "--lang",
+        "en",
+        "--json",
+        "--top",
+        "1",
+        "--method",
+        method,
+        "--max-pause",
+        pause,
+    ]
     return subprocess.Popen(
         [*command, "-p", str(pid)],
         stdout=subprocess.PIPE,
@@ -112,14 +125,21 @@ class Table:
         taken = sum(words[w] for w in ("fork", "freeze", "live"))
         refused = sum(words.values()) - taken
         over = sum(p > allowed for p in longest)
-        self.rows.append((name, sum(words.values()), taken, refused, verdicts["dead"], verdicts["changed"], over))
+        self.rows.append(
+            (name, sum(words.values()), taken, refused, verdicts["dead"], verdicts["changed"], over)
+        )
         print(f"  {name}: {dict(words)}", file=sys.stderr)
 
     def show(self):
         head = ("what", "captures", "taken", "refused", "targets dead", "changed", "stood too long")
         widths = [max(len(str(r[i])) for r in [head, *self.rows]) for i in range(len(head))]
         for row in [head, *self.rows]:
-            print("  ".join(str(c).ljust(w) if i == 0 else str(c).rjust(w) for i, (c, w) in enumerate(zip(row, widths))))
+            print(
+                "  ".join(
+                    str(c).ljust(w) if i == 0 else str(c).rjust(w)
+                    for i, (c, w) in enumerate(zip(row, widths))
+                )
+            )
         return sum(r[4] + r[5] + r[6] for r in self.rows)
 
 
@@ -146,7 +166,13 @@ def near_limits(args, table):
                 if verdict == "dead":
                     target = Target(args.python, kind, group)
             target.end()
-            table.add(f"limit +5 % … +100 %, {kind}, m5 {'inside' if inside else 'outside'}", words, verdicts, pauses, 2.1)
+            table.add(
+                f"limit +5 % … +100 %, {kind}, m5 {'inside' if inside else 'outside'}",
+                words,
+                verdicts,
+                pauses,
+                2.1,
+            )
     for _ in range(100):
         try:
             group.rmdir()
@@ -204,15 +230,15 @@ def kills_and_stops(args, table, rng):
 def states(pid):
     found = set()
     for task in Path(f"/proc/{pid}/task").iterdir():
-        try:
+        with contextlib.suppress(OSError):
             found.add((task / "stat").read_text().rsplit(") ", 1)[1][0])
-        except OSError:
-            pass
     return found
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--m5", default="target/release/m5")
     parser.add_argument("--python", default=sys.executable)
     parser.add_argument("--memory", type=int, default=200, help="captures near limits")
