@@ -102,6 +102,10 @@ def samples() -> Iterator[Sample]:
                 for key, text in (("collections", "Collections"), ("pause_total", "Seconds of pauses")):
                     label = {"pause_total": "pause_seconds"}.get(key, key)
                     yield Sample(f"m5mem_gc_{label}", "counter", text, labels, figures[key])
+        if snapshot["trim"] is not None:
+            for key in ("count", "freed_bytes", "seconds"):
+                text = f"Free native memory given back: {key}"
+                yield Sample(f"m5mem_trim_{key}", "counter", text, {"manager": name}, snapshot["trim"][key])
         if snapshot["load"] is not None:
             yield Sample(
                 "m5mem_gc_loop_load", "gauge", "Load of the loop", {"manager": name}, snapshot["load"]
