@@ -66,6 +66,12 @@ class Lease(Generic[T]):
             self._pool._lost()
 
 
+def _call(turn: Any) -> None:
+    """Tells who waits that it may look."""
+    if not turn.done():
+        turn.set_result(None)
+
+
 class AsyncLease(Generic[T]):
     """What `Pool.alease` gives: await it for a `Lease`, or use it with ``async with`` for the object."""
 
@@ -189,7 +195,7 @@ class Pool(Generic[T]):
             loop, turn = self._waiting.popleft()
             if turn.done() or loop.is_closed():
                 continue
-            loop.call_soon_threadsafe(lambda: turn.done() or turn.set_result(None))
+            loop.call_soon_threadsafe(_call, turn)
             return
 
     def _give_up(self) -> None:

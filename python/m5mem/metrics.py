@@ -49,6 +49,11 @@ _WS = [
     ("aborted", "Connections cut after the closing deadline"),
     ("messages", "Messages received"),
     ("handler_errors", "Exceptions in handlers"),
+    ("handler_timeouts", "Handlers ended for taking too long"),
+    ("handler_slow", "Handlers that took as long as a silent peer may"),
+    ("open_errors", "Failures of on_open"),
+    ("cancellations", "Cancellations from inside that a slot outlived"),
+    ("owner_errors", "Other failures that a slot outlived"),
 ]
 
 

@@ -20,7 +20,7 @@ from . import _registry
 __all__ = ["ManagedWSPool", "PoolFull", "Slot"]
 
 _log = logging.getLogger("m5mem.ws")
-Handler = Callable[[Any], Any]
+Handler = Callable[..., Any]
 STATES = ("connecting", "open", "backoff", "closing", "closed")
 
 
@@ -194,8 +194,10 @@ class ManagedWSPool:
     ``on_open(connection)`` (or ``(connection, slot)``) runs after each connect and reconnect, before the first message:
     subscribe there. A connection without a message for ``stale_after`` seconds is replaced; the time that the handler
     takes is not the peer's silence, and is counted apart (``handling``, ``handler_slow``). ``handler_timeout`` ends a
-    handler that takes longer. While it runs nothing is read: ``queued`` and ``paused`` in `stats` show what waits. After a failure the owner waits a random time up to ``backoff_base * 2**attempt`` seconds,
-    at most ``backoff_max``; the count starts anew only after ``min_uptime`` seconds of connection, so that a
+    handler that takes longer. While it runs nothing is read: ``queued`` and ``paused`` in `stats` show
+    what waits. After a failure the owner waits a random time up to ``backoff_base * 2**attempt`` seconds,
+    at most
+    ``backoff_max``; the count starts anew only after ``min_uptime`` seconds of connection, so that a
     server that accepts and hangs up is not hammered.
 
     ``connect(uri, **options)`` may make any object that has ``recv()`` and ``close()``, and ``send()`` where it is

@@ -222,14 +222,14 @@ def test_trim_gives_free_memory_back():
 def test_a_forked_child_collects_as_the_program_said():
     import os
 
-    before = gc.get_threshold()
+    before, callbacks = gc.get_threshold(), list(gc.callbacks)
     with m5mem.gc.manage(warmup=1000, tick=0.001, thresholds=(5000, 20, 20)):
         child = os.fork()
         if child == 0:
             import signal
 
             signal.alarm(20)
-            fine = gc.get_threshold() == before and m5mem.gc.current() is None and not gc.callbacks
+            fine = gc.get_threshold() == before and m5mem.gc.current() is None and gc.callbacks == callbacks
             with m5mem.gc.manage(warmup=1000, tick=0.001):
                 os._exit(0 if fine else 1)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
@@ -243,7 +243,16 @@ def test_a_subinterpreter_is_told():
     except ImportError:
         pytest.skip("no subinterpreters to be had from Python here")
     other = interpreters.create()
-    code = f"import sys; sys.path[:] = {sys.path!r}\ntry:\n    import m5mem\nexcept ImportError as e:\n    assert 'one interpreter' in str(e), e\nelse:\n    assert False"
+    code = f"""
+import sys
+sys.path[:] = {sys.path!r}
+try:
+    import m5mem
+except ImportError as error:
+    assert "one interpreter" in str(error), error
+else:
+    assert False
+"""
     problem = interpreters.run_string(other, code)
     interpreters.destroy(other)
     assert problem is None, problem.formatted
