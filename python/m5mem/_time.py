@@ -40,7 +40,7 @@ def interval_ns(interval: Any) -> int:
         ns, rest = divmod(int(whole + part) * scale, 10 ** len(part))
         if rest:
             raise ValueError(f"{interval!r} is no whole number of nanoseconds")
-        return ns
+        return int(ns)
     value = getattr(interval, "value", None)  # pandas: nanoseconds
     if isinstance(value, int) and not isinstance(interval, int):
         return int(value)
