@@ -17,7 +17,7 @@ class Feed:
     def __init__(self): self.history = []
 class Session: pass
 class Result: pass
-class Lost: pass
+class Lost(bytes): pass
 FEED, SESSIONS = Feed(), {}
 @functools.lru_cache(maxsize=None)
 def build(i): return Result()
@@ -26,7 +26,7 @@ def grow(what, numbers):
         if what == "list": FEED.history.append(Tick(i))
         elif what == "dict": SESSIONS["user %d" % i] = Session()
         elif what == "cache": build(i)
-        elif what == "lost": ctypes.pythonapi.Py_IncRef(ctypes.py_object(Lost()))
+        elif what == "lost": ctypes.pythonapi.Py_IncRef(ctypes.py_object(Lost(200)))
 for what in "list", "dict", "cache", "lost": grow(what, range(20))
 gc.collect()
 print("ready", flush=True)

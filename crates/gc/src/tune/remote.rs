@@ -55,13 +55,16 @@ pub(super) fn unfreeze(process: &Process, interpreter: &Interpreter, note: &Note
     run(process, interpreter, "gc.unfreeze()", note, &|| true)
 }
 
-fn run(
-    process: &Process,
-    interpreter: &Interpreter,
-    action: &str,
-    note: &Note<'_>,
-    go_on: &dyn Fn() -> bool,
-) -> Result<Frozen> {
+/// Whether [`freeze`] can be asked for, before it is announced.
+///
+/// # Errors
+/// As [`freeze`].
+pub(super) fn can_freeze(process: &Process, interpreter: &Interpreter) -> Result<()> {
+    allowed(process, interpreter).map(|_| ())
+}
+
+/// Where the interpreter takes a script, if it takes one.
+fn allowed(process: &Process, interpreter: &Interpreter) -> Result<Debugger> {
     let pid = process.pid();
     let version = || {
         let whole = interpreter.version(process).map(|v| v.to_string());
@@ -72,10 +75,21 @@ fn run(
     if let Some(doubt) = interpreter.doubt_before_write()? {
         return Err(TuneError::Doubt { pid, doubt });
     }
-    let memory = interpreter.memory();
-    if memory.i32(interpreter.address() + debugger.enabled)? != 1 {
+    if interpreter.memory().i32(interpreter.address() + debugger.enabled)? != 1 {
         return Err(TuneError::RemoteDisabled { pid });
     }
+    Ok(debugger)
+}
+
+fn run(
+    process: &Process,
+    interpreter: &Interpreter,
+    action: &str,
+    note: &Note<'_>,
+    go_on: &dyn Fn() -> bool,
+) -> Result<Frozen> {
+    let (pid, memory) = (process.pid(), interpreter.memory());
+    let debugger = allowed(process, interpreter)?;
     let exchange = Exchange::create(process, action, note)?;
     let thread = main_thread(interpreter)?;
     request(pid, &memory, thread, &debugger, &exchange.script_inside)?;

@@ -68,6 +68,14 @@ impl Tuner {
         Journal::load(&self.dir, self.process.identity())
     }
 
+    /// Whether every interpreter of the process may be written to, before anything is announced.
+    ///
+    /// # Errors
+    /// What speaks against it.
+    pub fn ready(&self) -> Result<()> {
+        self.main.all()?.iter().try_for_each(|i| self.check(i))
+    }
+
     /// Changes the thresholds, or whether collection is on, or both, in every interpreter; returns what was
     /// before.
     ///
@@ -178,6 +186,7 @@ impl Tuner {
     /// # Errors
     /// As [`remote::freeze`], and [`TuneError::Interrupted`]; then nothing is left frozen by it.
     pub fn freeze(&self, go_on: &dyn Fn() -> bool) -> Result<Frozen> {
+        self.can_freeze()?;
         sweep(&self.dir);
         self.clear_exchange()?;
         let before = self.journal()?.is_some_and(|j| j.frozen);
@@ -194,6 +203,14 @@ impl Tuner {
                 done.and(Err(TuneError::Interrupted { pid: self.process.pid() }))
             }
         }
+    }
+
+    /// Whether [`Tuner::freeze`] can be asked for, before it is announced.
+    ///
+    /// # Errors
+    /// Where the interpreter has no remote execution or does not allow it.
+    pub fn can_freeze(&self) -> Result<()> {
+        remote::can_freeze(&self.process, &self.main)
     }
 
     /// Puts frozen objects back into the oldest generation, and notes that.

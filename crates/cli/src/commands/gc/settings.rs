@@ -58,6 +58,7 @@ pub(super) fn set(args: &GcArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     let json = ctx.json()?;
     let (process, _, tuner) = open(args, ctx)?;
     let (pid, now) = (process.pid(), tuner.show()?);
+    tuner.ready()?;
     let enabled = (args.enable || args.disable).then_some(args.enable);
     for current in &now {
         if let Some(thresholds) = args.set {
@@ -116,6 +117,7 @@ pub(super) fn freeze(args: &GcArgs, ctx: &Ctx) -> Result<Exit, CliError> {
 
 /// Announces and freezes; Ctrl-C takes it back.
 pub(super) fn freeze_now(process: &Process, tuner: &Tuner, ctx: &Ctx) -> Result<tune::Frozen, CliError> {
+    tuner.can_freeze()?;
     ctx.note(Gc::FreezeAnnounce, &[&process.pid()]);
     let stop = Stop::listen();
     Ok(tuner.freeze(&|| !stop.asked())?)
