@@ -10,6 +10,7 @@ mod confirm;
 mod decide;
 mod evidence;
 mod forecast;
+mod load;
 mod noise;
 mod options;
 mod sawtooth;
