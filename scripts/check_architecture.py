@@ -54,7 +54,7 @@ def leaves(tree):
     depth, start, inside = 0, brace + 1, []
     for i in range(brace, len(tree)):
         depth += {"{": 1, "}": -1}.get(tree[i], 0)
-        if depth == 1 and tree[i] == "," or depth == 0:
+        if (depth == 1 and tree[i] == ",") or depth == 0:
             inside.append(tree[start:i])
             start = i + 1
         if depth == 0:

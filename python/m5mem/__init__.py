@@ -1,11 +1,14 @@
 """Parts that keep a long-running Python service flat.
 
-Importing this package imports neither NumPy nor pandas: they come with the first call that returns an array or a
-DataFrame.
+Importing this package imports neither NumPy nor pandas nor asyncio: they come with the first call that needs them.
+The modules `gc`, `ws`, `fds`, `metrics` and `indicators` are imported when they are first named.
 """
 
-from . import indicators
-from ._cached import CacheInfo, cached
+from __future__ import annotations
+
+from _collections_abc import MutableMapping  # what collections.abc is, without its package
+
+from ._cache import CacheInfo, cached
 from ._native import (
     ATR,
     EMA,
@@ -14,6 +17,7 @@ from ._native import (
     SMA,
     WMA,
     Bollinger,
+    Cache,
     CandleBuffer,
     Indicator,
     LRUCache,
@@ -24,8 +28,37 @@ from ._native import (
     TTLCache,
     __version__,
 )
-from ._pool import Lease, Pool, PoolTimeout
-from ._sizeof import sizeof
+
+TYPE_CHECKING = False  # typing itself is a third of what an import costs
+if TYPE_CHECKING:
+    from typing import Any
+
+    from . import fds, gc, indicators, metrics, ws
+    from ._pool import Lease, Pool, PoolTimeout
+    from ._sizeof import sizeof
+
+MutableMapping.register(Cache)
+
+_MODULES = ("fds", "gc", "indicators", "metrics", "ws")
+_ELSEWHERE = {"Lease": "_pool", "Pool": "_pool", "PoolTimeout": "_pool", "sizeof": "_sizeof"}
+
+
+def __getattr__(name: str) -> Any:
+    """Imports what is asked for the first time."""
+    import importlib
+
+    if name in _MODULES:
+        return importlib.import_module(f"{__name__}.{name}")
+    if name in _ELSEWHERE:
+        found = getattr(importlib.import_module(f"{__name__}.{_ELSEWHERE[name]}"), name)
+        globals()[name] = found
+        return found
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_MODULES, *_ELSEWHERE})
+
 
 __all__ = [
     "ATR",
@@ -49,6 +82,10 @@ __all__ = [
     "TTLCache",
     "__version__",
     "cached",
+    "fds",
+    "gc",
     "indicators",
+    "metrics",
     "sizeof",
+    "ws",
 ]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-import threading
+import _thread
 import weakref
-from typing import Any
 
-_guard = threading.Lock()
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+# Re-entrant: the collector may run code that registers something.
+_guard = _thread.RLock()
 _things: dict[str, dict[str, weakref.ReferenceType[Any]]] = {}
 
 
@@ -29,3 +33,9 @@ def alive(kind: str) -> list[tuple[str, Any]]:
     with _guard:
         pairs = [(name, ref()) for name, ref in _things.get(kind, {}).items()]
     return [(name, thing) for name, thing in pairs if thing is not None]
+
+
+def after_fork() -> None:
+    """In a forked child: a thread that held the guard is gone."""
+    global _guard
+    _guard = _thread.RLock()

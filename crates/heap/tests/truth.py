@@ -206,7 +206,9 @@ keep.append([f(range(n), 3) for f in (itertools.combinations, itertools.permutat
 keep.append([itertools.combinations_with_replacement("abc", 4), itertools.product("ab", "cde", repeat=3)])
 keep.append([random.Random(1), collections.Counter(range(99)), fractions.Fraction(1, 7)])
 keep.append([mmap.mmap(-1, 3 * 4096), memoryview(bytearray(99)), (ctypes.c_double * 500)(), ctypes.c_int(3)])
-keep.append([hashlib.sha256(b"x"), zlib.compressobj(), contextvars.ContextVar("v"), contextvars.copy_context()])
+keep.append(
+    [hashlib.sha256(b"x"), zlib.compressobj(), contextvars.ContextVar("v"), contextvars.copy_context()]
+)
 keep.append([csv.reader(["a,b"]), csv.DictReader(["a,b"])])
 keep.append([sqlite3.connect(":memory:"), socket.socket(), select.epoll(), queue.SimpleQueue()])
 keep.append([bz2.BZ2Compressor(), lzma.LZMACompressor(), json.JSONDecoder().scan_once, ssl.SSLContext(2)])

@@ -1,4 +1,4 @@
-//! Computations under way in threads, so that one miss is computed once.
+//! Computations under way in threads, so that one miss is computed once, and never waits for itself.
 #![allow(unsafe_code)]
 
 use crate::cache::quick_equal;
@@ -7,14 +7,19 @@ use crate::own::Own;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::ffi;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use std::collections::HashMap;
+use std::sync::LazyLock;
 
-/// One computation; who waits for it leaves a `_Flight` (of the Python half) here.
+/// One computation; who waits for it leaves a `Waiter` (of the Python half) here.
 struct Flight {
     id: u64,
     hash: isize,
     /// `None` only while it is leaving.
     key: Option<Own>,
-    thread: libc::pthread_t,
+    /// The thread (or greenlet) that computes, and the process that it belongs to.
+    owner: u64,
+    forks: u64,
     waiter: Option<Own>,
 }
 
@@ -27,16 +32,71 @@ pub(crate) struct Flights {
 pub(crate) enum Turn {
     /// Compute, then `land` with this number.
     Lead(u64),
-    /// Compute on its own: it is the thread that computes this key already, deeper down.
-    Recurse,
-    /// Wait for this one.
-    Wait(u64),
+    /// Wait for this one, which that thread computes.
+    Wait(u64, u64),
 }
 
-/// A number that no two living threads share.
-fn thread() -> libc::pthread_t {
-    // SAFETY: no arguments, cannot fail.
-    unsafe { libc::pthread_self() }
+/// Who waits for whom, over all cached functions; and how often this process was forked.
+struct Waits {
+    owners: HashMap<u64, u64>,
+    forks: u64,
+}
+
+static WAITS: LazyLock<GilCell<Waits>> =
+    LazyLock::new(|| GilCell::new(Waits { owners: HashMap::new(), forks: 0 }));
+
+/// A number that no two living threads share; gevent, where it has replaced threads, gives its greenlets' own.
+fn me(py: Python<'_>) -> PyResult<u64> {
+    static THREADS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let threads = THREADS.get_or_try_init(py, || PyResult::Ok(py.import("_thread")?.into_any().unbind()))?;
+    threads.bind(py).call_method0("get_ident")?.extract()
+}
+
+fn endless(text: &str) -> PyErr {
+    PyRuntimeError::new_err(text.to_owned())
+}
+
+/// In the child of a fork only the thread that forked goes on: what others computed will never end.
+#[pyfunction]
+pub(crate) fn after_fork(py: Python<'_>) {
+    WAITS.with(py, |w| {
+        w.owners.clear();
+        w.forks += 1;
+    });
+}
+
+/// A thread that waits, until it is dropped.
+pub(crate) struct Waiting<'py>(Python<'py>, u64);
+
+impl<'py> Waiting<'py> {
+    /// Says that this thread waits for `owner`; an error where that one waits, over however many, for this.
+    pub(crate) fn new(py: Python<'py>, owner: u64) -> PyResult<Self> {
+        let me = me(py)?;
+        let circle = WAITS.with(py, |w| {
+            let mut at = Some(owner);
+            for _ in 0..=w.owners.len() {
+                match at {
+                    Some(other) if other == me => return true,
+                    Some(other) => at = w.owners.get(&other).copied(),
+                    None => break,
+                }
+            }
+            w.owners.insert(me, owner);
+            false
+        });
+        if circle {
+            return Err(endless(
+                "cached computations of several threads wait for each other in a circle; make one of them not need the other",
+            ));
+        }
+        Ok(Self(py, me))
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        WAITS.with(self.0, |w| w.owners.remove(&self.1));
+    }
 }
 
 impl Flights {
@@ -44,44 +104,49 @@ impl Flights {
         Self { list: GilCell::new((Vec::new(), 0)) }
     }
 
-    /// Joins the computation of a key, or begins it.
+    /// Joins the computation of a key, or begins it. An error where this thread computes it already, deeper down.
     pub(crate) fn join(&self, key: &Bound<'_, PyAny>, hash: isize) -> PyResult<Turn> {
         let py = key.py();
-        let me = thread();
+        let me = me(py)?;
+        let forks = WAITS.with(py, |w| w.forks);
+        let turn = |id: u64, owner: u64| {
+            if owner != me {
+                return Ok(Turn::Wait(id, owner));
+            }
+            let text = "a cached computation needs its own result (it was called with the same key while it computes)";
+            Err(endless(text))
+        };
         let mut different = Vec::new();
         loop {
             // A key that only Python can compare is compared outside of the cell.
             let mut doubtful = None;
-            let turn = self.list.with(py, |(list, next)| {
-                for flight in list.iter().filter(|f| f.hash == hash && !different.contains(&f.id)) {
+            let found = self.list.with(py, |(list, next)| {
+                let alive = |f: &&Flight| f.hash == hash && (f.forks == forks || f.owner == me);
+                for flight in list.iter().filter(alive).filter(|f| !different.contains(&f.id)) {
                     let Some(other) = &flight.key else { continue };
                     // SAFETY: both keys are alive and the GIL is held.
                     match unsafe { quick_equal(other.as_ptr(), key.as_ptr()) } {
                         Some(false) => {}
-                        Some(true) if flight.thread == me => return Some(Turn::Recurse),
-                        Some(true) => return Some(Turn::Wait(flight.id)),
+                        Some(true) => return Some((flight.id, Some(flight.owner))),
                         None => {
-                            doubtful = Some((flight.id, flight.thread, other.py().bind(py).clone()));
+                            doubtful = Some((flight.id, flight.owner, other.py().bind(py).clone()));
                             return None;
                         }
                     }
                 }
                 *next += 1;
-                list.push(Flight {
-                    id: *next,
-                    hash,
-                    key: Some(key.clone().into()),
-                    thread: me,
-                    waiter: None,
-                });
-                Some(Turn::Lead(*next))
+                let key = Some(key.clone().into());
+                list.push(Flight { id: *next, hash, key, owner: me, forks, waiter: None });
+                Some((*next, None))
             });
-            if let Some(turn) = turn {
-                return Ok(turn);
+            match found {
+                Some((id, None)) => return Ok(Turn::Lead(id)),
+                Some((id, Some(owner))) => return turn(id, owner),
+                None => {}
             }
             if let Some((id, owner, other)) = doubtful {
                 if other.eq(key)? {
-                    return Ok(if owner == me { Turn::Recurse } else { Turn::Wait(id) });
+                    return turn(id, owner);
                 }
                 different.push(id);
             }
@@ -102,8 +167,8 @@ impl Flights {
         })
     }
 
-    /// Ends a computation and wakes who waits, with the value where there is one.
-    pub(crate) fn land(&self, py: Python<'_>, id: u64, value: Option<&Py<PyAny>>) -> PyResult<()> {
+    /// Ends a computation; who waits for it is to be told.
+    pub(crate) fn land(&self, py: Python<'_>, id: u64) -> PyResult<Option<Own>> {
         let gone = self.list.with(py, |(list, _)| {
             let at = list.iter().position(|f| f.id == id)?;
             // Only the two references leave: the youngest, which mostly is the one, is not moved as a whole.
@@ -116,11 +181,7 @@ impl Flights {
             Some(parts)
         });
         let (_key, waiter) = gone.ok_or_else(|| PyRuntimeError::new_err("a computation ended twice"))?;
-        match (&waiter, value) {
-            (None, _) => Ok(()),
-            (Some(waiter), Some(value)) => waiter.py().bind(py).call_method1("land", (value,)).map(drop),
-            (Some(waiter), None) => waiter.py().bind(py).call_method0("land").map(drop),
-        }
+        Ok(waiter)
     }
 
     /// For the collector: keys and waiters.

@@ -5,6 +5,7 @@
 
 use crate::cell::GilCell;
 use crate::indicators::{Indicator, Nan, Output, Spec, run};
+use crate::track::{self, Version};
 use crate::{npy, raw};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::ffi::{self, Py_ssize_t, PyObject};
@@ -17,6 +18,22 @@ pub(crate) struct PyIndicator {
     pub(crate) cell: GilCell<Indicator>,
     pub(crate) attached: GilCell<bool>,
     pub(crate) spec: Spec,
+    pub(crate) stamp: Py<Version>,
+}
+
+impl PyIndicator {
+    /// Changes it.
+    #[inline]
+    pub(crate) fn change<R>(&self, py: Python<'_>, f: impl FnOnce(&mut Indicator) -> R) -> R {
+        self.stamp.get().bump();
+        self.cell.with(py, f)
+    }
+}
+
+impl Drop for PyIndicator {
+    fn drop(&mut self) {
+        self.stamp.get().end();
+    }
 }
 
 fn nan_rule(nan: &str) -> PyResult<Nan> {
@@ -67,6 +84,7 @@ impl PyIndicator {
     /// The newest result: a float, or a tuple of three; NaN while warming up.
     #[getter]
     fn value<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        track::read(py, &self.stamp);
         let value = self.cell.with(py, |i| i.value);
         // SAFETY: `give` returns a new reference or NULL with the error set.
         unsafe { Bound::from_owned_ptr_or_err(py, give(self.spec.outputs(), value)) }
@@ -75,6 +93,7 @@ impl PyIndicator {
     /// Whether the warm-up is over.
     #[getter]
     fn ready(&self, py: Python<'_>) -> bool {
+        track::read(py, &self.stamp);
         self.cell.with(py, |i| i.seen() > self.spec.lookback() as u64)
     }
 
@@ -86,10 +105,11 @@ impl PyIndicator {
 
     /// Forgets everything.
     fn reset(&self, py: Python<'_>) {
-        self.cell.with(py, Indicator::reset);
+        self.change(py, Indicator::reset);
     }
 
     fn __float__(&self, py: Python<'_>) -> f64 {
+        track::read(py, &self.stamp);
         self.cell.with(py, |i| i.value[0])
     }
 
@@ -125,7 +145,7 @@ unsafe fn feed(
             let Some(value) = raw::float(arg) else { return std::ptr::null_mut() };
             *slot = value;
         }
-        let value = own.cell.with(py, |i| {
+        let value = own.change(py, |i| {
             f(i, &x);
             i.value
         });
@@ -185,10 +205,11 @@ macro_rules! indicator {
         impl $class {
             #[new]
             #[pyo3(signature = ($($param = $default,)* *, nan = "propagate"))]
-            fn new($($param: $ty,)* nan: &str) -> PyResult<PyClassInitializer<Self>> {
+            fn new(py: Python<'_>, $($param: $ty,)* nan: &str) -> PyResult<PyClassInitializer<Self>> {
                 let spec: Spec = $spec;
                 let cell = GilCell::new(Indicator::new(spec, nan_rule(nan)?));
-                let base = PyIndicator { cell, attached: GilCell::new(false), spec };
+                let stamp = Version::make(py)?;
+                let base = PyIndicator { cell, attached: GilCell::new(false), spec, stamp };
                 Ok(PyClassInitializer::from(base).add_subclass(Self))
             }
         }

@@ -20,6 +20,7 @@ mod npy;
 mod own;
 mod page;
 mod raw;
+mod track;
 mod types;
 
 use pyo3::prelude::*;
@@ -28,6 +29,7 @@ use pyo3::prelude::*;
 #[pymodule(gil_used = true)]
 fn _native(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    track::register(m)?;
     cache::register(m)?;
     cached::register(m)?;
     candle::register(m)?;

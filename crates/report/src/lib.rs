@@ -19,6 +19,7 @@ mod shared;
 mod stress;
 pub mod text;
 pub mod texts;
+mod why;
 mod words;
 
 pub use comparison::gate;

@@ -22,26 +22,27 @@ struct Public {
 
 static LRU: PyOnceLock<Public> = PyOnceLock::new();
 static TTL: PyOnceLock<Public> = PyOnceLock::new();
-type Terms = (Option<f64>, Option<Py<PyAny>>, Option<u64>, Option<f64>, Option<Py<PyAny>>);
+type Terms = (Option<f64>, Option<Py<PyAny>>, Option<u64>, Option<f64>, Option<Py<PyAny>>, f64);
 
 /// The signature of `LRUCache`.
 #[pyfunction(name = "LRUCache")]
 #[pyo3(signature = (maxsize, getsizeof = None, *, max_bytes = None))]
 fn lru_terms(maxsize: Option<f64>, getsizeof: Option<Py<PyAny>>, max_bytes: Option<u64>) -> Terms {
-    (maxsize, getsizeof, max_bytes, None, None)
+    (maxsize, getsizeof, max_bytes, None, None, 0.0)
 }
 
 /// The signature of `TTLCache`.
 #[pyfunction(name = "TTLCache")]
-#[pyo3(signature = (maxsize, ttl, timer = None, getsizeof = None, *, max_bytes = None))]
+#[pyo3(signature = (maxsize, ttl, timer = None, getsizeof = None, *, max_bytes = None, jitter = 0.0))]
 fn ttl_terms(
     maxsize: Option<f64>,
     ttl: f64,
     timer: Option<Py<PyAny>>,
     getsizeof: Option<Py<PyAny>>,
     max_bytes: Option<u64>,
+    jitter: f64,
 ) -> Terms {
-    (maxsize, getsizeof, max_bytes, Some(ttl), timer)
+    (maxsize, getsizeof, max_bytes, Some(ttl), timer, jitter)
 }
 
 /// `tp_new` of both: the arguments as `Cache` takes them, then its own `tp_new`.
@@ -200,7 +201,7 @@ pub(super) fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
         PyResult::Ok(Public { class, terms: wrap_pyfunction!(lru_terms, py)?.unbind() })
     })?;
     let ttl = TTL.get_or_try_init(py, || {
-        const DOC: &CStr = c"TTLCache(maxsize, ttl, timer=None, getsizeof=None, *, max_bytes=None)\n--\n\nAs LRUCache; an entry is also gone ttl seconds after it was stored.";
+        const DOC: &CStr = c"TTLCache(maxsize, ttl, timer=None, getsizeof=None, *, max_bytes=None, jitter=0.0)\n--\n\nAs LRUCache; an entry is also gone ttl seconds after it was stored, or up to the share jitter earlier, by chance.";
         let class = make(py, c"m5mem._native.TTLCache", DOC, new_ttl)?;
         PyResult::Ok(Public { class, terms: wrap_pyfunction!(ttl_terms, py)?.unbind() })
     })?;

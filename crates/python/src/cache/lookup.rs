@@ -5,6 +5,7 @@ use super::key::{is_tuple_of, quick_equal};
 use super::{Cache, State};
 use crate::map::Probe;
 use crate::own::Own;
+use crate::track;
 use pyo3::ffi::{self, PyObject};
 use pyo3::prelude::*;
 
@@ -42,10 +43,16 @@ impl State {
         Ok(None)
     }
 
+    /// Whether an entry is neither expired nor older than the data that it was made from.
+    #[inline(always)]
+    pub(super) fn is_alive(&self, entry: u32, now: f64) -> bool {
+        self.map.expires(entry) > now && !self.map.value(entry).is_some_and(|v| track::is_stale(v.as_ptr()))
+    }
+
     /// The value of an entry, as one that is used now.
     #[inline(always)]
     fn answer(&mut self, entry: Option<u32>, hash: isize, now: f64, count: bool) -> Found {
-        if let Some(entry) = entry.filter(|&e| self.map.expires(e) > now)
+        if let Some(entry) = entry.filter(|&e| self.is_alive(e, now))
             && let Some(value) = self.map.value(entry)
         {
             // SAFETY: the map holds the value; the GIL is held.
@@ -118,11 +125,17 @@ impl Cache {
             None => self.policy.now(py)?,
         };
         let quick = self.state.with(py, |s| s.find(hash, key).map(|entry| s.answer(entry, hash, now, count)));
-        if let Ok(found) = quick {
-            return Ok(found);
-        }
-        let entry = self.find(py, hash, key)?;
-        Ok(self.state.with(py, |s| s.answer(entry, hash, now, count)))
+        let found = match quick {
+            Ok(found) => found,
+            Err(Doubt) => {
+                let entry = self.find(py, hash, key)?;
+                self.state.with(py, |s| s.answer(entry, hash, now, count))
+            }
+        };
+        Ok(match found {
+            Found::Value(stored) => Found::Value(track::open(py, stored)),
+            miss => miss,
+        })
     }
 
     /// As `lookup` for the key that is the tuple of `args`, with its hash, without making the tuple; `None` where
@@ -130,13 +143,13 @@ impl Cache {
     #[inline]
     pub(crate) fn lookup_tuple(&self, py: Python<'_>, hash: isize, args: &[*mut PyObject]) -> Option<Own> {
         let now = self.policy.quick_now()?;
-        self.state.with(py, |s| {
+        let stored = self.state.with(py, |s| {
             let mut at = s.map.start(hash);
             while let Probe::Candidate { entry, next } = s.map.probe(hash, at) {
                 let key = s.map.key(entry)?.as_ptr();
                 // SAFETY: the key is alive and the GIL is held.
                 if unsafe { is_tuple_of(key, args) } {
-                    if s.map.expires(entry) <= now {
+                    if !s.is_alive(entry, now) {
                         return None;
                     }
                     s.counts.hits += 1;
@@ -147,7 +160,8 @@ impl Cache {
                 at = next;
             }
             None
-        })
+        });
+        stored.map(|stored| track::open(py, stored))
     }
 
     /// Whether the table is still as it was when the key was not found.
@@ -164,6 +178,6 @@ impl Cache {
         }
         let now = self.policy.now(py)?;
         let entry = self.find(py, hash, key)?;
-        Ok(self.state.with(py, |s| entry.is_some_and(|e| s.map.expires(e) > now)))
+        Ok(self.state.with(py, |s| entry.is_some_and(|e| s.is_alive(e, now))))
     }
 }

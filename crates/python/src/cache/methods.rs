@@ -4,9 +4,10 @@
 use super::terms::Policy;
 use super::{Cache, Found};
 use crate::own::Own;
+use crate::track::{self, Reads};
 use pyo3::exceptions::PyKeyError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyTuple};
+use pyo3::types::{PyDict, PyList, PyTuple, PyType};
 use pyo3::{PyTraverseError, PyVisit};
 
 impl Cache {
@@ -21,6 +22,7 @@ impl Cache {
     fn list<'py>(&self, py: Python<'py>, f: impl Fn(&Own, &Own) -> Own) -> PyResult<Bound<'py, PyList>> {
         drop(self.sweep(py)?);
         let items: Vec<Own> = self.state.with(py, |s| s.map.iter().map(|(k, v)| f(k, v)).collect());
+        let items: Vec<Own> = items.into_iter().map(|item| track::open(py, item)).collect();
         PyList::new(py, items.iter().map(|item| item.py().bind(py)))
     }
 }
@@ -46,8 +48,9 @@ impl Cache {
         max_bytes: Option<u64>,
         ttl: Option<f64>,
         timer: Option<Py<PyAny>>,
+        jitter: f64,
     ) -> PyResult<Self> {
-        Ok(Self::make(Policy::new(py, maxsize, getsizeof, max_bytes, ttl, timer)?))
+        Ok(Self::make(Policy::new(py, maxsize, getsizeof, max_bytes, ttl, timer, jitter)?))
     }
 
     /// As `get`, without being counted as a hit or a miss.
@@ -60,9 +63,41 @@ impl Cache {
         Ok(self.value(key, false)?.or(default))
     }
 
-    /// Stores a value if it alone is not too large; whether it did.
-    fn offer(&self, key: &Bound<'_, PyAny>, value: Bound<'_, PyAny>) -> PyResult<bool> {
-        self.store(key, value, None)
+    /// Stores a value if it alone is not too large; whether it did. `reads`: what it was computed from.
+    #[pyo3(signature = (key, value, reads = None))]
+    fn offer(
+        &self,
+        key: &Bound<'_, PyAny>,
+        value: Bound<'_, PyAny>,
+        reads: Option<&Bound<'_, Reads>>,
+    ) -> PyResult<bool> {
+        let found = reads.map(|r| r.get().found(key.py())).unwrap_or_default();
+        Ok(self.store(key, value, found, None)?.1)
+    }
+
+    /// What a value counts: its size by `getsizeof`, or 1.
+    fn getsizeof(&self, value: &Bound<'_, PyAny>) -> PyResult<u64> {
+        self.policy.size_of(value)
+    }
+
+    /// The clock that entries expire by; `None`: the monotonic one.
+    #[getter]
+    fn timer(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        self.policy.timer.as_ref().map(|t| t.clone_ref(py))
+    }
+
+    #[getter]
+    fn jitter(&self) -> f64 {
+        self.policy.jitter
+    }
+
+    /// `LRUCache[str, float]`, for annotations.
+    #[classmethod]
+    fn __class_getitem__<'py>(
+        cls: &Bound<'py, PyType>,
+        item: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        cls.py().import("types")?.getattr("GenericAlias")?.call1((cls, item))
     }
 
     fn __len__(&self, py: Python<'_>) -> PyResult<usize> {
@@ -87,6 +122,7 @@ impl Cache {
         drop(self.sweep(py)?);
         let pairs: Vec<(Own, Own)> =
             self.state.with(py, |s| s.map.iter().map(|(k, v)| (another(k), another(v))).collect());
+        let pairs: Vec<_> = pairs.into_iter().map(|(k, v)| (k, track::open(py, v))).collect();
         PyList::new(py, pairs.iter().map(|(k, v)| (bound(py, k), bound(py, v))))
     }
 
@@ -98,7 +134,7 @@ impl Cache {
         default: &Bound<'py, PyTuple>,
     ) -> PyResult<Bound<'py, PyAny>> {
         match self.take(key.py(), key.as_ptr())? {
-            Some((_key, value)) => Ok(bound(key.py(), &value)),
+            Some((_key, value)) => Ok(bound(key.py(), &track::open(key.py(), value))),
             None => default.get_item(0).map_err(|_| PyKeyError::new_err((key.clone().unbind(),))),
         }
     }
@@ -107,7 +143,7 @@ impl Cache {
     fn popitem<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
         drop(self.sweep(py)?);
         let gone = self.state.with(py, |s| s.map.remove(s.map.first));
-        gone.map(|(key, value)| (bound(py, &key), bound(py, &value)))
+        gone.map(|(key, value)| (bound(py, &key), bound(py, &track::open(py, value))))
             .ok_or_else(|| PyKeyError::new_err("the cache is empty"))
     }
 

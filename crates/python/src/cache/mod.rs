@@ -29,6 +29,9 @@ struct State {
     counts: Counts,
     /// Grows with each `clear` and `invalidate`: what was computed before is not to be stored after.
     epoch: u64,
+    /// Some value depends on buffers; and how many of those were gone at the last look.
+    depends: bool,
+    gone_seen: usize,
 }
 
 /// Base of the caches: entries in order of use, bounded by number, by size, by age.
@@ -41,7 +44,8 @@ pub(crate) struct Cache {
 impl Cache {
     fn make(policy: Policy) -> Self {
         let map = Map::new(policy.keeps_ages());
-        let state = GilCell::new(State { map, counts: Counts::default(), epoch: 0 });
+        let state =
+            GilCell::new(State { map, counts: Counts::default(), epoch: 0, depends: false, gone_seen: 0 });
         Self { state, policy }
     }
 }

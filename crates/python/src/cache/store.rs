@@ -4,6 +4,7 @@
 use super::{Cache, Miss, State};
 use crate::map::Gone;
 use crate::own::Own;
+use crate::track;
 use pyo3::exceptions::PyValueError;
 use pyo3::ffi::{self, PyObject};
 use pyo3::prelude::*;
@@ -25,18 +26,35 @@ impl Leaving {
     }
 }
 
+/// Lets the entries of buffers go that are gone themselves.
+fn drop_orphans(s: &mut State, gone: &mut Leaving) {
+    let so_far = track::gone_so_far();
+    if !s.depends || s.gone_seen == so_far {
+        return;
+    }
+    s.gone_seen = so_far;
+    for entry in s.map.entries_where(track::is_orphan) {
+        s.counts.expirations += 1;
+        s.map.remove(entry).into_iter().for_each(|pair| gone.push(pair));
+    }
+}
+
 impl Cache {
-    /// Stores a value, or gives `false` where it alone is too large. `miss`: the key was not found before.
+    /// Stores a value with what it depends on, where it alone is not too large: the value as it is stored, and whether
+    /// it is. `miss`: the key was not found before.
     pub(crate) fn store(
         &self,
         key: &Bound<'_, PyAny>,
         value: Bound<'_, PyAny>,
+        found: track::Found,
         miss: Option<Miss>,
-    ) -> PyResult<bool> {
+    ) -> PyResult<(Own, bool)> {
         let py = key.py();
         let size = self.policy.size_of(&value)?;
+        let depends = !found.is_empty();
+        let value = found.wrap(value)?;
         if self.policy.refuses(size) {
-            return Ok(false);
+            return Ok((value, false));
         }
         let now = self.policy.now(py)?;
         let (hash, entry) = match miss {
@@ -46,28 +64,35 @@ impl Cache {
                 (hash, self.find(py, hash, key.as_ptr())?)
             }
         };
-        let terms = self.policy.terms(size, now);
-        let (key, value) = (Own::from(key.clone()), Own::from(value));
+        let terms = self.policy.terms(py, size, now);
+        let key = Own::from(key.clone());
         let mut gone = Leaving::default();
-        self.state.with(py, |s| match entry {
-            Some(entry) => {
-                if let Some(old) = s.map.replace(entry, value, terms) {
-                    gone.push((key, old));
+        // SAFETY: alive; the GIL is held.
+        let stored = unsafe { Own::to(value.as_ptr()) };
+        self.state.with(py, |s| {
+            s.depends |= depends;
+            match entry {
+                Some(entry) => {
+                    if let Some(old) = s.map.replace(entry, value, terms) {
+                        gone.push((key, old));
+                    }
+                    self.make_room(s, 0, 0, now, &mut gone);
                 }
-                self.make_room(s, 0, 0, now, &mut gone);
-            }
-            None => {
-                self.make_room(s, 1, size, now, &mut gone);
-                s.map.insert(hash, key, value, terms);
+                None => {
+                    drop_orphans(s, &mut gone);
+                    self.make_room(s, 1, size, now, &mut gone);
+                    s.map.insert(hash, key, value, terms);
+                }
             }
         });
         drop(gone);
-        Ok(true)
+        Ok((stored, true))
     }
 
     /// As `store`; too large a value is an error.
     pub(super) fn set(&self, key: &Bound<'_, PyAny>, value: Bound<'_, PyAny>) -> PyResult<()> {
-        if self.store(key, value, None)? { Ok(()) } else { Err(PyValueError::new_err("value too large")) }
+        let (_, stored) = self.store(key, value, track::Found::default(), None)?;
+        if stored { Ok(()) } else { Err(PyValueError::new_err("value too large")) }
     }
 
     /// Lets expired entries go, then the least recently used, until `more` entries of `size` fit.
@@ -83,9 +108,10 @@ impl Cache {
         }
     }
 
-    /// Lets expired entries go.
+    /// Lets entries go that are expired, or whose data have changed.
     pub(super) fn sweep(&self, py: Python<'_>) -> PyResult<Vec<Gone>> {
-        if self.policy.ttl.is_none() {
+        let depends = self.state.with(py, |s| s.depends);
+        if self.policy.ttl.is_none() && !depends {
             return Ok(Vec::new());
         }
         let now = self.policy.now(py)?;
@@ -94,6 +120,19 @@ impl Cache {
             while let Some(pair) = s.map.expired(now).and_then(|entry| s.map.remove(entry)) {
                 s.counts.expirations += 1;
                 gone.push(pair);
+            }
+            if self.policy.jitter > 0.0 {
+                // Then the oldest is not always the first to expire.
+                for entry in s.map.all_expired(now) {
+                    s.counts.expirations += 1;
+                    gone.extend(s.map.remove(entry));
+                }
+            }
+            if depends {
+                for entry in s.map.entries_where(track::is_stale) {
+                    s.counts.expirations += 1;
+                    gone.extend(s.map.remove(entry));
+                }
             }
             gone
         }))
@@ -109,7 +148,7 @@ impl Cache {
         let now = self.policy.now(py)?;
         let entry = self.find(py, hash, key)?;
         Ok(self.state.with(py, |s| {
-            let alive = entry.filter(|&e| s.map.expires(e) > now)?;
+            let alive = entry.filter(|&e| s.is_alive(e, now))?;
             s.map.remove(alive)
         }))
     }

@@ -1,6 +1,7 @@
 //! What bounds a cache: number, size, age, and the clock.
 #![allow(unsafe_code)]
 
+use crate::cell::GilCell;
 use crate::map::{Map, Terms};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -11,6 +12,9 @@ pub(super) struct Policy {
     pub(super) most: Option<u64>,
     pub(super) weight: Option<u64>,
     pub(super) ttl: Option<f64>,
+    /// Which share of its age an entry may lose by chance, so that what was stored together does not expire together.
+    pub(super) jitter: f64,
+    chance: GilCell<u64>,
     pub(super) getsizeof: Option<Py<PyAny>>,
     pub(super) timer: Option<Py<PyAny>>,
 }
@@ -33,7 +37,11 @@ impl Policy {
         max_bytes: Option<u64>,
         ttl: Option<f64>,
         timer: Option<Py<PyAny>>,
+        jitter: f64,
     ) -> PyResult<Self> {
+        if !(0.0..=1.0).contains(&jitter) {
+            return Err(PyValueError::new_err("jitter is a share of the ttl: 0 to 1"));
+        }
         if ttl.is_some_and(|t| t.is_nan() || t < 0.0) {
             return Err(PyValueError::new_err("ttl must be seconds, 0 or more"));
         }
@@ -51,7 +59,8 @@ impl Policy {
             (bytes, Some(f)) => (maxsize, bytes, Some(f)),
             (bytes, None) => (maxsize, bytes, Some(py.import("m5mem._sizeof")?.getattr("sizeof")?.unbind())),
         };
-        Ok(Self { most, weight, ttl, getsizeof, timer })
+        let chance = GilCell::new(monotonic().to_bits() | 1);
+        Ok(Self { most, weight, ttl, jitter, chance, getsizeof, timer })
     }
 
     /// Whether entries have a size or an age.
@@ -92,8 +101,19 @@ impl Policy {
         self.most == Some(0) || self.weight.is_some_and(|most| size > most)
     }
 
-    pub(super) fn terms(&self, size: u64, now: f64) -> Terms {
-        Terms { size, expires: self.ttl.map_or(f64::INFINITY, |ttl| now + ttl) }
+    pub(super) fn terms(&self, py: Python<'_>, size: u64, now: f64) -> Terms {
+        let part = if self.jitter > 0.0 { 1.0 - self.jitter * self.by_chance(py) } else { 1.0 };
+        Terms { size, expires: self.ttl.map_or(f64::INFINITY, |ttl| now + ttl * part) }
+    }
+
+    /// A number from 0 to 1 (xorshift64*: spread is all that is asked of it).
+    fn by_chance(&self, py: Python<'_>) -> f64 {
+        self.chance.with(py, |x| {
+            *x ^= *x >> 12;
+            *x ^= *x << 25;
+            *x ^= *x >> 27;
+            (x.wrapping_mul(2_685_821_657_736_338_717) >> 11) as f64 / (1_u64 << 53) as f64
+        })
     }
 
     /// Whether something has to leave before `more` entries of `size` fit.

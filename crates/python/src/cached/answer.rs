@@ -5,10 +5,13 @@ use super::Cached;
 use super::call::Call;
 use super::key::{tuple_hash, tuple_key};
 use crate::cache::{Cache, Found, Miss, is_plain};
-use crate::flight::Turn;
+use crate::flight::{Turn, Waiting};
 use crate::own::Own;
+use crate::track;
+use pyo3::exceptions::{PyException, PyTypeError};
 use pyo3::ffi::PyObject;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 
 /// What a look into the cache brought.
 enum Answer<'py> {
@@ -42,16 +45,19 @@ impl Cached {
                 unsafe { Self::part(py, self.key) }.call(args, kwargs.as_ref())?
             }
             // SAFETY: arguments live for the call.
-            (&[only], false) if unsafe { is_plain(only) } => unsafe { Bound::from_borrowed_ptr(py, only) },
+            (&[only], false) if !self.style.is_special() && unsafe { is_plain(only) } => unsafe {
+                Bound::from_borrowed_ptr(py, only)
+            },
             (positional, named) => {
+                let bare = !named && !self.style.is_special();
                 // SAFETY: as above.
-                if let Some(hash) = if named { None } else { unsafe { tuple_hash(py, positional) } }
+                if let Some(hash) = if bare { unsafe { tuple_hash(py, positional) } } else { None }
                     && let Some(value) = self.cache().lookup_tuple(py, hash, positional)
                 {
                     return Ok(Answer::Value(value));
                 }
                 // SAFETY: as above.
-                unsafe { tuple_key(py, positional, &call.named()) }?
+                unsafe { tuple_key(py, positional, &call.named(), &self.style) }?
             }
         };
         Ok(match self.cache().lookup(py, key.as_ptr(), true)? {
@@ -60,31 +66,61 @@ impl Cached {
         })
     }
 
-    /// Computes what the cache does not have.
+    /// Computes what the cache does not have, or takes what another thread that computes it brings: its value, and
+    /// its error too. With `errors="retry"` those who waited for an error compute once more, together.
     fn compute(&self, py: Python<'_>, call: &Call, key: &Bound<'_, PyAny>, miss: Miss) -> PyResult<Own> {
+        let mut again = None;
+        let result = self.compute_or_wait(py, call, key, miss, &mut again);
+        if let Some(waiter) = again {
+            tell(&waiter, py, &result)?;
+        }
+        result.map(|stored| track::open(py, stored))
+    }
+
+    /// The value as it is stored. `again`: those who wait for this thread's second try.
+    fn compute_or_wait<'py>(
+        &self,
+        py: Python<'py>,
+        call: &Call,
+        key: &Bound<'py, PyAny>,
+        miss: Miss,
+        again: &mut Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Own> {
         // SAFETY: not NULL; `flights` lives as long as the object, which the caller holds.
         let (function, flights) = unsafe { (Self::part(py, self.function), &*self.flights) };
         let lead = loop {
-            match flights.join(key, miss.hash)? {
+            let (id, owner) = match flights.join(key, miss.hash)? {
                 Turn::Lead(id) => break id,
-                Turn::Recurse => return call.hand_to(&function).map(Own::from),
-                Turn::Wait(id) => {
-                    // SAFETY: not NULL.
-                    let fresh = unsafe { Self::part(py, self.waiter) }.call0()?;
-                    let Some(waiter) = flights.waiter(py, id, &fresh) else { continue };
-                    let (landed, value): (bool, Bound<'_, PyAny>) = waiter.call_method0("wait")?.extract()?;
-                    if landed {
-                        return Ok(value.into());
-                    }
+                Turn::Wait(id, owner) => (id, owner),
+            };
+            // SAFETY: not NULL.
+            let fresh = unsafe { Self::part(py, self.waiter) }.call0()?;
+            let Some(waiter) = flights.waiter(py, id, &fresh) else { continue };
+            let _waiting = Waiting::new(py, owner)?;
+            let mut landed: (u8, Bound<'_, PyAny>) = waiter.call_method0("wait")?.extract()?;
+            if landed.0 == 2 && self.retries && again.is_none() {
+                let (first, second): (bool, Bound<'_, PyAny>) = waiter.call_method0("again")?.extract()?;
+                if first {
+                    *again = Some(second);
+                    continue;
                 }
+                landed = second.call_method0("wait")?.extract()?;
+            }
+            match landed {
+                (1, value) => return Ok(value.into()),
+                (2, error) => return Err(PyErr::from_value(error)),
+                _ => {}
             }
         };
         let result = self.lead(py, call, key, miss, &function);
-        flights.land(py, lead, result.as_ref().ok().map(Own::py))?;
+        let waiter = flights.land(py, lead)?;
+        if let Some(waiter) = waiter {
+            tell(waiter.py().bind(py), py, &result)?;
+        }
         result
     }
 
-    /// The computation of the thread that came first.
+    /// The computation of the thread that came first: the value as it is stored.
     fn lead(
         &self,
         py: Python<'_>,
@@ -101,12 +137,65 @@ impl Cached {
         {
             return Ok(value);
         }
-        let value = call.hand_to(function)?;
-        if cache.epoch(py) == epoch {
-            cache.store(key, value.clone(), Some(miss))?;
+        let ticket = track::begin(py, key);
+        let value = self.ask(py, call, key, function);
+        let found = track::end(&ticket);
+        let (value, keep) = value?;
+        refuse_used_up(&value)?;
+        if keep && cache.epoch(py) == epoch {
+            return cache.store(key, value, found, Some(miss)).map(|(stored, _)| stored);
         }
-        Ok(value.into())
+        found.wrap(value)
     }
+
+    /// Calls the function; one that is `keyed` gets the key, and says whether its value is to be kept.
+    fn ask<'py>(
+        &self,
+        py: Python<'py>,
+        call: &Call,
+        key: &Bound<'py, PyAny>,
+        function: &Bound<'py, PyAny>,
+    ) -> PyResult<(Bound<'py, PyAny>, bool)> {
+        if !self.keyed {
+            return Ok((call.hand_to(function)?, true));
+        }
+        let (args, kwargs) = call.pack(py)?;
+        function.call1((key, args, kwargs))?.extract()
+    }
+}
+
+/// Wakes who waits, with the value, or with the error unless it is this thread's alone, as Ctrl-C is.
+fn tell(waiter: &Bound<'_, PyAny>, py: Python<'_>, result: &PyResult<Own>) -> PyResult<()> {
+    match result {
+        Ok(value) => waiter.call_method1("land", (1, value.py())),
+        Err(error) if error.is_instance_of::<PyException>(py) => {
+            waiter.call_method1("land", (2, error.value(py)))
+        }
+        Err(_) => waiter.call_method1("land", (0, py.None())),
+    }
+    .map(drop)
+}
+
+/// A generator or a coroutine can be used only once: a kept one would be empty for the second caller.
+fn refuse_used_up(value: &Bound<'_, PyAny>) -> PyResult<()> {
+    static TYPES: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let py = value.py();
+    let types = TYPES.get_or_try_init(py, || {
+        let types = py.import("types")?;
+        let names = ["GeneratorType", "CoroutineType", "AsyncGeneratorType"];
+        let classes = names.iter().map(|n| types.getattr(*n)).collect::<PyResult<Vec<_>>>()?;
+        PyResult::Ok(pyo3::types::PyTuple::new(py, classes)?.into_any().unbind())
+    })?;
+    if !value.is_instance(types.bind(py))? {
+        return Ok(());
+    }
+    if value.hasattr("close")? {
+        value.call_method0("close")?;
+    }
+    let name = value.get_type().name()?;
+    Err(PyTypeError::new_err(format!(
+        "a {name} can be used only once, so it cannot be cached: return a list, or cache an async def"
+    )))
 }
 
 /// Looks a call up, and gives what was found or what `missing` makes of it.

@@ -3,6 +3,7 @@
 
 use crate::cache::is_plain;
 use crate::candle::CandleBuffer;
+use crate::indicator::PyIndicator;
 use pyo3::ffi::{self, Py_ssize_t, PyObject};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -11,7 +12,23 @@ use pyo3::types::{PyDict, PyTuple};
 /// Stands between positional and keyword arguments in a key.
 static MARK: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 
-/// An argument as it stands in a key: a buffer stands with its version, so that a key is good for its data only.
+/// What else stands in a key.
+pub(super) struct Style {
+    /// The types of the arguments.
+    pub(super) typed: bool,
+    /// What tells one function of a shared cache from another, or NULL.
+    pub(super) prefix: *mut PyObject,
+}
+
+impl Style {
+    #[inline]
+    pub(super) fn is_special(&self) -> bool {
+        self.typed || !self.prefix.is_null()
+    }
+}
+
+/// An argument as it stands in a key: a buffer or an indicator, also inside a tuple, stands with its stamp. The stamp
+/// is its identity and does not keep it alive; which version a result is good for, `track` knows.
 unsafe fn part(py: Python<'_>, argument: *mut PyObject) -> PyResult<*mut PyObject> {
     // SAFETY: a borrowed reference that lives for the call.
     let argument = unsafe {
@@ -21,10 +38,30 @@ unsafe fn part(py: Python<'_>, argument: *mut PyObject) -> PyResult<*mut PyObjec
         }
         Bound::from_borrowed_ptr(py, argument)
     };
-    match argument.cast_exact::<CandleBuffer>() {
-        Ok(buffer) => Ok((buffer, buffer.get().version(py)).into_pyobject(py)?.into_ptr()),
-        Err(_) => Ok(argument.clone().into_ptr()),
+    Ok(match stamped(&argument)? {
+        Some(part) => part.into_ptr(),
+        None => argument.into_ptr(),
+    })
+}
+
+/// What stands for a buffer, an indicator, or a tuple with one in it.
+fn stamped<'py>(argument: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
+    let py = argument.py();
+    if let Ok(buffer) = argument.cast_exact::<CandleBuffer>() {
+        return Ok(Some(buffer.get().stamp.bind(py).clone().into_any()));
     }
+    if let Ok(indicator) = argument.cast::<PyIndicator>() {
+        return Ok(Some(indicator.get().stamp.bind(py).clone().into_any()));
+    }
+    let Ok(tuple) = argument.cast_exact::<PyTuple>() else { return Ok(None) };
+    let mut some = false;
+    let mut parts = Vec::with_capacity(tuple.len());
+    for item in tuple.iter() {
+        let other = stamped(&item)?;
+        some |= other.is_some();
+        parts.push(other.unwrap_or(item));
+    }
+    Ok(if some { Some(PyTuple::new(py, parts)?.into_any()) } else { None })
 }
 
 /// The key of a call as a tuple: positional arguments, then a mark and the keyword arguments as they were given.
@@ -32,8 +69,13 @@ pub(super) unsafe fn tuple_key<'py>(
     py: Python<'py>,
     positional: &[*mut PyObject],
     named: &[(*mut PyObject, *mut PyObject)],
+    style: &Style,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let length = positional.len() + if named.is_empty() { 0 } else { 1 + 2 * named.len() };
+    let values = positional.len() + named.len();
+    let length = values
+        + usize::from(!style.prefix.is_null())
+        + if named.is_empty() { 0 } else { 1 + named.len() }
+        + if style.typed { values } else { 0 };
     // SAFETY: the tuple is new and each place is set once with a reference of its own; a half-filled tuple may be
     // dropped.
     unsafe {
@@ -43,6 +85,13 @@ pub(super) unsafe fn tuple_key<'py>(
             ffi::PyTuple_SetItem(tuple.as_ptr(), at, item);
             at += 1;
         };
+        let another = |item: *mut PyObject| {
+            ffi::Py_INCREF(item);
+            item
+        };
+        if !style.prefix.is_null() {
+            put(another(style.prefix));
+        }
         for &item in positional {
             put(part(py, item)?);
         }
@@ -51,9 +100,13 @@ pub(super) unsafe fn tuple_key<'py>(
             put(mark.bind(py).clone().into_ptr());
         }
         for &(name, value) in named {
-            ffi::Py_INCREF(name);
-            put(name);
+            put(another(name));
             put(part(py, value)?);
+        }
+        if style.typed {
+            for item in positional.iter().copied().chain(named.iter().map(|n| n.1)) {
+                put(another(ffi::Py_TYPE(item).cast()));
+            }
         }
         Ok(tuple)
     }
@@ -91,14 +144,17 @@ pub(super) unsafe fn tuple_hash(py: Python<'_>, args: &[*mut PyObject]) -> Optio
 
 /// The key of a call in the default way.
 #[pyfunction]
-#[pyo3(signature = (args, kwargs = None))]
+#[pyo3(signature = (args, kwargs = None, typed = false, prefix = None))]
 pub(super) fn make_key<'py>(
     args: &Bound<'py, PyTuple>,
     kwargs: Option<&Bound<'py, PyDict>>,
+    typed: bool,
+    prefix: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let py = args.py();
+    let style = Style { typed, prefix: prefix.map_or(std::ptr::null_mut(), Bound::as_ptr) };
     let named: Vec<_> = kwargs.map(|k| k.iter().collect()).unwrap_or_default();
-    if named.is_empty() && args.len() == 1 {
+    if named.is_empty() && args.len() == 1 && !style.is_special() {
         let only = args.get_item(0)?;
         // SAFETY: alive.
         if unsafe { is_plain(only.as_ptr()) } {
@@ -109,5 +165,5 @@ pub(super) fn make_key<'py>(
     let positional: Vec<_> = positional.iter().map(|o| o.as_ptr()).collect();
     let named: Vec<_> = named.iter().map(|(k, v)| (k.as_ptr(), v.as_ptr())).collect();
     // SAFETY: the tuple and the pairs hold the arguments.
-    unsafe { tuple_key(py, &positional, &named) }
+    unsafe { tuple_key(py, &positional, &named, &style) }
 }

@@ -12,7 +12,8 @@ mod class;
 mod key;
 
 use crate::cache::Cache;
-use crate::flight::Flights;
+use crate::flight::{Flights, after_fork};
+use key::Style;
 use pyo3::exceptions::PyTypeError;
 use pyo3::ffi::{self, PyObject};
 use pyo3::prelude::*;
@@ -35,12 +36,18 @@ struct Cached {
     hit: *mut PyObject,
     miss: *mut PyObject,
     flights: *mut Flights,
+    style: Style,
+    /// Those who waited for an error compute for themselves, once.
+    retries: bool,
+    /// The function takes key, arguments and keyword arguments, and gives a value and whether to keep it.
+    keyed: bool,
 }
 
 impl Cached {
     /// The references that it holds; NULL among them.
-    fn parts(&self) -> [*mut PyObject; 7] {
-        [self.dict, self.cache, self.function, self.waiter, self.key, self.hit, self.miss]
+    fn parts(&self) -> [*mut PyObject; 8] {
+        let prefix = self.style.prefix;
+        [self.dict, self.cache, self.function, self.waiter, self.key, self.hit, self.miss, prefix]
     }
 }
 
@@ -48,13 +55,18 @@ impl Cached {
 /// wait on. With `coroutines`, a pair, the function makes coroutines, and callers await what `hit(value)` or
 /// `miss(key, args, kwargs)` gives.
 #[pyfunction]
-#[pyo3(signature = (cache, function, waiter, key = None, coroutines = None))]
+#[pyo3(signature = (cache, function, waiter, key = None, coroutines = None, *, typed = false, prefix = None, retries = false, keyed = false))]
+#[allow(clippy::too_many_arguments)] // one argument a thing that a function may be
 fn cached_function<'py>(
     cache: &Bound<'py, Cache>,
     function: &Bound<'py, PyAny>,
     waiter: &Bound<'py, PyAny>,
     key: Option<&Bound<'py, PyAny>>,
     coroutines: Option<(Bound<'py, PyAny>, Bound<'py, PyAny>)>,
+    typed: bool,
+    prefix: Option<&Bound<'py, PyAny>>,
+    retries: bool,
+    keyed: bool,
 ) -> PyResult<Bound<'py, PyAny>> {
     let (hit, miss) = coroutines.unzip();
     let optional = [key, hit.as_ref(), miss.as_ref()];
@@ -62,7 +74,8 @@ fn cached_function<'py>(
         return Err(PyTypeError::new_err("function, waiter, key, hit and miss must be callable"));
     }
     let class = class::get(cache.py())?;
-    let [key, hit, miss] = optional.map(|o| o.map_or(std::ptr::null_mut(), |f| f.clone().into_ptr()));
+    let [key, hit, miss, prefix] = [key, hit.as_ref(), miss.as_ref(), prefix]
+        .map(|o| o.map_or(std::ptr::null_mut(), |f| f.clone().into_ptr()));
     // SAFETY: the class has room for a Cached; the collector sees the object only with zeros (allowed) or whole.
     unsafe {
         let made =
@@ -74,6 +87,7 @@ fn cached_function<'py>(
         own.waiter = waiter.clone().into_ptr();
         (own.key, own.hit, own.miss) = (key, hit, miss);
         own.flights = Box::into_raw(Box::new(Flights::new()));
+        (own.style, own.retries, own.keyed) = (Style { typed, prefix }, retries, keyed);
         Ok(made)
     }
 }
@@ -82,5 +96,6 @@ fn cached_function<'py>(
 pub(crate) fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add("CachedFunction", class::get(m.py())?)?;
     m.add_function(wrap_pyfunction!(key::make_key, m)?)?;
+    m.add_function(wrap_pyfunction!(after_fork, m)?)?;
     m.add_function(wrap_pyfunction!(cached_function, m)?)
 }

@@ -6,7 +6,7 @@ use super::state::State;
 use super::{CandleBuffer, Row};
 use crate::bars::Stamp;
 use crate::block::{Block, Piece};
-use crate::{export, npy, raw};
+use crate::{export, npy, raw, track};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::ffi::{self, Py_ssize_t, PyObject};
 use pyo3::prelude::*;
@@ -126,6 +126,7 @@ unsafe fn look(
     // SAFETY: the contract of METH_FASTCALL.
     unsafe {
         let (py, own) = (Python::assume_attached(), raw::contents::<CandleBuffer>(slf));
+        track::read(py, &own.stamp);
         let made = window_args(own, py, raw::args(args, n)).and_then(|(n, field)| {
             let (block, piece) = own.state.with(py, |s| {
                 let piece = s.rows.window(n.unwrap_or(usize::MAX), field);

@@ -8,6 +8,7 @@ use crate::bars::{Bars, Interval};
 use crate::block::{Item, Rows};
 use crate::cell::GilCell;
 use crate::indicator::PyIndicator;
+use crate::track::{self, Version};
 use pyo3::exceptions::{PyIndexError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyDict, PyTuple};
@@ -48,9 +49,12 @@ impl CandleBuffer {
             _ => return Err(PyValueError::new_err("gaps must be 'skip' or 'fill'")),
         };
         let rows = Rows::new(py, capacity, names.len(), item, by_row)?;
+        let stamp = Version::make(py)?;
+        let state = State { rows, stamp: stamp.clone_ref(py), feeds: Vec::new(), bars: None };
         let made = Self {
+            stamp,
             fields: PyTuple::new(py, &names)?.unbind(),
-            state: GilCell::new(State { rows, version: 0, feeds: Vec::new(), bars: None }),
+            state: GilCell::new(state),
             names,
             by_row,
         };
@@ -80,9 +84,9 @@ impl CandleBuffer {
     /// Forgets all candles, the open bar and what attached indicators know; views stay as they are.
     fn clear(&self, py: Python<'_>) -> PyResult<()> {
         self.state.with(py, |s| {
-            s.version += 1;
+            s.stamp.get().bump();
             for feed in &s.feeds {
-                feed.indicator.get().cell.with(py, crate::indicators::Indicator::reset);
+                feed.indicator.get().change(py, crate::indicators::Indicator::reset);
             }
             if let Some((bars, _)) = &mut s.bars {
                 bars.open = None;
@@ -118,7 +122,7 @@ impl CandleBuffer {
             for back in (skip..s.rows.len()).rev() {
                 let row: Vec<f64> = (0..s.rows.fields).filter_map(|f| s.rows.get(back, f)).collect();
                 let x = feed.source.read(&row);
-                feed.indicator.get().cell.with(py, |i| i.push(&x));
+                feed.indicator.get().change(py, |i| i.push(&x));
             }
             s.feeds.push(feed);
         });
@@ -148,6 +152,7 @@ impl CandleBuffer {
     #[pyo3(signature = (field = "close", back = 0))]
     fn last(&self, py: Python<'_>, field: &str, back: usize) -> PyResult<f64> {
         let field = self.index(field)?;
+        track::read(py, &self.stamp);
         self.state
             .with(py, |s| s.rows.get(back, field))
             .ok_or_else(|| PyIndexError::new_err(format!("no candle {back} back")))
@@ -208,6 +213,7 @@ impl CandleBuffer {
     }
 
     fn __len__(&self, py: Python<'_>) -> usize {
+        track::read(py, &self.stamp);
         self.state.with(py, |s| s.rows.len())
     }
 
@@ -249,7 +255,8 @@ impl CandleBuffer {
     /// Grows by one with every change: put it into cache keys.
     #[getter]
     pub(crate) fn version(&self, py: Python<'_>) -> u64 {
-        self.state.with(py, |s| s.version)
+        track::read(py, &self.stamp);
+        self.stamp.get().version()
     }
 
     /// Ticks of bars that were closed already (dropped).
@@ -273,6 +280,7 @@ impl CandleBuffer {
     /// When the open bar began, in the unit of the ticks; `None` where no bar is open.
     #[getter]
     fn bar_start(&self, py: Python<'_>) -> Option<f64> {
+        track::read(py, &self.stamp);
         self.state.with(py, |s| s.bars.as_ref().and_then(|(b, _)| b.open.map(|o| b.interval.begin(o.bar))))
     }
 
@@ -281,7 +289,8 @@ impl CandleBuffer {
     }
 
     fn __repr__(&self, py: Python<'_>) -> String {
-        let (len, capacity, version) = self.state.with(py, |s| (s.rows.len(), s.rows.capacity, s.version));
+        let (len, capacity, version) =
+            self.state.with(py, |s| (s.rows.len(), s.rows.capacity, s.stamp.get().version()));
         format!("<m5mem.CandleBuffer {len}/{capacity} ({}) version={version}>", self.names.join(", "))
     }
 }

@@ -10,6 +10,7 @@ mod state;
 use crate::block::{Block, Piece};
 use crate::cell::GilCell;
 use crate::npy;
+use crate::track::{self, Version};
 use pyo3::exceptions::PyKeyError;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
@@ -28,6 +29,13 @@ pub(crate) struct CandleBuffer {
     names: Vec<String>,
     fields: Py<PyTuple>,
     by_row: bool,
+    pub(crate) stamp: Py<Version>,
+}
+
+impl Drop for CandleBuffer {
+    fn drop(&mut self) {
+        self.stamp.get().end();
+    }
 }
 
 impl CandleBuffer {
@@ -38,6 +46,7 @@ impl CandleBuffer {
     }
 
     fn piece(&self, py: Python<'_>, n: Option<usize>, field: Option<usize>) -> (Py<Block>, Piece) {
+        track::read(py, &self.stamp);
         self.state.with(py, |s| {
             let piece = s.rows.window(n.unwrap_or(usize::MAX), field);
             (s.rows.block.clone_ref(py), piece)

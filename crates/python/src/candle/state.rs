@@ -4,6 +4,7 @@ use super::feed::{Event, Feed};
 use super::{MAX_FIELDS, Row};
 use crate::bars::{Bars, Interval, Open, Stamp, Step};
 use crate::block::Rows;
+use crate::track::Version;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
@@ -37,7 +38,7 @@ impl Places {
 /// What changes in a buffer.
 pub(super) struct State {
     pub(super) rows: Rows,
-    pub(super) version: u64,
+    pub(super) stamp: Py<Version>,
     pub(super) feeds: Vec<Feed>,
     pub(super) bars: Option<(Bars, Places)>,
 }
@@ -47,7 +48,7 @@ impl State {
     fn notify(&self, py: Python<'_>, event: Event, row: &[f64]) {
         for feed in &self.feeds {
             let x = feed.source.read(row);
-            feed.indicator.get().cell.with(py, |i| match event {
+            feed.indicator.get().change(py, |i| match event {
                 Event::Append => i.push(&x),
                 Event::Replace | Event::Opened if feed.on_close => {}
                 Event::Replace => i.replace(&x),
@@ -65,7 +66,7 @@ impl State {
             self.close_bar(py);
         }
         self.rows.push(py, row)?;
-        self.version += 1;
+        self.stamp.get().bump();
         self.notify(py, Event::Append, row);
         Ok(())
     }
@@ -88,10 +89,10 @@ impl State {
         if !self.rows.set_last(py, row)? {
             return Err(PyValueError::new_err("the buffer is empty: append a candle first"));
         }
-        self.version += 1;
+        self.stamp.get().bump();
         for feed in &self.feeds {
             let x = feed.source.read(row);
-            feed.indicator.get().cell.with(py, |i| i.replace(&x));
+            feed.indicator.get().change(py, |i| i.replace(&x));
         }
         Ok(())
     }
@@ -111,7 +112,7 @@ impl State {
             Step::Drop => Ok(0),
             Step::Change => {
                 self.rows.set_last(py, &row)?;
-                self.version += 1;
+                self.stamp.get().bump();
                 self.notify(py, Event::Replace, &row);
                 Ok(0)
             }
@@ -127,7 +128,7 @@ impl State {
                     self.notify(py, Event::Append, &flat);
                 }
                 self.rows.push(py, &row)?;
-                self.version += 1;
+                self.stamp.get().bump();
                 self.notify(py, Event::Opened, &row);
                 Ok(if close { 1 + gaps } else { 0 })
             }

@@ -186,6 +186,18 @@ impl Map {
         })
     }
 
+    /// The entries whose value is such a one.
+    pub(crate) fn entries_where(&self, is: fn(*mut pyo3::ffi::PyObject) -> bool) -> Vec<u32> {
+        let such = |e: &Entry| e.value.as_ref().is_some_and(|v| is(v.as_ptr()));
+        (0..).zip(&self.entries).filter(|(_, e)| such(e)).map(|(i, _)| i).collect()
+    }
+
+    /// All entries that are good no longer.
+    pub(crate) fn all_expired(&self, now: f64) -> Vec<u32> {
+        let expired = |i: u32, e: &Entry| e.key.is_some() && self.expires(i) <= now;
+        (0..).zip(&self.entries).filter(|&(i, e)| expired(i, e)).map(|(i, _)| i).collect()
+    }
+
     /// Bytes of the table itself.
     pub(crate) fn bytes(&self) -> usize {
         let ages = self.ages.as_ref().map_or(0, Ages::bytes);

@@ -1,0 +1,5 @@
+"""The decorator `cached`, and what stands behind it: one computation for all who wait, and policies for an outage."""
+
+from .decorator import CacheInfo, cached
+
+__all__ = ["CacheInfo", "cached"]
