@@ -215,8 +215,8 @@ impl Shapes {
         }
         self.family(Class::Flat, 0.15, rhythms.clone());
         self.family(Class::Growing, 0.08, with(&[vec![ramp]], &rhythms));
-        self.family(Class::Step, 0.05, with(&one(step), &[day.clone()]));
-        self.family(Class::Saturating, 0.04, with(&one(exp), &[day.clone()]));
+        self.family(Class::Step, 0.05, with(&one(step), std::slice::from_ref(&day)));
+        self.family(Class::Saturating, 0.04, with(&one(exp), std::slice::from_ref(&day)));
         self.family(Class::Growing, 0.02, with(&with(&one(step), &[vec![ramp]]), &[day]));
     }
 

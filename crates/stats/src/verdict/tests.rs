@@ -176,6 +176,36 @@ fn one_look_is_not_enough_for_a_watchdog() {
 }
 
 #[test]
+fn an_alarm_is_growth_that_outlives_half_a_day_or_gains_half() {
+    let growing = |level: f64| Assessment {
+        verdict: Verdict::Growing,
+        level: Some(level),
+        growth_probability: Some(0.9),
+        ..Assessment::default()
+    };
+    let doubt = Assessment { verdict: Verdict::Insufficient, ..growing(100.0) };
+    let flat = Assessment { verdict: Verdict::Flat, ..Assessment::default() };
+    let mut slow = Confirmation::default();
+    // Half-hourly looks, a doubt among them: 14 hours from the first.
+    let looks = |n: u32| if n == 10 { doubt } else { growing(100.0 + f64::from(n)) };
+    let first = (0..60).position(|n| slow.confirm(looks(n), 1800.0).alarm);
+    assert_eq!(first, Some(28));
+    let mut fast = Confirmation::default();
+    let first = (0..60_u32).position(|n| fast.confirm(growing(100.0 + 10.0 * f64::from(n)), 60.0).alarm);
+    assert_eq!(first, Some(5), "it gained half of its level");
+    let mut morning = Confirmation::default();
+    let said: Vec<Assessment> = (0..20).map(|_| morning.confirm(growing(100.0), 1800.0)).collect();
+    assert!(said.iter().all(|a| !a.alarm) && said[19].held_seconds == Some(19.0 * 1800.0));
+    let back = morning.confirm(flat, 1800.0);
+    assert_eq!(
+        (back.taken_back, back.held_seconds),
+        (1, None),
+        "what was said is taken back, and that is shown"
+    );
+    assert_eq!(morning.confirm(flat, 1800.0).taken_back, 1);
+}
+
+#[test]
 fn many_processes_raise_the_bar() {
     assert_eq!(benjamini_hochberg(&[0.999, 0.5, 0.2], 0.05), [true, false, false]);
     assert_eq!(benjamini_hochberg(&[0.96, 0.5, 0.2], 0.05), [false; 3]);
