@@ -26,6 +26,7 @@ catalogue! {
         Change: "change", "变化";
         Rss: "RSS", "RSS";
         Anon: "anonymous", "匿名";
+        AnonSwap: "anonymous and swap", "匿名与交换区";
         File: "file pages", "文件页";
         Shmem: "shared", "共享";
         Swap: "swapped out", "已换出";
