@@ -8,6 +8,7 @@ mod execution;
 mod identity;
 mod memory;
 mod own_limit;
+pub mod perf;
 mod priority;
 mod process;
 mod procfs;
