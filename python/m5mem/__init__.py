@@ -8,6 +8,15 @@ from __future__ import annotations
 
 from _collections_abc import MutableMapping  # what collections.abc is, without its package
 
+try:
+    from . import _native as _native
+except ImportError as error:
+    if "interpreter" not in str(error):
+        raise
+    raise ImportError(
+        "m5mem serves one interpreter of a process: import it in the main one alone, "
+        f"and give subinterpreters what they need ({error})"
+    ) from error
 from ._cache import CacheInfo, cached
 from ._native import (
     ATR,
@@ -34,13 +43,19 @@ if TYPE_CHECKING:
     from typing import Any
 
     from . import fds, gc, indicators, metrics, ws
-    from ._pool import Lease, Pool, PoolTimeout
+    from ._pool import AsyncLease, Lease, Pool, PoolTimeout
     from ._sizeof import sizeof
 
 MutableMapping.register(Cache)
 
 _MODULES = ("fds", "gc", "indicators", "metrics", "ws")
-_ELSEWHERE = {"Lease": "_pool", "Pool": "_pool", "PoolTimeout": "_pool", "sizeof": "_sizeof"}
+_ELSEWHERE = {
+    "AsyncLease": "_pool",
+    "Lease": "_pool",
+    "Pool": "_pool",
+    "PoolTimeout": "_pool",
+    "sizeof": "_sizeof",
+}
 
 
 def __getattr__(name: str) -> Any:
@@ -67,6 +82,7 @@ __all__ = [
     "RSI",
     "SMA",
     "WMA",
+    "AsyncLease",
     "Bollinger",
     "CacheInfo",
     "CandleBuffer",

@@ -21,16 +21,17 @@ import logging
 import os
 import threading
 import time
+import weakref
 from dataclasses import dataclass
 from typing import Any
 
 from . import _registry
 from ._native import GcMonitor
+from ._trim import Trimmer, rss
 
-__all__ = ["Guard", "Idle", "Manager", "manage"]
+__all__ = ["Guard", "Idle", "Manager", "Trim", "current", "manage"]
 
 _log = logging.getLogger("m5mem.gc")
-_PAGE = os.sysconf("SC_PAGE_SIZE")
 # CPython 3.12 moves immortal objects to the frozen ones by itself, some hundreds of them. More than these were
 # frozen by the program, which a restore must not undo.
 _IMMORTAL = 2000
@@ -70,12 +71,40 @@ class Guard:
     """Unreachable objects found by one idle round."""
 
 
-def _rss() -> int | None:
-    try:
-        with open("/proc/self/statm", "rb") as file:
-            return int(file.read().split()[1]) * _PAGE
-    except (OSError, ValueError, IndexError):
-        return None
+@dataclass(frozen=True)
+class Trim:
+    """When to give free native memory back."""
+
+    budget: float = 0.05
+    """Seconds that one may take; after one that took longer the next comes twice as late."""
+    interval: float = 300.0
+    """At least so long between two."""
+
+    def __post_init__(self) -> None:
+        if self.budget <= 0 or self.interval < 0:
+            raise ValueError("budget is above 0 seconds, interval 0 or more")
+
+
+# The manager of this interpreter: two would take each other's thresholds for the program's own.
+_running: weakref.ReferenceType[Manager] | None = None
+_claim = threading.Lock()
+
+
+def current() -> Manager | None:
+    """The manager that runs now."""
+    manager = _running() if _running is not None else None
+    return manager if manager is not None and manager.state != "stopped" else None
+
+
+def _after_fork() -> None:
+    global _claim
+    _claim = threading.Lock()
+    manager = current()
+    if manager is not None:
+        manager._after_fork()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 class Manager:
@@ -91,7 +120,20 @@ class Manager:
         warmup: float,
         tick: float,
         loop: asyncio.AbstractEventLoop | None,
+        trimmer: Trimmer | None = None,
     ) -> None:
+        global _running
+        with _claim:
+            other = current()
+            if other is not None:
+                raise RuntimeError(
+                    f"the collector of this process is managed already (since {other.seconds:.0f} s): "
+                    "use that manager (m5mem.gc.current()), or stop() it first"
+                )
+            _running = weakref.ref(self)
+        self.state = "warm-up"
+        self._started = time.monotonic()
+        self._trimmer = trimmer
         self._freeze, self._thresholds, self._idle, self._guard = freeze_after_warmup, thresholds, idle, guard
         self._warmup, self._tick = warmup, tick
         self.monitor = GcMonitor()
@@ -99,11 +141,10 @@ class Manager:
         self._old_threshold = _gc.get_threshold()
         self._before = {"enabled": _gc.isenabled(), "frozen": _gc.get_freeze_count()}
         self._lock = threading.RLock()
-        self.state = "warm-up"
         self.load: float | None = None
         self.rounds = {"idle": 0, "deadline": 0, "explicit": 0, "full": 0, "put_off": 0}
         self.reason: str | None = None
-        self._started = self._last_round = self._last_full = time.monotonic()
+        self._last_round = self._last_full = self._started
         self._expected = [0.0, 0.0, 0.0]
         self._rss_level: int | None = None
         self._trial: tuple[tuple[int, int, int], float, float] | None = None
@@ -124,6 +165,22 @@ class Manager:
         else:
             self._thread = threading.Thread(target=self._in_thread, name="m5mem-gc", daemon=True)
             self._thread.start()
+
+    @property
+    def seconds(self) -> float:
+        """Since it began."""
+        return time.monotonic() - self._started
+
+    def _after_fork(self) -> None:
+        """In a forked child: its thread and its loop are the parent's. Thresholds go back to the program's; what is
+        frozen stays frozen, so that parent and child go on sharing its pages."""
+        self._lock = threading.RLock()
+        if self._trimmer is not None:
+            self._trimmer.after_fork()
+        self.state, self.reason, self._handle, self._thread = "stopped", "this process was forked", None, None
+        _gc.set_threshold(*self._old_threshold)
+        if self._callback in _gc.callbacks:
+            _gc.callbacks.remove(self._callback)
 
     # What drives it: the loop's own timer, or a thread that never collects but for the warm-up and the guard.
 
@@ -171,7 +228,7 @@ class Manager:
         if self._freeze:
             self._collect(2)
             _gc.freeze()
-        self._rss_level = _rss()
+        self._rss_level = rss()
         self._last_round = self._last_full = time.monotonic()
         self.state = "managed"
 
@@ -261,6 +318,8 @@ class Manager:
 
     def _end_round(self) -> None:
         self._last_round = time.monotonic()
+        if self._trimmer is not None and self.state == "managed":
+            self._trimmer.look()
         if self._guard is not None and self._found > self._guard.max_garbage:
             self.fall_back(f"an idle round found {self._found} unreachable objects")
 
@@ -282,7 +341,7 @@ class Manager:
         guard, level = self._guard, self._rss_level
         if guard is None or level is None:
             return
-        now = _rss()
+        now = rss()
         if now is not None and now - level > guard.max_rss_growth:
             self.fall_back(f"RSS grew by {(now - level) / 2**20:.0f} MiB since the warm-up")
 
@@ -313,7 +372,8 @@ class Manager:
             "frozen": _gc.get_freeze_count(),
             "load": self.load,
             "rounds": dict(self.rounds),
-            "seconds": time.monotonic() - self._started,
+            "seconds": self.seconds,
+            "trim": self._trimmer.snapshot() if self._trimmer is not None else None,
             **self.monitor.snapshot(),
         }
 
@@ -330,6 +390,8 @@ class Manager:
             if self._handle is not None:
                 self._handle.cancel()
         self._wake.set()
+        if self._trimmer is not None:
+            self._trimmer.join()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join()
 
@@ -349,6 +411,7 @@ def manage(
     warmup: float = 60.0,
     tick: float = 1.0,
     loop: asyncio.AbstractEventLoop | None = None,
+    trim: bool | Trim = False,
 ) -> Manager:
     """Starts managing the collector of this process.
 
@@ -356,6 +419,10 @@ def manage(
     ``idle_collect``: ``True`` or an `Idle` with limits of your own; by default on where an asyncio loop runs or is
     given. Without a loop collections move only where `Manager.idle` says so.
     ``warmup``: seconds before freezing and choosing. ``tick``: seconds between two looks.
+    ``trim``: ``True`` or a `Trim` gives memory that the C library keeps free back to the system after idle rounds, in a
+    thread of its own, measured (``snapshot()["trim"]``).
+
+    There is one manager at a time: a second call is an error until the first has stopped.
     """
     if isinstance(thresholds, str) and thresholds != "measure":
         raise ValueError("thresholds must be three numbers, 'measure' or None")
@@ -371,6 +438,7 @@ def manage(
                 ) from None
     if idle_collect is None:
         idle_collect = loop is not None
+    limits = trim if isinstance(trim, Trim) else (Trim() if trim else None)
     return Manager(
         freeze_after_warmup=freeze_after_warmup,
         thresholds=thresholds,
@@ -379,4 +447,5 @@ def manage(
         warmup=warmup,
         tick=tick,
         loop=loop,
+        trimmer=Trimmer(limits.budget, limits.interval) if limits is not None else None,
     )

@@ -49,6 +49,11 @@ _WS = [
     ("aborted", "Connections cut after the closing deadline"),
     ("messages", "Messages received"),
     ("handler_errors", "Exceptions in handlers"),
+    ("handler_timeouts", "Handlers ended for taking too long"),
+    ("handler_slow", "Handlers that took as long as a silent peer may"),
+    ("open_errors", "Failures of on_open"),
+    ("cancellations", "Cancellations from inside that a slot outlived"),
+    ("owner_errors", "Other failures that a slot outlived"),
 ]
 
 
@@ -102,6 +107,10 @@ def samples() -> Iterator[Sample]:
                 for key, text in (("collections", "Collections"), ("pause_total", "Seconds of pauses")):
                     label = {"pause_total": "pause_seconds"}.get(key, key)
                     yield Sample(f"m5mem_gc_{label}", "counter", text, labels, figures[key])
+        if snapshot["trim"] is not None:
+            for key in ("count", "freed_bytes", "seconds"):
+                text = f"Free native memory given back: {key}"
+                yield Sample(f"m5mem_trim_{key}", "counter", text, {"manager": name}, snapshot["trim"][key])
         if snapshot["load"] is not None:
             yield Sample(
                 "m5mem_gc_loop_load", "gauge", "Load of the loop", {"manager": name}, snapshot["load"]

@@ -20,7 +20,7 @@ from . import _registry
 __all__ = ["ManagedWSPool", "PoolFull", "Slot"]
 
 _log = logging.getLogger("m5mem.ws")
-Handler = Callable[[Any], Any]
+Handler = Callable[..., Any]
 STATES = ("connecting", "open", "backoff", "closing", "closed")
 
 
@@ -28,17 +28,52 @@ class PoolFull(RuntimeError):
     """The pool has ``max_connections`` already."""
 
 
+class _Owner(asyncio.Task):  # type: ignore[type-arg]
+    """A task that knows whether it was cancelled itself, or something that it awaits was."""
+
+    asked = False
+
+    def cancel(self, *args: Any, **kwargs: Any) -> bool:
+        self.asked = True
+        return super().cancel(*args, **kwargs)
+
+
+def _positional(function: Callable[..., Any]) -> int:
+    """How many positional arguments a function takes; many where that cannot be said."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return 1
+    if any(p.kind is p.VAR_POSITIONAL for p in parameters):
+        return 1
+    return sum(
+        p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) and p.default is p.empty for p in parameters
+    )
+
+
 class Slot:
     """One connection of a pool, over all its reconnects."""
 
-    def __init__(self, name: str, uri: str, handler: Handler, options: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        name: str,
+        uri: str,
+        handler: Handler,
+        options: dict[str, Any],
+        on_open: Handler | None = None,
+        handler_timeout: float | None = None,
+    ) -> None:
         self.name, self.uri, self.handler, self.options = name, uri, handler, options
+        self.on_open, self.handler_timeout = on_open, handler_timeout
+        self.wants_slot = _positional(handler) >= 2
         self.state = "connecting"
         self.connection: Any = None
         self.last_activity = time.monotonic()
+        self.handling_since: float | None = None
+        self.handler_seconds = self.handler_max_seconds = 0.0
         self.attempt = 0
         self.last_error: str | None = None
-        self.task: asyncio.Task[None] | None = None
+        self.task: _Owner | None = None
         self.counts = {
             "connects": 0,
             "failures": 0,
@@ -47,15 +82,53 @@ class Slot:
             "aborted": 0,
             "messages": 0,
             "handler_errors": 0,
+            "handler_timeouts": 0,
+            "handler_slow": 0,
+            "open_errors": 0,
+            "cancellations": 0,
+            "owner_errors": 0,
         }
 
-    def ended(self, _: asyncio.Task[None]) -> None:
+    @property
+    def handling(self) -> float:
+        """Seconds that the handler has been at the newest message; 0 where it waits for one."""
+        return 0.0 if self.handling_since is None else time.monotonic() - self.handling_since
+
+    @property
+    def queued(self) -> int | None:
+        """Messages that have arrived and wait for the handler; `None` where the connection does not tell."""
+        frames = getattr(getattr(self.connection, "recv_messages", None), "frames", None)
+        try:
+            return None if frames is None else len(frames)
+        except TypeError:
+            return None
+
+    @property
+    def paused(self) -> bool | None:
+        """Whether reading from the peer is paused because too much waits; `None` where that is not known."""
+        paused = getattr(getattr(self.connection, "recv_messages", None), "paused", None)
+        return paused if isinstance(paused, bool) else None
+
+    def ended(self, task: asyncio.Task[None]) -> None:
         """The owner is gone, be it before its first step."""
         self.state = "closed"
+        if not task.cancelled() and task.exception() is not None:
+            self.last_error = repr(task.exception())
+            _log.error("connection %s ended for good: %s", self.name, self.last_error)
 
     def stats(self) -> dict[str, Any]:
         """State and counters."""
-        return {"uri": self.uri, "state": self.state, "last_error": self.last_error, **self.counts}
+        return {
+            "uri": self.uri,
+            "state": self.state,
+            "last_error": self.last_error,
+            "handling": self.handling,
+            "handler_seconds": self.handler_seconds,
+            "handler_max_seconds": self.handler_max_seconds,
+            "queued": self.queued,
+            "paused": self.paused,
+            **self.counts,
+        }
 
 
 def _default_connect(uri: str, **options: Any) -> Awaitable[Any]:
@@ -79,13 +152,52 @@ def _abort(connection: Any) -> None:
         transport.abort()
 
 
+class _OpenFailed(Exception):
+    """``on_open`` failed; its error is the cause."""
+
+
+class _Watch:
+    """Looks whether a connection is stale: no message for too long while one was waited for. A handler that takes as
+    long is told of, and is no reason to part from the peer."""
+
+    def __init__(self, pool: ManagedWSPool, slot: Slot) -> None:
+        self._pool, self._slot = pool, slot
+        self._told: float | None = None
+        self._timer = asyncio.get_running_loop().call_later(pool.stale_after, self._look)
+
+    def _look(self) -> None:
+        pool, slot = self._pool, self._slot
+        left = pool.stale_after
+        since = slot.handling_since
+        if since is None:
+            left = slot.last_activity + pool.stale_after - time.monotonic()
+            if left <= 0:
+                pool._drop_stale(slot)
+                return
+        elif since != self._told and slot.handling >= pool.stale_after:
+            self._told = since
+            slot.counts["handler_slow"] += 1
+            _log.warning(
+                "the handler of connection %s has been at one message for %.0f s", slot.name, slot.handling
+            )
+        self._timer = asyncio.get_running_loop().call_later(left, self._look)
+
+    def stop(self) -> None:
+        self._timer.cancel()
+
+
 class ManagedWSPool:
     """At most ``max_connections`` connections, each with an owner that keeps it up until it is removed.
 
-    ``add(uri, handler)`` gives every message to ``handler`` (a function or a coroutine function); an exception in
-    it is counted and logged, and the connection goes on. A connection without a message for ``stale_after``
-    seconds is replaced. After a failure the owner waits a random time up to ``backoff_base * 2**attempt`` seconds,
-    at most ``backoff_max``; the count starts anew only after ``min_uptime`` seconds of connection, so that a
+    ``add(uri, handler)`` gives every message to ``handler`` (a function or a coroutine function), and the `Slot` too
+    where it takes two arguments; an exception in it is counted and logged, and the connection goes on.
+    ``on_open(connection)`` (or ``(connection, slot)``) runs after each connect and reconnect, before the first message:
+    subscribe there. A connection without a message for ``stale_after`` seconds is replaced; the time that the handler
+    takes is not the peer's silence, and is counted apart (``handling``, ``handler_slow``). ``handler_timeout`` ends a
+    handler that takes longer. While it runs nothing is read: ``queued`` and ``paused`` in `stats` show
+    what waits. After a failure the owner waits a random time up to ``backoff_base * 2**attempt`` seconds,
+    at most
+    ``backoff_max``; the count starts anew only after ``min_uptime`` seconds of connection, so that a
     server that accepts and hangs up is not hammered.
 
     ``connect(uri, **options)`` may make any object that has ``recv()`` and ``close()``, and ``send()`` where it is
@@ -104,6 +216,7 @@ class ManagedWSPool:
         backoff_base: float = 0.5,
         backoff_max: float = 60.0,
         min_uptime: float = 30.0,
+        handler_timeout: float | None = None,
         connect: Callable[..., Awaitable[Any]] | None = None,
         name: str = "ws",
     ) -> None:
@@ -114,6 +227,9 @@ class ManagedWSPool:
         self.max_connections, self.stale_after = max_connections, stale_after
         self.open_timeout, self.close_timeout = open_timeout, close_timeout
         self.backoff_base, self.backoff_max, self.min_uptime = backoff_base, backoff_max, min_uptime
+        self.handler_timeout = handler_timeout
+        if handler_timeout is not None and handler_timeout <= 0:
+            raise ValueError("handler_timeout must be above 0, or None for no limit")
         self._connect = connect or _default_connect
         self._defaults: dict[str, Any] = {}
         if connect is None:
@@ -128,8 +244,17 @@ class ManagedWSPool:
         self._closed = False
         self.name = _registry.add("ws", name, self)
 
-    def add(self, uri: str, handler: Handler, *, name: str | None = None, **options: Any) -> Slot:
-        """Opens a connection and keeps it open. Call it in the running loop."""
+    def add(
+        self,
+        uri: str,
+        handler: Handler,
+        *,
+        name: str | None = None,
+        on_open: Handler | None = None,
+        handler_timeout: float | None = None,
+        **options: Any,
+    ) -> Slot:
+        """Opens a connection and keeps it open. Call it in the running loop. ``options`` go to ``connect``."""
         if self._closed:
             raise RuntimeError("this pool is closed")
         if len(self._slots) >= self.max_connections:
@@ -137,8 +262,9 @@ class ManagedWSPool:
         name = uri if name is None else name
         if name in self._slots:
             raise ValueError(f"there is a connection {name!r} already; give it another name=")
-        slot = Slot(name, uri, handler, {**self._defaults, **options})
-        slot.task = asyncio.get_running_loop().create_task(self._own(slot), name=f"m5mem-ws-{name}")
+        timeout = self.handler_timeout if handler_timeout is None else handler_timeout
+        slot = Slot(name, uri, handler, {**self._defaults, **options}, on_open, timeout)
+        slot.task = _Owner(self._own(slot), loop=asyncio.get_running_loop(), name=f"m5mem-ws-{name}")
         slot.task.add_done_callback(slot.ended)
         self._slots[name] = slot
         return slot
@@ -179,7 +305,9 @@ class ManagedWSPool:
         """Replaces the connections that are stale now (the owners do it by themselves); how many."""
         now = time.monotonic()
         stale = [
-            s for s in self._slots.values() if s.state == "open" and now - s.last_activity > self.stale_after
+            s
+            for s in self._slots.values()
+            if s.state == "open" and s.handling_since is None and now - s.last_activity > self.stale_after
         ]
         for slot in stale:
             self._drop_stale(slot)
@@ -203,25 +331,57 @@ class ManagedWSPool:
 
     # The owner of a connection.
 
+    @staticmethod
+    def _is_asked(slot: Slot) -> bool:
+        """Whether the owner itself is to end. An inner cancellation is a failure like any other."""
+        return slot.task is None or slot.task.asked
+
     async def _own(self, slot: Slot) -> None:
+        """Keeps the connection up: only `remove`, `close` and the end of the loop end this."""
         while True:
-            slot.state = "connecting"
-            connection = await self._open(slot)
-            if connection is not None:
-                since = time.monotonic()
-                try:
-                    await self._serve(slot, connection)
-                finally:
-                    slot.connection = None
-                    slot.state = "closing"
-                    slot.counts["disconnects"] += 1
-                    # A task of its own: when the owner is cancelled, the farewell still runs to its deadline.
-                    await asyncio.shield(self._chore(self._farewell(slot, connection)))
-                if time.monotonic() - since >= self.min_uptime:
-                    slot.attempt = 0
+            try:
+                await self._round(slot)
+            except asyncio.CancelledError:
+                if self._is_asked(slot):
+                    raise
+                slot.counts["cancellations"] += 1
+                slot.last_error = "CancelledError()"
+                _log.warning("something that connection %s waited for was cancelled; going on", slot.name)
+            except Exception as error:
+                slot.counts["owner_errors"] += 1
+                slot.last_error = repr(error)
+                _log.exception("the owner of connection %s failed; going on", slot.name)
             slot.state = "backoff"
-            await asyncio.sleep(self._delay(slot.attempt))
+            delay = self._delay(slot.attempt)
             slot.attempt += 1
+            try:
+                await asyncio.sleep(delay)
+            except asyncio.CancelledError:
+                if self._is_asked(slot):
+                    raise
+                slot.counts["cancellations"] += 1
+
+    async def _round(self, slot: Slot) -> None:
+        """One connection, from its opening to its end."""
+        slot.state = "connecting"
+        connection = await self._open(slot)
+        if connection is None:
+            _log.info("connection %s: %s", slot.name, slot.last_error)
+            return
+        since = time.monotonic()
+        try:
+            await self._serve(slot, connection)
+        finally:
+            slot.connection = None
+            slot.state = "closing"
+            slot.counts["disconnects"] += 1
+            # A task of its own: when the owner is cancelled, the farewell still runs to its deadline.
+            await asyncio.shield(self._chore(self._farewell(slot, connection)))
+        _log.info(
+            "connection %s was lost after %.0f s: %s", slot.name, time.monotonic() - since, slot.last_error
+        )
+        if time.monotonic() - since >= self.min_uptime:
+            slot.attempt = 0
 
     def _delay(self, attempt: int) -> float:
         return random.uniform(0, min(self.backoff_max, self.backoff_base * 2.0 ** min(attempt, 30)))
@@ -260,40 +420,84 @@ class ManagedWSPool:
             self._chore(self._farewell(slot, task.result()))
 
     async def _serve(self, slot: Slot, connection: Any) -> None:
-        loop = asyncio.get_running_loop()
         slot.connection, slot.state, slot.last_activity = connection, "open", time.monotonic()
-        watch: asyncio.TimerHandle
-
-        def look() -> None:
-            nonlocal watch
-            left = slot.last_activity + self.stale_after - time.monotonic()
-            if left <= 0:
-                self._drop_stale(slot)
-            else:
-                watch = loop.call_later(left, look)
-
-        watch = loop.call_later(self.stale_after, look)
+        watch = _Watch(self, slot)
         try:
+            if slot.on_open is not None:
+                await self._greet(slot, slot.on_open, connection)
             while True:
                 message = await connection.recv()
-                slot.last_activity = time.monotonic()
                 slot.counts["messages"] += 1
                 await self._handle(slot, message)
+                slot.last_activity = time.monotonic()
         except asyncio.CancelledError:
-            raise
+            if self._is_asked(slot):
+                raise
+            slot.counts["cancellations"] += 1
+            slot.last_error = "CancelledError() out of recv()"
+        except _OpenFailed as error:
+            slot.counts["open_errors"] += 1
+            slot.last_error = repr(error.__cause__)
+            _log.error("on_open of connection %s failed: %r; connecting anew", slot.name, error.__cause__)
         except Exception as error:
             slot.last_error = repr(error)
         finally:
-            watch.cancel()
+            watch.stop()
 
-    async def _handle(self, slot: Slot, message: Any) -> None:
+    async def _greet(self, slot: Slot, on_open: Handler, connection: Any) -> None:
+        """Runs ``on_open``. A connection that nothing was subscribed on is of no use: its failure ends it."""
         try:
-            result = slot.handler(message)
+            result = on_open(connection, slot) if _positional(on_open) >= 2 else on_open(connection)
             if inspect.isawaitable(result):
                 await result
+        except asyncio.CancelledError as error:
+            if self._is_asked(slot):
+                raise
+            raise _OpenFailed from error
+        except Exception as error:
+            raise _OpenFailed from error
+
+    async def _handle(self, slot: Slot, message: Any) -> None:
+        began = slot.handling_since = time.monotonic()
+        try:
+            result = slot.handler(message, slot) if slot.wants_slot else slot.handler(message)
+            if inspect.isawaitable(result):
+                if slot.handler_timeout is None:
+                    await result
+                else:
+                    await self._bounded(slot, result, slot.handler_timeout)
+        except asyncio.CancelledError:
+            if self._is_asked(slot):
+                raise
+            slot.counts["cancellations"] += 1
+            _log.warning("the handler of connection %s was cancelled from inside; going on", slot.name)
         except Exception:
             slot.counts["handler_errors"] += 1
             _log.exception("the handler of connection %s failed on a message; going on", slot.name)
+        finally:
+            slot.handling_since = None
+            took = time.monotonic() - began
+            slot.handler_seconds += took
+            slot.handler_max_seconds = max(slot.handler_max_seconds, took)
+
+    async def _bounded(self, slot: Slot, work: Awaitable[Any], seconds: float) -> None:
+        task = self._chore(_await(work))
+        try:
+            await asyncio.wait([task], timeout=seconds)
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
+        if task.done():
+            task.result()
+            return
+        slot.counts["handler_timeouts"] += 1
+        _log.error(
+            "the handler of connection %s took more than %s s on a message; it is cancelled",
+            slot.name,
+            seconds,
+        )
+        task.cancel()
+        await asyncio.wait([task], timeout=1.0)
 
     def _drop_stale(self, slot: Slot) -> None:
         """Ends the connection under its owner, who then makes another."""

@@ -571,3 +571,54 @@ def test_pool_hands_over_between_threads():
     for thread in threads:
         thread.join()
     assert len(set(seen)) == 1 and len(seen) == 2000
+
+
+def test_pool_in_asyncio():
+    async def main():
+        pool = m5mem.Pool(bytearray, max_size=2)
+        async with pool.alease() as one, pool.alease() as two:
+            assert one is not two
+            with pytest.raises(m5mem.PoolTimeout):
+                await pool.alease(timeout=0)
+            with pytest.raises(m5mem.PoolTimeout):
+                await pool.alease(timeout=0.01)
+            waiting = [
+                asyncio.create_task(lease_once()) for lease_once in [lambda: pool._lease_in_loop(None)] * 3
+            ]
+            await asyncio.sleep(0.01)
+            assert not any(t.done() for t in waiting)
+            waiting[0].cancel()
+        leases = await asyncio.gather(*waiting[1:])
+        assert pool.stats()["leased"] == 2
+        # Woken, and cancelled before it could look: the next one is woken instead.
+        late = [asyncio.create_task(pool._lease_in_loop(None)) for _ in range(2)]
+        await asyncio.sleep(0)
+        leases[0].release()
+        late[0].cancel()
+        (await late[1]).release()
+        leases[1].release()
+        assert pool.stats()["leased"] == 0 and pool.stats()["created"] == 2
+
+        async def work():
+            for _ in range(50):
+                async with pool.alease():
+                    await asyncio.sleep(0)
+
+        def thread():
+            for _ in range(200):
+                with pool.lease():
+                    pass
+
+        loop = asyncio.get_running_loop()
+        await asyncio.gather(
+            *[work() for _ in range(10)], *[loop.run_in_executor(None, thread) for _ in range(3)]
+        )
+        assert pool.stats()["leased"] == 0 and pool.stats()["created"] == 2
+
+        async def factory():
+            return "made"
+
+        async with m5mem.Pool(factory).alease() as made:
+            assert made == "made"
+
+    asyncio.run(asyncio.wait_for(main(), 60))

@@ -174,3 +174,85 @@ def test_bad_arguments():
         m5mem.gc.Idle(max_load=0)
     with pytest.raises(ValueError):
         m5mem.gc.Idle(interval=10, deadline=5)
+
+
+def test_one_manager_at_a_time():
+    before = gc.get_threshold()
+    with m5mem.gc.manage(warmup=1000, tick=1000) as manager:
+        assert m5mem.gc.current() is manager
+        with pytest.raises(RuntimeError, match="managed already"):
+            m5mem.gc.manage()
+    assert m5mem.gc.current() is None and gc.get_threshold() == before
+    m5mem.gc.manage(warmup=1000, tick=1000).stop()
+
+
+def test_trim_gives_free_memory_back():
+    from m5mem._trim import Trimmer, rss
+
+    trimmer = Trimmer(budget=10, interval=0)
+    if trimmer.unavailable:
+        pytest.skip(trimmer.unavailable)
+    # Blocks of 64 KiB with one small block after each: freed, they stay with malloc.
+    large, small = [], []
+    for _ in range(2000):
+        large.append(bytearray(65536))
+        small.append(bytearray(600))
+    held = rss()
+    del large
+    trimmer.trim()
+    assert held - rss() > 50 << 20 and trimmer.count == 1 and small
+    assert trimmer.look() and trimmer.look() in (True, False)
+    trimmer.join()
+    tight = Trimmer(budget=1e-12, interval=1)
+    tight.trim()
+    assert tight.put_off == 1 and not tight.look()  # it took longer than it may: later
+
+    with m5mem.gc.manage(warmup=0, tick=0.005, thresholds=None, trim=m5mem.gc.Trim(interval=0.0)) as manager:
+        while manager.state != "managed":
+            pass
+        manager.idle(full=True)
+        while manager.snapshot()["trim"]["count"] < 1:
+            pass
+    assert manager.snapshot()["trim"]["unavailable"] is None
+    with pytest.raises(ValueError):
+        m5mem.gc.Trim(budget=0)
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_child_collects_as_the_program_said():
+    import os
+
+    before, callbacks = gc.get_threshold(), list(gc.callbacks)
+    with m5mem.gc.manage(warmup=1000, tick=0.001, thresholds=(5000, 20, 20)):
+        child = os.fork()
+        if child == 0:
+            import signal
+
+            signal.alarm(20)
+            fine = gc.get_threshold() == before and m5mem.gc.current() is None and gc.callbacks == callbacks
+            with m5mem.gc.manage(warmup=1000, tick=0.001):
+                os._exit(0 if fine else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_a_subinterpreter_is_told():
+    import sys
+
+    try:
+        import _interpreters as interpreters
+    except ImportError:
+        pytest.skip("no subinterpreters to be had from Python here")
+    other = interpreters.create()
+    code = f"""
+import sys
+sys.path[:] = {sys.path!r}
+try:
+    import m5mem
+except ImportError as error:
+    assert "one interpreter" in str(error), error
+else:
+    assert False
+"""
+    problem = interpreters.run_string(other, code)
+    interpreters.destroy(other)
+    assert problem is None, problem.formatted

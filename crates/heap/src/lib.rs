@@ -19,12 +19,13 @@ mod take;
 #[cfg(test)]
 mod testing;
 
+pub use accounting::blocks::{BlockGroup, BlockSource, NativeMemory};
 pub use accounting::tree::MemoryTree;
 pub use accounting::{Accounting, Pinning};
 pub use census::Census;
 pub use census::anchor::{Anchor, HeapError};
 pub use descriptors::holders::FdHolder;
-pub use diff::{Culprit, Diff, TypeGrowth, diff};
+pub use diff::{Account, BlockGrowth, Culprit, Diff, PartGrowth, TypeGrowth, diff};
 pub use dominators::retained::Retained;
 pub use dominators::{Dominators, Keeping};
 pub use graph::model::{HeapGraph, Root, RootKind, TypeInfo};

@@ -96,6 +96,7 @@ fn record_schema(names: &[String], item: Item) -> Schema {
     let format = match item {
         Item::F4 => c"f",
         Item::F8 => c"g",
+        Item::I8 => c"tsn:UTC",
     };
     build_schema(c"+s", "", names.iter().map(|n| build_schema(format, n, Vec::new())).collect())
 }

@@ -1,4 +1,4 @@
-//! Candles from ticks: which bar a tick belongs to, and what happens to late ones and in gaps.
+//! Candles from ticks: which bar a tick belongs to, which ticks are none, and what happens to late ones and in gaps.
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -12,21 +12,29 @@ pub(crate) enum Interval {
 }
 
 impl Interval {
-    pub(crate) fn from_py(value: &Bound<'_, PyAny>) -> PyResult<Self> {
-        let interval = match value.extract::<i64>() {
-            Ok(n) => Self::Int(n),
-            Err(_) => Self::Float(value.extract()?),
+    pub(crate) fn from_py(value: &Bound<'_, PyAny>, unit_ns: i64) -> PyResult<Self> {
+        let interval = if let Ok(n) = value.extract::<i64>() {
+            Self::Int(n)
+        } else if let Ok(x) = value.extract::<f64>() {
+            Self::Float(x)
+        } else {
+            let ns: i64 =
+                value.py().import("m5mem._time")?.call_method1("interval_ns", (value,))?.extract()?;
+            if ns % unit_ns == 0 { Self::Int(ns / unit_ns) } else { Self::Float(ns as f64 / unit_ns as f64) }
         };
         match interval {
             Self::Int(n) if n > 0 => Ok(interval),
             Self::Float(x) if x > 0.0 && x.is_finite() => Ok(interval),
             _ => Err(PyValueError::new_err(
-                "interval must be a positive number, in the unit of the timestamps",
+                "interval must be a positive number, in the unit of the timestamps, or a text as '1min'",
             )),
         }
     }
 
     /// The tick's bar and its place in time; `None` where it has none (NaN, out of range).
+    ///
+    /// A float is good to one part in 2^53: a time that lies that near to the beginning of a bar is meant to be it
+    /// (0.3 at an interval of 0.1 is in bar 3, although the quotient is 2.9999999999999996).
     #[inline]
     pub(crate) fn place(self, ts: Stamp) -> Option<(i64, f64)> {
         match (self, ts) {
@@ -34,7 +42,13 @@ impl Interval {
             (Self::Int(n), Stamp::Float(t)) => Self::Float(n as f64).place(Stamp::Float(t)),
             (Self::Float(_), Stamp::Int(t)) => self.place(Stamp::Float(t as f64)),
             (Self::Float(x), Stamp::Float(t)) => {
-                let bar = (t / x).floor();
+                let quotient = t / x;
+                let nearest = quotient.round();
+                let bar = if (quotient - nearest).abs() <= quotient.abs() * (2.0 * f64::EPSILON) {
+                    nearest
+                } else {
+                    quotient.floor()
+                };
                 (bar.abs() < 9e18).then_some((bar as i64, t - bar * x))
             }
         }
@@ -47,6 +61,16 @@ impl Interval {
             Self::Float(x) => bar as f64 * x,
         }
     }
+
+    /// The same in nanoseconds since 1970, for timestamps in a unit of so many.
+    pub(crate) fn begin_ns(self, bar: i64, unit_ns: i64) -> i64 {
+        let step = match self {
+            Self::Int(n) => i128::from(n) * i128::from(unit_ns),
+            Self::Float(x) => (x * unit_ns as f64).round() as i128,
+        };
+        let ns = i128::from(bar) * step;
+        i64::try_from(ns).unwrap_or(if ns < 0 { i64::MIN } else { i64::MAX })
+    }
 }
 
 /// A tick's timestamp as it was given.
@@ -54,6 +78,16 @@ impl Interval {
 pub(crate) enum Stamp {
     Int(i64),
     Float(f64),
+}
+
+impl Stamp {
+    #[inline]
+    pub(crate) fn number(self) -> f64 {
+        match self {
+            Self::Int(t) => t as f64,
+            Self::Float(t) => t,
+        }
+    }
 }
 
 /// The bar that is still open.
@@ -66,8 +100,8 @@ pub(crate) struct Open {
     pub(crate) close: f64,
     pub(crate) volume: f64,
     /// Where in the bar the tick lies that gave `close`, and the one that gave `open`.
-    last: f64,
-    first: f64,
+    pub(crate) last: f64,
+    pub(crate) first: f64,
 }
 
 impl Open {
@@ -95,9 +129,127 @@ impl Open {
     }
 }
 
+/// A tick.
+#[derive(Clone, Copy)]
+pub(crate) struct Tick {
+    pub(crate) ts: Stamp,
+    pub(crate) price: f64,
+    pub(crate) qty: f64,
+}
+
+/// Why a tick is none.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Bad {
+    NotFinite,
+    Price,
+    Quantity,
+    Unit,
+    Future,
+}
+
+impl Bad {
+    pub(crate) const ALL: [Self; 5] =
+        [Self::NotFinite, Self::Price, Self::Quantity, Self::Unit, Self::Future];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::NotFinite => "not_finite",
+            Self::Price => "price",
+            Self::Quantity => "quantity",
+            Self::Unit => "unit",
+            Self::Future => "future",
+        }
+    }
+
+    pub(crate) fn text(self) -> &'static str {
+        match self {
+            Self::NotFinite => "time, price or quantity is NaN, infinite or out of range",
+            Self::Price => "the price is 0 or less (give prices='any' where such prices exist)",
+            Self::Quantity => "the quantity is negative",
+            Self::Unit => {
+                "its time is in another unit than that of the ticks before (milliseconds among seconds?)"
+            }
+            Self::Future => "its time is more than max_gap ahead; it is taken when the next tick says so too",
+        }
+    }
+}
+
+/// What is to be done with a tick.
+pub(crate) enum Check {
+    Take,
+    /// Take this one, which was held back, before it.
+    TakeAfter(Tick),
+    Refuse(Bad),
+}
+
+/// What a tick must be to be one.
+pub(crate) struct Guard {
+    /// So far ahead of the newest, in the unit of the timestamps, a tick is not believed alone.
+    pub(crate) max_gap: Option<f64>,
+    pub(crate) any_price: bool,
+    pub(crate) newest: Option<f64>,
+    held: Option<Tick>,
+    pub(crate) counts: [u64; 5],
+}
+
+/// Times before this are not taken for times since 1970 in any unit: their ratio says nothing.
+const LIKE_AN_EPOCH: f64 = 1e8;
+const OTHER_UNIT: f64 = 100.0;
+
+impl Guard {
+    pub(crate) fn new(max_gap: Option<f64>, any_price: bool) -> Self {
+        Self { max_gap, any_price, newest: None, held: None, counts: [0; 5] }
+    }
+
+    fn refuse(&mut self, why: Bad) -> Check {
+        self.counts[why as usize] += 1;
+        Check::Refuse(why)
+    }
+
+    /// Judges a tick. One that is too far ahead is held back: where the next one is there too, the gap is real and
+    /// both are taken; else it was wrong.
+    #[inline]
+    pub(crate) fn check(&mut self, tick: &Tick) -> Check {
+        let t = tick.ts.number();
+        if !(t.is_finite() && tick.price.is_finite() && tick.qty.is_finite()) {
+            return self.refuse(Bad::NotFinite);
+        }
+        if tick.price <= 0.0 && !self.any_price {
+            return self.refuse(Bad::Price);
+        }
+        if tick.qty < 0.0 {
+            return self.refuse(Bad::Quantity);
+        }
+        let Some(newest) = self.newest else {
+            self.newest = Some(t);
+            return Check::Take;
+        };
+        if newest > LIKE_AN_EPOCH && t > 0.0 && (t > newest * OTHER_UNIT || t * OTHER_UNIT < newest) {
+            return self.refuse(Bad::Unit);
+        }
+        let mut before = None;
+        if self.max_gap.is_some_and(|gap| t - newest > gap) {
+            match self.held.take() {
+                Some(held) if t >= held.ts.number() => {
+                    self.counts[Bad::Future as usize] -= 1;
+                    before = Some(held);
+                }
+                _ => {
+                    self.held = Some(*tick);
+                    return self.refuse(Bad::Future);
+                }
+            }
+        } else {
+            self.held = None;
+        }
+        self.newest = Some(newest.max(t));
+        before.map_or(Check::Take, Check::TakeAfter)
+    }
+}
+
 /// What a tick did to the rows.
 pub(crate) enum Step {
-    /// Nothing: the tick was late or broken.
+    /// Nothing: the tick was late or has no bar.
     Drop,
     /// The last row changes.
     Change,
@@ -108,25 +260,32 @@ pub(crate) enum Step {
 /// The state between ticks.
 pub(crate) struct Bars {
     pub(crate) interval: Interval,
+    /// Nanoseconds of the unit of the timestamps.
+    pub(crate) unit_ns: i64,
     pub(crate) fill: bool,
+    pub(crate) guard: Guard,
     pub(crate) open: Option<Open>,
     pub(crate) late: u64,
-    pub(crate) rejected: u64,
     pub(crate) gaps: u64,
-    previous_close: f64,
+    pub(crate) previous_close: f64,
 }
 
 impl Bars {
-    pub(crate) fn new(interval: Interval, fill: bool) -> Self {
-        Self { interval, fill, open: None, late: 0, rejected: 0, gaps: 0, previous_close: f64::NAN }
+    pub(crate) fn new(interval: Interval, unit_ns: i64, fill: bool, guard: Guard) -> Self {
+        Self { interval, unit_ns, fill, guard, open: None, late: 0, gaps: 0, previous_close: f64::NAN }
+    }
+
+    /// When a bar begins, in nanoseconds since 1970.
+    pub(crate) fn ns(&self, bar: i64) -> i64 {
+        self.interval.begin_ns(bar, self.unit_ns)
     }
 
     /// Takes a tick; afterwards `open` is the bar that it belongs to.
     #[inline]
-    pub(crate) fn tick(&mut self, ts: Stamp, price: f64, qty: f64) -> Step {
-        let place = self.interval.place(ts).filter(|_| price.is_finite() && qty.is_finite());
-        let Some((bar, at)) = place else {
-            self.rejected += 1;
+    pub(crate) fn tick(&mut self, tick: &Tick) -> Step {
+        let &Tick { ts, price, qty } = tick;
+        let Some((bar, at)) = self.interval.place(ts) else {
+            self.guard.counts[Bad::NotFinite as usize] += 1;
             return Step::Drop;
         };
         let Some(open) = &mut self.open else {

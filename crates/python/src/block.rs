@@ -48,13 +48,15 @@ fn shared(block: &Py<Block>) -> bool {
 pub(crate) enum Item {
     F4,
     F8,
+    /// Whole numbers; in rows of `f64` they stand as their bits.
+    I8,
 }
 
 impl Item {
     pub(crate) fn size(self) -> usize {
         match self {
             Self::F4 => 4,
-            Self::F8 => 8,
+            Self::F8 | Self::I8 => 8,
         }
     }
 }
@@ -143,7 +145,7 @@ impl Rows {
         // SAFETY: `at` is in bounds and aligned, and no view covers the row (see `push`, `set_last`).
         unsafe {
             match self.item {
-                Item::F8 => p.cast::<f64>().write(value),
+                Item::F8 | Item::I8 => p.cast::<u64>().write(value.to_bits()),
                 Item::F4 => p.cast::<f32>().write(value as f32),
             }
         }
@@ -158,7 +160,7 @@ impl Rows {
         // SAFETY: in bounds, aligned, written before.
         Some(unsafe {
             match self.item {
-                Item::F8 => p.cast::<f64>().read(),
+                Item::F8 | Item::I8 => f64::from_bits(p.cast::<u64>().read()),
                 Item::F4 => f64::from(p.cast::<f32>().read()),
             }
         })
@@ -223,6 +225,32 @@ impl Rows {
             unsafe { pyo3::ffi::Py_DECREF(old) };
         }
         Ok(())
+    }
+
+    /// The last `n` rows, all fields or one, in memory of their own: for a short look at rows that are about to change,
+    /// which would cost a copy of all rows where it is held.
+    pub(crate) fn copied(
+        &self,
+        py: Python<'_>,
+        n: usize,
+        field: Option<usize>,
+    ) -> PyResult<(Py<Block>, Piece)> {
+        let rows = n.min(self.len());
+        let (fields, first) = field.map_or((self.fields, 0), |f| (1, f));
+        let block = Block::with_bytes(py, rows * fields * self.item.size())?;
+        let to = block.get().ptr();
+        let size = self.item.size();
+        for row in 0..rows {
+            for column in 0..fields {
+                // SAFETY: both ends are in bounds; the target is new.
+                unsafe {
+                    let from = self.at(self.end - rows + row, first + column);
+                    std::ptr::copy_nonoverlapping(from, to.add((row * fields + column) * size), size);
+                }
+            }
+        }
+        let cols = field.is_none().then_some(fields);
+        Ok((block, Piece { ptr: to, item: self.item, rows, cols, strides: [fields * size, size] }))
     }
 
     /// The last `n` rows (fewer where there are fewer), all fields or one. Marks them as seen.

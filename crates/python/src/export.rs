@@ -85,6 +85,7 @@ unsafe extern "C" fn get_buffer(object: *mut PyObject, view: *mut RawBuffer, fla
             (*view).format = match piece.item {
                 Item::F4 => c"f",
                 Item::F8 => c"d",
+                Item::I8 => c"q",
             }
             .as_ptr()
             .cast_mut();

@@ -75,6 +75,8 @@ pub(crate) fn array(
     let kind = match piece.item {
         Item::F4 => 11,
         Item::F8 => 12,
+        // NPY_LONG, which has 64 bits wherever this runs.
+        Item::I8 => 7,
     };
     let flags = ALIGNED | if writeable { WRITEABLE } else { 0 };
     // SAFETY: shape and strides describe memory inside the block, which the array keeps as its base.

@@ -195,6 +195,30 @@ pub(crate) fn add_fast(
     class.setattr(name.to_str().unwrap_or_default(), method)
 }
 
+/// A function in the calling convention of `METH_FASTCALL | METH_KEYWORDS`: the last are the names of keywords, or NULL.
+pub(crate) type FastNamed =
+    unsafe extern "C" fn(*mut PyObject, *const *mut PyObject, Py_ssize_t, *mut PyObject) -> *mut PyObject;
+
+/// As `add_fast`, for a method that takes keywords too.
+pub(crate) fn add_fast_named(
+    class: &Bound<'_, PyType>,
+    name: &'static CStr,
+    doc: &'static CStr,
+    f: FastNamed,
+) -> PyResult<()> {
+    const METH_KEYWORDS: c_int = 0x2;
+    // SAFETY: both are plain function pointers; the flags say which it is.
+    let meth = unsafe { std::mem::transmute::<FastNamed, Fast>(f) };
+    let flags = METH_FASTCALL | METH_KEYWORDS;
+    let def = Box::leak(Box::new(FastDef { name: name.as_ptr(), meth, flags, doc: doc.as_ptr() }));
+    // SAFETY: FastDef has the layout of PyMethodDef and lives as long as the process; the type is alive.
+    let method = unsafe {
+        let raw = ffi::PyDescr_NewMethod(class.as_type_ptr(), std::ptr::from_mut(def).cast());
+        Bound::from_owned_ptr_or_err(class.py(), raw)?
+    };
+    class.setattr(name.to_str().unwrap_or_default(), method)
+}
+
 /// What PyO3 keeps in an object of one of its classes, which nobody takes exclusively.
 ///
 /// # Safety

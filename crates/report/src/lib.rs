@@ -21,6 +21,7 @@ pub mod stalls;
 mod stress;
 pub mod text;
 pub mod texts;
+mod why;
 mod words;
 
 pub use comparison::gate;

@@ -17,3 +17,4 @@ pub use crate::shared::style::Style;
 pub use crate::shared::table::{Align, Table};
 pub use crate::shared::value_words::verdict_text;
 pub use crate::stress::text::{stress, stress_check};
+pub use crate::why::text::why as why_text;

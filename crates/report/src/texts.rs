@@ -35,6 +35,7 @@ subjects! {
     Top in words::top;
     TuneFault in pauses::tuning_words;
     Soak in stress::words;
+    WhyWords in why::words;
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use m5_gc::{Choice, Obstacle, SourceKind};
 use m5_report::doc::{GC_SCHEMA, GcReport};
 use m5_report::text::{self, Style, gc_report};
 use m5_report::{Lang, chrome_trace};
+use m5_stats::stratified::Total;
 
 fn report() -> GcReport {
     let report: GcReport = serde_json::from_str(include_str!("fixtures/gc.json")).unwrap();
@@ -20,6 +21,23 @@ fn english() {
 #[test]
 fn chinese() {
     insta::assert_snapshot!(gc_report(&report(), Style { lang: Lang::Zh, color: false }));
+}
+
+#[test]
+fn what_was_partly_seen_has_its_bounds() {
+    let mut report = report();
+    let gc = &mut report.gc;
+    gc.generations[0].seen = Some(54);
+    gc.generations[0].pause_total = Some(Total { value: 1.9, low: 1.7, high: 2.1 });
+    gc.pause_total = Some(Total { value: 2.8, low: 2.6, high: 3.0 });
+    let said = |report: &GcReport, lang| gc_report(report, Style { lang, color: false });
+    for lang in [Lang::En, Lang::Zh] {
+        let said = said(&report, lang);
+        assert!(said.contains("2.80 s ± 200.00 ms") && said.contains("1.90 s ± 200.00 ms"), "{said}");
+        assert!(said.contains("4.1 %") && said.contains("=≥ "), "{said}");
+    }
+    report.gc.at_least = true;
+    assert!(said(&report, Lang::En).contains("at least 2.60 s"));
 }
 
 #[test]

@@ -8,6 +8,7 @@ pub mod leak_rule;
 pub mod objectives;
 pub mod quantile;
 mod special;
+pub mod stratified;
 pub mod verdict;
 
 pub use compare::{GateConfig, GateOutcome, GateVerdict, gate, gate_with, single};

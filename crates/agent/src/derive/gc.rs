@@ -1,9 +1,14 @@
 //! The collector's figures: counts from its own counters, lengths from the pauses that were seen.
 
 use super::columns::ends;
-use m5_gc::{Coverage, SourceKind};
+use super::pause_totals::{Estimates, unseen};
+use m5_gc::SourceKind;
 use m5_report::doc::{Collections, GcFigures, PauseLog, ProcessRecord};
+use m5_stats::stratified::weighted_summary;
 use m5_stats::{Summary, rate};
+
+/// A trace that covers this part of the time between the readings counts for all of it.
+const WHOLE: f64 = 0.9;
 
 /// Absent where the counters could not be read.
 pub(super) fn figures(process: &ProcessRecord) -> Option<GcFigures> {
@@ -12,14 +17,16 @@ pub(super) fn figures(process: &ProcessRecord) -> Option<GcFigures> {
     let collections = [&s.gc0_collections, &s.gc1_collections, &s.gc2_collections];
     let collected = [&s.gc0_collected, &s.gc1_collected, &s.gc2_collected];
     let [(begin, _), (end, _)] = ends(s, &s.gc0_collections)?;
-    let seconds = end - begin;
+    // One count of what happened: the trace's own, which saw the very pauses that are told.
+    let counted = log.filter(|l| l.coverage.wall_ns as f64 / 1e9 >= WHOLE * (end - begin));
+    let seconds = counted.map_or(end - begin, |l| l.coverage.wall_ns as f64 / 1e9);
     let mut generations = [Collections::default(); 3];
     for (i, generation) in generations.iter_mut().enumerate() {
         let [(_, first), (_, last)] = ends(s, collections[i])?;
-        generation.collections = last.saturating_sub(first);
+        generation.collections =
+            counted.map_or(last.saturating_sub(first), |l| l.coverage.generations[i].happened);
         generation.per_second = rate(generation.collections as f64, seconds);
         generation.collected = ends(s, collected[i]).map_or(0, |[(_, a), (_, b)]| b.saturating_sub(a));
-        generation.pauses = log.and_then(|log| summary(log, &[i]));
     }
     let mut figures = GcFigures {
         seconds,
@@ -34,55 +41,56 @@ pub(super) fn figures(process: &ProcessRecord) -> Option<GcFigures> {
         pause_seconds_per_minute: None,
         pause_ratio: None,
         max_seconds: None,
+        pause_total: None,
+        at_least: false,
+        longest_known: false,
     };
     if let Some(log) = log {
-        pauses(&mut figures, log);
+        pauses(&mut figures, log, &Estimates::of(log, process));
     }
     Some(figures)
 }
 
-fn pauses(figures: &mut GcFigures, log: &PauseLog) {
+fn pauses(figures: &mut GcFigures, log: &PauseLog, estimates: &Estimates) {
     figures.seen = log.seen();
     figures.happened = log.coverage.happened();
     figures.lost = log.coverage.lost;
-    figures.pauses = summary(log, &[0, 1, 2]);
-    figures.pauses_older = summary(log, &[1, 2]);
+    for (g, generation) in figures.generations.iter_mut().enumerate() {
+        generation.seen = Some(log.totals[g].count);
+        generation.pauses = summary(log, &[g], estimates);
+        generation.pause_total = estimates.totals[g];
+    }
+    figures.pauses = summary(log, &[0, 1, 2], estimates);
+    figures.pauses_older = summary(log, &[1, 2], estimates);
     let max = log.totals.iter().map(|t| t.max_seconds).fold(0.0, f64::max);
     figures.max_seconds = (figures.seen > 0).then_some(max);
-    // Nothing happened: nothing paused. Something happened that nobody saw: not known.
-    let total = if figures.happened == 0 && figures.seen == 0 { Some(0.0) } else { total(log) };
+    figures.longest_known = figures.seen >= figures.happened && figures.lost == 0 && !figures.bounded;
+    figures.pause_total = estimates.whole(log);
+    figures.at_least = figures.pause_total.is_some() && (figures.bounded || estimates.blind());
     let wall = log.coverage.wall_ns as f64 / 1e9;
-    figures.pause_ratio = total.and_then(|t| rate(t, wall));
+    figures.pause_ratio = figures.pause_total.and_then(|t| rate(t.value, wall));
     figures.pause_seconds_per_minute = figures.pause_ratio.map(|r| r * 60.0);
 }
 
-/// The sum of all pauses: of those seen, and for those not seen as many of the same mean by generation.
-fn total(log: &PauseLog) -> Option<f64> {
-    if log.seen() == 0 {
-        return None;
-    }
-    let seen: f64 = log.totals.iter().map(|t| t.total_seconds).sum();
-    if log.source == SourceKind::Poll {
-        return Some(seen);
-    }
-    let missed = (0..3).filter_map(|g| {
-        let (totals, unseen) = (log.totals[g], unseen(&log.coverage, g));
-        (totals.count > 0).then(|| totals.total_seconds / totals.count as f64 * unseen as f64)
-    });
-    Some(seen + missed.sum::<f64>())
-}
-
-/// Pauses of some generations. Polling misses the short ones, so those count as nothing: quantiles of what
-/// was caught alone would be far too high.
-fn summary(log: &PauseLog, generations: &[usize]) -> Option<Summary> {
+/// Pauses of some generations, each weighing as much as it stands for. Polling misses the short ones, so those
+/// count as nothing: quantiles of what was caught alone would be far too high.
+fn summary(log: &PauseLog, generations: &[usize], estimates: &Estimates) -> Option<Summary> {
     let all = generations.len() == 3;
-    let mut values = log.durations(|g| g.map_or(all, |g| generations.contains(&usize::from(g))));
-    if log.source == SourceKind::Poll && !values.is_empty() {
+    let picked = |g: Option<u8>| g.map_or(all, |g| generations.contains(&usize::from(g)));
+    let mut summary = if log.source == SourceKind::Poll {
+        let mut values = log.durations(picked);
+        if values.is_empty() {
+            return None;
+        }
         let missed: u64 = generations.iter().map(|g| unseen(&log.coverage, *g)).sum();
         let room = PauseLog::MOST.saturating_sub(values.len());
         values.extend(std::iter::repeat_n(0.0, (missed / log.one_in).min(room as u64) as usize));
-    }
-    let mut summary = Summary::of(&values)?;
+        Summary::of(&values)?
+    } else {
+        let kept = log.generation.iter().zip(&log.duration_seconds).zip(&estimates.weights);
+        let kept = kept.filter(|((g, _), _)| picked(**g)).map(|((_, d), w)| (*d, *w));
+        weighted_summary(&kept.collect::<Vec<_>>())?
+    };
     let exact = |of: fn(&m5_report::doc::GenerationTotals) -> f64| {
         let known = generations.iter().map(|g| &log.totals[*g]);
         known.chain(all.then_some(&log.totals[3])).map(of).collect::<Vec<f64>>()
@@ -90,15 +98,10 @@ fn summary(log: &PauseLog, generations: &[usize]) -> Option<Summary> {
     // Thinned or not, these are known for every pause that was seen.
     summary.total = exact(|t| t.total_seconds).iter().sum();
     summary.max = exact(|t| t.max_seconds).into_iter().fold(0.0, f64::max);
-    if log.one_in > 1 {
+    if log.source != SourceKind::Poll {
         summary.count = exact(|t| t.count as f64).iter().sum::<f64>() as u64;
-        summary.mean = summary.total / summary.count.max(1) as f64;
     }
     Some(summary)
-}
-
-fn unseen(coverage: &Coverage, generation: usize) -> u64 {
-    coverage.generations.get(generation).map_or(0, |g| g.happened.saturating_sub(g.seen))
 }
 
 #[cfg(test)]
@@ -118,23 +121,55 @@ mod tests {
         log
     }
 
+    fn estimates(log: &PauseLog) -> Estimates {
+        Estimates::over(log, &[])
+    }
+
     #[test]
     fn what_a_fair_sample_missed_is_estimated() {
-        let total = total(&log(SourceKind::Watchpoint, &[10, 20], 4)).unwrap();
-        assert!((total - 0.060).abs() < 1e-12);
+        let log = log(SourceKind::Watchpoint, &[10, 20], 4);
+        let total = estimates(&log).whole(&log).unwrap();
+        assert!((total.value - 0.060).abs() < 1e-12 && total.low >= 0.030 && total.high > 0.060);
     }
 
     #[test]
     fn what_polling_missed_counts_as_nothing() {
         let log = log(SourceKind::Poll, &[10; 5], 100);
-        let s = summary(&log, &[0]).unwrap();
+        let s = summary(&log, &[0], &estimates(&log)).unwrap();
         assert_eq!((s.count, s.p50, s.max), (100, 0.0, 0.010));
-        assert!((total(&log).unwrap() - 0.050).abs() < 1e-12);
+        assert!((estimates(&log).whole(&log).unwrap().value - 0.050).abs() < 1e-12);
     }
 
     #[test]
     fn nothing_seen_of_something_is_unknown() {
-        assert_eq!(total(&log(SourceKind::Watchpoint, &[], 4)), None);
-        assert_eq!(summary(&log(SourceKind::Watchpoint, &[], 4), &[0]), None);
+        let log = log(SourceKind::Watchpoint, &[], 4);
+        assert_eq!(estimates(&log).whole(&log), None);
+        assert_eq!(summary(&log, &[0], &estimates(&log)), None);
+    }
+
+    #[test]
+    fn a_full_collection_seen_for_sure_does_not_lift_the_quantiles() {
+        let mut log = log(SourceKind::Watchpoint, &[1; 20], 2000);
+        let long = Pause {
+            start_ns: 0,
+            duration_ns: 90_000_000,
+            generation: Some(2),
+            pid: 1,
+            tid: None,
+            collected: None,
+        };
+        log.push(&long, 0);
+        log.coverage.generations[2] = GenerationCoverage { seen: 1, happened: 1 };
+        let s = summary(&log, &[0, 1, 2], &estimates(&log)).unwrap();
+        assert_eq!((s.p99, s.max, s.count), (0.001, 0.090, 21));
+    }
+
+    #[test]
+    fn a_generation_of_which_nothing_was_seen_makes_the_sum_a_lower_bound() {
+        let mut log = log(SourceKind::Watchpoint, &[10, 20], 2);
+        log.coverage.generations[1] = GenerationCoverage { seen: 0, happened: 3 };
+        let estimates = estimates(&log);
+        assert!(estimates.blind() && estimates.totals[1].is_none());
+        assert_eq!(estimates.totals[2].map(|t| t.value), Some(0.0), "nothing happened, nothing paused");
     }
 }

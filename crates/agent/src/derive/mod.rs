@@ -7,6 +7,7 @@ mod figures;
 mod gc;
 mod growth;
 mod leaks;
+mod pause_totals;
 
 pub(crate) use columns::floats;
 pub use criteria::judge_all;

@@ -19,6 +19,7 @@ pub(crate) mod stalls;
 pub(crate) mod stress;
 pub(crate) mod top;
 pub(crate) mod watch;
+pub(crate) mod why;
 
 use crate::args::GlobalArgs;
 use crate::ctx::Ctx;
@@ -57,6 +58,8 @@ pub(crate) enum Command {
     List(list::ListArgs),
     /// Record a process: memory, CPU, descriptors, connections, every GC pause; say whether it grows
     Baseline(baseline::BaselineArgs),
+    /// What is wrong with a process, the evidence, and what to type next: half a minute, twelve lines
+    Why(why::WhyArgs),
     /// One line per objective after two seconds of looking
     Health(health::HealthArgs),
     /// Every collection and its pause, exact; the collector's settings; tuning that is measured
@@ -112,6 +115,7 @@ pub(crate) fn run(command: &Command, ctx: &Ctx) -> Result<Exit, CliError> {
         Command::Snapshot(args) => snapshot::run(args, ctx),
         Command::Diff(args) => diff::run(args, ctx),
         Command::Watch(args) => watch::run(args, ctx),
+        Command::Why(args) => why::run(args, ctx),
         Command::Stress(args) => stress::run(args, ctx),
         Command::Top(args) => top::run(args, ctx),
         Command::Completions(args) => completions::run(args, &mut Cli::command(), ctx),

@@ -33,6 +33,13 @@ pub enum Finding {
         /// Longest pause, seconds.
         max: f64,
     },
+    /// Too little was seen to say what collections cost.
+    Unseen {
+        /// Pauses that were seen.
+        seen: u64,
+        /// Collections that happened.
+        happened: u64,
+    },
     /// Full collections cost much and free little.
     FullCollections {
         /// Share of all pause time.
@@ -126,6 +133,11 @@ fn nothing_to_gain(model: &Model, limits: &Limits) -> bool {
     model.share_of_wall < WORTH && model.max < limits.pause_floor
 }
 
+/// Whether a generation collected of which nothing was seen: what is not measured is not called cheap.
+fn unseen(window: &Window) -> bool {
+    (0..3).any(|g| window.happened[g] > 0 && window.pauses[g].is_empty())
+}
+
 /// What the window shows, the costliest first.
 #[must_use]
 pub fn findings(window: &Window, limits: &Limits) -> Vec<Finding> {
@@ -133,6 +145,9 @@ pub fn findings(window: &Window, limits: &Limits) -> Vec<Finding> {
     let mut list = Vec::new();
     if !window.settings.enabled || window.settings.thresholds[0] == 0 {
         list.push(Finding::Disabled);
+    } else if nothing_to_gain(&model, limits) && unseen(window) {
+        let seen = window.pauses.iter().map(|p| p.len() as u64).sum();
+        list.push(Finding::Unseen { seen, happened: window.happened.iter().sum() });
     } else if nothing_to_gain(&model, limits) {
         list.push(Finding::NothingToGain { share_of_wall: model.share_of_wall, max: model.max });
     } else {

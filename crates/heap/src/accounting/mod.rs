@@ -3,11 +3,13 @@
 mod allocators;
 mod anonymous;
 mod arrays;
+pub(crate) mod blocks;
 mod files;
 mod owned;
 mod sparse;
 pub(crate) mod tree;
 
+use crate::accounting::blocks::NativeMemory;
 use crate::accounting::tree::MemoryTree;
 use crate::census::glibc::Region;
 use crate::image::Image;
@@ -40,6 +42,8 @@ pub struct Accounting {
     pub pinned_bytes: u64,
     /// What keeps them, most objects first.
     pub pinning: Vec<Pinning>,
+    /// Native memory in use by its owners.
+    pub native: NativeMemory,
 }
 
 /// Types that are listed by name; the others are summed.
@@ -52,6 +56,7 @@ impl Accounting {
         let counter = Counter { image, analysis, pages };
         let mut accounting = Self::default();
         counter.sparse(&mut accounting);
+        accounting.native = counter.native_memory();
         let parts = counter.parts();
         let named: u64 = parts.iter().map(|p| p.bytes).sum();
         let swapped = pages.beside.swap_bytes.unwrap_or(0);

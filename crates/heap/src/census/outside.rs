@@ -75,6 +75,16 @@ impl Outside {
         }
     }
 
+    /// All buffers: an element has one for its children, permutations one for their cycles.
+    pub(crate) fn buffers(self, image: &Image, at: u64) -> impl Iterator<Item = (u64, u64)> {
+        let more = match self {
+            Self::Element => image.word_at(at, 40).and_then(|extra| image.word_at(extra, 24)),
+            Self::Permutations => image.word_at(at, 32),
+            _ => None,
+        };
+        self.buffer(image, at).into_iter().chain(more.map(|buffer| (buffer, 0)))
+    }
+
     /// The buffer: address and bytes.
     pub(crate) fn buffer(self, image: &Image, at: u64) -> Option<(u64, u64)> {
         let word = |offset: u64| image.word_at(at, offset);
@@ -113,7 +123,10 @@ impl Outside {
             Self::Mapping => (word(16)?, word(24)?.min(ABSURD)),
             Self::Scalar(_) => return None,
         };
-        (address != 0 && bytes > 0).then_some((address, bytes))
+        // Words that only look like such an object rarely lead anywhere. Pages that nobody touched are not there.
+        let leads = image.mapping_of(address).and_then(|i| image.maps().get(i));
+        let fits = leads.is_some_and(|m| bytes <= m.end - address);
+        (address != 0 && bytes > 0 && fits).then_some((address, bytes))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Whom new and vanished objects are put down to.
 
 use super::matching::{Matching, NONE};
-use crate::{Cause, HeapGraph, Held, PathTree, Root, cause};
+use crate::{Cause, HeapGraph, Held, NativeMemory, PathTree, Root, cause};
 use rustc_hash::FxHashMap;
 use std::borrow::Cow;
 
@@ -21,6 +21,10 @@ pub(super) enum Anchor {
 pub(super) struct Gain {
     pub(super) objects: i64,
     pub(super) bytes: i64,
+    /// Of the bytes: growth of the anchor itself, an object that both snapshots show.
+    pub(super) in_place: i64,
+    /// Of the bytes: native memory that the objects own.
+    pub(super) native: i64,
     pub(super) types: FxHashMap<u32, TypeGain>,
     /// The new object directly below with the most bytes under it, and those bytes.
     pub(super) largest_head: Option<(u32, u64)>,
@@ -55,6 +59,8 @@ impl Gain {
     pub(super) fn merge(&mut self, more: &Self) {
         self.objects += more.objects;
         self.bytes += more.bytes;
+        self.in_place += more.in_place;
+        self.native += more.native;
         for (kind, gain) in &more.types {
             self.types.entry(*kind).or_insert(TypeGain::NONE).add(gain);
         }
@@ -77,10 +83,26 @@ impl Gain {
 /// Gains of every anchor.
 pub(super) type Gains = FxHashMap<Anchor, Gain>;
 
+/// Bytes of each object with the native memory that it owns.
+pub(super) struct Sizes {
+    native: FxHashMap<u32, u64>,
+}
+
+impl Sizes {
+    pub(super) fn of(native: &NativeMemory) -> Self {
+        Self { native: native.objects.iter().copied().collect() }
+    }
+
+    fn native(&self, object: u32) -> u64 {
+        self.native.get(&object).copied().unwrap_or(0)
+    }
+}
+
 /// One of the two graphs with its own way of telling old objects, types and roots.
 struct Side<'a> {
     graph: &'a HeapGraph,
     tree: &'a PathTree,
+    sizes: &'a Sizes,
     /// Number in the later snapshot of an object that both show.
     shared: &'a dyn Fn(u32) -> Option<u32>,
     type_number: &'a dyn Fn(u32) -> u32,
@@ -90,8 +112,8 @@ struct Side<'a> {
 
 /// Puts down everything new, and takes off everything gone.
 pub(super) fn gains(
-    before: (&HeapGraph, &PathTree),
-    after: (&HeapGraph, &PathTree),
+    before: (&HeapGraph, &PathTree, &Sizes),
+    after: (&HeapGraph, &PathTree, &Sizes),
     matching: &Matching,
 ) -> Gains {
     let mut gains = Gains::default();
@@ -102,6 +124,7 @@ pub(super) fn gains(
     Side {
         graph: before.0,
         tree: before.1,
+        sizes: before.2,
         shared: &|o| counterpart(&matching.after_of, o),
         type_number: &|t| matching.type_after.get(t as usize).copied().unwrap_or(NONE),
         root_number: &|r| roots.get(&name_of(r)).copied().unwrap_or(NONE),
@@ -111,13 +134,40 @@ pub(super) fn gains(
     Side {
         graph: after.0,
         tree: after.1,
+        sizes: after.2,
         shared: &|o| counterpart(&matching.before_of, o).map(|_| o),
         type_number: &|t| t,
         root_number: &|r| r,
         sign: 1,
     }
     .put_down(&mut gains);
+    in_place(&mut gains, (before.0, before.2), (after.0, after.2), matching);
     gains
+}
+
+/// Objects that are there in both snapshots and larger or smaller in the later one: a list, a buffer, an array.
+fn in_place(
+    gains: &mut Gains,
+    before: (&HeapGraph, &Sizes),
+    after: (&HeapGraph, &Sizes),
+    matching: &Matching,
+) {
+    let size = |(graph, sizes): (&HeapGraph, &Sizes), object: u32| {
+        let own = graph.size.get(object as usize).copied().unwrap_or(0);
+        (own as i64, sizes.native(object) as i64)
+    };
+    for (object, old) in matching.before_of.iter().enumerate().filter(|(_, old)| **old != NONE) {
+        let object = object as u32;
+        let ((was, native_was), (is, native_is)) = (size(before, *old), size(after, object));
+        if was == is && native_was == native_is {
+            continue;
+        }
+        let gain = gains.entry(Anchor::Object(object)).or_default();
+        let grown = is - was + native_is - native_was;
+        gain.bytes += grown;
+        gain.in_place += grown;
+        gain.native += native_is - native_was;
+    }
 }
 
 impl Side<'_> {
@@ -128,6 +178,11 @@ impl Side<'_> {
         let mut numbers: FxHashMap<Anchor, u32> = FxHashMap::default();
         let mut depth = vec![0_u32; n];
         let mut under = self.graph.size.clone();
+        for (object, bytes) in &self.sizes.native {
+            if let Some(size) = under.get_mut(*object as usize) {
+                *size += bytes;
+            }
+        }
         for object in self.tree.order() {
             let at = *object as usize;
             if (self.shared)(*object).is_some() {
@@ -180,7 +235,10 @@ impl Side<'_> {
 
     fn book(&self, gains: &mut Gains, anchor: Anchor, object: u32, depth: u32) {
         let size = self.graph.size.get(object as usize).copied().unwrap_or(0);
-        gains.entry(anchor).or_default().add(self.kind(object), size, depth, self.sign);
+        let native = self.sizes.native(object);
+        let gain = gains.entry(anchor).or_default();
+        gain.native += self.sign * native as i64;
+        gain.add(self.kind(object), size + native, depth, self.sign);
     }
 
     /// Finds the heaviest new object directly below each anchor.

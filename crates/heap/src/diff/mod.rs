@@ -4,11 +4,13 @@
 //! to its nearest ancestor on the holding path that was there before: that one took it in. What disappeared is
 //! put down likewise and subtracted, so that churn cancels and growth remains, exactly and per holder.
 
+mod account;
 mod anchors;
 mod growth;
 mod matching;
 mod rank;
 
+pub use account::{Account, BlockGrowth, PartGrowth};
 pub use growth::TypeGrowth;
 
 use crate::take::idle_threads::on_idle_threads;
@@ -26,8 +28,14 @@ pub struct Culprit {
     pub count_per_second: Option<f64>,
     /// Net growth of all objects below the holder.
     pub objects: i64,
-    /// Net growth in bytes of all objects below the holder.
+    /// Net growth in bytes of all objects below the holder, with what follows.
     pub bytes: i64,
+    /// Of these: growth of the holder itself, which both snapshots show (a list, a buffer, an array).
+    #[serde(default)]
+    pub in_place_bytes: i64,
+    /// Of these: native memory that the objects own.
+    #[serde(default)]
+    pub native_bytes: i64,
     /// The same per second.
     pub bytes_per_second: Option<f64>,
     /// Who holds them.
@@ -55,6 +63,9 @@ pub struct Diff {
     pub culprits: Vec<Culprit>,
     /// Types that changed, the largest growth first.
     pub types: Vec<TypeGrowth>,
+    /// Where the change of RSS went; absent for two processes and where RSS was not accounted for.
+    #[serde(default)]
+    pub account: Option<Account>,
 }
 
 /// Compares two snapshots.
@@ -80,6 +91,7 @@ fn compare(before: &Snapshot, after: &Snapshot) -> Diff {
         rss_bytes: (before.info.rss_bytes, after.info.rss_bytes),
         culprits,
         types,
+        account: if same_process { account::of(before, after) } else { None },
     }
 }
 

@@ -1,7 +1,7 @@
 //! From gains to culprits: named, joined by name, the worst first.
 
 use super::Culprit;
-use super::anchors::{Anchor, Gain, Gains, gains};
+use super::anchors::{Anchor, Gain, Gains, Sizes, gains};
 use super::growth::TypeGrowth;
 use super::matching::Matching;
 use crate::{
@@ -20,7 +20,9 @@ const SAMPLE: usize = 2_000;
 pub(super) fn matched(before: &Snapshot, after: &Snapshot) -> Vec<Culprit> {
     let (old_tree, tree) = (PathTree::of(&before.graph), PathTree::of(&after.graph));
     let matching = Matching::of(&before.graph, &after.graph);
-    let mut all = gains((&before.graph, &old_tree), (&after.graph, &tree), &matching);
+    let [old_sizes, sizes] = [before, after].map(|s| Sizes::of(&s.native));
+    let (old, new) = ((&before.graph, &old_tree, &old_sizes), (&after.graph, &tree, &sizes));
+    let mut all = gains(old, new, &matching);
     join_stray(&mut all);
     // Names in a snapshot are redacted already.
     let redaction = Redaction::new(true);
@@ -30,10 +32,10 @@ pub(super) fn matched(before: &Snapshot, after: &Snapshot) -> Vec<Culprit> {
     ranked.truncate(DESCRIBED);
     let culprits = join(ranked, &describer)
         .into_iter()
-        .filter(|(_, gain)| gain.bytes > 0 && gain.objects > 0)
+        .filter(|(_, gain)| gain.bytes > 0 && (gain.objects > 0 || gain.in_place > 0))
         .map(|(holder, gain)| culprit(after, holder, &gain))
         .collect();
-    worst_first(culprits)
+    worth_telling(worst_first(culprits))
 }
 
 /// Of many lost objects of one type a few have a stray word in native memory that looks like a holder: the
@@ -100,11 +102,27 @@ fn holder(anchor: Anchor, gain: &Gain, describer: &Describer<'_>) -> Holder {
     }
 }
 
+/// Without what is too small to mean anything. A holder with a name is told from fewer bytes on than an accusation
+/// without one: some objects that are just being made or passed around look lost in any snapshot.
+fn worth_telling(culprits: Vec<Culprit>) -> Vec<Culprit> {
+    const HELD: i64 = 1 << 10;
+    const LOOSE: i64 = 16 << 10;
+    const SHARE: i64 = 200;
+    let all: i64 = culprits.iter().map(|c| c.bytes).sum();
+    let enough = |c: &Culprit| match c.holder.cause {
+        Cause::Held | Cause::Uncollectable => c.bytes >= HELD.min(all / 2) && c.bytes >= all / SHARE,
+        _ => c.bytes >= LOOSE && c.bytes >= all / SHARE,
+    };
+    culprits.into_iter().filter(enough).collect()
+}
+
 fn culprit(after: &Snapshot, holder: Holder, gain: &Gain) -> Culprit {
     let name = |kind: u32| {
         display_type(after.graph.types.get(kind as usize).map_or("objects of a type now gone", |t| &t.name))
     };
-    let telling = telling_type(gain, &name);
+    // A container that grew by itself tells more than the few objects that came with it.
+    let itself = gain.in_place * 2 > gain.bytes;
+    let telling = telling_type(gain, &name).filter(|_| !itself);
     let mut also: Vec<(String, i64)> = gain
         .types
         .iter()
@@ -114,11 +132,13 @@ fn culprit(after: &Snapshot, holder: Holder, gain: &Gain) -> Culprit {
     also.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
     also.truncate(5);
     Culprit {
-        type_name: telling.map_or_else(String::new, |kind| name(kind).to_owned()),
+        type_name: telling.map_or_else(|| holder.type_name.clone(), |kind| name(kind).to_owned()),
         count: telling.and_then(|kind| gain.types.get(&kind)).map_or(0, |g| g.count),
         count_per_second: None,
         objects: gain.objects,
         bytes: gain.bytes,
+        in_place_bytes: gain.in_place,
+        native_bytes: gain.native,
         bytes_per_second: None,
         holder,
         share: None,
@@ -163,6 +183,8 @@ pub(super) fn by_name(after: &Snapshot, types: &[TypeGrowth]) -> Vec<Culprit> {
             count_per_second: None,
             objects: growth.count(),
             bytes: growth.bytes(),
+            in_place_bytes: 0,
+            native_bytes: 0,
             bytes_per_second: None,
             holder: group.holder,
             share: Some(group.share),

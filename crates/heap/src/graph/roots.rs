@@ -7,7 +7,7 @@ use crate::graph::dict::Dict;
 use crate::graph::edges::{Label, Visit, Walker};
 use crate::graph::frames::Frame;
 use crate::graph::model::{HeapGraph, Root, RootKind};
-use crate::graph::native::NativeWords;
+use crate::graph::native::{Native, NativeWords};
 use crate::graph::reachability::{Counts, Reached};
 use crate::graph::uncollectable;
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -29,6 +29,8 @@ pub(crate) struct Found {
     pub(crate) exact: u64,
     /// Those whose other references were found in native memory.
     pub(crate) native: u64,
+    /// Native memory and its owners.
+    pub(crate) memory: Native,
 }
 
 /// Finds the roots and what they reach.
@@ -61,7 +63,8 @@ pub(crate) fn find(walker: &Walker<'_>, graph: &mut HeapGraph) -> Found {
         let name = walker.census.desc(object).map_or_else(String::new, |d| d.name.clone());
         finder.roots.push(Root { object, kind: RootKind::Uncollectable, name });
     }
-    Found { roots: finder.roots, reachable, counted, exact, native: native.explained() as u64 }
+    let explained = native.explained() as u64;
+    Found { roots: finder.roots, reachable, counted, exact, native: explained, memory: native.native }
 }
 
 struct Finder<'a> {

@@ -52,7 +52,7 @@ impl<'a> Describer<'a> {
     /// `object` as the holder of others.
     #[must_use]
     pub fn holder(&self, object: u32) -> Holder {
-        let Some((root, mut path)) = self.tree.path(object) else {
+        let Some((root, mut path)) = self.tree.told_path(object) else {
             return Holder::nobody(Cause::Garbage);
         };
         if self.graph.roots.get(root as usize).is_some_and(|r| r.kind == RootKind::Uncollectable) {
@@ -67,6 +67,7 @@ impl<'a> Describer<'a> {
             path: self.long(root, &path),
             type_name: self.type_name(holder).to_owned(),
             items: self.items(object).or_else(|| self.items(holder)),
+            limit: self.names.limit(holder),
             address: self.graph.address.get(holder as usize).copied().unwrap_or(0),
         }
     }
@@ -97,7 +98,9 @@ impl<'a> Describer<'a> {
             let named = matches!(holder.cause, Cause::Held | Cause::Native | Cause::Uncollectable);
             return (holder.cause, if named { holder.name } else { String::new() });
         };
-        let Some((root, mut path)) = self.tree.path(object) else { return (Cause::Garbage, String::new()) };
+        let Some((root, mut path)) = self.tree.told_path(object) else {
+            return (Cause::Garbage, String::new());
+        };
         self.fold_tail(&mut path);
         let kind = self.graph.roots.get(root as usize).map_or(RootKind::Unexplained, |r| r.kind);
         match cause(kind) {

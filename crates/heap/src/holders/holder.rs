@@ -33,6 +33,9 @@ pub struct Holder {
     pub type_name: String,
     /// Its `len()`, where known.
     pub items: Option<u64>,
+    /// The most items that it takes, where it has a limit (a cache, a deque).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u64>,
     /// Its address.
     pub address: u64,
 }
@@ -62,6 +65,6 @@ impl Holder {
     #[must_use]
     pub fn nobody(cause: Cause) -> Self {
         let none = String::new;
-        Self { cause, name: none(), path: none(), type_name: none(), items: None, address: 0 }
+        Self { cause, name: none(), path: none(), type_name: none(), items: None, limit: None, address: 0 }
     }
 }

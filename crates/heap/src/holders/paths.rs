@@ -33,7 +33,15 @@ pub struct PathTree {
     distance: Vec<u32>,
     /// Objects in the order in which they were reached.
     order: Vec<u32>,
+    /// Where paths are very long: of each object the one on its path that is [`REACH`] steps from the root, itself where
+    /// it is nearer; else empty.
+    trunk: Vec<u32>,
 }
+
+/// Steps of a long path that are told at each end.
+const REACH: u32 = 64;
+/// Costs of a path from which on it may have more steps than anybody reads.
+const LONG: u32 = 4096;
 
 /// The cost of a root of this kind; `None` in the first pass for those that are asked last.
 fn root_cost(kind: RootKind) -> u32 {
@@ -59,15 +67,67 @@ impl PathTree {
     #[must_use]
     pub fn of(graph: &HeapGraph) -> Self {
         let n = graph.len();
-        let tree =
-            Self { via: huge::filled(n, NONE), distance: huge::filled(n, NONE), order: huge::with_room(n) };
+        let tree = Self {
+            via: huge::filled(n, NONE),
+            distance: huge::filled(n, NONE),
+            order: huge::with_room(n),
+            trunk: Vec::new(),
+        };
         let names = graph.types.iter().map(|t| (t.address, t.name.as_str())).collect();
         let ring = std::array::from_fn(|_| Vec::new());
         let mut search = Search { graph, classes: classes(graph), names, tree, base: 0, ring };
         for pass in 0..4 {
             search.pass(pass);
         }
-        search.tree
+        let mut tree = search.tree;
+        tree.find_trunk();
+        tree
+    }
+
+    /// A list of a million nodes has as many steps: nobody walks them all for each node that is told of.
+    fn find_trunk(&mut self) {
+        let far = |o: &u32| self.distance.get(*o as usize).copied().unwrap_or(0);
+        // The last one of a pass is the farthest of it; each step costs at least one.
+        if self.order.iter().map(far).max().unwrap_or(0) < LONG {
+            return;
+        }
+        let mut trunk: Vec<u32> = huge::filled(self.via.len(), NONE);
+        let mut depth: Vec<u32> = huge::zeroed(self.via.len());
+        for object in &self.order {
+            let at = *object as usize;
+            trunk[at] = *object;
+            if let Held::By(holder) = self.held(*object) {
+                depth[at] = depth[holder as usize].saturating_add(1);
+                if depth[at] > REACH {
+                    trunk[at] = trunk[holder as usize];
+                }
+            }
+        }
+        self.trunk = trunk;
+    }
+
+    /// As [`Self::path`], but of a very long path only both ends, as if they touched.
+    #[must_use]
+    pub fn told_path(&self, object: u32) -> Option<(u32, Vec<u32>)> {
+        if self.trunk.is_empty() {
+            return self.path(object);
+        }
+        let mut tail = vec![object];
+        let mut at = object;
+        for _ in 0..REACH {
+            match self.held(at) {
+                Held::By(holder) => tail.push(holder),
+                _ => return self.path(object),
+            }
+            at = tail.last().copied()?;
+        }
+        let branch = self.trunk.get(at as usize).copied()?;
+        let (root, mut path) = self.path(branch)?;
+        if branch == at {
+            tail.pop();
+        }
+        path.extend(tail.iter().rev());
+        Some((root, path))
     }
 
     /// Who holds the object.
@@ -228,6 +288,19 @@ mod tests {
         assert_eq!(PathTree::of(&g).held(2), Held::Nothing);
     }
 
+    #[test]
+    fn of_a_long_path_both_ends_are_told() {
+        let n = 100_000;
+        let chain: Vec<(u32, u32)> = (1..n).map(|i| (i - 1, i)).collect();
+        let tree = PathTree::of(&graph(n, &chain, &[(0, RootKind::Module)]));
+        let (root, path) = tree.told_path(n - 1).unwrap();
+        assert_eq!((root, path[0], path[path.len() - 1]), (0, 0, n - 1));
+        assert!(path.len() < 200 && path.is_sorted());
+        assert_eq!(tree.told_path(90), tree.path(90));
+        let (_, near) = tree.told_path(REACH + 1).unwrap();
+        assert_eq!(near, (0..=REACH + 1).collect::<Vec<_>>());
+    }
+
     proptest! {
         #[test]
         fn every_path_is_real_and_ordered(g in arbitrary_graph(30, 80)) {
@@ -239,6 +312,7 @@ mod tests {
                 prop_assert_eq!(path.is_some(), reached.reachable(object));
                 let Some((root, path)) = path else { continue };
                 prop_assert_eq!(g.roots[root as usize].object, path[0]);
+                prop_assert_eq!(tree.told_path(object), Some((root, path.clone())));
                 for pair in path.windows(2) {
                     prop_assert!(g.edges(pair[0]).contains(&pair[1]));
                 }

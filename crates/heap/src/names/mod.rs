@@ -39,6 +39,12 @@ pub trait EdgeNamer {
         let _ = object;
         None
     }
+
+    /// The most items that a container takes (`maxsize` of a cache, `maxlen` of a deque), where it has a limit.
+    fn limit(&self, object: u32) -> Option<u64> {
+        let _ = object;
+        None
+    }
 }
 
 /// Knows no name: paths then read by type alone.

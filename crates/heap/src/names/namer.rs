@@ -14,6 +14,8 @@ pub struct ImageNamer<'a> {
     pub(crate) walker: Walker<'a>,
 }
 
+/// Of the wrapper of `functools.lru_cache`: its dictionary.
+const LRU_CACHE: u64 = 72;
 /// Longest decimal number that is written out as a key.
 const LARGEST_DIGITS: u64 = 2;
 
@@ -41,8 +43,25 @@ impl EdgeNamer for ImageNamer<'_> {
                 Dict::read(image, self.walker.anchor.layout, at).map(|d| d.used)
             }
             Kind::Set => image.word_at(at, 24),
+            Kind::LruCache => {
+                let cache = image.word_at(at, LRU_CACHE)?;
+                Dict::read(image, self.walker.anchor.layout, cache).map(|d| d.used)
+            }
             _ => None,
         }
+    }
+
+    fn limit(&self, object: u32) -> Option<u64> {
+        const MAXLEN: u64 = 64;
+        const MAXSIZE: u64 = 96;
+        let at = *self.walker.census.address.get(object as usize)?;
+        let limit = match self.walker.census.desc(object)?.kind {
+            Kind::Deque => self.walker.image.word_at(at, MAXLEN)?,
+            Kind::LruCache => self.walker.image.word_at(at, MAXSIZE)?,
+            _ => return None,
+        };
+        // A negative one is none.
+        u64::try_from(limit as i64).ok()
     }
 }
 

@@ -30,6 +30,8 @@ pub struct StoredNames {
     pub container: Vec<u32>,
     /// Their lengths.
     pub items: Vec<u64>,
+    /// Containers with a limit, ascending, and the most items that they take.
+    pub limits: Vec<(u32, u64)>,
 }
 
 impl StoredNames {
@@ -41,11 +43,19 @@ impl StoredNames {
         let below = below(graph, tree);
         let depth = depths(graph, tree);
         let classes = classes(graph);
+        let may = |t: &crate::TypeInfo| t.name.ends_with("deque") || t.name.contains("lru_cache");
+        let may_be: Vec<bool> = graph.types.iter().map(may).collect();
         for object in 0..graph.len() as u32 {
             let at = object as usize;
+            if graph.type_id.get(at).is_some_and(|t| may_be.get(*t as usize) == Some(&true))
+                && let Some(limit) = namer.limit(object)
+            {
+                stored.limits.push((object, limit));
+            }
             let class = graph.type_id.get(at).and_then(|t| classes.get(*t as usize)).copied();
+            let bounded = stored.limits.last().is_some_and(|(last, _)| *last == object);
             let near = depth[at] <= if class == Some(Class::Plain) { ATTRIBUTE } else { TRUNK };
-            if !near && below[at] < BOUGH && graph.size[at] < LARGE {
+            if !bounded && !near && below[at] < BOUGH && graph.size[at] < LARGE {
                 continue;
             }
             if let Held::By(holder) = tree.held(object)
@@ -54,7 +64,7 @@ impl StoredNames {
             {
                 stored.keep(holder, object, redacted(name, redaction), &mut numbers);
             }
-            if matches!(class, Some(Class::Dict | Class::Sequence))
+            if (bounded || matches!(class, Some(Class::Dict | Class::Sequence)))
                 && let Some(items) = namer.items(object)
             {
                 stored.container.push(object);
@@ -85,6 +95,11 @@ impl EdgeNamer for StoredNames {
     fn items(&self, object: u32) -> Option<u64> {
         let at = self.container.binary_search(&object).ok()?;
         self.items.get(at).copied()
+    }
+
+    fn limit(&self, object: u32) -> Option<u64> {
+        let at = self.limits.binary_search_by_key(&object, |(o, _)| *o).ok()?;
+        self.limits.get(at).map(|(_, limit)| *limit)
     }
 }
 

@@ -25,6 +25,8 @@ mod tag {
     pub(super) const EDGE: [u8; 4] = *b"EDGE";
     pub(super) const NAMES: [u8; 4] = *b"NAMS";
     pub(super) const ITEMS: [u8; 4] = *b"ITMS";
+    /// Of files from before it is missing.
+    pub(super) const NATIVE: [u8; 4] = *b"NATV";
 }
 
 /// What is small enough to be JSON.

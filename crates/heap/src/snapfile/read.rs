@@ -3,7 +3,7 @@
 use super::column::{Numbers, unfold};
 use super::{Head, MAGIC, SnapfileError, VERSION, tag};
 use crate::graph::model;
-use crate::{HeapGraph, Snapshot, StoredNames};
+use crate::{HeapGraph, NativeMemory, Snapshot, StoredNames};
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
@@ -79,7 +79,16 @@ fn decode(sections: &Sections<'_>, budget: &mut u64) -> Decoded<Snapshot> {
     let mut names = StoredNames { table: head.names, ..StoredNames::default() };
     read_names(&mut names, &unpack(sections, tag::NAMES, budget)?, n)?;
     read_items(&mut names, &unpack(sections, tag::ITEMS, budget)?, n)?;
-    Ok(Snapshot { info: head.info, graph, names, memory: head.memory, fds: head.fds })
+    let (native, limits): (NativeMemory, Vec<(u32, u64)>) = match sections.contains_key(&tag::NATIVE) {
+        true => serde_json::from_slice(&unpack(sections, tag::NATIVE, budget)?)
+            .map_err(|e| format!("native memory: {e}"))?,
+        false => Default::default(),
+    };
+    if native.objects.iter().any(|(object, _)| *object as usize >= n) {
+        return Err("native memory belongs to no object".to_owned());
+    }
+    names.limits = limits;
+    Ok(Snapshot { info: head.info, graph, names, memory: head.memory, fds: head.fds, native })
 }
 
 fn unpack(sections: &Sections<'_>, tag: [u8; 4], budget: &mut u64) -> Decoded<Vec<u8>> {

@@ -12,9 +12,17 @@ fn snapshot(graph: crate::HeapGraph) -> Snapshot {
         name: vec![1],
         container: vec![0],
         items: vec![120_400],
+        limits: vec![(0, 500_000)],
     };
     let memory = Some(MemoryTree::sum("rss", vec![MemoryTree::leaf("objects", 7)]));
-    Snapshot { info: sample_info(), graph, names, memory, fds: Vec::new() }
+    Snapshot {
+        info: sample_info(),
+        graph,
+        names,
+        memory,
+        fds: Vec::new(),
+        native: crate::NativeMemory::default(),
+    }
 }
 
 fn bytes(snapshot: &Snapshot) -> Vec<u8> {

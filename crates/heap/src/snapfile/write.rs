@@ -48,6 +48,7 @@ pub fn write_snapshot(snapshot: &Snapshot, out: &mut dyn Write) -> io::Result<()
     out.write_all(MAGIC)?;
     out.write_all(&VERSION.to_le_bytes())?;
     out.write_all(&section(tag::HEAD, &serde_json::to_vec(&head)?)?)?;
+    out.write_all(&section(tag::NATIVE, &serde_json::to_vec(&(&snapshot.native, &snapshot.names.limits))?)?)?;
     // Each column is packed by itself, as many at a time as there are processors.
     let pack = |(tag, raw): &Column| section(*tag, &raw(snapshot));
     for packed in on_idle_threads(|| COLUMNS.par_iter().map(pack).collect::<Vec<_>>()) {

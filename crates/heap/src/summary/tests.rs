@@ -6,7 +6,14 @@ use proptest::prelude::*;
 fn snapshot(heap: &Heap) -> Snapshot {
     let graph = heap.graph();
     let names = StoredNames::collect(&graph, &PathTree::of(&graph), heap, &Redaction::new(false));
-    Snapshot { info: sample_info(), graph, names, memory: None, fds: Vec::new() }
+    Snapshot {
+        info: sample_info(),
+        graph,
+        names,
+        memory: None,
+        fds: Vec::new(),
+        native: crate::NativeMemory::default(),
+    }
 }
 
 #[test]
@@ -42,7 +49,7 @@ proptest! {
     fn sums_hold_on_any_graph(graph in arbitrary_graph(40, 100)) {
         let total: u64 = graph.size.iter().sum();
         let snapshot = Snapshot {
-            info: sample_info(), graph, names: StoredNames::default(), memory: None, fds: Vec::new(),
+            info: sample_info(), graph, names: StoredNames::default(), memory: None, fds: Vec::new(), native: crate::NativeMemory::default(),
         };
         let summary = summarize(&snapshot, &SummaryOptions::default());
         prop_assert_eq!(summary.types.iter().map(|t| t.bytes).sum::<u64>(), total);

@@ -6,6 +6,7 @@ use crate::census::block_owners;
 use crate::graph::build;
 use crate::graph::edges::{BlockOwners, Walker, conservative};
 use crate::graph::model::HeapGraph;
+use crate::graph::native::Native;
 use crate::graph::roots;
 use crate::image::Image;
 use crate::names::namer::ImageNamer;
@@ -66,6 +67,7 @@ pub struct Analysis {
     /// How long each stage took.
     pub stages: Vec<StageTime>,
     owners: BlockOwners,
+    pub(crate) native: Native,
 }
 
 impl Analysis {
@@ -96,8 +98,9 @@ impl Analysis {
         let found = roots::find(&walker, &mut graph);
         let check = SelfCheck { nowhere, ..check(&census, &graph, &found) };
         graph.roots = found.roots;
+        let native = found.memory;
         watch.lap("roots");
-        Ok(Self { anchor, census, graph, check, owners, stages: watch.stages().to_vec() })
+        Ok(Self { anchor, census, graph, check, owners, native, stages: watch.stages().to_vec() })
     }
 
     /// Names references; the image must be the one that was analysed.

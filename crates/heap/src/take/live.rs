@@ -127,7 +127,14 @@ pub(crate) fn examine(
         pinned_bytes: accounting.pinned_bytes,
         pinning: accounting.pinning,
     });
-    Snapshot { info, graph: analysis.graph, names, memory: Some(accounting.tree), fds }
+    Snapshot {
+        info,
+        graph: analysis.graph,
+        names,
+        memory: Some(accounting.tree),
+        fds,
+        native: accounting.native,
+    }
 }
 
 /// A word on memory whose allocator keeps books that m5 does not read.

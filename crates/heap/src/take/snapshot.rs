@@ -1,8 +1,10 @@
 //! One process at one moment: what was captured, by what means, and what is known about it.
 
-use crate::{BesideRss, FdHolder, HeapGraph, MemoryTree, Pinning, StoredNames};
+use crate::RootKind;
+use crate::{BesideRss, FdHolder, HeapGraph, MemoryTree, NativeMemory, Pinning, StoredNames};
 use m5_process::Identity;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Who, when and how; everything of a snapshot but the objects.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -74,4 +76,21 @@ pub struct Snapshot {
     pub memory: Option<MemoryTree>,
     /// Descriptors with the objects that own them.
     pub fds: Vec<FdHolder>,
+    /// Native memory by its owners.
+    pub native: NativeMemory,
+}
+
+impl Snapshot {
+    /// Types that keep garbage from ever being freed, those with the most cycles first.
+    #[must_use]
+    pub fn never_freed_through(&self) -> Vec<String> {
+        const TOLD: usize = 3;
+        let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+        for root in self.graph.roots.iter().filter(|r| r.kind == RootKind::Uncollectable) {
+            *counts.entry(root.name.as_str()).or_default() += 1;
+        }
+        let mut types: Vec<(&str, u64)> = counts.into_iter().collect();
+        types.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        types.into_iter().take(TOLD).map(|(name, _)| name.to_owned()).collect()
+    }
 }

@@ -107,6 +107,12 @@ impl Headroom {
         short.max_by_key(|s| s.need - s.left).map_or(Ok(()), Err)
     }
 
+    /// Bytes that the target may still have below the tightest limit of its groups; `None` where none is limited.
+    #[must_use]
+    pub fn left_in_groups(&self) -> Option<u64> {
+        self.target.iter().map(|limit| limit.left).min()
+    }
+
     /// The limits that the target's memory counts against.
     pub(crate) fn watched(&self) -> impl Iterator<Item = &Limit> {
         self.target.iter().chain(&self.machine)

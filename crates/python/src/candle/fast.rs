@@ -2,91 +2,250 @@
 //! they do.
 #![allow(unsafe_code)]
 
-use super::state::State;
-use super::{CandleBuffer, Row};
-use crate::bars::Stamp;
+use super::{CandleBuffer, MAX_FIELDS, OnBad, Row};
+use crate::bars::{Bad, Stamp, Tick};
 use crate::block::{Block, Piece};
 use crate::{export, npy, raw, track};
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::{PyRuntimeWarning, PyTypeError, PyValueError};
 use pyo3::ffi::{self, Py_ssize_t, PyObject};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
-unsafe fn with_row(
-    slf: *mut PyObject,
-    args: *const *mut PyObject,
-    n: Py_ssize_t,
-    f: fn(&mut State, Python<'_>, &[f64]) -> PyResult<()>,
-) -> *mut PyObject {
-    // SAFETY: the contract of METH_FASTCALL.
+/// A time as an argument; `None` with the error set where it is none. Numbers are in the buffer's unit.
+unsafe fn stamp(py: Python<'_>, own: &CandleBuffer, ts: *mut PyObject) -> Option<Stamp> {
+    // SAFETY: borrowed references that live for the call; the GIL is held.
     unsafe {
-        let (py, own, args) =
-            (Python::assume_attached(), raw::contents::<CandleBuffer>(slf), raw::args(args, n));
-        let width = own.names.len();
-        if args.len() != width {
-            let text = format!("{width} number(s) expected ({}), {} given", own.names.join(", "), args.len());
-            return raw::give(py, Err(PyTypeError::new_err(text)));
+        if ffi::PyFloat_Check(ts) != 0 {
+            return raw::float(ts).map(Stamp::Float);
         }
-        let mut row = std::mem::MaybeUninit::<Row>::uninit();
-        let start = row.as_mut_ptr().cast::<f64>();
-        for (i, &arg) in args.iter().enumerate() {
-            let Some(value) = raw::float(arg) else { return std::ptr::null_mut() };
-            start.add(i).write(value);
+        if ffi::PyLong_Check(ts) != 0 {
+            let mut overflow = 0;
+            let value = ffi::PyLong_AsLongLongAndOverflow(ts, &raw mut overflow);
+            return Some(if overflow == 0 { Stamp::Int(value) } else { Stamp::Float(f64::NAN) });
         }
-        let row = std::slice::from_raw_parts(start, width);
-        raw::give(py, own.state.with(py, |s| f(s, py, row)).map(|()| raw::none()))
+        if ffi::PyIndex_Check(ts) != 0 {
+            let number = ffi::PyNumber_Index(ts);
+            if number.is_null() {
+                return None;
+            }
+            let number = Bound::from_owned_ptr(py, number);
+            return stamp(py, own, number.as_ptr());
+        }
+        // A datetime or one of its kind. NumPy's is a float too, but of another unit: so this is asked first.
+        let unit = own.state.with(py, |s| s.bars.as_ref().map_or(1, |(b, _)| b.unit_ns));
+        match time_ns(py, &Bound::from_borrowed_ptr(py, ts)) {
+            Ok(ns) if ns % unit == 0 => Some(Stamp::Int(ns / unit)),
+            Ok(ns) => Some(Stamp::Float(ns as f64 / unit as f64)),
+            Err(error) if error.is_instance_of::<PyTypeError>(py) => match raw::float(ts) {
+                Some(value) => Some(Stamp::Float(value)),
+                None => {
+                    error.restore(py);
+                    None
+                }
+            },
+            Err(error) => {
+                error.restore(py);
+                None
+            }
+        }
     }
 }
 
-unsafe extern "C" fn append(slf: *mut PyObject, args: *const *mut PyObject, n: Py_ssize_t) -> *mut PyObject {
-    // SAFETY: the contract of METH_FASTCALL.
-    unsafe { with_row(slf, args, n, State::append) }
+/// Nanoseconds since 1970 of a datetime and its kind.
+fn time_ns(py: Python<'_>, time: &Bound<'_, PyAny>) -> PyResult<i64> {
+    py.import("m5mem._time")?.call_method1("stamp_ns", (time,))?.extract()
+}
+
+/// The keywords of a call with their values.
+unsafe fn keywords<'py>(
+    py: Python<'py>,
+    args: *const *mut PyObject,
+    n: Py_ssize_t,
+    names: *mut PyObject,
+) -> PyResult<Vec<(String, Bound<'py, PyAny>)>> {
+    if names.is_null() {
+        return Ok(Vec::new());
+    }
+    // SAFETY: the contract of METH_FASTCALL | METH_KEYWORDS: the values lie behind the positional arguments.
+    unsafe {
+        (0..ffi::PyTuple_Size(names))
+            .map(|i| {
+                let name = Bound::from_borrowed_ptr(py, ffi::PyTuple_GetItem(names, i));
+                Ok((name.extract()?, Bound::from_borrowed_ptr(py, *args.add((n + i) as usize))))
+            })
+            .collect()
+    }
+}
+
+/// A row out of positional arguments, or of keywords by field; and the time, where one is given.
+unsafe fn row_of(
+    py: Python<'_>,
+    own: &CandleBuffer,
+    args: *const *mut PyObject,
+    n: Py_ssize_t,
+    names: *mut PyObject,
+    row: &mut [f64],
+) -> PyResult<Option<i64>> {
+    // SAFETY: the caller's contract is that of the call.
+    let (positional, named) = unsafe { (raw::args(args, n), keywords(py, args, n, names)?) };
+    let wrong = |given: usize| {
+        let (width, fields) = (own.names.len(), own.names.join(", "));
+        let text = format!("{width} number(s) expected ({fields}), {given} given");
+        PyTypeError::new_err(text)
+    };
+    let mut time = None;
+    let mut set = vec![false; if named.is_empty() { 0 } else { row.len() }];
+    if positional.len() > row.len() {
+        return Err(wrong(positional.len()));
+    }
+    for (name, value) in &named {
+        match own.names.iter().position(|f| f == name) {
+            Some(at) if at < positional.len() || set[at] => {
+                return Err(PyTypeError::new_err(format!("'{name}' is given twice")));
+            }
+            Some(at) => (row[at], set[at]) = (value.extract()?, true),
+            None if name == "time" => {
+                time = Some(match value.extract::<i64>() {
+                    Ok(ns) => ns,
+                    Err(_) => time_ns(py, value)?,
+                });
+            }
+            None => {
+                let text = format!("no field '{name}'; the fields are {}", own.names.join(", "));
+                return Err(PyTypeError::new_err(text));
+            }
+        }
+    }
+    let given = positional.len() + set.iter().filter(|s| **s).count();
+    if given != own.names.len() {
+        return Err(wrong(given));
+    }
+    for (slot, &arg) in row.iter_mut().zip(positional) {
+        // SAFETY: a borrowed reference that lives for the call.
+        let Some(value) = (unsafe { raw::float(arg) }) else { return Err(PyErr::fetch(py)) };
+        *slot = value;
+    }
+    Ok(time)
+}
+
+unsafe extern "C" fn append(
+    slf: *mut PyObject,
+    args: *const *mut PyObject,
+    n: Py_ssize_t,
+    names: *mut PyObject,
+) -> *mut PyObject {
+    // SAFETY: the contract of METH_FASTCALL | METH_KEYWORDS.
+    unsafe {
+        let (py, own) = (Python::assume_attached(), raw::contents::<CandleBuffer>(slf));
+        let mut row: Row = [0.0; MAX_FIELDS];
+        let row = &mut row[..own.names.len()];
+        let done = row_of(py, own, args, n, names, row).and_then(|time| {
+            let has_axis = own.state.with(py, |s| s.times.is_some());
+            if time.is_some() != has_axis {
+                let text = if has_axis {
+                    "this buffer has a time axis: give time= (nanoseconds since 1970, or a datetime)"
+                } else {
+                    "this buffer has no time axis; make it with time=True"
+                };
+                return Err(PyValueError::new_err(text));
+            }
+            own.state.with(py, |s| s.append(py, row, time.unwrap_or(0)))
+        });
+        raw::give(py, done.map(|()| raw::none()))
+    }
 }
 
 unsafe extern "C" fn update_last(
     slf: *mut PyObject,
     args: *const *mut PyObject,
     n: Py_ssize_t,
+    names: *mut PyObject,
 ) -> *mut PyObject {
-    // SAFETY: the contract of METH_FASTCALL.
-    unsafe { with_row(slf, args, n, State::update_last) }
+    // SAFETY: the contract of METH_FASTCALL | METH_KEYWORDS.
+    unsafe {
+        let (py, own) = (Python::assume_attached(), raw::contents::<CandleBuffer>(slf));
+        let mut row: Row = [0.0; MAX_FIELDS];
+        let row = &mut row[..own.names.len()];
+        let done = row_of(py, own, args, n, names, row).and_then(|time| match time {
+            None => own.state.with(py, |s| s.update_last(py, row)),
+            Some(_) => Err(PyTypeError::new_err("the time of a candle does not change")),
+        });
+        raw::give(py, done.map(|()| raw::none()))
+    }
 }
 
 unsafe extern "C" fn push_tick(
     slf: *mut PyObject,
     args: *const *mut PyObject,
     n: Py_ssize_t,
+    names: *mut PyObject,
 ) -> *mut PyObject {
-    // SAFETY: the contract of METH_FASTCALL.
+    // SAFETY: the contract of METH_FASTCALL | METH_KEYWORDS.
     unsafe {
         let (py, own) = (Python::assume_attached(), raw::contents::<CandleBuffer>(slf));
-        let (ts, price, qty) = match raw::args(args, n) {
-            &[ts, price] => (ts, price, None),
-            &[ts, price, qty] => (ts, price, Some(qty)),
-            other => {
-                let text =
-                    format!("push_tick(ts, price, qty=0.0) takes 2 or 3 arguments, {} given", other.len());
-                return raw::give(py, Err(PyTypeError::new_err(text)));
+        let mut all = [std::ptr::null_mut(); 3];
+        let positional = raw::args(args, n);
+        let named = match keywords(py, args, n, names) {
+            Ok(named) => named,
+            Err(error) => return raw::give(py, Err(error)),
+        };
+        let mut fits = positional.len() <= 3;
+        for (slot, &arg) in all.iter_mut().zip(positional) {
+            *slot = arg;
+        }
+        for (name, value) in &named {
+            let place = ["ts", "price", "qty"].iter().position(|p| p == name);
+            match place {
+                Some(at) if all[at].is_null() => all[at] = value.as_ptr(),
+                _ => fits = false,
             }
-        };
-        let ts = if ffi::PyLong_Check(ts) != 0 {
-            let mut overflow = 0;
-            let value = ffi::PyLong_AsLongLongAndOverflow(ts, &raw mut overflow);
-            if overflow == 0 { Stamp::Int(value) } else { Stamp::Float(f64::NAN) }
-        } else {
-            let Some(value) = raw::float(ts) else { return std::ptr::null_mut() };
-            Stamp::Float(value)
-        };
+        }
+        let [ts, price, qty] = all;
+        if !fits || ts.is_null() || price.is_null() {
+            let given = positional.len() + named.len();
+            let text = format!("push_tick(ts, price, qty=0.0) takes 2 or 3 arguments, {given} given");
+            return raw::give(py, Err(PyTypeError::new_err(text)));
+        }
+        let Some(ts) = stamp(py, own, ts) else { return std::ptr::null_mut() };
         let Some(price) = raw::float(price) else { return std::ptr::null_mut() };
-        let qty = match qty {
-            None => 0.0,
-            Some(qty) => match raw::float(qty) {
-                Some(qty) => qty,
-                None => return std::ptr::null_mut(),
-            },
-        };
-        let closed = own.state.with(py, |s| s.tick(py, ts, price, qty));
-        raw::give(py, closed.map(|n| ffi::PyLong_FromUnsignedLongLong(n)))
+        let qty = if qty.is_null() { Some(0.0) } else { raw::float(qty) };
+        let Some(qty) = qty else { return std::ptr::null_mut() };
+        let closed = own.state.with(py, |s| s.tick(py, &Tick { ts, price, qty }));
+        let told = closed.and_then(|closed| match closed {
+            Ok(0) => Ok(0),
+            Ok(bars) => tell(py, slf, own, bars).map(|()| bars),
+            Err(why) => complain(py, own, why).map(|()| 0),
+        });
+        raw::give(py, told.map(|n| ffi::PyLong_FromUnsignedLongLong(n)))
+    }
+}
+
+/// Calls `on_close`.
+unsafe fn tell(py: Python<'_>, slf: *mut PyObject, own: &CandleBuffer, bars: u64) -> PyResult<()> {
+    let function = own.on_close.with(py, |f| f.as_ref().map(|f| f.py().bind(py).clone()));
+    match function {
+        None => Ok(()),
+        // SAFETY: alive for the call.
+        Some(f) => f.call1((unsafe { Bound::from_borrowed_ptr(py, slf) }, bars)).map(drop),
+    }
+}
+
+/// Says that a tick was none, as it was asked for: each reason is warned of once.
+#[cold]
+fn complain(py: Python<'_>, own: &CandleBuffer, why: Bad) -> PyResult<()> {
+    let text = || format!("a tick was refused: {}", why.text());
+    match own.on_bad {
+        OnBad::Skip => Ok(()),
+        OnBad::Raise => Err(PyValueError::new_err(text())),
+        OnBad::Warn => {
+            let bit = 1 << (why as u8);
+            let first = own.told.with(py, |told| std::mem::replace(told, *told | bit) & bit == 0);
+            if !first {
+                return Ok(());
+            }
+            let category = py.get_type::<PyRuntimeWarning>();
+            py.import("warnings")?.call_method1("warn", (text(), category)).map(drop)
+        }
     }
 }
 
@@ -129,11 +288,17 @@ unsafe fn look(
         track::read(py, &own.stamp);
         let made = window_args(own, py, raw::args(args, n)).and_then(|(n, field)| {
             let (block, piece) = own.state.with(py, |s| {
-                let piece = s.rows.window(n.unwrap_or(usize::MAX), field);
-                (s.rows.block.bind(py).clone(), piece)
-            });
-            // A bound reference: dropping one outside of PyO3's own calls is exact.
-            let block = std::mem::ManuallyDrop::new(block.unbind());
+                let n = n.unwrap_or(usize::MAX);
+                // Where ticks are about to change the last row, whoever holds it costs a copy of all rows: a short
+                // window is rather copied itself.
+                if s.bars.is_some() && n.saturating_mul(4) <= s.rows.len() {
+                    return s.rows.copied(py, n, field);
+                }
+                let piece = s.rows.window(n, field);
+                Ok((s.rows.block.bind(py).clone().unbind(), piece))
+            })?;
+            // Dropped here and not by PyO3, which would put it off outside of its own calls.
+            let block = std::mem::ManuallyDrop::new(block);
             let made = f(py, &block, piece);
             ffi::Py_DECREF(block.as_ptr());
             made
@@ -155,22 +320,22 @@ unsafe extern "C" fn view(slf: *mut PyObject, args: *const *mut PyObject, n: Py_
 /// Adds the methods to the class.
 pub(super) fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     let class = &m.py().get_type::<CandleBuffer>();
-    raw::add_fast(
+    raw::add_fast_named(
         class,
         c"append",
-        c"append($self, /, *values)\n--\n\nAppends one candle, a number a field.",
+        c"append($self, /, *values, **fields)\n--\n\nAppends one candle: a number a field, in order or by name; with a time axis also time=, in nanoseconds since 1970 or a datetime.",
         append,
     )?;
-    raw::add_fast(
+    raw::add_fast_named(
         class,
         c"update_last",
-        c"update_last($self, /, *values)\n--\n\nReplaces the last candle.",
+        c"update_last($self, /, *values, **fields)\n--\n\nReplaces the last candle.",
         update_last,
     )?;
-    raw::add_fast(
+    raw::add_fast_named(
         class,
         c"push_tick",
-        c"push_tick($self, ts, price, qty=0.0, /)\n--\n\nTakes a tick into the open bar; returns how many bars it closed.",
+        c"push_tick($self, ts, price, qty=0.0)\n--\n\nTakes a tick into the open bar; returns how many bars it closed. ts is a number in the buffer's unit, a datetime, a pandas Timestamp or a datetime64 (UTC where it has no time zone).",
         push_tick,
     )?;
     raw::add_fast(

@@ -7,6 +7,33 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 impl CandleBuffer {
+    /// The times of `rows` rows: as they are given, from the index of a frame, or zeros where there is no axis.
+    pub(super) fn times_of(
+        &self,
+        py: Python<'_>,
+        data: &Bound<'_, PyAny>,
+        times: Option<Bound<'_, PyAny>>,
+        rows: usize,
+    ) -> PyResult<Vec<i64>> {
+        if self.state.with(py, |s| s.times.is_none()) {
+            return match times {
+                None => Ok(vec![0; rows]),
+                Some(_) => Err(PyValueError::new_err("this buffer has no time axis; make it with time=True")),
+            };
+        }
+        let times = match times {
+            Some(times) => times,
+            None if data.hasattr("columns")? && data.hasattr("index")? => data.getattr("index")?,
+            None => return Err(PyValueError::new_err("this buffer has a time axis: give times=")),
+        };
+        let times: Vec<i64> = py.import("m5mem._time")?.call_method1("stamps_ns", (times,))?.extract()?;
+        if times.len() == rows {
+            Ok(times)
+        } else {
+            Err(PyValueError::new_err(format!("{rows} rows, but {} times", times.len())))
+        }
+    }
+
     /// Rows of an array (rows × fields, or a single field), or of a sequence of rows.
     pub(super) fn rows_of(&self, py: Python<'_>, data: &Bound<'_, PyAny>) -> PyResult<Vec<f64>> {
         let width = self.names.len();

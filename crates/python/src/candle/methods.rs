@@ -2,21 +2,25 @@
 
 use super::feed::Feed;
 use super::state::{Places, State};
-use super::{CandleBuffer, MAX_FIELDS};
+use super::{CandleBuffer, MAX_FIELDS, OnBad};
 use crate::arrow;
-use crate::bars::{Bars, Interval};
+use crate::bars::{Bad, Bars, Guard, Interval};
 use crate::block::{Item, Rows};
 use crate::cell::GilCell;
 use crate::indicator::PyIndicator;
+use crate::own::Own;
 use crate::track::{self, Version};
-use pyo3::exceptions::{PyIndexError, PyValueError};
+use pyo3::exceptions::{PyIndexError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyCapsule, PyDict, PyTuple};
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyCapsule, PyDict, PyList, PySlice, PyString, PyTuple};
+use pyo3::{PyTraverseError, PyVisit};
 
 #[pymethods]
 impl CandleBuffer {
     #[new]
-    #[pyo3(signature = (capacity = 200, fields = None, dtype = "f8", *, order = "C", interval = None, gaps = "skip"))]
+    #[pyo3(signature = (capacity = 200, fields = None, dtype = "f8", *, order = "C", interval = None, gaps = "skip", unit = "s", time = false, max_gap = None, prices = "positive", on_bad = "skip", on_close = None))]
+    #[allow(clippy::too_many_arguments)] // one argument a thing that a buffer may be
     fn new(
         py: Python<'_>,
         capacity: usize,
@@ -25,7 +29,39 @@ impl CandleBuffer {
         order: &str,
         interval: Option<&Bound<'_, PyAny>>,
         gaps: &str,
+        unit: &str,
+        time: bool,
+        max_gap: Option<&Bound<'_, PyAny>>,
+        prices: &str,
+        on_bad: &str,
+        on_close: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
+        let made_with = PyDict::new(py);
+        for (name, value) in [("dtype", dtype), ("order", order), ("gaps", gaps), ("unit", unit)] {
+            made_with.set_item(name, value)?;
+        }
+        for (name, value) in [("interval", interval), ("max_gap", max_gap)] {
+            made_with.set_item(name, value)?;
+        }
+        for (name, value) in [("prices", prices), ("on_bad", on_bad)] {
+            made_with.set_item(name, value)?;
+        }
+        made_with.set_item("capacity", capacity)?;
+        made_with.set_item("time", time)?;
+        let on_bad = match on_bad {
+            "skip" => OnBad::Skip,
+            "warn" => OnBad::Warn,
+            "raise" => OnBad::Raise,
+            _ => return Err(PyValueError::new_err("on_bad must be 'skip', 'warn' or 'raise'")),
+        };
+        let any_price = match prices {
+            "positive" => false,
+            "any" => true,
+            _ => return Err(PyValueError::new_err("prices must be 'positive' or 'any'")),
+        };
+        if on_close.as_ref().is_some_and(|f| !f.is_callable()) {
+            return Err(PyTypeError::new_err("on_close must be callable"));
+        }
         let names =
             fields.unwrap_or_else(|| ["open", "high", "low", "close", "volume"].map(String::from).to_vec());
         let distinct = names.iter().enumerate().all(|(i, n)| !names[..i].contains(n));
@@ -48,11 +84,18 @@ impl CandleBuffer {
             "fill" => true,
             _ => return Err(PyValueError::new_err("gaps must be 'skip' or 'fill'")),
         };
+        made_with.set_item("fields", PyTuple::new(py, &names)?)?;
         let rows = Rows::new(py, capacity, names.len(), item, by_row)?;
+        let times = if time { Some(Rows::new(py, capacity, 1, Item::I8, true)?) } else { None };
         let stamp = Version::make(py)?;
-        let state = State { rows, stamp: stamp.clone_ref(py), feeds: Vec::new(), bars: None };
+        let state = State { rows, stamp: stamp.clone_ref(py), feeds: Vec::new(), bars: None, times };
         let made = Self {
             stamp,
+            made: made_with.unbind(),
+            on_bad,
+            on_close: GilCell::new(on_close.map(Own::from)),
+            told: GilCell::new(0),
+            row_class: PyOnceLock::new(),
             fields: PyTuple::new(py, &names)?.unbind(),
             state: GilCell::new(state),
             names,
@@ -67,18 +110,70 @@ impl CandleBuffer {
                 volume: made.index("volume").ok(),
                 ts: made.index("ts").ok(),
             };
-            let bars = Bars::new(Interval::from_py(interval)?, fill);
+            let unit_ns: i64 = py.import("m5mem._time")?.call_method1("unit_ns", (unit,))?.extract()?;
+            let max_gap = match max_gap.map(|gap| Interval::from_py(gap, unit_ns)).transpose()? {
+                None => None,
+                Some(Interval::Int(n)) => Some(n as f64),
+                Some(Interval::Float(x)) => Some(x),
+            };
+            let guard = Guard::new(max_gap, any_price);
+            let bars = Bars::new(Interval::from_py(interval, unit_ns)?, unit_ns, fill, guard);
             made.state.with(py, |s| s.bars = Some((bars, places)));
         }
         Ok(made)
     }
 
-    /// Appends rows: an array (rows × fields), a DataFrame with the fields as columns, or a sequence of rows.
-    fn extend(&self, py: Python<'_>, data: &Bound<'_, PyAny>) -> PyResult<usize> {
+    /// Appends rows: an array (rows × fields), a DataFrame with the fields as columns, or a sequence of rows. With a
+    /// time axis `times` says when each begins (int64 nanoseconds, datetimes); a DataFrame's index does by itself.
+    #[pyo3(signature = (data, times = None))]
+    fn extend(
+        &self,
+        py: Python<'_>,
+        data: &Bound<'_, PyAny>,
+        times: Option<Bound<'_, PyAny>>,
+    ) -> PyResult<usize> {
         let values = self.rows_of(py, data)?;
         let width = self.names.len();
-        self.state.with(py, |s| values.chunks_exact(width).try_for_each(|row| s.append(py, row)))?;
-        Ok(values.len() / width)
+        let rows = values.len() / width;
+        let times = self.times_of(py, data, times, rows)?;
+        self.state.with(py, |s| {
+            values.chunks_exact(width).zip(&times).try_for_each(|(row, &time)| s.append(py, row, time))
+        })?;
+        Ok(rows)
+    }
+
+    /// When each of the last `n` candles begins: int64 nanoseconds since 1970, a view (`time=True`).
+    #[pyo3(name = "times", signature = (n = None))]
+    fn py_times<'py>(&self, py: Python<'py>, n: Option<usize>) -> PyResult<Bound<'py, PyAny>> {
+        self.times(py, n)
+    }
+
+    /// What is called, with this buffer and the number of bars, when a tick has closed bars.
+    #[getter]
+    fn on_close(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        self.on_close.with(py, |f| f.as_ref().map(|f| f.py().clone_ref(py)))
+    }
+
+    #[setter]
+    fn set_on_close(&self, py: Python<'_>, function: Option<Bound<'_, PyAny>>) -> PyResult<()> {
+        if function.as_ref().is_some_and(|f| !f.is_callable()) {
+            return Err(PyTypeError::new_err("on_close must be callable"));
+        }
+        let function = function.map(Own::from);
+        drop(self.on_close.with(py, |f| std::mem::replace(f, function)));
+        Ok(())
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        // SAFETY: the collector runs with the GIL held, and never inside `with`.
+        match unsafe { self.on_close.peek() } {
+            Some(f) => visit.call(f.py()),
+            None => Ok(()),
+        }
+    }
+
+    fn __clear__(&self, py: Python<'_>) {
+        drop(self.on_close.with(py, Option::take));
     }
 
     /// Forgets all candles, the open bar and what attached indicators know; views stay as they are.
@@ -90,6 +185,10 @@ impl CandleBuffer {
             }
             if let Some((bars, _)) = &mut s.bars {
                 bars.open = None;
+                bars.guard.newest = None;
+            }
+            if let Some(times) = &mut s.times {
+                times.clear(py)?;
             }
             s.rows.clear(py)
         })
@@ -164,7 +263,15 @@ impl CandleBuffer {
         let options = PyDict::new(py);
         options.set_item("columns", self.fields.bind(py).to_list())?;
         options.set_item("copy", true)?;
-        py.import("pandas")?.call_method("DataFrame", (self.array(py, n, None)?,), Some(&options))
+        let pandas = py.import("pandas")?;
+        if self.state.with(py, |s| s.times.is_some()) {
+            let named = PyDict::new(py);
+            named.set_item("utc", true)?;
+            named.set_item("unit", "ns")?;
+            let index = pandas.call_method("to_datetime", (self.times(py, n)?,), Some(&named))?;
+            options.set_item("index", index.call_method1("rename", ("time",))?)?;
+        }
+        pandas.call_method("DataFrame", (self.array(py, n, None)?,), Some(&options))
     }
 
     #[pyo3(signature = (dtype = None, copy = None))]
@@ -217,10 +324,26 @@ impl CandleBuffer {
         self.state.with(py, |s| s.rows.len())
     }
 
-    /// `buffer["close"]`: the whole column.
-    fn __getitem__<'py>(&self, py: Python<'py>, field: &str) -> PyResult<Bound<'py, PyAny>> {
-        let field = self.index(field)?;
-        self.array(py, None, Some(field))
+    /// `buffer["close"]`: the whole column; `buffer[-1]`: a candle; `buffer[-20:]`: the candles as an array.
+    fn __getitem__<'py>(&self, py: Python<'py>, at: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        if let Ok(field) = at.cast::<PyString>() {
+            let field = field.to_cow()?;
+            if field == "time" && !self.names.iter().any(|n| n == "time") {
+                return self.times(py, None);
+            }
+            return self.array(py, None, Some(self.index(&field)?));
+        }
+        if at.cast::<PySlice>().is_ok() {
+            return self.array(py, None, None)?.get_item(at);
+        }
+        self.candle(py, at.extract()?)
+    }
+
+    /// The candles of now, oldest first.
+    fn __iter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let rows = self.state.with(py, |s| s.rows.len()) as isize;
+        let candles = (0..rows).map(|i| self.candle(py, i)).collect::<PyResult<Vec<_>>>()?;
+        PyList::new(py, candles)?.as_any().try_iter().map(Bound::into_any)
     }
 
     #[getter]
@@ -237,7 +360,7 @@ impl CandleBuffer {
     fn dtype(&self, py: Python<'_>) -> &'static str {
         match self.state.with(py, |s| s.rows.item) {
             Item::F4 => "f4",
-            Item::F8 => "f8",
+            Item::F8 | Item::I8 => "f8",
         }
     }
 
@@ -265,10 +388,19 @@ impl CandleBuffer {
         self.state.with(py, |s| s.bars.as_ref().map_or(0, |(b, _)| b.late))
     }
 
-    /// Ticks with a NaN or infinite time, price or quantity (dropped).
+    /// Ticks that were none (dropped): the sum of `bad_ticks`.
     #[getter]
     fn rejected_ticks(&self, py: Python<'_>) -> u64 {
-        self.state.with(py, |s| s.bars.as_ref().map_or(0, |(b, _)| b.rejected))
+        self.state.with(py, |s| s.bars.as_ref().map_or(0, |(b, _)| b.guard.counts.iter().sum()))
+    }
+
+    /// The same by reason: `not_finite`, `price`, `quantity`, `unit`, `future`.
+    #[getter]
+    fn bad_ticks<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let counts = self.state.with(py, |s| s.bars.as_ref().map_or([0; 5], |(b, _)| b.guard.counts));
+        let out = PyDict::new(py);
+        Bad::ALL.iter().try_for_each(|&why| out.set_item(why.name(), counts[why as usize]))?;
+        Ok(out)
     }
 
     /// Bars in which no tick fell.
@@ -282,6 +414,24 @@ impl CandleBuffer {
     fn bar_start(&self, py: Python<'_>) -> Option<f64> {
         track::read(py, &self.stamp);
         self.state.with(py, |s| s.bars.as_ref().and_then(|(b, _)| b.open.map(|o| b.interval.begin(o.bar))))
+    }
+
+    /// All that it knows as a dict of plain values, for `CandleBuffer.from_state`: it pickles, and is good in another
+    /// process and another version of Python. Attached indicators and `on_close` are not in it.
+    fn state<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        self.save(py)
+    }
+
+    /// A buffer with the candles of a `state`.
+    #[staticmethod]
+    fn from_state<'py>(py: Python<'py>, state: &Bound<'py, PyDict>) -> PyResult<Bound<'py, PyAny>> {
+        Self::restore(py, state)
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyTuple>)> {
+        let py = slf.py();
+        let state = slf.get().save(py)?;
+        Ok((py.get_type::<Self>().getattr("from_state")?, PyTuple::new(py, [state])?))
     }
 
     fn __sizeof__(&self, py: Python<'_>) -> usize {

@@ -5,15 +5,19 @@ mod fast;
 mod feed;
 mod input;
 mod methods;
+mod saved;
+mod sequence;
 mod state;
 
 use crate::block::{Block, Piece};
 use crate::cell::GilCell;
 use crate::npy;
+use crate::own::Own;
 use crate::track::{self, Version};
-use pyo3::exceptions::PyKeyError;
+use pyo3::exceptions::{PyKeyError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::PyTuple;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyTuple};
 use state::State;
 
 const MAX_FIELDS: usize = 64;
@@ -30,6 +34,21 @@ pub(crate) struct CandleBuffer {
     fields: Py<PyTuple>,
     by_row: bool,
     pub(crate) stamp: Py<Version>,
+    /// What it was made with, to make another.
+    made: Py<PyDict>,
+    on_bad: OnBad,
+    /// Called when ticks close bars.
+    on_close: GilCell<Option<Own>>,
+    told: GilCell<u8>,
+    row_class: PyOnceLock<Py<PyAny>>,
+}
+
+/// What a tick that is none does.
+#[derive(Clone, Copy, PartialEq)]
+enum OnBad {
+    Skip,
+    Warn,
+    Raise,
 }
 
 impl Drop for CandleBuffer {
@@ -51,6 +70,22 @@ impl CandleBuffer {
             let piece = s.rows.window(n.unwrap_or(usize::MAX), field);
             (s.rows.block.clone_ref(py), piece)
         })
+    }
+
+    /// The times of the last `n` candles.
+    fn times<'py>(&self, py: Python<'py>, n: Option<usize>) -> PyResult<Bound<'py, PyAny>> {
+        track::read(py, &self.stamp);
+        let found = self.state.with(py, |s| {
+            let times = s.times.as_mut()?;
+            let piece = times.window(n.unwrap_or(usize::MAX), Some(0));
+            Some((times.block.clone_ref(py), piece))
+        });
+        let Some((block, piece)) = found else {
+            return Err(PyValueError::new_err("this buffer has no time axis; make it with time=True"));
+        };
+        let made = npy::array(py, &block, &piece, false)?;
+        // SAFETY: a new reference.
+        Ok(unsafe { Bound::from_owned_ptr(py, made) })
     }
 
     fn array<'py>(

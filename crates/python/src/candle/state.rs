@@ -2,7 +2,7 @@
 
 use super::feed::{Event, Feed};
 use super::{MAX_FIELDS, Row};
-use crate::bars::{Bars, Interval, Open, Stamp, Step};
+use crate::bars::{Bad, Bars, Check, Interval, Open, Step, Tick};
 use crate::block::Rows;
 use crate::track::Version;
 use pyo3::exceptions::PyValueError;
@@ -41,6 +41,8 @@ pub(super) struct State {
     pub(super) stamp: Py<Version>,
     pub(super) feeds: Vec<Feed>,
     pub(super) bars: Option<(Bars, Places)>,
+    /// When each candle begins, in nanoseconds since 1970, where the buffer has a time axis.
+    pub(super) times: Option<Rows>,
 }
 
 impl State {
@@ -59,13 +61,22 @@ impl State {
         }
     }
 
+    /// Adds a row, and its time where there is an axis.
     #[inline]
+    fn push(&mut self, py: Python<'_>, row: &[f64], time: i64) -> PyResult<()> {
+        if let Some(times) = &mut self.times {
+            times.push(py, &[f64::from_bits(time.cast_unsigned())])?;
+        }
+        self.rows.push(py, row)
+    }
+
     /// Appends a whole candle.
-    pub(super) fn append(&mut self, py: Python<'_>, row: &[f64]) -> PyResult<()> {
+    #[inline]
+    pub(super) fn append(&mut self, py: Python<'_>, row: &[f64], time: i64) -> PyResult<()> {
         if self.bars.is_some() {
             self.close_bar(py);
         }
-        self.rows.push(py, row)?;
+        self.push(py, row, time)?;
         self.stamp.get().bump();
         self.notify(py, Event::Append, row);
         Ok(())
@@ -97,15 +108,26 @@ impl State {
         Ok(())
     }
 
-    /// Takes a tick; how many bars it closed.
-    pub(super) fn tick(&mut self, py: Python<'_>, ts: Stamp, price: f64, qty: f64) -> PyResult<u64> {
-        let Some((bars, places)) = &mut self.bars else {
+    /// Judges a tick and takes it; how many bars it closed, or why it is none.
+    pub(super) fn tick(&mut self, py: Python<'_>, tick: &Tick) -> PyResult<Result<u64, Bad>> {
+        let Some((bars, _)) = &mut self.bars else {
             return Err(PyValueError::new_err("give CandleBuffer an interval= to build candles from ticks"));
         };
+        match bars.guard.check(tick) {
+            Check::Take => self.take(py, tick).map(Ok),
+            Check::TakeAfter(held) => Ok(Ok(self.take(py, &held)? + self.take(py, tick)?)),
+            Check::Refuse(why) => Ok(Err(why)),
+        }
+    }
+
+    /// Takes a tick; how many bars it closed.
+    fn take(&mut self, py: Python<'_>, tick: &Tick) -> PyResult<u64> {
+        let Some((bars, places)) = &mut self.bars else { return Ok(0) };
         let places = *places;
         let before = bars.open;
-        let step = bars.tick(ts, price, qty);
+        let step = bars.tick(tick);
         let interval = bars.interval;
+        let time = bars.ns(bars.open.map_or(0, |o| o.bar));
         let Some(open) = bars.open else { return Ok(0) };
         let row = places.row(interval, &open);
         match step {
@@ -123,11 +145,13 @@ impl State {
                 }
                 for back in (1..=filled).rev() {
                     let Some((bars, _)) = &self.bars else { break };
-                    let flat = places.row(interval, &bars.gap(back));
-                    self.rows.push(py, &flat)?;
+                    let gap = bars.gap(back);
+                    let time = bars.ns(gap.bar);
+                    let flat = places.row(interval, &gap);
+                    self.push(py, &flat, time)?;
                     self.notify(py, Event::Append, &flat);
                 }
-                self.rows.push(py, &row)?;
+                self.push(py, &row, time)?;
                 self.stamp.get().bump();
                 self.notify(py, Event::Opened, &row);
                 Ok(if close { 1 + gaps } else { 0 })

@@ -2,6 +2,7 @@
 
 use m5_gc::SourceKind;
 use m5_process::ConnectionGroup;
+use m5_stats::stratified::Total;
 use m5_stats::{Assessment, Growing, Summary};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -96,7 +97,8 @@ pub struct MemoryFigures {
 /// The collector over the recording.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct GcFigures {
-    /// Time between the first and the last reading of the counters.
+    /// Time over which collections were counted: that of the trace, else between the first and the last reading
+    /// of the counters.
     pub seconds: f64,
     /// Generations 0, 1, 2.
     pub generations: [Collections; 3],
@@ -120,6 +122,15 @@ pub struct GcFigures {
     pub pause_ratio: Option<f64>,
     /// Longest pause seen.
     pub max_seconds: Option<f64>,
+    /// The sum of all pauses, what was not seen estimated by generation and time; absent where nothing was seen.
+    #[serde(default)]
+    pub pause_total: Option<Total>,
+    /// Some generation collected and none of its pauses was seen: the sums are lower bounds.
+    #[serde(default)]
+    pub at_least: bool,
+    /// Whether every pause was seen: else a longer one than the longest may have been missed.
+    #[serde(default)]
+    pub longest_known: bool,
 }
 
 /// One generation over the recording.
@@ -131,8 +142,22 @@ pub struct Collections {
     pub per_second: Option<f64>,
     /// Objects freed.
     pub collected: u64,
-    /// Pauses seen.
+    /// Pauses seen, quantiles and mean weighted by what each stands for.
     pub pauses: Option<Summary>,
+    /// How many of its pauses were seen; absent in documents of before, and where pauses were not traced.
+    #[serde(default)]
+    pub seen: Option<u64>,
+    /// The sum of its pauses; absent where none was seen of those that happened.
+    #[serde(default)]
+    pub pause_total: Option<Total>,
+}
+
+impl Collections {
+    /// Whether some of its pauses were not seen.
+    #[must_use]
+    pub fn partly_seen(&self) -> bool {
+        self.seen.is_some_and(|seen| seen < self.collections)
+    }
 }
 
 /// What kind of thing grows.

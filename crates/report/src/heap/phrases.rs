@@ -40,9 +40,15 @@ pub(crate) fn holder(holder: &Holder, lang: Lang) -> String {
         (Cause::Garbage, _) => lang.say(Heap::Garbage).to_owned(),
         (Cause::Uncollectable, _) => lang.fill(Heap::UncollectableThrough, &[&holder.name]),
         (Cause::NoReferrer, _) => lang.say(Heap::NoReferrer).to_owned(),
-        (Cause::Native, _) => lang.say(Heap::Native).to_owned(),
+        (Cause::Native, false) => lang.fill(Heap::NativeIn, &[&holder.name]),
+        (Cause::Native, true) => lang.say(Heap::Native).to_owned(),
         (Cause::Held, _) if holder.type_name.is_empty() => holder.name.clone(),
         (Cause::Held, _) => match holder.items {
+            Some(items) if holder.limit.is_some() => {
+                let limit = holder.limit.unwrap_or(0);
+                let word = if items >= limit { Heap::FullItems } else { Heap::LimitedItems };
+                lang.fill(word, &[&holder.name, &holder.type_name, &thousands(items), &thousands(limit)])
+            }
             Some(items) => lang.fill(Heap::Items, &[&holder.name, &holder.type_name, &thousands(items)]),
             None => lang.fill(Heap::NoItems, &[&holder.name, &holder.type_name]),
         },

@@ -47,8 +47,16 @@ pub(super) fn grown(ticks: u32, taken_at: f64) -> Snapshot {
         name: vec![0, 1, 2],
         container: vec![3],
         items: vec![u64::from(ticks)],
+        limits: Vec::new(),
     };
-    Snapshot { info: info(taken_at), graph, names, memory: Some(memory()), fds: fds() }
+    Snapshot {
+        info: info(taken_at),
+        graph,
+        names,
+        memory: Some(memory()),
+        fds: fds(),
+        native: m5_heap::NativeMemory::default(),
+    }
 }
 
 fn info(taken_at: f64) -> SnapshotInfo {

@@ -62,8 +62,11 @@ catalogue! {
         LooseHead: "WITHOUT A HOLDER", "没有持有者的对象";
         LooseLine: "{}: {} objects, {}", "{}：{} 个对象，{}";
         Items: "{} ({}, {} items)", "{}（{}，{} 项）";
+        FullItems: "{} ({}, full, {} of {})", "{}（{}，已满，{}/{}）";
+        LimitedItems: "{} ({}, {} of at most {} items)", "{}（{}，{} 项，上限 {}）";
         NoItems: "{} ({})", "{}（{}）";
         Native: "native memory only", "仅由原生内存引用";
+        NativeIn: "native memory only: {}", "仅由原生内存引用：{}";
         NoReferrer: "no referrer: native or refcount leak", "无引用者：原生代码或引用计数泄漏";
         Garbage: "nothing: a cycle that waits for the collector", "无人持有：等待回收的循环垃圾";
         Uncollectable: "garbage that no collection frees", "任何回收都无法释放的垃圾";
@@ -83,6 +86,14 @@ catalogue! {
         CulpritShare: "{} of the {} are held so", "其中 {} 的 {} 由此持有";
         Path: "path: {}", "路径：{}";
         Also: "with it: {}", "同时增长：{}";
+        GrewInPlace: "{} grew in place ({}), held by {}", "{} 原地增长（{}），由 {} 持有";
+        ASecond: ", {} a second", "，每秒 {}";
+        OfItNative: "{} of it native memory that they own", "其中 {} 为它们拥有的原生内存";
+        BlocksOwned: "{} native blocks of {} ({}), kept by {}", "{} 个 {} 的原生内存块（{}），由 {} 持有";
+        BlocksLoose: "{} native blocks of {} ({}) in use: no object and no library leads to them, so native code lost them or keeps them to itself",
+            "{} 个 {} 的原生内存块（{}）在用：没有任何对象或库指向它们，是原生代码丢失或私自保留";
+        AccountLine: "RSS {}: {}", "RSS {}：{}";
+        AccountRest: "other", "其他";
         GrownTypesHead: "TYPES THAT CHANGED", "有变化的类型";
         Change: "CHANGE", "变化";
         Saved: "Saved to {} ({})", "已保存到 {}（{}）";

@@ -177,11 +177,8 @@ impl GcReport {
             source: gc.source,
             choice: log.and_then(|l| l.choice.clone()),
             long_pauses,
-            generation_pause_seconds: [0, 1, 2].map(|g| {
-                let summary = gc.generations[g].pauses.filter(|_| !gc.bounded);
-                let none = (gc.generations[g].collections == 0).then_some(0.0);
-                summary.map(|s| s.mean * gc.generations[g].collections as f64).or(none)
-            }),
+            generation_pause_seconds: [0, 1, 2]
+                .map(|g| gc.generations[g].pause_total.filter(|_| !gc.bounded).map(|t| t.value)),
             gc,
             long_lived_objects: None,
             rss: derived.memory.rss,

@@ -1,11 +1,13 @@
 //! How pauses were seen and why so, and what the long ones were doing.
 
-use crate::doc::{GcFigures, LongPause, LongPauses};
+use crate::doc::{Collections, GcFigures, LongPause, LongPauses};
+use crate::shared::value_words::{NOTHING, maybe};
 use crate::text::Style;
-use crate::texts::SourceWords;
+use crate::texts::{Gc, SourceWords};
 use crate::{Lang, shared::units};
 use m5_cpython::PyFrame;
 use m5_gc::{Choice, Coverage, Obstacle, SourceKind};
+use m5_stats::stratified::Total;
 use std::fmt::Write;
 
 /// Long pauses that a text lists, and frames of each.
@@ -75,6 +77,38 @@ pub(crate) fn windows(gc: &GcFigures, coverage: &Coverage, style: Style) -> Opti
     let open = m5_stats::rate(coverage.open_ns as f64, coverage.wall_ns as f64)?;
     (missed > 0 && open < CLOSED)
         .then(|| style.dim(&style.lang.fill(SourceWords::Windows, &[&missed, &units::percent(open)])))
+}
+
+/// A sum with its bounds.
+pub(crate) fn total(total: &Total, at_least: bool, lang: Lang) -> String {
+    let half = (total.high - total.value).max(total.value - total.low);
+    let value = units::time(total.value);
+    match () {
+        () if at_least => lang.fill(Gc::AtLeast, &[&units::time(total.low)]),
+        () if half > 0.0 => lang.fill(Gc::PlusMinus, &[&value, &units::time(half)]),
+        () => value,
+    }
+}
+
+/// The longest pause of a generation: at least so long where not all of them were seen.
+pub(crate) fn longest(of: &Collections, max: f64) -> String {
+    let mark = if of.partly_seen() { "≥ " } else { "" };
+    format!("{mark}{}", units::time(max))
+}
+
+/// A line for each generation of which a part was seen: how much, and the sum with its bounds.
+pub(crate) fn partly_seen(gc: &GcFigures, style: Style) -> Vec<String> {
+    let lang = style.lang;
+    let partly = |g: &&(usize, &Collections)| g.1.partly_seen() && !gc.bounded;
+    let generations: Vec<(usize, &Collections)> = gc.generations.iter().enumerate().collect();
+    let line = |(i, g): &(usize, &Collections)| {
+        let seen = g.seen.unwrap_or_default();
+        let share = m5_stats::rate(seen as f64, g.collections as f64);
+        let total = g.pause_total.as_ref().map(|t| total(t, false, lang));
+        let (share, total) = (maybe(share, units::percent), total.unwrap_or_else(|| NOTHING.to_owned()));
+        style.dim(&lang.fill(Gc::GenerationSeen, &[i, &seen, &g.collections, &share, &total]))
+    };
+    generations.iter().filter(partly).map(line).collect()
 }
 
 /// The longest pauses, each with its stack.

@@ -1,11 +1,13 @@
 //! Collections and their pauses by generation.
 
-use crate::doc::GcFigures;
+use crate::doc::{Collections, GcFigures};
+use crate::pauses::source_text;
 use crate::shared::units;
 use crate::shared::value_words::{self, maybe};
 use crate::text::{Align, Style, Table};
 use crate::texts::Record;
 use m5_stats::Summary;
+use m5_stats::stratified::Total;
 use std::fmt::Write;
 
 /// Counts, pauses by generation, and both sums: all pauses, and those of generations 1 and 2.
@@ -35,6 +37,9 @@ pub(crate) fn pauses(figures: Option<&GcFigures>, style: Style) -> String {
     {
         let values = (units::time(minute), units::percent(ratio), units::time(max));
         let estimated = gc.seen < gc.happened && !gc.bounded;
+        for line in source_text::partly_seen(gc, style) {
+            let _ = writeln!(out, "{line}");
+        }
         let note = if estimated { style.dim(lang.say(Record::GcEstimated)) } else { String::new() };
         let totals = lang.fill(Record::GcTotals, &[&values.0, &values.1, &values.2]);
         let _ = writeln!(out, "  {}", format!("{totals} {note}").trim_end());
@@ -52,7 +57,14 @@ fn table(gc: &GcFigures, style: Style) -> String {
     table.row(heads.chain([lang.say(Record::Max), lang.say(Record::Total)]).map(|h| style.dim(h)));
     for (i, g) in gc.generations.iter().enumerate() {
         let counts = [g.collections.to_string(), maybe(g.per_second, units::rate), g.collected.to_string()];
-        table.row(std::iter::once(i.to_string()).chain(counts).chain(times(g.pauses.as_ref())));
+        let mut times = times(g.pauses.as_ref());
+        if let Some(p) = &g.pauses {
+            times[4] = source_text::longest(g, p.max);
+        }
+        if let Some(total) = &g.pause_total {
+            times[5] = source_text::total(total, gc.bounded, lang);
+        }
+        table.row(std::iter::once(i.to_string()).chain(counts).chain(times));
     }
     for (name, pauses, from) in [(Record::All, &gc.pauses, 0), (Record::Older, &gc.pauses_older, 1)] {
         if pauses.is_some() {
@@ -61,8 +73,17 @@ fn table(gc: &GcFigures, style: Style) -> String {
             let rate: Option<f64> = of.iter().map(|g| g.per_second).sum();
             let freed: u64 = of.iter().map(|g| g.collected).sum();
             let counts = [count.to_string(), maybe(rate, units::rate), freed.to_string()];
-            let row = std::iter::once(lang.say(name).to_owned()).chain(counts).chain(times(pauses.as_ref()));
-            table.row(row);
+            let mut times = times(pauses.as_ref());
+            let totals = of.iter().map(|g| g.pause_total).collect::<Option<Vec<_>>>();
+            let summed = totals.map(|t| t.into_iter().fold(Total::exact(0.0), Total::plus));
+            let whole = if from == 0 { gc.pause_total } else { summed };
+            if let Some(whole) = whole {
+                times[5] = source_text::total(&whole, gc.at_least, lang);
+            }
+            if of.iter().any(Collections::partly_seen) {
+                times[4] = format!("≥ {}", times[4]);
+            }
+            table.row(std::iter::once(lang.say(name).to_owned()).chain(counts).chain(times));
         }
     }
     table.render()

@@ -10,6 +10,7 @@ use crate::text::{objectives, optimization};
 use crate::texts::Gc;
 use m5_cpython::layout::Collector;
 use m5_gc::tune::Finding;
+use m5_stats::stratified::Total;
 use std::fmt::Write;
 
 /// The whole report.
@@ -34,7 +35,8 @@ pub fn gc_report(report: &GcReport, style: Style) -> String {
 
 fn head(report: &GcReport, style: Style) -> String {
     let (lang, gc) = (style.lang, &report.gc);
-    let count: u64 = gc.generations.iter().map(|g| g.collections).sum();
+    let counted: u64 = gc.generations.iter().map(|g| g.collections).sum();
+    let count = counted.max(gc.happened);
     let rate: Option<f64> = gc.generations.iter().map(|g| g.per_second).sum();
     let mut lines = vec![
         style.bold(&lang.fill(Gc::Title, &[&report.identity.pid, &report.interpreter.version])),
@@ -42,15 +44,18 @@ fn head(report: &GcReport, style: Style) -> String {
         lang.fill(Gc::Observed, &[&units::span(report.recorded.observed_seconds)]),
         lang.fill(Gc::Events, &[&count]),
     ];
-    match gc.pause_ratio {
-        Some(ratio) => {
-            let total = units::time(ratio * report.recorded.observed_seconds);
+    // Documents of before hold the share alone.
+    let by_share = || gc.pause_ratio.map(|ratio| Total::exact(ratio * report.recorded.observed_seconds));
+    let pause_total = gc.pause_total.or_else(by_share);
+    match pause_total.zip(gc.pause_ratio) {
+        Some((total, ratio)) => {
+            let total = source_text::total(&total, gc.at_least, lang);
             lines.push(lang.fill(Gc::Total, &[&total, &units::percent(ratio)]));
         }
         None => lines.push(lang.say(Gc::TotalUnknown).to_owned()),
     }
-    let total = gc.pause_ratio.map(|ratio| ratio * report.recorded.observed_seconds);
-    let mean = total.and_then(|total| m5_stats::rate(total, count as f64));
+    let total = pause_total.filter(|_| !gc.at_least);
+    let mean = total.and_then(|total| m5_stats::rate(total.value, count as f64));
     lines.push(lang.fill(Gc::Mean, &[&maybe(mean, units::time)]));
     lines.push(lang.fill(Gc::Rate, &[&maybe(rate, units::rate)]));
     let collector = lang.say(match report.collector {
@@ -83,8 +88,9 @@ fn generations(report: &GcReport, style: Style) -> String {
             _ if g.collections == 0 => lang.fill(Gc::GenerationNone, &[&i]),
             None => lang.fill(Gc::GenerationCount, &[&i, &g.collections, &rate, &g.collected]),
             Some(p) => {
-                let [mean, p50, p95, p99, max] = [p.mean, p.p50, p.p95, p.p99, p.max].map(units::time);
-                let seconds = report.recorded.observed_seconds;
+                let [mean, p50, p95, p99] = [p.mean, p.p50, p.p95, p.p99].map(units::time);
+                let max = source_text::longest(g, p.max);
+                let seconds = gc.seconds;
                 let share = report.generation_pause_seconds[i].and_then(|s| m5_stats::rate(s, seconds));
                 let share = maybe(share, units::percent);
                 let values: [&dyn std::fmt::Display; 10] =
@@ -109,6 +115,7 @@ fn coverage(report: &GcReport, style: Style) -> String {
         lines.push(style.dim(&lang.fill(Gc::Coverage, &[&gc.seen, &gc.happened, &share, &source])));
         let log = report.pauses.as_ref();
         lines.extend(log.and_then(|l| source_text::windows(gc, &l.coverage, style)));
+        lines.extend(source_text::partly_seen(gc, style));
         if gc.lost > 0 {
             lines.push(style.yellow(&lang.fill(Gc::Lost, &[&gc.lost])));
         }
@@ -169,6 +176,7 @@ fn said(finding: &Finding, style: Style) -> String {
         Finding::NothingToGain { share_of_wall, max } => {
             lang.fill(Gc::NothingToGain, &[&units::percent(*share_of_wall), &units::time(*max)])
         }
+        Finding::Unseen { seen, happened } => lang.fill(Gc::UnseenFound, &[seen, happened]),
         Finding::FullCollections { share, freed_share, mean, long_lived } => {
             let (share, freed) = (units::percent(*share), units::percent(*freed_share));
             lang.fill(Gc::FullCollections, &[&share, &units::time(*mean), &freed, long_lived])

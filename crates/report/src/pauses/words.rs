@@ -22,6 +22,10 @@ catalogue! {
         ByGeneration: "🏷️ By generation:", "🏷️ 分代统计:";
         Generation: "   Gen{}: {}, mean {}, P50={}, P95={}, P99={}, max={}, {}, {} of the time, {} objects freed",
             "   Gen{}: {}次, 平均{}, P50={}, P95={}, P99={}, 最大={}, {}, 占总时间{}, 回收对象{}个";
+        GenerationSeen: "   Gen{}: {} of {} seen ({}), total {}; its longest is the longest seen", "   Gen{}: 观测到 {} / {}（{}），总暂停 {}；最长值仅限已观测部分";
+        AtLeast: "at least {}", "至少 {}";
+        PlusMinus: "{} ± {}", "{} ± {}";
+        UnseenFound: "too little was seen to say what collections cost: {} of {} (a longer `--duration`, a higher `--max-overhead`)", "观测不足，无法判断回收开销：{} / {}（请延长 `--duration` 或提高 `--max-overhead`）";
         GenerationNone: "   Gen{}: none", "   Gen{}: 0次";
         GenerationCount: "   Gen{}: {} ({}), {} objects freed; its pauses were not seen", "   Gen{}: {}次（{}），回收对象{}个；未观测到暂停";
         Coverage: "   pauses: {} of {} collections observed ({}), by {}", "   暂停: 观测到 {} / {} 次回收（{}），来源：{}";

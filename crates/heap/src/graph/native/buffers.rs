@@ -22,7 +22,7 @@ pub(super) fn large(walker: &Walker<'_>) -> FxHashSet<u64> {
 }
 
 /// Those among `blocks` that are such buffers.
-pub(super) fn among(walker: &Walker<'_>, blocks: &FxHashSet<u64>) -> FxHashSet<u64> {
+pub(crate) fn among(walker: &Walker<'_>, blocks: &FxHashSet<u64>) -> FxHashSet<u64> {
     if blocks.is_empty() { FxHashSet::default() } else { gather(walker, |at| blocks.contains(&at)) }
 }
 
@@ -79,7 +79,16 @@ fn each(walker: &Walker<'_>, at: u64, desc: &TypeDesc, see: &mut impl FnMut(u64)
             see(word(16));
             see(word(32));
         }
+        Kind::ByteArray => see(word(32)),
+        Kind::Str => {
+            // Its text where it is apart, and a copy in UTF-8.
+            see(word(u64::from(layout.str_compact)));
+            see(word(u64::from(layout.str_ascii) + 8));
+        }
         _ => {}
+    }
+    for (buffer, _) in desc.outside.iter().flat_map(|o| o.buffers(image, at)) {
+        see(buffer);
     }
     if desc.flags & tf::MANAGED_DICT != 0 {
         let back = |offset: u64| image.word(at.wrapping_sub(offset)).unwrap_or(0);

@@ -87,7 +87,7 @@ impl Claims {
     }
 
     fn take(&mut self, block: u64, bytes: u64, owner: Owner) {
-        if self.owner.insert(block, owner).is_none() {
+        if self.owner.insert(block, owner).is_none() && bytes <= LARGEST {
             self.queue.push_back((block, bytes, owner));
         }
     }
@@ -106,9 +106,7 @@ impl Claims {
             if !may || self.owner.contains_key(&pointer) || known.contains(&pointer) {
                 continue;
             }
-            let Some(size) = block(walker.image, walker.census, pointer).filter(|b| *b <= LARGEST) else {
-                continue;
-            };
+            let Some(size) = block(walker.image, walker.census, pointer) else { continue };
             if ![0, 16, 32].iter().any(|o| walker.object(pointer + o).is_some()) {
                 self.take(pointer, size, owner);
             }

@@ -3,7 +3,7 @@
 //! Only objects whose count exceeds the references that other objects hold are looked for. A block that leads back to
 //! an object (over other blocks if need be) is that object's reference; any other makes a root.
 
-mod buffers;
+pub(crate) mod buffers;
 pub(crate) mod claims;
 
 use crate::census::blocks::block;
@@ -41,6 +41,19 @@ pub(crate) struct NativeWords {
     found: FxHashMap<u32, Found>,
     /// References that objects hold through blocks of their own: owner and object.
     pub(crate) edges: Vec<(u32, u32)>,
+    /// Who owns which block.
+    pub(crate) native: Native,
+}
+
+/// Native memory and its owners.
+#[derive(Debug, Default)]
+pub(crate) struct Native {
+    /// Owners of blocks that are no objects.
+    pub(crate) claims: Claims,
+    /// Chunks that are buffers of objects.
+    pub(crate) buffers: FxHashSet<u64>,
+    /// What the pieces of static data are called, by number.
+    pub(crate) files: Vec<String>,
 }
 
 #[derive(Debug, Default)]
@@ -65,15 +78,17 @@ impl NativeWords {
                 *bits |= 1 << (object % 64);
             }
         }
-        let mut words = Self { excess, ..Self::default() };
-        if words.excess.is_empty() {
-            return words;
-        }
-        let large = buffers::large(walker);
+        let buffers = buffers::large(walker);
         let pieces = without_objects(walker);
-        words.look(walker, &wanted, &large, &pieces);
-        words.drop_buffers(walker);
-        words.name(walker, &large, &pieces);
+        let claims = Claims::of(walker, &buffers, &pieces);
+        let files = (0..pieces.len() as u32).map(|i| data_name(walker, &pieces, i)).collect();
+        let native = Native { claims, buffers, files };
+        let mut words = Self { excess, native, ..Self::default() };
+        if !words.excess.is_empty() {
+            words.look(walker, &wanted, &pieces);
+            words.drop_buffers(walker);
+            words.name();
+        }
         for (object, frames) in held {
             words.found.entry(*object).or_default().count += frames;
         }
@@ -96,8 +111,9 @@ impl NativeWords {
         self.excess.iter().filter(counted).count()
     }
 
-    fn look(&mut self, walker: &Walker<'_>, wanted: &[u64], large: &FxHashSet<u64>, pieces: &[(u64, &[u8])]) {
+    fn look(&mut self, walker: &Walker<'_>, wanted: &[u64], pieces: &[(u64, &[u8])]) {
         let (image, census) = (walker.image, walker.census);
+        let large = &self.native.buffers;
         let found = &mut self.found;
         let mut look = |bytes: &[u8], place: Place| {
             for at in (0..bytes.len() / 8).map(|i| i * 8) {
@@ -156,13 +172,9 @@ impl NativeWords {
         self.found.retain(|_, found| !found.places.is_empty());
     }
 
-    fn name(&mut self, walker: &Walker<'_>, large: &FxHashSet<u64>, pieces: &[(u64, &[u8])]) {
-        let in_block = |found: &Found| found.places.iter().any(|p| matches!(p, Place::Block(_)));
-        if self.found.is_empty() {
-            return;
-        }
-        let any = self.found.values().any(in_block);
-        let claims = if any { Claims::of(walker, large, pieces) } else { Claims::default() };
+    fn name(&mut self) {
+        let Native { claims, files, .. } = &self.native;
+        let file = |piece: u32| files.get(piece as usize).cloned().unwrap_or_default();
         let over: FxHashMap<u32, u32> = self.excess.iter().copied().collect();
         for (object, found) in &mut self.found {
             let mut names = Vec::new();
@@ -178,10 +190,10 @@ impl NativeWords {
                         Some(Owner::Interpreter) => {
                             names.push((1, "the interpreter's own memory".to_owned()))
                         }
-                        Some(Owner::Data(piece)) => names.push((0, data_name(walker, pieces, piece))),
+                        Some(Owner::Data(piece)) => names.push((0, file(piece))),
                         None => names.push((2, BLOCK.to_owned())),
                     },
-                    Place::Data(piece) => names.push((0, data_name(walker, pieces, piece))),
+                    Place::Data(piece) => names.push((0, file(piece))),
                     Place::Unknown => names.push((3, BLOCK.to_owned())),
                     Place::Stack => names.push((4, "the stack of a thread".to_owned())),
                 }

@@ -1,21 +1,24 @@
 //! `m5 diff` for people: the culprit and its holder first.
 
 use crate::heap::doc::DiffDoc;
-use crate::heap::phrases::{bytes, holder, signed, signed_bytes, thousands};
+use crate::heap::phrases::{bytes, holder, part, signed, signed_bytes, thousands};
 use crate::shared::units;
 use crate::text::{Align, Style, Table};
 use crate::texts::Heap;
-use m5_heap::{Cause, Culprit};
+use m5_heap::{Account, BlockGrowth, Cause, Culprit, Diff, PartGrowth};
 
 /// The report; `top` culprits and as many types.
 #[must_use]
 pub fn diff_text(doc: &DiffDoc, top: usize, style: Style) -> String {
     let mut out = format!("{}\n", style.bold(&head(doc, style)));
-    for culprit in doc.diff.culprits.iter().take(top) {
-        out.push_str(&told(culprit, style));
-    }
-    if doc.diff.culprits.is_empty() {
+    let mut lines = told_lines(&doc.diff, style);
+    lines.truncate(top);
+    lines.iter().for_each(|line| out.push_str(line));
+    if lines.is_empty() {
         out.push_str(&format!("{}\n", style.green(style.lang.say(Heap::DiffNone))));
+    }
+    if let Some(account) = &doc.diff.account {
+        out.push_str(&account_line(account, style));
     }
     if !doc.diff.types.is_empty() {
         out.push_str(&format!("\n{}\n", style.bold(style.lang.say(Heap::GrownTypesHead))));
@@ -40,6 +43,65 @@ fn head(doc: &DiffDoc, style: Style) -> String {
     style.lang.fill(Heap::DiffHead, &[&after, &apart, &objects, &of_objects, &rss])
 }
 
+/// Holders of growth and native blocks that nobody's object owns, the worst first: holders keep their order, and
+/// blocks come before whatever has fewer bytes.
+pub(crate) fn told_lines(diff: &Diff, style: Style) -> Vec<String> {
+    let blocks = diff.account.iter().flat_map(|a| &a.blocks).filter(|b| !b.objects);
+    let mut blocks = blocks.peekable();
+    let mut out = Vec::new();
+    for culprit in &diff.culprits {
+        while let Some(block) = blocks.next_if(|b| b.bytes > culprit.bytes) {
+            out.push(told_block(block, style));
+        }
+        out.push(told(culprit, style));
+    }
+    out.extend(blocks.map(|block| told_block(block, style)));
+    out
+}
+
+/// `7.8 KiB`, `7.8 KiB–8.2 KiB`.
+pub(crate) fn sizes(block: &BlockGrowth) -> String {
+    match (bytes(block.least), bytes(block.most)) {
+        (least, most) if least == most => least,
+        (least, most) => format!("{least}–{most}"),
+    }
+}
+
+fn told_block(block: &BlockGrowth, style: Style) -> String {
+    let lang = style.lang;
+    let what = [signed(block.count), style.bold(&sizes(block)), signed_bytes(block.bytes)];
+    let line = match &block.owner {
+        Some(owner) => lang.fill(Heap::BlocksOwned, &[&what[0], &what[1], &what[2], owner]),
+        None => lang.fill(Heap::BlocksLoose, &[&what[0], &what[1], &what[2]]),
+    };
+    format!("{line}\n")
+}
+
+/// `RSS +9.2 MiB: +9.1 MiB native memory in use, +0.1 MiB objects`: parts that add up, small ones as one.
+pub(crate) fn account_line(account: &Account, style: Style) -> String {
+    const TOLD: usize = 5;
+    let lang = style.lang;
+    let all: i64 = account.parts.iter().map(|p| p.bytes.abs()).sum();
+    let mut parts: Vec<&PartGrowth> = account.parts.iter().filter(|p| p.bytes.abs() * 50 >= all).collect();
+    parts.sort_by_key(|p| std::cmp::Reverse(p.bytes.abs()));
+    parts.truncate(TOLD);
+    let rest = account.rss_bytes - parts.iter().map(|p| p.bytes).sum::<i64>();
+    let name = |p: &PartGrowth| match p.part.split_once('/') {
+        Some((_, file)) => file.to_owned(),
+        None => part(&p.part, lang),
+    };
+    let mut told: Vec<String> =
+        parts.iter().map(|p| format!("{} {}", signed_bytes(p.bytes), name(p))).collect();
+    if rest != 0 && !told.is_empty() {
+        told.push(format!("{} {}", signed_bytes(rest), lang.say(Heap::AccountRest)));
+    }
+    if told.is_empty() {
+        return String::new();
+    }
+    let line = lang.fill(Heap::AccountLine, &[&signed_bytes(account.rss_bytes), &told.join(", ")]);
+    format!("{}\n", style.dim(&line))
+}
+
 /// Two lines: what grew and who holds it; how to get there and what grew with it.
 fn told(culprit: &Culprit, style: Style) -> String {
     let lang = style.lang;
@@ -58,10 +120,21 @@ fn told(culprit: &Culprit, style: Style) -> String {
     let who = holder(&culprit.holder, lang);
     let who = if culprit.holder.cause == Cause::Held { style.red(&who) } else { style.yellow(&who) };
     let amount = [signed(culprit.objects), signed_bytes(culprit.bytes)];
-    let mut out = format!("{}\n", lang.fill(text, &[&grown, &amount[0], &amount[1], &who]));
+    let mut out = match culprit.count {
+        0 if culprit.in_place_bytes > 0 => {
+            let rate = culprit.bytes_per_second.map(|r| signed_bytes(r as i64));
+            let rate = rate.map_or_else(String::new, |r| lang.fill(Heap::ASecond, &[&r]));
+            let amount = format!("{}{rate}", amount[1]);
+            format!("{}\n", lang.fill(Heap::GrewInPlace, &[&name, &amount, &who]))
+        }
+        _ => format!("{}\n", lang.fill(text, &[&grown, &amount[0], &amount[1], &who])),
+    };
     let mut more = Vec::new();
     if let Some(share) = culprit.share {
         more.push(lang.fill(Heap::CulpritShare, &[&units::percent(share), &culprit.type_name]));
+    }
+    if culprit.native_bytes * 10 > culprit.bytes {
+        more.push(lang.fill(Heap::OfItNative, &[&signed_bytes(culprit.native_bytes)]));
     }
     if !culprit.holder.path.is_empty() && culprit.holder.path != culprit.holder.name {
         more.push(lang.fill(Heap::Path, &[&culprit.holder.path]));

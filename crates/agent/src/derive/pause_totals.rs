@@ -1,0 +1,137 @@
+//! What all pauses come to where only a part of them was seen: by generation, since a watch sees all of the full
+//! collections and a part of the young ones, and by time, since it sees a smaller part of them the busier the
+//! target is.
+
+use m5_gc::{Coverage, SourceKind};
+use m5_report::doc::{PauseLog, ProcessRecord, Samples};
+use m5_stats::stratified::{Stratum, Total, total};
+
+/// Pauses that a stretch of time must show before it is told apart from the next one.
+const ENOUGH: usize = 20;
+/// Pauses within so many seconds of one another were seen in one window, about.
+const WINDOW: f64 = 0.020;
+
+/// Totals, and for how many each kept pause stands.
+pub(super) struct Estimates {
+    /// By generation; absent where something happened and nothing was seen.
+    pub(super) totals: [Option<Total>; 3],
+    /// One for each pause that the log keeps.
+    pub(super) weights: Vec<f64>,
+    /// Of the collections that no pause of their generation stands for, the part that was not seen either without
+    /// its generation.
+    missed: f64,
+}
+
+/// Collections of one generation until a moment.
+type Steps = Vec<(f64, u64)>;
+
+impl Estimates {
+    pub(super) fn of(log: &PauseLog, process: &ProcessRecord) -> Self {
+        Self::over(log, &[0, 1, 2].map(|g| steps(&process.samples, g)))
+    }
+
+    /// `steps` say how many happened until when, by generation; without them all time is one.
+    pub(super) fn over(log: &PauseLog, steps: &[Steps]) -> Self {
+        let mut weights = vec![log.one_in as f64; log.generation.len()];
+        let totals = [0, 1, 2].map(|g| {
+            let seen = log.totals[g];
+            let happened = log.coverage.generations[g].happened;
+            if happened <= seen.count || log.source == SourceKind::Poll {
+                return Some(Total::exact(seen.total_seconds));
+            }
+            let none = Vec::new();
+            let strata = strata(log, g, happened, steps.get(g).unwrap_or(&none), &mut weights);
+            let estimate = total(&strata)?;
+            // Of a thinned log the sum of all that were seen is still known.
+            Some(Total { low: estimate.low.max(seen.total_seconds), ..estimate })
+        });
+        let unseen: u64 = (0..3).map(|g| unseen(&log.coverage, g)).sum();
+        let told = log.coverage.unlabelled.seen.saturating_sub(log.coverage.unlabelled.happened);
+        let missed = if unseen > 0 { unseen.saturating_sub(told) as f64 / unseen as f64 } else { 0.0 };
+        Self { totals, weights, missed }
+    }
+
+    /// Whether some generation collected and nothing of it was seen.
+    pub(super) fn blind(&self) -> bool {
+        self.missed > 0.0 && self.totals.iter().any(Option::is_none)
+    }
+
+    /// The sum over what is known; absent where something happened and nothing at all was seen.
+    pub(super) fn whole(&self, log: &PauseLog) -> Option<Total> {
+        if log.seen() == 0 && log.coverage.happened() > 0 {
+            return None;
+        }
+        let seen = Total::exact(log.totals.iter().map(|t| t.total_seconds).sum());
+        let unseen = self.totals.iter().zip(&log.totals).filter_map(|(total, seen)| {
+            let off = |v: f64| (v - seen.total_seconds).max(0.0) * self.missed;
+            total.map(|t| Total { value: off(t.value), low: off(t.low), high: off(t.high) })
+        });
+        Some(unseen.fold(seen, Total::plus))
+    }
+}
+
+/// Collections that no pause was seen of.
+pub(super) fn unseen(coverage: &Coverage, generation: usize) -> u64 {
+    coverage.generations.get(generation).map_or(0, |g| g.happened.saturating_sub(g.seen))
+}
+
+/// How the counter of a generation rose: time, and collections since the first reading.
+fn steps(samples: &Samples, generation: usize) -> Steps {
+    let columns = [&samples.gc0_collections, &samples.gc1_collections, &samples.gc2_collections];
+    let read = samples.t_seconds.iter().zip(columns[generation]).filter_map(|(t, n)| Some((*t, (*n)?)));
+    let first = read.clone().next().map_or(0, |(_, n)| n);
+    read.map(|(t, n)| (t, n.saturating_sub(first))).collect()
+}
+
+/// Cuts the time into stretches in which enough was seen, and says how many happened in each.
+fn strata(
+    log: &PauseLog,
+    generation: usize,
+    happened: u64,
+    steps: &Steps,
+    weights: &mut [f64],
+) -> Vec<Stratum> {
+    let of = |i: &usize| log.generation[*i] == Some(generation as u8);
+    let mut kept: Vec<usize> = (0..log.generation.len()).filter(of).collect();
+    kept.sort_by(|a, b| log.start_seconds[*a].total_cmp(&log.start_seconds[*b]));
+    let counted = steps.last().map_or(0, |(_, n)| *n);
+    // Where the readings and the trace count differently, the trace is right in all and the readings in part.
+    let scale = if counted > 0 { happened as f64 / counted as f64 } else { 0.0 };
+    let (mut cuts, mut at, mut from, mut begun) = (Vec::new(), 0, 0, 0);
+    for (until, count) in steps {
+        while at < kept.len() && log.start_seconds[kept[at]] < *until {
+            at += 1;
+        }
+        if at - from >= ENOUGH && kept.len() - at >= ENOUGH {
+            cuts.push((from..at, (count - begun) as f64 * scale));
+            (from, begun) = (at, *count);
+        }
+    }
+    let rest = happened as f64 - cuts.iter().map(|(_, size)| size).sum::<f64>();
+    cuts.push((from..kept.len(), rest));
+    cuts.into_iter()
+        .map(|(range, size)| {
+            let mine = &kept[range];
+            let size = (size.round().max(0.0) as u64).max(mine.len() as u64);
+            mine.iter().for_each(|i| weights[*i] = size as f64 / mine.len() as f64);
+            Stratum { size, groups: windows(log, mine) }
+        })
+        .collect()
+}
+
+/// Lengths of these pauses, those of one window together.
+fn windows(log: &PauseLog, kept: &[usize]) -> Vec<Vec<f64>> {
+    let mut groups: Vec<Vec<f64>> = Vec::new();
+    let mut begun = f64::NEG_INFINITY;
+    for i in kept {
+        let start = log.start_seconds[*i];
+        if start - begun > WINDOW {
+            groups.push(Vec::new());
+            begun = start;
+        }
+        if let Some(group) = groups.last_mut() {
+            group.push(log.duration_seconds[*i]);
+        }
+    }
+    groups
+}

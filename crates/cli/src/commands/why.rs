@@ -1,0 +1,118 @@
+//! `m5 why`: the one command for three in the morning.
+
+use crate::args::{Span, TargetArgs};
+use crate::commands::snapshot::CaptureArgs;
+use crate::ctx::Ctx;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::signals::Stop;
+use crate::{objectives, target};
+use clap::Args;
+use m5_agent::record::{RecordOptions, record};
+use m5_heap::{Snapshot, SummaryOptions, summarize};
+use m5_process::{Headroom, Process};
+use m5_report::doc::{ProcessRecord, Seen, Why};
+use m5_report::heap::MemoryVerdict;
+use m5_report::texts::Say;
+use m5_stats::objectives::Objectives;
+use std::time::Duration;
+
+/// Arguments of `m5 why`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+It looks for half a minute: objectives, pauses, a snapshot at each end, the account of RSS, the memory limit. Then it
+says what is wrong, the evidence, and the command to type next. What cannot be seen in so short a time is said too.
+
+0: nothing is wrong that it can see. 1: something is. 6: the objects could not be seen.
+
+Examples:\n  m5 why 4711\n  m5 why -p 4711 --duration 2m --json")]
+pub(crate) struct WhyArgs {
+    #[command(flatten)]
+    target: TargetArgs,
+    /// How long to look
+    #[arg(short, long, default_value = "30s")]
+    duration: Span,
+    #[command(flatten)]
+    capture: CaptureArgs,
+}
+
+/// What tracing may add to the target's CPU in so short a time.
+const OVERHEAD: f64 = 0.05;
+/// Samples in that time.
+const SAMPLES: u32 = 30;
+
+pub(crate) fn run(args: &WhyArgs, ctx: &Ctx) -> Result<Exit, CliError> {
+    let json = ctx.json()?;
+    let objectives = objectives::objectives(ctx)?;
+    let stop = Stop::listen();
+    let (process, launched) = target::one(&args.target, ctx)?;
+    let identity = process.identity();
+    let before = args.capture.take(&process);
+    ctx.note(Say::Looking, &[&m5_report::units::span(args.duration.0.as_secs_f64())]);
+    let options = RecordOptions {
+        duration: args.duration.0,
+        interval: (args.duration.0 / SAMPLES).max(Duration::from_millis(100)),
+        children: false,
+        pauses: Some(true),
+        max_overhead: Some(OVERHEAD),
+        stacks_above: None,
+        load: None,
+    };
+    let mut baseline = record(&[Process::open(identity.pid)?], &options, &mut |_| !stop.asked())?;
+    m5_agent::derive::complete(&mut baseline, &objectives);
+    let observed = baseline.recorded.observed_seconds;
+    let record = baseline.processes.into_iter().next().ok_or(CliError::NoTarget)?;
+    if record.samples.is_empty() || !process.alive() {
+        return Err(CliError::Gone { pid: identity.pid });
+    }
+    let taken = before.and_then(|before| Ok((before, args.capture.take(&process)?)));
+    let why = judge(&process, record, observed, taken, &objectives, ctx);
+    drop(launched);
+    ctx.emit_document(json, &why.0, |style| m5_report::text::why_text(&why.0, style))?;
+    Ok(match (why.0.problem(), why.1) {
+        (true, _) => Exit::Missed,
+        (false, true) => Exit::Fine,
+        (false, false) => Exit::Incomplete,
+    })
+}
+
+/// What is wrong, and whether the objects could be seen.
+fn judge(
+    process: &Process,
+    record: ProcessRecord,
+    observed_seconds: f64,
+    taken: Result<(Snapshot, Snapshot), CliError>,
+    limits: &Objectives,
+    ctx: &Ctx,
+) -> (Why, bool) {
+    let mut seen = Seen {
+        pid: record.identity.pid,
+        python: record.interpreter.as_ref().map(|i| i.version.clone()),
+        command: record.command,
+        observed_seconds,
+        growth_objective: limits.growth_bytes_per_second.pass,
+        criteria: &record.criteria,
+        own_objectives: objectives::file(ctx).is_some(),
+        collector_on: record.interpreter.as_ref().map(|i| i.gc_end.enabled),
+        headroom_bytes: Headroom::of(process.pid()).left_in_groups(),
+        rss_bytes: process.status().ok().and_then(|s| s.rss_bytes),
+        children: Process::descendants(process.pid()).map_or(0, |all| all.len() as u64),
+        ..Seen::default()
+    };
+    let (before, after) = match taken {
+        Ok(both) => both,
+        Err(error) => {
+            seen.no_snapshot = Some(error.explain(ctx.lang).message);
+            return (Why::of(seen), false);
+        }
+    };
+    let diff = m5_heap::diff(&before, &after);
+    let options = SummaryOptions { top: 20, held: 0, ..SummaryOptions::default() };
+    let heap = summarize(&after, &options);
+    seen.diff = Some(&diff);
+    seen.heap = Some(&heap);
+    seen.coverage = after.info.coverage;
+    seen.verdict = after.memory.as_ref().and_then(MemoryVerdict::of);
+    seen.through = after.never_freed_through();
+    (Why::of(seen), true)
+}

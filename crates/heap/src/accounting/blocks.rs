@@ -1,0 +1,179 @@
+//! Native memory in use by who owns it: the object, the library or the interpreter that leads to it, and what nobody is
+//! known to own by the size of its blocks.
+
+use super::Counter;
+use crate::census::glibc::RegionKind;
+use crate::census::outside::Outside;
+use crate::graph::native::buffers;
+use crate::graph::native::claims::Owner;
+use rustc_hash::{FxHashMap, FxHashSet};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// More loose small blocks than this are not told from the buffers of objects: that would take too long.
+const MOST_SMALL: usize = 1 << 20;
+/// Classes of size in an octave.
+const CLASSES: u32 = 8;
+
+/// Whose memory blocks are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BlockSource {
+    /// Python's allocator of small blocks.
+    Pymalloc,
+    /// The C library's heap.
+    Native,
+    /// Pages that were mapped.
+    Mapped,
+}
+
+/// Blocks of about one size with one owner.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlockGroup {
+    /// Where they lie.
+    pub source: BlockSource,
+    /// Who leads to them: a type, a library, the interpreter; absent where nobody is known to.
+    pub owner: Option<String>,
+    /// Whether the owners are objects of that type.
+    pub objects: bool,
+    /// The smallest of them in bytes.
+    pub least: u64,
+    /// The largest.
+    pub most: u64,
+    /// How many.
+    pub count: u64,
+    /// Their bytes in memory.
+    pub bytes: u64,
+}
+
+/// Native memory in use that is no buffer whose owner `sys.getsizeof` counts.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct NativeMemory {
+    /// Objects that own some, ascending, and the bytes.
+    pub objects: Vec<(u32, u64)>,
+    /// All of it in groups, the largest first.
+    pub groups: Vec<BlockGroup>,
+}
+
+/// A type whose objects own the blocks, or a library.
+type Name = (String, bool);
+
+#[derive(Default)]
+struct Sums {
+    objects: BTreeMap<u32, u64>,
+    groups: FxHashMap<(BlockSource, Option<Name>, u32), BlockGroup>,
+}
+
+impl Sums {
+    fn add(&mut self, source: BlockSource, owner: Option<Name>, size: u64, bytes: u64) {
+        let (name, objects) = owner.clone().map_or((None, false), |(name, objects)| (Some(name), objects));
+        let fresh =
+            || BlockGroup { source, owner: name, objects, least: size, most: size, count: 0, bytes: 0 };
+        let group = self.groups.entry((source, owner, class(size))).or_insert_with(fresh);
+        (group.least, group.most) = (group.least.min(size), group.most.max(size));
+        group.count += 1;
+        group.bytes += bytes;
+    }
+}
+
+/// The class of a size: steps of an eighth of an octave.
+pub(crate) fn class(size: u64) -> u32 {
+    let octave = size.max(16).ilog2();
+    let rest = ((size.max(16) - (1 << octave)) * u64::from(CLASSES)) >> octave;
+    octave * CLASSES + rest as u32
+}
+
+impl Counter<'_> {
+    /// Native memory of the capture.
+    pub(super) fn native_memory(&self) -> NativeMemory {
+        let mut sums = Sums::default();
+        self.chunks(&mut sums);
+        self.small(&mut sums);
+        self.mappings(&mut sums);
+        let mut groups: Vec<BlockGroup> = sums.groups.into_values().collect();
+        groups.sort_by(|a, b| {
+            b.bytes.cmp(&a.bytes).then_with(|| (&a.owner, a.least).cmp(&(&b.owner, b.least)))
+        });
+        NativeMemory { objects: sums.objects.into_iter().collect(), groups }
+    }
+
+    fn holds_object(&self, block: u64) -> bool {
+        [0, 16, 32].iter().any(|o| self.analysis.census.index.get(self.image, block + o).is_some())
+    }
+
+    fn chunks(&self, sums: &mut Sums) {
+        let native = &self.analysis.native;
+        for region in self.analysis.census.heaps.regions.iter().filter(|r| r.kind != RegionKind::Foreign) {
+            for chunk in region.chunks.iter().filter(|c| !c.free()) {
+                let owner = native.claims.owner(chunk.address);
+                let known = || native.buffers.contains(&chunk.address) || self.holds_object(chunk.address);
+                if owner.is_none() && known() {
+                    continue;
+                }
+                let start = match region.kind {
+                    RegionKind::Mapped => region.start,
+                    kind => chunk.address - kind.header(),
+                };
+                let bytes = self.touched(start..chunk.address + chunk.usable());
+                self.put(sums, BlockSource::Native, owner, chunk.usable(), bytes);
+            }
+        }
+    }
+
+    fn small(&self, sums: &mut Sums) {
+        let census = &self.analysis.census;
+        let claims = &self.analysis.native.claims;
+        let unowned: FxHashSet<u64> =
+            census.loose.iter().copied().filter(|at| claims.owner(*at).is_none()).collect();
+        let all = unowned.len() <= MOST_SMALL;
+        let known = if all { buffers::among(&self.analysis.walker(self.image), &unowned) } else { unowned };
+        for at in census.loose.iter().filter(|at| !known.contains(*at)) {
+            let size = census.small.block(self.image, *at).unwrap_or(0);
+            self.put(sums, BlockSource::Pymalloc, claims.owner(*at), size, size);
+        }
+    }
+
+    /// Pages of `mmap.mmap` objects.
+    fn mappings(&self, sums: &mut Sums) {
+        let census = &self.analysis.census;
+        for object in 0..census.len() as u32 {
+            let Some(desc) = census.desc(object).filter(|d| d.outside == Some(Outside::Mapping)) else {
+                continue;
+            };
+            let at = census.address.get(object as usize).copied().unwrap_or(0);
+            if let Some((start, bytes)) = Outside::Mapping.buffer(self.image, at) {
+                let bytes = self.pages.private(start & !4095..(start + bytes).next_multiple_of(4096));
+                *sums.objects.entry(object).or_default() += bytes;
+                sums.add(BlockSource::Mapped, Some((desc.name.clone(), true)), bytes, bytes);
+            }
+        }
+    }
+
+    fn put(&self, sums: &mut Sums, source: BlockSource, owner: Option<Owner>, size: u64, bytes: u64) {
+        let name = match owner {
+            Some(Owner::Object(object)) => {
+                *sums.objects.entry(object).or_default() += bytes;
+                self.analysis.census.desc(object).map(|d| (d.name.clone(), true))
+            }
+            Some(Owner::Interpreter) => Some(("the interpreter".to_owned(), false)),
+            Some(Owner::Data(piece)) => {
+                let native = &self.analysis.native;
+                native.files.get(piece as usize).map(|file| (file.clone(), false))
+            }
+            None => None,
+        };
+        sums.add(source, name, size, bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_are_narrow_and_ascend() {
+        assert_eq!(class(8008), class(8100));
+        assert_ne!(class(8008), class(10_000));
+        assert!((16..100_000_u64).all(|size| class(size) <= class(size + 1)));
+    }
+}

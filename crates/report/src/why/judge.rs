@@ -1,0 +1,279 @@
+//! From what was seen to what is wrong. A short look accuses nobody of what it cannot tell: growth is told from a rate
+//! on that matters, and is called a problem only where it misses the objective.
+
+use super::doc::{Finding, Unseen, WHY_SCHEMA, Weight, What, Why};
+use crate::doc::Criterion;
+use crate::heap::{MemoryKind, MemoryVerdict};
+use m5_heap::{Cause, Coverage, Culprit, Diff, Summary};
+use m5_stats::Status;
+
+/// Everything that was seen of a process.
+#[derive(Debug, Default)]
+pub struct Seen<'a> {
+    /// The process.
+    pub pid: i32,
+    /// Version of its interpreter.
+    pub python: Option<String>,
+    /// Command line.
+    pub command: Vec<String>,
+    /// How long it was looked at.
+    pub observed_seconds: f64,
+    /// Growth in bytes a second that misses the objective.
+    pub growth_objective: f64,
+    /// Objectives that were held against it.
+    pub criteria: &'a [Criterion],
+    /// Whether they are those of this service, not the defaults.
+    pub own_objectives: bool,
+    /// What grew between two snapshots.
+    pub diff: Option<&'a Diff>,
+    /// What the later snapshot holds.
+    pub heap: Option<&'a Summary>,
+    /// How far that can be trusted.
+    pub coverage: Coverage,
+    /// What most of RSS is.
+    pub verdict: Option<MemoryVerdict>,
+    /// Types that keep garbage from ever being freed.
+    pub through: Vec<String>,
+    /// Whether automatic collection is on.
+    pub collector_on: Option<bool>,
+    /// Bytes below the tightest memory limit.
+    pub headroom_bytes: Option<u64>,
+    /// Resident memory.
+    pub rss_bytes: Option<u64>,
+    /// Processes below it.
+    pub children: u64,
+    /// Why there is no snapshot.
+    pub no_snapshot: Option<String>,
+}
+
+/// Growth of fewer bytes between the snapshots is not told.
+const LEAST: i64 = 16 << 10;
+/// Garbage of fewer bytes is not told.
+const LEAST_GARBAGE: u64 = 64 << 10;
+/// A limit is near where so little is left, as a share of RSS, or where growth reaches it within a day.
+const NEAR: f64 = 0.1;
+const DAY: f64 = 86_400.0;
+/// Free memory that is not returned is told from this share of RSS on.
+const FRAGMENTED: f64 = 0.25;
+/// Findings that are told of one kind.
+const MOST: usize = 3;
+/// Coverage below this is told.
+const COVERED: f64 = 0.97;
+
+impl Why {
+    /// Judges what was seen.
+    #[must_use]
+    pub fn of(seen: Seen<'_>) -> Self {
+        let mut findings = growth(&seen);
+        findings.extend(garbage(&seen));
+        findings.extend(limit(&seen));
+        findings.extend(missed(&seen));
+        findings.extend(fragmented(&seen));
+        findings.sort_by_key(|f| f.severity);
+        Self {
+            schema: WHY_SCHEMA.to_owned(),
+            pid: seen.pid,
+            observed_seconds: seen.observed_seconds,
+            findings,
+            account: seen.diff.and_then(|d| d.account.clone()),
+            unseen: unseen(&seen),
+            python: seen.python,
+            command: seen.command,
+        }
+    }
+
+    /// Whether something ends in trouble if nobody acts.
+    #[must_use]
+    pub fn problem(&self) -> bool {
+        self.findings.iter().any(|f| f.severity == Weight::Problem)
+    }
+}
+
+fn weight(seen: &Seen<'_>, bytes_per_second: f64) -> Weight {
+    if bytes_per_second >= seen.growth_objective { Weight::Problem } else { Weight::Notice }
+}
+
+fn growth(seen: &Seen<'_>) -> Vec<Finding> {
+    let Some(diff) = seen.diff else { return Vec::new() };
+    let seconds = diff.seconds.unwrap_or(seen.observed_seconds).max(1e-3);
+    let next = || format!("m5 diff -p {} --interval 5m", seen.pid);
+    let mut found: Vec<(i64, Finding)> = Vec::new();
+    // Garbage that waits is no growth: it goes with the next full collection.
+    let grows = |c: &&Culprit| c.bytes >= LEAST && c.holder.cause != Cause::Garbage;
+    for culprit in diff.culprits.iter().filter(grows) {
+        let rate = culprit.bytes as f64 / seconds;
+        let boxed = Box::new(culprit.clone());
+        let (severity, what) = match culprit.holder.limit {
+            Some(_) => (Weight::Notice, What::Fills { culprit: boxed }),
+            None => (weight(seen, rate), What::Grows { culprit: boxed }),
+        };
+        found.push((culprit.bytes, Finding { severity, what, next: next() }));
+    }
+    let account = diff.account.as_ref();
+    for block in account.iter().flat_map(|a| &a.blocks).filter(|b| !b.objects && b.bytes >= LEAST) {
+        let rate = block.bytes as f64 / seconds;
+        let what = What::NativeGrows { block: block.clone(), bytes_per_second: rate };
+        found.push((block.bytes, Finding { severity: weight(seen, rate), what, next: next() }));
+    }
+    // What grew beside objects and blocks, where those do not explain it.
+    let told: i64 = found.iter().map(|(bytes, _)| bytes).sum();
+    let named = ["python_objects", "python_buffers", "native_blocks", "pymalloc_other_blocks"];
+    for part in account.iter().flat_map(|a| &a.parts) {
+        if part.bytes >= LEAST && part.bytes > told && !named.contains(&part.part.as_str()) {
+            let rate = part.bytes as f64 / seconds;
+            let what = What::PartGrows { part: part.part.clone(), bytes: part.bytes, bytes_per_second: rate };
+            found.push((part.bytes, Finding { severity: weight(seen, rate), what, next: next() }));
+        }
+    }
+    found.sort_by_key(|(bytes, finding)| (finding.severity, std::cmp::Reverse(*bytes)));
+    found.truncate(MOST);
+    found.into_iter().map(|(_, finding)| finding).collect()
+}
+
+fn garbage(seen: &Seen<'_>) -> Vec<Finding> {
+    let Some(heap) = seen.heap else { return Vec::new() };
+    let mut found = Vec::new();
+    let grows = seen.diff.is_some_and(|d| d.culprits.iter().any(|c| c.holder.cause == Cause::Uncollectable));
+    if heap.uncollectable.bytes >= LEAST_GARBAGE && !grows {
+        found.push(Finding {
+            severity: Weight::Notice,
+            what: What::NeverFreed { garbage: heap.uncollectable, through: seen.through.clone() },
+            next: format!("m5 snapshot -p {} --top 20", seen.pid),
+        });
+    }
+    if seen.collector_on == Some(false) && heap.garbage.bytes >= LEAST_GARBAGE {
+        found.push(Finding {
+            severity: Weight::Problem,
+            what: What::CollectorOff { garbage: heap.garbage },
+            next: format!("m5 gc -p {}", seen.pid),
+        });
+    }
+    found
+}
+
+fn limit(seen: &Seen<'_>) -> Option<Finding> {
+    let (headroom, rss) = (seen.headroom_bytes?, seen.rss_bytes?);
+    let grown = seen.diff.and_then(|d| Some((d.account.as_ref()?.rss_bytes as f64, d.seconds?)));
+    let rate = grown.map(|(bytes, seconds)| bytes / seconds).filter(|rate| *rate > 0.0);
+    let seconds = rate.map(|rate| headroom as f64 / rate);
+    let near = (headroom as f64) < NEAR * rss as f64;
+    (near || seconds.is_some_and(|s| s < DAY && rate >= Some(seen.growth_objective))).then(|| Finding {
+        severity: Weight::Problem,
+        what: What::NearLimit { headroom_bytes: headroom, seconds },
+        next: format!("m5 snapshot -p {}", seen.pid),
+    })
+}
+
+fn missed(seen: &Seen<'_>) -> Vec<Finding> {
+    // Growth was judged above. Nobody said how many connections this service should have, unless somebody did.
+    let universal = |c: &Criterion| match c.name.as_str() {
+        "gc_pause_p95_seconds" | "fd_growth" => true,
+        "open_fds" => c.value.is_some_and(|v| v > c.objective.pass),
+        _ => false,
+    };
+    let bad = |c: &&Criterion| {
+        let missed = matches!(c.status, Status::Warn | Status::Fail);
+        missed && !c.name.starts_with("growth") && (seen.own_objectives || universal(c))
+    };
+    let told = |c: &Criterion| Finding {
+        severity: if c.status == Status::Fail { Weight::Problem } else { Weight::Notice },
+        what: What::Missed { criterion: c.clone() },
+        next: match c.name.starts_with("gc_") {
+            true => format!("m5 gc -p {} --duration 1m", seen.pid),
+            false => format!("m5 health -p {}", seen.pid),
+        },
+    };
+    seen.criteria.iter().filter(bad).map(told).collect()
+}
+
+fn fragmented(seen: &Seen<'_>) -> Option<Finding> {
+    let free = |v: &MemoryVerdict| {
+        matches!(v.kind, MemoryKind::NativeFragmentation | MemoryKind::PymallocFragmentation)
+    };
+    let verdict = seen.verdict.filter(|v| free(v) && v.share >= FRAGMENTED)?;
+    let next = format!("m5 snapshot -p {}", seen.pid);
+    Some(Finding { severity: Weight::Notice, what: What::Fragmented { verdict }, next })
+}
+
+fn unseen(seen: &Seen<'_>) -> Vec<Unseen> {
+    let mut out = Vec::new();
+    if let Some(reason) = &seen.no_snapshot {
+        out.push(Unseen::Objects { reason: reason.clone() });
+    }
+    let slow = LEAST as f64 / seen.observed_seconds.max(1.0);
+    out.push(Unseen::SlowGrowth { bytes_per_second: slow });
+    let below = |share: Option<f64>| share.filter(|s| *s < COVERED);
+    out.extend(below(seen.coverage.refcounts_explained).map(|explained| Unseen::References { explained }));
+    out.extend(below(seen.coverage.rss_explained).map(|explained| Unseen::Rss { explained }));
+    let pause = |c: &Criterion| c.name == "gc_pause_p95_seconds" && c.status == Status::NotMeasured;
+    let collected = |c: &Criterion| c.lack != Some(crate::doc::Lack::NoCollections);
+    if seen.criteria.iter().any(|c| pause(c) && collected(c)) {
+        out.push(Unseen::Pauses);
+    }
+    if seen.children > 0 {
+        out.push(Unseen::Children { count: seen.children });
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use m5_heap::{Account, BlockGrowth, BlockSource, Loose};
+
+    fn diff(account: Account) -> Diff {
+        Diff {
+            seconds: Some(30.0),
+            same_process: true,
+            objects: (1, 1),
+            bytes: (1, 1),
+            rss_bytes: (Some(1), Some(1)),
+            culprits: Vec::new(),
+            types: Vec::new(),
+            account: Some(account),
+        }
+    }
+
+    fn block(bytes: i64) -> BlockGrowth {
+        let source = BlockSource::Native;
+        BlockGrowth { source, owner: None, objects: false, least: 8000, most: 8008, count: 9, bytes }
+    }
+
+    #[test]
+    fn native_growth_is_a_problem_from_the_objective_on() {
+        let of = |bytes| {
+            let diff = diff(Account { blocks: vec![block(bytes)], ..Account::default() });
+            let seen = Seen { diff: Some(&diff), growth_objective: 1748.0, ..Seen::default() };
+            Why::of(seen).findings.first().map(|f| f.severity)
+        };
+        assert_eq!(of(9 << 20), Some(Weight::Problem));
+        assert_eq!(of(20 << 10), Some(Weight::Notice));
+        assert_eq!(of(8 << 10), None);
+    }
+
+    #[test]
+    fn garbage_waits_only_for_a_collector_that_is_on() {
+        let heap = Summary {
+            objects: 1,
+            bytes: 1,
+            references: 0,
+            type_count: 1,
+            garbage: Loose { objects: 1000, bytes: 1 << 20 },
+            no_referrer: Loose::default(),
+            native: Loose::default(),
+            uncollectable: Loose::default(),
+            types: Vec::new(),
+            holdings: Vec::new(),
+        };
+        let of = |on| Why::of(Seen { heap: Some(&heap), collector_on: Some(on), ..Seen::default() });
+        assert!(of(true).findings.is_empty());
+        assert!(of(false).problem());
+    }
+
+    #[test]
+    fn what_was_not_looked_at_is_said() {
+        let why = Why::of(Seen { no_snapshot: Some("no permission".into()), ..Seen::default() });
+        assert_eq!(why.unseen[0], Unseen::Objects { reason: "no permission".into() });
+        assert!(!why.problem());
+    }
+}

@@ -1,0 +1,48 @@
+//! `m5 why`.
+
+use crate::shared::catalogue::catalogue;
+
+catalogue! {
+    /// What is wrong, the evidence, what to do next.
+    WhyWords {
+        Fine: "Nothing is wrong that {} of looking can show.", "{} 的观察中未发现问题。";
+        Problems: "Problems found: {}", "发现 {} 个问题：";
+        Notices: "Nothing urgent; {} to keep in view:", "没有紧急问题；{} 项值得留意：";
+        More: " (the first three are told; --json has {} more)", "（仅列前三项；--json 另有 {} 项）";
+        Evidence: "evidence: {}", "证据：{}";
+        Next: "next: {}: {}", "下一步：{}：{}";
+        NotSeen: "Not seen: {}", "未能看到：{}";
+        Grows: "{} grow by {},", "{} 增长 {}，";
+        Fills: "{} grow by {} in a cache with a limit,", "{} 增长 {}，位于有上限的缓存，";
+        HeldBy: "held by {}", "由 {} 持有";
+        NativeGrows: "native memory grows: {} blocks of {}, {}, {}", "原生内存增长：{} 个 {} 的块，{}，{}";
+        KeptBy: "kept by {}", "由 {} 持有";
+        KeptByNobody: "that no object or library leads to", "没有任何对象或库指向它们";
+        PartGrows: "memory beside objects grows: {} by {}, {}", "对象之外的内存增长：{} {}，{}";
+        NeverFreed: "{} objects ({}) are garbage that no collection can free, through {}", "{} 个对象（{}）是任何回收都无法释放的垃圾，经过 {}";
+        CollectorOff: "{} objects ({}) are garbage, and automatic collection is off", "{} 个对象（{}）是垃圾，而自动回收已关闭";
+        LimitIn: "the memory limit is {} away: reached in {} at this rate", "距内存上限还有 {}：按此速度 {} 后达到";
+        Limit: "the memory limit is {} away", "距内存上限还有 {}";
+        FreePymalloc: "{} ({} of RSS) are free blocks that a few live objects pin", "{}（占 RSS 的 {}）是被少量存活对象钉住的空闲块";
+        FreeNative: "{} ({} of RSS) are free in the C library and not returned", "{}（占 RSS 的 {}）在 C 库中空闲但未归还";
+        Missed: "{}: {}, the objective is {}", "{}：{}，目标为 {}";
+        Bytes: "{} in {} objects", "{}，{} 个对象";
+        OfItNative: "{} of it native memory that they own", "其中 {} 为它们拥有的原生内存";
+        AdviceHeld: "bound or clear {}; watch it longer", "限制或清理 {}；延长观察";
+        AdviceUncollectable: "break the cycle or use a version of {} that supports the collector", "打破循环，或换用支持垃圾回收的 {} 版本";
+        AdviceLost: "an extension keeps or lost references; watch it longer to be sure", "某个扩展保留或丢失了引用；延长观察以确认";
+        AdviceFills: "it ends at its limit; see whether that is wanted", "到上限即停止；确认这是否符合预期";
+        AdviceNative: "native code allocates it; watch it longer, then upgrade or profile that extension", "由原生代码分配；延长观察，然后升级或分析该扩展";
+        AdvicePart: "watch it longer, to see whether it goes on", "延长观察，确认是否持续";
+        AdviceCollector: "turn it on or call gc.collect()", "开启自动回收或调用 gc.collect()";
+        AdviceLimit: "see what it is made of", "查看内存构成";
+        AdviceFree: "see what keeps it, and the remedy", "查看是什么钉住了它及解决办法";
+        AdviceMissed: "see it in full", "查看详情";
+        SlowGrowth: "growth below {} (m5 baseline -p {} tells it)", "低于 {} 的增长（m5 baseline -p {} 可判断）";
+        NoObjects: "the objects ({})", "对象（{}）";
+        References: "who holds {} of the references", "{} 的引用由谁持有";
+        UnnamedRss: "what {} of RSS is", "RSS 的 {} 是什么";
+        NoPauses: "the collector's pauses", "回收器的暂停";
+        Children: "its {} child processes", "它的 {} 个子进程";
+    }
+}
