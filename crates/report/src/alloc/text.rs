@@ -28,6 +28,9 @@ pub fn text(doc: &AllocDoc, top: usize, style: Style) -> String {
         ],
     );
     let _ = writeln!(out, "{}", style.dim(&seen));
+    if p.partial {
+        let _ = writeln!(out, "{}", style.yellow(lang.say(Alloc::Partial)));
+    }
     if p.samples == 0 {
         let _ = writeln!(out, "{}", lang.say(Alloc::NoSamples));
         return out;
@@ -63,9 +66,6 @@ pub fn text(doc: &AllocDoc, top: usize, style: Style) -> String {
     if p.threads[0] < p.threads[1] {
         let threads = lang.fill(Alloc::Threads, &[&p.threads[0], &p.threads[1]]);
         let _ = writeln!(out, "{}", style.yellow(&threads));
-    }
-    if p.partial {
-        let _ = writeln!(out, "{}", style.yellow(lang.say(Alloc::Partial)));
     }
     if !p.follows {
         let _ = writeln!(out, "{}", style.yellow(lang.say(Alloc::NoBlocks)));
