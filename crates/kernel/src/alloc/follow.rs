@@ -70,6 +70,16 @@ impl Followers {
         self.dead.extend(self.by_block.remove(&block));
     }
 
+    /// A block that was handed out again before anybody could look: what was in it is dead. Without these a
+    /// line of short-lived objects would be judged by the few that were mistaken for others.
+    pub(super) fn gone(&mut self, born_ns: u64, line: usize) -> bool {
+        let room = self.by_block.len() + self.dead.len() < MOST;
+        if room {
+            self.dead.push(Followed { born_ns, line, object: 0, kind: 0, looks: 0 });
+        }
+        room
+    }
+
     /// Follows the object in a block that was just handed out; the name of its type, or `None` where no object
     /// of that size is (yet, or any more) in it.
     pub(super) fn follow(&mut self, block: u64, size: u64, born_ns: u64, line: usize) -> Option<String> {

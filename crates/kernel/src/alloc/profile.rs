@@ -127,10 +127,12 @@ impl Gathering {
         number
     }
 
-    /// An object of this line is followed.
-    pub(super) fn followed(&mut self, line: usize, kind: String) {
+    /// What this line made is followed; its type, where it lived long enough to tell.
+    pub(super) fn followed(&mut self, line: usize, kind: Option<String>) {
         self.survival[line].followed += 1;
-        *self.lines[line].types.entry(kind).or_default() += 1;
+        if let Some(kind) = kind {
+            *self.lines[line].types.entry(kind).or_default() += 1;
+        }
     }
 
     /// A window is over.

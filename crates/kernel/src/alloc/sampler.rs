@@ -242,8 +242,12 @@ impl AllocSampler {
         let line = self.gathering.add(frames, allocation.size);
         let (Some(followers), Some(block)) = (&mut self.followers, allocation.block) else { return };
         followers.handed_out(block);
-        if last && let Some(kind) = followers.follow(block, allocation.size, now, line) {
-            self.gathering.followed(line, kind);
+        if last {
+            if let Some(kind) = followers.follow(block, allocation.size, now, line) {
+                self.gathering.followed(line, Some(kind));
+            }
+        } else if followers.gone(now, line) {
+            self.gathering.followed(line, None);
         }
     }
 
