@@ -28,7 +28,8 @@ impl Source for Fixed {
 
 fn options(access: Access) -> WebOptions {
     let listen = "127.0.0.1:0".parse().unwrap();
-    WebOptions { listen, access, tls: None, insecure: false, bounds: Bounds::default() }
+    let allowed_hosts = vec!["m5".parse().unwrap()];
+    WebOptions { listen, allowed_hosts, access, tls: None, insecure: false, bounds: Bounds::default() }
 }
 
 fn start(access: Access) -> Server {
@@ -65,6 +66,33 @@ fn serves_both_formats_the_page_and_the_data() {
     assert!(ask(&server, &get("/data/processes", "")).ends_with("[]"));
     assert!(ask(&server, &get("/data/nothing", "")).starts_with("HTTP/1.1 404"));
     assert!(ask(&server, &get("/nothing", "")).starts_with("HTTP/1.1 404"));
+}
+
+#[test]
+fn a_page_of_elsewhere_reads_nothing() {
+    let server =
+        serve(&WebOptions { allowed_hosts: Vec::new(), ..options(Access::default()) }, Arc::new(Fixed));
+    let server = server.unwrap();
+    let port = server.address().port();
+    let status = |path: &str, hosts: &str| {
+        let answer = ask(&server, &format!("GET {path} HTTP/1.1\r\nConnection: close\r\n{hosts}\r\n"));
+        answer.split(' ').nth(1).map(str::to_owned).unwrap_or_default()
+    };
+    for own in ["127.0.0.1", "localhost", "[::1]"] {
+        assert_eq!(status("/data/processes", &format!("Host: {own}:{port}\r\n")), "200", "{own}");
+    }
+    for path in ["/", "/metrics", "/data/processes", "/nothing"] {
+        assert_eq!(status(path, &format!("Host: evil.example:{port}\r\n")), "421", "{path}");
+    }
+    assert_eq!(status("/metrics", "Host: localhost\r\n"), "421");
+    assert_eq!(
+        status(&format!("http://evil.example:{port}/metrics"), &format!("Host: localhost:{port}\r\n")),
+        "421"
+    );
+    assert_eq!(status("/metrics", ""), "400");
+    assert_eq!(status("/metrics", &format!("Host: localhost:{port}\r\nHost: evil.example\r\n")), "400");
+    assert!(ask(&server, &get("/", "")).contains("--allowed-host"), "the answer says what to do");
+    assert_eq!(status("/healthz", "Host: anything\r\n"), "200");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod access;
 mod bounds;
+mod hosts;
 mod server;
 
 /// The bytes of an answer.
@@ -9,4 +10,5 @@ pub use axum::body::Bytes;
 
 pub use access::{Access, AccessError};
 pub use bounds::Bounds;
+pub use hosts::{AllowedHost, HostError};
 pub use server::{Server, Source, Tls, WebError, WebOptions, serve};

@@ -1,6 +1,7 @@
 //! The HTTP server: one thread, few routes, bounds on size, time and count.
 
 use super::bounds::Bounded;
+use super::hosts::{AllowedHost, Foreign, Hosts};
 use super::{Access, AccessError, Bounds};
 use axum::Router;
 use axum::body::Bytes;
@@ -30,6 +31,9 @@ const MAX_HEADERS: usize = 64;
 /// Longest time for one request.
 const MAX_TIME: Duration = Duration::from_secs(10);
 
+/// What whoever asks for another host is told.
+const FOREIGN: &str = "m5 answers to its address and to localhost with its port; other names are given with --allowed-host NAME\n";
+
 /// What the pages and scrapes show. Every call returns at once: a sampler fills, a request reads.
 pub trait Source: Send + Sync + 'static {
     /// The exposition.
@@ -58,6 +62,8 @@ pub struct Tls {
 pub struct WebOptions {
     /// The address; port 0 takes any free one.
     pub listen: SocketAddr,
+    /// By which names it may be asked, beside its address and those of loopback.
+    pub allowed_hosts: Vec<AllowedHost>,
     /// Who may read.
     pub access: Access,
     /// Encryption.
@@ -140,7 +146,8 @@ pub fn serve(options: &WebOptions, source: Arc<dyn Source>) -> Result<Server, We
             Some(runtime.block_on(load).map_err(|source| WebError::Tls { path, source })?)
         }
     };
-    let app = router(options.access.clone(), source).into_make_service();
+    let hosts = Hosts::new(address, tls.is_some(), &options.allowed_hosts);
+    let app = router(Door { hosts, access: options.access.clone() }, source).into_make_service();
     let handle = Handle::new();
     let (inner, bounds) = (handle.clone(), options.bounds);
     let run = move || {
@@ -178,8 +185,14 @@ fn bounded(
     server
 }
 
-fn router(access: Access, source: Arc<dyn Source>) -> Router {
-    let guarded = middleware::from_fn_with_state(Arc::new(access), guard);
+/// What a request has to pass.
+struct Door {
+    hosts: Hosts,
+    access: Access,
+}
+
+fn router(door: Door, source: Arc<dyn Source>) -> Router {
+    let guarded = middleware::from_fn_with_state(Arc::new(door), guard);
     Router::new()
         .route("/", get(page))
         .route("/metrics", get(metrics))
@@ -193,9 +206,14 @@ fn router(access: Access, source: Arc<dyn Source>) -> Router {
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, MAX_TIME))
 }
 
-async fn guard(State(access): State<Arc<Access>>, request: Request, next: Next) -> Response {
+async fn guard(State(door): State<Arc<Door>>, request: Request, next: Next) -> Response {
+    match door.hosts.check(request.uri(), request.headers()) {
+        Ok(()) => {}
+        Err(Foreign::Unnamed) => return (StatusCode::BAD_REQUEST, "name one Host\n").into_response(),
+        Err(Foreign::Other) => return (StatusCode::MISDIRECTED_REQUEST, FOREIGN).into_response(),
+    }
     let given = request.headers().get(header::AUTHORIZATION).and_then(|v| v.to_str().ok());
-    if access.permits(given) {
+    if door.access.permits(given) {
         return next.run(request).await;
     }
     let challenge = [(header::WWW_AUTHENTICATE, "Basic realm=\"m5\", Bearer")];

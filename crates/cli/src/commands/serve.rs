@@ -10,7 +10,7 @@ use clap::Args;
 use m5_agent::exporter::{ExporterOptions, Published, Sinks, run as run_exporter};
 use m5_agent::otlp::Pusher;
 use m5_agent::pool::{Pool, PoolOptions, Selection};
-use m5_agent::web::{Access, Bounds, Tls, WebError, WebOptions, serve};
+use m5_agent::web::{Access, AllowedHost, Bounds, Tls, WebError, WebOptions, serve};
 use m5_process::Process;
 use m5_report::texts::Serve;
 use std::net::SocketAddr;
@@ -45,6 +45,10 @@ pub(crate) struct ServeArgs {
     /// Trace the pauses of at most so many processes
     #[arg(long, default_value_t = 200)]
     max_traced: usize,
+    /// Answer to this name too, beside the address and localhost with the port (NAME, or NAME:PORT; several times for
+    /// several): behind a proxy or a tunnel, or scraped by name
+    #[arg(long, value_name = "NAME")]
+    allowed_host: Vec<AllowedHost>,
     /// A file with the bearer token that readers must give
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
@@ -109,6 +113,7 @@ fn web_options(args: &ServeArgs) -> Result<WebOptions, CliError> {
     let tls = args.tls_cert.clone().zip(args.tls_key.clone()).map(|(cert, key)| Tls { cert, key });
     Ok(WebOptions {
         listen: args.listen,
+        allowed_hosts: args.allowed_host.clone(),
         access: access.map_err(|e| web_error(e.into()))?,
         tls,
         insecure: args.insecure,

@@ -50,6 +50,9 @@ impl CliError {
             Self::Bpf { pid, message, permission: false } => {
                 row!(lang, Unreadable, "bpf", Fault::Bpf[pid, message] => Fault::BpfLackRemedy)
             }
+            Self::Busy { pid } => {
+                row!(lang, Incomplete, "busy", Fault::Busy[pid] => Fault::BusyRemedy)
+            }
             Self::Pauses { message } => {
                 row!(lang, Unreadable, "pauses", Fault::Kernel[message] => Fault::PausesRemedy)
             }

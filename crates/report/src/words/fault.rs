@@ -20,6 +20,8 @@ catalogue! {
         FreeThreaded: "PID {} runs free-threaded CPython {}, whose collector m5 does not read yet", "PID {} 运行的是自由线程版 CPython {}，m5 尚不能读取其回收器";
         FreeThreadedRemedy: "process figures (RSS, FDs) still work: `m5 baseline`", "进程级指标（RSS、FD）仍可用：`m5 baseline`";
         Starting: "the interpreter of PID {} is still starting (or already ending)", "PID {} 的解释器仍在启动（或正在退出）";
+        Busy: "PID {} is busy collecting: no moment between two collections came", "PID {} 正在不停地回收：没有等到两次回收之间的空隙";
+        BusyRemedy: "try again in a moment", "请稍后重试";
         StartingRemedy: "try again in a moment", "请稍后重试";
         Bpf: "PID {}: {}", "PID {}：{}";
         BpfRemedy: "run m5 as root, or give it CAP_BPF and CAP_PERFMON (and CAP_SYS_PTRACE for another user's process); without them `m5 gc --stacks` tells which lines start collections", "请以 root 运行 m5，或授予 CAP_BPF 与 CAP_PERFMON（其他用户的进程还需 CAP_SYS_PTRACE）；否则 `m5 gc --stacks` 可给出触发回收的代码行";

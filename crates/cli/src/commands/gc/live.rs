@@ -67,7 +67,8 @@ impl Live {
         if let Some(Place::Port(port)) = self.place {
             let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
             let (access, bounds) = (Access::default(), Bounds::default());
-            let options = WebOptions { listen, access, tls: None, insecure: false, bounds };
+            let allowed_hosts = Vec::new();
+            let options = WebOptions { listen, allowed_hosts, access, tls: None, insecure: false, bounds };
             let server = serve(&options, watched).map_err(|e| CliError::Kernel { message: e.to_string() })?;
             ctx.note(Gc::Serving, &[&server.address()]);
             self._server = Some(server);
