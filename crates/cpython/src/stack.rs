@@ -19,7 +19,7 @@ const LONGEST_TABLE: u64 = 1 << 20;
 const GLIBC_TID: u64 = 720;
 
 /// One Python frame.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct PyFrame {
     /// Name of the function, qualified from 3.11 on.
     pub function: String,
@@ -56,20 +56,36 @@ impl Interpreter {
         Ok(Walk { memory, objects, lines }.frames_from(Some(frame)))
     }
 
-    /// Address of the thread's state.
-    fn thread(&self, tid: i32) -> Result<Option<u64>> {
+    /// The frame that runs a code object at an instruction as frames keep it (an index up to 3.10, a pointer
+    /// from 3.11 on): for stacks whose raw frames were taken elsewhere. `None` where it does not read.
+    #[must_use]
+    pub fn frame_of(&self, code: u64, instruction: u64) -> Option<PyFrame> {
+        let minor = self.layout().minor;
+        let walk = Walk { memory: self.memory(), objects: objects(minor)?, lines: lines(minor)? };
+        let line = line_of(&walk.memory, walk.objects, code, instruction);
+        walk.named(code, line)
+    }
+
+    /// The state of each of its threads: the thread's number as the target sees it, and the address.
+    ///
+    /// # Errors
+    /// As the kernel says of the list of threads.
+    pub fn thread_states(&self) -> Result<Vec<(i32, u64)>> {
         let memory = self.memory();
-        for thread in self.threads()? {
-            let its = thread.tid.or_else(|| {
+        let with_number = |thread: crate::Thread| {
+            let tid = thread.tid.or_else(|| {
                 // Up to 3.10 only the address of the C library's descriptor is kept.
                 let descriptor = memory.u64(thread.address + self.layout().thread_id).ok()?;
                 memory.i32(descriptor.checked_add(GLIBC_TID)?).ok()
             });
-            if its == Some(tid) {
-                return Ok(Some(thread.address));
-            }
-        }
-        Ok(None)
+            Some((tid?, thread.address))
+        };
+        Ok(self.threads()?.into_iter().filter_map(with_number).collect())
+    }
+
+    /// Address of the thread's state.
+    fn thread(&self, tid: i32) -> Result<Option<u64>> {
+        Ok(self.thread_states()?.into_iter().find(|(its, _)| *its == tid).map(|(_, address)| address))
     }
 }
 
@@ -119,12 +135,12 @@ impl Walk {
     }
 
     fn frame(&self, at: u64, code: u64) -> Option<PyFrame> {
+        self.named(code, current_line(&self.memory, self.objects, at, code))
+    }
+
+    fn named(&self, code: u64, line: Option<u32>) -> Option<PyFrame> {
         let text = |offset: u16| self.text(self.field(code, offset.into())?);
-        Some(PyFrame {
-            function: text(self.objects.code_name)?,
-            file: text(self.objects.code_file)?,
-            line: current_line(&self.memory, self.objects, at, code),
-        })
+        Some(PyFrame { function: text(self.objects.code_name)?, file: text(self.objects.code_file)?, line })
     }
 
     fn text(&self, string: u64) -> Option<String> {
@@ -151,14 +167,21 @@ impl Walk {
 
 /// The line that a frame is at, given its code object; `None` where the code has none or does not read.
 pub fn current_line(memory: &impl Memory, objects: &ObjectLayout, frame: u64, code: u64) -> Option<u32> {
+    let instruction = match lines(objects.minor)?.instruction {
+        Instruction::Index { at, .. } => i64::from(memory.i32(frame.wrapping_add(at)).ok()?).cast_unsigned(),
+        Instruction::Pointer { at, .. } => memory.u64(frame.wrapping_add(at)).ok()?,
+    };
+    line_of(memory, objects, code, instruction)
+}
+
+/// The line of an instruction as a frame keeps it (an index or a pointer), given its code object.
+fn line_of(memory: &impl Memory, objects: &ObjectLayout, code: u64, instruction: u64) -> Option<u32> {
     let fields = lines(objects.minor)?;
     let field = |at: u64, offset: u64| memory.u64(at.wrapping_add(offset)).ok();
     let offset = match fields.instruction {
-        Instruction::Index { at, step } => {
-            i64::from(memory.i32(frame.wrapping_add(at)).ok()?).checked_mul(step)?
-        }
-        Instruction::Pointer { at, code: first } => {
-            field(frame, at)?.wrapping_sub(code.wrapping_add(first)).cast_signed()
+        Instruction::Index { step, .. } => instruction.cast_signed().checked_mul(step)?,
+        Instruction::Pointer { code: first, .. } => {
+            instruction.wrapping_sub(code.wrapping_add(first)).cast_signed()
         }
     };
     let first = memory.i32(code.wrapping_add(objects.code_line.into())).ok()?;

@@ -10,6 +10,7 @@ mod identity;
 mod memory;
 mod own_file;
 mod own_limit;
+pub mod perf;
 mod priority;
 mod process;
 mod procfs;

@@ -1,5 +1,6 @@
 //! Values in, a document out: text in English and Chinese, JSON with the same values. Touches no process.
 
+pub mod alloc;
 mod baseline;
 mod comparison;
 pub mod doc;
@@ -16,6 +17,7 @@ mod process;
 pub mod rules;
 mod runs;
 mod shared;
+pub mod stalls;
 mod stress;
 pub mod text;
 pub mod texts;

@@ -12,6 +12,8 @@ macro_rules! subjects {
 
 subjects! {
     Alarm in rules::words;
+    Alloc in alloc::words;
+    Stall in stalls::words;
     M5memWords in m5mem_page::words;
     Record in baseline::words;
     Gc in pauses::words;

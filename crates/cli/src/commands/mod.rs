@@ -1,5 +1,6 @@
 //! The commands. Each file reads its arguments, asks an engine, and hands values to a report.
 
+pub(crate) mod alloc;
 pub(crate) mod baseline;
 pub(crate) mod bench_run;
 pub(crate) mod check;
@@ -14,6 +15,7 @@ pub(crate) mod list;
 pub(crate) mod rules;
 pub(crate) mod serve;
 pub(crate) mod snapshot;
+pub(crate) mod stalls;
 pub(crate) mod stress;
 pub(crate) mod top;
 pub(crate) mod watch;
@@ -62,6 +64,10 @@ pub(crate) enum Command {
     Health(health::HealthArgs),
     /// Every collection and its pause, exact; the collector's settings; tuning that is measured
     Gc(gc::GcArgs),
+    /// Which lines allocate, and how much of it survives
+    Alloc(alloc::AllocArgs),
+    /// How long each turn of the event loop takes, and what the long ones were doing
+    Stalls(stalls::StallsArgs),
     /// Hold a recorded baseline against the completion criteria
     Check(check::CheckArgs),
     /// Two baselines side by side; a regression exits with 1
@@ -93,6 +99,8 @@ pub(crate) enum Command {
 /// Runs what was asked for.
 pub(crate) fn run(command: &Command, ctx: &Ctx) -> Result<Exit, CliError> {
     match command {
+        Command::Alloc(args) => alloc::run(args, ctx),
+        Command::Stalls(args) => stalls::run(args, ctx),
         Command::Baseline(args) => baseline::run(args, ctx),
         Command::BenchRun(args) => bench_run::run(args, ctx),
         Command::Check(args) => check::run(args, ctx),

@@ -69,6 +69,15 @@ pub(crate) fn of_capture(pid: i32, error: m5_heap::HeapError) -> CliError {
     }
 }
 
+/// Errors of the kernel's programs, which know no pid of their own.
+pub(crate) fn of_kernel(pid: i32, error: m5_kernel::Error) -> CliError {
+    match error {
+        m5_kernel::Error::Cpython(error) => error.into(),
+        m5_kernel::Error::Target(error) => error.into(),
+        other => CliError::Bpf { pid, permission: other.is_permission(), message: other.to_string() },
+    }
+}
+
 impl From<m5_heap::SnapfileError> for CliError {
     fn from(error: m5_heap::SnapfileError) -> Self {
         use m5_heap::SnapfileError as E;

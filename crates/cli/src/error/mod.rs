@@ -7,7 +7,7 @@ mod permission;
 mod table;
 mod tuning;
 
-pub(crate) use from::of_capture;
+pub(crate) use from::{of_capture, of_kernel};
 
 /// An error for a person: what happened, the remedy, the exit code.
 #[derive(Debug)]
@@ -30,6 +30,8 @@ pub(crate) enum CliError {
     Pauses { message: String },
     /// The kernel refused.
     Permission { pid: i32, what: String },
+    /// The kernel's programs could not be had.
+    Bpf { pid: i32, message: String, permission: bool },
     /// A running collector was not tuned.
     Tune(m5_gc::tune::TuneError),
     /// Another failure of the kernel's interface.

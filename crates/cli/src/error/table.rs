@@ -44,6 +44,12 @@ impl CliError {
             Self::Starting { pid } => {
                 row!(lang, Incomplete, "starting", Fault::Starting[pid] => Fault::StartingRemedy)
             }
+            Self::Bpf { pid, message, permission: true } => {
+                row!(lang, Permission, "bpf", Fault::Bpf[pid, message] => Fault::BpfRemedy)
+            }
+            Self::Bpf { pid, message, permission: false } => {
+                row!(lang, Unreadable, "bpf", Fault::Bpf[pid, message] => Fault::BpfLackRemedy)
+            }
             Self::Busy { pid } => {
                 row!(lang, Incomplete, "busy", Fault::Busy[pid] => Fault::BusyRemedy)
             }

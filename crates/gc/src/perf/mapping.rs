@@ -1,7 +1,7 @@
 //! The ring that the kernel writes an event's records to, mapped into m5.
 #![allow(unsafe_code)]
 
-use super::event::{Event, OpenError};
+use super::{Event, OpenError};
 use std::io;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, Ordering};

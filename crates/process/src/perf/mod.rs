@@ -1,4 +1,4 @@
-//! One event: what to watch, on which task and CPU.
+//! The kernel's performance events: what to watch, on which task and CPU. Only this folder opens one.
 #![allow(unsafe_code)]
 
 use std::io;
@@ -6,7 +6,10 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 /// Why the kernel did not open an event; the system's number tells the kinds apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct OpenError(pub(crate) i32);
+pub struct OpenError(
+    /// The system's number.
+    pub i32,
+);
 
 impl OpenError {
     fn last() -> Self {
@@ -16,17 +19,17 @@ impl OpenError {
 
 /// On which task and CPU an event counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Target {
+pub struct Target {
     /// Thread id; 0 is the caller.
-    pub(crate) tid: i32,
+    pub tid: i32,
     /// CPU; -1 is any.
-    pub(crate) cpu: i32,
+    pub cpu: i32,
 }
 
 /// The kernel's `perf_event_attr`, up to the fifth version of it (112 bytes; Linux 4.1).
 #[repr(C)]
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Attr {
+pub struct Attr {
     kind: u32,
     size: u32,
     config: u64,
@@ -52,6 +55,7 @@ const TYPE_SOFTWARE: u32 = 1;
 const TYPE_BREAKPOINT: u32 = 5;
 const SOFTWARE_DUMMY: u64 = 9;
 const BREAKPOINT_WRITE: u32 = 2;
+const BREAKPOINT_EXECUTE: u32 = 4;
 /// Instruction pointer, thread, time, address: what `record` parses.
 const SAMPLE_TYPE: u64 = 1 | 1 << 1 | 1 << 2 | 1 << 3;
 
@@ -78,14 +82,16 @@ impl Attr {
     }
 
     /// An event that never fires: owner of a ring.
-    pub(crate) fn dummy() -> Self {
+    #[must_use]
+    pub fn dummy() -> Self {
         let mut attr = Self::base(TYPE_SOFTWARE);
         attr.config = SOFTWARE_DUMMY;
         attr
     }
 
     /// Fires after each write by the task to these bytes.
-    pub(crate) fn write_watch(addr: u64, len: u64) -> Self {
+    #[must_use]
+    pub fn write_watch(addr: u64, len: u64) -> Self {
         let mut attr = Self::base(TYPE_BREAKPOINT);
         attr.sample_period = 1;
         attr.bp_type = BREAKPOINT_WRITE;
@@ -94,20 +100,35 @@ impl Attr {
         attr
     }
 
+    /// Fires each time that the task executes the instruction at this address; never in another program.
+    #[must_use]
+    pub fn execution_watch(addr: u64) -> Self {
+        let mut attr = Self::base(TYPE_BREAKPOINT);
+        attr.sample_period = 1;
+        attr.bp_type = BREAKPOINT_EXECUTE;
+        attr.bp_addr = addr;
+        attr.bp_len = size_of::<usize>() as u64;
+        attr.flags |= REMOVE_ON_EXEC;
+        attr
+    }
+
     /// Counts in threads born later too; in child processes too, if wanted; never in another program.
-    pub(crate) fn inherited(mut self, children: bool) -> Self {
+    #[must_use]
+    pub fn inherited(mut self, children: bool) -> Self {
         self.flags |= INHERIT | REMOVE_ON_EXEC | if children { 0 } else { INHERIT_THREAD };
         self
     }
 
     /// Tells of threads that start and end.
-    pub(crate) fn telling_tasks(mut self) -> Self {
+    #[must_use]
+    pub fn telling_tasks(mut self) -> Self {
         self.flags |= TASK;
         self
     }
 
     /// Starts switched off.
-    pub(crate) fn disabled(mut self) -> Self {
+    #[must_use]
+    pub fn disabled(mut self) -> Self {
         self.flags |= DISABLED;
         self
     }
@@ -115,7 +136,7 @@ impl Attr {
 
 /// An open event; closing it is dropping it.
 #[derive(Debug)]
-pub(crate) struct Event(OwnedFd);
+pub struct Event(OwnedFd);
 
 const FLAG_FD_CLOEXEC: libc::c_ulong = 8;
 const IOC_ENABLE: libc::c_ulong = 0x2400;
@@ -124,7 +145,10 @@ const IOC_SET_OUTPUT: libc::c_ulong = 0x2405;
 
 impl Event {
     /// Opens an event, in the group of `leader` if there is one: a group is on or off as a whole.
-    pub(crate) fn open(attr: &Attr, target: Target, leader: Option<&Self>) -> Result<Self, OpenError> {
+    ///
+    /// # Errors
+    /// The number of the kernel's refusal.
+    pub fn open(attr: &Attr, target: Target, leader: Option<&Self>) -> Result<Self, OpenError> {
         let group = leader.map_or(-1, Self::fd);
         // SAFETY: `attr` is a valid perf_event_attr whose `size` field says how long it is.
         let fd = unsafe {
@@ -144,17 +168,25 @@ impl Event {
         Ok(Self(unsafe { OwnedFd::from_raw_fd(fd as i32) }))
     }
 
-    pub(crate) fn fd(&self) -> i32 {
+    /// Its descriptor.
+    #[must_use]
+    pub fn fd(&self) -> i32 {
         self.0.as_raw_fd()
     }
 
     /// Writes its records to the ring of another event of the same CPU.
-    pub(crate) fn redirect(&self, ring: &Self) -> Result<(), OpenError> {
+    ///
+    /// # Errors
+    /// The number of the kernel's refusal.
+    pub fn redirect(&self, ring: &Self) -> Result<(), OpenError> {
         self.control(IOC_SET_OUTPUT, ring.fd() as libc::c_ulong)
     }
 
     /// Switches it and all that inherited it on or off.
-    pub(crate) fn switch(&self, on: bool) -> Result<(), OpenError> {
+    ///
+    /// # Errors
+    /// The number of the kernel's refusal.
+    pub fn switch(&self, on: bool) -> Result<(), OpenError> {
         self.control(if on { IOC_ENABLE } else { IOC_DISABLE }, 0)
     }
 

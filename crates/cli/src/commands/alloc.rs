@@ -1,0 +1,60 @@
+//! `m5 alloc`: which lines allocate, and how much of it survives.
+
+use crate::args::{Format, Span, TargetArgs, parse_ratio};
+use crate::ctx::Ctx;
+use crate::error::{CliError, of_kernel};
+use crate::exit::Exit;
+use crate::signals::Stop;
+use clap::Args;
+use m5_kernel::AllocSampler;
+use m5_process::{monotonic_ns, unix_ns};
+use m5_report::alloc::{ALLOC_SCHEMA, AllocDoc, folded, pprof, text};
+use std::time::Duration;
+
+/// Longest time without a look at whether somebody asked to stop.
+const STEP: Duration = Duration::from_millis(200);
+
+/// Arguments of `m5 alloc`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A breakpoint on the object allocator runs a small program in the kernel, in random short windows, as many as
+--max-overhead bears; nothing is stopped or written. Needs x86-64, Linux 5.15, CAP_BPF and CAP_PERFMON. SURVIVE says
+how many of a line's sampled objects lived at the latest age that enough of them reached.")]
+pub(crate) struct AllocArgs {
+    #[command(flatten)]
+    target: TargetArgs,
+    /// How long to watch; Ctrl-C ends earlier and keeps what was seen
+    #[arg(short, long, default_value = "1m", env = "M5_DURATION")]
+    duration: Span,
+    /// The most that watching may take of the target's time
+    #[arg(long, value_name = "SHARE", default_value = "1%", value_parser = parse_ratio, env = "M5_MAX_OVERHEAD")]
+    max_overhead: f64,
+    /// Lines to show
+    #[arg(long, value_name = "N", default_value_t = 20, env = "M5_TOP")]
+    top: usize,
+}
+
+pub(crate) fn run(args: &AllocArgs, ctx: &Ctx) -> Result<Exit, CliError> {
+    let format = ctx.format_among(&[Format::Text, Format::Json, Format::Pprof, Format::Folded])?;
+    let (process, _launched) = crate::target::one(&args.target, ctx)?;
+    let pid = process.pid();
+    let taken_at = unix_ns() as f64 / 1e9;
+    let fault = |error| of_kernel(pid, error);
+    let mut sampler = AllocSampler::attach(&process, args.max_overhead).map_err(fault)?;
+    let stop = Stop::listen();
+    let end = monotonic_ns().saturating_add(args.duration.0.as_nanos() as u64);
+    while !stop.asked() && monotonic_ns() < end {
+        let until = end.min(monotonic_ns() + STEP.as_nanos() as u64);
+        if !sampler.step(until).map_err(fault)? {
+            break;
+        }
+    }
+    let profile = sampler.finish().map_err(fault)?;
+    let doc = AllocDoc { schema: ALLOC_SCHEMA.to_owned(), pid, taken_at, profile };
+    match format {
+        Format::Folded => ctx.emit(&folded(&doc))?,
+        Format::Pprof => ctx.emit_with(|out| out.write_all(&pprof(&doc)?))?,
+        _ => ctx.emit_document(format == Format::Json, &doc, |style| text(&doc, args.top, style))?,
+    }
+    Ok(if doc.profile.samples == 0 { Exit::Incomplete } else { Exit::Fine })
+}

@@ -1,0 +1,195 @@
+//! How much of what was allocated survives: sampled objects are looked at again, later and later.
+//!
+//! Small blocks are handed out again at once, so a block alone proves nothing: an object survives a look only
+//! if it has the same type as at every look before, and no later sample was given its block.
+
+use m5_process::{LiveMemory, Memory};
+use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
+
+/// When each sampled object is looked at again, seconds after its allocation.
+pub const LOOKS_S: [f64; 6] = [0.1, 0.3, 1.0, 3.0, 10.0, 30.0];
+/// Objects that are followed at a time at most.
+const MOST: usize = 200_000;
+/// What may lie before an object: nothing, a collector's head, that and two words of attributes.
+const BEFORE: [u64; 4] = [0, 16, 32, 24];
+/// Offsets in a type: its name, the sizes of its instances.
+const TYPE_NAME: u64 = 24;
+const TYPE_BASIC: u64 = 32;
+const TYPE_ITEM: u64 = 40;
+
+/// How many of a line's sampled objects were followed, and still lived at each look.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Survival {
+    /// Objects whose look had come, for each of [`LOOKS_S`].
+    pub looked: [u64; LOOKS_S.len()],
+    /// Of these, how many lived.
+    pub alive: [u64; LOOKS_S.len()],
+    /// Objects that were followed at all.
+    pub followed: u64,
+    /// Of these, how many lived when m5 ended.
+    pub alive_at_end: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Followed {
+    born_ns: u64,
+    /// Number of the line that made it.
+    line: usize,
+    object: u64,
+    kind: u64,
+    /// Looks so far.
+    looks: usize,
+}
+
+/// The sampled objects that still live, as far as is known.
+#[derive(Debug)]
+pub(super) struct Followers {
+    memory: LiveMemory,
+    /// `PyType_Type`.
+    type_type: u64,
+    by_block: FxHashMap<u64, Followed>,
+    /// The dead whose later looks have not come yet.
+    dead: Vec<Followed>,
+    types: FxHashMap<u64, Option<(String, u64, u64)>>,
+}
+
+impl Followers {
+    pub(super) fn new(memory: LiveMemory, type_type: u64) -> Self {
+        Self {
+            memory,
+            type_type,
+            by_block: FxHashMap::default(),
+            dead: Vec::new(),
+            types: FxHashMap::default(),
+        }
+    }
+
+    /// A block was handed out: what lived in it before is dead.
+    pub(super) fn handed_out(&mut self, block: u64) {
+        self.dead.extend(self.by_block.remove(&block));
+    }
+
+    /// A block that was handed out again before anybody could look: what was in it is dead. Without these a
+    /// line of short-lived objects would be judged by the few that were mistaken for others.
+    pub(super) fn gone(&mut self, born_ns: u64, line: usize) -> bool {
+        let room = self.by_block.len() + self.dead.len() < MOST;
+        if room {
+            self.dead.push(Followed { born_ns, line, object: 0, kind: 0, looks: 0 });
+        }
+        room
+    }
+
+    /// Follows the object in a block that was just handed out; the name of its type, or `None` where no object
+    /// of that size is (yet, or any more) in it.
+    pub(super) fn follow(&mut self, block: u64, size: u64, born_ns: u64, line: usize) -> Option<String> {
+        if self.by_block.len() + self.dead.len() >= MOST {
+            return None;
+        }
+        let words = self.memory.bytes::<56>(block).ok()?;
+        for before in BEFORE {
+            let kind = word(&words, before as usize + 8)?;
+            let object = block + before;
+            let Some((name, basic, item)) = self.kind(kind) else { continue };
+            // Its size says whether it is the one that was asked for.
+            let room = size.checked_sub(before)?;
+            let fits = if item == 0 { room.abs_diff(basic) <= 16 && room >= basic } else { room >= basic };
+            if fits {
+                self.by_block.insert(block, Followed { born_ns, line, object, kind, looks: 0 });
+                return Some(name);
+            }
+        }
+        None
+    }
+
+    /// Looks again at what is due.
+    pub(super) fn look(&mut self, now_ns: u64, survival: &mut [Survival]) {
+        let due = |f: &Followed| LOOKS_S.get(f.looks).is_some_and(|at| age_s(f, now_ns) >= *at);
+        let blocks: Vec<u64> = self.by_block.iter().filter(|(_, f)| due(f)).map(|(b, _)| *b).collect();
+        let lives = self.lives(&blocks);
+        for (block, lives) in blocks.into_iter().zip(lives) {
+            if !lives {
+                self.dead.extend(self.by_block.remove(&block));
+            } else if let Some(f) = self.by_block.get_mut(&block) {
+                count(f, now_ns, true, survival);
+            }
+        }
+        // The dead are counted when their looks come, not before: else every age would look deadlier than it is.
+        self.dead.retain_mut(|f| {
+            count(f, now_ns, false, survival);
+            f.looks < LOOKS_S.len()
+        });
+    }
+
+    /// The last look of all.
+    pub(super) fn end(&mut self, survival: &mut [Survival]) {
+        let blocks: Vec<u64> = self.by_block.keys().copied().collect();
+        let lives = self.lives(&blocks);
+        for (block, lives) in blocks.into_iter().zip(lives) {
+            if let Some(line) = self.by_block.get(&block).and_then(|f| survival.get_mut(f.line)) {
+                line.alive_at_end += u64::from(lives);
+            }
+        }
+    }
+
+    /// Whether each of these blocks still holds an object of the same type, with a sane reference count.
+    fn lives(&self, blocks: &[u64]) -> Vec<bool> {
+        let objects: Vec<u64> = blocks.iter().map(|b| self.by_block.get(b).map_or(0, |f| f.object)).collect();
+        let read = self.memory.each::<16>(&objects).unwrap_or_default();
+        let lives = |(block, bytes): (&u64, Option<&Option<[u8; 16]>>)| {
+            let (Some(f), Some(Some(bytes))) = (self.by_block.get(block), bytes) else { return false };
+            // A free block begins with a pointer to the next one: far more than any count, or nothing.
+            let count = word(bytes, 0).map_or(0, |w| w & 0xffff_ffff);
+            word(bytes, 8) == Some(f.kind) && count != 0
+        };
+        blocks.iter().enumerate().map(|(i, b)| lives((b, read.get(i)))).collect()
+    }
+
+    /// Name and sizes of a type; `None` where the address is none.
+    fn kind(&mut self, kind: u64) -> Option<(String, u64, u64)> {
+        if kind < 4096 || kind & 7 != 0 {
+            return None;
+        }
+        let (memory, type_type) = (&self.memory, self.type_type);
+        self.types
+            .entry(kind)
+            .or_insert_with(|| {
+                let meta = memory.u64(kind + 8).ok()?;
+                let is_type = meta == type_type || memory.u64(meta.checked_add(8)?).ok()? == type_type;
+                let basic = memory.u64(kind + TYPE_BASIC).ok().filter(|b| (16..1 << 20).contains(b))?;
+                let item = memory.u64(kind + TYPE_ITEM).ok().filter(|i| *i < 1 << 20)?;
+                is_type.then_some(())?;
+                Some((name(memory, memory.u64(kind + TYPE_NAME).ok()?)?, basic, item))
+            })
+            .clone()
+    }
+}
+
+/// Counts the looks that have come.
+fn count(f: &mut Followed, now_ns: u64, alive: bool, survival: &mut [Survival]) {
+    let Some(line) = survival.get_mut(f.line) else { return };
+    while LOOKS_S.get(f.looks).is_some_and(|at| age_s(f, now_ns) >= *at) {
+        line.looked[f.looks] += 1;
+        line.alive[f.looks] += u64::from(alive);
+        f.looks += 1;
+    }
+}
+
+fn age_s(f: &Followed, now_ns: u64) -> f64 {
+    now_ns.saturating_sub(f.born_ns) as f64 / 1e9
+}
+
+fn word(bytes: &[u8], at: usize) -> Option<u64> {
+    Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?))
+}
+
+fn name(memory: &LiveMemory, at: u64) -> Option<String> {
+    let mut bytes = [0; 64];
+    // A short name may lie at the end of what is mapped.
+    let length = [64usize, 32, 16, 8]
+        .into_iter()
+        .find(|n| bytes.get_mut(..*n).is_some_and(|part| memory.read(at, part).is_ok()))?;
+    let end = bytes[..length].iter().position(|b| *b == 0)?;
+    let text = std::str::from_utf8(&bytes[..end]).ok()?;
+    (!text.is_empty() && text.chars().all(|c| !c.is_control())).then(|| text.to_owned())
+}

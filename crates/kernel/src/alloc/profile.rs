@@ -1,0 +1,237 @@
+//! Samples by line and by stack, with intervals.
+
+use super::follow::{LOOKS_S, Survival};
+use m5_cpython::PyFrame;
+use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
+
+/// Where a process allocated.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct AllocProfile {
+    /// How long it was watched, seconds.
+    pub seconds: f64,
+    /// Time that the windows were open, seconds.
+    pub open_s: f64,
+    /// Windows.
+    pub windows: u64,
+    /// Allocations seen.
+    pub samples: u64,
+    /// Bytes that they asked for.
+    pub bytes: u64,
+    /// Allocations in a window that found no room to be written down.
+    pub lost: u64,
+    /// Samples whose stack had no Python frame that could be read.
+    pub without_stack: u64,
+    /// Samples whose stack is deeper than what was kept.
+    pub cut_stacks: u64,
+    /// Threads that were watched, of how many that run Python.
+    pub threads: [u64; 2],
+    /// Allocations a second, with what watching itself took taken off; `None` where the windows held little else.
+    pub per_second: Option<f64>,
+    /// What a sample costs the target here, seconds.
+    pub cost_s: f64,
+    /// The share of the target's time that watching took, by that cost.
+    pub overhead: f64,
+    /// Ages at which survivors were counted, seconds.
+    pub looks_s: Vec<f64>,
+    /// The build copied its allocator into some callers, which are not seen.
+    pub partial: bool,
+    /// Whether blocks are known at all, so that survivors could be followed.
+    pub follows: bool,
+    /// Lines, the most bytes first.
+    pub sites: Vec<AllocSite>,
+    /// Stacks, the most samples first.
+    pub stacks: Vec<AllocStack>,
+}
+
+/// A line that allocates.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AllocSite {
+    /// Function, file and line.
+    pub frame: PyFrame,
+    /// Samples.
+    pub samples: u64,
+    /// Bytes that they asked for.
+    pub bytes: u64,
+    /// Share of all samples.
+    pub share: f64,
+    /// 95 % interval of that: the windows are the units, since what is seen in one of them is alike.
+    pub share_interval: [f64; 2],
+    /// Share of all bytes.
+    pub bytes_share: f64,
+    /// Types of what was followed, the most frequent first.
+    pub types: Vec<(String, u64)>,
+    /// How much of it survives.
+    pub survival: Survival,
+}
+
+/// A stack that allocates.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AllocStack {
+    /// Innermost first.
+    pub frames: Vec<PyFrame>,
+    /// Samples.
+    pub samples: u64,
+    /// Bytes that they asked for.
+    pub bytes: u64,
+}
+
+#[derive(Debug, Default)]
+struct Line {
+    samples: u64,
+    bytes: u64,
+    types: FxHashMap<String, u64>,
+    /// Of the windows that are over: sums of squares and of products with the windows' totals.
+    squares: f64,
+    products: f64,
+    /// In the window that is open.
+    in_window: u64,
+}
+
+/// Gathers samples.
+#[derive(Debug, Default)]
+pub(super) struct Gathering {
+    numbers: FxHashMap<PyFrame, usize>,
+    lines: Vec<Line>,
+    stacks: FxHashMap<Vec<PyFrame>, (u64, u64)>,
+    pub(super) survival: Vec<Survival>,
+    window_squares: f64,
+    in_window: u64,
+    pub(super) samples: u64,
+    pub(super) bytes: u64,
+    pub(super) without_stack: u64,
+    pub(super) cut_stacks: u64,
+}
+
+impl Gathering {
+    /// Counts a sample; the number of its line.
+    pub(super) fn add(&mut self, frames: Vec<PyFrame>, bytes: u64) -> usize {
+        let nowhere = || PyFrame { function: String::new(), file: String::new(), line: None };
+        let innermost = frames.first().cloned().unwrap_or_else(nowhere);
+        let next = self.lines.len();
+        let number = *self.numbers.entry(innermost).or_insert(next);
+        if number == next {
+            self.lines.push(Line::default());
+            self.survival.push(Survival::default());
+        }
+        let line = &mut self.lines[number];
+        line.samples += 1;
+        line.bytes += bytes;
+        line.in_window += 1;
+        self.in_window += 1;
+        self.samples += 1;
+        self.bytes += bytes;
+        let stack = self.stacks.entry(frames).or_default();
+        stack.0 += 1;
+        stack.1 += bytes;
+        number
+    }
+
+    /// What this line made is followed; its type, where it lived long enough to tell.
+    pub(super) fn followed(&mut self, line: usize, kind: Option<String>) {
+        self.survival[line].followed += 1;
+        if let Some(kind) = kind {
+            *self.lines[line].types.entry(kind).or_default() += 1;
+        }
+    }
+
+    /// A window is over.
+    pub(super) fn window(&mut self) {
+        let total = self.in_window as f64;
+        self.window_squares += total * total;
+        for line in self.lines.iter_mut().filter(|l| l.in_window > 0) {
+            let own = line.in_window as f64;
+            line.squares += own * own;
+            line.products += own * total;
+            line.in_window = 0;
+        }
+        self.in_window = 0;
+    }
+
+    /// Lines and stacks.
+    pub(super) fn finish(self) -> (Vec<AllocSite>, Vec<AllocStack>) {
+        let (samples, all_bytes) = (self.samples.max(1) as f64, self.bytes.max(1) as f64);
+        let mut sites = Vec::new();
+        for (frame, number) in self.numbers {
+            let (line, survival) = (&self.lines[number], self.survival[number].clone());
+            let share = line.samples as f64 / samples;
+            let spread = line.squares - 2.0 * share * line.products + share * share * self.window_squares;
+            let variance = (spread / (samples * samples)).max(0.0);
+            let mut types: Vec<_> = line.types.clone().into_iter().collect();
+            types.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+            types.truncate(3);
+            sites.push(AllocSite {
+                frame,
+                samples: line.samples,
+                bytes: line.bytes,
+                share,
+                share_interval: interval(share, samples, variance),
+                bytes_share: line.bytes as f64 / all_bytes,
+                types,
+                survival,
+            });
+        }
+        sites.sort_by(|a, b| b.bytes.cmp(&a.bytes).then_with(|| a.frame.cmp(&b.frame)));
+        let stack = |(frames, (samples, bytes))| AllocStack { frames, samples, bytes };
+        let mut stacks: Vec<AllocStack> = self.stacks.into_iter().map(stack).collect();
+        stacks.sort_by(|a, b| b.samples.cmp(&a.samples).then_with(|| a.frames.cmp(&b.frames)));
+        (sites, stacks)
+    }
+}
+
+/// Wilson's interval at 95 % for a share, with as many independent samples as the spread over windows leaves.
+fn interval(share: f64, samples: f64, variance: f64) -> [f64; 2] {
+    const Z: f64 = 1.96;
+    let simple = share * (1.0 - share) / samples;
+    let design = if simple > 0.0 { (variance / simple).max(1.0) } else { 1.0 };
+    let n = (samples / design).max(1.0);
+    let centre = (share + Z * Z / (2.0 * n)) / (1.0 + Z * Z / n);
+    let half = Z / (1.0 + Z * Z / n) * (share * (1.0 - share) / n + Z * Z / (4.0 * n * n)).sqrt();
+    [(centre - half).max(0.0), (centre + half).min(1.0)]
+}
+
+impl AllocSite {
+    /// The share of its followed objects that lived at the latest age that at least `least` of them reached:
+    /// that age in seconds, how many lived, and of how many.
+    #[must_use]
+    pub fn survivors(&self, least: u64) -> Option<(f64, u64, u64)> {
+        let s = &self.survival;
+        let last = (0..LOOKS_S.len()).rev().find(|i| s.looked[*i] >= least.max(1))?;
+        Some((LOOKS_S[last], s.alive[last], s.looked[last]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(line: u32) -> PyFrame {
+        PyFrame { function: "f".into(), file: "x.py".into(), line: Some(line) }
+    }
+
+    #[test]
+    fn windows_that_differ_make_the_interval_wider() {
+        let width = |mixed: bool| {
+            let mut g = Gathering::default();
+            for window in 0..100u32 {
+                for n in 0..10 {
+                    let line = if mixed { n % 2 } else { window % 2 };
+                    g.add(vec![frame(line)], 16);
+                }
+                g.window();
+            }
+            let (sites, _) = g.finish();
+            assert!(sites.iter().all(|s| (s.share - 0.5).abs() < 1e-9));
+            sites[0].share_interval[1] - sites[0].share_interval[0]
+        };
+        assert!(width(false) > 2.0 * width(true), "{} {}", width(false), width(true));
+    }
+
+    #[test]
+    fn a_share_lies_in_its_interval() {
+        for (share, n) in [(0.0, 1.0), (1.0, 3.0), (0.5, 10.0), (0.01, 1000.0)] {
+            let [low, high] = interval(share, n, 0.0);
+            assert!(low <= share && share <= high && (0.0..=1.0).contains(&low) && high <= 1.0);
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! The program that runs at each allocation: what is asked for, which block it will get, and the raw frames.
+
+use super::record::{DEPTH, FRAMES, FrameImage, HEAD, RECORD};
+use crate::bpf::{Assembler, Helper, If, Reg};
+
+/// Offsets of the first two arguments' registers in the kernel's `struct pt_regs` (x86-64).
+pub(super) const FIRST_ARGUMENT: i16 = 112;
+pub(super) const SECOND_ARGUMENT: i16 = 104;
+/// Largest block that comes from a pool.
+const LARGEST_POOLED: i32 = 512;
+/// Offsets in a pool's header: its free blocks, the next pool.
+const POOL_FREE: i32 = 8;
+const POOL_NEXT: i32 = 16;
+
+/// Puts the program together. `size` is where the kernel keeps the register with the size; `usedpools` is 0 where blocks are not predicted.
+pub(super) fn program(
+    ring: i32,
+    lost: i32,
+    size: i16,
+    usedpools: u64,
+    frames: &FrameImage,
+) -> Option<Vec<u64>> {
+    let mut a = Assembler::default();
+    let (full, no_lost, end, no_block) = (a.label(), a.label(), a.label(), a.label());
+    a.copy(Reg::R6, Reg::R1);
+    a.set_map(Reg::R1, ring).set(Reg::R2, RECORD as i32).set(Reg::R3, 0).call(Helper::RingReserve);
+    a.jump_if(Reg::R0, If::Equal, 0, full).copy(Reg::R7, Reg::R0);
+    a.call(Helper::Ktime).store(Reg::R7, HEAD.time, Reg::R0);
+    a.call(Helper::PidTgid).store(Reg::R7, HEAD.task, Reg::R0);
+    a.copy(Reg::R1, Reg::R6).call(Helper::AttachCookie).copy(Reg::R8, Reg::R0);
+    a.store(Reg::R7, HEAD.thread, Reg::R8);
+    a.load(Reg::R9, Reg::R6, size).store(Reg::R7, HEAD.size, Reg::R9);
+    a.store_value(Reg::R7, HEAD.block, 0).store_value(Reg::R7, HEAD.depth, 0);
+    if usedpools != 0 {
+        a.jump_if(Reg::R9, If::Equal, 0, no_block).jump_if(Reg::R9, If::Above, LARGEST_POOLED, no_block);
+        a.add(Reg::R9, -1).shift_right(Reg::R9, 4).shift_left(Reg::R9, 4);
+        a.set_wide(Reg::R1, usedpools).add_register(Reg::R9, Reg::R1);
+        read(&mut a, -8, Reg::R9, 0, no_block);
+        a.load(Reg::R9, Reg::R10, -8);
+        read(&mut a, -16, Reg::R9, POOL_NEXT, no_block);
+        // An empty class: the allocator will open another pool.
+        a.load(Reg::R1, Reg::R10, -16).jump_if_same(Reg::R1, Reg::R9, no_block);
+        read(&mut a, -16, Reg::R9, POOL_FREE, no_block);
+        a.load(Reg::R1, Reg::R10, -16).store(Reg::R7, HEAD.block, Reg::R1);
+    }
+    a.place(no_block);
+    read(&mut a, -8, Reg::R8, frames.current, end);
+    a.load(Reg::R8, Reg::R10, -8);
+    if let Some(inner) = frames.through {
+        read(&mut a, -8, Reg::R8, inner, end);
+        a.load(Reg::R8, Reg::R10, -8);
+    }
+    for frame in 0..DEPTH {
+        let at = FRAMES + frame * frames.size;
+        a.jump_if(Reg::R8, If::Equal, 0, end);
+        a.copy(Reg::R1, Reg::R7).add(Reg::R1, at as i32).set(Reg::R2, frames.size as i32);
+        a.copy(Reg::R3, Reg::R8).call(Helper::ReadUser).jump_if(Reg::R0, If::NotEqual, 0, end);
+        a.store_value(Reg::R7, HEAD.depth, frame as i32 + 1);
+        a.load(Reg::R8, Reg::R7, (at + frames.previous) as i16);
+    }
+    a.place(end);
+    a.copy(Reg::R1, Reg::R7).set(Reg::R2, 0).call(Helper::RingSubmit).set(Reg::R0, 0).exit();
+    a.place(full);
+    a.store_value(Reg::R10, -8, 0).copy(Reg::R2, Reg::R10).add(Reg::R2, -8);
+    a.set_map(Reg::R1, lost).call(Helper::MapLookup).jump_if(Reg::R0, If::Equal, 0, no_lost);
+    a.set(Reg::R1, 1).add_atomically(Reg::R0, 0, Reg::R1);
+    a.place(no_lost).set(Reg::R0, 0).exit();
+    a.finish()
+}
+
+/// Reads 64 bits of the target at `base + offset` into the stack at `slot`; goes to `failed` where it cannot.
+fn read(a: &mut Assembler, slot: i32, base: Reg, offset: i32, failed: crate::bpf::Label) {
+    a.copy(Reg::R1, Reg::R10).add(Reg::R1, slot).set(Reg::R2, 8);
+    a.copy(Reg::R3, base).add(Reg::R3, offset).call(Helper::ReadUser);
+    a.jump_if(Reg::R0, If::NotEqual, 0, failed);
+}

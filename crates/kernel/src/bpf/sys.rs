@@ -1,0 +1,131 @@
+//! The `bpf()` system call, as little of it as m5 needs. All that it makes goes when its descriptor is closed.
+#![allow(unsafe_code)]
+
+use crate::{Error, Result};
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+
+const MAP_CREATE: i32 = 0;
+const MAP_LOOKUP: i32 = 1;
+const PROG_LOAD: i32 = 5;
+const RAW_TRACEPOINT_OPEN: i32 = 17;
+const LINK_CREATE: i32 = 28;
+
+/// `BPF_PERF_EVENT`, the kind of attachment.
+const ATTACH_PERF_EVENT: u32 = 41;
+/// `BPF_MAP_TYPE_ARRAY`, `BPF_MAP_TYPE_RINGBUF`.
+const ARRAY: u32 = 2;
+const RING: u32 = 27;
+/// Bytes of the verifier's words that are kept.
+const LOG: usize = 1 << 16;
+/// The helpers that read memory are open to programs under this licence only.
+const LICENCE: &[u8] = b"Dual MIT/GPL\0";
+
+/// The kinds of program.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Kind {
+    PerfEvent = 7,
+    RawTracepoint = 17,
+}
+
+/// The kernel's `union bpf_attr`: zeroed words, filled as each command wants them.
+#[repr(C, align(8))]
+struct Attr([u32; 32]);
+
+impl Attr {
+    fn new() -> Self {
+        Self([0; 32])
+    }
+
+    fn half(mut self, at: usize, value: u32) -> Self {
+        self.0[at / 4] = value;
+        self
+    }
+
+    fn word(self, at: usize, value: u64) -> Self {
+        self.half(at, value as u32).half(at + 4, (value >> 32) as u32)
+    }
+}
+
+fn bpf(command: i32, attr: &Attr) -> io::Result<i32> {
+    // SAFETY: `attr` is a zero-padded bpf_attr whose pointers the callers keep alive over the call.
+    let got = unsafe {
+        libc::syscall(libc::SYS_bpf, command, std::ptr::from_ref(attr), size_of::<Attr>() as libc::c_uint)
+    };
+    if got < 0 { Err(io::Error::last_os_error()) } else { Ok(got as i32) }
+}
+
+fn made(what: &'static str, result: io::Result<i32>) -> Result<OwnedFd> {
+    let fd = result.map_err(|source| Error::Refused { what, source })?;
+    // SAFETY: the kernel has just given us this descriptor and nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// A ring of `size` bytes (a power of two).
+pub(crate) fn ring(size: u32) -> Result<OwnedFd> {
+    made("a ring", bpf(MAP_CREATE, &Attr::new().half(0, RING).half(12, size)))
+}
+
+/// An array with a single number of 64 bits.
+pub(crate) fn counter() -> Result<OwnedFd> {
+    made("a counter", bpf(MAP_CREATE, &Attr::new().half(0, ARRAY).half(4, 4).half(8, 8).half(12, 1)))
+}
+
+/// The number in a [`counter`].
+pub(crate) fn count(counter: &OwnedFd) -> Result<u64> {
+    let (key, mut value) = (0u32, 0u64);
+    let attr = Attr::new()
+        .half(0, counter.as_raw_fd().cast_unsigned())
+        .word(8, std::ptr::from_ref(&key) as u64)
+        .word(16, std::ptr::from_mut(&mut value) as u64);
+    bpf(MAP_LOOKUP, &attr).map_err(|source| Error::Refused { what: "a counter", source })?;
+    Ok(value)
+}
+
+/// Loads a program. What the verifier says against it is told.
+pub(crate) fn load(kind: Kind, program: &[u64]) -> Result<OwnedFd> {
+    match load_with(kind, program, &mut []) {
+        Ok(fd) => made("a program", Ok(fd)),
+        Err(source) if matches!(source.raw_os_error(), Some(libc::EACCES | libc::EINVAL)) => {
+            let mut log = vec![0; LOG];
+            let again = load_with(kind, program, &mut log);
+            let text = String::from_utf8_lossy(&log);
+            let text = text.trim_end_matches(['\0', '\n']).trim_end();
+            let last = text.lines().rev().find(|l| !l.starts_with("processed")).unwrap_or_default();
+            match again {
+                Ok(fd) => made("a program", Ok(fd)),
+                Err(_) if last.is_empty() => Err(Error::Refused { what: "a program", source }),
+                Err(_) => Err(Error::Verifier { said: last.to_owned() }),
+            }
+        }
+        Err(source) => Err(Error::Refused { what: "a program", source }),
+    }
+}
+
+fn load_with(kind: Kind, program: &[u64], log: &mut [u8]) -> io::Result<i32> {
+    let mut attr = Attr::new()
+        .half(0, kind as u32)
+        .half(4, program.len() as u32)
+        .word(8, program.as_ptr() as u64)
+        .word(16, LICENCE.as_ptr() as u64);
+    if !log.is_empty() {
+        attr = attr.half(24, 1).half(28, log.len() as u32).word(32, log.as_mut_ptr() as u64);
+    }
+    bpf(PROG_LOAD, &attr)
+}
+
+/// Runs a program at each sample of a perf event, which then tells it this number.
+pub(crate) fn attach(program: &OwnedFd, event: i32, cookie: u64) -> Result<OwnedFd> {
+    let attr = Attr::new()
+        .half(0, program.as_raw_fd().cast_unsigned())
+        .half(4, event.cast_unsigned())
+        .half(8, ATTACH_PERF_EVENT)
+        .word(16, cookie);
+    made("an attachment (Linux 5.15 and later)", bpf(LINK_CREATE, &attr))
+}
+
+/// Runs a program at each passage of a raw tracepoint, by its name (with a zero at its end).
+pub(crate) fn tracepoint(program: &OwnedFd, name: &'static std::ffi::CStr) -> Result<OwnedFd> {
+    let attr = Attr::new().word(0, name.as_ptr() as u64).half(8, program.as_raw_fd().cast_unsigned());
+    made("a tracepoint", bpf(RAW_TRACEPOINT_OPEN, &attr))
+}

@@ -1,0 +1,13 @@
+//! What small programs in the kernel see of a Python process: where it allocates, and what stalls its loop.
+//!
+//! The programs are put together here for the very layout of the interpreter, are checked by the kernel's
+//! verifier, only read, and are gone with the descriptors that hold them: when m5 ends, however it ends.
+
+mod alloc;
+mod bpf;
+mod error;
+mod stalls;
+
+pub use alloc::{AllocProfile, AllocSampler, AllocSite, AllocStack, LOOKS_S, Survival};
+pub use error::{Error, Result};
+pub use stalls::{LoopWatch, Turn};

@@ -1,0 +1,65 @@
+//! The sampler against programs whose shares are known by construction.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use m5_kernel::{AllocProfile, AllocSampler, Error};
+use m5_process::{Process, monotonic_ns};
+use m5_testkit::{Target, pythons};
+
+/// Three times as many short-lived objects as kept ones, of one size; kept ones stay for ever.
+const PROGRAM: &str = "
+class Short: __slots__ = ('a', 'b')
+class Kept: __slots__ = ('a', 'b')
+keep = []
+def churn():
+    Short(); Short(); Short()
+def grow():
+    keep.append(Kept())
+print('ready', flush=True)
+while True:
+    for _ in range(50):
+        churn()
+        grow()
+    if len(keep) > 2000000: del keep[:1000000]
+";
+
+fn profile(target: &Target, seconds: u64) -> Option<AllocProfile> {
+    let process = Process::open(target.pid()).unwrap();
+    let mut sampler = match AllocSampler::attach(&process, 0.05) {
+        Ok(sampler) => sampler,
+        Err(error @ (Error::Refused { .. } | Error::Unsupported(_))) => {
+            assert!(error.is_permission() || std::env::var_os("M5_TEST_BPF").is_none(), "{error}");
+            eprintln!("skipped: {error}");
+            return None;
+        }
+        Err(error) => panic!("{error}"),
+    };
+    let until = monotonic_ns() + seconds * 1_000_000_000;
+    while monotonic_ns() < until && sampler.step(until).unwrap() {}
+    Some(sampler.finish().unwrap())
+}
+
+#[test]
+fn lines_and_survivors_on_every_interpreter() {
+    for python in pythons() {
+        let mut target = Target::start(&python, PROGRAM);
+        assert_eq!(target.line(), "ready");
+        let Some(profile) = profile(&target, 3) else { return };
+        let by = |function: &str| {
+            let sites = profile.sites.iter().filter(|s| s.frame.function.ends_with(function));
+            sites.fold((0, 0.0, 0, 0), |sum, s| {
+                let v = &s.survival;
+                (sum.0 + s.samples, sum.1 + s.share, sum.2 + v.alive[2], sum.3 + v.looked[2])
+            })
+        };
+        let (churn, grow) = (by("churn"), by("grow"));
+        if profile.partial && churn.0 + grow.0 == 0 {
+            continue; // Its allocator was copied into the very callers, which is told.
+        }
+        assert!(profile.samples > 100, "{python:?}: {profile:?}");
+        assert!(churn.0 > grow.0, "{python:?}: {churn:?} {grow:?}");
+        if profile.follows {
+            assert!(grow.3 > 5 && grow.2 * 10 >= grow.3 * 7, "{python:?} kept: {grow:?}");
+            assert!(churn.2 * 10 <= churn.3 * 3, "{python:?} short-lived: {churn:?}");
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! Where a process allocates: `m5 alloc`.
+
+pub(crate) mod doc;
+pub(crate) mod export;
+pub(crate) mod text;
+pub(crate) mod words;
+
+pub use doc::{ALLOC_SCHEMA, AllocDoc};
+pub use export::{folded, pprof};
+pub use text::text;

@@ -1,0 +1,91 @@
+//! `m5 alloc` for people.
+
+use super::doc::AllocDoc;
+use crate::shared::units;
+use crate::text::{Align, Style, Table};
+use crate::texts::Alloc;
+use m5_cpython::PyFrame;
+use m5_kernel::AllocSite;
+use std::fmt::Write;
+
+/// Followed objects below which no share of survivors is told.
+const ENOUGH: u64 = 5;
+
+/// The lines that allocate most, at most `top`, and what was not seen.
+#[must_use]
+pub fn text(doc: &AllocDoc, top: usize, style: Style) -> String {
+    let (lang, p) = (style.lang, &doc.profile);
+    let title = lang.fill(Alloc::Title, &[&doc.pid, &units::span(p.seconds)]);
+    let mut out = format!("{}\n", style.bold(&title));
+    let seen = lang.fill(
+        Alloc::Seen,
+        &[
+            &p.samples,
+            &p.windows,
+            &units::time(p.open_s),
+            &units::percent(p.overhead),
+            &units::time(p.cost_s),
+        ],
+    );
+    let _ = writeln!(out, "{}", style.dim(&seen));
+    if p.partial {
+        let _ = writeln!(out, "{}", style.yellow(lang.say(Alloc::Partial)));
+    }
+    if p.samples == 0 {
+        let _ = writeln!(out, "{}", lang.say(Alloc::NoSamples));
+        return out;
+    }
+    let rate = match p.per_second {
+        Some(rate) => lang.fill(Alloc::Rate, &[&format!("{rate:.0}")]),
+        None => lang.say(Alloc::NoRate).to_owned(),
+    };
+    let _ = writeln!(out, "{rate}");
+    let left = [Align::Right, Align::Right, Align::Right, Align::Right, Align::Left, Align::Left];
+    let mut table = Table::new(&left, 2);
+    let heads = [Alloc::Bytes, Alloc::Share, Alloc::Interval, Alloc::Survive, Alloc::Line, Alloc::Types];
+    table.row(heads.map(|h| style.dim(lang.say(h))));
+    for site in p.sites.iter().take(top) {
+        let [low, high] = site.share_interval;
+        table.row([
+            units::percent(site.bytes_share),
+            units::percent(site.share),
+            format!("{:.0}–{:.0} %", 100.0 * low, 100.0 * high),
+            survivors(site),
+            place(&site.frame, style),
+            site.types.iter().map(|t| t.0.as_str()).collect::<Vec<_>>().join(", "),
+        ]);
+    }
+    out.push_str(&table.render());
+    for (count, sentence) in
+        [(p.lost, Alloc::Lost), (p.without_stack, Alloc::NoStack), (p.cut_stacks, Alloc::Cut)]
+    {
+        if count > 0 {
+            let _ = writeln!(out, "{}", style.yellow(&lang.fill(sentence, &[&count])));
+        }
+    }
+    if p.threads[0] < p.threads[1] {
+        let threads = lang.fill(Alloc::Threads, &[&p.threads[0], &p.threads[1]]);
+        let _ = writeln!(out, "{}", style.yellow(&threads));
+    }
+    if !p.follows {
+        let _ = writeln!(out, "{}", style.yellow(lang.say(Alloc::NoBlocks)));
+    }
+    let _ = writeln!(out, "{}", style.dim(lang.say(Alloc::FreeLists)));
+    out
+}
+
+/// `31 of 40 at 3 s`, short.
+fn survivors(site: &AllocSite) -> String {
+    match site.survivors(ENOUGH) {
+        Some((age, alive, of)) => format!("{alive}/{of} @{age}s"),
+        None => "–".to_owned(),
+    }
+}
+
+fn place(frame: &PyFrame, style: Style) -> String {
+    if frame.function.is_empty() {
+        return style.lang.say(Alloc::Nowhere).to_owned();
+    }
+    let line = frame.line.map(|l| format!(":{l}")).unwrap_or_default();
+    format!("{}{line} {}", frame.file, frame.function).chars().filter(|c| !c.is_control()).collect()
+}
