@@ -40,6 +40,7 @@ KNOWN = {
         "duty_cycle",
     },
     "crates/heap/src": {"accounting", "blocks"},
+    "crates/stats/src": {"blocks", "load"},
     "crates/python/src": {"map", "ages", "index", "candle", "feed", "state"},
 }
 USE = re.compile(r"^\s*(pub(?:\([^)]*\))?\s+)?use\s+([^;]+);", re.M)
