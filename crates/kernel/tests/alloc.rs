@@ -24,7 +24,7 @@ while True:
 
 fn profile(target: &Target, seconds: u64) -> Option<AllocProfile> {
     let process = Process::open(target.pid()).unwrap();
-    let mut sampler = match AllocSampler::attach(&process, 0.05) {
+    let mut sampler = match AllocSampler::attach(&process, 0.05, false) {
         Ok(sampler) => sampler,
         Err(error @ (Error::Refused { .. } | Error::Unsupported(_))) => {
             assert!(error.is_permission() || std::env::var_os("M5_TEST_BPF").is_none(), "{error}");
@@ -39,17 +39,14 @@ fn profile(target: &Target, seconds: u64) -> Option<AllocProfile> {
 }
 
 #[test]
-fn lines_and_survivors_on_every_interpreter() {
+fn lines_on_every_interpreter() {
     for python in pythons() {
         let mut target = Target::start(&python, PROGRAM);
         assert_eq!(target.line(), "ready");
         let Some(profile) = profile(&target, 3) else { return };
         let by = |function: &str| {
             let sites = profile.sites.iter().filter(|s| s.frame.function.ends_with(function));
-            sites.fold((0, 0.0, 0, 0), |sum, s| {
-                let v = &s.survival;
-                (sum.0 + s.samples, sum.1 + s.share, sum.2 + v.alive[2], sum.3 + v.looked[2])
-            })
+            sites.fold((0, 0.0), |sum, s| (sum.0 + s.samples, sum.1 + s.share))
         };
         let (churn, grow) = (by("churn"), by("grow"));
         if profile.partial && churn.0 + grow.0 == 0 {
@@ -57,9 +54,7 @@ fn lines_and_survivors_on_every_interpreter() {
         }
         assert!(profile.samples > 100, "{python:?}: {profile:?}");
         assert!(churn.0 > grow.0, "{python:?}: {churn:?} {grow:?}");
-        if profile.follows {
-            assert!(grow.3 > 5 && grow.2 * 10 >= grow.3 * 7, "{python:?} kept: {grow:?}");
-            assert!(churn.2 * 10 <= churn.3 * 3, "{python:?} short-lived: {churn:?}");
-        }
+        // Three of four, by construction; the rest is the machine's noise and the interval's.
+        assert!(churn.1 > 0.5 && grow.1 < 0.45, "{python:?}: {churn:?} {grow:?}");
     }
 }

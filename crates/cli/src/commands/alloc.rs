@@ -1,4 +1,4 @@
-//! `m5 alloc`: which lines allocate, and how much of it survives.
+//! `m5 alloc`: which lines allocate.
 
 use crate::args::{Format, Span, TargetArgs, parse_ratio};
 use crate::ctx::Ctx;
@@ -29,6 +29,9 @@ pub(crate) struct AllocArgs {
     /// The most that watching may take of the target's time
     #[arg(long, value_name = "SHARE", default_value = "1%", value_parser = parse_ratio, env = "M5_MAX_OVERHEAD")]
     max_overhead: f64,
+    /// Follow what survives of each line's sampled objects. On trial: where many are sampled, too many are told dead
+    #[arg(long)]
+    survival: bool,
     /// Lines to show
     #[arg(long, value_name = "N", default_value_t = 20, env = "M5_TOP")]
     top: usize,
@@ -40,7 +43,7 @@ pub(crate) fn run(args: &AllocArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     let pid = process.pid();
     let taken_at = unix_ns() as f64 / 1e9;
     let fault = |error| of_kernel(pid, error);
-    let mut sampler = AllocSampler::attach(&process, args.max_overhead).map_err(fault)?;
+    let mut sampler = AllocSampler::attach(&process, args.max_overhead, args.survival).map_err(fault)?;
     let stop = Stop::listen();
     let end = monotonic_ns().saturating_add(args.duration.0.as_nanos() as u64);
     while !stop.asked() && monotonic_ns() < end {

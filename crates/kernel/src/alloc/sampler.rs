@@ -78,11 +78,12 @@ impl std::fmt::Debug for AllocSampler {
 
 impl AllocSampler {
     /// Prepares to sample within `max_overhead` (a share of the target's time). Nothing is watched yet but for
-    /// a moment, to see whether it may be.
+    /// a moment, to see whether it may be. `survival` follows sampled objects too, which is on trial: where many are
+    /// sampled it tells too many of them dead.
     ///
     /// # Errors
     /// [`Error::Unsupported`], what the kernel refused, or what could not be read.
-    pub fn attach(process: &Process, max_overhead: f64) -> Result<Self> {
+    pub fn attach(process: &Process, max_overhead: f64, survival: bool) -> Result<Self> {
         let interpreter = Interpreter::attach(process)?;
         let maps = process.maps()?;
         let image = FrameImage::of(interpreter.layout().minor)
@@ -113,7 +114,7 @@ impl AllocSampler {
             names: FxHashMap::default(),
             named_ns: now,
             gathering: Gathering::default(),
-            followers: usedpools.and(type_type).map(|t| Followers::new(memory, t)),
+            followers: usedpools.and(type_type).filter(|_| survival).map(|t| Followers::new(memory, t)),
             max_overhead: max_overhead.clamp(1e-5, 1.0),
             window_ns: 500_000.0,
             mean_hits: WANTED,

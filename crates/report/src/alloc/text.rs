@@ -32,7 +32,9 @@ pub fn text(doc: &AllocDoc, top: usize, style: Style) -> String {
         let _ = writeln!(out, "{}", style.yellow(lang.say(Alloc::Partial)));
     }
     if p.samples == 0 {
-        let _ = writeln!(out, "{}", lang.say(Alloc::NoSamples));
+        if !p.partial {
+            let _ = writeln!(out, "{}", lang.say(Alloc::NoSamples));
+        }
         return out;
     }
     let rate = match p.per_second {
