@@ -76,6 +76,7 @@ packages() {
 # Builds the package's native half into its folder, where .venv finds it.
 package() {
     need_rust
+    mkdir -p python/m5mem.data/scripts # maturin wants it; a wheel has m5 in it
     if ! VIRTUAL_ENV="$PWD/$VENV" "$VENV/bin/python" -m maturin develop --quiet >"$LOG" 2>&1; then
         tail -n 20 "$LOG" >&2
         say "m5mem did not build; the whole message: $LOG"

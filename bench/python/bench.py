@@ -101,6 +101,39 @@ if have("cachebox"):
     caches(cachebox.LRUCache, "cachebox")
     decorators(cachebox.cached(cachebox.LRUCache(1000)), "cachebox")
 
+if have("lru"):
+    from lru import LRU
+
+    caches(LRU, "lru-dict")
+if have("moka_py"):
+    import moka_py
+
+    decorators(moka_py.cached(maxsize=1000), "moka-py")
+if have("theine"):
+    import theine
+
+    decorators(theine.Memoize(1000, None), "theine")
+
+
+# A herd: so many wait for one call that fails. CPU time a waiter.
+
+
+def herd(make, peer, needs=None):
+    @case("2,000 tasks wait for a failing call, a waiter", peer, needs, 2_000)
+    def _():
+        @make
+        async def fail(x):
+            await asyncio.sleep(0)
+            raise ValueError(x)
+
+        numbers = iter(range(10**9))
+
+        async def storm(n):
+            number = next(numbers)
+            await asyncio.gather(*[fail(number) for _ in range(n)], return_exceptions=True)
+
+        return lambda n: LOOP.run_until_complete(storm(n))
+
 
 # Coroutines, all in one loop, which their peers ask for.
 
@@ -139,11 +172,13 @@ def coroutines(make, peer, needs=None):
 
 
 coroutines(m5mem.cached(maxsize=1000), "m5mem")
+herd(m5mem.cached(maxsize=1000), "m5mem")
 coroutines(lambda f: f, "(plain coroutine)")
 if have("async_lru"):
     import async_lru
 
     coroutines(async_lru.alru_cache(maxsize=1000), "async_lru")
+    herd(async_lru.alru_cache(maxsize=1000), "async_lru")
 if have("aiocache"):
     import aiocache
 
@@ -355,6 +390,55 @@ def whole(name, ours, talib_name, columns, arguments, loops):
         import talib
 
         return timed(f"f({names}, *p)", {"f": getattr(talib, talib_name), "p": arguments, **scope})
+
+    moving = {"SMA": ("move_mean", "mean"), "STDDEV": ("move_std", "std"), "MIN": ("move_min", "min")}
+    moving["MAX"] = ("move_max", "max")
+    if talib_name not in moving:
+        return
+    in_bottleneck, in_polars = moving[talib_name]
+
+    @case(f"{name} over 10,000 values", "bottleneck", "bottleneck", loops)
+    def _():
+        import bottleneck
+
+        return timed("f(v0, 20)", {"f": getattr(bottleneck, in_bottleneck), "v0": data[0]})
+
+    @case(f"{name} over 10,000 values", "polars", "polars", loops)
+    def _():
+        import polars
+
+        function = getattr(polars.Series(data[0]), f"rolling_{in_polars}")
+        return timed("f(20)", {"f": function})
+
+    @case(f"{name} over 10,000 values", "numba", "numba", loops)
+    def _():
+        import numba
+
+        if talib_name != "SMA":
+            pick = {"MIN": np.min, "MAX": np.max, "STDDEV": np.std}[talib_name]
+
+            @numba.njit
+            def function(x, n):
+                out = np.full(len(x), np.nan)
+                for i in range(n - 1, len(x)):
+                    out[i] = pick(x[i - n + 1 : i + 1])
+                return out
+
+        else:
+
+            @numba.njit
+            def function(x, n):
+                out, total = np.full(len(x), np.nan), 0.0
+                for i in range(len(x)):
+                    total += x[i]
+                    if i >= n:
+                        total -= x[i - n]
+                    if i >= n - 1:
+                        out[i] = total / n
+                return out
+
+        function(data[0], 20)
+        return timed("f(v0, 20)", {"f": function, "v0": data[0]})
 
 
 whole("SMA(20)", batch.sma, "SMA", 1, (20,), 100)

@@ -18,12 +18,24 @@ _SHARED = (
 )
 
 
+# What other libraries call it: polars' frames and series, pyarrow's arrays, batches and tables (the buffers that they
+# keep, whole), torch's tensors (their storage).
+_FOREIGN: list[tuple[str, Any]] = [
+    ("estimated_size", lambda v: v.estimated_size()),
+    ("get_total_buffer_size", lambda v: v.get_total_buffer_size()),
+    ("untyped_storage", lambda v: v.untyped_storage().nbytes()),
+]
+
+
 def _arrays(value: Any) -> int | None:
     """Bytes of an array or a frame, duck-typed: neither NumPy nor pandas is imported for it."""
     usage = getattr(value, "memory_usage", None)
     if usage is not None and hasattr(value, "iloc"):
         used = usage(deep=True, index=True)
         return int(used.sum() if hasattr(used, "sum") else used)
+    for name, ask in _FOREIGN:
+        if hasattr(type(value), name):
+            return int(ask(value)) + 112
     nbytes = getattr(value, "nbytes", None)
     if isinstance(nbytes, int):
         base, depth = getattr(value, "base", None), 0

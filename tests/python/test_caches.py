@@ -108,6 +108,36 @@ def test_sizeof():
     assert sizeof(pandas.DataFrame({"x": np.zeros(1000)})) >= 8000
 
 
+def test_sizes_of_what_other_libraries_keep():
+    np = pytest.importorskip("numpy")
+    big = np.random.default_rng(0).normal(size=100_000)
+    polars, pyarrow = pytest.importorskip("polars"), pytest.importorskip("pyarrow")
+    for value in (
+        polars.DataFrame({"x": big}),
+        polars.Series(big),
+        pyarrow.array(big),
+        pyarrow.table({"x": big}),
+        pyarrow.record_batch({"x": big}),
+    ):
+        assert 800_000 <= m5mem.sizeof(value) < 810_000, type(value)
+    kept = pyarrow.array(big)[:10]  # ten numbers that keep all
+    assert m5mem.sizeof(kept) >= 800_000
+    bounded = LRUCache(None, max_bytes=2_000_000)
+    for i in range(10):
+        bounded[i] = polars.DataFrame({"x": big + i})
+    assert len(bounded) == 2
+
+    class Storage:
+        def nbytes(self):
+            return 4096
+
+    class Tensor:
+        def untyped_storage(self):
+            return Storage()
+
+    assert m5mem.sizeof(Tensor()) > 4096
+
+
 class Hostile:
     """A key whose comparison changes the cache that it is looked up in."""
 

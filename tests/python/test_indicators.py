@@ -69,7 +69,7 @@ def same(ours, theirs, scale=1.0):
 def test_as_talib(name, period, kind):
     x = series(kind)
     ours, theirs = SINGLE[name]
-    if kind == "nan inside" and name in ("rsi", "min", "max", "wma", "std", "bollinger"):
+    if kind == "nan inside" and name in ("rsi", "min", "max", "sma", "wma", "std", "bollinger"):
         x = x[:150]  # What TA-Lib gives from the NaN on is no rule; the tests below have ours.
     same(ours(x, period), theirs(x, period))
 
@@ -304,3 +304,33 @@ def test_batch_takes_any_numbers(data):
         else data
     )
     assert batch.sma(given, 2)[1:].tolist() == [1.5, 2.5, 3.5]
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("name", ["SMA", "WMA", "RollingStd", "Bollinger", "RollingMin", "RollingMax"])
+def test_windows_forget_what_is_no_number(name, bad):
+    make = getattr(m5mem, name)
+    live, clean = make(5), make(5)
+    for i in range(20):
+        live.update(100.0 + i)
+    live.update(bad)
+    if not (math.isinf(bad) and name in ("RollingMin", "RollingMax")):  # for those an infinity is a value
+        assert np.isnan(live.value).all()
+    for i in range(5):
+        live.update(7.0 * i), clean.update(7.0 * i)
+    assert live.value == clean.value
+    for i in range(10_000):  # also when the running sums are built anew
+        live.update(float(i % 13)), clean.update(float(i % 13))
+    assert live.value == clean.value
+
+
+@pytest.mark.parametrize("name", ["SMA", "EMA", "WMA", "RSI", "RollingStd", "Bollinger", "MACD"])
+def test_skipped_candles_leave_no_trace(name):
+    make = getattr(m5mem, name)
+    live, clean = make(nan="skip"), make(nan="skip")
+    for i in range(200):
+        live.update(float(i % 17)), clean.update(float(i % 17))
+        for bad in (math.nan, math.inf, -math.inf):
+            live.update(bad)
+            live.replace(bad)
+    assert live.value == clean.value and not np.isnan(live.value).any()

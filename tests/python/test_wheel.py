@@ -29,3 +29,11 @@ def test_the_wheel_carries_m5():
     assert found, "the wheel has no m5 in it"
     out = subprocess.run([found, "--version"], capture_output=True, text=True, timeout=30)
     assert out.returncode == 0 and out.stdout.split() == ["m5", m5mem.__version__]
+
+
+def test_the_wheel_puts_nothing_else_beside_it():
+    listed = importlib.metadata.files("m5mem") or []
+    beside = {file.name for file in listed if "bin" in file.parts}
+    if os.environ.get("M5_WHEEL") != "1":
+        pytest.skip("not installed from a wheel")
+    assert beside == {"m5"}

@@ -31,12 +31,12 @@ fn look(pid: i32) -> Option<Discovered> {
 
 /// What a process is, if it is Python or calls itself so.
 pub(crate) fn look_at(process: &Process) -> Option<Discovered> {
-    use m5_cpython::Error::{FreeThreaded, NotPython, Starting, Unsupported};
+    use m5_cpython::Error::{Busy, FreeThreaded, NotPython, Starting, Unsupported};
     let execution = Execution::of(process);
     let interpreter = Interpreter::attach(process);
     let keep = match &interpreter {
         Ok(_) => true,
-        Err(Unsupported { .. } | FreeThreaded { .. } | Starting { .. }) => true,
+        Err(Unsupported { .. } | FreeThreaded { .. } | Starting { .. } | Busy { .. }) => true,
         Err(NotPython { .. }) => false,
         Err(_) => called_python(process),
     };

@@ -9,6 +9,10 @@ Needs a C compiler. Headers are looked for below ~/.pyenv/versions, /usr/include
 tests/interpreters.sh unpacks. A build whose headers are not here keeps the row that it has in
 layouts/rows.json: rows are only added or replaced, never dropped. The rows marked "(measured)" were taken the
 same way on machines with Ubuntu's builds.
+
+Releases of one minor version differ in the size of the runtime alone, and so do C libraries: layouts/sizes.json
+holds sizeof(_PyRuntimeState) of every release from 3.8.0 on, by layout. A size chooses which layout is tried first;
+the process confirms it.
 """
 
 import json
@@ -21,6 +25,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROWS = HERE / "rows.json"
+SIZES = HERE / "sizes.json"
 OUT = HERE.parent / "src/layout/generated.rs"
 NAMES = {("3.13", 20): "3.13 (aligned heads)", ("3.14", None): "3.14 (incremental)"}
 
@@ -97,7 +102,8 @@ def rust(rows):
     generational = "generation0" in row
     name = NAMES.get((minor(row), row["generations"] if generational else None), minor(row))
     at = "Runtime" if "gc_in_runtime" in row else "Interpreter"
-    sizes = sorted({r["runtime_size"] for r in rows})
+    swept = (sizes.get(name, []) for sizes in json.loads(SIZES.read_text()).values())
+    sizes = sorted({r["runtime_size"] for r in rows}.union(*swept))
     fields = [
         f'name: "{name}"',
         f"minor: {minor(row).split('.')[1]}",

@@ -53,7 +53,27 @@ pub(crate) struct Choice {
 pub(crate) enum Refusal {
     FreeThreaded(Version),
     Starting,
+    /// A collection runs, and what it moves cannot be checked.
+    Busy,
     Unknown(String),
+}
+
+/// What speaks against a layout.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Doubt {
+    /// Nothing yet: a collection runs.
+    Busy,
+    /// This does.
+    Wrong(String),
+}
+
+impl std::fmt::Display for Doubt {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Busy => f.write_str("it is busy collecting"),
+            Self::Wrong(what) => f.write_str(what),
+        }
+    }
 }
 
 type Checked<T> = std::result::Result<T, Refusal>;
@@ -73,16 +93,21 @@ pub(crate) fn choose(memory: &impl Memory, found: &Found, tables: &[Layout]) -> 
         return Ok(Err(Refusal::Unknown(describe(found, version, &[doubt]))));
     }
     let mut doubts = Vec::new();
-    let mut starting = false;
+    let (mut starting, mut busy) = (false, false);
     for (layout, confidence) in candidates(tables, found, version, published.as_ref(), &mut doubts) {
         match confirm(memory, found.runtime, &layout, confidence)? {
             Ok((main, gc)) => return Ok(Ok(Choice { layout, confidence, published, main, gc })),
             Err(Refusal::Starting) => starting = true,
+            Err(Refusal::Busy) => busy = true,
             Err(Refusal::Unknown(doubt)) => doubts.push(format!("layout {}: {doubt}", layout.name)),
             Err(other) => return Ok(Err(other)),
         }
     }
-    Ok(Err(if starting { Refusal::Starting } else { Refusal::Unknown(describe(found, version, &doubts)) }))
+    Ok(Err(match () {
+        () if busy => Refusal::Busy,
+        () if starting => Refusal::Starting,
+        () => Refusal::Unknown(describe(found, version, &doubts)),
+    }))
 }
 
 /// Layouts to try, the surest first; what rules one out beforehand is noted.
@@ -165,11 +190,12 @@ fn once(
     }
     let gc = gc_of(runtime, main, layout);
     let doubt = match in_list(memory, runtime, main, layout)? {
-        Some(doubt) => Some(doubt),
+        Some(doubt) => Some(Doubt::Wrong(doubt)),
         None => doubt_of_gc(memory, gc, layout, confidence)?,
     };
     Ok(match doubt {
-        Some(doubt) => Err(Refusal::Unknown(doubt)),
+        Some(Doubt::Busy) => Err(Refusal::Busy),
+        Some(Doubt::Wrong(doubt)) => Err(Refusal::Unknown(doubt)),
         None => Ok((main, gc)),
     })
 }
@@ -212,27 +238,23 @@ pub(crate) fn doubt_of_gc(
     gc: u64,
     layout: &Layout,
     confidence: Confidence,
-) -> m5_process::Result<Option<String>> {
-    let mut bytes = vec![0; (layout.gc_size as usize).min(GC_SIZE_MAX)];
-    memory.read(gc, &mut bytes)?;
+) -> m5_process::Result<Option<Doubt>> {
+    let bytes = bytes_of(memory, gc, layout)?;
     let get = |at: u64| word(&bytes, at as usize);
     if let Some(at) = layout.generation0 {
         let distance = get(at).wrapping_sub(gc);
         if distance != layout.generations {
-            return Ok(Some(format!(
-                "generation0 lies {distance:#x} from gc, not {:#x}",
-                layout.generations
-            )));
+            return wrong(format!("generation0 lies {distance:#x} from gc, not {:#x}", layout.generations));
         }
     }
     let state = decode_gc(&bytes, layout);
     let flag = |at: u64| get(at) as u32 <= 1;
     let sane = |g: &Generation| g.threshold >= 0 && g.count >= -1_000_000 && g.collections < 1 << 48;
     if !(flag(layout.enabled) && flag(layout.collecting) && state.generations.iter().all(sane)) {
-        return Ok(Some("implausible flags or counters".to_owned()));
+        return wrong("implausible flags or counters");
     }
     if confidence != Confidence::Exact && state.collecting {
-        return Ok(Some("a collection was running; try again".to_owned()));
+        return Ok(Some(Doubt::Busy));
     }
     if let Stats::Ring { pointer } = layout.stats {
         memory.bytes::<RING_BLOCK>(get(pointer))?;
@@ -242,46 +264,57 @@ pub(crate) fn doubt_of_gc(
     if !lists.contains(&0) {
         let [garbage, callbacks] = lists.map(|list| memory.u64(list.wrapping_add(8)));
         if garbage? != callbacks? {
-            return Ok(Some("gc.garbage and gc.callbacks are not of one type".to_owned()));
+            return wrong("gc.garbage and gc.callbacks are not of one type");
         }
     }
     if !state.collecting && layout.collector == Collector::Generational {
         let oldest = layout.generations + 2 * GENERATION_SIZE;
         if !links_back(memory, gc.wrapping_add(oldest))? {
-            return Ok(Some("the list of generation 2 does not link back".to_owned()));
+            return wrong("the list of generation 2 does not link back");
         }
     }
-    let permanent = links_back(memory, gc.wrapping_add(layout.permanent))?;
-    Ok((!permanent).then(|| "the list of the permanent generation does not link back".to_owned()))
+    match links_back(memory, gc.wrapping_add(layout.permanent))? {
+        true => Ok(None),
+        false => wrong("the list of the permanent generation does not link back"),
+    }
+}
+
+fn wrong(what: impl Into<String>) -> m5_process::Result<Option<Doubt>> {
+    Ok(Some(Doubt::Wrong(what.into())))
 }
 
 /// What speaks against writing into this collector: stricter than for reading, since a wrong offset would
-/// change something else. Where no field points at generation 0, all three lists must link back.
+/// change something else. Whether the tables know the size of the build does not matter; the process has to say
+/// itself where its collector is. Where it has no field that points at generation 0, or its size is not known,
+/// all three lists must link back.
 pub(crate) fn doubt_before_write(
     memory: &impl Memory,
     gc: u64,
     layout: &Layout,
     confidence: Confidence,
-) -> m5_process::Result<Option<String>> {
-    if confidence == Confidence::Fallback {
-        return Ok(Some("the build is not among those that m5 knows".to_owned()));
-    }
+) -> m5_process::Result<Option<Doubt>> {
     let doubt = doubt_of_gc(memory, gc, layout, Confidence::Exact)?;
-    if doubt.is_some() || layout.generation0.is_some() {
+    if doubt.is_some() || (layout.generation0.is_some() && confidence == Confidence::Exact) {
         return Ok(doubt);
     }
     // A young object may come or go between the two reads; of many tries one must be quiet.
     for generation in 0..3 {
         let head = gc.wrapping_add(layout.generations + GENERATION_SIZE * generation);
-        let mut quiet = false;
-        for _ in 0..1000 {
-            quiet = quiet || links_back(memory, head).unwrap_or(false);
-        }
-        if !quiet {
-            return Ok(Some(format!("the list of generation {generation} does not link back")));
+        if !(0..1000).any(|_| links_back(memory, head).unwrap_or(false)) {
+            let busy = decode_gc(&bytes_of(memory, gc, layout)?, layout).collecting;
+            return match busy {
+                true => Ok(Some(Doubt::Busy)),
+                false => wrong(format!("the list of generation {generation} does not link back")),
+            };
         }
     }
     Ok(None)
+}
+
+fn bytes_of(memory: &impl Memory, gc: u64, layout: &Layout) -> m5_process::Result<Vec<u8>> {
+    let mut bytes = vec![0; (layout.gc_size as usize).min(GC_SIZE_MAX)];
+    memory.read(gc, &mut bytes)?;
+    Ok(bytes)
 }
 
 /// Whether the first object of a list names the list's head as the one before it. The low bits hold flags.
@@ -345,6 +378,48 @@ mod tests {
             // 3.9 and 3.10 keep everything that is read at the same places.
             let twins = [(3, 9), (3, 10)].contains(&python.minor());
             assert_eq!(refused.is_ok(), twins, "{}: {refused:?}", python.name);
+        }
+    }
+
+    /// The size of a build that the tables do not know is no reason to refuse: it says itself where things are.
+    #[test]
+    fn an_unknown_build_that_confirms_itself_may_be_written_to() {
+        for python in pythons() {
+            let mut target = Target::start(&python, IDLE);
+            target.line();
+            let process = Process::open(target.pid()).unwrap();
+            let (memory, found) = (process.memory(), crate::find(&process).unwrap());
+            let unknown = choose(&memory, &found, &without(found.runtime_size)).unwrap().unwrap();
+            assert_ne!(unknown.confidence, Confidence::Exact);
+            let doubt = doubt_before_write(&memory, unknown.gc, &unknown.layout, unknown.confidence).unwrap();
+            assert_eq!(doubt, None, "{}", python.name);
+            let wrong = Layout { generations: unknown.layout.generations ^ 4, ..unknown.layout };
+            let doubt = doubt_before_write(&memory, unknown.gc, &wrong, unknown.confidence).unwrap();
+            assert!(matches!(doubt, Some(Doubt::Wrong(_))), "{}: {doubt:?}", python.name);
+        }
+    }
+
+    /// Collecting without a pause is called that, and a moment between two collections is enough.
+    #[test]
+    fn an_unknown_build_that_collects_is_busy_until_it_does_not() {
+        let program = "
+import gc, sys, threading
+class Long:
+    def __del__(self): print('collecting', flush=True); sys.stdin.readline()
+l = Long(); l.me = l; del l
+gc.collect(); print('quiet', flush=True); sys.stdin.readline()
+";
+        for python in pythons() {
+            let mut target = Target::start(&python, program);
+            assert_eq!(target.line(), "collecting");
+            let process = Process::open(target.pid()).unwrap();
+            let (memory, found) = (process.memory(), crate::find(&process).unwrap());
+            let refused = choose(&memory, &found, &without(found.runtime_size)).unwrap();
+            assert_eq!(refused.err(), Some(Refusal::Busy), "{}", python.name);
+            target.say("on");
+            assert_eq!(target.line(), "quiet");
+            let chosen = choose(&memory, &found, &without(found.runtime_size)).unwrap();
+            assert!(chosen.is_ok(), "{}: {chosen:?}", python.name);
         }
     }
 

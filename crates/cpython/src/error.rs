@@ -31,6 +31,12 @@ pub enum Error {
         /// Its version.
         version: crate::Version,
     },
+    /// It collects all the time, and what it moves cannot be checked.
+    #[error("PID {pid} is busy collecting: no moment between two collections came")]
+    Busy {
+        /// The pid.
+        pid: i32,
+    },
     /// The interpreter has not been set up yet.
     #[error("the interpreter of PID {pid} is still starting (or already ending); try again in a moment")]
     Starting {

@@ -1,15 +1,20 @@
 //! An interpreter of a live process, read through a layout that the process has confirmed.
 
-use crate::confirm::{self, CHECKED, Choice, Confidence, Origin, Refusal};
+use crate::confirm::{self, CHECKED, Choice, Confidence, Doubt, Origin, Refusal};
 use crate::gcstate::{GC_SIZE_MAX, GcState, Population, decode_gc, decode_population};
 use crate::layout::{COUNT, GENERATION_SIZE, GcAt, Layout, Published, Stats, TABLES};
 use crate::rings::{RING_BLOCK, RINGS, RingItem, decode_rings};
 use crate::{Error, Result, Version, find, version_text};
 use m5_process::{LiveMemory, Mapping, Memory, Process};
+use std::time::{Duration, Instant};
 
 /// More interpreters than any process has: the end of a walk through a list that may be changing.
 pub(crate) const MAX_INTERPRETERS: usize = 4096;
-/// The same for threads.
+/// A build whose size the tables do not know is confirmed between two collections: so long one is waited for, and
+/// so often looked at.
+const BUSY: Duration = Duration::from_secs(5);
+const LOOK: Duration = Duration::from_micros(300);
+/// More threads than any process has.
 const MAX_THREADS: usize = 1 << 16;
 
 /// An interpreter whose layout was confirmed: the main one, or one of [`Interpreter::all`].
@@ -40,10 +45,16 @@ impl Interpreter {
     ///
     /// # Errors
     /// [`Error::NotPython`], [`Error::FreeThreaded`], [`Error::Starting`], [`Error::Unsupported`] with what was
-    /// found, or what the kernel refused.
+    /// found, [`Error::Busy`] after seconds without a moment between two collections, or what the kernel refused.
     pub fn attach(process: &Process) -> Result<Self> {
         let found = find(process)?;
-        Self::confirm(process.memory(), process.pid(), found)
+        let deadline = Instant::now() + BUSY;
+        loop {
+            match Self::confirm(process.memory(), process.pid(), found.clone()) {
+                Err(Error::Busy { .. }) if Instant::now() < deadline => std::thread::sleep(LOOK),
+                other => return other,
+            }
+        }
     }
 
     /// The same interpreter in a process that was forked from this one: every address is the same there.
@@ -71,6 +82,7 @@ impl<M: Memory + Clone> Interpreter<M> {
             }
             Err(Refusal::FreeThreaded(version)) => Err(Error::FreeThreaded { pid, version }),
             Err(Refusal::Starting) => Err(Error::Starting { pid }),
+            Err(Refusal::Busy) => Err(Error::Busy { pid }),
             Err(Refusal::Unknown(found)) => Err(Error::Unsupported { pid, found }),
         }
     }
@@ -264,7 +276,13 @@ impl<M: Memory + Clone> Interpreter<M> {
     /// # Errors
     /// As the kernel says.
     pub fn doubt_before_write(&self) -> Result<Option<String>> {
-        Ok(confirm::doubt_before_write(&self.memory, self.gc, &self.layout, self.confidence)?)
+        let deadline = Instant::now() + BUSY;
+        loop {
+            match confirm::doubt_before_write(&self.memory, self.gc, &self.layout, self.confidence)? {
+                Some(Doubt::Busy) if Instant::now() < deadline => std::thread::sleep(LOOK),
+                doubt => return Ok(doubt.map(|d| d.to_string())),
+            }
+        }
     }
 
     /// Whether `gc.freeze` has put objects out of the collector's sight.

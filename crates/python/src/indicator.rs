@@ -230,17 +230,17 @@ macro_rules! indicator {
     };
 }
 
-indicator!(SMA, sma, (values), (period: usize = 30), Spec::Sma(checked(period)?), "Simple moving average.");
-indicator!(EMA, ema, (values), (period: usize = 30), Spec::Ema(checked(period)?), "Exponential moving average, seeded with the simple one.");
-indicator!(WMA, wma, (values), (period: usize = 30), Spec::Wma(checked(period)?), "Linearly weighted moving average.");
-indicator!(RSI, rsi, (values), (period: usize = 14), Spec::Rsi(checked(period)?), "Relative strength index (Wilder).");
+indicator!(SMA, sma, (values), (period: usize = 30), Spec::Sma(checked(period)?), "Simple moving average. A NaN or an infinity makes it NaN while it is in the window, and leaves with it.");
+indicator!(EMA, ema, (values), (period: usize = 30), Spec::Ema(checked(period)?), "Exponential moving average, seeded with the simple one. After a NaN it stays NaN, as in TA-Lib: nan=\"skip\" leaves such candles out.");
+indicator!(WMA, wma, (values), (period: usize = 30), Spec::Wma(checked(period)?), "Linearly weighted moving average. A NaN or an infinity makes it NaN while it is in the window, and leaves with it.");
+indicator!(RSI, rsi, (values), (period: usize = 14), Spec::Rsi(checked(period)?), "Relative strength index (Wilder). After a NaN it stays NaN, as in TA-Lib: nan=\"skip\" leaves such candles out.");
 indicator!(RollingMin, rolling_min, (values), (period: usize = 30), Spec::Min(checked(period)?), "Smallest value of the window; NaN while one is in it.");
 indicator!(RollingMax, rolling_max, (values), (period: usize = 30), Spec::Max(checked(period)?), "Greatest value of the window; NaN while one is in it.");
-indicator!(RollingStd, rolling_std, (values), (period: usize = 5, ddof: usize = 0), deviation(period, ddof)?, "Rolling standard deviation.");
-indicator!(Bollinger, bollinger, (values), (period: usize = 5, up: f64 = 2.0, down: f64 = 2.0), Spec::Bollinger { period: checked(period)?, up, down }, "Bollinger bands: upper, middle, lower.");
-indicator!(MACD, macd, (values), (fast: usize = 12, slow: usize = 26, signal: usize = 9), Spec::Macd { fast: checked(fast)?, slow: checked(slow)?, signal: checked(signal)? }, "MACD line, signal line, histogram.");
-indicator!(ATR, atr, (high, low, close), (period: usize = 14), Spec::Atr(checked(period)?), "Average true range (Wilder).");
-indicator!(RollingVWAP, rolling_vwap, (price, volume), (period: usize = 30), Spec::Vwap(checked(period)?), "Volume-weighted average price of the window; NaN without volume.");
+indicator!(RollingStd, rolling_std, (values), (period: usize = 5, ddof: usize = 0), deviation(period, ddof)?, "Rolling standard deviation. A NaN or an infinity makes it NaN while it is in the window, and leaves with it.");
+indicator!(Bollinger, bollinger, (values), (period: usize = 5, up: f64 = 2.0, down: f64 = 2.0), Spec::Bollinger { period: checked(period)?, up, down }, "Bollinger bands: upper, middle, lower. A NaN or an infinity makes it NaN while it is in the window, and leaves with it.");
+indicator!(MACD, macd, (values), (fast: usize = 12, slow: usize = 26, signal: usize = 9), Spec::Macd { fast: checked(fast)?, slow: checked(slow)?, signal: checked(signal)? }, "MACD line, signal line, histogram. After a NaN it stays NaN, as in TA-Lib: nan=\"skip\" leaves such candles out.");
+indicator!(ATR, atr, (high, low, close), (period: usize = 14), Spec::Atr(checked(period)?), "Average true range (Wilder). After a NaN it stays NaN, as in TA-Lib: nan=\"skip\" leaves such candles out.");
+indicator!(RollingVWAP, rolling_vwap, (price, volume), (period: usize = 30), Spec::Vwap(checked(period)?), "Volume-weighted average price of the window; NaN without volume. A NaN or an infinity makes it NaN while it is in the window, and leaves with it.");
 
 /// `update` and `replace` of a class; each class has its own, whose check of `self` is then one comparison.
 fn add_methods(class: &Bound<'_, PyType>) -> PyResult<()> {

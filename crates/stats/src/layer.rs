@@ -245,6 +245,9 @@ mod tests {
             reason: None,
             shift: None,
             limit: None,
+            alarm: false,
+            held_seconds: None,
+            taken_back: 0,
         }
     }
 

@@ -12,6 +12,9 @@ pub struct LeakRule {
     /// Objects or blocks kept per iteration that count as a leak. Fixed versions of real leaks measured 0.00,
     /// the leaks themselves 1.0 and more; the middle is the safest line between them.
     pub per_iteration: f64,
+    /// Bytes of anonymous memory kept per iteration that count as a leak: native memory shows nowhere else. Above the
+    /// steps in which allocators take pages.
+    pub bytes_per_iteration: f64,
     /// Chunks that a decision needs, after the warm-up.
     pub chunks: usize,
     /// Processes that must agree before it is called a leak.
@@ -20,7 +23,7 @@ pub struct LeakRule {
 
 impl Default for LeakRule {
     fn default() -> Self {
-        Self { per_iteration: 0.5, chunks: 5, processes: 2 }
+        Self { per_iteration: 0.5, bytes_per_iteration: 512.0, chunks: 5, processes: 2 }
     }
 }
 
@@ -33,6 +36,9 @@ pub struct Chunk {
     pub objects: Option<f64>,
     /// Allocated blocks.
     pub blocks: Option<f64>,
+    /// Bytes of anonymous memory, in memory or swapped out.
+    #[serde(default)]
+    pub anon_bytes: Option<f64>,
 }
 
 /// What one process kept per iteration.
@@ -42,7 +48,10 @@ pub struct LeakOutcome {
     pub objects_per_iteration: Option<f64>,
     /// Allocated blocks kept per iteration.
     pub blocks_per_iteration: Option<f64>,
-    /// One of the two is at or over the line; `None` when neither could be measured.
+    /// Bytes of anonymous memory kept per iteration.
+    #[serde(default)]
+    pub anon_bytes_per_iteration: Option<f64>,
+    /// One of them is at or over its line; `None` when none could be measured.
     pub leaking: Option<bool>,
 }
 
@@ -60,12 +69,15 @@ pub fn leak_per_iteration(chunks: &[Chunk], rule: &LeakRule) -> LeakOutcome {
     };
     let objects_per_iteration = of(|c| c.objects);
     let blocks_per_iteration = of(|c| c.blocks);
-    let measured = [objects_per_iteration, blocks_per_iteration];
-    let leaking = measured
-        .iter()
-        .any(Option::is_some)
-        .then(|| measured.iter().flatten().any(|slope| *slope >= rule.per_iteration));
-    LeakOutcome { objects_per_iteration, blocks_per_iteration, leaking }
+    let anon_bytes_per_iteration = of(|c| c.anon_bytes);
+    let lines = [
+        (objects_per_iteration, rule.per_iteration),
+        (blocks_per_iteration, rule.per_iteration),
+        (anon_bytes_per_iteration, rule.bytes_per_iteration),
+    ];
+    let over = |(slope, line): &(Option<f64>, f64)| slope.is_some_and(|slope| slope >= *line);
+    let leaking = lines.iter().any(|(slope, _)| slope.is_some()).then(|| lines.iter().any(over));
+    LeakOutcome { objects_per_iteration, blocks_per_iteration, anon_bytes_per_iteration, leaking }
 }
 
 /// Whether enough processes agree. `None` when too few of them could be measured to say either way.
@@ -99,8 +111,12 @@ mod tests {
     use super::*;
 
     fn chunks(objects: &[f64]) -> Vec<Chunk> {
-        let at =
-            |(i, v): (usize, &f64)| Chunk { iterations: 100 * i as u64, objects: Some(*v), blocks: None };
+        let at = |(i, v): (usize, &f64)| Chunk {
+            iterations: 100 * i as u64,
+            objects: Some(*v),
+            blocks: None,
+            anon_bytes: None,
+        };
         objects.iter().enumerate().map(at).collect()
     }
 
@@ -113,6 +129,23 @@ mod tests {
         assert_eq!(leaking(&[9.0, 9.0, 9.0, 9.0, 900.0, 900.0]), Some(false));
         assert_eq!(leaking(&[9.0, 109.0, 209.0, 300.0, 300.0, 300.0]), Some(false));
         assert_eq!(leaking(&[9.0, 109.0]), None);
+    }
+
+    #[test]
+    fn native_memory_that_is_kept_is_a_leak() {
+        let rule = LeakRule::default();
+        let at = |(i, v): (usize, &f64)| Chunk {
+            iterations: 100 * i as u64,
+            objects: Some(7.0),
+            blocks: Some(7.0),
+            anon_bytes: Some(*v),
+        };
+        let leaking =
+            |v: &[f64]| leak_per_iteration(&v.iter().enumerate().map(at).collect::<Vec<_>>(), &rule).leaking;
+        assert_eq!(leaking(&[0.0, 8e5, 16e5, 24e5, 32e5, 40e5]), Some(true));
+        // An arena, once; a page now and then.
+        assert_eq!(leaking(&[0.0, 1e6, 1e6, 1e6, 2e6, 2e6]), Some(false));
+        assert_eq!(leaking(&[0.0, 4096.0, 4096.0, 8192.0, 8192.0, 12288.0]), Some(false));
     }
 
     #[test]

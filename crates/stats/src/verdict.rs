@@ -10,6 +10,7 @@ mod confirm;
 mod decide;
 mod evidence;
 mod forecast;
+mod load;
 mod noise;
 mod options;
 mod sawtooth;
@@ -157,6 +158,20 @@ pub struct Assessment {
     /// When the limit that was asked about is reached.
     #[serde(default)]
     pub limit: Option<TimeToLimit>,
+    /// Growth was held for so long, over look after look, that somebody should be woken ([`Confirmation`]).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub alarm: bool,
+    /// Seconds for which growth has been called without a break, where looks were repeated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_seconds: Option<f64>,
+    /// How often growth was called and then taken back, where looks were repeated.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub taken_back: u32,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
+fn is_zero(n: &u32) -> bool {
+    *n == 0
 }
 
 /// Judges a series in order of time.

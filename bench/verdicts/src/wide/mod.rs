@@ -78,7 +78,14 @@ impl Plan {
             }
         }
         let end = points.last().map_or(self.seconds, |p| p.t);
-        let truth = 1.0 + sum(&self.floor, end + DAY) + self.noise.later(rng);
+        // The floor of a moment is that of the block around it, as for a watcher.
+        let around = |i: usize| sum(&self.floor, end + DAY + self.seconds / 32.0 * (i as f64 / 15.0 - 0.5));
+        self.noise.forget(rng);
+        let mut later: Vec<f64> = (0..(count / 32).max(3)).map(|_| self.noise.next(rng)).collect();
+        later.sort_by(f64::total_cmp);
+        let lowest = &later[..later.len().div_ceil(3)];
+        let low = lowest.iter().sum::<f64>() / lowest.len() as f64;
+        let truth = 1.0 + (0..16).map(around).sum::<f64>() / 16.0 + low;
         let level = 1.0 + sum(&self.floor, end);
         Trace {
             points,

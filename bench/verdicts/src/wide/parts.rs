@@ -27,9 +27,9 @@ impl Noise {
         Self::new(every, memory, wander, rng.scale(0.0001, 0.004), rng)
     }
 
-    /// The wandering level so much later that nothing is left of the last one.
-    pub(crate) fn later(&self, rng: &mut Rng) -> f64 {
-        self.wander * rng.normal()
+    /// A level so much later that nothing is left of the last one.
+    pub(crate) fn forget(&mut self, rng: &mut Rng) {
+        self.level = rng.normal();
     }
 
     pub(crate) fn next(&mut self, rng: &mut Rng) -> f64 {

@@ -15,7 +15,7 @@ pub(super) fn judge(process: &ProcessRecord, recorded: &Recorded) -> BTreeMap<St
     let limit = process.cgroup.as_ref().and_then(|c| c.max_bytes).map(|b| b as f64);
     let started = Some(process.started_unix_seconds - recorded.started_unix_seconds);
     let judge = |name: &str, points: &[Point]| {
-        let memory = matches!(name, "rss" | "anon" | "after_full");
+        let memory = matches!(name, "rss" | "anon" | "anon_swap" | "after_full");
         let limit = limit.filter(|_| memory);
         assess_with(points, &Options { load: Some(&load), started, limit, ..Options::default() })
     };
@@ -36,11 +36,13 @@ fn named_load(recorded: &Recorded) -> Option<Vec<Point>> {
     Some(if load.counter { rates(&points) } else { points })
 }
 
-fn series(s: &Samples) -> [(&'static str, Vec<Point>); 11] {
+fn series(s: &Samples) -> [(&'static str, Vec<Point>); 12] {
+    let private = private(s);
     [
         ("rss", points(s, &s.rss_bytes)),
         ("anon", points(s, &s.anon_bytes)),
-        ("after_full", after_full(s, &s.anon_bytes)),
+        ("anon_swap", private.as_deref().map(|p| points(s, p)).unwrap_or_default()),
+        ("after_full", after_full(s, private.as_deref().unwrap_or(&s.anon_bytes))),
         ("gc_objects", objects(s)),
         ("blocks", blocks(s)),
         ("large_blocks", points(s, &s.python_large_blocks)),
@@ -54,6 +56,14 @@ fn series(s: &Samples) -> [(&'static str, Vec<Point>); 11] {
 
 fn points(s: &Samples, column: &[Option<u64>]) -> Vec<Point> {
     s.t_seconds.iter().zip(column).filter_map(|(t, v)| Some(Point { t: *t, v: (*v)? as f64 })).collect()
+}
+
+/// Anonymous memory with what of it was swapped out, where any was: under reclaim, or at a limit, a leak goes there
+/// and RSS stands still.
+fn private(s: &Samples) -> Option<Vec<Option<u64>>> {
+    let swapped = s.swap_bytes.iter().flatten().any(|b| *b > 0);
+    let both = |(anon, swap): (&Option<u64>, &Option<u64>)| Some((*anon)? + (*swap)?);
+    swapped.then(|| s.anon_bytes.iter().zip(&s.swap_bytes).map(both).collect())
 }
 
 /// The first sample after each full collection: what is left when the garbage is gone.
@@ -93,7 +103,7 @@ pub fn layers(growth: &BTreeMap<String, Assessment>) -> Vec<Growing> {
         blocks: growth.get("blocks"),
         large_blocks: growth.get("large_blocks"),
         arenas: growth.get("arenas"),
-        anon: growth.get("anon"),
+        anon: growth.get("anon_swap").or_else(|| growth.get("anon")),
         after_full: growth.get("after_full"),
         rss: growth.get("rss"),
         fds: growth.get("fds"),
@@ -170,6 +180,22 @@ mod tests {
             });
         }
         assert!(objects(&samples).is_empty());
+    }
+
+    #[test]
+    fn a_leak_that_is_swapped_out_is_seen() {
+        // The kernel keeps RSS at its limit: what leaks goes to the swap.
+        let growth = recorded(|t| {
+            let held = Some((60.0 * MIB) as u64);
+            let swap_bytes = Some((t * 4096.0) as u64);
+            Sample { rss_bytes: held, anon_bytes: held, swap_bytes, ..Sample::default() }
+        });
+        assert_eq!(growth["rss"].verdict, Verdict::Flat);
+        assert_eq!(growth["anon_swap"].verdict, Verdict::Growing);
+        let found = layers(&growth);
+        assert_eq!(found[0].series, Witness::AfterFull, "{found:?}");
+        assert!((found[0].per_second.unwrap() - 4096.0).abs() < 200.0);
+        assert!(!recorded(|_| growing_memory(0.0)).contains_key("anon_swap"));
     }
 
     #[test]

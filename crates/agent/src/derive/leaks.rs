@@ -16,7 +16,11 @@ pub(super) fn find(
     interval_seconds: f64,
 ) -> Vec<Leak> {
     let s = &process.samples;
-    let mut leaks: Vec<Leak> = derived.growth.get("rss").and_then(growing).into_iter().collect();
+    let mut leaks: Vec<Leak> = ["rss", "anon_swap"]
+        .iter()
+        .find_map(|name| derived.growth.get(*name).and_then(growing))
+        .into_iter()
+        .collect();
     for leak in &mut leaks {
         leak.severity = severity(leak.growth_per_second, &objectives.growth_bytes_per_second);
         leak.growth_rate_mb_per_snapshot = Some(leak.growth_per_second * interval_seconds / MIB);

@@ -73,6 +73,10 @@ const SPECS: &[Spec] = specs! {
         |m, l, f| f.push(l, m.assessment.slope.map(|s| s * 60.0 / MIB));
     Gauge "m5_growth_bytes_per_second" "Growth of the memory's floor." |m, l, f| f.push(l, m.assessment.slope);
     Gauge "m5_growth_verdict" "1 for the verdict that holds." |m, l, f| verdict(m, l, f);
+    Gauge "m5_growth_alarm" "1 while growth is held for longer than half a day, or has gained half of the floor."
+        |m, l, f| f.push(l, Some(f64::from(u8::from(m.assessment.alarm))));
+    Counter "m5_growth_taken_back_total" "How often growth was called and then taken back."
+        |m, l, f| f.push(l, Some(f64::from(m.assessment.taken_back)));
     Gauge "m5_floor_bytes" "The memory's floor now." |m, l, f| f.push(l, m.assessment.level);
     Gauge "m5_forecast_24h_bytes" "The memory's floor in 24 hours: middle and ends of the 90 % interval."
         |m, l, f| forecast(m, l, f);

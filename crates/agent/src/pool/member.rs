@@ -12,7 +12,7 @@ use m5_process::{
     monotonic_ns, unix_ns,
 };
 use m5_report::doc::Application;
-use m5_stats::{Assessment, Confirmation, Options, Point, Series, assess_with};
+use m5_stats::{Assessment, Confirmation, Options, Point, Series, Verdict, assess_with};
 
 /// Seconds between two verdicts of one process.
 const JUDGE_EVERY_NS: u64 = 60_000_000_000;
@@ -57,6 +57,8 @@ pub struct Member {
     pub(super) cgroup_fresh: bool,
     page: SharedPage,
     rss: Series,
+    /// Anonymous memory and what of it was swapped out, from the first moment at which any was.
+    private: Option<Series>,
     confirmation: Confirmation,
     judged_ns: u64,
     chart_points: ChartPoints,
@@ -99,6 +101,7 @@ impl Member {
             cgroup_fresh: false,
             page: SharedPage::default(),
             rss: Series::default(),
+            private: None,
             confirmation: Confirmation::default(),
             judged_ns: 0,
             chart_points: ChartPoints::default(),
@@ -243,6 +246,13 @@ impl Member {
         }
         self.samples += 1;
         self.sampled_ns = now_ns;
+        let status = &self.reading.status;
+        if let (Some(anon), Some(swap)) = (status.anon_bytes, status.swap_bytes)
+            && (swap > 0 || self.private.is_some())
+        {
+            let point = Point { t: now_ns as f64 / 1e9, v: (anon + swap) as f64 };
+            self.private.get_or_insert_default().push(point);
+        }
         if let Some(rss) = self.reading.status.rss_bytes {
             let rss = rss as f64;
             self.rss.push(Point { t: now_ns as f64 / 1e9, v: rss });
@@ -274,7 +284,14 @@ impl Member {
         let started = self.anew_ns.map_or(born, |ns| ns as f64 / 1e9);
         let limit = self.limit_bytes().or(limit);
         let options = Options { started: Some(started), limit, ..Options::default() };
-        let assessment = assess_with(&self.rss.all(), &options);
+        let mut assessment = assess_with(&self.rss.all(), &options);
+        // Under reclaim, or at a limit, a leak goes to the swap and RSS stands still.
+        if assessment.verdict != Verdict::Growing
+            && let Some(private) = self.private.as_ref().map(|series| assess_with(&series.all(), &options))
+            && private.verdict == Verdict::Growing
+        {
+            assessment = private;
+        }
         self.assessment = self.confirmation.confirm(assessment, since);
     }
 

@@ -34,6 +34,7 @@ fn unread_word(error: &m5_cpython::Error) -> &'static str {
         m5_cpython::Error::Unsupported { .. } => "unsupported",
         m5_cpython::Error::FreeThreaded { .. } => "free_threaded",
         m5_cpython::Error::Starting { .. } => "starting",
+        m5_cpython::Error::Busy { .. } => "busy",
         m5_cpython::Error::Target(m5_process::Error::Permission { .. }) => "permission",
         m5_cpython::Error::Target(m5_process::Error::NoSuchProcess { .. }) => "gone",
         m5_cpython::Error::Target(_) => "kernel",

@@ -27,6 +27,15 @@ def _work(kind, name):
     return lambda: runpy.run_path(name, run_name="__main__")
 
 
+def _anonymous():
+    try:
+        with open("/proc/self/status") as lines:
+            words = [line.split() for line in lines if line.startswith(("RssAnon:", "VmSwap:"))]
+        return sum(int(word[1]) << 10 for word in words) if words else "-"
+    except Exception:  # then it is not measured
+        return "-"
+
+
 def _main():
     report, iterations, chunks, kind, name = sys.argv[1:6]
     iterations, chunks = int(iterations), int(chunks)
@@ -45,7 +54,7 @@ def _main():
         gc.collect()
         gc.collect()
         objects, blocks = len(gc.get_objects()), sys.getallocatedblocks()
-        os.write(out, b"%d %d %d\n" % (done, objects, blocks))
+        os.write(out, ("%d %d %d %s\n" % (done, objects, blocks, _anonymous())).encode())
     os.close(out)
 
 

@@ -80,7 +80,7 @@ fn chunks(text: &str) -> Vec<Chunk> {
         let mut words = line.split_whitespace();
         let iterations = words.next()?.parse().ok()?;
         let mut value = || words.next().and_then(|w| w.parse().ok());
-        Some(Chunk { iterations, objects: value(), blocks: value() })
+        Some(Chunk { iterations, objects: value(), blocks: value(), anon_bytes: value() })
     };
     text.lines().filter_map(chunk).collect()
 }
@@ -107,6 +107,8 @@ mod tests {
         assert!(Work::parse(&command("python3 app.py"), Some("app:main")).is_err());
     }
 
+    const NATIVE: &str = "import ctypes; l = ctypes.CDLL(None); l.malloc.restype = ctypes.c_void_p; \
+                          ctypes.memset(ctypes.c_void_p(l.malloc(ctypes.c_size_t(8000))), 1, 8000)";
     const LEAK: &str = "import sys; sys.kept = getattr(sys, 'kept', []); sys.kept.append([])";
     const CACHE: &str = "import sys, functools as f; sys.c = getattr(sys, 'c', None) or f.lru_cache(30)(lambda i: [i]); \
                          sys.n = getattr(sys, 'n', 0) + 1; sys.c(sys.n)";
@@ -115,7 +117,7 @@ mod tests {
     fn a_leak_keeps_one_object_an_iteration_and_a_cache_none() {
         let rule = LeakRule::default();
         for python in m5_testkit::pythons().iter().filter(|p| !p.name.contains("chroot")) {
-            for (code, leaks) in [(LEAK, true), (CACHE, false), ("x = [[]] * 9", false)] {
+            for (code, leaks) in [(LEAK, true), (NATIVE, true), (CACHE, false), ("x = [[]] * 9", false)] {
                 let line: Vec<OsString> = [python.name.as_str(), "-c", code].map(Into::into).into();
                 let work = Work::parse(&line, None).unwrap();
                 let outcome = iterate(&work, 50, &rule).unwrap().outcome;

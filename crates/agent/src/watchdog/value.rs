@@ -13,7 +13,7 @@ pub enum Metric {
     Rss,
     /// Growth of the memory's floor, bytes a second.
     Growth,
-    /// 1 while the verdict on memory is `growing`, else 0.
+    /// 1 while memory has been growing for so long that it is an alarm (`Assessment::alarm`), else 0.
     Verdict,
     /// Seconds until the memory limit is reached.
     TimeToLimit,
@@ -48,7 +48,7 @@ impl Metric {
             Self::Growth => member.assessment.slope,
             Self::Verdict => match member.assessment.verdict {
                 Verdict::Insufficient => None,
-                verdict => Some(f64::from(u8::from(verdict == Verdict::Growing))),
+                _ => Some(f64::from(u8::from(member.assessment.alarm))),
             },
             Self::TimeToLimit => member.assessment.limit.map(|l| l.expected_seconds.unwrap_or(f64::INFINITY)),
             Self::Fds => member.reading.fds.as_ref().map(|f| f.total as f64),

@@ -7,6 +7,7 @@ use crate::exit::Exit;
 use clap::Args;
 use m5_agent::runs::{Work, iterate};
 use m5_report::doc::{LEAKS_SCHEMA, Leaks};
+use m5_report::texts::Say;
 use m5_stats::{LeakRule, leak_agreed};
 use std::ffi::OsString;
 use std::time::{Duration, Instant};
@@ -18,7 +19,7 @@ The command is a Python command line: `python app.py …`, `python -m app …` o
 interpreter with a few lines of its own, which run the program again and again in one process: one run of the
 script is one iteration (its imports stay, as in a service). With --call module:function the function is the
 iteration, and the command is only the interpreter. After the warm-up and after each of five chunks the garbage
-is collected and the objects and blocks are counted; what is kept must grow with every iteration, in the last
+is collected and objects, blocks and anonymous memory are counted; what is kept must grow with every iteration, in the last
 chunk too, in every process. A leak is looked for again with more iterations before it is called one.
 
 0: it keeps nothing. 1: it leaks. 6: undecided.")]
@@ -53,7 +54,12 @@ pub(crate) fn run(args: &LeaksArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     let mut iterations = args.iterations;
     let (workers, leaking) = loop {
         let began = Instant::now();
-        let one = |_| iterate(&work, iterations, &rule);
+        let one = |number: usize| {
+            if ctx.progress {
+                ctx.note(Say::Iterating, &[&(number + 1), &processes, &iterations, &rule.chunks]);
+            }
+            iterate(&work, iterations, &rule)
+        };
         let workers = (0..processes).map(one).collect::<Result<Vec<_>, _>>()?;
         let leaking = leak_agreed(&workers.iter().map(|w| w.outcome).collect::<Vec<_>>(), &rule);
         // Caches of the interpreter fill over some hundred iterations; a leak goes on.

@@ -28,6 +28,7 @@ impl From<m5_cpython::Error> for CliError {
                 Self::FreeThreaded { pid, version: version.to_string() }
             }
             m5_cpython::Error::Starting { pid } => Self::Starting { pid },
+            m5_cpython::Error::Busy { pid } => Self::Busy { pid },
         }
     }
 }

@@ -24,6 +24,8 @@ pub(crate) enum CliError {
     FreeThreaded { pid: i32, version: String },
     /// An interpreter that is not set up yet.
     Starting { pid: i32 },
+    /// It collects without a pause.
+    Busy { pid: i32 },
     /// The source of pauses that was asked for cannot be had.
     Pauses { message: String },
     /// The kernel refused.

@@ -44,6 +44,9 @@ impl CliError {
             Self::Starting { pid } => {
                 row!(lang, Incomplete, "starting", Fault::Starting[pid] => Fault::StartingRemedy)
             }
+            Self::Busy { pid } => {
+                row!(lang, Incomplete, "busy", Fault::Busy[pid] => Fault::BusyRemedy)
+            }
             Self::Pauses { message } => {
                 row!(lang, Unreadable, "pauses", Fault::Kernel[message] => Fault::PausesRemedy)
             }

@@ -4,6 +4,7 @@
 //! files in another root need no path. Only where that finds nothing is the full symbol table of the
 //! executable's file read: a program that embeds Python and exports nothing.
 
+mod in_data;
 mod on_disk;
 
 use crate::elf::Image;
@@ -52,7 +53,12 @@ pub fn find_in(
         }
     }
     let executable = images.first().filter(|m| !is_library(&m.path));
-    Ok(executable.and_then(|m| on_disk::look(&places(m), memory, m)))
+    if let Some(found) = executable.and_then(|m| on_disk::look(&places(m), memory, m)) {
+        return Ok(Some(found));
+    }
+    // Every process of a machine may be asked: only what is likely is searched.
+    let likely = images.iter().filter(|m| rank(&m.path) < 2);
+    Ok(likely.into_iter().find_map(|m| in_data::look(memory, maps, &m.path)))
 }
 
 /// The first mapping of each image, the likeliest first: the executable, libpython, then every other library

@@ -6,12 +6,15 @@
 use super::{Found, RUNTIME};
 use m5_process::{Mapping, Memory, Process};
 use object::read::elf::{ElfFile64, ProgramHeader};
-use object::{Object, ObjectSymbol, ReadCache, ReadRef};
+use object::{Object, ObjectSection, ObjectSymbol, ReadCache, ReadRef};
 use std::collections::HashMap;
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::{Mutex, OnceLock, PoisonError};
+
+/// The section that holds the runtime alone.
+const SECTION: &str = ".PyRuntime";
 
 /// Address of the symbol from the image's first byte, and its size.
 type Hidden = Option<(u64, u64)>;
@@ -64,12 +67,16 @@ fn open(places: &[PathBuf], memory: &impl Memory, map: &Mapping) -> Option<File>
 
 fn symbol<'data>(data: impl ReadRef<'data>) -> Hidden {
     let file: ElfFile64<'data, object::Endianness, _> = ElfFile64::parse(data).ok()?;
-    let symbol = file.symbols().find(|s| s.name() == Ok(RUNTIME) && s.size() > 0)?;
+    let symbol = file.symbols().find(|s| s.name() == Ok(RUNTIME) && s.size() > 0);
+    let symbol = symbol.map(|s| (s.address(), s.size()));
+    // A section of its own outlives the symbols (3.11 and later).
+    let section = || file.section_by_name(SECTION).map(|s| (s.address(), s.size()));
+    let (address, size) = symbol.or_else(section)?;
     let endian = file.endian();
     let load = |h: &&_| ProgramHeader::p_type(*h, endian) == object::elf::PT_LOAD;
     let first = file.elf_program_headers().iter().find(load)?;
     let linked_at = first.p_vaddr(endian).checked_sub(first.p_offset(endian))?;
-    Some((symbol.address().checked_sub(linked_at)?, symbol.size()))
+    Some((address.checked_sub(linked_at)?, size))
 }
 
 #[cfg(test)]

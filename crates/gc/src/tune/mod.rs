@@ -19,6 +19,6 @@ pub use journal::{Journal, Kept, journal_dir};
 pub use judge::{Judgement, Limits, Outcome, Reject, judge};
 pub use model::{GenerationModel, Model, Window};
 pub use propose::{Finding, Proposal, findings, propose};
-pub use remote::{Frozen, freeze, unfreeze};
+pub use remote::{Frozen, can_freeze, freeze, unfreeze};
 pub use settings::Settings;
 pub use tuner::{InterpreterSettings, Tuner, Undone};

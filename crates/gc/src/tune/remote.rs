@@ -46,7 +46,16 @@ pub fn unfreeze(process: &Process, interpreter: &Interpreter) -> Result<Frozen> 
     run(process, interpreter, "gc.unfreeze()")
 }
 
-fn run(process: &Process, interpreter: &Interpreter, action: &str) -> Result<Frozen> {
+/// Whether [`freeze`] can be asked for, before it is announced.
+///
+/// # Errors
+/// As [`freeze`].
+pub fn can_freeze(process: &Process, interpreter: &Interpreter) -> Result<()> {
+    allowed(process, interpreter).map(|_| ())
+}
+
+/// Where the interpreter takes a script, if it takes one.
+fn allowed(process: &Process, interpreter: &Interpreter) -> Result<Debugger> {
     let pid = process.pid();
     let version = || {
         let whole = interpreter.version(process).map(|v| v.to_string());
@@ -57,10 +66,15 @@ fn run(process: &Process, interpreter: &Interpreter, action: &str) -> Result<Fro
     if let Some(doubt) = interpreter.doubt_before_write()? {
         return Err(TuneError::Doubt { pid, doubt });
     }
-    let memory = interpreter.memory();
-    if memory.i32(interpreter.address() + debugger.enabled)? != 1 {
+    if interpreter.memory().i32(interpreter.address() + debugger.enabled)? != 1 {
         return Err(TuneError::RemoteDisabled { pid });
     }
+    Ok(debugger)
+}
+
+fn run(process: &Process, interpreter: &Interpreter, action: &str) -> Result<Frozen> {
+    let (pid, memory) = (process.pid(), interpreter.memory());
+    let debugger = allowed(process, interpreter)?;
     let exchange = Exchange::create(process, action).map_err(|e| failed(pid, &e.to_string()))?;
     let thread = main_thread(interpreter)?;
     request(pid, &memory, thread, &debugger, &exchange.script_inside)?;

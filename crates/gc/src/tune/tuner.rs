@@ -67,6 +67,14 @@ impl Tuner {
         Journal::load(&self.dir, self.process.identity())
     }
 
+    /// Whether every interpreter of the process may be written to, before anything is announced.
+    ///
+    /// # Errors
+    /// What speaks against it.
+    pub fn ready(&self) -> Result<()> {
+        self.main.all()?.iter().try_for_each(|i| self.check(i))
+    }
+
     /// Changes the thresholds, or whether collection is on, or both, in every interpreter; returns what was
     /// before.
     ///

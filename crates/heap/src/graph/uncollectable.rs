@@ -24,7 +24,6 @@ pub(crate) fn find(walker: &Walker<'_>, graph: &HeapGraph, reached: &Reached, de
         excess(walker, to, found).is_none_or(|more| more >= 0)
     };
     let mut parts = Parts::new(graph.len());
-    let mut found = Vec::new();
     let mut told = Vec::new();
     for object in blind {
         parts.search(graph, reached, object);
@@ -32,13 +31,13 @@ pub(crate) fn find(walker: &Walker<'_>, graph: &HeapGraph, reached: &Reached, de
         let inside = |to: &&u32| !reached.has(**to) && parts.of(**to) == part && counted(**to);
         // One reference leads on within the part: the object itself is in a cycle.
         if graph.edges(object).iter().any(|to| inside(&to)) {
-            told.push((part, object));
+            // A dictionary of nothing but such objects is not tracked: their type tells more.
+            told.push((part, walker.census.desc(object).is_some_and(|d| d.gc()), object));
         }
     }
     told.sort_unstable();
-    told.dedup_by_key(|(part, _)| *part);
-    found.extend(told.into_iter().map(|(_, object)| object));
-    found
+    told.dedup_by_key(|(part, ..)| *part);
+    told.into_iter().map(|(.., object)| object).collect()
 }
 
 /// Whether the collector follows the references of an object.

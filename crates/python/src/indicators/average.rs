@@ -4,31 +4,36 @@ use super::sum::Sum;
 use super::tail::{Hole, Tail};
 use super::{NONE, Output, one};
 
-/// Simple moving average: add the new value, read, subtract the oldest.
+/// Simple moving average: add the new value, read, subtract the oldest. A value that is no number makes it NaN for as
+/// long as it is in the window.
 #[derive(Clone)]
 pub(super) struct Sma {
     tail: Tail,
+    hole: Hole,
     before: f64,
     after: f64,
 }
 
 impl Sma {
     pub(super) fn new(period: usize) -> Self {
-        Self { tail: Tail::new(period), before: 0.0, after: 0.0 }
+        Self { tail: Tail::new(period), hole: Hole::default(), before: 0.0, after: 0.0 }
     }
 
     #[inline]
     pub(super) fn push(&mut self, x: f64) -> Output {
-        if self.tail.rebuild_due() && self.after.is_finite() {
+        if self.tail.rebuild_due() {
             self.after = self.tail.staying().sum();
         }
         self.before = self.after;
+        self.hole.advance(self.tail.count);
         self.tail.advance();
         self.replace(x)
     }
 
     #[inline]
     pub(super) fn replace(&mut self, x: f64) -> Output {
+        let hole = self.hole.mark(!x.is_finite(), self.tail.count, self.tail.period() as u64);
+        let x = if x.is_finite() { x } else { 0.0 };
         self.tail.set(x);
         let total = self.before + x;
         if !self.tail.full() {
@@ -36,7 +41,7 @@ impl Sma {
             return NONE;
         }
         self.after = total - self.tail.oldest();
-        one(total / self.tail.period() as f64)
+        if hole { NONE } else { one(total / self.tail.period() as f64) }
     }
 }
 

@@ -10,9 +10,10 @@ use super::{Input, NONE, Output};
 /// What a NaN among the inputs does after the warm-up has begun.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Nan {
-    /// It is computed with, as TA-Lib does: running sums stay NaN from there on.
+    /// The result is NaN as long as it is in the window; what has no window (EMA, RSI, MACD, ATR) stays NaN, as in
+    /// TA-Lib.
     Propagate,
-    /// The candle is left out; the value stays.
+    /// The candle is left out, one with an infinity too; the value stays.
     Skip,
 }
 
@@ -118,7 +119,8 @@ impl Indicator {
     }
 
     fn has_nan(&self, x: &Input) -> bool {
-        x[..self.spec.inputs()].iter().any(|v| v.is_nan())
+        let skips = self.nan == Nan::Skip;
+        x[..self.spec.inputs()].iter().any(|v| v.is_nan() || (skips && v.is_infinite()))
     }
 
     /// Takes a new candle.

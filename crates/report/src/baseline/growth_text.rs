@@ -11,9 +11,10 @@ use m5_stats::{Assessment, Reason, Verdict};
 /// More than this is never said of what goes on.
 const SUREST: f64 = 0.99;
 /// Every series, in the order of its lines.
-const SERIES: [&str; 11] = [
+const SERIES: [&str; 12] = [
     "rss",
     "anon",
+    "anon_swap",
     "after_full",
     "gc_objects",
     "blocks",
@@ -34,6 +35,7 @@ pub(crate) fn growth(d: &Derived, style: Style) -> String {
         let label = match name {
             "rss" => lang.say(Record::Rss),
             "anon" => lang.say(Record::Anon),
+            "anon_swap" => lang.say(Record::AnonSwap),
             "after_full" => lang.say(Grows::AfterFull),
             "gc_objects" => lang.say(Grows::Objects),
             "blocks" => lang.say(Grows::Blocks),
@@ -44,7 +46,7 @@ pub(crate) fn growth(d: &Derived, style: Style) -> String {
             "connections" => lang.say(Goal::Connections),
             _ => lang.say(Goal::Threads),
         };
-        let memory = matches!(name, "rss" | "anon" | "after_full" | "arenas");
+        let memory = matches!(name, "rss" | "anon" | "anon_swap" | "after_full" | "arenas");
         table.row([label.to_owned(), value_words::verdict(a.verdict, style), evidence(a, memory, style)]);
     }
     if table.is_empty() {

@@ -15,6 +15,7 @@ catalogue! {
         UnreadUnsupported: "a CPython that m5 does not know", "m5 尚不支持的 CPython 版本";
         UnreadPermission: "no permission", "没有权限";
         UnreadNotPython: "no CPython in it", "不是 CPython 进程";
+        UnreadBusy: "it was busy collecting", "正在不停地回收";
         UnreadStarting: "it was still starting", "仍在启动";
         Unread: "The interpreter is not read: {}", "未读取解释器：{}";
         Memory: "Memory", "内存";
@@ -25,6 +26,7 @@ catalogue! {
         Change: "change", "变化";
         Rss: "RSS", "RSS";
         Anon: "anonymous", "匿名";
+        AnonSwap: "anonymous and swap", "匿名与交换区";
         File: "file pages", "文件页";
         Shmem: "shared", "共享";
         Swap: "swapped out", "已换出";

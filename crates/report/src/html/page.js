@@ -18,7 +18,9 @@ function sentence(p) {
     return (words[m.reason] || words.too_short)(m) + (m.wait_seconds ? words.wait(m) : "");
   }
   let text = words[m.verdict](m);
+  if (m.held_seconds) text += words.held(m);
   if (m.verdict === "growing") text += m.limit?.expected_seconds ? words.limit(m) : m.forecast_24h ? words.ahead(m) : "";
+  if (m.taken_back) text += words.takenBack(m.taken_back);
   return text;
 }
 /** What to do next, the most urgent first. */

@@ -73,7 +73,7 @@ fn memory(o: &Objectives) -> Vec<Alert> {
         },
         Alert {
             name: "MemoryGrowing",
-            expr: "m5_growth_verdict{verdict=\"growing\"} == 1".to_owned(),
+            expr: "m5_growth_alarm == 1".to_owned(),
             hold: "15m",
             severity: Severity::Warning,
             text: Alarm::MemoryGrowing,

@@ -8,7 +8,7 @@ catalogue! {
         MemoryUsageHigh: "RSS is over its alert level", "内存使用过高";
         MemoryUsageCritical: "RSS is over the watchdog's level", "内存超过看门狗阈值";
         MemoryGrowthHigh: "the floor of memory rises faster than its alert level", "内存增长率过高";
-        MemoryGrowing: "the verdict on memory is growing: a leak until shown otherwise", "内存判定为持续增长(疑似泄漏)";
+        MemoryGrowing: "memory has grown for longer than half a day, or by half: a leak until shown otherwise", "内存已持续增长超过半天或增长一半(疑似泄漏)";
         MemoryGrowth24hHigh: "even the lower end of the 24 h forecast is over the growth objective", "24小时内存增长预测超标";
         MemoryLimitNear: "at this growth the memory limit is reached within a day", "预计24小时内触及内存上限";
         GCPauseTimeHigh: "the 95th percentile of collection pauses is over its alert level", "GC暂停时间过长";

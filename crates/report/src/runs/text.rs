@@ -51,8 +51,8 @@ pub fn leaks(doc: &Leaks, style: Style) -> String {
     let lang = style.lang;
     let title = lang.fill(Bench::LeaksTitle, &[&doc.command, &doc.processes.len(), &doc.iterations]);
     let mut out = format!("{}\n", style.bold(&title));
-    let mut table = Table::new(&[Align::Left, Align::Right, Align::Right], 2);
-    let heads = [lang.say(Bench::Process), lang.say(Bench::Objects), lang.say(Bench::Blocks)];
+    let mut table = Table::new(&[Align::Left, Align::Right, Align::Right, Align::Right], 2);
+    let heads = [Bench::Process, Bench::Objects, Bench::Blocks, Bench::AnonBytes].map(|h| lang.say(h));
     table.row(heads.map(|h| style.dim(h)));
     for (i, worker) in doc.processes.iter().enumerate() {
         let kept = |v: Option<f64>| maybe(v, |v| format!("{v:.2}"));
@@ -61,6 +61,7 @@ pub fn leaks(doc: &Leaks, style: Style) -> String {
             (i + 1).to_string(),
             kept(outcome.objects_per_iteration),
             kept(outcome.blocks_per_iteration),
+            maybe(outcome.anon_bytes_per_iteration, units::bytes),
         ]);
     }
     let _ = writeln!(out, "  {}", style.dim(lang.say(Bench::PerIteration)));
@@ -68,10 +69,16 @@ pub fn leaks(doc: &Leaks, style: Style) -> String {
     let sentence = match doc.leaking {
         Some(true) => {
             let line = units::count(doc.rule.per_iteration);
-            let leaks = lang.fill(Bench::Leaking, &[&line, &doc.rule.processes]);
+            let leaks = lang.fill(
+                Bench::Leaking,
+                &[&line, &units::bytes(doc.rule.bytes_per_iteration), &doc.rule.processes],
+            );
             format!("{}\n{}", style.red(&leaks), lang.say(Bench::LeaksNext))
         }
-        Some(false) => style.green(lang.say(Bench::NotLeaking)),
+        Some(false) => {
+            let whole = doc.processes.iter().all(|w| w.outcome.anon_bytes_per_iteration.is_some());
+            style.green(lang.say(if whole { Bench::NotLeaking } else { Bench::NoObjectsLeak }))
+        }
         None => style.yellow(lang.say(Bench::Unsure)),
     };
     let _ = writeln!(out, "{sentence}");

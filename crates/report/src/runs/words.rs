@@ -23,11 +23,13 @@ catalogue! {
         PerIteration: "kept per iteration", "每次迭代保留";
         Objects: "GC objects", "GC 对象";
         Blocks: "allocated blocks", "已分配内存块";
-        Leaking: "It leaks: each iteration keeps at least {} objects or blocks, in {} processes.",
-            "存在泄漏：每次迭代至少保留 {} 个对象或内存块，{} 个进程一致。";
+        AnonBytes: "anonymous memory", "匿名内存";
+        Leaking: "It leaks: each iteration keeps at least {} objects or blocks, or {} of anonymous memory, in {} processes.",
+            "存在泄漏：每次迭代至少保留 {} 个对象或内存块，或 {} 匿名内存，{} 个进程一致。";
         LeaksNext: "Next: take `m5 snapshot` of the running service twice and compare: the type that grows and who holds it.",
             "下一步：对运行中的服务两次执行 `m5 snapshot` 并对比，找出增长的类型及其持有者。";
-        NotLeaking: "No leak: an iteration keeps nothing.", "没有泄漏：迭代不保留任何东西。";
+        NotLeaking: "No leak: an iteration keeps no objects, no blocks and no anonymous memory.", "没有泄漏：迭代不保留对象、内存块和匿名内存。";
+        NoObjectsLeak: "An iteration keeps no objects and no blocks; native memory could not be measured.", "迭代不保留对象和内存块；原生内存未能测量。";
         Unsure: "Undecided: too few processes could be measured, or they do not agree.", "未定：可测进程太少，或结果不一致。";
     }
 }

@@ -65,6 +65,7 @@ pub(crate) fn unread(unread: &Unread, lang: Lang) -> String {
         "permission" => Record::UnreadPermission,
         "not_python" => Record::UnreadNotPython,
         "starting" => Record::UnreadStarting,
+        "busy" => Record::UnreadBusy,
         _ => return unread.detail.clone(),
     };
     lang.say(text).to_owned()

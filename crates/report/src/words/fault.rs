@@ -20,6 +20,8 @@ catalogue! {
         FreeThreaded: "PID {} runs free-threaded CPython {}, whose collector m5 does not read yet", "PID {} 运行的是自由线程版 CPython {}，m5 尚不能读取其回收器";
         FreeThreadedRemedy: "process figures (RSS, FDs) still work: `m5 baseline`", "进程级指标（RSS、FD）仍可用：`m5 baseline`";
         Starting: "the interpreter of PID {} is still starting (or already ending)", "PID {} 的解释器仍在启动（或正在退出）";
+        Busy: "PID {} is busy collecting: no moment between two collections came", "PID {} 正在不停地回收：没有等到两次回收之间的空隙";
+        BusyRemedy: "try again in a moment", "请稍后重试";
         StartingRemedy: "try again in a moment", "请稍后重试";
         PausesRemedy: "leave out the choice of a source: m5 then takes the best that is allowed", "不要指定来源：m5 会自动选择可用的最佳来源";
         Permission: "no permission to read {} of PID {}", "没有权限读取 {}（PID {}）";

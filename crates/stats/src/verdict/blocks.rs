@@ -1,10 +1,17 @@
 //! From raw points to a few dozen floors: the last run of the process, without its warm-up, in blocks.
 
-use super::{Options, Point, sawtooth};
+use super::{Options, Point, load, sawtooth};
 use crate::quantile::{median, sorted};
 
 /// Blocks at most. More would cost time and tell little: the noise between neighbours is correlated.
 pub(super) const BLOCKS: usize = 32;
+/// Blocks at most where a day must be seen in them.
+const MOST_BLOCKS: usize = 48;
+/// Days from which a block is a day.
+const MANY_DAYS: f64 = 12.0;
+const DAY: f64 = 86_400.0;
+/// Windows from which a process is old.
+const OLD: f64 = 2.0;
 /// Blocks at least.
 pub(super) const MIN_BLOCKS: usize = 8;
 /// Points that a block needs for its floor to be one.
@@ -43,6 +50,8 @@ pub(super) struct Blocks {
     pub(super) level: f64,
     /// The smallest step of the values, as a part of the level.
     pub(super) quantum: f64,
+    /// How old the process was at the begin of the window, in windows; two at most: older is old.
+    pub(super) age: f64,
     /// First moment and length of the window, seconds.
     pub(super) start: f64,
     pub(super) seconds: f64,
@@ -82,14 +91,21 @@ pub(super) fn warmup_end(run: &[Point], started: Option<f64>) -> Option<f64> {
 
 /// Cuts a run (already without its warm-up) into blocks. `None` where there are too few points.
 pub(super) fn cut(run: &[Point], options: &Options<'_>) -> Option<Blocks> {
-    let count = (run.len() / MIN_POINTS).min(BLOCKS);
     let (first, last) = (run.first()?, run.last()?);
     let seconds = last.t - first.t;
+    let count = (run.len() / MIN_POINTS).min(most(seconds));
     if count < MIN_BLOCKS || seconds <= 0.0 {
         return None;
     }
-    let mut blocks = Blocks { start: first.t, seconds, ..Blocks::default() };
     let teeth = if options.floors { None } else { sawtooth::find(run, count) };
+    if teeth.is_none()
+        && !options.floors
+        && let Some(feet) = sawtooth::feet(run, count)
+    {
+        return cut(&feet, &Options { floors: true, ..*options });
+    }
+    let age = options.started.map_or(0.0, |born| (first.t - born) / seconds).clamp(0.0, OLD);
+    let mut blocks = Blocks { age, start: first.t, seconds, ..Blocks::default() };
     let mut phase = Vec::new();
     let chunks = chunks(run, first.t, seconds / count as f64, count);
     let x = |t: f64| (t - first.t) / seconds;
@@ -113,11 +129,20 @@ pub(super) fn cut(run: &[Point], options: &Options<'_>) -> Option<Blocks> {
         return None;
     }
     blocks.phase = teeth.and_then(|_| varied(phase));
-    if let Some((load, spread)) = options.load.and_then(|load| load_of(load, &blocks)) {
+    if let Some((load, spread)) = options.load.and_then(|load| load::follow(load, &blocks)) {
         (blocks.load, blocks.load_spread) = (Some(load), spread);
     }
     blocks.scale(run);
     Some(blocks)
+}
+
+/// Blocks of a window at most: a day needs eight to be seen, and a window of weeks is cut into whole days.
+fn most(seconds: f64) -> usize {
+    let days = seconds / DAY;
+    match days {
+        d if d >= MANY_DAYS => (d as usize).min(BLOCKS),
+        d => ((8.0 * d) as usize).clamp(BLOCKS, MOST_BLOCKS),
+    }
 }
 
 /// The points of each block that has two or more.
@@ -238,29 +263,8 @@ impl Blocks {
     }
 }
 
-fn load_of(load: &[Point], blocks: &Blocks) -> Option<(Vec<f64>, f64)> {
-    let half = 0.5 / blocks.x.len() as f64;
-    let mut means = Vec::with_capacity(blocks.x.len());
-    for x in &blocks.x {
-        let at = |x: f64| blocks.start + x * blocks.seconds;
-        let from = load.partition_point(|p| p.t < at(x - half));
-        let to = load.partition_point(|p| p.t <= at(x + half));
-        let values: Vec<f64> = load.get(from..to)?.iter().map(|p| p.v).filter(|v| v.is_finite()).collect();
-        // A block without a reading makes the covariate useless: guessing it would bend the floor.
-        if values.is_empty() {
-            return None;
-        }
-        means.push(values.iter().sum::<f64>() / values.len() as f64);
-    }
-    let usual = means.iter().sum::<f64>() / means.len() as f64;
-    let means = centred(means);
-    let sd = (means.iter().map(|v| v * v).sum::<f64>() / means.len() as f64).sqrt();
-    let load = varied(means.into_iter().map(|v| v / sd).collect())?;
-    Some((load, sd / usual.abs().max(f64::MIN_POSITIVE)))
-}
-
 /// Product of two columns, and of the second with itself.
-fn along(a: &[f64], b: &[f64]) -> (f64, f64) {
+pub(super) fn along(a: &[f64], b: &[f64]) -> (f64, f64) {
     a.iter().zip(b).fold((0.0, 0.0), |(ab, bb), (a, b)| (ab + a * b, bb + b * b))
 }
 
@@ -269,23 +273,23 @@ fn spread(values: &[f64]) -> f64 {
 }
 
 /// A column less its part along another.
-fn less(column: &[f64], other: &[f64]) -> Vec<f64> {
+pub(super) fn less(column: &[f64], other: &[f64]) -> Vec<f64> {
     let (ab, bb) = along(column, other);
     let part = if bb > 0.0 { ab / bb } else { 0.0 };
     column.iter().zip(other).map(|(v, o)| v - part * o).collect()
 }
 
-fn correlation(a: &[f64], b: &[f64]) -> f64 {
+pub(super) fn correlation(a: &[f64], b: &[f64]) -> f64 {
     along(a, b).0 / (a.len().max(1) as f64 * spread(a) * spread(b))
 }
 
-fn centred(values: Vec<f64>) -> Vec<f64> {
+pub(super) fn centred(values: Vec<f64>) -> Vec<f64> {
     let mean = values.iter().sum::<f64>() / values.len().max(1) as f64;
     values.into_iter().map(|v| v - mean).collect()
 }
 
 /// Columns that do not vary say nothing.
-fn varied(values: Vec<f64>) -> Option<Vec<f64>> {
+pub(super) fn varied(values: Vec<f64>) -> Option<Vec<f64>> {
     let finite = values.iter().all(|v| v.is_finite());
     (finite && values.iter().any(|v| v.abs() > 1e-9)).then_some(values)
 }

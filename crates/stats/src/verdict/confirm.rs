@@ -3,32 +3,72 @@
 use super::{Assessment, Reason, Verdict};
 use serde::{Deserialize, Serialize};
 
-/// Growth must be found in this many evaluations in a row.
+/// Growth must be found in this many evaluations in a row before it is called so.
 const IN_A_ROW: u32 = 3;
+/// Seconds for which it must be called so without a break before somebody is woken: longer than the rising half of
+/// any day, so that no daily rhythm, whatever its shape, is an alarm.
+const HOLDS: f64 = 14.0 * 3600.0;
+/// What the floor must have gained meanwhile, as a part of its level, for an alarm before that: no usual day does.
+const GAINED: f64 = 0.5;
+/// Growth is still held where it is at least so likely: a doubt is no contradiction.
+const HELD: f64 = 0.5;
 
 /// What a watcher remembers between evaluations of one series.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+///
+/// Looks are many, and each may err: a rule for one look says nothing of a life. Growth that is called is a claim,
+/// made at a moment and at a level; what comes after it, and was not known then, confirms it or takes it back. Only
+/// a claim that has outlived half a day, or that has gained half of its level, is an alarm.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Confirmation {
     /// Evaluations in a row that found growth.
     pub in_a_row: u32,
+    /// The level at which growth was first found in this row.
+    #[serde(default)]
+    claimed_at: Option<f64>,
+    /// Seconds since then.
+    #[serde(default)]
+    held: f64,
+    /// Claims that what came later took back.
+    #[serde(default)]
+    taken_back: u32,
 }
 
 impl Confirmation {
     /// Counts an evaluation. Growth that was not found often enough in a row is reported as
-    /// [`Verdict::Insufficient`] ([`Reason::Unconfirmed`]) with the wait until the next evaluations.
+    /// [`Verdict::Insufficient`] ([`Reason::Unconfirmed`]) with the wait until the next evaluations. The assessment
+    /// that comes back says whether to raise an alarm, for how long growth is held, and how often it was taken back.
     #[must_use]
     pub fn confirm(&mut self, mut assessment: Assessment, seconds_between: f64) -> Assessment {
-        if assessment.verdict != Verdict::Growing {
-            self.in_a_row = 0;
-            return assessment;
+        let doubt = assessment.verdict == Verdict::Insufficient
+            && assessment.growth_probability.is_some_and(|p| p >= HELD);
+        if assessment.verdict == Verdict::Growing {
+            self.in_a_row = self.in_a_row.saturating_add(1);
+        } else if !(doubt && self.called()) {
+            self.taken_back += u32::from(self.called());
+            *self = Self { taken_back: self.taken_back, ..Self::default() };
         }
-        self.in_a_row = self.in_a_row.saturating_add(1);
-        if self.in_a_row < IN_A_ROW {
+        if self.in_a_row > 0 {
+            self.held += if self.claimed_at.is_some() { seconds_between.max(0.0) } else { 0.0 };
+            self.claimed_at = self.claimed_at.or(assessment.level);
+        }
+        if assessment.verdict == Verdict::Growing && !self.called() {
             assessment.verdict = Verdict::Insufficient;
             assessment.reason = Some(Reason::Unconfirmed);
             assessment.wait_seconds = Some(f64::from(IN_A_ROW - self.in_a_row) * seconds_between);
         }
+        assessment.held_seconds = self.called().then_some(self.held);
+        assessment.alarm = assessment.verdict == Verdict::Growing && self.alarms(assessment.level);
+        assessment.taken_back = self.taken_back;
         assessment
+    }
+
+    fn called(&self) -> bool {
+        self.in_a_row >= IN_A_ROW
+    }
+
+    fn alarms(&self, level: Option<f64>) -> bool {
+        let gained = level.zip(self.claimed_at).is_some_and(|(now, then)| now - then >= GAINED * then.abs());
+        self.held >= HOLDS || gained
     }
 }
 

@@ -3,7 +3,7 @@
 use super::blocks::{self, Blocks, MIN_SECONDS, WARMUP_SECONDS};
 use super::evidence::{Fit, weigh};
 use super::forecast::{ahead, falling_weight, growth_probability, slopes};
-use super::shapes::{Class, Column, Shapes};
+use super::shapes::{Class, Shapes};
 use super::{Assessment, Forecast, Options, Point, Reason, Shift, TimeToLimit, Verdict};
 
 const DAY: f64 = 86_400.0;
@@ -36,6 +36,8 @@ pub(super) fn decide(points: &[Point], options: &Options<'_>) -> Assessment {
     if span < MIN_SECONDS {
         return too_little(Reason::TooShort, span, level, Some(wait_for_time(&run, started, span)));
     }
+    let born = run.first().map(|p| started.unwrap_or(p.t).min(p.t));
+    let options = &Options { started: born, ..*options };
     let Some(blocks) = blocks::cut(used, options) else {
         return too_little(Reason::TooFewSamples, span, level, wait_for_points(used));
     };
@@ -90,7 +92,7 @@ struct Judged {
 
 impl Judged {
     fn new(blocks: Blocks, options: &Options<'_>) -> Self {
-        let shapes = Shapes::new(&blocks.x, blocks.load.is_some());
+        let shapes = Shapes::new(&blocks.x, blocks.load.is_some(), blocks.seconds / DAY, blocks.age);
         let fits = weigh(&blocks, &shapes);
         let growth = growth_probability(&fits, &shapes, least_growth(&blocks, options));
         Self { blocks, shapes, fits, growth }
@@ -162,24 +164,14 @@ impl Judged {
         }
     }
 
-    fn steps<'a>(&'a self, fit: &'a Fit) -> impl Iterator<Item = (f64, f64)> + 'a {
-        let sizes = fit.beta.iter().skip(fit.fixed);
-        fit.model.columns().iter().zip(sizes).filter_map(|(id, size)| {
-            match self.shapes.columns.get(usize::from(*id)) {
-                Some(Column::Step(at)) => Some((*at, *size)),
-                _ => None,
-            }
-        })
-    }
-
     fn largest_step(&self, fit: &Fit) -> f64 {
-        self.steps(fit).map(|(_, size)| size.abs()).fold(0.0, f64::max)
+        fit.steps(&self.shapes).map(|(_, size)| size.abs()).fold(0.0, f64::max)
     }
 
     fn last_step(&self) -> Option<Shift> {
         let steps = self.fits.iter().filter(|f| f.class == Class::Step);
         let heaviest = steps.max_by(|a, b| a.weight.total_cmp(&b.weight))?;
-        let (at, size) = self.steps(heaviest).max_by(|a, b| a.0.total_cmp(&b.0))?;
+        let (at, size) = heaviest.steps(&self.shapes).max_by(|a, b| a.0.total_cmp(&b.0))?;
         Some(Shift { at: self.blocks.start + at * self.blocks.seconds, by: size * self.blocks.level })
     }
 }

@@ -3,7 +3,7 @@
 
 use super::blocks::Blocks;
 use super::noise::{Noise, Whitener, grid};
-use super::shapes::{Class, Model, Shapes};
+use super::shapes::{Class, Column, MOST, Model, Shapes};
 use crate::special::ln_gamma;
 
 /// Explanations weaker than the best by this (natural logarithm) count for nothing.
@@ -13,7 +13,7 @@ const NEAR: f64 = 3.0;
 /// A rhythm that swings up and down by this part of the level is a large one already.
 const USUAL_SWING: f64 = 0.1;
 /// Fixed columns and free ones of a model at most.
-const MAX: usize = 7;
+const MAX: usize = MOST + 2;
 
 /// An explanation that matters, fitted.
 #[derive(Debug, Clone)]
@@ -21,18 +21,22 @@ pub(super) struct Fit {
     pub(super) weight: f64,
     pub(super) class: Class,
     pub(super) model: Model,
-    /// Coefficients: constant, load, phase (where there are), then the model's columns.
+    /// Coefficients: constant, phase (where there is one), then the model's columns.
     pub(super) beta: Vec<f64>,
     /// Their covariance.
     pub(super) covariance: Vec<Vec<f64>>,
     /// Variance of the noise.
     pub(super) variance: f64,
     pub(super) dof: f64,
+    /// Where the wandering level stands at the end of the window.
+    pub(super) state: f64,
+    /// Between the lowest and the highest floor of the window.
+    pub(super) range: f64,
     /// How many of the coefficients come before the model's own.
     pub(super) fixed: usize,
     /// The noise.
     pub(super) noise: Noise,
-    /// Where the first column after the constant is the load: its spread as a part of its mean.
+    /// Where one of the columns is the load: its spread as a part of its mean.
     pub(super) load_spread: Option<f64>,
 }
 
@@ -62,15 +66,18 @@ pub(super) fn weigh(blocks: &Blocks, shapes: &Shapes) -> Vec<Fit> {
         };
         for model in &shapes.models {
             let score = see(model, &gram);
-            if model.class == Class::Step && model.len == 2 && best_steps.is_none_or(|(s, _)| score > s) {
+            if model.class == Class::Step
+                && model.steps(shapes) == 2
+                && best_steps.is_none_or(|(s, _)| score > s)
+            {
                 best_steps = Some((score, *model));
             }
         }
         if let Some((_, two)) = best_steps {
             for step in shapes.steps.iter().filter(|s| !two.columns().contains(s)) {
                 let mut three = two;
-                three.columns[2] = *step;
-                (three.len, three.ln_prior) = (3, shapes.ln_prior_three_steps);
+                three.columns[usize::from(two.len)] = *step;
+                (three.len, three.ln_prior) = (two.len + 1, shapes.ln_prior_three_steps);
                 see(&three, &gram);
             }
         }
@@ -92,6 +99,7 @@ struct Problem<'a> {
     shapes: &'a Shapes,
     fixed: Vec<Vec<f64>>,
     free: Vec<Vec<f64>>,
+    range: f64,
     /// What even a perfect fit leaves: values are rounded to the quantum.
     rounding: f64,
 }
@@ -113,12 +121,17 @@ struct Gram {
 impl<'a> Problem<'a> {
     fn new(blocks: &'a Blocks, shapes: &'a Shapes) -> Self {
         let mut fixed = vec![vec![1.0; blocks.x.len()]];
-        fixed.extend(blocks.load.clone());
         fixed.extend(blocks.phase.clone());
-        let free = shapes.columns.iter().map(|c| blocks.x.iter().map(|x| c.at(*x)).collect()).collect();
+        let load = blocks.load.as_deref().unwrap_or(&[]);
+        let column = |c: &Column| match c {
+            Column::Load => load.to_vec(),
+            c => blocks.x.iter().map(|x| c.at(*x)).collect(),
+        };
+        let free = shapes.columns.iter().map(column).collect();
         // Uniform rounding, and never less than a millionth of the level.
         let rounding = blocks.x.len() as f64 * (blocks.quantum * blocks.quantum / 12.0).max(1e-10);
-        Self { blocks, shapes, fixed, free, rounding }
+        let end = |pick: fn(f64, f64) -> f64| blocks.y.iter().copied().reduce(pick).unwrap_or(0.0);
+        Self { blocks, shapes, fixed, free, range: end(f64::max) - end(f64::min), rounding }
     }
 
     fn gram(&self, noise: &Noise) -> Gram {
@@ -161,7 +174,8 @@ impl<'a> Problem<'a> {
         let whitener = Whitener::new(&self.blocks.x, noise);
         let y = whitener.apply(&self.blocks.y);
         let free = model.columns().iter().filter_map(|id| self.free.get(usize::from(*id)));
-        let x: Vec<Vec<f64>> = self.fixed.iter().chain(free).map(|c| whitener.apply(c)).collect();
+        let plain: Vec<&Vec<f64>> = self.fixed.iter().chain(free).collect();
+        let x: Vec<Vec<f64>> = plain.iter().map(|c| whitener.apply(c)).collect();
         let inverse =
             inverse(&x.iter().map(|a| x.iter().map(|b| dot(a, b)).collect()).collect::<Vec<Vec<f64>>>())?;
         let xy: Vec<f64> = x.iter().map(|c| dot(c, &y)).collect();
@@ -169,6 +183,10 @@ impl<'a> Problem<'a> {
         let rss = (dot(&y, &y) - dot(&beta, &xy)).max(0.0) + self.rounding;
         let dof = (y.len() as f64 - x.len() as f64).max(1.0);
         let variance = rss / dof;
+        let fitted =
+            |i: usize| plain.iter().zip(&beta).map(|(c, b)| c.get(i).map_or(0.0, |v| b * v)).sum::<f64>();
+        let rest: Vec<f64> = self.blocks.y.iter().enumerate().map(|(i, y)| y - fitted(i)).collect();
+        let state = whitener.state(&rest);
         let covariance = inverse.into_iter().map(|r| r.into_iter().map(|v| v * variance).collect()).collect();
         Some(Fit {
             weight,
@@ -178,9 +196,11 @@ impl<'a> Problem<'a> {
             covariance,
             variance,
             dof,
+            state,
+            range: self.range,
             fixed: self.fixed.len(),
             noise: *noise,
-            load_spread: self.blocks.load.as_ref().map(|_| self.blocks.load_spread),
+            load_spread: model.load.then_some(self.blocks.load_spread),
         })
     }
 }
@@ -189,8 +209,8 @@ impl Gram {
     /// Logarithm of the marginal likelihood. `None` where the columns cannot be told apart.
     fn evidence(&self, model: &Model, problem: &Problem<'_>) -> Option<f64> {
         let k = usize::from(model.len);
-        let mut l = [[0.0_f64; 4]; 4];
-        let mut z = [0.0_f64; 4];
+        let mut l = [[0.0_f64; MOST]; MOST];
+        let mut z = [0.0_f64; MOST];
         let mut ln_det = 0.0;
         let mut rss = self.yy;
         for i in 0..k {
@@ -217,7 +237,7 @@ impl Gram {
             rss -= z[i] * z[i];
         }
         let mut ln_prior = 0.0;
-        let mut beta = [0.0_f64; 4];
+        let mut beta = [0.0_f64; MOST];
         for i in (0..k).rev() {
             let mut v = z[i];
             for m in i + 1..k {

@@ -21,6 +21,8 @@ const UNSEEN: f64 = 0.025;
 const UNEVEN: f64 = 0.015;
 /// How far, of what it fell in the window, a fall may go on or come back: a standard deviation.
 const FALL: f64 = 0.5;
+/// What a fall leaves open at most, of the range of the window: a standard deviation.
+const WITHIN: f64 = 1.0;
 /// Memory of the noise from which growth may come in uneven pieces: their sum wanders ever further off.
 const PIECES: f64 = 1.0;
 /// The spread that a load has in the long run at least, as a part of its mean: a window may show less of it.
@@ -141,23 +143,34 @@ impl Fit {
                     swing += SINE * self.beta[i] * self.beta[i];
                 }
             }
-            swing += self.load_swing();
+            swing += self.load_swing(shapes);
         }
         let fall = self.combine(&end).0 - self.combine(&row).0;
-        if fall > 0.0 {
+        let falls = fall > 0.0;
+        if falls {
             // What falls is not extrapolated: it ends somewhere between here and zero, and may come back.
             row = end;
             let fell = self.level(shapes, 0.0) - self.level(shapes, 1.0);
             swing += (FALL * fall.min(fell.max(0.0))).powi(2);
         }
         let (mean, variance) = self.combine(&row);
-        let mut noise = self.variance;
-        if self.class == Class::Growing && self.noise.memory >= PIECES {
-            noise *= self.noise.white + (1.0 - self.noise.white) * (2.0 * ahead / self.noise.memory).max(1.0);
+        // A level that wandered off comes back as slowly as it goes.
+        let kept = if self.noise.memory > 0.0 { (-ahead / self.noise.memory).exp() } else { 0.0 };
+        let mean = mean + kept * self.state;
+        let mut noise = self.variance * (self.noise.white + (1.0 - self.noise.white) * (1.0 - kept * kept));
+        if self.class == Class::Growing && !falls && self.noise.memory >= PIECES {
+            noise = self.variance
+                * (self.noise.white + (1.0 - self.noise.white) * (2.0 * ahead / self.noise.memory).max(1.0));
         }
         let uneven = (UNEVEN * ahead * self.slope(shapes).mean.max(0.0)).powi(2);
-        let sd = ((variance + noise) * self.heavier() + swing).sqrt();
-        let bent = |id: &u16| matches!(shapes.columns.get(usize::from(*id)), Some(Column::Exp(_)));
+        let mut sd = ((variance + noise) * self.heavier() + swing).sqrt();
+        if falls {
+            // What fell is not known better than the window shows, and hardly worse.
+            sd = sd.min(WITHIN * self.range);
+        }
+        let bent = |id: &u16| {
+            matches!(shapes.columns.get(usize::from(*id)), Some(Column::Exp(_) | Column::Power(..)))
+        };
         let spread = match self.class {
             Class::Growing if self.model.columns().iter().any(bent) => SPREAD_BENT,
             Class::Growing => SPREAD_GROWING,
@@ -167,11 +180,24 @@ impl Fit {
         Part { weight: self.weight, mean, sd: (sd * sd * spread * spread + uneven).sqrt() }
     }
 
+    /// Its changes of level: when, and by how much.
+    pub(super) fn steps<'a>(&'a self, shapes: &'a Shapes) -> impl Iterator<Item = (f64, f64)> + 'a {
+        let sizes = self.beta.iter().skip(self.fixed);
+        self.model.columns().iter().zip(sizes).filter_map(|(id, size)| {
+            match shapes.columns.get(usize::from(*id)) {
+                Some(Column::Step(at)) => Some((*at, *size)),
+                _ => None,
+            }
+        })
+    }
+
     /// Variance by what the load may do later: what it did in the window at least.
-    fn load_swing(&self) -> f64 {
-        let Some(spread) = self.load_spread else { return 0.0 };
-        let effect = self.beta.get(1).copied().unwrap_or(0.0).powi(2);
-        let noise = self.covariance.get(1).and_then(|row| row.get(1)).copied().unwrap_or(0.0);
+    fn load_swing(&self, shapes: &Shapes) -> f64 {
+        let load = |id: &u16| matches!(shapes.columns.get(usize::from(*id)), Some(Column::Load));
+        let place = self.model.columns().iter().position(load).map(|i| i + self.fixed);
+        let (Some(spread), Some(place)) = (self.load_spread, place) else { return 0.0 };
+        let effect = self.beta.get(place).copied().unwrap_or(0.0).powi(2);
+        let noise = self.covariance.get(place).and_then(|row| row.get(place)).copied().unwrap_or(0.0);
         let more = (LOAD_SWINGS / spread.max(1e-9)).powi(2).clamp(1.0, MOST_SWING);
         // An effect that may be chance is not extrapolated.
         let sure = (effect - 4.0 * noise).max(0.0);
@@ -179,8 +205,9 @@ impl Fit {
     }
 
     /// The forecast if the level moves up or on once more.
-    fn another_step(&self, part: Part, chance: f64) -> Part {
-        let steps = self.beta.get(self.fixed..).filter(|_| self.class == Class::Step).unwrap_or(&[]);
+    fn another_step(&self, shapes: &Shapes, part: Part, chance: f64) -> Part {
+        let steps: Vec<f64> =
+            if self.class == Class::Step { self.steps(shapes).map(|s| s.1).collect() } else { Vec::new() };
         let n = steps.len() as f64;
         let (mean, square) = if steps.is_empty() {
             (UNSEEN, UNSEEN * UNSEEN)
@@ -221,7 +248,7 @@ pub(super) fn ahead(fits: &[Fit], shapes: &Shapes, x: f64) -> Mixture {
         };
         let chance = -(-steps * ahead).exp_m1();
         if chance > 0.0 {
-            parts.push(fit.another_step(part, chance));
+            parts.push(fit.another_step(shapes, part, chance));
         }
         parts.push(Part { weight: part.weight * (1.0 - chance), ..part });
     }

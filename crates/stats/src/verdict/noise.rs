@@ -16,6 +16,9 @@ const MEMORIES: [f64; 5] = [0.025, 0.06, 0.13, 0.27, 0.5];
 /// A level that never comes back in the window: what growth in uneven pieces leaves beside its line.
 const LONG: f64 = 1.5;
 const LONG_WHITES: [f64; 3] = [0.02, 0.2, 0.6];
+/// A level that goes wherever it goes: as good as a random walk.
+const ENDLESS: f64 = 6.0;
+const ENDLESS_WHITES: [f64; 2] = [0.02, 0.2];
 const WHITES: [f64; 3] = [0.02, 0.3, 0.7];
 
 /// All noises that are tried.
@@ -24,6 +27,9 @@ pub(super) fn grid() -> Vec<Noise> {
     let each = 0.7 / (MEMORIES.len() * WHITES.len()) as f64;
     for white in LONG_WHITES {
         all.push(Noise { memory: LONG, white, ln_prior: (2.0 * each).ln() });
+    }
+    for white in ENDLESS_WHITES {
+        all.push(Noise { memory: ENDLESS, white, ln_prior: each.ln() });
     }
     for memory in MEMORIES {
         for white in WHITES {
@@ -58,6 +64,14 @@ impl Whitener {
             last = x;
         }
         Self { steps, ln_det }
+    }
+
+    /// Where a wandering level stands after the last of these residuals.
+    pub(super) fn state(&self, residuals: &[f64]) -> f64 {
+        residuals.iter().zip(&self.steps).fold(0.0, |state, (v, (decay, gain, _))| {
+            let predicted = decay * state;
+            predicted + gain * (v - predicted)
+        })
     }
 
     pub(super) fn apply(&self, column: &[f64]) -> Vec<f64> {

@@ -55,6 +55,24 @@ pub(super) fn find(run: &[Point], blocks: usize) -> Option<Sawtooth> {
     Some(teeth)
 }
 
+/// The feet of a sawtooth with more teeth than blocks: the first sample after each reset, where every block has one.
+pub(super) fn feet(run: &[Point], blocks: usize) -> Option<Vec<Point>> {
+    let changes: Vec<f64> = run.windows(2).map(|w| w[1].v - w[0].v).collect();
+    let middle = median(&changes)?;
+    let spread = median(&changes.iter().map(|d| (d - middle).abs()).collect::<Vec<_>>())? * 1.4826;
+    let least = SIGNIFICANT * spread.max(f64::MIN_POSITIVE);
+    let drops: Vec<f64> = changes.iter().map(|d| middle - d).filter(|d| *d > least).collect();
+    let typical = median(&drops)?;
+    let resets = |d: f64| middle - d > least.max(0.4 * typical);
+    let feet: Vec<Point> =
+        run.iter().skip(1).zip(&changes).filter(|(_, d)| resets(**d)).map(|(p, _)| *p).collect();
+    let jumps = changes.iter().filter(|d| **d - middle > least.max(0.4 * typical)).count();
+    let (first, last) = (run.first()?, run.last()?);
+    let even = feet.len() >= blocks + blocks / 5 && jumps * 3 <= feet.len();
+    let longest = feet.windows(2).map(|w| w[1].t - w[0].t).fold(0.0, f64::max);
+    (even && longest < 4.0 * (last.t - first.t) / blocks as f64).then_some(feet)
+}
+
 /// From each gap to the next reset: another may have been in the gap. And up to the first reset, where there are
 /// enough others.
 fn blind(run: &[Point], resets: &[f64], period: f64) -> Vec<(f64, f64)> {

@@ -15,6 +15,16 @@ pub(super) enum Column {
     Exp(f64),
     /// A rise that slows down but never ends: the maximum of more and more of the same.
     Log(f64),
+    /// A rise by a power of the process's age (which is the second number at the begin of the window): slower and
+    /// slower below one, faster and faster above.
+    Power(f64, f64),
+    /// A cache over keys of which some are rare: half full at this age, ever slower.
+    Filling(f64, f64),
+    /// What the load does, in its standard deviations. Where the load will stand is unknown: at its mean.
+    Load,
+    /// A rhythm of which whole periods were seen, by the clock: it goes on.
+    ClockCos(f64),
+    ClockSin(f64),
     Cos(f64),
     Sin(f64),
 }
@@ -28,14 +38,27 @@ impl Column {
             Self::Plateau(c) => (x / c).min(1.0),
             Self::Exp(tau) => -(-x / tau).exp_m1(),
             Self::Log(scale) => (x / scale).ln_1p() / (1.0 / scale).ln_1p(),
+            Self::Power(p, age) => ((x + age).max(0.0).powf(p) - age.powf(p)) / Self::span(p, age),
+            Self::Filling(half, age) => (x + age) / (x + age + half) - age / (age + half),
+            Self::Load => 0.0,
+            Self::ClockCos(f) => (std::f64::consts::TAU * f * x).cos(),
+            Self::ClockSin(f) => (std::f64::consts::TAU * f * x).sin(),
             Self::Cos(f) => (std::f64::consts::TAU * f * x).cos(),
             Self::Sin(f) => (std::f64::consts::TAU * f * x).sin(),
         }
     }
 
+    fn span(p: f64, age: f64) -> f64 {
+        (1.0 + age).powf(p) - age.powf(p)
+    }
+
     /// Growth per window at the end, of the kind that goes on.
     pub(super) fn lasting_slope(self) -> f64 {
-        f64::from(u8::from(matches!(self, Self::Ramp | Self::Late(_))))
+        match self {
+            Self::Ramp | Self::Late(_) => 1.0,
+            Self::Power(p, age) => p * (1.0 + age).powf(p - 1.0) / Self::span(p, age),
+            _ => 0.0,
+        }
     }
 
     /// Whether it comes and goes: far ahead its phase is unknown.
@@ -59,18 +82,29 @@ pub(super) enum Class {
     Growing,
 }
 
-/// Up to four columns beside the constant ones.
+/// Columns of an explanation at most, beside the constant ones.
+pub(super) const MOST: usize = 6;
+
+/// A few columns beside the constant ones.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Model {
-    pub(super) columns: [u16; 4],
+    pub(super) columns: [u16; MOST],
     pub(super) len: u8,
     pub(super) class: Class,
     pub(super) ln_prior: f64,
+    /// One of the columns is the load.
+    pub(super) load: bool,
 }
 
 impl Model {
     pub(super) fn columns(&self) -> &[u16] {
         self.columns.get(..usize::from(self.len)).unwrap_or(&[])
+    }
+
+    /// How many of its columns are steps.
+    pub(super) fn steps(&self, shapes: &Shapes) -> usize {
+        let step = |id: &&u16| matches!(shapes.columns.get(usize::from(**id)), Some(Column::Step(_)));
+        self.columns().iter().filter(step).count()
     }
 }
 
@@ -78,6 +112,8 @@ impl Model {
 #[derive(Debug, Default)]
 pub(super) struct Shapes {
     pub(super) columns: Vec<Column>,
+    /// The column of the load, where there is one.
+    load: Option<u16>,
     pub(super) models: Vec<Model>,
     /// Column numbers of the steps: a third one is tried beside the best two.
     pub(super) steps: Vec<u16>,
@@ -87,66 +123,105 @@ pub(super) struct Shapes {
 
 const EXPS: [f64; 12] = [0.04, 0.06, 0.08, 0.105, 0.135, 0.17, 0.21, 0.26, 0.31, 0.37, 0.44, 0.53];
 const LOGS: [f64; 1] = [0.03];
+/// Growth that slows down but goes on, and growth that quickens.
+const POWERS: [f64; 5] = [0.5, 0.65, 0.8, 1.5, 2.0];
+/// Growth that slows down so much that it counts as ending.
+const SLOW_POWERS: [f64; 1] = [0.3];
+const FILLINGS: [f64; 5] = [0.03, 0.08, 0.2, 0.35, 0.6];
 const SLOW_RHYTHMS: [f64; 11] = [0.22, 0.25, 0.28, 0.315, 0.35, 0.385, 0.42, 0.46, 0.5, 0.6, 0.72];
 const RHYTHMS: [f64; 12] = [0.55, 0.67, 0.8, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0];
 
+/// Days from which a rhythm of the clock is one of the explanations…
+const ONE_DAY: f64 = 0.9;
+/// …and from which it can be told from growth.
+const CLOCK_DAYS: f64 = 1.4;
+/// What is left of a rhythm's prior beside a load that is known.
+const BESIDE_LOAD: f64 = 0.12;
+
+fn one(ids: &[u16]) -> Vec<Vec<u16>> {
+    ids.iter().map(|id| vec![*id]).collect()
+}
+
+/// Every set of one list beside every set of another.
+fn with(a: &[Vec<u16>], b: &[Vec<u16>]) -> Vec<Vec<u16>> {
+    a.iter().flat_map(|a| b.iter().map(move |b| [&a[..], b].concat())).collect()
+}
+
+fn pairs(ids: &[u16]) -> Vec<Vec<u16>> {
+    let rest = |i: usize| ids.get(i + 1..).unwrap_or(&[]);
+    ids.iter().enumerate().flat_map(|(i, a)| rest(i).iter().map(|b| vec![*a, *b])).collect()
+}
+
 impl Shapes {
-    pub(super) fn new(x: &[f64], load_known: bool) -> Self {
-        let mut s = Self::default();
+    /// For blocks at these moments of a window of so many days, which began at this age of the process (in windows).
+    pub(super) fn new(x: &[f64], load_known: bool, days: f64, age: f64) -> Self {
+        let mut s = Self { load: None, ..Self::default() };
+        s.load = load_known.then(|| s.column(Column::Load));
         let ramp = s.column(Column::Ramp);
         let middles: Vec<f64> = x.windows(2).map(|w| 0.5 * (w[0] + w[1])).collect();
-        let step: Vec<u16> = middles.iter().map(|c| s.column(Column::Step(*c))).collect();
+        let step = s.columns(middles.iter().map(|c| Column::Step(*c)));
         let inner: Vec<f64> = middles.iter().copied().filter(|c| (0.1..=0.82).contains(c)).collect();
-        let late: Vec<u16> = inner.iter().map(|c| s.column(Column::Late(*c))).collect();
-        let plateau: Vec<u16> = inner.iter().map(|c| s.column(Column::Plateau(*c))).collect();
-        let exp: Vec<u16> = EXPS.iter().map(|t| s.column(Column::Exp(*t))).collect();
-        let log: Vec<u16> = LOGS.iter().map(|t| s.column(Column::Log(*t))).collect();
-        let rhythm: Vec<[u16; 2]> =
-            RHYTHMS.iter().map(|f| [s.column(Column::Cos(*f)), s.column(Column::Sin(*f))]).collect();
-        let slow: Vec<Vec<u16>> =
-            SLOW_RHYTHMS.iter().map(|f| vec![s.column(Column::Cos(*f)), s.column(Column::Sin(*f))]).collect();
-        let one = |ids: &[u16]| ids.iter().map(|id| vec![*id]).collect::<Vec<_>>();
-        let with = |a: &[u16], b: &[u16]| {
-            a.iter().flat_map(|a| b.iter().map(move |b| vec![*a, *b])).collect::<Vec<_>>()
-        };
-        let every = |n: usize| step.iter().copied().step_by(n).collect::<Vec<_>>();
-        let pair = |ids: &[u16]| {
-            let mut all = Vec::new();
-            for (i, a) in ids.iter().enumerate() {
-                all.extend(ids.get(i + 1..).unwrap_or(&[]).iter().map(|b| vec![*a, *b]));
-            }
-            all
-        };
-        let ramped = |sets: Vec<Vec<u16>>| {
-            sets.into_iter()
-                .map(|mut set| {
-                    set.push(ramp);
-                    set
-                })
-                .collect::<Vec<_>>()
-        };
-        let rhythms: Vec<Vec<u16>> = rhythm.iter().map(|r| r.to_vec()).collect();
+        let late = s.columns(inner.iter().map(|c| Column::Late(*c)));
+        let plateau = s.columns(inner.iter().map(|c| Column::Plateau(*c)));
+        let exp = s.columns(EXPS.iter().map(|t| Column::Exp(*t)));
+        let filling = s.columns(FILLINGS.iter().map(|h| Column::Filling(*h, age)));
+        let slow = s.columns(
+            LOGS.iter().map(|t| Column::Log(*t)).chain(SLOW_POWERS.iter().map(|p| Column::Power(*p, age))),
+        );
+        let powers = s.columns(POWERS.iter().map(|p| Column::Power(*p, age)));
+        let mut wave = |f: &f64| vec![s.column(Column::Cos(*f)), s.column(Column::Sin(*f))];
+        let rhythms: Vec<Vec<u16>> = RHYTHMS.iter().map(&mut wave).collect();
+        let slow_rhythms: Vec<Vec<u16>> = SLOW_RHYTHMS.iter().map(&mut wave).collect();
+        let few: Vec<u16> = step.iter().copied().step_by(2).collect();
+        let ramped = |sets: Vec<Vec<u16>>| with(&[vec![ramp]], &sets);
         s.family(Class::Flat, 0.30, vec![vec![]]);
         s.family(Class::Step, 0.10, one(&step));
-        s.family(Class::Step, 0.05, pair(&step));
-        s.family(Class::Saturating, 0.10, one(&exp));
+        s.family(Class::Step, 0.05, pairs(&step));
+        s.family(Class::Saturating, 0.08, one(&exp));
+        s.family(Class::Saturating, 0.06, one(&filling));
         s.family(Class::Saturating, 0.08, one(&plateau));
-        s.family(Class::Saturating, 0.02, one(&log));
-        s.family(Class::Saturating, 0.03, with(&exp, &step));
-        // A rhythm follows the load: where that is known, little is left for one of its own.
-        s.family(Class::Rhythm, if load_known { 0.01 } else { 0.08 }, rhythms.clone());
-        s.family(Class::Rhythm, if load_known { 0.005 } else { 0.06 }, slow);
+        s.family(Class::Saturating, 0.02, one(&slow));
+        s.family(Class::Saturating, 0.03, with(&one(&exp), &one(&step)));
+        s.family(Class::Rhythm, 0.08, rhythms.clone());
+        s.family(Class::Rhythm, 0.06, slow_rhythms);
         s.family(Class::Growing, 0.08, vec![vec![ramp]]);
+        s.family(Class::Growing, 0.05, one(&powers));
         s.family(Class::Growing, 0.03, ramped(one(&step)));
-        s.family(Class::Growing, 0.02, ramped(pair(&every(2))));
+        s.family(Class::Growing, 0.02, ramped(pairs(&few)));
         s.family(Class::Growing, 0.04, one(&late));
         s.family(Class::Growing, 0.02, ramped(one(&late)));
         s.family(Class::Growing, 0.05, ramped(one(&exp)));
         s.family(Class::Growing, 0.02, ramped(rhythms));
+        if days >= CLOCK_DAYS {
+            s.clock(days, ramp, &step, &exp);
+        } else if days >= ONE_DAY {
+            let day = vec![s.column(Column::ClockCos(days)), s.column(Column::ClockSin(days))];
+            s.family(Class::Rhythm, 0.1, vec![day]);
+        }
         let n = step.len() as f64;
         s.ln_prior_three_steps = (0.03 / (n * (n - 1.0) * (n - 2.0) / 6.0).max(1.0)).ln();
         s.steps = step;
         s
+    }
+
+    /// Explanations with the rhythm of the clock: a day, half a day beside it, and a week where two were seen.
+    fn clock(&mut self, days: f64, ramp: u16, step: &[u16], exp: &[u16]) {
+        let mut wave = |f: f64| [self.column(Column::ClockCos(f)), self.column(Column::ClockSin(f))];
+        let day = wave(days).to_vec();
+        let halves = [&day[..], &wave(2.0 * days)].concat();
+        let mut rhythms = vec![day.clone(), halves];
+        if days >= 14.0 {
+            rhythms.push([&day[..], &wave(days / 7.0)].concat());
+        }
+        self.family(Class::Flat, 0.15, rhythms.clone());
+        self.family(Class::Growing, 0.08, with(&[vec![ramp]], &rhythms));
+        self.family(Class::Step, 0.05, with(&one(step), std::slice::from_ref(&day)));
+        self.family(Class::Saturating, 0.04, with(&one(exp), std::slice::from_ref(&day)));
+        self.family(Class::Growing, 0.02, with(&with(&one(step), &[vec![ramp]]), &[day]));
+    }
+
+    fn columns(&mut self, columns: impl Iterator<Item = Column>) -> Vec<u16> {
+        columns.map(|c| self.column(c)).collect()
     }
 
     fn column(&mut self, column: Column) -> u16 {
@@ -154,13 +229,21 @@ impl Shapes {
         (self.columns.len() - 1) as u16
     }
 
-    /// Adds explanations that share a prior.
+    /// Adds explanations that share a prior. Where a load is known, each is there without it and with it: the
+    /// evidence says which. A rhythm follows the load: beside that, little is left for one of its own.
     fn family(&mut self, class: Class, prior: f64, sets: Vec<Vec<u16>>) {
+        let Some(load) = self.load else { return self.add(class, prior, &sets, false) };
+        let with_load = if class == Class::Rhythm { BESIDE_LOAD } else { 1.0 };
+        self.add(class, 0.5 * prior, &sets, false);
+        self.add(class, 0.5 * with_load * prior, &with(&sets, &[vec![load]]), true);
+    }
+
+    fn add(&mut self, class: Class, prior: f64, sets: &[Vec<u16>], load: bool) {
         let ln_prior = (prior / sets.len().max(1) as f64).ln();
         for set in sets {
-            let mut columns = [0; 4];
-            columns.iter_mut().zip(&set).for_each(|(to, from)| *to = *from);
-            self.models.push(Model { columns, len: set.len().min(4) as u8, class, ln_prior });
+            let mut columns = [0; MOST];
+            columns.iter_mut().zip(set).for_each(|(to, from)| *to = *from);
+            self.models.push(Model { columns, len: set.len().min(MOST) as u8, class, ln_prior, load });
         }
     }
 }

@@ -80,6 +80,80 @@ fn the_load_explains_what_it_drives() {
 }
 
 #[test]
+fn a_load_that_explains_nothing_costs_nothing() {
+    let wave = |x: f64| (x * 3.3 + 4.4).sin();
+    let points = line(21_600, 15, |x| 1.0 + 0.05 * wave(x));
+    let idle: Vec<Point> =
+        points.iter().map(|p| Point { t: p.t, v: 0.3 + 0.02 * (p.t / 900.0).sin() }).collect();
+    let without = assess(&points);
+    let with = assess_with(&points, &Options { load: Some(&idle), ..Options::default() });
+    assert_ne!(with.verdict, Verdict::Growing);
+    assert_eq!(with.verdict, without.verdict);
+    let leak = line(21_600, 15, |x| 1.0 + 0.1 * x);
+    let found = assess_with(&leak, &Options { load: Some(&idle), ..Options::default() });
+    assert_eq!(found.verdict, Verdict::Growing);
+}
+
+#[test]
+fn memory_that_follows_its_load_late_is_no_growth() {
+    let load = |t: f64| 100.0 + 40.0 * (t / 5000.0).sin();
+    let points: Vec<Point> = (0..1440)
+        .map(|i| {
+            let t = f64::from(i) * 15.0;
+            Point { t, v: 1e8 * (1.0 + 0.002 * (load(t - 1500.0) - 100.0)) }
+        })
+        .collect();
+    let load: Vec<Point> = points.iter().map(|p| Point { t: p.t, v: load(p.t) }).collect();
+    let a = assess_with(&points, &Options { load: Some(&load), ..Options::default() });
+    assert_ne!(a.verdict, Verdict::Growing);
+}
+
+/// Days at a sample a minute: a wave of ±10 % by the clock, and growth an hour.
+fn days(days: usize, per_hour: f64, angle: f64) -> Vec<Point> {
+    let wave = |t: f64| (t / 86_400.0 * std::f64::consts::TAU + angle).sin();
+    line(86_400 * days, 60, |x| {
+        let t = x * 86_400.0 * days as f64;
+        1.0 + 0.1 * wave(t) + per_hour * t / 3600.0
+    })
+}
+
+#[test]
+fn days_are_known() {
+    for angle in [0.0, 1.0, 2.0, 3.0, 4.0, 5.0] {
+        for n in [2, 3, 5, 14] {
+            let healthy = assess(&days(n, 0.0, angle));
+            assert_ne!(healthy.verdict, Verdict::Growing, "{n} days from {angle}");
+            let leak = assess(&days(n, 0.003, angle));
+            assert_eq!(leak.verdict, Verdict::Growing, "{n} days from {angle}: {leak:?}");
+            let per_hour = leak.slope.unwrap() * 3600.0;
+            assert!((per_hour - 0.003).abs() < 0.001, "{n} days from {angle}: {per_hour}");
+        }
+        assert_ne!(assess(&days(1, 0.0, angle)).verdict, Verdict::Growing);
+    }
+}
+
+#[test]
+fn growth_that_slows_down_is_not_drawn_on_as_a_line() {
+    for power in [0.5, 0.65, 0.8] {
+        let f = assess(&line(21_600, 15, |x| 1.0 + 0.3 * x.powf(power))).forecast_24h.unwrap();
+        let truth = 1.0 + 0.3 * 5_f64.powf(power);
+        assert!(f.low <= truth && truth <= f.high, "{power}: {f:?}, truth {truth}");
+    }
+}
+
+#[test]
+fn teeth_that_rise_grow_and_teeth_that_do_not_are_flat() {
+    for length in [120.0, 400.0, 900.0, 2700.0] {
+        let teeth = |x: f64| 0.2 * (x * 21_600.0 / length).fract();
+        assert_eq!(assess(&line(21_600, 15, |x| 1.0 + teeth(x))).verdict, Verdict::Flat, "{length}");
+        let rising = assess(&line(21_600, 15, |x| 1.0 + 0.12 * x + teeth(x)));
+        assert_eq!(rising.verdict, Verdict::Growing, "{length}");
+        let level = rising.level.unwrap();
+        assert!((level - 1.12).abs() < 0.03, "{length}: {level}");
+    }
+}
+
+#[test]
 fn the_limit_is_reached_when_the_line_says() {
     let points = line(21_600, 15, |x| 1.0 + 0.2 * x);
     let limit = assess_with(&points, &Options { limit: Some(1.4), ..Options::default() }).limit.unwrap();
@@ -99,6 +173,36 @@ fn one_look_is_not_enough_for_a_watchdog() {
     assert_eq!(seen[..3], [Verdict::Insufficient, Verdict::Insufficient, Verdict::Growing]);
     let _ = confirmation.confirm(assess(&line(21_600, 15, |_| 1.0)), 60.0);
     assert_eq!(confirmation.confirm(growing, 60.0).reason, Some(Reason::Unconfirmed));
+}
+
+#[test]
+fn an_alarm_is_growth_that_outlives_half_a_day_or_gains_half() {
+    let growing = |level: f64| Assessment {
+        verdict: Verdict::Growing,
+        level: Some(level),
+        growth_probability: Some(0.9),
+        ..Assessment::default()
+    };
+    let doubt = Assessment { verdict: Verdict::Insufficient, ..growing(100.0) };
+    let flat = Assessment { verdict: Verdict::Flat, ..Assessment::default() };
+    let mut slow = Confirmation::default();
+    // Half-hourly looks, a doubt among them: 14 hours from the first.
+    let looks = |n: u32| if n == 10 { doubt } else { growing(100.0 + f64::from(n)) };
+    let first = (0..60).position(|n| slow.confirm(looks(n), 1800.0).alarm);
+    assert_eq!(first, Some(28));
+    let mut fast = Confirmation::default();
+    let first = (0..60_u32).position(|n| fast.confirm(growing(100.0 + 10.0 * f64::from(n)), 60.0).alarm);
+    assert_eq!(first, Some(5), "it gained half of its level");
+    let mut morning = Confirmation::default();
+    let said: Vec<Assessment> = (0..20).map(|_| morning.confirm(growing(100.0), 1800.0)).collect();
+    assert!(said.iter().all(|a| !a.alarm) && said[19].held_seconds == Some(19.0 * 1800.0));
+    let back = morning.confirm(flat, 1800.0);
+    assert_eq!(
+        (back.taken_back, back.held_seconds),
+        (1, None),
+        "what was said is taken back, and that is shown"
+    );
+    assert_eq!(morning.confirm(flat, 1800.0).taken_back, 1);
 }
 
 #[test]

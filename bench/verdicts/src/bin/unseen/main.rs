@@ -84,7 +84,10 @@ fn main() -> std::io::Result<()> {
                 real::windows(&series.points, args.window, wide::DAY).iter().enumerate()
             {
                 let options = m5_stats::Options { started: Some(-1e9), ..Default::default() };
-                score.real(points, *later, &options);
+                let shown = score.real(points, *later, &options);
+                if args.show {
+                    eprintln!("{}\t{i}\t{shown}", series.name);
+                }
                 export::write(&args, &format!("{}-{i}", series.name), points, *later, 0.0)?;
             }
         }

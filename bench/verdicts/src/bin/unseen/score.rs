@@ -60,12 +60,26 @@ impl Score {
         )
     }
 
-    pub(crate) fn real(&mut self, points: &[Point], later: f64, options: &Options<'_>) {
+    pub(crate) fn real(&mut self, points: &[Point], later: f64, options: &Options<'_>) -> String {
         let a = self.assess(points, options);
+        let before = self.pinball;
         self.forecast(points, later, &a);
         for (i, alarm) in rivals::alarms(points).into_iter().enumerate() {
             self.rivals[i] += usize::from(alarm);
         }
+        let loss = |i: usize| 100.0 * (self.pinball[i] - before[i]);
+        let level = a.level.unwrap_or(f64::NAN);
+        let f = a.forecast_24h.map_or([f64::NAN; 3], |f| [f.low, f.value, f.high].map(|v| v / level - 1.0));
+        format!(
+            "{:?}\tm5 {:.2}\tlast {:.2}\t{:.3} {:.3} {:.3}\ttruth {:.3}",
+            a.verdict,
+            loss(0),
+            loss(1),
+            f[0],
+            f[1],
+            f[2],
+            later / level - 1.0
+        )
     }
 
     fn assess(&mut self, points: &[Point], options: &Options<'_>) -> Assessment {

@@ -2,7 +2,7 @@
 
 use super::Args;
 use m5_bench_verdicts::wide::{self, Trace};
-use m5_stats::{Confirmation, Options, Series, Verdict, assess_with};
+use m5_stats::{Confirmation, Options, Series, assess_with};
 use std::io::Write;
 
 /// Seconds between looks.
@@ -43,7 +43,7 @@ fn first_alarm(trace: &Trace) -> Option<f64> {
         let load = trace.load.as_ref().map(|l| &l[..l.partition_point(|q| q.t <= p.t)]);
         let options = Options { load, restarts: &restarts, ..Options::default() };
         let a = confirmation.confirm(assess_with(&series.all(), &options), LOOK);
-        if a.verdict == Verdict::Growing {
+        if a.alarm {
             return Some(p.t);
         }
     }

@@ -57,6 +57,7 @@ pub(super) fn set(args: &GcArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     let json = ctx.json()?;
     let (process, _, tuner) = open(args, ctx)?;
     let (pid, now) = (process.pid(), tuner.show()?);
+    tuner.ready()?;
     let enabled = (args.enable || args.disable).then_some(args.enable);
     for current in &now {
         if let Some(thresholds) = args.set {
@@ -123,6 +124,7 @@ pub(super) fn freeze_now(
     tuner: &Tuner,
     ctx: &Ctx,
 ) -> Result<tune::Frozen, CliError> {
+    tune::can_freeze(process, interpreter)?;
     ctx.note(Gc::FreezeAnnounce, &[&process.pid()]);
     let frozen = tune::freeze(process, interpreter)?;
     tuner.note_frozen(true)?;

@@ -36,6 +36,9 @@ pub(super) fn run(args: &GcArgs, ctx: &Ctx) -> Result<Exit, CliError> {
         let frozen = settings::freeze_now(&process, &interpreter, &tuner, ctx)?;
         ctx.note(Gc::FrozenNow, &[&frozen.after, &frozen.before]);
     }
+    if args.optimize {
+        tuner.ready()?;
+    }
     let before = tuner.show()?;
     live.begin(&process, &interpreter, ctx)?;
     let options = record_options(args);

@@ -57,6 +57,9 @@ impl<F: FnMut(u64, Label)> Visit for F {
     }
 }
 
+/// Of a date or time: whether it has a time zone.
+const HAS_ZONE: u64 = 24;
+
 /// Buffers of unknown extension types, by the object that owns them: address and bytes.
 pub(crate) type BlockOwners = FxHashMap<u32, Vec<(u64, u64)>>;
 
@@ -136,7 +139,10 @@ impl Walker<'_> {
 
     /// The words of a struct that m5 does not know, and of its items.
     fn plain(&self, at: u64, desc: &TypeDesc, see: &mut impl Visit) {
-        self.scan(at, 16, desc.basic_size.saturating_sub(desc.slack), desc, see);
+        // A date without a zone has no room for one.
+        let zoned = desc.slack > 0 && self.image.byte_at(at, HAS_ZONE) == Some(1);
+        let slack = if zoned { 0 } else { desc.slack };
+        self.scan(at, 16, desc.basic_size.saturating_sub(slack), desc, see);
         if desc.item_size == 8 {
             let items = (self.image.word_at(at, 16).unwrap_or(0) as i64).unsigned_abs();
             self.items(at.wrapping_add(desc.basic_size), items, see);

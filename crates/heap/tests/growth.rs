@@ -1,0 +1,178 @@
+//! What grew and who holds it, on kinds of growth that are easily called by the wrong name: each in a program that grows
+//! on demand, seen by two snapshots.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use m5_heap::{CaptureOptions, Cause, Culprit, Diff, Redaction, Snapshot, diff, take_snapshot};
+use m5_process::Process;
+use m5_testkit::{Python, Target, pythons};
+
+/// Runs `before`, then for each line that it is told the function `grow`.
+fn grown(python: &Python, code: &str) -> (Diff, Snapshot) {
+    let program = format!(
+        "{code}\nimport sys\nprint('ready', flush=True)\nfor _ in sys.stdin:\n  grow()\n  print('grown', flush=True)\n"
+    );
+    let mut target = Target::start(python, &program);
+    assert_eq!(target.line(), "ready");
+    let process = Process::open(target.pid()).unwrap();
+    let take = || take_snapshot(&process, &CaptureOptions::default(), &Redaction::new(false)).unwrap();
+    // Once before, so that what the first time needs is there.
+    target.say("go");
+    assert_eq!(target.line(), "grown");
+    let before = take();
+    target.say("go");
+    assert_eq!(target.line(), "grown");
+    let after = take();
+    (diff(&before, &after), after)
+}
+
+fn worst<'a>(python: &Python, diff: &'a Diff) -> &'a Culprit {
+    diff.culprits.first().unwrap_or_else(|| panic!("{}: nothing grew", python.name))
+}
+
+/// A date holds its time zone and has no support for the collector.
+const UNCOLLECTABLE: &str = "
+import datetime, gc
+class Zone(datetime.tzinfo):
+    pass
+def grow():
+    for _ in range(500):
+        zone = Zone(); zone.payload = bytearray(100); zone.born = datetime.datetime(2024, 1, 1, tzinfo=zone)
+    gc.collect()
+";
+
+#[test]
+fn a_cycle_that_no_collection_frees_is_named_by_what_keeps_it() {
+    for python in pythons() {
+        let (diff, after) = grown(&python, UNCOLLECTABLE);
+        let worst = worst(&python, &diff);
+        assert_eq!(worst.holder.cause, Cause::Uncollectable, "{}: {worst:?}", python.name);
+        assert_eq!(worst.holder.name, "datetime.datetime", "{}", python.name);
+        assert!(worst.objects >= 1500, "{}: {worst:?}", python.name);
+        assert_eq!(after.never_freed_through(), ["datetime.datetime"], "{}", python.name);
+    }
+}
+
+const COLLECTABLE: &str = "
+import gc
+gc.disable()
+class Node:
+    pass
+def grow():
+    for _ in range(2000):
+        a, b = Node(), Node(); a.other, b.other = b, a
+";
+
+#[test]
+fn a_cycle_that_waits_for_the_collector_is_called_that() {
+    for python in pythons() {
+        let (diff, _) = grown(&python, COLLECTABLE);
+        assert_eq!(worst(&python, &diff).holder.cause, Cause::Garbage, "{}", python.name);
+    }
+}
+
+const EXIT_HANDLER: &str = "
+import atexit
+class Session:
+    pass
+def grow():
+    for _ in range(1000):
+        atexit.register(print, Session())
+";
+
+#[test]
+fn what_an_exit_handler_holds_is_no_refcount_leak() {
+    for python in pythons() {
+        let (diff, _) = grown(&python, EXIT_HANDLER);
+        let worst = worst(&python, &diff);
+        assert_ne!(worst.holder.cause, Cause::NoReferrer, "{}: {worst:?}", python.name);
+        assert!(worst.objects >= 1000, "{}: {worst:?}", python.name);
+    }
+}
+
+const IN_PLACE: &str = "
+class Stats:
+    pass
+STATS = Stats()
+STATS.hits = []
+def grow():
+    STATS.hits.extend([True] * 200000)
+";
+
+#[test]
+fn a_list_that_grows_in_place_has_its_holder() {
+    for python in pythons() {
+        let (diff, _) = grown(&python, IN_PLACE);
+        let worst = worst(&python, &diff);
+        assert_eq!((worst.type_name.as_str(), worst.count), ("list", 0), "{}: {worst:?}", python.name);
+        assert_eq!(worst.holder.name, "__main__.Stats.hits", "{}", python.name);
+        assert!(worst.in_place_bytes >= 8 * 200_000, "{}: {worst:?}", python.name);
+    }
+}
+
+const NATIVE: &str = "
+import ctypes
+libc = ctypes.CDLL(None)
+libc.malloc.restype = ctypes.c_void_p
+AUDIT = []
+def grow():
+    for i in range(500):
+        ctypes.memset(ctypes.c_void_p(libc.malloc(ctypes.c_size_t(8000))), 1, 8000)
+        if i % 5 == 0:
+            AUDIT.append((i, str(i)))
+";
+
+#[test]
+fn native_blocks_that_nobody_owns_are_told_by_their_size() {
+    for python in pythons() {
+        let (diff, _) = grown(&python, NATIVE);
+        let account = diff.account.unwrap();
+        let block = account.blocks.iter().find(|b| !b.objects).unwrap_or_else(|| panic!("{}", python.name));
+        assert!((7000..9000).contains(&block.least), "{}: {block:?}", python.name);
+        assert!(
+            (490..=520).contains(&block.count) && block.bytes >= 500 * 8000,
+            "{}: {block:?}",
+            python.name
+        );
+        assert!(diff.culprits.iter().all(|c| c.bytes < block.bytes), "{}", python.name);
+        let parts: i64 = account.parts.iter().map(|p| p.bytes).sum();
+        assert_eq!(parts, account.rss_bytes, "{}: the account adds up", python.name);
+    }
+}
+
+const BOUNDED: &str = "
+import functools
+cached = functools.lru_cache(maxsize=100)(lambda i: bytearray(3000))
+COUNT = [0]
+def grow():
+    for _ in range(60):
+        COUNT[0] += 1; cached(COUNT[0])
+";
+
+#[test]
+fn a_cache_with_a_limit_is_told_with_it() {
+    for python in pythons() {
+        let (diff, _) = grown(&python, BOUNDED);
+        let worst = worst(&python, &diff);
+        assert_eq!(
+            (worst.holder.items, worst.holder.limit),
+            (Some(100), Some(100)),
+            "{}: {worst:?}",
+            python.name
+        );
+        assert_eq!(worst.holder.type_name, "lru_cache", "{}", python.name);
+    }
+}
+
+const QUIET: &str = "
+def grow():
+    sum(range(10000))
+";
+
+#[test]
+fn where_nothing_grows_nobody_is_accused() {
+    for python in pythons() {
+        let (diff, _) = grown(&python, QUIET);
+        assert!(diff.culprits.is_empty(), "{}: {:?}", python.name, diff.culprits);
+        assert!(diff.account.unwrap().blocks.is_empty(), "{}", python.name);
+    }
+}

@@ -1,0 +1,155 @@
+"""Builds the wheel m5mem with the m5 program in it: what pip calls (PEP 517), and what scripts/wheel.sh calls.
+
+    python scripts/wheel_backend.py [OUT]
+
+The wheel is for CPython 3.9 and later. It cannot be built without m5: a wheel that lacks it is no wheel of m5mem.
+Environment: M5_PROFILE (release; dev builds faster and slower), M5_MANYLINUX=2_28 (links against that glibc or older
+ones with zig, so that the wheel runs on all newer systems: needs cargo-zigbuild and ziglang), M5_TARGET (a Rust target,
+as aarch64-unknown-linux-gnu; with M5_MANYLINUX).
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+STAGE = ROOT / "python" / "m5mem.data" / "scripts"
+
+
+class Plan:
+    """What is built, and how."""
+
+    def __init__(self) -> None:
+        self.profile = os.environ.get("M5_PROFILE", "release")
+        self.manylinux = os.environ.get("M5_MANYLINUX")
+        self.target = os.environ.get("M5_TARGET")
+        if self.manylinux and not self.target:
+            self.target = f"{platform.machine()}-unknown-linux-gnu"
+
+    def cargo(self) -> list[str]:
+        """The command that builds m5."""
+        command = ["cargo", "build", "--profile", self.profile, "--bin", "m5"]
+        if self.manylinux:
+            command[1] = "zigbuild"
+            return [*command, "--target", f"{self.target}.{self.manylinux.replace('_', '.')}"]
+        return [*command, "--target", self.target] if self.target else command
+
+    def built(self) -> Path:
+        """Where cargo puts it."""
+        root = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+        folder = "debug" if self.profile == "dev" else self.profile
+        return (root / self.target if self.target else root) / folder / "m5"
+
+    def maturin(self) -> list[str]:
+        """Arguments for maturin."""
+        arguments = ["--profile", self.profile]
+        if self.manylinux:
+            arguments += [
+                "--target",
+                str(self.target),
+                "--zig",
+                "--compatibility",
+                f"manylinux_{self.manylinux}",
+            ]
+        elif self.target:
+            arguments += ["--target", self.target]
+        return arguments
+
+
+def stage(plan: Plan) -> None:
+    """Builds m5 and puts it where maturin takes a wheel's programs from."""
+    try:
+        subprocess.run(plan.cargo(), cwd=ROOT, check=True)
+    except FileNotFoundError as error:
+        raise SystemExit(
+            "cargo is missing: install Rust from https://rustup.rs, or a wheel of m5mem"
+        ) from error
+    except subprocess.CalledProcessError as error:
+        raise SystemExit(
+            "m5 did not build, and a wheel without it is not made; the message is above"
+        ) from error
+    STAGE.mkdir(parents=True, exist_ok=True)
+    fresh = STAGE / "m5.new"
+    shutil.copy2(plan.built(), fresh)
+    fresh.chmod(0o755)
+    fresh.replace(STAGE / "m5")
+    # A module left by a development build must not ride along.
+    for left in (ROOT / "python" / "m5mem").glob("_native*.so"):
+        left.unlink()
+
+
+def unstage() -> None:
+    """A build for development is not to find it; its folder has to be there all the same."""
+    shutil.rmtree(STAGE.parent, ignore_errors=True)
+    STAGE.mkdir(parents=True)
+
+
+def build(out: Path) -> None:
+    """A wheel into ``out``."""
+    plan = Plan()
+    stage(plan)
+    maturin = ["maturin"] if shutil.which("maturin") else [sys.executable, "-m", "maturin"]
+    try:
+        subprocess.run([*maturin, "build", "--out", str(out), *plan.maturin()], cwd=ROOT, check=True)
+    finally:
+        unstage()
+    for wheel in out.glob("m5mem-*.whl"):
+        print(f"{wheel.stat().st_size:>10} {wheel}")
+
+
+# The hooks of PEP 517. Their environment has maturin in it.
+
+
+def get_requires_for_build_wheel(config_settings=None):
+    import maturin
+
+    return maturin.get_requires_for_build_wheel(config_settings)
+
+
+def get_requires_for_build_editable(config_settings=None):
+    import maturin
+
+    return maturin.get_requires_for_build_editable(config_settings)
+
+
+def prepare_metadata_for_build_wheel(metadata_directory, config_settings=None):
+    import maturin
+
+    return maturin.prepare_metadata_for_build_wheel(metadata_directory, config_settings)
+
+
+prepare_metadata_for_build_editable = prepare_metadata_for_build_wheel
+
+
+def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
+    import maturin
+
+    plan = Plan()
+    stage(plan)
+    settings = {"build-args": " ".join(plan.maturin()), **(config_settings or {})}
+    try:
+        return maturin.build_wheel(wheel_directory, settings, metadata_directory)
+    finally:
+        unstage()
+
+
+def build_editable(wheel_directory, config_settings=None, metadata_directory=None):
+    import maturin
+
+    unstage()
+    return maturin.build_editable(wheel_directory, config_settings, metadata_directory)
+
+
+def build_sdist(sdist_directory, config_settings=None):
+    raise SystemExit(
+        "m5mem is built from its repository, which has m5 in it; there is no source distribution"
+    )
+
+
+if __name__ == "__main__":
+    build(Path(sys.argv[1] if len(sys.argv) > 1 else "dist"))

@@ -1,0 +1,39 @@
+"""What the documentation says is what the package does."""
+
+import importlib.util
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+needs_tree = pytest.mark.skipif(not (ROOT / "docs" / "m5mem").exists(), reason="needs the repository")
+
+
+@needs_tree
+@pytest.mark.skipif(
+    sys.version_info[:2] != (3, 13), reason="signatures are written a little differently by each version"
+)
+def test_the_reference_is_up_to_date():
+    spec = importlib.util.spec_from_file_location("api_reference", ROOT / "scripts" / "api_reference.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert module.PAGE.read_text() == module.page(), "run scripts/api_reference.py"
+
+
+@needs_tree
+def test_the_cookbook_begins_as_it_says():
+    pytest.importorskip("pandas")
+    text = (ROOT / "docs" / "m5mem" / "cookbook.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    mine = next(b for b in blocks if "market_data = {" in b)
+    names = {}
+    exec(mine, names)
+    buffer = names["market_data"]["BTC"]
+    for i in range(5):
+        buffer.push_tick(60 * i, 100.0 + i, 1.0)
+        assert names["get_market_data_window"]("BTC", 3)["close"].iloc[-1] == 100.0 + i
+    assert names["get_market_data_window"].cache_info().currsize == 1
+    attached = next(b for b in blocks if "attach(ATR" in b)
+    exec(attached, {**names, "ts": 600, "price": 1.0, "qty": 1.0})
