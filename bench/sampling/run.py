@@ -91,19 +91,33 @@ def memory_of(pid: int) -> list[float]:
 
 
 def cpu_seconds(pid: int) -> float:
-    """CPU of a running process so far: nanoseconds of its only thread, not clock ticks."""
-    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9
+    """CPU of a running process so far: nanoseconds of its threads, not clock ticks."""
+    threads = Path(f"/proc/{pid}/task").iterdir()
+    return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads) / 1e9
+
+
+def m5_serve(pids: list[int], *more: str) -> list[str]:
+    """The command of an exporter."""
+    words = [M5, "serve", "--listen", "127.0.0.1:0", "--interval", "1s", *more]
+    for pid in pids:
+        words += ["-p", str(pid)]
+    return words
 
 
 def agent(count: int, seconds: int) -> None:
-    """The recording of so many processes at 1 Hz, once it is under way."""
+    """The recording and the exporter of so many processes at 1 Hz, once they are under way."""
     targets = [Idle() for _ in range(count)]
     with contextlib.ExitStack() as running:
         for target in targets:
             running.enter_context(target)
-        for what, traced in (("counts only", "false"), ("every pause traced", "true")):
-            pids = [t.pid for t in targets]
-            command = m5_baseline(pids, seconds + 30, "1s", "--pauses", traced)
+        pids = [t.pid for t in targets]
+        long = seconds + 30
+        for what, command in (
+            ("recording, counts only", m5_baseline(pids, long, "1s", "--pauses", "false")),
+            ("recording, every pause traced", m5_baseline(pids, long, "1s", "--pauses", "true")),
+            ("exporter, counts only", m5_serve(pids, "--max-overhead", "0")),
+            ("exporter, every pause traced", m5_serve(pids)),
+        ):
             with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as m5:
                 time.sleep(2 + count / 20)
                 before = cpu_seconds(m5.pid)

@@ -20,6 +20,7 @@ use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    m5_process::return_large_blocks();
     let cli = match commands::Cli::try_parse() {
         Ok(cli) => cli,
         Err(usage) => {

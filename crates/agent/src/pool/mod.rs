@@ -20,7 +20,7 @@ pub use selection::Selection;
 pub(crate) use selection::matches as name_matches;
 
 use crate::discover;
-use m5_process::{Identity, Process, SocketTables, monotonic_ns};
+use m5_process::{Identity, Process, SocketTables, monotonic_ns, return_freed};
 use member::Place;
 use slots::Slots;
 use std::collections::{BTreeMap, BTreeSet};
@@ -98,7 +98,7 @@ impl Pool {
             return;
         };
         let own = std::process::id() as i32;
-        let mut still = BTreeSet::new();
+        let (mut still, mut looked) = (BTreeSet::new(), false);
         for process in pids.into_iter().filter(|pid| *pid != own).filter_map(|pid| Process::open(pid).ok()) {
             let identity = process.identity();
             if self.members.contains_key(&identity) {
@@ -111,11 +111,16 @@ impl Pool {
                 still.insert(identity);
                 continue;
             }
+            looked = true;
             if !self.admit(&process) {
                 still.insert(identity);
             }
         }
         self.refused = still;
+        if looked {
+            // Looking for an interpreter takes far more than what is kept of it.
+            return_freed();
+        }
         self.turn += 1;
     }
 

@@ -23,7 +23,7 @@ pub use redact::redact;
 pub(crate) use sample::{collector_sample, population_sample, process_sample};
 
 use crate::load::{LoadSource, LoadWatch};
-use m5_process::{Machine, Process, SocketTables, monotonic_ns, unix_ns};
+use m5_process::{Machine, Process, SocketTables, monotonic_ns, return_freed, unix_ns};
 use m5_report::doc::{BASELINE_SCHEMA, Baseline, End, Recorded};
 use member::{Member, Tracing};
 use std::path::Path;
@@ -122,6 +122,8 @@ impl Recorder {
         for process in processes {
             recorder.members.push(Member::open(process, &recorder.tracing(traced))?);
         }
+        // Looking for an interpreter takes far more than what is kept of it.
+        return_freed();
         // Attaching takes time; the recording begins when everything is open.
         recorder.begin_ns = monotonic_ns();
         recorder.begin_unix_ns = unix_ns();

@@ -40,6 +40,18 @@ impl Action {
         matches!(self, Self::Signal(_) | Self::Restart)
     }
 
+    /// Whether the service ends by it where it does as is usual; what asks it to reload or to tell something does not.
+    #[must_use]
+    pub fn ends(&self) -> bool {
+        match self {
+            Self::Restart => true,
+            Self::Signal(name) => {
+                matches!(name.strip_prefix("SIG").unwrap_or(name), "TERM" | "KILL" | "INT" | "QUIT")
+            }
+            _ => false,
+        }
+    }
+
     /// Whether it leaves a file.
     #[must_use]
     pub fn is_evidence(&self) -> bool {

@@ -1,6 +1,7 @@
 //! The journal: one JSON line for everything that is noticed and done. It is read back at the start, so that
 //! nothing is done twice; it is reopened when somebody rotated it away.
 
+use super::tracked::{Tracked, Who};
 use super::{Change, RuleState};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -9,6 +10,8 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+/// The event with which the end of a service is counted, before it is ended.
+pub(super) const RESTART: &str = "restart";
 /// How much of an old journal is read back.
 const READ_BACK: u64 = 4 << 20;
 
@@ -55,10 +58,10 @@ impl Journal {
         }
     }
 
-    /// What fired last, by rule and service, from the end of the file.
+    /// What fired last and how often the service was ended, by rule and slot, from the end of the file.
     #[must_use]
-    pub(super) fn remembered(&self) -> BTreeMap<Key, RuleState> {
-        let mut states = BTreeMap::new();
+    pub(super) fn remembered(&self) -> BTreeMap<Key, Tracked> {
+        let mut states = BTreeMap::<Key, Tracked>::new();
         let Ok(mut file) = File::open(&self.path) else { return states };
         let size = file.metadata().map_or(0, |m| m.len());
         if file.seek(SeekFrom::Start(size.saturating_sub(READ_BACK))).is_err() {
@@ -70,14 +73,20 @@ impl Journal {
             let Ok(entry) = serde_json::from_slice::<Value>(&line) else { continue };
             let text = |key: &str| entry.get(key).and_then(Value::as_str).map(str::to_owned);
             let (Some(rule), Some(of)) = (text("rule"), text("process")) else { continue };
+            let (key, t) = ((rule, of), entry.get("t").and_then(Value::as_f64));
+            if entry.get("event").and_then(Value::as_str) == Some(RESTART) {
+                states.entry(key).or_default().restarts.extend(t);
+                continue;
+            }
             let change = entry.get("change").cloned().and_then(|c| serde_json::from_value::<Change>(c).ok());
             let Some(change) = change else { continue };
-            let key = (rule, of);
-            if let (Change::Fired, Some(t)) = (change, entry.get("t").and_then(Value::as_f64)) {
+            if let (Change::Fired, Some(t)) = (change, t) {
                 fired.insert(key.clone(), t);
             }
             if let Some(t) = fired.get(&key) {
-                states.insert(key, RuleState::fired(*t, change == Change::Cleared));
+                let tracked = states.entry(key).or_default();
+                tracked.state = RuleState::fired(*t, change == Change::Cleared);
+                tracked.who = who(&entry).or(tracked.who);
             }
         }
         states
@@ -92,6 +101,11 @@ impl Journal {
             self.file = file;
         }
     }
+}
+
+fn who(entry: &Value) -> Option<Who> {
+    let pid = i32::try_from(entry.get("pid")?.as_i64()?).ok()?;
+    Some(Who { pid, start_ticks: entry.get("start_ticks").and_then(Value::as_u64) })
 }
 
 fn append(path: &Path) -> io::Result<File> {
@@ -118,8 +132,9 @@ mod tests {
         let states = Journal::open(&path).unwrap().remembered();
         let old = Journal::open(&dir.join("j.1")).unwrap().remembered();
         std::fs::remove_dir_all(&dir).unwrap();
-        assert_eq!(states.get(&("b".into(), "engine/0".into())), Some(&RuleState::fired(3.0, false)));
+        let fired = |at, cleared| Tracked { state: RuleState::fired(at, cleared), ..Tracked::default() };
+        assert_eq!(states.get(&("b".into(), "engine/0".into())), Some(&fired(3.0, false)));
         assert_eq!((states.len(), journal.lost), (1, 0));
-        assert_eq!(old.get(&("a".into(), "engine/0".into())), Some(&RuleState::fired(1.0, true)));
+        assert_eq!(old.get(&("a".into(), "engine/0".into())), Some(&fired(1.0, true)));
     }
 }

@@ -9,6 +9,7 @@ mod journal;
 mod quiet;
 mod rule;
 mod run;
+mod tracked;
 mod value;
 mod worker;
 
@@ -17,6 +18,6 @@ pub use action::Action;
 pub use event::Keep;
 pub use journal::{Journal, JournalError};
 pub use quiet::Quiet;
-pub use rule::{Change, Level, Rule, RuleState};
-pub use run::{Settings, Watchdog};
+pub use rule::{Change, Level, Restarts, Rule, RuleState};
+pub use run::{Alarm, Settings, Watchdog};
 pub use value::Metric;

@@ -13,6 +13,21 @@ pub struct Level {
     pub clears: f64,
 }
 
+/// How often a rule may end a process of a slot.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Restarts {
+    /// So often,
+    pub most: usize,
+    /// within so many seconds; then it gives up.
+    pub within: f64,
+}
+
+impl Default for Restarts {
+    fn default() -> Self {
+        Self { most: 5, within: 3600.0 }
+    }
+}
+
 /// One rule.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rule {
@@ -26,8 +41,18 @@ pub struct Rule {
     pub hold: f64,
     /// Seconds after firing in which it does not fire again.
     pub cooldown: f64,
+    /// How often it may end the service.
+    pub restarts: Restarts,
     /// What is done, evidence first.
     pub actions: Vec<Action>,
+}
+
+impl Rule {
+    /// Whether a value lies beyond the level.
+    #[must_use]
+    pub fn beyond(&self, value: f64) -> bool {
+        if self.metric.falls() { value < self.level.fires } else { value > self.level.fires }
+    }
 }
 
 /// What happened to a rule.
@@ -55,11 +80,22 @@ impl RuleState {
         Self { beyond_since: None, active: !cleared, fired_at: Some(at) }
     }
 
+    /// Of the process that takes the place of another: nothing was seen of it yet, and the cooldown goes on.
+    #[must_use]
+    pub fn successor(self) -> Self {
+        Self { beyond_since: None, active: false, fired_at: self.fired_at }
+    }
+
+    /// Whether it fired so lately that it does not fire again.
+    #[must_use]
+    pub fn cooling(&self, rule: &Rule, now: f64) -> bool {
+        self.fired_at.is_some_and(|at| now - at < rule.cooldown)
+    }
+
     /// Looks at a value. What is not measured changes nothing: absence is neither danger nor relief.
     pub fn step(&mut self, rule: &Rule, now: f64, value: Option<f64>) -> Option<Change> {
         let value = value?;
         let falls = rule.metric.falls();
-        let beyond = if falls { value < rule.level.fires } else { value > rule.level.fires };
         let clear = if falls { value >= rule.level.clears } else { value <= rule.level.clears };
         if self.active {
             if clear {
@@ -68,13 +104,12 @@ impl RuleState {
             }
             return None;
         }
-        if !beyond {
+        if !rule.beyond(value) {
             self.beyond_since = None;
             return None;
         }
         let since = *self.beyond_since.get_or_insert(now);
-        let cool = self.fired_at.is_none_or(|at| now - at >= rule.cooldown);
-        if now - since < rule.hold || !cool {
+        if now - since < rule.hold || self.cooling(rule, now) {
             return None;
         }
         *self = Self { active: true, fired_at: Some(now), ..*self };
@@ -94,6 +129,7 @@ mod tests {
             level: Level { fires: 80.0, clears: 70.0 },
             hold: 10.0,
             cooldown: 100.0,
+            restarts: Restarts::default(),
             actions: vec![],
         }
     }

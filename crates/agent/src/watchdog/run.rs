@@ -1,11 +1,12 @@
 //! The watchdog's round: read, step the rules, act on what fired, write it down.
 
 use super::event::Event;
-use super::journal::Key;
+use super::journal::{Key, RESTART};
+use super::tracked::{Look, Tracked, Verdict};
 use super::worker::{Decision, Done, Job, Worker};
-use super::{Action, Change, Journal, Keep, Outcome, Quiet, Rule, RuleState};
+use super::{Action, Change, Journal, Keep, Metric, Outcome, Quiet, Rule};
 use crate::pool::{Member, Pool};
-use m5_process::{monotonic_ns, unix_ns};
+use m5_process::{Process, monotonic_ns, unix_ns};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -27,14 +28,45 @@ pub struct Settings {
     pub unit: Option<String>,
 }
 
+/// What a person has to hear, because the watchdog will not help any further.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Alarm {
+    /// The service was ended too often by a rule, which ends it no more.
+    GaveUp {
+        /// The rule.
+        rule: String,
+        /// Service and slot.
+        process: String,
+        /// So often,
+        restarts: usize,
+        /// within so many seconds.
+        within_seconds: f64,
+    },
+    /// The program starts beyond the rule's level: a restart would not help, and none is made.
+    LevelBelowStart {
+        /// The rule.
+        rule: String,
+        /// Service and slot.
+        process: String,
+        /// What it started with, in the metric's unit.
+        value: f64,
+        /// The level.
+        level: f64,
+        /// What is measured.
+        metric: Metric,
+    },
+}
+
 /// A running watchdog.
 pub struct Watchdog {
     settings: Settings,
-    states: BTreeMap<Key, RuleState>,
-    remembered: BTreeMap<Key, RuleState>,
+    tracked: BTreeMap<Key, Tracked>,
     journal: Journal,
     worker: Worker,
     clock: Steady,
+    /// When m5 started, Unix seconds: what started later was seen from its start.
+    began: f64,
+    alarms: Vec<Alarm>,
     /// Set when a rule asks for the supervised command to be restarted; whoever supervises it takes it.
     pub restart_asked: bool,
 }
@@ -43,24 +75,34 @@ impl Watchdog {
     /// Starts with what the journal remembers.
     #[must_use]
     pub fn new(settings: Settings, mut journal: Journal) -> Self {
-        let remembered = journal.remembered();
+        let tracked = journal.remembered();
         let rules: Vec<&str> = settings.rules.iter().map(|r| r.name.as_str()).collect();
         journal.write(now(), "start", json!({"rules": rules, "kills": settings.kills}));
         Self {
             settings,
-            states: BTreeMap::new(),
-            remembered,
+            tracked,
             journal,
             worker: Worker::start(),
             clock: Steady::start(),
+            began: began(),
+            alarms: Vec::new(),
             restart_asked: false,
         }
     }
 
-    /// Takes new settings; what is known of rules that keep their name stays.
+    /// Takes new settings; what is known of rules that keep their name stays. Those that had given up try again.
     pub fn reload(&mut self, settings: Settings) {
         self.journal.write(now(), "reload", json!({"rules": settings.rules.len()}));
         self.settings = settings;
+        for tracked in self.tracked.values_mut() {
+            tracked.gave_up = false;
+            tracked.restarts.clear();
+        }
+    }
+
+    /// What a person has to hear since the last call; it stands in the journal.
+    pub fn alarms(&mut self) -> Vec<Alarm> {
+        std::mem::take(&mut self.alarms)
     }
 
     /// Writes something down.
@@ -85,8 +127,12 @@ impl Watchdog {
             }
             alive.push(process);
         }
-        // A process that went takes its rules' states along; its successor starts afresh, but cooled down.
-        self.states.retain(|(_, process), _| alive.contains(process));
+        // A slot outlives its process: cooldown and count are those of the service.
+        let now = self.clock.now();
+        let rule_of = |name: &str| rules.iter().find(|r| r.name == name);
+        self.tracked.retain(|(rule, process), tracked| {
+            alive.contains(process) || rule_of(rule).is_none_or(|rule| tracked.matters(rule, now))
+        });
     }
 
     /// What was done since the last call, for the person; it stands in the journal then.
@@ -114,12 +160,19 @@ impl Watchdog {
     fn look(&mut self, rule: &Rule, member: &Member, process: &str) {
         let key = (rule.name.clone(), process.to_owned());
         let value = rule.metric.read(member);
-        let remembered = &mut self.remembered;
-        let state =
-            self.states.entry(key.clone()).or_insert_with(|| remembered.remove(&key).unwrap_or_default());
-        let Some(change) = state.step(rule, self.clock.now(), value) else { return };
+        let (now_steady, started) = (self.clock.now(), member.started_unix_seconds());
+        let age = (started >= self.began).then_some(now_steady - started);
+        let tracked = self.tracked.entry(key).or_default();
+        tracked.meet(member.identity());
+        let too_low = tracked.starts_beyond(rule, Look { value, age });
+        let change = tracked.state.step(rule, now_steady, value);
+        if too_low {
+            self.tell_too_low(rule, member, process, value);
+        }
+        let Some(change) = change else { return };
         let json = json!({
-            "rule": rule.name, "process": process, "pid": member.identity().pid, "change": change,
+            "rule": rule.name, "process": process, "pid": member.identity().pid,
+            "start_ticks": member.identity().start_ticks, "change": change,
             "metric": rule.metric, "value": value, "level": rule.level.fires,
         });
         self.journal.write(now(), "rule", json.clone());
@@ -138,8 +191,55 @@ impl Watchdog {
             unix_seconds: now(),
             unit: self.settings.unit.clone(),
         };
-        let actions = rule.actions.iter().map(|action| (action.clone(), self.decide(action))).collect();
+        let mut actions: Vec<(Action, Decision)> =
+            rule.actions.iter().map(|action| (action.clone(), self.decide(action))).collect();
+        self.bound(rule, process, &mut actions);
         self.worker.give(Job { event, actions });
+    }
+
+    /// Withholds what would end the service where that was done too often, or helps nothing.
+    fn bound(&mut self, rule: &Rule, process: &str, actions: &mut [(Action, Decision)]) {
+        let carried_out = |d: Decision| matches!(d, Decision::Act | Decision::Supervisor);
+        let mut ending: Vec<&mut Decision> =
+            actions.iter_mut().filter(|(a, d)| a.ends() && carried_out(*d)).map(|(_, d)| d).collect();
+        if ending.is_empty() {
+            return;
+        }
+        let now_steady = self.clock.now();
+        let tracked = self.tracked.entry((rule.name.clone(), process.to_owned())).or_default();
+        let verdict = tracked.restart(rule, now_steady);
+        let mut of = json!({"rule": rule.name, "process": process, "restarts": tracked.restarts.len(),
+            "max_restarts": rule.restarts.most, "within_seconds": rule.restarts.within});
+        let why = match verdict {
+            Verdict::Restart(number) => {
+                of["restarts"] = json!(number);
+                self.journal.write(now(), RESTART, of);
+                return;
+            }
+            Verdict::GaveUp(new) => {
+                if new {
+                    self.alarms.push(Alarm::GaveUp {
+                        rule: rule.name.clone(),
+                        process: process.to_owned(),
+                        restarts: tracked.restarts.len(),
+                        within_seconds: rule.restarts.within,
+                    });
+                    self.journal.write(now(), "gave_up", of);
+                }
+                "gave_up"
+            }
+            Verdict::LevelBelowStart => "level_below_start",
+        };
+        ending.iter_mut().for_each(|decision| **decision = Decision::Withheld(why));
+    }
+
+    fn tell_too_low(&mut self, rule: &Rule, member: &Member, process: &str, value: Option<f64>) {
+        let (value, level) = (value.unwrap_or_default(), rule.level.fires);
+        let line = json!({"rule": rule.name, "process": process, "pid": member.identity().pid,
+            "metric": rule.metric, "value": value, "level": level});
+        self.journal.write(now(), "level_below_start", line);
+        let (rule, metric, process) = (rule.name.clone(), rule.metric, process.to_owned());
+        self.alarms.push(Alarm::LevelBelowStart { rule, process, value, level, metric });
     }
 
     fn decide(&self, action: &Action) -> Decision {
@@ -169,6 +269,12 @@ impl Steady {
     fn now(self) -> f64 {
         self.unix + monotonic_ns().saturating_sub(self.monotonic_ns) as f64 / 1e9
     }
+}
+
+/// When this program started, Unix seconds.
+fn began() -> f64 {
+    let own = Process::open(std::process::id().cast_signed()).ok();
+    own.map_or_else(now, |own| crate::record::started_unix_seconds(own.identity()))
 }
 
 fn now() -> f64 {

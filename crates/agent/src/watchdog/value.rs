@@ -34,6 +34,12 @@ impl Metric {
         self == Self::TimeToLimit
     }
 
+    /// Whether it is an amount that a process has from its start: then a level can lie below what that takes.
+    #[must_use]
+    pub fn is_amount(self) -> bool {
+        matches!(self, Self::Rss | Self::Fds | Self::Connections)
+    }
+
     /// The value now; `None` where it is not measured.
     #[must_use]
     pub fn read(self, member: &Member) -> Option<f64> {

@@ -1,5 +1,7 @@
 //! A running `m5 watch` and its journal.
 #![allow(clippy::unwrap_used, clippy::panic)]
+// Each test file takes what it needs.
+#![allow(dead_code)]
 
 use serde_json::Value;
 use std::path::Path;

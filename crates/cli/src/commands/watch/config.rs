@@ -6,7 +6,7 @@ use crate::ctx::Ctx;
 use crate::error::CliError;
 use crate::objectives::{self, objectives};
 use jiff::civil::{Time, Weekday};
-use m5_agent::watchdog::{Action, Keep, Level, Metric, Quiet, Rule, Settings};
+use m5_agent::watchdog::{Action, Keep, Level, Metric, Quiet, Restarts, Rule, Settings};
 use m5_stats::Objectives;
 use serde::Deserialize;
 use toml::Spanned;
@@ -21,6 +21,8 @@ struct File {
 struct Table {
     rule: Vec<RuleTable>,
     quiet: Vec<QuietTable>,
+    max_restarts: Option<Spanned<i64>>,
+    restarts_within: Option<Spanned<String>>,
     keep_evidence: Option<Spanned<i64>>,
     evidence_size: Option<Spanned<String>>,
 }
@@ -34,6 +36,8 @@ struct RuleTable {
     clear: Option<Spanned<Amount>>,
     hold: Option<Spanned<String>>,
     cooldown: Option<Spanned<String>>,
+    max_restarts: Option<Spanned<i64>>,
+    restarts_within: Option<Spanned<String>>,
     actions: Vec<Action>,
 }
 
@@ -91,6 +95,7 @@ fn guide_rule(objectives: &Objectives) -> Rule {
         level: Level { fires, clears: fires * 0.95 },
         hold: 0.0,
         cooldown: 300.0,
+        restarts: Restarts::default(),
         actions: vec![Action::Snapshot],
     }
 }
@@ -107,7 +112,9 @@ fn read(text: &str) -> Result<Option<Parts>, String> {
     let file: File = toml::from_str(text).map_err(|e| e.to_string().trim().to_owned())?;
     let Some(table) = file.watch else { return Ok(None) };
     let placed = |(what, at): Mistake| format!("line {}: {what}", 1 + text[..at].matches('\n').count());
-    let rules: Result<Vec<Rule>, Mistake> = table.rule.into_iter().map(rule).collect();
+    let restarts = restarts(table.max_restarts.as_ref(), table.restarts_within.as_ref(), Restarts::default())
+        .map_err(placed)?;
+    let rules: Result<Vec<Rule>, Mistake> = table.rule.into_iter().map(|r| rule(r, restarts)).collect();
     let quiet: Result<Vec<Quiet>, Mistake> = table.quiet.into_iter().map(quiet_hours).collect();
     let keep = kept(table.keep_evidence.as_ref(), table.evidence_size.as_ref());
     Ok(Some(Parts {
@@ -130,7 +137,19 @@ fn kept(incidents: Option<&Spanned<i64>>, size: Option<&Spanned<String>>) -> Res
     Ok(keep)
 }
 
-fn rule(table: RuleTable) -> Result<Rule, Mistake> {
+fn restarts(
+    most: Option<&Spanned<i64>>,
+    within: Option<&Spanned<String>>,
+    default: Restarts,
+) -> Result<Restarts, Mistake> {
+    let number = |n: &Spanned<i64>| {
+        let some = usize::try_from(*n.get_ref()).ok().filter(|n| (1..=1000).contains(n));
+        some.ok_or_else(|| ("max_restarts: a number from 1 to 1000".to_owned(), n.span().start))
+    };
+    Ok(Restarts { most: most.map_or(Ok(default.most), number)?, within: seconds(within, default.within)? })
+}
+
+fn rule(table: RuleTable, default_restarts: Restarts) -> Result<Rule, Mistake> {
     let fires = amount(table.metric, &table.level)?;
     let default = if table.metric.falls() { fires * 1.05 } else { fires * 0.95 };
     let clears = table.clear.as_ref().map_or(Ok(default), |c| amount(table.metric, c))?;
@@ -139,11 +158,13 @@ fn rule(table: RuleTable) -> Result<Rule, Mistake> {
         let at = table.clear.as_ref().map_or(0, |c| c.span().start);
         return Err((format!("rule {}: it would never clear: `clear` lies beyond `level`", table.name), at));
     }
+    let restarts = restarts(table.max_restarts.as_ref(), table.restarts_within.as_ref(), default_restarts)?;
     let mut actions = table.actions;
     Action::evidence_first(&mut actions);
     Ok(Rule {
         hold: seconds(table.hold.as_ref(), 0.0)?,
         cooldown: seconds(table.cooldown.as_ref(), 1800.0)?,
+        restarts,
         name: table.name,
         metric: table.metric,
         level: Level { fires, clears },
@@ -226,6 +247,12 @@ zone = "America/New_York"
         assert_eq!(keep, Keep { incidents: 5, bytes: 512 << 20 });
         assert_eq!(rules[0].level, Level { fires: 83_886_080.0, clears: 73_400_320.0 });
         assert_eq!((rules[0].hold, rules[0].cooldown), (30.0, 1800.0));
+        assert_eq!(rules[0].restarts, Restarts { most: 5, within: 3600.0 });
+        let more = GOOD.replacen("[watch]", "[watch]\nrestarts_within = \"2h\"", 1);
+        let more = more.replacen("hold = ", "max_restarts = 2\nhold = ", 1);
+        let rules_of = read(&more).unwrap().unwrap().rules;
+        let bounds: Vec<_> = rules_of.iter().map(|r| (r.restarts.most, r.restarts.within)).collect();
+        assert_eq!(bounds, [(2, 7200.0), (5, 7200.0)]);
         let words: Vec<_> = rules[0].actions.iter().map(Action::word).collect();
         assert_eq!(words, ["snapshot", "webhook", "signal", "restart"]);
         assert_eq!(rules[1].level.fires, 86_400.0);
@@ -248,6 +275,7 @@ zone = "America/New_York"
             ("= 5", "= \"many\"", "line 3"),
             ("\"512MB\"", "\"512XB\"", "line 4"),
             ("hold =", "hould =", "line 10"),
+            ("hold =", "max_restarts = 0\nhold =", "line 10"),
         ] {
             let error = read(&GOOD.replacen(from, to, 1)).unwrap_err();
             assert!(error.contains(line), "{from} {error}");

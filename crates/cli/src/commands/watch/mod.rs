@@ -11,7 +11,7 @@ use crate::signals::Stop;
 use clap::Args;
 use m5_agent::history::History;
 use m5_agent::pool::{Pool, PoolOptions, Selection};
-use m5_agent::watchdog::{Journal, Outcome, Watchdog};
+use m5_agent::watchdog::{Alarm, Journal, Metric, Outcome, Watchdog};
 use m5_process::Process;
 use m5_report::texts::Watch;
 use signal_hook::consts::SIGHUP;
@@ -77,7 +77,7 @@ pub(crate) fn run(args: &WatchArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     let watchdog = Watchdog::new(settings, journal);
     ctx.note(Watch::Watching, &[&args.journal.display(), &ctx.lang.say(mode(args))]);
     let pool = pool(args, supervisor.as_ref())?;
-    let mut watching = Watching { args, ctx, pool, watchdog, supervisor, history, lost: 0 };
+    let mut watching = Watching { args, ctx, pool, watchdog, supervisor, history, lost: 0, missed: false };
     let exit = watching.run(&stop, &reload);
     watching.tell_rest();
     exit
@@ -93,6 +93,8 @@ struct Watching<'a> {
     history: Option<History>,
     /// Lines of the journal of whose loss the person was told.
     lost: u64,
+    /// Whether it could not help any further at least once.
+    missed: bool,
 }
 
 impl Watching<'_> {
@@ -117,12 +119,13 @@ impl Watching<'_> {
             }
             let done = self.watchdog.done();
             self.tell(done);
+            self.tell_alarms();
             if let Some(exit) = self.supervise()? {
                 return Ok(exit);
             }
             std::thread::sleep(STEP.min(interval));
         }
-        Ok(Exit::Fine)
+        Ok(if self.missed { Exit::Missed } else { Exit::Fine })
     }
 
     fn look(&mut self) {
@@ -145,7 +148,11 @@ impl Watching<'_> {
                 self.pool.select(supervisor.selection());
                 None
             }
-            Supervised::Finished => Some(Exit::Fine),
+            Supervised::Refused => {
+                self.missed = true;
+                None
+            }
+            Supervised::Finished => Some(if self.missed { Exit::Missed } else { Exit::Fine }),
             Supervised::GaveUp => Some(Exit::Missed),
         })
     }
@@ -154,6 +161,22 @@ impl Watching<'_> {
         for (rule, outcome) in done {
             let detail = outcome.detail.unwrap_or_default();
             self.ctx.note(Watch::Did, &[&rule, &outcome.action, &outcome.result, &detail]);
+        }
+    }
+
+    fn tell_alarms(&mut self) {
+        for alarm in self.watchdog.alarms() {
+            self.missed = true;
+            match alarm {
+                Alarm::GaveUp { rule, process, restarts, within_seconds } => {
+                    let within = format!("{within_seconds:.0} s");
+                    self.ctx.note(Watch::RuleGaveUp, &[&rule, &process, &restarts, &within]);
+                }
+                Alarm::LevelBelowStart { rule, process, value, level, metric } => {
+                    let (level, value) = (amount(metric, level), amount(metric, value));
+                    self.ctx.note(Watch::LevelBelowStart, &[&rule, &level, &process, &value]);
+                }
+            }
         }
     }
 
@@ -170,6 +193,10 @@ impl Watching<'_> {
         self.lost = self.watchdog.lost();
         self.ctx.note(Watch::JournalLost, &[&self.lost]);
     }
+}
+
+fn amount(metric: Metric, value: f64) -> String {
+    if metric == Metric::Rss { format!("{:.1} MiB", value / f64::from(1 << 20)) } else { format!("{value}") }
 }
 
 fn mode(args: &WatchArgs) -> Watch {

@@ -28,6 +28,8 @@ pub(super) enum Supervised {
     Anew,
     /// It ended and is not started again: that was not allowed.
     Finished,
+    /// A rule asks for too many restarts: it runs on.
+    Refused,
     /// It ended too often.
     GaveUp,
 }
@@ -68,7 +70,14 @@ impl Supervisor {
         ctx: &Ctx,
         watchdog: &mut Watchdog,
     ) -> Result<Supervised, CliError> {
+        self.starts.retain(|at| at.elapsed() < PERIOD);
         let ended = self.running.as_ref().is_some_and(|(launched, _)| launched.ended());
+        if asked && !ended && self.restarts && self.starts.len() >= MOST {
+            // Ended now it would not be started again: a service that is too large is better than none.
+            watchdog.note("restart_refused", self.too_many());
+            ctx.note(Watch::Refused, &[&self.starts.len()]);
+            return Ok(Supervised::Refused);
+        }
         if ended || (asked && self.running.is_some()) {
             self.running = None;
             watchdog.note("ended", json!({"asked": asked}));
@@ -76,12 +85,8 @@ impl Supervisor {
                 ctx.note(Watch::Ended, &[]);
                 return Ok(Supervised::Finished);
             }
-            self.starts.retain(|at| at.elapsed() < PERIOD);
             if self.starts.len() >= MOST {
-                watchdog.note(
-                    "gave_up",
-                    json!({"starts": self.starts.len(), "within_seconds": PERIOD.as_secs()}),
-                );
+                watchdog.note("gave_up", self.too_many());
                 ctx.note(Watch::GaveUp, &[&self.starts.len()]);
                 return Ok(Supervised::GaveUp);
             }
@@ -91,6 +96,10 @@ impl Supervisor {
             Some(at) if Instant::now() >= at => self.again(ctx, watchdog),
             _ => Ok(Supervised::Runs),
         }
+    }
+
+    fn too_many(&self) -> serde_json::Value {
+        json!({"starts": self.starts.len(), "within_seconds": PERIOD.as_secs()})
     }
 
     fn again(&mut self, ctx: &Ctx, watchdog: &mut Watchdog) -> Result<Supervised, CliError> {
