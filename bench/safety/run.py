@@ -153,6 +153,7 @@ def near_limits(args, table):
     for kind in ("numeric", "objects"):
         for inside in (False, True):
             words, verdicts, pauses = collections.Counter(), collections.Counter(), []
+            limit.write_text(str(1 << 50))
             target = Target(args.python, kind, group)
             for i in range(args.memory // 4):
                 limit.write_text(str(1 << 50))
@@ -164,6 +165,7 @@ def near_limits(args, table):
                 verdict = target.verdict()
                 verdicts[verdict] += 1
                 if verdict == "dead":
+                    limit.write_text(str(1 << 50))
                     target = Target(args.python, kind, group)
             target.end()
             table.add(

@@ -20,6 +20,9 @@ use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    // Before m5 takes any memory: beside a target at its limit it is m5 that goes. What m5 starts would inherit it.
+    let starts = std::env::args_os().any(|word| word == "--");
+    let first = (!starts).then(m5_process::FirstVictim::begin);
     m5_process::return_large_blocks();
     let cli = match commands::Cli::try_parse() {
         Ok(cli) => cli,
@@ -29,6 +32,20 @@ fn main() -> ExitCode {
             return ExitCode::from(u8::try_from(usage.exit_code()).unwrap_or(2));
         }
     };
+    // These only look, and end.
+    use commands::Command as C;
+    let looks = matches!(
+        cli.command,
+        C::List(_)
+            | C::Health(_)
+            | C::Gc(_)
+            | C::Snapshot(_)
+            | C::Diff(_)
+            | C::Why(_)
+            | C::Alloc(_)
+            | C::Stalls(_)
+    );
+    let _first = first.filter(|_| looks);
     // A log would run through the pictures of a terminal program.
     if !matches!(cli.command, commands::Command::Top(_)) {
         log::begin(cli.global.verbose);

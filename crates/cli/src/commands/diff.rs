@@ -33,8 +33,6 @@ pub(crate) struct DiffArgs {
 }
 
 pub(crate) fn run(args: &DiffArgs, ctx: &Ctx) -> Result<Exit, CliError> {
-    // All that m5 holds here is worth less than the target.
-    let _first = m5_process::FirstVictim::begin();
     let json = ctx.format_among(&[Format::Text, Format::Json])? == Format::Json;
     let (before, after) = match args.files.as_slice() {
         [before, after] => (read_snapshot(before)?, read_snapshot(after)?),

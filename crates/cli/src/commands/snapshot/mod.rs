@@ -71,8 +71,6 @@ fn minutes(text: &str) -> Result<Duration, String> {
 }
 
 pub(crate) fn run(args: &SnapshotArgs, ctx: &Ctx) -> Result<Exit, CliError> {
-    // All that m5 holds here is worth less than the target.
-    let _first = m5_process::FirstVictim::begin();
     if args.process {
         return process_alone(args, ctx);
     }
