@@ -1,5 +1,6 @@
 //! One process by pid and start time: every reading goes through here, below an injectable `/proc`.
 
+use crate::procfs::cgroup::CGROUPS;
 use crate::{
     Cgroup, ConnectionGroup, Error, FdCounts, Identity, LiveMemory, MappedMemory, Mapping, Result, Rollup,
     SocketTable, Stat, Status, parse_maps, parse_smaps,
@@ -13,8 +14,6 @@ pub struct Process {
     proc_root: PathBuf,
     identity: Identity,
 }
-
-const CGROUPS: &str = "/sys/fs/cgroup";
 
 impl Process {
     /// Opens the process with this pid below `/proc`.

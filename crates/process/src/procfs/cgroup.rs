@@ -23,14 +23,16 @@ pub struct Cgroup {
     pub pressure_full_percent: Option<f64>,
 }
 
+/// Where cgroups are mounted.
+pub(crate) const CGROUPS: &str = "/sys/fs/cgroup";
 /// Version 1 says "no limit" with a number near 2⁶³.
-const V1_UNLIMITED: u64 = 1 << 62;
+pub(super) const UNLIMITED: u64 = 1 << 62;
 
 impl Cgroup {
     /// Reads the memory cgroup named in the text of `/proc/PID/cgroup`, below `mount` (`/sys/fs/cgroup`).
     #[must_use]
     pub fn read(proc_cgroup: &str, mount: &Path) -> Option<Self> {
-        Self::at(&own(proc_cgroup, mount)?.0)
+        Self::at(&own(proc_cgroup, mount)?)
     }
 
     fn at(dir: &Path) -> Option<Self> {
@@ -45,7 +47,7 @@ impl Cgroup {
             version: 1,
             current_bytes: number(&dir.join("memory.usage_in_bytes")),
             peak_bytes: number(&dir.join("memory.max_usage_in_bytes")),
-            max_bytes: number(&dir.join("memory.limit_in_bytes")).filter(|n| *n < V1_UNLIMITED),
+            max_bytes: number(&dir.join("memory.limit_in_bytes")).filter(|n| *n < UNLIMITED),
             pressure_some_percent: None,
             pressure_full_percent: None,
         }
@@ -64,8 +66,8 @@ impl Cgroup {
     }
 }
 
-/// The group's directory and the one that its hierarchy begins with.
-fn own(proc_cgroup: &str, mount: &Path) -> Option<(PathBuf, PathBuf)> {
+/// The group's directory.
+fn own(proc_cgroup: &str, mount: &Path) -> Option<PathBuf> {
     let v1 = proc_cgroup.lines().find_map(|line| {
         let (controllers, path) = line.split_once(':')?.1.split_once(':')?;
         controllers.split(',').any(|c| c == "memory").then_some(path)
@@ -75,11 +77,11 @@ fn own(proc_cgroup: &str, mount: &Path) -> Option<(PathBuf, PathBuf)> {
         Some(path) => (mount.join("memory"), path),
         None => (mount.to_owned(), v2()?),
     };
-    Some((existing(&root, path)?, root))
+    existing(&root, path)
 }
 
 /// Inside a container the path may be the host's; then the mount itself is the process's own cgroup.
-fn existing(root: &Path, path: &str) -> Option<PathBuf> {
+pub(super) fn existing(root: &Path, path: &str) -> Option<PathBuf> {
     let full = root.join(path.trim_start_matches('/'));
     [full, root.to_owned()].into_iter().find(|p| p.is_dir())
 }

@@ -1,14 +1,10 @@
 //! How much memory may still be used before a limit kills somebody: every memory cgroup around a process, in both
 //! versions, and the machine itself.
 
+use super::cgroup::{CGROUPS, UNLIMITED, existing};
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
-
-/// Where cgroups are mounted.
-const CGROUPS: &str = "/sys/fs/cgroup";
-/// Version 1 says "no limit" with a number near 2⁶³.
-const UNLIMITED: u64 = 1 << 62;
 
 /// A limit on memory, and how near it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -162,9 +158,7 @@ fn groups(text: &str, mount: &Path) -> Vec<(PathBuf, PathBuf)> {
             _ => continue,
         };
         for root in roots {
-            // Inside a container the path may be the host's; then the mount itself is the process's own group.
-            let full = root.join(path.trim_start_matches('/'));
-            if let Some(dir) = [full, root.clone()].into_iter().find(|d| d.is_dir()) {
+            if let Some(dir) = existing(&root, path) {
                 out.push((root, dir));
             }
         }

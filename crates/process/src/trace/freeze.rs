@@ -29,7 +29,7 @@ pub struct Frozen<'g> {
 /// [`TraceError::TimedOut`] where that alone takes longer than `max_pause`; the target runs on in every case.
 pub fn freeze<'g>(process: &Process, guard: &'g Guard, max_pause: Duration) -> TraceResult<Frozen<'g>> {
     let pid = process.pid();
-    let memory = File::open(format!("/proc/{pid}/mem")).map_err(|e| crate::Error::from_io(pid, "mem", e))?;
+    let memory = open_live(pid)?;
     let held = guard.hold(max_pause);
     let began = Instant::now();
     let deadline = began + max_pause;

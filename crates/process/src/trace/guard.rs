@@ -285,8 +285,8 @@ unsafe fn watch(shared: NonNull<Shared>, limits: &[Watched], parent: i32) -> ! {
                 libc::_exit(0);
             }
             round = round.wrapping_add(1);
-            let held = Maker { pid: parent, state };
-            look(page, limits, &files, held, round);
+            let maker = Maker { pid: parent, state };
+            look(page, limits, &files, maker, round);
         }
     }
 }
