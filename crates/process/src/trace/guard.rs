@@ -104,8 +104,8 @@ impl Guard {
         let until =
             crate::monotonic_ns().saturating_add(u64::try_from(most.as_nanos()).unwrap_or(u64::MAX / 2));
         self.beat();
-        self.shared().hold_until_ns.store(until, Relaxed);
-        Held { guard: self, _deaf: Deaf::begin() }
+        let before = self.shared().hold_until_ns.swap(until, Relaxed);
+        Held { guard: self, before, _deaf: Deaf::begin() }
     }
 
     /// A copy is there: it is ended when memory runs short or we stand still.
@@ -147,6 +147,8 @@ impl Drop for Guard {
 #[derive(Debug)]
 pub(crate) struct Held<'a> {
     guard: &'a Guard,
+    /// The end of an earlier hold that goes on, or 0.
+    before: u64,
     _deaf: Deaf,
 }
 
@@ -159,7 +161,7 @@ impl Held<'_> {
 
 impl Drop for Held<'_> {
     fn drop(&mut self) {
-        self.guard.shared().hold_until_ns.store(0, Relaxed);
+        self.guard.shared().hold_until_ns.store(self.before, Relaxed);
     }
 }
 
