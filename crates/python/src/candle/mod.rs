@@ -7,6 +7,7 @@ mod input;
 mod methods;
 mod saved;
 mod sequence;
+mod sources;
 mod state;
 
 use crate::block::{Block, Piece};
@@ -18,10 +19,7 @@ use pyo3::exceptions::{PyKeyError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple};
-use state::State;
-
-const MAX_FIELDS: usize = 64;
-type Row = [f64; MAX_FIELDS];
+use state::{MAX_FIELDS, Row, State};
 
 /// The newest `capacity` candles in one contiguous piece of memory.
 ///

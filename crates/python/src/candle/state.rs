@@ -1,12 +1,14 @@
 //! The candles, what is fed by them, and the bar that ticks build.
 
 use super::feed::{Event, Feed};
-use super::{MAX_FIELDS, Row};
 use crate::bars::{Bad, Bars, Check, Interval, Open, Step, Tick};
 use crate::block::Rows;
 use crate::track::Version;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+
+pub(super) const MAX_FIELDS: usize = 64;
+pub(super) type Row = [f64; MAX_FIELDS];
 
 /// Fields by name, where `push_tick` writes.
 #[derive(Clone, Copy)]
