@@ -17,6 +17,7 @@ _V = TypeVar("_V")
 _T = TypeVar("_T")
 _Nan = Literal["propagate", "skip"]
 _Floats = NDArray[np.float64]
+_Two = tuple[float, float]
 _Three = tuple[float, float, float]
 _ThreeArrays = tuple[_Floats, _Floats, _Floats]
 _Number = SupportsFloat
@@ -124,6 +125,78 @@ class RollingVWAP(Indicator):
     def update(self, price: _Number, volume: _Number, /) -> float: ...  # type: ignore[override]
     def replace(self, price: _Number, volume: _Number, /) -> float: ...  # type: ignore[override]
 
+@final
+class ADX(Indicator):
+    def __new__(cls, period: int = 14, *, nan: _Nan = "propagate") -> ADX: ...
+    @property
+    def value(self) -> _Three: ...
+    def update(self, high: _Number, low: _Number, close: _Number, /) -> _Three: ...  # type: ignore[override]
+    def replace(self, high: _Number, low: _Number, close: _Number, /) -> _Three: ...  # type: ignore[override]
+
+@final
+class Stoch(Indicator):
+    def __new__(cls, fast: int = 5, slow: int = 3, signal: int = 3, *, nan: _Nan = "propagate") -> Stoch: ...
+    @property
+    def value(self) -> _Two: ...
+    def update(self, high: _Number, low: _Number, close: _Number, /) -> _Two: ...  # type: ignore[override]
+    def replace(self, high: _Number, low: _Number, close: _Number, /) -> _Two: ...  # type: ignore[override]
+
+@final
+class OBV(Indicator):
+    def __new__(cls, *, nan: _Nan = "propagate") -> OBV: ...
+    @property
+    def value(self) -> float: ...
+    def update(self, price: _Number, volume: _Number, /) -> float: ...  # type: ignore[override]
+    def replace(self, price: _Number, volume: _Number, /) -> float: ...  # type: ignore[override]
+
+@final
+class CCI(Indicator):
+    def __new__(cls, period: int = 14, *, nan: _Nan = "propagate") -> CCI: ...
+    @property
+    def value(self) -> float: ...
+    def update(self, high: _Number, low: _Number, close: _Number, /) -> float: ...  # type: ignore[override]
+    def replace(self, high: _Number, low: _Number, close: _Number, /) -> float: ...  # type: ignore[override]
+
+@final
+class MFI(Indicator):
+    def __new__(cls, period: int = 14, *, nan: _Nan = "propagate") -> MFI: ...
+    @property
+    def value(self) -> float: ...
+    def update(self, high: _Number, low: _Number, close: _Number, volume: _Number, /) -> float: ...  # type: ignore[override]
+    def replace(self, high: _Number, low: _Number, close: _Number, volume: _Number, /) -> float: ...  # type: ignore[override]
+
+@final
+class WilliamsR(Indicator):
+    def __new__(cls, period: int = 14, *, nan: _Nan = "propagate") -> WilliamsR: ...
+    @property
+    def value(self) -> float: ...
+    def update(self, high: _Number, low: _Number, close: _Number, /) -> float: ...  # type: ignore[override]
+    def replace(self, high: _Number, low: _Number, close: _Number, /) -> float: ...  # type: ignore[override]
+
+@final
+class Donchian(Indicator):
+    def __new__(cls, period: int = 20, *, nan: _Nan = "propagate") -> Donchian: ...
+    @property
+    def value(self) -> _Three: ...
+    def update(self, high: _Number, low: _Number, /) -> _Three: ...  # type: ignore[override]
+    def replace(self, high: _Number, low: _Number, /) -> _Three: ...  # type: ignore[override]
+
+@final
+class Keltner(Indicator):
+    def __new__(cls, period: int = 20, atr_period: int = 10, multiplier: float = 2.0, *, nan: _Nan = "propagate") -> Keltner: ...
+    @property
+    def value(self) -> _Three: ...
+    def update(self, high: _Number, low: _Number, close: _Number, /) -> _Three: ...  # type: ignore[override]
+    def replace(self, high: _Number, low: _Number, close: _Number, /) -> _Three: ...  # type: ignore[override]
+
+@final
+class VWAPBands(Indicator):
+    def __new__(cls, period: int = 30, up: float = 2.0, down: float = 2.0, *, nan: _Nan = "propagate") -> VWAPBands: ...
+    @property
+    def value(self) -> _Three: ...
+    def update(self, price: _Number, volume: _Number, /) -> _Three: ...  # type: ignore[override]
+    def replace(self, price: _Number, volume: _Number, /) -> _Three: ...  # type: ignore[override]
+
 def sma(values: ArrayLike, period: int = 30, *, nan: _Nan = "propagate") -> _Floats: ...
 def ema(values: ArrayLike, period: int = 30, *, nan: _Nan = "propagate") -> _Floats: ...
 def wma(values: ArrayLike, period: int = 30, *, nan: _Nan = "propagate") -> _Floats: ...
@@ -143,6 +216,33 @@ def atr(
 def rolling_vwap(
     price: ArrayLike, volume: ArrayLike, period: int = 30, *, nan: _Nan = "propagate"
 ) -> _Floats: ...
+def adx(
+    high: ArrayLike, low: ArrayLike, close: ArrayLike, period: int = 14, *, nan: _Nan = "propagate"
+) -> _ThreeArrays: ...
+def stoch(
+    high: ArrayLike, low: ArrayLike, close: ArrayLike, fast: int = 5, slow: int = 3, signal: int = 3, *, nan: _Nan = "propagate"
+) -> tuple[_Floats, _Floats]: ...
+def obv(
+    price: ArrayLike, volume: ArrayLike, *, nan: _Nan = "propagate"
+) -> _Floats: ...
+def cci(
+    high: ArrayLike, low: ArrayLike, close: ArrayLike, period: int = 14, *, nan: _Nan = "propagate"
+) -> _Floats: ...
+def mfi(
+    high: ArrayLike, low: ArrayLike, close: ArrayLike, volume: ArrayLike, period: int = 14, *, nan: _Nan = "propagate"
+) -> _Floats: ...
+def williams_r(
+    high: ArrayLike, low: ArrayLike, close: ArrayLike, period: int = 14, *, nan: _Nan = "propagate"
+) -> _Floats: ...
+def donchian(
+    high: ArrayLike, low: ArrayLike, period: int = 20, *, nan: _Nan = "propagate"
+) -> _ThreeArrays: ...
+def keltner(
+    high: ArrayLike, low: ArrayLike, close: ArrayLike, period: int = 20, atr_period: int = 10, multiplier: float = 2.0, *, nan: _Nan = "propagate"
+) -> _ThreeArrays: ...
+def vwap_bands(
+    price: ArrayLike, volume: ArrayLike, period: int = 30, up: float = 2.0, down: float = 2.0, *, nan: _Nan = "propagate"
+) -> _ThreeArrays: ...
 
 @final
 class CandleBuffer:

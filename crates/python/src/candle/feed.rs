@@ -10,8 +10,10 @@ pub(super) enum Source {
     Three([usize; 3]),
     /// Typical price of high, low, close; and volume.
     Typical([usize; 4]),
-    /// A price and a volume.
-    Priced([usize; 2]),
+    /// Two fields: a price and a volume, or high and low.
+    Two([usize; 2]),
+    /// High, low, close, volume.
+    Four([usize; 4]),
 }
 
 impl Source {
@@ -21,7 +23,8 @@ impl Source {
             Self::One(f) => [row[f], 0.0, 0.0, 0.0],
             Self::Three([h, l, c]) => [row[h], row[l], row[c], 0.0],
             Self::Typical([h, l, c, v]) => [(row[h] + row[l] + row[c]) / 3.0, row[v], 0.0, 0.0],
-            Self::Priced([p, v]) => [row[p], row[v], 0.0, 0.0],
+            Self::Two([p, v]) => [row[p], row[v], 0.0, 0.0],
+            Self::Four(fields) => fields.map(|f| row[f]),
         }
     }
 }
