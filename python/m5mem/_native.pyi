@@ -1,8 +1,8 @@
-from collections.abc import Hashable, Iterator, MutableMapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, MutableMapping, Sequence
 from contextvars import ContextVar
 from datetime import datetime, timedelta
 from types import GenericAlias
-from typing import Any, Callable, Literal, SupportsFloat, TypeVar, final, overload
+from typing import Any, Callable, Literal, Protocol, SupportsFloat, TypeVar, final, overload
 
 import numpy as np
 import pandas as pd  # type: ignore[import-untyped,unused-ignore]
@@ -11,7 +11,11 @@ from typing_extensions import Self
 
 __version__: str
 
-_I = TypeVar("_I", bound=Indicator)
+class _Follower(Protocol):
+    @property
+    def update(self) -> Callable[..., object]: ...
+
+_F = TypeVar("_F", bound=_Follower)
 _K = TypeVar("_K")
 _V = TypeVar("_V")
 _T = TypeVar("_T")
@@ -183,7 +187,9 @@ class Donchian(Indicator):
 
 @final
 class Keltner(Indicator):
-    def __new__(cls, period: int = 20, atr_period: int = 10, multiplier: float = 2.0, *, nan: _Nan = "propagate") -> Keltner: ...
+    def __new__(
+        cls, period: int = 20, atr_period: int = 10, multiplier: float = 2.0, *, nan: _Nan = "propagate"
+    ) -> Keltner: ...
     @property
     def value(self) -> _Three: ...
     def update(self, high: _Number, low: _Number, close: _Number, /) -> _Three: ...  # type: ignore[override]
@@ -191,7 +197,9 @@ class Keltner(Indicator):
 
 @final
 class VWAPBands(Indicator):
-    def __new__(cls, period: int = 30, up: float = 2.0, down: float = 2.0, *, nan: _Nan = "propagate") -> VWAPBands: ...
+    def __new__(
+        cls, period: int = 30, up: float = 2.0, down: float = 2.0, *, nan: _Nan = "propagate"
+    ) -> VWAPBands: ...
     @property
     def value(self) -> _Three: ...
     def update(self, price: _Number, volume: _Number, /) -> _Three: ...  # type: ignore[override]
@@ -220,16 +228,27 @@ def adx(
     high: ArrayLike, low: ArrayLike, close: ArrayLike, period: int = 14, *, nan: _Nan = "propagate"
 ) -> _ThreeArrays: ...
 def stoch(
-    high: ArrayLike, low: ArrayLike, close: ArrayLike, fast: int = 5, slow: int = 3, signal: int = 3, *, nan: _Nan = "propagate"
+    high: ArrayLike,
+    low: ArrayLike,
+    close: ArrayLike,
+    fast: int = 5,
+    slow: int = 3,
+    signal: int = 3,
+    *,
+    nan: _Nan = "propagate",
 ) -> tuple[_Floats, _Floats]: ...
-def obv(
-    price: ArrayLike, volume: ArrayLike, *, nan: _Nan = "propagate"
-) -> _Floats: ...
+def obv(price: ArrayLike, volume: ArrayLike, *, nan: _Nan = "propagate") -> _Floats: ...
 def cci(
     high: ArrayLike, low: ArrayLike, close: ArrayLike, period: int = 14, *, nan: _Nan = "propagate"
 ) -> _Floats: ...
 def mfi(
-    high: ArrayLike, low: ArrayLike, close: ArrayLike, volume: ArrayLike, period: int = 14, *, nan: _Nan = "propagate"
+    high: ArrayLike,
+    low: ArrayLike,
+    close: ArrayLike,
+    volume: ArrayLike,
+    period: int = 14,
+    *,
+    nan: _Nan = "propagate",
 ) -> _Floats: ...
 def williams_r(
     high: ArrayLike, low: ArrayLike, close: ArrayLike, period: int = 14, *, nan: _Nan = "propagate"
@@ -238,10 +257,23 @@ def donchian(
     high: ArrayLike, low: ArrayLike, period: int = 20, *, nan: _Nan = "propagate"
 ) -> _ThreeArrays: ...
 def keltner(
-    high: ArrayLike, low: ArrayLike, close: ArrayLike, period: int = 20, atr_period: int = 10, multiplier: float = 2.0, *, nan: _Nan = "propagate"
+    high: ArrayLike,
+    low: ArrayLike,
+    close: ArrayLike,
+    period: int = 20,
+    atr_period: int = 10,
+    multiplier: float = 2.0,
+    *,
+    nan: _Nan = "propagate",
 ) -> _ThreeArrays: ...
 def vwap_bands(
-    price: ArrayLike, volume: ArrayLike, period: int = 30, up: float = 2.0, down: float = 2.0, *, nan: _Nan = "propagate"
+    price: ArrayLike,
+    volume: ArrayLike,
+    period: int = 30,
+    up: float = 2.0,
+    down: float = 2.0,
+    *,
+    nan: _Nan = "propagate",
 ) -> _ThreeArrays: ...
 
 @final
@@ -281,13 +313,25 @@ class CandleBuffer:
     def view(self, n: int | None = None, field: str | None = None, /) -> memoryview: ...
     def last(self, field: str = "close", back: int = 0) -> float: ...
     def attach(
-        self, indicator: _I, field: str | None = None, *, on: Literal["tick", "close"] = "tick"
-    ) -> _I: ...
-    def detach(self, indicator: Indicator) -> None: ...
+        self,
+        indicator: _F,
+        field: str | Sequence[str] | None = None,
+        *,
+        on: Literal["tick", "close"] = "tick",
+    ) -> _F: ...
+    def detach(self, indicator: _Follower | CandleBuffer) -> None: ...
+    def resample(
+        self,
+        interval: int | str | timedelta,
+        capacity: int = 200,
+        *,
+        how: Mapping[str, Literal["first", "max", "min", "last", "sum"]] | None = None,
+        on_close: Callable[[CandleBuffer, int], object] | None = None,
+    ) -> CandleBuffer: ...
     def clear(self) -> None: ...
     def to_pandas(self, n: int | None = None) -> pd.DataFrame: ...
     @property
-    def indicators(self) -> list[Indicator]: ...
+    def indicators(self) -> list[Any]: ...
     @property
     def fields(self) -> tuple[str, ...]: ...
     @property

@@ -197,9 +197,7 @@ def alike(a, b):
 @settings(max_examples=60, deadline=None)
 @given(
     st.integers(1, 9),
-    st.lists(
-        st.tuples(ANY, ANY, ANY, ANY, st.lists(st.tuples(ANY, ANY, ANY, ANY), max_size=2)), max_size=40
-    ),
+    st.lists(st.tuples(ANY, ANY, ANY, ANY, st.lists(st.tuples(ANY, ANY, ANY, ANY), max_size=2)), max_size=40),
 )
 def test_replacing_is_as_if_only_the_last_had_come(name, nan, period, steps):
     make = type(MAKERS[name](period))
@@ -234,13 +232,13 @@ WHOLE = {
     "atr": batch.atr,
     "vwap": batch.rolling_vwap,
     "adx": batch.adx,
-    "stoch": lambda h, l, c, p: batch.stoch(h, l, c, p, p + 3, 4),
+    "stoch": lambda h, lo, c, p: batch.stoch(h, lo, c, p, p + 3, 4),
     "obv": lambda c, v, p: batch.obv(c, v),
     "cci": batch.cci,
     "mfi": batch.mfi,
     "williams_r": batch.williams_r,
     "donchian": batch.donchian,
-    "keltner": lambda h, l, c, p: batch.keltner(h, l, c, p, p + 3, 1.5),
+    "keltner": lambda h, lo, c, p: batch.keltner(h, lo, c, p, p + 3, 1.5),
     "vwap_bands": batch.vwap_bands,
 }
 

@@ -24,22 +24,26 @@ def candles(kind, seed=0):
 FINITE = [k for k in KINDS if k != "nan inside"]
 AS_TALIB = {
     "adx": (
-        lambda h, l, c, v, p: batch.adx(h, l, c, p),
-        lambda h, l, c, v, p: (talib.ADX(h, l, c, p), talib.PLUS_DI(h, l, c, p), talib.MINUS_DI(h, l, c, p)),
+        lambda h, lo, c, v, p: batch.adx(h, lo, c, p),
+        lambda h, lo, c, v, p: (
+            talib.ADX(h, lo, c, p),
+            talib.PLUS_DI(h, lo, c, p),
+            talib.MINUS_DI(h, lo, c, p),
+        ),
     ),
     "stoch": (
-        lambda h, l, c, v, p: batch.stoch(h, l, c, p, 3, 4),
-        lambda h, l, c, v, p: talib.STOCH(h, l, c, p, 3, 0, 4, 0),
+        lambda h, lo, c, v, p: batch.stoch(h, lo, c, p, 3, 4),
+        lambda h, lo, c, v, p: talib.STOCH(h, lo, c, p, 3, 0, 4, 0),
     ),
-    "obv": (lambda h, l, c, v, p: batch.obv(c, v), lambda h, l, c, v, p: talib.OBV(c, v)),
-    "cci": (lambda h, l, c, v, p: batch.cci(h, l, c, p), lambda h, l, c, v, p: talib.CCI(h, l, c, p)),
+    "obv": (lambda h, lo, c, v, p: batch.obv(c, v), lambda h, lo, c, v, p: talib.OBV(c, v)),
+    "cci": (lambda h, lo, c, v, p: batch.cci(h, lo, c, p), lambda h, lo, c, v, p: talib.CCI(h, lo, c, p)),
     "mfi": (
-        lambda h, l, c, v, p: batch.mfi(h, l, c, v, p),
-        lambda h, l, c, v, p: talib.MFI(h, l, c, v, p),
+        lambda h, lo, c, v, p: batch.mfi(h, lo, c, v, p),
+        lambda h, lo, c, v, p: talib.MFI(h, lo, c, v, p),
     ),
     "williams_r": (
-        lambda h, l, c, v, p: batch.williams_r(h, l, c, p),
-        lambda h, l, c, v, p: talib.WILLR(h, l, c, p),
+        lambda h, lo, c, v, p: batch.williams_r(h, lo, c, p),
+        lambda h, lo, c, v, p: talib.WILLR(h, lo, c, p),
     ),
 }
 
@@ -61,7 +65,7 @@ def test_as_talib(name, period, kind):
 
 @pytest.mark.parametrize("kind", ["walk", "large", "step", "nan inside"])
 def test_channels_by_definition(kind):
-    high, low, close, volume = candles(kind)
+    high, low, close, _ = candles(kind)
     top, middle, bottom = batch.donchian(high, low, 9)
     same(top, definition(np.max, 9, high))
     same(bottom, definition(np.min, 9, low))

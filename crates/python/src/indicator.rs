@@ -217,6 +217,7 @@ macro_rules! indicator {
         #[doc = $text]
         #[pyfunction]
         #[pyo3(signature = ($($arg,)+ $($param = $default,)* *, nan = "propagate"))]
+        #[allow(clippy::too_many_arguments)] // as many as the indicator has
         pub(crate) fn $batch<'py>(
             py: Python<'py>,
             $($arg: &Bound<'py, PyAny>,)+
@@ -243,7 +244,14 @@ indicator!(ATR, atr, (high, low, close), (period: usize = 14), Spec::Atr(checked
 indicator!(RollingVWAP, rolling_vwap, (price, volume), (period: usize = 30), Spec::Vwap(checked(period)?), "Volume-weighted average price of the window; NaN without volume. A NaN or an infinity makes it NaN while it is in the window, and leaves with it.");
 indicator!(ADX, adx, (high, low, close), (period: usize = 14), Spec::Adx(checked(period)?), "Average directional index and the two directional indicators (Wilder): ADX, +DI, −DI, from the candle on that completes the ADX. After a NaN it stays NaN: nan=\"skip\" leaves such candles out.");
 indicator!(Stoch, stoch, (high, low, close), (fast: usize = 5, slow: usize = 3, signal: usize = 3), Spec::Stoch { fast: checked(fast)?, slow: checked(slow)?, signal: checked(signal)? }, "Slow stochastics: %K (smoothed over `slow` candles) and %D, its simple average over `signal`; 0 where the range is empty. A NaN or an infinity makes it NaN while it is in the window, and leaves with it.");
-indicator!(OBV, obv, (price, volume), (), Spec::Obv, "On-balance volume, beginning with the first candle's volume, as TA-Lib does. After a NaN it stays NaN: nan=\"skip\" leaves such candles out.");
+indicator!(
+    OBV,
+    obv,
+    (price, volume),
+    (),
+    Spec::Obv,
+    "On-balance volume, beginning with the first candle's volume, as TA-Lib does. After a NaN it stays NaN: nan=\"skip\" leaves such candles out."
+);
 indicator!(CCI, cci, (high, low, close), (period: usize = 14), Spec::Cci(checked(period)?), "Commodity channel index; 0 where the window stands still. A value costs a walk through the window. A NaN or an infinity makes it NaN while it is in the window, and leaves with it.");
 indicator!(MFI, mfi, (high, low, close, volume), (period: usize = 14), Spec::Mfi(checked(period)?), "Money flow index; 0 where no money flowed. (TA-Lib says 0 already where less than one unit of money flowed.) A NaN or an infinity makes it NaN while it, or a step from or to it, is in the window.");
 indicator!(WilliamsR, williams_r, (high, low, close), (period: usize = 14), Spec::WilliamsR(checked(period)?), "Williams %R: −100 at the lowest low of the window, 0 at the highest high or where the range is empty. NaN while one is in the window.");

@@ -31,12 +31,7 @@ pub(super) struct Adx {
 
 impl Adx {
     pub(super) fn new(period: usize) -> Self {
-        Self {
-            period: period as u64,
-            count: 0,
-            before: Movement::default(),
-            after: Movement::default(),
-        }
+        Self { period: period as u64, count: 0, before: Movement::default(), after: Movement::default() }
     }
 
     #[inline]
@@ -69,7 +64,8 @@ impl Adx {
         let [plus, minus] =
             [new.up, new.down].map(|d| if new.range.abs() < NOTHING { 0.0 } else { 100.0 * (d / new.range) });
         let both = plus + minus;
-        let direction = (both.abs() >= NOTHING || both.is_nan()).then(|| 100.0 * ((plus - minus).abs() / both));
+        let direction =
+            (both.abs() >= NOTHING || both.is_nan()).then(|| 100.0 * ((plus - minus).abs() / both));
         if moves < 2 * self.period {
             new.index = old.index + direction.unwrap_or(0.0);
             if moves < 2 * self.period - 1 {
