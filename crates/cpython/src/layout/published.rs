@@ -202,7 +202,7 @@ impl Published {
         both("native_thread_id", Some(self.native_thread_id), layout.native_thread_id);
         both("threads_main", self.threads_main, layout.threads_main);
         both("frame", self.frame, layout.frame);
-        let Stats::Ring { pointer } = layout.stats else { return fields };
+        let Stats::Ring { pointer, .. } = layout.stats else { return fields };
         both("stats", self.stats, Some(pointer));
         fields
     }
