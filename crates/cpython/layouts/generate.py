@@ -97,7 +97,8 @@ def collector(row):
 def published(row):
     if "published_bytes" not in row:
         return "None"
-    plain = ["bytes", "interp_size", "interp_id", "interp_next", "threads_head", "gc", "thread_size"]
+    plain = ["bytes", "interp_size", "interp_id", "interp_next", "threads_head", "gc", "modules", "sysdict", "builtins"]
+    plain += ["thread_size"]
     plain += ["thread_next", "thread_id", "native_thread_id", "gc_size", "collecting"]
     fields = [f"{name}: {literal(row['published_' + name])}," for name in plain]
     for name in ["threads_main", "debugger", "frame", "ring_size", "stats"]:

@@ -96,6 +96,9 @@ int main(void) {
     PUBLISHED("published_interp_next", interpreter_state.next);
     PUBLISHED("published_threads_head", interpreter_state.threads_head);
     PUBLISHED("published_gc", interpreter_state.gc);
+    PUBLISHED("published_modules", interpreter_state.imports_modules);
+    PUBLISHED("published_sysdict", interpreter_state.sysdict);
+    PUBLISHED("published_builtins", interpreter_state.builtins);
     PUBLISHED("published_thread_size", thread_state.size);
     PUBLISHED("published_thread_next", thread_state.next);
     PUBLISHED("published_thread_id", thread_state.thread_id);

@@ -2,8 +2,9 @@
 
 use crate::confirm::{self, CHECKED, Choice, Confidence, Doubt, MAX_INTERPRETERS, Origin, Refusal};
 use crate::gcstate::{GC_SIZE_MAX, GcState, Population, decode_gc, decode_population};
+use crate::layout::objects::ObjectLayout;
 use crate::layout::{COUNT, GENERATION_SIZE, GcAt, Layout, Published, Stats, TABLES};
-use crate::rings::{RingItem, decode_rings};
+use crate::rings::{COLLECTIONS, RingItem, decode_rings};
 use crate::{Error, Result, Version, find, version_text};
 use m5_process::{LiveMemory, Mapping, Memory, Process};
 use std::time::{Duration, Instant};
@@ -66,6 +67,15 @@ impl Interpreter {
     pub fn version(&self, process: &Process) -> Option<Version> {
         self.version_among(|| process.maps().ok())
     }
+}
+
+/// Where a ring keeps its index, and its first record the number of collections.
+fn index((_, _, index): (usize, usize, usize)) -> u64 {
+    index as u64
+}
+
+fn counted((_, records, _): (usize, usize, usize)) -> u64 {
+    records as u64 + COLLECTIONS
 }
 
 impl<M: Memory + Clone> Interpreter<M> {
@@ -152,6 +162,16 @@ impl<M: Memory + Clone> Interpreter<M> {
         &self.layout
     }
 
+    /// Where its objects keep their fields, with what the build publishes of that; `None` where no table knows them.
+    #[must_use]
+    pub fn objects(&self) -> Option<&'static ObjectLayout> {
+        let known = self.layout.objects()?;
+        let Some(published) = self.published else { return Some(known) };
+        let [modules, sysdict, builtins] =
+            [published.modules, published.sysdict, published.builtins].map(|at| u32::try_from(at).ok());
+        Some(known.placed(modules?, sysdict?, builtins?))
+    }
+
     /// How sure the layout is.
     #[must_use]
     pub fn confidence(&self) -> Confidence {
@@ -232,7 +252,10 @@ impl<M: Memory + Clone> Interpreter<M> {
             Stats::Inline { offset } => ([0, 1, 2].map(|g| self.gc + offset + GENERATION_SIZE * g), 4),
             Stats::Ring { pointer, sizes } => {
                 let block = self.memory.u64(self.gc + pointer)?;
-                (sizes.places().map(|(_, _, index)| block.wrapping_add(index as u64)), 1)
+                // A ring of one record turns no index: its number of collections is counted up in place.
+                let (place, len) =
+                    if sizes.young == 1 { (counted as fn(_) -> _, 4) } else { (index as _, 1) };
+                (sizes.places().map(|ring| block.wrapping_add(place(ring))), len)
             }
         })
     }

@@ -33,6 +33,8 @@ pub struct RingSizes {
 }
 
 const RING_ITEM: usize = 64;
+/// Offset of the number of collections in a record.
+pub(crate) const COLLECTIONS: u64 = 16;
 /// Room for the largest block.
 pub const RING_BLOCK: usize = RingSizes { young: 11, old: 3 }.bytes();
 
@@ -66,7 +68,7 @@ fn item(bytes: &[u8], at: usize) -> RingItem {
     RingItem {
         start_ns: word(bytes, at),
         stop_ns: word(bytes, at + 8),
-        collections: word(bytes, at + 16),
+        collections: word(bytes, at + COLLECTIONS as usize),
         collected: word(bytes, at + 24),
         uncollectable: word(bytes, at + 32),
         candidates: word(bytes, at + 40),

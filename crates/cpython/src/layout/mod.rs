@@ -123,6 +123,12 @@ pub struct Layout {
 }
 
 impl Layout {
+    /// Where its objects keep their fields; `None` where no table knows them.
+    #[must_use]
+    pub fn objects(&self) -> Option<&'static objects::ObjectLayout> {
+        objects::OBJECTS.iter().find(|o| o.minor == self.minor && o.free_threaded == self.free_threaded)
+    }
+
     /// Offset of the type in an object.
     #[must_use]
     pub fn object_type(&self) -> u64 {
