@@ -147,7 +147,8 @@ impl Walk {
         let length = self.member(string, 16).filter(|l| *l <= LONGEST_NAME)?;
         let string = string.wrapping_add(self.objects.shift());
         let state = self.memory.i32(string.wrapping_add(32)).ok()?.cast_unsigned();
-        let (width, compact, ascii) = (state >> 2 & 7, state >> 5 & 1, state >> 6 & 1);
+        let state = state >> self.objects.str_kind_bit;
+        let (width, compact, ascii) = (state & 7, state >> 3 & 1, state >> 4 & 1);
         if compact == 0 || !matches!(width, 1 | 2 | 4) {
             return None;
         }

@@ -30,7 +30,7 @@ impl Counter<'_> {
             if !is_array.get(*number as usize).copied().unwrap_or(false) {
                 continue;
             }
-            let Some(data) = self.image.word(at + 16) else { continue };
+            let Some(data) = self.image.word_at(*at, 16) else { continue };
             if blocks::block(self.image, census, data).is_some() && self.owns_data(*at) {
                 owned.insert(data);
             } else if let Some(bytes) = array_bytes(self.image, *at) {
@@ -47,7 +47,7 @@ impl Counter<'_> {
 
     /// Whether NumPy itself frees the data of this array.
     pub(super) fn owns_data(&self, array: u64) -> bool {
-        self.image.half(array + 64).is_some_and(|flags| flags & 4 != 0)
+        self.image.half_at(array, 64).is_some_and(|flags| flags & 4 != 0)
     }
 
     /// Data may lie anywhere in a block, behind a header of its allocator say, but not in an object's own block.

@@ -110,7 +110,7 @@ impl Counter<'_> {
             Kind::NdArray => (ARRAY_DATA, 16),
             _ => return,
         };
-        let Some(buffer) = self.image.word(at + pointer) else { return };
+        let Some(buffer) = self.image.word_at(at, pointer) else { return };
         if desc.kind == Kind::NdArray && !self.owns_data(at) {
             return;
         }
@@ -121,12 +121,12 @@ impl Counter<'_> {
     }
 
     fn is_heap_type(&self, class: u64) -> bool {
-        self.image.word(class + type_fields::FLAGS).is_some_and(|flags| flags & type_fields::HEAP != 0)
+        self.image.word_at(class, type_fields::FLAGS).is_some_and(|flags| flags & type_fields::HEAP != 0)
     }
 
     /// Whether a dictionary keeps only its values for itself.
     fn shares_keys(&self, dict: u64) -> bool {
-        self.image.word(dict + 40).is_some_and(|values| values != 0)
+        self.image.word_at(dict, 40).is_some_and(|values| values != 0)
     }
 
     /// The block with attributes beside an instance (3.11 and 3.12); its size lies before the first value.

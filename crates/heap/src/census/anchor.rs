@@ -72,9 +72,6 @@ impl Anchor {
         let named = interpreter.layout().name;
         let layout = interpreter.objects();
         let layout = layout.ok_or_else(|| HeapError::Unsupported(format!("no table for version {named}")))?;
-        if layout.free_threaded {
-            return Err(HeapError::Unsupported(format!("{named}: its heap is not walked yet")));
-        }
         let type_type = type_of_types(&memory, interpreter.address(), layout)?;
         // Names of static variables are in the file alone, where it was not stripped.
         let data = on_disk(file.strip_suffix(" (deleted)").unwrap_or(file)).unwrap_or_default();
@@ -100,7 +97,7 @@ impl Anchor {
 
 /// `PyType_Type`, which no symbol is needed for: the type of the type of the dictionary of `sys`, and its own type.
 fn type_of_types(memory: &impl Memory, interpreter: u64, layout: &ObjectLayout) -> Result<u64, HeapError> {
-    let of = |object: u64| memory.u64(object.wrapping_add(8));
+    let of = |object: u64| memory.u64(object.wrapping_add(8 + layout.shift()));
     let sysdict = memory.u64(interpreter + u64::from(layout.sysdict))?;
     let found = of(of(sysdict)?)?;
     match of(found)? == found {

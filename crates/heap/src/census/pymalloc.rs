@@ -70,6 +70,9 @@ const MOST_BLOCKS: usize = 1024;
 
 /// All arenas, in order of address.
 pub(crate) fn arenas(image: &Image, anchor: &Anchor) -> Vec<Arena> {
+    if anchor.layout.free_threaded {
+        return Vec::new();
+    }
     // Interpreters that are not the main one may have arenas of their own (3.12 on).
     let listed = anchor.interpreters.iter().filter_map(|interpreter| {
         let (list, count) = listed(image, anchor, *interpreter)?;
@@ -93,11 +96,11 @@ fn listed(image: &Image, anchor: &Anchor, interpreter: u64) -> Option<(u64, u64)
         }
         Arenas::Interpreter(offset) => interpreter.wrapping_add(u64::from(offset)),
         Arenas::Behind(pointer, offset) => {
-            let inner = image.word_at(interpreter, u64::from(pointer))?;
+            let inner = image.word_in(interpreter, u64::from(pointer))?;
             inner.wrapping_add(u64::from(offset))
         }
     };
-    Some((image.word(at)?, u64::from(image.half_at(at, 8)?)))
+    Some((image.word(at)?, u64::from(image.half_in(at, 8)?)))
 }
 
 /// The list, if every entry of it is one.

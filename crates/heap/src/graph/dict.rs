@@ -28,7 +28,7 @@ impl KeyTable {
     pub(crate) fn read(image: &Image, layout: &ObjectLayout, at: u64) -> Option<Self> {
         let table = match layout.keys {
             Keys::Sized => {
-                let size = image.word_at(at, 8)?;
+                let size = image.word_in(at, 8)?;
                 let index = match size {
                     0..=0xff => 1u64,
                     0x100..=0xffff => 2,
@@ -38,8 +38,8 @@ impl KeyTable {
                 Self {
                     references: image.word(at)?,
                     entries: at.wrapping_add(40 + size * index),
-                    count: image.word_at(at, 32)?,
-                    usable: image.word_at(at, 24)?,
+                    count: image.word_in(at, 32)?,
+                    usable: image.word_in(at, 24)?,
                     stride: 24,
                     bytes: 40 + size * index + (size << 1) / 3 * 24,
                     slots: size,
@@ -55,8 +55,8 @@ impl KeyTable {
                 Self {
                     references: image.word(at)? & 0xffff_ffff,
                     entries: at.wrapping_add(32 + (1 << index)),
-                    count: image.word_at(at, 24)?,
-                    usable: image.word_at(at, 16)?,
+                    count: image.word_in(at, 24)?,
+                    usable: image.word_in(at, 16)?,
                     stride,
                     bytes: 32 + (1 << index) + (2u64 << log) / 3 * stride,
                     slots: 1 << log,
@@ -109,7 +109,7 @@ impl Dict {
             used: image.word_at(at, 16)?,
             keys,
             values: (values != 0).then_some(if inline { values.wrapping_add(8) } else { values }),
-            embedded: inline && values != 0 && image.byte_at(values, 2) == Some(1),
+            embedded: inline && values != 0 && image.byte_in(values, 2) == Some(1),
         })
     }
 
@@ -117,7 +117,7 @@ impl Dict {
     pub(crate) fn items<'a>(&self, image: &'a Image) -> impl Iterator<Item = (u64, u64)> + use<'a> {
         let values = self.values;
         self.keys.pairs(image).enumerate().map(move |(i, (key, value))| match values {
-            Some(at) => (key, image.word_at(at, 8 * i as u64).unwrap_or(0)),
+            Some(at) => (key, image.word_in(at, 8 * i as u64).unwrap_or(0)),
             None => (key, value),
         })
     }
@@ -129,7 +129,7 @@ pub(crate) fn get(image: &Image, layout: &ObjectLayout, dict: u64, key: &str) ->
     let found = dict.items(image).find(|(k, v)| {
         *v != 0
             && *k != 0
-            && text::shape(image, *k).is_some_and(|s| s.length == key.len() as u64)
+            && text::shape(image, layout, *k).is_some_and(|s| s.length == key.len() as u64)
             && text::of(image, layout, *k).as_deref() == Some(key)
     });
     found.map(|(_, value)| value)

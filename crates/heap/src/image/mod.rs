@@ -10,6 +10,7 @@ pub(crate) mod stacks;
 use m5_process::{Constants, Error, Mapping, Memory, Result};
 use std::fmt::Debug;
 use std::ops::Range;
+use std::sync::OnceLock;
 
 /// A stretch of captured memory.
 #[derive(Debug, Default)]
@@ -68,6 +69,8 @@ pub struct Image {
     /// By address ≫ 36, then ≫ 20: the first segment that reaches into this mebibyte.
     radix: Vec<Option<Box<[u32]>>>,
     other: Box<dyn ReadOnly>,
+    /// See [`Image::shift_fields`].
+    shift: OnceLock<u64>,
 }
 
 impl Image {
@@ -92,7 +95,7 @@ impl Image {
                 }
             }
         }
-        Self { segments, maps, radix, other }
+        Self { segments, maps, radix, other, shift: OnceLock::new() }
     }
 
     /// All segments, in order of address.
@@ -159,24 +162,57 @@ impl Image {
         self.slice(addr, 1)?.first().copied()
     }
 
-    /// The 64-bit word at an offset from an address that may be wild: their sum wraps, and is not found then.
+    /// Says how much further from its beginning an object's fields lie than the tables say; the first word counts.
+    pub(crate) fn shift_fields(&self, shift: u64) {
+        let _ = self.shift.set(shift);
+    }
+
+    /// How much that is.
+    #[inline]
+    pub(crate) fn shift(&self) -> u64 {
+        self.shift.get().copied().unwrap_or(0)
+    }
+
+    /// The 64-bit field of an object, by the offset that the tables have for it. The address may be wild: the sum
+    /// wraps, and is not found then.
     #[must_use]
     #[inline]
-    pub fn word_at(&self, addr: u64, offset: u64) -> Option<u64> {
+    pub fn word_at(&self, object: u64, offset: u64) -> Option<u64> {
+        self.word_in(object, offset + self.shift())
+    }
+
+    /// A 32-bit field, likewise.
+    #[must_use]
+    #[inline]
+    pub fn half_at(&self, object: u64, offset: u64) -> Option<u32> {
+        self.half_in(object, offset + self.shift())
+    }
+
+    /// A byte, likewise.
+    #[must_use]
+    #[inline]
+    pub fn byte_at(&self, object: u64, offset: u64) -> Option<u8> {
+        self.byte_in(object, offset + self.shift())
+    }
+
+    /// The 64-bit word of what is no object at an offset from an address that may be wild.
+    #[must_use]
+    #[inline]
+    pub fn word_in(&self, addr: u64, offset: u64) -> Option<u64> {
         self.word(addr.wrapping_add(offset))
     }
 
     /// A 32-bit word, likewise.
     #[must_use]
     #[inline]
-    pub fn half_at(&self, addr: u64, offset: u64) -> Option<u32> {
+    pub fn half_in(&self, addr: u64, offset: u64) -> Option<u32> {
         self.half(addr.wrapping_add(offset))
     }
 
     /// A byte, likewise.
     #[must_use]
     #[inline]
-    pub fn byte_at(&self, addr: u64, offset: u64) -> Option<u8> {
+    pub fn byte_in(&self, addr: u64, offset: u64) -> Option<u8> {
         self.byte(addr.wrapping_add(offset))
     }
 

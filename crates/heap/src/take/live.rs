@@ -106,7 +106,8 @@ pub(crate) fn examine(
     );
     let describer = Describer::new(&analysis.graph, &tree, &namer, redaction);
     let fds = fds(&fd_owners(image, &analysis), &describer);
-    if analysis.census.arenas.is_empty() {
+    let mimalloc = analysis.census.heaps.regions.iter().any(|r| matches!(r.kind, RegionKind::Page(_)));
+    if analysis.census.arenas.is_empty() && !mimalloc {
         info.notes.push(
             "Python's allocator of small objects is not in use (PYTHONMALLOC=malloc): objects lie in the C \
              library's heap, and there is no part `pymalloc`"

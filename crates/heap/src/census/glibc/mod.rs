@@ -2,6 +2,7 @@
 
 mod cached;
 
+use crate::census::mimalloc::Holds;
 use crate::image::Image;
 use m5_process::Mapping;
 use std::ops::Range;
@@ -48,6 +49,10 @@ pub enum RegionKind {
     /// Memory of an allocator that is not known: its chunks are what objects have there, what lies between them may
     /// be in use or free.
     Foreign,
+    /// A page of mimalloc.
+    Page(Holds),
+    /// What mimalloc keeps beside its pages: its books, and slices that are free.
+    Span,
 }
 
 impl RegionKind {
@@ -56,7 +61,7 @@ impl RegionKind {
         match self {
             Self::Main | Self::Thread => CHUNK_HEADER,
             Self::Mapped => 2 * CHUNK_HEADER,
-            Self::Foreign => 0,
+            Self::Foreign | Self::Page(_) | Self::Span => 0,
         }
     }
 }
@@ -236,7 +241,7 @@ fn thread_heap(image: &Image, at: u64, map_end: u64) -> Option<Region> {
         return None;
     }
     let end = (at + size).min(map_end);
-    let top = image.word_at(arena, STATE_TOP)?;
+    let top = image.word_in(arena, STATE_TOP)?;
     let starts = INFO.iter().flat_map(|info| {
         STATE.iter().map(move |state| if own { at + info + state } else { at + info }.next_multiple_of(16))
     });

@@ -12,7 +12,7 @@ impl Walker<'_> {
 
     pub(super) fn tuple(&self, at: u64, see: &mut impl Visit) {
         let length = self.image.word_at(at, 16).unwrap_or(0);
-        self.items(at + u64::from(self.anchor.layout.tuple_items), length, see);
+        self.items(at + u64::from(self.anchor.layout.tuple_items) + self.image.shift(), length, see);
     }
 
     /// Keys that instances of a class share belong to the class; values that lie inside an instance belong to it.
@@ -87,7 +87,7 @@ impl Walker<'_> {
 
     /// A ring of entries that begins in the wrapper; its links forward are references.
     pub(super) fn lru_cache(&self, at: u64, desc: &TypeDesc, see: &mut impl Visit) {
-        self.scan(at, 32, desc.basic_size, desc, see);
+        self.scan(at, 32 + self.image.shift(), desc.basic_size, desc, see);
         let mut entry = self.image.word_at(at, 24).unwrap_or(0);
         let mut before = at;
         // An entry that does not link back ends the walk, so that no ring can be endless.

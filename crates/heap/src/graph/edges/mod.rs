@@ -142,7 +142,7 @@ impl Walker<'_> {
         // A date without a zone has no room for one.
         let zoned = desc.slack > 0 && self.image.byte_at(at, HAS_ZONE) == Some(1);
         let slack = if zoned { 0 } else { desc.slack };
-        self.scan(at, 16, desc.basic_size.saturating_sub(slack), desc, see);
+        self.scan(at, self.anchor.layout.header(), desc.basic_size.saturating_sub(slack), desc, see);
         if desc.item_size == 8 {
             let items = (self.image.word_at(at, 16).unwrap_or(0) as i64).unsigned_abs();
             self.items(at.wrapping_add(desc.basic_size), items, see);
@@ -173,7 +173,9 @@ impl Walker<'_> {
             let target = word(bytes, i as usize);
             // A struct of C that points to itself (Cython's functions) does not count that.
             let own = target == at && !desc.exact;
-            let skip = own || offset as i64 == desc.weaklist_offset || borrowed.contains(&offset);
+            let skip = own
+                || offset as i64 == desc.weaklist_offset
+                || borrowed.contains(&(offset - self.image.shift()));
             if skip || target < 4096 {
                 continue;
             }

@@ -44,7 +44,10 @@ impl Claims {
         let fields = |object: u32| {
             let desc = census.desc(object)?;
             let at = *census.address.get(object as usize)?;
-            let from = if desc.kind == Kind::Type { desc.covered as usize } else { 16 };
+            let from = match desc.kind {
+                Kind::Type => desc.covered as usize,
+                _ => walker.anchor.layout.header() as usize,
+            };
             walker.image.slice(at, desc.basic_size as usize)?.get(from..)
         };
         let rank = |object: u32| match census.desc(object) {
