@@ -9,7 +9,6 @@ pub mod exporter;
 pub mod fleet;
 pub mod gate;
 pub mod history;
-pub mod load;
 pub mod m5mem_page;
 pub mod otlp;
 pub mod page;
@@ -21,6 +20,7 @@ pub mod stress;
 pub mod tuning;
 pub mod watchdog;
 pub mod web;
+pub mod workload;
 
 pub use discover::{Discovered, discover};
 pub use dump::dump;

@@ -10,6 +10,9 @@ use crate::{Found, Result, Version};
 use m5_process::Memory;
 use serde::{Deserialize, Serialize};
 
+/// More interpreters than any process has: the end of a walk through a list that may be changing.
+pub(crate) const MAX_INTERPRETERS: usize = 4096;
+
 /// How sure the layout is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -220,7 +223,7 @@ fn in_list(
         return Ok(Some(format!("the main interpreter has number {id}")));
     }
     let mut at = memory.u64(runtime.wrapping_add(layout.interpreters_head))?;
-    for _ in 0..super::interpreter::MAX_INTERPRETERS {
+    for _ in 0..MAX_INTERPRETERS {
         if at == main {
             return Ok(None);
         }

@@ -1,6 +1,6 @@
 //! An interpreter of a live process, read through a layout that the process has confirmed.
 
-use crate::confirm::{self, CHECKED, Choice, Confidence, Doubt, Origin, Refusal};
+use crate::confirm::{self, CHECKED, Choice, Confidence, Doubt, MAX_INTERPRETERS, Origin, Refusal};
 use crate::gcstate::{GC_SIZE_MAX, GcState, Population, decode_gc, decode_population};
 use crate::layout::{COUNT, GENERATION_SIZE, GcAt, Layout, Published, Stats, TABLES};
 use crate::rings::{RING_BLOCK, RINGS, RingItem, decode_rings};
@@ -8,8 +8,6 @@ use crate::{Error, Result, Version, find, version_text};
 use m5_process::{LiveMemory, Mapping, Memory, Process};
 use std::time::{Duration, Instant};
 
-/// More interpreters than any process has: the end of a walk through a list that may be changing.
-pub(crate) const MAX_INTERPRETERS: usize = 4096;
 /// A build whose size the tables do not know is confirmed between two collections: so long one is waited for, and
 /// so often looked at.
 const BUSY: Duration = Duration::from_secs(5);
