@@ -115,7 +115,10 @@ print(json.dumps([t.name for t in threading.enumerate()]), flush=True)
 sys.stdin.readline()
 "#;
 
-fn truth(target: &mut Target) -> (BTreeMap<String, Vec<(String, u32)>>, Vec<String>) {
+/// Functions and lines, innermost first.
+type Rows = Vec<(String, u32)>;
+
+fn truth(target: &mut Target) -> (BTreeMap<String, Rows>, Vec<String>) {
     let rows = serde_json::from_str(&target.line()).unwrap();
     (rows, serde_json::from_str(&target.line()).unwrap())
 }
@@ -138,8 +141,7 @@ fn check(python: &Python) {
     assert_eq!(listed, truth.keys().collect::<Vec<_>>(), "{}", python.name);
     for (name, rows) in &truth {
         let task = by_name[name];
-        let stack: Vec<(String, u32)> =
-            task.stack.iter().map(|f| (f.function.clone(), f.line.unwrap())).collect();
+        let stack: Rows = task.stack.iter().map(|f| (f.function.clone(), f.line.unwrap())).collect();
         if name.ends_with("main") {
             // It went on from the line where it told the truth.
             assert_eq!((task.state, stack.len()), (TaskState::Running, 1), "{}: {task:?}", python.name);
