@@ -38,7 +38,9 @@ pub fn dump(process: &Process, interpreter: &Interpreter, most: usize) -> Result
                 .extend(listed.tasks.iter().position(|task| task.runs_on(&stack)).map(|i| (i, thread.tid)));
             (thread.stack, thread.deeper, thread.torn) = (stack.frames, stack.deeper, stack.torn);
         }
-        gil.push(GilSeen { interpreter: interpreter.id(), holder, known: lock != Gil::Unknown });
+        if lock != Gil::Absent {
+            gil.push(GilSeen { interpreter: interpreter.id(), holder, known: lock != Gil::Unknown });
+        }
         (used, unread) = (used || listed.used, unread + listed.unread);
         tasks.extend(listed.tasks.into_iter().enumerate().map(|(i, task)| DumpedTask {
             tid: running.iter().find(|(of, _)| *of == i).map(|(_, tid)| *tid),

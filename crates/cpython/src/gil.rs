@@ -11,6 +11,8 @@ pub enum Gil {
     Held(u64),
     /// Held by nobody.
     Free,
+    /// There is none: a free-threaded build.
+    Absent,
     /// It does not read as this version's lock does.
     Unknown,
 }
@@ -22,6 +24,9 @@ impl<M: Memory + Clone> Interpreter<M> {
     /// As the kernel says.
     pub fn gil(&self) -> Result<Gil> {
         let Some(fields) = running(self.layout().minor) else { return Ok(Gil::Unknown) };
+        if self.layout().free_threaded {
+            return Ok(Gil::Absent);
+        }
         let memory = self.memory();
         let gil = match fields.gil {
             GilAt::Runtime(offset) => self.runtime().wrapping_add(offset),

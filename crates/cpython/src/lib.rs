@@ -33,7 +33,7 @@ pub use gil::Gil;
 pub use interpreter::{Interpreter, Thread};
 pub use lines::LineTable;
 pub use pools::{Allocators, PoolUse};
-pub use rings::{RING_BLOCK, RingItem, decode_rings};
+pub use rings::{RING_BLOCK, RingItem, RingSizes, decode_rings};
 pub use stack::{PyFrame, ThreadStack, current_line};
 pub use symbols::symbols;
 pub use tasks::{AsyncTask, Awaited, Gathers, TaskState, Tasks};

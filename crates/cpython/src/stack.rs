@@ -6,7 +6,7 @@
 
 use crate::decode::{half, word};
 use crate::layout::lines::{Instruction, LineFields, lines};
-use crate::layout::objects::{Frames, ObjectLayout, objects};
+use crate::layout::objects::{Frames, ObjectLayout};
 use crate::lines::line;
 use crate::values::Values;
 use crate::{Interpreter, Result};
@@ -53,8 +53,8 @@ impl Interpreter {
     /// # Errors
     /// As the kernel says of the list of threads.
     pub fn stack(&self, pid: i32, tid: i32) -> Result<Vec<PyFrame>> {
-        let minor = self.layout().minor;
-        let (Some(objects), Some(lines)) = (objects(minor), lines(minor)) else { return Ok(Vec::new()) };
+        let Some(objects) = self.objects() else { return Ok(Vec::new()) };
+        let Some(lines) = lines(objects) else { return Ok(Vec::new()) };
         let Some(thread) = self.thread(inner_tid(pid, tid).unwrap_or(tid))? else { return Ok(Vec::new()) };
         let walk = Walk { values: Values::new(self.memory(), objects), lines };
         Ok(walk.frames_from(walk.innermost(thread)))
@@ -66,8 +66,8 @@ impl Interpreter {
     /// # Errors
     /// As the kernel says of the collector's state.
     pub fn collecting_stack(&self) -> Result<Vec<PyFrame>> {
-        let minor = self.layout().minor;
-        let (Some(objects), Some(lines)) = (objects(minor), lines(minor)) else { return Ok(Vec::new()) };
+        let Some(objects) = self.objects() else { return Ok(Vec::new()) };
+        let Some(lines) = lines(objects) else { return Ok(Vec::new()) };
         let Some(offset) = self.layout().frame else { return Ok(Vec::new()) };
         let memory = self.memory();
         let frame = memory.u64(self.gc_address().wrapping_add(offset))?;
@@ -78,9 +78,9 @@ impl Interpreter {
     /// from 3.11 on): for stacks whose raw frames were taken elsewhere. `None` where it does not read.
     #[must_use]
     pub fn frame_of(&self, code: u64, instruction: u64) -> Option<PyFrame> {
-        let minor = self.layout().minor;
-        let walk = Walk { values: Values::new(self.memory(), objects(minor)?), lines: lines(minor)? };
-        let line = line_of(&walk.values.memory, walk.values.objects, code, instruction);
+        let objects = self.objects()?;
+        let walk = Walk { values: Values::new(self.memory(), objects), lines: lines(objects)? };
+        let line = line_of(&walk.values.memory, objects, code, instruction);
         walk.named(code, line)
     }
 
@@ -215,7 +215,7 @@ impl<M: Memory> Walk<M> {
 
     fn named(&self, code: u64, line: Option<u32>) -> Option<PyFrame> {
         let objects = self.values.objects;
-        let text = |offset: u16| self.values.text(self.values.field(code, offset.into())?);
+        let text = |offset: u16| self.values.text(self.values.member(code, offset.into())?);
         Some(PyFrame { function: text(objects.code_name)?, file: text(objects.code_file)?, line })
     }
 }
@@ -232,7 +232,7 @@ fn steady(before: &[Raw], after: &[Raw]) -> usize {
 
 /// The line that a frame is at, given its code object; `None` where the code has none or does not read.
 pub fn current_line(memory: &impl Memory, objects: &ObjectLayout, frame: u64, code: u64) -> Option<u32> {
-    let instruction = match lines(objects.minor)?.instruction {
+    let instruction = match lines(objects)?.instruction {
         Instruction::Index { at, .. } => i64::from(memory.i32(frame.wrapping_add(at)).ok()?).cast_unsigned(),
         Instruction::Pointer { at, .. } => memory.u64(frame.wrapping_add(at)).ok()?,
     };
@@ -241,18 +241,35 @@ pub fn current_line(memory: &impl Memory, objects: &ObjectLayout, frame: u64, co
 
 /// The line of an instruction as a frame keeps it (an index or a pointer), given its code object.
 fn line_of(memory: &impl Memory, objects: &ObjectLayout, code: u64, instruction: u64) -> Option<u32> {
-    let fields = lines(objects.minor)?;
+    let fields = lines(objects)?;
+    let code = code.wrapping_add(objects.shift());
     let field = |at: u64, offset: u64| memory.u64(at.wrapping_add(offset)).ok();
     let offset = match fields.instruction {
         Instruction::Index { step, .. } => instruction.cast_signed().checked_mul(step)?,
         Instruction::Pointer { code: first, .. } => {
-            instruction.wrapping_sub(code.wrapping_add(first)).cast_signed()
+            let own = code.wrapping_add(first);
+            let length = field(code, 16)?.saturating_mul(2);
+            let within = |begin: u64| instruction.wrapping_sub(begin) < length;
+            let copies = || copies(memory, field(code, fields.copies?)?);
+            let begin =
+                if within(own) { None } else { copies().and_then(|c| c.into_iter().find(|b| within(*b))) };
+            instruction.wrapping_sub(begin.unwrap_or(own)).cast_signed()
         }
     };
     let first = memory.i32(code.wrapping_add(objects.code_line.into())).ok()?;
-    let table = field(code, fields.table)?;
+    let table = field(code, fields.table)?.wrapping_add(objects.shift());
     let length = field(table, 16).filter(|l| *l <= LONGEST_TABLE)?;
     let mut bytes = vec![0; length as usize];
     memory.read(table.wrapping_add(32), &mut bytes).ok()?;
     line(fields.form, &bytes, first.into(), offset)
+}
+
+/// Where the copies of a code object's instructions begin.
+fn copies(memory: &impl Memory, array: u64) -> Option<Vec<u64>> {
+    /// Threads that may have a copy, at most.
+    const MOST: u64 = 1 << 14;
+    let count = memory.u64(array).ok().filter(|count| *count <= MOST)?;
+    let mut bytes = vec![0; 8 * count as usize];
+    memory.read(array.wrapping_add(8), &mut bytes).ok()?;
+    Some(bytes.chunks_exact(8).map(|b| word(b, 0)).filter(|begin| *begin != 0).collect())
 }

@@ -1,7 +1,6 @@
 //! What the interpreter says of its threads: their stacks, and the names that Python gave them.
 
 use crate::layout::lines::lines;
-use crate::layout::objects::objects;
 use crate::stack::{ThreadStack, Walk};
 use crate::values::Values;
 use crate::{Interpreter, Result};
@@ -23,8 +22,7 @@ impl<M: Memory + Clone> Interpreter<M> {
     /// A reader of its threads' stacks.
     #[must_use]
     pub fn stacks(&self) -> Stacks<M> {
-        let minor = self.layout().minor;
-        let both = objects(minor).zip(lines(minor));
+        let both = self.objects().and_then(|objects| Some((objects, lines(objects)?)));
         Stacks(both.map(|(objects, lines)| Walk { values: Values::new(self.memory(), objects), lines }))
     }
 
@@ -33,7 +31,7 @@ impl<M: Memory + Clone> Interpreter<M> {
     /// # Errors
     /// As the kernel says of the list of threads.
     pub fn thread_names(&self) -> Result<HashMap<u64, String>> {
-        let Some(objects) = objects(self.layout().minor) else { return Ok(HashMap::new()) };
+        let Some(objects) = self.objects() else { return Ok(HashMap::new()) };
         let values = Values::new(self.memory(), objects);
         let active = || values.items(values.in_module(self.address(), "threading", "_active")?);
         let name = |thread| values.text(values.attribute(thread, "_name")?);

@@ -41,6 +41,16 @@ impl<M: Memory> Values<M> {
         self.memory.u64(at.wrapping_add(offset)).ok()
     }
 
+    /// A field of an object.
+    pub(crate) fn member(&self, object: u64, offset: u64) -> Option<u64> {
+        self.field(object, offset + self.objects.shift())
+    }
+
+    /// A pointer in an object that is not null.
+    pub(crate) fn held(&self, object: u64, offset: u64) -> Option<u64> {
+        self.member(object, offset).filter(|p| *p != 0)
+    }
+
     /// A pointer that is not null.
     pub(crate) fn pointer(&self, at: u64, offset: u64) -> Option<u64> {
         self.field(at, offset).filter(|p| *p != 0)
@@ -53,9 +63,11 @@ impl<M: Memory> Values<M> {
 
     /// The text of a string object.
     pub(crate) fn text(&self, string: u64) -> Option<String> {
-        let length = self.field(string, 16).filter(|l| *l <= LONGEST_NAME)?;
+        let length = self.member(string, SIZE).filter(|l| *l <= LONGEST_NAME)?;
+        let string = string.wrapping_add(self.objects.shift());
         let state = self.memory.i32(string.wrapping_add(32)).ok()?.cast_unsigned();
-        let (width, compact, ascii) = (state >> 2 & 7, state >> 5 & 1, state >> 6 & 1);
+        let state = state >> self.objects.str_kind;
+        let (width, compact, ascii) = (state & 7, state >> 3 & 1, state >> 4 & 1);
         if compact == 0 || !matches!(width, 1 | 2 | 4) {
             return None;
         }
@@ -70,7 +82,8 @@ impl<M: Memory> Values<M> {
 
     /// A small int that is not negative.
     pub(crate) fn int(&self, at: u64) -> Option<u64> {
-        let tag = self.field(at, SIZE)?;
+        let tag = self.member(at, SIZE)?;
+        let at = at.wrapping_add(self.objects.shift());
         let digits = if self.objects.int_tagged { tag >> 3 } else { tag };
         let block = self.block(at.wrapping_add(INT_DIGITS), 4 * Some(digits).filter(|d| *d <= 3)?)?;
         let digit = |d: &[u8; 4]| u64::from(u32::from_le_bytes(*d));
@@ -79,7 +92,7 @@ impl<M: Memory> Values<M> {
 
     /// The class of an object.
     pub(crate) fn class(&self, object: u64) -> Option<u64> {
-        self.pointer(object, 8)
+        self.held(object, 8)
     }
 
     /// What C calls a class: with its module where it is written in C, without where it is not.
@@ -87,7 +100,7 @@ impl<M: Memory> Values<M> {
         if let Some(known) = self.types.borrow().get(&class) {
             return known.clone();
         }
-        let name = self.pointer(class, tf::NAME).and_then(|at| self.c_text(at));
+        let name = self.held(class, tf::NAME).and_then(|at| self.c_text(at));
         self.types.borrow_mut().insert(class, name.clone());
         name
     }
@@ -105,7 +118,7 @@ impl<M: Memory> Values<M> {
             if self.class_name(at).as_deref() == Some(name) {
                 return true;
             }
-            class = self.pointer(at, tf::BASE);
+            class = self.held(at, tf::BASE);
         }
         false
     }
@@ -134,8 +147,8 @@ impl<M: Memory> Values<M> {
 
     /// Key and value of every item of a dictionary.
     pub(crate) fn items(&self, dict: u64) -> Option<Vec<(u64, u64)>> {
-        let keys = self.keys(self.pointer(dict, 32)?)?;
-        let items = match self.field(dict, 40)? {
+        let keys = self.keys(self.held(dict, 32)?)?;
+        let items = match self.member(dict, 40)? {
             0 => keys,
             values => {
                 let first = if self.objects.managed == Managed::Inline { values + 8 } else { values };
@@ -155,7 +168,7 @@ impl<M: Memory> Values<M> {
         let found = items.iter().find(|(key, value)| {
             *value != 0
                 && *key != 0
-                && self.field(*key, 16) == Some(name.len() as u64)
+                && self.member(*key, SIZE) == Some(name.len() as u64)
                 && self.text(*key).as_deref() == Some(name)
         });
         found.map(|(_, value)| *value)
@@ -169,30 +182,34 @@ impl<M: Memory> Values<M> {
     /// An attribute that an instance holds itself.
     pub(crate) fn attribute(&self, object: u64, name: &str) -> Option<u64> {
         let class = self.class(object)?;
-        let flags = self.field(class, tf::FLAGS)?;
-        let before = |back: u64| self.field(object.wrapping_sub(back), 0).unwrap_or(0);
+        let flags = self.member(class, tf::FLAGS)?;
+        // The collector's header lies between these words and the object.
+        let before = |words: u64| {
+            let at = object.wrapping_sub(8 * words + self.objects.collector_head());
+            self.field(at, 0).unwrap_or(0)
+        };
         let values = |first: u64| {
-            let keys = self.keys(self.pointer(class, self.objects.cached_keys.into())?)?;
+            let keys = self.keys(self.held(class, self.objects.cached_keys.into())?)?;
             self.named(&self.beside(&keys, first)?, name)
         };
         let managed = self.objects.managed;
         if flags & tf::MANAGED_DICT == 0 || managed == Managed::None {
-            let offset = self.field(class, tf::DICT_OFFSET)?.cast_signed();
+            let offset = self.member(class, tf::DICT_OFFSET)?.cast_signed();
             return self.get(self.pointer(object, u64::try_from(offset).ok().filter(|o| *o != 0)?)?, name);
         }
         match managed {
             Managed::None => None,
-            Managed::ValuesAndDict => match (before(32), before(24)) {
+            Managed::ValuesAndDict => match (before(2), before(1)) {
                 (first, 0) if first != 0 => values(first),
                 (_, dict) => self.get(dict, name),
             },
-            Managed::Tagged => match before(24) {
+            Managed::Tagged => match before(1) {
                 tagged if tagged & 1 != 0 => values(tagged.wrapping_add(1)),
                 dict => self.get(dict, name),
             },
-            Managed::Inline => match before(24) {
+            Managed::Inline => match before(1) {
                 0 if flags & tf::INLINE_VALUES != 0 => {
-                    let inside = object.wrapping_add(self.field(class, tf::BASIC_SIZE)?);
+                    let inside = object.wrapping_add(self.member(class, tf::BASIC_SIZE)?);
                     values(inside.wrapping_add(8))
                 }
                 dict => self.get(dict, name),
@@ -202,7 +219,7 @@ impl<M: Memory> Values<M> {
 
     /// Items of a set; `None` where it changed meanwhile.
     pub(crate) fn set(&self, set: u64) -> Option<Vec<u64>> {
-        let head = || Some((self.field(set, SET_MASK)?, self.field(set, SET_TABLE)?));
+        let head = || Some((self.member(set, SET_MASK)?, self.member(set, SET_TABLE)?));
         let (mask, table) = head()?;
         let block = self.block(table, mask.checked_add(1)?.checked_mul(16)?)?;
         let items = block.chunks_exact(16).map(|entry| word(entry, 0)).filter(|item| *item != 0);
@@ -211,19 +228,19 @@ impl<M: Memory> Values<M> {
 
     /// What a weak reference refers to.
     pub(crate) fn referent(&self, reference: u64) -> Option<u64> {
-        self.pointer(reference, REFERENT)
+        self.held(reference, REFERENT)
     }
 
     /// Items of a list.
     pub(crate) fn list(&self, list: u64) -> Option<Vec<u64>> {
-        let block = self.block(self.field(list, LIST_ITEMS)?, self.field(list, SIZE)?.checked_mul(8)?)?;
+        let block = self.block(self.member(list, LIST_ITEMS)?, self.member(list, SIZE)?.checked_mul(8)?)?;
         Some(block.chunks_exact(8).map(|item| word(item, 0)).collect())
     }
 
     /// A name in a module of an interpreter.
     pub(crate) fn in_module(&self, interpreter: u64, module: &str, name: &str) -> Option<u64> {
         let modules = self.pointer(interpreter, self.objects.modules.into())?;
-        self.get(self.pointer(self.get(modules, module)?, MODULE_DICT)?, name)
+        self.get(self.held(self.get(modules, module)?, MODULE_DICT)?, name)
     }
 
     /// Whether an interpreter has imported a module; `None` where its modules do not read.

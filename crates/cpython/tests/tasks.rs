@@ -3,7 +3,7 @@
 
 use m5_cpython::{AsyncTask, Gil, Interpreter, TaskState};
 use m5_process::{Process, inner_tid};
-use m5_testkit::{Python, Target, pythons};
+use m5_testkit::{Python, Target, all_pythons, free_threaded_pythons, pythons};
 use std::collections::BTreeMap;
 
 /// Two loops in two threads, each with tasks that wait in every way there is; then the truth, as the target sees it.
@@ -173,13 +173,14 @@ fn check(python: &Python) {
         assert_eq!(runs.len(), usize::from(service), "{}", python.name);
     }
     // All of them wait in C without the lock.
-    assert_eq!(interpreter.gil().unwrap(), Gil::Free, "{}", python.name);
+    let lock = if python.free_threaded { Gil::Absent } else { Gil::Free };
+    assert_eq!(interpreter.gil().unwrap(), lock, "{}", python.name);
     println!("tasks agree with asyncio.all_tasks: {}", python.name);
 }
 
 #[test]
 fn tasks_agree_with_what_the_target_says() {
-    for python in pythons() {
+    for python in all_pythons().into_iter().chain(free_threaded_pythons()) {
         check(&python);
     }
 }

@@ -64,7 +64,7 @@ impl<M: Memory> Reader<M> {
     /// A field of a task, written in C or in Python.
     fn of_task(&self, at: u64, offset: u64, name: &str) -> Option<u64> {
         if self.is_c_task(at) {
-            return self.walk.values.pointer(at, offset);
+            return self.walk.values.held(at, offset);
         }
         self.walk.values.attribute(at, name)
     }
@@ -72,7 +72,11 @@ impl<M: Memory> Reader<M> {
     fn is_done(&self, at: u64) -> Option<bool> {
         let values = &self.walk.values;
         if values.is_a(at, "_asyncio.Future") || self.is_c_task(at) {
-            return values.memory.i32(at.wrapping_add(self.fields.state)).ok().map(|state| state != 0);
+            return values
+                .memory
+                .i32(at.wrapping_add(self.fields.state + values.objects.shift()))
+                .ok()
+                .map(|state| state != 0);
         }
         Some(values.text(values.attribute(at, "_state")?)? != "PENDING")
     }
@@ -112,7 +116,7 @@ impl<M: Memory> Reader<M> {
         while let Some(object) = next.filter(|_| frames.len() < DEEPEST) {
             let kind = self.walk.values.type_name(object).unwrap_or_default();
             if PASSING.contains(&kind.as_str()) {
-                next = self.walk.values.pointer(object, INNER);
+                next = self.walk.values.held(object, INNER);
                 continue;
             }
             if !WITH_FRAME.contains(&kind.as_str()) {
@@ -139,6 +143,7 @@ impl<M: Memory> Reader<M> {
     /// The frame of a coroutine or generator that has one.
     fn frame(&self, generator: u64) -> Option<Frame> {
         let values = &self.walk.values;
+        let generator = generator.wrapping_add(values.objects.shift());
         let byte = |at: u64| values.memory.bytes::<1>(at).ok().map(|[b]| b.cast_signed());
         let (frame, executing) = match (values.objects.frames, self.executing) {
             (Frames::Interpreter(f), _) => {

@@ -33,7 +33,7 @@ pub(super) fn all<M: Memory + Clone>(
     if let Some(lists) = fields.lists {
         let threads = interpreter.threads()?.into_iter().map(|t| t.address.wrapping_add(lists.thread));
         for head in threads.chain([interpreter.address().wrapping_add(lists.interpreter)]) {
-            take((0..TRIES).find_map(|_| of_list(values, head, lists.node)));
+            take((0..TRIES).find_map(|_| of_list(values, head, lists.node + values.objects.shift())));
         }
     }
     Ok((found, unread + u64::from(sets == 0)))

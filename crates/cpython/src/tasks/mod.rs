@@ -6,7 +6,6 @@ mod published;
 
 use crate::layout::asyncio::tasks;
 use crate::layout::lines::lines;
-use crate::layout::objects::objects;
 use crate::layout::running::running;
 use crate::stack::{PyFrame, Walk};
 use crate::values::Values;
@@ -92,7 +91,7 @@ impl Interpreter {
     /// As the kernel says of the list of threads.
     pub fn tasks(&self, process: &Process) -> Result<Tasks> {
         let minor = self.layout().minor;
-        let known = objects(minor).zip(lines(minor)).zip(tasks(minor)).zip(running(minor));
+        let known = self.objects().and_then(|o| Some((o, lines(o)?))).zip(tasks(minor)).zip(running(minor));
         let Some((((objects, lines), fields), running)) = known else {
             return Ok(Tasks { used: true, unread: 1, ..Tasks::default() });
         };

@@ -20,10 +20,13 @@ pub(super) fn read(interpreter: &Interpreter, process: &Process) -> Option<TaskF
     let bytes = interpreter.memory().bytes::<{ WORDS * 8 }>(at).ok()?;
     let published = |index: usize| word(&bytes, index * 8);
     let known = tasks(interpreter.layout().minor)?;
+    // Offsets in objects are counted as with the GIL (see `ObjectLayout::shift`).
+    let shift = interpreter.objects()?.shift();
+    let of_task = |index: usize| published(index).wrapping_sub(shift);
     let lists =
-        TaskLists { node: published(NODE), interpreter: published(INTERPRETER), thread: published(THREAD) };
+        TaskLists { node: of_task(NODE), interpreter: published(INTERPRETER), thread: published(THREAD) };
     // What it does not publish stands where it does in the table, as long as the rest agrees with it.
-    let agrees = (published(NAME), published(COROUTINE)) == (known.name, known.coroutine);
+    let agrees = (of_task(NAME), of_task(COROUTINE)) == (known.name, known.coroutine);
     let sound = [lists.node, lists.interpreter, lists.thread].iter().all(|o| *o > 0 && *o < LARGEST);
     (agrees && sound).then_some(TaskFields { lists: Some(lists), ..*known })
 }

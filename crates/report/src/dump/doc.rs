@@ -23,7 +23,7 @@ pub struct Dump {
     pub command: Vec<String>,
     /// Somebody stopped the process (`SIGSTOP`, a debugger): its threads stand still until it is let go on.
     pub stopped: bool,
-    /// Who held the interpreter's lock: one of each interpreter.
+    /// Who held the interpreter's lock: one of each interpreter that has one (free-threaded builds have none).
     pub gil: Vec<GilSeen>,
     /// Threads that run Python, the main one first; then those that run none, by number.
     pub threads: Vec<DumpedThread>,

@@ -26,7 +26,7 @@ pub fn text(doc: &Dump, style: Style) -> String {
     let mut out = format!("{}\n{}\n", style.bold(&title), style.dim(&one_line(&doc.command)));
     if doc.gil.iter().any(|g| !g.known) {
         let _ = writeln!(out, "{}", style.yellow(lang.say(Words::GilUnknown)));
-    } else if doc.gil.iter().all(|g| g.holder.is_none()) {
+    } else if !doc.gil.is_empty() && doc.gil.iter().all(|g| g.holder.is_none()) {
         let _ = writeln!(out, "{}", style.dim(lang.say(Words::GilFree)));
     }
     let (python, native): (Vec<&DumpedThread>, Vec<&DumpedThread>) =
