@@ -65,7 +65,7 @@ impl KeyTable {
         };
         let fits = table.count <= 1 << 40 && table.count * table.stride <= table.bytes;
         // Entries that were never used may not be in memory.
-        let there = || image.slice(table.entries, (table.count * table.stride) as usize).is_some();
+        let there = || image.holds(table.entries, table.count * table.stride);
         (fits && (table.count == 0 || there())).then_some(table)
     }
 
