@@ -26,7 +26,7 @@ pub use gcstate::{GC_SIZE_MAX, GcState, Generation, Population, decode_gc, decod
 pub use interpreter::{Interpreter, Thread};
 pub use lines::LineTable;
 pub use pools::{Allocators, PoolUse};
-pub use rings::{RING_BLOCK, RingItem, decode_rings};
+pub use rings::{RING_BLOCK, RingItem, RingSizes, decode_rings};
 pub use stack::{PyFrame, current_line};
 pub use symbols::symbols;
 pub use version::Version;

@@ -4,7 +4,7 @@
 //! the kernel, every length is bounded, and a frame that makes no sense ends the stack.
 
 use crate::layout::lines::{Instruction, LineFields, lines};
-use crate::layout::objects::{Frames, ObjectLayout, objects};
+use crate::layout::objects::{Frames, ObjectLayout};
 use crate::lines::line;
 use crate::{Interpreter, Result};
 use m5_process::{LiveMemory, Memory, inner_tid};
@@ -36,8 +36,8 @@ impl Interpreter {
     /// # Errors
     /// As the kernel says of the list of threads.
     pub fn stack(&self, pid: i32, tid: i32) -> Result<Vec<PyFrame>> {
-        let minor = self.layout().minor;
-        let (Some(objects), Some(lines)) = (objects(minor), lines(minor)) else { return Ok(Vec::new()) };
+        let Some(objects) = self.objects() else { return Ok(Vec::new()) };
+        let Some(lines) = lines(objects) else { return Ok(Vec::new()) };
         let Some(thread) = self.thread(inner_tid(pid, tid).unwrap_or(tid))? else { return Ok(Vec::new()) };
         Ok(Walk { memory: self.memory(), objects, lines }.frames(thread))
     }
@@ -48,8 +48,8 @@ impl Interpreter {
     /// # Errors
     /// As the kernel says of the collector's state.
     pub fn collecting_stack(&self) -> Result<Vec<PyFrame>> {
-        let minor = self.layout().minor;
-        let (Some(objects), Some(lines)) = (objects(minor), lines(minor)) else { return Ok(Vec::new()) };
+        let Some(objects) = self.objects() else { return Ok(Vec::new()) };
+        let Some(lines) = lines(objects) else { return Ok(Vec::new()) };
         let Some(offset) = self.layout().frame else { return Ok(Vec::new()) };
         let memory = self.memory();
         let frame = memory.u64(self.gc_address().wrapping_add(offset))?;
@@ -60,8 +60,8 @@ impl Interpreter {
     /// from 3.11 on): for stacks whose raw frames were taken elsewhere. `None` where it does not read.
     #[must_use]
     pub fn frame_of(&self, code: u64, instruction: u64) -> Option<PyFrame> {
-        let minor = self.layout().minor;
-        let walk = Walk { memory: self.memory(), objects: objects(minor)?, lines: lines(minor)? };
+        let objects = self.objects()?;
+        let walk = Walk { memory: self.memory(), objects, lines: lines(objects)? };
         let line = line_of(&walk.memory, walk.objects, code, instruction);
         walk.named(code, line)
     }
@@ -139,12 +139,13 @@ impl Walk {
     }
 
     fn named(&self, code: u64, line: Option<u32>) -> Option<PyFrame> {
-        let text = |offset: u16| self.text(self.field(code, offset.into())?);
+        let text = |offset: u16| self.text(self.member(code, offset.into())?);
         Some(PyFrame { function: text(self.objects.code_name)?, file: text(self.objects.code_file)?, line })
     }
 
     fn text(&self, string: u64) -> Option<String> {
-        let length = self.field(string, 16).filter(|l| *l <= LONGEST_NAME)?;
+        let length = self.member(string, 16).filter(|l| *l <= LONGEST_NAME)?;
+        let string = string.wrapping_add(self.objects.shift());
         let state = self.memory.i32(string.wrapping_add(32)).ok()?.cast_unsigned();
         let (width, compact, ascii) = (state >> 2 & 7, state >> 5 & 1, state >> 6 & 1);
         if compact == 0 || !matches!(width, 1 | 2 | 4) {
@@ -160,6 +161,11 @@ impl Walk {
         }
     }
 
+    /// A field of an object.
+    fn member(&self, at: u64, offset: u64) -> Option<u64> {
+        self.field(at, offset + self.objects.shift())
+    }
+
     fn field(&self, at: u64, offset: u64) -> Option<u64> {
         self.memory.u64(at.wrapping_add(offset)).ok()
     }
@@ -167,7 +173,7 @@ impl Walk {
 
 /// The line that a frame is at, given its code object; `None` where the code has none or does not read.
 pub fn current_line(memory: &impl Memory, objects: &ObjectLayout, frame: u64, code: u64) -> Option<u32> {
-    let instruction = match lines(objects.minor)?.instruction {
+    let instruction = match lines(objects)?.instruction {
         Instruction::Index { at, .. } => i64::from(memory.i32(frame.wrapping_add(at)).ok()?).cast_unsigned(),
         Instruction::Pointer { at, .. } => memory.u64(frame.wrapping_add(at)).ok()?,
     };
@@ -176,7 +182,8 @@ pub fn current_line(memory: &impl Memory, objects: &ObjectLayout, frame: u64, co
 
 /// The line of an instruction as a frame keeps it (an index or a pointer), given its code object.
 fn line_of(memory: &impl Memory, objects: &ObjectLayout, code: u64, instruction: u64) -> Option<u32> {
-    let fields = lines(objects.minor)?;
+    let fields = lines(objects)?;
+    let code = code.wrapping_add(objects.shift());
     let field = |at: u64, offset: u64| memory.u64(at.wrapping_add(offset)).ok();
     let offset = match fields.instruction {
         Instruction::Index { step, .. } => instruction.cast_signed().checked_mul(step)?,
@@ -185,7 +192,7 @@ fn line_of(memory: &impl Memory, objects: &ObjectLayout, code: u64, instruction:
         }
     };
     let first = memory.i32(code.wrapping_add(objects.code_line.into())).ok()?;
-    let table = field(code, fields.table)?;
+    let table = field(code, fields.table)?.wrapping_add(objects.shift());
     let length = field(table, 16).filter(|l| *l <= LONGEST_TABLE)?;
     let mut bytes = vec![0; length as usize];
     memory.read(table.wrapping_add(32), &mut bytes).ok()?;

@@ -10,7 +10,7 @@ use crate::{
     HeapError, Image, Pages, PathTree, ProcessTree, Redaction, Snapshot, SnapshotInfo, StoredNames,
 };
 use m5_cpython::Interpreter;
-use m5_process::{Execution, FirstVictim, Mapping, Memory, Process, TraceError};
+use m5_process::{Execution, FirstVictim, Process, TraceError};
 use rustc_hash::FxHashMap;
 use std::time::Instant;
 
@@ -68,7 +68,7 @@ fn take<T: Send>(
     let info = SnapshotInfo {
         identity: process.identity(),
         command: program(&process.command().unwrap_or_default()),
-        python: python(&interpreter, || process.maps().ok()),
+        python: interpreter.build(|| process.maps().ok()),
         taken_at,
         age_seconds: age(process, taken_at),
         method: taken.report.method.word().to_owned(),
@@ -152,17 +152,6 @@ fn strange_allocator(image: &Image, analysis: &Analysis) -> Option<String> {
     Some(format!(
         "some memory is from {from}: objects in it are found by their types; what else lies there may be in use or free"
     ))
-}
-
-/// The version in words; where the build does not tell it, that of its layout.
-pub(crate) fn python<M: Memory + Clone>(
-    interpreter: &Interpreter<M>,
-    maps: impl FnOnce() -> Option<Vec<Mapping>>,
-) -> String {
-    match interpreter.version_among(maps) {
-        Some(version) => version.to_string(),
-        None => interpreter.layout().name.to_owned(),
-    }
 }
 
 fn age(process: &Process, now: f64) -> Option<f64> {
