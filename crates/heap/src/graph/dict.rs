@@ -17,7 +17,7 @@ impl InImage for KeyTable {
     fn read(image: &Image, layout: &ObjectLayout, at: u64) -> Option<Self> {
         let table = Self::decode(layout.keys, at, image.slice(at, KEYS_HEAD)?.first_chunk()?)?;
         // Entries that were never used may not be in memory.
-        let there = || image.slice(table.entries, (table.count * table.stride) as usize).is_some();
+        let there = || image.holds(table.entries, table.count * table.stride);
         (table.count == 0 || there()).then_some(table)
     }
 
