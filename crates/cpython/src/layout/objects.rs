@@ -122,8 +122,8 @@ pub struct ObjectLayout {
     pub keys: Keys,
     /// Frames.
     pub frames: Frames,
-    /// Of the state of a string: the first bit of its kind, behind how it is interned.
-    pub str_kind_bit: u8,
+    /// Bits before the kind in the state of a string: those that say whether it is interned.
+    pub str_kind: u8,
     /// Start of the text in ASCII strings and in other compact strings.
     pub str_ascii: u16,
     /// Likewise.

@@ -24,7 +24,7 @@ pub(crate) fn shape(image: &Image, layout: &ObjectLayout, address: u64) -> Optio
     let length = image.word_at(address, 16)?;
     let state = image.half_at(address, 32)?;
     // The bit field `state`: how it is interned, then the kind in three bits.
-    let state = state >> layout.str_kind_bit;
+    let state = state >> layout.str_kind;
     let (kind, rest) = (state & 7, state >> 3);
     Some(StrShape { length, width: u64::from(kind), compact: rest & 1 != 0, ascii: rest & 2 != 0 })
 }

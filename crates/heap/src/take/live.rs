@@ -2,10 +2,12 @@
 
 use crate::census::glibc::RegionKind;
 use crate::descriptors::owners::{fd_holders, fd_owners};
+use crate::image::capture::capture_of;
+use crate::image::wanted::Extent;
 use crate::take::idle_threads::on_idle_threads;
 use crate::{
     Accounting, Analysis, Anchor, BesideRss, CaptureOptions, Coverage, Describer, FdHolder, Fragmentation,
-    HeapError, Image, Pages, PathTree, ProcessTree, Redaction, Snapshot, SnapshotInfo, StoredNames, capture,
+    HeapError, Image, Pages, PathTree, ProcessTree, Redaction, Snapshot, SnapshotInfo, StoredNames,
 };
 use m5_cpython::Interpreter;
 use m5_process::{Execution, FirstVictim, Process, TraceError};
@@ -21,7 +23,7 @@ pub fn take_snapshot(
     options: &CaptureOptions,
     redaction: &Redaction,
 ) -> Result<Snapshot, HeapError> {
-    take(process, options, redaction, |_, _, _| ()).map(|(snapshot, ())| snapshot)
+    take(process, options, redaction, Extent::Lean, |_, _, _| ()).map(|(snapshot, ())| snapshot)
 }
 
 /// The same, and what its children share with it.
@@ -33,7 +35,8 @@ pub fn take_tree(
     options: &CaptureOptions,
     redaction: &Redaction,
 ) -> Result<(Snapshot, ProcessTree), HeapError> {
-    take(process, options, redaction, |image, analysis, pages| {
+    // Their pages are compared with its own.
+    take(process, options, redaction, Extent::Whole, |image, analysis, pages| {
         ProcessTree::of(process, image, analysis, pages)
     })
 }
@@ -42,6 +45,7 @@ fn take<T: Send>(
     process: &Process,
     options: &CaptureOptions,
     redaction: &Redaction,
+    extent: Extent,
     more: impl FnOnce(&Image, &Analysis, &Pages) -> T + Send,
 ) -> Result<(Snapshot, T), HeapError> {
     let began = Instant::now();
@@ -55,7 +59,7 @@ fn take<T: Send>(
     }
     let anchor = anchor?;
     let taken_at = m5_process::unix_ns() as f64 / 1e9;
-    let taken = capture(process, options)?;
+    let taken = capture_of(process, options, extent)?;
     let interpreter = Interpreter::attach(process);
     if execution.replaced() {
         return Err(TraceError::Replaced.into());
