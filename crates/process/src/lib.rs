@@ -47,6 +47,7 @@ pub use procfs::smaps::{MappedMemory, parse_smaps};
 pub use procfs::sockets::{ConnectionGroup, SocketTable, TcpSocket};
 pub use procfs::stat::{Rollup, Stat, Status};
 pub use signal::send_signal;
+pub use trace::arch::{ADDRESS_BITS, address_of, page_size};
 pub use trace::fork::{ForkedChild, fork};
 pub use trace::freeze::{Frozen, freeze, open_live};
 pub use trace::guard::Guard;

@@ -110,6 +110,14 @@ pub struct Layout {
     pub published: Option<PublishedAt>,
 }
 
+impl Layout {
+    /// Whether the collector's flag is claimed by a compare-and-swap; else it is a plain store.
+    #[must_use]
+    pub fn swaps_flag(&self) -> bool {
+        self.minor >= 13
+    }
+}
+
 /// A generation holds its list head (16 bytes), threshold and count (4 each).
 pub const GENERATION_SIZE: u64 = 24;
 /// Offset of the threshold in a generation.

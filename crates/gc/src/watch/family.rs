@@ -1,8 +1,10 @@
 //! The programs under watch: the target, and the Python programs among its descendants if they are wanted.
 
+use super::arch::REGISTERS;
 use super::attach::{Group, Rings};
 use super::collector::Collector;
-use super::program::{Program, REGISTERS, flag_site};
+use super::endless;
+use super::program::{Program, flag_site};
 use crate::perf::{OpenError, Record};
 use crate::tracer::now_ns;
 use m5_cpython::Interpreter;
@@ -37,6 +39,9 @@ impl Attached {
         rings: &mut Rings,
         records: &mut Vec<Record>,
     ) -> Result<Self, OpenError> {
+        if endless::would_be(process, interpreters) {
+            return Err(endless::REFUSED);
+        }
         let mut registers = REGISTERS;
         loop {
             let program = Program::new(interpreters, registers).ok().flatten();

@@ -12,7 +12,7 @@ use crate::kin::Kin;
 use crate::perf::{OpenError, Record, Sample};
 use crate::stacks::Stacks;
 use crate::tracer::now_ns;
-use crate::{Coverage, Detail, Pause, PauseSource, Result, SourceKind};
+use crate::{Coverage, Detail, Error, Obstacle, Pause, PauseSource, Result, SourceKind};
 use m5_cpython::Interpreter;
 use m5_process::Process;
 use std::time::Duration;
@@ -62,6 +62,8 @@ pub(crate) struct WatchSource {
     pub(super) programs_so_far: u64,
     pub(super) stacks: Option<Stacks>,
     pub(super) details: Vec<Detail>,
+    /// A trap keeps the target from getting on: nothing may stay watched.
+    pub(super) endless: bool,
 }
 
 /// A collector and the program it belongs to.
@@ -106,6 +108,7 @@ impl WatchSource {
             programs_so_far: 0,
             stacks: None,
             details: Vec::new(),
+            endless: false,
         };
         let interpreters = main.all().map_err(|_| OpenError(libc::ESRCH))?;
         let start = source.attach(process, &interpreters)?;
@@ -141,8 +144,9 @@ impl WatchSource {
                 continue;
             }
             let Sample { time, tid, ip, .. } = *sample;
-            if site.write == Write::Flag {
-                attached.program.look_at(ip);
+            if site.write == Write::Flag && attached.program.look_at(ip) {
+                self.endless = true;
+                return;
             }
             let labels = attached.program.labels(site.flag);
             let event = Event { time, tid, ip, write: site.write };
@@ -248,6 +252,10 @@ impl PauseSource for WatchSource {
         let records: Vec<Record> = self.pending.drain(..ready).collect();
         for record in &records {
             self.handle(record);
+        }
+        if self.endless {
+            self.programs.clear();
+            return Err(Error::Obstacle(Obstacle::ExclusivePairs));
         }
         if matches!(self.window, Window::Closed { .. }) {
             // All that was told until the watch closed has been read: an end that was not will not come.

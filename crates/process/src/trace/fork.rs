@@ -5,9 +5,9 @@
 
 use crate::priority::Urgent;
 use crate::procfs::threads;
-use crate::trace::arch;
+use crate::trace::arch::Gadgets;
 use crate::trace::guard::Guard;
-use crate::trace::inject::{Gadgets, Injector, LOOSE_COPY};
+use crate::trace::inject::{Injector, LOOSE_COPY};
 use crate::trace::ptrace::{Tracee, kill, wait_until};
 use crate::trace::safety::is_filtered;
 use crate::{Process, TraceError, TraceResult};
@@ -68,7 +68,7 @@ pub fn fork<'g>(process: &Process, guard: &'g Guard, max_pause: Duration) -> Tra
     tracing::debug!(pid, child, pause_ms = pause.as_secs_f64() * 1e3, stopped, "copied, target released");
     released.into_iter().collect::<TraceResult<()>>()?;
     // The child was made under our eyes; from here on it dies with us. By its score a dead one is known again.
-    let child = Tracee { tid: child, regs: None };
+    let child = Tracee::born(child);
     child.wait(Instant::now() + STOP, "the copy to stop")?;
     let _ = fs::write(format!("/proc/{}/oom_score_adj", child.tid), MOST_EXPENDABLE);
     child.options(libc::PTRACE_O_EXITKILL)?;
@@ -236,8 +236,7 @@ fn options_for_call(process: &Process, tracee: &Tracee, more: i32) -> TraceResul
 
 /// Lets one of the stopped threads clone: the child's pid inside the target's namespace and as we see it.
 fn clone(process: &Process, stopped: &mut [Tracee], gadgets: Gadgets) -> TraceResult<(i64, i32)> {
-    let in_user_code = |t: &Tracee| t.regs.is_some_and(|r| !arch::in_system_call(&r));
-    stopped.sort_by_key(|t| (is_filtered(process.pid(), t.tid), !in_user_code(t)));
+    stopped.sort_by_key(|t| (is_filtered(process.pid(), t.tid), t.in_system_call()));
     let Some(tracee) = stopped.first() else {
         return Err(TraceError::Refused("no thread of the target can be stopped now".into()));
     };
