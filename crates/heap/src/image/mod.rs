@@ -1,5 +1,6 @@
 //! The bytes of a process at one moment, found by address in a few instructions.
 
+mod arch;
 pub(crate) mod capture;
 pub(crate) mod core;
 pub(crate) mod fill;
