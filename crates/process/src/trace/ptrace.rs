@@ -139,7 +139,7 @@ impl Tracee {
 
     /// One that is traced already because one of ours made it.
     pub(crate) fn born(tid: i32) -> Self {
-        Self { tid, regs: None, before: Before::default(), injected: AtomicBool::new(false) }
+        Self { tid, regs: None, before: Before::unknown(), injected: AtomicBool::new(false) }
     }
 
     pub(crate) fn interrupt(&self) -> TraceResult<()> {

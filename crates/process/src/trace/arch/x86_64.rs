@@ -64,10 +64,14 @@ pub(crate) fn protects_returns(status: &str) -> bool {
 }
 
 /// What must be known of a thread before it is stopped: nothing, the registers tell all.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Before;
 
 impl Before {
+    pub(crate) fn unknown() -> Self {
+        Self
+    }
+
     pub(crate) fn look(_tid: i32) -> Self {
         Self
     }

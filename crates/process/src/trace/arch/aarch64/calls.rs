@@ -29,6 +29,11 @@ pub(crate) struct Before {
 }
 
 impl Before {
+    /// Of a thread that was never looked at.
+    pub(crate) fn unknown() -> Self {
+        Self::default()
+    }
+
     /// Looks at a thread that is about to be stopped.
     pub(crate) fn look(tid: i32) -> Self {
         let text = fs::read_to_string(format!("/proc/{tid}/syscall")).unwrap_or_default();

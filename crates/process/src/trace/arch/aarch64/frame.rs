@@ -167,7 +167,9 @@ mod tests {
     fn the_way_back_holds_all_registers_for_every_length_of_vectors() {
         for length in [16, 32, 64, 128, 256] {
             let frames = frames(&SAVED, GADGETS, 0x42, &sve(length), 213);
-            assert!(frames.own < frames.child && frames.own % 16 == 0 && frames.child % 16 == 0);
+            assert!(
+                frames.own < frames.child && frames.own.is_multiple_of(16) && frames.child.is_multiple_of(16)
+            );
             for (at, bytes) in &frames.pieces {
                 assert!(*at >= frames.own && at + bytes.len() as u64 <= frames.top);
             }

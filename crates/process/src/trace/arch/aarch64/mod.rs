@@ -3,7 +3,7 @@
 //! The kernel rewinds a broken-off call before it reports the stop (`do_signal` in arch/arm64/kernel/signal.c): the
 //! registers at a stop are those of the restart already and the call's number is forgotten. What the thread was in is
 //! therefore looked up before it is stopped ([`Before`]). All of it is plain data, so its tests run everywhere.
-#![cfg_attr(not(target_arch = "aarch64"), allow(dead_code))]
+#![cfg_attr(not(target_arch = "aarch64"), allow(dead_code, unused_imports, unreachable_pub))]
 
 mod calls;
 mod frame;
