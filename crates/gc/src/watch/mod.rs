@@ -2,15 +2,16 @@
 //! exact, by generation, in every thread, without a byte written to the target.
 
 mod arch;
-mod attach;
 mod calibrate;
 mod classify;
 mod collector;
 mod endless;
 mod family;
 mod full;
+mod group;
 mod obstacle;
 mod program;
+mod rings;
 mod scan;
 mod source;
 mod steer;

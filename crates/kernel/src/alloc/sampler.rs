@@ -92,7 +92,12 @@ impl AllocSampler {
         }
         let interpreter = Interpreter::attach(process)?;
         let maps = process.maps()?;
-        let image = FrameImage::of(interpreter.layout().minor)
+        if interpreter.layout().free_threaded {
+            return Err(Error::Unsupported("a free-threaded CPython, whose allocator it does not know"));
+        }
+        let image = interpreter
+            .objects()
+            .and_then(FrameImage::of)
             .ok_or(Error::Unsupported("the frames of this CPython are not known"))?;
         let allocator = allocator::find(&interpreter, &maps)
             .ok_or(Error::Unsupported("its object allocator is not found"))?;

@@ -8,8 +8,8 @@
 
 use super::Code;
 
-/// Watchpoints that the architecture allows; a processor has two at least, most have four.
-pub(crate) const REGISTERS: usize = 16;
+/// Watchpoints that most processors have; where there are fewer, that shows when they are opened.
+pub(crate) const REGISTERS: usize = 4;
 /// Bytes of code that are looked at.
 pub(crate) const LENGTH: usize = 4;
 /// The bit of `AT_HWCAP` that tells of single instructions for swaps.
