@@ -15,13 +15,13 @@ const MOST: u64 = 256 << 20;
 pub(crate) fn would_be(process: &Process, interpreters: &[Interpreter]) -> bool {
     let Some(main) = interpreters.first().filter(|i| i.layout().swaps_flag()) else { return false };
     let (memory, maps) = (main.memory(), process.maps().unwrap_or_default());
-    let code = maps.iter().filter(|m| m.executable && m.path == main.file()).map(|map| {
-        let mut bytes = vec![0; (map.end - map.start).min(MOST) as usize];
+    let own: Vec<_> = maps.iter().filter(|m| m.executable && m.path == main.file()).collect();
+    // No code at all is unread code.
+    let unread = own.is_empty().then_some(None);
+    let code = own.into_iter().map(|map| {
         let whole = map.end - map.start <= MOST;
+        let mut bytes = vec![0; (map.end - map.start).min(MOST) as usize];
         (whole && memory.read(map.start, &mut bytes).is_ok()).then_some(bytes)
     });
-    // No code at all is unread code.
-    let mut code = code.peekable();
-    let unread = code.peek().is_none().then_some(None);
     arch::is_endless(process.hardware_capabilities(), code.chain(unread))
 }
