@@ -164,7 +164,7 @@ def shot(target, method):
     coverage, objects = info["coverage"], value["heap"]["objects"]
     good = code == 0 and method in json.dumps(info["method"]).lower() and objects > 40000
     check(f"{target.name}: snapshot by {method}", good, f"{code} {info['method']} objects {objects} {said}")
-    whole = coverage["reachable"] >= 0.999 and coverage["rss_explained"] >= 0.99
+    whole = coverage["reachable"] >= 0.99 and coverage["rss_explained"] >= 0.99
     consistent = method == "live" or coverage["inconsistencies"] == 0
     check(f"{target.name}: coverage by {method}", whole and consistent, str(coverage))
     return file
