@@ -15,11 +15,11 @@ const BRIEF: Duration = Duration::from_millis(2);
 pub struct Frozen<'g> {
     held: Held<'g>,
     pid: i32,
-    tracees: Vec<Tracee>,
+    pub(super) tracees: Vec<Tracee>,
     /// Threads that wait in the kernel and stop before they run again.
-    asleep: Vec<i32>,
+    pub(super) asleep: Vec<i32>,
     memory: File,
-    began: Instant,
+    pub(super) began: Instant,
     deadline: Instant,
 }
 
@@ -76,12 +76,17 @@ impl Frozen<'_> {
         &self.memory
     }
 
+    /// A sign of life.
+    pub(super) fn beat(&self) {
+        self.held.beat();
+    }
+
     /// Whether there is time left.
     ///
     /// # Errors
     /// [`TraceError::TimedOut`] where there is none: drop the value.
     pub fn check(&self) -> TraceResult<()> {
-        self.held.beat();
+        self.beat();
         if Instant::now() < self.deadline {
             Ok(())
         } else {
