@@ -16,11 +16,17 @@ libc = ctypes.CDLL(None)
 for name in ("malloc", "calloc", "realloc", "memalign"):
     function = getattr(libc, name)
     function.restype = ctypes.c_void_p
-    function.argtypes = [ctypes.c_void_p, ctypes.c_size_t] if name == "realloc" else [ctypes.c_size_t] * (1 if name == "malloc" else 2)
+    function.argtypes = (
+        [ctypes.c_void_p, ctypes.c_size_t]
+        if name == "realloc"
+        else [ctypes.c_size_t] * (1 if name == "malloc" else 2)
+    )
 libc.free.argtypes = [ctypes.c_void_p]
 libc.memcmp.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t]
 libc.memcpy.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t]
-pattern = ctypes.create_string_buffer(random.Random(1).getrandbits(16 * LARGEST).to_bytes(2 * LARGEST, "little"), 2 * LARGEST)
+pattern = ctypes.create_string_buffer(
+    random.Random(1).getrandbits(16 * LARGEST).to_bytes(2 * LARGEST, "little"), 2 * LARGEST
+)
 zeroes = ctypes.create_string_buffer(LARGEST)
 PATTERN, ZEROES = ctypes.addressof(pattern), ctypes.addressof(zeroes)
 errors = [0] * THREADS

@@ -1,13 +1,13 @@
 //! Giving back in slices: stop all threads, see that nobody is inside the allocator, follow the lists, let the kernel
 //! take the pages, let go.
 
-use crate::trim::Progress;
 use crate::trim::error::TrimError;
 use crate::trim::library::Library;
 use crate::trim::lists::{self, Free};
 use crate::trim::moment::{Inside, Moments};
 use crate::trim::plan::{Allowed, Plan, Stock};
-use m5_process::{CallCode, Execution, Frozen, Guard, Process, TraceError, freeze};
+use crate::trim::progress::Progress;
+use m5_process::{CallCode, Execution, Frozen, Guard, Process, TraceError, freeze, with_tracer};
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
@@ -19,6 +19,8 @@ const LEAST_GAP: Duration = Duration::from_millis(10);
 const GAP: u32 = 9;
 /// What the release of one thread takes.
 const RELEASE: Duration = Duration::from_micros(8);
+/// The way back, until it is known what it takes.
+const ENDING: Duration = Duration::from_micros(400);
 /// Ranges of one stop.
 const MOST_RANGES: usize = 4096;
 
@@ -36,6 +38,8 @@ pub(super) struct Given {
     /// Bytes that the kernel would not take, and why.
     pub(super) refused_bytes: u64,
     pub(super) refusal: Option<i32>,
+    /// What it took lately to let everybody go: the helper's end, its reaping, the way back.
+    pub(super) ending: Duration,
     /// Why an arena was left before all was given.
     pub(super) left: Option<Left>,
 }
@@ -157,14 +161,23 @@ impl Giver<'_> {
         moments: &Moments<'_>,
         given: &mut Given,
     ) -> Result<Slice, TrimError> {
-        let frozen = match freeze(self.process, self.guard, self.max_pause) {
-            Ok(frozen) => frozen,
-            Err(TraceError::TimedOut(_)) => return Ok(Slice::Late),
-            Err(other) => return Err(other.into()),
-        };
-        let done = self.frozen(&frozen, stock, allowed, moments, given);
-        given.stops.push(frozen.thaw());
-        done
+        // A thread of its own each time: its end lets go of what did not stop in time.
+        let done = with_tracer(|| {
+            let frozen = match freeze(self.process, self.guard, self.max_pause) {
+                Ok(frozen) => frozen,
+                Err(TraceError::TimedOut(_)) => return Ok(Ok(Slice::Late)),
+                Err(other) => return Err(other),
+            };
+            let done = self.frozen(&frozen, stock, allowed, moments, given);
+            given.stops.push(frozen.thaw());
+            Ok(done.map(|(slice, last_call)| {
+                // What it once took it may take again; what it never takes again is forgotten.
+                let ending = last_call.map_or(Duration::ZERO, |at| at.elapsed());
+                given.ending = ending.max(given.ending * 7 / 8);
+                slice
+            }))
+        });
+        done?
     }
 
     /// The part for which everybody stands still.
@@ -175,24 +188,28 @@ impl Giver<'_> {
         allowed: &Allowed,
         moments: &Moments<'_>,
         given: &mut Given,
-    ) -> Result<Slice, TrimError> {
+    ) -> Result<(Slice, Option<Instant>), TrimError> {
         if self.execution.replaced() {
             return Err(TraceError::Replaced.into());
         }
         if let Err(inside) = moments.check(frozen, stock.arena.at) {
-            return Ok(Slice::Missed(inside));
+            return Ok((Slice::Missed(inside), None));
         }
         let release = RELEASE * u32::try_from(frozen.threads()).unwrap_or(u32::MAX);
         let end = frozen.began() + self.max_pause.mul_f64(0.9).saturating_sub(release);
+        let ending = given.ending.max(ENDING);
+        if Instant::now() + ending >= end {
+            return Ok((Slice::Late, None));
+        }
         // The lists may take a third of what is left, at the least as much as one chunk needs.
         let now = Instant::now();
         let until = now + end.saturating_duration_since(now) / 3;
         let (chosen, whole) = self.choose(stock, allowed, until)?;
         if chosen.is_empty() {
-            return Ok(if whole { Slice::Nothing } else { Slice::OutOfReach });
+            return Ok((if whole { Slice::Nothing } else { Slice::OutOfReach }, None));
         }
         let ranges: Vec<Range<u64>> = chosen.iter().map(|c| c.pages.clone()).collect();
-        let done = frozen.discard(self.process, self.code, &ranges, end)?;
+        let done = frozen.discard(self.process, self.code, &ranges, end, ending)?;
         given.calls += done.calls;
         given.refusal = done.refusal.or(given.refusal);
         for chosen in chosen.iter().take(done.ranges) {
@@ -205,11 +222,16 @@ impl Giver<'_> {
                 false => given.bytes += bytes,
             }
         }
-        Ok(Slice::Gave)
+        Ok((Slice::Gave, done.last_call))
     }
 
     /// Follows the lists to chunks that are wanted, and whether to the end.
-    fn choose(&self, stock: &mut Stock, allowed: &Allowed, until: Instant) -> Result<Vec<Chosen>, TrimError> {
+    fn choose(
+        &self,
+        stock: &mut Stock,
+        allowed: &Allowed,
+        until: Instant,
+    ) -> Result<(Vec<Chosen>, bool), TrimError> {
         let memory = self.process.memory();
         let mut found: Vec<Free> = Vec::new();
         let mut whole = true;

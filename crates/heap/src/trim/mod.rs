@@ -10,11 +10,15 @@ mod give;
 mod library;
 mod lists;
 mod moment;
+mod others;
 mod plan;
+mod progress;
 mod refusal;
 
 pub use error::TrimError;
+pub use others::OtherAllocator;
 pub use plan::FreePart;
+pub use progress::{Progress, ToTheEnd};
 
 use crate::trim::give::{Given, Giver, Left};
 use crate::trim::library::Library;
@@ -43,22 +47,6 @@ impl Default for TrimOptions {
             least_bytes: 10 << 20,
             most_time: Duration::from_secs(60),
         }
-    }
-}
-
-/// Who wants to know how far it is, and may end it.
-pub trait Progress: Sync {
-    /// Bytes given so far; whether to go on.
-    fn goes_on(&self, bytes: u64) -> bool;
-}
-
-/// Never ends it.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct ToTheEnd;
-
-impl Progress for ToTheEnd {
-    fn goes_on(&self, _bytes: u64) -> bool {
-        true
     }
 }
 
@@ -176,6 +164,14 @@ pub fn look(process: &Process) -> Result<Trim, TrimError> {
     let library = Library::find(process, &process.maps()?)?;
     let plan = plan::plan(process, &library)?;
     Ok(Trim::looked(&library, plan.stocks.iter().map(|s| s.part).collect(), began))
+}
+
+/// Allocators beside the C library's.
+///
+/// # Errors
+/// As the kernel says.
+pub fn other_allocators(process: &Process) -> Result<Vec<OtherAllocator>, TrimError> {
+    Ok(others::others(&process.maps()?))
 }
 
 /// Gives back what is free.

@@ -5,6 +5,7 @@
 //! call, whatever becomes of us, while the others run. Therefore a helper makes them: a process that shares the
 //! target's memory for the length of one stop, runs no code but the call, and is ended by the kernel with us.
 
+use crate::priority::hurry;
 use crate::trace::arch::{self, Registers};
 use crate::trace::fork::{end_child, open_memory, options_for_call, reap_strays};
 use crate::trace::freeze::Frozen;
@@ -19,10 +20,7 @@ use std::time::{Duration, Instant};
 /// A call that takes longer is stuck.
 const CALL: Duration = Duration::from_secs(2);
 /// Bytes of one call. What is under way when we are killed goes on for some microseconds: so little is that.
-const PIECE: u64 = 64 << 10;
-/// What the end of a stop takes: the helper's end, its reaping, the way back.
-const ENDING: Duration = Duration::from_micros(400);
-
+const PIECE: u64 = 256 << 10;
 /// Where a stopped thread stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StoppedThread {
@@ -77,6 +75,8 @@ pub struct Discarded {
     pub refusal: Option<i32>,
     /// Calls.
     pub calls: u64,
+    /// When the last of them ended.
+    pub last_call: Option<Instant>,
 }
 
 /// Whether calls may be made from within this process at all.
@@ -121,7 +121,7 @@ impl Frozen<'_> {
     }
 
     /// Gives the pages of these ranges back, one after the other, for as long as there is time: afterwards all is
-    /// as it was by `end`. Ranges are of whole pages.
+    /// as it was by `end`, if the way back takes no longer than `ending`. Ranges are of whole pages.
     ///
     /// # Errors
     /// [`TraceError`]; a range that the kernel does not take is none.
@@ -131,6 +131,7 @@ impl Frozen<'_> {
         code: CallCode,
         ranges: &[Range<u64>],
         end: Instant,
+        ending: Duration,
     ) -> TraceResult<Discarded> {
         let Some(tracee) = self.caller(process) else {
             return Err(TraceError::Refused("no thread of the target can be stopped now".into()));
@@ -138,7 +139,7 @@ impl Frozen<'_> {
         options_for_call(process, tracee, libc::PTRACE_O_TRACECLONE | libc::PTRACE_O_TRACEFORK)?;
         let memory = open_memory(tracee.tid, true)?;
         let injector = Injector::prepare(tracee, &memory, code.0)?;
-        let done = self.by_helper(process, &injector, ranges, end);
+        let done = self.by_helper(process, &injector, ranges, end.checked_sub(ending).unwrap_or(end));
         let restored = injector.restore(Instant::now() + CALL);
         let done = done?;
         restored?;
@@ -205,6 +206,7 @@ impl Helper<'_> {
         let filtered = is_filtered(self.tracee.tid, self.tracee.tid);
         let suspend = if filtered { libc::PTRACE_O_SUSPEND_SECCOMP } else { 0 };
         self.tracee.options(libc::PTRACE_O_EXITKILL | suspend)?;
+        hurry(self.tracee.tid);
         tracing::trace!(pid = process.pid(), helper = self.tracee.tid, "a helper was made");
         let name = self.injector.put_name(HELPER_NAME)?;
         let prctl = [libc::PR_SET_NAME as u64, name, 0, 0];
@@ -221,7 +223,7 @@ impl Helper<'_> {
             let mut refused = None;
             while at < range.end && refused.is_none() {
                 let began = Instant::now();
-                if began + self.longest + ENDING >= end {
+                if began + self.longest >= end {
                     return Ok(done);
                 }
                 // The kernel works table by table: a call stays within one.
@@ -232,6 +234,7 @@ impl Helper<'_> {
                     error => refused = Some(-error as i32),
                 }
                 done.calls += 1;
+                done.last_call = Some(Instant::now());
                 at += size;
                 self.longest = self.longest.max(began.elapsed());
                 beat();
