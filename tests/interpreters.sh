@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Fetches CPython 3.13, 3.14 and 3.15 as Debian builds them, for the live tests.
+# Fetches interpreters for the live tests: CPython 3.13, 3.14 and 3.15 as Debian builds them, and static builds for
+# glibc and musl, with the GIL and without, out of the wheels of freeze-core (tests/interpreters/wheels.sh).
 #
-# They are unpacked beside the system, never installed: one root folder per version, started by chroot (which
-# needs root). m5_testkit::pythons() finds them. Nothing of the system's own package lists is touched.
+# They are unpacked beside the system, never installed: one root folder each, started by chroot (which needs root).
+# m5_testkit finds them. Nothing of the system's own package lists is touched.
 #
 #   tests/interpreters.sh              fetch what is missing; quick when nothing is
 #   tests/interpreters.sh --require    the same, but fail where something could not be had
@@ -16,6 +17,8 @@ dir=${M5_INTERPRETERS:-$HOME/.cache/m5/interpreters}
 wanted=(debian-3.13:3.13:sid debian-3.13-trixie:3.13:trixie debian-3.14:3.14:sid debian-3.15:3.15:sid)
 require=0
 missing=()
+here=$(cd "$(dirname "$0")" && pwd)
+source "$here/interpreters/wheels.sh"
 
 say() { printf 'interpreters: %s\n' "$*" >&2; }
 
@@ -30,10 +33,19 @@ finish() {
 
 give_up() {
     say "$1"
-    for entry in "${wanted[@]}"; do
-        ready "${entry%%:*}" || missing+=("${entry%%:*}")
+    for entry in "${wanted[@]}" "${wheels[@]}"; do
+        ready "$(root_of "$entry")" || missing+=("$(root_of "$entry")")
     done
     finish
+}
+
+# The root of an entry of either list.
+root_of() {
+    local rest=${1#*:}
+    case $1 in
+    debian-*) echo "${1%%:*}" ;;
+    *) echo "wheel-${1%%:*}-${rest%%:*}" ;;
+    esac
 }
 
 # A root is ready when its last step left the mark.
@@ -94,8 +106,8 @@ fetch() {
 
 [[ ${1:-} == --require ]] && require=1
 todo=()
-for entry in "${wanted[@]}"; do
-    ready "${entry%%:*}" || todo+=("$entry")
+for entry in "${wanted[@]}" "${wheels[@]}"; do
+    ready "$(root_of "$entry")" || todo+=("$entry")
 done
 ((${#todo[@]})) || finish
 
@@ -108,14 +120,22 @@ exec 9>"$dir/.lock"
 flock 9
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-sources
 for entry in "${todo[@]}"; do
-    IFS=: read -r root version suite <<<"$entry"
+    root=$(root_of "$entry")
     ready "$root" && continue
-    if ! fetch "$root" "$version" "$suite"; then
-        say "$root: $(tail -1 "$work/log")"
-        rm -rf "$dir/.$root.partial"
-        missing+=("$root")
-    fi
+    case $entry in
+    debian-*)
+        IFS=: read -r root version suite <<<"$entry"
+        [[ -e $work/sources.list ]] || sources
+        fetch "$root" "$version" "$suite" && continue
+        ;;
+    *)
+        IFS=: read -r version libc release <<<"$entry"
+        from_wheel "$root" "$version" "$libc" "$release" && continue
+        ;;
+    esac
+    say "$root: $(tail -1 "$work/log")"
+    rm -rf "$dir/.$root.partial"
+    missing+=("$root")
 done
 finish

@@ -4,11 +4,11 @@
 pub mod compare;
 pub mod derive;
 mod discover;
+mod dump;
 pub mod exporter;
 pub mod fleet;
 pub mod gate;
 pub mod history;
-pub mod load;
 pub mod m5mem_page;
 pub mod otlp;
 pub mod page;
@@ -20,6 +20,8 @@ pub mod stress;
 pub mod tuning;
 pub mod watchdog;
 pub mod web;
+pub mod workload;
 
 pub use discover::{Discovered, discover};
+pub use dump::dump;
 pub use snapshot::process_snapshot;

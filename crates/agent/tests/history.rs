@@ -152,7 +152,7 @@ fn a_live_recording_replays_into_the_same_figures() {
         pauses: Some(true),
         max_overhead: None,
         stacks_above: None,
-        load: None,
+        workload: None,
     };
     let process = Process::open(target.pid()).unwrap();
     let mut live = record(&[process], &options, &mut |p| p.pauses < 20 || p.elapsed_seconds < 1.0).unwrap();

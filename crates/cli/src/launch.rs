@@ -1,10 +1,9 @@
 //! A command that m5 starts and stops: found as soon as there is an interpreter in it or below it.
-#![allow(unsafe_code)]
-
 use crate::ctx::Ctx;
 use crate::error::CliError;
 use m5_cpython::Interpreter;
 use m5_process::Process;
+use rustix::process::{Pid, Signal, kill_process};
 use std::cell::RefCell;
 use std::ffi::OsString;
 use std::process::{Child, Command, Stdio};
@@ -74,8 +73,10 @@ impl Drop for Launched {
         if self.ended() {
             return;
         }
-        // SAFETY: a plain system call; the child was not waited for yet, so the pid is still its own.
-        unsafe { libc::kill(self.child.borrow().id() as i32, libc::SIGTERM) };
+        // The child was not waited for yet, so the pid is still its own.
+        if let Some(pid) = Pid::from_raw(self.child.borrow().id() as i32) {
+            let _ = kill_process(pid, Signal::TERM);
+        }
         let deadline = Instant::now() + STOP;
         while !self.ended() {
             if Instant::now() > deadline {

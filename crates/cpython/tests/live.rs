@@ -4,8 +4,13 @@
 use m5_cpython::layout::TABLES;
 use m5_cpython::{Allocators, Confidence, Error, Interpreter, Origin, PoolUse};
 use m5_process::Process;
-use m5_testkit::{Target, pythons};
+use m5_testkit::{Python, Target, all_pythons, free_threaded_pythons, pythons};
 use std::process::Command;
+
+/// Every interpreter, those without the GIL among them.
+fn builds() -> Vec<Python> {
+    all_pythons().into_iter().chain(free_threaded_pythons()).collect()
+}
 
 /// Generations run a different number of times each, so that swapping two shows.
 const PROGRAM: &str = "
@@ -24,7 +29,7 @@ sys.stdin.read()
 
 #[test]
 fn counters_and_thresholds_agree_with_gc_inside() {
-    for python in pythons() {
+    for python in builds() {
         let mut target = Target::start(&python, PROGRAM);
         let truth: Vec<i64> = target.numbers();
         let process = Process::open(target.pid()).unwrap();
@@ -51,7 +56,7 @@ kept += [[] for _ in range(1234)]
 print(*gc.get_count()[1:], flush=True)
 sys.stdin.readline(); gc.disable(); print('off', flush=True); sys.stdin.read()
 ";
-    for python in pythons() {
+    for python in all_pythons() {
         let mut target = Target::start(&python, program);
         let truth: Vec<i32> = target.numbers();
         let process = Process::open(target.pid()).unwrap();
@@ -70,7 +75,7 @@ sys.stdin.readline(); gc.disable(); print('off', flush=True); sys.stdin.read()
 #[test]
 fn the_version_is_the_interpreters_own() {
     let program = "import sys; print(sys.hexversion, flush=True); sys.stdin.read()";
-    for python in pythons() {
+    for python in builds() {
         let mut target = Target::start(&python, program);
         let truth: Vec<u32> = target.numbers();
         let process = Process::open(target.pid()).unwrap();
@@ -102,7 +107,7 @@ sys.stdin.read()
 
 #[test]
 fn each_subinterpreter_has_a_collector_of_its_own() {
-    for python in pythons() {
+    for python in all_pythons() {
         let mut target = Target::start(&python, SUBINTERPRETERS);
         let ids: Vec<i64> = target.numbers();
         let process = Process::open(target.pid()).unwrap();
@@ -134,7 +139,7 @@ for t in threads: t.start()
 print(*sorted(t.native_id for t in threading.enumerate()), flush=True)
 sys.stdin.read()
 ";
-    for python in pythons() {
+    for python in builds() {
         let mut target = Target::start(&python, program);
         let truth: Vec<i32> = target.numbers();
         let process = Process::open(target.pid()).unwrap();
@@ -190,7 +195,7 @@ sys.stdin.read()
 
 #[test]
 fn blocks_in_use_agree_with_the_allocator_inside() {
-    for python in pythons() {
+    for python in all_pythons() {
         let mut target = Target::start(&python, POOLS);
         let full: Vec<u64> = target.numbers();
         let process = Process::open(target.pid()).unwrap();

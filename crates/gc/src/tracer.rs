@@ -106,12 +106,15 @@ fn choose(
     seed: u64,
 ) -> Result<(Box<dyn PauseSource + Send>, Choice)> {
     let pid = process.pid();
+    /// A ring of fewer records is overwritten between two looks.
+    const ENOUGH: u8 = 3;
     let records = interpreter.rings()?.is_some();
+    let all_records = records && interpreter.records_kept() >= Some(ENOUGH);
     let asked = |source| Choice::Asked { source };
     let (children, max_overhead) = (options.children, options.max_overhead);
     let watch = || WatchSource::new(process, interpreter, Wanted { children, max_overhead, seed });
     Ok(match options.source {
-        None if records => {
+        None if all_records => {
             (Box::new(RingSource::new(process, interpreter, options.children)?), Choice::Records)
         }
         None => match watch() {

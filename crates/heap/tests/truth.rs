@@ -3,7 +3,7 @@
 
 use m5_heap::{Accounting, Analysis, Anchor, CaptureOptions, HeapGraph, capture};
 use m5_process::Process;
-use m5_testkit::{Python, Target, pythons};
+use m5_testkit::{Python, Target, all_pythons, pythons};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -205,7 +205,11 @@ fn large_libraries_agree_with_python() {
 #[test]
 fn objects_types_sizes_and_references_agree_with_python() {
     let only = std::env::var("M5_PYTHON").ok();
-    for python in pythons().iter().filter(|p| only.as_ref().is_none_or(|o| p.name.contains(o.as_str()))) {
+    for python in all_pythons()
+        .iter()
+        .filter(|p| !p.musl)
+        .filter(|p| only.as_ref().is_none_or(|o| p.name.contains(o.as_str())))
+    {
         check(python);
     }
 }

@@ -1,51 +1,57 @@
 //! Clocks: the one of pauses and samples (monotonic), and the one of `/proc` (ticks since boot).
 #![allow(unsafe_code)]
 
+use rustix::time::{ClockId, Timespec, clock_gettime};
+
 /// CLOCK_MONOTONIC, nanoseconds.
 #[must_use]
 pub fn monotonic_ns() -> u64 {
-    clock(libc::CLOCK_MONOTONIC)
+    ns(clock_gettime(ClockId::Monotonic))
 }
 
 /// CPU time of the calling thread, nanoseconds: what something costs, however busy the machine is.
 #[must_use]
 pub fn thread_cpu_ns() -> u64 {
-    clock(libc::CLOCK_THREAD_CPUTIME_ID)
+    ns(clock_gettime(ClockId::ThreadCPUTime))
+}
+
+/// CPU time of this process in all its threads, nanoseconds.
+#[must_use]
+pub fn own_cpu_ns() -> u64 {
+    ns(clock_gettime(ClockId::ProcessCPUTime))
 }
 
 /// Time since 1970, nanoseconds.
 #[must_use]
 pub fn unix_ns() -> u64 {
-    clock(libc::CLOCK_REALTIME)
+    ns(clock_gettime(ClockId::Realtime))
 }
 
 /// When the machine started, in seconds since 1970: now, less the time since boot (suspended time included).
 #[must_use]
 pub fn boot_unix_seconds() -> f64 {
-    (unix_ns() as f64 - clock(libc::CLOCK_BOOTTIME) as f64) / 1e9
+    (unix_ns() as f64 - ns(clock_gettime(ClockId::Boottime)) as f64) / 1e9
 }
 
 /// Clock ticks a second, the unit of `/proc/PID/stat`.
 #[must_use]
 pub fn ticks_per_second() -> f64 {
-    // SAFETY: a query without arguments that point anywhere.
-    let ticks = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
-    if ticks > 0 { ticks as f64 } else { 100.0 }
+    rustix::param::clock_ticks_per_second() as f64
 }
 
 /// CPU time that a process has used in all its threads, nanoseconds; `None` where it is gone.
 #[must_use]
 pub fn cpu_ns(pid: i32) -> Option<u64> {
-    let mut id = 0;
-    // SAFETY: `id` is a valid, exclusively borrowed clock number.
-    let found = unsafe { libc::clock_getcpuclockid(pid, &raw mut id) };
-    (found == 0).then(|| clock(id))
+    let (mut clock, mut time) = (0, libc::timespec { tv_sec: 0, tv_nsec: 0 });
+    // SAFETY: both are valid, exclusively borrowed locals; the second call happens only with a clock that the
+    // first one gave. rustix knows no clock of another process.
+    let found = unsafe {
+        libc::clock_getcpuclockid(pid, &raw mut clock) == 0 && libc::clock_gettime(clock, &raw mut time) == 0
+    };
+    found.then(|| time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64)
 }
 
-fn clock(id: libc::clockid_t) -> u64 {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: `time` is a valid, exclusively borrowed timespec; these clocks exist on every Linux.
-    unsafe { libc::clock_gettime(id, &raw mut time) };
+fn ns(time: Timespec) -> u64 {
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 

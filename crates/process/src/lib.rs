@@ -15,9 +15,12 @@ pub mod perf;
 mod priority;
 mod process;
 mod procfs;
+mod signal;
 mod trace;
 
-pub use clock::{boot_unix_seconds, cpu_ns, monotonic_ns, thread_cpu_ns, ticks_per_second, unix_ns};
+pub use clock::{
+    boot_unix_seconds, cpu_ns, monotonic_ns, own_cpu_ns, thread_cpu_ns, ticks_per_second, unix_ns,
+};
 pub use error::{Error, Result};
 pub use execution::Execution;
 pub use files::{LARGEST_PROGRAM, open_regular, read_regular};
@@ -43,6 +46,8 @@ pub use procfs::sampler::{Reading, Sampler};
 pub use procfs::smaps::{MappedMemory, MappingFlags, parse_flags, parse_smaps};
 pub use procfs::sockets::{ConnectionGroup, SocketTable, TcpSocket};
 pub use procfs::stat::{Rollup, Stat, Status};
+pub use procfs::threads::{ThreadNow, thread_now};
+pub use signal::send_signal;
 pub use trace::discard::{CallCode, Discarded, FRAME_INSTRUCTION, StoppedThread, may_call};
 pub use trace::fork::{ForkedChild, fork};
 pub use trace::freeze::{Frozen, freeze, open_live};

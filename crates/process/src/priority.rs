@@ -1,45 +1,42 @@
 //! When our threads get a processor: before the target while it stands still for us, behind it otherwise.
 #![allow(unsafe_code)]
 
+use rustix::process::{Pid, getpriority_process, setpriority_process};
+
 /// While it lives, this thread goes before others where the system allows it: a target stands still until its
 /// tracer gets a processor.
 #[derive(Debug)]
 pub(crate) struct Urgent {
-    before: libc::c_int,
+    before: i32,
 }
 
 impl Urgent {
-    const NICE: libc::c_int = -20;
+    const NICE: i32 = -20;
 
     pub(crate) fn begin() -> Self {
-        // SAFETY: plain numbers; 0 is the calling thread. −1 is also a value: then it is put back to −1.
-        let before = unsafe { libc::getpriority(libc::PRIO_PROCESS, 0) };
-        set_nice(Self::NICE);
+        // No process is named: that is the calling thread. Without the right to do it nothing changes.
+        let before = getpriority_process(None).unwrap_or(0);
+        let _ = setpriority_process(None, Self::NICE);
         Self { before }
     }
 }
 
 impl Drop for Urgent {
     fn drop(&mut self) {
-        set_nice(self.before);
+        let _ = setpriority_process(None, self.before);
     }
 }
 
 /// Lets a process of ours, which others wait for, go before others where the system allows it.
 pub(crate) fn hurry(pid: i32) {
-    // SAFETY: plain numbers. Without the right to do it nothing changes.
-    unsafe { libc::setpriority(libc::PRIO_PROCESS, pid.cast_unsigned(), Urgent::NICE) };
-}
-
-fn set_nice(nice: libc::c_int) {
-    // SAFETY: plain numbers; 0 is the calling thread. Without the right to do it nothing changes.
-    unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, nice) };
+    let _ = Pid::from_raw(pid).map(|pid| setpriority_process(Some(pid), Urgent::NICE));
 }
 
 /// Lets this thread run only where a processor has nothing else to do. There is no way back without privileges.
 pub fn run_when_idle() {
     let none = libc::sched_param { sched_priority: 0 };
-    // SAFETY: `none` is a live local; 0 is the calling thread. A refusal leaves the thread as it was.
+    // SAFETY: `none` is a live local; 0 is the calling thread. A refusal leaves the thread as it was. rustix has
+    // no word for it.
     unsafe { libc::sched_setscheduler(0, libc::SCHED_IDLE, &raw const none) };
 }
 

@@ -11,6 +11,10 @@ pub struct Python {
     pub version: (u32, u32, u32),
     /// Name for messages, the path or `debian-3.14 (chroot)`.
     pub name: String,
+    /// Whether it is linked with musl instead of glibc.
+    pub musl: bool,
+    /// Whether it was built without the GIL.
+    pub free_threaded: bool,
     command: Vec<OsString>,
     root: Option<PathBuf>,
 }
@@ -46,7 +50,7 @@ impl Python {
     }
 
     fn probe(name: String, command: Vec<OsString>, root: Option<PathBuf>) -> Option<Self> {
-        let mut python = Self { version: (0, 0, 0), name, command, root };
+        let mut python = Self { version: (0, 0, 0), name, musl: false, free_threaded: false, command, root };
         let args = ["-I", "-c", "import sys; print(*sys.version_info[:3])"];
         let out = python.command().args(args).output().ok()?;
         let text = String::from_utf8(out.stdout).ok()?;
@@ -74,30 +78,79 @@ pub fn pythons() -> Vec<Python> {
     files.dedup();
     let plain =
         files.into_iter().filter_map(|f| Python::probe(f.display().to_string(), vec![f.into()], None));
-    let mut found: Vec<Python> = plain.chain(unpacked(&home)).filter(|p| p.version >= (3, 8, 0)).collect();
+    let mut found: Vec<Python> = plain.chain(unpacked()).filter(|p| p.version >= (3, 8, 0)).collect();
     found.sort_by_key(|p| p.version);
     assert!(!found.is_empty(), "no CPython 3.8+ on this machine");
     found
 }
 
+/// Every interpreter with a GIL: those of [`pythons`] and of [`static_pythons`].
+#[must_use]
+pub fn all_pythons() -> Vec<Python> {
+    pythons().into_iter().chain(static_pythons()).collect()
+}
+
+/// The static builds with a GIL, for glibc and musl, in order of version: 3.11 and later. None where
+/// `tests/interpreters.sh` has not fetched them.
+#[must_use]
+pub fn static_pythons() -> Vec<Python> {
+    from_wheels().into_iter().filter(|p| !p.free_threaded).collect()
+}
+
+/// The free-threaded builds, for glibc and musl, in order of version: 3.13 and later. None where
+/// `tests/interpreters.sh` has not fetched them.
+#[must_use]
+pub fn free_threaded_pythons() -> Vec<Python> {
+    from_wheels().into_iter().filter(|p| p.free_threaded).collect()
+}
+
 /// Enters the root `$1` with its `/proc` in a mount namespace of its own, so that nothing stays mounted.
 const ENTER: &str = r#"r=$1; shift; mount -t proc proc "$r/proc" && exec chroot "$r" "$@""#;
 
-/// Debian roots, each named `debian-3.Y` or `debian-3.Y-suite`, in `$M5_INTERPRETERS` or the cache.
-fn unpacked(home: &Path) -> Vec<Python> {
+/// `$M5_INTERPRETERS` or the cache.
+fn fetched() -> Vec<PathBuf> {
+    let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
     let dir = std::env::var_os("M5_INTERPRETERS")
         .map_or_else(|| home.join(".cache/m5/interpreters"), PathBuf::from);
+    children(&dir)
+}
+
+/// A Python at a path inside a root of its own.
+fn in_root(root: &Path, python: &str) -> Option<Python> {
+    let name = root.file_name()?.to_str()?;
+    let mut with_proc: Vec<OsString> = ["unshare", "--mount", "sh", "-c", ENTER].map(Into::into).into();
+    with_proc.extend(["sh".into(), root.into(), python.into()]);
+    let plain = vec!["chroot".into(), root.into(), python.into()];
+    Python::probe(format!("{name} (chroot)"), with_proc, Some(root.to_owned()))
+        .or_else(|| Python::probe(format!("{name} (chroot, no /proc)"), plain, Some(root.to_owned())))
+}
+
+/// Debian roots, each named `debian-3.Y` or `debian-3.Y-suite`.
+fn unpacked() -> Vec<Python> {
+    let start = |root: PathBuf| {
+        let version = root.file_name()?.to_str()?.strip_prefix("debian-")?.split('-').next()?.to_owned();
+        in_root(&root, &format!("/usr/bin/python{version}"))
+    };
+    fetched().into_iter().filter_map(start).collect()
+}
+
+/// Roots named `wheel-3.Y-libc` or, without the GIL, `wheel-3.Yt-libc`.
+fn from_wheels() -> Vec<Python> {
     let start = |root: PathBuf| {
         let name = root.file_name()?.to_str()?.to_owned();
-        let version = name.strip_prefix("debian-")?.split('-').next()?;
-        let python = OsString::from(format!("/usr/bin/python{version}"));
-        let mut with_proc: Vec<OsString> = ["unshare", "--mount", "sh", "-c", ENTER].map(Into::into).into();
-        with_proc.extend(["sh".into(), root.clone().into(), python.clone()]);
-        let plain = vec!["chroot".into(), root.clone().into(), python];
-        Python::probe(format!("{name} (chroot)"), with_proc, Some(root.clone()))
-            .or_else(|| Python::probe(format!("{name} (chroot, no /proc)"), plain, Some(root)))
+        let (version, libc) = name.strip_prefix("wheel-")?.split_once('-')?;
+        let musl = libc == "musl";
+        let mut python = if musl {
+            in_root(&root, "/usr/local/python")?
+        } else {
+            Python::probe(name.clone(), vec![root.join("python").into()], None)?
+        };
+        (python.musl, python.free_threaded) = (musl, version.ends_with('t'));
+        Some(python)
     };
-    children(&dir).into_iter().filter_map(start).collect()
+    let mut found: Vec<Python> = fetched().into_iter().filter_map(start).collect();
+    found.sort_by_key(|p| (p.version, p.musl));
+    found
 }
 
 fn children(dir: &Path) -> Vec<PathBuf> {

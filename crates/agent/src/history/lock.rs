@@ -1,8 +1,6 @@
 //! One writer per history. The kernel drops the lock when its holder ends, also by kill -9.
-#![allow(unsafe_code)]
-
+use rustix::fs::{FlockOperation, flock};
 use std::fs::File;
-use std::os::fd::AsRawFd;
 
 /// A lock on a file, held until the value is dropped.
 ///
@@ -14,8 +12,6 @@ pub(super) struct Lock(#[allow(dead_code)] File);
 impl Lock {
     /// Takes the lock; `None` where another holds it.
     pub(super) fn take(file: File) -> Option<Self> {
-        // SAFETY: a call on a descriptor that `file` keeps open; it touches no memory.
-        let taken = unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } == 0;
-        taken.then_some(Self(file))
+        flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok().then_some(Self(file))
     }
 }

@@ -22,7 +22,7 @@ pub(crate) use pace::Pace;
 pub use redact::redact;
 pub(crate) use sample::{collector_sample, population_sample, process_sample};
 
-use crate::load::{LoadSource, LoadWatch};
+use crate::workload::{WorkloadSource, WorkloadWatch};
 use m5_process::{Machine, Process, SocketTables, monotonic_ns, return_freed, unix_ns};
 use m5_report::doc::{BASELINE_SCHEMA, Baseline, End, Recorded};
 use member::{Member, Tracing};
@@ -45,7 +45,7 @@ pub struct RecordOptions {
     /// Find out what pauses longer than this were doing.
     pub stacks_above: Option<Duration>,
     /// A load to hold growth against, in place of CPU time.
-    pub load: Option<LoadSource>,
+    pub workload: Option<WorkloadSource>,
 }
 
 /// Processes whose pauses are traced where nobody decided.
@@ -104,7 +104,7 @@ struct Recorder {
     begin_unix_ns: u64,
     rounds_taken: u64,
     sockets: Pace,
-    load: Option<LoadWatch>,
+    workload: Option<WorkloadWatch>,
 }
 
 impl Recorder {
@@ -116,7 +116,7 @@ impl Recorder {
             begin_unix_ns: unix_ns(),
             rounds_taken: 0,
             sockets: Pace::new(0.0, SOCKETS_SECONDS.min(options.duration.as_secs_f64() / 30.0), 2000.0),
-            load: None,
+            workload: None,
         };
         let traced = options.pauses.unwrap_or(processes.len() <= TRACED);
         for process in processes {
@@ -127,8 +127,8 @@ impl Recorder {
         // Attaching takes time; the recording begins when everything is open.
         recorder.begin_ns = monotonic_ns();
         recorder.begin_unix_ns = unix_ns();
-        let load = |source| LoadWatch::start(source, options.duration, options.interval);
-        recorder.load = options.load.clone().map(load);
+        let watched = |source| WorkloadWatch::start(source, options.duration, options.interval);
+        recorder.workload = options.workload.clone().map(watched);
         Ok(recorder)
     }
 
@@ -242,7 +242,7 @@ impl Recorder {
                 rounds_due: (observed / interval_seconds + 1e-6) as u64 + 1,
                 rounds_taken: self.rounds_taken,
                 end,
-                load: self.load.and_then(LoadWatch::finish),
+                load: self.workload.and_then(WorkloadWatch::finish),
             },
             machine: Machine::read(Path::new("/proc")),
             processes: self.members.into_iter().map(|m| m.finish(observed_seconds)).collect(),

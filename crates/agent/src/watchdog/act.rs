@@ -1,7 +1,5 @@
 //! Carrying actions out. Each is bounded in time; what kills looks once more whether it is still the same
 //! process.
-#![allow(unsafe_code)]
-
 use super::Action;
 use super::action::signal_number;
 use super::event::Event;
@@ -147,21 +145,8 @@ fn wait(mut child: Child, stop: &AtomicBool) -> Result<(), String> {
 
 fn signal(identity: Identity, name: &str) -> Result<(), String> {
     let number = signal_number(name).ok_or_else(|| format!("unknown signal {name}"))?;
-    // SAFETY: pidfd_open takes a pid and flags and touches no memory of ours.
-    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, identity.pid, 0) } as i32;
-    if fd < 0 {
-        return Err(std::io::Error::last_os_error().to_string());
-    }
-    // The descriptor is bound to whoever has the pid now; only then is it told whether that is still the target.
-    let same = m5_process::Process::open(identity.pid).is_ok_and(|p| p.identity() == identity);
-    let result = if same {
-        // SAFETY: `fd` is an open pidfd; a null siginfo is allowed.
-        let sent = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, fd, number, 0, 0) };
-        if sent == 0 { Ok(()) } else { Err(std::io::Error::last_os_error().to_string()) }
-    } else {
-        Err("the process has ended".to_owned())
-    };
-    // SAFETY: `fd` was opened above and is closed once.
-    unsafe { libc::close(fd) };
-    result
+    m5_process::send_signal(identity, number).map_err(|error| match error.raw_os_error() {
+        Some(libc::ESRCH) => "the process has ended".to_owned(),
+        _ => error.to_string(),
+    })
 }

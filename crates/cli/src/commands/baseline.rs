@@ -10,8 +10,8 @@ use crate::{documents, objectives, output, page, target};
 use clap::Args;
 use m5_agent::compare::compare;
 use m5_agent::history::Query;
-use m5_agent::load::LoadSource;
 use m5_agent::record::{RecordOptions, record};
+use m5_agent::workload::WorkloadSource;
 use m5_report::doc::{Baseline, End};
 use m5_report::text;
 use m5_report::texts::{Record, Say};
@@ -59,8 +59,8 @@ pub(crate) struct BaselineArgs {
     max_overhead: f64,
     /// Hold growth against this load instead of CPU time: a file that begins with a number, or a metric of a
     /// Prometheus endpoint, as in http://127.0.0.1:8000/metrics#orders_total
-    #[arg(long, value_name = "FILE|URL#METRIC", env = "M5_LOAD")]
-    load: Option<LoadSource>,
+    #[arg(long, alias = "load", value_name = "FILE|URL#METRIC", env = "M5_WORKLOAD")]
+    workload: Option<WorkloadSource>,
 }
 
 /// Samples of a recording whose interval nobody chose.
@@ -80,8 +80,8 @@ pub(crate) fn run(args: &BaselineArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     for path in args.save.iter().chain(&args.html) {
         output::check_writable(path)?;
     }
-    if let Some(load) = &args.load {
-        load.check()?;
+    if let Some(workload) = &args.workload {
+        workload.check()?;
     }
     let (mut baseline, doubts) = match &args.from_history {
         Some(path) => (replayed(path, args)?, None),
@@ -126,7 +126,7 @@ fn recorded(args: &BaselineArgs, ctx: &Ctx) -> Result<(Baseline, Option<Exit>), 
         pauses: args.pauses,
         max_overhead: Some(args.max_overhead),
         stacks_above: None,
-        load: args.load.clone(),
+        workload: args.workload.clone(),
     };
     let bar = Bar::new(ctx, args.duration.0);
     let mut said = false;

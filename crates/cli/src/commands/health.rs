@@ -43,7 +43,7 @@ pub(crate) fn run(args: &HealthArgs, ctx: &Ctx) -> Result<Exit, CliError> {
         pauses: Some(true),
         max_overhead: Some(OVERHEAD),
         stacks_above: None,
-        load: None,
+        workload: None,
     };
     let mut baseline = record(&[process], &options, &mut |_| !stop.asked())?;
     drop(launched);

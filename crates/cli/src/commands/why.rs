@@ -56,7 +56,7 @@ pub(crate) fn run(args: &WhyArgs, ctx: &Ctx) -> Result<Exit, CliError> {
         pauses: Some(true),
         max_overhead: Some(OVERHEAD),
         stacks_above: None,
-        load: None,
+        workload: None,
     };
     let mut baseline = record(&[Process::open(identity.pid)?], &options, &mut |_| !stop.asked())?;
     m5_agent::derive::complete(&mut baseline, &objectives);

@@ -2,9 +2,9 @@
 
 use super::CliError;
 
-impl From<m5_agent::load::LoadError> for CliError {
-    fn from(error: m5_agent::load::LoadError) -> Self {
-        Self::Load(error)
+impl From<m5_agent::workload::WorkloadError> for CliError {
+    fn from(error: m5_agent::workload::WorkloadError) -> Self {
+        Self::Workload(error)
     }
 }
 

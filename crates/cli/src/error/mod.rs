@@ -75,7 +75,7 @@ pub(crate) enum CliError {
     /// A command for a terminal has none.
     NoTerminal,
     /// The load that growth should be held against cannot be read.
-    Load(m5_agent::load::LoadError),
+    Workload(m5_agent::workload::WorkloadError),
     /// The exporter cannot serve.
     Web { message: String },
     /// A history cannot be used.

@@ -111,7 +111,7 @@ impl CliError {
             Self::Fleet { message } => {
                 row!(lang, Unreadable, "prometheus", Fault::Kernel[message] => Fleet::UnreachableRemedy)
             }
-            Self::Load(error) => row!(lang, Usage, "load", Fault::Kernel[error] => Fault::LoadRemedy),
+            Self::Workload(error) => row!(lang, Usage, "load", Fault::Kernel[error] => Fault::WorkloadRemedy),
             Self::Web { message } => row!(lang, Usage, "listen", Fault::Kernel[message] => Serve::Remedy),
             Self::Otlp { message } => row!(lang, Usage, "otlp", Fault::Kernel[message]),
         }

@@ -14,6 +14,9 @@ const DOUBTS: u32 = 5;
 pub(crate) struct Labels {
     /// The generation where none of the watched words was written, if that tells one.
     pub(crate) otherwise: Option<u8>,
+    /// Whether a collection that no counter counts is none: a free-threaded build looks once more whether it is worth
+    /// it, with its flag set.
+    pub(crate) false_starts: bool,
     /// Whether the end of a full collection is always told.
     pub(crate) full_ends: bool,
     /// Whether its beginning is.
@@ -119,6 +122,9 @@ impl Collector {
             return;
         }
         span.label = span.label.or(labels.otherwise);
+        if span.label.is_none() && labels.false_starts {
+            return;
+        }
         match span.label {
             Some(2) if labels.full_ends => self.full.told_by_flag(&span),
             Some(generation) => self.now.collections[usize::from(generation)] += 1,

@@ -36,15 +36,19 @@ fn labelling(organisation: Organisation) -> &'static [Write] {
         Organisation::Generational => &[Write::Label(2), Write::Older],
         // Nothing is written as a full one begins.
         Organisation::Incremental => &[Write::Label(2), Write::Label(0)],
+        // Those that start by themselves count as young; the others were asked for. What counts nowhere did not
+        // come about.
+        Organisation::FreeThreaded => &[Write::Label(2), Write::Label(1), Write::Label(0)],
     }
 }
 
-/// The generation of a collection in which none of the watched words was written.
-fn otherwise(organisation: Organisation) -> u8 {
+/// The generation of a collection in which none of the watched words was written; none where it is no collection.
+fn otherwise(organisation: Organisation) -> Option<u8> {
     match organisation {
-        Organisation::Generational => 0,
+        Organisation::Generational => Some(0),
         // An increment may return before it counts.
-        Organisation::Incremental => 1,
+        Organisation::Incremental => Some(1),
+        Organisation::FreeThreaded => None,
     }
 }
 
@@ -66,8 +70,10 @@ impl Program {
         sites.extend(interpreters[1..].iter().map(|i| flag_site(i.collecting_address())));
         sites.truncate(registers);
         let watches = |write: &Write| sites.iter().any(|s| s.write == *write);
+        let all = labelling.iter().all(watches);
         let labels = Labels {
-            otherwise: labelling.iter().all(watches).then_some(otherwise(organisation)),
+            otherwise: otherwise(organisation).filter(|_| all),
+            false_starts: all && otherwise(organisation).is_none(),
             full_ends: watches(&Write::Label(2)),
             full_begins: watches(&Write::Older),
         };

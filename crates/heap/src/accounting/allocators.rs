@@ -1,6 +1,6 @@
 //! What the allocators hold beside objects and their buffers: free memory and overhead.
 
-use super::{Counter, pages_of};
+use super::counter::{Counter, pages_of};
 use crate::accounting::tree::MemoryTree;
 use crate::census::glibc::RegionKind;
 

@@ -1,6 +1,6 @@
 //! Memory without a file that is no arena and no heap: stacks, zeroed data of libraries, and what is left.
 
-use super::{Counter, pages_of};
+use super::counter::{Counter, pages_of};
 use crate::census::foreign::without;
 use crate::image::pages::Pages;
 use crate::image::stacks;

@@ -1,8 +1,8 @@
 //! The data of arrays that do not own it by NumPy's word: it came from a capsule, another library or a mapping of
 //! its own, and still it is these arrays that keep it.
 
-use super::Counter;
 use super::anonymous::Rest;
+use super::counter::Counter;
 use crate::census::blocks;
 use crate::census::kind::Kind;
 use crate::census::sizes::array_bytes;

@@ -1,7 +1,7 @@
 //! Native memory in use by who owns it: the object, the library or the interpreter that leads to it, and what nobody is
 //! known to own by the size of its blocks.
 
-use super::Counter;
+use super::counter::Counter;
 use crate::census::glibc::RegionKind;
 use crate::census::outside::Outside;
 use crate::graph::native::buffers;

@@ -1,7 +1,7 @@
 //! Libraries and other files with their data, and shared memory.
 
-use super::Counter;
 use super::anonymous::Rest;
+use super::counter::Counter;
 use crate::accounting::tree::MemoryTree;
 use std::collections::BTreeMap;
 

@@ -4,6 +4,7 @@ mod allocators;
 mod anonymous;
 mod arrays;
 pub(crate) mod blocks;
+mod counter;
 mod files;
 mod owned;
 mod sparse;
@@ -11,12 +12,11 @@ pub(crate) mod tree;
 
 use crate::accounting::blocks::NativeMemory;
 use crate::accounting::tree::MemoryTree;
-use crate::census::glibc::Region;
 use crate::image::Image;
 use crate::image::pages::Pages;
 use crate::take::analysis::Analysis;
+use counter::Counter;
 use serde::{Deserialize, Serialize};
-use std::ops::Range;
 
 /// A type whose few objects keep arenas that are mostly free.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,13 +75,6 @@ impl Accounting {
     }
 }
 
-/// Counts the pages of a capture.
-struct Counter<'a> {
-    image: &'a Image,
-    analysis: &'a Analysis,
-    pages: &'a Pages,
-}
-
 impl Counter<'_> {
     fn parts(&self) -> Vec<MemoryTree> {
         let mut owned = self.owned();
@@ -105,13 +98,4 @@ impl Counter<'_> {
         parts.retain(|p| p.bytes > 0);
         parts
     }
-
-    fn arena(&self, address: u64) -> Range<u64> {
-        address..address + (1 << self.analysis.anchor.layout.arena_bits)
-    }
-}
-
-/// Whole pages of a heap.
-fn pages_of(region: &Region) -> Range<u64> {
-    region.start & !4095..region.end.next_multiple_of(4096)
 }

@@ -1,7 +1,8 @@
 //! Bytes of objects by type and of the buffers that they own.
 
+use super::LISTED;
 use super::arrays::ArrayBytes;
-use super::{Counter, LISTED};
+use super::counter::Counter;
 use crate::accounting::tree::MemoryTree;
 use crate::census::blocks;
 use crate::census::kind::Kind;

@@ -1,6 +1,7 @@
 //! Arenas that hold little and cannot go back, and the types of the objects that keep them.
 
-use super::{Accounting, Counter, LISTED, Pinning};
+use super::counter::Counter;
+use super::{Accounting, LISTED, Pinning};
 use std::collections::BTreeMap;
 
 /// An arena with a smaller share of used bytes is sparse.

@@ -1,8 +1,8 @@
 //! Where to begin: the interpreter, its version's layout, and the one type that every type is made of.
 
 use crate::image::Image;
-use m5_cpython::layout::objects::{ObjectLayout, objects};
-use m5_cpython::{Interpreter, elf, symbols};
+use m5_cpython::layout::objects::ObjectLayout;
+use m5_cpython::{Interpreter, symbols};
 use m5_process::{LARGEST_PROGRAM, Mapping, Memory, Process};
 
 /// Why an image could not be understood.
@@ -69,17 +69,17 @@ impl Anchor {
         on_disk: impl Fn(&str) -> Option<Vec<u8>>,
     ) -> Result<Self, HeapError> {
         let (file, memory) = (interpreter.file(), interpreter.memory());
-        let unsupported = || HeapError::Unsupported(format!("{file} has no symbol PyType_Type"));
-        let base = maps.iter().filter(|m| m.path == file).map(|m| m.start).min().ok_or_else(unsupported)?;
-        let loaded = elf::Image::open(&memory, base)?.ok_or_else(unsupported)?;
-        let type_type = loaded.symbol(&memory, "PyType_Type")?.ok_or_else(unsupported)?.address;
+        let named = interpreter.layout().name;
+        let layout = interpreter.objects();
+        let layout = layout.ok_or_else(|| HeapError::Unsupported(format!("no table for version {named}")))?;
+        if layout.free_threaded {
+            return Err(HeapError::Unsupported(format!("{named}: its heap is not walked yet")));
+        }
+        let type_type = type_of_types(&memory, interpreter.address(), layout)?;
         // Names of static variables are in the file alone, where it was not stripped.
         let data = on_disk(file.strip_suffix(" (deleted)").unwrap_or(file)).unwrap_or_default();
         let names = symbols(&data, maps, file, &["arenas", "maxarenas"]);
         let arenas = names.first().copied().flatten().zip(names.get(1).copied().flatten());
-        let minor = interpreter.layout().minor;
-        let layout = objects(minor)
-            .ok_or_else(|| HeapError::Unsupported(format!("no table for version 3.{minor}")))?;
         Ok(Self {
             layout,
             runtime: interpreter.runtime(),
@@ -95,5 +95,18 @@ impl Anchor {
     #[must_use]
     pub fn owns(&self, image: &Image, addr: u64) -> bool {
         image.mapping_of(addr).and_then(|i| image.maps().get(i)).is_some_and(|m| m.path == self.file)
+    }
+}
+
+/// `PyType_Type`, which no symbol is needed for: the type of the type of the dictionary of `sys`, and its own type.
+fn type_of_types(memory: &impl Memory, interpreter: u64, layout: &ObjectLayout) -> Result<u64, HeapError> {
+    let of = |object: u64| memory.u64(object.wrapping_add(8));
+    let sysdict = memory.u64(interpreter + u64::from(layout.sysdict))?;
+    let found = of(of(sysdict)?)?;
+    match of(found)? == found {
+        true => Ok(found),
+        false => Err(HeapError::Unsupported(format!(
+            "the type of the dictionary of `sys` at {sysdict:#x} is of no type of types"
+        ))),
     }
 }

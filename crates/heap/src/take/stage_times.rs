@@ -1,7 +1,5 @@
 //! How long each stage took, on the clock and on the processors: a slow machine and a slow stage look alike
 //! otherwise.
-#![allow(unsafe_code)]
-
 use std::time::Instant;
 
 /// One stage.
@@ -46,8 +44,5 @@ impl Stopwatch {
 }
 
 fn cpu() -> f64 {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the call fills the struct, which outlives it; the clock exists on every Linux.
-    unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &raw mut time) };
-    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
+    m5_process::own_cpu_ns() as f64 / 1e9
 }

@@ -1,7 +1,7 @@
 //! What only caches with a size or an age need: how large each entry is, until when it is good, and the order in
 //! which entries were stored.
 
-use super::NONE;
+use super::index::NONE;
 
 /// What an entry costs and until when it is good.
 #[derive(Clone, Copy)]

@@ -1,6 +1,7 @@
 //! The index of a hash table: open addressing over numbers of entries, without tombstones.
 
-use super::NONE;
+/// No entry.
+pub(super) const NONE: u32 = u32::MAX;
 
 /// Numbers of entries by hash; a power of two of places.
 pub(super) struct Index {

@@ -10,10 +10,7 @@ mod index;
 use crate::own::Own;
 use ages::Ages;
 pub(crate) use ages::Terms;
-use index::Index;
-
-/// No entry.
-const NONE: u32 = u32::MAX;
+use index::{Index, NONE};
 
 /// One entry; a free one has no key, and `next` is the next free one.
 struct Entry {

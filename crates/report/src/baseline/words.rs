@@ -40,8 +40,8 @@ catalogue! {
         GrowthGoing: "{} ({} … {}) · seen over {}, {} sure · in 24 h, if it goes on, {} ({} … {})",
             "{}（{} … {}）· 依据 {} 的观测，把握 {} · 若持续，24 小时后 {}（{} … {}）";
         GrowthShort: "too short to say: {} more needed", "观测时间不足：还需 {}";
-        GrowthUndecided: "growth and an innocent explanation both fit: {} more needed, or a load to hold it against (--load)",
-            "增长与正常波动都能解释：还需 {}，或用 --load 指定负载以作对照";
+        GrowthUndecided: "growth and an innocent explanation both fit: {} more needed, or a load to hold it against (--workload)",
+            "增长与正常波动都能解释：还需 {}，或用 --workload 指定负载以作对照";
         GrowthUnconfirmed: "looks like growth, but not for long enough: {} more needed",
             "看似增长，但持续时间不够：还需 {}";
         GrowthUnknown: "too short to say", "观测时间不足";

@@ -61,6 +61,7 @@ fn head(report: &GcReport, style: Style) -> String {
     let collector = lang.say(match report.collector {
         Collector::Generational => Gc::Generational,
         Collector::Incremental => Gc::Incremental,
+        Collector::FreeThreaded => Gc::FreeThreaded,
     });
     for (i, s) in report.settings.iter().enumerate() {
         lines.push(match i {

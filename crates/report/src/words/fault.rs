@@ -35,8 +35,8 @@ catalogue! {
         PermissionContainer: "in a container, add the capability: docker run --cap-add SYS_PTRACE --cap-add PERFMON, or securityContext.capabilities.add: [SYS_PTRACE, PERFMON] in Kubernetes",
             "在容器中请添加能力：docker run --cap-add SYS_PTRACE --cap-add PERFMON，或在 Kubernetes 中设置 securityContext.capabilities.add: [SYS_PTRACE, PERFMON]";
         Kernel: "{}", "{}";
-        LoadRemedy: "--load takes a file that begins with a number, or a metric: http://127.0.0.1:8000/metrics#orders_total",
-            "--load 接受以数字开头的文件，或一个指标：http://127.0.0.1:8000/metrics#orders_total";
+        WorkloadRemedy: "--workload takes a file that begins with a number, or a metric: http://127.0.0.1:8000/metrics#orders_total",
+            "--workload 接受以数字开头的文件，或一个指标：http://127.0.0.1:8000/metrics#orders_total";
         KernelRemedy: "is /proc mounted, and does it show this process?", "请检查 /proc 是否已挂载且能看到该进程";
         FileUnreadable: "cannot read {}: {}", "无法读取 {}：{}";
         FileUnreadableRemedy: "check the path; `m5 baseline --save FILE` writes such a file", "请检查路径；`m5 baseline --save FILE` 可生成该文件";

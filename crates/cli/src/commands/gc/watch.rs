@@ -96,7 +96,7 @@ fn record_options(args: &GcArgs) -> RecordOptions {
         pauses: Some(true),
         max_overhead: Some(args.max_overhead.max(if args.optimize { TRIAL_OVERHEAD } else { 0.0 })),
         stacks_above: args.stacks.map(|limit| limit.0),
-        load: None,
+        workload: None,
     }
 }
 

@@ -1,6 +1,6 @@
 //! A load read beside a recording, in a thread of its own: an endpoint that hangs must not hold up the samples.
 
-use super::source::{LoadSource, Reading, agent};
+use super::source::{Reading, WorkloadSource, agent};
 use m5_report::doc::LoadRecord;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
@@ -13,14 +13,14 @@ const READINGS: u32 = 2000;
 
 /// A thread that reads a load until it is asked for what it has.
 #[derive(Debug)]
-pub(crate) struct LoadWatch {
+pub(crate) struct WorkloadWatch {
     stop: Sender<()>,
     thread: JoinHandle<LoadRecord>,
 }
 
-impl LoadWatch {
+impl WorkloadWatch {
     /// Begins to read. Times count from now.
-    pub(crate) fn start(source: LoadSource, duration: Duration, interval: Duration) -> Self {
+    pub(crate) fn start(source: WorkloadSource, duration: Duration, interval: Duration) -> Self {
         let (stop, stopped) = channel();
         let every = interval.max(LEAST).max(duration / READINGS);
         Self { stop, thread: std::thread::spawn(move || watch(&source, every, &stopped)) }
@@ -33,7 +33,7 @@ impl LoadWatch {
     }
 }
 
-fn watch(source: &LoadSource, every: Duration, stopped: &Receiver<()>) -> LoadRecord {
+fn watch(source: &WorkloadSource, every: Duration, stopped: &Receiver<()>) -> LoadRecord {
     let (agent, begin) = (agent(), Instant::now());
     let mut record = LoadRecord { source: source.name(), ..LoadRecord::default() };
     let mut said = None;
@@ -64,7 +64,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("load");
         std::fs::write(&path, "41").unwrap();
-        let watch = LoadWatch::start(LoadSource::File(path), Duration::from_secs(60), Duration::ZERO);
+        let watch = WorkloadWatch::start(WorkloadSource::File(path), Duration::from_secs(60), Duration::ZERO);
         // It reads once even when it is asked at once.
         let record = watch.finish().unwrap();
         assert_eq!((record.values[0], record.counter, record.missed), (41.0, true, 0));

@@ -16,7 +16,7 @@ const MAX_FILE: u64 = 256;
 
 /// Why a load cannot be read.
 #[derive(Debug, thiserror::Error)]
-pub enum LoadError {
+pub enum WorkloadError {
     /// An address without the metric's name.
     #[error(
         "{0} does not name a metric: write it after a #, as in http://127.0.0.1:8000/metrics#orders_total"
@@ -56,7 +56,7 @@ pub enum LoadError {
 
 /// Where a load is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LoadSource {
+pub enum WorkloadSource {
     /// A file that begins with a number.
     File(PathBuf),
     /// A metric of a Prometheus endpoint.
@@ -68,10 +68,10 @@ pub enum LoadSource {
     },
 }
 
-impl FromStr for LoadSource {
-    type Err = LoadError;
+impl FromStr for WorkloadSource {
+    type Err = WorkloadError;
 
-    fn from_str(text: &str) -> Result<Self, LoadError> {
+    fn from_str(text: &str) -> Result<Self, WorkloadError> {
         if !(text.starts_with("http://") || text.starts_with("https://")) {
             return Ok(Self::File(text.into()));
         }
@@ -79,7 +79,7 @@ impl FromStr for LoadSource {
             Some((url, metric)) if !metric.is_empty() => {
                 Ok(Self::Metric { url: url.to_owned(), metric: metric.to_owned() })
             }
-            _ => Err(LoadError::Unnamed(bare(text))),
+            _ => Err(WorkloadError::Unnamed(bare(text))),
         }
     }
 }
@@ -92,7 +92,7 @@ pub(super) struct Reading {
     pub(super) counter: Option<bool>,
 }
 
-impl LoadSource {
+impl WorkloadSource {
     /// How it is called in reports; without a user's name and password.
     #[must_use]
     pub fn name(&self) -> String {
@@ -105,29 +105,29 @@ impl LoadSource {
     /// Reads it once.
     ///
     /// # Errors
-    /// As [`LoadError`] says.
-    pub fn check(&self) -> Result<(), LoadError> {
+    /// As [`WorkloadError`] says.
+    pub fn check(&self) -> Result<(), WorkloadError> {
         self.read(&agent()).map(|_| ())
     }
 
-    pub(super) fn read(&self, agent: &ureq::Agent) -> Result<Reading, LoadError> {
+    pub(super) fn read(&self, agent: &ureq::Agent) -> Result<Reading, WorkloadError> {
         match self {
             Self::File(path) => {
                 let mut text = String::new();
                 let file = File::open(path).and_then(|f| f.take(MAX_FILE).read_to_string(&mut text));
-                file.map_err(|source| LoadError::File { path: path.clone(), source })?;
+                file.map_err(|source| WorkloadError::File { path: path.clone(), source })?;
                 let number = text.split_whitespace().next().and_then(|word| word.parse::<f64>().ok());
                 let value = number.filter(|v| v.is_finite());
-                let value = value.ok_or_else(|| LoadError::NotANumber { path: path.clone() })?;
+                let value = value.ok_or_else(|| WorkloadError::NotANumber { path: path.clone() })?;
                 Ok(Reading { value, counter: None })
             }
             Self::Metric { url, metric } => {
                 let unreachable =
-                    |e: ureq::Error| LoadError::Unreachable { url: bare(url), detail: e.to_string() };
+                    |e: ureq::Error| WorkloadError::Unreachable { url: bare(url), detail: e.to_string() };
                 let mut answer = agent.get(url).call().map_err(unreachable)?;
                 let body = answer.body_mut().with_config().limit(MAX_ANSWER).read_to_string();
                 let read = metric::read(&body.map_err(unreachable)?, metric);
-                let none = || LoadError::NoMetric { url: bare(url), metric: metric.clone() };
+                let none = || WorkloadError::NoMetric { url: bare(url), metric: metric.clone() };
                 read.map(|m| Reading { value: m.value, counter: m.counter }).ok_or_else(none)
             }
         }
@@ -152,8 +152,8 @@ mod tests {
 
     #[test]
     fn is_read_as_it_is_written() {
-        let of = |text: &str| text.parse::<LoadSource>();
-        assert_eq!(of("/run/orders").unwrap(), LoadSource::File("/run/orders".into()));
+        let of = |text: &str| text.parse::<WorkloadSource>();
+        assert_eq!(of("/run/orders").unwrap(), WorkloadSource::File("/run/orders".into()));
         let metric = of("http://me:secret@host:8000/metrics#orders_total{venue=\"a\"}").unwrap();
         assert_eq!(metric.name(), "http://host:8000/metrics#orders_total{venue=\"a\"}");
         let error = of("http://me:secret@host/metrics").unwrap_err().to_string();
@@ -164,11 +164,11 @@ mod tests {
     fn a_file_begins_with_a_number() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("load");
-        let source = LoadSource::File(path.clone());
-        assert!(matches!(source.check(), Err(LoadError::File { .. })));
+        let source = WorkloadSource::File(path.clone());
+        assert!(matches!(source.check(), Err(WorkloadError::File { .. })));
         std::fs::write(&path, "12.5 orders\n").unwrap();
         assert_eq!(source.read(&agent()).unwrap().value, 12.5);
         std::fs::write(&path, "many").unwrap();
-        assert!(matches!(source.check(), Err(LoadError::NotANumber { .. })));
+        assert!(matches!(source.check(), Err(WorkloadError::NotANumber { .. })));
     }
 }

@@ -6,5 +6,5 @@ mod metric;
 mod source;
 mod watch;
 
-pub use source::{LoadError, LoadSource};
-pub(crate) use watch::LoadWatch;
+pub use source::{WorkloadError, WorkloadSource};
+pub(crate) use watch::WorkloadWatch;
