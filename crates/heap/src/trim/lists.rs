@@ -180,7 +180,7 @@ mod tests {
         fn pages_lie_inside_and_keep_the_books(at in 0u64..1 << 40, size in 0u64..1 << 24) {
             let chunk = Free { at: at & !15, size: size & !15 };
             let pages = chunk.pages();
-            prop_assert!(pages.start % PAGE == 0 && pages.end % PAGE == 0 && pages.start <= pages.end);
+            prop_assert!(pages.start.is_multiple_of(PAGE) && pages.end.is_multiple_of(PAGE) && pages.start <= pages.end);
             if !pages.is_empty() {
                 prop_assert!(pages.start >= chunk.at + KEPT && pages.end <= chunk.at + chunk.size);
             }

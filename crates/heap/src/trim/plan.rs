@@ -103,6 +103,14 @@ pub(super) struct Plan {
     pub(super) stocks: Vec<Stock>,
 }
 
+/// An arena as it was a moment ago.
+struct Guess {
+    arena: Arena,
+    /// Lists by their bins.
+    lists: Vec<(u64, Vec<Free>)>,
+    top: Option<Free>,
+}
+
 /// Looks at every arena.
 ///
 /// # Errors
@@ -111,7 +119,7 @@ pub(super) fn plan(process: &Process, library: &Library) -> Result<Plan, TrimErr
     let memory = process.memory();
     let found = arenas::find(&memory, library)?;
     let mut allowed = Allowed::of(process)?;
-    let mut read: Vec<(Arena, Vec<(u64, Vec<Free>)>, Option<Free>)> = Vec::new();
+    let mut read: Vec<Guess> = Vec::new();
     for arena in found {
         let mut guesses = Vec::new();
         for bin in Arena::bins() {
@@ -120,28 +128,23 @@ pub(super) fn plan(process: &Process, library: &Library) -> Result<Plan, TrimErr
                 guesses.push((bin, list));
             }
         }
-        read.push((arena, guesses, lists::top(&memory, arena.top())?));
+        read.push(Guess { arena, lists: guesses, top: lists::top(&memory, arena.top())? });
     }
-    let chunks = read.iter().flat_map(|(_, guesses, top)| guesses.iter().flat_map(|(_, l)| l).chain(top));
+    let chunks = read.iter().flat_map(|g| g.lists.iter().flat_map(|(_, list)| list).chain(&g.top));
     let mut pages: Vec<Range<u64>> = chunks.map(|c| c.pages()).filter(|p| !p.is_empty()).collect();
     pages.sort_by_key(|p| p.start);
     allowed.look(process, &pages)?;
-    let stocks = read.into_iter().map(|(arena, guesses, top)| stock(&memory, &allowed, arena, &guesses, top));
+    let stocks = read.into_iter().map(|guess| stock(&memory, &allowed, guess));
     Ok(Plan { stocks: stocks.collect(), allowed })
 }
 
-fn stock(
-    memory: &LiveMemory,
-    allowed: &Allowed,
-    arena: Arena,
-    guesses: &[(u64, Vec<Free>)],
-    top: Option<Free>,
-) -> Stock {
+fn stock(memory: &LiveMemory, allowed: &Allowed, guess: Guess) -> Stock {
+    let Guess { arena, lists: guesses, top } = guess;
     let mut part =
         FreePart { main: arena.main, system_bytes: arena.system_bytes(memory), ..FreePart::default() };
     let mut wanted = FxHashMap::default();
     let mut lists = Vec::new();
-    for (bin, list) in guesses {
+    for (bin, list) in &guesses {
         let before = wanted.len();
         for chunk in list {
             let pages = chunk.pages();
