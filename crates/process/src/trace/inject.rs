@@ -68,6 +68,8 @@ fn position(haystack: &[u8], needle: &[u8]) -> Option<usize> {
 
 /// What a copy ends with that is let loose because its maker died: by this it is known again.
 pub(crate) const LOOSE_COPY: u64 = 213;
+/// What a helper is called, which shares the target's memory and is killed at its end: by this it is known again.
+pub(crate) const HELPER_NAME: &str = "m5-helper";
 
 /// A thread ready to make calls: its stack prepared, its registers noted.
 pub(crate) struct Injector<'a> {
@@ -119,6 +121,22 @@ impl<'a> Injector<'a> {
     /// Where the stack pointer of a child must point so that a child let loose ends at once.
     pub(crate) fn child_stack(&self) -> u64 {
         self.child_frame
+    }
+
+    /// The code that calls go through.
+    pub(crate) fn gadgets(&self) -> Gadgets {
+        self.gadgets
+    }
+
+    /// Puts a short name where nothing else lies in the child's frame; its address, until [`Self::restore`].
+    pub(crate) fn put_name(&self, name: &str) -> TraceResult<u64> {
+        const MOST: usize = 15;
+        let at = self.child_frame + arch::FRAME - (MOST as u64 + 1);
+        let mut bytes: Vec<u8> = name.bytes().take(MOST).collect();
+        bytes.push(0);
+        let put = self.memory.write_all_at(&bytes, at);
+        put.map_err(|source| TraceError::System { what: "write to the stack", source })?;
+        Ok(at)
     }
 
     /// Makes the call; its result, and the child that clone made as we see it.

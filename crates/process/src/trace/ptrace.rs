@@ -163,9 +163,19 @@ impl Tracee {
         self.regs.is_none_or(|regs| self.before.in_system_call(&regs))
     }
 
+    /// The system call that it was stopped in.
+    pub(crate) fn system_call(&self) -> Option<i64> {
+        self.before.system_call(self.regs.as_ref()?)
+    }
+
     /// Notes that it made a call of ours and has its registers back.
     pub(crate) fn was_injected(&self) {
         self.injected.store(true, Relaxed);
+    }
+
+    /// Lets it make one step.
+    pub(crate) fn step(&self) -> TraceResult<()> {
+        ptrace("PTRACE_SINGLESTEP", libc::PTRACE_SINGLESTEP, self.tid, 0, 0).map(drop)
     }
 
     pub(crate) fn detach(&self) -> TraceResult<()> {

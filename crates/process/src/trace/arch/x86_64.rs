@@ -25,7 +25,7 @@ const STATE_ALIGN: u64 = 64;
 /// `struct ucontext` up to the signal mask, behind the return address.
 const UCONTEXT: usize = 304;
 /// The return address, the context, and room for the `siginfo` that the kernel checks is addressable.
-const FRAME: u64 = 8 + UCONTEXT as u64 + 128;
+pub(crate) const FRAME: u64 = 8 + UCONTEXT as u64 + 128;
 
 /// Calls that the kernel restarts without a trace, the best first.
 pub(crate) const CALLS_RESTARTED_WELL: &[i64] = &[
@@ -36,6 +36,9 @@ pub(crate) const CALLS_RESTARTED_WELL: &[i64] = &[
     libc::SYS_ppoll,
     libc::SYS_wait4,
 ];
+
+/// Whether pages may be given back from outside: what is proved of a stop is known of this architecture.
+pub(crate) const DISCARDS: bool = true;
 
 /// Name of the architecture, for people.
 pub(crate) const NAME: &str = "64-bit x86";
@@ -76,6 +79,11 @@ impl Before {
         Self
     }
 
+    /// The system call that the thread stands in.
+    pub(crate) fn system_call(&self, regs: &Registers) -> Option<i64> {
+        in_system_call(regs).then_some(regs.orig_rax as i64)
+    }
+
     /// Whether the thread stands in a system call.
     pub(crate) fn in_system_call(&self, regs: &Registers) -> bool {
         in_system_call(regs)
@@ -105,10 +113,24 @@ impl Before {
     }
 }
 
+/// The stack pointer.
+pub(crate) fn stack_pointer(regs: &Registers) -> u64 {
+    regs.rsp
+}
+
+/// Address of the next instruction.
+pub(crate) fn instruction(regs: &Registers) -> u64 {
+    regs.rip
+}
+
 /// Whether the thread stands in a system call.
 fn in_system_call(regs: &Registers) -> bool {
     regs.orig_rax as i64 >= 0
 }
+
+/// Where a signal frame, from the address to which the handler returns, has the address of the instruction that the
+/// signal interrupted.
+pub(crate) const FRAME_INSTRUCTION: u64 = 22 * 8;
 
 /// The result of the call that the thread comes from.
 pub(crate) fn result(regs: &Registers) -> i64 {

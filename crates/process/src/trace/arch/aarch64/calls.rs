@@ -41,6 +41,11 @@ impl Before {
         Self { call: call(&text), in_user_code, anew: false }
     }
 
+    /// The system call that the thread stands in.
+    pub(crate) fn system_call(&self, _regs: &Registers) -> Option<i64> {
+        self.call.map(|call| call.number)
+    }
+
     /// Whether the thread stands in a system call. Where that is not known it is assumed.
     pub(crate) fn in_system_call(&self, _regs: &Registers) -> bool {
         !self.in_user_code

@@ -11,6 +11,9 @@ const VECTORS: usize = 512;
 /// The head of the register set of scalable vectors, and of their record in a frame.
 const HEAD: usize = 16;
 
+/// Length of a frame for a copy.
+pub(crate) const FRAME: u64 = 128 + 176 + 288 + 4096;
+
 const FPSIMD_MAGIC: u32 = 0x4650_8001;
 const SVE_MAGIC: u32 = 0x5356_4501;
 const EXTRA_MAGIC: u32 = 0x4558_5401;

@@ -9,7 +9,7 @@ mod calls;
 mod frame;
 
 pub(crate) use calls::Before;
-pub(crate) use frame::frames;
+pub(crate) use frame::{FRAME, frames};
 
 use super::{Gadgets, ReadSet};
 
@@ -47,6 +47,12 @@ pub(crate) const SIGRETURN: &[u8] = &[0x68, 0x11, 0x80, 0xd2, 0x01, 0, 0, 0xd4];
 pub(crate) const CALLS_RESTARTED_WELL: &[i64] =
     &[libc::SYS_futex, libc::SYS_clock_nanosleep, libc::SYS_nanosleep, libc::SYS_ppoll, libc::SYS_wait4];
 
+/// Whether pages may be given back from outside: what must be proved of a stop was never tried on this architecture.
+pub(crate) const DISCARDS: bool = false;
+/// Where a signal frame, from the stack pointer of its handler, has the address of the instruction that the signal
+/// interrupted.
+pub(crate) const FRAME_INSTRUCTION: u64 = 568;
+
 /// Name of the architecture, for people.
 pub(crate) const NAME: &str = "64-bit Arm";
 /// The architecture's number in an ELF file (`e_machine`).
@@ -79,6 +85,16 @@ pub(crate) fn unfit(set: ReadSet<'_>) -> Option<&'static str> {
     let size = |s: Vec<u8>| s.first_chunk().map_or(0, |b| u32::from_le_bytes(*b));
     let streaming = set(NT_ARM_SSVE).is_some_and(|s| size(s) > HEADER);
     streaming.then_some("a thread of the target computes in streaming mode")
+}
+
+/// The stack pointer.
+pub(crate) fn stack_pointer(regs: &Registers) -> u64 {
+    regs.sp
+}
+
+/// Address of the next instruction.
+pub(crate) fn instruction(regs: &Registers) -> u64 {
+    regs.pc
 }
 
 /// The result of the call that the thread comes from.
