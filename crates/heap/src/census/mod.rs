@@ -25,6 +25,7 @@ use crate::take::stage_times::Stopwatch;
 use arenas::ArenaIndex;
 use glibc::{Chunk, Heaps, RegionKind};
 use index::ObjectIndex;
+use m5_process::ADDRESS_BITS;
 use mimalloc::Holds;
 use pymalloc::{Arena, PoolStats};
 use rayon::prelude::*;
@@ -296,6 +297,6 @@ fn collector_head(bytes: &[u8], offset: usize) -> bool {
     let (next, previous) = (word(bytes, offset - 16), word(bytes, offset - 8));
     match next {
         0 => previous < 8,
-        _ => next >> 47 == 0 && next > 4096 && previous >> 47 == 0,
+        _ => next >> ADDRESS_BITS == 0 && next > 4096 && previous >> ADDRESS_BITS == 0,
     }
 }

@@ -9,6 +9,7 @@ mod layout;
 use super::glibc::{Chunk, Region, RegionKind};
 use crate::image::Image;
 use layout::{BOOKS, Books, CAPACITY, FREE, Number, SLICE_COUNT, Start};
+use m5_process::ADDRESS_BITS;
 use rayon::prelude::*;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::ops::Range;
@@ -70,7 +71,7 @@ fn segments(image: &Image) -> Vec<Segment> {
     let mut places: Vec<u64> = Vec::new();
     for map in image.maps().iter().filter(|m| m.writable && m.inode == 0) {
         let first = map.start.checked_next_multiple_of(SEGMENT).unwrap_or(u64::MAX);
-        places.extend((first..map.end.min(1 << 47)).step_by(SEGMENT as usize));
+        places.extend((first..map.end.min(1 << ADDRESS_BITS)).step_by(SEGMENT as usize));
     }
     let read = |books: &'static Books| {
         let mut by_secret: FxHashMap<u64, Vec<Segment>> = FxHashMap::default();
@@ -104,7 +105,7 @@ fn segment(image: &Image, books: &'static Books, address: u64) -> Option<(Segmen
         && image.half_in(address, books.kind)? <= 1
         && (1..=MOST_SLICES).contains(&entries)
         && slices >= entries
-        && slices < (1 << 47) / SLICE
+        && slices < (1 << ADDRESS_BITS) / SLICE
         && (1..=entries).contains(&info);
     if !sound || image.half_in(address, books.slices)? != info as u32 {
         return None;
