@@ -259,7 +259,8 @@ impl Member {
         // A target that has gone says so at the next call.
         let _ = tracer.drain(&mut self.drained);
         tracer.details(&mut self.details);
-        (self.drained.clear(), self.details.clear());
+        self.drained.clear();
+        self.details.clear();
         (self.before, self.counted_before) = (tracer.coverage(), tracer.interpreters());
     }
 
