@@ -3,7 +3,6 @@
 mod cached;
 pub(crate) mod heads;
 
-use crate::census::mimalloc::Holds;
 use crate::image::Image;
 use m5_process::{Mapping, page_size};
 use std::ops::Range;
@@ -36,6 +35,21 @@ impl Chunk {
     pub fn free(&self) -> bool {
         self.bits & 1 != 0
     }
+}
+
+/// What the blocks of a page of mimalloc are used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holds {
+    /// Anything.
+    Any,
+    /// Buffers, and no objects.
+    Buffers,
+    /// Objects that the collector does not look after.
+    Plain,
+    /// Objects that it does.
+    Collected,
+    /// The same, with two words before each for attributes and weak references.
+    Managed,
 }
 
 /// What kind of memory a region is.

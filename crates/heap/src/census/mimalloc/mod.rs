@@ -6,7 +6,7 @@
 
 mod layout;
 
-use super::glibc::{Chunk, Region, RegionKind};
+use super::glibc::{Chunk, Holds, Region, RegionKind};
 use crate::image::Image;
 use layout::{BOOKS, Books, CAPACITY, FREE, Number, SLICE_COUNT, Start};
 use m5_process::ADDRESS_BITS;
@@ -23,21 +23,6 @@ const MOST_SLICES: u64 = SEGMENT / SLICE + 1;
 const HUGE: u64 = 1 << 31;
 /// More blocks than wait to be freed in any process.
 const MOST_DELAYED: usize = 1 << 24;
-
-/// What a page's blocks are used for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Holds {
-    /// Anything.
-    Any,
-    /// Buffers, and no objects.
-    Buffers,
-    /// Objects that the collector does not look after.
-    Plain,
-    /// Objects that it does.
-    Collected,
-    /// The same, with two words before each for attributes and weak references.
-    Managed,
-}
 
 /// A segment that was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
