@@ -1,8 +1,8 @@
-from collections.abc import Hashable, Iterator, MutableMapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, MutableMapping, Sequence
 from contextvars import ContextVar
 from datetime import datetime, timedelta
 from types import GenericAlias
-from typing import Any, Callable, Literal, SupportsFloat, TypeVar, final, overload
+from typing import Any, Callable, Literal, Protocol, SupportsFloat, TypeVar, final, overload
 
 import numpy as np
 import pandas as pd  # type: ignore[import-untyped,unused-ignore]
@@ -11,12 +11,17 @@ from typing_extensions import Self
 
 __version__: str
 
-_I = TypeVar("_I", bound=Indicator)
+class _Follower(Protocol):
+    @property
+    def update(self) -> Callable[..., object]: ...
+
+_F = TypeVar("_F", bound=_Follower)
 _K = TypeVar("_K")
 _V = TypeVar("_V")
 _T = TypeVar("_T")
 _Nan = Literal["propagate", "skip"]
 _Floats = NDArray[np.float64]
+_Two = tuple[float, float]
 _Three = tuple[float, float, float]
 _ThreeArrays = tuple[_Floats, _Floats, _Floats]
 _Number = SupportsFloat
@@ -124,6 +129,82 @@ class RollingVWAP(Indicator):
     def update(self, price: _Number, volume: _Number, /) -> float: ...  # type: ignore[override]
     def replace(self, price: _Number, volume: _Number, /) -> float: ...  # type: ignore[override]
 
+@final
+class ADX(Indicator):
+    def __new__(cls, period: int = 14, *, nan: _Nan = "propagate") -> ADX: ...
+    @property
+    def value(self) -> _Three: ...
+    def update(self, high: _Number, low: _Number, close: _Number, /) -> _Three: ...  # type: ignore[override]
+    def replace(self, high: _Number, low: _Number, close: _Number, /) -> _Three: ...  # type: ignore[override]
+
+@final
+class Stoch(Indicator):
+    def __new__(cls, fast: int = 5, slow: int = 3, signal: int = 3, *, nan: _Nan = "propagate") -> Stoch: ...
+    @property
+    def value(self) -> _Two: ...
+    def update(self, high: _Number, low: _Number, close: _Number, /) -> _Two: ...  # type: ignore[override]
+    def replace(self, high: _Number, low: _Number, close: _Number, /) -> _Two: ...  # type: ignore[override]
+
+@final
+class OBV(Indicator):
+    def __new__(cls, *, nan: _Nan = "propagate") -> OBV: ...
+    @property
+    def value(self) -> float: ...
+    def update(self, price: _Number, volume: _Number, /) -> float: ...  # type: ignore[override]
+    def replace(self, price: _Number, volume: _Number, /) -> float: ...  # type: ignore[override]
+
+@final
+class CCI(Indicator):
+    def __new__(cls, period: int = 14, *, nan: _Nan = "propagate") -> CCI: ...
+    @property
+    def value(self) -> float: ...
+    def update(self, high: _Number, low: _Number, close: _Number, /) -> float: ...  # type: ignore[override]
+    def replace(self, high: _Number, low: _Number, close: _Number, /) -> float: ...  # type: ignore[override]
+
+@final
+class MFI(Indicator):
+    def __new__(cls, period: int = 14, *, nan: _Nan = "propagate") -> MFI: ...
+    @property
+    def value(self) -> float: ...
+    def update(self, high: _Number, low: _Number, close: _Number, volume: _Number, /) -> float: ...  # type: ignore[override]
+    def replace(self, high: _Number, low: _Number, close: _Number, volume: _Number, /) -> float: ...  # type: ignore[override]
+
+@final
+class WilliamsR(Indicator):
+    def __new__(cls, period: int = 14, *, nan: _Nan = "propagate") -> WilliamsR: ...
+    @property
+    def value(self) -> float: ...
+    def update(self, high: _Number, low: _Number, close: _Number, /) -> float: ...  # type: ignore[override]
+    def replace(self, high: _Number, low: _Number, close: _Number, /) -> float: ...  # type: ignore[override]
+
+@final
+class Donchian(Indicator):
+    def __new__(cls, period: int = 20, *, nan: _Nan = "propagate") -> Donchian: ...
+    @property
+    def value(self) -> _Three: ...
+    def update(self, high: _Number, low: _Number, /) -> _Three: ...  # type: ignore[override]
+    def replace(self, high: _Number, low: _Number, /) -> _Three: ...  # type: ignore[override]
+
+@final
+class Keltner(Indicator):
+    def __new__(
+        cls, period: int = 20, atr_period: int = 10, multiplier: float = 2.0, *, nan: _Nan = "propagate"
+    ) -> Keltner: ...
+    @property
+    def value(self) -> _Three: ...
+    def update(self, high: _Number, low: _Number, close: _Number, /) -> _Three: ...  # type: ignore[override]
+    def replace(self, high: _Number, low: _Number, close: _Number, /) -> _Three: ...  # type: ignore[override]
+
+@final
+class VWAPBands(Indicator):
+    def __new__(
+        cls, period: int = 30, up: float = 2.0, down: float = 2.0, *, nan: _Nan = "propagate"
+    ) -> VWAPBands: ...
+    @property
+    def value(self) -> _Three: ...
+    def update(self, price: _Number, volume: _Number, /) -> _Three: ...  # type: ignore[override]
+    def replace(self, price: _Number, volume: _Number, /) -> _Three: ...  # type: ignore[override]
+
 def sma(values: ArrayLike, period: int = 30, *, nan: _Nan = "propagate") -> _Floats: ...
 def ema(values: ArrayLike, period: int = 30, *, nan: _Nan = "propagate") -> _Floats: ...
 def wma(values: ArrayLike, period: int = 30, *, nan: _Nan = "propagate") -> _Floats: ...
@@ -143,6 +224,57 @@ def atr(
 def rolling_vwap(
     price: ArrayLike, volume: ArrayLike, period: int = 30, *, nan: _Nan = "propagate"
 ) -> _Floats: ...
+def adx(
+    high: ArrayLike, low: ArrayLike, close: ArrayLike, period: int = 14, *, nan: _Nan = "propagate"
+) -> _ThreeArrays: ...
+def stoch(
+    high: ArrayLike,
+    low: ArrayLike,
+    close: ArrayLike,
+    fast: int = 5,
+    slow: int = 3,
+    signal: int = 3,
+    *,
+    nan: _Nan = "propagate",
+) -> tuple[_Floats, _Floats]: ...
+def obv(price: ArrayLike, volume: ArrayLike, *, nan: _Nan = "propagate") -> _Floats: ...
+def cci(
+    high: ArrayLike, low: ArrayLike, close: ArrayLike, period: int = 14, *, nan: _Nan = "propagate"
+) -> _Floats: ...
+def mfi(
+    high: ArrayLike,
+    low: ArrayLike,
+    close: ArrayLike,
+    volume: ArrayLike,
+    period: int = 14,
+    *,
+    nan: _Nan = "propagate",
+) -> _Floats: ...
+def williams_r(
+    high: ArrayLike, low: ArrayLike, close: ArrayLike, period: int = 14, *, nan: _Nan = "propagate"
+) -> _Floats: ...
+def donchian(
+    high: ArrayLike, low: ArrayLike, period: int = 20, *, nan: _Nan = "propagate"
+) -> _ThreeArrays: ...
+def keltner(
+    high: ArrayLike,
+    low: ArrayLike,
+    close: ArrayLike,
+    period: int = 20,
+    atr_period: int = 10,
+    multiplier: float = 2.0,
+    *,
+    nan: _Nan = "propagate",
+) -> _ThreeArrays: ...
+def vwap_bands(
+    price: ArrayLike,
+    volume: ArrayLike,
+    period: int = 30,
+    up: float = 2.0,
+    down: float = 2.0,
+    *,
+    nan: _Nan = "propagate",
+) -> _ThreeArrays: ...
 
 @final
 class CandleBuffer:
@@ -181,13 +313,25 @@ class CandleBuffer:
     def view(self, n: int | None = None, field: str | None = None, /) -> memoryview: ...
     def last(self, field: str = "close", back: int = 0) -> float: ...
     def attach(
-        self, indicator: _I, field: str | None = None, *, on: Literal["tick", "close"] = "tick"
-    ) -> _I: ...
-    def detach(self, indicator: Indicator) -> None: ...
+        self,
+        indicator: _F,
+        field: str | Sequence[str] | None = None,
+        *,
+        on: Literal["tick", "close"] = "tick",
+    ) -> _F: ...
+    def detach(self, indicator: _Follower | CandleBuffer) -> None: ...
+    def resample(
+        self,
+        interval: int | str | timedelta,
+        capacity: int = 200,
+        *,
+        how: Mapping[str, Literal["first", "max", "min", "last", "sum"]] | None = None,
+        on_close: Callable[[CandleBuffer, int], object] | None = None,
+    ) -> CandleBuffer: ...
     def clear(self) -> None: ...
     def to_pandas(self, n: int | None = None) -> pd.DataFrame: ...
     @property
-    def indicators(self) -> list[Indicator]: ...
+    def indicators(self) -> list[Any]: ...
     @property
     def fields(self) -> tuple[str, ...]: ...
     @property
@@ -325,3 +469,48 @@ class SharedPage:
     def __new__(cls) -> SharedPage: ...
     def update(self, values: dict[str, float]) -> None: ...
     def read(self) -> dict[str, float]: ...
+
+@final
+class CandleBook:
+    def __new__(
+        cls,
+        symbols: Sequence[str],
+        capacity: int = 200,
+        fields: Sequence[str] | None = None,
+        dtype: Literal["f8", "f4", "float64", "float32", "<f8", "<f4"] = "f8",
+        *,
+        interval: int | float | str | timedelta | None = None,
+        unit: Literal["s", "ms", "us", "ns"] = "s",
+        fill: Literal["last", "nan"] = "last",
+        prices: Literal["positive", "any"] = "positive",
+    ) -> CandleBook: ...
+    def append(self, time: int | datetime, values: ArrayLike | Mapping[str, ArrayLike]) -> None: ...
+    def push_tick(self, symbol: str, ts: _Number | datetime, price: float, qty: float = 0.0) -> int: ...
+    def window(
+        self,
+        n: int | None = None,
+        field: str | None = None,
+        symbol: str | None = None,
+        *,
+        closed: bool = False,
+    ) -> NDArray[Any]: ...
+    def times(self, n: int | None = None, *, closed: bool = False) -> NDArray[np.int64]: ...
+    def last(self, symbol: str, field: str = "close", back: int = 0) -> float: ...
+    def to_pandas(self, field: str = "close", n: int | None = None) -> pd.DataFrame: ...
+    @property
+    def symbols(self) -> tuple[str, ...]: ...
+    @property
+    def fields(self) -> tuple[str, ...]: ...
+    @property
+    def capacity(self) -> int: ...
+    @property
+    def nbytes(self) -> int: ...
+    @property
+    def version(self) -> int: ...
+    @property
+    def late_ticks(self) -> int: ...
+    @property
+    def bad_ticks(self) -> dict[str, int]: ...
+    @property
+    def gap_bars(self) -> int: ...
+    def __len__(self) -> int: ...

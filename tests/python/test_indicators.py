@@ -158,12 +158,33 @@ MAKERS = {
     "macd": lambda p: m5mem.MACD(p, p + 3, 4),
     "atr": lambda p: m5mem.ATR(p),
     "vwap": lambda p: m5mem.RollingVWAP(p),
+    "adx": lambda p: m5mem.ADX(p),
+    "stoch": lambda p: m5mem.Stoch(p, p + 3, 4),
+    "obv": lambda p: m5mem.OBV(),
+    "cci": lambda p: m5mem.CCI(p),
+    "mfi": lambda p: m5mem.MFI(p),
+    "williams_r": lambda p: m5mem.WilliamsR(p),
+    "donchian": lambda p: m5mem.Donchian(p),
+    "keltner": lambda p: m5mem.Keltner(p, p + 3, 1.5),
+    "vwap_bands": lambda p: m5mem.VWAPBands(p),
+}
+# What each reads of a candle, and the arguments that go with a period where it is not the period alone.
+READS = {
+    **dict.fromkeys(["atr", "adx", "stoch", "cci", "williams_r", "keltner"], 3),
+    **dict.fromkeys(["vwap", "obv", "donchian", "vwap_bands"], 2),
+    "mfi": 4,
+}
+ARGUMENTS = {
+    "macd": lambda p: (p, p + 3, 4),
+    "stoch": lambda p: (p, p + 3, 4),
+    "obv": lambda p: (),
+    "keltner": lambda p: (p, p + 3, 1.5),
 }
 ANY = st.one_of(st.floats(-1e6, 1e6), st.sampled_from([0.0, 1.0, math.nan]))
 
 
 def rows_for(name, draw):
-    return [v[: {"atr": 3, "vwap": 2}.get(name, 1)] for v in draw]
+    return [v[: READS.get(name, 1)] for v in draw]
 
 
 def alike(a, b):
@@ -176,14 +197,14 @@ def alike(a, b):
 @settings(max_examples=60, deadline=None)
 @given(
     st.integers(1, 9),
-    st.lists(st.tuples(ANY, ANY, ANY, st.lists(st.tuples(ANY, ANY, ANY), max_size=2)), max_size=40),
+    st.lists(st.tuples(ANY, ANY, ANY, ANY, st.lists(st.tuples(ANY, ANY, ANY, ANY), max_size=2)), max_size=40),
 )
 def test_replacing_is_as_if_only_the_last_had_come(name, nan, period, steps):
     make = type(MAKERS[name](period))
-    arguments = (period, period + 3, 4) if name == "macd" else (period,)
+    arguments = ARGUMENTS.get(name, lambda p: (p,))(period)
     live, straight = make(*arguments, nan=nan), make(*arguments, nan=nan)
     for *first, changes in steps:
-        versions = rows_for(name, [first, *changes])
+        versions = rows_for(name, [tuple(first), *changes])
         if nan == "skip":
             # A NaN in the place of a number is left out: the number before it stays.
             good = [v for v in versions if not any(map(math.isnan, v))]
@@ -210,7 +231,26 @@ WHOLE = {
     "macd": lambda x, p, **nan: batch.macd(x, p, p + 3, 4, **nan),
     "atr": batch.atr,
     "vwap": batch.rolling_vwap,
+    "adx": batch.adx,
+    "stoch": lambda h, lo, c, p: batch.stoch(h, lo, c, p, p + 3, 4),
+    "obv": lambda c, v, p: batch.obv(c, v),
+    "cci": batch.cci,
+    "mfi": batch.mfi,
+    "williams_r": batch.williams_r,
+    "donchian": batch.donchian,
+    "keltner": lambda h, lo, c, p: batch.keltner(h, lo, c, p, p + 3, 1.5),
+    "vwap_bands": batch.vwap_bands,
 }
+
+
+def columns_for(name, close, spread, volume):
+    """The arrays that an indicator reads."""
+    high, low = close + spread, close - spread
+    if name in ("vwap", "obv", "vwap_bands"):
+        return close, volume
+    return {1: (close,), 2: (high, low), 3: (high, low, close), 4: (high, low, close, volume)}[
+        READS.get(name, 1)
+    ]
 
 
 def fed(name, period, columns):
@@ -236,10 +276,7 @@ def test_whole_arrays_are_as_fed_value_by_value(name, length, period, seed, step
     elif surprise:
         at = slice(0, length // 4) if surprise == "leading nan" else length // 2
         close[at] = math.inf if surprise == "inf" else math.nan
-    columns = {
-        "atr": (close + r.random(length), close - r.random(length), close),
-        "vwap": (close, r.random(length)),
-    }.get(name, (close,))
+    columns = columns_for(name, close, r.random(length), r.random(length))
     size = np.nanmax(np.abs(close[np.isfinite(close)]), initial=1.0)
     with np.errstate(invalid="ignore"):
         ours, theirs = np.atleast_2d(WHOLE[name](*columns, period)), fed(name, period, columns)
@@ -256,7 +293,7 @@ def test_whole_arrays_are_as_fed_value_by_value(name, length, period, seed, step
 def test_long_arrays_are_as_fed_value_by_value(name, period):
     """Long enough for pieces, for stretches, and for the GIL to be given up."""
     close = 100 + np.random.default_rng(4).normal(size=70_001).cumsum() * 0.01
-    columns = {"atr": (close + 1, close - 1, close), "vwap": (close, close)}.get(name, (close,))
+    columns = columns_for(name, close, 1 + 0 * close, close)
     ours, theirs = np.atleast_2d(WHOLE[name](*columns, period)), fed(name, period, columns)
     assert (np.isnan(ours) == np.isnan(theirs)).all()
     assert np.nanmax(np.abs(ours - theirs)) < 1e-9

@@ -8,7 +8,8 @@
 Needs a C compiler. Headers are looked for below ~/.pyenv/versions, /usr/include, and the roots that
 tests/interpreters.sh unpacks. A build whose headers are not here keeps the row that it has in
 layouts/rows.json: rows are only added or replaced, never dropped. The rows marked "(measured)" were taken the
-same way on machines with Ubuntu's builds.
+same way on machines with Ubuntu's builds. From 3.13 on each set of headers also says what a free-threaded build of it
+is like: its version ends with a t.
 
 Releases of one minor version differ in the size of the runtime alone, and so do C libraries: layouts/sizes.json
 holds sizeof(_PyRuntimeState) of every release from 3.8.0 on, by layout. A size chooses which layout is tried first;
@@ -43,11 +44,11 @@ def header_dirs():
 
 
 def measure(base, folder, scratch):
-    """Compiles row.c against one set of headers, also for builds with the second optimiser tier."""
+    """Compiles row.c against one set of headers, also for builds with the second optimiser tier and without the GIL."""
     plain = compiled(base, folder, scratch, [])
-    if not plain:
-        return
     yield plain
+    if "published_bytes" in plain:
+        yield compiled(base, folder, scratch, ["-DPy_GIL_DISABLED=1"])
     tier2 = compiled(base, folder, scratch, ["-D_Py_TIER2=3"])
     if tier2 != plain:
         yield tier2 | {"version": tier2["version"] + "+tier2"}
@@ -56,7 +57,7 @@ def measure(base, folder, scratch):
 def compiled(base, folder, scratch, defines):
     program = scratch / "row"
     flags = ["-w", f"-I{base}", f"-I{base}/x86_64-linux-gnu", f"-I{folder}", f"-I{folder}/internal", *defines]
-    for variant in ([], ["-DROW_INCREMENTAL"]):
+    for variant in ([], ["-DROW_YOUNG"]):
         build = ["cc", *flags, *variant, "-o", str(program), str(HERE / "row.c")]
         tried = subprocess.run(build, capture_output=True, text=True)
         if tried.returncode == 0:
@@ -70,6 +71,15 @@ def minor(row):
     return ".".join(row["version"].split(".")[:2])
 
 
+def kind(row):
+    """The name of a layout: by minor version, and what differs within it."""
+    generational = "generation0" in row
+    if "free_threaded" in row:
+        aligned = " (aligned heads)" if row["generations"] == 20 else ""
+        return f"{minor(row)} free-threaded{aligned}"
+    return NAMES.get((minor(row), row["generations"] if generational else None), minor(row))
+
+
 def literal(value):
     return f"{value:_}" if value >= 10_000 else str(value)
 
@@ -78,10 +88,17 @@ def option(row, key):
     return f"Some({literal(row[key])})" if key in row else "None"
 
 
+def collector(row):
+    if "free_threaded" in row:
+        return "FreeThreaded"
+    return "Generational" if "generation0" in row else "Incremental"
+
+
 def published(row):
     if "published_bytes" not in row:
         return "None"
-    plain = ["bytes", "interp_size", "interp_id", "interp_next", "threads_head", "gc", "thread_size"]
+    plain = ["bytes", "interp_size", "interp_id", "interp_next", "threads_head", "gc", "modules", "sysdict", "builtins"]
+    plain += ["thread_size"]
     plain += ["thread_next", "thread_id", "native_thread_id", "gc_size", "collecting"]
     fields = [f"{name}: {literal(row['published_' + name])}," for name in plain]
     for name in ["threads_main", "debugger", "frame", "ring_size", "stats"]:
@@ -94,13 +111,20 @@ def rust(rows):
     row = rows[0]
     ring = "ring_item" in row
     if ring:
-        expected = {"ring_size": 1120, "ring_item": 64, "ring_young": 0, "ring_young_index": 704}
-        expected |= {"ring_old": 712, "ring_old_index": 904, "ring_oldest": 912, "ring_oldest_index": 1104}
+        young, old = row["ring_young_items"], row["ring_old_items"]
+        first = 64 * young + 8
+        second = first + 64 * old + 8
+        expected = {"ring_size": second + 64 * old + 16, "ring_item": 64, "ring_young": 0, "ring_young_index": 64 * young}
+        expected |= {"ring_old": first, "ring_old_index": first + 64 * old}
+        expected |= {"ring_oldest": second, "ring_oldest_index": second + 64 * old}
         assert all(row[k] == v for k, v in expected.items()), "the ring changed: src/rings.rs must follow"
+    stats = f"Inline {{ offset: {row['stats']} }}"
+    if ring:
+        stats = f"Ring {{ pointer: {row['stats']}, sizes: RingSizes {{ young: {young}, old: {old} }} }}"
     assert (row["generation_size"], row["threshold"], row["count"]) == (24, 16, 20)
     assert row["interpreters_main"] == row["interpreters_head"] + 8
-    generational = "generation0" in row
-    name = NAMES.get((minor(row), row["generations"] if generational else None), minor(row))
+    assert row.get("stop_requested", 1) == 1 and row.get("world_stopped", 2) == 2, "StopTheWorld must follow"
+    name = kind(row)
     at = "Runtime" if "gc_in_runtime" in row else "Interpreter"
     swept = (sizes.get(name, []) for sizes in json.loads(SIZES.read_text()).values())
     sizes = sorted({r["runtime_size"] for r in rows}.union(*swept))
@@ -109,6 +133,7 @@ def rust(rows):
         f"minor: {minor(row).split('.')[1]}",
         "builds: &[" + ", ".join(f'"{r["version"]}"' for r in rows) + "]",
         "runtime_sizes: &[" + ", ".join(map(literal, sizes)) + "]",
+        f"free_threaded: {'true' if 'free_threaded' in row else 'false'}",
         f"interpreters_head: {row['interpreters_head']}",
         f"interpreters_main: {row['interpreters_main']}",
         f"interp_next: {row['interp_next']}",
@@ -131,9 +156,11 @@ def rust(rows):
         f"long_lived_total: {option(row, 'long_lived_total')}",
         f"long_lived_pending: {option(row, 'long_lived_pending')}",
         f"heap_size: {option(row, 'heap_size')}",
+        f"freeze_active: {option(row, 'freeze_active')}",
+        f"stop_the_world: {option(row, 'stop_the_world')}",
         f"frame: {option(row, 'frame')}",
-        f"stats: Stats::{'Ring { pointer' if ring else 'Inline { offset'}: {row['stats']} }}",
-        f"collector: Collector::{'Generational' if generational else 'Incremental'}",
+        f"stats: Stats::{stats}",
+        f"collector: Collector::{collector(row)}",
         f"published: {published(row)}",
     ]
     return "Layout {" + ", ".join(fields) + "},"
@@ -149,7 +176,7 @@ def write(rows):
         key = (minor(row), *((k, v) for k, v in sorted(row.items()) if k not in ("version", "runtime_size")))
         groups.setdefault(key, []).append(row)
     text = "//! Every layout that m5 knows, oldest first. Written by `layouts/generate.py`: do not edit.\n\n"
-    text += "use super::{Collector, GcAt, Layout, PublishedAt, Stats};\n\n"
+    text += "use super::{Collector, GcAt, Layout, PublishedAt, Stats};\nuse crate::RingSizes;\n\n"
     text += "/// Every layout that m5 knows.\npub const TABLES: &[Layout] = &[\n"
     text += "\n".join(map(rust, groups.values())) + "\n];\n"
     formatted = subprocess.run(

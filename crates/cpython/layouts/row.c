@@ -22,10 +22,17 @@
 
 int main(void) {
 #ifdef Py_GIL_DISABLED
-    /* Another collector altogether: no row. */
-    return 0;
+    printf("version = %st\n", PY_VERSION);
+    ROW("free_threaded", 1);
+    INTERP("stop_the_world", stoptheworld);
+    ROW("stop_requested", offsetof(struct _stoptheworld_state, requested));
+    ROW("world_stopped", offsetof(struct _stoptheworld_state, world_stopped));
+#if PY_VERSION_HEX >= 0x030E0000
+    GC("freeze_active", freeze_active);
 #endif
+#else
     printf("version = %s\n", PY_VERSION);
+#endif
     ROW("runtime_size", sizeof(_PyRuntimeState));
     RUNTIME("interpreters_head", interpreters.head);
     RUNTIME("interpreters_main", interpreters.main);
@@ -47,11 +54,13 @@ int main(void) {
     ROW("gc_size", sizeof(struct _gc_runtime_state));
     GC("enabled", enabled);
     GC("debug", debug);
-#ifdef ROW_INCREMENTAL
+#ifdef ROW_YOUNG
     GC("generations", young);
 #else
     GC("generations", generations);
     GC("generation0", generation0);
+#endif
+#if !defined(ROW_YOUNG) || defined(Py_GIL_DISABLED)
     GC("long_lived_total", long_lived_total);
     GC("long_lived_pending", long_lived_pending);
 #endif
@@ -87,6 +96,9 @@ int main(void) {
     PUBLISHED("published_interp_next", interpreter_state.next);
     PUBLISHED("published_threads_head", interpreter_state.threads_head);
     PUBLISHED("published_gc", interpreter_state.gc);
+    PUBLISHED("published_modules", interpreter_state.imports_modules);
+    PUBLISHED("published_sysdict", interpreter_state.sysdict);
+    PUBLISHED("published_builtins", interpreter_state.builtins);
     PUBLISHED("published_thread_size", thread_state.size);
     PUBLISHED("published_thread_next", thread_state.next);
     PUBLISHED("published_thread_id", thread_state.thread_id);

@@ -5,7 +5,6 @@
 use crate::decode::word;
 use crate::gcstate::{GC_SIZE_MAX, Generation, decode_gc};
 use crate::layout::{Collector, GENERATION_SIZE, GcAt, Layout, Published, Stats};
-use crate::rings::RING_BLOCK;
 use crate::{Found, Result, Version};
 use m5_process::Memory;
 use serde::{Deserialize, Serialize};
@@ -83,10 +82,13 @@ type Checked<T> = std::result::Result<T, Refusal>;
 
 pub(crate) fn choose(memory: &impl Memory, found: &Found, tables: &[Layout]) -> Result<Checked<Choice>> {
     let head = Published::head(memory, found.runtime)?;
-    if let Some((version, true)) = head {
+    let free_threaded = head.is_some_and(|(_, free_threaded)| free_threaded);
+    let version = head.map(|(v, _)| v).or(found.version);
+    let kind: Vec<Layout> = tables.iter().filter(|l| l.free_threaded == free_threaded).copied().collect();
+    let tables = kind.as_slice();
+    if let Some(version) = version.filter(|v| free_threaded && tables.iter().all(|l| l.minor != v.minor())) {
         return Ok(Err(Refusal::FreeThreaded(version)));
     }
-    let version = head.map(|(v, _)| v).or(found.version);
     let published_at = |v: Version| tables.iter().filter(|l| l.minor == v.minor()).find_map(|l| l.published);
     let published = match version.and_then(published_at) {
         Some(at) if head.is_some() => Some(Published::read(memory, found.runtime, &at)?),
@@ -244,7 +246,7 @@ pub(crate) fn doubt_of_gc(
 ) -> m5_process::Result<Option<Doubt>> {
     let bytes = bytes_of(memory, gc, layout)?;
     let get = |at: u64| word(&bytes, at as usize);
-    if let Some(at) = layout.generation0 {
+    if let Some(at) = layout.generation0.filter(|_| !layout.free_threaded) {
         let distance = get(at).wrapping_sub(gc);
         if distance != layout.generations {
             return wrong(format!("generation0 lies {distance:#x} from gc, not {:#x}", layout.generations));
@@ -256,16 +258,23 @@ pub(crate) fn doubt_of_gc(
     if !(flag(layout.enabled) && flag(layout.collecting) && state.generations.iter().all(sane)) {
         return wrong("implausible flags or counters");
     }
-    if confidence != Confidence::Exact && state.collecting {
+    if layout.free_threaded {
+        // It keeps no lists.
+        let unused = |generation: u64| layout.generations + GENERATION_SIZE * generation;
+        let heads = (0..3).map(unused).chain([layout.permanent]).flat_map(|head| [head, head + 8]);
+        if heads.map(get).any(|word| word != 0) {
+            return wrong("the lists that a free-threaded build does not use are in use");
+        }
+    } else if confidence != Confidence::Exact && state.collecting {
         return Ok(Some(Doubt::Busy));
     }
-    if let Stats::Ring { pointer } = layout.stats {
-        memory.bytes::<RING_BLOCK>(get(pointer))?;
+    if let Stats::Ring { pointer, sizes } = layout.stats {
+        memory.read(get(pointer), &mut vec![0; sizes.bytes()])?;
     }
     // 3.8 makes these lists when `gc` is first imported.
     let lists = [get(layout.garbage), get(layout.callbacks)];
     if !lists.contains(&0) {
-        let [garbage, callbacks] = lists.map(|list| memory.u64(list.wrapping_add(8)));
+        let [garbage, callbacks] = lists.map(|list| memory.u64(list.wrapping_add(layout.object_type())));
         if garbage? != callbacks? {
             return wrong("gc.garbage and gc.callbacks are not of one type");
         }
@@ -276,7 +285,7 @@ pub(crate) fn doubt_of_gc(
             return wrong("the list of generation 2 does not link back");
         }
     }
-    match links_back(memory, gc.wrapping_add(layout.permanent))? {
+    match layout.free_threaded || links_back(memory, gc.wrapping_add(layout.permanent))? {
         true => Ok(None),
         false => wrong("the list of the permanent generation does not link back"),
     }
@@ -289,7 +298,7 @@ fn wrong(what: impl Into<String>) -> m5_process::Result<Option<Doubt>> {
 /// What speaks against writing into this collector: stricter than for reading, since a wrong offset would
 /// change something else. Whether the tables know the size of the build does not matter; the process has to say
 /// itself where its collector is. Where it has no field that points at generation 0, or its size is not known,
-/// all three lists must link back.
+/// all three lists must link back; a free-threaded build has none, and must leave their places empty.
 pub(crate) fn doubt_before_write(
     memory: &impl Memory,
     gc: u64,
@@ -297,7 +306,8 @@ pub(crate) fn doubt_before_write(
     confidence: Confidence,
 ) -> m5_process::Result<Option<Doubt>> {
     let doubt = doubt_of_gc(memory, gc, layout, Confidence::Exact)?;
-    if doubt.is_some() || (layout.generation0.is_some() && confidence == Confidence::Exact) {
+    let sure = layout.generation0.is_some() && confidence == Confidence::Exact;
+    if doubt.is_some() || sure || layout.free_threaded {
         return Ok(doubt);
     }
     // A young object may come or go between the two reads; of many tries one must be quiet.
@@ -453,13 +463,12 @@ gc.collect(); print('quiet', flush=True); sys.stdin.readline()
     fn free_threaded_builds_and_unknown_minors_are_told_by_what_they_publish() {
         let mut bytes = vec![0; 1000];
         bytes[..8].copy_from_slice(b"xdebugpy");
-        bytes[8..12].copy_from_slice(&0x030e_02f0u32.to_le_bytes());
+        bytes[8..12].copy_from_slice(&0x0363_02f0u32.to_le_bytes());
         bytes[16] = 1;
         let file = "/usr/bin/python3.14t".to_owned();
         let found = Found { runtime: 0, runtime_size: 1000, file, version: None };
         let refused = choose(&BufferMemory::new(0, bytes.clone()), &found, TABLES).unwrap().unwrap_err();
-        assert_eq!(refused, Refusal::FreeThreaded(Version(0x030e_02f0)));
-        bytes[10] = 99;
+        assert_eq!(refused, Refusal::FreeThreaded(Version(0x0363_02f0)));
         bytes[16] = 0;
         let refused = choose(&BufferMemory::new(0, bytes), &found, TABLES).unwrap().unwrap_err();
         let Refusal::Unknown(text) = refused else { panic!("{refused:?}") };

@@ -2,8 +2,9 @@
 
 use crate::confirm::{self, CHECKED, Choice, Confidence, Doubt, MAX_INTERPRETERS, Origin, Refusal};
 use crate::gcstate::{GC_SIZE_MAX, GcState, Population, decode_gc, decode_population};
+use crate::layout::objects::ObjectLayout;
 use crate::layout::{COUNT, GENERATION_SIZE, GcAt, Layout, Published, Stats, TABLES};
-use crate::rings::{RING_BLOCK, RINGS, RingItem, decode_rings};
+use crate::rings::{COLLECTIONS, RingItem, decode_rings};
 use crate::{Error, Result, Version, find, version_text};
 use m5_process::{LiveMemory, Mapping, Memory, Process};
 use std::time::{Duration, Instant};
@@ -68,6 +69,15 @@ impl Interpreter {
     }
 }
 
+/// Where a ring keeps its index, and its first record the number of collections.
+fn index((_, _, index): (usize, usize, usize)) -> u64 {
+    index as u64
+}
+
+fn counted((_, records, _): (usize, usize, usize)) -> u64 {
+    records as u64 + COLLECTIONS
+}
+
 impl<M: Memory + Clone> Interpreter<M> {
     /// Confirms the layout of an interpreter that [`find`] found, in any memory.
     ///
@@ -108,6 +118,14 @@ impl<M: Memory + Clone> Interpreter<M> {
         }
         all.reverse();
         Ok(all)
+    }
+
+    /// Address of the newest interpreter of the process: another one wherever one was made since.
+    ///
+    /// # Errors
+    /// As the kernel says.
+    pub fn newest(&self) -> Result<u64> {
+        Ok(self.memory.u64(self.found.runtime + self.layout.interpreters_head)?)
     }
 
     /// Its number: 0 is the main interpreter.
@@ -152,6 +170,16 @@ impl<M: Memory + Clone> Interpreter<M> {
         &self.layout
     }
 
+    /// Where its objects keep their fields, with what the build publishes of that; `None` where no table knows them.
+    #[must_use]
+    pub fn objects(&self) -> Option<&'static ObjectLayout> {
+        let known = self.layout.objects()?;
+        let Some(published) = self.published else { return Some(known) };
+        let [modules, sysdict, builtins] =
+            [published.modules, published.sysdict, published.builtins].map(|at| u32::try_from(at).ok());
+        Some(known.placed(modules?, sysdict?, builtins?))
+    }
+
     /// How sure the layout is.
     #[must_use]
     pub fn confidence(&self) -> Confidence {
@@ -187,6 +215,17 @@ impl<M: Memory + Clone> Interpreter<M> {
         told.or_else(search)
     }
 
+    /// The version in words, `3.14.9 free-threaded` for instance; that of the layout where the build does not tell
+    /// it.
+    #[must_use]
+    pub fn build(&self, maps: impl FnOnce() -> Option<Vec<Mapping>>) -> String {
+        match self.version_among(maps) {
+            Some(version) if self.layout.free_threaded => format!("{version} free-threaded"),
+            Some(version) => version.to_string(),
+            None => self.layout.name.to_owned(),
+        }
+    }
+
     /// `sizeof(_PyRuntime)` of this build.
     #[must_use]
     pub fn runtime_size(&self) -> u64 {
@@ -219,9 +258,12 @@ impl<M: Memory + Clone> Interpreter<M> {
     pub fn label_addresses(&self) -> Result<([u64; 3], u64)> {
         Ok(match self.layout.stats {
             Stats::Inline { offset } => ([0, 1, 2].map(|g| self.gc + offset + GENERATION_SIZE * g), 4),
-            Stats::Ring { pointer } => {
+            Stats::Ring { pointer, sizes } => {
                 let block = self.memory.u64(self.gc + pointer)?;
-                (RINGS.map(|(_, _, index)| block.wrapping_add(index as u64)), 1)
+                // A ring of one record turns no index: its number of collections is counted up in place.
+                let (place, len) =
+                    if sizes.young == 1 { (counted as fn(_) -> _, 4) } else { (index as _, 1) };
+                (sizes.places().map(|ring| block.wrapping_add(place(ring))), len)
             }
         })
     }
@@ -258,15 +300,25 @@ impl<M: Memory + Clone> Interpreter<M> {
         Ok(bytes)
     }
 
+    /// How many records each ring keeps at least (3.15+); `None` where the build has no rings.
+    #[must_use]
+    pub fn records_kept(&self) -> Option<u8> {
+        match self.layout.stats {
+            Stats::Ring { sizes, .. } => Some(sizes.young.min(sizes.old)),
+            Stats::Inline { .. } => None,
+        }
+    }
+
     /// Every record of the three rings (3.15+), in no order; `None` where the build has no rings.
     ///
     /// # Errors
     /// As the kernel says.
     pub fn rings(&self) -> Result<Option<[Vec<RingItem>; 3]>> {
-        let Stats::Ring { pointer } = self.layout.stats else { return Ok(None) };
+        let Stats::Ring { pointer, sizes } = self.layout.stats else { return Ok(None) };
         let block = self.memory.u64(self.gc + pointer)?;
-        let bytes: [u8; RING_BLOCK] = self.memory.bytes(block)?;
-        Ok(Some(decode_rings(&bytes)))
+        let mut bytes = vec![0; sizes.bytes()];
+        self.memory.read(block, &mut bytes)?;
+        Ok(Some(decode_rings(&bytes, sizes)))
     }
 
     /// What speaks against writing into this collector's settings now; `None` where nothing does.
@@ -288,6 +340,10 @@ impl<M: Memory + Clone> Interpreter<M> {
     /// # Errors
     /// As the kernel says.
     pub fn frozen(&self) -> Result<bool> {
+        if self.layout.free_threaded {
+            let flag = self.layout.freeze_active.map(|at| self.memory.i32(self.gc.wrapping_add(at)));
+            return Ok(flag.transpose()?.is_some_and(|flag| flag != 0));
+        }
         let head = self.gc.wrapping_add(self.layout.permanent);
         Ok(self.memory.u64(head)? & !3 != head)
     }

@@ -4,7 +4,7 @@
 //! A megabyte of arenas costs a few dozen headers: a gigabyte is read in some milliseconds.
 
 use crate::decode::{half, word};
-use crate::layout::objects::{Arenas, ObjectLayout, objects};
+use crate::layout::objects::{Arenas, ObjectLayout};
 use crate::{Interpreter, Result, symbols::symbols};
 use m5_process::{LARGEST_PROGRAM, LiveMemory, Mapping, Memory, Process};
 use std::collections::BTreeMap;
@@ -78,7 +78,7 @@ impl Allocators {
     /// Finds the allocators. `None` where the process does not use them (`PYTHONMALLOC=malloc`) or hides them.
     #[must_use]
     pub fn find(process: &Process, interpreter: &Interpreter) -> Option<Self> {
-        let layout = objects(interpreter.layout().minor)?;
+        let layout = interpreter.objects().filter(|l| !l.free_threaded)?;
         let mut found = Self {
             memory: process.memory(),
             layout,

@@ -4,8 +4,13 @@
 use m5_cpython::layout::TABLES;
 use m5_cpython::{Allocators, Confidence, Error, Interpreter, Origin, PoolUse};
 use m5_process::Process;
-use m5_testkit::{Target, all_pythons, pythons};
+use m5_testkit::{Python, Target, all_pythons, free_threaded_pythons, pythons};
 use std::process::Command;
+
+/// Every interpreter, those without the GIL among them.
+fn builds() -> Vec<Python> {
+    all_pythons().into_iter().chain(free_threaded_pythons()).collect()
+}
 
 /// Generations run a different number of times each, so that swapping two shows.
 const PROGRAM: &str = "
@@ -24,7 +29,7 @@ sys.stdin.read()
 
 #[test]
 fn counters_and_thresholds_agree_with_gc_inside() {
-    for python in all_pythons() {
+    for python in builds() {
         let mut target = Target::start(&python, PROGRAM);
         let truth: Vec<i64> = target.numbers();
         let process = Process::open(target.pid()).unwrap();
@@ -70,7 +75,7 @@ sys.stdin.readline(); gc.disable(); print('off', flush=True); sys.stdin.read()
 #[test]
 fn the_version_is_the_interpreters_own() {
     let program = "import sys; print(sys.hexversion, flush=True); sys.stdin.read()";
-    for python in all_pythons() {
+    for python in builds() {
         let mut target = Target::start(&python, program);
         let truth: Vec<u32> = target.numbers();
         let process = Process::open(target.pid()).unwrap();
@@ -134,7 +139,7 @@ for t in threads: t.start()
 print(*sorted(t.native_id for t in threading.enumerate()), flush=True)
 sys.stdin.read()
 ";
-    for python in all_pythons() {
+    for python in builds() {
         let mut target = Target::start(&python, program);
         let truth: Vec<i32> = target.numbers();
         let process = Process::open(target.pid()).unwrap();

@@ -3,7 +3,7 @@
 
 use m5_cpython::Interpreter;
 use m5_process::Process;
-use m5_testkit::{Target, all_pythons};
+use m5_testkit::{Target, all_pythons, free_threaded_pythons};
 
 /// The main thread stands in `readline`, a second one in a lock, each some frames deep.
 const PROGRAM: &str = "
@@ -47,7 +47,7 @@ for _ in generator(): pass
 
 #[test]
 fn the_stack_of_each_thread_agrees_with_traceback() {
-    for python in all_pythons() {
+    for python in all_pythons().into_iter().chain(free_threaded_pythons()) {
         let mut target = Target::start(&python, PROGRAM);
         let count: usize = target.line().parse().unwrap();
         let truth: Vec<String> = (0..count).map(|_| target.line()).collect();

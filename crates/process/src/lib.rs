@@ -46,6 +46,7 @@ pub use procfs::sampler::{Reading, Sampler};
 pub use procfs::smaps::{MappedMemory, parse_smaps};
 pub use procfs::sockets::{ConnectionGroup, SocketTable, TcpSocket};
 pub use procfs::stat::{Rollup, Stat, Status};
+pub use procfs::threads::{ThreadNow, thread_now};
 pub use signal::send_signal;
 pub use trace::fork::{ForkedChild, fork};
 pub use trace::freeze::{Frozen, freeze, open_live};

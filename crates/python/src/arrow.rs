@@ -45,6 +45,9 @@ struct Stream {
     private: *mut c_void,
 }
 
+/// A column's name and what its numbers are.
+pub(crate) type Column = (String, Item);
+
 /// What a schema owns.
 struct SchemaOwner {
     _name: CString,
@@ -60,8 +63,7 @@ struct ArrayOwner {
 }
 
 struct StreamOwner {
-    names: Vec<String>,
-    item: Item,
+    columns: Vec<Column>,
     array: Option<Array>,
 }
 
@@ -92,13 +94,16 @@ fn build_schema(format: &'static CStr, name: &str, children: Vec<Schema>) -> Sch
     }
 }
 
-fn record_schema(names: &[String], item: Item) -> Schema {
-    let format = match item {
-        Item::F4 => c"f",
-        Item::F8 => c"g",
-        Item::I8 => c"tsn:UTC",
+fn record_schema(columns: &[Column]) -> Schema {
+    let child = |(name, item): &Column| {
+        let format = match item {
+            Item::F4 => c"f",
+            Item::F8 => c"g",
+            Item::I8 => c"tsn:UTC",
+        };
+        build_schema(format, name, Vec::new())
     };
-    build_schema(c"+s", "", names.iter().map(|n| build_schema(format, n, Vec::new())).collect())
+    build_schema(c"+s", "", columns.iter().map(child).collect())
 }
 
 unsafe extern "C" fn release_schema(schema: *mut Schema) {
@@ -134,35 +139,45 @@ fn build_array(length: usize, owner: ArrayOwner, n_buffers: i64) -> Array {
     }
 }
 
-fn record_array(py: Python<'_>, block: &Py<Block>, piece: &Piece) -> Array {
+/// The array of one field.
+fn column(py: Python<'_>, block: &Py<Block>, piece: &Piece, field: usize) -> *mut Array {
     let size = piece.item.size();
-    let column = |field: usize| {
-        // SAFETY: inside the block, as the piece says.
-        let first = unsafe { piece.ptr.add(if piece.rows == 0 { 0 } else { field * piece.strides[1] }) };
-        let mut owner = ArrayOwner {
-            buffers: [std::ptr::null(), first.cast_const().cast()],
-            children: Vec::new(),
-            _gathered: Vec::new(),
-            _block: None,
-        };
-        if piece.strides[0] == size {
-            owner._block = Some(block.clone_ref(py));
-        } else {
-            let mut bytes = Vec::with_capacity(piece.rows * size + 8);
-            for row in 0..piece.rows {
-                // SAFETY: inside the block, as the piece says.
-                bytes.extend_from_slice(unsafe {
-                    std::slice::from_raw_parts(first.add(row * piece.strides[0]), size)
-                });
-            }
-            owner.buffers[1] = bytes.as_ptr().cast();
-            owner._gathered = bytes;
-        }
-        Box::into_raw(Box::new(build_array(piece.rows, owner, 2)))
+    // SAFETY: inside the block, as the piece says.
+    let first = unsafe { piece.ptr.add(if piece.rows == 0 { 0 } else { field * piece.strides[1] }) };
+    let mut owner = ArrayOwner {
+        buffers: [std::ptr::null(), first.cast_const().cast()],
+        children: Vec::new(),
+        _gathered: Vec::new(),
+        _block: None,
     };
-    let children = (0..piece.cols.unwrap_or(1)).map(column).collect();
-    let owner = ArrayOwner { buffers: [std::ptr::null(); 2], children, _gathered: Vec::new(), _block: None };
-    build_array(piece.rows, owner, 1)
+    if piece.strides[0] == size {
+        owner._block = Some(block.clone_ref(py));
+    } else {
+        let mut bytes = Vec::with_capacity(piece.rows * size + 8);
+        for row in 0..piece.rows {
+            // SAFETY: inside the block, as the piece says.
+            bytes.extend_from_slice(unsafe {
+                std::slice::from_raw_parts(first.add(row * piece.strides[0]), size)
+            });
+        }
+        owner.buffers[1] = bytes.as_ptr().cast();
+        owner._gathered = bytes;
+    }
+    Box::into_raw(Box::new(build_array(piece.rows, owner, 2)))
+}
+
+/// The fields of pieces of equal length, side by side.
+fn record_array(py: Python<'_>, parts: &[(Py<Block>, Piece)]) -> Array {
+    let fields = parts.iter().flat_map(|(block, piece)| {
+        (0..piece.cols.unwrap_or(1)).map(move |field| column(py, block, piece, field))
+    });
+    let owner = ArrayOwner {
+        buffers: [std::ptr::null(); 2],
+        children: fields.collect(),
+        _gathered: Vec::new(),
+        _block: None,
+    };
+    build_array(parts.first().map_or(0, |(_, piece)| piece.rows), owner, 1)
 }
 
 unsafe extern "C" fn release_array(array: *mut Array) {
@@ -184,7 +199,7 @@ unsafe extern "C" fn stream_schema(stream: *mut Stream, out: *mut Schema) -> c_i
     // SAFETY: the consumer passes a stream of ours and room for a schema.
     unsafe {
         let owner = &*(*stream).private.cast::<StreamOwner>();
-        out.write(record_schema(&owner.names, owner.item));
+        out.write(record_schema(&owner.columns));
     }
     0
 }
@@ -236,30 +251,27 @@ struct Wrapped<T>(T);
 unsafe impl<T> Send for Wrapped<T> {}
 
 /// The schema alone.
-pub(crate) fn schema<'py>(py: Python<'py>, names: &[String], item: Item) -> PyResult<Bound<'py, PyCapsule>> {
-    capsule!(py, record_schema(names, item), Schema, c"arrow_schema")
+pub(crate) fn schema<'py>(py: Python<'py>, columns: &[Column]) -> PyResult<Bound<'py, PyCapsule>> {
+    capsule!(py, record_schema(columns), Schema, c"arrow_schema")
 }
 
 /// Schema and array.
 pub(crate) fn array<'py>(
     py: Python<'py>,
-    names: &[String],
-    block: &Py<Block>,
-    piece: &Piece,
+    columns: &[Column],
+    parts: &[(Py<Block>, Piece)],
 ) -> PyResult<(Bound<'py, PyCapsule>, Bound<'py, PyCapsule>)> {
-    let made = capsule!(py, record_array(py, block, piece), Array, c"arrow_array")?;
-    Ok((schema(py, names, piece.item)?, made))
+    let made = capsule!(py, record_array(py, parts), Array, c"arrow_array")?;
+    Ok((schema(py, columns)?, made))
 }
 
 /// A stream of one batch.
 pub(crate) fn stream<'py>(
     py: Python<'py>,
-    names: &[String],
-    block: &Py<Block>,
-    piece: &Piece,
+    columns: Vec<Column>,
+    parts: &[(Py<Block>, Piece)],
 ) -> PyResult<Bound<'py, PyCapsule>> {
-    let owner =
-        StreamOwner { names: names.to_vec(), item: piece.item, array: Some(record_array(py, block, piece)) };
+    let owner = StreamOwner { columns, array: Some(record_array(py, parts)) };
     let stream = Stream {
         get_schema: stream_schema,
         get_next: stream_next,

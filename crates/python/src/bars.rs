@@ -105,7 +105,7 @@ pub(crate) struct Open {
 }
 
 impl Open {
-    fn with(bar: i64, at: f64, price: f64, volume: f64) -> Self {
+    pub(crate) fn with(bar: i64, at: f64, price: f64, volume: f64) -> Self {
         Self { bar, open: price, high: price, low: price, close: price, volume, last: at, first: at }
     }
 
@@ -117,7 +117,7 @@ impl Open {
     /// Takes a tick of this bar; one that comes late does not move the close, one from before the first moves
     /// the open.
     #[inline]
-    fn take(&mut self, at: f64, price: f64, qty: f64) {
+    pub(crate) fn take(&mut self, at: f64, price: f64, qty: f64) {
         self.high = self.high.max(price);
         self.low = self.low.min(price);
         self.volume += qty;

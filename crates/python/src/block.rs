@@ -227,6 +227,21 @@ impl Rows {
         Ok(())
     }
 
+    /// Changes fields of the last row; `false` where there is none.
+    #[inline]
+    pub(crate) fn set_some(&mut self, py: Python<'_>, fields: &[(usize, f64)]) -> PyResult<bool> {
+        if self.len() == 0 {
+            return Ok(false);
+        }
+        if self.guarded >= self.end && shared(&self.block) {
+            self.relocate(py, self.start)?;
+        }
+        for &(field, value) in fields {
+            self.write(self.end - 1, field, value);
+        }
+        Ok(true)
+    }
+
     /// The last `n` rows, all fields or one, in memory of their own: for a short look at rows that are about to change,
     /// which would cost a copy of all rows where it is held.
     pub(crate) fn copied(
@@ -235,41 +250,68 @@ impl Rows {
         n: usize,
         field: Option<usize>,
     ) -> PyResult<(Py<Block>, Piece)> {
-        let rows = n.min(self.len());
-        let (fields, first) = field.map_or((self.fields, 0), |f| (1, f));
-        let block = Block::with_bytes(py, rows * fields * self.item.size())?;
-        let to = block.get().ptr();
-        let size = self.item.size();
-        for row in 0..rows {
-            for column in 0..fields {
-                // SAFETY: both ends are in bounds; the target is new.
-                unsafe {
-                    let from = self.at(self.end - rows + row, first + column);
-                    std::ptr::copy_nonoverlapping(from, to.add((row * fields + column) * size), size);
-                }
-            }
-        }
-        let cols = field.is_none().then_some(fields);
-        Ok((block, Piece { ptr: to, item: self.item, rows, cols, strides: [fields * size, size] }))
+        copy(py, &self.look(n, 0, Columns::of(field, self.fields)))
     }
 
     /// The last `n` rows (fewer where there are fewer), all fields or one. Marks them as seen.
     pub(crate) fn window(&mut self, n: usize, field: Option<usize>) -> Piece {
-        let rows = n.min(self.len());
+        self.mark(0);
+        self.look(n, 0, Columns::of(field, self.fields))
+    }
+
+    /// Marks all rows but the last `skip` as seen: they are not written while somebody holds the block.
+    pub(crate) fn mark(&mut self, skip: usize) {
         if !shared(&self.block) {
             self.guarded = 0;
         }
-        self.guarded = self.guarded.max(self.end);
-        let first = self.end - rows;
-        let offset =
-            if rows == 0 { 0 } else { first * self.row_stride + field.unwrap_or(0) * self.field_stride };
+        self.guarded = self.guarded.max(self.end.saturating_sub(skip));
+    }
+
+    /// `n` rows before the last `skip` (fewer where there are fewer). Good until the next change, or as long as it is
+    /// held where the rows are marked.
+    pub(crate) fn look(&self, n: usize, skip: usize, columns: Columns) -> Piece {
+        let last = self.end - skip.min(self.len());
+        let rows = n.min(last - self.start);
+        let first = last - rows;
+        let offset = if rows == 0 { 0 } else { first * self.row_stride + columns.first * self.field_stride };
         Piece {
             // SAFETY: inside the block.
             ptr: unsafe { self.base.add(offset) },
             item: self.item,
             rows,
-            cols: field.is_none().then_some(self.fields),
-            strides: [self.row_stride, self.field_stride],
+            cols: columns.count,
+            strides: [self.row_stride, columns.step * self.field_stride],
         }
     }
+}
+
+/// Which fields of a row, `step` apart; one alone where `count` is absent.
+#[derive(Clone, Copy)]
+pub(crate) struct Columns {
+    pub(crate) first: usize,
+    pub(crate) step: usize,
+    pub(crate) count: Option<usize>,
+}
+
+impl Columns {
+    fn of(field: Option<usize>, fields: usize) -> Self {
+        Self { first: field.unwrap_or(0), step: 1, count: field.is_none().then_some(fields) }
+    }
+}
+
+/// A piece in memory of its own, by rows.
+pub(crate) fn copy(py: Python<'_>, piece: &Piece) -> PyResult<(Py<Block>, Piece)> {
+    let (size, columns) = (piece.item.size(), piece.cols.unwrap_or(1));
+    let block = Block::with_bytes(py, piece.rows * columns * size)?;
+    let to = block.get().ptr();
+    for row in 0..piece.rows {
+        for column in 0..columns {
+            // SAFETY: both ends are in bounds, as the piece says; the target is new.
+            unsafe {
+                let from = piece.ptr.add(row * piece.strides[0] + column * piece.strides[1]);
+                std::ptr::copy_nonoverlapping(from, to.add((row * columns + column) * size), size);
+            }
+        }
+    }
+    Ok((block, Piece { ptr: to, strides: [columns * size, size], ..*piece }))
 }

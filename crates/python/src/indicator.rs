@@ -60,15 +60,15 @@ fn deviation(n: usize, ddof: usize) -> PyResult<Spec> {
     Ok(Spec::Std { period: checked(n)?, ddof })
 }
 
-/// A new float, or a tuple of three.
+/// A new float, or a tuple of two or three.
 fn give(outputs: usize, value: Output) -> *mut PyObject {
     // SAFETY: called with the GIL held; a failed allocation leaves NULL with the error set.
     unsafe {
         if outputs == 1 {
             return ffi::PyFloat_FromDouble(value[0]);
         }
-        let tuple = ffi::PyTuple_New(3);
-        for (i, v) in (0..).zip(value) {
+        let tuple = ffi::PyTuple_New(outputs as Py_ssize_t);
+        for (i, v) in (0..).zip(value.into_iter().take(outputs)) {
             let item = ffi::PyFloat_FromDouble(v);
             if tuple.is_null() || item.is_null() || ffi::PyTuple_SetItem(tuple, i, item) != 0 {
                 ffi::Py_XDECREF(tuple);
@@ -81,7 +81,7 @@ fn give(outputs: usize, value: Output) -> *mut PyObject {
 
 #[pymethods]
 impl PyIndicator {
-    /// The newest result: a float, or a tuple of three; NaN while warming up.
+    /// The newest result: a float, or a tuple of two or three; NaN while warming up.
     #[getter]
     fn value<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         track::read(py, &self.stamp);
@@ -217,6 +217,7 @@ macro_rules! indicator {
         #[doc = $text]
         #[pyfunction]
         #[pyo3(signature = ($($arg,)+ $($param = $default,)* *, nan = "propagate"))]
+        #[allow(clippy::too_many_arguments)] // as many as the indicator has
         pub(crate) fn $batch<'py>(
             py: Python<'py>,
             $($arg: &Bound<'py, PyAny>,)+
@@ -241,6 +242,22 @@ indicator!(Bollinger, bollinger, (values), (period: usize = 5, up: f64 = 2.0, do
 indicator!(MACD, macd, (values), (fast: usize = 12, slow: usize = 26, signal: usize = 9), Spec::Macd { fast: checked(fast)?, slow: checked(slow)?, signal: checked(signal)? }, "MACD line, signal line, histogram. After a NaN it stays NaN, as in TA-Lib: nan=\"skip\" leaves such candles out.");
 indicator!(ATR, atr, (high, low, close), (period: usize = 14), Spec::Atr(checked(period)?), "Average true range (Wilder). After a NaN it stays NaN, as in TA-Lib: nan=\"skip\" leaves such candles out.");
 indicator!(RollingVWAP, rolling_vwap, (price, volume), (period: usize = 30), Spec::Vwap(checked(period)?), "Volume-weighted average price of the window; NaN without volume. A NaN or an infinity makes it NaN while it is in the window, and leaves with it.");
+indicator!(ADX, adx, (high, low, close), (period: usize = 14), Spec::Adx(checked(period)?), "Average directional index and the two directional indicators (Wilder): ADX, +DI, −DI, from the candle on that completes the ADX. After a NaN it stays NaN: nan=\"skip\" leaves such candles out.");
+indicator!(Stoch, stoch, (high, low, close), (fast: usize = 5, slow: usize = 3, signal: usize = 3), Spec::Stoch { fast: checked(fast)?, slow: checked(slow)?, signal: checked(signal)? }, "Slow stochastics: %K (smoothed over `slow` candles) and %D, its simple average over `signal`; 0 where the range is empty. A NaN or an infinity makes it NaN while it is in the window, and leaves with it.");
+indicator!(
+    OBV,
+    obv,
+    (price, volume),
+    (),
+    Spec::Obv,
+    "On-balance volume, beginning with the first candle's volume, as TA-Lib does. After a NaN it stays NaN: nan=\"skip\" leaves such candles out."
+);
+indicator!(CCI, cci, (high, low, close), (period: usize = 14), Spec::Cci(checked(period)?), "Commodity channel index; 0 where the window stands still. A value costs a walk through the window. A NaN or an infinity makes it NaN while it is in the window, and leaves with it.");
+indicator!(MFI, mfi, (high, low, close, volume), (period: usize = 14), Spec::Mfi(checked(period)?), "Money flow index; 0 where no money flowed. (TA-Lib says 0 already where less than one unit of money flowed.) A NaN or an infinity makes it NaN while it, or a step from or to it, is in the window.");
+indicator!(WilliamsR, williams_r, (high, low, close), (period: usize = 14), Spec::WilliamsR(checked(period)?), "Williams %R: −100 at the lowest low of the window, 0 at the highest high or where the range is empty. NaN while one is in the window.");
+indicator!(Donchian, donchian, (high, low), (period: usize = 20), Spec::Donchian(checked(period)?), "Donchian channel: highest high, middle, lowest low. NaN while one is in the window.");
+indicator!(Keltner, keltner, (high, low, close), (period: usize = 20, atr_period: usize = 10, multiplier: f64 = 2.0), Spec::Keltner { period: checked(period)?, atr: checked(atr_period)?, times: multiplier }, "Keltner channel: the exponential average of the close, and `multiplier` average true ranges above and below: upper, middle, lower. After a NaN it stays NaN: nan=\"skip\" leaves such candles out.");
+indicator!(VWAPBands, vwap_bands, (price, volume), (period: usize = 30, up: f64 = 2.0, down: f64 = 2.0), Spec::VwapBands { period: checked(period)?, up, down }, "The volume-weighted average price of the window, and volume-weighted standard deviations around it: upper, price, lower; NaN without volume. A NaN or an infinity makes it NaN while it is in the window, and leaves with it.");
 
 /// `update` and `replace` of a class; each class has its own, whose check of `self` is then one comparison.
 fn add_methods(class: &Bound<'_, PyType>) -> PyResult<()> {
@@ -267,6 +284,6 @@ pub(crate) fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
             $(m.add_class::<$class>()?; add_methods(&m.py().get_type::<$class>())?; m.add_function(wrap_pyfunction!($batch, m)?)?;)+
         }};
     }
-    add!(SMA sma, EMA ema, WMA wma, RSI rsi, RollingMin rolling_min, RollingMax rolling_max, RollingStd rolling_std, Bollinger bollinger, MACD macd, ATR atr, RollingVWAP rolling_vwap);
+    add!(SMA sma, EMA ema, WMA wma, RSI rsi, RollingMin rolling_min, RollingMax rolling_max, RollingStd rolling_std, Bollinger bollinger, MACD macd, ATR atr, RollingVWAP rolling_vwap, ADX adx, Stoch stoch, OBV obv, CCI cci, MFI mfi, WilliamsR williams_r, Donchian donchian, Keltner keltner, VWAPBands vwap_bands);
     Ok(())
 }

@@ -6,6 +6,7 @@
 mod arrow;
 mod bars;
 mod block;
+mod book;
 mod cache;
 mod cached;
 mod candle;
@@ -33,6 +34,7 @@ fn _native(m: &Bound<'_, PyModule>) -> PyResult<()> {
     cache::register(m)?;
     cached::register(m)?;
     candle::register(m)?;
+    m.add_class::<book::CandleBook>()?;
     gcmon::register(m)?;
     page::register(m)?;
     indicator::register(m)

@@ -19,7 +19,7 @@ pub fn describe(process: &Process, interpreter: &Interpreter, state: GcState) ->
 /// The whole version where the build tells it, else the layout that fits.
 #[must_use]
 pub fn version(process: &Process, interpreter: &Interpreter) -> String {
-    interpreter.version(process).map_or_else(|| interpreter.layout().name.to_owned(), |v| v.to_string())
+    interpreter.build(|| process.maps().ok())
 }
 
 /// What a document says of an interpreter that is not read.

@@ -3,13 +3,17 @@
 //! Offsets are taken with `offsetof` from each version's internal headers (`layouts/generate.py`) and are
 //! confirmed against the live process before use (see [`crate::Interpreter::attach`]).
 
+pub mod asyncio;
 mod generated;
 pub mod lines;
 pub mod objects;
 mod published;
+pub mod running;
 
 pub use generated::TABLES;
 pub use published::{Debugger, Published, PublishedAt};
+
+use crate::rings::RingSizes;
 
 /// How a build keeps the statistics of its collections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +27,8 @@ pub enum Stats {
     Ring {
         /// Offset of the pointer.
         pointer: u64,
+        /// How many records they keep.
+        sizes: RingSizes,
     },
 }
 
@@ -43,6 +49,8 @@ pub enum Collector {
     Generational,
     /// The incremental collector of 3.14.0 to 3.14.4.
     Incremental,
+    /// That of free-threaded builds: all threads stand still while it looks through everything.
+    FreeThreaded,
 }
 
 /// One verified layout: what all of its builds have in common.
@@ -56,6 +64,8 @@ pub struct Layout {
     pub builds: &'static [&'static str],
     /// Sizes of `_PyRuntime` of these builds.
     pub runtime_sizes: &'static [u64],
+    /// Whether it is that of builds without the GIL.
+    pub free_threaded: bool,
     /// Offset of `interpreters.head` in the runtime.
     pub interpreters_head: u64,
     /// Offset of `interpreters.main` in the runtime.
@@ -100,6 +110,10 @@ pub struct Layout {
     pub long_lived_pending: Option<u64>,
     /// Offset of the number of live objects.
     pub heap_size: Option<u64>,
+    /// Offset of the flag that `gc.freeze` was used (free-threaded, 3.14 and later).
+    pub freeze_active: Option<u64>,
+    /// Offset of what stops all threads, in the interpreter (free-threaded).
+    pub stop_the_world: Option<u64>,
     /// Offset of the pointer to the Python frame that started the collection.
     pub frame: Option<u64>,
     /// Where the statistics are.
@@ -108,6 +122,20 @@ pub struct Layout {
     pub collector: Collector,
     /// Where the build publishes offsets of its own.
     pub published: Option<PublishedAt>,
+}
+
+impl Layout {
+    /// Where its objects keep their fields; `None` where no table knows them.
+    #[must_use]
+    pub fn objects(&self) -> Option<&'static objects::ObjectLayout> {
+        objects::OBJECTS.iter().find(|o| o.minor == self.minor && o.free_threaded == self.free_threaded)
+    }
+
+    /// Offset of the type in an object.
+    #[must_use]
+    pub fn object_type(&self) -> u64 {
+        if self.free_threaded { 24 } else { 8 }
+    }
 }
 
 /// A generation holds its list head (16 bytes), threshold and count (4 each).

@@ -5,6 +5,8 @@
 
 mod tables;
 
+use std::sync::{Mutex, PoisonError};
+
 pub use tables::OBJECTS;
 
 /// Offset of a pointer and what Python or C calls it.
@@ -101,6 +103,9 @@ pub enum Arenas {
 pub struct ObjectLayout {
     /// Minor version: 12 for 3.12.
     pub minor: u32,
+    /// Whether it is that of builds without the GIL. Offsets are then still counted as with it: see
+    /// [`ObjectLayout::shift`].
+    pub free_threaded: bool,
     /// Whether a negative 32-bit reference count means "lives forever".
     pub immortal: bool,
     /// Whether the upper half of a reference count holds flags (3.14 on).
@@ -117,6 +122,8 @@ pub struct ObjectLayout {
     pub keys: Keys,
     /// Frames.
     pub frames: Frames,
+    /// Bits before the kind in the state of a string: those that say whether it is interned.
+    pub str_kind: u8,
     /// Start of the text in ASCII strings and in other compact strings.
     pub str_ascii: u16,
     /// Likewise.
@@ -171,6 +178,46 @@ pub struct ObjectLayout {
     pub pool_bits: u8,
 }
 
+impl ObjectLayout {
+    /// How much further from its beginning every field of an object lies than these tables and constants say: an
+    /// object of a free-threaded build begins with a longer header, all else is the same.
+    #[must_use]
+    pub const fn shift(&self) -> u64 {
+        if self.free_threaded { 16 } else { 0 }
+    }
+
+    /// Bytes of the collector's header before an object that it looks after.
+    #[must_use]
+    pub const fn collector_head(&self) -> u64 {
+        if self.free_threaded { 0 } else { 16 }
+    }
+
+    /// Bytes of an object's own header.
+    #[must_use]
+    pub const fn header(&self) -> u64 {
+        16 + self.shift()
+    }
+
+    /// The same with the places in the interpreter's state that the build itself publishes, which move between
+    /// releases of a minor version.
+    #[must_use]
+    pub fn placed(&'static self, modules: u32, sysdict: u32, builtins: u32) -> &'static Self {
+        static PLACED: Mutex<Vec<&'static ObjectLayout>> = Mutex::new(Vec::new());
+        if (modules, sysdict, builtins) == (self.modules, self.sysdict, self.builtins) {
+            return self;
+        }
+        let own = Self { modules, sysdict, builtins, ..*self };
+        let mut placed = PLACED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = placed.iter().find(|known| ***known == own) {
+            return known;
+        }
+        // One for each build that is met.
+        let own: &'static Self = Box::leak(Box::new(own));
+        placed.push(own);
+        own
+    }
+}
+
 /// Fields of a type object, the same from 3.8 on.
 pub mod type_fields {
     /// Name.
@@ -212,10 +259,4 @@ pub mod type_fields {
     pub const TYPE_SUBCLASS: u64 = 1 << 31;
     /// Flag: a kind of int.
     pub const INT_SUBCLASS: u64 = 1 << 24;
-}
-
-/// The layout for a minor version.
-#[must_use]
-pub fn objects(minor: u32) -> Option<&'static ObjectLayout> {
-    OBJECTS.iter().find(|o| o.minor == minor)
 }

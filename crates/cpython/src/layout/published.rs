@@ -17,6 +17,9 @@ pub struct PublishedAt {
     pub threads_head: u64,
     pub threads_main: Option<u64>,
     pub gc: u64,
+    pub modules: u64,
+    pub sysdict: u64,
+    pub builtins: u64,
     pub thread_size: u64,
     pub thread_next: u64,
     pub thread_id: u64,
@@ -60,6 +63,9 @@ pub struct Published {
     pub threads_head: u64,
     pub threads_main: Option<u64>,
     pub gc: u64,
+    pub modules: u64,
+    pub sysdict: u64,
+    pub builtins: u64,
     pub thread_size: u64,
     pub thread_next: u64,
     pub thread_id: u64,
@@ -115,6 +121,9 @@ impl Published {
             threads_head: get(at.threads_head),
             threads_main: at.threads_main.map(get),
             gc: get(at.gc),
+            modules: get(at.modules),
+            sysdict: get(at.sysdict),
+            builtins: get(at.builtins),
             thread_size: get(at.thread_size),
             thread_next: get(at.thread_next),
             thread_id: get(at.thread_id),
@@ -156,6 +165,9 @@ impl Published {
             ("threads.head", word(self.threads_head, self.interp_size)),
             ("threads.main", small(self.threads_main, self.interp_size)),
             ("gc", inside(self.gc, self.gc_size, self.interp_size)),
+            ("imports.modules", word(self.modules, self.interp_size)),
+            ("sysdict", word(self.sysdict, self.interp_size)),
+            ("builtins", word(self.builtins, self.interp_size)),
             ("thread.next", word(self.thread_next, self.thread_size)),
             ("thread.id", word(self.thread_id, self.thread_size)),
             ("thread.native_thread_id", word(self.native_thread_id, self.thread_size)),
@@ -202,7 +214,7 @@ impl Published {
         both("native_thread_id", Some(self.native_thread_id), layout.native_thread_id);
         both("threads_main", self.threads_main, layout.threads_main);
         both("frame", self.frame, layout.frame);
-        let Stats::Ring { pointer } = layout.stats else { return fields };
+        let Stats::Ring { pointer, .. } = layout.stats else { return fields };
         both("stats", self.stats, Some(pointer));
         fields
     }

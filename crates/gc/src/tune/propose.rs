@@ -118,8 +118,9 @@ fn predict(model: &Model, window: &Window, thresholds: [i32; 3], collector: Coll
         |g: usize| (f64::from(thresholds[g]) + 1.0) / (f64::from(window.settings.thresholds[g]) + 1.0);
     let [young, middle, old] = model.generations;
     let k = times(0);
-    // An increment of the incremental collector does its share of the walk at each young collection.
-    let full = if collector == Collector::Incremental { k } else { k * times(1) * times(2) };
+    // An increment of the incremental collector does its share of the walk at each young collection; a free-threaded
+    // build knows one threshold.
+    let full = if collector == Collector::Generational { k * times(1) * times(2) } else { k };
     let share = |seconds: f64| if model.total > 0.0 { seconds / model.total } else { 1.0 };
     Proposal {
         thresholds,

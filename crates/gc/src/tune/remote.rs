@@ -66,10 +66,7 @@ pub(super) fn can_freeze(process: &Process, interpreter: &Interpreter) -> Result
 /// Where the interpreter takes a script, if it takes one.
 fn allowed(process: &Process, interpreter: &Interpreter) -> Result<Debugger> {
     let pid = process.pid();
-    let version = || {
-        let whole = interpreter.version(process).map(|v| v.to_string());
-        whole.unwrap_or_else(|| interpreter.layout().name.to_owned())
-    };
+    let version = || interpreter.build(|| process.maps().ok());
     let debugger = interpreter.published().and_then(|p| p.debugger);
     let debugger = debugger.ok_or_else(|| TuneError::NoRemote { pid, version: version() })?;
     if let Some(doubt) = interpreter.doubt_before_write()? {

@@ -1,7 +1,7 @@
 //! Where to begin: the interpreter, its version's layout, and the one type that every type is made of.
 
 use crate::image::Image;
-use m5_cpython::layout::objects::{ObjectLayout, objects};
+use m5_cpython::layout::objects::ObjectLayout;
 use m5_cpython::{Interpreter, symbols};
 use m5_process::{LARGEST_PROGRAM, Mapping, Memory, Process};
 
@@ -69,9 +69,12 @@ impl Anchor {
         on_disk: impl Fn(&str) -> Option<Vec<u8>>,
     ) -> Result<Self, HeapError> {
         let (file, memory) = (interpreter.file(), interpreter.memory());
-        let minor = interpreter.layout().minor;
-        let layout = objects(minor)
-            .ok_or_else(|| HeapError::Unsupported(format!("no table for version 3.{minor}")))?;
+        let named = interpreter.layout().name;
+        let layout = interpreter.objects();
+        let layout = layout.ok_or_else(|| HeapError::Unsupported(format!("no table for version {named}")))?;
+        if layout.free_threaded {
+            return Err(HeapError::Unsupported(format!("{named}: its heap is not walked yet")));
+        }
         let type_type = type_of_types(&memory, interpreter.address(), layout)?;
         // Names of static variables are in the file alone, where it was not stripped.
         let data = on_disk(file.strip_suffix(" (deleted)").unwrap_or(file)).unwrap_or_default();

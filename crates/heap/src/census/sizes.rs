@@ -3,9 +3,10 @@
 use super::kind::Kind;
 use super::outside::item_size;
 use super::types::TypeDesc;
-use crate::graph::dict::{Dict, KeyTable, word};
+use crate::graph::dict::{Dict, InImage, word};
 use crate::image::Image;
 use crate::names::text;
+use m5_cpython::KeyTable;
 use m5_cpython::layout::objects::{Field, Frames, Managed, ObjectLayout, type_fields as tf};
 
 const ABSURD: u64 = 1 << 40;
@@ -27,7 +28,7 @@ pub(crate) fn consistent(image: &Image, layout: &ObjectLayout, at: u64, kind: Ki
         Kind::List => {
             let (length, items, room) = (word(16), word(24), word(32));
             // Room that was never used may not be in memory.
-            let there = |bytes: u64| image.slice(items, bytes as usize).is_some();
+            let there = |bytes: u64| image.holds(items, bytes);
             const LARGE: u64 = 1 << 17;
             let map = || image.mapping_of(items).and_then(|i| image.maps().get(i));
             let fits = room < LARGE || map().is_some_and(|m| room < ABSURD && room * 8 <= m.end - items);
@@ -44,7 +45,7 @@ pub(crate) fn consistent(image: &Image, layout: &ObjectLayout, at: u64, kind: Ki
             // Its own buffer lies in memory whole: nothing but text that was written.
             let whole = |s: text::StrShape| {
                 let bytes = s.length.saturating_mul(s.width.max(1));
-                bytes < ABSURD && image.slice(word(data), bytes as usize).is_some()
+                bytes < ABSURD && image.holds(word(data), bytes)
             };
             let kept = s.compact || s.length == 0 || whole(s);
             // A character takes four bytes of UTF-8 at most.

@@ -1,18 +1,17 @@
 //! Takes the image of a running process with a stated pause.
 
-use crate::image::fill::{Second, fill, joined};
-use crate::image::huge::{touched, zeroed};
+use crate::image::fill::Second;
 use crate::image::pages::Pages;
+use crate::image::room::{Room, thinned};
+use crate::image::stream;
+use crate::image::wanted::{Extent, Plan};
 use crate::image::{Image, Segment};
 use m5_process::{
-    Constants, Execution, FirstVictim, Guard, Headroom, Mapping, MemoryNeed, OwnPages, Process, TraceError,
-    TraceResult, fork, freeze, inspect, may_fork, open_live, own_pages, with_tracer,
+    Constants, Execution, FirstVictim, Guard, Headroom, MemoryNeed, Process, TraceError, TraceResult, fork,
+    freeze, inspect, may_fork, open_live, with_tracer,
 };
-use rayon::prelude::*;
-use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
-use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
@@ -98,6 +97,15 @@ pub struct Capture {
 /// [`TraceError`] where the chosen method is refused or fails; `Auto` tries the next one instead.
 /// [`TraceError::Replaced`] where the process executed another program meanwhile.
 pub fn capture(process: &Process, options: &CaptureOptions) -> TraceResult<Capture> {
+    capture_of(process, options, Extent::Lean)
+}
+
+/// The same, with as much of the memory as is needed.
+pub(crate) fn capture_of(
+    process: &Process,
+    options: &CaptureOptions,
+    extent: Extent,
+) -> TraceResult<Capture> {
     let began = Instant::now();
     let _first = FirstVictim::begin();
     let mut execution = Execution::of(process);
@@ -112,7 +120,7 @@ pub fn capture(process: &Process, options: &CaptureOptions) -> TraceResult<Captu
     for (i, method) in order.iter().enumerate() {
         let last = i + 1 == order.len();
         tracing::debug!(pid = process.pid(), method = method.word(), "capture begins");
-        let taken = attempt(process, *method, options);
+        let taken = attempt(process, *method, options, extent);
         if let Err(error) = &taken {
             tracing::debug!(pid = process.pid(), method = method.word(), %error, "capture not possible");
         }
@@ -120,12 +128,14 @@ pub fn capture(process: &Process, options: &CaptureOptions) -> TraceResult<Captu
             return Err(TraceError::Replaced);
         }
         match taken {
-            Ok((segments, maps, own, mut report)) => {
+            Ok((read, mut report)) => {
+                report.method = *method;
+                report.bytes = read.plan.bytes();
+                let Plan { maps, own, .. } = read.plan;
                 let pages = Pages::of(process, &maps, own);
                 let constants = Constants::of(process, &maps)?;
-                let image = Image::new(segments, maps, Box::new(constants));
-                report.method = *method;
-                report.bytes = image.bytes();
+                let image = Image::new(read.segments, maps, Box::new(constants));
+                tracing::debug!(read = report.bytes, kept = image.bytes(), "image");
                 report.total_seconds = began.elapsed().as_secs_f64();
                 report.notes.splice(0..0, notes);
                 tracing::debug!(pid = process.pid(), ?report, "captured");
@@ -166,18 +176,28 @@ fn guarded(headroom: &Headroom) -> TraceResult<Guard> {
     Guard::start(headroom).map_err(|source| TraceError::System { what: "the guard process", source })
 }
 
-type Read = (Vec<Segment>, Vec<Mapping>, OwnPages);
-type Taken = (Vec<Segment>, Vec<Mapping>, OwnPages, CaptureReport);
+/// What was read, and by which plan.
+struct Read {
+    segments: Vec<Segment>,
+    plan: Plan,
+}
 
-fn attempt(process: &Process, method: Method, options: &CaptureOptions) -> TraceResult<Taken> {
+type Taken = (Read, CaptureReport);
+
+fn attempt(
+    process: &Process,
+    method: Method,
+    options: &CaptureOptions,
+    extent: Extent,
+) -> TraceResult<Taken> {
     match method {
-        Method::Fork => by_fork(process, options.max_pause, options.method == Method::Fork),
-        Method::Freeze => by_freeze(process, options.max_pause),
-        Method::Live | Method::Auto => live(process),
+        Method::Fork => by_fork(process, extent, options.max_pause, options.method == Method::Fork),
+        Method::Freeze => by_freeze(process, extent, options.max_pause),
+        Method::Live | Method::Auto => live(process, extent),
     }
 }
 
-fn by_fork(process: &Process, max_pause: Duration, asked_for: bool) -> TraceResult<Taken> {
+fn by_fork(process: &Process, extent: Extent, max_pause: Duration, asked_for: bool) -> TraceResult<Taken> {
     let safety = inspect(process)?;
     if safety.seccomp && !asked_for {
         return Err(TraceError::Refused("a seccomp filter judges the target's system calls".into()));
@@ -189,7 +209,6 @@ fn by_fork(process: &Process, max_pause: Duration, asked_for: bool) -> TraceResu
     with_tracer(|| {
         // The guard begins as a copy of us: before there is much to copy.
         let guard = guarded(&headroom)?;
-        let mut room = Room::for_memory_of(process.pid());
         let copy = fork(process, &guard, max_pause)?;
         let goes_on = || {
             guard.beat();
@@ -197,7 +216,7 @@ fn by_fork(process: &Process, max_pause: Duration, asked_for: bool) -> TraceResu
                 Err(TraceError::Refused(format!("the copy was ended before it was read: {why}")))
             })
         };
-        let read = read_all(copy.pid(), copy.memory(), &mut room, Second::Yields, goes_on);
+        let read = streamed(copy.pid(), copy.memory(), extent, Second::Yields, goes_on);
         // The last piece may have been read of a copy that had ended.
         let read = read.and_then(|read| goes_on().map(|()| read));
         let mut report = CaptureReport {
@@ -213,12 +232,11 @@ fn by_fork(process: &Process, max_pause: Duration, asked_for: bool) -> TraceResu
             Ok(reap) => report.reap_seconds = Some(reap.as_secs_f64()),
             Err(error) => report.notes.push(format!("the copy was not reaped: {error}")),
         }
-        let (segments, maps, own) = read?;
-        Ok((segments, maps, own, report))
+        Ok((read?, report))
     })
 }
 
-fn by_freeze(process: &Process, max_pause: Duration) -> TraceResult<Taken> {
+fn by_freeze(process: &Process, extent: Extent, max_pause: Duration) -> TraceResult<Taken> {
     inspect(process)?;
     let headroom = Headroom::of(process.pid());
     check_room(process, &headroom, 0)?;
@@ -226,108 +244,55 @@ fn by_freeze(process: &Process, max_pause: Duration) -> TraceResult<Taken> {
         let guard = guarded(&headroom)?;
         let mut room = Room::for_memory_of(process.pid());
         let frozen = freeze(process, &guard, max_pause)?;
-        let read = read_all(process.pid(), frozen.memory(), &mut room, Second::Hurries, || frozen.check());
+        let read = whole(process.pid(), frozen.memory(), extent, &mut room, || frozen.check());
         let stopped_threads = frozen.threads();
         let pause = frozen.thaw();
-        let (segments, maps, own) = read?;
+        let mut read = read?;
+        // Only now: it takes time.
+        read.segments = thinned(read.segments, &read.plan.wanted);
         let report = CaptureReport {
             pause_seconds: Some(pause.as_secs_f64()),
             stopped_threads,
             consistent: Some(true),
             ..CaptureReport::default()
         };
-        Ok((segments, maps, own, report))
+        Ok((read, report))
     })
 }
 
-fn live(process: &Process) -> TraceResult<Taken> {
+fn live(process: &Process, extent: Extent) -> TraceResult<Taken> {
     check_room(process, &Headroom::of(process.pid()), 0)?;
     let memory = open_live(process.pid())?;
     // Each read holds the lock of the target's mappings for a moment: it must not be put off in the middle.
-    let second = Second::Hurries;
-    let (segments, maps, own) = read_all(process.pid(), &memory, &mut Room::default(), second, || Ok(()))?;
+    let read = streamed(process.pid(), &memory, extent, Second::Hurries, || Ok(()))?;
     let report = CaptureReport { consistent: Some(false), ..CaptureReport::default() };
-    Ok((segments, maps, own, report))
+    Ok((read, report))
 }
 
-/// A mapping of a file this large is read only where it was written to.
-pub(crate) const WHOLE_FILE: u64 = 64 << 20;
-
-/// Buffers for what a process holds, made and touched before it is stopped: the first touch of our own memory
-/// takes longer than the copying. What came or grew since finds no room and gets some while the target waits.
-#[derive(Default)]
-struct Room(FxHashMap<Range<u64>, Vec<u8>>);
-
-impl Room {
-    fn for_memory_of(pid: i32) -> Self {
-        let ranges = maps_of(pid).map(|maps| {
-            let wanted = maps.iter().filter_map(|map| wanted(pid, map, &mut OwnPages::default()).ok());
-            wanted.flat_map(|runs| joined(&runs)).collect::<Vec<_>>()
-        });
-        let made = ranges.unwrap_or_default().into_par_iter().map(|range| {
-            let bytes = touched((range.end - range.start) as usize);
-            (range, bytes)
-        });
-        Self(made.collect())
-    }
-
-    fn take(&mut self, range: &Range<u64>) -> Vec<u8> {
-        self.0.remove(range).unwrap_or_else(|| zeroed((range.end - range.start) as usize))
-    }
-}
-
-fn maps_of(pid: i32) -> TraceResult<Vec<Mapping>> {
-    let text = std::fs::read(format!("/proc/{pid}/maps"));
-    let text = text.map_err(|e| m5_process::Error::from_io(pid, "maps", e))?;
-    Ok(m5_process::joined_maps(m5_process::parse_maps(&String::from_utf8_lossy(&text))?))
-}
-
-fn read_all(
+/// Piece by piece, so that what is left out is never held.
+fn streamed(
     pid: i32,
     memory: &File,
-    room: &mut Room,
+    extent: Extent,
     second: Second,
+    check: impl Fn() -> TraceResult<()>,
+) -> TraceResult<Read> {
+    let plan = Plan::of(pid, extent, &check)?;
+    let read = |addr: u64, buf: &mut [u8]| memory.read_exact_at(buf, addr).is_ok();
+    let segments = stream::read(second, &read, &plan.wanted, &check)?;
+    Ok(Read { segments, plan })
+}
+
+/// All at once, as fast as it goes.
+fn whole(
+    pid: i32,
+    memory: &File,
+    extent: Extent,
+    room: &mut Room,
     check: impl Fn() -> TraceResult<()> + Sync,
 ) -> TraceResult<Read> {
-    let maps = maps_of(pid)?;
-    let mut segments = Vec::new();
-    let (mut runs, mut own) = (Vec::new(), OwnPages::default());
-    for (i, map) in maps.iter().enumerate() {
-        if i % 64 == 0 {
-            check()?;
-        }
-        let found = wanted(pid, map, &mut own)?;
-        runs.extend(found.iter().cloned());
-        for range in joined(&found) {
-            let bytes = room.take(&range);
-            segments.push(Segment { start: range.start, bytes, mapping: i as u32 });
-        }
-    }
-    room.0.clear();
+    let plan = Plan::of(pid, extent, &check)?;
     let read = |addr: u64, buf: &mut [u8]| memory.read_exact_at(buf, addr).is_ok();
-    fill(second, &read, &mut segments, &runs, &check)?;
-    Ok((segments, maps, own))
-}
-
-/// Whether a mapping may hold objects: the kernel's own, shared and unreadable ones do not.
-pub(crate) fn may_hold(map: &Mapping) -> bool {
-    let kernel = ["[vvar]", "[vdso]", "[vsyscall]", "[vvar_vclock]"];
-    map.readable && !map.shared && !kernel.contains(&map.path.as_str()) && !map.path.starts_with("/dev/")
-}
-
-/// What of a mapping cannot be had from a file later; adds the pages that are the process's own.
-fn wanted(pid: i32, map: &Mapping, own: &mut OwnPages) -> TraceResult<Vec<Range<u64>>> {
-    if !may_hold(map) {
-        return Ok(Vec::new());
-    }
-    let pages = own_pages(pid, map.start..map.end)?;
-    own.append(pages.clone());
-    // Data that was never written is still in the file, but part of the picture; so is what lies between pages
-    // that the linker wrote to.
-    let whole = match (map.writable, pages.runs.as_slice()) {
-        (true, _) => map.start..map.end,
-        (false, [first, .., last]) => first.start..last.end,
-        _ => return Ok(pages.runs),
-    };
-    Ok(if map.inode != 0 && whole.end - whole.start <= WHOLE_FILE { vec![whole] } else { pages.runs })
+    let segments = room.read(&read, &plan.wanted, &check)?;
+    Ok(Read { segments, plan })
 }

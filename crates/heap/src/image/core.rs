@@ -1,9 +1,9 @@
 //! The image of a core file. Which pages were in memory it does not say: a page counts that holds anything but
 //! zeroes.
 
-use crate::image::capture::{WHOLE_FILE, may_hold};
 use crate::image::fill::{Second, empty, fill};
 use crate::image::pages::Pages;
+use crate::image::wanted::{WHOLE_FILE, may_hold};
 use crate::image::{Image, ReadOnly, Segment};
 use m5_process::{CoreFile, Mapping, Memory, TraceResult};
 use std::ops::Range;

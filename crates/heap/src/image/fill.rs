@@ -14,7 +14,7 @@ const CHUNK: usize = 4 << 20;
 pub(crate) fn empty(runs: &[Range<u64>], mapping: usize) -> impl Iterator<Item = Segment> + use<> {
     let segment = move |range: Range<u64>| {
         let bytes = zeroed((range.end - range.start) as usize);
-        Segment { start: range.start, bytes, mapping: mapping as u32 }
+        Segment { start: range.start, bytes, mapping: mapping as u32, left_out: false }
     };
     joined(runs).into_iter().map(segment)
 }
@@ -84,7 +84,7 @@ pub(crate) fn fill(
 }
 
 /// A page that went away meanwhile (live) or cannot be read (device, poisoned) stays zero.
-fn read_chunk(read: &impl Fn(u64, &mut [u8]) -> bool, addr: u64, buf: &mut [u8]) {
+pub(crate) fn read_chunk(read: &impl Fn(u64, &mut [u8]) -> bool, addr: u64, buf: &mut [u8]) {
     if read(addr, buf) {
         return;
     }

@@ -4,8 +4,13 @@ pub(crate) mod capture;
 pub(crate) mod core;
 pub(crate) mod fill;
 pub(crate) mod huge;
+pub(crate) mod leads;
+pub(crate) mod lean;
 pub(crate) mod pages;
+pub(crate) mod room;
 pub(crate) mod stacks;
+pub(crate) mod stream;
+pub(crate) mod wanted;
 
 use m5_process::{Constants, Error, Mapping, Memory, Result};
 use std::fmt::Debug;
@@ -20,6 +25,8 @@ pub struct Segment {
     pub bytes: Vec<u8>,
     /// Index of the mapping that it belongs to.
     pub mapping: u32,
+    /// Whether what follows, up to the next segment, was in memory and left out: it refers to nothing.
+    pub left_out: bool,
 }
 
 impl Segment {
@@ -59,6 +66,8 @@ const GRANULE: u32 = 20;
 const LOW_BITS: u32 = 16;
 const TOP: usize = 1 << (47 - GRANULE - LOW_BITS);
 const NONE: u32 = u32::MAX;
+/// Segments that begin in one mebibyte and the one before: each is a page, or has left out something behind it.
+const MOST_IN_GRANULE: usize = 2 << 10;
 
 /// Captured memory.
 #[derive(Debug)]
@@ -112,15 +121,39 @@ impl Image {
     #[inline]
     pub fn locate(&self, addr: u64) -> Option<(usize, usize)> {
         let (top, low) = split(addr >> GRANULE);
-        let first = *self.radix.get(top)?.as_ref()?.get(low)?;
-        let rest = self.segments.get(first as usize..)?;
-        for (i, segment) in rest.iter().enumerate() {
-            let at = addr.checked_sub(segment.start)?;
-            if at < segment.bytes.len() as u64 {
-                return Some((first as usize + i, at as usize));
+        let first = *self.radix.get(top)?.as_ref()?.get(low)? as usize;
+        // Nearly always it is the first one.
+        let index = match self.segments.get(first) {
+            Some(segment) if addr < segment.end() => first,
+            Some(_) => {
+                let rest = self.segments.get(first..(first + MOST_IN_GRANULE).min(self.segments.len()))?;
+                first + rest.partition_point(|s| s.start <= addr).checked_sub(1)?
             }
+            None => return None,
+        };
+        let segment = self.segments.get(index)?;
+        let at = addr.checked_sub(segment.start)?;
+        (at < segment.bytes.len() as u64).then_some((index, at as usize))
+    }
+
+    /// Whether all of a range was in memory, captured or left out.
+    #[must_use]
+    pub fn holds(&self, addr: u64, len: u64) -> bool {
+        let (Some((mut at, _)), Some(end)) = (self.locate(addr), addr.checked_add(len)) else { return false };
+        while let Some(segment) = self.segments.get(at) {
+            let next = self.segments.get(at + 1).filter(|next| next.mapping == segment.mapping);
+            let map_end = || self.maps.get(segment.mapping as usize).map_or(0, |m| m.end);
+            let until = match (segment.left_out, next) {
+                (false, _) => segment.end(),
+                (true, Some(next)) => next.start,
+                (true, None) => map_end(),
+            };
+            if end <= until || !segment.left_out || next.is_none() {
+                return end <= until;
+            }
+            at += 1;
         }
-        None
+        false
     }
 
     /// Captured bytes from an address to the end of its segment.

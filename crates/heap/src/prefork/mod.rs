@@ -6,8 +6,8 @@
 mod classify;
 
 use crate::image::Image;
-use crate::image::capture::may_hold;
 use crate::image::pages::Pages;
+use crate::image::wanted::may_hold;
 use crate::take::analysis::Analysis;
 use classify::{Classifier, HEAD, Why};
 use m5_cpython::Interpreter;

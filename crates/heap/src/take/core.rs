@@ -1,7 +1,7 @@
 //! The whole way from a core file to a snapshot.
 
 use crate::image::core;
-use crate::take::live::{examine, program, python};
+use crate::take::live::{examine, program};
 use crate::{Analysis, Anchor, Coverage, HeapError, Redaction, Snapshot, SnapshotInfo};
 use m5_cpython::{Interpreter, find_in};
 use m5_process::{CoreFile, Identity, LARGEST_PROGRAM, Mapping, open_regular, read_regular};
@@ -37,7 +37,7 @@ pub fn take_core(path: &Path, places: CorePlaces<'_>, redaction: &Redaction) -> 
     let info = SnapshotInfo {
         identity: Identity { pid, start_ticks: 0 },
         command: program(&words),
-        python: python(&interpreter, || Some(maps.to_vec())),
+        python: interpreter.build(|| Some(maps.to_vec())),
         taken_at: core.written_at(),
         age_seconds: None,
         method: "core".to_owned(),

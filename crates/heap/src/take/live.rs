@@ -2,13 +2,15 @@
 
 use crate::census::glibc::RegionKind;
 use crate::descriptors::owners::{fd_holders, fd_owners};
+use crate::image::capture::capture_of;
+use crate::image::wanted::Extent;
 use crate::take::idle_threads::on_idle_threads;
 use crate::{
     Accounting, Analysis, Anchor, BesideRss, CaptureOptions, Coverage, Describer, FdHolder, Fragmentation,
-    HeapError, Image, Pages, PathTree, ProcessTree, Redaction, Snapshot, SnapshotInfo, StoredNames, capture,
+    HeapError, Image, Pages, PathTree, ProcessTree, Redaction, Snapshot, SnapshotInfo, StoredNames,
 };
 use m5_cpython::Interpreter;
-use m5_process::{Execution, FirstVictim, Mapping, Memory, Process, TraceError};
+use m5_process::{Execution, FirstVictim, Process, TraceError};
 use rustc_hash::FxHashMap;
 use std::time::Instant;
 
@@ -21,7 +23,7 @@ pub fn take_snapshot(
     options: &CaptureOptions,
     redaction: &Redaction,
 ) -> Result<Snapshot, HeapError> {
-    take(process, options, redaction, |_, _, _| ()).map(|(snapshot, ())| snapshot)
+    take(process, options, redaction, Extent::Lean, |_, _, _| ()).map(|(snapshot, ())| snapshot)
 }
 
 /// The same, and what its children share with it.
@@ -33,7 +35,8 @@ pub fn take_tree(
     options: &CaptureOptions,
     redaction: &Redaction,
 ) -> Result<(Snapshot, ProcessTree), HeapError> {
-    take(process, options, redaction, |image, analysis, pages| {
+    // Their pages are compared with its own.
+    take(process, options, redaction, Extent::Whole, |image, analysis, pages| {
         ProcessTree::of(process, image, analysis, pages)
     })
 }
@@ -42,6 +45,7 @@ fn take<T: Send>(
     process: &Process,
     options: &CaptureOptions,
     redaction: &Redaction,
+    extent: Extent,
     more: impl FnOnce(&Image, &Analysis, &Pages) -> T + Send,
 ) -> Result<(Snapshot, T), HeapError> {
     let began = Instant::now();
@@ -55,7 +59,7 @@ fn take<T: Send>(
     }
     let anchor = anchor?;
     let taken_at = m5_process::unix_ns() as f64 / 1e9;
-    let taken = capture(process, options)?;
+    let taken = capture_of(process, options, extent)?;
     let interpreter = Interpreter::attach(process);
     if execution.replaced() {
         return Err(TraceError::Replaced.into());
@@ -64,7 +68,7 @@ fn take<T: Send>(
     let info = SnapshotInfo {
         identity: process.identity(),
         command: program(&process.command().unwrap_or_default()),
-        python: python(&interpreter, || process.maps().ok()),
+        python: interpreter.build(|| process.maps().ok()),
         taken_at,
         age_seconds: age(process, taken_at),
         method: taken.report.method.word().to_owned(),
@@ -149,17 +153,6 @@ fn strange_allocator(image: &Image, analysis: &Analysis) -> Option<String> {
     Some(format!(
         "some memory is from {from}: objects in it are found by their types; what else lies there may be in use or free"
     ))
-}
-
-/// The version in words; where the build does not tell it, that of its layout.
-pub(crate) fn python<M: Memory + Clone>(
-    interpreter: &Interpreter<M>,
-    maps: impl FnOnce() -> Option<Vec<Mapping>>,
-) -> String {
-    match interpreter.version_among(maps) {
-        Some(version) => version.to_string(),
-        None => interpreter.layout().name.to_owned(),
-    }
 }
 
 fn age(process: &Process, now: f64) -> Option<f64> {

@@ -74,8 +74,10 @@ impl Sound {
         for wound in plan.as_chunks::<8>().0 {
             self.inflict(&mut segments, u64::from_le_bytes(*wound));
         }
-        let segments =
-            segments.into_iter().map(|(start, bytes, mapping)| Segment { start, bytes, mapping }).collect();
+        let segments = segments
+            .into_iter()
+            .map(|(start, bytes, mapping)| Segment { start, bytes, mapping, left_out: false })
+            .collect();
         Image::new(segments, self.maps.clone(), Box::new(Constants(self.memory)))
     }
 

@@ -1,7 +1,7 @@
 //! What the program writes down of an allocation, and how a version's frames are cut out of it.
 
 use m5_cpython::layout::lines::{Instruction, lines};
-use m5_cpython::layout::objects::{Frames, objects};
+use m5_cpython::layout::objects::{Frames, ObjectLayout};
 
 /// Frames that are kept at most.
 pub(super) const DEPTH: usize = 32;
@@ -41,9 +41,9 @@ pub(super) struct FrameImage {
 }
 
 impl FrameImage {
-    /// That of a minor version.
-    pub(super) fn of(minor: u32) -> Option<Self> {
-        let (objects, lines) = (objects(minor)?, lines(minor)?);
+    /// That of a layout of objects.
+    pub(super) fn of(objects: &ObjectLayout) -> Option<Self> {
+        let lines = lines(objects)?;
         let (instruction, narrow) = match lines.instruction {
             Instruction::Index { at, .. } => (at as usize, true),
             Instruction::Pointer { at, .. } => (at as usize, false),
@@ -124,17 +124,18 @@ pub(super) fn decode(bytes: &[u8], image: &FrameImage) -> Option<Allocation> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use m5_cpython::layout::objects::OBJECTS;
 
     #[test]
     fn every_version_has_an_image() {
-        for minor in 8..=15 {
-            assert!(FrameImage::of(minor).is_some(), "3.{minor}");
+        for objects in OBJECTS {
+            assert!(FrameImage::of(objects).is_some(), "3.{}", objects.minor);
         }
     }
 
     #[test]
     fn short_or_foreign_bytes_are_no_record() {
-        let Some(image) = FrameImage::of(11) else { return };
+        let Some(image) = FrameImage::of(&OBJECTS[3]) else { return };
         assert!(decode(&[1; 40], &image).is_none());
         assert!(decode(&[0xff; RECORD], &image).is_some_and(|a| a.frames.len() == DEPTH));
         assert!(decode(&[0xff; 100], &image).is_none());

@@ -86,7 +86,12 @@ impl AllocSampler {
     pub fn attach(process: &Process, max_overhead: f64, survival: bool) -> Result<Self> {
         let interpreter = Interpreter::attach(process)?;
         let maps = process.maps()?;
-        let image = FrameImage::of(interpreter.layout().minor)
+        if interpreter.layout().free_threaded {
+            return Err(Error::Unsupported("a free-threaded CPython, whose allocator it does not know"));
+        }
+        let image = interpreter
+            .objects()
+            .and_then(FrameImage::of)
             .ok_or(Error::Unsupported("the frames of this CPython are not known"))?;
         let allocator = allocator::find(&interpreter, &maps)
             .ok_or(Error::Unsupported("its object allocator is not found (so far only on x86-64)"))?;

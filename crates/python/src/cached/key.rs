@@ -1,6 +1,7 @@
 //! The key of a call. One plain argument is the key itself; anything else is a tuple.
 #![allow(unsafe_code)]
 
+use crate::book::CandleBook;
 use crate::cache::is_plain;
 use crate::candle::CandleBuffer;
 use crate::indicator::PyIndicator;
@@ -49,6 +50,9 @@ fn stamped<'py>(argument: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAn
     let py = argument.py();
     if let Ok(buffer) = argument.cast_exact::<CandleBuffer>() {
         return Ok(Some(buffer.get().stamp.bind(py).clone().into_any()));
+    }
+    if let Ok(book) = argument.cast_exact::<CandleBook>() {
+        return Ok(Some(book.get().stamp.bind(py).clone().into_any()));
     }
     if let Ok(indicator) = argument.cast::<PyIndicator>() {
         return Ok(Some(indicator.get().stamp.bind(py).clone().into_any()));

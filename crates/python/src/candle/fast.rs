@@ -2,6 +2,7 @@
 //! they do.
 #![allow(unsafe_code)]
 
+use super::deliver::deliver;
 use super::{CandleBuffer, MAX_FIELDS, OnBad, Row};
 use crate::bars::{Bad, Stamp, Tick};
 use crate::block::{Block, Piece};
@@ -149,9 +150,13 @@ unsafe extern "C" fn append(
                 };
                 return Err(PyValueError::new_err(text));
             }
-            own.state.with(py, |s| s.append(py, row, time.unwrap_or(0)))
+            own.must_not_be_fed(py)?;
+            own.state.with(py, |s| {
+                s.append(py, row, time.unwrap_or(0))?;
+                Ok(!s.calls.is_empty())
+            })
         });
-        raw::give(py, done.map(|()| raw::none()))
+        raw::give(py, done.and_then(|calls| finish(py, slf, calls)).map(|()| raw::none()))
     }
 }
 
@@ -167,10 +172,15 @@ unsafe extern "C" fn update_last(
         let mut row: Row = [0.0; MAX_FIELDS];
         let row = &mut row[..own.names.len()];
         let done = row_of(py, own, args, n, names, row).and_then(|time| match time {
-            None => own.state.with(py, |s| s.update_last(py, row)),
+            None => own.must_not_be_fed(py).and_then(|()| {
+                own.state.with(py, |s| {
+                    s.update_last(py, row)?;
+                    Ok(!s.calls.is_empty())
+                })
+            }),
             Some(_) => Err(PyTypeError::new_err("the time of a candle does not change")),
         });
-        raw::give(py, done.map(|()| raw::none()))
+        raw::give(py, done.and_then(|calls| finish(py, slf, calls)).map(|()| raw::none()))
     }
 }
 
@@ -210,24 +220,31 @@ unsafe extern "C" fn push_tick(
         let Some(price) = raw::float(price) else { return std::ptr::null_mut() };
         let qty = if qty.is_null() { Some(0.0) } else { raw::float(qty) };
         let Some(qty) = qty else { return std::ptr::null_mut() };
-        let closed = own.state.with(py, |s| s.tick(py, &Tick { ts, price, qty }));
-        let told = closed.and_then(|closed| match closed {
-            Ok(0) => Ok(0),
-            Ok(bars) => tell(py, slf, own, bars).map(|()| bars),
-            Err(why) => complain(py, own, why).map(|()| 0),
+        let closed = own.state.with(py, |s| {
+            let closed = s.tick(py, &Tick { ts, price, qty })?;
+            Ok((closed, !s.calls.is_empty()))
+        });
+        let told = closed.and_then(|(closed, calls)| {
+            let fed = finish(py, slf, calls);
+            let told = match closed {
+                Ok(0) => Ok(0),
+                Ok(bars) => own.tell(&Bound::from_borrowed_ptr(py, slf), bars).map(|()| bars),
+                Err(why) => complain(py, own, why).map(|()| 0),
+            };
+            fed.and(told)
         });
         raw::give(py, told.map(|n| ffi::PyLong_FromUnsignedLongLong(n)))
     }
 }
 
-/// Calls `on_close`.
-unsafe fn tell(py: Python<'_>, slf: *mut PyObject, own: &CandleBuffer, bars: u64) -> PyResult<()> {
-    let function = own.on_close.with(py, |f| f.as_ref().map(|f| f.py().bind(py).clone()));
-    match function {
-        None => Ok(()),
-        // SAFETY: alive for the call.
-        Some(f) => f.call1((unsafe { Bound::from_borrowed_ptr(py, slf) }, bars)).map(drop),
+/// Makes the calls that a change left, where there are any.
+#[inline]
+unsafe fn finish(py: Python<'_>, slf: *mut PyObject, calls: bool) -> PyResult<()> {
+    if !calls {
+        return Ok(());
     }
+    // SAFETY: `slf` is a buffer, as the method descriptor checked, and alive for the call.
+    deliver(unsafe { Bound::from_borrowed_ptr(py, slf) }.cast::<CandleBuffer>()?)
 }
 
 /// Says that a tick was none, as it was asked for: each reason is warned of once.

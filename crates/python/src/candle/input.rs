@@ -7,6 +7,15 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 impl CandleBuffer {
+    /// Candles come from one place alone.
+    pub(super) fn must_not_be_fed(&self, py: Python<'_>) -> PyResult<()> {
+        if self.state.with(py, |s| s.fed) {
+            let text = "this buffer was made by resample(): its candles come from the buffer that it follows";
+            return Err(PyValueError::new_err(text));
+        }
+        Ok(())
+    }
+
     /// The times of `rows` rows: as they are given, from the index of a frame, or zeros where there is no axis.
     pub(super) fn times_of(
         &self,

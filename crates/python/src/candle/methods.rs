@@ -1,13 +1,12 @@
 //! The methods of `CandleBuffer` that are not called with every tick.
 
-use super::feed::Feed;
+use super::deliver::deliver;
 use super::state::{Places, State};
 use super::{CandleBuffer, MAX_FIELDS, OnBad};
 use crate::arrow;
 use crate::bars::{Bad, Bars, Guard, Interval};
 use crate::block::{Item, Rows};
 use crate::cell::GilCell;
-use crate::indicator::PyIndicator;
 use crate::own::Own;
 use crate::track::{self, Version};
 use pyo3::exceptions::{PyIndexError, PyTypeError, PyValueError};
@@ -88,12 +87,22 @@ impl CandleBuffer {
         let rows = Rows::new(py, capacity, names.len(), item, by_row)?;
         let times = if time { Some(Rows::new(py, capacity, 1, Item::I8, true)?) } else { None };
         let stamp = Version::make(py)?;
-        let state = State { rows, stamp: stamp.clone_ref(py), feeds: Vec::new(), bars: None, times };
+        let state = State {
+            rows,
+            stamp: stamp.clone_ref(py),
+            feeds: Vec::new(),
+            bars: None,
+            times,
+            calls: Vec::new(),
+            fed: false,
+            coarse_ns: None,
+        };
         let made = Self {
             stamp,
             made: made_with.unbind(),
             on_bad,
             on_close: GilCell::new(on_close.map(Own::from)),
+            followers: GilCell::new(Vec::new()),
             told: GilCell::new(0),
             row_class: PyOnceLock::new(),
             fields: PyTuple::new(py, &names)?.unbind(),
@@ -127,18 +136,20 @@ impl CandleBuffer {
     /// time axis `times` says when each begins (int64 nanoseconds, datetimes); a DataFrame's index does by itself.
     #[pyo3(signature = (data, times = None))]
     fn extend(
-        &self,
-        py: Python<'_>,
+        slf: &Bound<'_, Self>,
         data: &Bound<'_, PyAny>,
         times: Option<Bound<'_, PyAny>>,
     ) -> PyResult<usize> {
-        let values = self.rows_of(py, data)?;
-        let width = self.names.len();
+        let (py, own) = (slf.py(), slf.get());
+        own.must_not_be_fed(py)?;
+        let values = own.rows_of(py, data)?;
+        let width = own.names.len();
         let rows = values.len() / width;
-        let times = self.times_of(py, data, times, rows)?;
-        self.state.with(py, |s| {
+        let times = own.times_of(py, data, times, rows)?;
+        let done = own.state.with(py, |s| {
             values.chunks_exact(width).zip(&times).try_for_each(|(row, &time)| s.append(py, row, time))
-        })?;
+        });
+        done.and(deliver(slf))?;
         Ok(rows)
     }
 
@@ -166,85 +177,65 @@ impl CandleBuffer {
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         // SAFETY: the collector runs with the GIL held, and never inside `with`.
-        match unsafe { self.on_close.peek() } {
-            Some(f) => visit.call(f.py()),
-            None => Ok(()),
-        }
+        let (function, followers) = unsafe { (self.on_close.peek(), self.followers.peek()) };
+        followers.iter().try_for_each(|f| visit.call(f.object.py()))?;
+        function.as_ref().map_or(Ok(()), |f| visit.call(f.py()))
     }
 
     fn __clear__(&self, py: Python<'_>) {
         drop(self.on_close.with(py, Option::take));
+        drop(self.followers.with(py, std::mem::take));
     }
 
     /// Forgets all candles, the open bar and what attached indicators know; views stay as they are.
-    fn clear(&self, py: Python<'_>) -> PyResult<()> {
-        self.state.with(py, |s| {
-            s.stamp.get().bump();
-            for feed in &s.feeds {
-                feed.indicator.get().change(py, crate::indicators::Indicator::reset);
-            }
-            if let Some((bars, _)) = &mut s.bars {
-                bars.open = None;
-                bars.guard.newest = None;
-            }
-            if let Some(times) = &mut s.times {
-                times.clear(py)?;
-            }
-            s.rows.clear(py)
-        })
+    fn clear(slf: &Bound<'_, Self>) -> PyResult<()> {
+        slf.get().must_not_be_fed(slf.py())?;
+        Self::clear_all(slf)
     }
 
     /// Lets every new candle feed `indicator`, and gives it back. `field` is the field it reads (default `close`);
     /// ATR reads high, low, close, RollingVWAP the typical price and volume. `on="close"` makes it see bars from
     /// `push_tick` only when they are whole. Candles that are there already are fed now.
+    ///
+    /// An object of your own is an indicator too: `update(*values)` is called with the fields that `field` names (one,
+    /// or several in a tuple), and `replace(*values)` where the newest candle changes; `reset()` by `clear`, if it has
+    /// one. It is called when the change is whole, and may read this buffer. What it raises comes out of the call that
+    /// fed it; the candle is in.
     #[pyo3(signature = (indicator, field = None, *, on = "tick"))]
     fn attach<'py>(
-        &self,
-        py: Python<'py>,
-        indicator: Bound<'py, PyIndicator>,
-        field: Option<&str>,
+        slf: &Bound<'py, Self>,
+        indicator: Bound<'py, PyAny>,
+        field: Option<&Bound<'py, PyAny>>,
         on: &str,
-    ) -> PyResult<Bound<'py, PyIndicator>> {
-        let source = self.source(indicator.get().spec, field)?;
-        let on_close = match on {
-            "tick" => false,
-            "close" => true,
-            _ => return Err(PyValueError::new_err("on must be 'tick' or 'close'")),
-        };
-        if indicator.get().attached.with(py, |a| std::mem::replace(a, true)) {
-            return Err(PyValueError::new_err("this indicator is attached already; make another one"));
-        }
-        let feed = Feed { indicator: indicator.clone().unbind(), source, on_close };
-        self.state.with(py, |s| {
-            let open = s.bars.as_ref().is_some_and(|(b, _)| b.open.is_some());
-            let skip = usize::from(open && on_close);
-            for back in (skip..s.rows.len()).rev() {
-                let row: Vec<f64> = (0..s.rows.fields).filter_map(|f| s.rows.get(back, f)).collect();
-                let x = feed.source.read(&row);
-                feed.indicator.get().change(py, |i| i.push(&x));
-            }
-            s.feeds.push(feed);
-        });
-        Ok(indicator)
+    ) -> PyResult<Bound<'py, PyAny>> {
+        Self::attach_any(slf, indicator, field, on)
     }
 
-    /// Stops feeding `indicator`.
-    fn detach(&self, py: Python<'_>, indicator: &Bound<'_, PyIndicator>) -> PyResult<()> {
-        let found = self.state.with(py, |s| {
-            let at = s.feeds.iter().position(|f| f.indicator.as_ptr() == indicator.as_ptr())?;
-            Some(s.feeds.remove(at))
-        });
-        let Some(_feed) = found else {
-            return Err(PyValueError::new_err("this indicator is not attached to this buffer"));
-        };
-        indicator.get().attached.with(py, |a| *a = false);
-        Ok(())
+    /// A buffer of longer bars (`interval`: `"5min"`, a timedelta, or nanoseconds) that follows this one in the same
+    /// calls, its last bar open; it begins with the candles that are here. Bars begin at multiples of the interval
+    /// since 1970, UTC. `how` says for a field how its bars become one ("first", "max", "min", "last", "sum"); by
+    /// default open, high, low, close and volume are what they are everywhere, other fields are the last. Indicators
+    /// are attached to it as to any; `on_close` is called when one of its bars is whole. This buffer needs a time axis.
+    #[pyo3(signature = (interval, capacity = 200, *, how = None, on_close = None))]
+    fn resample<'py>(
+        slf: &Bound<'py, Self>,
+        interval: &Bound<'py, PyAny>,
+        capacity: usize,
+        how: Option<&Bound<'py, PyDict>>,
+        on_close: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, Self>> {
+        Self::coarser(slf, interval, capacity, how, on_close)
+    }
+
+    /// Stops feeding `indicator`, or a buffer that `resample` made.
+    fn detach(&self, indicator: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.detach_any(indicator)
     }
 
     /// The attached indicators, in the order of `attach`.
     #[getter]
-    fn indicators(&self, py: Python<'_>) -> Vec<Py<PyIndicator>> {
-        self.state.with(py, |s| s.feeds.iter().map(|f| f.indicator.clone_ref(py)).collect())
+    fn indicators(&self, py: Python<'_>) -> Vec<Py<PyAny>> {
+        self.attached_objects(py)
     }
 
     /// One number: `field` of the newest candle, or of the one `back` candles before it.
@@ -290,7 +281,8 @@ impl CandleBuffer {
         array.call_method("astype", (dtype,), Some(&options))
     }
 
-    /// Arrow PyCapsule interface: a struct array with a column a field. No copy with order="F".
+    /// Arrow PyCapsule interface: a struct array with a column a field, after `time` (UTC nanoseconds) where the buffer
+    /// has a time axis. No copy with order="F".
     #[pyo3(signature = (requested_schema = None))]
     fn __arrow_c_array__<'py>(
         &self,
@@ -298,8 +290,7 @@ impl CandleBuffer {
         requested_schema: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<(Bound<'py, PyCapsule>, Bound<'py, PyCapsule>)> {
         let _ = requested_schema;
-        let (block, piece) = self.piece(py, None, None);
-        arrow::array(py, &self.names, &block, &piece)
+        arrow::array(py, &self.columns(py), &self.parts(py))
     }
 
     /// Arrow PyCapsule interface: a stream of one batch.
@@ -310,13 +301,11 @@ impl CandleBuffer {
         requested_schema: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyCapsule>> {
         let _ = requested_schema;
-        let (block, piece) = self.piece(py, None, None);
-        arrow::stream(py, &self.names, &block, &piece)
+        arrow::stream(py, self.columns(py), &self.parts(py))
     }
 
     fn __arrow_c_schema__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyCapsule>> {
-        let item = self.state.with(py, |s| s.rows.item);
-        arrow::schema(py, &self.names, item)
+        arrow::schema(py, &self.columns(py))
     }
 
     fn __len__(&self, py: Python<'_>) -> usize {

@@ -1,25 +1,33 @@
 //! `CandleBuffer`: the newest candles in one piece of memory, with indicators fed in the same call.
 #![allow(unsafe_code)]
 
+mod attach;
+mod coarse;
+mod deliver;
 mod fast;
 mod feed;
+mod follower;
 mod input;
 mod methods;
+mod row;
 mod saved;
 mod sequence;
 mod sources;
 mod state;
 
-use crate::block::{Block, Piece};
+use crate::arrow::Column;
+use crate::block::{Block, Item, Piece};
 use crate::cell::GilCell;
 use crate::npy;
 use crate::own::Own;
 use crate::track::{self, Version};
+use follower::Follower;
 use pyo3::exceptions::{PyKeyError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple};
-use state::{MAX_FIELDS, Row, State};
+use row::{MAX_FIELDS, Row};
+use state::State;
 
 /// The newest `capacity` candles in one contiguous piece of memory.
 ///
@@ -37,6 +45,8 @@ pub(crate) struct CandleBuffer {
     on_bad: OnBad,
     /// Called when ticks close bars.
     on_close: GilCell<Option<Own>>,
+    /// Objects of Python that follow the candles.
+    followers: GilCell<Vec<Follower>>,
     told: GilCell<u8>,
     row_class: PyOnceLock<Py<PyAny>>,
 }
@@ -67,6 +77,26 @@ impl CandleBuffer {
         self.state.with(py, |s| {
             let piece = s.rows.window(n.unwrap_or(usize::MAX), field);
             (s.rows.block.clone_ref(py), piece)
+        })
+    }
+
+    /// The columns as Arrow has them: the time axis before the fields.
+    fn columns(&self, py: Python<'_>) -> Vec<Column> {
+        let (item, axis) = self.state.with(py, |s| (s.rows.item, s.times.is_some()));
+        let taken = self.names.iter().any(|name| name == "time");
+        let time = if taken { "candle_time" } else { "time" };
+        let axis = axis.then(|| (time.to_owned(), Item::I8));
+        axis.into_iter().chain(self.names.iter().map(|name| (name.clone(), item))).collect()
+    }
+
+    /// What lies in them, all of one moment.
+    fn parts(&self, py: Python<'_>) -> Vec<(Py<Block>, Piece)> {
+        track::read(py, &self.stamp);
+        self.state.with(py, |s| {
+            let times = s.times.as_mut().map(|t| (t.window(usize::MAX, Some(0)), t.block.clone_ref(py)));
+            let rows = s.rows.window(usize::MAX, None);
+            let rows = (s.rows.block.clone_ref(py), rows);
+            times.map(|(piece, block)| (block, piece)).into_iter().chain([rows]).collect()
         })
     }
 

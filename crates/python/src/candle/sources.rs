@@ -9,19 +9,26 @@ use pyo3::prelude::*;
 impl CandleBuffer {
     /// Where an indicator reads: the field that is asked for, or what it is defined on.
     pub(super) fn source(&self, spec: Spec, field: Option<&str>) -> PyResult<Source> {
-        let hlc = || PyResult::Ok([self.index("high")?, self.index("low")?, self.index("close")?]);
+        let field_of = |name| self.index(name);
+        let hlc = || PyResult::Ok([field_of("high")?, field_of("low")?, field_of("close")?]);
+        let hlcv = || {
+            let [h, l, c] = hlc()?;
+            PyResult::Ok([h, l, c, field_of("volume")?])
+        };
         match (spec, field) {
-            (Spec::Atr(_), None) => Ok(Source::Three(hlc()?)),
-            (Spec::Atr(_), Some(_)) => {
-                Err(PyValueError::new_err("ATR reads high, low and close; leave field out"))
+            (Spec::Vwap(_) | Spec::VwapBands { .. }, None | Some("typical")) => Ok(Source::Typical(hlcv()?)),
+            (Spec::Vwap(_) | Spec::VwapBands { .. } | Spec::Obv, field) => {
+                Ok(Source::Two([field_of(field.unwrap_or("close"))?, field_of("volume")?]))
             }
-            (Spec::Vwap(_), None | Some("typical")) => {
-                let [h, l, c] = hlc()?;
-                Ok(Source::Typical([h, l, c, self.index("volume")?]))
+            (spec, Some(_)) if spec.inputs() > 1 => {
+                let text = "this indicator reads high, low and what else it is defined on; leave field out";
+                Err(PyValueError::new_err(text))
             }
-            (Spec::Vwap(_), Some(f)) => Ok(Source::Priced([self.index(f)?, self.index("volume")?])),
+            (Spec::Donchian(_), _) => Ok(Source::Two([field_of("high")?, field_of("low")?])),
+            (spec, _) if spec.inputs() == 3 => Ok(Source::Three(hlc()?)),
+            (spec, _) if spec.inputs() == 4 => Ok(Source::Four(hlcv()?)),
             (_, None) if self.names.len() == 1 => Ok(Source::One(0)),
-            (_, f) => Ok(Source::One(self.index(f.unwrap_or("close"))?)),
+            (_, field) => Ok(Source::One(field_of(field.unwrap_or("close"))?)),
         }
     }
 }

@@ -43,6 +43,12 @@ impl Sma {
         self.after = total - self.tail.oldest();
         if hole { NONE } else { one(total / self.tail.period() as f64) }
     }
+
+    /// Whether the window is whole.
+    #[inline]
+    pub(super) fn full(&self) -> bool {
+        self.tail.full()
+    }
 }
 
 /// Exponential moving average, seeded with the simple average of the first `period` values.

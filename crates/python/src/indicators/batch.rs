@@ -40,11 +40,11 @@ pub(crate) fn run(spec: Spec, nan: Nan, columns: &[&[f64]], out: &mut [&mut [f64
             }
         };
     }
-    /// One input, three results.
-    macro_rules! triple {
-        ($k:ident) => {
+    /// Several inputs or several results.
+    macro_rules! several {
+        ($k:ident, $($c:literal),+) => {
             for row in start..rows {
-                let value = $k.push(columns[0][row]);
+                let value = $k.push($(columns[$c][row]),+);
                 for (column, v) in out.iter_mut().zip(value) {
                     column[row] = v;
                 }
@@ -58,8 +58,8 @@ pub(crate) fn run(spec: Spec, nan: Nan, columns: &[&[f64]], out: &mut [&mut [f64
         Kind::Std(mut k) => single!(k),
         Kind::Extreme(mut k) => single!(k),
         Kind::Rsi(mut k) => single!(k),
-        Kind::Bollinger(mut k) => triple!(k),
-        Kind::Macd(mut k) => triple!(k),
+        Kind::Bollinger(mut k) => several!(k, 0),
+        Kind::Macd(mut k) => several!(k, 0),
         Kind::Atr(mut k) => {
             let [high, low, close] = [0, 1, 2].map(|c| &columns[c][start..rows]);
             for (((o, &h), &l), &c) in out[0][start..rows].iter_mut().zip(high).zip(low).zip(close) {
@@ -72,5 +72,14 @@ pub(crate) fn run(spec: Spec, nan: Nan, columns: &[&[f64]], out: &mut [&mut [f64
                 *o = k.push(p, v)[0];
             }
         }
+        Kind::Adx(mut k) => several!(k, 0, 1, 2),
+        Kind::Stoch(mut k) => several!(k, 0, 1, 2),
+        Kind::Obv(mut k) => several!(k, 0, 1),
+        Kind::Cci(mut k) => several!(k, 0, 1, 2),
+        Kind::Mfi(mut k) => several!(k, 0, 1, 2, 3),
+        Kind::WilliamsR(mut k) => several!(k, 0, 1, 2),
+        Kind::Donchian(mut k) => several!(k, 0, 1),
+        Kind::Keltner(mut k) => several!(k, 0, 1, 2),
+        Kind::VwapBands(mut k) => several!(k, 0, 1),
     }
 }

@@ -1,9 +1,12 @@
 //! One indicator of any kind behind one interface: what it reads, how it takes a value, what it gives.
 
 use super::average::{Ema, Sma, Wma};
+use super::bands::{Donchian, Keltner, VwapBands};
 use super::extreme::Extreme;
 use super::momentum::{Atr, Macd, Rsi};
+use super::oscillator::{Cci, Mfi, Stoch, WilliamsR};
 use super::spread::{Bollinger, Std};
+use super::trend::{Adx, Obv};
 use super::vwap::Vwap;
 use super::{Input, NONE, Output};
 
@@ -31,14 +34,29 @@ pub(crate) enum Spec {
     Macd { fast: usize, slow: usize, signal: usize },
     Atr(usize),
     Vwap(usize),
+    Adx(usize),
+    Stoch { fast: usize, slow: usize, signal: usize },
+    Obv,
+    Cci(usize),
+    Mfi(usize),
+    WilliamsR(usize),
+    Donchian(usize),
+    Keltner { period: usize, atr: usize, times: f64 },
+    VwapBands { period: usize, up: f64, down: f64 },
 }
 
 impl Spec {
     /// How many numbers of a candle it reads.
     pub(crate) fn inputs(self) -> usize {
         match self {
-            Self::Atr(_) => 3,
-            Self::Vwap(_) => 2,
+            Self::Mfi(_) => 4,
+            Self::Atr(_)
+            | Self::Adx(_)
+            | Self::Stoch { .. }
+            | Self::Cci(_)
+            | Self::WilliamsR(_)
+            | Self::Keltner { .. } => 3,
+            Self::Vwap(_) | Self::VwapBands { .. } | Self::Obv | Self::Donchian(_) => 2,
             _ => 1,
         }
     }
@@ -46,7 +64,13 @@ impl Spec {
     /// How many numbers it gives.
     pub(crate) fn outputs(self) -> usize {
         match self {
-            Self::Bollinger { .. } | Self::Macd { .. } => 3,
+            Self::Bollinger { .. }
+            | Self::Macd { .. }
+            | Self::Adx(_)
+            | Self::Donchian(_)
+            | Self::Keltner { .. }
+            | Self::VwapBands { .. } => 3,
+            Self::Stoch { .. } => 2,
             _ => 1,
         }
     }
@@ -55,8 +79,14 @@ impl Spec {
     pub(crate) fn lookback(self) -> usize {
         match self {
             Self::Sma(p) | Self::Ema(p) | Self::Wma(p) | Self::Min(p) | Self::Max(p) | Self::Vwap(p) => p - 1,
+            Self::Cci(p) | Self::WilliamsR(p) | Self::Donchian(p) => p - 1,
             Self::Std { period, .. } | Self::Bollinger { period, .. } => period - 1,
-            Self::Rsi(p) | Self::Atr(p) => p,
+            Self::VwapBands { period, .. } => period - 1,
+            Self::Rsi(p) | Self::Atr(p) | Self::Mfi(p) => p,
+            Self::Adx(p) => 2 * p - 1,
+            Self::Stoch { fast, slow, signal } => fast + slow + signal - 3,
+            Self::Keltner { period, atr, .. } => atr.max(period - 1),
+            Self::Obv => 0,
             Self::Macd { fast, slow, signal } => fast.max(slow) + signal - 2,
         }
     }
@@ -74,6 +104,17 @@ impl Spec {
             Self::Macd { fast, slow, signal } => Kind::Macd(Box::new(Macd::new(fast, slow, signal))),
             Self::Atr(p) => Kind::Atr(Atr::new(p)),
             Self::Vwap(p) => Kind::Vwap(Vwap::new(p)),
+            Self::Adx(p) => Kind::Adx(Box::new(Adx::new(p))),
+            Self::Stoch { fast, slow, signal } => Kind::Stoch(Box::new(Stoch::new(fast, slow, signal))),
+            Self::Obv => Kind::Obv(Obv::new()),
+            Self::Cci(p) => Kind::Cci(Cci::new(p)),
+            Self::Mfi(p) => Kind::Mfi(Box::new(Mfi::new(p))),
+            Self::WilliamsR(p) => Kind::WilliamsR(Box::new(WilliamsR::new(p))),
+            Self::Donchian(p) => Kind::Donchian(Box::new(Donchian::new(p))),
+            Self::Keltner { period, atr, times } => Kind::Keltner(Box::new(Keltner::new(period, atr, times))),
+            Self::VwapBands { period, up, down } => {
+                Kind::VwapBands(Box::new(VwapBands::new(period, up, down)))
+            }
         }
     }
 }
@@ -90,6 +131,15 @@ pub(super) enum Kind {
     Macd(Box<Macd>),
     Atr(Atr),
     Vwap(Vwap),
+    Adx(Box<Adx>),
+    Stoch(Box<Stoch>),
+    Obv(Obv),
+    Cci(Cci),
+    Mfi(Box<Mfi>),
+    WilliamsR(Box<WilliamsR>),
+    Donchian(Box<Donchian>),
+    Keltner(Box<Keltner>),
+    VwapBands(Box<VwapBands>),
 }
 
 /// A running indicator.
@@ -143,6 +193,15 @@ impl Indicator {
             Kind::Macd(k) => k.push(x[0]),
             Kind::Atr(k) => k.push(x[0], x[1], x[2]),
             Kind::Vwap(k) => k.push(x[0], x[1]),
+            Kind::Adx(k) => k.push(x[0], x[1], x[2]),
+            Kind::Stoch(k) => k.push(x[0], x[1], x[2]),
+            Kind::Obv(k) => k.push(x[0], x[1]),
+            Kind::Cci(k) => k.push(x[0], x[1], x[2]),
+            Kind::Mfi(k) => k.push(x[0], x[1], x[2], x[3]),
+            Kind::WilliamsR(k) => k.push(x[0], x[1], x[2]),
+            Kind::Donchian(k) => k.push(x[0], x[1]),
+            Kind::Keltner(k) => k.push(x[0], x[1], x[2]),
+            Kind::VwapBands(k) => k.push(x[0], x[1]),
         };
     }
 
@@ -173,6 +232,15 @@ impl Indicator {
             Kind::Macd(k) => k.replace(x[0]),
             Kind::Atr(k) => k.replace(x[0], x[1], x[2]),
             Kind::Vwap(k) => k.replace(x[0], x[1]),
+            Kind::Adx(k) => k.replace(x[0], x[1], x[2]),
+            Kind::Stoch(k) => k.replace(x[0], x[1], x[2]),
+            Kind::Obv(k) => k.replace(x[0], x[1]),
+            Kind::Cci(k) => k.replace(x[0], x[1], x[2]),
+            Kind::Mfi(k) => k.replace(x[0], x[1], x[2], x[3]),
+            Kind::WilliamsR(k) => k.replace(x[0], x[1], x[2]),
+            Kind::Donchian(k) => k.replace(x[0], x[1]),
+            Kind::Keltner(k) => k.replace(x[0], x[1], x[2]),
+            Kind::VwapBands(k) => k.replace(x[0], x[1]),
         };
     }
 }

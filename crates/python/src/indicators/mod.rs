@@ -1,17 +1,20 @@
-//! Indicators in O(1) a value, as TA-Lib defines them: the same warm-up, and results equal to 1e-9 and better, most
+//! Indicators in O(1) a value (CCI: a walk through its window), as TA-Lib defines them: the same warm-up, and results equal to 1e-9 and better, most
 //! to the last bits. Sums of exactly representable prices stay exact.
 //!
 //! Each keeps the state before the newest value beside the state after it: replacing the newest value (an open
 //! candle that a tick changes) costs the same as appending one.
 
 mod average;
+mod bands;
 mod batch;
 mod extreme;
 mod kind;
 mod momentum;
+mod oscillator;
 mod spread;
 mod sum;
 mod tail;
+mod trend;
 mod vwap;
 #[cfg(target_arch = "x86_64")]
 mod wide;

@@ -13,7 +13,7 @@ pub(super) struct Sum {
 
 /// `a * b` and its rounding error, by splitting both factors: not every processor has a fused multiplication.
 #[inline]
-fn product(a: f64, b: f64) -> (f64, f64) {
+pub(super) fn product(a: f64, b: f64) -> (f64, f64) {
     let split = |x: f64| {
         let c = 134_217_729.0 * x;
         let high = c - (c - x);
@@ -52,11 +52,28 @@ impl Sum {
         self.high + self.error
     }
 
+    /// The same sum, its error smaller than the last digit: a huge value that came and went leaves more in it.
+    #[inline]
+    fn settled(self) -> Self {
+        let high = self.high + self.error;
+        let back = high - self.high;
+        Self { high, error: (self.high - (high - back)) + (self.error - back) }
+    }
+
     /// `n * squares - self²`: the variance times n², for the sums of `n` values and of their squares.
     #[inline]
     pub(super) fn scatter(self, squares: Self, n: f64) -> f64 {
-        let (a, ae) = product(squares.high, n);
-        let (b, be) = product(self.high, self.high);
-        (a - b) + ((ae - be) + (n * squares.error - self.error * (2.0 * self.high + self.error)))
+        self.scatter_of(squares, Self { high: n, error: 0.0 })
+    }
+
+    /// The same for values with weights, whose sum is `n`.
+    #[inline]
+    pub(super) fn scatter_of(self, squares: Self, n: Self) -> f64 {
+        let (this, squares, n) = (self.settled(), squares.settled(), n.settled());
+        let (a, ae) = product(squares.high, n.high);
+        let (b, be) = product(this.high, this.high);
+        let errors =
+            n.high * squares.error + n.error * squares.high - this.error * (2.0 * this.high + this.error);
+        (a - b) + ((ae - be) + errors)
     }
 }

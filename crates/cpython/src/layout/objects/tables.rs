@@ -151,6 +151,7 @@ const FRAME_315: FrameFields = FrameFields { generator_over: 5, ..FRAME_314 };
 
 const V38: ObjectLayout = ObjectLayout {
     minor: 8,
+    free_threaded: false,
     immortal: false,
     flagged_counts: false,
     tuple_items: 24,
@@ -159,6 +160,7 @@ const V38: ObjectLayout = ObjectLayout {
     managed: Managed::None,
     keys: Keys::Sized,
     frames: Frames::Objects { current: 24, locals: 360, depth: None },
+    str_kind: 2,
     str_ascii: 48,
     str_compact: 72,
     int_tagged: false,
@@ -309,5 +311,29 @@ const V315: ObjectLayout = ObjectLayout {
     ..V314
 };
 
+// Without the GIL: sizes count the longer header, offsets do not (see `ObjectLayout::shift`).
+const FREE_313: ObjectLayout = ObjectLayout {
+    free_threaded: true,
+    type_size: 432,
+    heap_type_size: 944,
+    modules: 7664,
+    sysdict: 7648,
+    builtins: 7656,
+    ..V313
+};
+const FREE_314: ObjectLayout = ObjectLayout {
+    free_threaded: true,
+    str_kind: 8,
+    type_size: 432,
+    heap_type_size: 960,
+    modules: 7712,
+    sysdict: 7696,
+    builtins: 7704,
+    ..V314
+};
+const FREE_315: ObjectLayout =
+    ObjectLayout { free_threaded: true, str_kind: 8, type_size: 440, heap_type_size: 968, ..V315 };
+
 /// Every version that m5 knows.
-pub const OBJECTS: &[ObjectLayout] = &[V38, V39, V310, V311, V312, V313, V314, V315];
+pub const OBJECTS: &[ObjectLayout] =
+    &[V38, V39, V310, V311, V312, V313, V314, V315, FREE_313, FREE_314, FREE_315];

@@ -1,6 +1,7 @@
 //! The C library's allocator: every chunk of its heaps, in use or free.
 
 mod cached;
+pub(crate) mod heads;
 
 use crate::image::Image;
 use m5_process::Mapping;
@@ -114,6 +115,9 @@ const IS_MAPPED: u64 = 2;
 const SIZE_BITS: u64 = !7;
 const HEAP_MAX: u64 = 64 << 20;
 const STATE_TOP: u64 = 96;
+/// Sizes of a heap's description and of the arena behind it in the first heap, over the versions of glibc.
+const INFO: [u64; 2] = [48, 32];
+const STATE: [u64; 2] = [2200, 2192];
 
 /// Walks everything; `taken` are ranges that belong to another allocator, in order.
 pub(crate) fn walk(image: &Image, taken: &[(u64, u64)]) -> Heaps {
@@ -209,20 +213,11 @@ fn taken_at(taken: &[(u64, u64)], at: u64) -> Option<(u64, u64)> {
 }
 
 fn mapped_chunk(image: &Image, at: u64, end: u64) -> Option<u64> {
-    let (before, size) = (image.word(at)?, image.word(at + 8)?);
-    let bytes = size & SIZE_BITS;
-    // From glibc 2.42 on the size leaves the header out.
-    let whole = matches!(bytes % 4096, 0 | 4080);
-    let fits = size & 7 == IS_MAPPED && whole && bytes >= 4080 && before < 4096;
-    let bytes = bytes.checked_next_multiple_of(4096)?;
-    (fits && at.checked_add(bytes)? <= end).then_some(bytes)
+    heads::mapped(image.slice(at, 16)?, end - at)
 }
 
 /// A heap of a thread arena begins at a multiple of 64 MiB with a description of itself.
 fn thread_heap(image: &Image, at: u64, map_end: u64) -> Option<Region> {
-    /// Sizes of the description and of the arena behind it in the first heap, over the versions of glibc.
-    const INFO: [u64; 2] = [48, 32];
-    const STATE: [u64; 2] = [2200, 2192];
     if !at.is_multiple_of(HEAP_MAX) {
         return None;
     }
@@ -237,10 +232,7 @@ fn thread_heap(image: &Image, at: u64, map_end: u64) -> Option<Region> {
     }
     let end = (at + size).min(map_end);
     let top = image.word_at(arena, STATE_TOP)?;
-    let starts = INFO.iter().flat_map(|info| {
-        STATE.iter().map(move |state| if own { at + info + state } else { at + info }.next_multiple_of(16))
-    });
-    let walked = starts.map(|start| chunks(image, start, end, RegionKind::Thread));
+    let walked = heads::starts(at, own).map(|start| chunks(image, start, end, RegionKind::Thread));
     let mut best = walked.min_by_key(|r| (r.broken, std::cmp::Reverse(r.chunks.len())))?;
     if best.broken && best.chunks.is_empty() {
         return None;

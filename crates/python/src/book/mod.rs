@@ -1,0 +1,359 @@
+//! `CandleBook`: the newest bars of many symbols in one piece of memory, for what is computed across them.
+#![allow(unsafe_code)]
+
+mod state;
+
+use crate::bars::{Bad, Guard, Interval, Stamp, Tick};
+use crate::block::{self, Item, Rows};
+use crate::cell::GilCell;
+use crate::track::{self, Version};
+use crate::{npy, raw};
+use pyo3::exceptions::{PyKeyError, PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+use state::{Bars, Places, State};
+use std::collections::HashMap;
+
+/// The newest `capacity` bars of many symbols in one block: a bar begins at the same moment for all of them.
+///
+/// `window(n, "close")` is the last n bars of one field (n × symbols), `window(n, symbol="BTC")` those of one symbol
+/// (n × fields), both together a column; read-only, and they never change. With `closed=True` the open bar is left
+/// out, and the window is a view without a copy; otherwise, where ticks build the bars, it is a copy.
+/// With `interval=` bars are built by `push_tick`; a symbol that did not trade has a flat bar at its last close
+/// (`fill="last"`), or NaN (`fill="nan"`).
+#[pyclass(frozen, module = "m5mem._native")]
+pub(crate) struct CandleBook {
+    state: GilCell<State>,
+    symbols: Py<PyTuple>,
+    fields: Py<PyTuple>,
+    symbol_index: HashMap<String, usize>,
+    names: Vec<String>,
+    pub(crate) stamp: Py<Version>,
+}
+
+impl Drop for CandleBook {
+    fn drop(&mut self) {
+        self.stamp.get().end();
+    }
+}
+
+impl CandleBook {
+    fn symbol(&self, name: &str) -> PyResult<usize> {
+        let found = self.symbol_index.get(name).copied();
+        found.ok_or_else(|| PyKeyError::new_err(format!("no symbol '{name}' in this book")))
+    }
+
+    fn field(&self, name: &str) -> PyResult<usize> {
+        self.names.iter().position(|n| n == name).ok_or_else(|| {
+            PyKeyError::new_err(format!("no field '{name}'; the fields are {}", self.names.join(", ")))
+        })
+    }
+
+    /// A row out of an array (symbols × fields) or a mapping from symbols to candles.
+    fn row(&self, py: Python<'_>, values: &Bound<'_, PyAny>) -> PyResult<Vec<f64>> {
+        let (symbols, fields) = (self.symbol_index.len(), self.names.len());
+        let mut row = vec![f64::NAN; symbols * fields];
+        let mut set = |symbol: usize, candle: &Bound<'_, PyAny>| {
+            let numbers = raw::Numbers::of(candle)?;
+            let numbers = numbers.as_slice();
+            if numbers.len() != fields {
+                let text = format!("a candle has {fields} number(s): {}", self.names.join(", "));
+                return Err(PyValueError::new_err(text));
+            }
+            numbers.iter().enumerate().for_each(|(field, x)| row[field * symbols + symbol] = *x);
+            Ok(())
+        };
+        let Ok(mapping) = values.cast::<PyDict>() else {
+            let mut given = 0;
+            for (symbol, candle) in values.try_iter()?.enumerate() {
+                if symbol < symbols {
+                    set(symbol, &candle?)?;
+                }
+                given = symbol + 1;
+            }
+            if given != symbols {
+                let text = format!("{symbols} candles expected, one a symbol, {given} given");
+                return Err(PyValueError::new_err(text));
+            }
+            return Ok(row);
+        };
+        let mut traded = vec![false; symbols];
+        for (name, candle) in mapping {
+            let symbol = self.symbol(&name.extract::<String>()?)?;
+            traded[symbol] = true;
+            set(symbol, &candle)?;
+        }
+        self.state.with(py, |s| {
+            let idle = traded.iter().enumerate().filter(|(_, traded)| !**traded);
+            idle.for_each(|(symbol, _)| s.idle(&mut row, symbol));
+        });
+        Ok(row)
+    }
+}
+
+#[pymethods]
+impl CandleBook {
+    #[new]
+    #[pyo3(signature = (symbols, capacity = 200, fields = None, dtype = "f8", *, interval = None, unit = "s", fill = "last", prices = "positive"))]
+    #[allow(clippy::too_many_arguments)] // one argument a thing that a book may be
+    fn new(
+        py: Python<'_>,
+        symbols: Vec<String>,
+        capacity: usize,
+        fields: Option<Vec<String>>,
+        dtype: &str,
+        interval: Option<&Bound<'_, PyAny>>,
+        unit: &str,
+        fill: &str,
+        prices: &str,
+    ) -> PyResult<Self> {
+        let names =
+            fields.unwrap_or_else(|| ["open", "high", "low", "close", "volume"].map(String::from).to_vec());
+        let symbol_index: HashMap<String, usize> =
+            symbols.iter().enumerate().map(|(i, name)| (name.clone(), i)).collect();
+        let distinct = names.iter().enumerate().all(|(i, n)| !names[..i].contains(n));
+        let width = symbols.len().saturating_mul(names.len());
+        if symbol_index.len() != symbols.len() || symbols.is_empty() || names.is_empty() || !distinct {
+            return Err(PyValueError::new_err("symbols and fields must be distinct names, one at least"));
+        }
+        if capacity == 0 || capacity.saturating_mul(width) > 1 << 34 {
+            return Err(PyValueError::new_err("capacity must be positive, and the book less than 128 GiB"));
+        }
+        let item = match dtype {
+            "f8" | "float64" | "<f8" => Item::F8,
+            "f4" | "float32" | "<f4" => Item::F4,
+            _ => return Err(PyValueError::new_err("dtype must be 'f8' or 'f4'")),
+        };
+        let fill = match fill {
+            "last" => true,
+            "nan" => false,
+            _ => return Err(PyValueError::new_err("fill must be 'last' or 'nan'")),
+        };
+        let any_price = match prices {
+            "positive" => false,
+            "any" => true,
+            _ => return Err(PyValueError::new_err("prices must be 'positive' or 'any'")),
+        };
+        let place = |name: &str| names.iter().position(|n| n == name);
+        let four = ["open", "high", "low", "close"].map(place);
+        let places = match four {
+            [Some(o), Some(h), Some(l), Some(c)] => {
+                Some(Places { prices: [o, h, l, c], volume: place("volume") })
+            }
+            _ => None,
+        };
+        let mut bars = None;
+        if let Some(interval) = interval {
+            if places.is_none() {
+                return Err(PyValueError::new_err("bars from ticks need the fields open, high, low, close"));
+            }
+            let unit_ns: i64 = py.import("m5mem._time")?.call_method1("unit_ns", (unit,))?.extract()?;
+            let interval = Interval::from_py(interval, unit_ns)?;
+            bars = Some(Bars { interval, unit_ns, bar: None, open: vec![None; symbols.len()] });
+        }
+        let stamp = Version::make(py)?;
+        let state = State {
+            rows: Rows::new(py, capacity, width, item, false)?,
+            times: Rows::new(py, capacity, 1, Item::I8, true)?,
+            symbols: symbols.len(),
+            places,
+            bars,
+            guard: Guard::new(None, any_price),
+            fill,
+            late: 0,
+            gaps: 0,
+            stamp: stamp.clone_ref(py),
+        };
+        Ok(Self {
+            state: GilCell::new(state),
+            symbols: PyTuple::new(py, &symbols)?.unbind(),
+            fields: PyTuple::new(py, &names)?.unbind(),
+            symbol_index,
+            names,
+            stamp,
+        })
+    }
+
+    /// Appends one bar that begins at `time` (nanoseconds since 1970, or a datetime): an array (symbols × fields), or a
+    /// dict of candles by symbol. A symbol that is not in the dict has the bar of one that did not trade (`fill`).
+    fn append(&self, py: Python<'_>, time: &Bound<'_, PyAny>, values: &Bound<'_, PyAny>) -> PyResult<()> {
+        let time = match time.extract::<i64>() {
+            Ok(ns) => ns,
+            Err(_) => py.import("m5mem._time")?.call_method1("stamp_ns", (time,))?.extract()?,
+        };
+        let row = self.row(py, values)?;
+        self.state.with(py, |s| s.append(py, &row, time))
+    }
+
+    /// Takes a tick of a symbol; returns how many bars it closed, for all symbols. `ts` is a number in the book's unit,
+    /// or a datetime. A tick of a bar that is closed already is dropped (`late_ticks`), one that is none is too
+    /// (`bad_ticks`).
+    #[pyo3(signature = (symbol, ts, price, qty = 0.0))]
+    fn push_tick(
+        &self,
+        py: Python<'_>,
+        symbol: &str,
+        ts: &Bound<'_, PyAny>,
+        price: f64,
+        qty: f64,
+    ) -> PyResult<u64> {
+        let symbol = self.symbol(symbol)?;
+        let Some(unit_ns) = self.state.with(py, |s| s.bars.as_ref().map(|b| b.unit_ns)) else {
+            return Err(PyValueError::new_err("give CandleBook an interval= to build bars from ticks"));
+        };
+        let ts = if let Ok(t) = ts.extract::<i64>() {
+            Stamp::Int(t)
+        } else if let Ok(t) = ts.extract::<f64>() {
+            Stamp::Float(t)
+        } else {
+            let ns: i64 = py.import("m5mem._time")?.call_method1("stamp_ns", (ts,))?.extract()?;
+            if ns % unit_ns == 0 {
+                Stamp::Int(ns / unit_ns)
+            } else {
+                Stamp::Float(ns as f64 / unit_ns as f64)
+            }
+        };
+        let closed = self.state.with(py, |s| s.tick(py, symbol, &Tick { ts, price, qty }))?;
+        Ok(closed.unwrap_or(0))
+    }
+
+    /// The last `n` bars of a field (n × symbols), of a symbol (n × fields), or of both (n), read-only.
+    #[pyo3(signature = (n = None, field = None, symbol = None, *, closed = false))]
+    fn window<'py>(
+        &self,
+        py: Python<'py>,
+        n: Option<usize>,
+        field: Option<&str>,
+        symbol: Option<&str>,
+        closed: bool,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        if field.is_none() && symbol.is_none() {
+            return Err(PyTypeError::new_err("window() wants a field, a symbol, or both"));
+        }
+        let field = field.map(|f| self.field(f)).transpose()?;
+        let symbol = symbol.map(|s| self.symbol(s)).transpose()?;
+        track::read(py, &self.stamp);
+        let (block, piece) = self.state.with(py, |s| {
+            let open = s.bars.as_ref().is_some_and(|b| b.bar.is_some());
+            let skip = usize::from(open && closed);
+            let piece = s.rows.look(n.unwrap_or(usize::MAX), skip, s.columns(field, symbol));
+            if open && !closed {
+                // The last row is about to change: who held it would make every tick copy the whole book.
+                return block::copy(py, &piece);
+            }
+            s.rows.mark(skip);
+            Ok((s.rows.block.clone_ref(py), piece))
+        })?;
+        let made = npy::array(py, &block, &piece, false)?;
+        // SAFETY: a new reference.
+        Ok(unsafe { Bound::from_owned_ptr(py, made) })
+    }
+
+    /// When each of the last `n` bars begins: int64 nanoseconds since 1970, a view.
+    #[pyo3(signature = (n = None, *, closed = false))]
+    fn times<'py>(&self, py: Python<'py>, n: Option<usize>, closed: bool) -> PyResult<Bound<'py, PyAny>> {
+        track::read(py, &self.stamp);
+        let (block, piece) = self.state.with(py, |s| {
+            let open = s.bars.as_ref().is_some_and(|b| b.bar.is_some());
+            s.times.mark(0);
+            let only = block::Columns { first: 0, step: 1, count: None };
+            let piece = s.times.look(n.unwrap_or(usize::MAX), usize::from(open && closed), only);
+            (s.times.block.clone_ref(py), piece)
+        });
+        let made = npy::array(py, &block, &piece, false)?;
+        // SAFETY: a new reference.
+        Ok(unsafe { Bound::from_owned_ptr(py, made) })
+    }
+
+    /// One number: `field` of a symbol's newest bar, or of the one `back` bars before it.
+    #[pyo3(signature = (symbol, field = "close", back = 0))]
+    fn last(&self, py: Python<'_>, symbol: &str, field: &str, back: usize) -> PyResult<f64> {
+        let (field, symbol) = (self.field(field)?, self.symbol(symbol)?);
+        track::read(py, &self.stamp);
+        let found = self.state.with(py, |s| s.last(field, symbol, back));
+        found.ok_or_else(|| pyo3::exceptions::PyIndexError::new_err(format!("no bar {back} back")))
+    }
+
+    /// One field as a DataFrame of its own: a row a bar, a column a symbol.
+    #[pyo3(signature = (field = "close", n = None))]
+    fn to_pandas<'py>(&self, py: Python<'py>, field: &str, n: Option<usize>) -> PyResult<Bound<'py, PyAny>> {
+        let pandas = py.import("pandas")?;
+        let named = PyDict::new(py);
+        named.set_item("utc", true)?;
+        named.set_item("unit", "ns")?;
+        let index = pandas.call_method("to_datetime", (self.times(py, n, false)?,), Some(&named))?;
+        let options = PyDict::new(py);
+        options.set_item("columns", self.symbols.bind(py).to_list())?;
+        options.set_item("copy", true)?;
+        options.set_item("index", index.call_method1("rename", ("time",))?)?;
+        let values = self.window(py, n, Some(field), None, false)?;
+        pandas.call_method("DataFrame", (values,), Some(&options))
+    }
+
+    #[getter]
+    fn symbols(&self, py: Python<'_>) -> Py<PyTuple> {
+        self.symbols.clone_ref(py)
+    }
+
+    #[getter]
+    fn fields(&self, py: Python<'_>) -> Py<PyTuple> {
+        self.fields.clone_ref(py)
+    }
+
+    #[getter]
+    fn capacity(&self, py: Python<'_>) -> usize {
+        self.state.with(py, |s| s.rows.capacity)
+    }
+
+    /// Bytes of memory, slack included; blocks that only views still hold are not counted.
+    #[getter]
+    fn nbytes(&self, py: Python<'_>) -> usize {
+        self.state.with(py, |s| s.rows.nbytes() + s.times.nbytes())
+    }
+
+    /// Grows by one with every change: put it into cache keys.
+    #[getter]
+    fn version(&self, py: Python<'_>) -> u64 {
+        track::read(py, &self.stamp);
+        self.stamp.get().version()
+    }
+
+    /// Ticks of bars that were closed already (dropped).
+    #[getter]
+    fn late_ticks(&self, py: Python<'_>) -> u64 {
+        self.state.with(py, |s| s.late)
+    }
+
+    /// Ticks that were none (dropped), by reason: `not_finite`, `price`, `quantity`, `unit`, `future`.
+    #[getter]
+    fn bad_ticks<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let counts = self.state.with(py, |s| s.guard.counts);
+        let out = PyDict::new(py);
+        Bad::ALL.iter().try_for_each(|&why| out.set_item(why.name(), counts[why as usize]))?;
+        Ok(out)
+    }
+
+    /// Bars in which no symbol traded.
+    #[getter]
+    fn gap_bars(&self, py: Python<'_>) -> u64 {
+        self.state.with(py, |s| s.gaps)
+    }
+
+    fn __len__(&self, py: Python<'_>) -> usize {
+        track::read(py, &self.stamp);
+        self.state.with(py, |s| s.rows.len())
+    }
+
+    fn __sizeof__(&self, py: Python<'_>) -> usize {
+        size_of::<Self>() + self.nbytes(py)
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> String {
+        let (len, capacity) = self.state.with(py, |s| (s.rows.len(), s.rows.capacity));
+        format!(
+            "<m5mem.CandleBook {len}/{capacity}, {} symbols ({})>",
+            self.symbol_index.len(),
+            self.names.join(", ")
+        )
+    }
+}
