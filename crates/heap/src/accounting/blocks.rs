@@ -6,6 +6,7 @@ use crate::census::glibc::RegionKind;
 use crate::census::outside::Outside;
 use crate::graph::native::buffers;
 use crate::graph::native::claims::Owner;
+use m5_process::page_size;
 use rustc_hash::{FxHashMap, FxHashSet};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -149,7 +150,7 @@ impl Counter<'_> {
             };
             let at = census.address.get(object as usize).copied().unwrap_or(0);
             if let Some((start, bytes)) = Outside::Mapping.buffer(self.image, at) {
-                let pages = start & !4095..(start + bytes).next_multiple_of(4096);
+                let pages = start / page_size() * page_size()..(start + bytes).next_multiple_of(page_size());
                 let shared = self.image.mapping_of(start).map_or(0, |map| self.pages.file(map));
                 let bytes = self.pages.private(pages.clone()) + shared.min(pages.end - pages.start);
                 *sums.objects.entry(object).or_default() += bytes;
