@@ -70,6 +70,7 @@ catalogue! {
         NoReferrer: "no referrer: native or refcount leak", "无引用者：原生代码或引用计数泄漏";
         Garbage: "nothing: a cycle that waits for the collector", "无人持有：等待回收的循环垃圾";
         Uncollectable: "garbage that no collection frees", "任何回收都无法释放的垃圾";
+        OutlivesCollections: "nobody, yet it outlives full collections: a cycle with a reference that the collector does not see", "无人持有，却在完整回收后仍然存在：循环中有回收器看不到的引用";
         UncollectableThrough: "nobody, yet never freed: a cycle that the collector cannot free, through {}, whose references it does not see",
             "无人持有却永不释放：循环经过 {}，回收器看不到它的引用，无法回收";
         FdsHead: "DESCRIPTORS AND THEIR HOLDERS", "文件描述符及其持有者";
