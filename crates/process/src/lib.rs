@@ -16,6 +16,7 @@ mod priority;
 mod process;
 mod procfs;
 mod signal;
+mod spool;
 mod trace;
 
 pub use clock::{
@@ -47,6 +48,7 @@ pub use procfs::smaps::{MappedMemory, parse_smaps};
 pub use procfs::sockets::{ConnectionGroup, SocketTable, TcpSocket};
 pub use procfs::stat::{Rollup, Stat, Status};
 pub use signal::send_signal;
+pub use spool::{SpoolAllocator, SpoolError, spool, spooling};
 pub use trace::fork::{ForkedChild, fork};
 pub use trace::freeze::{Frozen, freeze, open_live};
 pub use trace::guard::Guard;
