@@ -4,6 +4,7 @@
 pub mod compare;
 pub mod derive;
 mod discover;
+mod dump;
 pub mod exporter;
 pub mod fleet;
 pub mod gate;
@@ -22,4 +23,5 @@ pub mod web;
 pub mod workload;
 
 pub use discover::{Discovered, discover};
+pub use dump::dump;
 pub use snapshot::process_snapshot;

@@ -42,6 +42,7 @@ fn main() -> ExitCode {
         cli.command,
         C::List(_)
             | C::Health(_)
+            | C::Dump(_)
             | C::Gc(_)
             | C::Snapshot(_)
             | C::Diff(_)

@@ -5,10 +5,12 @@
 
 mod confirm;
 mod decode;
+mod dict;
 pub mod elf;
 mod error;
 mod find;
 mod gcstate;
+mod gil;
 mod interpreter;
 pub mod layout;
 mod lines;
@@ -16,17 +18,24 @@ mod pools;
 mod rings;
 mod stack;
 mod symbols;
+mod tasks;
+mod threads;
+mod values;
 mod version;
 mod version_text;
 
 pub use confirm::{Confidence, Origin};
+pub use dict::{KEYS_HEAD, KeyTable};
 pub use error::{Error, Result};
 pub use find::{Found, find, find_in};
 pub use gcstate::{GC_SIZE_MAX, GcState, Generation, Population, decode_gc, decode_population};
+pub use gil::Gil;
 pub use interpreter::{Interpreter, Thread};
 pub use lines::LineTable;
 pub use pools::{Allocators, PoolUse};
 pub use rings::{RING_BLOCK, RingItem, RingSizes, decode_rings};
-pub use stack::{PyFrame, current_line};
+pub use stack::{PyFrame, ThreadStack, current_line};
 pub use symbols::symbols;
+pub use tasks::{AsyncTask, Awaited, Gathers, TaskState, Tasks};
+pub use threads::Stacks;
 pub use version::Version;

@@ -1,19 +1,23 @@
 //! The Python stack of a thread, read while the thread stands still in C: in the collector, for instance.
 //!
-//! Nothing is stopped for it. Of a thread that runs on, the answer may be torn: every pointer is checked by
-//! the kernel, every length is bounded, and a frame that makes no sense ends the stack.
+//! Nothing is stopped for it. The frames are read, named, and looked at again: what is the same then was one stack;
+//! of a thread that changes faster than that, only the outer frames that stood still are given. Every pointer is
+//! checked by the kernel, every length is bounded, and a frame that makes no sense ends the stack.
 
+use crate::decode::{half, word};
 use crate::layout::lines::{Instruction, LineFields, lines};
 use crate::layout::objects::{Frames, ObjectLayout};
 use crate::lines::line;
+use crate::values::Values;
 use crate::{Interpreter, Result};
-use m5_process::{LiveMemory, Memory, inner_tid};
+use m5_process::{Memory, inner_tid};
 use serde::{Deserialize, Serialize};
 
 /// Frames that are read at most.
 const DEEPEST: usize = 256;
-/// Longest name, in characters, and longest table, in bytes.
-const LONGEST_NAME: u64 = 1024;
+/// Times that a stack is looked at until it holds still.
+const TRIES: usize = 8;
+/// Longest table, in bytes.
 const LONGEST_TABLE: u64 = 1 << 20;
 /// Offset of the kernel's thread number in glibc's thread descriptor.
 const GLIBC_TID: u64 = 720;
@@ -29,6 +33,19 @@ pub struct PyFrame {
     pub line: Option<u32>,
 }
 
+/// The stack of a thread as it was at one moment.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ThreadStack {
+    /// Innermost first.
+    pub frames: Vec<PyFrame>,
+    /// It changed while it was read: the inner frames, which differed from look to look, are missing.
+    pub torn: bool,
+    /// It is deeper than what was read.
+    pub deeper: bool,
+    /// Addresses of its frames.
+    pub(crate) addresses: Vec<u64>,
+}
+
 impl Interpreter {
     /// The Python stack of one of its threads (numbered as the kernel does in m5's own namespace), innermost
     /// first; empty where the thread is not found or runs no Python.
@@ -39,7 +56,8 @@ impl Interpreter {
         let Some(objects) = self.objects() else { return Ok(Vec::new()) };
         let Some(lines) = lines(objects) else { return Ok(Vec::new()) };
         let Some(thread) = self.thread(inner_tid(pid, tid).unwrap_or(tid))? else { return Ok(Vec::new()) };
-        Ok(Walk { memory: self.memory(), objects, lines }.frames(thread))
+        let walk = Walk { values: Values::new(self.memory(), objects), lines };
+        Ok(walk.frames_from(walk.innermost(thread)))
     }
 
     /// The Python stack that the running collection interrupted, innermost first; empty where none runs, or
@@ -53,7 +71,7 @@ impl Interpreter {
         let Some(offset) = self.layout().frame else { return Ok(Vec::new()) };
         let memory = self.memory();
         let frame = memory.u64(self.gc_address().wrapping_add(offset))?;
-        Ok(Walk { memory, objects, lines }.frames_from(Some(frame)))
+        Ok(Walk { values: Values::new(memory, objects), lines }.frames_from(Some(frame)))
     }
 
     /// The frame that runs a code object at an instruction as frames keep it (an index up to 3.10, a pointer
@@ -61,8 +79,8 @@ impl Interpreter {
     #[must_use]
     pub fn frame_of(&self, code: u64, instruction: u64) -> Option<PyFrame> {
         let objects = self.objects()?;
-        let walk = Walk { memory: self.memory(), objects, lines: lines(objects)? };
-        let line = line_of(&walk.memory, walk.objects, code, instruction);
+        let walk = Walk { values: Values::new(self.memory(), objects), lines: lines(objects)? };
+        let line = line_of(&walk.values.memory, objects, code, instruction);
         walk.named(code, line)
     }
 
@@ -89,86 +107,127 @@ impl Interpreter {
     }
 }
 
-struct Walk {
-    memory: LiveMemory,
-    objects: &'static ObjectLayout,
-    lines: &'static LineFields,
+/// A frame as it lies in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Raw {
+    at: u64,
+    code: u64,
+    instruction: u64,
+    shim: bool,
 }
 
-impl Walk {
-    fn frames(&self, thread: u64) -> Vec<PyFrame> {
-        self.frames_from(self.innermost(thread))
+/// Reads frames of one interpreter's version.
+pub(crate) struct Walk<M> {
+    pub(crate) values: Values<M>,
+    pub(crate) lines: &'static LineFields,
+}
+
+impl<M: Memory> Walk<M> {
+    /// Frames of the stack that begins at a frame, innermost first, as they are met.
+    fn frames_from(&self, innermost: Option<u64>) -> Vec<PyFrame> {
+        let (raw, _) = self.raw(innermost, DEEPEST);
+        raw.iter().filter(|r| !r.shim).map_while(|r| self.frame(r)).collect()
     }
 
-    fn frames_from(&self, innermost: Option<u64>) -> Vec<PyFrame> {
-        let (mut frames, mut next) = (Vec::new(), innermost);
-        for _ in 0..DEEPEST {
-            let Some(at) = next.filter(|a| *a != 0) else { break };
-            let (code, back) = match self.objects.frames {
-                Frames::Objects { .. } => (self.field(at, 32), self.field(at, 24)),
-                Frames::Interpreter(f) => {
-                    (self.field(at, f.code.into()).map(|c| c & !7), self.field(at, f.previous.into()))
-                }
-            };
-            if !self.is_shim(at) {
-                let Some(frame) = code.and_then(|code| self.frame(at, code)) else { break };
-                frames.push(frame);
+    /// The stack of a thread state, of at most so many frames.
+    pub(crate) fn stack(&self, thread: u64, most: usize) -> ThreadStack {
+        let look = || self.raw(self.innermost(thread), most);
+        let (mut before, mut deeper) = look();
+        let mut still = Vec::new();
+        for _ in 0..TRIES {
+            let named: Vec<Option<PyFrame>> = before.iter().map(|r| self.frame(r)).collect();
+            let (after, more) = look();
+            let steady = steady(&before, &after);
+            let all = steady == before.len() && steady == after.len();
+            let inner = before.len() - steady;
+            let (raw, named) = (before.split_off(inner), named.into_iter().skip(inner));
+            let frames: Vec<(Raw, Option<PyFrame>)> =
+                raw.into_iter().zip(named).filter(|(r, _)| !r.shim).collect();
+            let whole = all && frames.iter().all(|(_, frame)| frame.is_some());
+            still = frames;
+            if whole {
+                return Self::told(still, false, deeper);
             }
-            next = back;
+            (before, deeper) = (after, more);
         }
-        frames
+        Self::told(still, true, deeper)
+    }
+
+    fn told(frames: Vec<(Raw, Option<PyFrame>)>, torn: bool, deeper: bool) -> ThreadStack {
+        let (raw, frames): (Vec<Raw>, Vec<Option<PyFrame>>) = frames.into_iter().unzip();
+        let frames = frames.into_iter().flatten().collect();
+        ThreadStack { frames, torn, deeper, addresses: raw.iter().map(|r| r.at).collect() }
+    }
+
+    /// Frames by their addresses, and whether there are more.
+    fn raw(&self, innermost: Option<u64>, most: usize) -> (Vec<Raw>, bool) {
+        let (mut frames, mut next) = (Vec::new(), innermost);
+        while let Some(at) = next.filter(|a| *a != 0) {
+            if frames.len() == most {
+                return (frames, true);
+            }
+            let Some((frame, back)) = self.raw_frame(at) else { break };
+            frames.push(frame);
+            next = Some(back);
+        }
+        (frames, false)
+    }
+
+    /// One frame, read in one piece, and the address of the one before.
+    fn raw_frame(&self, at: u64) -> Option<(Raw, u64)> {
+        const LONGEST: usize = 112;
+        let mut bytes = [0; LONGEST];
+        let (code, back, length) = match self.values.objects.frames {
+            Frames::Objects { .. } => (32, 24, LONGEST),
+            Frames::Interpreter(f) => (f.code.into(), f.previous.into(), usize::from(f.locals).min(LONGEST)),
+        };
+        self.values.memory.read(at, bytes.get_mut(..length)?).ok()?;
+        let instruction = match self.lines.instruction {
+            Instruction::Index { at, .. } => i64::from(half(&bytes, at as usize)).cast_unsigned(),
+            Instruction::Pointer { at, .. } => word(&bytes, at as usize),
+        };
+        let shim = self.lines.shim.is_some_and(|(at, value)| bytes.get(at as usize) == Some(&value));
+        let tagged = matches!(self.values.objects.frames, Frames::Interpreter(_));
+        let code = word(&bytes, code) & if tagged { !7 } else { !0 };
+        Some((Raw { at, code, instruction, shim }, word(&bytes, back)))
     }
 
     fn innermost(&self, thread: u64) -> Option<u64> {
-        match self.objects.frames {
-            Frames::Objects { current, .. } => self.field(thread, current.into()),
+        match self.values.objects.frames {
+            Frames::Objects { current, .. } => self.values.field(thread, current.into()),
             Frames::Interpreter(f) => match f.through {
-                Some(inner) => self.field(self.field(thread, f.current.into())?, inner.into()),
-                None => self.field(thread, f.current.into()),
+                Some(inner) => self.values.field(self.values.field(thread, f.current.into())?, inner.into()),
+                None => self.values.field(thread, f.current.into()),
             },
         }
     }
 
-    fn is_shim(&self, frame: u64) -> bool {
-        let owner = |at| self.memory.bytes::<1>(frame.wrapping_add(at)).ok();
-        self.lines.shim.is_some_and(|(at, value)| owner(at) == Some([value]))
+    fn frame(&self, raw: &Raw) -> Option<PyFrame> {
+        let line = line_of(&self.values.memory, self.values.objects, raw.code, raw.instruction);
+        self.named(raw.code, line)
     }
 
-    fn frame(&self, at: u64, code: u64) -> Option<PyFrame> {
-        self.named(code, current_line(&self.memory, self.objects, at, code))
+    /// The frame at an address, and the moment that it is at: the same moment, the same frame.
+    pub(crate) fn frame_at(&self, at: u64) -> Option<(PyFrame, u64)> {
+        let (raw, _) = self.raw_frame(at)?;
+        Some((self.frame(&raw)?, raw.instruction))
     }
 
     fn named(&self, code: u64, line: Option<u32>) -> Option<PyFrame> {
-        let text = |offset: u16| self.text(self.member(code, offset.into())?);
-        Some(PyFrame { function: text(self.objects.code_name)?, file: text(self.objects.code_file)?, line })
+        let objects = self.values.objects;
+        let text = |offset: u16| self.values.text(self.values.member(code, offset.into())?);
+        Some(PyFrame { function: text(objects.code_name)?, file: text(objects.code_file)?, line })
     }
+}
 
-    fn text(&self, string: u64) -> Option<String> {
-        let length = self.member(string, 16).filter(|l| *l <= LONGEST_NAME)?;
-        let string = string.wrapping_add(self.objects.shift());
-        let state = self.memory.i32(string.wrapping_add(32)).ok()?.cast_unsigned();
-        let (width, compact, ascii) = (state >> 2 & 7, state >> 5 & 1, state >> 6 & 1);
-        if compact == 0 || !matches!(width, 1 | 2 | 4) {
-            return None;
-        }
-        let start = if ascii == 1 { self.objects.str_ascii } else { self.objects.str_compact };
-        let mut bytes = vec![0; length as usize * width as usize];
-        self.memory.read(string.wrapping_add(start.into()), &mut bytes).ok()?;
-        match width {
-            1 => Some(bytes.iter().map(|b| char::from(*b)).collect()),
-            2 => Some(bytes.as_chunks().0.iter().map(|c| wide(u16::from_le_bytes(*c).into())).collect()),
-            _ => Some(bytes.as_chunks().0.iter().map(|c| wide(u32::from_le_bytes(*c))).collect()),
-        }
-    }
-
-    /// A field of an object.
-    fn member(&self, at: u64, offset: u64) -> Option<u64> {
-        self.field(at, offset + self.objects.shift())
-    }
-
-    fn field(&self, at: u64, offset: u64) -> Option<u64> {
-        self.memory.u64(at.wrapping_add(offset)).ok()
-    }
+/// How many outer frames two looks at a stack have in common; the innermost of both may be elsewhere in its code.
+fn steady(before: &[Raw], after: &[Raw]) -> usize {
+    let pairs = before.iter().rev().zip(after.iter().rev());
+    let moved = |i: usize| i + 1 == before.len() && before.len() == after.len();
+    let same = |i: usize, b: &Raw, a: &Raw| {
+        (b.at, b.code) == (a.at, a.code) && (b.instruction == a.instruction || moved(i))
+    };
+    pairs.enumerate().take_while(|(i, (b, a))| same(*i, b, a)).count()
 }
 
 /// The line that a frame is at, given its code object; `None` where the code has none or does not read.
@@ -188,7 +247,13 @@ fn line_of(memory: &impl Memory, objects: &ObjectLayout, code: u64, instruction:
     let offset = match fields.instruction {
         Instruction::Index { step, .. } => instruction.cast_signed().checked_mul(step)?,
         Instruction::Pointer { code: first, .. } => {
-            instruction.wrapping_sub(code.wrapping_add(first)).cast_signed()
+            let own = code.wrapping_add(first);
+            let length = field(code, 16)?.saturating_mul(2);
+            let within = |begin: u64| instruction.wrapping_sub(begin) < length;
+            let copies = || copies(memory, field(code, fields.copies?)?);
+            let begin =
+                if within(own) { None } else { copies().and_then(|c| c.into_iter().find(|b| within(*b))) };
+            instruction.wrapping_sub(begin.unwrap_or(own)).cast_signed()
         }
     };
     let first = memory.i32(code.wrapping_add(objects.code_line.into())).ok()?;
@@ -199,6 +264,12 @@ fn line_of(memory: &impl Memory, objects: &ObjectLayout, code: u64, instruction:
     line(fields.form, &bytes, first.into(), offset)
 }
 
-fn wide(code: u32) -> char {
-    char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER)
+/// Where the copies of a code object's instructions begin.
+fn copies(memory: &impl Memory, array: u64) -> Option<Vec<u64>> {
+    /// Threads that may have a copy, at most.
+    const MOST: u64 = 1 << 14;
+    let count = memory.u64(array).ok().filter(|count| *count <= MOST)?;
+    let mut bytes = vec![0; 8 * count as usize];
+    memory.read(array.wrapping_add(8), &mut bytes).ok()?;
+    Some(bytes.chunks_exact(8).map(|b| word(b, 0)).filter(|begin| *begin != 0).collect())
 }

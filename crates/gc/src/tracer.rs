@@ -3,7 +3,9 @@
 use crate::poll::PollSource;
 use crate::ring::RingSource;
 use crate::watch::{Wanted, WatchSource, diagnose};
-use crate::{Choice, Coverage, Detail, Error, Pause, PauseSource, Result, SourceKind};
+use crate::{
+    Choice, Coverage, Detail, Error, InterpreterCollections, Pause, PauseSource, Result, SourceKind,
+};
 use m5_cpython::Interpreter;
 use m5_process::Process;
 use std::time::Duration;
@@ -97,6 +99,12 @@ impl Tracer {
     pub fn coverage(&self) -> Coverage {
         self.source.coverage()
     }
+
+    /// What each interpreter of the process collected, the main one first.
+    #[must_use]
+    pub fn interpreters(&self) -> Vec<InterpreterCollections> {
+        self.source.interpreters()
+    }
 }
 
 fn choose(
@@ -121,7 +129,7 @@ fn choose(
             Ok(source) => (Box::new(source), Choice::Best),
             Err(error) => {
                 let obstacle = diagnose(error);
-                (Box::new(PollSource::new(interpreter.clone(), pid)?), Choice::Fallback { obstacle })
+                (Box::new(PollSource::new(interpreter, pid)?), Choice::Fallback { obstacle })
             }
         },
         Some(SourceKind::Ring) if !records => return Err(Error::NoRecords),
@@ -132,7 +140,7 @@ fn choose(
             let source = watch().map_err(|error| Error::Obstacle(diagnose(error)))?;
             (Box::new(source), asked(kind))
         }
-        Some(kind @ SourceKind::Poll) => (Box::new(PollSource::new(interpreter.clone(), pid)?), asked(kind)),
+        Some(kind @ SourceKind::Poll) => (Box::new(PollSource::new(interpreter, pid)?), asked(kind)),
     })
 }
 
@@ -157,10 +165,28 @@ impl Counts {
         self.now = now;
     }
 
+    pub(crate) fn happened(&self) -> [u64; 3] {
+        [0, 1, 2].map(|g| self.now[g].saturating_sub(self.start[g]))
+    }
+
     pub(crate) fn add_to(&self, coverage: &mut Coverage) {
         for (g, of) in coverage.generations.iter_mut().enumerate() {
             of.seen += self.seen[g];
             of.happened += self.now[g].saturating_sub(self.start[g]);
         }
     }
+}
+
+/// A row for each interpreter that is there, and one for what those that have ended counted together.
+pub(crate) fn by_interpreter(
+    there: impl Iterator<Item = (i64, [u64; 3])>,
+    ended: [u64; 3],
+) -> Vec<InterpreterCollections> {
+    let mut rows: Vec<InterpreterCollections> =
+        there.map(|(id, happened)| InterpreterCollections { interpreter: Some(id), happened }).collect();
+    rows.sort_by_key(|row| row.interpreter);
+    if ended != [0; 3] {
+        rows.push(InterpreterCollections { interpreter: None, happened: ended });
+    }
+    rows
 }

@@ -47,6 +47,7 @@ pub use procfs::sampler::{Reading, Sampler};
 pub use procfs::smaps::{MappedMemory, parse_smaps};
 pub use procfs::sockets::{ConnectionGroup, SocketTable, TcpSocket};
 pub use procfs::stat::{Rollup, Stat, Status};
+pub use procfs::threads::{ThreadNow, thread_now};
 pub use signal::send_signal;
 pub use spool::{SpoolAllocator, SpoolError, spool, spooling};
 pub use trace::fork::{ForkedChild, fork};

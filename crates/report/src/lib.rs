@@ -4,6 +4,7 @@ pub mod alloc;
 mod baseline;
 mod comparison;
 pub mod doc;
+pub mod dump;
 mod fleet;
 mod health;
 pub mod heap;

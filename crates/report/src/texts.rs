@@ -13,6 +13,7 @@ macro_rules! subjects {
 subjects! {
     Alarm in rules::words;
     Alloc in alloc::words;
+    DumpWords in dump::words;
     Stall in stalls::words;
     M5memWords in m5mem_page::words;
     Record in baseline::words;

@@ -6,10 +6,12 @@
 //! and the forecast is the mixture of them all: where explanations disagree, the interval is wide.
 
 mod blocks;
+mod columns;
 mod confirm;
 mod decide;
 mod evidence;
 mod forecast;
+mod ground;
 mod load;
 mod noise;
 mod options;

@@ -114,7 +114,18 @@ mod tests {
         for (i, ms) in lengths_ms.iter().enumerate() {
             let (start_ns, generation) = (i as u64 * 1_000_000_000, Some(0));
             let duration_ns = ms * 1_000_000;
-            log.push(&Pause { start_ns, duration_ns, generation, pid: 1, tid: None, collected: None }, 0);
+            log.push(
+                &Pause {
+                    start_ns,
+                    duration_ns,
+                    generation,
+                    pid: 1,
+                    interpreter: 0,
+                    tid: None,
+                    collected: None,
+                },
+                0,
+            );
         }
         log.coverage.generations[0] = GenerationCoverage { seen: lengths_ms.len() as u64, happened };
         log.coverage.wall_ns = 60_000_000_000;
@@ -155,6 +166,7 @@ mod tests {
             duration_ns: 90_000_000,
             generation: Some(2),
             pid: 1,
+            interpreter: 0,
             tid: None,
             collected: None,
         };

@@ -146,6 +146,7 @@ fn combine(a: &Coverage, b: &Coverage, of: fn(u64, u64) -> u64) -> Coverage {
     Coverage {
         generations: [0, 1, 2].map(|g| pair(&a.generations[g], &b.generations[g])),
         unlabelled: pair(&a.unlabelled, &b.unlabelled),
+        unwatched: [0, 1, 2].map(|g| of(a.unwatched[g], b.unwatched[g])),
         lost: of(a.lost, b.lost),
         open_ns: of(a.open_ns, b.open_ns),
         wall_ns: of(a.wall_ns, b.wall_ns),
@@ -179,7 +180,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn pause(duration_ns: u64, generation: Option<u8>) -> Pause {
-        Pause { start_ns: 0, duration_ns, generation, pid: 1, tid: None, collected: None }
+        Pause { start_ns: 0, duration_ns, generation, pid: 1, interpreter: 0, tid: None, collected: None }
     }
 
     proptest! {

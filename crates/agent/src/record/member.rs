@@ -1,6 +1,7 @@
 //! One process of a recording: its open files, its interpreter, its tracer, and what was recorded so far.
 
 use super::hear::Hear;
+use super::interpreters::Interpreters;
 use super::pace::Pace;
 use super::sample::{allocator_sample, collector_sample, population_sample, process_sample};
 use super::{describe, record_of, unread};
@@ -30,6 +31,7 @@ pub(super) struct Tracing {
 pub(super) struct Member {
     sampler: Sampler,
     interpreter: Option<Interpreter>,
+    interpreters: Interpreters,
     attempts: u32,
     tracing: Option<Tracing>,
     tracer: Option<Tracer>,
@@ -53,6 +55,7 @@ impl Member {
         let mut member = Self {
             sampler,
             interpreter: None,
+            interpreters: Interpreters::default(),
             attempts: ATTEMPTS,
             tracing: *tracing,
             tracer: None,
@@ -155,7 +158,9 @@ impl Member {
             sample.cgroup_pressure_some_percent = cgroup.pressure_some_percent;
         }
         if let Some(state) = self.collector() {
-            collector_sample(&mut sample, &state);
+            let main = self.interpreter.as_ref();
+            let all = main.map_or(state, |main| self.interpreters.together(main, &state));
+            collector_sample(&mut sample, &all);
             if let Some(population) = self.interpreter.as_ref().and_then(|i| i.population().ok()) {
                 population_sample(&mut sample, &population);
             }
@@ -182,6 +187,7 @@ impl Member {
             }
             None => {
                 (self.interpreter, self.tracer, self.allocators) = (None, None, None);
+                self.interpreters = Interpreters::default();
                 self.attempts = self.attempts.saturating_sub(1);
             }
         }
@@ -255,6 +261,7 @@ impl Member {
         }
         log.source = tracer.kind();
         log.coverage = tracer.coverage();
+        log.count(&tracer.interpreters());
         if drained.is_err() {
             self.tracer = None;
         }

@@ -4,6 +4,7 @@
 mod bare;
 mod describe;
 mod hear;
+mod interpreters;
 #[cfg(test)]
 #[allow(clippy::panic)]
 mod layers_live;

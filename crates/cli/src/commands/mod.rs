@@ -7,6 +7,7 @@ pub(crate) mod check;
 pub(crate) mod compare;
 pub(crate) mod completions;
 pub(crate) mod diff;
+pub(crate) mod dump;
 pub(crate) mod fleet;
 pub(crate) mod gc;
 pub(crate) mod health;
@@ -62,6 +63,8 @@ pub(crate) enum Command {
     Why(why::WhyArgs),
     /// One line per objective after two seconds of looking
     Health(health::HealthArgs),
+    /// What every thread and asyncio task does now: stacks with lines, who holds the GIL; nothing is stopped
+    Dump(dump::DumpArgs),
     /// Every collection and its pause, exact; the collector's settings; tuning that is measured
     Gc(gc::GcArgs),
     /// Which lines allocate, and how much of it survives
@@ -105,6 +108,7 @@ pub(crate) fn run(command: &Command, ctx: &Ctx) -> Result<Exit, CliError> {
         Command::BenchRun(args) => bench_run::run(args, ctx),
         Command::Check(args) => check::run(args, ctx),
         Command::Compare(args) => compare::run(args, ctx),
+        Command::Dump(args) => dump::run(args, ctx),
         Command::Gc(args) => gc::run(args, ctx),
         Command::Health(args) => health::run(args, ctx),
         Command::Leaks(args) => leaks::run(args, ctx),

@@ -10,6 +10,7 @@ mod on_disk;
 use crate::elf::Image;
 use crate::{Error, Result, Version};
 use m5_process::{Mapping, Memory, Process};
+pub(crate) use on_disk::section_address;
 use std::fs::File;
 
 /// Where an interpreter lies in a process.

@@ -47,6 +47,23 @@ fn begins_as_mapped(file: &File, memory: &impl Memory, map: &Mapping) -> bool {
     read.is_ok() && memory.bytes::<64>(map.start).is_ok_and(|mapped| mapped == begin)
 }
 
+/// Address in the process of a section of the file of a mapping that begins the file.
+pub(crate) fn section_address(file: File, memory: &impl Memory, map: &Mapping, name: &str) -> Option<u64> {
+    begins_as_mapped(&file, memory, map).then_some(())?;
+    let data = ReadCache::new(file);
+    let file: ElfFile64<'_, object::Endianness, _> = ElfFile64::parse(&data).ok()?;
+    let address = file.section_by_name(name)?.address();
+    map.start.checked_add(address.checked_sub(linked_at(&file)?)?)
+}
+
+/// Address of the first byte of the file as it was linked.
+fn linked_at<'data>(file: &ElfFile64<'data, object::Endianness, impl ReadRef<'data>>) -> Option<u64> {
+    let endian = file.endian();
+    let load = |h: &&_| ProgramHeader::p_type(*h, endian) == object::elf::PT_LOAD;
+    let first = file.elf_program_headers().iter().find(load)?;
+    first.p_vaddr(endian).checked_sub(first.p_offset(endian))
+}
+
 fn symbol<'data>(data: impl ReadRef<'data>) -> Hidden {
     let file: ElfFile64<'data, object::Endianness, _> = ElfFile64::parse(data).ok()?;
     let symbol = file.symbols().find(|s| s.name() == Ok(RUNTIME) && s.size() > 0);
@@ -54,11 +71,7 @@ fn symbol<'data>(data: impl ReadRef<'data>) -> Hidden {
     // A section of its own outlives the symbols (3.11 and later).
     let section = || file.section_by_name(SECTION).map(|s| (s.address(), s.size()));
     let (address, size) = symbol.or_else(section)?;
-    let endian = file.endian();
-    let load = |h: &&_| ProgramHeader::p_type(*h, endian) == object::elf::PT_LOAD;
-    let first = file.elf_program_headers().iter().find(load)?;
-    let linked_at = first.p_vaddr(endian).checked_sub(first.p_offset(endian))?;
-    Some((address.checked_sub(linked_at)?, size))
+    Some((address.checked_sub(linked_at(&file)?)?, size))
 }
 
 #[cfg(test)]

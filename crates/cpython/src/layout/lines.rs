@@ -35,22 +35,35 @@ pub struct LineFields {
     pub table: u64,
     /// Its form.
     pub form: LineTable,
+    /// Offset in the code object of the pointer to the copies of its instructions that threads run, where they have
+    /// copies of their own (free-threaded, 3.14 on): their number, then where each begins.
+    pub copies: Option<u64>,
     /// Offset in a frame of the byte that names its owner, and the value of those that run no Python.
     pub shim: Option<(u64, u8)>,
 }
 
 const fn pointer(minor: u32, code: u64, shim: Option<(u64, u8)>) -> LineFields {
     let instruction = Instruction::Pointer { at: 56, code };
-    LineFields { minor, free_threaded: false, instruction, table: 136, form: LineTable::Locations, shim }
+    LineFields {
+        minor,
+        free_threaded: false,
+        instruction,
+        table: 136,
+        form: LineTable::Locations,
+        copies: None,
+        shim,
+    }
 }
 
 const fn free_threaded(minor: u32, code: u64, shim: Option<(u64, u8)>) -> LineFields {
-    LineFields { free_threaded: true, ..pointer(minor, code, shim) }
+    // The pointer to the copies stands right before the instructions.
+    let copies = if minor >= 14 { Some(code - 8) } else { None };
+    LineFields { free_threaded: true, copies, ..pointer(minor, code, shim) }
 }
 
 const fn index(minor: u32, at: u64, step: i64, form: LineTable) -> LineFields {
     let instruction = Instruction::Index { at, step };
-    LineFields { minor, free_threaded: false, instruction, table: 120, form, shim: None }
+    LineFields { minor, free_threaded: false, instruction, table: 120, form, copies: None, shim: None }
 }
 
 /// Taken with `offsetof` from each version's internal headers, oldest first.

@@ -3,10 +3,12 @@
 //! Offsets are taken with `offsetof` from each version's internal headers (`layouts/generate.py`) and are
 //! confirmed against the live process before use (see [`crate::Interpreter::attach`]).
 
+pub mod asyncio;
 mod generated;
 pub mod lines;
 pub mod objects;
 mod published;
+pub mod running;
 
 pub use generated::TABLES;
 pub use published::{Debugger, Published, PublishedAt};

@@ -122,6 +122,8 @@ pub struct ObjectLayout {
     pub keys: Keys,
     /// Frames.
     pub frames: Frames,
+    /// Bits before the kind in the state of a string: those that say whether it is interned.
+    pub str_kind: u8,
     /// Start of the text in ASCII strings and in other compact strings.
     pub str_ascii: u16,
     /// Likewise.

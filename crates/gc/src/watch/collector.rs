@@ -65,6 +65,9 @@ pub(crate) struct Collector {
     blind_until: u64,
     /// Events so far.
     events: u64,
+    /// No register is left for it, and what it collected meanwhile.
+    hidden: bool,
+    unwatched: [u64; 3],
     /// Contradictions in a row, and the events at the last of them.
     doubt: Option<(u32, u64)>,
 }
@@ -75,6 +78,13 @@ impl Collector {
         let now = Counters::of(state);
         let classifier = Classifier::new(state.collecting);
         Self::begin(pid, interpreter, classifier, now)
+    }
+
+    /// One that came while its process was watched: all that it has collected so far counts.
+    pub(crate) fn born(pid: i32, interpreter: Interpreter, state: &GcState) -> Self {
+        let (start, hidden) = (Some([0; 3]), true);
+        let new = Self::new(pid, interpreter, state);
+        Self { start, hidden, unwatched: new.now.collections, ..new }
     }
 
     fn begin(pid: i32, interpreter: Interpreter, classifier: Classifier, now: Counters) -> Self {
@@ -94,6 +104,8 @@ impl Collector {
             untold: 0,
             blind_until: 0,
             events: 0,
+            hidden: false,
+            unwatched: [0; 3],
             doubt: None,
         }
     }
@@ -125,8 +137,9 @@ impl Collector {
         if span.label.is_none() && labels.false_starts {
             return;
         }
+        self.full.told_by_flag(&span);
         match span.label {
-            Some(2) if labels.full_ends => self.full.told_by_flag(&span),
+            Some(2) if labels.full_ends => {}
             Some(generation) => self.now.collections[usize::from(generation)] += 1,
             None => self.untold += 1,
         }
@@ -148,8 +161,8 @@ impl Collector {
     }
 
     /// What the interpreter says of itself at that moment: `settled` where no event is under way that would belong before.
-    /// Returns true where the flag refuted the events: then no instruction is known any more.
-    pub(crate) fn reconcile(&mut self, state: &GcState, at: u64, settled: bool) -> bool {
+    /// `hidden` from now on where nothing is left to watch it with. Returns true where the flag refuted the events: then no instruction is known any more.
+    pub(crate) fn reconcile(&mut self, state: &GcState, at: u64, settled: bool, hidden: bool) -> bool {
         self.settle_full();
         self.full.reading(at, state.collecting);
         let now = Counters::of(state);
@@ -163,6 +176,12 @@ impl Collector {
         if refuted {
             self.classifier.set(state.collecting);
         }
+        if self.hidden {
+            for g in 0..3 {
+                self.unwatched[g] += now.collections[g].saturating_sub(self.now.collections[g]);
+            }
+        }
+        self.hidden = hidden;
         self.now = now;
         self.untold = 0;
         let quiet = settled && agree && !state.collecting;
@@ -241,7 +260,8 @@ impl Collector {
         details: &mut Vec<Detail>,
     ) {
         self.settle_full();
-        let counts = |s: &Span| s.label == Some(2) || window.holds(s.start);
+        // One that nothing labels may be a full one.
+        let counts = |s: &Span| !matches!(s.label, Some(0 | 1)) || window.holds(s.start);
         for span in std::mem::take(&mut self.spans).into_iter().filter(counts) {
             if span.slack > 0 {
                 let uncertainty_ns = Some(span.slack);
@@ -258,6 +278,7 @@ impl Collector {
                 duration_ns: (span.stop - span.start).saturating_sub(traps),
                 generation: span.label,
                 pid: self.pid,
+                interpreter: self.interpreter.id(),
                 tid: Some(span.tid),
                 collected: span.collected,
             });
@@ -271,12 +292,19 @@ impl Collector {
         self.doubt = None;
     }
 
+    /// Collections by generation since the beginning.
+    pub(crate) fn happened(&self) -> [u64; 3] {
+        let start = self.start.unwrap_or(self.now.collections);
+        [0, 1, 2].map(|g| self.now.collections[g].saturating_sub(start[g]))
+    }
+
     /// Adds what was seen and what happened.
     pub(crate) fn add_to(&self, coverage: &mut Coverage) {
-        let start = self.start.unwrap_or(self.now.collections);
+        let happened = self.happened();
         for (g, of) in coverage.generations.iter_mut().enumerate() {
             of.seen += self.seen[g];
-            of.happened += self.now.collections[g].saturating_sub(start[g]);
+            of.happened += happened[g];
+            coverage.unwatched[g] += self.unwatched[g];
         }
         coverage.unlabelled.seen += self.unlabelled;
         coverage.unlabelled.happened += self.untold;

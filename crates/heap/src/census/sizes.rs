@@ -3,9 +3,10 @@
 use super::kind::Kind;
 use super::outside::item_size;
 use super::types::TypeDesc;
-use crate::graph::dict::{Dict, KeyTable, word};
+use crate::graph::dict::{Dict, InImage, word};
 use crate::image::Image;
 use crate::names::text;
+use m5_cpython::KeyTable;
 use m5_cpython::layout::objects::{Field, Frames, Managed, ObjectLayout, type_fields as tf};
 
 const ABSURD: u64 = 1 << 40;

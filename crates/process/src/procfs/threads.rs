@@ -1,6 +1,31 @@
 //! Which threads of a process run, sleep, and where: what decides whom to stop.
 
+use super::waits;
 use std::fs;
+
+/// A thread as the kernel sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ThreadNow {
+    /// State letter (`R`, `S`, `D`, `T`…).
+    pub state: char,
+    /// Its name, at most 15 bytes.
+    pub name: String,
+    /// The system call that it is in: by name where m5 knows it, else by number; `None` where it is in none, or where the
+    /// kernel does not say.
+    pub call: Option<String>,
+}
+
+/// What a thread does now; `None` where it is gone.
+#[must_use]
+pub fn thread_now(pid: i32, tid: i32) -> Option<ThreadNow> {
+    let state = state(pid, tid)?;
+    let name = fs::read(format!("/proc/{pid}/task/{tid}/comm")).ok()?;
+    let name = String::from_utf8_lossy(&name).trim_end_matches('\n').to_owned();
+    // Of one that runs the kernel has no call; −1 is a thread that was stopped outside of one.
+    let call = call(pid, tid).filter(|number| *number >= 0);
+    let call = call.map(|number| waits::name(number).map_or_else(|| number.to_string(), str::to_owned));
+    Some(ThreadNow { state, name, call })
+}
 
 /// State letter of a thread; `None` where it is gone.
 pub(crate) fn state(pid: i32, tid: i32) -> Option<char> {
@@ -65,6 +90,27 @@ fn is_wait_for_all(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_thread_that_waits_and_one_that_runs() {
+        let (told, hears) = std::sync::mpsc::channel();
+        let (ends, waits) = std::sync::mpsc::channel::<()>();
+        let thread = std::thread::Builder::new().name("waits-here".into()).spawn(move || {
+            told.send(rustix::thread::gettid().as_raw_nonzero().get()).unwrap();
+            let _ = waits.recv();
+        });
+        let (pid, tid) = (std::process::id().cast_signed(), hears.recv().unwrap());
+        let waiting =
+            std::iter::repeat_with(|| thread_now(pid, tid).unwrap()).find(|t| t.call.is_some()).unwrap();
+        assert_eq!((waiting.state, waiting.name.as_str()), ('S', "waits-here"));
+        assert_eq!(waiting.call.as_deref(), Some("futex"));
+        let own = thread_now(pid, rustix::thread::gettid().as_raw_nonzero().get()).unwrap();
+        // It is reading that very file.
+        assert_eq!((own.state, own.call.as_deref()), ('R', Some("read")));
+        ends.send(()).unwrap();
+        thread.unwrap().join().unwrap();
+        assert_eq!(thread_now(pid, 0), None);
+    }
 
     #[test]
     fn who_waits_for_all_kinds_of_children() {

@@ -2,7 +2,8 @@
 
 use super::blocks::{self, Blocks, MIN_SECONDS, WARMUP_SECONDS};
 use super::evidence::{Fit, weigh};
-use super::forecast::{ahead, falling_weight, growth_probability, slopes};
+use super::forecast::{CALLED_GOES_ON, DOUBTED_GOES_ON, ahead, falling_weight, growth_probability, slopes};
+use super::ground;
 use super::shapes::{Class, Shapes};
 use super::{Assessment, Forecast, Options, Point, Reason, Shift, TimeToLimit, Verdict};
 
@@ -13,6 +14,8 @@ const SURE: f64 = 0.75;
 const RHYTHM: f64 = 0.12;
 /// …and if this much was to be seen before.
 const SURE_BEFORE: f64 = 0.5;
+/// …or if it only regains what was given back, as long as days are not known.
+const DAYS_KNOWN: f64 = 1.4;
 /// Below this, an innocent explanation is accepted.
 const DOUBTFUL: f64 = 0.5;
 /// Parts of the window at which growth must have shown already…
@@ -42,13 +45,14 @@ pub(super) fn decide(points: &[Point], options: &Options<'_>) -> Assessment {
         return too_little(Reason::TooFewSamples, span, level, wait_for_points(used));
     };
     let judged = Judged::new(blocks, options);
-    let mut assessment = judged.assessment(options);
-    if assessment.verdict == Verdict::Growing && options.confirm && !confirmed(used, options) {
-        assessment.verdict = Verdict::Insufficient;
-        assessment.reason = Some(Reason::Unconfirmed);
-        assessment.wait_seconds = Some((1.0 - BEFORE[1]) * assessment.observed_seconds);
+    match judged.verdict(options) {
+        Verdict::Growing if options.confirm && !confirmed(used, options) => Assessment {
+            reason: Some(Reason::Unconfirmed),
+            wait_seconds: Some((1.0 - BEFORE[1]) * judged.blocks.seconds),
+            ..judged.assessment(Verdict::Insufficient, options)
+        },
+        verdict => judged.assessment(verdict, options),
     }
-    assessment
 }
 
 /// Whether growth was to be seen a while ago already: what the last moments alone say may be chance.
@@ -98,16 +102,19 @@ impl Judged {
         Self { blocks, shapes, fits, growth }
     }
 
-    fn assessment(&self, options: &Options<'_>) -> Assessment {
+    fn assessment(&self, verdict: Verdict, options: &Options<'_>) -> Assessment {
         let (level, seconds) = (self.blocks.level, self.blocks.seconds);
         let slopes = slopes(&self.fits, &self.shapes);
         let slope = |q| slopes.quantile(q).map(|s| s * level / seconds).filter(|s| s.is_finite());
-        let future = ahead(&self.fits, &self.shapes, 1.0 + DAY / seconds);
+        let goes_on = match verdict {
+            Verdict::Growing => CALLED_GOES_ON,
+            _ => DOUBTED_GOES_ON * (self.growth / DOUBTFUL).clamp(0.0, 1.0),
+        };
+        let future = ahead(&self.fits, &self.shapes, 1.0 + DAY / seconds, goes_on);
         let value = |q| future.quantile(q).map(|v| v * level);
-        let now = ahead(&self.fits, &self.shapes, 1.0).quantile(0.5).map(|v| v * level);
+        let now = ahead(&self.fits, &self.shapes, 1.0, 1.0).quantile(0.5).map(|v| v * level);
         let now = now.filter(|v| v.is_finite());
         let forecast = || Forecast::of([value(LOW)?, value(0.5)?, value(HIGH)?]);
-        let verdict = self.verdict(options);
         let mut a = Assessment {
             verdict,
             level: now,
@@ -133,7 +140,7 @@ impl Judged {
     fn verdict(&self, options: &Options<'_>) -> Verdict {
         let growth = slopes(&self.fits, &self.shapes).quantile(0.5).unwrap_or(0.0);
         let rhythm: f64 = self.fits.iter().filter(|f| f.class == Class::Rhythm).map(|f| f.weight).sum();
-        let innocent = rhythm > RHYTHM || self.blocks.load_may_explain(growth);
+        let innocent = rhythm > RHYTHM || self.regains(growth) || self.blocks.load_may_explain(growth);
         if self.growth >= SURE && !innocent {
             return Verdict::Growing;
         }
@@ -147,7 +154,8 @@ impl Judged {
             let rise = fit.level(&self.shapes, 1.0) - fit.level(&self.shapes, 0.0);
             match fit.class {
                 Class::Saturating if rise > least => saturating += fit.weight,
-                Class::Step if self.largest_step(fit) > least => step += fit.weight,
+                // What came back is no step.
+                Class::Step if fit.moved(&self.shapes) > least => step += fit.weight,
                 _ if fit.falls(&self.shapes, least) => {}
                 Class::Flat | Class::Rhythm | Class::Step | Class::Saturating => flat += fit.weight,
                 Class::Growing => {}
@@ -164,8 +172,18 @@ impl Judged {
         }
     }
 
-    fn largest_step(&self, fit: &Fit) -> f64 {
-        fit.steps(&self.shapes).map(|(_, size)| size.abs()).fold(0.0, f64::max)
+    /// Whether a rise only regains what the window gave back, the load and the teeth aside.
+    fn regains(&self, growth: f64) -> bool {
+        let growing = self.fits.iter().filter(|f| f.class == Class::Growing);
+        let heaviest = growing.max_by(|a, b| a.weight.total_cmp(&b.weight));
+        let (tooth, load) = heaviest.map_or((0.0, 0.0), |f| f.known(&self.shapes));
+        let part = |column: &Option<Vec<f64>>, i: usize, size: f64| {
+            column.as_ref().and_then(|c| c.get(i)).map_or(0.0, |v| size * v)
+        };
+        let left =
+            |(i, y): (usize, &f64)| y - part(&self.blocks.phase, i, tooth) - part(&self.blocks.load, i, load);
+        let floors: Vec<f64> = self.blocks.y.iter().enumerate().map(left).collect();
+        self.blocks.seconds < DAYS_KNOWN * DAY && ground::regains(&self.blocks.x, &floors, growth)
     }
 
     fn last_step(&self) -> Option<Shift> {

@@ -2,8 +2,9 @@
 //! models whose noise level is unknown (Laplace's approximation with Cauchy priors on the coefficients).
 
 use super::blocks::Blocks;
+use super::columns::Column;
 use super::noise::{Noise, Whitener, grid};
-use super::shapes::{Class, Column, MOST, Model, Shapes};
+use super::shapes::{Class, MOST, Model, Shapes};
 use crate::special::ln_gamma;
 
 /// Explanations weaker than the best by this (natural logarithm) count for nothing.
@@ -32,6 +33,8 @@ pub(super) struct Fit {
     pub(super) state: f64,
     /// Between the lowest and the highest floor of the window.
     pub(super) range: f64,
+    /// Change of the floors over half of the window, a root mean square.
+    pub(super) change: f64,
     /// How many of the coefficients come before the model's own.
     pub(super) fixed: usize,
     /// The noise.
@@ -100,6 +103,7 @@ struct Problem<'a> {
     fixed: Vec<Vec<f64>>,
     free: Vec<Vec<f64>>,
     range: f64,
+    change: f64,
     /// What even a perfect fit leaves: values are rounded to the quantum.
     rounding: f64,
 }
@@ -107,9 +111,12 @@ struct Problem<'a> {
 /// One noise: what is left of every column, and of the values, after the fixed columns.
 struct Gram {
     n: usize,
-    size: usize,
-    /// Products of the free columns, row by row.
+    /// Products of the columns that stand beside others, row by row.
+    paired: usize,
     xx: Vec<f64>,
+    /// Of every column with itself, and with the load.
+    own: Vec<f64>,
+    with_load: Vec<f64>,
     xy: Vec<f64>,
     yy: f64,
     /// What does not depend on the model.
@@ -131,7 +138,10 @@ impl<'a> Problem<'a> {
         // Uniform rounding, and never less than a millionth of the level.
         let rounding = blocks.x.len() as f64 * (blocks.quantum * blocks.quantum / 12.0).max(1e-10);
         let end = |pick: fn(f64, f64) -> f64| blocks.y.iter().copied().reduce(pick).unwrap_or(0.0);
-        Self { blocks, shapes, fixed, free, range: end(f64::max) - end(f64::min), rounding }
+        let half = blocks.y.len() / 2;
+        let changes = blocks.y.iter().zip(blocks.y.iter().skip(half)).map(|(a, b)| (b - a).powi(2));
+        let change = (changes.sum::<f64>() / (blocks.y.len() - half).max(1) as f64).sqrt();
+        Self { blocks, shapes, fixed, free, range: end(f64::max) - end(f64::min), change, rounding }
     }
 
     fn gram(&self, noise: &Noise) -> Gram {
@@ -147,20 +157,24 @@ impl<'a> Problem<'a> {
         }
         let y = project(whitener.apply(&self.blocks.y), &basis);
         let x: Vec<Vec<f64>> = self.free.iter().map(|c| project(whitener.apply(c), &basis)).collect();
-        let size = x.len();
-        let mut xx = vec![0.0; size * size];
-        for (i, a) in x.iter().enumerate() {
+        let paired = self.shapes.paired.min(x.len());
+        let mut xx = vec![0.0; paired * paired];
+        for (i, a) in x.iter().enumerate().take(paired) {
             for (j, b) in x.iter().enumerate().take(i + 1) {
                 let product = dot(a, b);
-                xx[i * size + j] = product;
-                xx[j * size + i] = product;
+                xx[i * paired + j] = product;
+                xx[j * paired + i] = product;
             }
         }
+        let load = self.shapes.load.and_then(|l| x.get(usize::from(l)));
+        let with_load = load.map_or_else(Vec::new, |load| x.iter().map(|c| dot(c, load)).collect());
         let xy = x.iter().map(|c| dot(c, &y)).collect();
         Gram {
             n: y.len(),
-            size,
+            paired,
             xx,
+            own: x.iter().map(|c| dot(c, c)).collect(),
+            with_load,
             xy,
             yy: dot(&y, &y),
             ln_base: -0.5 * (whitener.ln_det + ln_fixed),
@@ -198,6 +212,7 @@ impl<'a> Problem<'a> {
             dof,
             state,
             range: self.range,
+            change: self.change,
             fixed: self.fixed.len(),
             noise: *noise,
             load_spread: model.load.then_some(self.blocks.load_spread),
@@ -206,6 +221,18 @@ impl<'a> Problem<'a> {
 }
 
 impl Gram {
+    /// Product of two columns: both stand beside others, or one is the load, or they are the same.
+    fn product(&self, a: u16, b: u16) -> f64 {
+        let (a, b) = (usize::from(a), usize::from(b));
+        if a == b {
+            self.own[a]
+        } else if a < self.paired && b < self.paired {
+            self.xx[a * self.paired + b]
+        } else {
+            self.with_load.get(a.max(b)).copied().unwrap_or(0.0)
+        }
+    }
+
     /// Logarithm of the marginal likelihood. `None` where the columns cannot be told apart.
     fn evidence(&self, model: &Model, problem: &Problem<'_>) -> Option<f64> {
         let k = usize::from(model.len);
@@ -214,9 +241,8 @@ impl Gram {
         let mut ln_det = 0.0;
         let mut rss = self.yy;
         for i in 0..k {
-            let row = usize::from(model.columns[i]) * self.size;
             for j in 0..=i {
-                let mut v = self.xx[row + usize::from(model.columns[j])];
+                let mut v = self.product(model.columns[i], model.columns[j]);
                 let whole = v;
                 v -= l[i].iter().zip(&l[j]).take(j).map(|(a, b)| a * b).sum::<f64>();
                 if i == j {

@@ -1,7 +1,8 @@
 //! The mixture of all explanations that matter: how likely growth is, how fast, and where the floor goes.
 
+use super::columns::Column;
 use super::evidence::Fit;
-use super::shapes::{Class, Column, Shapes};
+use super::shapes::{Class, Shapes};
 use crate::special::normal_below;
 
 /// By how much the spread of a forecast is corrected, so that the nominal 90 % interval holds nine of ten.
@@ -19,6 +20,19 @@ const UNSEEN: f64 = 0.025;
 /// Growth is never perfectly even: its pace over the day ahead differs by so much of itself from what it was, a
 /// standard deviation, also where noise hides that.
 const UNEVEN: f64 = 0.015;
+/// A level that is this near to where it was, as a part of the way, came back.
+const BACK: f64 = 0.2;
+/// How often none of the explanations holds for the day ahead.
+const UNEXPLAINED: f64 = 0.25;
+/// How likely growth that is called so goes on for the day ahead.
+pub(super) const CALLED_GOES_ON: f64 = 0.97;
+/// The same of growth that is likely but not called: an innocent explanation fits too, or it was not seen for long.
+pub(super) const DOUBTED_GOES_ON: f64 = 0.35;
+/// Growth that ends before a moment ahead: how often at once, how far off it then is, as a part of the rise, and
+/// how far it comes otherwise.
+const SOON: f64 = 0.6;
+const AT_ONCE: f64 = 0.05;
+const ON_THE_WAY: f64 = 0.3;
 /// How far, of what it fell in the window, a fall may go on or come back: a standard deviation.
 const FALL: f64 = 0.5;
 /// What a fall leaves open at most, of the range of the window: a standard deviation.
@@ -116,6 +130,14 @@ impl Fit {
         }
     }
 
+    /// What it says of a whole tooth, and of the load.
+    pub(super) fn known(&self, shapes: &Shapes) -> (f64, f64) {
+        let size = |i: usize| self.beta.get(i).copied().unwrap_or(0.0);
+        let load = |id: &u16| matches!(shapes.columns.get(usize::from(*id)), Some(Column::Load));
+        let place = self.model.columns().iter().position(load);
+        (if self.fixed > 1 { size(1) } else { 0.0 }, place.map_or(0.0, |i| size(i + self.fixed)))
+    }
+
     /// The fitted floor at a moment.
     pub(super) fn level(&self, shapes: &Shapes, x: f64) -> f64 {
         self.combine(&self.row(shapes, x)).0
@@ -180,15 +202,53 @@ impl Fit {
         Part { weight: self.weight, mean, sd: (sd * sd * spread * spread + uneven).sqrt() }
     }
 
+    /// The forecast by no explanation at all: the floor stays, give or take what floors did over half of the window.
+    fn as_before(&self, shapes: &Shapes, weight: f64) -> Part {
+        Part { weight, mean: self.ahead(shapes, 1.0).mean, sd: self.change }
+    }
+
+    /// For how much of the window its growth was seen.
+    fn seen(&self, shapes: &Shapes) -> f64 {
+        let begin = |id: &u16| match shapes.columns.get(usize::from(*id)) {
+            Some(Column::Late(from)) => Some(*from),
+            _ => None,
+        };
+        1.0 - self.model.columns().iter().filter_map(begin).fold(0.0, f64::max)
+    }
+
+    /// The forecast if growth ends before the moment of `part`, in two halves: at once, and on the way.
+    fn ends_before(&self, shapes: &Shapes, part: Part, chance: f64) -> [Part; 2] {
+        let now = self.ahead(shapes, 1.0);
+        let rise = part.mean - now.mean;
+        let sd = part.sd.min((now.sd * now.sd + (AT_ONCE * rise).powi(2)).sqrt());
+        let at_once = Part { weight: SOON * chance * part.weight, mean: now.mean, sd };
+        let on_the_way = Part {
+            weight: (1.0 - SOON) * chance * part.weight,
+            mean: now.mean + ON_THE_WAY * rise,
+            sd: (sd * sd + (ON_THE_WAY * rise).powi(2)).sqrt(),
+        };
+        [at_once, on_the_way]
+    }
+
     /// Its changes of level: when, and by how much.
     pub(super) fn steps<'a>(&'a self, shapes: &'a Shapes) -> impl Iterator<Item = (f64, f64)> + 'a {
         let sizes = self.beta.iter().skip(self.fixed);
-        self.model.columns().iter().zip(sizes).filter_map(|(id, size)| {
-            match shapes.columns.get(usize::from(*id)) {
-                Some(Column::Step(at)) => Some((*at, *size)),
-                _ => None,
-            }
-        })
+        self.model
+            .columns()
+            .iter()
+            .zip(sizes)
+            .filter_map(|(id, size)| Some((shapes.columns.get(usize::from(*id))?.moved()?, *size)))
+    }
+
+    /// By how much its changes of level moved it.
+    pub(super) fn moved(&self, shapes: &Shapes) -> f64 {
+        self.steps(shapes).map(|(_, size)| size).sum::<f64>().abs()
+    }
+
+    /// Whether it went up and came back: a batch.
+    fn came_back(&self, shapes: &Shapes) -> bool {
+        let largest = self.steps(shapes).map(|(_, size)| size.abs()).fold(0.0, f64::max);
+        self.moved(shapes) < BACK * largest
     }
 
     /// Variance by what the load may do later: what it did in the window at least.
@@ -206,8 +266,8 @@ impl Fit {
 
     /// The forecast if the level moves up or on once more.
     fn another_step(&self, shapes: &Shapes, part: Part, chance: f64) -> Part {
-        let steps: Vec<f64> =
-            if self.class == Class::Step { self.steps(shapes).map(|s| s.1).collect() } else { Vec::new() };
+        let moved = self.class == Class::Step && !self.came_back(shapes);
+        let steps: Vec<f64> = if moved { self.steps(shapes).map(|s| s.1).collect() } else { Vec::new() };
         let n = steps.len() as f64;
         let (mean, square) = if steps.is_empty() {
             (UNSEEN, UNSEEN * UNSEEN)
@@ -235,17 +295,29 @@ pub(super) fn falling_weight(fits: &[Fit], shapes: &Shapes, least: f64) -> f64 {
     fits.iter().filter(|f| f.falls(shapes, least)).map(|f| f.weight).sum()
 }
 
-/// The floor at a moment beyond the window.
-pub(super) fn ahead(fits: &[Fit], shapes: &Shapes, x: f64) -> Mixture {
+/// The floor at a moment beyond the window. Growth goes on with the probability `goes_on` at least, and for as long
+/// again as it was seen with one half: what has lasted for a time lasts as much longer. Otherwise it ends, at once or
+/// on the way.
+pub(super) fn ahead(fits: &[Fit], shapes: &Shapes, x: f64, goes_on: f64) -> Mixture {
     let ahead = (x - 1.0).max(0.0);
-    let mut parts = Vec::with_capacity(2 * fits.len());
+    let mut parts = Vec::with_capacity(3 * fits.len());
     for fit in fits {
-        let part = fit.ahead(shapes, x);
+        let mut part = fit.ahead(shapes, x);
+        if fit.class == Class::Growing && ahead > 0.0 {
+            let seen = fit.seen(shapes);
+            let goes_on = goes_on.max(seen / (seen + ahead));
+            parts.extend(fit.ends_before(shapes, part, 1.0 - goes_on));
+            part.weight *= goes_on;
+        }
         let steps = match fit.class {
             Class::Growing => 0.0,
             Class::Step => STEPS_AGAIN,
             Class::Flat | Class::Rhythm | Class::Saturating => STEPS_UNSEEN,
         };
+        if ahead > 0.0 && !(goes_on >= CALLED_GOES_ON && fit.class == Class::Growing) {
+            parts.push(fit.as_before(shapes, UNEXPLAINED * part.weight));
+            part.weight *= 1.0 - UNEXPLAINED;
+        }
         let chance = -(-steps * ahead).exp_m1();
         if chance > 0.0 {
             parts.push(fit.another_step(shapes, part, chance));

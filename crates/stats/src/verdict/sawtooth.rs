@@ -64,8 +64,14 @@ pub(super) fn feet(run: &[Point], blocks: usize) -> Option<Vec<Point>> {
     let drops: Vec<f64> = changes.iter().map(|d| middle - d).filter(|d| *d > least).collect();
     let typical = median(&drops)?;
     let resets = |d: f64| middle - d > least.max(0.4 * typical);
-    let feet: Vec<Point> =
-        run.iter().skip(1).zip(&changes).filter(|(_, d)| resets(**d)).map(|(p, _)| *p).collect();
+    // The first sample after a reset is half a sample's rise above the foot.
+    let feet: Vec<Point> = run
+        .iter()
+        .skip(1)
+        .zip(&changes)
+        .filter(|(_, d)| resets(**d))
+        .map(|(p, _)| Point { v: p.v - 0.5 * middle.max(0.0), ..*p })
+        .collect();
     let jumps = changes.iter().filter(|d| **d - middle > least.max(0.4 * typical)).count();
     let (first, last) = (run.first()?, run.last()?);
     let even = feet.len() >= blocks + blocks / 5 && jumps * 3 <= feet.len();

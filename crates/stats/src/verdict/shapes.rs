@@ -1,76 +1,6 @@
 //! The explanations: what healthy and leaking processes do, as sums of a few columns.
 
-/// One column of an explanation, over the window 0..=1 and beyond.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Column {
-    /// A steady rise.
-    Ramp,
-    /// A change of level.
-    Step(f64),
-    /// A rise that starts late.
-    Late(f64),
-    /// A rise that ends.
-    Plateau(f64),
-    /// A rise that levels off.
-    Exp(f64),
-    /// A rise that slows down but never ends: the maximum of more and more of the same.
-    Log(f64),
-    /// A rise by a power of the process's age (which is the second number at the begin of the window): slower and
-    /// slower below one, faster and faster above.
-    Power(f64, f64),
-    /// A cache over keys of which some are rare: half full at this age, ever slower.
-    Filling(f64, f64),
-    /// What the load does, in its standard deviations. Where the load will stand is unknown: at its mean.
-    Load,
-    /// A rhythm of which whole periods were seen, by the clock: it goes on.
-    ClockCos(f64),
-    ClockSin(f64),
-    Cos(f64),
-    Sin(f64),
-}
-
-impl Column {
-    pub(super) fn at(self, x: f64) -> f64 {
-        match self {
-            Self::Ramp => x,
-            Self::Step(c) => f64::from(u8::from(x > c)),
-            Self::Late(c) => (x - c).max(0.0),
-            Self::Plateau(c) => (x / c).min(1.0),
-            Self::Exp(tau) => -(-x / tau).exp_m1(),
-            Self::Log(scale) => (x / scale).ln_1p() / (1.0 / scale).ln_1p(),
-            Self::Power(p, age) => ((x + age).max(0.0).powf(p) - age.powf(p)) / Self::span(p, age),
-            Self::Filling(half, age) => (x + age) / (x + age + half) - age / (age + half),
-            Self::Load => 0.0,
-            Self::ClockCos(f) => (std::f64::consts::TAU * f * x).cos(),
-            Self::ClockSin(f) => (std::f64::consts::TAU * f * x).sin(),
-            Self::Cos(f) => (std::f64::consts::TAU * f * x).cos(),
-            Self::Sin(f) => (std::f64::consts::TAU * f * x).sin(),
-        }
-    }
-
-    fn span(p: f64, age: f64) -> f64 {
-        (1.0 + age).powf(p) - age.powf(p)
-    }
-
-    /// Growth per window at the end, of the kind that goes on.
-    pub(super) fn lasting_slope(self) -> f64 {
-        match self {
-            Self::Ramp | Self::Late(_) => 1.0,
-            Self::Power(p, age) => p * (1.0 + age).powf(p - 1.0) / Self::span(p, age),
-            _ => 0.0,
-        }
-    }
-
-    /// Whether it comes and goes: far ahead its phase is unknown.
-    pub(super) fn swings(self) -> bool {
-        matches!(self, Self::Cos(_) | Self::Sin(_))
-    }
-
-    /// Size of a usual coefficient, as a part of the level.
-    pub(super) fn scale(self) -> f64 {
-        0.07
-    }
-}
+use super::columns::Column;
 
 /// What an explanation says of the series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,8 +42,10 @@ impl Model {
 #[derive(Debug, Default)]
 pub(super) struct Shapes {
     pub(super) columns: Vec<Column>,
+    /// How many of them, from the first, stand beside others; of the rest each stands alone, or beside the load.
+    pub(super) paired: usize,
     /// The column of the load, where there is one.
-    load: Option<u16>,
+    pub(super) load: Option<u16>,
     pub(super) models: Vec<Model>,
     /// Column numbers of the steps: a third one is tried beside the best two.
     pub(super) steps: Vec<u16>,
@@ -122,6 +54,11 @@ pub(super) struct Shapes {
 }
 
 const EXPS: [f64; 12] = [0.04, 0.06, 0.08, 0.105, 0.135, 0.17, 0.21, 0.26, 0.31, 0.37, 0.44, 0.53];
+/// When a level that moves over a while begins to, and for how long.
+const MOVES: [f64; 11] = [0.04, 0.1, 0.17, 0.24, 0.31, 0.38, 0.46, 0.54, 0.62, 0.7, 0.78];
+const LASTING: [f64; 7] = [0.07, 0.11, 0.16, 0.22, 0.3, 0.42, 0.58];
+/// …and when it stands again at the latest: what moves until the end may go on.
+const STANDS: f64 = 0.93;
 const LOGS: [f64; 1] = [0.03];
 /// Growth that slows down but goes on, and growth that quickens.
 const POWERS: [f64; 5] = [0.5, 0.65, 0.8, 1.5, 2.0];
@@ -130,6 +67,12 @@ const SLOW_POWERS: [f64; 1] = [0.3];
 const FILLINGS: [f64; 5] = [0.03, 0.08, 0.2, 0.35, 0.6];
 const SLOW_RHYTHMS: [f64; 11] = [0.22, 0.25, 0.28, 0.315, 0.35, 0.385, 0.42, 0.46, 0.5, 0.6, 0.72];
 const RHYTHMS: [f64; 12] = [0.55, 0.67, 0.8, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0];
+/// Slow waves with their half: the shape of a day in most services.
+const TWO_WAVES: [f64; 8] = [0.25, 0.315, 0.385, 0.46, 0.55, 0.67, 0.8, 1.0];
+/// Days of hours of use and hours without: frequency, and how sharp the shoulders are. Every angle.
+const HOURS: [f64; 6] = [0.25, 0.32, 0.4, 0.5, 0.64, 0.8];
+const SHOULDERS: [f64; 2] = [2.5, 4.5];
+const ANGLES: usize = 14;
 
 /// Days from which a rhythm of the clock is one of the explanations…
 const ONE_DAY: f64 = 0.9;
@@ -169,9 +112,10 @@ impl Shapes {
             LOGS.iter().map(|t| Column::Log(*t)).chain(SLOW_POWERS.iter().map(|p| Column::Power(*p, age))),
         );
         let powers = s.columns(POWERS.iter().map(|p| Column::Power(*p, age)));
-        let mut wave = |f: &f64| vec![s.column(Column::Cos(*f)), s.column(Column::Sin(*f))];
-        let rhythms: Vec<Vec<u16>> = RHYTHMS.iter().map(&mut wave).collect();
-        let slow_rhythms: Vec<Vec<u16>> = SLOW_RHYTHMS.iter().map(&mut wave).collect();
+        let mut wave = |f: f64| vec![s.column(Column::Cos(f)), s.column(Column::Sin(f))];
+        let rhythms: Vec<Vec<u16>> = RHYTHMS.iter().map(|f| wave(*f)).collect();
+        let slow_rhythms: Vec<Vec<u16>> = SLOW_RHYTHMS.iter().map(|f| wave(*f)).collect();
+        let two_waves: Vec<Vec<u16>> = TWO_WAVES.iter().map(|f| [wave(*f), wave(2.0 * f)].concat()).collect();
         let few: Vec<u16> = step.iter().copied().step_by(2).collect();
         let ramped = |sets: Vec<Vec<u16>>| with(&[vec![ramp]], &sets);
         s.family(Class::Flat, 0.30, vec![vec![]]);
@@ -184,6 +128,7 @@ impl Shapes {
         s.family(Class::Saturating, 0.03, with(&one(&exp), &one(&step)));
         s.family(Class::Rhythm, 0.08, rhythms.clone());
         s.family(Class::Rhythm, 0.06, slow_rhythms);
+        s.family(Class::Rhythm, 0.04, two_waves);
         s.family(Class::Growing, 0.08, vec![vec![ramp]]);
         s.family(Class::Growing, 0.05, one(&powers));
         s.family(Class::Growing, 0.03, ramped(one(&step)));
@@ -198,10 +143,32 @@ impl Shapes {
             let day = vec![s.column(Column::ClockCos(days)), s.column(Column::ClockSin(days))];
             s.family(Class::Rhythm, 0.1, vec![day]);
         }
+        s.lone();
         let n = step.len() as f64;
         s.ln_prior_three_steps = (0.03 / (n * (n - 1.0) * (n - 2.0) / 6.0).max(1.0)).ln();
         s.steps = step;
         s
+    }
+
+    /// Explanations of one column each, of which no other makes use: levels that move over a while, hours of use.
+    fn lone(&mut self) {
+        self.paired = self.columns.len();
+        let moves: Vec<(f64, f64)> = MOVES
+            .iter()
+            .flat_map(|from| LASTING.iter().map(move |l| (*from, from + l)))
+            .filter(|(_, to)| *to <= STANDS)
+            .collect();
+        let slides = self.columns(moves.iter().map(|(from, to)| Column::Slide(*from, *to)));
+        let swings = self.columns(moves.iter().map(|(from, to)| Column::Swing(*from, *to)));
+        self.family(Class::Step, 0.05, one(&[slides, swings].concat()));
+        let angles = (0..ANGLES).map(|i| std::f64::consts::TAU * i as f64 / ANGLES as f64);
+        let hours: Vec<Column> = HOURS
+            .iter()
+            .flat_map(|f| SHOULDERS.iter().map(move |s| (*f, *s)))
+            .flat_map(|(f, s)| angles.clone().map(move |a| Column::Hours(f, a, s)))
+            .collect();
+        let hours = self.columns(hours.into_iter());
+        self.family(Class::Rhythm, 0.04, one(&hours));
     }
 
     /// Explanations with the rhythm of the clock: a day, half a day beside it, and a week where two were seen.

@@ -160,6 +160,7 @@ const V38: ObjectLayout = ObjectLayout {
     managed: Managed::None,
     keys: Keys::Sized,
     frames: Frames::Objects { current: 24, locals: 360, depth: None },
+    str_kind: 2,
     str_ascii: 48,
     str_compact: 72,
     int_tagged: false,
@@ -322,6 +323,7 @@ const FREE_313: ObjectLayout = ObjectLayout {
 };
 const FREE_314: ObjectLayout = ObjectLayout {
     free_threaded: true,
+    str_kind: 8,
     type_size: 432,
     heap_type_size: 960,
     modules: 7712,
@@ -330,7 +332,7 @@ const FREE_314: ObjectLayout = ObjectLayout {
     ..V314
 };
 const FREE_315: ObjectLayout =
-    ObjectLayout { free_threaded: true, type_size: 440, heap_type_size: 968, ..V315 };
+    ObjectLayout { free_threaded: true, str_kind: 8, type_size: 440, heap_type_size: 968, ..V315 };
 
 /// Every version that m5 knows.
 pub const OBJECTS: &[ObjectLayout] =

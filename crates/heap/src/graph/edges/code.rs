@@ -3,7 +3,8 @@
 use super::{Label, Visit, Walker, flags};
 use crate::census::kind::Kind;
 use crate::census::types::TypeDesc;
-use crate::graph::dict::KeyTable;
+use crate::graph::dict::InImage;
+use m5_cpython::KeyTable;
 use m5_cpython::layout::objects::{FrameFields, Frames, type_fields as tf};
 
 /// More locals and stack than any code object has.
@@ -26,7 +27,7 @@ impl Walker<'_> {
         // The keys that its instances share hold their names.
         let keys = self.image.word_at(at, u64::from(layout.cached_keys)).filter(|k| *k != 0);
         if let Some(keys) = keys.and_then(|k| KeyTable::read(self.image, layout, k)) {
-            for (key, _) in keys.pairs(self.image).filter(|(key, _)| *key != 0) {
+            for (key, _) in keys.pairs_in(self.image).filter(|(key, _)| *key != 0) {
                 see.see(key, Label::Member);
             }
         }

@@ -3,7 +3,8 @@
 use super::{Label, Visit, Walker};
 use crate::census::kind::Kind;
 use crate::census::types::TypeDesc;
-use crate::graph::dict::KeyTable;
+use crate::graph::dict::InImage;
+use m5_cpython::KeyTable;
 use m5_cpython::layout::objects::{Managed, type_fields as tf};
 
 /// Most attributes that instances of a class share keys for.
@@ -51,7 +52,7 @@ impl Walker<'_> {
         let layout = self.anchor.layout;
         let keys = self.image.word_at(class, u64::from(layout.cached_keys));
         let Some(keys) = keys.and_then(|k| KeyTable::read(self.image, layout, k)) else { return };
-        for (i, (key, _)) in keys.pairs(self.image).take(MOST_SHARED as usize).enumerate() {
+        for (i, (key, _)) in keys.pairs_in(self.image).take(MOST_SHARED as usize).enumerate() {
             let value = self.image.word_at(values, 8 * i as u64).unwrap_or(0);
             if value != 0 {
                 see.see(value, Label::Attribute(key));

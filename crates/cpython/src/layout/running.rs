@@ -1,0 +1,59 @@
+//! Where each version keeps who runs: the holder of the interpreter's lock, and whether a generator is running.
+
+/// Where the lock (GIL) of an interpreter is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GilAt {
+    /// One for the process: offset of it in the runtime (up to 3.11).
+    Runtime(u64),
+    /// One for each interpreter, or one that several share: offset of the pointer to it in the interpreter.
+    Interpreter(u64),
+}
+
+/// How a generator that runs is told from one that waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Executing {
+    /// A byte of the generator that is not zero (up to 3.9).
+    Generator(u64),
+    /// A byte of its frame that is zero (3.10).
+    Frame(u64),
+    /// The state right before the first one that has no frame (3.11 on).
+    BeforeOver,
+}
+
+/// What a version keeps about running.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RunningFields {
+    /// Minor version.
+    pub minor: u32,
+    /// The lock.
+    pub gil: GilAt,
+    /// Generators.
+    pub executing: Executing,
+}
+
+/// Offset in the lock of the thread state that held it last.
+pub const GIL_HOLDER: u64 = 8;
+/// Offset in the lock of the mark that it is held: 1, or 0, or −1 before there are threads.
+pub const GIL_LOCKED: u64 = 16;
+
+const fn row(minor: u32, gil: GilAt, executing: Executing) -> RunningFields {
+    RunningFields { minor, gil, executing }
+}
+
+/// Taken with `offsetof` from each version's internal headers, oldest first.
+pub const RUNNING: &[RunningFields] = &[
+    row(8, GilAt::Runtime(1152), Executing::Generator(24)),
+    row(9, GilAt::Runtime(352), Executing::Generator(24)),
+    row(10, GilAt::Runtime(352), Executing::Frame(108)),
+    row(11, GilAt::Runtime(360), Executing::BeforeOver),
+    row(12, GilAt::Interpreter(384), Executing::BeforeOver),
+    row(13, GilAt::Interpreter(16), Executing::BeforeOver),
+    row(14, GilAt::Interpreter(16), Executing::BeforeOver),
+    row(15, GilAt::Interpreter(16), Executing::BeforeOver),
+];
+
+/// The fields of a minor version.
+#[must_use]
+pub fn running(minor: u32) -> Option<&'static RunningFields> {
+    RUNNING.iter().find(|r| r.minor == minor)
+}

@@ -1,0 +1,96 @@
+//! What explanations are sums of.
+
+/// One column of an explanation, over the window 0..=1 and beyond.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Column {
+    /// A steady rise.
+    Ramp,
+    /// A change of level.
+    Step(f64),
+    /// A rise that starts late.
+    Late(f64),
+    /// A rise that ends.
+    Plateau(f64),
+    /// A level that moves from one moment to another, evenly, and stays.
+    Slide(f64, f64),
+    /// The same, slow at first and at last.
+    Swing(f64, f64),
+    /// A rise that levels off.
+    Exp(f64),
+    /// A rise that slows down but never ends: the maximum of more and more of the same.
+    Log(f64),
+    /// A rise by a power of the process's age (which is the second number at the begin of the window): slower and
+    /// slower below one, faster and faster above.
+    Power(f64, f64),
+    /// A cache over keys of which some are rare: half full at this age, ever slower.
+    Filling(f64, f64),
+    /// What the load does, in its standard deviations. Where the load will stand is unknown: at its mean.
+    Load,
+    /// A rhythm of which whole periods were seen, by the clock: it goes on.
+    ClockCos(f64),
+    ClockSin(f64),
+    Cos(f64),
+    Sin(f64),
+    /// Hours of use and hours without, with shoulders: a square wave of this frequency and angle, and how sharp it is.
+    Hours(f64, f64, f64),
+}
+
+impl Column {
+    pub(super) fn at(self, x: f64) -> f64 {
+        match self {
+            Self::Ramp => x,
+            Self::Step(c) => f64::from(u8::from(x > c)),
+            Self::Late(c) => (x - c).max(0.0),
+            Self::Plateau(c) => (x / c).min(1.0),
+            Self::Slide(from, to) => ((x - from) / (to - from)).clamp(0.0, 1.0),
+            Self::Swing(from, to) => {
+                let u = ((x - from) / (to - from)).clamp(0.0, 1.0);
+                u * u * (3.0 - 2.0 * u)
+            }
+            Self::Exp(tau) => -(-x / tau).exp_m1(),
+            Self::Log(scale) => (x / scale).ln_1p() / (1.0 / scale).ln_1p(),
+            Self::Power(p, age) => ((x + age).max(0.0).powf(p) - age.powf(p)) / Self::span(p, age),
+            Self::Filling(half, age) => (x + age) / (x + age + half) - age / (age + half),
+            Self::Load => 0.0,
+            Self::ClockCos(f) => (std::f64::consts::TAU * f * x).cos(),
+            Self::ClockSin(f) => (std::f64::consts::TAU * f * x).sin(),
+            Self::Cos(f) => (std::f64::consts::TAU * f * x).cos(),
+            Self::Sin(f) => (std::f64::consts::TAU * f * x).sin(),
+            Self::Hours(f, angle, sharp) => {
+                (sharp * (std::f64::consts::TAU * f * x + angle).sin()).tanh() / sharp.tanh()
+            }
+        }
+    }
+
+    fn span(p: f64, age: f64) -> f64 {
+        (1.0 + age).powf(p) - age.powf(p)
+    }
+
+    /// Growth per window at the end, of the kind that goes on.
+    pub(super) fn lasting_slope(self) -> f64 {
+        match self {
+            Self::Ramp | Self::Late(_) => 1.0,
+            Self::Power(p, age) => p * (1.0 + age).powf(p - 1.0) / Self::span(p, age),
+            _ => 0.0,
+        }
+    }
+
+    /// Whether it comes and goes: far ahead its phase is unknown.
+    pub(super) fn swings(self) -> bool {
+        matches!(self, Self::Cos(_) | Self::Sin(_) | Self::Hours(..))
+    }
+
+    /// When the level moved, where that is what this column says.
+    pub(super) fn moved(self) -> Option<f64> {
+        match self {
+            Self::Step(at) => Some(at),
+            Self::Slide(from, to) | Self::Swing(from, to) => Some(0.5 * (from + to)),
+            _ => None,
+        }
+    }
+
+    /// Size of a usual coefficient, as a part of the level.
+    pub(super) fn scale(self) -> f64 {
+        0.07
+    }
+}
