@@ -24,7 +24,7 @@ pub use clock::{
 };
 pub use error::{Error, Result};
 pub use execution::Execution;
-pub use files::{LARGEST_PROGRAM, open_regular, read_regular};
+pub use files::{open_program, open_regular};
 pub use identity::Identity;
 pub use memory::constants::Constants;
 pub use memory::core::CoreFile;
