@@ -2,8 +2,8 @@
 
 use crate::procfs::cgroup::CGROUPS;
 use crate::{
-    Cgroup, ConnectionGroup, Error, FdCounts, Identity, LiveMemory, MappedMemory, Mapping, Result, Rollup,
-    SocketTable, Stat, Status, parse_maps, parse_smaps,
+    Cgroup, ConnectionGroup, Error, FdCounts, Identity, LiveMemory, MappedMemory, Mapping, MappingFlags,
+    Result, Rollup, SocketTable, Stat, Status, parse_flags, parse_maps, parse_smaps,
 };
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -158,6 +158,23 @@ impl Process {
     /// As the kernel says.
     pub fn mapped_memory(&self) -> Result<Vec<MappedMemory>> {
         Ok(parse_smaps(&self.text("smaps")?))
+    }
+
+    /// What the kernel was told about each mapping, from `/proc/PID/smaps`: dear, see [`Process::rollup`].
+    ///
+    /// # Errors
+    /// As the kernel says.
+    pub fn mapping_flags(&self) -> Result<Vec<MappingFlags>> {
+        Ok(parse_flags(&self.text("smaps")?))
+    }
+
+    /// The environment with which it was started. It holds secrets: nothing of it is shown.
+    ///
+    /// # Errors
+    /// As the kernel says.
+    pub fn environment(&self) -> Result<Vec<String>> {
+        let text = self.text("environ")?;
+        Ok(text.split_terminator('\0').map(str::to_owned).collect())
     }
 
     /// TCP connections by state and peer, of these socket inodes.

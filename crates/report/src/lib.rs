@@ -22,6 +22,7 @@ pub mod stalls;
 mod stress;
 pub mod text;
 pub mod texts;
+pub mod trim;
 mod why;
 mod words;
 

@@ -19,6 +19,7 @@ pub(crate) mod snapshot;
 pub(crate) mod stalls;
 pub(crate) mod stress;
 pub(crate) mod top;
+pub(crate) mod trim;
 pub(crate) mod watch;
 pub(crate) mod why;
 
@@ -89,6 +90,8 @@ pub(crate) enum Command {
     Snapshot(snapshot::SnapshotArgs),
     /// What grew between two snapshots, and who holds it
     Diff(diff::DiffArgs),
+    /// Give memory back that is free and was not returned, in short stops, and prove it
+    Trim(trim::TrimArgs),
     /// The watchdog: rules on a service, evidence first, everything written down
     Watch(watch::WatchArgs),
     /// Hours under load, with a check each hour: does it grow?
@@ -122,6 +125,7 @@ pub(crate) fn run(command: &Command, ctx: &Ctx) -> Result<Exit, CliError> {
         Command::Why(args) => why::run(args, ctx),
         Command::Stress(args) => stress::run(args, ctx),
         Command::Top(args) => top::run(args, ctx),
+        Command::Trim(args) => trim::run(args, ctx),
         Command::Completions(args) => completions::run(args, &mut Cli::command(), ctx),
     }
 }

@@ -7,7 +7,7 @@ mod permission;
 mod table;
 mod tuning;
 
-pub(crate) use from::{of_capture, of_kernel};
+pub(crate) use from::{of_capture, of_kernel, of_trim};
 
 /// An error for a person: what happened, the remedy, the exit code.
 #[derive(Debug)]
@@ -88,6 +88,8 @@ pub(crate) enum CliError {
     TwoFiles,
     /// A core file that cannot be read, with what to do about it.
     Core { path: String, reason: String },
+    /// Nothing of its memory was given back.
+    NotTrimmed { pid: i32, reason: String },
     /// Its memory cannot be captured safely.
     Refused { pid: i32, reason: String },
 }

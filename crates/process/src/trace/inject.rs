@@ -19,7 +19,7 @@ pub(crate) struct Gadgets {
     /// A system call and a return.
     call: u64,
     /// What a signal handler returns to.
-    sigreturn: u64,
+    pub(super) sigreturn: u64,
 }
 
 impl Gadgets {
@@ -73,6 +73,8 @@ fn position(haystack: &[u8], needle: &[u8]) -> Option<usize> {
 
 /// What a copy ends with that is let loose because its maker died: by this it is known again.
 pub(crate) const LOOSE_COPY: u64 = 213;
+/// What a helper is called, which shares the target's memory and is killed at its end: by this it is known again.
+pub(crate) const HELPER_NAME: &str = "m5-helper";
 
 /// A thread ready to make calls: its stack prepared, its registers noted.
 pub(crate) struct Injector<'a> {
@@ -126,6 +128,22 @@ impl<'a> Injector<'a> {
     /// Where the stack pointer of a child must point so that a child let loose ends at once.
     pub(crate) fn child_stack(&self) -> u64 {
         self.child_frame
+    }
+
+    /// The instruction that makes a call.
+    pub(crate) fn code(&self) -> u64 {
+        self.gadgets.call
+    }
+
+    /// Puts a short name where nothing else lies in the child's frame; its address, until [`Self::restore`].
+    pub(crate) fn put_name(&self, name: &str) -> TraceResult<u64> {
+        const MOST: usize = 15;
+        let at = self.child_frame + arch::FRAME - (MOST as u64 + 1);
+        let mut bytes: Vec<u8> = name.bytes().take(MOST).collect();
+        bytes.push(0);
+        let put = self.memory.write_all_at(&bytes, at);
+        put.map_err(|source| TraceError::System { what: "write to the stack", source })?;
+        Ok(at)
     }
 
     /// Makes the call; its result, and the child that clone made as we see it.

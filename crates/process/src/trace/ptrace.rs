@@ -138,6 +138,11 @@ impl Tracee {
         ptrace("PTRACE_SYSCALL", libc::PTRACE_SYSCALL, self.tid, 0, signal as usize).map(drop)
     }
 
+    /// Lets it make one step.
+    pub(crate) fn step(&self) -> TraceResult<()> {
+        ptrace("PTRACE_SINGLESTEP", libc::PTRACE_SINGLESTEP, self.tid, 0, 0).map(drop)
+    }
+
     pub(crate) fn detach(&self) -> TraceResult<()> {
         ptrace("PTRACE_DETACH", libc::PTRACE_DETACH, self.tid, 0, 0).map(drop)
     }

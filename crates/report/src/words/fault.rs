@@ -68,6 +68,8 @@ catalogue! {
         Refused: "the memory of PID {} was not captured: {}", "未采集 PID {} 的内存：{}";
         RefusedRemedy: "the target was left as it was; try `--method freeze` (stops it for the copy, see --max-pause) or `--method live` (stops nothing, less exact)",
             "目标未受影响；可改用 `--method freeze`（复制期间暂停，见 --max-pause）或 `--method live`（不暂停，精度较低）";
+        NotTrimmed: "nothing of PID {} was given back: {}", "未归还 PID {} 的内存：{}";
+        NotTrimmedRemedy: "the target was left as it was", "目标未受影响";
         EndedEarly: "the target ended before anything could be measured", "目标在测量开始前已退出";
         EndedEarlyRemedy: "give the PID of a process that keeps running", "请给出持续运行的进程 PID";
     }

@@ -45,10 +45,24 @@ pub(crate) fn stack_pointer(regs: &Registers) -> u64 {
     regs.rsp
 }
 
+/// Address of the next instruction.
+pub(crate) fn instruction(regs: &Registers) -> u64 {
+    regs.rip
+}
+
+/// The system call that the thread stands in.
+pub(crate) fn system_call(regs: &Registers) -> Option<i64> {
+    in_system_call(regs).then_some(regs.orig_rax as i64)
+}
+
 /// Whether the thread stands in a system call.
 pub(crate) fn in_system_call(regs: &Registers) -> bool {
     regs.orig_rax as i64 >= 0
 }
+
+/// Where a signal frame, from the address to which the handler returns, has the address of the instruction that the
+/// signal interrupted.
+pub(crate) const FRAME_INSTRUCTION: u64 = 22 * 8;
 
 /// The result of the call that the thread comes from.
 pub(crate) fn result(regs: &Registers) -> i64 {
