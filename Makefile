@@ -10,10 +10,11 @@ ON_TARGET := scripts/prepare.sh build engine && $(VENV_PYTHON) scripts/mem.py
 WITH := $(if $(PID),--pid $(PID)) $(if $(DURATION),--duration $(DURATION)) $(ARGS)
 
 .PHONY: help demo test test-rust test-python lint fmt build \
+	check-arm64 test-arm64 dist \
 	mem-baseline mem-health mem-snapshot gc-profile mem-stress bench-engine clean
 
 help: ## Say what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## A real engine runs, and m5 says from outside how it is doing (DEMO_DURATION=60s)
 	@scripts/prepare.sh build engine
@@ -41,6 +42,15 @@ fmt: ## Format everything
 	@scripts/prepare.sh rust dev
 	cargo fmt
 	$(VENV_PYTHON) -m ruff format
+
+check-arm64: ## The whole workspace, checked for 64-bit Arm
+	@scripts/arm64.sh check
+
+test-arm64: ## Live tests on 64-bit Arm, in an emulated machine (three minutes and more)
+	@tests/arm64.sh --require
+
+dist: ## dist/: the wheel of m5mem and the program m5, for x86-64 and 64-bit Arm, glibc 2.28 and later
+	@scripts/dist.sh
 
 build: ## target/release/m5
 	@scripts/prepare.sh build

@@ -92,13 +92,18 @@ def rivals():
 
 def loss(forecast, truth):
     """Mean pinball loss over the three quantiles."""
-    parts = (q * (truth - v) if truth >= v else (1 - q) * (v - truth) for q, v in zip(QUANTILES, forecast, strict=True))
+    parts = (
+        q * (truth - v) if truth >= v else (1 - q) * (v - truth)
+        for q, v in zip(QUANTILES, forecast, strict=True)
+    )
     return sum(parts) / len(QUANTILES)
 
 
 def main():
     """Judge every series of a folder and print a line a family."""
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     arguments.add_argument("folder", type=Path)
     warnings.simplefilter("ignore")
     methods = rivals()
@@ -117,7 +122,9 @@ def main():
                 continue
             low, _, high = forecast
             counts = growth == 0.0 or growth >= STRONG
-            scores[family][name].append((alarm if counts else None, low <= truth <= high, loss(forecast, truth) / level))
+            scores[family][name].append(
+                (alarm if counts else None, low <= truth <= high, loss(forecast, truth) / level)
+            )
     print(f"{'':28}" + "".join(f"{name:>26}" for name in methods))
     print(f"{'family':28}" + f"{'alarm %':>10}{'held %':>8}{'loss':>8}" * len(methods))
     for family, by_name in scores.items():
@@ -126,7 +133,9 @@ def main():
             rows = by_name[name]
             alarms = [row[0] for row in rows if row[0] is not None]
             share = 100 * sum(alarms) / len(alarms) if alarms else float("nan")
-            held, lost = (100 * np.mean([row[i] for row in rows]) for i in (1, 2)) if rows else (float("nan"),) * 2
+            held, lost = (
+                (100 * np.mean([row[i] for row in rows]) for i in (1, 2)) if rows else (float("nan"),) * 2
+            )
             cells += f"{share:10.1f}{held:8.1f}{lost:8.2f}"
         print(f"{family:28}{cells}")
 

@@ -4,7 +4,7 @@ use crate::poll::PollSource;
 use crate::ring::RingSource;
 use crate::watch::{Wanted, WatchSource, diagnose};
 use crate::{
-    Choice, Coverage, Detail, Error, InterpreterCollections, Pause, PauseSource, Result, SourceKind,
+    Choice, Coverage, Detail, Error, InterpreterCollections, Obstacle, Pause, PauseSource, Result, SourceKind,
 };
 use m5_cpython::Interpreter;
 use m5_process::Process;
@@ -24,6 +24,8 @@ pub struct TraceOptions {
 /// A running trace of one process.
 pub struct Tracer {
     source: Box<dyn PauseSource + Send>,
+    /// What is polled should the source have to be given up; `None` where the caller wants this source or none.
+    polled: Option<(Interpreter, i32)>,
     choice: Choice,
     reason: String,
 }
@@ -48,7 +50,8 @@ impl Tracer {
         seed: u64,
     ) -> Result<Self> {
         let (source, choice) = choose(process, interpreter, options, seed)?;
-        Ok(Self { source, reason: choice.to_string(), choice })
+        let polled = options.source.is_none().then(|| (interpreter.clone(), process.pid()));
+        Ok(Self { source, polled, reason: choice.to_string(), choice })
     }
 
     /// How pauses are seen.
@@ -80,7 +83,20 @@ impl Tracer {
     /// # Errors
     /// Where the target can no longer be read; what was seen before stays valid.
     pub fn drain(&mut self, pauses: &mut Vec<Pause>) -> Result<()> {
-        self.source.drain(pauses)
+        match self.source.drain(pauses) {
+            Err(Error::Obstacle(obstacle)) if self.polled.is_some() => self.give_up(obstacle),
+            done => done,
+        }
+    }
+
+    /// Polls from here on.
+    fn give_up(&mut self, obstacle: Obstacle) -> Result<()> {
+        if let Some((interpreter, pid)) = self.polled.take() {
+            self.source = Box::new(PollSource::new(&interpreter, pid)?);
+            self.choice = Choice::Fallback { obstacle };
+            self.reason = self.choice.to_string();
+        }
+        Ok(())
     }
 
     /// From now on, reads the Python stack of the collecting thread during pauses longer than this; they come

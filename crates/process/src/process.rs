@@ -62,6 +62,18 @@ impl Process {
         Ok(found)
     }
 
+    /// What the kernel told it that the processor can do (`AT_HWCAP`); `None` where that cannot be read.
+    #[must_use]
+    pub fn hardware_capabilities(&self) -> Option<u64> {
+        const AT_HWCAP: u64 = 16;
+        let auxv = fs::read(self.path("auxv")).ok()?;
+        let word = |half: &[u8]| half.try_into().ok().map(u64::from_le_bytes);
+        auxv.as_chunks::<16>()
+            .0
+            .iter()
+            .find_map(|pair| (word(&pair[..8]) == Some(AT_HWCAP)).then(|| word(&pair[8..])).flatten())
+    }
+
     /// Its children. Without the kernel's own list (`CONFIG_PROC_CHILDREN`) every process is asked.
     ///
     /// # Errors

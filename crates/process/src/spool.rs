@@ -11,7 +11,10 @@ use thiserror::Error;
 
 /// Blocks from this size on lie in the file.
 const LARGE: usize = 1 << 20;
-const PAGE: usize = 4096;
+/// The largest page of any machine: blocks begin and end at multiples of it.
+const PAGE: usize = 64 << 10;
+/// Where the addresses that are set aside begin is for the kernel to say.
+const ALIGN: usize = 4096;
 /// Addresses that are set aside for them. No address is used twice, so that a file of this size is never full.
 const SPAN: usize = 8 << 40;
 
@@ -165,7 +168,7 @@ unsafe impl GlobalAlloc for SpoolAllocator {
 
 /// A block in the file, if it is large and there is one with room.
 fn in_file(layout: Layout) -> Option<*mut u8> {
-    if layout.size() < LARGE || layout.align() > PAGE {
+    if layout.size() < LARGE || layout.align() > ALIGN {
         return None;
     }
     let base = BASE.load(Ordering::Acquire);

@@ -1,8 +1,10 @@
 //! The programs under watch: the target, and the Python programs among its descendants if they are wanted.
 
+use super::arch::REGISTERS;
 use super::collector::Collector;
+use super::endless;
 use super::group::Group;
-use super::program::{Program, REGISTERS};
+use super::program::Program;
 use super::rings::Rings;
 use crate::perf::{OpenError, Record};
 use crate::tracer::now_ns;
@@ -47,6 +49,9 @@ impl Attached {
         rings: &mut Rings,
         records: &mut Vec<Record>,
     ) -> Result<Self, OpenError> {
+        if endless::would_be(process, interpreters) {
+            return Err(endless::REFUSED);
+        }
         let mut registers = REGISTERS;
         loop {
             let program = Program::new(interpreters, registers).ok().flatten();

@@ -1,17 +1,14 @@
 //! One program in memory: its interpreters, and which of their words to watch in which thread. Registers belong to a
 //! thread, and a thread runs few interpreters, most often one.
 
+use super::arch::{self, LENGTH};
 use super::classify::{Instructions, Write};
 use super::collector::Labels;
 use super::group::Watched;
-use super::hint;
 use m5_cpython::Interpreter;
 use m5_cpython::layout::Collector as Organisation;
 use m5_process::Memory;
 use std::collections::HashMap;
-
-/// Debug registers of x86-64.
-pub(crate) const REGISTERS: usize = 4;
 
 /// A watched word and its meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -179,16 +176,17 @@ impl Program {
         }
     }
 
-    /// Looks at the code of an instruction that was not seen before.
-    pub(crate) fn look_at(&mut self, ip: u64) {
+    /// Looks at the code of an instruction that was not seen before; true where the watch must be taken away at once,
+    /// since a trap keeps it from ever succeeding.
+    pub(crate) fn look_at(&mut self, ip: u64) -> bool {
         if self.known.looked_at(ip) {
-            return;
+            return false;
         }
-        let code = self.main.memory().bytes::<{ hint::LENGTH }>(ip.wrapping_sub(hint::LENGTH as u64));
-        let begins = code.ok().and_then(|code| hint::begins(&code));
-        if let Some(begins) = begins {
+        let Ok(code) = self.main.memory().bytes::<LENGTH>(arch::code_at(ip)) else { return false };
+        if let Some(begins) = arch::begins(&code) {
             self.known.learn(ip, begins);
         }
+        arch::never_ends(&code)
     }
 }
 

@@ -12,7 +12,9 @@ use crate::kin::Kin;
 use crate::perf::{OpenError, Record, Sample};
 use crate::stacks::Stacks;
 use crate::tracer::{by_interpreter, now_ns};
-use crate::{Coverage, Detail, InterpreterCollections, Pause, PauseSource, Result, SourceKind};
+use crate::{
+    Coverage, Detail, Error, InterpreterCollections, Obstacle, Pause, PauseSource, Result, SourceKind,
+};
 use m5_cpython::Interpreter;
 use m5_process::Process;
 use std::time::Duration;
@@ -64,6 +66,8 @@ pub(crate) struct WatchSource {
     pub(super) programs_so_far: u64,
     pub(super) stacks: Option<Stacks>,
     pub(super) details: Vec<Detail>,
+    /// A trap keeps the target from getting on: nothing may stay watched.
+    pub(super) endless: bool,
 }
 
 /// A collector and the program it belongs to.
@@ -109,6 +113,7 @@ impl WatchSource {
             programs_so_far: 0,
             stacks: None,
             details: Vec::new(),
+            endless: false,
         };
         let interpreters = main.all().map_err(|_| OpenError(libc::ESRCH))?;
         let start = source.attach(process, &interpreters)?;
@@ -144,8 +149,9 @@ impl WatchSource {
                 continue;
             }
             let Sample { time, tid, ip, .. } = *sample;
-            if site.write == Write::Flag {
-                attached.program.look_at(ip);
+            if site.write == Write::Flag && attached.program.look_at(ip) {
+                self.endless = true;
+                return;
             }
             let main = attached.program.main.collecting_address();
             if site.flag != main && !self.children {
@@ -261,6 +267,10 @@ impl PauseSource for WatchSource {
         let records: Vec<Record> = self.pending.drain(..ready).collect();
         for record in &records {
             self.handle(record);
+        }
+        if self.endless {
+            self.programs.clear();
+            return Err(Error::Obstacle(Obstacle::ExclusivePairs));
         }
         if matches!(self.window, Window::Closed { .. }) {
             // All that was told until the watch closed has been read: an end that was not will not come.

@@ -6,6 +6,7 @@ use super::counter::Counter;
 use crate::census::blocks;
 use crate::census::kind::Kind;
 use crate::census::sizes::array_bytes;
+use m5_process::page_size;
 use rustc_hash::FxHashSet;
 use std::ops::Range;
 
@@ -68,8 +69,8 @@ impl Counter<'_> {
         ranges.sort_by_key(|r| r.start);
         let (mut at, mut bytes) = (0, 0);
         for range in ranges {
-            let from = (range.start & !4095).max(at);
-            let to = range.end.checked_next_multiple_of(4096).unwrap_or(range.end);
+            let from = (range.start / page_size() * page_size()).max(at);
+            let to = range.end.checked_next_multiple_of(page_size()).unwrap_or(range.end);
             let first = rest.other.partition_point(|o| o.end <= from);
             for part in rest.other.iter().skip(first).take_while(|o| o.start < to) {
                 bytes += self.pages.private(part.start.max(from)..part.end.min(to));

@@ -6,6 +6,7 @@ use crate::census::glibc::RegionKind;
 use crate::census::outside::Outside;
 use crate::graph::native::buffers;
 use crate::graph::native::claims::Owner;
+use m5_process::page_size;
 use rustc_hash::{FxHashMap, FxHashSet};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -142,7 +143,9 @@ impl Counter<'_> {
             };
             let at = census.address.get(object as usize).copied().unwrap_or(0);
             if let Some((start, bytes)) = Outside::Mapping.buffer(self.image, at) {
-                let bytes = self.pages.private(start & !4095..(start + bytes).next_multiple_of(4096));
+                let bytes = self.pages.private(
+                    start / page_size() * page_size()..(start + bytes).next_multiple_of(page_size()),
+                );
                 *sums.objects.entry(object).or_default() += bytes;
                 sums.add(BlockSource::Mapped, Some((desc.name.clone(), true)), bytes, bytes);
             }

@@ -9,6 +9,7 @@ use crate::census::kind::Kind;
 use crate::census::types::TypeDesc;
 use crate::census::{PAD, padded};
 use m5_cpython::layout::objects::{Managed, type_fields};
+use m5_process::page_size;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -159,7 +160,11 @@ impl Counter<'_> {
 
     /// Bytes in memory of a range: only large ones can have pages that never were.
     pub(super) fn touched(&self, range: Range<u64>) -> u64 {
-        if range.end - range.start < 4096 { range.end - range.start } else { self.pages.private(range) }
+        if range.end - range.start < page_size() {
+            range.end - range.start
+        } else {
+            self.pages.private(range)
+        }
     }
 
     pub(super) fn objects(&self, owned: &Owned) -> MemoryTree {

@@ -4,6 +4,7 @@ use crate::census::anchor::Anchor;
 use crate::graph::dict::word;
 use crate::image::Image;
 use m5_cpython::layout::objects::Arenas;
+use m5_process::ADDRESS_BITS;
 
 /// One arena that is in use.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,8 +62,6 @@ impl PoolStats {
 
 const POOL_HEADER: u64 = 48;
 const ARENA_OBJECT: u64 = 48;
-/// Where the memory of programs ends.
-const HIGHEST: u64 = 1 << 47;
 const MOST_ARENAS: u64 = 1 << 22;
 const SIZE_CLASSES: u32 = 32;
 /// Most blocks of a pool: 16 KiB in blocks of 16 bytes.
@@ -127,7 +126,7 @@ fn entry(image: &Image, anchor: &Anchor, at: u64) -> Option<Option<Arena>> {
     let unused = word(bytes, 8);
     let most = size / pool;
     let fits = address.is_multiple_of(4096)
-        && address < HIGHEST
+        && address >> ADDRESS_BITS == 0
         && free_pools <= pools
         && (u64::from(pools) == most || u64::from(pools) + 1 == most)
         && (address..=address.checked_add(size)?).contains(&unused)

@@ -9,7 +9,7 @@ use crate::census::anchor::Anchor;
 use crate::graph::dict::word;
 use crate::image::{Image, Segment};
 use m5_cpython::elf;
-use m5_process::Mapping;
+use m5_process::{Mapping, page_size};
 use std::ops::Range;
 
 /// What of a segment is data of files: their mappings that may be written to and the zeroed memory that follows
@@ -51,7 +51,7 @@ fn elf_end(image: &Image, file: &Mapping) -> Option<u64> {
     let own =
         |m: &&Mapping| m.inode == file.inode && m.path == file.path && m.offset == 0 && m.start <= file.start;
     let base = image.maps().iter().rfind(own)?.start;
-    elf::end(image, base).ok().flatten()?.checked_next_multiple_of(4096)
+    elf::end(image, base).ok().flatten()?.checked_next_multiple_of(page_size())
 }
 
 /// A run of static data: its address and bytes.

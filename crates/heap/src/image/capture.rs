@@ -3,7 +3,7 @@
 use crate::image::fill::Second;
 use crate::image::need;
 use crate::image::pages::Pages;
-use crate::image::room::{Room, thinned};
+use crate::image::room::Room;
 use crate::image::stream;
 use crate::image::wanted::{Extent, Plan};
 use crate::image::{Image, Segment};
@@ -244,9 +244,7 @@ fn by_freeze(process: &Process, extent: Extent, max_pause: Duration) -> TraceRes
         let read = whole(process.pid(), frozen.memory(), extent, &mut room, || frozen.check());
         let stopped_threads = frozen.threads();
         let pause = frozen.thaw();
-        let mut read = read?;
-        // Only now: it takes time.
-        read.segments = thinned(read.segments, &read.plan.wanted);
+        let read = read?;
         let report = CaptureReport {
             pause_seconds: Some(pause.as_secs_f64()),
             stopped_threads,

@@ -1,5 +1,6 @@
 //! The bytes of a process at one moment, found by address in a few instructions.
 
+mod arch;
 pub(crate) mod capture;
 pub(crate) mod core;
 pub(crate) mod fill;
@@ -13,7 +14,7 @@ pub(crate) mod stacks;
 pub(crate) mod stream;
 pub(crate) mod wanted;
 
-use m5_process::{Constants, Error, Mapping, Memory, Result};
+use m5_process::{ADDRESS_BITS, Constants, Error, Mapping, Memory, Result};
 use std::fmt::Debug;
 use std::ops::Range;
 
@@ -65,7 +66,7 @@ impl ReadOnly for NothingElse {
 
 const GRANULE: u32 = 20;
 const LOW_BITS: u32 = 16;
-const TOP: usize = 1 << (47 - GRANULE - LOW_BITS);
+const TOP: usize = 1 << (ADDRESS_BITS - GRANULE - LOW_BITS);
 const NONE: u32 = u32::MAX;
 /// Segments that begin in one mebibyte and the one before: each is a page, or has left out something behind it.
 const MOST_IN_GRANULE: usize = 2 << 10;
@@ -81,12 +82,12 @@ pub struct Image {
 }
 
 impl Image {
-    /// Sorts the segments and builds the index. Segments that overlap or lie above 2⁴⁷ are left out.
+    /// Sorts the segments and builds the index. Segments that overlap or lie where programs have no memory are left out.
     #[must_use]
     pub fn new(mut segments: Vec<Segment>, maps: Vec<Mapping>, other: Box<dyn ReadOnly>) -> Self {
         segments.retain(|s| {
             let end = s.start.checked_add(s.bytes.len() as u64);
-            !s.bytes.is_empty() && end.is_some_and(|e| e <= 1 << 47)
+            !s.bytes.is_empty() && end.is_some_and(|e| e <= 1 << ADDRESS_BITS)
         });
         segments.sort_by_key(|s| s.start);
         segments.dedup_by(|b, a| b.start < a.end());

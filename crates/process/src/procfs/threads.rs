@@ -1,6 +1,7 @@
 //! Which threads of a process run, sleep, and where: what decides whom to stop.
 
 use super::waits;
+use crate::trace::arch::CALLS_RESTARTED_WELL;
 use std::fs;
 
 /// A thread as the kernel sees it.
@@ -48,17 +49,9 @@ fn call(pid: i32, tid: i32) -> Option<i64> {
 /// Sleeping threads, those first whose call the kernel restarts without a trace: futex, sleeps and polls go
 /// on with the time that was left; the others start anew.
 pub(crate) fn sleepers(pid: i32, tids: &[i32]) -> Vec<i32> {
-    const WELL: [i64; 6] = [
-        libc::SYS_futex,
-        libc::SYS_clock_nanosleep,
-        libc::SYS_nanosleep,
-        libc::SYS_poll,
-        libc::SYS_ppoll,
-        libc::SYS_wait4,
-    ];
     let rank = |tid: i32| match call(pid, tid) {
-        Some(n) => WELL.iter().position(|w| *w == n).unwrap_or(WELL.len()),
-        None => WELL.len() + 1,
+        Some(n) => CALLS_RESTARTED_WELL.iter().position(|w| *w == n).unwrap_or(CALLS_RESTARTED_WELL.len()),
+        None => CALLS_RESTARTED_WELL.len() + 1,
     };
     let asleep = tids.iter().copied().filter(|tid| state(pid, *tid) == Some('S'));
     let mut ranked: Vec<(usize, i32)> = asleep.map(|tid| (rank(tid), tid)).collect();

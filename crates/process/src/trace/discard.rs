@@ -6,11 +6,11 @@
 //! target's memory for the length of one stop, runs no code but the call, and is ended by the kernel with us.
 
 use crate::priority::hurry;
-use crate::trace::arch::{self, Registers};
+use crate::trace::arch::{self, Gadgets, Registers};
 use crate::trace::fork::{end_child, open_memory, options_for_call, reap_strays};
 use crate::trace::freeze::Frozen;
 use crate::trace::guard::Guard;
-use crate::trace::inject::{Gadgets, HELPER_NAME, Injector};
+use crate::trace::inject::{HELPER_NAME, Injector};
 use crate::trace::ptrace::{Tracee, Wait};
 use crate::trace::safety::{is_filtered, status};
 use crate::{Process, TraceError, TraceResult};
@@ -84,6 +84,12 @@ pub struct Discarded {
 /// # Errors
 /// [`TraceError::Refused`] with the reason.
 pub fn may_call(process: &Process) -> TraceResult<()> {
+    if !arch::DISCARDS {
+        return Err(TraceError::Refused(format!(
+            "memory is not given back from outside on {} yet",
+            arch::NAME
+        )));
+    }
     let safety = crate::inspect(process)?;
     if safety.job_stopped {
         return Err(TraceError::Refused("the target is stopped by a signal".into()));
@@ -108,7 +114,7 @@ impl Frozen<'_> {
                 tid: t.tid,
                 code: arch::instruction(regs),
                 stack: arch::stack_pointer(regs),
-                call: arch::system_call(regs),
+                call: t.system_call(),
             })
         };
         if self.asleep.is_empty() { self.tracees.iter().map(stand).collect() } else { None }
@@ -150,7 +156,7 @@ impl Frozen<'_> {
     /// itself if that can be had.
     fn caller(&self, process: &Process) -> Option<&Tracee> {
         const ASKED: usize = 8;
-        let in_user_code = |t: &&Tracee| t.regs.is_some_and(|r| !arch::in_system_call(&r));
+        let in_user_code = |t: &&Tracee| !t.in_system_call();
         let mut order = self.tracees.iter().filter(in_user_code).chain(&self.tracees).take(ASKED);
         order.find(|t| !is_filtered(process.pid(), t.tid)).or(self.tracees.first())
     }
@@ -174,8 +180,7 @@ impl Frozen<'_> {
                 });
             }
         };
-        let mut helper =
-            Helper { tracee: Tracee { tid: child, regs: None }, injector, longest: Duration::ZERO };
+        let mut helper = Helper { tracee: Tracee::born(child), injector, longest: Duration::ZERO };
         let done = helper.begin(process).and_then(|()| helper.discard(ranges, end, || self.beat()));
         end_child(child)?;
         // Whoever waits for children of every kind stands still, and never sees it.
@@ -251,8 +256,8 @@ impl Helper<'_> {
     /// One system call: a single step over the instruction that makes it.
     fn call(&self, regs: &Registers, number: i64, args: [u64; 4]) -> TraceResult<i64> {
         let deadline = Instant::now() + CALL;
-        let code = self.injector.code();
-        self.tracee.set_regs(&arch::calling(regs, code, self.injector.child_stack(), number, args))?;
+        let gadgets = self.injector.gadgets();
+        self.tracee.set_regs(&arch::calling(regs, gadgets, self.injector.child_stack(), number, args))?;
         loop {
             self.tracee.step()?;
             // Signals for its group go to the target itself.
@@ -261,7 +266,7 @@ impl Helper<'_> {
             }
             let after = self.tracee.get_regs()?;
             // The stop in which it was found ends with a step of its own.
-            if arch::instruction(&after) != code {
+            if arch::instruction(&after) != gadgets.call {
                 return Ok(arch::result(&after));
             }
         }

@@ -38,6 +38,7 @@ fn what(obstacle: &Obstacle, lang: Lang) -> String {
         Obstacle::Denied { errno } => failed(SourceWords::Denied, errno),
         Obstacle::OtherUser => lang.say(SourceWords::OtherUser).to_owned(),
         Obstacle::Unsupported { errno } => failed(SourceWords::Unsupported, errno),
+        Obstacle::ExclusivePairs => lang.say(SourceWords::ExclusivePairs).to_owned(),
         Obstacle::NoRegisters => lang.say(SourceWords::NoRegisters).to_owned(),
         Obstacle::FileLimit { limit } => lang.fill(SourceWords::FileLimit, &[&limit]),
         Obstacle::LockedMemory => lang.say(SourceWords::LockedMemory).to_owned(),
@@ -57,7 +58,7 @@ pub fn remedy(choice: &Choice, lang: Lang) -> Option<&'static str> {
         Obstacle::NoRegisters => SourceWords::NoRegistersMend,
         Obstacle::FileLimit { .. } => SourceWords::FileLimitMend,
         Obstacle::LockedMemory => SourceWords::LockedMemoryMend,
-        Obstacle::Unsupported { .. } | Obstacle::Other { .. } => return None,
+        Obstacle::Unsupported { .. } | Obstacle::ExclusivePairs | Obstacle::Other { .. } => return None,
     }))
 }
 

@@ -4,7 +4,7 @@ mod cached;
 pub(crate) mod heads;
 
 use crate::image::Image;
-use m5_process::Mapping;
+use m5_process::{Mapping, page_size};
 use std::ops::Range;
 
 /// One chunk: what `malloc` returned, and how much of it may be used.
@@ -175,9 +175,9 @@ fn anonymous(image: &Image, map: &Mapping, taken: &[(u64, u64)], regions: &mut V
     let mut at = map.start;
     while at < map.end {
         if let Some((_, end)) = taken_at(taken, at) {
-            at = end.next_multiple_of(4096);
+            at = end.next_multiple_of(page_size());
         } else if let Some(region) = thread_heap(image, at, map.end) {
-            at = region.end.next_multiple_of(4096).max(at + 4096);
+            at = region.end.next_multiple_of(page_size()).max(at + page_size());
             regions.push(region);
         } else if let Some(size) = mapped_chunk(image, at, map.end) {
             let chunk = Chunk::new(at + 16, size - 16, false);
@@ -199,7 +199,7 @@ fn anonymous(image: &Image, map: &Mapping, taken: &[(u64, u64)], regions: &mut V
 
 /// Memory that was never touched holds nothing: on to the next captured page.
 fn next_candidate(image: &Image, at: u64) -> u64 {
-    let next = at + 4096;
+    let next = at + page_size();
     if image.locate(next).is_some() {
         return next;
     }
@@ -223,8 +223,8 @@ fn thread_heap(image: &Image, at: u64, map_end: u64) -> Option<Region> {
     }
     let (arena, size) = (image.word(at)?, image.word(at + 16)?);
     let own = arena > at && arena < at + 64;
-    if !(4096..=HEAP_MAX).contains(&size)
-        || size % 4096 != 0
+    if !(page_size()..=HEAP_MAX).contains(&size)
+        || size % page_size() != 0
         || arena % 8 != 0
         || !own && image.word(arena).is_none()
     {

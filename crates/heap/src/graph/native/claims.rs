@@ -8,6 +8,7 @@ use crate::census::blocks::block;
 use crate::census::kind::Kind;
 use crate::graph::dict::word;
 use crate::graph::edges::Walker;
+use m5_process::ADDRESS_BITS;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::VecDeque;
 
@@ -102,7 +103,7 @@ impl Claims {
     fn look(&mut self, walker: &Walker<'_>, known: &FxHashSet<u64>, bytes: &[u8], owner: Owner) {
         for at in (0..bytes.len() / 8).map(|i| i * 8) {
             let pointer = word(bytes, at);
-            let may = pointer > 4096 && pointer >> 47 == 0 && pointer.is_multiple_of(ALIGN);
+            let may = pointer > 4096 && pointer >> ADDRESS_BITS == 0 && pointer.is_multiple_of(ALIGN);
             if !may || self.owner.contains_key(&pointer) || known.contains(&pointer) {
                 continue;
             }
