@@ -83,6 +83,33 @@ impl Coverage {
         self.generations.map(|g| g.happened)
     }
 
+    /// Both together.
+    #[must_use]
+    pub fn plus(&self, other: &Self) -> Self {
+        self.combine(other, u64::saturating_add)
+    }
+
+    /// What came since; what the same source said `before`.
+    #[must_use]
+    pub fn since(&self, before: &Self) -> Self {
+        self.combine(before, u64::saturating_sub)
+    }
+
+    fn combine(&self, other: &Self, of: fn(u64, u64) -> u64) -> Self {
+        let pair = |a: &GenerationCoverage, b: &GenerationCoverage| GenerationCoverage {
+            seen: of(a.seen, b.seen),
+            happened: of(a.happened, b.happened),
+        };
+        Self {
+            generations: [0, 1, 2].map(|g| pair(&self.generations[g], &other.generations[g])),
+            unlabelled: pair(&self.unlabelled, &other.unlabelled),
+            unwatched: [0, 1, 2].map(|g| of(self.unwatched[g], other.unwatched[g])),
+            lost: of(self.lost, other.lost),
+            open_ns: of(self.open_ns, other.open_ns),
+            wall_ns: of(self.wall_ns, other.wall_ns),
+        }
+    }
+
     /// Seen over happened; `None` where nothing happened.
     #[must_use]
     pub fn ratio(&self) -> Option<f64> {

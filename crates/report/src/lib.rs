@@ -23,6 +23,7 @@ mod stress;
 pub mod text;
 pub mod texts;
 pub mod trim;
+pub mod tune;
 mod why;
 mod words;
 

@@ -20,6 +20,7 @@ pub(crate) mod stalls;
 pub(crate) mod stress;
 pub(crate) mod top;
 pub(crate) mod trim;
+pub(crate) mod tune;
 pub(crate) mod watch;
 pub(crate) mod why;
 
@@ -92,6 +93,8 @@ pub(crate) enum Command {
     Diff(diff::DiffArgs),
     /// Give memory back that is free and was not returned, in short stops, and prove it
     Trim(trim::TrimArgs),
+    /// Try settings of the allocator on fresh processes, and recommend only what is proved
+    Tune(tune::TuneArgs),
     /// The watchdog: rules on a service, evidence first, everything written down
     Watch(watch::WatchArgs),
     /// Hours under load, with a check each hour: does it grow?
@@ -126,6 +129,7 @@ pub(crate) fn run(command: &Command, ctx: &Ctx) -> Result<Exit, CliError> {
         Command::Stress(args) => stress::run(args, ctx),
         Command::Top(args) => top::run(args, ctx),
         Command::Trim(args) => trim::run(args, ctx),
+        Command::Tune(args) => tune::run(args, ctx),
         Command::Completions(args) => completions::run(args, &mut Cli::command(), ctx),
     }
 }

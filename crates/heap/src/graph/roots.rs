@@ -120,9 +120,16 @@ impl Finder<'_> {
         for word in words.as_chunks::<8>().0 {
             let target = u64::from_le_bytes(*word);
             if target > 4096 && target != dict {
-                self.add(target, RootKind::Interpreter, || format!("{thread}, its state"));
+                let what = if self.is_context(target) { "context" } else { "state" };
+                self.add(target, RootKind::Interpreter, || format!("{thread}, its {what}"));
             }
         }
+    }
+
+    /// Whether values of context variables are there.
+    fn is_context(&self, address: u64) -> bool {
+        let desc = self.walker.object(address).and_then(|object| self.walker.census.desc(object));
+        desc.is_some_and(|d| matches!(d.name.as_str(), "Context" | "_contextvars.Context"))
     }
 
     fn frame(&mut self, thread: &str, frame: &Frame) {

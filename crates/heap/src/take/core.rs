@@ -45,6 +45,7 @@ pub fn take_core(path: &Path, places: CorePlaces<'_>, redaction: &Redaction) -> 
         coverage: Coverage::default(),
         fragmentation: None,
         beside_rss: None,
+        full_collections: None,
         notes: notes(&core),
     };
     let analysis = Analysis::of(&image, anchor)?;

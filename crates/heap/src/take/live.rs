@@ -78,6 +78,7 @@ fn take<T: Send>(
         coverage: Coverage::default(),
         fragmentation: None,
         beside_rss: None,
+        full_collections: interpreter.read().ok().map(|gc| gc.generations[2].collections),
         notes: taken.report.notes,
     };
     let fds = |owners: &_, describer: &Describer<'_>| fd_holders(process, owners, describer);

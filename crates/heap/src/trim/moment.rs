@@ -98,15 +98,19 @@ const WAITS: &[i64] = &[
     libc::SYS_accept,
     libc::SYS_accept4,
     libc::SYS_connect,
+    #[cfg(target_arch = "x86_64")]
     libc::SYS_poll,
     libc::SYS_ppoll,
+    #[cfg(target_arch = "x86_64")]
     libc::SYS_select,
     libc::SYS_pselect6,
+    #[cfg(target_arch = "x86_64")]
     libc::SYS_epoll_wait,
     libc::SYS_epoll_pwait,
     libc::SYS_epoll_pwait2,
     libc::SYS_nanosleep,
     libc::SYS_clock_nanosleep,
+    #[cfg(target_arch = "x86_64")]
     libc::SYS_pause,
     libc::SYS_rt_sigsuspend,
     libc::SYS_rt_sigtimedwait,

@@ -98,7 +98,7 @@ pub struct MemoryFigures {
 }
 
 /// The collector over the recording.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct GcFigures {
     /// Time over which collections were counted: that of the trace, else between the first and the last reading
     /// of the counters.

@@ -118,7 +118,8 @@ impl PauseLog {
         if !mix(self.seen()).is_multiple_of(self.one_in) {
             return;
         }
-        self.start_seconds.push((pause.start_ns as f64 - origin_ns as f64) / 1e9);
+        // One that ran as the recording began is shown at its begin.
+        self.start_seconds.push(pause.start_ns.saturating_sub(origin_ns) as f64 / 1e9);
         self.duration_seconds.push(seconds);
         self.generation.push(pause.generation);
         if self.start_seconds.len() > Self::MOST {

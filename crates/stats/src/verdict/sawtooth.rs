@@ -2,7 +2,7 @@
 //! With that as a covariate even three teeth show whether their floor rises.
 
 use super::Point;
-use crate::quantile::median;
+use crate::quantile::{median, quantile, sorted};
 
 /// Cells in which drops are looked for.
 const CELLS: usize = 240;
@@ -13,6 +13,8 @@ const SIGNIFICANT: f64 = 6.0;
 const EXPLAINED: f64 = 0.6;
 /// …and how far below all that was seen their foot may lie, in their heights.
 const BELOW: f64 = 0.25;
+/// The quantile of the feet that counts as the lowest of them.
+const LOWEST: f64 = 0.1;
 
 /// Teeth fitted to cells.
 struct Fitted {
@@ -20,7 +22,7 @@ struct Fitted {
     /// Sum of squares beside a line and the teeth, and beside the line alone.
     rest: f64,
     before: f64,
-    /// The foot of a usual tooth above the lowest cell.
+    /// The lowest feet above the lowest cell.
     foot: f64,
 }
 
@@ -161,7 +163,7 @@ impl Sawtooth {
             height,
             rest: v.iter().zip(&u).map(|(v, u)| (v - height * u).powi(2)).sum(),
             before: v.iter().map(|v| v * v).sum(),
-            foot: median(&feet).unwrap_or(lowest) - lowest,
+            foot: quantile(&sorted(&feet), LOWEST).unwrap_or(lowest) - lowest,
         }
     }
 }

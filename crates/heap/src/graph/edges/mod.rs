@@ -11,6 +11,7 @@ mod suspended;
 use crate::census::Census;
 use crate::census::anchor::Anchor;
 use crate::census::kind::Kind;
+use crate::census::outside::Outside;
 use crate::census::types::TypeDesc;
 use crate::graph::dict::word;
 use crate::image::Image;
@@ -105,6 +106,7 @@ impl Walker<'_> {
             Kind::Plain => self.plain(at, desc, see),
         }
         match desc.kind {
+            Kind::Plain if desc.outside == Some(Outside::Element) => self.element(at, see),
             Kind::Plain => self.claimed(object, see),
             _ if desc.basic_size > desc.covered => {
                 self.scan(at, desc.covered, desc.basic_size, desc, see);

@@ -16,8 +16,8 @@ use std::collections::VecDeque;
 pub(super) const LARGEST: u64 = 16 << 20;
 /// Blocks of all allocators begin at multiples of this.
 const ALIGN: u64 = 16;
-/// Bytes of an interpreter's state that are looked through.
-const STATE: usize = 1 << 17;
+/// Bytes of an interpreter's state that are looked through, where it is no block of its own.
+const STATE: u64 = 1 << 19;
 
 /// An owner of native memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,8 +45,8 @@ impl Claims {
         let fields = |object: u32| {
             let desc = census.desc(object)?;
             let at = *census.address.get(object as usize)?;
-            let from = if desc.kind == Kind::Type { desc.covered as usize } else { 16 };
-            walker.image.slice(at, desc.basic_size as usize)?.get(from..)
+            // Of a class too: its documentation, its names and its members lie apart.
+            walker.image.slice(at, desc.basic_size as usize)?.get(16..)
         };
         let rank = |object: u32| match census.desc(object) {
             Some(d) if d.kind == Kind::Type || d.name == "module" => Some(2),
@@ -66,13 +66,10 @@ impl Claims {
             claims.follow(walker, known);
         }
         for state in &walker.anchor.interpreters {
+            let size = block(walker.image, walker.census, *state).unwrap_or(STATE) as usize;
             let bytes = walker.image.tail(*state).unwrap_or(&[]);
-            claims.look(
-                walker,
-                known,
-                bytes.get(..bytes.len().min(STATE)).unwrap_or(&[]),
-                Owner::Interpreter,
-            );
+            let bytes = bytes.get(..bytes.len().min(size)).unwrap_or(&[]);
+            claims.look(walker, known, bytes, Owner::Interpreter);
         }
         claims.follow(walker, known);
         for (i, (_, bytes)) in pieces.iter().enumerate() {

@@ -18,12 +18,6 @@ pub use x86_64::{ADDRESS_BITS, address_of};
 
 use std::sync::LazyLock;
 
-/// What the kernel leaves as the result of a call that it means to restart.
-pub(crate) const ERESTARTSYS: i64 = 512;
-pub(crate) const ERESTARTNOINTR: i64 = 513;
-pub(crate) const ERESTARTNOHAND: i64 = 514;
-pub(crate) const ERESTART_RESTARTBLOCK: i64 = 516;
-
 /// Code of the target that every injected call goes through.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Gadgets {

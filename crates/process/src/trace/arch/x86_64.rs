@@ -1,7 +1,13 @@
 //! 64-bit x86.
 
-use super::{ERESTART_RESTARTBLOCK, ERESTARTNOHAND, ERESTARTNOINTR, ERESTARTSYS, Frames, Gadgets, ReadSet};
+use super::{Frames, Gadgets, ReadSet};
 use std::arch::x86_64::__cpuid_count;
+
+/// What the kernel leaves as the result of a call that it means to restart.
+const ERESTARTSYS: i64 = 512;
+const ERESTARTNOINTR: i64 = 513;
+const ERESTARTNOHAND: i64 = 514;
+const ERESTART_RESTARTBLOCK: i64 = 516;
 
 /// General registers as ptrace gives them.
 pub(crate) type Registers = libc::user_regs_struct;
