@@ -251,9 +251,7 @@ def main():
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="rows at a time")
     args = parser.parse_args()
     parts = [(near_limits, kind, inside) for kind in ("numeric", "objects") for inside in (False, True)]
-    parts += [
-        (random_moments, kind, None) for kind in ("executes", "forks", "threads", "signals", "filters")
-    ]
+    parts += [(random_moments, kind, None) for kind in ("executes", "forks", "threads", "signals", "filters")]
     parts += [(kills_and_stops, name, part) for part in (1, 2) for name in ("killed", "stopped")]
     began = time.monotonic()
     with concurrent.futures.ProcessPoolExecutor(args.jobs) as pool:
