@@ -78,6 +78,9 @@ impl CliError {
             Self::Write { path, reason } => {
                 row!(lang, Incomplete, "write", Fault::WriteFailed[path, reason] => Fault::WriteFailedRemedy)
             }
+            Self::Spool { path, reason } => {
+                row!(lang, Usage, "spool", Fault::Spool[path, reason] => Fault::SpoolRemedy)
+            }
             Self::Config { path, reason } => {
                 row!(lang, Usage, "settings", Fault::Config[path, reason] => Fault::ConfigRemedy)
             }

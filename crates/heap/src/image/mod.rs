@@ -7,6 +7,7 @@ pub(crate) mod fill;
 pub(crate) mod huge;
 pub(crate) mod leads;
 pub(crate) mod lean;
+pub(crate) mod need;
 pub(crate) mod pages;
 pub(crate) mod room;
 pub(crate) mod stacks;

@@ -2,7 +2,7 @@
 
 use crate::trim::error::TrimError;
 use m5_cpython::symbols;
-use m5_process::{Constants, LARGEST_PROGRAM, Mapping, Memory, Process};
+use m5_process::{Constants, Mapping, Memory, Process};
 use std::ops::Range;
 
 /// How far the bins lie behind the beginning of an arena, by the newest version that has it so. The lock is the first
@@ -56,9 +56,9 @@ impl Library {
         let pseudo = |m: &&Mapping| m.path == "[vdso]";
         let code = maps.iter().filter(|m| m.executable && (ours(m) || pseudo(m))).map(range).collect();
         let data = maps.iter().filter(|m| m.writable && ours(m)).map(range).collect();
-        let bytes = process.read_mapped(file, LARGEST_PROGRAM).unwrap_or_default();
-        let single = symbols(&bytes, maps, &file.path, &["__libc_single_threaded"]);
-        let single_threaded = single.first().copied().flatten();
+        let program = process.open_program(file);
+        let single = program.map(|p| symbols(p, maps, &file.path, &["__libc_single_threaded"]));
+        let single_threaded = single.and_then(|found| found.first().copied().flatten());
         Ok(Self { minor, bins: *bins, code, data, single_threaded })
     }
 

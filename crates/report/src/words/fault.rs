@@ -50,6 +50,9 @@ catalogue! {
         WriteFailed: "cannot write {}: {}", "无法写入 {}：{}";
         WriteFailedRemedy: "free some space or choose another place with -o or --save; nothing half-written was left behind",
             "请释放磁盘空间，或用 -o / --save 换一个位置；未留下写到一半的文件";
+        Spool: "m5's buffers cannot lie in {}: {}", "m5 的缓冲区无法放在 {}：{}";
+        SpoolRemedy: "give --spool a folder on a disk that you may write to, with room for about three times the target's memory",
+            "请为 --spool 指定一个磁盘上可写的目录，剩余空间约为目标进程内存的三倍";
         Config: "{} is not a valid settings file: {}", "{} 不是有效的配置文件：{}";
         ConfigRemedy: "the names of the objectives are those of `m5 health --json`; example: [objectives.rss_peak_bytes] pass = \"40MB\"",
             "指标名称见 `m5 health --json`；示例：[objectives.rss_peak_bytes] pass = \"40MB\"";
