@@ -101,8 +101,8 @@ impl Walker<'_> {
     /// The words of an element's struct, its attributes and its children: up to four of them lie in the block that has
     /// the attributes, more in a block of their own, and the four stay behind.
     pub(super) fn element(&self, at: u64, see: &mut impl Visit) {
-        let word = |at: u64, offset: u64| self.image.word_at(at, offset).unwrap_or(0);
-        let extra = word(at, 40);
+        let word = |at: u64, offset: u64| self.image.word_in(at, offset).unwrap_or(0);
+        let extra = self.image.word_at(at, 40).unwrap_or(0);
         if extra != 0 {
             see.see(word(extra, 0), Label::Field("attrib"));
             self.items(word(extra, 24), word(extra, 8), see);
