@@ -267,7 +267,8 @@ fn a_program_without_threads_is_trimmed_too() {
         let process = Process::open(target.pid()).unwrap();
         for round in 0..times(5) {
             let before = rss(&process);
-            let done = trim(&process, &options(), &ToTheEnd).unwrap();
+            let done =
+                trim(&process, &options(), &ToTheEnd).unwrap_or_else(|e| panic!("{}: {e}", python.name));
             let went = before - rss(&process);
             assert!(done.ended == Ended::Done, "{}: {done:?}", python.name);
             if round == 0 {

@@ -58,8 +58,13 @@ fn sampled(process: &Process, plan: &Plan) -> TraceResult<Mixture> {
         let count = (stretch.end - stretch.start) / PAGE as u64;
         let first = before.next_multiple_of(step);
         for number in (first..before + count).step_by(step as usize) {
+            let at = stretch.start + (number - before) * PAGE as u64;
+            // A page of a file that the target never touched would be mapped into it by the look.
+            if !present(&plan.own.runs, at) {
+                continue;
+            }
             // What went away meanwhile is not asked for.
-            if memory.read_exact_at(&mut page, stretch.start + (number - before) * PAGE as u64).is_ok() {
+            if memory.read_exact_at(&mut page, at).is_ok() {
                 add(&mut sum, &leads, &page);
                 seen += 1;
             }
@@ -68,6 +73,11 @@ fn sampled(process: &Process, plan: &Plan) -> TraceResult<Mixture> {
     }
     let share = |sum: f64| sum / seen.max(1) as f64;
     Ok(Mixture { objects: share(sum.objects), blocks: share(sum.blocks), references: share(sum.references) })
+}
+
+/// Whether one of these runs, which are in order, holds the page.
+fn present(runs: &[std::ops::Range<u64>], at: u64) -> bool {
+    runs.get(runs.partition_point(|run| run.end <= at)).is_some_and(|run| run.start <= at)
 }
 
 fn add(sum: &mut Mixture, leads: &Leads, page: &[u8]) {

@@ -14,8 +14,8 @@ const SYSTEM: u64 = 2072;
 const TOP: u64 = 16;
 /// A process has no more arenas.
 const MOST_ARENAS: usize = 1 << 14;
-/// Empty bins point to themselves; this many of a main arena are empty.
-const EMPTY: usize = 16;
+/// Empty bins point to themselves; this many of a main arena are empty at least, also of a busy program's.
+const EMPTY: usize = 2;
 
 /// The first bin holds what was freed last, of any size.
 pub(super) const UNSORTED: u64 = 1;
