@@ -93,13 +93,16 @@ mod tests {
             let _ = waits.recv();
         });
         let (pid, tid) = (std::process::id().cast_signed(), hears.recv().unwrap());
-        let waiting =
-            std::iter::repeat_with(|| thread_now(pid, tid).unwrap()).find(|t| t.call.is_some()).unwrap();
-        assert_eq!((waiting.state, waiting.name.as_str()), ('S', "waits-here"));
-        assert_eq!(waiting.call.as_deref(), Some("futex"));
-        let own = thread_now(pid, rustix::thread::gettid().as_raw_nonzero().get()).unwrap();
+        // State and call are two files: a thread may go on between them.
+        let seen = |tid, state, call| {
+            let look = || thread_now(pid, tid).unwrap();
+            std::iter::repeat_with(look)
+                .find(|t| t.state == state && t.call.as_deref() == Some(call))
+                .unwrap()
+        };
+        assert_eq!(seen(tid, 'S', "futex").name, "waits-here");
         // It is reading that very file.
-        assert_eq!((own.state, own.call.as_deref()), ('R', Some("read")));
+        seen(rustix::thread::gettid().as_raw_nonzero().get(), 'R', "read");
         ends.send(()).unwrap();
         thread.unwrap().join().unwrap();
         assert_eq!(thread_now(pid, 0), None);
