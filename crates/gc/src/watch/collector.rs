@@ -51,6 +51,8 @@ pub(crate) struct Collector {
     full: FullCollections,
     /// Counters at the beginning; not yet known while the collection that ran then goes on.
     start: Option<[u64; 3]>,
+    /// Counters when it was first read, that collection or not.
+    first: [u64; 3],
     now: Counters,
     /// Counters at the last reading that no collection straddled.
     aligned: Option<Counters>,
@@ -95,6 +97,7 @@ impl Collector {
             classifier,
             full: FullCollections::default(),
             start: quiet.then_some(now.collections),
+            first: now.collections,
             now,
             aligned: quiet.then_some(now),
             full_aligned: quiet.then(|| now.full()),
@@ -190,7 +193,7 @@ impl Collector {
                 self.attribute(&before);
             }
             if self.start.is_none() {
-                self.start = Some(self.without_seen());
+                self.start = Some(beginning(self.first, self.without_seen()));
             }
         }
         self.aligned = quiet.then_some(now);
@@ -309,5 +312,27 @@ impl Collector {
         coverage.unlabelled.seen += self.unlabelled;
         coverage.unlabelled.happened += self.untold;
         coverage.lost += self.classifier.torn;
+    }
+}
+
+/// Counters at the beginning, where a collection ran then that is not ours: `first` was read while it ran, `rest` is
+/// what was not seen of all that is counted now. One collection explains a difference of one; a larger one is of
+/// collections that were missed, and they happened.
+fn beginning(first: [u64; 3], rest: [u64; 3]) -> [u64; 3] {
+    let more = [0, 1, 2].map(|g| rest[g] > first[g]);
+    let alone = more.iter().filter(|m| **m).count() == 1;
+    [0, 1, 2].map(|g| first[g] + u64::from(more[g] && alone))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::beginning;
+
+    #[test]
+    fn what_was_missed_at_the_beginning_happened() {
+        assert_eq!(beginning([5, 4, 3], [5, 4, 3]), [5, 4, 3]);
+        assert_eq!(beginning([5, 4, 3], [6, 4, 3]), [6, 4, 3], "the one that ran");
+        assert_eq!(beginning([5, 4, 3], [5, 4, 9]), [5, 4, 4], "five more were missed");
+        assert_eq!(beginning([5, 4, 3], [7, 5, 3]), [5, 4, 3], "which of them ran then is not known");
     }
 }
