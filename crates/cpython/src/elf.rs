@@ -41,7 +41,8 @@ impl Image {
     /// little-endian ELF image with dynamic symbols.
     ///
     /// # Errors
-    /// As the kernel says; addresses that the image itself names wrongly are no error but `None`.
+    /// Where the process has ended or may not be read; addresses that the image itself names wrongly are no error
+    /// but `None`.
     pub fn open(memory: &impl Memory, base: u64) -> Result<Option<Self>> {
         absent(Self::read(memory, base))
     }
@@ -80,7 +81,8 @@ impl Image {
     /// Looks up a symbol that this image defines.
     ///
     /// # Errors
-    /// As the kernel says.
+    /// Where the process has ended or may not be read. A table that leads out of the image is no error: nothing is
+    /// found.
     pub fn symbol(&self, memory: &impl Memory, name: &str) -> Result<Option<Symbol>> {
         let found = match (self.gnu_hash, self.sysv_hash) {
             (Some(table), _) => self.by_gnu_hash(memory, table, name),

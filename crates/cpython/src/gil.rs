@@ -21,7 +21,7 @@ impl<M: Memory + Clone> Interpreter<M> {
     /// Who holds its lock now. The answer is of one moment: threads hand the lock on many times a second.
     ///
     /// # Errors
-    /// As the kernel says.
+    /// [`crate::Error`] where the interpreter cannot be read: the process has ended.
     pub fn gil(&self) -> Result<Gil> {
         let Some(fields) = running(self.layout().minor) else { return Ok(Gil::Unknown) };
         if self.layout().free_threaded {

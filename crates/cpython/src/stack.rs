@@ -51,7 +51,8 @@ impl Interpreter {
     /// first; empty where the thread is not found or runs no Python.
     ///
     /// # Errors
-    /// As the kernel says of the list of threads.
+    /// [`crate::Error`] where the list of threads cannot be read: the process has ended. Frames that cannot be read
+    /// end the stack.
     pub fn stack(&self, pid: i32, tid: i32) -> Result<Vec<PyFrame>> {
         let Some(objects) = self.objects() else { return Ok(Vec::new()) };
         let Some(lines) = lines(objects) else { return Ok(Vec::new()) };
@@ -64,7 +65,7 @@ impl Interpreter {
     /// where the collector does not keep it (up to 3.14).
     ///
     /// # Errors
-    /// As the kernel says of the collector's state.
+    /// [`crate::Error`] where the collector's state cannot be read: the process has ended.
     pub fn collecting_stack(&self) -> Result<Vec<PyFrame>> {
         let Some(objects) = self.objects() else { return Ok(Vec::new()) };
         let Some(lines) = lines(objects) else { return Ok(Vec::new()) };
@@ -87,7 +88,7 @@ impl Interpreter {
     /// The state of each of its threads: the thread's number as the target sees it, and the address.
     ///
     /// # Errors
-    /// As the kernel says of the list of threads.
+    /// [`crate::Error`] where the list of threads cannot be read: the process has ended.
     pub fn thread_states(&self) -> Result<Vec<(i32, u64)>> {
         let memory = self.memory();
         let with_number = |thread: crate::Thread| {

@@ -29,7 +29,7 @@ impl<M: Memory + Clone> Interpreter<M> {
     /// The names in `threading`, by the address of each thread's state; without those that `threading` does not know.
     ///
     /// # Errors
-    /// As the kernel says of the list of threads.
+    /// [`crate::Error`] where the list of threads cannot be read: the process has ended.
     pub fn thread_names(&self) -> Result<HashMap<u64, String>> {
         let Some(objects) = self.objects() else { return Ok(HashMap::new()) };
         let values = Values::new(self.memory(), objects);

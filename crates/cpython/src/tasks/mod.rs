@@ -88,7 +88,7 @@ impl Interpreter {
     /// two looks agree.
     ///
     /// # Errors
-    /// As the kernel says of the list of threads.
+    /// [`crate::Error`] where the list of threads cannot be read: the process has ended.
     pub fn tasks(&self, process: &Process) -> Result<Tasks> {
         let minor = self.layout().minor;
         let known = self.objects().and_then(|o| Some((o, lines(o)?))).zip(tasks(minor)).zip(running(minor));
