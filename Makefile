@@ -9,7 +9,7 @@ M5 ?= target/release/m5
 ON_TARGET := scripts/prepare.sh build engine && $(VENV_PYTHON) scripts/mem.py
 WITH := $(if $(PID),--pid $(PID)) $(if $(DURATION),--duration $(DURATION)) $(ARGS)
 
-.PHONY: help demo test test-rust test-python lint fmt build \
+.PHONY: help demo test test-rust test-python lint fmt build dist deb install book \
 	mem-baseline mem-health mem-snapshot gc-profile mem-stress bench-engine clean
 
 help: ## Say what there is
@@ -44,6 +44,18 @@ fmt: ## Format everything
 
 build: ## target/release/m5
 	@scripts/prepare.sh build
+
+dist: ## dist/m5, for this system; GLIBC=2.17 links it for all since then (zig)
+	@scripts/dist.sh binary $(GLIBC)
+
+deb: ## dist/m5_….deb: the program, manual pages, completions, systemd units
+	@scripts/dist.sh deb
+
+install: ## The program, manual pages and completions below PREFIX (/usr/local)
+	@DESTDIR=$(DESTDIR) PREFIX=$(PREFIX) scripts/dist.sh install
+
+book: build ## target/book: the documentation with a page of every command (mdbook)
+	@M5=$(M5) scripts/book.sh
 
 mem-baseline: ## Record a baseline (30 min, or DURATION=…) into out/baseline.json
 	@$(ON_TARGET) baseline $(WITH)

@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 /// Files are called `SERVICE@SLOT-PID-RULE-UNIXTIME` and one of these.
 pub(super) const SNAPSHOT: &str = ".m5snap";
 pub(super) const PROFILE: &str = ".gc.json";
-/// Letters of a name's parts that are kept.
+/// Letters and bytes of a name's parts that are kept: a file system takes 255 bytes.
 const LONGEST: usize = 64;
+const MOST_BYTES: usize = 90;
 
 /// The name that all files of an incident begin with.
 pub(super) fn stem(event: &Event) -> String {
@@ -20,10 +21,21 @@ pub(super) fn stem(event: &Event) -> String {
     format!("{service}@{slot}-{}-{rule}-{unix_seconds:.3}", identity.pid)
 }
 
-/// Bounded, and of letters that need no thought in a file name.
+/// Bounded, and of letters of any script that need no thought in a file name. A worker's name has a `/`.
 fn clean(text: &str, more: &str) -> String {
-    let keep = |c: char| if c.is_ascii_alphanumeric() || more.contains(c) { c } else { '_' };
-    text.chars().take(LONGEST).map(keep).collect()
+    let keep = |c: char| match c {
+        '/' => '+',
+        c if c.is_alphanumeric() || more.contains(c) => c,
+        _ => '_',
+    };
+    let mut out = String::new();
+    for c in text.chars().take(LONGEST).map(keep) {
+        if out.len() + c.len_utf8() > MOST_BYTES {
+            break;
+        }
+        out.push(c);
+    }
+    out
 }
 
 /// The files of one incident.

@@ -75,6 +75,7 @@ impl CliError {
             Self::Write { path, reason } => {
                 row!(lang, Incomplete, "write", Fault::WriteFailed[path, reason] => Fault::WriteFailedRemedy)
             }
+            Self::Exists { path } => row!(lang, Usage, "exists", Fault::Exists[path] => Fault::ExistsRemedy),
             Self::Config { path, reason } => {
                 row!(lang, Usage, "settings", Fault::Config[path, reason] => Fault::ConfigRemedy)
             }

@@ -50,6 +50,8 @@ catalogue! {
         WriteFailed: "cannot write {}: {}", "无法写入 {}：{}";
         WriteFailedRemedy: "free some space or choose another place with -o or --save; nothing half-written was left behind",
             "请释放磁盘空间，或用 -o / --save 换一个位置；未留下写到一半的文件";
+        Exists: "{} is there already", "{} 已存在";
+        ExistsRemedy: "--force replaces it; --save FILE writes another", "--force 可覆盖；--save FILE 可写入其他文件";
         Config: "{} is not a valid settings file: {}", "{} 不是有效的配置文件：{}";
         ConfigRemedy: "the names of the objectives are those of `m5 health --json`; example: [objectives.rss_peak_bytes] pass = \"40MB\"",
             "指标名称见 `m5 health --json`；示例：[objectives.rss_peak_bytes] pass = \"40MB\"";
