@@ -9,11 +9,12 @@ M5 ?= target/release/m5
 ON_TARGET := scripts/prepare.sh build engine && $(VENV_PYTHON) scripts/mem.py
 WITH := $(if $(PID),--pid $(PID)) $(if $(DURATION),--duration $(DURATION)) $(ARGS)
 
-.PHONY: help demo test test-rust test-python lint fmt build dist deb install book \
+.PHONY: help demo test test-rust test-python lint fmt build \
+	check-arm64 test-arm64 dist binary deb install book \
 	mem-baseline mem-health mem-snapshot gc-profile mem-stress bench-engine clean
 
 help: ## Say what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## A real engine runs, and m5 says from outside how it is doing (DEMO_DURATION=60s)
 	@scripts/prepare.sh build engine
@@ -42,17 +43,26 @@ fmt: ## Format everything
 	cargo fmt
 	$(VENV_PYTHON) -m ruff format
 
+check-arm64: ## The whole workspace, checked for 64-bit Arm
+	@scripts/arm64.sh check
+
+test-arm64: ## Live tests on 64-bit Arm, in an emulated machine (three minutes and more)
+	@tests/arm64.sh --require
+
+dist: ## dist/: the wheel of m5mem and the program m5, for x86-64 and 64-bit Arm, glibc 2.28 and later
+	@scripts/dist.sh
+
 build: ## target/release/m5
 	@scripts/prepare.sh build
 
-dist: ## dist/m5, for this system; GLIBC=2.17 links it for all since then (zig)
-	@scripts/dist.sh binary $(GLIBC)
+binary: ## dist/m5, for this system; GLIBC=2.17 links it for all since then (zig)
+	@scripts/pack.sh binary $(GLIBC)
 
 deb: ## dist/m5_….deb: the program, manual pages, completions, systemd units
-	@scripts/dist.sh deb
+	@scripts/pack.sh deb
 
 install: ## The program, manual pages and completions below PREFIX (/usr/local)
-	@DESTDIR=$(DESTDIR) PREFIX=$(PREFIX) scripts/dist.sh install
+	@DESTDIR=$(DESTDIR) PREFIX=$(PREFIX) scripts/pack.sh install
 
 book: build ## target/book: the documentation with a page of every command (mdbook)
 	@M5=$(M5) scripts/book.sh

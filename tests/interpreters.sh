@@ -18,6 +18,7 @@ wanted=(debian-3.13:3.13:sid debian-3.13-trixie:3.13:trixie debian-3.14:3.14:sid
 require=0
 missing=()
 here=$(cd "$(dirname "$0")" && pwd)
+source "$here/../scripts/debian.sh"
 source "$here/interpreters/wheels.sh"
 
 say() { printf 'interpreters: %s\n' "$*" >&2; }
@@ -50,36 +51,6 @@ root_of() {
 
 # A root is ready when its last step left the mark.
 ready() { [[ -e $dir/$1/.complete ]]; }
-
-# apt with a source list, lists, cache and package status of its own.
-private() {
-    local program=$1
-    shift
-    "$program" -o Dir::Etc::sourcelist="$work/sources.list" -o Dir::Etc::sourceparts=- \
-        -o Dir::State::lists="$work/lists" -o Dir::State::status="$work/status" \
-        -o Dir::Cache="$work/cache" -o Debug::NoLocking=1 -o APT::Sandbox::User=root \
-        -o APT::Default-Release= -o Acquire::Retries=2 -o Acquire::http::Timeout=20 -o Acquire::Languages=none "$@"
-}
-
-# The mirror is the one that this system uses.
-mirror() {
-    local file
-    for file in /etc/apt/sources.list.d/*.sources /etc/apt/sources.list /etc/apt/sources.list.d/*.list; do
-        [[ -r $file ]] && sed -nE 's/^(URIs:|deb( +\[[^]]*\])?) +(https?:[^ ]*\/debian\/?)( .*)?$/\3/p' "$file"
-    done | sed -n 1p
-}
-
-sources() {
-    local from keyring=/usr/share/keyrings/debian-archive-keyring.gpg
-    from=$(mirror) || true
-    [[ -n $from ]] || give_up "this system has no Debian mirror among its apt sources"
-    [[ -e $keyring ]] || give_up "the package debian-archive-keyring is not installed"
-    mkdir -p "$work/lists/partial" "$work/cache/archives/partial"
-    : >"$work/status"
-    printf "deb [signed-by=$keyring] $from %s main\n" trixie sid >"$work/sources.list"
-    say "reading the package lists of trixie and sid"
-    private apt-get -qq update >"$work/log" 2>&1 || give_up "the suites cannot be reached: $(tail -1 "$work/log")"
-}
 
 # fetch ROOT VERSION SUITE: the interpreter with all it needs, and the headers that the layouts come from.
 fetch() {
@@ -126,7 +97,7 @@ for entry in "${todo[@]}"; do
     case $entry in
     debian-*)
         IFS=: read -r root version suite <<<"$entry"
-        [[ -e $work/sources.list ]] || sources
+        [[ -e $work/sources.list ]] || sources trixie sid
         fetch "$root" "$version" "$suite" && continue
         ;;
     *)

@@ -32,7 +32,7 @@ stdlib() {
 # Musl's loader from sid, in $work/musl.
 musl() {
     [[ -e $work/musl/lib/ld-musl-x86_64.so.1 ]] && return
-    [[ -e $work/sources.list ]] || sources
+    [[ -e $work/sources.list ]] || sources trixie sid
     mkdir -p "$work/musl"
     (cd "$work/musl" && private apt-get -qq -t sid download musl) >>"$work/log" 2>&1 || return 1
     dpkg-deb -x "$work"/musl/musl_*.deb "$work/musl"

@@ -1,17 +1,14 @@
 """Alarm on the version that leaks, none on the one that was mended: `python tests/leaks/run.py target/debug/m5`.
 
-Makes a virtual environment per case in `.venv/leaks` (kept for the next time). Without M5_SLOW=1 only the cases of
-the standard library run, which need no download.
+Packages are installed below `.venv/leaks` (kept for the next time). Without M5_SLOW=1 only the cases of the standard
+library run, which need no download.
 """
 
 import os
 import subprocess
 import sys
-import venv
-from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-VENVS = HERE.parents[1] / ".venv" / "leaks"
+from home import HERE, environment
 
 # case, requirement, whether it leaks, iterations in a chunk
 STANDARD = [("loggers", None, True, 50), ("bounded_cache", None, False, 50)]
@@ -30,33 +27,28 @@ SLOW = [
 ]
 
 
-def interpreter(requirement):
-    """The interpreter of a case; None where its package cannot be had here."""
-    if requirement is None:
-        return sys.executable
-    home = VENVS / ("%s-py%d.%d" % (requirement, *sys.version_info[:2]))
-    python = home / "bin" / "python"
-    if not (home / "ready").exists():
-        venv.create(home, with_pip=True, clear=True)
-        install = [python, "-m", "pip", "install", "--quiet", "--only-binary=:all:", requirement]
-        if subprocess.run(install, timeout=300).returncode != 0:
-            return None
-        (home / "ready").touch()
-    return str(python)
-
-
 def main():
     m5 = os.path.abspath(sys.argv[1])
     wrong = 0
     cases = STANDARD + (SLOW if os.environ.get("M5_SLOW") == "1" else [])
     for name, requirement, leaks, iterations in cases:
         title = requirement or name
-        python = interpreter(requirement)
-        if python is None:
+        variables = environment(sys.executable, requirement)
+        if variables is None:
             print("skipped  %s: no wheel for this Python" % title)
             continue
-        command = [m5, "leaks", "-n", str(iterations), "--call", "cases:%s" % name, "--json", "--", python]
-        done = subprocess.run(command, cwd=HERE, capture_output=True, text=True, timeout=600)
+        command = [
+            m5,
+            "leaks",
+            "-n",
+            str(iterations),
+            "--call",
+            "cases:%s" % name,
+            "--json",
+            "--",
+            sys.executable,
+        ]
+        done = subprocess.run(command, cwd=HERE, env=variables, capture_output=True, text=True, timeout=600)
         expected = 1 if leaks else 0
         right = done.returncode == expected
         wrong += not right

@@ -1,7 +1,7 @@
 """Services watched from outside: growing where it leaks, not where it was mended, saturating where a cache fills.
 
-`M5_SLOW=1 python tests/leaks/watch.py target/debug/m5`: eight minutes, all cases at once. Virtual environments come
-from `run.py`.
+`M5_SLOW=1 python tests/leaks/watch.py target/debug/m5`: eight minutes, all cases at once. Packages are those
+of `run.py`.
 """
 
 import json
@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 
-from run import HERE, interpreter
+from home import HERE, environment
 
 # case, requirement, iterations a second, verdicts that are right
 CASES = [
@@ -30,8 +30,8 @@ def main():
     m5 = os.path.abspath(sys.argv[1])
     watched = []
     for name, requirement, rate, right in CASES:
-        python = interpreter(requirement)
-        if python is None:
+        variables = environment(sys.executable, requirement)
+        if variables is None:
             print("skipped  %s: no wheel for this Python" % requirement)
             continue
         command = [
@@ -43,10 +43,10 @@ def main():
             "false",
             "--json",
             "--",
-            python,
+            sys.executable,
             "serve.py",
         ]
-        watch = subprocess.Popen([*command, name, str(rate)], cwd=HERE, stdout=subprocess.PIPE)
+        watch = subprocess.Popen([*command, name, str(rate)], cwd=HERE, env=variables, stdout=subprocess.PIPE)
         watched.append((requirement or name, watch, right))
     wrong = 0
     for title, watch, right in watched:

@@ -17,6 +17,7 @@ pub mod record;
 pub mod runs;
 mod snapshot;
 pub mod stress;
+pub mod tune;
 pub mod tuning;
 pub mod watchdog;
 pub mod web;

@@ -76,6 +76,7 @@ fn pauses(source: SourceKind) -> PauseLog {
                 duration_ns,
                 generation: Some(generation),
                 pid: 4711,
+                interpreter: 0,
                 tid: None,
                 collected: None,
             },

@@ -109,7 +109,15 @@ fn block(log: &m5_report::doc::PauseLog, begin: i64) -> Block {
         log.start_seconds.iter().zip(&log.duration_seconds).zip(&log.generation)
     {
         let (duration_ns, generation) = (ns(*long) as u64, *generation);
-        let pause = Pause { start_ns: 0, duration_ns, generation, pid: 1, tid: None, collected: None };
+        let pause = Pause {
+            start_ns: 0,
+            duration_ns,
+            generation,
+            pid: 1,
+            interpreter: 0,
+            tid: None,
+            collected: None,
+        };
         block.push(&pause, begin + ns(*start));
     }
     block.cover(log.coverage);
@@ -362,7 +370,7 @@ proptest! {
         for i in 0..300 {
             let mut block = Block::new(SourceKind::Ring);
             let duration_ns = i as u64 * 10;
-            block.push(&Pause { start_ns: 0, duration_ns, generation: None, pid: 1, tid: None, collected: None }, i);
+            block.push(&Pause { start_ns: 0, duration_ns, generation: None, pid: 1, interpreter: 0, tid: None, collected: None }, i);
             block.cover(Coverage::default());
             store
                 .append(&[Entry { pauses: Some(block), ..entry(process, START + i * SECOND, Some(i as u64)) }])

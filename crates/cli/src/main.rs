@@ -18,6 +18,10 @@ mod target;
 
 use std::process::ExitCode;
 
+/// Large buffers lie in a file with `--spool`.
+#[global_allocator]
+static HEAP: m5_process::SpoolAllocator = m5_process::SpoolAllocator;
+
 fn main() -> ExitCode {
     // Before m5 takes any memory: beside a target at its limit it is m5 that goes. What m5 starts would inherit it.
     let starts = std::env::args_os().any(|word| word == "--");

@@ -11,19 +11,24 @@ use support::{file, folder, json, run, verdict};
 
 /// Workers in every way that `multiprocessing` starts them, and a fork; each says its pid.
 const PARENT: &str = "
-import multiprocessing, os, sys, time
-def work(queue):
+import multiprocessing, os, sys
+def work(queue, end):
     queue.put(os.getpid())
-    time.sleep(1000)
+    end.wait()
 if __name__ == '__main__':
-    pids = []
+    pids, ends, workers = [], [], []
     for method in ('spawn', 'forkserver', 'fork'):
         context = multiprocessing.get_context(method)
-        queue = context.Queue()
-        context.Process(target=work, args=(queue,), daemon=True).start()
+        queue, end = context.SimpleQueue(), context.Event()
+        worker = context.Process(target=work, args=(queue, end), daemon=True)
+        worker.start()
         pids.append(queue.get())
+        ends.append(end)
+        workers.append(worker)
     print(*pids, flush=True)
     sys.stdin.readline()
+    for end in ends: end.set()
+    for worker in workers: worker.join()
 ";
 const SLEEPS: &str = "import sys; print('ready', flush=True); sys.stdin.readline()";
 

@@ -92,7 +92,8 @@ fn record_one(python: &Python) {
         // One count everywhere: the trace's own, which begins before the first sample and ends after the last.
         let traced = process["pauses"]["coverage"]["generations"][generation]["happened"].as_u64().unwrap();
         assert_eq!(traced, said, "{} gen {generation}", python.name);
-        let near = said <= *truth && said >= happened && said - happened <= 5 + happened / 10;
+        // One that ran when the trace began is not the trace's, though it may end after the first sample.
+        let near = said <= *truth && said + 1 >= happened && said <= happened + 5 + happened / 10;
         assert!(near && said > 0, "{} gen {generation}: {said} {happened}", python.name);
     }
     let gc = &process["derived"]["gc"];

@@ -97,7 +97,17 @@ def collector(row):
 def published(row):
     if "published_bytes" not in row:
         return "None"
-    plain = ["bytes", "interp_size", "interp_id", "interp_next", "threads_head", "gc", "modules", "sysdict", "builtins"]
+    plain = [
+        "bytes",
+        "interp_size",
+        "interp_id",
+        "interp_next",
+        "threads_head",
+        "gc",
+        "modules",
+        "sysdict",
+        "builtins",
+    ]
     plain += ["thread_size"]
     plain += ["thread_next", "thread_id", "native_thread_id", "gc_size", "collecting"]
     fields = [f"{name}: {literal(row['published_' + name])}," for name in plain]
@@ -114,7 +124,12 @@ def rust(rows):
         young, old = row["ring_young_items"], row["ring_old_items"]
         first = 64 * young + 8
         second = first + 64 * old + 8
-        expected = {"ring_size": second + 64 * old + 16, "ring_item": 64, "ring_young": 0, "ring_young_index": 64 * young}
+        expected = {
+            "ring_size": second + 64 * old + 16,
+            "ring_item": 64,
+            "ring_young": 0,
+            "ring_young_index": 64 * young,
+        }
         expected |= {"ring_old": first, "ring_old_index": first + 64 * old}
         expected |= {"ring_oldest": second, "ring_oldest_index": second + 64 * old}
         assert all(row[k] == v for k, v in expected.items()), "the ring changed: src/rings.rs must follow"

@@ -125,7 +125,7 @@ fn candidates(
 ) -> Vec<(Layout, Confidence)> {
     let mut list = Vec::new();
     let minor_fits = |l: &&Layout| version.is_none_or(|v| v.minor() == l.minor);
-    let size_fits = |l: &&Layout| l.runtime_sizes.contains(&found.runtime_size);
+    let size_fits = |l: &&Layout| l.has_runtime_of(found.runtime_size);
     for layout in tables.iter().filter(minor_fits).filter(size_fits) {
         let differs = published.and_then(|p| p.beside(layout).into_iter().find(|(_, p, t)| p != t));
         match differs {

@@ -120,6 +120,14 @@ impl<M: Memory + Clone> Interpreter<M> {
         Ok(all)
     }
 
+    /// Address of the newest interpreter of the process: another one wherever one was made since.
+    ///
+    /// # Errors
+    /// As the kernel says.
+    pub fn newest(&self) -> Result<u64> {
+        Ok(self.memory.u64(self.found.runtime + self.layout.interpreters_head)?)
+    }
+
     /// Its number: 0 is the main interpreter.
     #[must_use]
     pub fn id(&self) -> i64 {

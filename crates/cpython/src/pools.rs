@@ -6,7 +6,7 @@
 use crate::decode::{half, word};
 use crate::layout::objects::{Arenas, ObjectLayout};
 use crate::{Interpreter, Result, symbols::symbols};
-use m5_process::{LARGEST_PROGRAM, LiveMemory, Mapping, Memory, Process};
+use m5_process::{LiveMemory, Mapping, Memory, Process};
 use std::collections::BTreeMap;
 
 /// `sizeof(struct arena_object)`.
@@ -222,8 +222,8 @@ impl Allocators {
     fn named(&self, process: &Process, maps: &[Mapping]) -> Option<At> {
         let file = self.interpreter.file();
         let map = maps.iter().find(|m| m.path == file)?;
-        let data = process.read_mapped(map, LARGEST_PROGRAM)?;
-        match symbols(&data, maps, file, &["arenas", "maxarenas", "raw_allocated_blocks"])[..] {
+        let program = process.open_program(map)?;
+        match symbols(program, maps, file, &["arenas", "maxarenas", "raw_allocated_blocks"])[..] {
             [Some(list), Some(count), large] => Some(At::Named(list, count, large)),
             _ => None,
         }

@@ -3,15 +3,24 @@
 use m5_process::Mapping;
 use object::elf;
 use object::read::elf::{ElfFile64, ProgramHeader};
-use object::{Object, ObjectSymbol};
+use object::{Endianness, Object, ObjectSymbol, ReadCache, ReadRef};
+use std::fs::File;
 
 /// Addresses in the process of these symbols of a mapped file, from its dynamic table or the full one;
-/// `None` for each that the file does not have.
+/// `None` for each that the file does not have. Only its tables are read.
 #[must_use]
-pub fn symbols(data: &[u8], maps: &[Mapping], path: &str, names: &[&str]) -> Vec<Option<u64>> {
+pub fn symbols(file: File, maps: &[Mapping], path: &str, names: &[&str]) -> Vec<Option<u64>> {
+    within(&ReadCache::new(file), maps, path, names)
+}
+
+fn within<'data>(
+    data: impl ReadRef<'data>,
+    maps: &[Mapping],
+    path: &str,
+    names: &[&str],
+) -> Vec<Option<u64>> {
     let mut out = vec![None; names.len()];
-    let Ok(file) = ElfFile64::<'_>::parse(data) else { return out };
-    let file: ElfFile64<'_> = file;
+    let Ok(file) = ElfFile64::<'data, Endianness, _>::parse(data) else { return out };
     let Some(bias) = bias(&file, maps, path) else { return out };
     for symbol in file.dynamic_symbols().chain(file.symbols()) {
         let Ok(name) = symbol.name() else { continue };
@@ -26,7 +35,11 @@ pub fn symbols(data: &[u8], maps: &[Mapping], path: &str, names: &[&str]) -> Vec
 }
 
 /// What to add to an address in the file to get one in the process.
-fn bias(file: &ElfFile64<'_>, maps: &[Mapping], path: &str) -> Option<u64> {
+fn bias<'data>(
+    file: &ElfFile64<'data, Endianness, impl ReadRef<'data>>,
+    maps: &[Mapping],
+    path: &str,
+) -> Option<u64> {
     let endian = file.endian();
     let text = file
         .elf_program_headers()

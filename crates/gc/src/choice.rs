@@ -30,6 +30,9 @@ pub enum Obstacle {
         /// With which error.
         errno: i32,
     },
+    /// The interpreter claims the collector by a pair of exclusive instructions, which a watch would keep from ever
+    /// succeeding (Arm processors before version 8.1, or code that was compiled for all of them).
+    ExclusivePairs,
     /// A debugger or another tracer holds the processor's debug registers.
     NoRegisters,
     /// Threads × CPUs × registers are more descriptors than allowed.
@@ -71,6 +74,10 @@ impl std::fmt::Display for Obstacle {
             Self::Unsupported { errno } => {
                 write!(f, "this kernel or machine has no hardware breakpoints ({})", errno_name(*errno))
             }
+            Self::ExclusivePairs => write!(
+                f,
+                "this processor or build swaps by exclusive pairs, which a watch would never let succeed"
+            ),
             Self::NoRegisters => {
                 write!(f, "a debugger or another tracer holds the debug registers: end it first")
             }

@@ -18,5 +18,7 @@ mod watch;
 
 pub use choice::{Choice, Obstacle, errno_name};
 pub use error::{Error, Result};
-pub use pause::{Coverage, Detail, GenerationCoverage, Pause, PauseSource, SourceKind};
+pub use pause::{
+    Coverage, Detail, GenerationCoverage, InterpreterCollections, Pause, PauseSource, SourceKind,
+};
 pub use tracer::{TraceOptions, Tracer};

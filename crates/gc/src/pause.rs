@@ -16,6 +16,9 @@ pub struct Pause {
     pub generation: Option<u8>,
     /// The process that collected.
     pub pid: i32,
+    /// The interpreter that collected, by its number in the process: 0 is the main one.
+    #[serde(default)]
+    pub interpreter: i64,
     /// The thread that collected; `None` where the source cannot tell.
     pub tid: Option<i32>,
     /// Objects freed by it; `None` where the source cannot tell.
@@ -50,6 +53,10 @@ pub struct Coverage {
     pub generations: [GenerationCoverage; 3],
     /// Pauses in the stream whose generation is not known, and those of them that no counter tells any more.
     pub unlabelled: GenerationCoverage,
+    /// Collections, by generation, of interpreters that nothing was left to watch with: those that happened and of
+    /// which the others are no sample.
+    #[serde(default)]
+    pub unwatched: [u64; 3],
     /// Records known to be lost (overflow, throttling, overwritten).
     pub lost: u64,
     /// Nanoseconds during which the source was open.
@@ -71,12 +78,53 @@ impl Coverage {
         self.generations.iter().map(|g| g.happened).sum::<u64>() + self.unlabelled.happened
     }
 
+    /// Collections by generation, by the interpreters' counters.
+    pub(crate) fn counted(&self) -> [u64; 3] {
+        self.generations.map(|g| g.happened)
+    }
+
+    /// Both together.
+    #[must_use]
+    pub fn plus(&self, other: &Self) -> Self {
+        self.combine(other, u64::saturating_add)
+    }
+
+    /// What came since; what the same source said `before`.
+    #[must_use]
+    pub fn since(&self, before: &Self) -> Self {
+        self.combine(before, u64::saturating_sub)
+    }
+
+    fn combine(&self, other: &Self, of: fn(u64, u64) -> u64) -> Self {
+        let pair = |a: &GenerationCoverage, b: &GenerationCoverage| GenerationCoverage {
+            seen: of(a.seen, b.seen),
+            happened: of(a.happened, b.happened),
+        };
+        Self {
+            generations: [0, 1, 2].map(|g| pair(&self.generations[g], &other.generations[g])),
+            unlabelled: pair(&self.unlabelled, &other.unlabelled),
+            unwatched: [0, 1, 2].map(|g| of(self.unwatched[g], other.unwatched[g])),
+            lost: of(self.lost, other.lost),
+            open_ns: of(self.open_ns, other.open_ns),
+            wall_ns: of(self.wall_ns, other.wall_ns),
+        }
+    }
+
     /// Seen over happened; `None` where nothing happened.
     #[must_use]
     pub fn ratio(&self) -> Option<f64> {
         let happened = self.happened();
         (happened > 0).then(|| self.seen() as f64 / happened as f64)
     }
+}
+
+/// What one interpreter of the traced process collected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InterpreterCollections {
+    /// Its number: 0 is the main one; absent of those together that have ended.
+    pub interpreter: Option<i64>,
+    /// Collections by generation since the trace began, by its own counters.
+    pub happened: [u64; 3],
 }
 
 /// What more is known of a pause, under the same process and start; kept apart because most consumers need
@@ -124,4 +172,7 @@ pub trait PauseSource {
 
     /// What was seen and missed so far.
     fn coverage(&self) -> Coverage;
+
+    /// What each interpreter of the process collected, the main one first.
+    fn interpreters(&self) -> Vec<InterpreterCollections>;
 }

@@ -2,8 +2,8 @@
 
 use crate::kin::Kin;
 use crate::stacks::Stacks;
-use crate::tracer::{Counts, now_ns};
-use crate::{Coverage, Detail, Pause, PauseSource, Result, SourceKind};
+use crate::tracer::{Counts, by_interpreter, now_ns};
+use crate::{Coverage, Detail, InterpreterCollections, Pause, PauseSource, Result, SourceKind};
 use m5_cpython::{Interpreter, RingItem};
 use m5_process::Process;
 use std::time::Duration;
@@ -22,10 +22,14 @@ pub(crate) struct RingSource {
     lanes: Vec<Lane>,
     kin: Option<Kin>,
     retired: Coverage,
+    /// Of those, what further interpreters of the process itself collected.
+    ended: [u64; 3],
     details: Vec<Detail>,
     interval: Duration,
     start_ns: u64,
     scanned_ns: u64,
+    /// The newest interpreter of the process when they were last listed.
+    newest: Option<u64>,
     stacks: Option<Stacks>,
 }
 
@@ -41,6 +45,13 @@ struct Lane {
 }
 
 impl Lane {
+    /// One that came while its process was watched: all that it has collected so far counts.
+    fn born(pid: i32, interpreter: Interpreter) -> m5_cpython::Result<Self> {
+        let lane = Self::new(pid, interpreter)?;
+        let last = [RingItem::default(); 3];
+        Ok(Self { counts: Counts::from([0; 3]), last, ..lane })
+    }
+
     fn new(pid: i32, interpreter: Interpreter) -> m5_cpython::Result<Self> {
         let rings = interpreter.rings()?.unwrap_or_default();
         let newest = |ring: &Vec<RingItem>| {
@@ -79,6 +90,7 @@ impl Lane {
                 duration_ns: item.stop_ns - item.start_ns,
                 generation: Some(generation as u8),
                 pid: self.pid,
+                interpreter: self.interpreter.id(),
                 tid: None,
                 collected: since(item.collected, last.collected),
             });
@@ -121,10 +133,12 @@ impl RingSource {
             lanes: lanes?,
             kin: children.then(|| Kin::of(pid)),
             retired: Coverage::default(),
+            ended: [0; 3],
             details: Vec::new(),
             interval: SLOWEST,
             start_ns: now,
             scanned_ns: now,
+            newest: main.newest().ok(),
             stacks: None,
         };
         source.adopt();
@@ -140,10 +154,11 @@ impl RingSource {
 
     /// Interpreters and processes that came and went.
     fn rescan(&mut self, now: u64) {
-        if now - self.scanned_ns < RESCAN_NS {
+        let newest = self.lanes.first().and_then(|main| main.interpreter.newest().ok());
+        if now - self.scanned_ns < RESCAN_NS && newest == self.newest {
             return;
         }
-        self.scanned_ns = now;
+        (self.scanned_ns, self.newest) = (now, newest);
         let same = |a: &Interpreter, b: &Interpreter| a.address() == b.address() && a.id() == b.id();
         let mains: Vec<(i32, Interpreter)> = self
             .lanes
@@ -158,7 +173,7 @@ impl RingSource {
             }
             for new in listed {
                 if !self.lanes.iter().any(|l| l.pid == pid && same(&l.interpreter, &new)) {
-                    self.lanes.extend(Lane::new(pid, new));
+                    self.lanes.extend(Lane::born(pid, new));
                 }
             }
         }
@@ -178,12 +193,15 @@ impl RingSource {
     }
 
     fn retire(&mut self) {
-        let (main, retired) = (self.process.pid(), &mut self.retired);
+        let (main, retired, ended) = (self.process.pid(), &mut self.retired, &mut self.ended);
         self.lanes.retain(|lane| {
             let keep = !lane.gone || (lane.pid == main && lane.interpreter.id() == 0);
             if !keep {
                 lane.counts.add_to(retired);
                 retired.lost += lane.lost;
+                if lane.pid == main {
+                    (0..3).for_each(|g| ended[g] += lane.counts.happened()[g]);
+                }
             }
             keep
         });
@@ -248,5 +266,14 @@ impl PauseSource for RingSource {
         coverage.wall_ns = now_ns() - self.start_ns;
         coverage.open_ns = coverage.wall_ns;
         coverage
+    }
+
+    fn interpreters(&self) -> Vec<InterpreterCollections> {
+        let there = self
+            .lanes
+            .iter()
+            .filter(|l| l.pid == self.process.pid())
+            .map(|l| (l.interpreter.id(), l.counts.happened()));
+        by_interpreter(there, self.ended)
     }
 }

@@ -3,7 +3,9 @@
 use crate::poll::PollSource;
 use crate::ring::RingSource;
 use crate::watch::{Wanted, WatchSource, diagnose};
-use crate::{Choice, Coverage, Detail, Error, Pause, PauseSource, Result, SourceKind};
+use crate::{
+    Choice, Coverage, Detail, Error, InterpreterCollections, Obstacle, Pause, PauseSource, Result, SourceKind,
+};
 use m5_cpython::Interpreter;
 use m5_process::Process;
 use std::time::Duration;
@@ -22,6 +24,8 @@ pub struct TraceOptions {
 /// A running trace of one process.
 pub struct Tracer {
     source: Box<dyn PauseSource + Send>,
+    /// What is polled should the source have to be given up; `None` where the caller wants this source or none.
+    polled: Option<(Interpreter, i32)>,
     choice: Choice,
     reason: String,
 }
@@ -46,7 +50,8 @@ impl Tracer {
         seed: u64,
     ) -> Result<Self> {
         let (source, choice) = choose(process, interpreter, options, seed)?;
-        Ok(Self { source, reason: choice.to_string(), choice })
+        let polled = options.source.is_none().then(|| (interpreter.clone(), process.pid()));
+        Ok(Self { source, polled, reason: choice.to_string(), choice })
     }
 
     /// How pauses are seen.
@@ -78,7 +83,20 @@ impl Tracer {
     /// # Errors
     /// Where the target can no longer be read; what was seen before stays valid.
     pub fn drain(&mut self, pauses: &mut Vec<Pause>) -> Result<()> {
-        self.source.drain(pauses)
+        match self.source.drain(pauses) {
+            Err(Error::Obstacle(obstacle)) if self.polled.is_some() => self.give_up(obstacle),
+            done => done,
+        }
+    }
+
+    /// Polls from here on.
+    fn give_up(&mut self, obstacle: Obstacle) -> Result<()> {
+        if let Some((interpreter, pid)) = self.polled.take() {
+            self.source = Box::new(PollSource::new(&interpreter, pid)?);
+            self.choice = Choice::Fallback { obstacle };
+            self.reason = self.choice.to_string();
+        }
+        Ok(())
     }
 
     /// From now on, reads the Python stack of the collecting thread during pauses longer than this; they come
@@ -96,6 +114,12 @@ impl Tracer {
     #[must_use]
     pub fn coverage(&self) -> Coverage {
         self.source.coverage()
+    }
+
+    /// What each interpreter of the process collected, the main one first.
+    #[must_use]
+    pub fn interpreters(&self) -> Vec<InterpreterCollections> {
+        self.source.interpreters()
     }
 }
 
@@ -121,7 +145,7 @@ fn choose(
             Ok(source) => (Box::new(source), Choice::Best),
             Err(error) => {
                 let obstacle = diagnose(error);
-                (Box::new(PollSource::new(interpreter.clone(), pid)?), Choice::Fallback { obstacle })
+                (Box::new(PollSource::new(interpreter, pid)?), Choice::Fallback { obstacle })
             }
         },
         Some(SourceKind::Ring) if !records => return Err(Error::NoRecords),
@@ -132,7 +156,7 @@ fn choose(
             let source = watch().map_err(|error| Error::Obstacle(diagnose(error)))?;
             (Box::new(source), asked(kind))
         }
-        Some(kind @ SourceKind::Poll) => (Box::new(PollSource::new(interpreter.clone(), pid)?), asked(kind)),
+        Some(kind @ SourceKind::Poll) => (Box::new(PollSource::new(interpreter, pid)?), asked(kind)),
     })
 }
 
@@ -157,10 +181,28 @@ impl Counts {
         self.now = now;
     }
 
+    pub(crate) fn happened(&self) -> [u64; 3] {
+        [0, 1, 2].map(|g| self.now[g].saturating_sub(self.start[g]))
+    }
+
     pub(crate) fn add_to(&self, coverage: &mut Coverage) {
         for (g, of) in coverage.generations.iter_mut().enumerate() {
             of.seen += self.seen[g];
             of.happened += self.now[g].saturating_sub(self.start[g]);
         }
     }
+}
+
+/// A row for each interpreter that is there, and one for what those that have ended counted together.
+pub(crate) fn by_interpreter(
+    there: impl Iterator<Item = (i64, [u64; 3])>,
+    ended: [u64; 3],
+) -> Vec<InterpreterCollections> {
+    let mut rows: Vec<InterpreterCollections> =
+        there.map(|(id, happened)| InterpreterCollections { interpreter: Some(id), happened }).collect();
+    rows.sort_by_key(|row| row.interpreter);
+    if ended != [0; 3] {
+        rows.push(InterpreterCollections { interpreter: None, happened: ended });
+    }
+    rows
 }

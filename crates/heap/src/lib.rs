@@ -18,6 +18,7 @@ mod summary;
 mod take;
 #[cfg(test)]
 mod testing;
+pub mod trim;
 
 pub use accounting::blocks::{BlockGroup, BlockSource, NativeMemory};
 pub use accounting::tree::MemoryTree;

@@ -109,6 +109,22 @@ fn pymallocs_and_mallocs_own_figures_agree() {
     }
 }
 
+/// mimalloc of CPython's own, whose books are read: 2.1.2 and 2.5.2.
+#[test]
+fn mimalloc_is_walked() {
+    for python in pythons().iter().filter(|p| p.minor() >= (3, 13)) {
+        let taken = take(python, Some("mimalloc"), PROGRAM);
+        let check = taken.analysis.check;
+        println!("{}: {check:?}, {:?}", python.name, taken.accounting.explained);
+        assert_eq!(taken.count("__main__.Order"), 20_000, "{}", python.name);
+        assert_eq!((check.nowhere, check.broken_heaps), (0, 0), "{}", python.name);
+        assert!(check.refcounts_explained() > Some(0.99), "{}", python.name);
+        assert!(taken.accounting.explained > Some(0.98), "{}", python.name);
+        // Two thirds of the objects are left, so that free blocks lie between them.
+        assert!(taken.bytes(&["native_heap", "native_free"]) > 1 << 20, "{}", python.name);
+    }
+}
+
 #[test]
 fn every_allocator_shows_the_same_objects() {
     for python in pythons() {

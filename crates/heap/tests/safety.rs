@@ -123,3 +123,34 @@ fn a_tracer_killed_at_any_moment_leaves_the_target_running() {
     capture(&process, &CaptureOptions { method: Method::Fork, ..CaptureOptions::default() }).unwrap();
     assert_eq!(strays(pid), 0);
 }
+
+/// Not a test of its own either: every thread stands still while all is read, then none does.
+#[test]
+fn helper_that_freezes_until_it_is_killed() {
+    let Some(pid) = killing::tracee() else { return };
+    let process = Process::open(pid).unwrap();
+    for method in [Method::Freeze, Method::Live].into_iter().cycle() {
+        let options = CaptureOptions { method, max_pause: Duration::from_secs(5) };
+        if let Err(error) = capture(&process, &options) {
+            println!("{error}");
+        }
+    }
+}
+
+#[test]
+fn a_freeze_killed_at_any_moment_lets_every_thread_go() {
+    let mut target = start();
+    let pid = target.pid();
+    let rounds = if std::env::var_os("M5_SLOW").is_some() { 1000 } else { 30 };
+    let mut moments = Moments(0x2545_f491);
+    for _ in 0..rounds {
+        moments.kill("helper_that_freezes_until_it_is_killed", pid);
+        let ended = target.child().try_wait().unwrap();
+        assert!(ended.is_none(), "the target died: {ended:?}");
+        // It answers: nothing of it stands.
+        goes_on(&mut target);
+    }
+    let answer = ask(&mut target);
+    assert_eq!((answer.errors, strays(pid)), (0, 0));
+    assert_eq!(status(pid, "TracerPid:"), "0");
+}

@@ -4,6 +4,7 @@
 //! verifier, only read, and are gone with the descriptors that hold them: when m5 ends, however it ends.
 
 mod alloc;
+mod arch;
 mod bpf;
 mod error;
 mod stalls;

@@ -7,12 +7,13 @@
 use crate::{Mapping, Process};
 use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fstat, fstatfs, openat, openat2};
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 
-/// Largest program or library that is read whole, for the names in it.
-pub const LARGEST_PROGRAM: u64 = 512 << 20;
+/// Largest program or library that is looked into. How much of it is read is for its own tables to say, which may claim
+/// anything within the file, and a file may claim any size.
+const LARGEST_PROGRAM: u64 = 512 << 20;
 
 impl Process {
     /// The file of a mapping, also where it was deleted or lies in another root; `None` where it cannot be had, is no
@@ -32,11 +33,26 @@ impl Process {
         places.iter().find_map(|place| place().ok().filter(|found| found.is(map))?.open().ok())
     }
 
-    /// The bytes of such a file, where they are no more than `most`.
+    /// The same for a program or library whose tables are to be read; `None` too where it is larger than any.
     #[must_use]
-    pub fn read_mapped(&self, map: &Mapping, most: u64) -> Option<Vec<u8>> {
-        read_regular(&self.open_mapped(map)?, most).ok()
+    pub fn open_program(&self, map: &Mapping) -> Option<File> {
+        self.open_mapped(map).and_then(|file| no_larger(file, LARGEST_PROGRAM).ok())
     }
+}
+
+/// Opens a program of the user's choice.
+///
+/// # Errors
+/// As [`open_regular`], and `FileTooLarge`.
+pub fn open_program(path: &Path) -> io::Result<File> {
+    no_larger(open_regular(path)?, LARGEST_PROGRAM)
+}
+
+fn no_larger(file: File, most: u64) -> io::Result<File> {
+    if file.metadata()?.len() > most {
+        return Err(io::Error::from(io::ErrorKind::FileTooLarge));
+    }
+    Ok(file)
 }
 
 /// Opens a regular file of the user's choice; a device or a pipe in its place is not touched.
@@ -45,19 +61,6 @@ impl Process {
 /// The kernel's, and `InvalidInput` for what is no regular file.
 pub fn open_regular(path: &Path) -> io::Result<File> {
     Found::at(path)?.open()
-}
-
-/// Reads a file from its beginning.
-///
-/// # Errors
-/// The kernel's, and `FileTooLarge` where it has more than `most` bytes.
-pub fn read_regular(file: &File, most: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    file.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > most {
-        return Err(io::Error::from(io::ErrorKind::FileTooLarge));
-    }
-    Ok(bytes)
 }
 
 /// What lies at a path, not opened yet: to be asked what it is.
@@ -126,8 +129,11 @@ mod tests {
         let file = dir.path().join("file");
         std::fs::write(&file, b"0123456789").unwrap();
         let map = mapping(&file);
-        assert_eq!(me.read_mapped(&map, 10).unwrap(), b"0123456789");
-        assert!(me.read_mapped(&map, 9).is_none(), "more than was agreed");
+        assert!(me.open_program(&map).is_some());
+        // A file of holes has any size that its owner likes.
+        File::options().write(true).open(&file).unwrap().set_len(LARGEST_PROGRAM + 1).unwrap();
+        assert!(me.open_program(&map).is_none() && me.open_mapped(&map).is_some());
+        assert!(open_program(&file).is_err());
         assert!(me.open_mapped(&Mapping { inode: map.inode + 1, ..map.clone() }).is_none());
         assert!(me.open_mapped(&Mapping { device: map.device + 1, ..map }).is_none());
     }
@@ -158,6 +164,6 @@ mod tests {
             assert!(Found::inside(&root, outside).is_err(), "{outside}");
         }
         let file = Found::inside(&root, "/within").unwrap().open().unwrap();
-        assert_eq!(read_regular(&file, 100).unwrap(), b"theirs");
+        assert_eq!(io::read_to_string(file).unwrap(), "theirs");
     }
 }

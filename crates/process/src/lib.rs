@@ -16,6 +16,7 @@ mod priority;
 mod process;
 mod procfs;
 mod signal;
+mod spool;
 mod trace;
 
 pub use clock::{
@@ -23,7 +24,7 @@ pub use clock::{
 };
 pub use error::{Error, Result};
 pub use execution::Execution;
-pub use files::{LARGEST_PROGRAM, open_regular, read_regular};
+pub use files::{open_program, open_regular};
 pub use identity::Identity;
 pub use memory::constants::Constants;
 pub use memory::core::CoreFile;
@@ -43,11 +44,14 @@ pub use procfs::namespaces::inner_tid;
 pub use procfs::net_namespaces::SocketTables;
 pub use procfs::pagemap::{AnonymousPages, OwnPages, anonymous_pages, file_bytes, own_pages};
 pub use procfs::sampler::{Reading, Sampler};
-pub use procfs::smaps::{MappedMemory, parse_smaps};
+pub use procfs::smaps::{MappedMemory, MappingFlags, parse_flags, parse_smaps};
 pub use procfs::sockets::{ConnectionGroup, SocketTable, TcpSocket};
 pub use procfs::stat::{Rollup, Stat, Status};
 pub use procfs::threads::{ThreadNow, thread_now};
 pub use signal::send_signal;
+pub use spool::{SpoolAllocator, SpoolError, spool, spooling};
+pub use trace::arch::{ADDRESS_BITS, address_of, page_size};
+pub use trace::discard::{CallCode, Discarded, FRAME_INSTRUCTION, StoppedThread, may_call};
 pub use trace::fork::{ForkedChild, fork};
 pub use trace::freeze::{Frozen, freeze, open_live};
 pub use trace::guard::Guard;

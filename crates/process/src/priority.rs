@@ -1,7 +1,7 @@
 //! When our threads get a processor: before the target while it stands still for us, behind it otherwise.
 #![allow(unsafe_code)]
 
-use rustix::process::{getpriority_process, setpriority_process};
+use rustix::process::{Pid, getpriority_process, setpriority_process};
 
 /// While it lives, this thread goes before others where the system allows it: a target stands still until its
 /// tracer gets a processor.
@@ -25,6 +25,11 @@ impl Drop for Urgent {
     fn drop(&mut self) {
         let _ = setpriority_process(None, self.before);
     }
+}
+
+/// Lets a process of ours, which others wait for, go before others where the system allows it.
+pub(crate) fn hurry(pid: i32) {
+    let _ = Pid::from_raw(pid).map(|pid| setpriority_process(Some(pid), Urgent::NICE));
 }
 
 /// Lets this thread run only where a processor has nothing else to do. There is no way back without privileges.

@@ -2,8 +2,8 @@
 
 use crate::procfs::cgroup::CGROUPS;
 use crate::{
-    Cgroup, ConnectionGroup, Error, FdCounts, Identity, LiveMemory, MappedMemory, Mapping, Result, Rollup,
-    SocketTable, Stat, Status, parse_maps, parse_smaps,
+    Cgroup, ConnectionGroup, Error, FdCounts, Identity, LiveMemory, MappedMemory, Mapping, MappingFlags,
+    Result, Rollup, SocketTable, Stat, Status, parse_flags, parse_maps, parse_smaps,
 };
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -60,6 +60,18 @@ impl Process {
         }
         found.remove(0);
         Ok(found)
+    }
+
+    /// What the kernel told it that the processor can do (`AT_HWCAP`); `None` where that cannot be read.
+    #[must_use]
+    pub fn hardware_capabilities(&self) -> Option<u64> {
+        const AT_HWCAP: u64 = 16;
+        let auxv = fs::read(self.path("auxv")).ok()?;
+        let word = |half: &[u8]| half.try_into().ok().map(u64::from_le_bytes);
+        auxv.as_chunks::<16>()
+            .0
+            .iter()
+            .find_map(|pair| (word(&pair[..8]) == Some(AT_HWCAP)).then(|| word(&pair[8..])).flatten())
     }
 
     /// Its children. Without the kernel's own list (`CONFIG_PROC_CHILDREN`) every process is asked.
@@ -158,6 +170,23 @@ impl Process {
     /// As the kernel says.
     pub fn mapped_memory(&self) -> Result<Vec<MappedMemory>> {
         Ok(parse_smaps(&self.text("smaps")?))
+    }
+
+    /// What the kernel was told about each mapping, from `/proc/PID/smaps`: dear, see [`Process::rollup`].
+    ///
+    /// # Errors
+    /// As the kernel says.
+    pub fn mapping_flags(&self) -> Result<Vec<MappingFlags>> {
+        Ok(parse_flags(&self.text("smaps")?))
+    }
+
+    /// The environment with which it was started. It holds secrets: nothing of it is shown.
+    ///
+    /// # Errors
+    /// As the kernel says.
+    pub fn environment(&self) -> Result<Vec<String>> {
+        let text = self.text("environ")?;
+        Ok(text.split_terminator('\0').map(str::to_owned).collect())
     }
 
     /// TCP connections by state and peer, of these socket inodes.

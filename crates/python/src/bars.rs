@@ -3,6 +3,25 @@
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
+/// The fields of candles of which nothing else is said.
+pub(crate) fn usual_fields() -> Vec<String> {
+    ["open", "high", "low", "close", "volume"].map(String::from).to_vec()
+}
+
+/// Whether prices of 0 and less are prices, as a user says.
+pub(crate) fn any_price(prices: &str) -> PyResult<bool> {
+    match prices {
+        "positive" => Ok(false),
+        "any" => Ok(true),
+        _ => Err(PyValueError::new_err("prices must be 'positive' or 'any'")),
+    }
+}
+
+/// Nanoseconds since 1970 of a datetime and its kind.
+pub(crate) fn time_ns(py: Python<'_>, time: &Bound<'_, PyAny>) -> PyResult<i64> {
+    py.import("m5mem._time")?.call_method1("stamp_ns", (time,))?.extract()
+}
+
 /// Length of a bar, in the unit of the timestamps. Integers are exact: nanoseconds since 1970 are too many for a
 /// float.
 #[derive(Clone, Copy, Debug)]

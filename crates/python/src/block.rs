@@ -9,6 +9,7 @@
 //! leaves the old one to its readers, who free it with their last view.
 #![allow(unsafe_code)]
 
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use std::cell::UnsafeCell;
 use std::mem::MaybeUninit;
@@ -53,6 +54,15 @@ pub(crate) enum Item {
 }
 
 impl Item {
+    /// The type of numbers that a user names.
+    pub(crate) fn named(dtype: &str) -> PyResult<Self> {
+        match dtype {
+            "f8" | "float64" | "<f8" => Ok(Self::F8),
+            "f4" | "float32" | "<f4" => Ok(Self::F4),
+            _ => Err(PyValueError::new_err("dtype must be 'f8' or 'f4'")),
+        }
+    }
+
     pub(crate) fn size(self) -> usize {
         match self {
             Self::F4 => 4,

@@ -19,7 +19,7 @@ pub use crate::list::doc::{LIST_SCHEMA, ListedProcess, ProcessList, Unread};
 pub use crate::m5mem_page::doc::{Application, ApplicationValue};
 pub use crate::objectives::doc::{Criterion, Lack, ObjectivesFrom};
 pub use crate::pauses::doc::{Bucket, GC_SCHEMA, GcReport, Moment, Optimization, Trial, histogram};
-pub use crate::pauses::log::{GenerationTotals, PauseLog, mix};
+pub use crate::pauses::log::{GenerationTotals, InterpreterPauses, PauseLog, mix};
 pub use crate::pauses::long_pauses::{LongPause, LongPauses};
 pub use crate::process::doc::{FdTarget, PROCESS_SCHEMA, ProcessSnapshot};
 pub use crate::runs::doc::{LEAKS_SCHEMA, Leaks, RUNS_SCHEMA, Run, Runs, Worker};

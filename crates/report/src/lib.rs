@@ -22,6 +22,8 @@ pub mod stalls;
 mod stress;
 pub mod text;
 pub mod texts;
+pub mod trim;
+pub mod tune;
 mod why;
 mod words;
 

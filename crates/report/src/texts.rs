@@ -34,6 +34,8 @@ subjects! {
     SourceWords in pauses::source_words;
     Watch in words::watch;
     Top in words::top;
+    TuneWords in tune::words;
+    TrimWords in trim::words;
     TuneFault in pauses::tuning_words;
     Soak in stress::words;
     WhyWords in why::words;

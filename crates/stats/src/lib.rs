@@ -5,6 +5,7 @@ pub mod bootstrap;
 pub mod compare;
 pub mod layer;
 pub mod leak_rule;
+pub mod lives;
 pub mod objectives;
 pub mod quantile;
 mod special;
@@ -14,6 +15,7 @@ pub mod verdict;
 pub use compare::{GateConfig, GateOutcome, GateVerdict, gate, gate_with, single};
 pub use layer::{Advice, Growing, Layer, Layers, Witness, growing_layers};
 pub use leak_rule::{Chunk, LeakOutcome, LeakRule, leak_agreed, leak_per_iteration};
+pub use lives::{BetweenRestarts, Life, between_restarts, life};
 pub use objectives::{
     Direction, Objective, ObjectivePatch, Objectives, ObjectivesPatch, Profile, Status, judge,
 };

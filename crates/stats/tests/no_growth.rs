@@ -78,6 +78,20 @@ fn the_floor_of_short_teeth_is_their_feet() {
     }
 }
 
+#[test]
+fn drops_that_are_no_teeth_have_no_foot_below_all_that_was_seen() {
+    // Two drops of unlike size, and a slow way back: what machines do around a deployment.
+    let shape = |x: f64| match x {
+        x if x < 0.5 => 1.0,
+        x if x < 0.62 => 0.85 + 0.3 * (x - 0.5),
+        x => 0.75 + 0.25 * ((x - 0.62) / 0.25).min(1.0),
+    };
+    let a = assess(&series(shape));
+    let level = a.level.unwrap();
+    assert!(level > 0.72 && a.verdict != Verdict::Growing, "{a:?}");
+    assert!(a.forecast_24h.unwrap().value > 0.72, "{a:?}");
+}
+
 /// Any number that a file or a clock may hold.
 fn any_value() -> impl Strategy<Value = f64> {
     prop_oneof![

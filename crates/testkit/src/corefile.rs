@@ -5,7 +5,10 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
+/// Also where pages are larger: what is written in steps of this is whole pages too.
 const PAGE: u64 = 4096;
+/// The architecture's number in an ELF file.
+const MACHINE: u8 = if cfg!(target_arch = "aarch64") { 183 } else { 62 };
 
 struct Map {
     start: u64,
@@ -38,7 +41,7 @@ pub fn write_core(pid: i32, path: &Path) {
     let headers = 64 + 56 * (maps.len() as u64 + 1);
     let mut header = b"\x7fELF\x02\x01\x01".to_vec();
     header.resize(64, 0);
-    header[16..20].copy_from_slice(&[4, 0, 62, 0]);
+    header[16..20].copy_from_slice(&[4, 0, MACHINE, 0]);
     header[32..40].copy_from_slice(&64u64.to_le_bytes());
     header[54..58].copy_from_slice(&[56, 0, (maps.len() + 1) as u8, ((maps.len() + 1) >> 8) as u8]);
     header.extend(program(4, 0, headers, 0, notes.len() as u64, notes.len() as u64));

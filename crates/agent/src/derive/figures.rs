@@ -2,7 +2,7 @@
 
 use super::columns::{floats, gained, level, per_second};
 use super::growth::growth_24h;
-use super::{criteria, gc, growth, leaks};
+use super::{criteria, gc, growth, leaks, restarts};
 use m5_report::doc::{Baseline, Derived, MemoryFigures, ProcessRecord, Recorded, Samples};
 use m5_stats::Objectives;
 use m5_stats::objectives::{FD_GROWTH_SECONDS, MIB};
@@ -10,8 +10,9 @@ use std::collections::BTreeMap;
 
 /// Derives the figures of every process and judges them.
 pub fn complete(baseline: &mut Baseline, objectives: &Objectives) {
-    for process in &mut baseline.processes {
-        let derived = derive(process, &baseline.recorded, objectives);
+    let joined = restarts::join(&baseline.processes, baseline.recorded.started_unix_seconds);
+    for (process, between_restarts) in baseline.processes.iter_mut().zip(joined) {
+        let derived = Derived { between_restarts, ..derive(process, &baseline.recorded, objectives) };
         process.criteria = criteria::judge_all(process, &derived, objectives);
         process.derived = Some(derived);
     }
@@ -44,6 +45,7 @@ pub fn derive(process: &ProcessRecord, recorded: &Recorded, objectives: &Objecti
         layers: growth::layers(&growth),
         growth,
         leak_detection: Vec::new(),
+        between_restarts: None,
     };
     derived.leak_detection = leaks::find(process, &derived, objectives, recorded.interval_seconds);
     derived

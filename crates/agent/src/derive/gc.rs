@@ -33,17 +33,7 @@ pub(super) fn figures(process: &ProcessRecord) -> Option<GcFigures> {
         generations,
         source: log.map(|l| l.source),
         bounded: log.is_some_and(|l| l.source == SourceKind::Poll),
-        seen: 0,
-        happened: 0,
-        lost: 0,
-        pauses: None,
-        pauses_older: None,
-        pause_seconds_per_minute: None,
-        pause_ratio: None,
-        max_seconds: None,
-        pause_total: None,
-        at_least: false,
-        longest_known: false,
+        ..GcFigures::default()
     };
     if let Some(log) = log {
         pauses(&mut figures, log, &Estimates::of(log, process));
@@ -108,13 +98,25 @@ fn summary(log: &PauseLog, generations: &[usize], estimates: &Estimates) -> Opti
 mod tests {
     use super::*;
     use m5_gc::{GenerationCoverage, Pause};
+    use proptest::prelude::*;
 
     fn log(source: SourceKind, lengths_ms: &[u64], happened: u64) -> PauseLog {
         let mut log = PauseLog::new(source);
         for (i, ms) in lengths_ms.iter().enumerate() {
             let (start_ns, generation) = (i as u64 * 1_000_000_000, Some(0));
             let duration_ns = ms * 1_000_000;
-            log.push(&Pause { start_ns, duration_ns, generation, pid: 1, tid: None, collected: None }, 0);
+            log.push(
+                &Pause {
+                    start_ns,
+                    duration_ns,
+                    generation,
+                    pid: 1,
+                    interpreter: 0,
+                    tid: None,
+                    collected: None,
+                },
+                0,
+            );
         }
         log.coverage.generations[0] = GenerationCoverage { seen: lengths_ms.len() as u64, happened };
         log.coverage.wall_ns = 60_000_000_000;
@@ -155,6 +157,7 @@ mod tests {
             duration_ns: 90_000_000,
             generation: Some(2),
             pid: 1,
+            interpreter: 0,
             tid: None,
             collected: None,
         };
@@ -171,5 +174,84 @@ mod tests {
         let estimates = estimates(&log);
         assert!(estimates.blind() && estimates.totals[1].is_none());
         assert_eq!(estimates.totals[2].map(|t| t.value), Some(0.0), "nothing happened, nothing paused");
+    }
+
+    /// What a trace may have seen (generation, start in ms, length in µs) and missed of each generation.
+    type Ledger = (SourceKind, Vec<(Option<u8>, u64, u64)>, [u64; 3], [u64; 3], u64);
+
+    fn ledgers() -> impl Strategy<Value = Ledger> {
+        let generation =
+            prop_oneof![4 => Just(Some(0)), 2 => Just(Some(1)), 2 => Just(Some(2)), 1 => Just(None)];
+        let pause = (generation, 0_u64..60_000, prop_oneof![1_u64..200, 1_u64..5_000_000]);
+        let source =
+            prop_oneof![Just(SourceKind::Watchpoint), Just(SourceKind::Ring), Just(SourceKind::Poll)];
+        let few = || prop_oneof![2 => Just(0_u64), 1 => 0_u64..5000];
+        let each = || [few(), few(), few()];
+        (source, prop::collection::vec(pause, 0..80), each(), each(), few())
+    }
+
+    fn told((source, seen, missed, unwatched, lost): &Ledger) -> (PauseLog, GcFigures) {
+        let mut log = PauseLog::new(*source);
+        for (generation, ms, us) in seen {
+            let (start_ns, duration_ns, generation) = (ms * 1_000_000, us * 1000, *generation);
+            let (pid, interpreter, tid, collected) = (1, 0, None, None);
+            log.push(&Pause { start_ns, duration_ns, generation, pid, interpreter, tid, collected }, 0);
+        }
+        log.coverage.wall_ns = 60_000_000_000;
+        log.coverage.lost = *lost;
+        // What no label is known of is of some generation all the same.
+        let unlabelled = [log.totals[3].count, 0, 0];
+        for g in 0..3 {
+            let seen = log.totals[g].count;
+            let happened = seen + missed[g] + unwatched[g] + unlabelled[g];
+            log.coverage.generations[g] = GenerationCoverage { seen, happened };
+            log.coverage.unwatched[g] = unwatched[g];
+        }
+        log.coverage.unlabelled.seen = log.totals[3].count;
+        let mut figures = GcFigures { source: Some(*source), ..GcFigures::default() };
+        figures.bounded = *source == SourceKind::Poll;
+        figures.seconds = 60.0;
+        for (g, of) in figures.generations.iter_mut().enumerate() {
+            of.collections = log.coverage.generations[g].happened;
+        }
+        pauses(&mut figures, &log, &estimates(&log));
+        (log, figures)
+    }
+
+    fn in_order(s: &Summary) -> bool {
+        s.p50 <= s.p95 && s.p95 <= s.p99 && s.p99 <= s.max && s.mean <= s.max && s.min <= s.p50
+    }
+
+    proptest! {
+        #[test]
+        fn figures_never_contradict_one_another(ledger in ledgers()) {
+            let (log, f) = told(&ledger);
+            prop_assert!(f.seen <= f.happened, "{f:?}");
+            prop_assert_eq!(f.happened, f.generations.iter().map(|g| g.collections).sum::<u64>());
+            let labelled: u64 = f.generations.iter().filter_map(|g| g.seen).sum();
+            prop_assert_eq!(f.seen, labelled + log.totals[3].count);
+            prop_assert!(!f.longest_known || f.seen == f.happened && f.lost == 0);
+            for summary in f.generations.iter().map(|g| g.pauses).chain([f.pauses, f.pauses_older]).flatten() {
+                prop_assert!(in_order(&summary), "{summary:?}");
+                prop_assert!(Some(summary.max) <= f.max_seconds, "{summary:?} {f:?}");
+            }
+            let longest = f.generations.iter().filter_map(|g| g.pauses).map(|s| s.max).fold(0.0, f64::max);
+            prop_assert!(Some(longest) <= f.max_seconds || f.seen == 0);
+            let seen: f64 = log.totals.iter().map(|t| t.total_seconds).sum();
+            for total in f.generations.iter().map(|g| g.pause_total).chain([f.pause_total]).flatten() {
+                prop_assert!(total.low <= total.value && total.value <= total.high, "{total:?}");
+            }
+            if let Some(whole) = f.pause_total {
+                prop_assert!(whole.low >= seen * (1.0 - 1e-9), "{whole:?} of {seen}");
+                let most = f.generations.iter().filter_map(|g| g.pause_total).map(|t| t.value).sum::<f64>();
+                prop_assert!(whole.value <= (most + log.totals[3].total_seconds) * (1.0 + 1e-9) + 1e-12);
+                prop_assert!(f.at_least || f.bounded || f.seen < f.happened || whole.high == whole.low);
+                prop_assert_eq!(f.pause_ratio, Some(whole.value / 60.0));
+            } else {
+                prop_assert!(f.seen == 0 && f.happened > 0);
+            }
+            let hidden = log.coverage.unwatched != [0; 3] && f.pause_total.is_some();
+            prop_assert!(!hidden || f.at_least, "what nothing watched is in no estimate");
+        }
     }
 }

@@ -8,6 +8,7 @@ mod gc;
 mod growth;
 mod leaks;
 mod pause_totals;
+mod restarts;
 
 pub(crate) use columns::floats;
 pub use criteria::judge_all;

@@ -20,6 +20,8 @@ pub(super) struct Estimates {
     /// Of the collections that no pause of their generation stands for, the part that was not seen either without
     /// its generation.
     missed: f64,
+    /// Some collections were of interpreters that nothing watched.
+    hidden: bool,
 }
 
 /// Collections of one generation until a moment.
@@ -35,7 +37,9 @@ impl Estimates {
         let mut weights = vec![log.one_in as f64; log.generation.len()];
         let totals = [0, 1, 2].map(|g| {
             let seen = log.totals[g];
-            let happened = log.coverage.generations[g].happened;
+            // What is seen of the others is no sample of an interpreter that nothing watches.
+            let coverage = &log.coverage;
+            let happened = coverage.generations[g].happened.saturating_sub(coverage.unwatched[g]);
             if happened <= seen.count || log.source == SourceKind::Poll {
                 return Some(Total::exact(seen.total_seconds));
             }
@@ -48,12 +52,13 @@ impl Estimates {
         let unseen: u64 = (0..3).map(|g| unseen(&log.coverage, g)).sum();
         let told = log.coverage.unlabelled.seen.saturating_sub(log.coverage.unlabelled.happened);
         let missed = if unseen > 0 { unseen.saturating_sub(told) as f64 / unseen as f64 } else { 0.0 };
-        Self { totals, weights, missed }
+        let hidden = log.coverage.unwatched != [0; 3];
+        Self { totals, weights, missed, hidden }
     }
 
     /// Whether some generation collected and nothing of it was seen.
     pub(super) fn blind(&self) -> bool {
-        self.missed > 0.0 && self.totals.iter().any(Option::is_none)
+        self.hidden || self.missed > 0.0 && self.totals.iter().any(Option::is_none)
     }
 
     /// The sum over what is known; absent where something happened and nothing at all was seen.

@@ -77,6 +77,9 @@ const SPECS: &[Spec] = specs! {
         |m, l, f| f.push(l, Some(f64::from(u8::from(m.assessment.alarm))));
     Counter "m5_growth_taken_back_total" "How often growth was called and then taken back."
         |m, l, f| f.push(l, Some(f64::from(m.assessment.taken_back)));
+    Gauge "m5_growth_between_restarts_ratio_per_hour"
+        "Growth of the memory's floor within a life, as a part of it an hour, where the lives of a slot agree; 0 where they do not."
+        |m, l, f| f.push(l, m.between_restarts.map(|b| if b.growing { b.per_second * 3600.0 } else { 0.0 }));
     Gauge "m5_floor_bytes" "The memory's floor now." |m, l, f| f.push(l, m.assessment.level);
     Gauge "m5_forecast_24h_bytes" "The memory's floor in 24 hours: middle and ends of the 90 % interval."
         |m, l, f| forecast(m, l, f);

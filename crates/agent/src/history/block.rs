@@ -1,7 +1,7 @@
 //! The pauses of one process between two rounds, or of an old stretch of time: sums exact, single pauses thinned
 //! by a coin that depends on the pause alone, so that blocks merge fairly whatever was thinned before.
 
-use m5_gc::{Coverage, GenerationCoverage, Pause, SourceKind};
+use m5_gc::{Coverage, Pause, SourceKind};
 use m5_report::doc::{GenerationTotals, PauseLog, mix};
 
 /// Single pauses that a block keeps at most.
@@ -64,7 +64,7 @@ impl Block {
             sum.max_seconds = sum.max_seconds.max(more.max_seconds);
         }
         self.source = later.source;
-        self.coverage = combine(&self.coverage, &later.coverage, u64::saturating_add);
+        self.coverage = self.coverage.plus(&later.coverage);
         self.kept.extend_from_slice(&later.kept);
         self.thin_to(self.one_in.max(later.one_in));
         self.bound(most);
@@ -135,21 +135,7 @@ fn stays(kept: &Kept, one_in: u64) -> bool {
 
 /// What was seen and missed between two looks at a source; one that was opened anew starts at nothing.
 pub(super) fn since(now: &Coverage, before: &Coverage) -> Coverage {
-    if now.wall_ns < before.wall_ns { *now } else { combine(now, before, u64::saturating_sub) }
-}
-
-fn combine(a: &Coverage, b: &Coverage, of: fn(u64, u64) -> u64) -> Coverage {
-    let pair = |a: &GenerationCoverage, b: &GenerationCoverage| GenerationCoverage {
-        seen: of(a.seen, b.seen),
-        happened: of(a.happened, b.happened),
-    };
-    Coverage {
-        generations: [0, 1, 2].map(|g| pair(&a.generations[g], &b.generations[g])),
-        unlabelled: pair(&a.unlabelled, &b.unlabelled),
-        lost: of(a.lost, b.lost),
-        open_ns: of(a.open_ns, b.open_ns),
-        wall_ns: of(a.wall_ns, b.wall_ns),
-    }
+    if now.wall_ns < before.wall_ns { *now } else { now.since(before) }
 }
 
 fn put(bytes: &mut Vec<u8>, mut n: u64) {
@@ -179,7 +165,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn pause(duration_ns: u64, generation: Option<u8>) -> Pause {
-        Pause { start_ns: 0, duration_ns, generation, pid: 1, tid: None, collected: None }
+        Pause { start_ns: 0, duration_ns, generation, pid: 1, interpreter: 0, tid: None, collected: None }
     }
 
     proptest! {

@@ -53,6 +53,7 @@ fn process(member: &Member) -> PageProcess {
         python,
         unread,
         memory: Some(member.assessment),
+        between_restarts: member.between_restarts.filter(|b| b.growing),
         limit_bytes: member.limit_bytes(),
         source: member.source(),
         coverage: member.pauses.coverage.ratio().filter(|_| member.traced()),

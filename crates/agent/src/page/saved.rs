@@ -41,6 +41,7 @@ fn process(record: &ProcessRecord, began: f64) -> PageProcess {
         started_unix_seconds: record.started_unix_seconds,
         python: record.interpreter.as_ref().map(|i| i.version.clone()),
         unread: record.unread.as_ref().map(|u| u.detail.clone()),
+        between_restarts: record.derived.as_ref().and_then(|d| d.between_restarts).filter(|b| b.growing),
         memory: derived.and_then(|d| d.growth.get("rss").copied()),
         limit_bytes: record.cgroup.as_ref().and_then(|c| c.max_bytes).map(|b| b as f64),
         source: record.pauses.as_ref().map(|log| log.source),

@@ -12,7 +12,10 @@ use m5_process::{
     monotonic_ns, unix_ns,
 };
 use m5_report::doc::Application;
-use m5_stats::{Assessment, Confirmation, Options, Point, Series, Verdict, assess_with};
+use m5_stats::{
+    Assessment, BetweenRestarts, Confirmation, Life, Options, Point, Series, Verdict, assess_with,
+    between_restarts,
+};
 
 /// Seconds between two verdicts of one process.
 const JUDGE_EVERY_NS: u64 = 60_000_000_000;
@@ -80,6 +83,8 @@ pub struct Member {
     pub application: Option<Application>,
     /// The verdict on its memory.
     pub assessment: Assessment,
+    /// What it and the lives before it in its slot say together, where there are enough.
+    pub between_restarts: Option<BetweenRestarts>,
 }
 
 impl Member {
@@ -114,6 +119,7 @@ impl Member {
             pauses: PauseLog::default(),
             application: None,
             assessment: Assessment::default(),
+            between_restarts: None,
         })
     }
 
@@ -276,12 +282,23 @@ impl Member {
         self.judged_ns
     }
 
-    pub(super) fn judge(&mut self, limit: Option<f64>) {
+    /// When this execution began, seconds of CLOCK_MONOTONIC.
+    fn began(&self) -> f64 {
+        let born = monotonic_ns() as f64 / 1e9 - (unix_ns() as f64 / 1e9 - self.started_unix_seconds());
+        self.anew_ns.map_or(born, |ns| ns as f64 / 1e9)
+    }
+
+    /// What is left of it when it is over.
+    pub(super) fn life(&self) -> Option<Life> {
+        m5_stats::life(&self.rss.all(), self.began())
+    }
+
+    /// Judges its memory, alone and beside the lives before it.
+    pub(super) fn judge(&mut self, limit: Option<f64>, mut lives: Vec<Life>) {
         let now = monotonic_ns();
         let since = if self.judged_ns == 0 { 0.0 } else { (now - self.judged_ns) as f64 / 1e9 };
         self.judged_ns = now;
-        let born = now as f64 / 1e9 - (unix_ns() as f64 / 1e9 - self.started_unix_seconds());
-        let started = self.anew_ns.map_or(born, |ns| ns as f64 / 1e9);
+        let started = self.began();
         let limit = self.limit_bytes().or(limit);
         let options = Options { started: Some(started), limit, ..Options::default() };
         let mut assessment = assess_with(&self.rss.all(), &options);
@@ -293,6 +310,10 @@ impl Member {
             assessment = private;
         }
         self.assessment = self.confirmation.confirm(assessment, since);
+        if !lives.is_empty() {
+            lives.extend(self.life());
+            self.between_restarts = between_restarts(&lives);
+        }
     }
 
     /// Established connections; absent where the descriptors may not be listed.

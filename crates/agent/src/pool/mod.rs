@@ -5,6 +5,7 @@ mod attached;
 mod chart_points;
 mod member;
 mod name;
+mod past;
 mod pauses;
 mod selection;
 mod slots;
@@ -22,6 +23,7 @@ pub use selection::matches as name_matches;
 use crate::discover;
 use m5_process::{Identity, Process, SocketTables, monotonic_ns, return_freed};
 use member::Place;
+use past::Past;
 use slots::Slots;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -46,6 +48,7 @@ pub struct Pool {
     /// Processes that executed something anew, and until when they are looked at in every round.
     renewed: BTreeMap<Identity, u64>,
     slots: Slots,
+    past: Past,
     turn: usize,
     errors: u64,
     /// Samples that failed since the start.
@@ -64,6 +67,7 @@ impl Pool {
             refused: BTreeSet::new(),
             renewed: BTreeMap::new(),
             slots: Slots::default(),
+            past: Past::default(),
             turn: 0,
             errors: 0,
             sample_errors: 0,
@@ -162,11 +166,14 @@ impl Pool {
     }
 
     fn drop_ended(&mut self) {
-        let (slots, renewed) = (&mut self.slots, &mut self.renewed);
+        let (slots, past, renewed) = (&mut self.slots, &mut self.past, &mut self.renewed);
         self.members.retain(|identity, member| {
             let keep = member.alive();
             if !keep {
                 slots.free(member.service(), member.slot());
+                if let Some(life) = member.life() {
+                    past.remember(member.service(), member.slot(), life);
+                }
             }
             if !keep && member.replaced() {
                 renewed.insert(*identity, monotonic_ns() + RENEWED_NS);
@@ -217,7 +224,8 @@ impl Pool {
         let mut due: Vec<&mut Member> = self.members.values_mut().filter(|m| m.due()).collect();
         due.sort_by_key(|m| m.judged_ns());
         for member in due.into_iter().take(judged.max(1)) {
-            member.judge(limit);
+            let past = self.past.of(member.service(), member.slot());
+            member.judge(limit, past);
         }
     }
 }

@@ -44,18 +44,19 @@ fn called(process: &Process, parents: usize) -> String {
         let parent = Process::open(process.stat().ok()?.ppid).ok().filter(|p| parents > 0 && p.pid() > 1)?;
         Some((parent.command().ok().filter(|words| !words.is_empty())?, parent))
     };
+    // A copy of its parent does what its parent is called after: the child of a fork server is a worker, and no server.
+    if let Some((words, parent)) = parent()
+        && words == command
+        && parent.program() == process.program()
+    {
+        return below(&called(&parent, parents - 1), "worker");
+    }
     match of_command(&command) {
+        Called::Own(name) => name,
         Called::Helper(role) => {
             let above = parent().map(|(_, parent)| called(&parent, parents - 1));
             below(&above.unwrap_or_else(|| NAMELESS.to_owned()), role)
         }
-        // A copy of its parent does what its parent is called after.
-        Called::Own(name) => match parent().filter(|(words, _)| *words == command) {
-            Some((_, parent)) if parent.program() == process.program() => {
-                below(&called(&parent, parents - 1), "worker")
-            }
-            _ => name,
-        },
     }
 }
 

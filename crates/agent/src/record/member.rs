@@ -1,12 +1,13 @@
 //! One process of a recording: its open files, its interpreter, its tracer, and what was recorded so far.
 
 use super::hear::Hear;
+use super::interpreters::Interpreters;
 use super::pace::Pace;
 use super::sample::{allocator_sample, collector_sample, population_sample, process_sample};
 use super::{describe, record_of, unread};
 use crate::m5mem_page::SharedPage;
 use m5_cpython::{Allocators, GcState, Interpreter};
-use m5_gc::{Detail, Pause, TraceOptions, Tracer};
+use m5_gc::{Coverage, Detail, InterpreterCollections, Pause, TraceOptions, Tracer};
 use m5_process::{
     ConnectionGroup, FdCounts, Process, Sampler, SocketTables, monotonic_ns, thread_cpu_ns, ticks_per_second,
 };
@@ -30,9 +31,15 @@ pub(super) struct Tracing {
 pub(super) struct Member {
     sampler: Sampler,
     interpreter: Option<Interpreter>,
+    interpreters: Interpreters,
     attempts: u32,
     tracing: Option<Tracing>,
     tracer: Option<Tracer>,
+    /// What the tracers before this one saw and missed (a program that was executed anew has another), and what this
+    /// one did before the recording began.
+    earlier: Coverage,
+    before: Coverage,
+    counted_before: Vec<InterpreterCollections>,
     drained: Vec<Pause>,
     details: Vec<Detail>,
     rollup: Pace,
@@ -53,9 +60,13 @@ impl Member {
         let mut member = Self {
             sampler,
             interpreter: None,
+            interpreters: Interpreters::default(),
             attempts: ATTEMPTS,
             tracing: *tracing,
             tracer: None,
+            earlier: Coverage::default(),
+            before: Coverage::default(),
+            counted_before: Vec::new(),
             drained: Vec::new(),
             details: Vec::new(),
             // The kernel holds the target's mmap lock while it counts: a ten-thousandth of the time at most.
@@ -122,6 +133,8 @@ impl Member {
         if let Ok(mut tracer) = Tracer::attach(process, interpreter, &tracing.options) {
             let log = self.record.pauses.get_or_insert_with(|| PauseLog::new(tracer.kind()));
             log.choice = Some(tracer.choice().clone());
+            (self.earlier, self.before) = (log.coverage, Coverage::default());
+            self.counted_before = Vec::new();
             if let Some(limit) = tracing.stacks_above {
                 tracer.stacks_above(limit);
                 log.long.get_or_insert_with(|| LongPauses::above(limit));
@@ -155,7 +168,9 @@ impl Member {
             sample.cgroup_pressure_some_percent = cgroup.pressure_some_percent;
         }
         if let Some(state) = self.collector() {
-            collector_sample(&mut sample, &state);
+            let main = self.interpreter.as_ref();
+            let all = main.map_or(state, |main| self.interpreters.together(main, &state));
+            collector_sample(&mut sample, &all);
             if let Some(population) = self.interpreter.as_ref().and_then(|i| i.population().ok()) {
                 population_sample(&mut sample, &population);
             }
@@ -182,6 +197,7 @@ impl Member {
             }
             None => {
                 (self.interpreter, self.tracer, self.allocators) = (None, None, None);
+                self.interpreters = Interpreters::default();
                 self.attempts = self.attempts.saturating_sub(1);
             }
         }
@@ -237,14 +253,24 @@ impl Member {
         }
     }
 
+    /// The recording begins: what ended before is no part of it, seen or not.
+    pub(super) fn begin(&mut self) {
+        let Some(tracer) = &mut self.tracer else { return };
+        // A target that has gone says so at the next call.
+        let _ = tracer.drain(&mut self.drained);
+        tracer.details(&mut self.details);
+        self.drained.clear();
+        self.details.clear();
+        (self.before, self.counted_before) = (tracer.coverage(), tracer.interpreters());
+    }
+
     /// Takes the pauses that ended since the last call.
     pub(super) fn drain(&mut self, begin_ns: u64, hear: &mut Hear<'_>) {
         let (Some(tracer), Some(log)) = (&mut self.tracer, &mut self.record.pauses) else { return };
         let drained = tracer.drain(&mut self.drained);
         self.details.clear();
         tracer.details(&mut self.details);
-        // A collection that began before the recording is not part of it.
-        for pause in self.drained.drain(..).filter(|p| p.start_ns >= begin_ns) {
+        for pause in self.drained.drain(..) {
             log.push(&pause, begin_ns);
             let detail = detail(&self.details, &pause);
             if let Some(long) = log.long.as_mut().filter(|l| l.holds(&pause)) {
@@ -254,7 +280,14 @@ impl Member {
             hear(&pause, detail);
         }
         log.source = tracer.kind();
-        log.coverage = tracer.coverage();
+        log.coverage = self.earlier.plus(&tracer.coverage().since(&self.before));
+        let mut counted = tracer.interpreters();
+        for row in &mut counted {
+            let before = self.counted_before.iter().find(|b| b.interpreter == row.interpreter);
+            let before = before.map_or([0; 3], |b| b.happened);
+            row.happened = [0, 1, 2].map(|g| row.happened[g].saturating_sub(before[g]));
+        }
+        log.count(&counted);
         if drained.is_err() {
             self.tracer = None;
         }

@@ -4,6 +4,7 @@
 mod bare;
 mod describe;
 mod hear;
+mod interpreters;
 #[cfg(test)]
 #[allow(clippy::panic)]
 mod layers_live;
@@ -125,6 +126,7 @@ impl Recorder {
         // Looking for an interpreter takes far more than what is kept of it.
         return_freed();
         // Attaching takes time; the recording begins when everything is open.
+        recorder.members.iter_mut().for_each(Member::begin);
         recorder.begin_ns = monotonic_ns();
         recorder.begin_unix_ns = unix_ns();
         let watched = |source| WorkloadWatch::start(source, options.duration, options.interval);

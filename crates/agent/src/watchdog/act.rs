@@ -48,6 +48,7 @@ pub(super) fn act(action: &Action, event: &Event, stop: &AtomicBool) -> Result<O
             m5(&["gc", "-p", &pid, "-d", "30s", "--json"], Some(&file), stop)?;
             Ok(Some(file.display().to_string()))
         }
+        Action::Trim => trim(event, stop).map(Some),
         Action::Webhook(url) => webhook(url, &event.json).map(|()| None),
         Action::Command(words) => command(words, event, stop).map(|()| None),
         Action::Signal(name) => signal(event.identity, name).map(|()| None),
@@ -73,6 +74,28 @@ fn m5(arguments: &[&str], output: Option<&Path>, stop: &AtomicBool) -> Result<()
         command.arg("-o").arg(path);
     }
     wait(command.spawn().map_err(|e| e.to_string())?, stop)
+}
+
+/// Gives memory back; in words what came of it. What was only partly given counts as given.
+fn trim(event: &Event, stop: &AtomicBool) -> Result<String, String> {
+    let folder = tempfile::tempdir().map_err(|e| e.to_string())?;
+    let file = folder.path().join("trim.json");
+    let pid = event.identity.pid.to_string();
+    let ended = m5(&["trim", "-p", &pid, "--recheck", "0", "--json"], Some(&file), stop);
+    let told = std::fs::read(&file).ok().and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
+    let Some(told) = told else { return Err(ended.err().unwrap_or_else(|| "it said nothing".to_owned())) };
+    let mib = |key: &str| told.get(key).and_then(Value::as_f64).map_or(f64::NAN, |b| b / f64::from(1 << 20));
+    let longest = told.get("longest_stop_seconds").and_then(Value::as_f64).unwrap_or_default();
+    let ended = told.get("ended").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let given = mib("given_bytes");
+    if given <= 0.0 {
+        return Err(format!("nothing went back ({ended}), {:.1} MiB are free", mib("free_bytes")));
+    }
+    let [before, after] = ["rss_before_bytes", "rss_after_bytes"].map(mib);
+    Ok(format!(
+        "{given:.1} MiB went back ({ended}), RSS {before:.1} to {after:.1} MiB, longest stop {:.1} ms",
+        longest * 1e3
+    ))
 }
 
 fn webhook(url: &str, json: &Value) -> Result<(), String> {

@@ -10,6 +10,9 @@ pub enum Action {
     Snapshot,
     /// Profile its collections for half a minute and save the result.
     GcProfile,
+    /// Give free memory back to the system (`m5 trim`). Actions of the same rule that end the service wait whether that
+    /// was enough.
+    Trim,
     /// Send the event as JSON to an address.
     Webhook(String),
     /// Run a command, with the event in its environment and on its standard input.
@@ -27,6 +30,7 @@ impl Action {
         match self {
             Self::Snapshot => "snapshot",
             Self::GcProfile => "gc_profile",
+            Self::Trim => "trim",
             Self::Webhook(_) => "webhook",
             Self::Command(_) => "command",
             Self::Signal(_) => "signal",
@@ -64,8 +68,9 @@ impl Action {
             Self::Snapshot | Self::GcProfile => 0,
             Self::Webhook(_) => 1,
             Self::Command(_) => 2,
-            Self::Signal(_) => 3,
-            Self::Restart => 4,
+            Self::Trim => 3,
+            Self::Signal(_) => 4,
+            Self::Restart => 5,
         });
     }
 }
@@ -90,9 +95,12 @@ mod tests {
 
     #[test]
     fn evidence_comes_first() {
-        let mut all = vec![Action::Restart, Action::Webhook("x".into()), Action::Snapshot];
+        let mut all = vec![Action::Restart, Action::Trim, Action::Webhook("x".into()), Action::Snapshot];
         Action::evidence_first(&mut all);
-        assert_eq!(all.iter().map(Action::word).collect::<Vec<_>>(), ["snapshot", "webhook", "restart"]);
-        assert!(all[2].kills() && !all[0].kills());
+        assert_eq!(
+            all.iter().map(Action::word).collect::<Vec<_>>(),
+            ["snapshot", "webhook", "trim", "restart"]
+        );
+        assert!(all[3].kills() && !all[0].kills());
     }
 }

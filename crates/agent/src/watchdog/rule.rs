@@ -86,6 +86,12 @@ impl RuleState {
         Self { beyond_since: None, active: false, fired_at: self.fired_at }
     }
 
+    /// As before it fired: what it did first may have been enough, and if not it fires again.
+    #[must_use]
+    pub fn rearmed(before: Self) -> Self {
+        Self { beyond_since: None, active: false, ..before }
+    }
+
     /// Whether it fired so lately that it does not fire again.
     #[must_use]
     pub fn cooling(&self, rule: &Rule, now: f64) -> bool {

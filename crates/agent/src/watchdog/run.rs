@@ -4,7 +4,7 @@ use super::event::Event;
 use super::journal::{Key, RESTART};
 use super::tracked::{Look, Tracked, Verdict};
 use super::worker::{Decision, Done, Job, Worker};
-use super::{Action, Change, Journal, Keep, Metric, Outcome, Quiet, Rule};
+use super::{Action, Change, Journal, Keep, Metric, Outcome, Quiet, Rule, RuleState};
 use crate::pool::{Member, Pool};
 use m5_process::{Process, monotonic_ns, unix_ns};
 use serde_json::{Value, json};
@@ -152,6 +152,11 @@ impl Watchdog {
         for Done { rule, process, outcome, restart } in done {
             self.journal.write(now(), "action", json!({"for": rule, "of": process, "outcome": outcome}));
             self.restart_asked |= restart;
+            if outcome.action == Action::Trim.word()
+                && let Some(tracked) = self.tracked.get_mut(&(rule.clone(), process.clone()))
+            {
+                tracked.trimming = false;
+            }
             told.push((rule, outcome));
         }
         told
@@ -165,7 +170,9 @@ impl Watchdog {
         let tracked = self.tracked.entry(key).or_default();
         tracked.meet(member.identity());
         let too_low = tracked.starts_beyond(rule, Look { value, age });
-        let change = tracked.state.step(rule, now_steady, value);
+        // What is given back at this moment may be enough: until it is done the rule rests.
+        let before = tracked.state;
+        let change = if tracked.trimming { None } else { tracked.state.step(rule, now_steady, value) };
         if too_low {
             self.tell_too_low(rule, member, process, value);
         }
@@ -193,8 +200,40 @@ impl Watchdog {
         };
         let mut actions: Vec<(Action, Decision)> =
             rule.actions.iter().map(|action| (action.clone(), self.decide(action))).collect();
-        self.bound(rule, process, &mut actions);
+        match self.trims_first(rule, process, before, &mut actions) {
+            true => self.note("trim_first", json!({"rule": rule.name, "process": process})),
+            false => self.bound(rule, process, &mut actions),
+        }
         self.worker.give(Job { event, actions });
+    }
+
+    /// Whether memory is given back first: then what ends the service is withheld, and the rule fires again should that
+    /// not have been enough. Memory that was given back lately is not given back again.
+    fn trims_first(
+        &mut self,
+        rule: &Rule,
+        process: &str,
+        before: RuleState,
+        actions: &mut [(Action, Decision)],
+    ) -> bool {
+        if !actions.iter().any(|(action, _)| *action == Action::Trim) {
+            return false;
+        }
+        let now_steady = self.clock.now();
+        let tracked = self.tracked.entry((rule.name.clone(), process.to_owned())).or_default();
+        let trims = tracked.trim(now_steady);
+        let ends = actions.iter().any(|(action, _)| action.ends());
+        if trims && ends {
+            tracked.state = RuleState::rearmed(before);
+        }
+        for (action, decision) in actions.iter_mut() {
+            match action {
+                Action::Trim if !trims => *decision = Decision::Withheld("cooldown"),
+                action if trims && action.ends() => *decision = Decision::Withheld("trim_first"),
+                _ => {}
+            }
+        }
+        trims && ends
     }
 
     /// Withholds what would end the service where that was done too often, or helps nothing.

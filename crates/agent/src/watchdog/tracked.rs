@@ -10,6 +10,9 @@ const STARTING: f64 = 5.0;
 /// The first look at a process says what it needed to start, where it comes within this.
 const FIRST_LOOK: f64 = 15.0;
 
+/// So long memory is not given back once more: what comes back in between is in use.
+const TRIM_COOLDOWN: f64 = 600.0;
+
 /// Who was in the slot, as far as the journal tells: older ones have no start time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Who {
@@ -51,6 +54,10 @@ pub(super) struct Tracked {
     pub(super) gave_up: bool,
     pub(super) below_start: bool,
     pub(super) looked: bool,
+    /// When memory of the slot was last given back by this rule.
+    pub(super) trimmed_at: Option<f64>,
+    /// That is under way: until it is done the rule rests.
+    pub(super) trimming: bool,
 }
 
 impl Tracked {
@@ -63,7 +70,17 @@ impl Tracked {
             self.state = self.state.successor();
         }
         (self.below_start, self.looked) = (false, false);
+        (self.trimmed_at, self.trimming) = (None, false);
         self.who = Some(Who { pid: identity.pid, start_ticks: Some(identity.start_ticks) });
+    }
+
+    /// Whether memory may be given back now; then the rule rests until that is done.
+    pub(super) fn trim(&mut self, now: f64) -> bool {
+        let may = self.trimmed_at.is_none_or(|at| now - at >= TRIM_COOLDOWN);
+        if may {
+            (self.trimmed_at, self.trimming) = (Some(now), true);
+        }
+        may
     }
 
     /// Whether this look shows for the first time that the level lies below what the program needs to start.
@@ -138,6 +155,17 @@ mod tests {
         let expected = [Verdict::Restart(1), Verdict::Restart(2), Verdict::Restart(3), Verdict::GaveUp(true)];
         assert_eq!(verdicts[..4], expected);
         assert!(verdicts[4..].iter().all(|v| *v == Verdict::GaveUp(false)), "it is told once");
+    }
+
+    #[test]
+    fn memory_is_given_back_at_most_every_ten_minutes() {
+        let mut tracked = Tracked::default();
+        assert!(tracked.trim(0.0) && tracked.trimming);
+        tracked.trimming = false;
+        assert!(!tracked.trim(599.0) && !tracked.trimming);
+        assert!(tracked.trim(600.0));
+        tracked.meet(id(1));
+        assert!(tracked.trim(601.0), "another process");
     }
 
     #[test]

@@ -18,7 +18,7 @@ const STEP: Duration = Duration::from_millis(200);
 #[derive(Debug, Args)]
 #[command(after_help = "\
 A breakpoint on the object allocator runs a small program in the kernel, in random short windows, as many as
---max-overhead bears; nothing is stopped or written. Needs x86-64, Linux 5.15, CAP_BPF and CAP_PERFMON. SURVIVE says
+--max-overhead bears; nothing is stopped or written. Needs Linux 5.15 (on 64-bit Arm 6.6), CAP_BPF and CAP_PERFMON. SURVIVE says
 how many of a line's sampled objects lived at the latest age that enough of them reached.")]
 pub(crate) struct AllocArgs {
     #[command(flatten)]

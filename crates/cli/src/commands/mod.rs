@@ -22,6 +22,8 @@ pub(crate) mod snapshot;
 pub(crate) mod stalls;
 pub(crate) mod stress;
 pub(crate) mod top;
+pub(crate) mod trim;
+pub(crate) mod tune;
 pub(crate) mod watch;
 pub(crate) mod why;
 
@@ -114,6 +116,10 @@ pub(crate) enum Command {
     Snapshot(snapshot::SnapshotArgs),
     /// What grew between two snapshots, and who holds it
     Diff(diff::DiffArgs),
+    /// Give memory back that is free and was not returned, in short stops, and prove it
+    Trim(trim::TrimArgs),
+    /// Try settings of the allocator on fresh processes, and recommend only what is proved
+    Tune(tune::TuneArgs),
     /// The watchdog: rules on a service, evidence first, everything written down
     Watch(watch::WatchArgs),
     /// Hours under load, with a check each hour: does it grow?
@@ -151,6 +157,8 @@ pub(crate) fn run(command: &Command, ctx: &Ctx) -> Result<Exit, CliError> {
         Command::Why(args) => why::run(args, ctx),
         Command::Stress(args) => stress::run(args, ctx),
         Command::Top(args) => top::run(args, ctx),
+        Command::Trim(args) => trim::run(args, ctx),
+        Command::Tune(args) => tune::run(args, ctx),
         Command::Completions(args) => completions::run(args, &mut self::command(), ctx),
         Command::Manual(args) => manual::run(args, &self::command()),
     }

@@ -21,7 +21,7 @@ const MOST: usize = 1 << 20;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 A turn lasts from the return of a wait (epoll, poll, select) to the next wait: the longest that a ready event has to
-wait. Needs x86-64, CAP_BPF and CAP_PERFMON.
+wait. Needs CAP_BPF and CAP_PERFMON.
 
 1: a turn was longer than --fail-above. 6: no loop was seen, or something was missed.")]
 pub(crate) struct StallsArgs {

@@ -69,6 +69,17 @@ pub(crate) fn of_capture(pid: i32, error: m5_heap::HeapError) -> CliError {
     }
 }
 
+/// Errors of giving memory back.
+pub(crate) fn of_trim(pid: i32, error: m5_heap::trim::TrimError) -> CliError {
+    match error {
+        m5_heap::trim::TrimError::Trace(error @ m5_process::TraceError::Refused(_)) => {
+            CliError::NotTrimmed { pid, reason: error.to_string() }
+        }
+        m5_heap::trim::TrimError::Trace(error) => of_capture(pid, error.into()),
+        other => CliError::NotTrimmed { pid, reason: other.to_string() },
+    }
+}
+
 /// Errors of the kernel's programs, which know no pid of their own.
 pub(crate) fn of_kernel(pid: i32, error: m5_kernel::Error) -> CliError {
     match error {

@@ -7,7 +7,7 @@ mod permission;
 mod table;
 mod tuning;
 
-pub(crate) use from::{of_capture, of_kernel};
+pub(crate) use from::{of_capture, of_kernel, of_trim};
 
 /// An error for a person: what happened, the remedy, the exit code.
 #[derive(Debug)]
@@ -46,6 +46,8 @@ pub(crate) enum CliError {
     Write { path: String, reason: String },
     /// A file that is there already and would be replaced.
     Exists { path: String },
+    /// Large buffers cannot lie in that folder.
+    Spool { path: String, reason: String },
     /// The settings file is wrong.
     Config { path: String, reason: String },
     /// Nothing to look at.
@@ -88,6 +90,8 @@ pub(crate) enum CliError {
     TwoFiles,
     /// A core file that cannot be read, with what to do about it.
     Core { path: String, reason: String },
+    /// Nothing of its memory was given back.
+    NotTrimmed { pid: i32, reason: String },
     /// Its memory cannot be captured safely.
     Refused { pid: i32, reason: String },
 }

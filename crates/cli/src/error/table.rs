@@ -62,6 +62,9 @@ impl CliError {
             Self::Refused { pid, reason } => {
                 row!(lang, Unreadable, "refused", Fault::Refused[pid, reason] => Fault::RefusedRemedy)
             }
+            Self::NotTrimmed { pid, reason } => {
+                row!(lang, Unreadable, "not_trimmed", Fault::NotTrimmed[pid, reason] => Fault::NotTrimmedRemedy)
+            }
             Self::Core { path, reason } => row!(lang, Unreadable, "core_file", Fault::Core[path, reason]),
             Self::Unreadable { path, reason } => {
                 row!(lang, Unreadable, "file", Fault::FileUnreadable[path, reason] => Fault::FileUnreadableRemedy)
@@ -76,6 +79,9 @@ impl CliError {
                 row!(lang, Incomplete, "write", Fault::WriteFailed[path, reason] => Fault::WriteFailedRemedy)
             }
             Self::Exists { path } => row!(lang, Usage, "exists", Fault::Exists[path] => Fault::ExistsRemedy),
+            Self::Spool { path, reason } => {
+                row!(lang, Usage, "spool", Fault::Spool[path, reason] => Fault::SpoolRemedy)
+            }
             Self::Config { path, reason } => {
                 row!(lang, Usage, "settings", Fault::Config[path, reason] => Fault::ConfigRemedy)
             }

@@ -34,7 +34,7 @@ const RUNTIME: &str = "_PyRuntime";
 /// [`Error::NotPython`] where none has it; else what the kernel refused.
 pub fn find(process: &Process) -> Result<Found> {
     let (maps, memory) = (process.maps()?, process.memory());
-    find_in(&memory, &maps, |m| process.open_mapped(m))?.ok_or(Error::NotPython { pid: process.pid() })
+    find_in(&memory, &maps, |m| process.open_program(m))?.ok_or(Error::NotPython { pid: process.pid() })
 }
 
 /// The same in any memory. `open` opens the file of a mapping.

@@ -3,6 +3,7 @@
 //! Offsets are taken with `offsetof` from each version's internal headers (`layouts/generate.py`) and are
 //! confirmed against the live process before use (see [`crate::Interpreter::attach`]).
 
+mod arch;
 pub mod asyncio;
 mod generated;
 pub mod lines;
@@ -125,6 +126,19 @@ pub struct Layout {
 }
 
 impl Layout {
+    /// Whether this is the size of `_PyRuntime` in a build with this layout.
+    #[must_use]
+    pub fn has_runtime_of(&self, size: u64) -> bool {
+        let longer = |more: &u64| size.checked_sub(*more).is_some_and(|s| self.runtime_sizes.contains(&s));
+        arch::LONGER_RUNTIME.iter().any(longer)
+    }
+
+    /// Whether the collector's flag is claimed by a compare-and-swap; else it is a plain store.
+    #[must_use]
+    pub fn swaps_flag(&self) -> bool {
+        self.minor >= 13
+    }
+
     /// Where its objects keep their fields; `None` where no table knows them.
     #[must_use]
     pub fn objects(&self) -> Option<&'static objects::ObjectLayout> {

@@ -16,7 +16,7 @@ pub(super) fn read(interpreter: &Interpreter, process: &Process) -> Option<TaskF
     let module = |path: &str| path.rsplit('/').next().is_some_and(|file| file.starts_with("_asyncio."));
     let first = |named: &dyn Fn(&str) -> bool| maps.iter().find(|m| m.offset == 0 && named(&m.path));
     let map = first(&module).or_else(|| first(&|path| path == interpreter.file()))?;
-    let at = section_address(process.open_mapped(map)?, &interpreter.memory(), map, SECTION)?;
+    let at = section_address(process.open_program(map)?, &interpreter.memory(), map, SECTION)?;
     let bytes = interpreter.memory().bytes::<{ WORDS * 8 }>(at).ok()?;
     let published = |index: usize| word(&bytes, index * 8);
     let known = tasks(interpreter.layout().minor)?;

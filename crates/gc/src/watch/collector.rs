@@ -51,6 +51,8 @@ pub(crate) struct Collector {
     full: FullCollections,
     /// Counters at the beginning; not yet known while the collection that ran then goes on.
     start: Option<[u64; 3]>,
+    /// Counters when it was first read, that collection or not.
+    first: [u64; 3],
     now: Counters,
     /// Counters at the last reading that no collection straddled.
     aligned: Option<Counters>,
@@ -65,6 +67,9 @@ pub(crate) struct Collector {
     blind_until: u64,
     /// Events so far.
     events: u64,
+    /// No register is left for it, and what it collected meanwhile.
+    hidden: bool,
+    unwatched: [u64; 3],
     /// Contradictions in a row, and the events at the last of them.
     doubt: Option<(u32, u64)>,
 }
@@ -77,6 +82,13 @@ impl Collector {
         Self::begin(pid, interpreter, classifier, now)
     }
 
+    /// One that came while its process was watched: all that it has collected so far counts.
+    pub(crate) fn born(pid: i32, interpreter: Interpreter, state: &GcState) -> Self {
+        let (start, hidden) = (Some([0; 3]), true);
+        let new = Self::new(pid, interpreter, state);
+        Self { start, hidden, unwatched: new.now.collections, ..new }
+    }
+
     fn begin(pid: i32, interpreter: Interpreter, classifier: Classifier, now: Counters) -> Self {
         let quiet = classifier.collecting() == Some(false);
         Self {
@@ -85,6 +97,7 @@ impl Collector {
             classifier,
             full: FullCollections::default(),
             start: quiet.then_some(now.collections),
+            first: now.collections,
             now,
             aligned: quiet.then_some(now),
             full_aligned: quiet.then(|| now.full()),
@@ -94,6 +107,8 @@ impl Collector {
             untold: 0,
             blind_until: 0,
             events: 0,
+            hidden: false,
+            unwatched: [0; 3],
             doubt: None,
         }
     }
@@ -125,8 +140,9 @@ impl Collector {
         if span.label.is_none() && labels.false_starts {
             return;
         }
+        self.full.told_by_flag(&span);
         match span.label {
-            Some(2) if labels.full_ends => self.full.told_by_flag(&span),
+            Some(2) if labels.full_ends => {}
             Some(generation) => self.now.collections[usize::from(generation)] += 1,
             None => self.untold += 1,
         }
@@ -148,8 +164,8 @@ impl Collector {
     }
 
     /// What the interpreter says of itself at that moment: `settled` where no event is under way that would belong before.
-    /// Returns true where the flag refuted the events: then no instruction is known any more.
-    pub(crate) fn reconcile(&mut self, state: &GcState, at: u64, settled: bool) -> bool {
+    /// `hidden` from now on where nothing is left to watch it with. Returns true where the flag refuted the events: then no instruction is known any more.
+    pub(crate) fn reconcile(&mut self, state: &GcState, at: u64, settled: bool, hidden: bool) -> bool {
         self.settle_full();
         self.full.reading(at, state.collecting);
         let now = Counters::of(state);
@@ -163,6 +179,12 @@ impl Collector {
         if refuted {
             self.classifier.set(state.collecting);
         }
+        if self.hidden {
+            for g in 0..3 {
+                self.unwatched[g] += now.collections[g].saturating_sub(self.now.collections[g]);
+            }
+        }
+        self.hidden = hidden;
         self.now = now;
         self.untold = 0;
         let quiet = settled && agree && !state.collecting;
@@ -171,7 +193,7 @@ impl Collector {
                 self.attribute(&before);
             }
             if self.start.is_none() {
-                self.start = Some(self.without_seen());
+                self.start = Some(beginning(self.first, self.without_seen()));
             }
         }
         self.aligned = quiet.then_some(now);
@@ -241,7 +263,8 @@ impl Collector {
         details: &mut Vec<Detail>,
     ) {
         self.settle_full();
-        let counts = |s: &Span| s.label == Some(2) || window.holds(s.start);
+        // One that nothing labels may be a full one.
+        let counts = |s: &Span| !matches!(s.label, Some(0 | 1)) || window.holds(s.start);
         for span in std::mem::take(&mut self.spans).into_iter().filter(counts) {
             if span.slack > 0 {
                 let uncertainty_ns = Some(span.slack);
@@ -258,6 +281,7 @@ impl Collector {
                 duration_ns: (span.stop - span.start).saturating_sub(traps),
                 generation: span.label,
                 pid: self.pid,
+                interpreter: self.interpreter.id(),
                 tid: Some(span.tid),
                 collected: span.collected,
             });
@@ -271,15 +295,44 @@ impl Collector {
         self.doubt = None;
     }
 
+    /// Collections by generation since the beginning.
+    pub(crate) fn happened(&self) -> [u64; 3] {
+        let start = self.start.unwrap_or(self.now.collections);
+        [0, 1, 2].map(|g| self.now.collections[g].saturating_sub(start[g]))
+    }
+
     /// Adds what was seen and what happened.
     pub(crate) fn add_to(&self, coverage: &mut Coverage) {
-        let start = self.start.unwrap_or(self.now.collections);
+        let happened = self.happened();
         for (g, of) in coverage.generations.iter_mut().enumerate() {
             of.seen += self.seen[g];
-            of.happened += self.now.collections[g].saturating_sub(start[g]);
+            of.happened += happened[g];
+            coverage.unwatched[g] += self.unwatched[g];
         }
         coverage.unlabelled.seen += self.unlabelled;
         coverage.unlabelled.happened += self.untold;
         coverage.lost += self.classifier.torn;
+    }
+}
+
+/// Counters at the beginning, where a collection ran then that is not ours: `first` was read while it ran, `rest` is
+/// what was not seen of all that is counted now. One collection explains a difference of one; a larger one is of
+/// collections that were missed, and they happened.
+fn beginning(first: [u64; 3], rest: [u64; 3]) -> [u64; 3] {
+    let more = [0, 1, 2].map(|g| rest[g] > first[g]);
+    let alone = more.iter().filter(|m| **m).count() == 1;
+    [0, 1, 2].map(|g| first[g] + u64::from(more[g] && alone))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::beginning;
+
+    #[test]
+    fn what_was_missed_at_the_beginning_happened() {
+        assert_eq!(beginning([5, 4, 3], [5, 4, 3]), [5, 4, 3]);
+        assert_eq!(beginning([5, 4, 3], [6, 4, 3]), [6, 4, 3], "the one that ran");
+        assert_eq!(beginning([5, 4, 3], [5, 4, 9]), [5, 4, 4], "five more were missed");
+        assert_eq!(beginning([5, 4, 3], [7, 5, 3]), [5, 4, 3], "which of them ran then is not known");
     }
 }

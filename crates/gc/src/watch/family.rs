@@ -1,8 +1,11 @@
 //! The programs under watch: the target, and the Python programs among its descendants if they are wanted.
 
-use super::attach::{Group, Rings};
+use super::arch::REGISTERS;
 use super::collector::Collector;
-use super::program::{Program, REGISTERS, flag_site};
+use super::endless;
+use super::group::Group;
+use super::program::Program;
+use super::rings::Rings;
 use crate::perf::{OpenError, Record};
 use crate::tracer::now_ns;
 use m5_cpython::Interpreter;
@@ -12,6 +15,8 @@ use std::time::Duration;
 /// Readings of a beginning until one falls between two collections' writes; each takes a fraction of a
 /// millisecond.
 const QUIET_TRIES: usize = 50;
+/// Threads that may be without a watch for a moment so that one of them gets a set of its own.
+const HEIRS: usize = 256;
 /// A write is in memory a moment before its record is in the ring.
 const TRAP: Duration = Duration::from_micros(40);
 
@@ -21,9 +26,16 @@ pub(crate) struct Attached {
     pub(crate) process: Process,
     pub(crate) program: Program,
     main: Group,
-    /// Further interpreters' flags, each switched with the rest, closed when the interpreter goes.
-    others: Vec<(u64, Group)>,
+    /// A further interpreter whose threads are not known, watched in all that have a register left: its flag in
+    /// windows, and the ends of its full collections at other times.
+    sought: Option<(u64, Group)>,
+    /// Threads may have sets of their own: where processes are followed, they would lose what they inherited.
+    own_sets: bool,
     children: bool,
+    /// A thread was seen in an interpreter where it had not been before.
+    pub(crate) met: bool,
+    /// The newest interpreter when they were last listed.
+    pub(crate) newest: u64,
     image: Vec<u8>,
 }
 
@@ -37,19 +49,24 @@ impl Attached {
         rings: &mut Rings,
         records: &mut Vec<Record>,
     ) -> Result<Self, OpenError> {
+        if endless::would_be(process, interpreters) {
+            return Err(endless::REFUSED);
+        }
         let mut registers = REGISTERS;
         loop {
             let program = Program::new(interpreters, registers).ok().flatten();
             let program = program.ok_or(OpenError(libc::ESRCH))?;
-            let of = |stands: bool| {
-                let sites = program.sites.iter().filter(|s| s.write.stands() == stands);
-                sites.map(|s| s.watched).collect()
-            };
-            let mut main = Group::new(of(true), of(false), children);
+            let mut main = Group::new(program.usual(), children);
             match main.cover(process, rings, records) {
                 Ok(()) => {
                     let (process, image) = (process.clone(), image(process.pid()));
-                    return Ok(Self { id, process, program, main, others: Vec::new(), children, image });
+                    let own_sets = !children || !rings.inherits();
+                    let newest = program.main.newest().unwrap_or(0);
+                    let (sought, met) = (None, false);
+                    let mut attached =
+                        Self { id, process, program, main, sought, own_sets, children, met, newest, image };
+                    attached.settle(interpreters, true, rings);
+                    return Ok(attached);
                 }
                 Err(OpenError(libc::ENOSPC)) if registers > 1 => {
                     registers -= 1;
@@ -93,31 +110,65 @@ impl Attached {
     }
 
     /// Opens or closes the watch.
-    pub(crate) fn switch(&mut self, on: bool) {
-        self.main.switch(on);
-        for (_, group) in &mut self.others {
-            group.switch(on);
+    pub(crate) fn switch(&mut self, on: bool, rings: &Rings) {
+        self.main.switch(on, rings);
+        if let Some((_, group)) = &mut self.sought {
+            group.switch(on, rings);
         }
     }
 
-    /// Watches a further interpreter where a register is free.
-    pub(crate) fn join(&mut self, interpreter: &Interpreter, rings: &Rings) {
-        if self.program.sites.len() >= REGISTERS {
+    /// These interpreters are there: gives each thread the words of those that it runs, where it can be told, and
+    /// looks for the threads of the others. `ask` the interpreters for their threads, too.
+    pub(crate) fn settle(&mut self, interpreters: &[Interpreter], ask: bool, rings: &mut Rings) {
+        self.program.list(interpreters);
+        for further in interpreters.iter().skip(1).filter(|_| ask) {
+            for tid in further.threads().unwrap_or_default().into_iter().filter_map(|t| t.tid) {
+                self.program.at_home(tid, further.collecting_address());
+            }
+        }
+        if self.own_sets {
+            self.give_sets(rings);
+        }
+        self.seek(rings);
+    }
+
+    fn give_sets(&mut self, rings: &mut Rings) {
+        let alive = self.process.threads().unwrap_or_default();
+        loop {
+            let main = &self.main;
+            let may = |tid| alive.contains(&tid) && main.shares(tid, rings) <= HEIRS;
+            let Some((tid, watched)) = self.program.unsettled(may) else { return };
+            // What is sought may hold the register.
+            self.sought = None;
+            // What cannot be watched shows in the coverage.
+            let _ = self.main.replace(tid, watched, &self.process, rings);
+        }
+    }
+
+    fn seek(&mut self, rings: &Rings) {
+        let sought = self.program.sought().filter(|_| self.program.has_room());
+        if self.sought.as_ref().map(|(flag, _)| *flag) == sought.map(|(flag, _)| flag.flag) {
             return;
         }
-        let site = flag_site(interpreter.collecting_address());
-        let mut group = Group::new(Vec::new(), vec![site.watched], self.children);
-        group.switch(self.main.on());
-        if group.add(&self.process, rings).is_ok() {
-            self.program.sites.push(site);
-            self.others.push((site.flag, group));
+        self.sought = None;
+        let Some((flag, end)) = sought else { return };
+        let mut group = Group::alternating(flag.watched, end.watched, self.children);
+        group.switch(self.main.on(), rings);
+        let mut tids = self.process.threads().unwrap_or_default();
+        tids.retain(|tid| !self.program.has_own(*tid));
+        if group.add(&tids, rings).is_ok() {
+            self.sought = Some((flag.flag, group));
         }
     }
 
-    /// Stops watching an interpreter that has gone: its memory belongs to others now.
-    pub(crate) fn leave(&mut self, flag: u64) {
-        self.others.retain(|(of, _)| *of != flag);
-        self.program.sites.retain(|s| s.flag != flag);
+    /// Whether the collections of the interpreter with this flag are seen.
+    pub(crate) fn watches(&self, flag: u64) -> bool {
+        self.program.watches(flag) || self.sought.as_ref().is_some_and(|(sought, _)| *sought == flag)
+    }
+
+    /// Words that are watched in windows only.
+    pub(crate) fn switched(&self) -> usize {
+        1 + usize::from(self.sought.is_some())
     }
 
     /// Whether the process still runs the program that was attached.

@@ -65,6 +65,7 @@ impl FullCollections {
 
     /// The watch on the flag saw this one, callbacks included.
     pub(crate) fn told_by_flag(&mut self, span: &Span) {
+        self.idle = self.idle.max(Some(span.stop));
         self.ended.retain(|e| !(span.start..=span.stop).contains(&e.stop));
     }
 

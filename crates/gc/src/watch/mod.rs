@@ -1,15 +1,17 @@
 //! Hardware watchpoints on the collector's flag: each collection of an unprepared interpreter (3.8 to 3.14),
 //! exact, by generation, in every thread, without a byte written to the target.
 
-mod attach;
+mod arch;
 mod calibrate;
 mod classify;
 mod collector;
+mod endless;
 mod family;
 mod full;
-mod hint;
+mod group;
 mod obstacle;
 mod program;
+mod rings;
 mod scan;
 mod source;
 mod steer;

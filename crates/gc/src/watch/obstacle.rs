@@ -1,10 +1,14 @@
 //! Tells apart why the kernel refused: the same error number has several causes with different remedies.
 
+use super::endless::REFUSED;
 use crate::Obstacle;
 use crate::perf::{Attr, Event, OpenError, Target};
 
 /// What stands behind an error of opening a watch on another process.
 pub(crate) fn diagnose(error: OpenError) -> Obstacle {
+    if error == REFUSED {
+        return Obstacle::ExclusivePairs;
+    }
     let OpenError(errno) = error;
     match errno {
         libc::ENOSPC => Obstacle::NoRegisters,

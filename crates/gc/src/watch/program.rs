@@ -1,15 +1,14 @@
-//! One program in memory: its interpreters, and which of their words to watch with the registers there are.
+//! One program in memory: its interpreters, and which of their words to watch in which thread. Registers belong to a
+//! thread, and a thread runs few interpreters, most often one.
 
-use super::attach::Watched;
+use super::arch::{self, LENGTH};
 use super::classify::{Instructions, Write};
 use super::collector::Labels;
-use super::hint;
+use super::group::Watched;
 use m5_cpython::Interpreter;
 use m5_cpython::layout::Collector as Organisation;
 use m5_process::Memory;
-
-/// Debug registers of x86-64.
-pub(crate) const REGISTERS: usize = 4;
+use std::collections::HashMap;
 
 /// A watched word and its meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,9 +22,16 @@ pub(crate) struct Site {
 /// A program and what is watched of it.
 pub(crate) struct Program {
     pub(crate) main: Interpreter,
-    pub(crate) sites: Vec<Site>,
     pub(crate) known: Instructions,
-    labels: Labels,
+    registers: usize,
+    /// The words of every interpreter, the main one's first; of one interpreter, the flag first.
+    words: Vec<Vec<Site>>,
+    /// What is watched of a thread that is at home in the main interpreter.
+    usual: Vec<Site>,
+    /// What is watched of the others.
+    own: HashMap<i32, Vec<Site>>,
+    /// The interpreters, by their flags, that a thread was seen to run, beside the main one.
+    homes: HashMap<i32, Vec<u64>>,
 }
 
 /// What labels a collection with the fewest traps, the most telling first.
@@ -53,64 +59,149 @@ fn otherwise(organisation: Organisation) -> Option<u8> {
 }
 
 impl Program {
-    /// Plans for these interpreters, the main one first: its flag, what labels it, then the others' flags.
+    /// Plans for these interpreters, the main one first, with so many registers.
     pub(crate) fn new(interpreters: &[Interpreter], registers: usize) -> m5_cpython::Result<Option<Self>> {
         let Some(main) = interpreters.first() else { return Ok(None) };
-        let organisation = main.layout().collector;
-        let flag = main.collecting_address();
-        let (addresses, len) = main.label_addresses()?;
-        let place = |write| match write {
-            Write::Flag => Watched { addr: flag, len: 4 },
-            Write::Label(g) => Watched { addr: addresses[usize::from(g)], len },
-            Write::Older => Watched { addr: main.count_address(2), len: 4 },
+        let mut usual = words(main)?;
+        usual.truncate(registers);
+        let mut program = Self {
+            main: main.clone(),
+            known: Instructions::default(),
+            registers,
+            words: Vec::new(),
+            usual,
+            own: HashMap::new(),
+            homes: HashMap::new(),
         };
-        let labelling = labelling(organisation);
-        let mut sites = vec![flag_site(flag)];
-        sites.extend(labelling.iter().map(|write| Site { watched: place(*write), flag, write: *write }));
-        sites.extend(interpreters[1..].iter().map(|i| flag_site(i.collecting_address())));
-        sites.truncate(registers);
-        let watches = |write: &Write| sites.iter().any(|s| s.write == *write);
-        let all = labelling.iter().all(watches);
-        let labels = Labels {
-            otherwise: otherwise(organisation).filter(|_| all),
-            false_starts: all && otherwise(organisation).is_none(),
-            full_ends: watches(&Write::Label(2)),
-            full_begins: watches(&Write::Older),
-        };
-        Ok(Some(Self { main: main.clone(), sites, known: Instructions::default(), labels }))
+        program.list(interpreters);
+        Ok(Some(program))
     }
 
-    /// Words that are watched in windows only.
-    pub(crate) fn switched(&self) -> usize {
-        self.sites.iter().filter(|s| !s.write.stands()).count()
+    /// These interpreters are there now.
+    pub(crate) fn list(&mut self, interpreters: &[Interpreter]) {
+        self.words = interpreters.iter().filter_map(|i| words(i).ok()).collect();
+        let there: Vec<u64> = self.words.iter().map(|w| w[0].flag).collect();
+        for homes in self.homes.values_mut() {
+            homes.retain(|flag| there.contains(flag));
+        }
+    }
+
+    /// What is watched of a thread that has no set of its own.
+    pub(crate) fn usual(&self) -> Vec<Watched> {
+        self.usual.iter().map(|s| s.watched).collect()
+    }
+
+    /// Whether a register is left in most threads.
+    pub(crate) fn has_room(&self) -> bool {
+        self.usual.len() < self.registers
+    }
+
+    /// A thread was seen in an interpreter other than the main one; true where that is news.
+    pub(crate) fn at_home(&mut self, tid: i32, flag: u64) -> bool {
+        let homes = self.homes.entry(tid).or_default();
+        let news = !homes.contains(&flag);
+        if news {
+            homes.insert(0, flag);
+        }
+        news
+    }
+
+    /// The next thread whose set no longer fits its homes, with the set that does.
+    pub(crate) fn unsettled(&mut self, may: impl Fn(i32) -> bool) -> Option<(i32, Vec<Watched>)> {
+        let wanted = |(tid, homes): (&i32, &Vec<u64>)| {
+            let sites = self.sites_of(*tid, homes);
+            (self.own.get(tid).unwrap_or(&self.usual) != &sites && may(*tid)).then_some((*tid, sites))
+        };
+        let (tid, sites) = self.homes.iter().find_map(wanted)?;
+        let watched = sites.iter().map(|s| s.watched).collect();
+        self.own.insert(tid, sites);
+        Some((tid, watched))
+    }
+
+    /// The words to watch of a thread. The first thread runs the main interpreter above all; another one that runs
+    /// a further interpreter runs the main one between two calls, so that at least its full collections are seen.
+    fn sites_of(&self, tid: i32, homes: &[u64]) -> Vec<Site> {
+        let of = |flag: &u64| self.words.iter().find(|w| w[0].flag == *flag).into_iter().flatten();
+        let end = |site: &&Site| site.write == Write::Label(2);
+        let short = |site: &&Site| site.write == Write::Flag || end(site);
+        let main = self.main.collecting_address();
+        let mut sites: Vec<Site> = match homes {
+            _ if tid == self.main.pid() => self.usual.clone(),
+            [] => self.usual.clone(),
+            [home] => of(home).chain(of(&main).filter(end)).copied().collect(),
+            several => several.iter().flat_map(|home| of(home).filter(short)).copied().collect(),
+        };
+        sites.truncate(self.registers);
+        sites
+    }
+
+    /// The newest interpreter of which no thread is known, or else the newest one: its flag, and what is written as
+    /// a full collection of it ends.
+    pub(crate) fn sought(&self) -> Option<(Site, Site)> {
+        let further = || self.words.iter().skip(1).rev();
+        let words = further().find(|w| !self.has_a_set(w[0].flag)).or_else(|| further().next())?;
+        Some((words[0], words.iter().copied().find(|s| s.write == Write::Label(2))?))
+    }
+
+    /// Whether a set of its own is watched of this thread.
+    pub(crate) fn has_own(&self, tid: i32) -> bool {
+        self.own.contains_key(&tid)
+    }
+
+    fn has_a_set(&self, flag: u64) -> bool {
+        self.own.values().flatten().any(|s| s.flag == flag)
+    }
+
+    /// Whether the collections of an interpreter are seen, beside the one that is sought.
+    pub(crate) fn watches(&self, flag: u64) -> bool {
+        flag == self.main.collecting_address() || self.has_a_set(flag)
     }
 
     /// What the address is.
     pub(crate) fn site(&self, addr: u64) -> Option<Site> {
-        self.sites.iter().find(|s| s.watched.addr == addr).copied()
+        self.words.iter().flatten().find(|s| s.watched.addr == addr).copied()
     }
 
-    /// How a generation is read from the events of the collector with this flag.
-    pub(crate) fn labels(&self, flag: u64) -> Labels {
-        match flag == self.main.collecting_address() {
-            true => self.labels,
-            false => Labels::default(),
+    /// How a generation is read from the events of one thread for the collector with this flag.
+    pub(crate) fn labels(&self, tid: i32, flag: u64) -> Labels {
+        let sites = self.own.get(&tid).unwrap_or(&self.usual);
+        let watches = |write: &Write| sites.iter().any(|s| s.flag == flag && s.write == *write);
+        let organisation = self.main.layout().collector;
+        let all = labelling(organisation).iter().all(watches);
+        Labels {
+            otherwise: otherwise(organisation).filter(|_| all),
+            false_starts: all && otherwise(organisation).is_none(),
+            full_ends: watches(&Write::Label(2)),
+            full_begins: watches(&Write::Older),
         }
     }
 
-    /// Looks at the code of an instruction that was not seen before.
-    pub(crate) fn look_at(&mut self, ip: u64) {
+    /// Looks at the code of an instruction that was not seen before; true where the watch must be taken away at once,
+    /// since a trap keeps it from ever succeeding.
+    pub(crate) fn look_at(&mut self, ip: u64) -> bool {
         if self.known.looked_at(ip) {
-            return;
+            return false;
         }
-        let code = self.main.memory().bytes::<{ hint::LENGTH }>(ip.wrapping_sub(hint::LENGTH as u64));
-        let begins = code.ok().and_then(|code| hint::begins(&code));
-        if let Some(begins) = begins {
+        let Ok(code) = self.main.memory().bytes::<LENGTH>(arch::code_at(ip)) else { return false };
+        if let Some(begins) = arch::begins(&code) {
             self.known.learn(ip, begins);
         }
+        arch::never_ends(&code)
     }
 }
 
-pub(crate) fn flag_site(flag: u64) -> Site {
-    Site { watched: Watched { addr: flag, len: 4 }, flag, write: Write::Flag }
+/// The words that tell of one interpreter's collections, its flag first.
+fn words(interpreter: &Interpreter) -> m5_cpython::Result<Vec<Site>> {
+    let flag = interpreter.collecting_address();
+    let (addresses, len) = interpreter.label_addresses()?;
+    let writes = [Write::Flag].iter().chain(labelling(interpreter.layout().collector));
+    let site = |write: &Write| {
+        let (addr, len) = match write {
+            Write::Flag => (flag, 4),
+            Write::Label(g) => (addresses[usize::from(*g)], len),
+            Write::Older => (interpreter.count_address(2), 4),
+        };
+        Site { watched: Watched { addr, len, stands: write.stands() }, flag, write: *write }
+    };
+    Ok(writes.map(site).collect())
 }

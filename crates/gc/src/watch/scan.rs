@@ -25,7 +25,7 @@ impl WatchSource {
         let begun = attached.begin(interpreters, &mut self.rings, &mut self.pending);
         let (collectors, start) = begun.map_err(|_| OpenError(libc::ESRCH))?;
         if !matches!(self.window, Window::Open { .. }) {
-            attached.switch(false);
+            attached.switch(false, &self.rings);
         }
         self.programs.push(attached);
         self.tracked.extend(collectors.into_iter().map(|collector| Tracked {
@@ -76,10 +76,12 @@ impl WatchSource {
     pub(super) fn rescan(&mut self, now: u64) {
         let due = now - self.scanned_ns >= RESCAN_NS;
         for i in 0..self.programs.len() {
-            let (id, pid) = (self.programs[i].id, self.programs[i].process.pid());
+            let attached = &self.programs[i];
+            let (id, pid) = (attached.id, attached.process.pid());
             let mine = self.tracked.iter().filter(|t| t.program == id && t.collector.pid == pid);
-            if due || mine.count() > 1 {
-                self.relist(i);
+            let born = attached.program.main.newest().is_ok_and(|newest| newest != attached.newest);
+            if due || born || attached.met || mine.count() > 1 {
+                self.relist(i, due || born);
             }
             if due || !self.rings.inherits() {
                 self.programs[i].cover(&mut self.rings, &mut self.pending);
@@ -96,26 +98,34 @@ impl WatchSource {
         self.adopt(false);
     }
 
-    /// Compares the interpreters of a program with those under watch.
-    fn relist(&mut self, program: usize) {
+    /// Compares the interpreters of a program with those under watch; `ask` them for their threads, too.
+    fn relist(&mut self, program: usize, ask: bool) {
         let attached = &mut self.programs[program];
+        let newest = attached.program.main.newest();
         let Ok(listed) = attached.program.main.all() else { return };
+        attached.newest = newest.unwrap_or(attached.newest);
         let (pid, id) = (attached.process.pid(), attached.id);
         let same = |a: &Interpreter, b: &Interpreter| a.address() == b.address() && a.id() == b.id();
         let mine = self.tracked.iter_mut().filter(|t| t.collector.pid == pid && t.program == id);
         let mut known = Vec::new();
+        let mut changed = std::mem::take(&mut attached.met);
         for tracked in mine {
             let interpreter = &tracked.collector.interpreter;
             if interpreter.id() != 0 && !listed.iter().any(|l| same(l, interpreter)) {
                 tracked.gone = true;
-                attached.leave(interpreter.collecting_address());
+                changed = true;
             }
             known.push(interpreter.clone());
         }
-        for new in listed.iter().filter(|l| !known.iter().any(|k| same(l, k))) {
-            attached.join(new, &self.rings);
+        let new = |i: &&Interpreter| !known.iter().any(|k| same(i, k));
+        let lost = |i: &Interpreter| !attached.program.watches(i.collecting_address());
+        let ask = listed.len() > 1 && (ask || listed.iter().any(lost));
+        if changed || ask || listed.iter().any(|i| new(&i)) {
+            attached.settle(&listed, ask, &mut self.rings);
+        }
+        for new in listed.iter().filter(new) {
             if let Ok(state) = new.read() {
-                let collector = Collector::new(pid, new.clone(), &state);
+                let collector = Collector::born(pid, new.clone(), &state);
                 self.tracked.push(Tracked { program: id, collector, gone: false });
             }
         }

@@ -1,18 +1,20 @@
 //! The stream itself: rings in, pauses out, the interpreters' own counters beside it.
 
-use super::attach::Rings;
 use super::calibrate;
 use super::classify::{Event, Write};
 use super::collector::Collector;
 use super::family::Attached;
+use super::rings::Rings;
 use super::steer::Totals;
 use super::window::Window;
 use crate::budget::Budget;
 use crate::kin::Kin;
 use crate::perf::{OpenError, Record, Sample};
 use crate::stacks::Stacks;
-use crate::tracer::now_ns;
-use crate::{Coverage, Detail, Pause, PauseSource, Result, SourceKind};
+use crate::tracer::{by_interpreter, now_ns};
+use crate::{
+    Coverage, Detail, Error, InterpreterCollections, Obstacle, Pause, PauseSource, Result, SourceKind,
+};
 use m5_cpython::Interpreter;
 use m5_process::Process;
 use std::time::Duration;
@@ -44,6 +46,8 @@ pub(crate) struct WatchSource {
     pub(super) pending: Vec<Record>,
     /// What processes that have ended left behind.
     pub(super) retired: Coverage,
+    /// Of those, what further interpreters of the process itself collected.
+    ended: [u64; 3],
     pub(super) window: Window,
     pub(super) opened_ns: u64,
     pub(super) open_ns: u64,
@@ -62,6 +66,8 @@ pub(crate) struct WatchSource {
     pub(super) programs_so_far: u64,
     pub(super) stacks: Option<Stacks>,
     pub(super) details: Vec<Detail>,
+    /// A trap keeps the target from getting on: nothing may stay watched.
+    pub(super) endless: bool,
 }
 
 /// A collector and the program it belongs to.
@@ -88,6 +94,7 @@ impl WatchSource {
             tracked: Vec::new(),
             pending: Vec::new(),
             retired: Coverage::default(),
+            ended: [0; 3],
             window: Window::Open { from: now },
             opened_ns: now,
             open_ns: 0,
@@ -106,6 +113,7 @@ impl WatchSource {
             programs_so_far: 0,
             stacks: None,
             details: Vec::new(),
+            endless: false,
         };
         let interpreters = main.all().map_err(|_| OpenError(libc::ESRCH))?;
         let start = source.attach(process, &interpreters)?;
@@ -141,10 +149,15 @@ impl WatchSource {
                 continue;
             }
             let Sample { time, tid, ip, .. } = *sample;
-            if site.write == Write::Flag {
-                attached.program.look_at(ip);
+            if site.write == Write::Flag && attached.program.look_at(ip) {
+                self.endless = true;
+                return;
             }
-            let labels = attached.program.labels(site.flag);
+            let main = attached.program.main.collecting_address();
+            if site.flag != main && !self.children {
+                attached.met |= attached.program.at_home(tid, site.flag);
+            }
+            let labels = attached.program.labels(self.rings.source(tid).unwrap_or(tid), site.flag);
             let event = Event { time, tid, ip, write: site.write };
             tracked.collector.feed(&event, &mut attached.program.known, labels);
             return;
@@ -166,9 +179,12 @@ impl WatchSource {
         };
         // What the rescan has just found has no state yet; what it found gone has one that means nothing.
         for (tracked, state) in self.tracked.iter_mut().zip(states).filter(|(t, _)| !t.gone) {
+            let of = self.programs.iter().find(|p| p.id == tracked.program);
+            let flag = tracked.collector.interpreter.collecting_address();
+            let hidden = of.is_some_and(|p| !p.watches(flag));
             match state {
                 Ok(state) => {
-                    if tracked.collector.reconcile(&state, at, settled)
+                    if tracked.collector.reconcile(&state, at, settled, hidden)
                         && let Some(attached) = self.programs.iter_mut().find(|p| p.id == tracked.program)
                     {
                         attached.program.known = Default::default();
@@ -197,11 +213,14 @@ impl WatchSource {
             self.details.extend(stacks.details(&pauses[from..], self.trap_ns * TRAPS_INSIDE));
         }
         let main = self.process.pid();
-        let retired = &mut self.retired;
+        let (retired, ended) = (&mut self.retired, &mut self.ended);
         self.tracked.retain(|t| {
             let keep = !t.gone || (t.collector.pid == main && t.collector.interpreter.id() == 0);
             if !keep {
                 t.collector.add_to(retired);
+                if t.collector.pid == main {
+                    (0..3).for_each(|g| ended[g] += t.collector.happened()[g]);
+                }
             }
             keep
         });
@@ -249,6 +268,10 @@ impl PauseSource for WatchSource {
         for record in &records {
             self.handle(record);
         }
+        if self.endless {
+            self.programs.clear();
+            return Err(Error::Obstacle(Obstacle::ExclusivePairs));
+        }
         if matches!(self.window, Window::Closed { .. }) {
             // All that was told until the watch closed has been read: an end that was not will not come.
             self.tracked.iter_mut().for_each(|t| t.collector.unwatched());
@@ -281,5 +304,10 @@ impl PauseSource for WatchSource {
         let since = if matches!(self.window, Window::Open { .. }) { now - self.opened_ns } else { 0 };
         coverage.open_ns = self.open_ns + since;
         coverage
+    }
+
+    fn interpreters(&self) -> Vec<InterpreterCollections> {
+        let mine = self.tracked.iter().map(|t| &t.collector).filter(|c| c.pid == self.process.pid());
+        by_interpreter(mine.map(|c| (c.interpreter.id(), c.happened())), self.ended)
     }
 }

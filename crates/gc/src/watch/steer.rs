@@ -65,7 +65,7 @@ impl WatchSource {
             let count = pids.into_iter().map(context_switches).sum::<u64>();
             let before = std::mem::replace(&mut self.context_switches, count);
             let seconds = (now - std::mem::replace(&mut self.counted_ns, now)) as f64 / 1e9;
-            let watches = self.programs.iter().map(|p| p.program.switched()).max().unwrap_or(0);
+            let watches = self.programs.iter().map(|p| p.switched()).max().unwrap_or(0);
             // At first there is nothing to compare with, and threads that ended take theirs away.
             let rate = if before > 0 { count.saturating_sub(before) as f64 / seconds } else { 0.0 };
             self.standing = rate * watches as f64 * PER_SWITCH;
@@ -81,7 +81,8 @@ impl WatchSource {
         for _ in 0..CLOSE_TRIES {
             running.retain(|i| self.tracked[*i].collector.interpreter.read().is_ok_and(|s| s.collecting));
             if running.is_empty() {
-                self.programs.iter_mut().for_each(|p| p.switch(false));
+                let rings = &self.rings;
+                self.programs.iter_mut().for_each(|p| p.switch(false, rings));
                 self.switches += 1;
                 self.window = Window::Closed { from, until };
                 return;
@@ -91,7 +92,8 @@ impl WatchSource {
     }
 
     fn open(&mut self) {
-        self.programs.iter_mut().for_each(|p| p.switch(true));
+        let rings = &self.rings;
+        self.programs.iter_mut().for_each(|p| p.switch(true, rings));
         self.switches += 1;
         self.tracked.iter_mut().for_each(|t| t.collector.unwatched());
         let from = now_ns();

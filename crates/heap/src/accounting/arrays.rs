@@ -6,6 +6,7 @@ use super::counter::Counter;
 use crate::census::blocks;
 use crate::census::kind::Kind;
 use crate::census::sizes::array_bytes;
+use m5_process::page_size;
 use rustc_hash::FxHashSet;
 use std::ops::Range;
 
@@ -30,7 +31,7 @@ impl Counter<'_> {
             if !is_array.get(*number as usize).copied().unwrap_or(false) {
                 continue;
             }
-            let Some(data) = self.image.word(at + 16) else { continue };
+            let Some(data) = self.image.word_at(*at, 16) else { continue };
             if blocks::block(self.image, census, data).is_some() && self.owns_data(*at) {
                 owned.insert(data);
             } else if let Some(bytes) = array_bytes(self.image, *at) {
@@ -47,7 +48,7 @@ impl Counter<'_> {
 
     /// Whether NumPy itself frees the data of this array.
     pub(super) fn owns_data(&self, array: u64) -> bool {
-        self.image.half(array + 64).is_some_and(|flags| flags & 4 != 0)
+        self.image.half_at(array, 64).is_some_and(|flags| flags & 4 != 0)
     }
 
     /// Data may lie anywhere in a block, behind a header of its allocator say, but not in an object's own block.
@@ -68,8 +69,8 @@ impl Counter<'_> {
         ranges.sort_by_key(|r| r.start);
         let (mut at, mut bytes) = (0, 0);
         for range in ranges {
-            let from = (range.start & !4095).max(at);
-            let to = range.end.checked_next_multiple_of(4096).unwrap_or(range.end);
+            let from = (range.start / page_size() * page_size()).max(at);
+            let to = range.end.checked_next_multiple_of(page_size()).unwrap_or(range.end);
             let first = rest.other.partition_point(|o| o.end <= from);
             for part in rest.other.iter().skip(first).take_while(|o| o.start < to) {
                 bytes += self.pages.private(part.start.max(from)..part.end.min(to));

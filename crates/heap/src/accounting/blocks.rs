@@ -6,6 +6,7 @@ use crate::census::glibc::RegionKind;
 use crate::census::outside::Outside;
 use crate::graph::native::buffers;
 use crate::graph::native::claims::Owner;
+use m5_process::page_size;
 use rustc_hash::{FxHashMap, FxHashSet};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -127,13 +128,20 @@ impl Counter<'_> {
             census.loose.iter().copied().filter(|at| claims.owner(*at).is_none()).collect();
         let all = unowned.len() <= MOST_SMALL;
         let known = if all { buffers::among(&self.analysis.walker(self.image), &unowned) } else { unowned };
-        for at in census.loose.iter().filter(|at| !known.contains(*at)) {
+        for at in census.loose.iter().filter(|at| !known.contains(*at) && !self.spared(**at)) {
             let size = census.small.block(self.image, *at).unwrap_or(0);
             self.put(sums, BlockSource::Pymalloc, claims.owner(*at), size, size);
         }
     }
 
-    /// Pages of `mmap.mmap` objects.
+    /// Whether a block was an object and is kept to be one again: the interpreter keeps some of each size, and no more.
+    fn spared(&self, block: u64) -> bool {
+        let word = |at: u64| self.image.word(at).unwrap_or(u64::MAX);
+        let dead = |at: u64| word(at) == 0 && self.analysis.census.types.number(word(at + 8)).is_some();
+        dead(block) || (word(block) == 0 && word(block + 8) == 0 && dead(block + 16))
+    }
+
+    /// Pages of `mmap.mmap` objects, those that are shared or a file's too.
     fn mappings(&self, sums: &mut Sums) {
         let census = &self.analysis.census;
         for object in 0..census.len() as u32 {
@@ -142,7 +150,9 @@ impl Counter<'_> {
             };
             let at = census.address.get(object as usize).copied().unwrap_or(0);
             if let Some((start, bytes)) = Outside::Mapping.buffer(self.image, at) {
-                let bytes = self.pages.private(start & !4095..(start + bytes).next_multiple_of(4096));
+                let pages = start / page_size() * page_size()..(start + bytes).next_multiple_of(page_size());
+                let shared = self.image.mapping_of(start).map_or(0, |map| self.pages.file(map));
+                let bytes = self.pages.private(pages.clone()) + shared.min(pages.end - pages.start);
                 *sums.objects.entry(object).or_default() += bytes;
                 sums.add(BlockSource::Mapped, Some((desc.name.clone(), true)), bytes, bytes);
             }

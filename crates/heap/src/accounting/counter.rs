@@ -4,6 +4,7 @@ use crate::census::glibc::Region;
 use crate::image::Image;
 use crate::image::pages::Pages;
 use crate::take::analysis::Analysis;
+use m5_process::page_size;
 use std::ops::Range;
 
 /// Counts the pages of a capture; each file of this folder adds the part that it knows.
@@ -21,5 +22,5 @@ impl Counter<'_> {
 
 /// Whole pages of a heap.
 pub(super) fn pages_of(region: &Region) -> Range<u64> {
-    region.start & !4095..region.end.next_multiple_of(4096)
+    region.start / page_size() * page_size()..region.end.next_multiple_of(page_size())
 }

@@ -9,6 +9,7 @@ use crate::census::kind::Kind;
 use crate::census::types::TypeDesc;
 use crate::census::{PAD, padded};
 use m5_cpython::layout::objects::{Managed, type_fields};
+use m5_process::page_size;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -110,7 +111,7 @@ impl Counter<'_> {
             Kind::NdArray => (ARRAY_DATA, 16),
             _ => return,
         };
-        let Some(buffer) = self.image.word(at + pointer) else { return };
+        let Some(buffer) = self.image.word_at(at, pointer) else { return };
         if desc.kind == Kind::NdArray && !self.owns_data(at) {
             return;
         }
@@ -121,12 +122,12 @@ impl Counter<'_> {
     }
 
     fn is_heap_type(&self, class: u64) -> bool {
-        self.image.word(class + type_fields::FLAGS).is_some_and(|flags| flags & type_fields::HEAP != 0)
+        self.image.word_at(class, type_fields::FLAGS).is_some_and(|flags| flags & type_fields::HEAP != 0)
     }
 
     /// Whether a dictionary keeps only its values for itself.
     fn shares_keys(&self, dict: u64) -> bool {
-        self.image.word(dict + 40).is_some_and(|values| values != 0)
+        self.image.word_at(dict, 40).is_some_and(|values| values != 0)
     }
 
     /// The block with attributes beside an instance (3.11 and 3.12); its size lies before the first value.
@@ -159,7 +160,11 @@ impl Counter<'_> {
 
     /// Bytes in memory of a range: only large ones can have pages that never were.
     pub(super) fn touched(&self, range: Range<u64>) -> u64 {
-        if range.end - range.start < 4096 { range.end - range.start } else { self.pages.private(range) }
+        if range.end - range.start < page_size() {
+            range.end - range.start
+        } else {
+            self.pages.private(range)
+        }
     }
 
     pub(super) fn objects(&self, owned: &Owned) -> MemoryTree {

@@ -3,7 +3,8 @@
 use crate::image::Image;
 use m5_cpython::layout::objects::ObjectLayout;
 use m5_cpython::{Interpreter, symbols};
-use m5_process::{LARGEST_PROGRAM, Mapping, Memory, Process};
+use m5_process::{Mapping, Memory, Process};
+use std::fs::File;
 
 /// Why an image could not be understood.
 #[derive(Debug, thiserror::Error)]
@@ -54,32 +55,30 @@ impl Anchor {
         let maps = process.maps()?;
         let on_disk = |path: &str| {
             let map = maps.iter().find(|m| m.path.strip_suffix(" (deleted)").unwrap_or(&m.path) == path)?;
-            process.read_mapped(map, LARGEST_PROGRAM)
+            process.open_program(map)
         };
         Self::assemble(&interpreter, &maps, on_disk)
     }
 
-    /// Puts together what is known of a confirmed interpreter; `on_disk` reads a file by its path there.
+    /// Puts together what is known of a confirmed interpreter; `on_disk` opens a file by its path there.
     ///
     /// # Errors
     /// As [`Anchor::of`].
     pub fn assemble<M: Memory + Clone>(
         interpreter: &Interpreter<M>,
         maps: &[Mapping],
-        on_disk: impl Fn(&str) -> Option<Vec<u8>>,
+        on_disk: impl Fn(&str) -> Option<File>,
     ) -> Result<Self, HeapError> {
         let (file, memory) = (interpreter.file(), interpreter.memory());
         let named = interpreter.layout().name;
         let layout = interpreter.objects();
         let layout = layout.ok_or_else(|| HeapError::Unsupported(format!("no table for version {named}")))?;
-        if layout.free_threaded {
-            return Err(HeapError::Unsupported(format!("{named}: its heap is not walked yet")));
-        }
         let type_type = type_of_types(&memory, interpreter.address(), layout)?;
         // Names of static variables are in the file alone, where it was not stripped.
-        let data = on_disk(file.strip_suffix(" (deleted)").unwrap_or(file)).unwrap_or_default();
-        let names = symbols(&data, maps, file, &["arenas", "maxarenas"]);
-        let arenas = names.first().copied().flatten().zip(names.get(1).copied().flatten());
+        let program = on_disk(file.strip_suffix(" (deleted)").unwrap_or(file));
+        let names = program.map(|program| symbols(program, maps, file, &["arenas", "maxarenas"]));
+        let name = |i: usize| names.as_ref()?.get(i).copied().flatten();
+        let arenas = name(0).zip(name(1));
         Ok(Self {
             layout,
             runtime: interpreter.runtime(),
@@ -100,7 +99,7 @@ impl Anchor {
 
 /// `PyType_Type`, which no symbol is needed for: the type of the type of the dictionary of `sys`, and its own type.
 fn type_of_types(memory: &impl Memory, interpreter: u64, layout: &ObjectLayout) -> Result<u64, HeapError> {
-    let of = |object: u64| memory.u64(object.wrapping_add(8));
+    let of = |object: u64| memory.u64(object.wrapping_add(8 + layout.shift()));
     let sysdict = memory.u64(interpreter + u64::from(layout.sysdict))?;
     let found = of(of(sysdict)?)?;
     match of(found)? == found {

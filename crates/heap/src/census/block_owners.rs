@@ -22,7 +22,7 @@ pub(crate) fn assign(image: &Image, census: &Census) -> BlockOwners {
         let Some(desc) = census.desc(object) else { continue };
         // A Python class adds no pointers to blocks; a module keeps the state of its library.
         let from = match desc.kind {
-            Kind::Plain if !desc.exact || desc.name == "module" => 16,
+            Kind::Plain if !desc.exact || desc.name == "module" => 16 + image.shift() as usize,
             // NumPy's classes of data types keep their tables behind the fields of a class.
             Kind::Type if desc.basic_size > desc.covered && !desc.exact => desc.covered as usize,
             _ => continue,

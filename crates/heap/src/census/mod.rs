@@ -4,10 +4,12 @@ pub(crate) mod anchor;
 pub(crate) mod arenas;
 pub(crate) mod block_owners;
 pub(crate) mod blocks;
+pub(crate) mod count;
 pub(crate) mod foreign;
 pub(crate) mod glibc;
 pub(crate) mod index;
 pub(crate) mod kind;
+pub(crate) mod mimalloc;
 pub(crate) mod outside;
 pub(crate) mod pymalloc;
 pub(crate) mod runs;
@@ -21,8 +23,9 @@ use crate::graph::dict::{Dict, word};
 use crate::image::Image;
 use crate::take::stage_times::Stopwatch;
 use arenas::ArenaIndex;
-use glibc::{Chunk, Heaps};
+use glibc::{Chunk, Heaps, Holds, RegionKind};
 use index::ObjectIndex;
+use m5_process::ADDRESS_BITS;
 use pymalloc::{Arena, PoolStats};
 use rayon::prelude::*;
 use runs::{Columns, Run};
@@ -72,18 +75,24 @@ impl Census {
         let taken: Vec<(u64, u64)> =
             arenas.iter().map(|a| (a.address, a.address.saturating_add(size))).collect();
         let small = ArenaIndex::new(&arenas, anchor.layout.arena_bits, anchor.layout.pool_bits);
-        let heaps = glibc::walk(image, &taken);
+        let free_threaded = anchor.layout.free_threaded;
+        let mimalloc = mimalloc::walk(image, free_threaded);
+        let mut known = [taken.as_slice(), mimalloc.segments.as_slice()].concat();
+        known.sort_unstable();
+        let mut heaps = glibc::walk(image, &known);
+        heaps.add(mimalloc.regions);
         watch.lap("allocators");
         let data = statics::ranges(image);
-        let foreign = foreign::pieces(image, &taken, &heaps, &data);
+        // A free-threaded build keeps all its objects where its collector can find them.
+        let foreign = if free_threaded { Vec::new() } else { foreign::pieces(image, &taken, &heaps, &data) };
         let mut candidates = statics::type_candidates(image, anchor, &heaps, &data);
         candidates.extend(foreign::type_candidates(image, anchor, &foreign));
         let types = TypeTable::find(image, anchor, &candidates);
         watch.lap("types");
         let finder = Finder { image, anchor, types: &types };
         let (mut runs, loose): (Vec<Run>, Vec<Vec<u64>>) = arenas.par_iter().map(|a| finder.arena(a)).unzip();
-        let chunks = heaps.regions.par_iter().flat_map(|r| r.chunks.par_chunks(CHUNKS));
-        runs.par_extend(chunks.map(|chunks| finder.chunks(chunks)));
+        let chunks = heaps.regions.par_iter().flat_map(|r| r.chunks.par_chunks(CHUNKS).map(|c| (r.kind, c)));
+        runs.par_extend(chunks.map(|(kind, chunks)| finder.chunks(kind, chunks)));
         runs.extend(statics::objects(image, &types, &finder, statics::data(image, &data, &taken)));
         runs.extend(foreign::objects(&finder, &foreign));
         let mut census =
@@ -179,14 +188,44 @@ impl Finder<'_> {
         (run, loose)
     }
 
-    fn chunks(&self, chunks: &[Chunk]) -> Run {
+    fn chunks(&self, kind: RegionKind, chunks: &[Chunk]) -> Run {
         let mut run = Run::new(chunks.first().map_or(0, |c| c.address));
         for chunk in chunks.iter().filter(|c| !c.free()) {
-            if let Some((offset, number)) = self.chunk(chunk) {
+            let found = match self.anchor.layout.free_threaded {
+                true => self.unlocked(kind, chunk),
+                false => self.chunk(chunk),
+            };
+            if let Some((offset, number)) = found {
                 run.push(chunk.address + offset, number);
             }
         }
         run
+    }
+
+    /// The object in a chunk of a free-threaded build: pages say whether there is one, and where in its block.
+    fn unlocked(&self, kind: RegionKind, chunk: &Chunk) -> Option<(u64, u32)> {
+        let offset = match kind {
+            RegionKind::Page(Holds::Plain | Holds::Collected) => 0,
+            RegionKind::Page(Holds::Managed) => 16,
+            // NumPy takes memory for its classes from the C library.
+            RegionKind::Main | RegionKind::Thread | RegionKind::Mapped => {
+                return self.types.number(chunk.address).map(|_| 0).zip(self.type_of(chunk.address));
+            }
+            _ => return None,
+        };
+        let own = chunk.address + offset;
+        let number = self.type_of(own)?;
+        let desc = self.types.get(number).filter(|d| d.prefix == offset)?;
+        let (image, layout) = (self.image, self.anchor.layout);
+        let size = sizes::inline(image, layout, own, desc)?;
+        let fits =
+            size <= chunk.usable() - offset + desc.slack && sizes::consistent(image, layout, own, desc.kind);
+        (fits && count::living(image, own)).then_some((offset, number))
+    }
+
+    /// The type that an object at this address would have.
+    fn type_of(&self, own: u64) -> Option<u32> {
+        self.types.number(self.image.word_at(own, 8)?)
     }
 
     fn chunk(&self, chunk: &Chunk) -> Option<(u64, u32)> {
@@ -257,6 +296,6 @@ fn collector_head(bytes: &[u8], offset: usize) -> bool {
     let (next, previous) = (word(bytes, offset - 16), word(bytes, offset - 8));
     match next {
         0 => previous < 8,
-        _ => next >> 47 == 0 && next > 4096 && previous >> 47 == 0,
+        _ => next >> ADDRESS_BITS == 0 && next > 4096 && previous >> ADDRESS_BITS == 0,
     }
 }

@@ -1,6 +1,7 @@
 //! Buffers of objects of the standard library's C types and of NumPy's scalars: what their `__sizeof__` adds to the
 //! struct, and where it lies. Offsets are those of the C structs, the same in all versions that m5 reads.
 
+use crate::census::count::{self, Count};
 use crate::image::Image;
 use m5_cpython::layout::objects::type_fields as tf;
 
@@ -64,7 +65,7 @@ impl Outside {
                 let (_, bytes) = self.buffer(image, at)?;
                 let extra = image.word_at(at, 40)?;
                 // Up to four children lie in the block itself.
-                let (room, children) = (image.word_at(extra, 16)?, image.word_at(extra, 24)?);
+                let (room, children) = (image.word_in(extra, 16)?, image.word_in(extra, 24)?);
                 Some(bytes + if children == extra + 32 { 0 } else { room.min(ABSURD) * 8 })
             }
             Self::Permutations => {
@@ -78,7 +79,7 @@ impl Outside {
     /// All buffers: an element has one for its children, permutations one for their cycles.
     pub(crate) fn buffers(self, image: &Image, at: u64) -> impl Iterator<Item = (u64, u64)> {
         let more = match self {
-            Self::Element => image.word_at(at, 40).and_then(|extra| image.word_at(extra, 24)),
+            Self::Element => image.word_at(at, 40).and_then(|extra| image.word_in(extra, 24)),
             Self::Permutations => image.word_at(at, 32),
             _ => None,
         };
@@ -96,8 +97,11 @@ impl Outside {
             Self::BytesIo => {
                 let own = word(16)?;
                 // Who shares it counts it.
-                let alone = image.word(own)? & 0xffff_ffff == 1;
-                (own, if alone { BYTES_HEAD + word_at_own(image, own)?.min(ABSURD) } else { 0 })
+                let alone = count::of(image, own)? == Count::Of(1);
+                (
+                    own,
+                    if alone { BYTES_HEAD + image.shift() + word_at_own(image, own)?.min(ABSURD) } else { 0 },
+                )
             }
             Self::Buffered => (word(56)?, word(120)?.min(ABSURD)),
             Self::Struct => {
@@ -105,7 +109,7 @@ impl Outside {
                 const CODE: u64 = 32;
                 let codes = word(32)?;
                 let used =
-                    (0..1 << 20).take_while(|i| image.word_at(codes, i * CODE).is_some_and(|d| d != 0));
+                    (0..1 << 20).take_while(|i| image.word_in(codes, i * CODE).is_some_and(|d| d != 0));
                 (codes, (used.count() as u64 + 1) * CODE)
             }
             Self::Element => {

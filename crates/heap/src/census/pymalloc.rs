@@ -4,6 +4,7 @@ use crate::census::anchor::Anchor;
 use crate::graph::dict::word;
 use crate::image::Image;
 use m5_cpython::layout::objects::Arenas;
+use m5_process::ADDRESS_BITS;
 
 /// One arena that is in use.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,8 +62,6 @@ impl PoolStats {
 
 const POOL_HEADER: u64 = 48;
 const ARENA_OBJECT: u64 = 48;
-/// Where the memory of programs ends.
-const HIGHEST: u64 = 1 << 47;
 const MOST_ARENAS: u64 = 1 << 22;
 const SIZE_CLASSES: u32 = 32;
 /// Most blocks of a pool: 16 KiB in blocks of 16 bytes.
@@ -70,6 +69,9 @@ const MOST_BLOCKS: usize = 1024;
 
 /// All arenas, in order of address.
 pub(crate) fn arenas(image: &Image, anchor: &Anchor) -> Vec<Arena> {
+    if anchor.layout.free_threaded {
+        return Vec::new();
+    }
     // Interpreters that are not the main one may have arenas of their own (3.12 on).
     let listed = anchor.interpreters.iter().filter_map(|interpreter| {
         let (list, count) = listed(image, anchor, *interpreter)?;
@@ -93,11 +95,11 @@ fn listed(image: &Image, anchor: &Anchor, interpreter: u64) -> Option<(u64, u64)
         }
         Arenas::Interpreter(offset) => interpreter.wrapping_add(u64::from(offset)),
         Arenas::Behind(pointer, offset) => {
-            let inner = image.word_at(interpreter, u64::from(pointer))?;
+            let inner = image.word_in(interpreter, u64::from(pointer))?;
             inner.wrapping_add(u64::from(offset))
         }
     };
-    Some((image.word(at)?, u64::from(image.half_at(at, 8)?)))
+    Some((image.word(at)?, u64::from(image.half_in(at, 8)?)))
 }
 
 /// The list, if every entry of it is one.
@@ -127,7 +129,7 @@ fn entry(image: &Image, anchor: &Anchor, at: u64) -> Option<Option<Arena>> {
     let unused = word(bytes, 8);
     let most = size / pool;
     let fits = address.is_multiple_of(4096)
-        && address < HIGHEST
+        && address >> ADDRESS_BITS == 0
         && free_pools <= pools
         && (u64::from(pools) == most || u64::from(pools) + 1 == most)
         && (address..=address.checked_add(size)?).contains(&unused)

@@ -3,7 +3,7 @@
 use super::kind::Kind;
 use super::outside::item_size;
 use super::types::TypeDesc;
-use crate::graph::dict::{Dict, InImage, word};
+use crate::graph::dict::{Dict, InImage};
 use crate::image::Image;
 use crate::names::text;
 use m5_cpython::KeyTable;
@@ -40,7 +40,7 @@ pub(crate) fn consistent(image: &Image, layout: &ObjectLayout, at: u64, kind: Ki
             slots.is_power_of_two() && slots < ABSURD && held(word(40))
         }
         Kind::ByteArray => word(16) <= word(24) && word(24) < ABSURD && (word(32) == 0 || held(word(32))),
-        Kind::Str => text::shape(image, at).is_some_and(|s| {
+        Kind::Str => text::shape(image, layout, at).is_some_and(|s| {
             let data = u64::from(layout.str_compact);
             // Its own buffer lies in memory whole: nothing but text that was written.
             let whole = |s: text::StrShape| {
@@ -75,7 +75,7 @@ fn fields(image: &Image, layout: &ObjectLayout, at: u64, desc: &TypeDesc) -> Opt
     let size = match desc.kind {
         Kind::Int => int(image, layout, at)?,
         Kind::Str => {
-            let shape = text::shape(image, at)?;
+            let shape = text::shape(image, layout, at)?;
             string(layout, shape)
         }
         Kind::Type => {
@@ -104,7 +104,7 @@ fn int(image: &Image, layout: &ObjectLayout, at: u64) -> Option<u64> {
     let raw = image.word_at(at, 16)?;
     let digits = if layout.int_tagged { raw >> 3 } else { (raw as i64).unsigned_abs() };
     let digits = digits.max(u64::from(layout.int_least_digits));
-    (digits < ABSURD).then(|| INT_HEAD + digits * 4)
+    (digits < ABSURD).then(|| INT_HEAD + layout.shift() + digits * 4)
 }
 
 /// Bytes before the digits of an int.
@@ -112,15 +112,15 @@ const INT_HEAD: u64 = 24;
 
 fn string(layout: &ObjectLayout, shape: text::StrShape) -> u64 {
     if !shape.compact {
-        return u64::from(layout.str_compact) + 8;
+        return u64::from(layout.str_compact) + layout.shift() + 8;
     }
     let head = u64::from(if shape.ascii { layout.str_ascii } else { layout.str_compact });
-    head + (shape.length.min(ABSURD) + 1) * shape.width.max(1)
+    head + layout.shift() + (shape.length.min(ABSURD) + 1) * shape.width.max(1)
 }
 
 /// The values of attributes that lie behind an instance (3.13 on).
 fn inline_values(image: &Image, at: u64, desc: &TypeDesc) -> u64 {
-    let capacity = u64::from(image.byte_at(at, desc.basic_size).unwrap_or(0));
+    let capacity = u64::from(image.byte_in(at, desc.basic_size).unwrap_or(0));
     capacity.next_multiple_of(8) + (capacity + 1) * 8
 }
 
@@ -149,10 +149,10 @@ fn outside(image: &Image, layout: &ObjectLayout, at: u64, desc: &TypeDesc) -> Op
         Kind::Dict | Kind::OrderedDict => dictionary(image, layout, at, desc)?,
         Kind::Set => {
             let (mask, table) = (image.word_at(at, 32)?, image.word_at(at, 40)?);
-            if table == at + 64 { 0 } else { (mask.min(ABSURD) + 1) * 16 }
+            if table == at + 64 + layout.shift() { 0 } else { (mask.min(ABSURD) + 1) * 16 }
         }
         Kind::Str => {
-            let shape = text::shape(image, at)?;
+            let shape = text::shape(image, layout, at)?;
             let text = if shape.compact { 0 } else { (shape.length.min(ABSURD) + 1) * shape.width };
             text + encoded(image, layout, at, shape)
         }
@@ -221,7 +221,7 @@ fn dictionary(image: &Image, layout: &ObjectLayout, at: u64, desc: &TypeDesc) ->
 /// Up to 3.10: as many slots as the code needs, one of which the struct has; the block may hold more.
 fn frame(image: &Image, layout: &ObjectLayout, at: u64, desc: &TypeDesc) -> Option<u64> {
     if let Frames::Interpreter(f) = layout.frames {
-        let code = image.word_at(image.word_at(at, u64::from(f.object_frame))?, u64::from(f.code))? & !7;
+        let code = image.word_in(image.word_at(at, u64::from(f.object_frame))?, u64::from(f.code))? & !7;
         return Some(desc.basic_size + slots(image, code, f.code_locals, f.code_stack)? * 8);
     }
     let code = image.word_at(at, 32)?;
@@ -239,15 +239,14 @@ fn slots(image: &Image, code: u64, locals: u16, stack: u16) -> Option<u64> {
 /// Room for the local variables and the stack.
 fn generator(image: &Image, layout: &ObjectLayout, at: u64) -> Option<u64> {
     let Frames::Interpreter(f) = layout.frames else { return Some(0) };
-    let code = image.word_at(at, u64::from(f.generator_frame) + u64::from(f.code))?;
+    let code = image.word_at(at, u64::from(f.generator_frame) + u64::from(f.code))? & !7;
     Some(slots(image, code, f.code_locals, f.code_stack)? * 8)
 }
 
 /// Dimensions, strides and, where they are its own, data.
 fn array(image: &Image, at: u64) -> Option<u64> {
     const OWNS_DATA: u32 = 4;
-    let fields = image.slice(at, 72)?;
-    let dimensions = (word(fields, 24) as u32).min(64);
+    let dimensions = image.half_at(at, 24)?.min(64);
     let shape = u64::from(dimensions) * 16;
     if image.half_at(at, 64)? & OWNS_DATA == 0 {
         return Some(shape);
@@ -262,7 +261,7 @@ pub(crate) fn array_bytes(image: &Image, at: u64) -> Option<u64> {
     let dtype = image.word_at(at, 56)?;
     let mut bytes = item_size(image, dtype)?;
     for i in 0..u64::from(dimensions) {
-        bytes = bytes.checked_mul(image.word_at(shape, i * 8)?)?;
+        bytes = bytes.checked_mul(image.word_in(shape, i * 8)?)?;
     }
     (bytes < ABSURD).then_some(bytes)
 }

@@ -4,12 +4,12 @@ use super::glibc::Heaps;
 use super::kind::Kind;
 use super::runs::Run;
 use super::types::{TypeDesc, TypeTable};
-use super::{Finder, PAD, pads, sizes};
+use super::{Finder, PAD, count, pads, sizes};
 use crate::census::anchor::Anchor;
 use crate::graph::dict::word;
 use crate::image::{Image, Segment};
 use m5_cpython::elf;
-use m5_process::Mapping;
+use m5_process::{Mapping, page_size};
 use std::ops::Range;
 
 /// What of a segment is data of files: their mappings that may be written to and the zeroed memory that follows
@@ -51,7 +51,7 @@ fn elf_end(image: &Image, file: &Mapping) -> Option<u64> {
     let own =
         |m: &&Mapping| m.inode == file.inode && m.path == file.path && m.offset == 0 && m.start <= file.start;
     let base = image.maps().iter().rfind(own)?.start;
-    elf::end(image, base).ok().flatten()?.checked_next_multiple_of(4096)
+    elf::end(image, base).ok().flatten()?.checked_next_multiple_of(page_size())
 }
 
 /// A run of static data: its address and bytes.
@@ -96,8 +96,10 @@ pub(super) fn type_candidates(
     for (range, bytes) in parts(image, ranges) {
         // A static type's second word points to a type, so it is no small number.
         let words = bytes.as_chunks::<8>().0;
-        let pointers = words.iter().enumerate().skip(1).filter(|(_, w)| u64::from_le_bytes(**w) > 1 << 16);
-        out.extend(pointers.map(|(i, _)| range.start + (i as u64 - 1) * 8));
+        let before = 1 + (anchor.layout.shift() / 8) as usize;
+        let pointers = words.iter().enumerate().skip(before);
+        let pointers = pointers.filter(|(_, w)| u64::from_le_bytes(**w) > 1 << 16);
+        out.extend(pointers.map(|(i, _)| range.start + (i - before) as u64 * 8));
     }
     out
 }
@@ -127,9 +129,10 @@ fn in_piece(
 ) -> Vec<(u64, u32)> {
     let mut found: Vec<(u64, u32)> = Vec::new();
     let (mut end, mut sure) = (0, true);
-    for at in (0..bytes.len().saturating_sub(15)).step_by(8) {
+    let layout = finder.anchor.layout;
+    for at in (0..bytes.len().saturating_sub(layout.header() as usize - 1)).step_by(8) {
         let own = start + at as u64;
-        let Some(number) = types.number(word(bytes, at + 8)) else { continue };
+        let Some(number) = types.number(word(bytes, at + 8 + layout.shift() as usize)) else { continue };
         let count = word(bytes, at);
         let Some(size) = candidate(image, types, finder, own, number, count) else { continue };
         // It may reach from the file's last page into the zeroed memory behind it.
@@ -138,7 +141,10 @@ fn in_piece(
         }
         // A small number before a pointer to a type looks like an object too: one that lives forever, or a
         // type, has precedence over it where the two overlap.
-        let immortal = finder.anchor.layout.immortal && (count as i32) < 0;
+        let immortal = match layout.free_threaded {
+            true => count::immortal(image, own),
+            false => layout.immortal && (count as i32) < 0,
+        };
         let now_sure = immortal || types.number(own).is_some();
         if own < end {
             if sure || !now_sure {
@@ -171,11 +177,15 @@ fn candidate(
     let desc = types.get(number)?;
     let known = if desc.meta() { types.number(own).is_some() } else { has_statics(desc) };
     let layout = finder.anchor.layout;
-    let first = || image.word(own + u64::from(layout.tuple_items)).unwrap_or(0);
+    let first = || image.word_at(own, u64::from(layout.tuple_items)).unwrap_or(0);
     let consistent = || match desc.kind {
-        Kind::Tuple => image.word(own + 16) == Some(0) || image.locate(first()).is_some(),
+        Kind::Tuple => image.word_at(own, 16) == Some(0) || image.locate(first()).is_some(),
         kind => sizes::consistent(image, layout, own, kind),
     };
-    (known && finder.living(count, desc.address) && consistent()).then_some(())?;
+    let living = || match layout.free_threaded {
+        true => count::living(image, own),
+        false => finder.living(count, desc.address),
+    };
+    (known && living() && consistent()).then_some(())?;
     sizes::inline(image, finder.anchor.layout, own, desc)
 }

@@ -103,7 +103,7 @@ impl TypeTable {
             meta.extend(&fresh);
             done = meta.len();
             for candidate in candidates {
-                let Some(of) = image.word(candidate.wrapping_add(8)) else { continue };
+                let Some(of) = image.word_at(*candidate, 8) else { continue };
                 if !fresh.contains(&of) || !plausible(image, *candidate) {
                     continue;
                 }
@@ -139,7 +139,7 @@ fn slot(address: u64) -> usize {
 /// Whether the fields are those of a type that is ready for use, or of a static one: the entries of
 /// `functools.lru_cache` up to 3.9 have one that nobody makes ready.
 fn plausible(image: &Image, address: u64) -> bool {
-    let word = |at: u64| image.word(address.wrapping_add(at)).unwrap_or(0);
+    let word = |at: u64| image.word_at(address, at).unwrap_or(0);
     let flags = word(tf::FLAGS);
     (flags & tf::READY != 0 || flags & tf::HEAP == 0 && word(tf::BASE) == 0)
         && (16..1 << 24).contains(&word(tf::BASIC_SIZE))
@@ -158,7 +158,7 @@ fn desc(image: &Image, anchor: &Anchor, address: u64) -> TypeDesc {
     let (kind, covered, exact) = kind_of(image, anchor, address);
     let layout = anchor.layout;
     let name = qualified(image, anchor, address, flags);
-    let head = if flags & tf::GC != 0 { 16 } else { 0 };
+    let head = if flags & tf::GC != 0 { anchor.layout.collector_head() } else { 0 };
     let pre = if flags & layout.preheader != 0 { 16 } else { 0 };
     TypeDesc {
         address,
@@ -192,8 +192,12 @@ fn kind_of(image: &Image, anchor: &Anchor, address: u64) -> (Kind, u64, bool) {
         if of_c {
             let kind = Kind::by_name(&spelled, flags);
             if kind != Kind::Plain {
-                let covered = image.word_at(at, tf::BASIC_SIZE).unwrap_or(16);
-                return (kind, if kind == Kind::ByteArray { covered.min(56) } else { covered }, exact);
+                let covered = image.word_at(at, tf::BASIC_SIZE).unwrap_or(anchor.layout.header());
+                return (
+                    kind,
+                    if kind == Kind::ByteArray { covered.min(56 + image.shift()) } else { covered },
+                    exact,
+                );
             }
             exact &= anchor.owns(image, at) || spelled == "object";
         }
@@ -202,7 +206,7 @@ fn kind_of(image: &Image, anchor: &Anchor, address: u64) -> (Kind, u64, bool) {
             _ => break,
         }
     }
-    (Kind::Plain, 16, exact)
+    (Kind::Plain, anchor.layout.header(), exact)
 }
 
 /// `module.qualname` for classes made at run time; the C name otherwise.

@@ -40,7 +40,7 @@ pub(super) fn is_object(finder: &Finder<'_>, own: u64, desc: &TypeDesc, size: u6
             Kind::Dict | Kind::OrderedDict => Dict::read(image, layout, own)
                 .is_some_and(|dict| dict.items(image).take(2).all(|(key, value)| leads(key) && leads(value))),
             Kind::Set => word(24) <= word(16) && word(16) <= word(32).saturating_add(1),
-            Kind::Str => text::shape(image, own).is_some_and(|s| !s.compact || ended()),
+            Kind::Str => text::shape(image, layout, own).is_some_and(|s| !s.compact || ended()),
             Kind::Bytes => desc.name != "bytes" || ended(),
             Kind::Int => size < LONG,
             _ => true,

@@ -48,7 +48,7 @@ pub struct Account {
 /// Parts that are told by their own parts: each means something else.
 const DIVIDED: [&str; 4] = ["pymalloc", "native_heap", "libraries", "stacks"];
 /// Growth of fewer bytes than this is told of no group of blocks.
-const LEAST: i64 = 4 << 10;
+const LEAST: i64 = 16 << 10;
 
 pub(super) fn of(before: &Snapshot, after: &Snapshot) -> Option<Account> {
     let (old, new) = (before.memory.as_ref()?, after.memory.as_ref()?);

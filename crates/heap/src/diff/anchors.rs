@@ -1,6 +1,7 @@
 //! Whom new and vanished objects are put down to.
 
 use super::matching::{Matching, NONE};
+use crate::graph::native::tells;
 use crate::{Cause, HeapGraph, Held, NativeMemory, PathTree, Root, cause};
 use rustc_hash::FxHashMap;
 use std::borrow::Cow;
@@ -120,6 +121,7 @@ pub(super) fn gains(
     let counterpart = |of: &[u32], object: u32| of.get(object as usize).copied().filter(|c| *c != NONE);
     let roots: FxHashMap<Cow<'_, str>, u32> =
         after.0.roots.iter().enumerate().map(|(i, r)| (r.lasting_name(), i as u32)).collect();
+    let lasting = |root: u32| after.0.roots.get(root as usize).map_or("".into(), Root::lasting_name);
     let name_of = |root: u32| before.0.roots.get(root as usize).map_or("".into(), Root::lasting_name);
     Side {
         graph: before.0,
@@ -137,7 +139,8 @@ pub(super) fn gains(
         sizes: after.2,
         shared: &|o| counterpart(&matching.before_of, o).map(|_| o),
         type_number: &|t| t,
-        root_number: &|r| r,
+        // Roots of one name are one holder.
+        root_number: &|r| roots.get(&lasting(r)).copied().unwrap_or(r),
         sign: 1,
     }
     .put_down(&mut gains);
@@ -164,6 +167,8 @@ fn in_place(
         }
         let gain = gains.entry(Anchor::Object(object)).or_default();
         let grown = is - was + native_is - native_was;
+        let kind = after.0.type_id.get(object as usize).copied().unwrap_or(NONE);
+        gain.types.entry(kind).or_insert(TypeGain::NONE).bytes += grown;
         gain.bytes += grown;
         gain.in_place += grown;
         gain.native += native_is - native_was;
@@ -221,8 +226,10 @@ impl Side<'_> {
             Held::Nothing => Anchor::Loose(Cause::Garbage, NONE),
             Held::Root(root) => {
                 let kind = self.graph.roots.get(root as usize).map(|r| cause(r.kind));
+                let named = |r: u32| self.graph.roots.get(r as usize).is_some_and(|r| tells(&r.name));
                 match kind.unwrap_or(Cause::NoReferrer) {
                     Cause::Held => Anchor::Root((self.root_number)(root)),
+                    Cause::Native if named(root) => Anchor::Root((self.root_number)(root)),
                     loose => Anchor::Loose(loose, self.kind(object)),
                 }
             }

@@ -6,9 +6,12 @@
 
 mod account;
 mod anchors;
+mod cancel;
 mod growth;
 mod matching;
+mod moved;
 mod rank;
+mod survivors;
 
 pub use account::{Account, BlockGrowth, PartGrowth};
 pub use growth::TypeGrowth;
@@ -95,5 +98,7 @@ fn compare(before: &Snapshot, after: &Snapshot) -> Diff {
     }
 }
 
+#[cfg(test)]
+mod reuse_tests;
 #[cfg(test)]
 mod tests;

@@ -2,17 +2,25 @@
 
 use super::Culprit;
 use super::anchors::{Anchor, Gain, Gains, Sizes, gains};
+use super::cancel;
 use super::growth::TypeGrowth;
-use super::matching::Matching;
+use super::matching::{Matching, NONE};
+use super::moved::Whole;
+use super::survivors;
 use crate::{
-    ByType, Cause, Class, Describer, Held, Holder, PathTree, Redaction, Snapshot, display_type, group_holders,
+    ByType, Cause, Class, Describer, EdgeNamer, HeapGraph, Held, Holder, PathTree, Redaction, RootKind,
+    Snapshot, display_type, group_holders,
 };
 use rustc_hash::FxHashMap;
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
 
 /// Anchors that are described; the rest moved less than any of these.
 const DESCRIBED: usize = 20_000;
 /// Culprits that are kept.
 const KEPT: usize = 200;
+/// Growth that nobody with a name holds is told from so many bytes on.
+const LOOSE: i64 = 16 << 10;
 /// Instances asked for their holder where objects cannot be matched.
 const SAMPLE: usize = 2_000;
 
@@ -23,36 +31,80 @@ pub(super) fn matched(before: &Snapshot, after: &Snapshot) -> Vec<Culprit> {
     let [old_sizes, sizes] = [before, after].map(|s| Sizes::of(&s.native));
     let (old, new) = ((&before.graph, &old_tree, &old_sizes), (&after.graph, &tree, &sizes));
     let mut all = gains(old, new, &matching);
-    join_stray(&mut all);
+    join_stray(&mut all, &after.graph);
+    join_modules(&mut all, &after.graph);
+    survivors::call(&mut all, (before, &old_tree), (after, &tree), &matching);
+    let whole = Whole::of(&all, after.graph.size.iter().sum());
+    cancel::along_paths(&mut all, &tree, after.graph.len());
+    cancel::within_limits(&mut all, &tree, |object| after.names.limit(object).is_some());
     // Names in a snapshot are redacted already.
     let redaction = Redaction::new(true);
     let describer = Describer::new(&after.graph, &tree, &after.names, &redaction);
     let mut ranked: Vec<(Anchor, Gain)> = all.into_iter().collect();
-    ranked.sort_by_key(|(anchor, gain)| (std::cmp::Reverse(gain.bytes.abs()), *anchor));
+    ranked.sort_by_key(|(anchor, gain)| (Reverse(gain.bytes.abs()), *anchor));
     ranked.truncate(DESCRIBED);
     let culprits = join(ranked, &describer)
         .into_iter()
-        .filter(|(_, gain)| gain.bytes > 0 && (gain.objects > 0 || gain.in_place > 0))
+        .filter(|(holder, gain)| gain.bytes > 0 && grew(gain) && whole.shows(gain) && !mirrors(holder))
         .map(|(holder, gain)| culprit(after, holder, &gain))
         .collect();
     worth_telling(worst_first(culprits))
 }
 
+/// Whether more is there than before, and not the same in other words.
+fn grew(gain: &Gain) -> bool {
+    gain.objects > 0 || gain.in_place * 2 > gain.bytes || gain.bytes >= LOOSE
+}
+
+/// Whether a holder only remembers what others hold: the classes below a class, by weak references.
+fn mirrors(holder: &Holder) -> bool {
+    holder.name.ends_with(".__subclasses__")
+}
+
 /// Of many lost objects of one type a few have a stray word in native memory that looks like a holder: the
 /// fewer go with the more.
-fn join_stray(all: &mut Gains) {
-    let native: Vec<u32> = all
-        .keys()
-        .filter_map(|a| if let Anchor::Loose(Cause::Native, kind) = a { Some(*kind) } else { None })
+fn join_stray(all: &mut Gains, graph: &HeapGraph) {
+    let is_native = |r: u32| graph.roots.get(r as usize).is_some_and(|r| r.kind == RootKind::Native);
+    let main =
+        |gain: &Gain| gain.types.iter().max_by_key(|(kind, g)| (g.heads, **kind)).map(|(kind, _)| *kind);
+    let native: Vec<(Anchor, u32)> = all
+        .iter()
+        .filter_map(|(anchor, gain)| match anchor {
+            Anchor::Loose(Cause::Native, kind) => Some((*anchor, *kind)),
+            Anchor::Root(root) if is_native(*root) => Some((*anchor, main(gain)?)),
+            _ => None,
+        })
         .collect();
-    for kind in native {
-        let [native, lost] = [Cause::Native, Cause::NoReferrer].map(|cause| Anchor::Loose(cause, kind));
+    for (native, kind) in native {
+        let lost = Anchor::Loose(Cause::NoReferrer, kind);
         let size = |anchor| all.get(&anchor).map_or(0, |g: &Gain| g.objects);
         let (from, to) = if size(lost) > size(native) { (native, lost) } else { (lost, native) };
         if all.contains_key(&to)
             && let Some(gain) = all.remove(&from)
         {
             all.entry(to).or_default().merge(&gain);
+        }
+    }
+}
+
+/// Modules that are new are held by `sys.modules`, where there is more than one package of them.
+fn join_modules(all: &mut Gains, graph: &HeapGraph) {
+    let name =
+        |root: u32| graph.roots.get(root as usize).filter(|r| r.kind == RootKind::Module).map(|r| &r.name);
+    let package = |name: &str| name.split('.').next().unwrap_or(name).to_owned();
+    let new: Vec<(Anchor, String)> = all
+        .keys()
+        .filter_map(|anchor| match anchor {
+            Anchor::Root(root) => Some((*anchor, package(name(*root)?))),
+            _ => None,
+        })
+        .collect();
+    let modules = graph.roots.iter().find(|r| r.kind == RootKind::Interpreter && r.name == "sys.modules");
+    let packages = new.iter().map(|(_, package)| package.as_str()).collect::<BTreeSet<_>>().len();
+    let Some(modules) = modules.filter(|_| packages > 1) else { return };
+    for (anchor, _) in new {
+        if let Some(gain) = all.remove(&anchor) {
+            all.entry(Anchor::Object(modules.object)).or_default().merge(&gain);
         }
     }
 }
@@ -93,8 +145,8 @@ fn holder(anchor: Anchor, gain: &Gain, describer: &Describer<'_>) -> Holder {
             }
         }
         Anchor::Root(root) => describer.held(Held::Root(root)),
-        // What keeps a cycle from being freed has a name.
-        Anchor::Loose(Cause::Uncollectable, kind) => {
+        // What keeps a cycle from being freed has a name, where it is known.
+        Anchor::Loose(Cause::Uncollectable, kind) if kind != NONE => {
             let name = describer.type_by_number(kind).to_owned();
             Holder { name, ..Holder::nobody(Cause::Uncollectable) }
         }
@@ -106,11 +158,10 @@ fn holder(anchor: Anchor, gain: &Gain, describer: &Describer<'_>) -> Holder {
 /// without one: some objects that are just being made or passed around look lost in any snapshot.
 fn worth_telling(culprits: Vec<Culprit>) -> Vec<Culprit> {
     const HELD: i64 = 1 << 10;
-    const LOOSE: i64 = 16 << 10;
     const SHARE: i64 = 200;
     let all: i64 = culprits.iter().map(|c| c.bytes).sum();
     let enough = |c: &Culprit| match c.holder.cause {
-        Cause::Held | Cause::Uncollectable => c.bytes >= HELD.min(all / 2) && c.bytes >= all / SHARE,
+        Cause::Held | Cause::Uncollectable => c.bytes >= HELD && c.bytes >= all / SHARE,
         _ => c.bytes >= LOOSE && c.bytes >= all / SHARE,
     };
     culprits.into_iter().filter(enough).collect()
@@ -120,8 +171,13 @@ fn culprit(after: &Snapshot, holder: Holder, gain: &Gain) -> Culprit {
     let name = |kind: u32| {
         display_type(after.graph.types.get(kind as usize).map_or("objects of a type now gone", |t| &t.name))
     };
+    // What was replaced by something larger of its kind (a text that is added to) grew in place.
+    let replaced = gain.objects <= 0 && gain.types.values().all(|g| g.count <= 0);
+    let larger = gain.types.iter().filter(|_| replaced).max_by_key(|(kind, g)| (g.bytes, Reverse(**kind)));
+    let larger = larger.filter(|(_, g)| g.bytes > gain.in_place).map(|(kind, _)| name(*kind).to_owned());
     // A container that grew by itself tells more than the few objects that came with it.
-    let itself = gain.in_place * 2 > gain.bytes;
+    let in_place = if replaced { gain.bytes } else { gain.in_place };
+    let itself = in_place * 2 > gain.bytes;
     let telling = telling_type(gain, &name).filter(|_| !itself);
     let mut also: Vec<(String, i64)> = gain
         .types
@@ -132,12 +188,15 @@ fn culprit(after: &Snapshot, holder: Holder, gain: &Gain) -> Culprit {
     also.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
     also.truncate(5);
     Culprit {
-        type_name: telling.map_or_else(|| holder.type_name.clone(), |kind| name(kind).to_owned()),
+        type_name: telling
+            .map(|kind| name(kind).to_owned())
+            .or(larger)
+            .unwrap_or_else(|| holder.type_name.clone()),
         count: telling.and_then(|kind| gain.types.get(&kind)).map_or(0, |g| g.count),
         count_per_second: None,
         objects: gain.objects,
         bytes: gain.bytes,
-        in_place_bytes: gain.in_place,
+        in_place_bytes: in_place,
         native_bytes: gain.native,
         bytes_per_second: None,
         holder,
@@ -153,8 +212,8 @@ fn telling_type<'a>(gain: &Gain, name: &dyn Fn(u32) -> &'a str) -> Option<u32> {
     let grown = || gain.types.iter().filter(|(_, g)| g.count > 0);
     grown()
         .filter(|(kind, g)| tells(name(**kind)) && g.count * 2 >= direct)
-        .min_by_key(|(kind, g)| (g.depth, std::cmp::Reverse(g.bytes), **kind))
-        .or_else(|| grown().max_by_key(|(kind, g)| (g.bytes, std::cmp::Reverse(**kind))))
+        .min_by_key(|(kind, g)| (g.depth, Reverse(g.bytes), **kind))
+        .or_else(|| grown().max_by_key(|(kind, g)| (g.bytes, Reverse(**kind))))
         .map(|(kind, _)| *kind)
 }
 

@@ -2,7 +2,7 @@ use super::*;
 use crate::testing::{Heap, sample_info};
 use crate::{Cause, EdgeName, PathTree, Redaction, RootKind, StoredNames};
 
-fn taken(heap: &Heap, at: f64) -> Snapshot {
+pub(super) fn taken(heap: &Heap, at: f64) -> Snapshot {
     let graph = heap.graph();
     let tree = PathTree::of(&graph);
     let names = StoredNames::collect(&graph, &tree, heap, &Redaction::new(false));
@@ -10,12 +10,12 @@ fn taken(heap: &Heap, at: f64) -> Snapshot {
     Snapshot { info, graph, names, memory: None, fds: Vec::new(), native: crate::NativeMemory::default() }
 }
 
-fn key(name: &str) -> EdgeName {
+pub(super) fn key(name: &str) -> EdgeName {
     EdgeName::Key(name.into())
 }
 
 /// `engine.FEED.history` with some ticks, and a few other things.
-fn engine() -> (Heap, u32, u32) {
+pub(super) fn engine() -> (Heap, u32, u32) {
     let mut heap = Heap::default();
     let module = heap.module("engine");
     let namespace = heap.child(module, "dict", EdgeName::Attribute("__dict__".into()));

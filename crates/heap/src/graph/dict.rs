@@ -54,7 +54,7 @@ impl Dict {
             used: image.word_at(at, 16)?,
             keys,
             values: (values != 0).then_some(if inline { values.wrapping_add(8) } else { values }),
-            embedded: inline && values != 0 && image.byte_at(values, 2) == Some(1),
+            embedded: inline && values != 0 && image.byte_in(values, 2) == Some(1),
         })
     }
 
@@ -62,7 +62,7 @@ impl Dict {
     pub(crate) fn items<'a>(&self, image: &'a Image) -> impl Iterator<Item = (u64, u64)> + use<'a> {
         let values = self.values;
         self.keys.pairs_in(image).enumerate().map(move |(i, (key, value))| match values {
-            Some(at) => (key, image.word_at(at, 8 * i as u64).unwrap_or(0)),
+            Some(at) => (key, image.word_in(at, 8 * i as u64).unwrap_or(0)),
             None => (key, value),
         })
     }
@@ -74,7 +74,7 @@ pub(crate) fn get(image: &Image, layout: &ObjectLayout, dict: u64, key: &str) ->
     let found = dict.items(image).find(|(k, v)| {
         *v != 0
             && *k != 0
-            && text::shape(image, *k).is_some_and(|s| s.length == key.len() as u64)
+            && text::shape(image, layout, *k).is_some_and(|s| s.length == key.len() as u64)
             && text::of(image, layout, *k).as_deref() == Some(key)
     });
     found.map(|(_, value)| value)

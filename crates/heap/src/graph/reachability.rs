@@ -1,5 +1,6 @@
 //! Which objects a set of roots reaches, and whose reference counts are explained.
 
+use crate::census::count::{self, Count};
 use crate::graph::edges::Walker;
 use crate::graph::model::HeapGraph;
 use rayon::prelude::*;
@@ -99,6 +100,12 @@ pub(crate) fn excess(walker: &Walker<'_>, object: u32, found: u32) -> Option<i64
     /// A count that says "forever"; no program has so many references to anything.
     const FOREVER: u64 = 500_000_000;
     let at = *walker.census.address.get(object as usize)?;
+    if walker.anchor.layout.free_threaded {
+        return match count::of(walker.image, at)? {
+            Count::Of(count) => Some(count.cast_signed() - i64::from(found)),
+            Count::Uncounted => None,
+        };
+    }
     let count = walker.image.word(at)?;
     if walker.anchor.layout.immortal && (count as i32) < 0 || count & 0xffff_ffff > FOREVER {
         return None;

@@ -87,7 +87,7 @@ impl Finder<'_> {
     fn interpreter(&mut self, state: u64) {
         let (image, anchor) = (self.walker.image, self.walker.anchor);
         let layout = anchor.layout;
-        let field = |offset: u32| image.word_at(state, u64::from(offset)).unwrap_or(0);
+        let field = |offset: u32| image.word_in(state, u64::from(offset)).unwrap_or(0);
         let modules = field(layout.modules);
         for (key, value) in Dict::read(image, layout, modules).iter().flat_map(|d| d.items(image)) {
             let name = || crate::names::text::of(image, layout, key).unwrap_or_else(|| "?".to_owned());
@@ -103,26 +103,33 @@ impl Finder<'_> {
                 break;
             }
             self.thread(thread, number);
-            thread = image.word_at(thread, u64::from(layout.thread_next)).unwrap_or(0);
+            thread = image.word_in(thread, u64::from(layout.thread_next)).unwrap_or(0);
         }
     }
 
     fn thread(&mut self, state: u64, number: usize) {
         let (image, layout) = (self.walker.image, self.walker.anchor.layout);
-        let tid = layout.native_thread.and_then(|at| image.word_at(state, u64::from(at))).filter(|t| *t != 0);
+        let tid = layout.native_thread.and_then(|at| image.word_in(state, u64::from(at))).filter(|t| *t != 0);
         let thread = tid.map_or_else(|| format!("thread #{number}"), |t| format!("thread {t}"));
         for frame in crate::graph::frames::stack(self.walker, state) {
             self.frame(&thread, &frame);
         }
-        let dict = image.word_at(state, u64::from(layout.thread_dict)).unwrap_or(0);
+        let dict = image.word_in(state, u64::from(layout.thread_dict)).unwrap_or(0);
         self.add(dict, RootKind::Interpreter, || format!("{thread}, its dictionary"));
         let words = image.slice(state, THREAD_STATE as usize).unwrap_or(&[]);
         for word in words.as_chunks::<8>().0 {
             let target = u64::from_le_bytes(*word);
             if target > 4096 && target != dict {
-                self.add(target, RootKind::Interpreter, || format!("{thread}, its state"));
+                let what = if self.is_context(target) { "context" } else { "state" };
+                self.add(target, RootKind::Interpreter, || format!("{thread}, its {what}"));
             }
         }
+    }
+
+    /// Whether values of context variables are there.
+    fn is_context(&self, address: u64) -> bool {
+        let desc = self.walker.object(address).and_then(|object| self.walker.census.desc(object));
+        desc.is_some_and(|d| matches!(d.name.as_str(), "Context" | "_contextvars.Context"))
     }
 
     fn frame(&mut self, thread: &str, frame: &Frame) {

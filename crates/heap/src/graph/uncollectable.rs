@@ -4,6 +4,7 @@
 //! Among objects that nothing alive reaches, each strongly connected part with such an object lives forever, and so
 //! does all that it leads to. Any other part is freed sooner or later.
 
+use crate::census::count;
 use crate::graph::edges::Walker;
 use crate::graph::model::HeapGraph;
 use crate::graph::reachability::{Reached, excess};
@@ -44,6 +45,9 @@ pub(crate) fn find(walker: &Walker<'_>, graph: &HeapGraph, reached: &Reached, de
 fn seen_through(walker: &Walker<'_>, object: u32) -> bool {
     let Some(desc) = walker.census.desc(object).filter(|d| d.gc()) else { return false };
     let at = walker.census.address.get(object as usize).copied().unwrap_or(0);
+    if walker.anchor.layout.free_threaded {
+        return count::tracked(walker.image, at);
+    }
     // The link of the list that it is in; zero for what is in none. A class that a library allocated has no head.
     desc.meta() || walker.image.word(at.wrapping_sub(16)).is_none_or(|next| next != 0)
 }

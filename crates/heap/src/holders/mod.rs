@@ -1,6 +1,6 @@
 //! Who holds what: a good path from a named root to every object, and its name in words.
 
-mod class;
+pub(crate) mod class;
 mod describe;
 mod group;
 mod holder;

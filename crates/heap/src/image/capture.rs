@@ -1,8 +1,9 @@
 //! Takes the image of a running process with a stated pause.
 
 use crate::image::fill::Second;
+use crate::image::need;
 use crate::image::pages::Pages;
-use crate::image::room::{Room, thinned};
+use crate::image::room::Room;
 use crate::image::stream;
 use crate::image::wanted::{Extent, Plan};
 use crate::image::{Image, Segment};
@@ -148,24 +149,19 @@ pub(crate) fn capture_of(
     Err(TraceError::Refused("no method is left".into()))
 }
 
-/// What m5 itself comes to hold for each byte of the target, and beside that: the image, objects, references.
-const OWN_SHARE: f64 = 1.35;
-const OWN_BASE: u64 = 48 << 20;
-
 /// Whether there is room for a capture: for the copies that the target comes to make (`copied`), for what reading
-/// brings back from swap, and for m5 itself.
-fn check_room(process: &Process, headroom: &Headroom, copied: u64) -> TraceResult<()> {
-    let status = process.status()?;
-    let swap = status.swap_bytes.unwrap_or(0);
-    let held = status.anon_bytes.unwrap_or(0) + swap;
-    let own = (held as f64 * OWN_SHARE) as u64 + OWN_BASE;
+/// brings back from swap, and for m5's own memory.
+fn check_room(process: &Process, headroom: &Headroom, copied: u64, own: u64) -> TraceResult<()> {
+    let swap = process.status()?.swap_bytes.unwrap_or(0);
     let need = MemoryNeed { target: copied.max(swap), own };
     tracing::debug!(pid = process.pid(), ?need, ?headroom, "is there room");
     headroom.check(need).map_err(|shortage| {
         let remedy = match (shortage.own, copied > 0) {
             (false, true) => "use --method freeze, or raise the limit",
             (false, false) => "reading would bring back what is swapped out; raise the limit",
-            (true, _) => "run m5 outside of that group, or raise the limit",
+            (true, _) => {
+                "run m5 outside of that group, raise the limit, or give m5 a folder on disk with --spool"
+            }
         };
         TraceError::Refused(format!("{shortage}; {remedy}"))
     })
@@ -205,7 +201,8 @@ fn by_fork(process: &Process, extent: Extent, max_pause: Duration, asked_for: bo
     may_fork(process, &safety, max_pause)?;
     let headroom = Headroom::of(process.pid());
     // Whoever rewrites its memory while the copy lives comes to have all of it twice.
-    check_room(process, &headroom, safety.page_table_bytes + safety.private_bytes)?;
+    let own = need::own(process, extent, false)?;
+    check_room(process, &headroom, safety.page_table_bytes + safety.private_bytes, own)?;
     with_tracer(|| {
         // The guard begins as a copy of us: before there is much to copy.
         let guard = guarded(&headroom)?;
@@ -239,7 +236,7 @@ fn by_fork(process: &Process, extent: Extent, max_pause: Duration, asked_for: bo
 fn by_freeze(process: &Process, extent: Extent, max_pause: Duration) -> TraceResult<Taken> {
     inspect(process)?;
     let headroom = Headroom::of(process.pid());
-    check_room(process, &headroom, 0)?;
+    check_room(process, &headroom, 0, need::own(process, extent, true)?)?;
     with_tracer(|| {
         let guard = guarded(&headroom)?;
         let mut room = Room::for_memory_of(process.pid());
@@ -247,9 +244,7 @@ fn by_freeze(process: &Process, extent: Extent, max_pause: Duration) -> TraceRes
         let read = whole(process.pid(), frozen.memory(), extent, &mut room, || frozen.check());
         let stopped_threads = frozen.threads();
         let pause = frozen.thaw();
-        let mut read = read?;
-        // Only now: it takes time.
-        read.segments = thinned(read.segments, &read.plan.wanted);
+        let read = read?;
         let report = CaptureReport {
             pause_seconds: Some(pause.as_secs_f64()),
             stopped_threads,
@@ -261,7 +256,7 @@ fn by_freeze(process: &Process, extent: Extent, max_pause: Duration) -> TraceRes
 }
 
 fn live(process: &Process, extent: Extent) -> TraceResult<Taken> {
-    check_room(process, &Headroom::of(process.pid()), 0)?;
+    check_room(process, &Headroom::of(process.pid()), 0, need::own(process, extent, false)?)?;
     let memory = open_live(process.pid())?;
     // Each read holds the lock of the target's mappings for a moment: it must not be put off in the middle.
     let read = streamed(process.pid(), &memory, extent, Second::Hurries, || Ok(()))?;

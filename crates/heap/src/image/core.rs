@@ -5,11 +5,9 @@ use crate::image::fill::{Second, empty, fill};
 use crate::image::pages::Pages;
 use crate::image::wanted::{WHOLE_FILE, may_hold};
 use crate::image::{Image, ReadOnly, Segment};
-use m5_process::{CoreFile, Mapping, Memory, TraceResult};
+use m5_process::{CoreFile, Mapping, Memory, TraceResult, page_size};
 use std::ops::Range;
 use std::sync::Arc;
-
-const PAGE: u64 = 4096;
 
 impl ReadOnly for Arc<CoreFile> {
     fn read(&self, addr: u64, buf: &mut [u8]) -> m5_process::Result<()> {
@@ -47,19 +45,20 @@ pub(crate) fn load(core: &Arc<CoreFile>) -> TraceResult<(Image, Pages)> {
 fn private(core: &CoreFile, map: &Mapping) -> Vec<Range<u64>> {
     let found = core.dumped(map);
     let bytes: u64 = found.iter().map(|r| r.end - r.start).sum();
-    let header = map.inode != 0 && !map.writable && map.offset == 0 && bytes <= PAGE;
+    let header = map.inode != 0 && !map.writable && map.offset == 0 && bytes <= page_size();
     if header { Vec::new() } else { found }
 }
 
 /// Runs of pages that hold anything.
 fn written(image: &Image, range: &Range<u64>) -> Vec<Range<u64>> {
+    let page = page_size();
     let mut out: Vec<Range<u64>> = Vec::new();
-    for at in (range.start..range.end).step_by(PAGE as usize) {
-        let empty = image.slice(at, PAGE as usize).is_none_or(|page| page.iter().all(|b| *b == 0));
+    for at in (range.start..range.end).step_by(page as usize) {
+        let empty = image.slice(at, page as usize).is_none_or(|bytes| bytes.iter().all(|b| *b == 0));
         match out.last_mut() {
             _ if empty => {}
-            Some(last) if last.end == at => last.end = at + PAGE,
-            _ => out.push(at..at + PAGE),
+            Some(last) if last.end == at => last.end = at + page,
+            _ => out.push(at..at + page),
         }
     }
     out

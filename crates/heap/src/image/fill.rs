@@ -2,7 +2,7 @@
 
 use crate::image::Segment;
 use crate::image::huge::zeroed;
-use m5_process::{TraceResult, run_when_idle};
+use m5_process::{TraceResult, page_size, run_when_idle};
 use std::ops::Range;
 use std::sync::Mutex;
 
@@ -88,8 +88,8 @@ pub(crate) fn read_chunk(read: &impl Fn(u64, &mut [u8]) -> bool, addr: u64, buf:
     if read(addr, buf) {
         return;
     }
-    for (i, page) in buf.chunks_mut(4096).enumerate() {
-        if !read(addr + i as u64 * 4096, page) {
+    for (i, page) in buf.chunks_mut(page_size() as usize).enumerate() {
+        if !read(addr + i as u64 * page_size(), page) {
             page.fill(0);
         }
     }

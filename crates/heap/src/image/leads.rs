@@ -55,6 +55,11 @@ impl Leads {
         (0..8).any(|offset| bytes.get(offset..).is_some_and(|bytes| self.any(bytes)))
     }
 
+    /// How many of the words that begin at multiples of eight bytes lead there.
+    pub(crate) fn count(&self, bytes: &[u8]) -> usize {
+        bytes.as_chunks::<8>().0.iter().filter(|word| self.leads(u64::from_le_bytes(**word))).count()
+    }
+
     fn leads(&self, word: u64) -> bool {
         let run = self.runs.get(self.runs.partition_point(|r| r.end <= word));
         run.is_some_and(|r| r.start <= word)

@@ -75,8 +75,6 @@ pub(crate) struct Lean<'a, S> {
     open_at: u64,
     open: Vec<u8>,
     out: Vec<Segment>,
-    /// Where segments are not wanted: bytes that would stay.
-    count: Option<u64>,
 }
 
 impl<'a, S: Fn(u64, &mut [u8])> Lean<'a, S> {
@@ -107,13 +105,7 @@ impl<'a, S: Fn(u64, &mut [u8])> Lean<'a, S> {
             open_at: range.start,
             open: Vec::new(),
             out: Vec::new(),
-            count: None,
         }
-    }
-
-    /// How much of the bytes that are pushed would stay; no segment is made of them.
-    pub(crate) fn counting(self) -> Self {
-        Self { count: Some(0), ..self }
     }
 
     /// On to the next stretch of pages that are in memory.
@@ -169,11 +161,6 @@ impl<'a, S: Fn(u64, &mut [u8])> Lean<'a, S> {
             self.push(ZEROES.get(..part as usize).unwrap_or(&ZEROES));
             len -= part;
         }
-    }
-
-    /// What [`Self::counting`] counted.
-    pub(crate) fn counted(&self) -> u64 {
-        self.count.unwrap_or(0)
     }
 
     /// The segments.
@@ -268,10 +255,6 @@ impl<'a, S: Fn(u64, &mut [u8])> Lean<'a, S> {
     }
 
     fn keep(&mut self, bytes: &[u8]) -> usize {
-        if let Some(count) = &mut self.count {
-            *count += bytes.len() as u64;
-            return bytes.len();
-        }
         let needed = self.open.len() + bytes.len();
         if needed > self.open.capacity().max(SMALL) {
             let mut large = huge::with_room(needed.max(self.stretch.saturating_sub(self.open_at) as usize));

@@ -1,20 +1,23 @@
 //! The bytes of a process at one moment, found by address in a few instructions.
 
+mod arch;
 pub(crate) mod capture;
 pub(crate) mod core;
 pub(crate) mod fill;
 pub(crate) mod huge;
 pub(crate) mod leads;
 pub(crate) mod lean;
+pub(crate) mod need;
 pub(crate) mod pages;
 pub(crate) mod room;
 pub(crate) mod stacks;
 pub(crate) mod stream;
 pub(crate) mod wanted;
 
-use m5_process::{Constants, Error, Mapping, Memory, Result};
+use m5_process::{ADDRESS_BITS, Constants, Error, Mapping, Memory, Result};
 use std::fmt::Debug;
 use std::ops::Range;
+use std::sync::OnceLock;
 
 /// A stretch of captured memory.
 #[derive(Debug, Default)]
@@ -64,7 +67,7 @@ impl ReadOnly for NothingElse {
 
 const GRANULE: u32 = 20;
 const LOW_BITS: u32 = 16;
-const TOP: usize = 1 << (47 - GRANULE - LOW_BITS);
+const TOP: usize = 1 << (ADDRESS_BITS - GRANULE - LOW_BITS);
 const NONE: u32 = u32::MAX;
 /// Segments that begin in one mebibyte and the one before: each is a page, or has left out something behind it.
 const MOST_IN_GRANULE: usize = 2 << 10;
@@ -77,15 +80,17 @@ pub struct Image {
     /// By address ≫ 36, then ≫ 20: the first segment that reaches into this mebibyte.
     radix: Vec<Option<Box<[u32]>>>,
     other: Box<dyn ReadOnly>,
+    /// See [`Image::shift_fields`].
+    shift: OnceLock<u64>,
 }
 
 impl Image {
-    /// Sorts the segments and builds the index. Segments that overlap or lie above 2⁴⁷ are left out.
+    /// Sorts the segments and builds the index. Segments that overlap or lie where programs have no memory are left out.
     #[must_use]
     pub fn new(mut segments: Vec<Segment>, maps: Vec<Mapping>, other: Box<dyn ReadOnly>) -> Self {
         segments.retain(|s| {
             let end = s.start.checked_add(s.bytes.len() as u64);
-            !s.bytes.is_empty() && end.is_some_and(|e| e <= 1 << 47)
+            !s.bytes.is_empty() && end.is_some_and(|e| e <= 1 << ADDRESS_BITS)
         });
         segments.sort_by_key(|s| s.start);
         segments.dedup_by(|b, a| b.start < a.end());
@@ -101,7 +106,7 @@ impl Image {
                 }
             }
         }
-        Self { segments, maps, radix, other }
+        Self { segments, maps, radix, other, shift: OnceLock::new() }
     }
 
     /// All segments, in order of address.
@@ -192,24 +197,57 @@ impl Image {
         self.slice(addr, 1)?.first().copied()
     }
 
-    /// The 64-bit word at an offset from an address that may be wild: their sum wraps, and is not found then.
+    /// Says how much further from its beginning an object's fields lie than the tables say; the first word counts.
+    pub(crate) fn shift_fields(&self, shift: u64) {
+        let _ = self.shift.set(shift);
+    }
+
+    /// How much that is.
+    #[inline]
+    pub(crate) fn shift(&self) -> u64 {
+        self.shift.get().copied().unwrap_or(0)
+    }
+
+    /// The 64-bit field of an object, by the offset that the tables have for it. The address may be wild: the sum
+    /// wraps, and is not found then.
     #[must_use]
     #[inline]
-    pub fn word_at(&self, addr: u64, offset: u64) -> Option<u64> {
+    pub fn word_at(&self, object: u64, offset: u64) -> Option<u64> {
+        self.word_in(object, offset + self.shift())
+    }
+
+    /// A 32-bit field, likewise.
+    #[must_use]
+    #[inline]
+    pub fn half_at(&self, object: u64, offset: u64) -> Option<u32> {
+        self.half_in(object, offset + self.shift())
+    }
+
+    /// A byte, likewise.
+    #[must_use]
+    #[inline]
+    pub fn byte_at(&self, object: u64, offset: u64) -> Option<u8> {
+        self.byte_in(object, offset + self.shift())
+    }
+
+    /// The 64-bit word of what is no object at an offset from an address that may be wild.
+    #[must_use]
+    #[inline]
+    pub fn word_in(&self, addr: u64, offset: u64) -> Option<u64> {
         self.word(addr.wrapping_add(offset))
     }
 
     /// A 32-bit word, likewise.
     #[must_use]
     #[inline]
-    pub fn half_at(&self, addr: u64, offset: u64) -> Option<u32> {
+    pub fn half_in(&self, addr: u64, offset: u64) -> Option<u32> {
         self.half(addr.wrapping_add(offset))
     }
 
     /// A byte, likewise.
     #[must_use]
     #[inline]
-    pub fn byte_at(&self, addr: u64, offset: u64) -> Option<u8> {
+    pub fn byte_in(&self, addr: u64, offset: u64) -> Option<u8> {
         self.byte(addr.wrapping_add(offset))
     }
 

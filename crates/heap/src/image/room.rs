@@ -3,9 +3,6 @@
 use crate::image::Segment;
 use crate::image::fill::{Second, fill};
 use crate::image::huge::{touched, zeroed};
-use crate::image::leads::Leads;
-use crate::image::lean::Lean;
-use crate::image::stream::leads;
 use crate::image::wanted::{Extent, Plan, Wanted};
 use m5_process::TraceResult;
 use rayon::prelude::*;
@@ -50,45 +47,4 @@ impl Room {
         fill(Second::Hurries, read, &mut segments, &runs, check)?;
         Ok(segments)
     }
-}
-
-/// The same without what refers to nothing, mapping by mapping, where that is most of one.
-pub(crate) fn thinned(segments: Vec<Segment>, wanted: &[Wanted]) -> Vec<Segment> {
-    let leads = leads(wanted);
-    let mut medium = 0;
-    let mut rest = segments.into_iter().peekable();
-    let mut out = Vec::new();
-    for part in wanted {
-        let mine = std::iter::from_fn(|| rest.next_if(|s| s.mapping == part.mapping)).collect();
-        out.append(&mut thinner(mine, part, &leads, &mut medium));
-    }
-    out
-}
-
-fn thinner(whole: Vec<Segment>, part: &Wanted, leads: &Leads, medium: &mut u64) -> Vec<Segment> {
-    let held: u64 = whole.iter().map(|s| s.bytes.len() as u64).sum();
-    let again = |at: u64, buf: &mut [u8]| {
-        let segment = whole.iter().find(|s| (s.start..s.end()).contains(&at));
-        let bytes = segment.and_then(|s| s.bytes.get((at - s.start) as usize..)).unwrap_or(&[]);
-        let len = bytes.len().min(buf.len());
-        buf.iter_mut().zip(bytes.get(..len).unwrap_or(&[])).for_each(|(to, from)| *to = *from);
-    };
-    let mut counted = *medium;
-    let part_of = |medium| Lean::new(part.range.clone(), part.mapping, part.ground, leads, medium, again);
-    let push = |lean: &mut Lean<'_, _>| {
-        for segment in &whole {
-            lean.stretch(&(segment.start..segment.end()));
-            lean.push(&segment.bytes);
-        }
-    };
-    let mut count = part_of(&mut counted).counting();
-    push(&mut count);
-    let kept = count.counted();
-    if kept >= held / 2 {
-        *medium = counted;
-        return whole;
-    }
-    let mut lean = part_of(medium);
-    push(&mut lean);
-    lean.end()
 }

@@ -3,14 +3,12 @@
 //! the thread's descriptor.
 
 use crate::image::Image;
+use crate::image::arch::{MARK, REACH, STEP, is_descriptor};
 use crate::image::pages::Pages;
-use m5_process::Mapping;
+use m5_process::{Mapping, page_size};
 use rayon::prelude::*;
 use std::ops::Range;
 
-/// A descriptor lies at a multiple of this.
-const ALIGN: u64 = 64;
-const PAGE: u64 = 4096;
 /// Bytes of a descriptor in which it may say where its stack is.
 const DESCRIPTOR: u64 = 2304;
 /// Bytes from a descriptor to the top of its stack, at the most.
@@ -25,7 +23,8 @@ pub(crate) fn is_guarded(guard: &Mapping, map: &Mapping) -> bool {
 /// The stacks in a range of anonymous memory, in order. The page above one is another's guard, which is never in
 /// memory: so each ends where a run of pages does.
 pub(crate) fn within(image: &Image, pages: &Pages, range: &Range<u64>) -> Vec<Range<u64>> {
-    let tops = pages.runs(range.clone()).map(|run| run.end - PAGE.min(run.end - run.start)..run.end);
+    let last = |run: Range<u64>| run.end - REACH.max(page_size()).min(run.end - run.start)..run.end;
+    let tops = pages.runs(range.clone()).map(last);
     ordered(tops.flat_map(|top| described_in(image, top)).collect(), range)
 }
 
@@ -46,19 +45,19 @@ fn ordered(mut found: Vec<Range<u64>>, range: &Range<u64>) -> Vec<Range<u64>> {
 }
 
 fn described_in(image: &Image, range: Range<u64>) -> Vec<Range<u64>> {
-    let places = (0..(range.end - range.start) / ALIGN).map(|i| range.start + i * ALIGN);
+    let places = (0..(range.end - range.start) / STEP).map(|i| range.start + i * STEP + MARK % STEP);
     places.filter_map(|at| described(image, at)).collect()
 }
 
-/// The stack of the thread whose descriptor is there: it begins with two words that are its own address, around
-/// the vector of its libraries' variables, and names the block that it lies on top of.
+/// The stack of the thread whose descriptor has its mark there: it names the block that it lies on top of.
 fn described(image: &Image, at: u64) -> Option<Range<u64>> {
     let word = |offset: u64| image.word(at + offset);
-    (word(0)? == at && word(16)? == at).then_some(())?;
+    is_descriptor(at, word).then_some(())?;
+    let page = page_size();
     (24..DESCRIPTOR).step_by(8).find_map(|offset| {
         let (start, size) = (word(offset)?, word(offset + 8)?);
         let end = start.checked_add(size)?;
-        let fits = start < at && at < end && end - at < ABOVE && start % PAGE == 0 && end % PAGE == 0;
+        let fits = start < at && at < end && end - at < ABOVE && start % page == 0 && end % page == 0;
         fits.then_some(start..end)
     })
 }

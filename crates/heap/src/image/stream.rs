@@ -8,8 +8,9 @@ use crate::image::wanted::Wanted;
 use m5_process::{TraceResult, run_when_idle};
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What is read at once: less than a cache holds.
 const PIECE: u64 = 1 << 20;
@@ -17,6 +18,8 @@ const PIECE: u64 = 1 << 20;
 const AHEAD: usize = 4;
 /// How long a piece that the second reader has begun is waited for before it is read once more.
 const PATIENCE: Duration = Duration::from_millis(2);
+/// Time between two looks at it.
+const LOOK: Duration = Duration::from_micros(50);
 
 /// Reads what is wanted and leaves out what refers to nothing.
 pub(crate) fn read(
@@ -32,7 +35,14 @@ pub(crate) fn read(
     };
     let pieces: Vec<(u64, usize)> = runs().flat_map(cut).collect();
     let leads = leads(wanted);
-    let readers = Readers { pieces: &pieces, read, state: Mutex::default(), changed: Condvar::new() };
+    let readers = Readers {
+        pieces: &pieces,
+        read,
+        state: Mutex::default(),
+        changed: Condvar::new(),
+        taken: AtomicUsize::new(0),
+        stop: AtomicBool::new(false),
+    };
     std::thread::scope(|scope| {
         scope.spawn(|| {
             if second == Second::Yields {
@@ -50,7 +60,7 @@ struct Stop<'a, 'r, R: Fn(u64, &mut [u8]) -> bool>(&'a Readers<'r, R>);
 
 impl<R: Fn(u64, &mut [u8]) -> bool> Drop for Stop<'_, '_, R> {
     fn drop(&mut self) {
-        self.0.state().stop = true;
+        self.0.stop.store(true, Ordering::Relaxed);
         self.0.changed.notify_all();
     }
 }
@@ -96,23 +106,27 @@ fn assemble(
 }
 
 /// Two readers of the same pieces: one takes them in order, the other is ahead where it gets the time.
+///
+/// The second may run only where a processor has nothing else to do: the first never waits for a lock that it holds,
+/// or the guard would take us for stopped on a busy machine.
 struct Readers<'a, R> {
     pieces: &'a [(u64, usize)],
     read: &'a R,
     state: Mutex<State>,
+    /// Wakes the second reader.
     changed: Condvar,
+    /// Pieces that were taken.
+    taken: AtomicUsize,
+    stop: AtomicBool,
 }
 
 #[derive(Default)]
 struct State {
-    /// Pieces that were taken.
-    taken: usize,
     /// The piece that the second reader is at, and those that it has read.
     reading: Option<usize>,
     done: BTreeMap<usize, Vec<u8>>,
     /// Buffers to use again.
     spare: Vec<Vec<u8>>,
-    stop: bool,
 }
 
 impl<R: Fn(u64, &mut [u8]) -> bool> Readers<'_, R> {
@@ -122,24 +136,35 @@ impl<R: Fn(u64, &mut [u8]) -> bool> Readers<'_, R> {
 
     /// The next piece.
     fn piece(&self, number: usize, buf: &mut Vec<u8>) {
-        let mut state = self.state();
-        if state.reading == Some(number) {
-            let waiting = |state: &mut State| state.reading == Some(number);
-            let waited = self.changed.wait_timeout_while(state, PATIENCE, waiting);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
-        state.taken = number + 1;
-        let done = state.done.remove(&number);
-        self.changed.notify_all();
-        match done {
+        self.taken.store(number + 1, Ordering::Relaxed);
+        match self.read_ahead(number) {
             Some(done) => {
                 let used = std::mem::replace(buf, done);
-                state.spare.push(used);
+                if let Ok(mut state) = self.state.try_lock() {
+                    state.spare.push(used);
+                }
             }
-            None => {
-                drop(state);
-                self.fill(number, buf);
+            None => self.fill(number, buf),
+        }
+        self.changed.notify_all();
+    }
+
+    /// The piece as the second reader has it, where it has it soon.
+    fn read_ahead(&self, number: usize) -> Option<Vec<u8>> {
+        let began = Instant::now();
+        loop {
+            let late = began.elapsed() >= PATIENCE;
+            match self.state.try_lock() {
+                Ok(mut state) if late || state.reading != Some(number) => {
+                    // Those before it were read here meanwhile.
+                    state.done = state.done.split_off(&number);
+                    return state.done.remove(&number);
+                }
+                Ok(_) => {}
+                Err(_) if late => return None,
+                Err(_) => {}
             }
+            std::thread::sleep(LOOK);
         }
     }
 
@@ -151,29 +176,29 @@ impl<R: Fn(u64, &mut [u8]) -> bool> Readers<'_, R> {
 
     fn run_ahead(&self) {
         let mut next = 0;
-        let mut state = self.state();
-        while !state.stop {
+        while !self.stop.load(Ordering::Relaxed) {
             // The one at hand is the other's.
-            next = next.max(state.taken + 1);
+            next = next.max(self.taken.load(Ordering::Relaxed) + 1);
             if next >= self.pieces.len() {
                 return;
             }
+            let mut state = self.state();
             if state.done.len() >= AHEAD {
-                state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                // Bounded: the other wakes it without the lock, perhaps before it waits.
+                drop(self.changed.wait_timeout(state, PATIENCE));
                 continue;
             }
             state.reading = Some(next);
             let mut buf = state.spare.pop().unwrap_or_default();
             drop(state);
             self.fill(next, &mut buf);
-            state = self.state();
+            let mut state = self.state();
             state.reading = None;
-            if next >= state.taken {
+            if next >= self.taken.load(Ordering::Relaxed) {
                 state.done.insert(next, buf);
             } else {
                 state.spare.push(buf);
             }
-            self.changed.notify_all();
             next += 1;
         }
     }

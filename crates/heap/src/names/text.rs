@@ -20,23 +20,26 @@ pub(crate) struct StrShape {
 }
 
 /// The shape of the string at an address; its type is the caller's business.
-pub(crate) fn shape(image: &Image, address: u64) -> Option<StrShape> {
+pub(crate) fn shape(image: &Image, layout: &ObjectLayout, address: u64) -> Option<StrShape> {
     let length = image.word_at(address, 16)?;
     let state = image.half_at(address, 32)?;
-    // The bit field `state`: interned is 2 bits wide up to 3.11 and again in between, then 3 and 16 bits; all
-    // builds seen keep `kind` as a 3-bit field behind it.
-    let (kind, rest) = (state >> 2 & 7, state >> 5);
+    // The bit field `state`: how it is interned, then the kind in three bits.
+    let state = state >> layout.str_kind;
+    let (kind, rest) = (state & 7, state >> 3);
     Some(StrShape { length, width: u64::from(kind), compact: rest & 1 != 0, ascii: rest & 2 != 0 })
 }
 
 /// The text of a compact string.
 pub(crate) fn of(image: &Image, layout: &ObjectLayout, address: u64) -> Option<String> {
-    let shape = shape(image, address)?;
+    let shape = shape(image, layout, address)?;
     if shape.length > LONGEST || !shape.compact {
         return None;
     }
     let start = if shape.ascii { layout.str_ascii } else { layout.str_compact };
-    let bytes = image.slice(address.wrapping_add(u64::from(start)), (shape.length * shape.width) as usize)?;
+    let bytes = image.slice(
+        address.wrapping_add(u64::from(start) + layout.shift()),
+        (shape.length * shape.width) as usize,
+    )?;
     match shape.width {
         1 => Some(bytes.iter().map(|b| char::from(*b)).collect()),
         2 => Some(String::from_utf16_lossy(

@@ -24,7 +24,6 @@ pub(super) struct Classifier<'a> {
     frozen: FxHashSet<u64>,
 }
 
-const PAGE: u64 = 4096;
 /// Bytes of the collector's head, which always lies right before the object.
 pub(super) const HEAD: u64 = 16;
 
@@ -36,18 +35,18 @@ impl<'a> Classifier<'a> {
 
     /// Compares two copies of the page at an address.
     pub(super) fn why(&self, at: u64, parent: &[u8], child: &[u8]) -> Why {
-        let addresses = &self.analysis.census.address;
+        let (page, addresses) = (parent.len() as u64, &self.analysis.census.address);
         let from = addresses.partition_point(|a| *a < at);
         // The head of the first object of the next page may lie on this one.
-        let to = addresses.partition_point(|a| *a < at + PAGE + HEAD);
+        let to = addresses.partition_point(|a| *a < at + page + HEAD);
         let first = addresses.get(from).copied();
-        if first.is_none_or(|a| a >= at + PAGE) {
+        if first.is_none_or(|a| a >= at + page) {
             return Why::Native;
         }
         let mut rest = parent.to_vec();
         let copy = |rest: &mut Vec<u8>, offset: Option<u64>, bytes: u64| -> bool {
             let Some(offset) = offset else { return false };
-            let range = offset as usize..(offset + bytes).min(PAGE) as usize;
+            let range = offset as usize..(offset + bytes).min(page) as usize;
             let (Some(to), Some(from)) = (rest.get_mut(range.clone()), child.get(range)) else {
                 return false;
             };
@@ -63,7 +62,7 @@ impl<'a> Classifier<'a> {
                 continue;
             };
             let offset = address - at;
-            if offset < PAGE {
+            if offset < page {
                 counted |= copy(&mut rest, Some(offset), 8);
             }
             if desc.gc() && desc.prefix >= HEAD {

@@ -11,7 +11,7 @@ use crate::image::wanted::may_hold;
 use crate::take::analysis::Analysis;
 use classify::{Classifier, HEAD, Why};
 use m5_cpython::Interpreter;
-use m5_process::{Mapping, Process, TraceResult, anonymous_pages, open_live};
+use m5_process::{Mapping, Process, TraceResult, anonymous_pages, open_live, page_size};
 use rustc_hash::FxHashSet;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
@@ -123,9 +123,8 @@ struct Parent<'a> {
     classifier: Classifier<'a>,
 }
 
-const PAGE: u64 = 4096;
-/// Pages that are read at once.
-const BATCH: u64 = 256 * PAGE;
+/// Bytes that are read at once: whole pages, whatever their size.
+const BATCH: u64 = 1 << 20;
 
 impl Parent<'_> {
     fn member(&self, child: &Process) -> Member {
@@ -172,10 +171,11 @@ impl Parent<'_> {
     }
 
     fn compare(&self, start: u64, bytes: &[u8], sum: &mut Inherited) {
-        for (i, child) in bytes.as_chunks::<{ PAGE as usize }>().0.iter().enumerate() {
-            let at = start + i as u64 * PAGE;
-            let there = self.pages.private(at..at + PAGE) > 0;
-            let parent = self.image.slice(at, PAGE as usize).filter(|_| there);
+        let page = page_size();
+        for (i, child) in bytes.chunks_exact(page as usize).enumerate() {
+            let at = start + i as u64 * page;
+            let there = self.pages.private(at..at + page) > 0;
+            let parent = self.image.slice(at, page as usize).filter(|_| there);
             let part = match parent.map(|parent| self.classifier.why(at, parent, child)) {
                 None => &mut sum.own_bytes,
                 Some(Why::Native) => &mut sum.native_bytes,
@@ -183,7 +183,7 @@ impl Parent<'_> {
                 Some(Why::Counts) => &mut sum.counts_bytes,
                 Some(Why::Changed) => &mut sum.changed_bytes,
             };
-            *part += PAGE;
+            *part += page;
         }
     }
 }

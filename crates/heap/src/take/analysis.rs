@@ -76,6 +76,7 @@ impl Analysis {
     /// # Errors
     /// [`HeapError::Unsupported`] where no object is found.
     pub fn of(image: &Image, anchor: Anchor) -> Result<Self, HeapError> {
+        image.shift_fields(anchor.layout.shift());
         let mut watch = Stopwatch::default();
         let census = Census::take(image, &anchor, &mut watch);
         if census.is_empty() {

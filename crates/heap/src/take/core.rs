@@ -4,7 +4,7 @@ use crate::image::core;
 use crate::take::live::{examine, program};
 use crate::{Analysis, Anchor, Coverage, HeapError, Redaction, Snapshot, SnapshotInfo};
 use m5_cpython::{Interpreter, find_in};
-use m5_process::{CoreFile, Identity, LARGEST_PROGRAM, Mapping, open_regular, read_regular};
+use m5_process::{CoreFile, Identity, Mapping, open_program};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -26,12 +26,10 @@ pub fn take_core(path: &Path, places: CorePlaces<'_>, redaction: &Redaction) -> 
     let began = Instant::now();
     let core = Arc::new(CoreFile::open(path, places.exe, places.root)?);
     let (pid, maps) = (core.pid(), core.maps());
-    let open = |m: &Mapping| open_regular(core.place(&m.path)?).ok();
+    let open = |m: &Mapping| open_program(core.place(&m.path)?).ok();
     let found = find_in(&core, maps, open)?.ok_or_else(|| no_interpreter(&core))?;
     let interpreter = Interpreter::confirm(Arc::clone(&core), pid, found)?;
-    let anchor = Anchor::assemble(&interpreter, maps, |path| {
-        read_regular(&open_regular(core.place(path)?).ok()?, LARGEST_PROGRAM).ok()
-    })?;
+    let anchor = Anchor::assemble(&interpreter, maps, |path| open_program(core.place(path)?).ok())?;
     let (image, pages) = core::load(&core)?;
     let words: Vec<String> = core.command().split_whitespace().map(str::to_owned).collect();
     let info = SnapshotInfo {
@@ -47,6 +45,7 @@ pub fn take_core(path: &Path, places: CorePlaces<'_>, redaction: &Redaction) -> 
         coverage: Coverage::default(),
         fragmentation: None,
         beside_rss: None,
+        full_collections: None,
         notes: notes(&core),
     };
     let analysis = Analysis::of(&image, anchor)?;

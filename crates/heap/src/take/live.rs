@@ -78,6 +78,7 @@ fn take<T: Send>(
         coverage: Coverage::default(),
         fragmentation: None,
         beside_rss: None,
+        full_collections: interpreter.read().ok().map(|gc| gc.generations[2].collections),
         notes: taken.report.notes,
     };
     let fds = |owners: &_, describer: &Describer<'_>| fd_holders(process, owners, describer);
@@ -110,7 +111,8 @@ pub(crate) fn examine(
     );
     let describer = Describer::new(&analysis.graph, &tree, &namer, redaction);
     let fds = fds(&fd_owners(image, &analysis), &describer);
-    if analysis.census.arenas.is_empty() {
+    let mimalloc = analysis.census.heaps.regions.iter().any(|r| matches!(r.kind, RegionKind::Page(_)));
+    if analysis.census.arenas.is_empty() && !mimalloc {
         info.notes.push(
             "Python's allocator of small objects is not in use (PYTHONMALLOC=malloc): objects lie in the C \
              library's heap, and there is no part `pymalloc`"

@@ -32,6 +32,9 @@ pub struct SnapshotInfo {
     /// What RSS leaves out, where it was looked for.
     #[serde(default)]
     pub beside_rss: Option<BesideRss>,
+    /// Full collections so far, read right after the capture; absent in a core file.
+    #[serde(default)]
+    pub full_collections: Option<u64>,
     /// What keeps free memory from going back, where it was looked for.
     #[serde(default)]
     pub fragmentation: Option<Fragmentation>,

@@ -157,6 +157,7 @@ pub(crate) fn sample_info() -> SnapshotInfo {
         coverage: crate::Coverage::default(),
         fragmentation: None,
         beside_rss: None,
+        full_collections: None,
         notes: Vec::new(),
     }
 }

@@ -3,9 +3,6 @@
 use super::record::{DEPTH, FRAMES, FrameImage, HEAD, RECORD};
 use crate::bpf::{Assembler, Helper, If, Reg};
 
-/// Offsets of the first two arguments' registers in the kernel's `struct pt_regs` (x86-64).
-pub(super) const FIRST_ARGUMENT: i16 = 112;
-pub(super) const SECOND_ARGUMENT: i16 = 104;
 /// Largest block that comes from a pool.
 const LARGEST_POOLED: i32 = 512;
 /// Offsets in a pool's header: its free blocks, the next pool.

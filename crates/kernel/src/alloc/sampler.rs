@@ -5,6 +5,7 @@ use super::follow::{Followers, LOOKS_S};
 use super::profile::{AllocProfile, Gathering};
 use super::record::{Allocation, FrameImage, decode};
 use super::{allocator, pools, program};
+use crate::arch;
 use crate::bpf::{Ring, sys};
 use crate::{Error, Result};
 use m5_cpython::{Interpreter, PyFrame};
@@ -84,6 +85,11 @@ impl AllocSampler {
     /// # Errors
     /// [`Error::Unsupported`], what the kernel refused, or what could not be read.
     pub fn attach(process: &Process, max_overhead: f64, survival: bool) -> Result<Self> {
+        if !arch::programs_may_break() {
+            return Err(Error::Unsupported(
+                "on this processor a kernel before 6.6 would hold the target at a breakpoint for ever",
+            ));
+        }
         let interpreter = Interpreter::attach(process)?;
         let maps = process.maps()?;
         if interpreter.layout().free_threaded {
@@ -94,12 +100,13 @@ impl AllocSampler {
             .and_then(FrameImage::of)
             .ok_or(Error::Unsupported("the frames of this CPython are not known"))?;
         let allocator = allocator::find(&interpreter, &maps)
-            .ok_or(Error::Unsupported("its object allocator is not found (so far only on x86-64)"))?;
+            .ok_or(Error::Unsupported("its object allocator is not found"))?;
         let usedpools = pools::table(&interpreter.memory(), &maps, interpreter.file());
         let type_type = allocator::exported(&interpreter, &maps, "PyType_Type");
         let (ring, lost) = (Ring::new(RING)?, sys::counter()?);
         let fd = std::os::fd::AsRawFd::as_raw_fd(&lost);
-        let size = if allocator.exported { program::FIRST_ARGUMENT } else { program::SECOND_ARGUMENT };
+        let [first, second] = arch::ARGUMENTS;
+        let size = if allocator.exported { first } else { second };
         let code = program::program(ring.fd(), fd, size, usedpools.unwrap_or(0), &image)
             .ok_or(Error::Unsupported("the program does not fit"))?;
         let program = sys::load(sys::Kind::PerfEvent, &code)?;

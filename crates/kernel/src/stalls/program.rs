@@ -1,21 +1,10 @@
 //! The programs at the entries and exits of system calls: they tell of the calls in which loops wait.
 
+use crate::arch::{CALL, WAITS};
 use crate::bpf::{Assembler, Helper, If, Reg};
 
 /// Bytes of a record: time, task, the call (entries), or the call with the highest bit set (exits).
 pub(super) const RECORD: usize = 24;
-/// Offset of the call's number in the kernel's `struct pt_regs` (x86-64).
-const CALL: i32 = 120;
-/// The calls in which loops wait.
-const WAITS: [i64; 7] = [
-    libc::SYS_epoll_wait,
-    libc::SYS_epoll_pwait,
-    libc::SYS_epoll_pwait2,
-    libc::SYS_poll,
-    libc::SYS_ppoll,
-    libc::SYS_select,
-    libc::SYS_pselect6,
-];
 
 /// What tells an exit from an entry.
 pub(super) const EXIT: u64 = 1 << 32;
@@ -29,13 +18,14 @@ pub(super) fn program(ring: i32, lost: i32, pid: i32, exits: bool) -> Option<Vec
     a.copy(Reg::R1, Reg::R0).shift_right(Reg::R1, 32).jump_if(Reg::R1, If::NotEqual, pid, end);
     if exits {
         a.load(Reg::R3, Reg::R6, 0).add(Reg::R3, CALL);
-        a.copy(Reg::R1, Reg::R10).add(Reg::R1, -8).set(Reg::R2, 8).call(Helper::ReadKernel);
+        a.store_value(Reg::R10, -8, 0);
+        a.copy(Reg::R1, Reg::R10).add(Reg::R1, -8).set(Reg::R2, 4).call(Helper::ReadKernel);
         a.jump_if(Reg::R0, If::NotEqual, 0, end).load(Reg::R9, Reg::R10, -8);
     } else {
         a.load(Reg::R9, Reg::R6, 8);
     }
     for call in WAITS {
-        a.jump_if(Reg::R9, If::Equal, call as i32, wanted);
+        a.jump_if(Reg::R9, If::Equal, *call as i32, wanted);
     }
     a.jump(end).place(wanted);
     a.set_map(Reg::R1, ring).set(Reg::R2, RECORD as i32).set(Reg::R3, 0).call(Helper::RingReserve);

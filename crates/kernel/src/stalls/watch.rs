@@ -40,9 +40,6 @@ impl LoopWatch {
     /// # Errors
     /// [`Error::Unsupported`], or what the kernel refused.
     pub fn attach(process: &Process) -> Result<Self> {
-        if !cfg!(target_arch = "x86_64") {
-            return Err(Error::Unsupported("turns of a loop are so far watched on x86-64 only"));
-        }
         if fs::read_link("/proc/self/ns/pid").ok().as_deref() != Some(Path::new(FIRST_NAMESPACE)) {
             return Err(Error::Unsupported(
                 "turns of a loop are watched from the host's namespace of processes: run m5 there",

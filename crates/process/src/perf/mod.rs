@@ -142,6 +142,8 @@ const FLAG_FD_CLOEXEC: libc::c_ulong = 8;
 const IOC_ENABLE: libc::c_ulong = 0x2400;
 const IOC_DISABLE: libc::c_ulong = 0x2401;
 const IOC_SET_OUTPUT: libc::c_ulong = 0x2405;
+/// Write direction, eight bytes (a pointer), `$`, 11.
+const IOC_MODIFY_ATTRIBUTES: libc::c_ulong = 0x4008_240b;
 
 impl Event {
     /// Opens an event, in the group of `leader` if there is one: a group is on or off as a whole.
@@ -188,6 +190,18 @@ impl Event {
     /// The number of the kernel's refusal.
     pub fn switch(&self, on: bool) -> Result<(), OpenError> {
         self.control(if on { IOC_ENABLE } else { IOC_DISABLE }, 0)
+    }
+
+    /// Watches other bytes from now on, it and all that inherited it, and is on (Linux 4.17).
+    ///
+    /// # Errors
+    /// The number of the kernel's refusal: all but the place must be as it was opened.
+    pub fn move_to(&self, attr: &Attr) -> Result<(), OpenError> {
+        // SAFETY: the kernel reads a valid perf_event_attr whose `size` field says how long it is.
+        match unsafe { libc::ioctl(self.fd(), IOC_MODIFY_ATTRIBUTES as _, std::ptr::from_ref(attr)) } {
+            0 => Ok(()),
+            _ => Err(OpenError::last()),
+        }
     }
 
     fn control(&self, request: libc::c_ulong, value: libc::c_ulong) -> Result<(), OpenError> {

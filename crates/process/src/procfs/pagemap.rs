@@ -1,13 +1,11 @@
 //! Which pages of a mapping hold something of their own: reading the others would fault them in.
 #![allow(unsafe_code)]
 
-use crate::{Error, Result};
+use crate::{Error, Result, page_size};
 use std::fs::File;
 use std::ops::Range;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
-
-const PAGE: u64 = 4096;
 
 /// `struct pm_scan_arg` of the PAGEMAP_SCAN ioctl (Linux 6.7).
 #[repr(C)]
@@ -101,8 +99,8 @@ pub fn anonymous_pages(pid: i32, range: Range<u64>) -> Result<AnonymousPages> {
             return;
         }
         match entry & ALONE {
-            0 => pages.shared_bytes += PAGE,
-            _ => push(&mut pages.own, page..page + PAGE),
+            0 => pages.shared_bytes += page_size(),
+            _ => push(&mut pages.own, page..page + page_size()),
         }
     })?;
     Ok(pages)
@@ -115,7 +113,7 @@ pub fn anonymous_pages(pid: i32, range: Range<u64>) -> Result<AnonymousPages> {
 pub fn file_bytes(pid: i32, range: Range<u64>) -> Result<u64> {
     let mut found = 0;
     each_entry(pid, range, |_, entry| found += u64::from(entry & PRESENT != 0 && entry & FILE != 0))?;
-    Ok(found * PAGE)
+    Ok(found * page_size())
 }
 
 /// Hands out address and entry of every page of a range.
@@ -127,15 +125,15 @@ fn each_entry(pid: i32, range: Range<u64>, mut each: impl FnMut(u64, u64)) -> Re
 
 fn entries(file: &File, range: Range<u64>, each: &mut impl FnMut(u64, u64)) -> std::io::Result<()> {
     let mut bytes = vec![0u8; BATCH_PAGES as usize * 8];
-    let mut at = range.start;
+    let (size, mut at) = (page_size(), range.start);
     while at < range.end {
-        let pages = ((range.end - at) / PAGE).clamp(1, BATCH_PAGES);
+        let pages = ((range.end - at) / size).clamp(1, BATCH_PAGES);
         let batch = bytes.get_mut(..(pages * 8) as usize).unwrap_or_default();
-        file.read_exact_at(batch, at / PAGE * 8)?;
+        file.read_exact_at(batch, at / size * 8)?;
         for (i, entry) in batch.as_chunks::<8>().0.iter().enumerate() {
-            each(at + i as u64 * PAGE, u64::from_le_bytes(*entry));
+            each(at + i as u64 * size, u64::from_le_bytes(*entry));
         }
-        at += pages * PAGE;
+        at += pages * size;
     }
     Ok(())
 }
@@ -190,7 +188,7 @@ fn walk(file: &File, range: Range<u64>) -> std::io::Result<OwnPages> {
             && entry & GUARD == 0
             && (entry & FILE == 0 || entry & SWAPPED != 0)
         {
-            pages.push(page..page + PAGE, entry & PRESENT != 0);
+            pages.push(page..page + page_size(), entry & PRESENT != 0);
         }
     })?;
     Ok(pages)
@@ -209,16 +207,16 @@ mod tests {
 
     #[test]
     fn both_ways_agree_on_our_own_memory() {
-        let pid = std::process::id() as i32;
-        let mut block = vec![0u8; 64 * PAGE as usize];
+        let (pid, size) = (std::process::id() as i32, page_size());
+        let mut block = vec![0u8; 64 * size as usize];
         for page in [3usize, 4, 40] {
-            block[page * PAGE as usize + 17] = 1;
+            block[page * size as usize + 17] = 1;
         }
-        let start = (block.as_ptr() as u64).next_multiple_of(PAGE);
-        let range = start..start + 60 * PAGE;
+        let start = (block.as_ptr() as u64).next_multiple_of(size);
+        let range = start..start + 60 * size;
         let file = File::open(format!("/proc/{pid}/pagemap")).unwrap();
         let walked = walk(&file, range.clone()).unwrap();
-        assert!(walked.runs.iter().map(|r| r.end - r.start).sum::<u64>() >= 3 * PAGE);
+        assert!(walked.runs.iter().map(|r| r.end - r.start).sum::<u64>() >= 3 * size);
         if let Some(scanned) = scan(&file, range, 0) {
             assert_eq!(scanned, walked);
         }

@@ -1,7 +1,9 @@
 //! `/proc/PID/smaps`: resident memory by mapping. Reading it holds the target's mmap lock for milliseconds.
 
+use crate::procfs::maps::parse_maps;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// Memory of the mappings that share a name; bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -45,6 +47,37 @@ pub fn parse_smaps(text: &str) -> Vec<MappedMemory> {
         by_name.into_iter().map(|(name, memory)| MappedMemory { name: name.to_owned(), ..memory }).collect();
     all.sort_by(|a, b| b.rss_bytes.cmp(&a.rss_bytes).then_with(|| a.name.cmp(&b.name)));
     all
+}
+
+/// A mapping and what the kernel was told about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MappingFlags {
+    /// Its addresses.
+    pub range: Range<u64>,
+    /// Whether no file is behind it.
+    pub anonymous: bool,
+    /// Two-letter words of the kernel (`rd wr mr mw me ac`).
+    pub flags: String,
+}
+
+/// The flags of every mapping, from the text of `/proc/PID/smaps`. A mapping whose flags are not told is left out.
+#[must_use]
+pub fn parse_flags(text: &str) -> Vec<MappingFlags> {
+    let mut out = Vec::new();
+    let mut current: Option<(Range<u64>, bool)> = None;
+    for line in text.lines() {
+        if let Some(flags) = line.strip_prefix("VmFlags:") {
+            let mapping = current.take();
+            out.extend(mapping.map(|(range, anonymous)| MappingFlags {
+                range,
+                anonymous,
+                flags: flags.trim().to_owned(),
+            }));
+        } else if let Some(map) = name(line).and_then(|_| parse_maps(line).ok()?.pop()) {
+            current = Some((map.start..map.end, map.inode == 0));
+        }
+    }
+    out
 }
 
 /// `7f00-8f00 r-xp 00001000 fd:01 12   /opt/my app/python`: the name is what follows five words.
@@ -92,6 +125,18 @@ mod tests {
     }
 
     #[test]
+    fn flags_by_mapping() {
+        let text = "7f00-8f00 rw-p 00000000 00:00 0 \nSize: 8 kB\nVmFlags: rd wr lo \n8f00-9f00 r-xp 00001000 fd:01 12   /x\n\
+                    VmFlags: rd ex\n9f00-af00 rw-p 00000000 00:00 0 [heap]\nSize: 4 kB\n";
+        let got = parse_flags(text);
+        let expected = [(0x7f00..0x8f00, true, "rd wr lo"), (0x8f00..0x9f00, false, "rd ex")];
+        let told: Vec<_> = got.iter().map(|m| (m.range.clone(), m.anonymous, m.flags.as_str())).collect();
+        assert_eq!(told, expected);
+        let me = crate::Process::open(std::process::id() as i32).unwrap();
+        assert!(me.mapping_flags().unwrap().iter().any(|m| m.anonymous && m.flags.contains("wr")));
+    }
+
+    #[test]
     fn agrees_with_the_kernels_own_sum() {
         let me = crate::Process::open(std::process::id() as i32).unwrap();
         let sum: u64 = me.mapped_memory().unwrap().iter().map(|m| m.pss_bytes).sum();
@@ -103,6 +148,7 @@ mod tests {
         #[test]
         fn never_panics(text in "[-a-f0-9: \\n\\PC]{0,200}") {
             let _ = parse_smaps(&text);
+            let _ = parse_flags(&text);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Which threads of a process run, sleep, and where: what decides whom to stop.
 
 use super::waits;
+use crate::trace::arch::CALLS_RESTARTED_WELL;
 use std::fs;
 
 /// A thread as the kernel sees it.
@@ -48,17 +49,9 @@ fn call(pid: i32, tid: i32) -> Option<i64> {
 /// Sleeping threads, those first whose call the kernel restarts without a trace: futex, sleeps and polls go
 /// on with the time that was left; the others start anew.
 pub(crate) fn sleepers(pid: i32, tids: &[i32]) -> Vec<i32> {
-    const WELL: [i64; 6] = [
-        libc::SYS_futex,
-        libc::SYS_clock_nanosleep,
-        libc::SYS_nanosleep,
-        libc::SYS_poll,
-        libc::SYS_ppoll,
-        libc::SYS_wait4,
-    ];
     let rank = |tid: i32| match call(pid, tid) {
-        Some(n) => WELL.iter().position(|w| *w == n).unwrap_or(WELL.len()),
-        None => WELL.len() + 1,
+        Some(n) => CALLS_RESTARTED_WELL.iter().position(|w| *w == n).unwrap_or(CALLS_RESTARTED_WELL.len()),
+        None => CALLS_RESTARTED_WELL.len() + 1,
     };
     let asleep = tids.iter().copied().filter(|tid| state(pid, *tid) == Some('S'));
     let mut ranked: Vec<(usize, i32)> = asleep.map(|tid| (rank(tid), tid)).collect();
@@ -100,13 +93,16 @@ mod tests {
             let _ = waits.recv();
         });
         let (pid, tid) = (std::process::id().cast_signed(), hears.recv().unwrap());
-        let waiting =
-            std::iter::repeat_with(|| thread_now(pid, tid).unwrap()).find(|t| t.call.is_some()).unwrap();
-        assert_eq!((waiting.state, waiting.name.as_str()), ('S', "waits-here"));
-        assert_eq!(waiting.call.as_deref(), Some("futex"));
-        let own = thread_now(pid, rustix::thread::gettid().as_raw_nonzero().get()).unwrap();
+        // State and call are two files: a thread may go on between them.
+        let seen = |tid, state, call| {
+            let look = || thread_now(pid, tid).unwrap();
+            std::iter::repeat_with(look)
+                .find(|t| t.state == state && t.call.as_deref() == Some(call))
+                .unwrap()
+        };
+        assert_eq!(seen(tid, 'S', "futex").name, "waits-here");
         // It is reading that very file.
-        assert_eq!((own.state, own.call.as_deref()), ('R', Some("read")));
+        seen(rustix::thread::gettid().as_raw_nonzero().get(), 'R', "read");
         ends.send(()).unwrap();
         thread.unwrap().join().unwrap();
         assert_eq!(thread_now(pid, 0), None);

@@ -5,9 +5,9 @@
 
 use crate::priority::Urgent;
 use crate::procfs::threads;
-use crate::trace::arch;
+use crate::trace::arch::Gadgets;
 use crate::trace::guard::Guard;
-use crate::trace::inject::{Gadgets, Injector, LOOSE_COPY};
+use crate::trace::inject::{HELPER_NAME, Injector, LOOSE_COPY};
 use crate::trace::ptrace::{Tracee, kill, wait_until};
 use crate::trace::safety::is_filtered;
 use crate::{Process, TraceError, TraceResult};
@@ -68,7 +68,7 @@ pub fn fork<'g>(process: &Process, guard: &'g Guard, max_pause: Duration) -> Tra
     tracing::debug!(pid, child, pause_ms = pause.as_secs_f64() * 1e3, stopped, "copied, target released");
     released.into_iter().collect::<TraceResult<()>>()?;
     // The child was made under our eyes; from here on it dies with us. By its score a dead one is known again.
-    let child = Tracee { tid: child, regs: None };
+    let child = Tracee::born(child);
     child.wait(Instant::now() + STOP, "the copy to stop")?;
     let _ = fs::write(format!("/proc/{}/oom_score_adj", child.tid), MOST_EXPENDABLE);
     child.options(libc::PTRACE_O_EXITKILL)?;
@@ -111,13 +111,7 @@ impl ForkedChild<'_> {
                 stopped.push(tracee);
             }
         }
-        kill(self.pid)?;
-        let deadline = Instant::now() + COPY;
-        while let Some(status) = wait_until(self.pid, deadline, "the copy to end")? {
-            if libc::WIFEXITED(status) || libc::WIFSIGNALED(status) {
-                break;
-            }
-        }
+        end_child(self.pid)?;
         drop(self.memory);
         let target = Target { process: &self.process, guard: self.guard, max_pause: self.max_pause };
         let reaped = match target.reap(self.gadgets, self.pid_inside, &stopped) {
@@ -133,6 +127,18 @@ impl ForkedChild<'_> {
     }
 }
 
+/// Ends a child of the target that we trace, and waits for its end.
+pub(super) fn end_child(pid: i32) -> TraceResult<()> {
+    kill(pid)?;
+    let deadline = Instant::now() + COPY;
+    while let Some(status) = wait_until(pid, deadline, "the copy to end")? {
+        if libc::WIFEXITED(status) || libc::WIFSIGNALED(status) {
+            break;
+        }
+    }
+    Ok(())
+}
+
 /// Whom to make reap a copy.
 struct Target<'a> {
     process: &'a Process,
@@ -140,7 +146,7 @@ struct Target<'a> {
     max_pause: Duration,
 }
 
-fn open_memory(pid: i32, write: bool) -> TraceResult<File> {
+pub(super) fn open_memory(pid: i32, write: bool) -> TraceResult<File> {
     let path = format!("/proc/{pid}/mem");
     let file = fs::OpenOptions::new().read(true).write(write).open(path);
     Ok(file.map_err(|e| crate::Error::from_io(pid, "mem", e))?)
@@ -223,7 +229,7 @@ fn seize_and_interrupt(tid: i32) -> TraceResult<Option<Tracee>> {
 ///
 /// # Errors
 /// [`TraceError::Refused`] where the filter stays: no call is made then.
-fn options_for_call(process: &Process, tracee: &Tracee, more: i32) -> TraceResult<()> {
+pub(super) fn options_for_call(process: &Process, tracee: &Tracee, more: i32) -> TraceResult<()> {
     let filtered = is_filtered(process.pid(), tracee.tid);
     let suspend = if filtered { libc::PTRACE_O_SUSPEND_SECCOMP } else { 0 };
     tracee.options(libc::PTRACE_O_TRACESYSGOOD | more | suspend).map_err(|e| match filtered {
@@ -236,8 +242,7 @@ fn options_for_call(process: &Process, tracee: &Tracee, more: i32) -> TraceResul
 
 /// Lets one of the stopped threads clone: the child's pid inside the target's namespace and as we see it.
 fn clone(process: &Process, stopped: &mut [Tracee], gadgets: Gadgets) -> TraceResult<(i64, i32)> {
-    let in_user_code = |t: &Tracee| t.regs.is_some_and(|r| !arch::in_system_call(&r));
-    stopped.sort_by_key(|t| (is_filtered(process.pid(), t.tid), !in_user_code(t)));
+    stopped.sort_by_key(|t| (is_filtered(process.pid(), t.tid), t.in_system_call()));
     let Some(tracee) = stopped.first() else {
         return Err(TraceError::Refused("no thread of the target can be stopped now".into()));
     };
@@ -293,8 +298,13 @@ impl Target<'_> {
     }
 }
 
-/// Dead copies that an m5 left which was killed in the middle.
-fn reap_strays(process: &Process, guard: &Guard, gadgets: Gadgets, max_pause: Duration) -> TraceResult<()> {
+/// Dead copies and helpers that an m5 left which was killed in the middle.
+pub(super) fn reap_strays(
+    process: &Process,
+    guard: &Guard,
+    gadgets: Gadgets,
+    max_pause: Duration,
+) -> TraceResult<()> {
     let target = Target { process, guard, max_pause };
     // Children are listed under the thread that made them.
     for tid in process.threads()? {
@@ -315,20 +325,24 @@ fn stray(pid: i32) -> Option<i64> {
 }
 
 /// Whether a process that ended is a copy of ours, and no child of the target's own: it signals nobody, and it was
-/// let loose and ended with our own code, or was killed, most expendable, before it ran for a moment.
+/// let loose and ended with our own code, or was killed: most expendable, before it ran for a moment, or by the name of
+/// a helper.
 fn is_dead_copy(stat: &str, score: &str) -> bool {
     /// Fields behind the command.
     const STATE: usize = 0;
     const FAULTS: [usize; 2] = [7, 9];
-    const TIMES: [usize; 2] = [11, 12];
+    /// In its own code. What the kernel takes to end a large copy is time of the copy too.
+    const USER_TIME: usize = 11;
     const EXIT_SIGNAL: usize = 35;
     const EXIT_CODE: usize = 49;
-    let Some((_, fields)) = stat.rsplit_once(") ") else { return false };
+    let Some((head, fields)) = stat.rsplit_once(") ") else { return false };
+    let helper = head.split_once(" (").is_some_and(|(_, name)| name == HELPER_NAME);
     let fields: Vec<&str> = fields.split_whitespace().collect();
     let is = |at: usize, value: &str| fields.get(at) == Some(&value);
-    let never_ran = FAULTS.into_iter().chain(TIMES).all(|at| is(at, "0"));
+    let never_ran = FAULTS.into_iter().chain([USER_TIME]).all(|at| is(at, "0"));
     let loose = is(EXIT_CODE, &(LOOSE_COPY << 8).to_string());
-    let killed = is(EXIT_CODE, &libc::SIGKILL.to_string()) && never_ran && score == MOST_EXPENDABLE;
+    let killed = is(EXIT_CODE, &libc::SIGKILL.to_string());
+    let killed = killed && (helper || never_ran && score == MOST_EXPENDABLE);
     is(STATE, "Z") && is(EXIT_SIGNAL, "0") && (loose || killed)
 }
 
@@ -349,12 +363,18 @@ mod tests {
     fn only_what_can_be_none_but_ours_is_reaped() {
         assert!(is_dead_copy(&zombie(0, LOOSE_COPY << 8, 3), "0"));
         assert!(is_dead_copy(&zombie(0, 9, 0), "1000"));
+        let mut slow: Vec<String> = zombie(0, 9, 0).split(' ').map(str::to_owned).collect();
+        let system_time = slow.len() - 50 + 12;
+        slow[system_time] = "7".to_owned();
+        assert!(is_dead_copy(&slow.join(" "), "1000"), "the end of a large copy takes the kernel time");
         // The target's own: one that exits, one that ran before it was killed, one with the usual signal.
         assert!(!is_dead_copy(&zombie(0, 7 << 8, 3), "1000"));
         assert!(!is_dead_copy(&zombie(0, 0, 0), "1000"));
         assert!(!is_dead_copy(&zombie(0, 9, 5), "1000"));
         assert!(!is_dead_copy(&zombie(0, 9, 0), "0"));
         assert!(!is_dead_copy(&zombie(17, LOOSE_COPY << 8, 3), "0"));
+        assert!(is_dead_copy(&zombie(0, 9, 0).replace("(python (x) )", "(m5-helper)"), "0"));
+        assert!(!is_dead_copy(&zombie(17, 9, 0).replace("(python (x) )", "(m5-helper)"), "0"));
         assert!(!is_dead_copy("", ""));
     }
 }

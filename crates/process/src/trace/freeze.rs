@@ -1,5 +1,6 @@
 //! All threads of the target stopped for as long as the value lives, and never longer than agreed.
 
+use crate::priority::Urgent;
 use crate::procfs::threads;
 use crate::trace::guard::{Guard, Held};
 use crate::trace::ptrace::Tracee;
@@ -14,12 +15,13 @@ const BRIEF: Duration = Duration::from_millis(2);
 #[derive(Debug)]
 pub struct Frozen<'g> {
     held: Held<'g>,
+    _urgent: Urgent,
     pid: i32,
-    tracees: Vec<Tracee>,
+    pub(super) tracees: Vec<Tracee>,
     /// Threads that wait in the kernel and stop before they run again.
-    asleep: Vec<i32>,
+    pub(super) asleep: Vec<i32>,
     memory: File,
-    began: Instant,
+    pub(super) began: Instant,
     deadline: Instant,
 }
 
@@ -30,11 +32,12 @@ pub struct Frozen<'g> {
 pub fn freeze<'g>(process: &Process, guard: &'g Guard, max_pause: Duration) -> TraceResult<Frozen<'g>> {
     let pid = process.pid();
     let memory = open_live(pid)?;
+    let urgent = Urgent::begin();
     let held = guard.hold(max_pause);
     let began = Instant::now();
     let deadline = began + max_pause;
     let (tracees, asleep) = (Vec::new(), Vec::new());
-    let mut frozen = Frozen { held, pid, tracees, asleep, memory, began, deadline };
+    let mut frozen = Frozen { held, _urgent: urgent, pid, tracees, asleep, memory, began, deadline };
     // Threads that are being born are seen on a later round; a stopped parent bears none.
     while frozen.round(process)? {}
     let took_ms = began.elapsed().as_secs_f64() * 1e3;
@@ -76,12 +79,17 @@ impl Frozen<'_> {
         &self.memory
     }
 
+    /// A sign of life.
+    pub(super) fn beat(&self) {
+        self.held.beat();
+    }
+
     /// Whether there is time left.
     ///
     /// # Errors
     /// [`TraceError::TimedOut`] where there is none: drop the value.
     pub fn check(&self) -> TraceResult<()> {
-        self.held.beat();
+        self.beat();
         if Instant::now() < self.deadline {
             Ok(())
         } else {

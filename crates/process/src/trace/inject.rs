@@ -6,31 +6,22 @@
 //! on the thread's stack: `ret` leads into `rt_sigreturn`, which restores every register, the floating point
 //! state and the signal mask. A child gets a stack pointer to another frame, which ends it.
 
-use crate::trace::arch::{self, Registers};
-use crate::trace::ptrace::{TraceError, TraceResult, Tracee, Wait};
+use crate::trace::arch::{self, Gadgets, Registers};
+use crate::trace::ptrace::{ExtendedState, TraceError, TraceResult, Tracee, Wait};
 use crate::{Constants, Mapping, Memory, Process};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::time::Instant;
 
-/// Code of the target that every call goes through.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Gadgets {
-    /// A system call and a return.
-    call: u64,
-    /// What a signal handler returns to.
-    sigreturn: u64,
-}
-
 impl Gadgets {
-    /// Looks through the code of the C library, then through all other code.
+    /// Looks through the code of the C library, then through all other code, the kernel's own library included.
     pub(crate) fn find(process: &Process, memory: &File) -> TraceResult<Self> {
         let maps = process.maps()?;
         let files = Constants::of(process, &maps)?;
         let code = |libc: bool| maps.iter().filter(move |m| m.executable && is_libc(&m.path) == libc);
         let (mut call, mut sigreturn) = (None, None);
         for map in code(true).chain(code(false)) {
-            let Some(text) = text(map, &files) else { continue };
+            let Some(text) = text(map, &files, memory) else { continue };
             let found = |code: &[u8]| position(&text, code).map(|at| map.start + at as u64);
             call = call.or_else(|| found(arch::CALL).filter(|at| holds(memory, *at, arch::CALL)));
             sigreturn =
@@ -59,12 +50,16 @@ fn holds(memory: &File, at: u64, code: &[u8]) -> bool {
     memory.read_exact_at(&mut bytes, at).is_ok() && bytes == code
 }
 
-fn text(map: &Mapping, files: &Constants) -> Option<Vec<u8>> {
+/// The code of a mapping, from its file; the kernel's own library has none and is read in the process.
+fn text(map: &Mapping, files: &Constants, memory: &File) -> Option<Vec<u8>> {
     const MOST: u64 = 64 << 20;
     let len = usize::try_from((map.end - map.start).min(MOST)).ok()?;
     let mut bytes = vec![0; len];
-    files.read(map.start, &mut bytes).ok()?;
-    Some(bytes)
+    let read = match map.path.as_str() {
+        "[vdso]" => memory.read_exact_at(&mut bytes, map.start).is_ok(),
+        _ => files.read(map.start, &mut bytes).is_ok(),
+    };
+    read.then_some(bytes)
 }
 
 fn position(haystack: &[u8], needle: &[u8]) -> Option<usize> {
@@ -73,6 +68,8 @@ fn position(haystack: &[u8], needle: &[u8]) -> Option<usize> {
 
 /// What a copy ends with that is let loose because its maker died: by this it is known again.
 pub(crate) const LOOSE_COPY: u64 = 213;
+/// What a helper is called, which shares the target's memory and is killed at its end: by this it is known again.
+pub(crate) const HELPER_NAME: &str = "m5-helper";
 
 /// A thread ready to make calls: its stack prepared, its registers noted.
 pub(crate) struct Injector<'a> {
@@ -81,6 +78,8 @@ pub(crate) struct Injector<'a> {
     gadgets: Gadgets,
     saved: Registers,
     mask: u64,
+    /// The extended state at the stop.
+    state: ExtendedState,
     /// What lay below the stack, and where.
     below: (u64, Vec<u8>),
     frame: u64,
@@ -98,34 +97,46 @@ impl<'a> Injector<'a> {
             return Err(TraceError::Replaced);
         }
         let saved = tracee.regs.map_or_else(|| tracee.get_regs(), Ok)?;
-        let state = arch::signal_state(&tracee.extended_state()?);
-        let top = arch::stack_pointer(&saved).wrapping_sub(arch::RED_ZONE);
-        let state_at = top.wrapping_sub(state.len() as u64) & !(arch::STATE_ALIGN - 1);
-        // The thread's own frame lies lowest: a handler that runs on it overwrites nothing.
-        let child_frame = state_at.wrapping_sub(arch::FRAME) & !15;
-        let frame = child_frame.wrapping_sub(arch::FRAME) & !15;
-        let mut old = vec![0; top.wrapping_sub(frame) as usize];
+        if let Some(why) = arch::unfit(&|set| tracee.register_set(set).ok()) {
+            return Err(TraceError::Refused(format!("{why}; use --method freeze")));
+        }
+        let state = tracee.extended_state()?;
+        let mask = tracee.signal_mask()?;
+        let frames = arch::frames(&saved, gadgets, mask, &state.bytes, LOOSE_COPY);
+        let mut old = vec![0; frames.top.wrapping_sub(frames.own) as usize];
         let unusable = |_| TraceError::Refused("the thread's stack has no room below it".into());
-        memory.read_exact_at(&mut old, frame).map_err(unusable)?;
+        memory.read_exact_at(&mut old, frames.own).map_err(unusable)?;
         let mut new = old.clone();
-        let mut put = |at: u64, bytes: &[u8]| {
-            let from = (at - frame) as usize;
+        for (at, bytes) in &frames.pieces {
+            let from = (at - frames.own) as usize;
             if let Some(slot) = new.get_mut(from..from + bytes.len()) {
                 slot.copy_from_slice(bytes);
             }
-        };
-        let mask = tracee.signal_mask()?;
-        put(frame, &arch::signal_frame(gadgets.sigreturn, &arch::as_if_restarted(&saved), mask, state_at));
-        put(state_at, &state);
-        let end = arch::ending(&saved, gadgets.call, child_frame, LOOSE_COPY);
-        put(child_frame, &arch::signal_frame(gadgets.sigreturn, &end, mask, 0));
-        memory.write_all_at(&new, frame).map_err(unusable)?;
-        Ok(Self { tracee, memory, gadgets, saved, mask, below: (frame, old), frame, child_frame })
+        }
+        memory.write_all_at(&new, frames.own).map_err(unusable)?;
+        let (frame, child_frame) = (frames.own, frames.child);
+        Ok(Self { tracee, memory, gadgets, saved, mask, state, below: (frame, old), frame, child_frame })
     }
 
     /// Where the stack pointer of a child must point so that a child let loose ends at once.
     pub(crate) fn child_stack(&self) -> u64 {
         self.child_frame
+    }
+
+    /// The code that calls go through.
+    pub(crate) fn gadgets(&self) -> Gadgets {
+        self.gadgets
+    }
+
+    /// Puts a short name where nothing else lies in the child's frame; its address, until [`Self::restore`].
+    pub(crate) fn put_name(&self, name: &str) -> TraceResult<u64> {
+        const MOST: usize = 15;
+        let at = self.child_frame + arch::FRAME - (MOST as u64 + 1);
+        let mut bytes: Vec<u8> = name.bytes().take(MOST).collect();
+        bytes.push(0);
+        let put = self.memory.write_all_at(&bytes, at);
+        put.map_err(|source| TraceError::System { what: "write to the stack", source })?;
+        Ok(at)
     }
 
     /// Makes the call; its result, and the child that clone made as we see it.
@@ -135,7 +146,7 @@ impl<'a> Injector<'a> {
         args: [u64; 4],
         deadline: Instant,
     ) -> TraceResult<(i64, Option<i32>)> {
-        let regs = arch::calling(&self.saved, self.gadgets.call, self.frame, number, args);
+        let regs = arch::calling(&self.saved, self.gadgets, self.frame, number, args);
         // From here on the frame is the way back, and it restores the mask too.
         self.tracee.set_regs(&regs)?;
         self.tracee.set_signal_mask(u64::MAX)?;
@@ -172,6 +183,10 @@ impl<'a> Injector<'a> {
         }
         self.tracee.set_signal_mask(self.mask)?;
         self.tracee.set_regs(&self.saved)?;
+        if arch::CALLS_CLOBBER_STATE {
+            self.tracee.set_extended_state(&self.state)?;
+        }
+        self.tracee.was_injected();
         // Only now: until then the frames are the way back.
         let put_back = self.memory.write_all_at(&self.below.1, self.below.0);
         put_back.map_err(|source| TraceError::System { what: "write to the stack", source })

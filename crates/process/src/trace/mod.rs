@@ -1,6 +1,7 @@
 //! Stopping a process, making it run a system call, copying it: everything that goes through `ptrace`.
 
 pub(crate) mod arch;
+pub(crate) mod discard;
 pub(crate) mod fork;
 pub(crate) mod freeze;
 pub(crate) mod guard;

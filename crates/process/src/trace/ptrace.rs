@@ -4,10 +4,13 @@
 //! ends, the kernel lets go of everything that it held.
 #![allow(unsafe_code)]
 
-use crate::trace::arch::{self, Registers};
+use crate::trace::arch::{self, Before, Registers};
 use crate::trace::guard;
+use std::fs;
 use std::io;
 use std::ops::RangeInclusive;
+use std::os::unix::fs::FileExt;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 /// Result of stopping a process or making it do something.
@@ -113,13 +116,30 @@ pub(crate) struct Tracee {
     pub(crate) tid: i32,
     /// Registers at the first stop.
     pub(crate) regs: Option<Registers>,
+    /// What was known of it before that.
+    before: Before,
+    /// Whether it made a call of ours.
+    injected: AtomicBool,
+}
+
+/// Vectors and their like: a register set.
+#[derive(Debug)]
+pub(crate) struct ExtendedState {
+    set: usize,
+    pub(crate) bytes: Vec<u8>,
 }
 
 impl Tracee {
     /// Attaches without stopping.
     pub(crate) fn seize(tid: i32) -> TraceResult<Self> {
+        let before = Before::look(tid);
         ptrace("PTRACE_SEIZE", libc::PTRACE_SEIZE, tid, 0, 0)?;
-        Ok(Self { tid, regs: None })
+        Ok(Self { tid, regs: None, before, injected: AtomicBool::new(false) })
+    }
+
+    /// One that is traced already because one of ours made it.
+    pub(crate) fn born(tid: i32) -> Self {
+        Self { tid, regs: None, before: Before::unknown(), injected: AtomicBool::new(false) }
     }
 
     pub(crate) fn interrupt(&self) -> TraceResult<()> {
@@ -138,7 +158,34 @@ impl Tracee {
         ptrace("PTRACE_SYSCALL", libc::PTRACE_SYSCALL, self.tid, 0, signal as usize).map(drop)
     }
 
+    /// Whether it was stopped in a system call.
+    pub(crate) fn in_system_call(&self) -> bool {
+        self.regs.is_none_or(|regs| self.before.in_system_call(&regs))
+    }
+
+    /// The system call that it was stopped in.
+    pub(crate) fn system_call(&self) -> Option<i64> {
+        self.before.system_call(self.regs.as_ref()?)
+    }
+
+    /// Notes that it made a call of ours and has its registers back.
+    pub(crate) fn was_injected(&self) {
+        self.injected.store(true, Relaxed);
+    }
+
+    /// Lets it make one step.
+    pub(crate) fn step(&self) -> TraceResult<()> {
+        ptrace("PTRACE_SINGLESTEP", libc::PTRACE_SINGLESTEP, self.tid, 0, 0).map(drop)
+    }
+
     pub(crate) fn detach(&self) -> TraceResult<()> {
+        let (code, signalled) = (|at| self.instruction(at), || self.is_signalled());
+        let injected = self.injected.load(Relaxed);
+        if let Some(regs) = &self.regs
+            && let Some(next) = self.before.released(regs, injected, code, signalled)
+        {
+            self.set_regs(&next)?;
+        }
         ptrace("PTRACE_DETACH", libc::PTRACE_DETACH, self.tid, 0, 0).map(drop)
     }
 
@@ -160,6 +207,24 @@ impl Tracee {
         ptrace("PTRACE_SETSIGMASK", SETSIGMASK, self.tid, size_of::<u64>(), data).map(drop)
     }
 
+    /// Whether a signal waits that it does not block and that has a handler.
+    fn is_signalled(&self) -> bool {
+        let text = fs::read_to_string(format!("/proc/{}/status", self.tid)).unwrap_or_default();
+        let mask = |name: &str| {
+            let line = text.lines().find_map(|l| l.strip_prefix(name)?.strip_prefix(':'));
+            line.and_then(|l| u64::from_str_radix(l.trim(), 16).ok()).unwrap_or(0)
+        };
+        (mask("SigPnd") | mask("ShdPnd")) & !mask("SigBlk") & mask("SigCgt") != 0
+    }
+
+    /// Four bytes of its code.
+    fn instruction(&self, at: u64) -> Option<u32> {
+        let mut code = [0; 4];
+        let memory = fs::File::open(format!("/proc/{}/mem", self.tid)).ok()?;
+        memory.read_exact_at(&mut code, at).ok()?;
+        Some(u32::from_le_bytes(code))
+    }
+
     pub(crate) fn get_regs(&self) -> TraceResult<Registers> {
         // SAFETY: the registers are plain integers, for which all zeroes is a value.
         let mut regs: Registers = unsafe { std::mem::zeroed() };
@@ -177,14 +242,28 @@ impl Tracee {
             .map(drop)
     }
 
-    /// The extended state (SSE, AVX, …) in the form that the kernel writes into signal frames.
-    pub(crate) fn extended_state(&self) -> TraceResult<Vec<u8>> {
-        let mut bytes = vec![0u8; arch::EXTENDED_MOST];
+    /// A register set as it is.
+    pub(crate) fn register_set(&self, set: usize) -> TraceResult<Vec<u8>> {
+        let mut bytes = vec![0u8; arch::SET_MOST];
         let mut vector = libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: bytes.len() };
         let data = (&raw mut vector) as usize;
-        ptrace("PTRACE_GETREGSET", libc::PTRACE_GETREGSET, self.tid, arch::NT_EXTENDED, data)?;
+        ptrace("PTRACE_GETREGSET", libc::PTRACE_GETREGSET, self.tid, set, data)?;
         bytes.truncate(vector.iov_len);
         Ok(bytes)
+    }
+
+    /// The extended state: the best set of vectors that the machine has.
+    pub(crate) fn extended_state(&self) -> TraceResult<ExtendedState> {
+        let got = |set| self.register_set(set).map(|bytes| ExtendedState { set, bytes });
+        let [best, others @ ..] = arch::EXTENDED;
+        others.into_iter().fold(got(best), |found, set| found.or_else(|_| got(set)))
+    }
+
+    pub(crate) fn set_extended_state(&self, state: &ExtendedState) -> TraceResult<()> {
+        let base = state.bytes.as_ptr().cast_mut().cast();
+        let mut vector = libc::iovec { iov_base: base, iov_len: state.bytes.len() };
+        let data = (&raw mut vector) as usize;
+        ptrace("PTRACE_SETREGSET", libc::PTRACE_SETREGSET, self.tid, state.set, data).map(drop)
     }
 
     /// Waits until it stops.
@@ -238,11 +317,12 @@ impl Tracee {
         let mut regs = self.get_regs()?;
         // A call that our interrupt broke off is marked to be restarted at once, so that the program sees nothing
         // even if we die now.
-        if let Some(again) = arch::restarted_eintr(&regs) {
+        let mut before = self.before;
+        if let Some(again) = before.restarted(&regs, |at| self.instruction(at), || self.is_signalled()) {
             regs = again;
             self.set_regs(&regs)?;
         }
-        self.regs = Some(regs);
+        (self.regs, self.before) = (Some(regs), before);
         Ok(true)
     }
 }

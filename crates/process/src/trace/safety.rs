@@ -62,7 +62,7 @@ pub(crate) fn is_filtered(pid: i32, tid: i32) -> bool {
     mode.is_some_and(|mode| mode.trim() != "0")
 }
 
-fn status(process: &Process) -> TraceResult<String> {
+pub(super) fn status(process: &Process) -> TraceResult<String> {
     let pid = process.pid();
     Ok(fs::read_to_string(format!("/proc/{pid}/status"))
         .map_err(|e| crate::Error::from_io(pid, "status", e))?)

@@ -3,7 +3,7 @@
 
 mod state;
 
-use crate::bars::{Bad, Guard, Interval, Stamp, Tick};
+use crate::bars::{self, Bad, Guard, Interval, Stamp, Tick};
 use crate::block::{self, Item, Rows};
 use crate::cell::GilCell;
 use crate::track::{self, Version};
@@ -107,8 +107,7 @@ impl CandleBook {
         fill: &str,
         prices: &str,
     ) -> PyResult<Self> {
-        let names =
-            fields.unwrap_or_else(|| ["open", "high", "low", "close", "volume"].map(String::from).to_vec());
+        let names = fields.unwrap_or_else(bars::usual_fields);
         let symbol_index: HashMap<String, usize> =
             symbols.iter().enumerate().map(|(i, name)| (name.clone(), i)).collect();
         let distinct = names.iter().enumerate().all(|(i, n)| !names[..i].contains(n));
@@ -119,21 +118,13 @@ impl CandleBook {
         if capacity == 0 || capacity.saturating_mul(width) > 1 << 34 {
             return Err(PyValueError::new_err("capacity must be positive, and the book less than 128 GiB"));
         }
-        let item = match dtype {
-            "f8" | "float64" | "<f8" => Item::F8,
-            "f4" | "float32" | "<f4" => Item::F4,
-            _ => return Err(PyValueError::new_err("dtype must be 'f8' or 'f4'")),
-        };
+        let item = Item::named(dtype)?;
         let fill = match fill {
             "last" => true,
             "nan" => false,
             _ => return Err(PyValueError::new_err("fill must be 'last' or 'nan'")),
         };
-        let any_price = match prices {
-            "positive" => false,
-            "any" => true,
-            _ => return Err(PyValueError::new_err("prices must be 'positive' or 'any'")),
-        };
+        let any_price = bars::any_price(prices)?;
         let place = |name: &str| names.iter().position(|n| n == name);
         let four = ["open", "high", "low", "close"].map(place);
         let places = match four {
@@ -142,14 +133,14 @@ impl CandleBook {
             }
             _ => None,
         };
-        let mut bars = None;
+        let mut built = None;
         if let Some(interval) = interval {
             if places.is_none() {
                 return Err(PyValueError::new_err("bars from ticks need the fields open, high, low, close"));
             }
             let unit_ns: i64 = py.import("m5mem._time")?.call_method1("unit_ns", (unit,))?.extract()?;
             let interval = Interval::from_py(interval, unit_ns)?;
-            bars = Some(Bars { interval, unit_ns, bar: None, open: vec![None; symbols.len()] });
+            built = Some(Bars { interval, unit_ns, bar: None, open: vec![None; symbols.len()] });
         }
         let stamp = Version::make(py)?;
         let state = State {
@@ -157,7 +148,7 @@ impl CandleBook {
             times: Rows::new(py, capacity, 1, Item::I8, true)?,
             symbols: symbols.len(),
             places,
-            bars,
+            bars: built,
             guard: Guard::new(None, any_price),
             fill,
             late: 0,
@@ -179,7 +170,7 @@ impl CandleBook {
     fn append(&self, py: Python<'_>, time: &Bound<'_, PyAny>, values: &Bound<'_, PyAny>) -> PyResult<()> {
         let time = match time.extract::<i64>() {
             Ok(ns) => ns,
-            Err(_) => py.import("m5mem._time")?.call_method1("stamp_ns", (time,))?.extract()?,
+            Err(_) => bars::time_ns(py, time)?,
         };
         let row = self.row(py, values)?;
         self.state.with(py, |s| s.append(py, &row, time))
@@ -206,7 +197,7 @@ impl CandleBook {
         } else if let Ok(t) = ts.extract::<f64>() {
             Stamp::Float(t)
         } else {
-            let ns: i64 = py.import("m5mem._time")?.call_method1("stamp_ns", (ts,))?.extract()?;
+            let ns = bars::time_ns(py, ts)?;
             if ns % unit_ns == 0 {
                 Stamp::Int(ns / unit_ns)
             } else {

@@ -13,40 +13,31 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
 /// A buffer that follows another.
-struct Follows {
-    buffer: Py<CandleBuffer>,
-    object: Py<PyAny>,
-}
-
-impl Follows {
-    fn new(buffer: &Bound<'_, CandleBuffer>) -> Self {
-        Self { buffer: buffer.clone().unbind(), object: buffer.clone().into_any().unbind() }
-    }
-}
+struct Follows(Py<CandleBuffer>);
 
 impl Longer for Follows {
     fn open(&self, py: Python<'_>, row: &[f64], time: i64) -> PyResult<()> {
-        self.buffer.get().state.with(py, |s| s.open(py, row, time))
+        self.0.get().state.with(py, |s| s.open(py, row, time))
     }
 
     fn change(&self, py: Python<'_>, row: &[f64]) -> PyResult<()> {
-        self.buffer.get().state.with(py, |s| s.change(py, row))
+        self.0.get().state.with(py, |s| s.change(py, row))
     }
 
     fn clear(&self, py: Python<'_>) -> PyResult<()> {
-        self.buffer.get().state.with(py, |s| s.clear(py))
+        self.0.get().state.with(py, |s| s.clear(py))
     }
 
     fn calls(&self, py: Python<'_>) -> bool {
-        self.buffer.get().state.with(py, |s| !s.calls.is_empty())
+        self.0.get().state.with(py, |s| !s.calls.is_empty())
     }
 
     fn set_fed(&self, py: Python<'_>, fed: bool) {
-        self.buffer.get().state.with(py, |s| s.fed = fed);
+        self.0.get().state.with(py, |s| s.fed = fed);
     }
 
     fn object(&self) -> &Py<PyAny> {
-        &self.object
+        self.0.as_any()
     }
 }
 
@@ -175,7 +166,7 @@ impl CandleBuffer {
             s.fed = true;
             s.coarse_ns = Some(ns);
         });
-        let coarse = Coarse::new(Box::new(Follows::new(&made)), ns, rules);
+        let coarse = Coarse::new(Box::new(Follows(made.clone().unbind())), ns, rules);
         own.feed(py, Feed { fed: Fed::Coarser(Box::new(coarse)), on_close: false })?;
         Ok(made)
     }

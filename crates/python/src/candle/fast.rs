@@ -4,7 +4,7 @@
 
 use super::deliver::deliver;
 use super::{CandleBuffer, MAX_FIELDS, OnBad, Row};
-use crate::bars::{Bad, Stamp, Tick};
+use crate::bars::{Bad, Stamp, Tick, time_ns};
 use crate::block::{Block, Piece};
 use crate::{export, npy, raw, track};
 use pyo3::exceptions::{PyRuntimeWarning, PyTypeError, PyValueError};
@@ -50,11 +50,6 @@ unsafe fn stamp(py: Python<'_>, own: &CandleBuffer, ts: *mut PyObject) -> Option
             }
         }
     }
-}
-
-/// Nanoseconds since 1970 of a datetime and its kind.
-fn time_ns(py: Python<'_>, time: &Bound<'_, PyAny>) -> PyResult<i64> {
-    py.import("m5mem._time")?.call_method1("stamp_ns", (time,))?.extract()
 }
 
 /// The keywords of a call with their values.

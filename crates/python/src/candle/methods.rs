@@ -4,7 +4,7 @@ use super::deliver::deliver;
 use super::state::{Places, State};
 use super::{CandleBuffer, MAX_FIELDS, OnBad};
 use crate::arrow;
-use crate::bars::{Bad, Bars, Guard, Interval};
+use crate::bars::{self, Bad, Bars, Guard, Interval};
 use crate::block::{Item, Rows};
 use crate::cell::GilCell;
 use crate::own::Own;
@@ -53,26 +53,17 @@ impl CandleBuffer {
             "raise" => OnBad::Raise,
             _ => return Err(PyValueError::new_err("on_bad must be 'skip', 'warn' or 'raise'")),
         };
-        let any_price = match prices {
-            "positive" => false,
-            "any" => true,
-            _ => return Err(PyValueError::new_err("prices must be 'positive' or 'any'")),
-        };
+        let any_price = bars::any_price(prices)?;
         if on_close.as_ref().is_some_and(|f| !f.is_callable()) {
             return Err(PyTypeError::new_err("on_close must be callable"));
         }
-        let names =
-            fields.unwrap_or_else(|| ["open", "high", "low", "close", "volume"].map(String::from).to_vec());
+        let names = fields.unwrap_or_else(bars::usual_fields);
         let distinct = names.iter().enumerate().all(|(i, n)| !names[..i].contains(n));
         if capacity == 0 || capacity > 1 << 32 || names.is_empty() || names.len() > MAX_FIELDS || !distinct {
             let text = format!("capacity must be positive, fields 1 to {MAX_FIELDS} distinct names");
             return Err(PyValueError::new_err(text));
         }
-        let item = match dtype {
-            "f8" | "float64" | "<f8" => Item::F8,
-            "f4" | "float32" | "<f4" => Item::F4,
-            _ => return Err(PyValueError::new_err("dtype must be 'f8' or 'f4'")),
-        };
+        let item = Item::named(dtype)?;
         let by_row = match order {
             "C" => true,
             "F" => false,

@@ -4,6 +4,7 @@ use super::average::Ema;
 use super::momentum::Atr;
 use super::oscillator::Range;
 use super::sum::{Sum, product};
+use super::tail::next;
 use super::{NONE, Output};
 
 /// Highest high, their middle, lowest low.
@@ -123,7 +124,7 @@ impl VwapBands {
 
     #[inline]
     pub(super) fn push(&mut self, price: f64, volume: f64) -> Output {
-        self.at = if self.at + 1 == self.ring.len() { 0 } else { self.at + 1 };
+        self.at = next(self.at, self.ring.len());
         self.count += 1;
         self.before = self.after;
         if self.count > self.ring.len() as u64 {

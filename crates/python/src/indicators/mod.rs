@@ -4,6 +4,9 @@
 //! Each keeps the state before the newest value beside the state after it: replacing the newest value (an open
 //! candle that a tick changes) costs the same as appending one.
 
+// What only the wide loops of another processor use.
+#![cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
+
 mod average;
 mod bands;
 mod batch;

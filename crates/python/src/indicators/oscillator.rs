@@ -3,6 +3,7 @@
 use super::average::Sma;
 use super::extreme::Extreme;
 use super::sum::Sum;
+use super::tail::next;
 use super::{NONE, Output, one};
 
 /// The highest high and the lowest low of a window.
@@ -127,7 +128,7 @@ impl Cci {
 
     #[inline]
     pub(super) fn push(&mut self, high: f64, low: f64, close: f64) -> Output {
-        self.at = if self.at + 1 == self.ring.len() { 0 } else { self.at + 1 };
+        self.at = next(self.at, self.ring.len());
         self.count += 1;
         self.replace(high, low, close)
     }
@@ -202,7 +203,7 @@ impl Mfi {
             self.before.apply(self.ring[self.at], 1.0);
         }
         if self.count > 0 {
-            self.at = if self.at + 1 == self.ring.len() { 0 } else { self.at + 1 };
+            self.at = next(self.at, self.ring.len());
         }
         if self.count > self.ring.len() as u64 {
             self.before.apply(self.ring[self.at], -1.0);

@@ -4,6 +4,12 @@
 /// cannot pile up in a process that runs for weeks. Exact sums come out the same.
 const REBUILD: u64 = 4096;
 
+/// The place behind `at` in a ring of `len`.
+#[inline]
+pub(super) fn next(at: usize, len: usize) -> usize {
+    if at + 1 == len { 0 } else { at + 1 }
+}
+
 /// A ring of the last `period` values with the newest at `at`.
 #[derive(Clone)]
 pub(super) struct Tail {
@@ -26,10 +32,7 @@ impl Tail {
     /// Makes room for the next value, which `set` then writes.
     #[inline]
     pub(super) fn advance(&mut self) {
-        self.at += 1;
-        if self.at == self.ring.len() {
-            self.at = 0;
-        }
+        self.at = next(self.at, self.ring.len());
         self.count += 1;
     }
 
@@ -46,8 +49,7 @@ impl Tail {
     /// The oldest value of a full ring.
     #[inline]
     pub(super) fn oldest(&self) -> f64 {
-        let next = self.at + 1;
-        self.ring[if next == self.ring.len() { 0 } else { next }]
+        self.ring[next(self.at, self.ring.len())]
     }
 
     /// All but the oldest, oldest first: what stays in the window when the next value comes.

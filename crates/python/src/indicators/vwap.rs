@@ -4,6 +4,7 @@
 //! keep the rounding error of a huge trade long after it left, so both sums carry their error term along.
 
 use super::sum::Sum;
+use super::tail::next;
 use super::{NONE, Output, one};
 
 #[derive(Clone, Copy, Default)]
@@ -34,7 +35,7 @@ impl Vwap {
 
     #[inline]
     pub(super) fn push(&mut self, price: f64, volume: f64) -> Output {
-        self.at = if self.at + 1 == self.ring.len() { 0 } else { self.at + 1 };
+        self.at = next(self.at, self.ring.len());
         self.count += 1;
         self.before = self.after;
         if self.count > self.ring.len() as u64 {

@@ -3,7 +3,7 @@
 use m5_gc::SourceKind;
 use m5_process::ConnectionGroup;
 use m5_stats::stratified::Total;
-use m5_stats::{Assessment, Growing, Summary};
+use m5_stats::{Assessment, BetweenRestarts, Growing, Summary};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -71,6 +71,9 @@ pub struct Derived {
     /// Which layers grow by the verdicts in `growth`, and what to do next.
     #[serde(default)]
     pub layers: Vec<Growing>,
+    /// What this process and the lives of its service before it say together, where enough of them were recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub between_restarts: Option<BetweenRestarts>,
 }
 
 /// Memory of one process, bytes.
@@ -95,7 +98,7 @@ pub struct MemoryFigures {
 }
 
 /// The collector over the recording.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct GcFigures {
     /// Time over which collections were counted: that of the trace, else between the first and the last reading
     /// of the counters.

@@ -6,7 +6,7 @@ use crate::shared::units;
 use crate::shared::value_words::{self, maybe};
 use crate::text::{Align, Style, Table};
 use crate::texts::{Goal, Grows, Record};
-use m5_stats::{Assessment, Reason, Verdict};
+use m5_stats::{Assessment, BetweenRestarts, Reason, Verdict};
 
 /// More than this is never said of what goes on.
 const SUREST: f64 = 0.99;
@@ -52,7 +52,15 @@ pub(crate) fn growth(d: &Derived, style: Style) -> String {
     if table.is_empty() {
         return String::new();
     }
-    format!("\n{}\n{}", style.bold(lang.say(Record::Growth)), table.render())
+    let between = d.between_restarts.filter(|b| b.growing).map(|b| between(&b, style)).unwrap_or_default();
+    format!("\n{}\n{}{between}", style.bold(lang.say(Record::Growth)), table.render())
+}
+
+/// What no life alone says.
+fn between(b: &BetweenRestarts, style: Style) -> String {
+    let [at, low, high] = [b.per_second, b.low, b.high].map(|v| units::percent(v * 3600.0));
+    let (lives, length) = (b.lives.to_string(), units::span(b.life_seconds));
+    format!("  {}\n", style.lang.fill(Record::GrowthBetween, &[&at, &low, &high, &lives, &length]))
 }
 
 fn evidence(a: &Assessment, memory: bool, style: Style) -> String {

@@ -27,14 +27,14 @@ catalogue! {
             "请执行两次 `m5 snapshot`，再用 `m5 diff` 比较：可得出增长的类型及其持有者";
         DiffUntracked: "take `m5 snapshot` twice and `m5 diff`; where nobody holds what grows, suspect a reference leak in an extension",
             "请执行两次 `m5 snapshot`，再用 `m5 diff` 比较；若增长的对象没有持有者，则怀疑扩展模块的引用泄漏";
-        TryAllocator: "no object grows: native memory; try MALLOC_ARENA_MAX=2 or jemalloc",
-            "没有对象增长：属于原生内存；可尝试 MALLOC_ARENA_MAX=2 或 jemalloc";
-        DiffThenAllocator: "no tracked object grows; take `m5 snapshot` twice and `m5 diff`; if no object grows there: native memory; try MALLOC_ARENA_MAX=2 or jemalloc",
-            "被跟踪对象没有增长；请执行两次 `m5 snapshot`，再用 `m5 diff` 比较；若其中也没有对象增长，则属于原生内存：可尝试 MALLOC_ARENA_MAX=2 或 jemalloc";
+        TryAllocator: "no object grows: native memory; prove a setting: m5 tune -- CMD",
+            "没有对象增长：属于原生内存；可实测设置：m5 tune -- CMD";
+        DiffThenAllocator: "no tracked object grows; take `m5 snapshot` twice and `m5 diff`; if no object grows there: native memory; prove a setting: m5 tune -- CMD",
+            "被跟踪对象没有增长；请执行两次 `m5 snapshot`，再用 `m5 diff` 比较；若其中也没有对象增长，则属于原生内存：可实测设置：m5 tune -- CMD";
         Defragment: "allocate what lives long first, or restart workers from time to time",
             "先分配长期存活的对象，或定期重启工作进程";
-        MeasureObjects: "take `m5 snapshot` twice and `m5 diff`; if no object grows: native memory; try MALLOC_ARENA_MAX=2 or jemalloc",
-            "请执行两次 `m5 snapshot`，再用 `m5 diff` 比较；若没有对象增长，则属于原生内存：可尝试 MALLOC_ARENA_MAX=2 或 jemalloc";
+        MeasureObjects: "take `m5 snapshot` twice and `m5 diff`; if no object grows: native memory; prove a setting: m5 tune -- CMD",
+            "请执行两次 `m5 snapshot`，再用 `m5 diff` 比较；若没有对象增长，则属于原生内存：可实测设置：m5 tune -- CMD";
         LookAtMappings: "see the mapped files in `m5 snapshot`: caches of files, shared memory",
             "查看 `m5 snapshot` 中的映射文件：文件缓存、共享内存";
         LookAtSockets: "see the connections by peer and state; CLOSE_WAIT means that this side never closed",

@@ -39,6 +39,8 @@ catalogue! {
         GrowthLine: "{} ({} … {}) · in 24 h {} ({} … {})", "{}（{} … {}）· 24 小时后 {}（{} … {}）";
         GrowthGoing: "{} ({} … {}) · seen over {}, {} sure · in 24 h, if it goes on, {} ({} … {})",
             "{}（{} … {}）· 依据 {} 的观测，把握 {} · 若持续，24 小时后 {}（{} … {}）";
+        GrowthBetween: "between restarts: {} an hour ({} … {}), in each of {} lives of {}",
+            "重启之间：每小时 {}（{} … {}），{} 次运行（每次约 {}）均如此";
         GrowthShort: "too short to say: {} more needed", "观测时间不足：还需 {}";
         GrowthUndecided: "growth and an innocent explanation both fit: {} more needed, or a load to hold it against (--workload)",
             "增长与正常波动都能解释：还需 {}，或用 --workload 指定负载以作对照";

@@ -38,7 +38,8 @@ pub(crate) fn bytes(value: u64) -> String {
 pub(crate) fn holder(holder: &Holder, lang: Lang) -> String {
     match (holder.cause, holder.name.is_empty()) {
         (Cause::Garbage, _) => lang.say(Heap::Garbage).to_owned(),
-        (Cause::Uncollectable, _) => lang.fill(Heap::UncollectableThrough, &[&holder.name]),
+        (Cause::Uncollectable, true) => lang.say(Heap::OutlivesCollections).to_owned(),
+        (Cause::Uncollectable, false) => lang.fill(Heap::UncollectableThrough, &[&holder.name]),
         (Cause::NoReferrer, _) => lang.say(Heap::NoReferrer).to_owned(),
         (Cause::Native, false) => lang.fill(Heap::NativeIn, &[&holder.name]),
         (Cause::Native, true) => lang.say(Heap::Native).to_owned(),

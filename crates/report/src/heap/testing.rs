@@ -76,6 +76,7 @@ fn info(taken_at: f64) -> SnapshotInfo {
             rss_explained: Some(0.998),
             inconsistencies: Some(0),
         },
+        full_collections: Some(12),
         beside_rss: Some(BesideRss { page_table_bytes: Some(3 << 20), swap_bytes: Some(0) }),
         fragmentation: Some(Fragmentation {
             sparse_arenas: 3,

@@ -23,8 +23,8 @@ catalogue! {
             "{}（{}）是存活对象：请看类型与持有者；用 `m5 diff` 比较两次快照可区分泄漏与缓存";
         VerdictPymalloc: "{} ({}) are free blocks that few live objects keep from going back: make long-lived objects early or elsewhere (gc.freeze, a worker that ends), or try PYTHONMALLOC=malloc with jemalloc",
             "{}（{}）是被少量存活对象钉住的空闲块：尽早或在别处创建长寿对象（gc.freeze、定期退出的工作进程），或尝试 PYTHONMALLOC=malloc 配合 jemalloc";
-        VerdictNativeFree: "{} ({}) are free in the C library and not returned: try MALLOC_ARENA_MAX=2, MALLOC_TRIM_THRESHOLD_=131072 or malloc_trim(0)",
-            "{}（{}）在 C 库中空闲但未归还：可尝试 MALLOC_ARENA_MAX=2、MALLOC_TRIM_THRESHOLD_=131072 或 malloc_trim(0)";
+        VerdictNativeFree: "{} ({}) are free in the C library and not returned: give it back: m5 trim; prove a setting: m5 tune -- CMD",
+            "{}（{}）在 C 库中空闲但未归还：归还：m5 trim；实测设置：m5 tune -- CMD";
         VerdictNative: "{} ({}) are in use by native code (extensions, buffers), not by Python objects", "{}（{}）由原生代码（扩展、缓冲区）使用，而非 Python 对象";
         VerdictCode: "{} ({}) are code and data of files, shared with other processes where they are clean: fewer imports lower it", "{}（{}）是程序与库文件，干净页可与其他进程共享：减少导入可降低";
         Swapped: "Of it {} are swapped out.", "其中 {} 已换出。";
@@ -70,6 +70,7 @@ catalogue! {
         NoReferrer: "no referrer: native or refcount leak", "无引用者：原生代码或引用计数泄漏";
         Garbage: "nothing: a cycle that waits for the collector", "无人持有：等待回收的循环垃圾";
         Uncollectable: "garbage that no collection frees", "任何回收都无法释放的垃圾";
+        OutlivesCollections: "nobody, yet it outlives full collections: a cycle with a reference that the collector does not see", "无人持有，却在完整回收后仍然存在：循环中有回收器看不到的引用";
         UncollectableThrough: "nobody, yet never freed: a cycle that the collector cannot free, through {}, whose references it does not see",
             "无人持有却永不释放：循环经过 {}，回收器看不到它的引用，无法回收";
         FdsHead: "DESCRIPTORS AND THEIR HOLDERS", "文件描述符及其持有者";

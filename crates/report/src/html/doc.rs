@@ -2,7 +2,7 @@
 //! and no peer's address: a page is shown around.
 
 use m5_gc::SourceKind;
-use m5_stats::Assessment;
+use m5_stats::{Assessment, BetweenRestarts};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -56,6 +56,9 @@ pub struct PageProcess {
     pub unread: Option<String>,
     /// The verdict on its resident memory.
     pub memory: Option<Assessment>,
+    /// What it and the lives before it say together, where the memory grows in each of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub between_restarts: Option<BetweenRestarts>,
     /// Limit of the memory cgroup.
     pub limit_bytes: Option<f64>,
     /// How pauses are seen.

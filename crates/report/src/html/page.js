@@ -12,16 +12,16 @@ const badge = (p) => make("span", { class: `verdict ${verdict(p)}` }, say(verdic
 
 /** The verdict as a sentence. */
 function sentence(p) {
-  const m = p.memory, words = say("say");
+  const m = p.memory, words = say("say"), lives = p.between_restarts ? words.between(p.between_restarts) : "";
   if (!m) return words.unknown();
   if (m.verdict === "insufficient") {
-    return (words[m.reason] || words.too_short)(m) + (m.wait_seconds ? words.wait(m) : "");
+    return (words[m.reason] || words.too_short)(m) + (m.wait_seconds ? words.wait(m) : "") + lives;
   }
   let text = words[m.verdict](m);
   if (m.held_seconds) text += words.held(m);
   if (m.verdict === "growing") text += m.limit?.expected_seconds ? words.limit(m) : m.forecast_24h ? words.ahead(m) : "";
   if (m.taken_back) text += words.takenBack(m.taken_back);
-  return text;
+  return text + lives;
 }
 /** What to do next, the most urgent first. */
 function steps(p, lines) {

@@ -1,7 +1,7 @@
 //! The pauses of a recording: totals exact for ever, single pauses thinned evenly once they are very many.
 
 use crate::doc::LongPauses;
-use m5_gc::{Choice, Coverage, Pause, SourceKind};
+use m5_gc::{Choice, Coverage, InterpreterCollections, Pause, SourceKind};
 use serde::{Deserialize, Serialize};
 
 /// Exact sums over every pause that was seen, of one generation.
@@ -13,6 +13,17 @@ pub struct GenerationTotals {
     pub total_seconds: f64,
     /// The longest.
     pub max_seconds: f64,
+}
+
+/// The collections of one interpreter of a process.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct InterpreterPauses {
+    /// Its number: 0 is the main one; absent of those together that have ended.
+    pub interpreter: Option<i64>,
+    /// Collections by generation, by its own counters.
+    pub happened: [u64; 3],
+    /// Pauses seen: generations 0, 1, 2, and those of unknown generation.
+    pub totals: [GenerationTotals; 4],
 }
 
 /// The pauses of one process.
@@ -30,6 +41,9 @@ pub struct PauseLog {
     pub coverage: Coverage,
     /// Generations 0, 1, 2, and those of unknown generation.
     pub totals: [GenerationTotals; 4],
+    /// The same by interpreter, where there were several; those that have ended are one row.
+    #[serde(default, skip_serializing_if = "alone")]
+    pub interpreters: Vec<InterpreterPauses>,
     /// One of so many pauses is kept below; 1 keeps all.
     pub one_in: u64,
     /// Start, seconds since the recording began.
@@ -38,6 +52,37 @@ pub struct PauseLog {
     pub duration_seconds: Vec<f64>,
     /// Generation; absent where the source could not tell.
     pub generation: Vec<Option<u8>>,
+}
+
+impl GenerationTotals {
+    fn add(&mut self, seconds: f64) {
+        self.plus(&Self { count: 1, total_seconds: seconds, max_seconds: seconds });
+    }
+
+    fn plus(&mut self, other: &Self) {
+        self.count += other.count;
+        self.total_seconds += other.total_seconds;
+        self.max_seconds = self.max_seconds.max(other.max_seconds);
+    }
+}
+
+impl InterpreterPauses {
+    fn add(&mut self, other: &Self) {
+        self.totals.iter_mut().zip(&other.totals).for_each(|(sum, of)| sum.plus(of));
+    }
+
+    /// All its pauses that were seen.
+    #[must_use]
+    pub fn whole(&self) -> GenerationTotals {
+        let mut whole = GenerationTotals::default();
+        self.totals.iter().for_each(|of| whole.plus(of));
+        whole
+    }
+}
+
+/// One interpreter is told by the totals.
+fn alone(rows: &[InterpreterPauses]) -> bool {
+    rows.len() < 2
 }
 
 /// Index of the totals of unknown generation.
@@ -56,6 +101,7 @@ impl PauseLog {
             long: None,
             coverage: Coverage::default(),
             totals: [GenerationTotals::default(); 4],
+            interpreters: Vec::new(),
             one_in: 1,
             start_seconds: Vec::new(),
             duration_seconds: Vec::new(),
@@ -66,19 +112,52 @@ impl PauseLog {
     /// Adds a pause; `origin_ns` is when the recording began.
     pub fn push(&mut self, pause: &Pause, origin_ns: u64) {
         let seconds = pause.duration_ns as f64 / 1e9;
-        let totals = &mut self.totals[pause.generation.map_or(UNKNOWN, |g| usize::from(g).min(2))];
-        totals.count += 1;
-        totals.total_seconds += seconds;
-        totals.max_seconds = totals.max_seconds.max(seconds);
+        let generation = pause.generation.map_or(UNKNOWN, |g| usize::from(g).min(2));
+        self.totals[generation].add(seconds);
+        self.row(pause.interpreter).totals[generation].add(seconds);
         if !mix(self.seen()).is_multiple_of(self.one_in) {
             return;
         }
-        self.start_seconds.push((pause.start_ns as f64 - origin_ns as f64) / 1e9);
+        // One that ran as the recording began is shown at its begin.
+        self.start_seconds.push(pause.start_ns.saturating_sub(origin_ns) as f64 / 1e9);
         self.duration_seconds.push(seconds);
         self.generation.push(pause.generation);
         if self.start_seconds.len() > Self::MOST {
             self.thin();
         }
+    }
+
+    /// The row of an interpreter that is there; of one that is not told yet, a new one.
+    fn row(&mut self, interpreter: i64) -> &mut InterpreterPauses {
+        let interpreter = Some(interpreter);
+        let known = self.interpreters.iter().position(|row| row.interpreter == interpreter);
+        let at = known.unwrap_or(self.interpreters.len());
+        if known.is_none() {
+            self.interpreters.push(InterpreterPauses { interpreter, ..InterpreterPauses::default() });
+        }
+        &mut self.interpreters[at]
+    }
+
+    /// Notes what each interpreter counted; rows of those that are no longer there become one.
+    pub fn count(&mut self, counted: &[InterpreterCollections]) {
+        let there = |row: &InterpreterPauses| counted.iter().any(|c| c.interpreter == row.interpreter);
+        let (kept, gone): (Vec<_>, Vec<_>) = self.interpreters.drain(..).partition(there);
+        self.interpreters = kept;
+        for of in counted.iter().filter(|c| c.interpreter.is_some()) {
+            self.row(of.interpreter.unwrap_or_default()).happened = of.happened;
+        }
+        let ended = counted.iter().find(|c| c.interpreter.is_none()).map(|c| c.happened);
+        if ended.is_some() || !gone.is_empty() {
+            let mut row = self.ended();
+            gone.iter().for_each(|g| row.add(g));
+            row.happened = ended.unwrap_or(row.happened);
+            self.interpreters.retain(|r| r.interpreter.is_some());
+            self.interpreters.push(row);
+        }
+    }
+
+    fn ended(&self) -> InterpreterPauses {
+        self.interpreters.iter().find(|r| r.interpreter.is_none()).copied().unwrap_or_default()
     }
 
     /// Pauses seen.
@@ -147,7 +226,15 @@ mod tests {
 
     fn pause(i: u64, generation: u8) -> Pause {
         let generation = Some(generation);
-        Pause { start_ns: i * 1000, duration_ns: i % 1000, generation, pid: 1, tid: None, collected: None }
+        Pause {
+            start_ns: i * 1000,
+            duration_ns: i % 1000,
+            generation,
+            pid: 1,
+            interpreter: 0,
+            tid: None,
+            collected: None,
+        }
     }
 
     #[test]

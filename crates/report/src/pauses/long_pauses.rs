@@ -100,6 +100,7 @@ mod tests {
             duration_ns,
             generation: Some(2),
             pid: 1,
+            interpreter: 0,
             tid: None,
             collected: None,
         }

@@ -1,6 +1,6 @@
 //! How pauses were seen and why so, and what the long ones were doing.
 
-use crate::doc::{Collections, GcFigures, LongPause, LongPauses};
+use crate::doc::{Collections, GcFigures, InterpreterPauses, LongPause, LongPauses, PauseLog};
 use crate::shared::value_words::{NOTHING, maybe};
 use crate::text::Style;
 use crate::texts::{Gc, SourceWords};
@@ -13,6 +13,8 @@ use std::fmt::Write;
 /// Long pauses that a text lists, and frames of each.
 const LISTED: usize = 10;
 const FRAMES: usize = 8;
+/// Interpreters that a text lists.
+const INTERPRETERS: usize = 16;
 /// A watch that was open for less than this part of the time was closed on purpose.
 const CLOSED: f64 = 0.99;
 
@@ -36,6 +38,7 @@ fn what(obstacle: &Obstacle, lang: Lang) -> String {
         Obstacle::Denied { errno } => failed(SourceWords::Denied, errno),
         Obstacle::OtherUser => lang.say(SourceWords::OtherUser).to_owned(),
         Obstacle::Unsupported { errno } => failed(SourceWords::Unsupported, errno),
+        Obstacle::ExclusivePairs => lang.say(SourceWords::ExclusivePairs).to_owned(),
         Obstacle::NoRegisters => lang.say(SourceWords::NoRegisters).to_owned(),
         Obstacle::FileLimit { limit } => lang.fill(SourceWords::FileLimit, &[&limit]),
         Obstacle::LockedMemory => lang.say(SourceWords::LockedMemory).to_owned(),
@@ -55,7 +58,7 @@ pub fn remedy(choice: &Choice, lang: Lang) -> Option<&'static str> {
         Obstacle::NoRegisters => SourceWords::NoRegistersMend,
         Obstacle::FileLimit { .. } => SourceWords::FileLimitMend,
         Obstacle::LockedMemory => SourceWords::LockedMemoryMend,
-        Obstacle::Unsupported { .. } | Obstacle::Other { .. } => return None,
+        Obstacle::Unsupported { .. } | Obstacle::ExclusivePairs | Obstacle::Other { .. } => return None,
     }))
 }
 
@@ -109,6 +112,39 @@ pub(crate) fn partly_seen(gc: &GcFigures, style: Style) -> Vec<String> {
         style.dim(&lang.fill(Gc::GenerationSeen, &[i, &seen, &g.collections, &share, &total]))
     };
     generations.iter().filter(partly).map(line).collect()
+}
+
+/// A line for each interpreter where there are several, those that paused for longest where they are many; and what
+/// went unseen because nothing was left to watch one with.
+pub(crate) fn interpreters(log: &PauseLog, style: Style) -> Vec<String> {
+    let lang = style.lang;
+    let mut rows: Vec<&InterpreterPauses> = log.interpreters.iter().collect();
+    let mut lines = Vec::new();
+    if rows.len() > 1 {
+        rows.sort_by(|a, b| b.whole().total_seconds.total_cmp(&a.whole().total_seconds));
+        let more = rows.len().saturating_sub(INTERPRETERS);
+        rows.truncate(INTERPRETERS);
+        rows.sort_by_key(|row| (row.interpreter.is_none(), row.interpreter));
+        lines.extend(rows.iter().map(|row| style.dim(&interpreter(row, lang))));
+        if more > 0 {
+            lines.push(style.dim(&lang.fill(Gc::InterpretersMore, &[&more])));
+        }
+    }
+    let unwatched: u64 = log.coverage.unwatched.iter().sum();
+    if unwatched > 0 {
+        lines.push(style.yellow(&lang.fill(Gc::Unwatched, &[&unwatched])));
+    }
+    lines
+}
+
+fn interpreter(row: &InterpreterPauses, lang: Lang) -> String {
+    let (whole, happened) = (row.whole(), row.happened.iter().sum::<u64>());
+    let name =
+        row.interpreter.map_or_else(|| lang.say(Gc::InterpretersEnded).to_owned(), |id| id.to_string());
+    let [paused, longest] = [whole.total_seconds, whole.max_seconds].map(units::time);
+    let values: [&dyn std::fmt::Display; 6] =
+        [&name, &happened, &row.happened[2], &whole.count, &paused, &longest];
+    lang.fill(Gc::Interpreter, &values)
 }
 
 /// The longest pauses, each with its stack.

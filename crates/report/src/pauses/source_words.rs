@@ -20,6 +20,7 @@ catalogue! {
         OtherUser: "the process belongs to another user", "该进程属于其他用户";
         OtherUserMend: "run m5 as that user or as root, or with CAP_PERFMON and CAP_SYS_PTRACE", "以该用户或 root 运行 m5，或授予 CAP_PERFMON 和 CAP_SYS_PTRACE";
         Unsupported: "this kernel or machine has no hardware breakpoints ({})", "此内核或机器不支持硬件断点（{}）";
+        ExclusivePairs: "this processor or this build of CPython swaps by pairs of exclusive instructions, which a watch would never let succeed", "此处理器或此 CPython 构建以独占指令对完成交换，监视点会使其永远无法成功";
         NoRegisters: "a debugger or another tracer holds the debug registers", "调试器或其他跟踪程序占用了调试寄存器";
         NoRegistersMend: "end the other tracer first", "先结束该跟踪程序";
         FileLimit: "too many threads for {} open files", "线程过多，打开文件数上限 {} 不够用";

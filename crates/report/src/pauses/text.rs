@@ -117,6 +117,7 @@ fn coverage(report: &GcReport, style: Style) -> String {
         let log = report.pauses.as_ref();
         lines.extend(log.and_then(|l| source_text::windows(gc, &l.coverage, style)));
         lines.extend(source_text::partly_seen(gc, style));
+        lines.extend(log.map(|l| source_text::interpreters(l, style)).unwrap_or_default());
         if gc.lost > 0 {
             lines.push(style.yellow(&lang.fill(Gc::Lost, &[&gc.lost])));
         }

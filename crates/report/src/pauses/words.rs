@@ -30,6 +30,10 @@ catalogue! {
         GenerationNone: "   Gen{}: none", "   Gen{}: 0次";
         GenerationCount: "   Gen{}: {} ({}), {} objects freed; its pauses were not seen", "   Gen{}: {}次（{}），回收对象{}个；未观测到暂停";
         Coverage: "   pauses: {} of {} collections observed ({}), by {}", "   暂停: 观测到 {} / {} 次回收（{}），来源：{}";
+        Interpreter: "   interpreter {}: {} collections ({} full), {} observed: {} paused, longest {}", "   解释器 {}: {} 次回收（全量 {} 次），观测到 {} 次：共暂停 {}，最长 {}";
+        InterpretersEnded: "that have ended", "（已结束）";
+        InterpretersMore: "   … {} interpreters more in the JSON", "   ……另有 {} 个解释器见 JSON";
+        Unwatched: "   {} collections were of interpreters that were not watched yet, or that no debug register was left for: nothing stands for them", "   其中 {} 次回收属于尚未监视、或没有空闲调试寄存器可用的解释器，各项估算均不包含它们";
         Lost: "   {} records lost", "   丢失 {} 条记录";
         Bounded: "   lengths are bounds: polling misses short pauses", "   时长为界限值：轮询会漏掉短暂停";
         Histogram: "📶 Pauses by length:", "📶 暂停时长分布:";

@@ -62,6 +62,7 @@ fn told(finding: &Finding, why: &Why, style: Style) -> (String, String, String) 
         What::Grows { culprit } => {
             let advice = match culprit.holder.cause {
                 Cause::Held => lang.fill(W::AdviceHeld, &[&culprit.holder.name]),
+                Cause::Uncollectable if culprit.holder.name.is_empty() => say(W::AdviceOutlives),
                 Cause::Uncollectable => lang.fill(W::AdviceUncollectable, &[&culprit.holder.name]),
                 _ => say(W::AdviceLost),
             };

@@ -30,6 +30,7 @@ catalogue! {
         OfItNative: "{} of it native memory that they own", "其中 {} 为它们拥有的原生内存";
         AdviceHeld: "bound or clear {}; watch it longer", "限制或清理 {}；延长观察";
         AdviceUncollectable: "break the cycle or use a version of {} that supports the collector", "打破循环，或换用支持垃圾回收的 {} 版本";
+        AdviceOutlives: "an extension type in it leaves a reference out: upgrade it, or break the cycle", "其中某个扩展类型遗漏了引用：升级它，或打破循环";
         AdviceLost: "an extension keeps or lost references; watch it longer to be sure", "某个扩展保留或丢失了引用；延长观察以确认";
         AdviceFills: "it ends at its limit; see whether that is wanted", "到上限即停止；确认这是否符合预期";
         AdviceNative: "native code allocates it; watch it longer, then upgrade or profile that extension", "由原生代码分配；延长观察，然后升级或分析该扩展";

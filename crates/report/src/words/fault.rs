@@ -25,7 +25,7 @@ catalogue! {
         StartingRemedy: "try again in a moment", "请稍后重试";
         Bpf: "PID {}: {}", "PID {}：{}";
         BpfRemedy: "run m5 as root, or give it CAP_BPF and CAP_PERFMON (and CAP_SYS_PTRACE for another user's process); without them `m5 gc --stacks` tells which lines start collections", "请以 root 运行 m5，或授予 CAP_BPF 与 CAP_PERFMON（其他用户的进程还需 CAP_SYS_PTRACE）；否则 `m5 gc --stacks` 可给出触发回收的代码行";
-        BpfLackRemedy: "it takes an x86-64 machine with Linux 5.15 or later; `m5 gc --stacks` tells which lines start collections", "需要 x86-64 与 Linux 5.15 或更高版本；`m5 gc --stacks` 可给出触发回收的代码行";
+        BpfLackRemedy: "it takes Linux 5.15 or later (on 64-bit Arm 6.6); `m5 gc --stacks` tells which lines start collections", "需要 Linux 5.15 或更高版本（64 位 Arm 需 6.6）；`m5 gc --stacks` 可给出触发回收的代码行";
         PausesRemedy: "leave out the choice of a source: m5 then takes the best that is allowed", "不要指定来源：m5 会自动选择可用的最佳来源";
         Permission: "no permission to read {} of PID {}", "没有权限读取 {}（PID {}）";
         PermissionUser: "PID {} belongs to another user (uid {}): run m5 as that user or as root (sudo), or give it the capability: sudo setcap cap_sys_ptrace,cap_perfmon+ep $(command -v m5)",
@@ -52,6 +52,9 @@ catalogue! {
             "请释放磁盘空间，或用 -o / --save 换一个位置；未留下写到一半的文件";
         Exists: "{} is there already", "{} 已存在";
         ExistsRemedy: "--force replaces it; --save FILE writes another", "--force 可覆盖；--save FILE 可写入其他文件";
+        Spool: "m5's buffers cannot lie in {}: {}", "m5 的缓冲区无法放在 {}：{}";
+        SpoolRemedy: "give --spool a folder on a disk that you may write to, with room for about three times the target's memory",
+            "请为 --spool 指定一个磁盘上可写的目录，剩余空间约为目标进程内存的三倍";
         Config: "{} is not a valid settings file: {}", "{} 不是有效的配置文件：{}";
         ConfigRemedy: "the names of the objectives are those of `m5 health --json`; example: [objectives.rss_peak_bytes] pass = \"40MB\"",
             "指标名称见 `m5 health --json`；示例：[objectives.rss_peak_bytes] pass = \"40MB\"";
@@ -67,6 +70,8 @@ catalogue! {
         Refused: "the memory of PID {} was not captured: {}", "未采集 PID {} 的内存：{}";
         RefusedRemedy: "the target was left as it was; try `--method freeze` (stops it for the copy, see --max-pause) or `--method live` (stops nothing, less exact)",
             "目标未受影响；可改用 `--method freeze`（复制期间暂停，见 --max-pause）或 `--method live`（不暂停，精度较低）";
+        NotTrimmed: "nothing of PID {} was given back: {}", "未归还 PID {} 的内存：{}";
+        NotTrimmedRemedy: "the target was left as it was", "目标未受影响";
         EndedEarly: "the target ended before anything could be measured", "目标在测量开始前已退出";
         EndedEarlyRemedy: "give the PID of a process that keeps running", "请给出持续运行的进程 PID";
     }

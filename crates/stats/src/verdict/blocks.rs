@@ -44,6 +44,8 @@ pub(super) struct Blocks {
     pub(super) load: Option<Vec<f64>>,
     /// Standard deviation of the load, as a part of its mean.
     pub(super) load_spread: f64,
+    /// Which part of what the floors do beside a line the load explains.
+    pub(super) load_explains: f64,
     /// How far along its tooth each block is, in usual tooth lengths.
     pub(super) phase: Option<Vec<f64>>,
     /// The level by which values were divided.
@@ -129,8 +131,8 @@ pub(super) fn cut(run: &[Point], options: &Options<'_>) -> Option<Blocks> {
         return None;
     }
     blocks.phase = teeth.and_then(|_| varied(phase));
-    if let Some((load, spread)) = options.load.and_then(|load| load::follow(load, &blocks)) {
-        (blocks.load, blocks.load_spread) = (Some(load), spread);
+    if let Some((load, spread, explains)) = options.load.and_then(|load| load::follow(load, &blocks)) {
+        (blocks.load, blocks.load_spread, blocks.load_explains) = (Some(load), spread, explains);
     }
     blocks.scale(run);
     Some(blocks)

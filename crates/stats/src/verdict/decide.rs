@@ -96,7 +96,12 @@ struct Judged {
 
 impl Judged {
     fn new(blocks: Blocks, options: &Options<'_>) -> Self {
-        let shapes = Shapes::new(&blocks.x, blocks.load.is_some(), blocks.seconds / DAY, blocks.age);
+        let shapes = Shapes::new(
+            &blocks.x,
+            blocks.load.as_ref().map(|_| blocks.load_explains),
+            blocks.seconds / DAY,
+            blocks.age,
+        );
         let fits = weigh(&blocks, &shapes);
         let growth = growth_probability(&fits, &shapes, least_growth(&blocks, options));
         Self { blocks, shapes, fits, growth }

@@ -35,6 +35,8 @@ pub(super) struct Fit {
     pub(super) range: f64,
     /// Change of the floors over half of the window, a root mean square.
     pub(super) change: f64,
+    /// The last floor.
+    pub(super) last: f64,
     /// How many of the coefficients come before the model's own.
     pub(super) fixed: usize,
     /// The noise.
@@ -213,6 +215,7 @@ impl<'a> Problem<'a> {
             state,
             range: self.range,
             change: self.change,
+            last: self.blocks.y.last().copied().unwrap_or(0.0),
             fixed: self.fixed.len(),
             noise: *noise,
             load_spread: model.load.then_some(self.blocks.load_spread),

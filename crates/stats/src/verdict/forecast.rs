@@ -23,7 +23,7 @@ const UNEVEN: f64 = 0.015;
 /// A level that is this near to where it was, as a part of the way, came back.
 const BACK: f64 = 0.2;
 /// How often none of the explanations holds for the day ahead.
-const UNEXPLAINED: f64 = 0.25;
+const UNEXPLAINED: f64 = 0.5;
 /// How likely growth that is called so goes on for the day ahead.
 pub(super) const CALLED_GOES_ON: f64 = 0.97;
 /// The same of growth that is likely but not called: an innocent explanation fits too, or it was not seen for long.
@@ -202,9 +202,9 @@ impl Fit {
         Part { weight: self.weight, mean, sd: (sd * sd * spread * spread + uneven).sqrt() }
     }
 
-    /// The forecast by no explanation at all: the floor stays, give or take what floors did over half of the window.
-    fn as_before(&self, shapes: &Shapes, weight: f64) -> Part {
-        Part { weight, mean: self.ahead(shapes, 1.0).mean, sd: self.change }
+    /// The forecast by no explanation at all: the last floor, give or take what floors did over half of the window.
+    fn as_before(&self, weight: f64) -> Part {
+        Part { weight, mean: self.last, sd: self.change }
     }
 
     /// For how much of the window its growth was seen.
@@ -315,7 +315,7 @@ pub(super) fn ahead(fits: &[Fit], shapes: &Shapes, x: f64, goes_on: f64) -> Mixt
             Class::Flat | Class::Rhythm | Class::Saturating => STEPS_UNSEEN,
         };
         if ahead > 0.0 && !(goes_on >= CALLED_GOES_ON && fit.class == Class::Growing) {
-            parts.push(fit.as_before(shapes, UNEXPLAINED * part.weight));
+            parts.push(fit.as_before(UNEXPLAINED * part.weight));
             part.weight *= 1.0 - UNEXPLAINED;
         }
         let chance = -(-steps * ahead).exp_m1();

@@ -9,8 +9,9 @@ const BEHIND: [f64; 4] = [0.02, 0.05, 0.1, 0.2];
 const BETTER: f64 = 0.1;
 
 /// The load of every block, centred, in standard deviations, and its spread as a part of its mean: as it was read,
-/// or as memory follows it, where that explains clearly more. `None` where a block has no reading.
-pub(super) fn follow(load: &[Point], blocks: &Blocks) -> Option<(Vec<f64>, f64)> {
+/// or as memory follows it, where that explains clearly more; and which part it explains of what the floors do beside
+/// a line. `None` where a block has no reading.
+pub(super) fn follow(load: &[Point], blocks: &Blocks) -> Option<(Vec<f64>, f64, f64)> {
     let line = centred(blocks.x.clone());
     let rest = less(&centred(blocks.y.clone()), &line);
     let explained = |load: &[f64]| correlation(&rest, &less(load, &line)).powi(2);
@@ -23,7 +24,9 @@ pub(super) fn follow(load: &[Point], blocks: &Blocks) -> Option<(Vec<f64>, f64)>
             best = (share, late);
         }
     }
-    Some(best.1)
+    let (load, spread) = best.1;
+    let explains = explained(&load);
+    Some((load, spread, explains))
 }
 
 /// An exponential mean of what came before.

@@ -2,12 +2,29 @@
 //! With that as a covariate even three teeth show whether their floor rises.
 
 use super::Point;
-use crate::quantile::median;
+use crate::quantile::{median, quantile, sorted};
 
 /// Cells in which drops are looked for.
 const CELLS: usize = 240;
 /// A drop counts when it is this many times the usual change between cells.
 const SIGNIFICANT: f64 = 6.0;
+
+/// What may be left beside teeth of what is left beside a line…
+const EXPLAINED: f64 = 0.6;
+/// …and how far below all that was seen their foot may lie, in their heights.
+const BELOW: f64 = 0.25;
+/// The quantile of the feet that counts as the lowest of them.
+const LOWEST: f64 = 0.1;
+
+/// Teeth fitted to cells.
+struct Fitted {
+    height: f64,
+    /// Sum of squares beside a line and the teeth, and beside the line alone.
+    rest: f64,
+    before: f64,
+    /// The lowest feet above the lowest cell.
+    foot: f64,
+}
 
 /// The teeth of a series.
 #[derive(Debug, Clone)]
@@ -50,9 +67,10 @@ pub(super) fn find(run: &[Point], blocks: usize) -> Option<Sawtooth> {
     let by_time = teeth.fit(&cells);
     teeth.by_share = true;
     let by_share = teeth.fit(&cells);
-    teeth.by_share = by_share.1 < by_time.1;
-    teeth.height = if teeth.by_share { by_share.0 } else { by_time.0 };
-    Some(teeth)
+    teeth.by_share = by_share.rest < by_time.rest;
+    let fit = if teeth.by_share { by_share } else { by_time };
+    teeth.height = fit.height;
+    (fit.rest < EXPLAINED * fit.before && fit.foot > -BELOW * fit.height).then_some(teeth)
 }
 
 /// The feet of a sawtooth with more teeth than blocks: the first sample after each reset, where every block has one.
@@ -133,13 +151,20 @@ impl Sawtooth {
     }
 
     /// The height of a tooth, and what is left of the cells after a line and the phase.
-    fn fit(&self, cells: &[Point]) -> (f64, f64) {
+    fn fit(&self, cells: &[Point]) -> Fitted {
         let kept: Vec<&Point> = cells.iter().filter(|c| self.clear(c.t)).collect();
         let t = residual(&kept.iter().map(|c| c.t).collect::<Vec<_>>(), None);
         let u = residual(&kept.iter().map(|c| self.phase(c.t)).collect::<Vec<_>>(), Some(&t));
         let v = residual(&kept.iter().map(|c| c.v).collect::<Vec<_>>(), Some(&t));
         let height = along(&v, &u);
-        (height, v.iter().zip(&u).map(|(v, u)| (v - height * u).powi(2)).sum())
+        let lowest = kept.iter().map(|c| c.v).fold(f64::INFINITY, f64::min);
+        let feet: Vec<f64> = kept.iter().map(|c| c.v - height * self.phase(c.t)).collect();
+        Fitted {
+            height,
+            rest: v.iter().zip(&u).map(|(v, u)| (v - height * u).powi(2)).sum(),
+            before: v.iter().map(|v| v * v).sum(),
+            foot: quantile(&sorted(&feet), LOWEST).unwrap_or(lowest) - lowest,
+        }
     }
 }
 

@@ -46,6 +46,8 @@ pub(super) struct Shapes {
     pub(super) paired: usize,
     /// The column of the load, where there is one.
     pub(super) load: Option<u16>,
+    /// Memory follows it: a rhythm of its own is then not looked for.
+    load_matters: bool,
     pub(super) models: Vec<Model>,
     /// Column numbers of the steps: a third one is tried beside the best two.
     pub(super) steps: Vec<u16>,
@@ -78,6 +80,8 @@ const ANGLES: usize = 14;
 const ONE_DAY: f64 = 0.9;
 /// …and from which it can be told from growth.
 const CLOCK_DAYS: f64 = 1.4;
+/// Part of what floors do beside a line from which a load that explains it matters.
+const MATTERS: f64 = 0.4;
 /// What is left of a rhythm's prior beside a load that is known.
 const BESIDE_LOAD: f64 = 0.12;
 
@@ -97,9 +101,10 @@ fn pairs(ids: &[u16]) -> Vec<Vec<u16>> {
 
 impl Shapes {
     /// For blocks at these moments of a window of so many days, which began at this age of the process (in windows).
-    pub(super) fn new(x: &[f64], load_known: bool, days: f64, age: f64) -> Self {
-        let mut s = Self { load: None, ..Self::default() };
-        s.load = load_known.then(|| s.column(Column::Load));
+    /// Where a load is known: which part it explains of what the floors do beside a line.
+    pub(super) fn new(x: &[f64], load: Option<f64>, days: f64, age: f64) -> Self {
+        let mut s = Self { load_matters: load.is_some_and(|part| part > MATTERS), ..Self::default() };
+        s.load = load.map(|_| s.column(Column::Load));
         let ramp = s.column(Column::Ramp);
         let middles: Vec<f64> = x.windows(2).map(|w| 0.5 * (w[0] + w[1])).collect();
         let step = s.columns(middles.iter().map(|c| Column::Step(*c)));
@@ -168,7 +173,8 @@ impl Shapes {
             .flat_map(|(f, s)| angles.clone().map(move |a| Column::Hours(f, a, s)))
             .collect();
         let hours = self.columns(hours.into_iter());
-        self.family(Class::Rhythm, 0.04, one(&hours));
+        let beside_load = if self.load_matters { BESIDE_LOAD } else { 1.0 };
+        self.add(Class::Rhythm, 0.04 * beside_load, &one(&hours), false);
     }
 
     /// Explanations with the rhythm of the clock: a day, half a day beside it, and a week where two were seen.
@@ -200,9 +206,10 @@ impl Shapes {
     /// evidence says which. A rhythm follows the load: beside that, little is left for one of its own.
     fn family(&mut self, class: Class, prior: f64, sets: Vec<Vec<u16>>) {
         let Some(load) = self.load else { return self.add(class, prior, &sets, false) };
-        let with_load = if class == Class::Rhythm { BESIDE_LOAD } else { 1.0 };
-        self.add(class, 0.5 * prior, &sets, false);
-        self.add(class, 0.5 * with_load * prior, &with(&sets, &[vec![load]]), true);
+        let rhythm = if class == Class::Rhythm { BESIDE_LOAD } else { 1.0 };
+        let without = if self.load_matters { rhythm } else { 1.0 };
+        self.add(class, 0.5 * without * prior, &sets, false);
+        self.add(class, 0.5 * rhythm * prior, &with(&sets, &[vec![load]]), true);
     }
 
     fn add(&mut self, class: Class, prior: f64, sets: &[Vec<u16>], load: bool) {

@@ -8,7 +8,7 @@ use m5_heap::{
     take_snapshot, take_tree,
 };
 use m5_process::{Process, TraceError};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// How to capture.
 #[derive(Debug, Args)]
@@ -22,6 +22,9 @@ pub(crate) struct CaptureArgs {
     /// Show keys and names as they are; without it those that are no identifiers are hashed
     #[arg(long)]
     contents: bool,
+    /// Keep m5's own large buffers in an unnamed file in this folder (on disk) instead of in memory
+    #[arg(long, value_name = "DIR", env = "M5_SPOOL")]
+    spool: Option<PathBuf>,
 }
 
 /// Methods by their names on the command line.
@@ -50,6 +53,8 @@ impl CaptureArgs {
         process: &Process,
         children: bool,
     ) -> Result<(Snapshot, Option<ProcessTree>), CliError> {
+        let held = process.status().ok().map_or(0, |s| s.rss_bytes.unwrap_or(0) + s.swap_bytes.unwrap_or(0));
+        self.begin_spool(held)?;
         let method = match self.method {
             MethodArg::Auto => Method::Auto,
             MethodArg::Fork => Method::Fork,
@@ -65,8 +70,20 @@ impl CaptureArgs {
         taken.map_err(|e| of_capture(process.pid(), e))
     }
 
+    /// Large buffers go where `--spool` says, for a target of that many bytes.
+    fn begin_spool(&self, held: u64) -> Result<(), CliError> {
+        /// The image, and what is made of it where all of it is objects.
+        const SHARE: u64 = 3;
+        let Some(folder) = &self.spool else { return Ok(()) };
+        m5_process::spool(folder, held.saturating_mul(SHARE)).map_err(|error| CliError::Spool {
+            path: folder.display().to_string(),
+            reason: error.to_string(),
+        })
+    }
+
     /// Reads a core file.
     pub(crate) fn take_core(&self, path: &Path, places: CorePlaces<'_>) -> Result<Snapshot, CliError> {
+        self.begin_spool(std::fs::metadata(path).map_or(0, |m| m.len()))?;
         take_core(path, places, &Redaction::new(self.contents)).map_err(|e| of_core(path, e))
     }
 }

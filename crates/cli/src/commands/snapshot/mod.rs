@@ -54,7 +54,7 @@ pub(crate) struct SnapshotArgs {
     #[arg(long, value_name = "N", default_value_t = 50, env = "M5_TOP")]
     top: usize,
     /// Save the snapshot, for `m5 diff` [default name: m5-PID-TIME.m5snap]
-    #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "")]
+    #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "", value_parser = file_or_none)]
     save: Option<PathBuf>,
     /// Watch for this long, with a full capture at the start and at the end; a bare number is minutes
     #[arg(long, value_name = "TIME", value_parser = minutes)]
@@ -120,6 +120,11 @@ fn process_alone(args: &SnapshotArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     Ok(Exit::Fine)
 }
 
+/// A file, or none: the name is made later. (The usual parser of paths takes no empty one.)
+fn file_or_none(text: &str) -> Result<PathBuf, std::convert::Infallible> {
+    Ok(PathBuf::from(text))
+}
+
 impl SnapshotArgs {
     fn options(&self) -> SummaryOptions {
         SummaryOptions { top: self.top, ..SummaryOptions::default() }
@@ -162,6 +167,14 @@ mod tests {
         assert_eq!(minutes("60").unwrap(), Duration::from_secs(3600));
         assert_eq!(minutes("90s").unwrap(), Duration::from_secs(90));
         assert!(minutes("x").is_err());
+    }
+
+    #[test]
+    fn a_snapshot_may_be_saved_without_a_name() {
+        use clap::Parser;
+        let cli = crate::commands::Cli::try_parse_from(["m5", "snapshot", "-p", "1", "--save"]).unwrap();
+        let crate::commands::Command::Snapshot(args) = cli.command else { panic!("another command") };
+        assert_eq!(args.save, Some(PathBuf::new()));
     }
 
     #[test]

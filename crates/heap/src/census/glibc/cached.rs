@@ -11,7 +11,7 @@ const TCACHES: [(u64, usize, bool); 2] = [(0x290 - 8, 64, true), (0x300 - 8, 76,
 /// Marks them as free.
 pub(super) fn free(image: &Image, regions: &mut [Region]) {
     let mut freed: FxHashSet<u64> = FxHashSet::default();
-    for region in regions.iter().filter(|r| r.kind != RegionKind::Mapped) {
+    for region in regions.iter().filter(|r| matches!(r.kind, RegionKind::Main | RegionKind::Thread)) {
         for chunk in region.chunks.iter().filter(|c| !c.free()) {
             for (_, bins, counts) in TCACHES.iter().filter(|t| t.0 == chunk.usable()) {
                 tcache(image, chunk.address, *bins, *counts, &mut freed);

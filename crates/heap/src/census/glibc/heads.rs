@@ -2,6 +2,7 @@
 
 use super::{HEAP_MAX, INFO, IS_MAPPED, SIZE_BITS, STATE};
 use crate::graph::dict::word;
+use m5_process::page_size;
 
 /// Where the chunk of a heap whose head is at `at` ends; none where it is no head. The heap ends at `end`.
 pub(crate) fn next(at: u64, bytes: &[u8], end: u64) -> Option<u64> {
@@ -14,9 +15,10 @@ pub(crate) fn mapped(bytes: &[u8], room: u64) -> Option<u64> {
     let (before, size) = (word(bytes, 0), word(bytes, 8));
     let bytes = size & SIZE_BITS;
     // From glibc 2.42 on the size leaves the header out.
-    let whole = matches!(bytes % 4096, 0 | 4080);
-    let fits = size & 7 == IS_MAPPED && whole && bytes >= 4080 && before < 4096;
-    let bytes = bytes.checked_next_multiple_of(4096)?;
+    let (page, header) = (page_size(), 16);
+    let whole = [0, page - header].contains(&(bytes % page));
+    let fits = size & 7 == IS_MAPPED && whole && bytes >= page - header && before < page;
+    let bytes = bytes.checked_next_multiple_of(page)?;
     (fits && bytes <= room).then_some(bytes)
 }
 
@@ -28,7 +30,8 @@ pub(crate) fn thread_heap(at: u64, bytes: &[u8], map_end: u64) -> Option<(u64, u
         return None;
     }
     let (arena, size) = (word(bytes, 0), word(bytes, 16));
-    if !(4096..=HEAP_MAX).contains(&size) || size % 4096 != 0 || arena % 8 != 0 || arena < 4096 {
+    let page = page_size();
+    if !(page..=HEAP_MAX).contains(&size) || size % page != 0 || arena % 8 != 0 || arena < 4096 {
         return None;
     }
     let end = (at + size).min(map_end);

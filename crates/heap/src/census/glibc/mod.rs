@@ -4,7 +4,7 @@ mod cached;
 pub(crate) mod heads;
 
 use crate::image::Image;
-use m5_process::Mapping;
+use m5_process::{Mapping, page_size};
 use std::ops::Range;
 
 /// One chunk: what `malloc` returned, and how much of it may be used.
@@ -37,6 +37,21 @@ impl Chunk {
     }
 }
 
+/// What the blocks of a page of mimalloc are used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holds {
+    /// Anything.
+    Any,
+    /// Buffers, and no objects.
+    Buffers,
+    /// Objects that the collector does not look after.
+    Plain,
+    /// Objects that it does.
+    Collected,
+    /// The same, with two words before each for attributes and weak references.
+    Managed,
+}
+
 /// What kind of memory a region is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RegionKind {
@@ -49,6 +64,10 @@ pub enum RegionKind {
     /// Memory of an allocator that is not known: its chunks are what objects have there, what lies between them may
     /// be in use or free.
     Foreign,
+    /// A page of mimalloc.
+    Page(Holds),
+    /// What mimalloc keeps beside its pages: its books, and slices that are free.
+    Span,
 }
 
 impl RegionKind {
@@ -57,7 +76,7 @@ impl RegionKind {
         match self {
             Self::Main | Self::Thread => CHUNK_HEADER,
             Self::Mapped => 2 * CHUNK_HEADER,
-            Self::Foreign => 0,
+            Self::Foreign | Self::Page(_) | Self::Span => 0,
         }
     }
 }
@@ -175,9 +194,9 @@ fn anonymous(image: &Image, map: &Mapping, taken: &[(u64, u64)], regions: &mut V
     let mut at = map.start;
     while at < map.end {
         if let Some((_, end)) = taken_at(taken, at) {
-            at = end.next_multiple_of(4096);
+            at = end.next_multiple_of(page_size());
         } else if let Some(region) = thread_heap(image, at, map.end) {
-            at = region.end.next_multiple_of(4096).max(at + 4096);
+            at = region.end.next_multiple_of(page_size()).max(at + page_size());
             regions.push(region);
         } else if let Some(size) = mapped_chunk(image, at, map.end) {
             let chunk = Chunk::new(at + 16, size - 16, false);
@@ -199,7 +218,7 @@ fn anonymous(image: &Image, map: &Mapping, taken: &[(u64, u64)], regions: &mut V
 
 /// Memory that was never touched holds nothing: on to the next captured page.
 fn next_candidate(image: &Image, at: u64) -> u64 {
-    let next = at + 4096;
+    let next = at + page_size();
     if image.locate(next).is_some() {
         return next;
     }
@@ -223,15 +242,15 @@ fn thread_heap(image: &Image, at: u64, map_end: u64) -> Option<Region> {
     }
     let (arena, size) = (image.word(at)?, image.word(at + 16)?);
     let own = arena > at && arena < at + 64;
-    if !(4096..=HEAP_MAX).contains(&size)
-        || size % 4096 != 0
+    if !(page_size()..=HEAP_MAX).contains(&size)
+        || size % page_size() != 0
         || arena % 8 != 0
         || !own && image.word(arena).is_none()
     {
         return None;
     }
     let end = (at + size).min(map_end);
-    let top = image.word_at(arena, STATE_TOP)?;
+    let top = image.word_in(arena, STATE_TOP)?;
     let walked = heads::starts(at, own).map(|start| chunks(image, start, end, RegionKind::Thread));
     let mut best = walked.min_by_key(|r| (r.broken, std::cmp::Reverse(r.chunks.len())))?;
     if best.broken && best.chunks.is_empty() {

@@ -37,8 +37,9 @@ impl Walker<'_> {
         match self.anchor.layout.frames {
             Frames::Objects { .. } => self.scan(at, 16, desc.basic_size, desc, see),
             Frames::Interpreter(f) => {
-                let frame = at.wrapping_add(u64::from(f.generator_frame));
-                self.scan(at, 16, u64::from(f.generator_frame), desc, see);
+                let offset = u64::from(f.generator_frame) + self.image.shift();
+                let frame = at.wrapping_add(offset);
+                self.scan(at, self.anchor.layout.header(), offset, desc, see);
                 let state = self.image.byte_at(at, u64::from(f.generator_state)).unwrap_or(0) as i8;
                 if state < f.generator_over {
                     self.interpreter_frame(frame, &f, see);
@@ -58,7 +59,7 @@ impl Walker<'_> {
             }
             Frames::Interpreter(f) => {
                 self.fields(at, &[(16, "f_back"), (32, "f_trace")], see);
-                let own = at.wrapping_add(u64::from(f.object_inline));
+                let own = at.wrapping_add(u64::from(f.object_inline) + self.image.shift());
                 if self.image.word_at(at, u64::from(f.object_frame)) == Some(own) {
                     self.interpreter_frame(own, &f, see);
                 }
@@ -83,7 +84,7 @@ impl Walker<'_> {
             None => self.image.word_at(at, 72).unwrap_or(0).saturating_sub(stack) / 8,
         };
         for i in 0..named + used.min(MOST_SLOTS) {
-            let target = self.image.word_at(first, i * 8).unwrap_or(0);
+            let target = self.image.word_in(first, i * 8).unwrap_or(0);
             if target != 0 {
                 see.see(target, if i < named { Label::Local(code, i) } else { Label::Member });
             }
@@ -92,7 +93,7 @@ impl Walker<'_> {
 
     /// From 3.11 on: fields, locals and stack of a frame that is not an object.
     pub(crate) fn interpreter_frame(&self, frame: u64, f: &FrameFields, see: &mut impl Visit) {
-        let field = |offset: u16| self.image.word_at(frame, u64::from(offset)).unwrap_or(0);
+        let field = |offset: u16| self.image.word_in(frame, u64::from(offset)).unwrap_or(0);
         let code = field(f.code) & !7;
         let is_code =
             self.object(code).and_then(|o| self.census.desc(o)).is_some_and(|d| d.kind == Kind::Code);
@@ -112,12 +113,12 @@ impl Walker<'_> {
             let top = field(f.top);
             (top >= first).then(|| (top - first) / 8)
         } else {
-            u64::try_from(self.image.half_at(frame, u64::from(f.top)).unwrap_or(0) as i32).ok()
+            u64::try_from(self.image.half_in(frame, u64::from(f.top)).unwrap_or(0) as i32).ok()
         };
         // Of a running frame the top is in a register: all of its stack may be in use.
         let used = used.unwrap_or(named + count(f.code_stack)).min(MOST_SLOTS);
         for i in 0..used {
-            let raw = self.image.word_at(first, i * 8).unwrap_or(0);
+            let raw = self.image.word_in(first, i * 8).unwrap_or(0);
             let target = if f.top_is_pointer { raw & !7 } else { raw };
             if target != 0 {
                 see.see(target, if i < named { Label::Local(code, i) } else { Label::Member });

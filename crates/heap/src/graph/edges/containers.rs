@@ -12,7 +12,7 @@ impl Walker<'_> {
 
     pub(super) fn tuple(&self, at: u64, see: &mut impl Visit) {
         let length = self.image.word_at(at, 16).unwrap_or(0);
-        self.items(at + u64::from(self.anchor.layout.tuple_items), length, see);
+        self.items(at + u64::from(self.anchor.layout.tuple_items) + self.image.shift(), length, see);
     }
 
     /// Keys that instances of a class share belong to the class; values that lie inside an instance belong to it.
@@ -87,7 +87,7 @@ impl Walker<'_> {
 
     /// A ring of entries that begins in the wrapper; its links forward are references.
     pub(super) fn lru_cache(&self, at: u64, desc: &TypeDesc, see: &mut impl Visit) {
-        self.scan(at, 32, desc.basic_size, desc, see);
+        self.scan(at, 32 + self.image.shift(), desc.basic_size, desc, see);
         let mut entry = self.image.word_at(at, 24).unwrap_or(0);
         let mut before = at;
         // An entry that does not link back ends the walk, so that no ring can be endless.
@@ -95,6 +95,17 @@ impl Walker<'_> {
             see.see(entry, Label::Member);
             before = entry;
             entry = self.image.word_at(entry, 24).unwrap_or(0);
+        }
+    }
+
+    /// The words of an element's struct, its attributes and its children: up to four of them lie in the block that has
+    /// the attributes, more in a block of their own, and the four stay behind.
+    pub(super) fn element(&self, at: u64, see: &mut impl Visit) {
+        let word = |at: u64, offset: u64| self.image.word_in(at, offset).unwrap_or(0);
+        let extra = self.image.word_at(at, 40).unwrap_or(0);
+        if extra != 0 {
+            see.see(word(extra, 0), Label::Field("attrib"));
+            self.items(word(extra, 24), word(extra, 8), see);
         }
     }
 }

@@ -34,12 +34,12 @@ impl Walker<'_> {
                 dict => see.see(dict, Label::Namespace),
             },
             Managed::Inline => {
-                let dict = word(24);
+                let dict = word(self.anchor.layout.collector_head() + 8);
                 if dict != 0 {
                     see.see(dict, Label::Namespace);
                 }
                 let values = at.wrapping_add(desc.basic_size);
-                let valid = self.image.byte_at(values, 3) == Some(1);
+                let valid = self.image.byte_in(values, 3) == Some(1);
                 if desc.flags & tf::INLINE_VALUES != 0 && valid {
                     self.values(values.wrapping_add(8), desc.address, see);
                 }
@@ -53,7 +53,7 @@ impl Walker<'_> {
         let keys = self.image.word_at(class, u64::from(layout.cached_keys));
         let Some(keys) = keys.and_then(|k| KeyTable::read(self.image, layout, k)) else { return };
         for (i, (key, _)) in keys.pairs_in(self.image).take(MOST_SHARED as usize).enumerate() {
-            let value = self.image.word_at(values, 8 * i as u64).unwrap_or(0);
+            let value = self.image.word_in(values, 8 * i as u64).unwrap_or(0);
             if value != 0 {
                 see.see(value, Label::Attribute(key));
             }
@@ -75,7 +75,7 @@ impl Walker<'_> {
                 size.next_multiple_of(8).saturating_sub(o.unsigned_abs())
             }
         };
-        if let Some(dict) = self.image.word_at(at, offset).filter(|d| *d != 0) {
+        if let Some(dict) = self.image.word_in(at, offset).filter(|d| *d != 0) {
             see.see(dict, Label::Namespace);
         }
     }

@@ -11,6 +11,7 @@ mod suspended;
 use crate::census::Census;
 use crate::census::anchor::Anchor;
 use crate::census::kind::Kind;
+use crate::census::outside::Outside;
 use crate::census::types::TypeDesc;
 use crate::graph::dict::word;
 use crate::image::Image;
@@ -105,6 +106,7 @@ impl Walker<'_> {
             Kind::Plain => self.plain(at, desc, see),
         }
         match desc.kind {
+            Kind::Plain if desc.outside == Some(Outside::Element) => self.element(at, see),
             Kind::Plain => self.claimed(object, see),
             _ if desc.basic_size > desc.covered => {
                 self.scan(at, desc.covered, desc.basic_size, desc, see);
@@ -142,7 +144,7 @@ impl Walker<'_> {
         // A date without a zone has no room for one.
         let zoned = desc.slack > 0 && self.image.byte_at(at, HAS_ZONE) == Some(1);
         let slack = if zoned { 0 } else { desc.slack };
-        self.scan(at, 16, desc.basic_size.saturating_sub(slack), desc, see);
+        self.scan(at, self.anchor.layout.header(), desc.basic_size.saturating_sub(slack), desc, see);
         if desc.item_size == 8 {
             let items = (self.image.word_at(at, 16).unwrap_or(0) as i64).unsigned_abs();
             self.items(at.wrapping_add(desc.basic_size), items, see);
@@ -173,7 +175,9 @@ impl Walker<'_> {
             let target = word(bytes, i as usize);
             // A struct of C that points to itself (Cython's functions) does not count that.
             let own = target == at && !desc.exact;
-            let skip = own || offset as i64 == desc.weaklist_offset || borrowed.contains(&offset);
+            let skip = own
+                || offset as i64 == desc.weaklist_offset
+                || borrowed.contains(&(offset - self.image.shift()));
             if skip || target < 4096 {
                 continue;
             }

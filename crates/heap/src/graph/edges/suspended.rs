@@ -27,7 +27,7 @@ impl Walker<'_> {
             let fits = chunk.is_multiple_of(4096)
                 && (SMALLEST..LARGEST).contains(&size)
                 && (chunk + DATA..=limit).contains(&top)
-                && self.image.word_at(chunk, SIZE) == Some(size);
+                && self.image.word_in(chunk, SIZE) == Some(size);
             if fits && !self.runs(chunk) {
                 self.chunks(chunk, top, &fields, see);
             }
@@ -38,7 +38,7 @@ impl Walker<'_> {
     fn runs(&self, chunk: u64) -> bool {
         let layout = self.anchor.layout;
         let Some(offset) = layout.data_stack.map(u64::from) else { return false };
-        let word = |at: u64, offset: u64| self.image.word_at(at, offset).unwrap_or(0);
+        let word = |at: u64, offset: u64| self.image.word_in(at, offset).unwrap_or(0);
         self.anchor.interpreters.iter().any(|interpreter| {
             let mut thread = word(*interpreter, u64::from(layout.threads));
             for _ in 0..MOST {
@@ -67,13 +67,13 @@ impl Walker<'_> {
             if before == 0 {
                 return;
             }
-            let used = self.image.word_at(before, TOP).unwrap_or(0).min(LARGEST / 8);
+            let used = self.image.word_in(before, TOP).unwrap_or(0).min(LARGEST / 8);
             (chunk, top) = (before, before + DATA + used * 8);
         }
     }
 
     fn frame_size(&self, frame: u64, fields: &FrameFields) -> Option<u64> {
-        let code = self.image.word_at(frame, u64::from(fields.code))? & !7;
+        let code = self.image.word_in(frame, u64::from(fields.code))? & !7;
         let known = self.census.desc(self.object(code)?)?.kind == Kind::Code;
         let count = |offset: u16| self.image.half_at(code, u64::from(offset)).map(u64::from);
         let slots = count(fields.code_locals)? + count(fields.code_stack)?;

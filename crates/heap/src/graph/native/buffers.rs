@@ -57,7 +57,7 @@ fn each(walker: &Walker<'_>, at: u64, desc: &TypeDesc, see: &mut impl FnMut(u64)
             values_block(walker, word(40), see);
             let mut node = word(48);
             for _ in 0..word(16) {
-                let Some(next) = image.word_at(node, 16).filter(|_| node != 0) else { break };
+                let Some(next) = image.word_in(node, 16).filter(|_| node != 0) else { break };
                 see(node);
                 node = next;
             }
@@ -71,7 +71,7 @@ fn each(walker: &Walker<'_>, at: u64, desc: &TypeDesc, see: &mut impl FnMut(u64)
                 if block == last || block == 0 {
                     break;
                 }
-                block = image.word_at(block, NEXT).unwrap_or(0);
+                block = image.word_in(block, NEXT).unwrap_or(0);
             }
         }
         Kind::Type => see(word(u64::from(layout.cached_keys))),

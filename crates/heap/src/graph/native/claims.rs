@@ -8,6 +8,7 @@ use crate::census::blocks::block;
 use crate::census::kind::Kind;
 use crate::graph::dict::word;
 use crate::graph::edges::Walker;
+use m5_process::ADDRESS_BITS;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::VecDeque;
 
@@ -15,8 +16,8 @@ use std::collections::VecDeque;
 pub(super) const LARGEST: u64 = 16 << 20;
 /// Blocks of all allocators begin at multiples of this.
 const ALIGN: u64 = 16;
-/// Bytes of an interpreter's state that are looked through.
-const STATE: usize = 1 << 17;
+/// Bytes of an interpreter's state that are looked through, where it is no block of its own.
+const STATE: u64 = 1 << 19;
 
 /// An owner of native memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,11 +42,12 @@ impl Claims {
     pub(crate) fn of(walker: &Walker<'_>, known: &FxHashSet<u64>, pieces: &[(u64, &[u8])]) -> Self {
         let mut claims = Self::default();
         let census = walker.census;
+        let header = walker.anchor.layout.header() as usize;
         let fields = |object: u32| {
             let desc = census.desc(object)?;
             let at = *census.address.get(object as usize)?;
-            let from = if desc.kind == Kind::Type { desc.covered as usize } else { 16 };
-            walker.image.slice(at, desc.basic_size as usize)?.get(from..)
+            // Of a class too: its documentation, its names and its members lie apart.
+            walker.image.slice(at, desc.basic_size as usize)?.get(header..)
         };
         let rank = |object: u32| match census.desc(object) {
             Some(d) if d.kind == Kind::Type || d.name == "module" => Some(2),
@@ -65,13 +67,10 @@ impl Claims {
             claims.follow(walker, known);
         }
         for state in &walker.anchor.interpreters {
+            let size = block(walker.image, walker.census, *state).unwrap_or(STATE) as usize;
             let bytes = walker.image.tail(*state).unwrap_or(&[]);
-            claims.look(
-                walker,
-                known,
-                bytes.get(..bytes.len().min(STATE)).unwrap_or(&[]),
-                Owner::Interpreter,
-            );
+            let bytes = bytes.get(..bytes.len().min(size)).unwrap_or(&[]);
+            claims.look(walker, known, bytes, Owner::Interpreter);
         }
         claims.follow(walker, known);
         for (i, (_, bytes)) in pieces.iter().enumerate() {
@@ -102,7 +101,7 @@ impl Claims {
     fn look(&mut self, walker: &Walker<'_>, known: &FxHashSet<u64>, bytes: &[u8], owner: Owner) {
         for at in (0..bytes.len() / 8).map(|i| i * 8) {
             let pointer = word(bytes, at);
-            let may = pointer > 4096 && pointer >> 47 == 0 && pointer.is_multiple_of(ALIGN);
+            let may = pointer > 4096 && pointer >> ADDRESS_BITS == 0 && pointer.is_multiple_of(ALIGN);
             if !may || self.owner.contains_key(&pointer) || known.contains(&pointer) {
                 continue;
             }

@@ -17,6 +17,10 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 /// What a holder in memory that leads nowhere is called.
 const BLOCK: &str = "a native memory block";
+/// What the stack of a thread is called as a holder: native code that is at work, or was.
+const STACK: &str = "the stack of a thread";
+/// Memory that the state of the interpreter leads to.
+const INTERPRETER: &str = "the interpreter's own memory, where exit handlers are";
 /// Places that are kept of one object; more say nothing new.
 const PLACES: usize = 8;
 
@@ -187,15 +191,13 @@ impl NativeWords {
                             left -= 1;
                         }
                         Some(Owner::Object(_)) => {}
-                        Some(Owner::Interpreter) => {
-                            names.push((1, "the interpreter's own memory".to_owned()))
-                        }
+                        Some(Owner::Interpreter) => names.push((1, INTERPRETER.to_owned())),
                         Some(Owner::Data(piece)) => names.push((0, file(piece))),
                         None => names.push((2, BLOCK.to_owned())),
                     },
                     Place::Data(piece) => names.push((0, file(piece))),
                     Place::Unknown => names.push((3, BLOCK.to_owned())),
-                    Place::Stack => names.push((4, "the stack of a thread".to_owned())),
+                    Place::Stack => names.push((4, STACK.to_owned())),
                 }
             }
             names.sort_unstable();
@@ -203,6 +205,11 @@ impl NativeWords {
         }
         self.edges.sort_unstable();
     }
+}
+
+/// Whether the name of a native holder says who it is.
+pub(crate) fn tells(name: &str) -> bool {
+    !matches!(name, BLOCK | STACK)
 }
 
 fn data_name(walker: &Walker<'_>, pieces: &[(u64, &[u8])], piece: u32) -> String {

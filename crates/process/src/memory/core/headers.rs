@@ -1,6 +1,7 @@
 //! The program headers of a core file: which memory lies where in it.
 
 use super::notes::{Notes, int, word};
+use crate::trace::arch;
 use crate::{Error, Result};
 use std::fs::File;
 use std::ops::Range;
@@ -77,7 +78,7 @@ pub(super) fn read(file: &File, length: u64) -> Result<Headers> {
     Ok(headers)
 }
 
-/// Whether this is a core file of a 64-bit x86 process.
+/// Whether this is a core file of a 64-bit process of this architecture.
 fn known(head: &[u8]) -> Result<()> {
     let packed: [(&[u8], &str); 4] = [
         (b"\x28\xb5\x2f\xfd", "zstd"),
@@ -95,10 +96,10 @@ fn known(head: &[u8]) -> Result<()> {
     }
     let (class, kind, machine) = (head.get(4).copied(), int(head, 16) & 0xffff, int(head, 16) >> 16);
     match (class, kind, machine) {
-        (Some(2), 4, 62) => Ok(()),
+        (Some(2), 4, machine) if machine == u32::from(arch::MACHINE) => Ok(()),
         (_, kind, _) if kind != 4 => Err(malformed("it is a program or library, not a core file")),
         (Some(1), ..) => Err(malformed("it is of a 32-bit process; m5 reads 64-bit ones")),
-        _ => Err(malformed("it is of another processor than x86_64")),
+        _ => Err(malformed(format!("it is of another processor than {}", arch::NAME))),
     }
 }
 

@@ -1,11 +1,10 @@
 //! Which parts of a sparse file hold something: memory that was never touched is a hole in a core file.
 #![allow(unsafe_code)]
 
+use crate::page_size;
 use std::fs::File;
 use std::ops::Range;
 use std::os::fd::AsRawFd;
-
-const PAGE: u64 = 4096;
 
 /// Parts of a range of the file that are no holes, in whole pages from the range's beginning on.
 pub(super) fn data(file: &File, range: Range<u64>) -> Vec<Range<u64>> {
@@ -14,6 +13,7 @@ pub(super) fn data(file: &File, range: Range<u64>) -> Vec<Range<u64>> {
         let found = unsafe { libc::lseek(file.as_raw_fd(), at as i64, whence) };
         u64::try_from(found).ok()
     };
+    let page = page_size();
     let mut out: Vec<Range<u64>> = Vec::new();
     let mut at = range.start;
     while at < range.end {
@@ -23,15 +23,15 @@ pub(super) fn data(file: &File, range: Range<u64>) -> Vec<Range<u64>> {
             out.extend((!tells).then_some(at..range.end));
             return out;
         };
-        let from = (range.start + (from.max(at) - range.start) / PAGE * PAGE).min(range.end);
+        let from = (range.start + (from.max(at) - range.start) / page * page).min(range.end);
         let hole = seek(from, libc::SEEK_HOLE).unwrap_or(range.end).max(from + 1);
-        let to = (range.start + (hole - range.start).next_multiple_of(PAGE)).min(range.end);
+        let to = (range.start + (hole - range.start).next_multiple_of(page)).min(range.end);
         match out.last_mut() {
             Some(last) if last.end >= from => last.end = to,
             _ if from < to => out.push(from..to),
             _ => {}
         }
-        at = to.max(at + PAGE);
+        at = to.max(at + page);
     }
     out
 }
@@ -39,6 +39,8 @@ pub(super) fn data(file: &File, range: Range<u64>) -> Vec<Range<u64>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const PAGE: u64 = 64 << 10;
     use std::os::unix::fs::FileExt;
 
     #[test]

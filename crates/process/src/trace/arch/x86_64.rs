@@ -1,15 +1,23 @@
 //! 64-bit x86.
 
-use super::{ERESTART_RESTARTBLOCK, ERESTARTNOHAND, ERESTARTNOINTR, ERESTARTSYS};
+use super::{Frames, Gadgets, ReadSet};
 use std::arch::x86_64::__cpuid_count;
+
+/// What the kernel leaves as the result of a call that it means to restart.
+const ERESTARTSYS: i64 = 512;
+const ERESTARTNOINTR: i64 = 513;
+const ERESTARTNOHAND: i64 = 514;
+const ERESTART_RESTARTBLOCK: i64 = 516;
 
 /// General registers as ptrace gives them.
 pub(crate) type Registers = libc::user_regs_struct;
 
-/// The set of extended registers (`PTRACE_GETREGSET`).
-pub(crate) const NT_EXTENDED: usize = 0x202;
-/// Largest extended state that is asked for: AVX-512 and AMX together are below 11 KiB.
-pub(crate) const EXTENDED_MOST: usize = 16 << 10;
+/// Sets of extended registers (`PTRACE_GETREGSET`), the best first.
+pub(crate) const EXTENDED: [usize; 1] = [0x202];
+/// Largest register set that is asked for: AVX-512 and AMX together are below 11 KiB.
+pub(crate) const SET_MOST: usize = 16 << 10;
+/// Whether a system call destroys some of the extended state, so that it must be put back.
+pub(crate) const CALLS_CLOBBER_STATE: bool = false;
 
 /// `syscall; ret`.
 pub(crate) const CALL: &[u8] = &[0x0f, 0x05, 0xc3];
@@ -17,22 +25,46 @@ pub(crate) const CALL: &[u8] = &[0x0f, 0x05, 0xc3];
 pub(crate) const SIGRETURN: &[u8] = &[0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05];
 
 /// Below the stack pointer the ABI lets a function keep 128 bytes.
-pub(crate) const RED_ZONE: u64 = 128;
+const RED_ZONE: u64 = 128;
 /// Alignment of the extended state in a signal frame.
-pub(crate) const STATE_ALIGN: u64 = 64;
+const STATE_ALIGN: u64 = 64;
 /// `struct ucontext` up to the signal mask, behind the return address.
 const UCONTEXT: usize = 304;
 /// The return address, the context, and room for the `siginfo` that the kernel checks is addressable.
 pub(crate) const FRAME: u64 = 8 + UCONTEXT as u64 + 128;
 
+/// Calls that the kernel restarts without a trace, the best first.
+pub(crate) const CALLS_RESTARTED_WELL: &[i64] = &[
+    libc::SYS_futex,
+    libc::SYS_clock_nanosleep,
+    libc::SYS_nanosleep,
+    libc::SYS_poll,
+    libc::SYS_ppoll,
+    libc::SYS_wait4,
+];
+
+/// Whether pages may be given back from outside: what is proved of a stop is known of this architecture.
+pub(crate) const DISCARDS: bool = true;
+
 /// Name of the architecture, for people.
 pub(crate) const NAME: &str = "64-bit x86";
 
-/// Whether the head of an ELF file is of a program for this architecture.
-pub(crate) fn is_native(head: &[u8; 20]) -> bool {
-    const CLASS_64: u8 = 2;
-    const X86_64: [u8; 2] = [62, 0];
-    head.starts_with(b"\x7fELF") && head[4] == CLASS_64 && head[18..20] == X86_64
+/// The architecture's number in an ELF file (`e_machine`).
+pub(crate) const MACHINE: u16 = 62;
+
+/// Where the memory of programs ends. What asks for more (57 bits, by a hint to mmap) is not read.
+pub const ADDRESS_BITS: u32 = 47;
+
+/// The address that a pointer means.
+#[inline]
+#[must_use]
+pub const fn address_of(pointer: u64) -> u64 {
+    pointer
+}
+
+/// What of a thread's state an injected call would break; `None` where nothing stands against it.
+pub(crate) fn unfit(_set: ReadSet<'_>) -> Option<&'static str> {
+    None
 }
 
 /// Whether the text of `/proc/PID/status` tells of a second, protected stack, which an injected return would break.
@@ -40,25 +72,87 @@ pub(crate) fn protects_returns(status: &str) -> bool {
     status.lines().any(|l| l.starts_with("x86_Thread_features:") && l.contains("shstk"))
 }
 
+/// What must be known of a thread before it is stopped: nothing, the registers tell all.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Before;
+
+impl Before {
+    pub(crate) fn unknown() -> Self {
+        Self
+    }
+
+    pub(crate) fn look(_tid: i32) -> Self {
+        Self
+    }
+
+    /// The system call that the thread stands in.
+    pub(crate) fn system_call(&self, regs: &Registers) -> Option<i64> {
+        in_system_call(regs).then_some(regs.orig_rax as i64)
+    }
+
+    /// Whether the thread stands in a system call.
+    pub(crate) fn in_system_call(&self, regs: &Registers) -> bool {
+        in_system_call(regs)
+    }
+
+    /// The registers that a stopped thread gets at once so that the program sees nothing of the stop, even if we die
+    /// now; `None` where they are as they should be. ERESTARTNOHAND turns into EINTR again where a handler does run.
+    pub(crate) fn restarted(
+        &mut self,
+        regs: &Registers,
+        _code: impl Fn(u64) -> Option<u32>,
+        _signalled: impl Fn() -> bool,
+    ) -> Option<Registers> {
+        restarted_eintr(regs)
+    }
+
+    /// The registers that a thread goes on with where they differ from those at its stop: never, since the kernel
+    /// itself sees from them what was broken off.
+    pub(crate) fn released(
+        &self,
+        _regs: &Registers,
+        _injected: bool,
+        _code: impl Fn(u64) -> Option<u32>,
+        _signalled: impl Fn() -> bool,
+    ) -> Option<Registers> {
+        None
+    }
+}
+
 /// The stack pointer.
 pub(crate) fn stack_pointer(regs: &Registers) -> u64 {
     regs.rsp
 }
 
+/// Address of the next instruction.
+pub(crate) fn instruction(regs: &Registers) -> u64 {
+    regs.rip
+}
+
 /// Whether the thread stands in a system call.
-pub(crate) fn in_system_call(regs: &Registers) -> bool {
+fn in_system_call(regs: &Registers) -> bool {
     regs.orig_rax as i64 >= 0
 }
+
+/// Where a signal frame, from the address to which the handler returns, has the address of the instruction that the
+/// signal interrupted.
+pub(crate) const FRAME_INSTRUCTION: u64 = 22 * 8;
 
 /// The result of the call that the thread comes from.
 pub(crate) fn result(regs: &Registers) -> i64 {
     regs.rax as i64
 }
 
-/// Registers that make a call from `code` with the stack at `stack`.
-pub(crate) fn calling(saved: &Registers, code: u64, stack: u64, number: i64, args: [u64; 4]) -> Registers {
+/// Registers that make a call with the stack at `stack`, where the return address lies.
+pub(crate) fn calling(
+    saved: &Registers,
+    gadgets: Gadgets,
+    stack: u64,
+    number: i64,
+    args: [u64; 4],
+) -> Registers {
     let mut regs = *saved;
-    regs.rip = code;
+    regs.rip = gadgets.call;
     regs.rsp = stack;
     regs.rax = number as u64;
     regs.orig_rax = u64::MAX;
@@ -67,22 +161,34 @@ pub(crate) fn calling(saved: &Registers, code: u64, stack: u64, number: i64, arg
     regs
 }
 
-/// Registers that end a process with a code, with the stack at `stack`.
-pub(crate) fn ending(saved: &Registers, code: u64, stack: u64, exit_code: u64) -> Registers {
-    calling(saved, code, stack, libc::SYS_exit_group, [exit_code, 0, 0, 0])
-}
-
 /// `epoll_wait`, `recv` with a timeout and their like return EINTR by themselves instead of asking for a restart,
-/// although nothing happened: then the registers that ask for one. ERESTARTNOHAND turns into EINTR again where a
-/// handler does run. `close` is never begun anew: its descriptor is gone, and the number may be another thread's.
-pub(crate) fn restarted_eintr(regs: &Registers) -> Option<Registers> {
+/// although nothing happened: then the registers that ask for one. `close` is never begun anew: its descriptor is gone, and the number may be another thread's.
+fn restarted_eintr(regs: &Registers) -> Option<Registers> {
     let closes = [libc::SYS_close, libc::SYS_close_range].contains(&(regs.orig_rax as i64));
     let broken_off = in_system_call(regs) && result(regs) == -i64::from(libc::EINTR);
     (broken_off && !closes).then_some(Registers { rax: (-ERESTARTNOHAND) as u64, ..*regs })
 }
 
+/// The frames below the stack of a thread with these registers, this signal mask and this extended state; the copy
+/// ends with `exit_code`.
+pub(crate) fn frames(saved: &Registers, gadgets: Gadgets, mask: u64, state: &[u8], exit_code: u64) -> Frames {
+    let state = signal_state(state);
+    let top = saved.rsp.wrapping_sub(RED_ZONE);
+    let state_at = top.wrapping_sub(state.len() as u64) & !(STATE_ALIGN - 1);
+    // The thread's own frame lies lowest: a handler that runs on it overwrites nothing.
+    let child = state_at.wrapping_sub(FRAME) & !15;
+    let own = child.wrapping_sub(FRAME) & !15;
+    let end = calling(saved, gadgets, child, libc::SYS_exit_group, [exit_code, 0, 0, 0]);
+    let pieces = vec![
+        (own, signal_frame(gadgets.sigreturn, &as_if_restarted(saved), mask, state_at)),
+        (state_at, state),
+        (child, signal_frame(gadgets.sigreturn, &end, mask, 0)),
+    ];
+    Frames { own, child, top, pieces }
+}
+
 /// What the kernel does to the registers when a broken-off call is restarted, for the case that we die.
-pub(crate) fn as_if_restarted(regs: &Registers) -> Registers {
+fn as_if_restarted(regs: &Registers) -> Registers {
     let mut out = *regs;
     let restarts = [ERESTARTSYS, ERESTARTNOINTR, ERESTARTNOHAND, ERESTART_RESTARTBLOCK];
     if in_system_call(regs) && restarts.contains(&-result(regs)) {
@@ -93,7 +199,7 @@ pub(crate) fn as_if_restarted(regs: &Registers) -> Registers {
 }
 
 /// The return address and the context of `rt_sigreturn`.
-pub(crate) fn signal_frame(sigreturn: u64, regs: &Registers, mask: u64, state: u64) -> Vec<u8> {
+fn signal_frame(sigreturn: u64, regs: &Registers, mask: u64, state: u64) -> Vec<u8> {
     /// The floating point state has its extended form; the stack segment is given and obeyed.
     const FLAGS: u64 = 7;
     /// No mode of an alternate stack, so that the kernel leaves the one it has alone.
@@ -146,7 +252,7 @@ const TILES: u64 = 1 << 18;
 
 /// The extended state with the marks that the kernel puts around it in a signal frame. Where the tiles are not in use
 /// they are left out, since the kernel restores nothing but the oldest registers of a thread that may not have them.
-pub(crate) fn signal_state(state: &[u8]) -> Vec<u8> {
+fn signal_state(state: &[u8]) -> Vec<u8> {
     const MAGIC1: u32 = 0x4650_5853;
     const MAGIC2: u32 = 0x4650_5845;
     let word =
@@ -216,7 +322,7 @@ mod tests {
             fs: 0,
             gs: 0,
         };
-        calling(&zero, 0x1000, 0x2000, libc::SYS_read, [1, 2, 3, 4])
+        calling(&zero, Gadgets { call: 0x1000, sigreturn: 0x1800 }, 0x2000, libc::SYS_read, [1, 2, 3, 4])
     }
 
     fn broken_off(call: i64, result: i64) -> Registers {

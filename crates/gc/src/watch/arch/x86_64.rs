@@ -1,8 +1,28 @@
-//! What the code before an instruction pointer says that it wrote to the collector's flag (x86-64): a plain 1
-//! or a compare-and-swap begins a collection, a plain 0 ends it. Other stores say nothing.
+//! 64-bit x86. The trap comes after the store. Of the code before it a plain 1 or a compare-and-swap begins a
+//! collection, a plain 0 ends it; other stores say nothing.
+#![cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
 
+use super::Code;
+
+/// Debug registers.
+pub(crate) const REGISTERS: usize = 4;
 /// Bytes of code that are looked at.
 pub(crate) const LENGTH: usize = 16;
+
+/// Where the code of the store lies that a trap tells of.
+pub(crate) fn code_at(ip: u64) -> u64 {
+    ip.wrapping_sub(LENGTH as u64)
+}
+
+/// Whether a trap can keep a compare-and-swap from ever succeeding: it cannot.
+pub(crate) fn never_ends(_code: &[u8; LENGTH]) -> bool {
+    false
+}
+
+/// The same before anything is watched, from all of a program's code.
+pub(crate) fn is_endless(_hardware: Option<u64>, _code: impl Iterator<Item = Code>) -> bool {
+    false
+}
 
 /// `Some(true)` where the instruction that ends the code begins a collection, `Some(false)` where it ends one.
 pub(crate) fn begins(code: &[u8; LENGTH]) -> Option<bool> {

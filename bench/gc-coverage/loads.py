@@ -1,0 +1,128 @@
+"""The loads: each is a program that collects in its own way until it is told to stop, or ends by itself.
+
+    python loads.py NAME DIRECTORY
+
+It prints `ready`, reads a line from standard input in a thread of its own, and then writes what `truth` noted to
+DIRECTORY/truth.
+"""
+
+import gc
+import os
+import random
+import sys
+import threading
+import time
+
+sys.path.insert(0, sys.argv[2])
+import truth
+
+stop = threading.Event()
+END = f"{sys.argv[2]}/truth"
+
+
+class Node:
+    pass
+
+
+def churn(times):
+    for _ in range(times):
+        node = Node()
+        node.me = node
+
+
+def idle():
+    while not stop.wait(0.05):
+        pass
+
+
+def quiet():
+    while not stop.wait(0.7):
+        churn(100)
+        gc.collect(random.choice((0, 1, 2)))
+
+
+def engine():
+    kept = [[i] for i in range(100_000)]
+    while not stop.wait(0.02):
+        churn(600)
+        kept[random.randrange(len(kept))] = [0]
+
+
+def busy():
+    while not stop.wait(0.0005):
+        churn(400)
+
+
+def storm():
+    while not stop.is_set():
+        churn(5000)
+
+
+def rare_long():
+    kept = [[i] for i in range(400_000)]
+    last = time.monotonic()
+    while not stop.wait(0.0005):
+        churn(400)
+        if time.monotonic() - last > 1.5:
+            gc.collect()
+            last = time.monotonic()
+    return kept
+
+
+def bursts():
+    while not stop.wait(random.uniform(0.5, 1.5)):
+        churn(random.choice((50_000, 200_000, 500_000)))
+
+
+def threads():
+    workers = [threading.Thread(target=busy) for _ in range(8)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+
+
+def short_threads():
+    while not stop.is_set():
+        workers = [threading.Thread(target=churn, args=(800,)) for _ in range(20)]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+
+
+def seconds_long():
+    kept = [[i] for i in range(6_000_000)]
+    while not stop.wait(2.0):
+        churn(3000)
+        gc.collect()
+    return kept
+
+
+def ends_midway():
+    begun = time.monotonic()
+    while time.monotonic() - begun < 4.0 and not stop.is_set():
+        churn(3000)
+        gc.collect(random.choice((0, 1, 2)))
+    truth.dump(END)
+    os._exit(0)
+
+
+LOADS = {f.__name__: f for f in (idle, quiet, engine, busy, storm, rare_long, bursts, threads, short_threads)}
+LOADS |= {f.__name__: f for f in (seconds_long, ends_midway)}
+
+
+def main():
+    gc.collect()
+    # The first and the last to be called are the two ends of the collection that m5 sees, about.
+    gc.callbacks.append(truth.note)
+    threading.Thread(target=lambda: (sys.stdin.readline(), stop.set()), daemon=True).start()
+    print("ready", flush=True)
+    kept = LOADS[sys.argv[1]]()
+    gc.disable()
+    del kept
+    truth.dump(END)
+    print("done", flush=True)
+
+
+main()

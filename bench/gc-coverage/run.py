@@ -1,0 +1,156 @@
+"""How much of the collections of eleven kinds of load `m5 gc` sees within a budget, and whether what it says of the rest
+is true.
+
+    python bench/gc-coverage/run.py [--m5 target/release/m5] [--python PYTHON] [--seconds 8] [--runs 5] [LOAD...]
+
+Each load notes its own collections by a callback in C. A line a load and budget: collections happened and seen by
+generation, the longest one and the sum, true and reported; then how often the interval held the true sum, and how
+often the longest was right (of the collections that m5 says it knows the longest of).
+"""
+
+import argparse
+import json
+import pathlib
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).parent
+LOADS = [
+    "idle",
+    "quiet",
+    "engine",
+    "busy",
+    "storm",
+    "rare_long",
+    "bursts",
+    "threads",
+    "short_threads",
+    "seconds_long",
+    "ends_midway",
+]
+# What the truth and a watched pause may differ by, each: callbacks and traps lie between the two; seconds.
+EACH = 3e-6
+
+
+def build(python, directory):
+    """Compiles the truth for this Python."""
+    say = "import sysconfig as s; print(s.get_paths()['include'], s.get_config_var('EXT_SUFFIX'))"
+    include, suffix = subprocess.check_output([python, "-c", say], text=True).split()
+    out = f"{directory}/truth{suffix}"
+    subprocess.run(["cc", "-O2", "-shared", "-fPIC", f"-I{include}", HERE / "truth.c", "-o", out], check=True)
+
+
+def measure(options, load, budget, directory):
+    """One run: the report and the truth within it; None where the load could not be started."""
+    command = [options.python, HERE / "loads.py", load, directory]
+    target = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert target.stdout.readline() == "ready\n"
+    watch = [options.m5, "gc", str(target.pid), "--duration", f"{options.seconds}s", "--json"]
+    watch += ["--max-overhead", budget]
+    said = subprocess.run(watch, capture_output=True, text=True)
+    if target.poll() is None and load != "ends_midway":
+        target.stdin.write("\n")
+        target.stdin.flush()
+    target.communicate()
+    if not said.stdout:
+        sys.exit(f"{' '.join(watch)}: {said.stderr}")
+    lines = pathlib.Path(directory, "truth").read_text().split("\n")
+    notes = [tuple(map(int, line.split())) for line in lines if line]
+    return json.loads(said.stdout), notes
+
+
+def judge(report, notes):
+    """What is told against what is true, over the collections within the recording."""
+    gc = report["gc"]
+    happened = gc["happened"]
+    begun = report["recorded"]["started_unix_seconds"] * 1e9 - (time.time_ns() - time.monotonic_ns())
+    end = begun + report["recorded"]["observed_seconds"] * 1e9
+    mine = [n for n in notes if begun <= n[0] and n[1] <= end]
+    true = [(b - a) / 1e9 for a, b, _ in mine]
+    total, slack = sum(true), EACH * len(true) + 0.002 * sum(true)
+    told = gc["pause_total"]
+    at_least = gc["at_least"]
+    if told is None:
+        held = happened == 0 or gc["seen"] == 0
+    else:
+        # A collection on the edge of the recording counts on either side.
+        edge = max(true, default=0.0) if len(mine) != happened else 0.0
+        low, high = told["low"] - slack - edge, told["high"] + slack + edge
+        held = low <= total and (at_least or total <= high)
+    longest = max(true, default=0.0)
+    reported = gc["max_seconds"] or 0.0
+    near = abs(reported - longest) <= 0.02 * longest + 30e-6
+    right = near or not gc["longest_known"]
+    full = [(b - a) / 1e9 for a, b, g in mine if g == 2]
+    seen_full = gc["generations"][2]["seen"] or 0
+    return {
+        "true": len(mine),
+        "happened": happened,
+        "seen": gc["seen"],
+        "full": (len(full), seen_full),
+        "longest": (longest, reported),
+        "total": (total, told),
+        "held": held,
+        "right": right,
+        "near": near,
+        "lost": gc["lost"],
+        "at_least": at_least,
+    }
+
+
+def main():
+    """Runs and prints."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--m5", default="target/release/m5")
+    parser.add_argument("--python", default=sys.executable)
+    parser.add_argument("--seconds", type=float, default=8)
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--budgets", default="0.1%,1%,100%")
+    parser.add_argument("loads", nargs="*")
+    options = parser.parse_args()
+    held, right, near, runs = [], [], [], 0
+    with tempfile.TemporaryDirectory() as directory:
+        build(options.python, directory)
+        head = f"{'load':>13} {'budget':>6} | {'true':>7} {'counted':>7} {'seen':>7} | full true/seen |"
+        print(head + " longest true/told | total true / told [interval] | held longest")
+        for load in options.loads or LOADS:
+            for budget in options.budgets.split(","):
+                rows = []
+                for _ in range(options.runs):
+                    rows.append(judge(*measure(options, load, budget, directory)))
+                runs += len(rows)
+                held += [r["held"] for r in rows]
+                right += [r["right"] for r in rows]
+                near += [r["near"] for r in rows]
+                show(load, budget, rows)
+    print(
+        f"interval held the truth in {sum(held)} of {runs} runs; the longest right where it is called known in"
+    )
+    print(f"{sum(right)}, right whatever it is called in {sum(near)}")
+
+
+def show(load, budget, rows):
+    """The middle run by seen, and how often it held."""
+    row = sorted(rows, key=lambda r: r["seen"])[len(rows) // 2]
+    told = row["total"][1]
+    said = (
+        f"{told['value'] * 1e3:.2f} [{told['low'] * 1e3:.2f}, {told['high'] * 1e3:.2f}]"
+        if told
+        else "unknown"
+    )
+    said += " at least" if row["at_least"] else ""
+    full = f"{row['full'][0]}/{row['full'][1]}"
+    print(
+        f"{load:>13} {budget:>6} | {row['true']:>7} {row['happened']:>7} {row['seen']:>7} | {full:>14} |"
+        f" {row['longest'][0] * 1e3:.3f}/{row['longest'][1] * 1e3:.3f} ms | {row['total'][0] * 1e3:.2f} / {said} ms |"
+        f" {sum(r['held'] for r in rows)}/{len(rows)} {sum(r['right'] for r in rows)}/{len(rows)}"
+        f" ({sum(r['near'] for r in rows)} near)"
+        + (f" LOST {statistics.median(r['lost'] for r in rows)}" if any(r["lost"] for r in rows) else ""),
+        flush=True,
+    )
+
+
+main()

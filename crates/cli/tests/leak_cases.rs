@@ -1,0 +1,21 @@
+//! Real leaks of the standard library, each as a service: who is accused, and nobody where nothing leaks.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use m5_testkit::{Python, pythons};
+use std::process::Command;
+
+#[test]
+fn each_leak_has_its_culprit_and_what_is_sound_has_none() {
+    let judge = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/leaks/judge.py");
+    // The judge runs on the interpreter that it judges: not one below a root of its own. The oldest and the newest.
+    let plain: Vec<Python> = pythons().into_iter().filter(|p| p.root().is_none() && !p.musl).collect();
+    let wanted = plain.first().into_iter().chain(plain.iter().skip(1).last());
+    for python in wanted {
+        let mut command = Command::new(&python.name);
+        let done = command.arg(judge).arg(env!("CARGO_BIN_EXE_m5")).env_remove("M5_SLOW").output();
+        let done = done.expect("the judge runs");
+        let table = String::from_utf8_lossy(&done.stdout);
+        let errors = String::from_utf8_lossy(&done.stderr);
+        assert!(done.status.success(), "{}\n{table}{errors}", python.name);
+    }
+}

@@ -1,0 +1,101 @@
+//! `m5 trim` as its user types it: memory that is free goes back, and the report says what happened.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+#[path = "support/watching.rs"]
+mod watching;
+
+use m5_testkit::{Target, pythons};
+use support::{json, run, verdict};
+use watching::{Watch, outcomes, until};
+
+/// Holds 70 MiB free between blocks that live, and checks those when asked.
+const PROGRAM: &str = "
+import sys, threading
+def work():
+    global keep
+    keep = [b'x' * 9000 for i in range(8000)][::40]
+thread = threading.Thread(target=work); thread.start(); thread.join()
+print('ready', flush=True)
+for line in sys.stdin:
+    print('right' if all(k == b'x' * 9000 for k in keep) else 'wrong', flush=True)
+";
+
+fn start() -> Target {
+    let python = pythons().into_iter().find(|p| p.minor() == (3, 12)).unwrap_or_else(|| pythons().remove(0));
+    let mut target = Target::start(&python, PROGRAM);
+    assert_eq!(target.line(), "ready");
+    target
+}
+
+fn right(target: &mut Target) {
+    target.say("?");
+    assert_eq!(target.line(), "right");
+}
+
+#[test]
+fn what_is_free_is_said_then_given_then_gone() {
+    let mut target = start();
+    let pid = target.pid().to_string();
+    let dry = json(&run(&["trim", "-p", &pid, "--dry-run", "--json"]));
+    let free = dry["free_bytes"].as_u64().unwrap();
+    assert!(free > 32 << 20 && dry["ended"] == "looked" && dry["stops"] == 0, "{dry}");
+    assert!(dry["rss_after_bytes"].is_null() && dry["later"].is_null(), "absent is not zero: {dry}");
+
+    let out = run(&["trim", "-p", &pid, "--max-pause", "2s", "--recheck", "100ms", "--json"]);
+    let done = json(&out);
+    assert_eq!((verdict(&out).0, &done["ended"]), (0, &"done".into()), "{done}");
+    let went = done["rss_before_bytes"].as_u64().unwrap() - done["rss_after_bytes"].as_u64().unwrap();
+    let given = done["given_bytes"].as_u64().unwrap();
+    assert!(given.abs_diff(free) < 4 << 20 && went.abs_diff(given) < 4 << 20, "{done}");
+    assert!(done["later"]["rss_bytes"].as_u64().unwrap() > 0);
+    right(&mut target);
+
+    let again = run(&["trim", "-p", &pid, "--recheck", "0"]);
+    let text = String::from_utf8(again.stdout.clone()).unwrap();
+    assert!(verdict(&again).0 == 0 && text.contains("not worth a stop"), "{text}");
+}
+
+#[test]
+fn what_cannot_be_trimmed_is_an_error_that_says_why() {
+    assert_eq!(verdict(&run(&["trim", "-p", "999999999"])).0, 3);
+    assert_eq!(verdict(&run(&["trim", "-p", "1", "--max-pause", "soon"])).0, 2);
+    let mut command = std::process::Command::new("sleep");
+    command.arg("60").env("MALLOC_PERTURB_", "7");
+    let mut sleeper = command.spawn().unwrap();
+    let (code, said) = verdict(&run(&["trim", "-p", &sleeper.id().to_string()]));
+    sleeper.kill().unwrap();
+    sleeper.wait().unwrap();
+    assert!(code == 5 && said.contains("MALLOC_PERTURB_"), "{code} {said}");
+}
+
+#[test]
+fn the_watchdog_gives_back_before_it_restarts() {
+    const CONFIG: &str = r#"
+[[watch.rule]]
+name = "high"
+metric = "rss"
+level = "50MB"
+clear = "45MB"
+cooldown = "1h"
+actions = [{ signal = "TERM" }, "trim"]
+"#;
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path();
+    std::fs::write(dir.join("m5.toml"), CONFIG).unwrap();
+    let mut target = start();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_m5"));
+    // A stop may last here: the machine is busy with other tests.
+    command.env("M5_MAX_PAUSE", "2s").current_dir(dir).stderr(std::process::Stdio::null());
+    command.args(["watch", "--interval", "100ms", "--journal", "journal.jsonl", "--config", "m5.toml"]);
+    command.args(["--evidence", "evidence", "--act", "-p", &target.pid().to_string()]);
+    let _watch = Watch(command.spawn().unwrap());
+    let lines = until(dir, |lines| outcomes(lines).len() == 2);
+    let words: Vec<_> = outcomes(&lines).iter().map(|(a, r)| format!("{a} {r}")).collect();
+    assert_eq!(words, ["trim done", "signal trim_first"]);
+    let detail = lines.iter().find_map(|l| l["outcome"]["detail"].as_str()).unwrap();
+    assert!(detail.contains("MiB went back"), "{detail}");
+    assert!(lines.iter().any(|l| l["event"] == "trim_first"));
+    assert!(!lines.iter().any(|l| l["event"] == "restart"), "nothing was counted");
+    right(&mut target);
+}

@@ -1,0 +1,260 @@
+//! Puts watchpoints on the threads of a process.
+
+use super::rings::{Ring, Rings};
+use crate::perf::{Attr, Event, OpenError, Record, Target};
+use m5_process::Process;
+use std::collections::HashMap;
+use std::time::Duration;
+
+/// One watched range of memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Watched {
+    pub(crate) addr: u64,
+    pub(crate) len: u64,
+    /// Whether it is watched as long as the group is, and not in windows only.
+    pub(crate) stands: bool,
+}
+
+/// Rounds of looking for threads that were born while the others were watched.
+const ROUNDS: usize = 200;
+/// A thread is listed a moment before its birth is told.
+const BIRTH: Duration = Duration::from_micros(300);
+
+/// Watchpoints on every thread that was there: those that stand as long as the group does, and those that are
+/// switched on and off together.
+pub(crate) struct Group {
+    /// What is watched of any thread, and of those that have a set of their own.
+    usual: Vec<Watched>,
+    own: HashMap<i32, Vec<Watched>>,
+    /// What is watched in place of the first of the usual ones while the group is off.
+    instead: Option<Watched>,
+    children: bool,
+    on: bool,
+    seats: HashMap<i32, Seat>,
+}
+
+/// The events of one thread on all CPUs, and of those that inherited them.
+#[derive(Default)]
+struct Seat {
+    /// Switching one switches its set on one CPU.
+    switches: Vec<Event>,
+    others: Vec<Event>,
+}
+
+impl Group {
+    pub(crate) fn new(usual: Vec<Watched>, children: bool) -> Self {
+        Self { usual, own: HashMap::new(), instead: None, children, on: true, seats: HashMap::new() }
+    }
+
+    /// One register for two words: the one while the group is on, the other while it is off.
+    pub(crate) fn alternating(on: Watched, off: Watched, children: bool) -> Self {
+        Self { instead: Some(off), ..Self::new(vec![on], children) }
+    }
+
+    /// Watches the threads of the process that are not yet covered, until there is none; appends the records
+    /// that came in meanwhile.
+    pub(crate) fn cover(
+        &mut self,
+        process: &Process,
+        rings: &mut Rings,
+        records: &mut Vec<Record>,
+    ) -> Result<(), OpenError> {
+        for _ in 0..ROUNDS {
+            let listed = process.threads().unwrap_or_default();
+            if listed.iter().all(|t| rings.covered.contains_key(t)) {
+                return Ok(());
+            }
+            if !self.seats.is_empty() {
+                std::thread::sleep(BIRTH);
+            }
+            rings.drain(records);
+            for tid in listed {
+                if rings.covered.insert(tid, tid).is_none() {
+                    self.watch(tid, rings)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Watches these threads, covered or not.
+    pub(crate) fn add(&mut self, tids: &[i32], rings: &Rings) -> Result<(), OpenError> {
+        tids.iter().try_for_each(|tid| self.watch(*tid, rings))
+    }
+
+    /// Threads whose events would have to be opened anew if this one were to get others.
+    pub(crate) fn shares(&self, tid: i32, rings: &Rings) -> usize {
+        rings.source(tid).map_or(0, |source| rings.heirs(source).len())
+    }
+
+    /// Watches something else of one thread from now on. It and those whose events hang on the same ones are
+    /// without a watch for the moment that it takes.
+    pub(crate) fn replace(
+        &mut self,
+        tid: i32,
+        watched: Vec<Watched>,
+        process: &Process,
+        rings: &mut Rings,
+    ) -> Result<(), OpenError> {
+        self.own.insert(tid, watched);
+        let source = rings.source(tid).unwrap_or(tid);
+        let alive = process.threads().unwrap_or_default();
+        let mut heirs = rings.heirs(source);
+        self.own.retain(|of, _| alive.contains(of));
+        heirs.retain(|heir| alive.contains(heir));
+        self.seats.remove(&source);
+        for heir in heirs {
+            rings.covered.insert(heir, heir);
+            if !self.watch_soon(heir, rings)? {
+                // It is tried again with those that are not watched yet.
+                rings.covered.remove(&heir);
+            }
+        }
+        Ok(())
+    }
+
+    /// Watches a thread whose registers the kernel may give back a moment late; false where it did not.
+    fn watch_soon(&mut self, tid: i32, rings: &Rings) -> Result<bool, OpenError> {
+        for _ in 0..ROUNDS {
+            match self.sit(tid, rings) {
+                Err(OpenError(libc::ENOSPC)) => std::thread::sleep(BIRTH),
+                other => return other.map(|()| true),
+            }
+        }
+        Ok(false)
+    }
+
+    fn watch(&mut self, tid: i32, rings: &Rings) -> Result<(), OpenError> {
+        let first = self.seats.is_empty();
+        match self.sit(tid, rings) {
+            // It is covered already: it was born in the very moment when its parent became so.
+            Err(OpenError(libc::ENOSPC)) if !first => Ok(()),
+            other => other,
+        }
+    }
+
+    fn sit(&mut self, tid: i32, rings: &Rings) -> Result<(), OpenError> {
+        let mut seat = Seat::default();
+        for ring in &rings.rings {
+            match self.watch_on(tid, ring, rings.inherits, &mut seat) {
+                // The thread has ended.
+                Err(OpenError(libc::ESRCH)) => return Ok(()),
+                other => other?,
+            }
+        }
+        // Those of an ended thread of the same number may have heirs.
+        let known = self.seats.entry(tid).or_default();
+        known.switches.append(&mut seat.switches);
+        known.others.append(&mut seat.others);
+        Ok(())
+    }
+
+    fn watch_on(&self, tid: i32, ring: &Ring, inherits: bool, seat: &mut Seat) -> Result<(), OpenError> {
+        let target = Target { tid, cpu: ring.cpu };
+        let watched = self.own.get(&tid).unwrap_or(&self.usual);
+        let standing = self.open(watched.iter().filter(|w| w.stands), target, ring, inherits)?;
+        let switched = self.open(watched.iter().filter(|w| !w.stands), target, ring, inherits)?;
+        if let Some(leader) = standing.first() {
+            leader.switch(true)?;
+        }
+        let mut switched = switched.into_iter();
+        if let Some(leader) = switched.next() {
+            match (self.on, &self.instead) {
+                (true, _) => leader.switch(true)?,
+                (false, Some(other)) => {
+                    let _ = leader.move_to(&self.attr(other, inherits).telling_tasks());
+                }
+                (false, None) => {}
+            }
+            seat.switches.push(leader);
+        }
+        seat.others.extend(standing.into_iter().chain(switched));
+        Ok(())
+    }
+
+    /// One set on one thread and CPU, its leader first, switched off.
+    fn open<'a>(
+        &self,
+        set: impl Iterator<Item = &'a Watched>,
+        target: Target,
+        ring: &Ring,
+        inherits: bool,
+    ) -> Result<Vec<Event>, OpenError> {
+        let mut events: Vec<Event> = Vec::new();
+        for watched in set {
+            let mut attr = self.attr(watched, inherits);
+            if events.is_empty() {
+                attr = attr.telling_tasks().disabled();
+            }
+            let event = Event::open(&attr, target, events.first())?;
+            event.redirect(&ring.owner)?;
+            events.push(event);
+        }
+        Ok(events)
+    }
+
+    fn attr(&self, watched: &Watched, inherits: bool) -> Attr {
+        let attr = Attr::write_watch(watched.addr, watched.len);
+        if inherits { attr.inherited(self.children) } else { attr }
+    }
+
+    /// Whether what can be switched is on.
+    pub(crate) fn on(&self) -> bool {
+        self.on
+    }
+
+    /// Opens or closes the watch; what stands stays.
+    pub(crate) fn switch(&mut self, on: bool, rings: &Rings) {
+        self.on = on;
+        let place = if on { self.usual.first() } else { self.instead.as_ref() };
+        let place = place.filter(|_| self.instead.is_some());
+        let moved = place.map(|watched| self.attr(watched, rings.inherits).telling_tasks());
+        for leader in self.seats.values().flat_map(|s| &s.switches) {
+            // A thread that has ended needs no switching. A kernel that moves none watches in windows alone.
+            let _ = match &moved {
+                Some(attr) => leader.move_to(attr).or_else(|_| leader.switch(on)),
+                None => leader.switch(on),
+            };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::sync::mpsc;
+
+    /// A thread of this test, born after the watch was set, writes; is it seen?
+    fn later_thread_is_seen(inherits: bool, cover_again: bool) -> bool {
+        let process = Process::open(std::process::id() as i32).unwrap();
+        let word: &'static AtomicU32 = Box::leak(Box::new(AtomicU32::new(0)));
+        let mut rings = Rings::open(&process).unwrap();
+        rings.inherits = inherits;
+        let watched = Watched { addr: word.as_ptr() as u64, len: 4, stands: false };
+        let mut group = Group::new(vec![watched], false);
+        let mut records = Vec::new();
+        group.cover(&process, &mut rings, &mut records).unwrap();
+        let (go, wait) = mpsc::channel::<()>();
+        let thread = std::thread::spawn(move || {
+            wait.recv().unwrap();
+            word.store(7, Ordering::SeqCst);
+        });
+        if cover_again {
+            group.cover(&process, &mut rings, &mut records).unwrap();
+        }
+        go.send(()).unwrap();
+        thread.join().unwrap();
+        rings.drain(&mut records);
+        records.iter().filter(|r| matches!(r, Record::Sample(s) if s.addr == word.as_ptr() as u64)).count()
+            == 1
+    }
+
+    #[test]
+    fn threads_born_later_inherit_or_are_listed() {
+        assert!(later_thread_is_seen(true, false));
+        assert!(later_thread_is_seen(true, true), "and are not watched twice");
+        assert!(later_thread_is_seen(false, true));
+        assert!(!later_thread_is_seen(false, false));
+    }
+}

@@ -1,0 +1,51 @@
+//! How many references an object says it has.
+
+use crate::image::Image;
+
+/// What an object's header says of the references to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Count {
+    /// It lives forever, or its references are not all counted.
+    Uncounted,
+    /// So many.
+    Of(u64),
+}
+
+/// Offsets in the header of an object of a free-threaded build, from its beginning.
+const BITS: u64 = 11;
+const LOCAL: u64 = 12;
+const SHARED: u64 = 16;
+/// Bits of the collector: looked after, and counted by nobody for the references that stacks hold.
+const TRACKED: u8 = 1;
+const DEFERRED: u8 = 0x40;
+/// Flags of the shared count.
+const FLAGS: u32 = 2;
+
+/// The count of an object; `None` where it is not in memory. Of a build with a GIL it is the lower half of the word,
+/// whatever that means in its version.
+pub(crate) fn of(image: &Image, object: u64) -> Option<Count> {
+    if image.shift() == 0 {
+        return image.half(object).map(|count| Count::Of(count.into()));
+    }
+    let local = image.half_in(object, LOCAL)?;
+    if local == u32::MAX || image.byte_in(object, BITS)? & DEFERRED != 0 {
+        return Some(Count::Uncounted);
+    }
+    let shared = image.word_in(object, SHARED)?.cast_signed() >> FLAGS;
+    Some(Count::Of(u64::try_from(i64::from(local) + shared).unwrap_or(0)))
+}
+
+/// Whether the collector of a free-threaded build looks after an object.
+pub(crate) fn tracked(image: &Image, object: u64) -> bool {
+    image.byte_in(object, BITS).is_some_and(|bits| bits & TRACKED != 0)
+}
+
+/// Whether an object of a free-threaded build lives; what is kept for reuse has no references.
+pub(crate) fn living(image: &Image, object: u64) -> bool {
+    of(image, object).is_some_and(|count| count != Count::Of(0))
+}
+
+/// Whether it lives forever.
+pub(crate) fn immortal(image: &Image, object: u64) -> bool {
+    image.half_in(object, LOCAL) == Some(u32::MAX)
+}

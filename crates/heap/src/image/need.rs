@@ -1,0 +1,91 @@
+//! How much memory m5 itself comes to hold, before anything is captured: told from a sample of the target's pages.
+//!
+//! What a byte of the target costs depends on what it is: a page of objects stays in the image and makes columns of
+//! objects, references and dominators; a page of numbers costs nothing.
+
+use crate::image::leads::Leads;
+use crate::image::stream::leads;
+use crate::image::wanted::{Extent, Plan};
+use m5_process::{Process, TraceResult, open_live, spooling};
+use std::os::unix::fs::FileExt;
+
+/// The program itself, its threads, what every interpreter has, medium blocks that stay.
+const BASE: u64 = 64 << 20;
+/// Bytes of graph, indices and dominators for each byte of references: 2.8 and less were measured.
+const PER_REFERENCE: f64 = 3.2;
+/// A page with this share of references is one of objects and stays whole.
+const OBJECTS: f64 = 1.0 / 16.0;
+/// What stays of a page with fewer: the beginnings of its blocks.
+const BEGINNINGS: f64 = 0.15;
+const PAGE: usize = 4096;
+const SAMPLE: usize = 1024;
+
+/// What pages were found to be, as shares of all.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+struct Mixture {
+    /// Pages of objects.
+    objects: f64,
+    /// Pages that refer to something, but rarely.
+    blocks: f64,
+    /// Bytes of references among all bytes.
+    references: f64,
+}
+
+/// Bytes that m5 comes to hold for a capture; `whole` where all is read before anything is left out.
+pub(crate) fn own(process: &Process, extent: Extent, whole: bool) -> TraceResult<u64> {
+    if spooling() {
+        return Ok(BASE);
+    }
+    let plan = Plan::of(process.pid(), Extent::Whole, || Ok(()))?;
+    let mixture = sampled(process, &plan)?;
+    let bytes = plan.bytes() as f64;
+    let stays =
+        if whole || extent == Extent::Whole { 1.0 } else { mixture.objects + mixture.blocks * BEGINNINGS };
+    let own = BASE + (bytes * (stays + mixture.references * PER_REFERENCE)) as u64;
+    tracing::debug!(pid = process.pid(), ?mixture, read = plan.bytes(), own, "what m5 itself may need");
+    Ok(own)
+}
+
+/// Looks at pages all over what is to be read, while the target runs.
+fn sampled(process: &Process, plan: &Plan) -> TraceResult<Mixture> {
+    let leads = leads(&plan.wanted);
+    let memory = open_live(process.pid())?;
+    let pages = plan.bytes() / PAGE as u64;
+    let step = (pages / SAMPLE as u64).max(1);
+    let mut page = vec![0; PAGE];
+    let (mut sum, mut seen, mut before) = (Mixture::default(), 0u64, 0u64);
+    for stretch in plan.stretches() {
+        let count = (stretch.end - stretch.start) / PAGE as u64;
+        let first = before.next_multiple_of(step);
+        for number in (first..before + count).step_by(step as usize) {
+            let at = stretch.start + (number - before) * PAGE as u64;
+            // A page of a file that the target never touched would be mapped into it by the look.
+            if !present(&plan.own.runs, at) {
+                continue;
+            }
+            // What went away meanwhile is not asked for.
+            if memory.read_exact_at(&mut page, at).is_ok() {
+                add(&mut sum, &leads, &page);
+                seen += 1;
+            }
+        }
+        before += count;
+    }
+    let share = |sum: f64| sum / seen.max(1) as f64;
+    Ok(Mixture { objects: share(sum.objects), blocks: share(sum.blocks), references: share(sum.references) })
+}
+
+/// Whether one of these runs, which are in order, holds the page.
+fn present(runs: &[std::ops::Range<u64>], at: u64) -> bool {
+    runs.get(runs.partition_point(|run| run.end <= at)).is_some_and(|run| run.start <= at)
+}
+
+fn add(sum: &mut Mixture, leads: &Leads, page: &[u8]) {
+    let references = leads.count(page) as f64 * 8.0 / PAGE as f64;
+    sum.references += references;
+    match references {
+        0.0 => {}
+        few if few < OBJECTS => sum.blocks += 1.0,
+        _ => sum.objects += 1.0,
+    }
+}

@@ -1,0 +1,94 @@
+//! Builds without the GIL: what m5 finds of a process in which many threads allocate and many have ended, against what
+//! the collector inside knows.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use m5_heap::{Accounting, Analysis, Anchor, CaptureOptions, capture};
+use m5_process::Process;
+use m5_testkit::{Target, free_threaded_pythons};
+use std::collections::BTreeMap;
+
+/// Threads that ended and left objects behind; threads that allocate while the copy is made. What stands still is
+/// counted: its types are its own.
+const PROGRAM: &str = "
+import gc, sys, threading
+class Left: pass
+class Slotted:
+    __slots__ = ('a', 'b')
+class Made: pass
+kept, lock = [], threading.Lock()
+def leave(n):
+    mine = []
+    for i in range(n):
+        l = Left(); l.number = i; l.text = 'left behind %d' % i
+        s = Slotted(); s.a = l; s.b = [i]
+        mine.append((l, s))
+    with lock: kept.append(mine)
+for _ in range(3):
+    ended = [threading.Thread(target=leave, args=(1000,)) for _ in range(4)]
+    for t in ended: t.start()
+    for t in ended: t.join()
+# Other threads free what these left.
+for mine in kept[::2]: del mine[::3]
+big = [bytes(1 << 20) for _ in range(20)] + [bytes(20 << 20)]
+go = threading.Event()
+def allocate():
+    go.wait()
+    while True: x = [Made() for _ in range(500)]; y = {i: str(i) for i in range(300)}
+for _ in range(int(sys.argv[1])): threading.Thread(target=allocate, daemon=True).start()
+gc.collect()
+from collections import Counter
+tracked = Counter(type(o).__name__ for o in gc.get_objects())
+print(*[tracked[n] for n in ('Left', 'Slotted')], len(big), sys.getallocatedblocks(), flush=True)
+sys.stdin.readline()
+go.set()
+print('going', flush=True)
+sys.stdin.read()
+";
+
+fn counts(analysis: &Analysis) -> BTreeMap<&str, u64> {
+    let graph = &analysis.graph;
+    let mut counts = BTreeMap::new();
+    for of in &graph.type_id {
+        *counts.entry(graph.types[*of as usize].name.as_str()).or_default() += 1;
+    }
+    counts
+}
+
+#[test]
+fn objects_of_running_and_ended_threads_are_all_found() {
+    // One musl stands for all: mimalloc is the same there.
+    let chosen = free_threaded_pythons().into_iter().filter(|p| !p.musl || p.minor() == (3, 14));
+    for python in chosen {
+        for threads in ["1", "8"] {
+            let mut command = python.command();
+            command.args(["-I", "-u", "-c", PROGRAM, threads]);
+            let mut target = Target::spawn(command);
+            let truth: Vec<u64> = target.numbers();
+            target.say("go");
+            target.line();
+            let process = Process::open(target.pid()).unwrap();
+            let anchor = Anchor::of(&process).unwrap();
+            let taken = capture(&process, &CaptureOptions::default()).unwrap();
+            let analysis = Analysis::of(&taken.image, anchor).unwrap();
+            let accounting = Accounting::of(&taken.image, &analysis, &taken.pages);
+            let counts = counts(&analysis);
+            let of = |name: &str| counts.get(name).copied().unwrap_or(0);
+            println!(
+                "{}, {threads} threads: {truth:?}, counts explained {:?}, reached {:?}, RSS named {:?}, paused {:?}",
+                python.name,
+                analysis.check.refcounts_explained(),
+                analysis.check.reachable_share(),
+                accounting.explained,
+                taken.report.pause_seconds,
+            );
+            assert_eq!([of("__main__.Left"), of("__main__.Slotted")], truth[..2], "{}", python.name);
+            let large = analysis.graph.size.iter().filter(|s| **s >= 1 << 20).count() as u64;
+            assert_eq!(large, truth[2], "{}", python.name);
+            // RSS itself changes while it is read: what is in the copy and has no name counts.
+            let unnamed = accounting.tree.at(&["other_anonymous"]).map_or(0, |t| t.bytes);
+            assert!(unnamed < accounting.tree.bytes / 100, "{}: {:#?}", python.name, accounting.tree);
+            assert!(analysis.check.refcounts_explained() > Some(0.98), "{}", python.name);
+            assert_eq!(analysis.check.nowhere, 0, "{}", python.name);
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! `m5 tune` for people.
+
+use super::doc::{Goal, Stage, Tried, TuneDoc};
+use super::paste::blocks;
+use crate::shared::units;
+use crate::text::{Align, Style, Table};
+use crate::texts::TuneWords;
+use m5_stats::median;
+use std::fmt::Write;
+
+/// The table of what was tried, and one block to paste.
+#[must_use]
+pub fn text(doc: &TuneDoc, style: Style) -> String {
+    let lang = style.lang;
+    let title = lang.fill(TuneWords::Title, &[&doc.command.join(" ")]);
+    let mut out = format!("{}\n", style.bold(&title));
+    let right = [Align::Left, Align::Right, Align::Right, Align::Right, Align::Right, Align::Left];
+    let mut table = Table::new(&right, 2);
+    let heads = [
+        TuneWords::Setting,
+        TuneWords::Runs,
+        TuneWords::Rss,
+        TuneWords::Peak,
+        TuneWords::Cpu,
+        TuneWords::Result,
+    ];
+    table.row(heads.map(|h| style.dim(lang.say(h))));
+    for tried in &doc.tried {
+        let runs = if tried.runs.is_empty() { &tried.screening } else { &tried.runs };
+        let figures = [Goal::Rss, Goal::Peak, Goal::Cpu].map(|goal| figure(tried, goal));
+        let [rss, peak, cpu] = figures;
+        table.row([tried.name.clone(), runs.len().to_string(), rss, peak, cpu, result(tried, style)]);
+    }
+    out.push_str(&table.render());
+    for left in &doc.left_out {
+        let _ = writeln!(out, "{}", style.dim(&lang.fill(TuneWords::LeftOut, &[&left.name, &left.reason])));
+    }
+    if !doc.complete {
+        let _ = writeln!(out, "{}", style.yellow(lang.say(TuneWords::Incomplete)));
+    }
+    if doc.recommended.is_empty() {
+        let _ = writeln!(out, "{}", lang.fill(TuneWords::Nothing, &[&doc.runs]));
+        return out;
+    }
+    let _ = writeln!(out, "{}", style.green(&lang.fill(TuneWords::Recommended, &[&doc.runs])));
+    for (form, block) in blocks(&doc.recommended) {
+        let _ = writeln!(out, "\n# {form}\n{block}");
+    }
+    out
+}
+
+/// The value, and how it compares.
+fn figure(tried: &Tried, goal: Goal) -> String {
+    let runs = if tried.runs.is_empty() { &tried.screening } else { &tried.runs };
+    let values: Vec<f64> = runs.iter().map(|r| goal.of(r)).collect();
+    let Some(middle) = median(&values) else { return "–".to_owned() };
+    let value = if goal == Goal::Cpu { units::time(middle) } else { units::bytes(middle) };
+    match tried.outcomes.iter().find(|o| o.goal == goal) {
+        Some(o) => match (o.lower, o.upper) {
+            (Some(lower), Some(upper)) => format!("{value} ({lower:.2}–{upper:.2})"),
+            _ => format!("{value} ({:.2})", o.ratio),
+        },
+        None => value,
+    }
+}
+
+fn result(tried: &Tried, style: Style) -> String {
+    let lang = style.lang;
+    match tried.stage {
+        Stage::Base => lang.say(TuneWords::Base).to_owned(),
+        Stage::Screened => style.dim(lang.say(TuneWords::Screened)),
+        Stage::Raced => lang.say(TuneWords::Raced).to_owned(),
+        Stage::Proved => style.green(lang.say(TuneWords::Proved)),
+        Stage::Costly => style.yellow(lang.say(TuneWords::Costly)),
+        Stage::Failed => {
+            style.yellow(&lang.fill(TuneWords::Failed, &[&tried.failure.clone().unwrap_or_default()]))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{GoalOutcome, LeftOut, TUNE_SCHEMA, TuneRun};
+    use super::*;
+    use crate::Lang;
+
+    #[test]
+    fn it_reads_well_and_can_be_pasted() {
+        let run = |mib: f64| TuneRun {
+            rss_bytes: mib * 1_048_576.0,
+            peak_rss_bytes: mib * 2_097_152.0,
+            cpu_seconds: 1.25,
+            elapsed_seconds: 3.0,
+        };
+        let tried = |name: &str, stage, mib| Tried {
+            name: name.into(),
+            environment: vec![(name.into(), "2".into())],
+            stage,
+            failure: None,
+            screening: vec![run(mib)],
+            runs: if stage == Stage::Screened { vec![] } else { vec![run(mib); 5] },
+            outcomes: match stage {
+                Stage::Proved => {
+                    vec![GoalOutcome { goal: Goal::Rss, ratio: 0.5, lower: Some(0.48), upper: Some(0.53) }]
+                }
+                _ => vec![],
+            },
+        };
+        let mut doc = TuneDoc {
+            schema: TUNE_SCHEMA.into(),
+            command: vec!["python3".into(), "app.py".into()],
+            load: None,
+            goals: vec![Goal::Rss],
+            runs: 5,
+            tried: vec![
+                tried("base", Stage::Base, 100.0),
+                tried("MALLOC_ARENA_MAX", Stage::Proved, 50.0),
+                tried("MALLOC_TOP_PAD_", Stage::Screened, 101.0),
+            ],
+            left_out: vec![LeftOut { name: "jemalloc".into(), reason: "not installed".into() }],
+            recommended: vec![("MALLOC_ARENA_MAX".into(), "2".into())],
+            complete: true,
+        };
+        let mut all = String::new();
+        for lang in [Lang::En, Lang::Zh] {
+            all.push_str(&text(&doc, Style { lang, color: false }));
+            all.push('\n');
+        }
+        doc.recommended.clear();
+        all.push_str(&text(&doc, Style::default()));
+        insta::assert_snapshot!(all);
+    }
+}

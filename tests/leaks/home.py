@@ -1,0 +1,52 @@
+"""Interpreters and packages of the cases: each requirement is installed once, into a folder of its own."""
+
+import glob
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+PACKAGES = HERE.parents[1] / ".venv" / "leaks"
+
+
+def interpreter(version=None):
+    """An interpreter of that version; None where there is none."""
+    if version is None or version == "%d.%d" % sys.version_info[:2]:
+        return sys.executable
+    pyenv = sorted(glob.glob(os.path.expanduser("~/.pyenv/versions/%s.*/bin/python" % version)))
+    return pyenv[-1] if pyenv else shutil.which("python" + version)
+
+
+def installed(python, requirement):
+    """The folder with that requirement for that interpreter; None where it cannot be had."""
+    asked = subprocess.run(
+        [python, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"], capture_output=True
+    )
+    folder = PACKAGES / ("%s-py%s" % (requirement, asked.stdout.decode().strip()))
+    if not (folder / "ready").exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        install = [
+            python,
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--only-binary=:all:",
+            "--disable-pip-version-check",
+        ]
+        install += ["--root-user-action=ignore", "--target", str(folder), requirement]
+        if subprocess.run(install, timeout=600, stderr=subprocess.DEVNULL).returncode != 0:
+            return None
+        (folder / "ready").touch()
+    return folder
+
+
+def environment(python, requirement):
+    """Variables that a case runs with; None where its package cannot be had."""
+    variables = dict(os.environ, PYTHONHASHSEED="0")
+    if requirement is None:
+        return variables
+    folder = installed(python, requirement)
+    return None if folder is None else dict(variables, PYTHONPATH=str(folder))
