@@ -16,18 +16,15 @@ const MOST_BYTES: usize = 90;
 
 /// The name that all files of an incident begin with.
 pub(super) fn stem(event: &Event) -> String {
-    let (service, rule) = (clean(&event.service, "-_.@"), clean(&event.rule, "-_."));
+    // A worker's name has a `/`.
+    let (service, rule) = (clean(&event.service.replace('/', "+"), "-_.@+"), clean(&event.rule, "-_."));
     let Event { slot, identity, unix_seconds, .. } = event;
     format!("{service}@{slot}-{}-{rule}-{unix_seconds:.3}", identity.pid)
 }
 
-/// Bounded, and of letters of any script that need no thought in a file name. A worker's name has a `/`.
+/// Bounded, and of letters of any script that need no thought in a file name.
 fn clean(text: &str, more: &str) -> String {
-    let keep = |c: char| match c {
-        '/' => '+',
-        c if c.is_alphanumeric() || more.contains(c) => c,
-        _ => '_',
-    };
+    let keep = |c: char| if c.is_alphanumeric() || more.contains(c) { c } else { '_' };
     let mut out = String::new();
     for c in text.chars().take(LONGEST).map(keep) {
         if out.len() + c.len_utf8() > MOST_BYTES {

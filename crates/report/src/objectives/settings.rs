@@ -126,8 +126,8 @@ fn milliseconds(seconds: f64) -> String {
 /// Two digits, no less than the value.
 fn round_up(value: f64) -> f64 {
     let unit = 10_f64.powf(value.log10().floor() - 1.0);
-    let rounded = (value / unit).ceil() * unit;
-    // Away with what binary fractions leave behind.
+    // Away with what binary fractions leave behind, here and below.
+    let rounded = (value / unit - 1e-9).ceil() * unit;
     (rounded * 1e6).round().max(1.0) / 1e6
 }
 
