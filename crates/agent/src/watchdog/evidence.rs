@@ -16,10 +16,14 @@ const MOST_BYTES: usize = 90;
 
 /// The name that all files of an incident begin with.
 pub(super) fn stem(event: &Event) -> String {
-    // A worker's name has a `/`.
-    let (service, rule) = (clean(&event.service.replace('/', "+"), "-_.@+"), clean(&event.rule, "-_."));
+    let (service, rule) = (service_part(&event.service), clean(&event.rule, "-_."));
     let Event { slot, identity, unix_seconds, .. } = event;
     format!("{service}@{slot}-{}-{rule}-{unix_seconds:.3}", identity.pid)
+}
+
+/// A service in the name of a file: a worker's has a `/`.
+fn service_part(service: &str) -> String {
+    clean(&service.replace('/', "+"), "-_.@+")
 }
 
 /// Bounded, and of letters of any script that need no thought in a file name.
@@ -204,7 +208,7 @@ mod tests {
             let stem = stem(&event);
             for ending in [SNAPSHOT, PROFILE] {
                 let name = format!("{stem}{ending}");
-                let of = format!("{}@{slot}", clean(&service, "-_.@"));
+                let of = format!("{}@{slot}", service_part(&service));
                 prop_assert_eq!(parse(&name), Some((stem.as_str(), of.as_str(), event.unix_seconds)));
             }
         }
