@@ -14,6 +14,7 @@ mod cell;
 mod export;
 mod flight;
 mod gcmon;
+mod guard;
 mod indicator;
 mod indicators;
 mod map;
@@ -21,6 +22,7 @@ mod npy;
 mod own;
 mod page;
 mod raw;
+mod saved;
 mod track;
 mod types;
 
