@@ -157,6 +157,41 @@ def test_a_computation_that_needs_itself():
     asyncio.run(asyncio.wait_for(main(), 30))
 
 
+@pytest.mark.skipif(not hasattr(asyncio, "eager_task_factory"), reason="3.12 and later")
+def test_tasks_that_begin_at_once():
+    calls = []
+
+    @cached
+    async def inner(x):
+        calls.append(x)
+        if x < 0:
+            await asyncio.sleep(0)
+        if x == 3:
+            raise LookupError
+        return x
+
+    @cached
+    async def outer(x):
+        return await inner(x) + await inner(-1)
+
+    @cached
+    async def circle(x):
+        return await asyncio.gather(circle(x))
+
+    async def main():
+        asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
+        before = asyncio.all_tasks()
+        assert await asyncio.gather(*[outer(1) for _ in range(20)]) == [0] * 20
+        assert await asyncio.gather(*[inner(2) for _ in range(20)]) == [2] * 20 and calls == [1, -1, 2]
+        errors = await asyncio.gather(*[inner(3) for _ in range(5)], return_exceptions=True)
+        assert {type(e) for e in errors} == {LookupError}
+        with pytest.raises(RuntimeError, match="needs its own result"):
+            await circle(1)
+        assert asyncio.all_tasks() == before
+
+    asyncio.run(asyncio.wait_for(main(), 30))
+
+
 @pytest.mark.parametrize("length", [2, 3, 5])
 def test_threads_that_need_each_other(length):
     barrier = threading.Barrier(length)
