@@ -5,7 +5,7 @@ use crate::shared::units;
 use crate::text::{Align, Style, Table};
 use crate::texts::List;
 
-/// A table, and below it the mends of what cannot be read.
+/// A table, and below it the remedies for what cannot be read.
 #[must_use]
 pub fn list(document: &ProcessList, style: Style) -> String {
     let lang = style.lang;
