@@ -1,7 +1,7 @@
 //! Which ticks are none, and what is done about them.
 
-use crate::bars::{Interval, Tick};
 use crate::cell::GilCell;
+use crate::tick::{Interval, Tick};
 use pyo3::exceptions::{PyRuntimeWarning, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;

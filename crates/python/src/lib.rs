@@ -23,6 +23,7 @@ mod own;
 mod page;
 mod raw;
 mod saved;
+mod tick;
 mod track;
 mod types;
 

@@ -1,9 +1,10 @@
 //! What a saved buffer and a saved book have in common: numbers as bytes, the bars that ticks left open, and what is
 //! known of ticks that were none. All is plain: it pickles, and is good in another process and another Python.
 
-use crate::bars::{Open, Stamp, Tick};
+use crate::bars::Open;
 use crate::block::Rows;
 use crate::guard::Guard;
+use crate::tick::{Stamp, Tick};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;

@@ -1,8 +1,8 @@
 //! What a user hands to a book: rows of all symbols, and times.
 
 use super::CandleBook;
-use crate::bars::{self, Stamp};
 use crate::raw;
+use crate::tick::{self, Stamp};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -15,7 +15,7 @@ pub(super) fn stamp(py: Python<'_>, ts: &Bound<'_, PyAny>, unit_ns: i64) -> PyRe
     if let Ok(t) = ts.extract::<f64>() {
         return Ok(Stamp::Float(t));
     }
-    let ns = bars::time_ns(py, ts)?;
+    let ns = tick::time_ns(py, ts)?;
     Ok(if ns % unit_ns == 0 { Stamp::Int(ns / unit_ns) } else { Stamp::Float(ns as f64 / unit_ns as f64) })
 }
 

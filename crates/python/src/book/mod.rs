@@ -5,11 +5,12 @@ mod input;
 mod saved;
 mod state;
 
-use crate::bars::{self, Interval, Tick};
+use crate::bars;
 use crate::block::{self, Item, Rows};
 use crate::cell::GilCell;
 use crate::guard::{self, Guard, OnBad};
 use crate::npy;
+use crate::tick::{self, Interval, Tick};
 use crate::track::{self, Version};
 use pyo3::exceptions::{PyKeyError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -157,7 +158,7 @@ impl CandleBook {
     fn append(&self, py: Python<'_>, time: &Bound<'_, PyAny>, values: &Bound<'_, PyAny>) -> PyResult<()> {
         let time = match time.extract::<i64>() {
             Ok(ns) => ns,
-            Err(_) => bars::time_ns(py, time)?,
+            Err(_) => tick::time_ns(py, time)?,
         };
         let row = self.row(py, values)?;
         self.state.with(py, |s| s.append(py, &row, time))

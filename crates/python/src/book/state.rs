@@ -1,8 +1,9 @@
 //! The bars of all symbols: one row a moment, one column a field of a symbol.
 
-use crate::bars::{Interval, Open, Tick};
+use crate::bars::Open;
 use crate::block::{Columns, Rows};
 use crate::guard::{Bad, Check, Guard};
+use crate::tick::{Interval, Tick};
 use crate::track::Version;
 use pyo3::prelude::*;
 

@@ -4,8 +4,8 @@
 
 use super::deliver::deliver;
 use super::{CandleBuffer, MAX_FIELDS, Row};
-use crate::bars::{Stamp, Tick, time_ns};
 use crate::block::{Block, Piece};
+use crate::tick::{Stamp, Tick, time_ns};
 use crate::{export, npy, raw, track};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::ffi::{self, Py_ssize_t, PyObject};
