@@ -1,9 +1,9 @@
 //! One process on the whole screen: figures, its memory over time with axes, its pauses, and who holds what.
 
+use super::color::shade;
 use super::columns::cpu;
 use super::row::Row;
 use super::state::State;
-use super::view::shade;
 use m5_report::texts::Top;
 use m5_report::{Lang, units};
 use ratatui::Frame;

@@ -1,5 +1,6 @@
 //! `m5 top`: the Python processes of this machine, live in the terminal.
 
+mod color;
 mod columns;
 mod details;
 mod row;

@@ -1,15 +1,15 @@
 //! The screens of `m5 top`, drawn from their state.
 
+use super::color::shade;
 use super::columns::{Column, cut, fitting};
 use super::details::details;
 use super::row::Row as Process;
 use super::state::{State, View};
 use m5_report::Lang;
 use m5_report::texts::Top;
-use m5_stats::Verdict;
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Constraint, Layout, Rect};
-use ratatui::style::{Color, Modifier, Style};
+use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span, Text};
 use ratatui::widgets::{Block, Cell, Paragraph, Row, Table, TableState};
 
@@ -79,17 +79,6 @@ fn list(frame: &mut Frame<'_>, area: Rect, state: &State, color: bool) {
 fn aligned(text: String, column: Column) -> Cell<'static> {
     let side = if column.right() { Alignment::Right } else { Alignment::Left };
     Cell::from(Text::from(text).alignment(side))
-}
-
-/// The colour of a verdict.
-pub(super) fn shade(process: &Process) -> Color {
-    match process.memory.verdict {
-        _ if process.stopped => Color::Yellow,
-        Verdict::Flat | Verdict::Saturating | Verdict::Falling => Color::Green,
-        Verdict::Growing => Color::Red,
-        Verdict::Step => Color::Yellow,
-        Verdict::Insufficient => Color::DarkGray,
-    }
 }
 
 /// What a command said, as far as it is scrolled.
