@@ -3,7 +3,6 @@
 use super::color::shade;
 use super::columns::{Column, cut, fitting};
 use super::details::details;
-use super::row::Row as Process;
 use super::state::{State, View};
 use m5_report::Lang;
 use m5_report::texts::Top;
@@ -103,6 +102,7 @@ fn help(frame: &mut Frame<'_>, area: Rect, lang: Lang) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::row::Row as Process;
     use super::super::row::tests::row;
     use super::*;
     use ratatui::Terminal;
