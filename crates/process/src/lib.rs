@@ -50,7 +50,7 @@ pub use procfs::stat::{Rollup, Stat, Status};
 pub use procfs::threads::{ThreadNow, thread_now};
 pub use signal::send_signal;
 pub use spool::{SpoolAllocator, SpoolError, spool, spooling};
-pub use trace::arch::{ADDRESS_BITS, address_of, page_size};
+pub use trace::arch::{ADDRESS_BITS, OWN_WAITS, address_of, page_size};
 pub use trace::discard::{CallCode, Discarded, FRAME_INSTRUCTION, StoppedThread, may_call};
 pub use trace::fork::{ForkedChild, fork};
 pub use trace::freeze::{Frozen, freeze, open_live};

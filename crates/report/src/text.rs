@@ -6,6 +6,7 @@ pub use crate::comparison::text::compare;
 pub use crate::fleet::text::fleet;
 pub use crate::health::text::{check, health};
 pub use crate::list::text::list;
+pub use crate::objectives::settings::settings;
 pub use crate::objectives::text::{objectives, summary};
 pub(crate) use crate::pauses::optimization_text::optimization;
 pub use crate::pauses::source_text::{place, remedy, why};

@@ -51,7 +51,7 @@ impl Tuner {
     /// The settings of every interpreter, the main one first.
     ///
     /// # Errors
-    /// As the kernel says.
+    /// [`TuneError`] where an interpreter cannot be read: the process has ended.
     pub fn show(&self) -> Result<Vec<InterpreterSettings>> {
         let read = |i: &Interpreter| {
             let settings = Settings::of(&i.read()?);
@@ -126,7 +126,7 @@ impl Tuner {
     /// Puts back settings that [`Tuner::set`] returned. A process that has ended needs nothing.
     ///
     /// # Errors
-    /// As the kernel says; the journal then still says what to put back.
+    /// [`TuneError`] where a setting cannot be read or written; the journal then still says what to put back.
     pub fn restore(&self, before: &[InterpreterSettings]) -> Result<()> {
         let Some(mut journal) = self.journal()? else { return Ok(()) };
         if !self.process.alive() {
@@ -147,7 +147,7 @@ impl Tuner {
     /// Puts back what was before m5's first change. What the program itself has changed since stays.
     ///
     /// # Errors
-    /// [`TuneError::NothingToUndo`], or as the kernel says.
+    /// [`TuneError::NothingToUndo`]; others where a setting cannot be read or written.
     pub fn undo(&self) -> Result<Undone> {
         let pid = self.process.pid();
         let mut journal = self.journal()?.ok_or(TuneError::NothingToUndo { pid })?;

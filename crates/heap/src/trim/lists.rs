@@ -161,7 +161,7 @@ pub(super) fn confirm(memory: &LiveMemory, chunks: &[Free]) -> Result<(), TrimEr
 /// The unused top of an arena.
 ///
 /// # Errors
-/// As the kernel says.
+/// [`TrimError`] where the process cannot be read any more.
 pub(super) fn top(memory: &LiveMemory, place: u64) -> Result<Option<Free>, TrimError> {
     let word = |bytes: Option<[u8; 8]>| bytes.map(u64::from_le_bytes);
     let read = |at: u64| Ok::<_, TrimError>(memory.each::<8>(&[at])?.first().copied().flatten());

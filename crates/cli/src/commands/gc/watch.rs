@@ -101,8 +101,9 @@ fn record_options(args: &GcArgs) -> RecordOptions {
 }
 
 fn limits(args: &GcArgs, objectives: &Objectives) -> Limits {
-    let p95_objective = objectives.gc_pause_p95_seconds.pass;
-    Limits { max_rss: args.max_rss, p95_objective, ..Limits::default() }
+    let usual = Limits::default();
+    let p95_objective = objectives.gc_pause_p95_seconds.map_or(usual.p95_objective, |o| o.pass);
+    Limits { max_rss: args.max_rss, p95_objective, ..usual }
 }
 
 fn emit(report: &GcReport, format: Format, ctx: &Ctx) -> Result<(), CliError> {
