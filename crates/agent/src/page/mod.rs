@@ -6,8 +6,9 @@ mod saved;
 pub use live::live;
 pub use saved::saved;
 
-use m5_report::doc::{PageObjectives, PageProcess};
-use m5_stats::{Objectives, Verdict};
+use m5_report::doc::{PageObjectives, PageProcess, Sentence};
+use m5_report::text::{Style, growth_evidence};
+use m5_stats::{Assessment, Objectives, Verdict};
 use std::collections::BTreeMap;
 
 /// Values of a chart at most.
@@ -23,6 +24,10 @@ fn lines(objectives: &Objectives) -> PageObjectives {
     }
 }
 
+fn evidence(memory: &Assessment) -> Sentence {
+    Sentence::each(|lang| growth_evidence(memory, Style { lang, color: false }))
+}
+
 /// Those that need somebody come first: what grows, then what moved, then the largest.
 fn by_need(processes: &mut [PageProcess]) {
     let rank = |p: &PageProcess| match p.memory.map(|m| m.verdict) {
@@ -31,10 +36,7 @@ fn by_need(processes: &mut [PageProcess]) {
         Some(Verdict::Saturating) => 2,
         Some(Verdict::Flat | Verdict::Falling | Verdict::Insufficient) | None => 3,
     };
-    let size = |p: &PageProcess| {
-        let last = p.samples.as_ref().and_then(|s| s.rss_bytes.iter().flatten().last().copied());
-        last.or(p.memory.and_then(|m| m.level)).unwrap_or(0.0)
-    };
+    let size = |p: &PageProcess| p.rss_bytes.or(p.memory.and_then(|m| m.level)).unwrap_or(0.0);
     processes.sort_by(|a, b| {
         let need = (a.exited, rank(a)).cmp(&(b.exited, rank(b)));
         need.then(size(b).total_cmp(&size(a))).then_with(|| (&a.service, a.slot).cmp(&(&b.service, b.slot)))

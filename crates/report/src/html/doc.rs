@@ -54,8 +54,17 @@ pub struct PageProcess {
     pub python: Option<String>,
     /// Why it is not, where it is not.
     pub unread: Option<String>,
+    /// Whether somebody has stopped it (SIGSTOP, a debugger).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stopped: bool,
+    /// Cores in use: between the last two samples, or over a recording.
+    pub cpu: Option<f64>,
+    /// Resident memory at the last sample.
+    pub rss_bytes: Option<f64>,
     /// The verdict on its resident memory.
     pub memory: Option<Assessment>,
+    /// What the verdict rests on, as the terminal says it.
+    pub evidence: Option<Sentence>,
     /// What it and the lives before it say together, where the memory grows in each of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub between_restarts: Option<BetweenRestarts>,
