@@ -40,9 +40,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory):
         program = folder / f"{name}.py"
         program.write_text(STILL)
         command = [sys.executable, program, str(size)]
-        running.append(
-            subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        )
+        running.append(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
         assert running[-1].stdout.readline() == "ready\n"
     pids = [word for process in running for word in ("-p", str(process.pid))]
     command = [m5(), "serve", "--lang", "en", *pids, "--listen", "127.0.0.1:0", "--interval", "300ms"]
@@ -104,7 +102,9 @@ def test_order_and_filter_hold_while_it_goes_on(fleet: tuple, tab: Tab) -> None:
     assert names(tab) == ["引擎", "gateway", "reports"]
     sort(tab, 4)
     assert names(tab) == ["reports", "gateway", "引擎"]
-    type_into = "(f => { f.value = '%s'; f.dispatchEvent(new Event('input')); })(document.getElementById('filter'))"
+    type_into = (
+        "(f => { f.value = '%s'; f.dispatchEvent(new Event('input')); })(document.getElementById('filter'))"
+    )
     tab.evaluate(type_into % "引")
     assert names(tab) == ["引擎"]
     before = tab.evaluate("document.documentElement.dataset.drawn")
@@ -128,7 +128,9 @@ def test_numbers_and_words_are_those_of_the_terminal(fleet: tuple, tab: Tab) -> 
     tab.show(fleet[0])
     texts = (HTML / "texts.js").read_text()
     for what, value, text in json.loads((HTML / "units.json").read_text()):
-        said = tab.evaluate(f"(() => {{ const WORDS = {{}}; {texts}; return {what}({json.dumps(value)}); }})()")
+        said = tab.evaluate(
+            f"(() => {{ const WORDS = {{}}; {texts}; return {what}({json.dumps(value)}); }})()"
+        )
         assert said == text, (what, value)
     command = [m5(), "list", "--json", *(word for name in NAMES for word in ("--name", name))]
     listed = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)["processes"]
@@ -142,10 +144,14 @@ def test_the_dashboard_draws_the_numbers_of_the_page(fleet: tuple) -> None:
     def same_round() -> tuple[dict, str] | None:
         before = page(fleet[0])
         metrics = urllib.request.urlopen(fleet[0] + "metrics", timeout=10).read().decode()
-        return (before, metrics) if page(fleet[0])["made_unix_seconds"] == before["made_unix_seconds"] else None
+        return (
+            (before, metrics) if page(fleet[0])["made_unix_seconds"] == before["made_unix_seconds"] else None
+        )
 
     shown, metrics = until("both of one round", same_round)
-    drawn = {target["expr"] for panel in json.loads(DASHBOARD.read_text())["panels"] for target in panel["targets"]}
+    drawn = {
+        target["expr"] for panel in json.loads(DASHBOARD.read_text())["panels"] for target in panel["targets"]
+    }
 
     def exported(name: str, service: str, **labels: str) -> float:
         """The value of a metric that a panel of the dashboard draws."""
