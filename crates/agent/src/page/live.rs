@@ -59,6 +59,7 @@ fn process(member: &Member) -> PageProcess {
         memory: Some(member.assessment),
         between_restarts: member.between_restarts.filter(|b| b.growing),
         limit_bytes: member.limit_bytes(),
+        fd_limit: member.max_fds,
         source: member.source(),
         coverage: member.pauses.coverage.ratio().filter(|_| member.traced()),
         collections: member.gc.map(|gc| gc.generations.map(|g| g.collections)),

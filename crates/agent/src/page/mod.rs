@@ -21,6 +21,8 @@ fn lines(objectives: &Objectives) -> PageObjectives {
         rss_peak_bytes: objectives.rss_peak_bytes.map(|o| o.pass),
         gc_pause_p95_seconds: objectives.gc_pause_p95_seconds.map(|o| o.pass),
         open_fds: objectives.open_fds.map(|o| o.pass),
+        rss_limit_ratio: objectives.rss_limit_ratio.map(|o| o.pass),
+        fd_limit_ratio: objectives.fd_limit_ratio.map(|o| o.pass),
     }
 }
 

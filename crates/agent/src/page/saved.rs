@@ -48,6 +48,7 @@ fn process(record: &ProcessRecord, began: f64) -> PageProcess {
         evidence: derived.and_then(|d| d.growth.get("rss")).map(evidence),
         memory: derived.and_then(|d| d.growth.get("rss").copied()),
         limit_bytes: record.cgroup.as_ref().and_then(|c| c.max_bytes).map(|b| b as f64),
+        fd_limit: record.fd_limit,
         source: record.pauses.as_ref().map(|log| log.source),
         coverage: coverage.and_then(|c| c.ratio()),
         collections: match counts {

@@ -35,6 +35,10 @@ pub struct PageObjectives {
     pub gc_pause_p95_seconds: Option<f64>,
     /// Open descriptors.
     pub open_fds: Option<f64>,
+    /// Resident memory as a part of its limit.
+    pub rss_limit_ratio: Option<f64>,
+    /// Open descriptors as a part of their limit.
+    pub fd_limit_ratio: Option<f64>,
 }
 
 /// One process.
@@ -70,6 +74,8 @@ pub struct PageProcess {
     pub between_restarts: Option<BetweenRestarts>,
     /// Limit of the memory cgroup.
     pub limit_bytes: Option<f64>,
+    /// Limit of open descriptors.
+    pub fd_limit: Option<u64>,
     /// How pauses are seen.
     pub source: Option<SourceKind>,
     /// Pauses seen over collections that happened.

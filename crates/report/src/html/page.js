@@ -9,6 +9,15 @@ const now = (p) => p.rss_bytes ?? p.samples?.rss_bytes.findLast((v) => v != null
 const uptime = (p) => (p.exited || !p.started_unix_seconds ? null : last.made_unix_seconds - p.started_unix_seconds);
 const openFds = (p) => (p.fds ? total(p.fds) : null);
 const name = (p) => (p.slot ? `${p.service} · ${p.slot}` : p.service);
+const cpu = (v) => (v == null ? "–" : `${(v * 100).toFixed(1)} %`);
+/** Whether a value is above a line; where there is none, nothing is. */
+const over = (value, line) => value != null && line != null && value > line;
+/** What a process is held against: its own level, else a part of its limit. */
+const levels = (p, lines) => ({
+  rss: lines.rss_peak_bytes ?? (p.limit_bytes && lines.rss_limit_ratio ? p.limit_bytes * lines.rss_limit_ratio : null),
+  fds: lines.open_fds ?? (p.fd_limit && lines.fd_limit_ratio ? Math.floor(p.fd_limit * lines.fd_limit_ratio) : null),
+  pauses: lines.gc_pause_p95_seconds,
+});
 const verdict = (p) => (p.stopped ? "stopped" : p.memory?.verdict || "unknown");
 const badge = (p) => make("span", { class: `verdict ${verdict(p)}` }, say(verdict(p)));
 
@@ -36,10 +45,10 @@ function steps(p, lines) {
   const next = say("next"), out = [];
   if (p.advice.length) out.push(...p.advice.map((a) => a[lang]));
   else if (p.memory && p.memory.verdict !== "flat") out.push(next[state === "saved" && p.memory.verdict === "insufficient" ? "longer" : p.memory.verdict](p.pid));
-  const rss = now(p), fds = p.fds && total(p.fds);
-  if (rss > lines.rss_peak_bytes) out.push(next.rss(p.pid, bytes(rss), bytes(lines.rss_peak_bytes)));
-  if (p.pauses?.p95_seconds > lines.gc_pause_p95_seconds) out.push(next.pauses(p.pid, time(p.pauses.p95_seconds), time(lines.gc_pause_p95_seconds)));
-  if (fds > lines.open_fds) out.push(next.fds(p.pid, number(fds), number(lines.open_fds)));
+  const rss = now(p), fds = openFds(p), level = levels(p, lines);
+  if (over(rss, level.rss)) out.push(next.rss(p.pid, bytes(rss), bytes(level.rss)));
+  if (over(p.pauses?.p95_seconds, level.pauses)) out.push(next.pauses(p.pid, time(p.pauses.p95_seconds), time(level.pauses)));
+  if (over(fds, level.fds)) out.push(next.fds(p.pid, number(fds), number(level.fds)));
   if (p.connections?.CLOSE_WAIT) out.push(next.closeWait(number(p.connections.CLOSE_WAIT)));
   return out.length || !p.memory ? out : [next.flat()];
 }
@@ -47,18 +56,18 @@ function steps(p, lines) {
 function figures(p, lines) {
   const box = make("div", { class: "figures" }), m = p.memory;
   const put = (key, value, bad, long) => box.append(make("div", { class: `${bad ? "bad" : ""} ${long ? "long" : ""}` }, make("b", {}, value), make("span", {}, say(key))));
-  const rss = now(p), fds = openFds(p);
-  put("rss", bytes(rss), rss > lines.rss_peak_bytes);
-  put("cpu", percent(p.cpu));
+  const rss = now(p), fds = openFds(p), level = levels(p, lines);
+  put("rss", bytes(rss), over(rss, level.rss));
+  put("cpu", cpu(p.cpu));
   put("uptime", span(uptime(p)));
   put("floor", bytes(m?.level));
   put("growth", rate(m?.slope), verdict(p) === "growing");
   put("ahead", m?.forecast_24h ? `${bytes(m.forecast_24h.low)} … ${bytes(m.forecast_24h.high)}` : "–", false, true);
-  put("p95", time(p.pauses?.p95_seconds), p.pauses?.p95_seconds > lines.gc_pause_p95_seconds);
+  put("p95", time(p.pauses?.p95_seconds), over(p.pauses?.p95_seconds, level.pauses));
   put("max", time(p.pauses?.max_seconds));
   put("collections", p.collections ? p.collections.map(number).join(" · ") : "–", false, true);
   put("coverage", percent(p.coverage));
-  put("fds", number(fds), fds > lines.open_fds);
+  put("fds", number(fds), over(fds, level.fds));
   put("connections", p.connections ? number(total(p.connections)) : "–");
   return box;
 }
@@ -147,7 +156,7 @@ const COLUMNS = [
   ["service", (p) => make("a", { href: `#p${p.pid}-${Math.round(p.started_unix_seconds)}` }, name(p)), name],
   ["pid", (p) => String(p.pid), (p) => p.pid],
   ["verdict", badge, (p) => say(verdict(p))],
-  ["cpu", (p) => percent(p.cpu), (p) => p.cpu],
+  ["cpu", (p) => cpu(p.cpu), (p) => p.cpu],
   ["rss", (p) => bytes(now(p)), now],
   ["floor", (p) => bytes(p.memory?.level), (p) => p.memory?.level],
   ["growth", (p) => rate(p.memory?.slope), (p) => p.memory?.slope],
