@@ -107,7 +107,12 @@ class Simulated:
         self.now += seconds
 
     def snapshot(self):
-        young = {"collections": self.count, "pause_total": self.total, "max": self.longest}
+        young = {
+            "collections": self.count,
+            "pause_total": self.total,
+            "max": self.longest,
+            "p95": self.longest,
+        }
         others = {"collections": 0, "pause_total": 0.0, "max": None}
         return {"path": [young, others, others]}
 

@@ -29,6 +29,7 @@ class _Figures:
         self.count: int = young["collections"]
         self.young: float = young["pause_total"]
         self.longest: float = young["max"] or 0.0
+        self.usual: float = young["p95"] or 0.0
         self.all: float = sum(g["pause_total"] for g in path)
 
 
@@ -42,7 +43,7 @@ class Ladder:
         self._goal = int(min(goal, MOST))
         self._seen = _Figures(monitor, now)
         self._cost = self._seen.all / max(now - began, 1e-9)
-        self._mean = self._seen.young / self._seen.count if self._seen.count else 0.0
+        self._young = max(self._seen.young / max(self._seen.count, 1), self._seen.usual)
         self._before: tuple[int, int, int] | None = None
         self.reason: str | None = None
         self._climb()
@@ -56,7 +57,7 @@ class Ladder:
         first, second, third = gc.get_threshold()
         wanted = min(self._goal, first * STEP)
         self._before = None
-        if not first or wanted <= first or self._mean * wanted / first > self._budget:
+        if not first or wanted <= first or self._young * wanted / first > self._budget:
             return
         self._before = (first, second, third)
         gc.set_threshold(wanted, second, third)
@@ -76,7 +77,10 @@ class Ladder:
         if cost > self._cost * 1.1:
             self._take_back("pauses cost more than before")
             return
-        self._cost, self._mean = min(cost, self._cost), (figures.young - seen.young) / count
+        self._cost, self._young = (
+            min(cost, self._cost),
+            max((figures.young - seen.young) / count, figures.usual),
+        )
         self._seen = figures
         self._climb()
 
