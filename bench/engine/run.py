@@ -65,6 +65,9 @@ def main() -> int:
     parser.add_argument("--offline", type=float, metavar="SECONDS", default=60.0, help="event time")
     parser.add_argument("--repeats", type=int)
     parser.add_argument("--no-ablation", action="store_true")
+    parser.add_argument(
+        "--ablation", action="store_true", help="at 500 symbols too: there each pandas variant takes minutes"
+    )
     args = parser.parse_args()
     if importlib.util.find_spec("m5mem") is None:
         print("m5mem is not installed: its column is left out")
@@ -87,8 +90,7 @@ def main() -> int:
         agree([run for runs in real.values() for run in runs])
         print("\n".join(table.compare(f"{name}, live", table.LIVE, real)), flush=True)
         document["loads"][symbols] = {"offline": virtual, "live": real}
-        # At 500 symbols each pandas variant takes minutes.
-        if not args.no_ablation and (symbols == 50 or args.long):
+        if not args.no_ablation and (symbols == 50 or args.long or args.ablation):
             runs = ablate(load, args.offline, ["--m5mem"] if "m5mem" in MODES else [])
             print("\n".join(table.ablation(f"{name}, ablation, virtual clock", runs)), flush=True)
             document["loads"][symbols]["ablation"] = runs
