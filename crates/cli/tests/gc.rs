@@ -62,8 +62,10 @@ fn every_interpreter_is_reported_with_all_its_generations() {
         let mut target = Target::start(&python, COLLECTOR);
         target.line();
         let pid = target.pid().to_string();
-        let out =
-            m5().args(["gc", "-p", &pid, "-d", "1s", "--max-overhead", "100%", "--json"]).output().unwrap();
+        let out = m5()
+            .args(["gc", "-p", &pid, "-d", "1s", "--max-overhead", "100%", "--json", "--profile", "trading"])
+            .output()
+            .unwrap();
         let (code, said) = verdict(&out);
         assert_eq!(code, 1, "{}: so many collections miss the objectives: {said}", python.name);
         let report = json(&out);
