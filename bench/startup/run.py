@@ -21,7 +21,9 @@ PROGRAM = "import asyncio, json; print('ready', flush=True); input()"
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     options.add_argument("--processes", type=int, default=100)
     options.add_argument("--runs", type=int, default=15)
     asked = options.parse_args()
