@@ -67,9 +67,9 @@ fn version() -> &'static str {
     })
 }
 
-/// The command line with its examples.
+/// The command line with its examples, and with the forms of report that each command has.
 pub(crate) fn command() -> clap::Command {
-    examples::add(Cli::command())
+    crate::args::forms::add(examples::add(Cli::command()))
 }
 
 /// Reads what was typed.
