@@ -10,7 +10,7 @@ ON_TARGET := scripts/prepare.sh build engine && $(VENV_PYTHON) scripts/mem.py
 WITH := $(if $(PID),--pid $(PID)) $(if $(DURATION),--duration $(DURATION)) $(ARGS)
 
 .PHONY: help demo test test-rust test-python lint fmt build \
-	check-arm64 test-arm64 dist \
+	check-arm64 test-arm64 dist binary deb install book \
 	mem-baseline mem-health mem-snapshot gc-profile mem-stress bench-engine clean
 
 help: ## Say what there is
@@ -54,6 +54,18 @@ dist: ## dist/: the wheel of m5mem and the program m5, for x86-64 and 64-bit Arm
 
 build: ## target/release/m5
 	@scripts/prepare.sh build
+
+binary: ## dist/m5, for this system; GLIBC=2.17 links it for all since then (zig)
+	@scripts/pack.sh binary $(GLIBC)
+
+deb: ## dist/m5_….deb: the program, manual pages, completions, systemd units
+	@scripts/pack.sh deb
+
+install: ## The program, manual pages and completions below PREFIX (/usr/local)
+	@DESTDIR=$(DESTDIR) PREFIX=$(PREFIX) scripts/pack.sh install
+
+book: build ## target/book: the documentation with a page of every command (mdbook)
+	@M5=$(M5) scripts/book.sh
 
 mem-baseline: ## Record a baseline (30 min, or DURATION=…) into out/baseline.json
 	@$(ON_TARGET) baseline $(WITH)

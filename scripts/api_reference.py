@@ -43,6 +43,9 @@ def members(cls: type) -> list[str]:
         if owner is None or not owner.__module__.startswith("m5mem"):
             continue
         member = inspect.getattr_static(cls, name)
+        member = getattr(
+            member, "__func__", member
+        )  # a static method has a text of its own about static methods
         said = " ".join(text(member).split())
         said = f": {said}" if said else ""
         called = callable(getattr(cls, name, None))

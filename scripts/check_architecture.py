@@ -38,7 +38,6 @@ KNOWN = {
         "steer",
         "duty_cycle",
     },
-    "crates/stats/src": {"blocks", "load"},
 }
 USE = re.compile(r"^\s*(pub(?:\([^)]*\))?\s+)?use\s+([^;]+);", re.M)
 INLINE = re.compile(r"\b((?:crate|super)(?:::\w+)+)")

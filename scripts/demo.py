@@ -33,8 +33,8 @@ def main() -> int:
         baseline = str(reference.OUT / "demo.baseline.json")
         worst = 0
         for command in (
-            ["baseline", "-p", pid, "-d", duration, "--save", baseline],
-            ["health", "-p", pid],
+            ["baseline", "--profile", "trading", "-p", pid, "-d", duration, "--save", baseline],
+            ["health", "--profile", "trading", "-p", pid],
         ):
             code = reference.m5(*command)
             if code > MISSED:

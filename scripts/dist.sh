@@ -4,7 +4,7 @@
 #
 #   scripts/dist.sh [x86_64] [aarch64]    both, where nothing is said
 #
-# zig, cargo-zigbuild and maturin come from PyPI, into out/dist-tools. M5_PROFILE as in scripts/wheel_backend.py.
+# zig, cargo-zigbuild and maturin come from PyPI, into out/dist-tools. M5_WHEEL_PROFILE as in scripts/wheel_backend.py.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -20,7 +20,7 @@ if [[ ! -x $tools/bin/cargo-zigbuild ]]; then
 fi
 export PATH=$tools/bin:$PATH M5_MANYLINUX=2_28
 version=$(sed -nE 's/^version = "(.*)"/\1/p' Cargo.toml | sed -n 1p)
-profile=${M5_PROFILE:-release}
+profile=${M5_WHEEL_PROFILE:-release}
 folder=$profile
 [[ $profile == dev ]] && folder=debug
 mkdir -p dist

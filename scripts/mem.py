@@ -22,6 +22,8 @@ _WARM_UP = 15  # seconds of a fresh engine before a quick look at it
 def m5_words(task: str, pid: int, duration: str | None, more: list[str]) -> list[str]:
     """The m5 command line for a task."""
     words = [task, "-p", str(pid)]
+    if task != "snapshot":
+        words += ["--profile", "trading"]  # the guide's numbers
     if task in _DURATIONS:
         words += ["-d", duration or _DURATIONS[task]]
     if task == "baseline" and "--save" not in more:

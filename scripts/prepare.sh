@@ -42,7 +42,11 @@ need_python() {
 build() {
     [ -z "${M5:-}" ] || return 0 # an m5 of the caller
     need_rust
-    if ! cargo build --release --quiet --bin m5; then
+    # A first build takes minutes: it shows how far it is. Afterwards there is nothing to show.
+    local quiet=--quiet
+    [ -x target/release/m5 ] || { quiet='' && say "building m5 (the first time takes some minutes)"; }
+    # shellcheck disable=SC2086
+    if ! cargo build --release $quiet --bin m5; then
         say "m5 did not build; the compiler's message is above"
         exit 1
     fi

@@ -3,7 +3,7 @@
     python scripts/wheel_backend.py [OUT]
 
 The wheel is for CPython 3.9 and later. It cannot be built without m5: a wheel that lacks it is no wheel of m5mem.
-Environment: M5_PROFILE (release; dev builds faster and slower), M5_MANYLINUX=2_28 (links against that glibc or older
+Environment: M5_WHEEL_PROFILE (release; dev builds faster and slower), M5_MANYLINUX=2_28 (links against that glibc or older
 ones with zig, so that the wheel runs on all newer systems: needs cargo-zigbuild and ziglang), M5_TARGET (a Rust target,
 as aarch64-unknown-linux-gnu; with M5_MANYLINUX).
 """
@@ -25,7 +25,7 @@ class Plan:
     """What is built, and how."""
 
     def __init__(self) -> None:
-        self.profile = os.environ.get("M5_PROFILE", "release")
+        self.profile = os.environ.get("M5_WHEEL_PROFILE", "release")
         self.manylinux = os.environ.get("M5_MANYLINUX")
         self.target = os.environ.get("M5_TARGET")
         if self.manylinux and not self.target:

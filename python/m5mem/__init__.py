@@ -17,7 +17,7 @@ except ImportError as error:
         "m5mem serves one interpreter of a process: import it in the main one alone, "
         f"and give subinterpreters what they need ({error})"
     ) from error
-from ._cache import CacheInfo, cached
+from ._cache import cached
 from ._native import (
     ADX,
     ATR,
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from . import fds, gc, indicators, metrics, ws
+    from ._cache import CacheInfo
     from ._pool import AsyncLease, Lease, Pool, PoolTimeout
     from ._sizeof import sizeof
 
@@ -61,6 +62,7 @@ MutableMapping.register(Cache)
 _MODULES = ("fds", "gc", "indicators", "metrics", "ws")
 _ELSEWHERE = {
     "AsyncLease": "_pool",
+    "CacheInfo": "_cache.info",
     "Lease": "_pool",
     "Pool": "_pool",
     "PoolTimeout": "_pool",

@@ -86,9 +86,12 @@ def samples() -> Iterator[Sample]:
         for state, count in pool.states().items():
             labels = {"pool": name, "state": state}
             yield Sample("m5mem_ws_connections", "gauge", "WebSocket connections by state", labels, count)
-        slots = list(pool.stats().values())
+        totals = pool.totals()
         for key, text in _WS:
-            yield Sample(f"m5mem_ws_{key}", "counter", text, {"pool": name}, sum(s[key] for s in slots))
+            yield Sample(f"m5mem_ws_{key}", "counter", text, {"pool": name}, totals.get(key, 0))
+        for reason, count in pool.ended.items():
+            labels = {"pool": name, "reason": reason}
+            yield Sample("m5mem_ws_ended", "counter", "Connections that ended for good", labels, count)
     if pools:
         yield Sample("active_connections", "gauge", "Open WebSocket connections", {}, active)
     for name, monitor in _registry.alive("fds"):

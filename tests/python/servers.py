@@ -1,6 +1,7 @@
 """Servers on loopback that behave badly, for the tests of the WebSocket pool."""
 
 import asyncio
+import os
 
 FAST = dict(open_timeout=0.3, close_timeout=0.3, backoff_base=0.01, backoff_max=0.02, ping_interval=None)
 
@@ -53,3 +54,20 @@ class Raw:
 
 def uri_of(server):
     return "ws://127.0.0.1:%d" % list(server.sockets)[0].getsockname()[1]
+
+
+def fds():
+    return len(os.listdir("/proc/self/fd"))
+
+
+def run(scenario):
+    """Runs a scenario; nothing may be left of it but the server's own."""
+
+    async def main():
+        await asyncio.sleep(0)  # the loop's own descriptors exist
+        before, tasks = fds(), asyncio.all_tasks()
+        await scenario()
+        await until(lambda: asyncio.all_tasks() == tasks, 5)
+        await until(lambda: fds() <= before, 5)
+
+    asyncio.run(asyncio.wait_for(main(), 60))

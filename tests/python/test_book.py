@@ -1,7 +1,9 @@
 """Bars of many symbols: each symbol as a buffer of its own would have it, and windows that never change."""
 
+import copy
 import gc
 import math
+import pickle
 import sys
 
 import pytest
@@ -126,6 +128,84 @@ def test_bars_by_name():
     with pytest.raises(ValueError, match="3 candles"):
         book.append(0, [(1,) * 5])
     assert len(book) == 2, "nothing of what was wrong is in"
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(SYMBOLS),
+            st.integers(0, 3000),
+            st.one_of(st.integers(-1, 100), st.just(math.nan)),
+            st.integers(0, 9),
+        ),
+        max_size=80,
+    ),
+    st.sampled_from(["last", "nan"]),
+    st.sampled_from(["f8", "f4"]),
+    st.integers(0, 80),
+)
+def test_saved_and_restored(ticks, fill, dtype, at):
+    def make():
+        return m5mem.CandleBook(SYMBOLS, 20, dtype=dtype, interval="1min", fill=fill, max_gap="20min")
+
+    whole, live = make(), make()
+    for number, tick in enumerate(ticks):
+        assert whole.push_tick(*tick) == live.push_tick(*tick)
+        if number == at:
+            live = pickle.loads(pickle.dumps(live))
+    if at >= len(ticks):
+        live = copy.deepcopy(live)
+    a, b = whole.state(), live.state()
+    assert repr(a) == repr(b)
+    assert live.bad_ticks == whole.bad_ticks and live.late_ticks == whole.late_ticks
+    for symbol in SYMBOLS:
+        np.testing.assert_array_equal(live.window(symbol=symbol), whole.window(symbol=symbol))
+    assert live.times().tolist() == whole.times().tolist() and live.symbols == whole.symbols
+
+
+def test_states_that_are_none():
+    book = m5mem.CandleBook(SYMBOLS, 5, interval=60)
+    book.push_tick("ETH", 0, 1.0)
+    good = book.state()
+    assert m5mem.CandleBook.from_state(good).last("ETH") == 1.0
+    for broken in (
+        {},
+        {**good, "rows": b"1234567"},
+        {**good, "format": 99},
+        {**good, "open": [None]},
+        {**good, "counts": (0, 0, 7)},
+        {**good, "times": b""},
+    ):
+        with pytest.raises(ValueError):
+            m5mem.CandleBook.from_state(broken)
+    with pytest.raises(ValueError, match="CandleBuffer"):
+        m5mem.CandleBuffer.from_state({})
+
+
+def test_one_tick_of_the_future_does_not_close_the_bars_of_all():
+    book = m5mem.CandleBook(SYMBOLS, 50, interval=60, max_gap=3600)
+    book.push_tick("BTC", 0, 1.0)
+    assert book.push_tick("ETH", 10**6, 2.0) == 0 and book.bad_ticks["future"] == 1
+    assert book.push_tick("BTC", 61, 3.0) == 1 and len(book) == 2
+    # Two that say the same are believed: the first, of its symbol, is taken too.
+    book = pickle.loads(pickle.dumps(book))
+    assert book.push_tick("ETH", 10**6, 2.0) == 0
+    assert book.push_tick("SOL", 10**6 + 1, 4.0) > 0
+    assert book.last("ETH") == 2.0 and book.last("SOL") == 4.0 and book.bad_ticks["future"] == 1
+
+
+def test_on_bad():
+    loud = m5mem.CandleBook(SYMBOLS, interval=60, on_bad="raise")
+    with pytest.raises(ValueError, match="price is 0"):
+        loud.push_tick("BTC", 0, 0.0)
+    wary = m5mem.CandleBook(SYMBOLS, interval=60, on_bad="warn")
+    with pytest.warns(RuntimeWarning, match="quantity") as told:
+        wary.push_tick("BTC", 0, 1.0, -1)
+        wary.push_tick("BTC", 0, 1.0, -1)
+    assert len(told) == 1 and wary.bad_ticks["quantity"] == 2
+    with pytest.raises(ValueError, match="on_bad"):
+        m5mem.CandleBook(SYMBOLS, on_bad="perhaps")
 
 
 def test_wrong_use():

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+import m5mem
+
 ROOT = Path(__file__).parents[2]
 needs_tree = pytest.mark.skipif(not (ROOT / "docs" / "m5mem").exists(), reason="needs the repository")
 
@@ -37,3 +39,11 @@ def test_the_cookbook_begins_as_it_says():
     assert names["get_market_data_window"].cache_info().currsize == 1
     attached = next(b for b in blocks if "attach(ATR" in b)
     exec(attached, {**names, "ts": 600, "price": 1.0, "qty": 1.0})
+
+
+def test_each_indicator_says_what_a_nan_and_an_infinity_do():
+    kinds = [k for k in vars(m5mem).values() if isinstance(k, type) and issubclass(k, m5mem.Indicator)]
+    functions = [getattr(m5mem.indicators, name) for name in m5mem.indicators.__all__]
+    assert len(kinds) == len(functions) + 1  # and the base of all
+    for thing in [k for k in kinds if k is not m5mem.Indicator] + functions:
+        assert "NaN" in thing.__doc__ and "infinity" in thing.__doc__, thing

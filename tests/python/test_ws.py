@@ -1,35 +1,17 @@
 """The pool against a hostile server on loopback: after every path no task and no descriptor is left."""
 
 import asyncio
-import os
 import socket
 import struct
 
 import pytest
-from servers import FAST, Raw, until, uri_of
+from servers import FAST, Raw, run, until, uri_of
 
 from m5mem.fds import FdMonitor
 from m5mem.ws import ManagedWSPool, PoolFull
 
 websockets = pytest.importorskip("websockets")
 from websockets.asyncio.server import serve  # noqa: E402
-
-
-def fds():
-    return len(os.listdir("/proc/self/fd"))
-
-
-def run(scenario):
-    """Runs a scenario; nothing may be left of it but the server's own."""
-
-    async def main():
-        await asyncio.sleep(0)  # the loop's own descriptors exist
-        before, tasks = fds(), asyncio.all_tasks()
-        await scenario()
-        await until(lambda: asyncio.all_tasks() == tasks, 5)
-        await until(lambda: fds() <= before, 5)
-
-    asyncio.run(asyncio.wait_for(main(), 60))
 
 
 def test_messages_arrive_and_all_is_gone_after_close():
@@ -77,7 +59,7 @@ def test_a_server_that_kicks_is_met_with_backoff():
 def test_backoff_grows_to_its_bound_and_starts_anew_after_uptime():
     pool = ManagedWSPool(backoff_base=1, backoff_max=8)
     for attempt, bound in [(0, 1), (1, 2), (3, 8), (10, 8), (5000, 8)]:
-        delays = [pool._delay(attempt) for _ in range(200)]
+        delays = [pool._terms.delay(attempt) for _ in range(200)]
         assert all(0 <= d <= bound for d in delays) and max(delays) > bound * 0.5
 
 
@@ -262,166 +244,3 @@ def test_bad_arguments():
         ManagedWSPool(0)
     with pytest.raises(ValueError):
         ManagedWSPool(stale_after=0)
-
-
-class Fake:
-    """A connection of a scripted peer: each item of ``script`` is a message, or an exception for recv() to raise."""
-
-    def __init__(self, script):
-        self.script, self.sent, self.closed = list(script), [], False
-
-    async def recv(self):
-        await asyncio.sleep(0)
-        if not self.script:
-            await asyncio.Event().wait()
-        item = self.script.pop(0)
-        if isinstance(item, BaseException):
-            raise item
-        return item
-
-    async def send(self, message):
-        self.sent.append(message)
-
-    async def close(self):
-        self.closed = True
-
-
-def faked(*scripts):
-    made = []
-
-    async def connect(uri, **options):
-        made.append(Fake(scripts[min(len(made), len(scripts) - 1)]))
-        return made[-1]
-
-    return made, connect
-
-
-def test_on_open_subscribes_after_each_reconnect():
-    async def scenario():
-        made, connect = faked(["a", ConnectionError()], ["b", asyncio.CancelledError()], ["c"])
-        got = []
-
-        async def subscribe(connection, slot):
-            assert not got or got[-1][1] == "one"
-            await connection.send(f"subscribe {slot.name}")
-
-        async with ManagedWSPool(connect=connect, backoff_base=0.001, backoff_max=0.002) as pool:
-            slot = pool.add("ws://x", lambda m, s: got.append((m, s.name)), name="one", on_open=subscribe)
-            await until(lambda: len(got) == 3)
-            assert got == [("a", "one"), ("b", "one"), ("c", "one")] and slot.counts["connects"] == 3
-            # recv() that ends by a cancellation of something inside is a lost connection, not the slot's end.
-            assert slot.counts["cancellations"] == 1 and slot.state == "open"
-        assert all(m.sent == ["subscribe one"] and m.closed for m in made)
-
-    run(scenario)
-
-
-@pytest.mark.parametrize("error", [ValueError("no"), asyncio.CancelledError()])
-def test_on_open_that_fails(error):
-    async def scenario():
-        made, connect = faked(["never"])
-        fails = [error, error]
-
-        async def subscribe(connection):
-            if fails:
-                raise fails.pop()
-
-        got = []
-        async with ManagedWSPool(connect=connect, backoff_base=0.001, backoff_max=0.002) as pool:
-            slot = pool.add("ws://x", got.append, on_open=subscribe)
-            await until(lambda: got == ["never"])
-            assert slot.counts["open_errors"] == 2 and [m.closed for m in made] == [True, True, False]
-
-    run(scenario)
-
-
-def test_a_cancellation_inside_the_handler():
-    async def scenario():
-        made, connect = faked(["raise", "await", "good"])
-        got = []
-
-        async def handler(message):
-            if message == "raise":
-                raise asyncio.CancelledError
-            if message == "await":
-                inner = asyncio.ensure_future(asyncio.sleep(100))
-                inner.cancel()
-                await inner
-            got.append(message)
-
-        async with ManagedWSPool(connect=connect) as pool:
-            slot = pool.add("ws://x", handler)
-            await until(lambda: got == ["good"])
-            assert slot.counts["cancellations"] == 2 and slot.state == "open" and len(made) == 1
-
-    run(scenario)
-
-
-def test_the_end_of_the_loop_ends_the_slots():
-    """`asyncio.run` cancels what is left: an owner that took that for an inner cancellation would hang it."""
-    made, connect = faked(["a"])
-
-    async def main():
-        pool = ManagedWSPool(connect=connect)
-
-        async def forever(message):
-            await asyncio.sleep(1000)
-
-        pool.add("ws://x", forever)
-        await until(lambda: made)
-        await asyncio.sleep(0.01)
-
-    asyncio.run(asyncio.wait_for(main(), 30))
-
-
-def test_a_slow_handler_is_not_a_silent_peer():
-    async def scenario():
-        made, connect = faked(["slow", "hung", "good"])
-        go, got = asyncio.Event(), []
-
-        async def handler(message):
-            if message == "slow":
-                await go.wait()
-            if message == "hung":
-                await asyncio.sleep(1000)
-            got.append(message)
-
-        async with ManagedWSPool(connect=connect, stale_after=0.05) as pool:
-            slot = pool.add("ws://x", handler, handler_timeout=5)
-            await until(lambda: slot.counts["handler_slow"] == 1)
-            assert slot.counts["stale"] == 0 and slot.handling >= 0.05 and len(made) == 1
-            assert await pool.cleanup_stale_connections() == 0
-            slot.handler_timeout = 0.05
-            go.set()
-            await until(lambda: "good" in got)
-            assert slot.counts["handler_timeouts"] == 1 and got == ["slow", "good"]
-            stats = pool.stats()[slot.name]
-            assert (
-                stats["handler_max_seconds"] >= 0.05 and stats["queued"] is None and stats["paused"] is None
-            )
-            # The peer is silent from here on: that is stale.
-            await until(lambda: slot.counts["stale"] >= 1)
-
-    run(scenario)
-
-
-def test_what_waits_is_seen():
-    async def scenario():
-        async def feed(ws):
-            for i in range(200):
-                await ws.send(str(i))
-            await ws.wait_closed()
-
-        go = asyncio.Event()
-
-        async def handler(message):
-            await go.wait()
-
-        async with serve(feed, "127.0.0.1", 0) as server, ManagedWSPool(**FAST) as pool:
-            slot = pool.add(uri_of(server), handler)
-            await until(lambda: (slot.queued or 0) > 3)
-            assert slot.paused in (True, None) and slot.handling > 0
-            go.set()
-            await until(lambda: slot.counts["messages"] == 200)
-
-    run(scenario)

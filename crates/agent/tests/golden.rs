@@ -10,7 +10,7 @@ use m5_process::{Cgroup, ConnectionGroup, Identity, Machine, MappedMemory, Rollu
 use m5_report::doc::*;
 use m5_report::text::{self, Style};
 use m5_report::{Lang, json};
-use m5_stats::{Assessment, Forecast, Objectives, Reason, Verdict};
+use m5_stats::{Assessment, Forecast, Objectives, Profile, Reason, Verdict};
 
 const MIB: u64 = 1 << 20;
 
@@ -161,7 +161,7 @@ fn recording(mut process: ProcessRecord) -> Baseline {
         end: End::Complete,
         load: None,
     };
-    let objectives = Objectives::default();
+    let objectives = Objectives::of(Profile::Trading);
     let mut derived = derive(&process, &recorded, &objectives);
     let series = [
         ("rss", assessment(Verdict::Growing, 91.2 * MIB as f64, 4096.0)),
@@ -208,6 +208,7 @@ fn recording(mut process: ProcessRecord) -> Baseline {
         recorded,
         machine: Machine::default(),
         processes: vec![process],
+        objectives_from: None,
         comparison: None,
     }
 }
@@ -259,6 +260,7 @@ fn health(baseline: Baseline) -> Health {
         observed_seconds: 2.0,
         healthy: false,
         criteria: process.criteria,
+        objectives_from: ObjectivesFrom::default(),
         derived: process.derived.unwrap(),
         application: process.application,
         unread: process.unread,
@@ -303,6 +305,7 @@ fn check() {
         schema: CHECK_SCHEMA.to_owned(),
         file: "baseline.json".to_owned(),
         passed: false,
+        objectives_from: ObjectivesFrom { profile: Profile::Trading, file: Some("m5.toml".into()) },
         processes: vec![CheckedProcess {
             pid: 4711,
             observed_seconds: 300.0,
@@ -359,7 +362,8 @@ fn snapshot_of_a_process() {
 fn list() {
     let listed = |pid, unread| ListedProcess {
         pid,
-        ppid: 1,
+        ppid: if pid == 4711 { 1 } else { 4711 },
+        name: if pid == 4711 { "trading_engine" } else { "trading_engine/worker" }.to_owned(),
         uid: Some(1000),
         python: Some("3.11.7".to_owned()),
         rss_bytes: Some(90 * MIB),
@@ -374,17 +378,20 @@ fn list() {
     let processes = vec![listed(4711, None), ListedProcess { python: None, ..listed(4712, Some(no)) }];
     let list = ProcessList { schema: LIST_SCHEMA.to_owned(), processes };
     let none = ProcessList { schema: LIST_SCHEMA.to_owned(), processes: Vec::new() };
-    insta::assert_snapshot!("list", both(|s| format!("{}\n{}", text::list(&list, s), text::list(&none, s))));
+    insta::assert_snapshot!(
+        "list",
+        both(|s| format!("{}\n{}", text::list(&list, true, s), text::list(&none, true, s)))
+    );
 }
 
 #[test]
 fn the_document_replays() {
     let mut first = recording(process());
-    complete(&mut first, &Objectives::default());
+    complete(&mut first, &Objectives::of(Profile::Trading));
     let stored = json(&first).unwrap();
     let mut again = read_baseline(stored.as_bytes()).unwrap();
     assert!(again.processes[0].derived.is_none(), "stored figures are not trusted");
-    complete(&mut again, &Objectives::default());
+    complete(&mut again, &Objectives::of(Profile::Trading));
     assert_eq!(json(&again).unwrap(), stored);
     let derived = again.processes[0].derived.as_ref().unwrap();
     let leak = derived.leak_detection.iter().find(|l| l.kind == LeakKind::ConnectionGrowth).unwrap();

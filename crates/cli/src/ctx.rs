@@ -1,6 +1,6 @@
 //! What the global options mean: language, colour, form and place of the report. Commands see only this.
 
-use crate::args::{ColorArg, Format, GlobalArgs, LangArg};
+use crate::args::{ColorArg, Format, GlobalArgs, LangArg, ProfileArg, forms};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::output;
@@ -23,6 +23,8 @@ pub(crate) struct Ctx {
     pub(crate) progress: bool,
     /// The settings file that was named, if any.
     pub(crate) config: Option<PathBuf>,
+    /// The objectives to begin with, where they were named.
+    pub(crate) profile: Option<ProfileArg>,
     format: Option<Format>,
     output: Option<PathBuf>,
 }
@@ -42,6 +44,7 @@ impl Ctx {
             verbose: global.verbose,
             progress: std::io::stderr().is_terminal(),
             config: global.config.clone(),
+            profile: global.profile,
             format: if global.json { Some(Format::Json) } else { global.format },
             output,
         }
@@ -61,7 +64,7 @@ impl Ctx {
 
     /// Whether the report is JSON, for commands that have text and JSON.
     pub(crate) fn json(&self) -> Result<bool, CliError> {
-        Ok(self.format_among(&[Format::Text, Format::Json])? == Format::Json)
+        Ok(self.format_among(forms::PLAIN)? == Format::Json)
     }
 
     /// Whether the report goes to standard output, which a started command must then not write to.

@@ -16,7 +16,6 @@ mod progress;
 mod signals;
 mod target;
 
-use clap::Parser;
 use std::process::ExitCode;
 
 /// Large buffers lie in a file with `--spool`.
@@ -28,7 +27,7 @@ fn main() -> ExitCode {
     let starts = std::env::args_os().any(|word| word == "--");
     let first = (!starts).then(m5_process::FirstVictim::begin);
     m5_process::return_large_blocks();
-    let cli = match commands::Cli::try_parse() {
+    let cli = match commands::parse() {
         Ok(cli) => cli,
         Err(usage) => {
             // Help goes to standard output and is no failure; a reader that closed early is none either.

@@ -1,19 +1,34 @@
-//! The objectives: m5's defaults, changed by a settings file whose values may be written as people write them.
+//! The objectives: those of a profile, changed by a settings file whose values may be written as people write them.
 
-use crate::args::{parse_duration, parse_rate_per_minute, parse_ratio, parse_size};
+use crate::args::{ProfileArg, parse_duration, parse_rate_per_minute, parse_ratio, parse_size};
 use crate::ctx::Ctx;
 use crate::error::CliError;
-use m5_stats::{Objectives, ObjectivesPatch};
+use m5_report::doc::ObjectivesFrom;
+use m5_stats::{Objectives, ObjectivesPatch, Profile};
 use std::fs;
 use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 /// The file that is read where none is named.
-const DEFAULT: &str = "m5.toml";
+pub(crate) const DEFAULT: &str = "m5.toml";
 
-/// The objectives that hold here: `--config`, `M5_CONFIG`, `m5.toml` in this directory, or the defaults.
+/// The objectives that hold here: a profile, changed by `--config`, `M5_CONFIG` or `m5.toml` in this directory.
 pub(crate) fn objectives(ctx: &Ctx) -> Result<Objectives, CliError> {
-    file(ctx).map_or_else(|| Ok(Objectives::default()), |path| read(&path))
+    Ok(with_source(ctx)?.0)
+}
+
+/// The same, and where they come from.
+pub(crate) fn with_source(ctx: &Ctx) -> Result<(Objectives, ObjectivesFrom), CliError> {
+    let asked = ctx.profile.map(|profile| match profile {
+        ProfileArg::General => Profile::General,
+        ProfileArg::Trading => Profile::Trading,
+    });
+    let Some(path) = file(ctx) else {
+        let profile = asked.unwrap_or_default();
+        return Ok((Objectives::of(profile), ObjectivesFrom { profile, file: None }));
+    };
+    let (objectives, profile) = read(&path, asked)?;
+    Ok((objectives, ObjectivesFrom { profile, file: Some(path.display().to_string()) }))
 }
 
 /// The settings file that holds here, if there is one.
@@ -21,22 +36,39 @@ pub(crate) fn file(ctx: &Ctx) -> Option<PathBuf> {
     ctx.config.clone().or_else(|| Some(PathBuf::from(DEFAULT)).filter(|path| path.is_file()))
 }
 
-fn read(path: &Path) -> Result<Objectives, CliError> {
+fn read(path: &Path, asked: Option<Profile>) -> Result<(Objectives, Profile), CliError> {
     let name = path.display().to_string();
     let text = fs::read_to_string(path)
         .map_err(|e| CliError::Unreadable { path: name.clone(), reason: e.to_string() })?;
-    parse(&text).map_err(|reason| CliError::Config { path: name, reason })
+    parse(&text, asked).map_err(|reason| CliError::Config { path: name, reason })
 }
 
-/// Other tables of the file belong to other commands and are left alone.
-fn parse(text: &str) -> Result<Objectives, String> {
+/// Other tables of the file belong to other commands and are left alone. A profile that was asked for on the command
+/// line stands before the file's.
+pub(crate) fn parse(text: &str, asked: Option<Profile>) -> Result<(Objectives, Profile), String> {
     let mut table: Table = text.parse().map_err(|e: toml::de::Error| e.message().to_owned())?;
-    let mut objectives = Objectives::default();
-    let Some(value) = table.remove("objectives") else { return Ok(objectives) };
+    let written = match table.remove("profile") {
+        None => None,
+        Some(Value::String(name)) if name == "general" => Some(Profile::General),
+        Some(Value::String(name)) if name == "trading" => Some(Profile::Trading),
+        Some(other) => return Err(format!("profile = {other}: there are \"general\" and \"trading\"")),
+    };
+    let profile = asked.or(written).unwrap_or_default();
+    let mut objectives = Objectives::of(profile);
+    let Some(value) = table.remove("objectives") else { return Ok((objectives, profile)) };
     let Value::Table(mut named) = value else { return Err("[objectives] is no table".to_owned()) };
+    // `name = false`: not judged.
+    let off: Vec<String> =
+        named.iter().filter(|(_, v)| **v == Value::Boolean(false)).map(|(name, _)| name.clone()).collect();
+    for name in &off {
+        named.remove(name);
+        if !objectives.drop_named(name) {
+            return Err(format!("objectives.{name}: there is no such objective"));
+        }
+    }
     for (name, levels) in &mut named {
         let Value::Table(levels) = levels else {
-            return Err(format!("objectives.{name} is no table: write {name} = {{ pass = … }}"));
+            return Err(format!("objectives.{name} is no table: write {name} = {{ pass = … }}, or false"));
         };
         for (level, value) in levels.iter_mut() {
             let number = number(name, value).map_err(|e| format!("objectives.{name}.{level}: {e}"))?;
@@ -46,7 +78,7 @@ fn parse(text: &str) -> Result<Objectives, String> {
     let patch: ObjectivesPatch =
         Value::Table(named).try_into().map_err(|e: toml::de::Error| e.message().to_owned())?;
     objectives.apply(&patch);
-    Ok(objectives)
+    Ok((objectives, profile))
 }
 
 /// The unit of an objective is the end of its name.
@@ -71,11 +103,15 @@ mod tests {
         let text = "[objectives]\nrss_peak_bytes = { pass = '64MB', alert = '96MB' }\n\
                     growth_bytes_per_second = { pass = '6MB/min' }\ngrowth_24h_ratio = { pass = '7%' }\n\
                     gc_pause_p95_seconds = { pass = '20ms' }\nopen_fds = { low = 3, pass = 100 }\n[serve]\nport = 1";
-        let o = parse(text).unwrap();
-        assert_eq!((o.rss_peak_bytes.pass, o.rss_peak_bytes.alert), (67_108_864.0, Some(100_663_296.0)));
-        assert!((o.growth_bytes_per_second.pass - 104_857.6).abs() < 1e-6);
-        assert!((o.growth_24h_ratio.pass - 0.07).abs() < 1e-12);
-        assert_eq!((o.gc_pause_p95_seconds.pass, o.open_fds.low), (0.02, Some(3.0)));
+        let (o, profile) = parse(text, None).unwrap();
+        assert_eq!(profile, Profile::General);
+        assert_eq!(
+            (o.rss_peak_bytes.unwrap().pass, o.rss_peak_bytes.unwrap().alert),
+            (67_108_864.0, Some(100_663_296.0))
+        );
+        assert!((o.growth_bytes_per_second.unwrap().pass - 104_857.6).abs() < 1e-6);
+        assert!((o.growth_24h_ratio.unwrap().pass - 0.07).abs() < 1e-12);
+        assert_eq!((o.gc_pause_p95_seconds.unwrap().pass, o.open_fds.unwrap().low), (0.02, Some(3.0)));
     }
 
     #[test]
@@ -85,8 +121,20 @@ mod tests {
             ("[objectives]\nrss_peak_bytes = { pass = '4XB' }", "rss_peak_bytes.pass"),
             ("[objectives]\nrss_peak_bytes = 3", "rss_peak_bytes"),
             ("[objectives", "]"),
+            ("profile = 'web'", "web"),
+            ("[objectives]\nrss = false", "rss"),
         ] {
-            assert!(parse(text).unwrap_err().contains(word), "{text}");
+            assert!(parse(text, None).unwrap_err().contains(word), "{text}");
         }
+    }
+
+    #[test]
+    fn a_profile_is_chosen_by_the_file_and_before_it_by_the_command_line() {
+        let text = "profile = 'trading'\n[objectives]\nconnections = false\n";
+        let (trading, profile) = parse(text, None).unwrap();
+        assert_eq!((profile, trading.connections), (Profile::Trading, None));
+        assert_eq!(trading.open_fds, Objectives::of(Profile::Trading).open_fds);
+        let (general, profile) = parse(text, Some(Profile::General)).unwrap();
+        assert_eq!((profile, general), (Profile::General, Objectives::default()));
     }
 }

@@ -5,6 +5,7 @@ use crate::ctx::Ctx;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::launch::Launched;
+use m5_agent::pool::service_name;
 use m5_cpython::Interpreter;
 use m5_process::Process;
 use m5_report::texts::Say;
@@ -14,6 +15,8 @@ use std::time::{Duration, Instant};
 /// How long an interpreter that is just starting is waited for.
 const STARTING: Duration = Duration::from_secs(2);
 const STEP: Duration = Duration::from_millis(5);
+/// Processes that are offered by name.
+const NAMED: usize = 12;
 
 /// The processes to look at. A command that m5 started ends with this value.
 #[derive(Debug)]
@@ -88,9 +91,14 @@ fn only_one(ctx: &Ctx) -> Result<Process, CliError> {
         }
         (0, _) | (_, None) => Err(CliError::NoTarget),
         (_, Some(last)) => {
-            let mut pids: Vec<String> = found.iter().map(|d| d.process.pid().to_string()).collect();
-            pids.push(last.process.pid().to_string());
-            Err(CliError::ManyTargets { found: pids.join(", ") })
+            found.push(last);
+            let named =
+                |d: &m5_agent::Discovered| format!("{} ({})", d.process.pid(), service_name(&d.process));
+            let mut told: Vec<String> = found.iter().take(NAMED).map(named).collect();
+            if found.len() > NAMED {
+                told.push("…".to_owned());
+            }
+            Err(CliError::ManyTargets { found: told.join(", ") })
         }
     }
 }

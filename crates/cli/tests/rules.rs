@@ -14,9 +14,12 @@ fn m5() -> Command {
 
 #[test]
 fn deploy_holds_what_m5_rules_makes() {
-    let out = m5().args(["rules", "--lang", "en"]).assert().success();
-    let made = String::from_utf8(out.get_output().stdout.clone()).unwrap();
-    assert_eq!(std::fs::read_to_string(deployed("m5.rules.yml")).unwrap(), made, "run: m5 rules --lang en");
+    for (profile, name) in [("general", "m5.rules.yml"), ("trading", "m5.rules.trading.yml")] {
+        let words = ["rules", "--lang", "en", "--profile", profile];
+        let out = m5().args(words).assert().success();
+        let made = String::from_utf8(out.get_output().stdout.clone()).unwrap();
+        assert_eq!(std::fs::read_to_string(deployed(name)).unwrap(), made, "run: m5 {}", words.join(" "));
+    }
 }
 
 #[test]
@@ -26,9 +29,11 @@ fn promtool_accepts_the_rules_and_each_alert_fires_where_it_should() {
         println!("not run: promtool is not installed (Debian's package prometheus)");
         return;
     }
-    let rules = Command::new("promtool").args(["check", "rules"]).arg(deployed("m5.rules.yml")).assert();
-    rules.success();
-    Command::new("promtool").args(["test", "rules"]).arg(deployed("m5.rules.test.yml")).assert().success();
+    for name in ["m5.rules", "m5.rules.trading"] {
+        let (rules, test) = (deployed(&format!("{name}.yml")), deployed(&format!("{name}.test.yml")));
+        Command::new("promtool").args(["check", "rules"]).arg(rules).assert().success();
+        Command::new("promtool").args(["test", "rules"]).arg(test).assert().success();
+    }
 }
 
 #[test]

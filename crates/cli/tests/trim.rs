@@ -6,6 +6,8 @@ mod support;
 mod watching;
 
 use m5_testkit::{Target, pythons};
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
 use support::{json, run, verdict};
 use watching::{Watch, outcomes, until};
 
@@ -60,12 +62,14 @@ fn what_is_free_is_said_then_given_then_gone() {
 fn what_cannot_be_trimmed_is_an_error_that_says_why() {
     assert_eq!(verdict(&run(&["trim", "-p", "999999999"])).0, 3);
     assert_eq!(verdict(&run(&["trim", "-p", "1", "--max-pause", "soon"])).0, 2);
-    let mut command = std::process::Command::new("sleep");
-    command.arg("60").env("MALLOC_PERTURB_", "7");
-    let mut sleeper = command.spawn().unwrap();
-    let (code, said) = verdict(&run(&["trim", "-p", &sleeper.id().to_string()]));
-    sleeper.kill().unwrap();
-    sleeper.wait().unwrap();
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", "echo ready; read line"]).env("MALLOC_PERTURB_", "7");
+    let mut shell = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    // Before that its C library may not be there yet.
+    BufReader::new(shell.stdout.as_mut().unwrap()).read_line(&mut String::new()).unwrap();
+    let (code, said) = verdict(&run(&["trim", "-p", &shell.id().to_string()]));
+    shell.kill().unwrap();
+    shell.wait().unwrap();
     assert!(code == 5 && said.contains("MALLOC_PERTURB_"), "{code} {said}");
 }
 

@@ -135,7 +135,7 @@ fn a_supervised_command_comes_back_and_mistakes_are_named() {
     let program = "import sys; sys.stdin.close(); import time; time.sleep(600)";
     let watchdog = watch(dir, &["--act", "--", &python.name, "-c", program]);
     let lines = until(dir, |lines| lines.iter().any(|l| l["event"] == "start"));
-    assert_eq!(lines[0]["rules"], serde_json::json!(["memory-high"]), "no rules of its own");
+    assert_eq!(lines[0]["rules"], serde_json::json!(["limit-near"]), "no rules of its own");
     let child = std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", watchdog.0.id())).unwrap();
     assert!(Command::new("kill").args(["-9", child.trim()]).status().unwrap().success());
     let lines = until(dir, |lines| lines.iter().any(|l| l["event"] == "started"));

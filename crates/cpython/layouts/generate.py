@@ -38,7 +38,7 @@ def header_dirs():
     bases += [Path("/usr/include"), *(root / "usr/include" for root in unpacked.glob("debian-*"))]
     for base in sorted(bases):
         for folder in sorted(base.glob("python3.*")):
-            supported = re.fullmatch(r"python3\.(8|9|1[0-5])", folder.name)
+            supported = re.fullmatch(r"python3\.(8|9|1[0-9])", folder.name)
             if supported and (folder / "internal/pycore_pystate.h").exists():
                 yield base, folder
 

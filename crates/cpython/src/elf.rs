@@ -2,15 +2,16 @@
 //! container's file and a replaced one are all read right, in a dozen small reads.
 
 use m5_process::{Memory, Result};
+use object::LittleEndian as LE;
+use object::elf::{
+    DT_GNU_HASH, DT_HASH, DT_NULL, DT_STRTAB, DT_SYMTAB, Dyn64, ELFCLASS64, ELFDATA2LSB, ELFMAG, EV_CURRENT,
+    FileHeader64, PT_DYNAMIC, PT_LOAD, ProgramHeader64, ProgramType, SHN_UNDEF, Sym64,
+};
+use object::pod;
 
-const PROGRAM_HEADER: usize = 56;
-const SYMBOL: usize = 24;
-const PT_LOAD: u32 = 1;
-const PT_DYNAMIC: u32 = 2;
-const DT_HASH: u64 = 4;
-const DT_STRTAB: u64 = 5;
-const DT_SYMTAB: u64 = 6;
-const DT_GNU_HASH: u64 = 0x6fff_fef5;
+const FILE_HEADER: usize = size_of::<FileHeader64<LE>>();
+const PROGRAM_HEADER: usize = size_of::<ProgramHeader64<LE>>();
+const SYMBOL: usize = size_of::<Sym64<LE>>();
 
 /// The most that a foreign image may make us read.
 const MAX_HEADERS: usize = 128;
@@ -41,26 +42,29 @@ impl Image {
     /// little-endian ELF image with dynamic symbols.
     ///
     /// # Errors
-    /// As the kernel says; addresses that the image itself names wrongly are no error but `None`.
+    /// Where the process has ended or may not be read; addresses that the image itself names wrongly are no error
+    /// but `None`.
     pub fn open(memory: &impl Memory, base: u64) -> Result<Option<Self>> {
         absent(Self::read(memory, base))
     }
 
     fn read(memory: &impl Memory, base: u64) -> Result<Option<Self>> {
         let Some(programs) = Programs::read(memory, base)? else { return Ok(None) };
-        let dynamic = programs.iter().rfind(|p| p.kind == PT_DYNAMIC);
+        let dynamic = programs.of(PT_DYNAMIC).next_back();
         let (Some(bias), Some(dynamic)) = (programs.bias(base), dynamic) else { return Ok(None) };
-        let mut entries = vec![0; dynamic.size.min(MAX_DYNAMIC) as usize];
-        memory.read(bias.wrapping_add(dynamic.address), &mut entries)?;
+        let mut entries = vec![0; dynamic.p_memsz.get(LE).min(MAX_DYNAMIC) as usize];
+        memory.read(bias.wrapping_add(dynamic.p_vaddr.get(LE)), &mut entries)?;
         Ok(Self::from_dynamic(bias, &entries))
     }
 
     fn from_dynamic(bias: u64, entries: &[u8]) -> Option<Self> {
         // glibc relocates these addresses in place, musl leaves them as they were linked.
         let absolute = |value: u64| if value < bias { value.wrapping_add(bias) } else { value };
+        let (entries, _) =
+            pod::slice_from_bytes::<Dyn64<LE>>(entries, entries.len() / size_of::<Dyn64<LE>>()).ok()?;
         let find = |tag| {
-            let entry = entries.chunks_exact(16).take_while(|e| word(e, 0) != 0).find(|e| word(e, 0) == tag);
-            entry.map(|e| absolute(word(e, 8)))
+            let mut known = entries.iter().take_while(|e| e.d_tag.get(LE) != DT_NULL);
+            known.find(|e| e.d_tag.get(LE) == tag).map(|e| absolute(e.d_val.get(LE)))
         };
         Some(Self {
             bias,
@@ -80,7 +84,8 @@ impl Image {
     /// Looks up a symbol that this image defines.
     ///
     /// # Errors
-    /// As the kernel says.
+    /// Where the process has ended or may not be read. A table that leads out of the image is no error: nothing is
+    /// found.
     pub fn symbol(&self, memory: &impl Memory, name: &str) -> Result<Option<Symbol>> {
         let found = match (self.gnu_hash, self.sysv_hash) {
             (Some(table), _) => self.by_gnu_hash(memory, table, name),
@@ -147,15 +152,15 @@ impl Image {
     fn entry(&self, memory: &impl Memory, index: u64, name: &str) -> Result<Option<Symbol>> {
         let entry: [u8; SYMBOL] = memory.bytes(self.symtab.wrapping_add(SYMBOL as u64 * index))?;
         let mut text = vec![0; name.len() + 1];
-        memory.read(self.strtab.wrapping_add(u64::from(int(&entry, 0))), &mut text)?;
-        let defined = half(&entry, 6) != 0;
+        let Ok((entry, _)) = pod::from_bytes::<Sym64<LE>>(&entry) else { return Ok(None) };
+        memory.read(self.strtab.wrapping_add(u64::from(entry.st_name.get(LE))), &mut text)?;
+        let defined = entry.st_shndx.get(LE) != SHN_UNDEF;
         let named = text.split_last() == Some((&0, name.as_bytes()));
-        let address = word(&entry, 8).wrapping_add(self.bias);
-        Ok((defined && named).then(|| Symbol { address, size: word(&entry, 16) }))
+        let address = entry.st_value.get(LE).wrapping_add(self.bias);
+        Ok((defined && named).then(|| Symbol { address, size: entry.st_size.get(LE) }))
     }
 }
 
-/// An image may name addresses that are not mapped: then it has no such symbol.
 /// One past the last byte of the memory that an image asks for, whose first byte is mapped at `base`: behind it the
 /// kernel may have joined what is not the image's. `None` where it is no 64-bit little-endian ELF image.
 ///
@@ -163,57 +168,42 @@ impl Image {
 /// As [`Image::open`].
 pub fn end(memory: &impl Memory, base: u64) -> Result<Option<u64>> {
     let Some(programs) = absent(Programs::read(memory, base))? else { return Ok(None) };
-    let last = programs.loads().map(|p| p.address.saturating_add(p.size)).max();
+    let last = programs.of(PT_LOAD).map(|p| p.p_vaddr.get(LE).saturating_add(p.p_memsz.get(LE))).max();
     Ok(programs.bias(base).zip(last).map(|(bias, last)| bias.wrapping_add(last)))
 }
 
-/// A program header.
-#[derive(Clone, Copy)]
-struct Program {
-    kind: u32,
-    offset: u64,
-    address: u64,
-    size: u64,
-}
-
 /// The program headers of an image.
-struct Programs(Vec<Program>);
+struct Programs(Vec<ProgramHeader64<LE>>);
 
 impl Programs {
     fn read(memory: &impl Memory, base: u64) -> Result<Option<Self>> {
-        let header: [u8; 64] = memory.bytes(base)?;
-        let count = usize::from(half(&header, 56));
-        let sound = header.starts_with(b"\x7fELF\x02\x01\x01")
-            && usize::from(half(&header, 54)) == PROGRAM_HEADER
+        let header: [u8; FILE_HEADER] = memory.bytes(base)?;
+        let Ok((header, _)) = pod::from_bytes::<FileHeader64<LE>>(&header) else { return Ok(None) };
+        let (ident, count) = (&header.e_ident, usize::from(header.e_phnum.get(LE)));
+        let sound = ident.magic == ELFMAG
+            && (ident.class, ident.data, ident.version) == (ELFCLASS64, ELFDATA2LSB, EV_CURRENT)
+            && usize::from(header.e_phentsize.get(LE)) == PROGRAM_HEADER
             && count <= MAX_HEADERS;
         if !sound {
             return Ok(None);
         }
         let mut headers = vec![0; count * PROGRAM_HEADER];
-        memory.read(base.wrapping_add(word(&header, 32)), &mut headers)?;
-        let program = |p: &[u8]| Program {
-            kind: int(p, 0),
-            offset: word(p, 8),
-            address: word(p, 16),
-            size: word(p, 40),
-        };
-        Ok(Some(Self(headers.chunks_exact(PROGRAM_HEADER).map(program).collect())))
+        memory.read(base.wrapping_add(header.e_phoff.get(LE)), &mut headers)?;
+        Ok(pod::slice_from_all_bytes(&headers).ok().map(|all| Self(all.to_vec())))
     }
 
-    fn iter(&self) -> impl DoubleEndedIterator<Item = &Program> {
-        self.0.iter()
-    }
-
-    fn loads(&self) -> impl Iterator<Item = &Program> {
-        self.iter().filter(|p| p.kind == PT_LOAD)
+    fn of(&self, kind: ProgramType) -> impl DoubleEndedIterator<Item = &ProgramHeader64<LE>> {
+        self.0.iter().filter(move |p| p.p_type.get(LE) == kind)
     }
 
     /// Difference between an address in the process and the same address in the file.
     fn bias(&self, base: u64) -> Option<u64> {
-        self.loads().next().map(|first| base.wrapping_sub(first.address.wrapping_sub(first.offset)))
+        let first = self.of(PT_LOAD).next()?;
+        Some(base.wrapping_sub(first.p_vaddr.get(LE).wrapping_sub(first.p_offset.get(LE))))
     }
 }
 
+/// An image may name addresses that are not mapped: then it has no such symbol.
 fn absent<T>(found: Result<Option<T>>) -> Result<Option<T>> {
     match found {
         Err(m5_process::Error::Unmapped { .. }) => Ok(None),
@@ -237,16 +227,8 @@ fn uint(memory: &impl Memory, addr: u64) -> Result<u32> {
     memory.bytes(addr).map(u32::from_le_bytes)
 }
 
-fn word(bytes: &[u8], at: usize) -> u64 {
-    bytes.get(at..at + 8).and_then(|b| b.try_into().ok()).map_or(0, u64::from_le_bytes)
-}
-
 fn int(bytes: &[u8], at: usize) -> u32 {
     bytes.get(at..at + 4).and_then(|b| b.try_into().ok()).map_or(0, u32::from_le_bytes)
-}
-
-fn half(bytes: &[u8], at: usize) -> u16 {
-    bytes.get(at..at + 2).and_then(|b| b.try_into().ok()).map_or(0, u16::from_le_bytes)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Who holds the interpreter's lock.
 
-use crate::layout::running::{GIL_HOLDER, GIL_LOCKED, GilAt, running};
+use crate::layout::running::{GIL_HOLDER, GIL_LOCKED, GilAt};
 use crate::{Interpreter, Result};
 use m5_process::Memory;
 
@@ -21,9 +21,9 @@ impl<M: Memory + Clone> Interpreter<M> {
     /// Who holds its lock now. The answer is of one moment: threads hand the lock on many times a second.
     ///
     /// # Errors
-    /// As the kernel says.
+    /// [`crate::Error`] where the interpreter cannot be read: the process has ended.
     pub fn gil(&self) -> Result<Gil> {
-        let Some(fields) = running(self.layout().minor) else { return Ok(Gil::Unknown) };
+        let Some(fields) = self.objects().map(|o| &o.running) else { return Ok(Gil::Unknown) };
         if self.layout().free_threaded {
             return Ok(Gil::Absent);
         }

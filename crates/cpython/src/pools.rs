@@ -96,7 +96,7 @@ impl Allocators {
     /// What they hold now.
     ///
     /// # Errors
-    /// As the kernel says.
+    /// [`crate::Error`] where the lists cannot be read: the process has ended, or executed another program.
     pub fn read(&self) -> Result<PoolUse> {
         let mut used = PoolUse::default();
         let mut arenas = BTreeMap::new();

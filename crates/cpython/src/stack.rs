@@ -5,7 +5,7 @@
 //! checked by the kernel, every length is bounded, and a frame that makes no sense ends the stack.
 
 use crate::decode::{half, word};
-use crate::layout::lines::{Instruction, LineFields, lines};
+use crate::layout::lines::{Instruction, LineFields};
 use crate::layout::objects::{Frames, ObjectLayout};
 use crate::lines::line;
 use crate::values::Values;
@@ -51,12 +51,12 @@ impl Interpreter {
     /// first; empty where the thread is not found or runs no Python.
     ///
     /// # Errors
-    /// As the kernel says of the list of threads.
+    /// [`crate::Error`] where the list of threads cannot be read: the process has ended. Frames that cannot be read
+    /// end the stack.
     pub fn stack(&self, pid: i32, tid: i32) -> Result<Vec<PyFrame>> {
         let Some(objects) = self.objects() else { return Ok(Vec::new()) };
-        let Some(lines) = lines(objects) else { return Ok(Vec::new()) };
         let Some(thread) = self.thread(inner_tid(pid, tid).unwrap_or(tid))? else { return Ok(Vec::new()) };
-        let walk = Walk { values: Values::new(self.memory(), objects), lines };
+        let walk = Walk { values: Values::new(self.memory(), objects), lines: &objects.lines };
         Ok(walk.frames_from(walk.innermost(thread)))
     }
 
@@ -64,14 +64,13 @@ impl Interpreter {
     /// where the collector does not keep it (up to 3.14).
     ///
     /// # Errors
-    /// As the kernel says of the collector's state.
+    /// [`crate::Error`] where the collector's state cannot be read: the process has ended.
     pub fn collecting_stack(&self) -> Result<Vec<PyFrame>> {
         let Some(objects) = self.objects() else { return Ok(Vec::new()) };
-        let Some(lines) = lines(objects) else { return Ok(Vec::new()) };
         let Some(offset) = self.layout().frame else { return Ok(Vec::new()) };
         let memory = self.memory();
         let frame = memory.u64(self.gc_address().wrapping_add(offset))?;
-        Ok(Walk { values: Values::new(memory, objects), lines }.frames_from(Some(frame)))
+        Ok(Walk { values: Values::new(memory, objects), lines: &objects.lines }.frames_from(Some(frame)))
     }
 
     /// The frame that runs a code object at an instruction as frames keep it (an index up to 3.10, a pointer
@@ -79,7 +78,7 @@ impl Interpreter {
     #[must_use]
     pub fn frame_of(&self, code: u64, instruction: u64) -> Option<PyFrame> {
         let objects = self.objects()?;
-        let walk = Walk { values: Values::new(self.memory(), objects), lines: lines(objects)? };
+        let walk = Walk { values: Values::new(self.memory(), objects), lines: &objects.lines };
         let line = line_of(&walk.values.memory, objects, code, instruction);
         walk.named(code, line)
     }
@@ -87,7 +86,7 @@ impl Interpreter {
     /// The state of each of its threads: the thread's number as the target sees it, and the address.
     ///
     /// # Errors
-    /// As the kernel says of the list of threads.
+    /// [`crate::Error`] where the list of threads cannot be read: the process has ended.
     pub fn thread_states(&self) -> Result<Vec<(i32, u64)>> {
         let memory = self.memory();
         let with_number = |thread: crate::Thread| {
@@ -232,7 +231,7 @@ fn steady(before: &[Raw], after: &[Raw]) -> usize {
 
 /// The line that a frame is at, given its code object; `None` where the code has none or does not read.
 pub fn current_line(memory: &impl Memory, objects: &ObjectLayout, frame: u64, code: u64) -> Option<u32> {
-    let instruction = match lines(objects)?.instruction {
+    let instruction = match objects.lines.instruction {
         Instruction::Index { at, .. } => i64::from(memory.i32(frame.wrapping_add(at)).ok()?).cast_unsigned(),
         Instruction::Pointer { at, .. } => memory.u64(frame.wrapping_add(at)).ok()?,
     };
@@ -241,7 +240,7 @@ pub fn current_line(memory: &impl Memory, objects: &ObjectLayout, frame: u64, co
 
 /// The line of an instruction as a frame keeps it (an index or a pointer), given its code object.
 fn line_of(memory: &impl Memory, objects: &ObjectLayout, code: u64, instruction: u64) -> Option<u32> {
-    let fields = lines(objects)?;
+    let fields = &objects.lines;
     let code = code.wrapping_add(objects.shift());
     let field = |at: u64, offset: u64| memory.u64(at.wrapping_add(offset)).ok();
     let offset = match fields.instruction {

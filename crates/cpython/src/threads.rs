@@ -1,6 +1,5 @@
 //! What the interpreter says of its threads: their stacks, and the names that Python gave them.
 
-use crate::layout::lines::lines;
 use crate::stack::{ThreadStack, Walk};
 use crate::values::Values;
 use crate::{Interpreter, Result};
@@ -22,14 +21,14 @@ impl<M: Memory + Clone> Interpreter<M> {
     /// A reader of its threads' stacks.
     #[must_use]
     pub fn stacks(&self) -> Stacks<M> {
-        let both = self.objects().and_then(|objects| Some((objects, lines(objects)?)));
-        Stacks(both.map(|(objects, lines)| Walk { values: Values::new(self.memory(), objects), lines }))
+        let walk = |objects| Walk { values: Values::new(self.memory(), objects), lines: &objects.lines };
+        Stacks(self.objects().map(walk))
     }
 
     /// The names in `threading`, by the address of each thread's state; without those that `threading` does not know.
     ///
     /// # Errors
-    /// As the kernel says of the list of threads.
+    /// [`crate::Error`] where the list of threads cannot be read: the process has ended.
     pub fn thread_names(&self) -> Result<HashMap<u64, String>> {
         let Some(objects) = self.objects() else { return Ok(HashMap::new()) };
         let values = Values::new(self.memory(), objects);

@@ -115,7 +115,7 @@ fn a_tracer_killed_at_any_moment_leaves_the_target_running() {
         assert!(ended.is_none(), "the target died: {ended:?}");
     }
     goes_on(&mut target);
-    // A call of C that the tracer interrupted but did not live to mend may see EINTR; Python retries it.
+    // A call of C that the tracer interrupted but did not live to restore may see EINTR; Python retries it.
     assert_eq!(ask(&mut target).errors, 0, "the target saw errors");
     assert_eq!(status(pid, "TracerPid:"), "0");
     // A copy whose maker was killed is dead but not reaped; the next capture does that.

@@ -77,7 +77,8 @@ impl Process {
     /// Its children. Without the kernel's own list (`CONFIG_PROC_CHILDREN`) every process is asked.
     ///
     /// # Errors
-    /// As the kernel says.
+    /// [`Error::NoSuchProcess`] once it has ended; [`Error::Io`] where the kernel was built without the list of
+    /// children.
     pub fn children(&self) -> Result<Vec<i32>> {
         let mut found = Vec::new();
         for tid in self.threads()? {
@@ -125,7 +126,8 @@ impl Process {
     /// `/proc/PID/stat`.
     ///
     /// # Errors
-    /// As the kernel says.
+    /// [`Error::NoSuchProcess`] once it has ended; [`Error::Malformed`] where the text is not what kernels write.
+    /// Every user may read it.
     pub fn stat(&self) -> Result<Stat> {
         Stat::parse(&self.text("stat")?)
     }
@@ -133,7 +135,8 @@ impl Process {
     /// `/proc/PID/status`.
     ///
     /// # Errors
-    /// As the kernel says.
+    /// [`Error::NoSuchProcess`] once it has ended; [`Error::Malformed`] where the text is not what kernels write.
+    /// Every user may read it.
     pub fn status(&self) -> Result<Status> {
         Ok(Status::parse(&self.text("status")?))
     }
@@ -141,7 +144,8 @@ impl Process {
     /// `/proc/PID/smaps_rollup`: costs milliseconds with the target's mmap lock held.
     ///
     /// # Errors
-    /// As the kernel says.
+    /// [`Error::NoSuchProcess`] once it has ended, [`Error::Permission`] without the right to trace it (another
+    /// user's, or not dumpable); [`Error::Malformed`] as above.
     pub fn rollup(&self) -> Result<Rollup> {
         Rollup::parse(&self.text("smaps_rollup")?)
     }
@@ -149,7 +153,8 @@ impl Process {
     /// `/proc/PID/maps`.
     ///
     /// # Errors
-    /// As the kernel says.
+    /// [`Error::NoSuchProcess`] once it has ended, [`Error::Permission`] without the right to trace it (another
+    /// user's, or not dumpable); [`Error::Malformed`] where a line is no mapping.
     pub fn maps(&self) -> Result<Vec<Mapping>> {
         parse_maps(&self.text("maps")?)
     }
@@ -157,7 +162,8 @@ impl Process {
     /// File descriptors by kind.
     ///
     /// # Errors
-    /// As the kernel says.
+    /// [`Error::NoSuchProcess`] once it has ended, [`Error::Permission`] without the right to trace it (another
+    /// user's, or not dumpable).
     pub fn fds(&self) -> Result<FdCounts> {
         let mut counts = FdCounts::default();
         self.fd_links()?.iter().for_each(|(_, link)| counts.add(link));
@@ -167,7 +173,8 @@ impl Process {
     /// Memory by mapping, from `/proc/PID/smaps`: dear, see [`Process::rollup`].
     ///
     /// # Errors
-    /// As the kernel says.
+    /// [`Error::NoSuchProcess`] once it has ended, [`Error::Permission`] without the right to trace it (another
+    /// user's, or not dumpable).
     pub fn mapped_memory(&self) -> Result<Vec<MappedMemory>> {
         Ok(parse_smaps(&self.text("smaps")?))
     }
@@ -175,7 +182,8 @@ impl Process {
     /// What the kernel was told about each mapping, from `/proc/PID/smaps`: dear, see [`Process::rollup`].
     ///
     /// # Errors
-    /// As the kernel says.
+    /// [`Error::NoSuchProcess`] once it has ended, [`Error::Permission`] without the right to trace it (another
+    /// user's, or not dumpable).
     pub fn mapping_flags(&self) -> Result<Vec<MappingFlags>> {
         Ok(parse_flags(&self.text("smaps")?))
     }
@@ -183,7 +191,8 @@ impl Process {
     /// The environment with which it was started. It holds secrets: nothing of it is shown.
     ///
     /// # Errors
-    /// As the kernel says.
+    /// [`Error::NoSuchProcess`] once it has ended, [`Error::Permission`] without the right to trace it (another
+    /// user's, or not dumpable).
     pub fn environment(&self) -> Result<Vec<String>> {
         let text = self.text("environ")?;
         Ok(text.split_terminator('\0').map(str::to_owned).collect())
@@ -192,7 +201,7 @@ impl Process {
     /// TCP connections by state and peer, of these socket inodes.
     ///
     /// # Errors
-    /// As the kernel says.
+    /// As [`Process::socket_table`].
     pub fn connections(&self, inodes: &[u64]) -> Result<Vec<ConnectionGroup>> {
         Ok(self.socket_table()?.groups(inodes))
     }
@@ -200,7 +209,7 @@ impl Process {
     /// The TCP sockets of its network namespace.
     ///
     /// # Errors
-    /// As the kernel says.
+    /// [`Error::NoSuchProcess`] once it has ended. A kernel without IPv6 has one table less.
     pub fn socket_table(&self) -> Result<SocketTable> {
         let mut table = SocketTable::default();
         table.add(&self.text("net/tcp")?);
@@ -219,7 +228,8 @@ impl Process {
     /// The command line.
     ///
     /// # Errors
-    /// As the kernel says.
+    /// [`Error::NoSuchProcess`] once it has ended. Every user may read it; that of a zombie or of a kernel thread is
+    /// empty.
     pub fn command(&self) -> Result<Vec<String>> {
         let text = self.text("cmdline")?;
         Ok(text.split_terminator('\0').map(str::to_owned).collect())
@@ -234,7 +244,7 @@ impl Process {
     /// The thread ids.
     ///
     /// # Errors
-    /// As the kernel says.
+    /// [`Error::NoSuchProcess`] once it has ended.
     pub fn threads(&self) -> Result<Vec<i32>> {
         let dir = fs::read_dir(self.path("task")).map_err(|e| Error::from_io(self.pid(), "task", e))?;
         Ok(dir.filter_map(|e| e.ok()?.file_name().to_str()?.parse().ok()).collect())

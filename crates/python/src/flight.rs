@@ -6,6 +6,7 @@ use crate::cell::GilCell;
 use crate::own::Own;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::ffi;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use std::collections::HashMap;
@@ -49,7 +50,7 @@ static WAITS: LazyLock<GilCell<Waits>> =
 fn me(py: Python<'_>) -> PyResult<u64> {
     static THREADS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let threads = THREADS.get_or_try_init(py, || PyResult::Ok(py.import("_thread")?.into_any().unbind()))?;
-    threads.bind(py).call_method0("get_ident")?.extract()
+    threads.bind(py).call_method0(intern!(py, "get_ident"))?.extract()
 }
 
 fn endless(text: &str) -> PyErr {

@@ -232,17 +232,17 @@ macro_rules! indicator {
 }
 
 indicator!(SMA, sma, (values), (period: usize = 30), Spec::Sma(checked(period)?), "Simple moving average. A NaN or an infinity makes it NaN while it is in the window, and leaves with it.");
-indicator!(EMA, ema, (values), (period: usize = 30), Spec::Ema(checked(period)?), "Exponential moving average, seeded with the simple one. After a NaN it stays NaN, as in TA-Lib: nan=\"skip\" leaves such candles out.");
+indicator!(EMA, ema, (values), (period: usize = 30), Spec::Ema(checked(period)?), "Exponential moving average, seeded with the simple one. After a NaN or an infinity it stays no number, as in TA-Lib: nan=\"skip\" leaves such candles out.");
 indicator!(WMA, wma, (values), (period: usize = 30), Spec::Wma(checked(period)?), "Linearly weighted moving average. A NaN or an infinity makes it NaN while it is in the window, and leaves with it.");
-indicator!(RSI, rsi, (values), (period: usize = 14), Spec::Rsi(checked(period)?), "Relative strength index (Wilder). After a NaN it stays NaN, as in TA-Lib: nan=\"skip\" leaves such candles out.");
-indicator!(RollingMin, rolling_min, (values), (period: usize = 30), Spec::Min(checked(period)?), "Smallest value of the window; NaN while one is in it.");
-indicator!(RollingMax, rolling_max, (values), (period: usize = 30), Spec::Max(checked(period)?), "Greatest value of the window; NaN while one is in it.");
+indicator!(RSI, rsi, (values), (period: usize = 14), Spec::Rsi(checked(period)?), "Relative strength index (Wilder). After a NaN or an infinity it stays no number, as in TA-Lib: nan=\"skip\" leaves such candles out.");
+indicator!(RollingMin, rolling_min, (values), (period: usize = 30), Spec::Min(checked(period)?), "Smallest value of the window. NaN while a NaN is in the window; an infinity is a value like others; both leave with it.");
+indicator!(RollingMax, rolling_max, (values), (period: usize = 30), Spec::Max(checked(period)?), "Greatest value of the window. NaN while a NaN is in the window; an infinity is a value like others; both leave with it.");
 indicator!(RollingStd, rolling_std, (values), (period: usize = 5, ddof: usize = 0), deviation(period, ddof)?, "Rolling standard deviation. A NaN or an infinity makes it NaN while it is in the window, and leaves with it.");
 indicator!(Bollinger, bollinger, (values), (period: usize = 5, up: f64 = 2.0, down: f64 = 2.0), Spec::Bollinger { period: checked(period)?, up, down }, "Bollinger bands: upper, middle, lower. A NaN or an infinity makes it NaN while it is in the window, and leaves with it.");
-indicator!(MACD, macd, (values), (fast: usize = 12, slow: usize = 26, signal: usize = 9), Spec::Macd { fast: checked(fast)?, slow: checked(slow)?, signal: checked(signal)? }, "MACD line, signal line, histogram. After a NaN it stays NaN, as in TA-Lib: nan=\"skip\" leaves such candles out.");
-indicator!(ATR, atr, (high, low, close), (period: usize = 14), Spec::Atr(checked(period)?), "Average true range (Wilder). After a NaN it stays NaN, as in TA-Lib: nan=\"skip\" leaves such candles out.");
+indicator!(MACD, macd, (values), (fast: usize = 12, slow: usize = 26, signal: usize = 9), Spec::Macd { fast: checked(fast)?, slow: checked(slow)?, signal: checked(signal)? }, "MACD line, signal line, histogram. After a NaN or an infinity it stays no number, as in TA-Lib: nan=\"skip\" leaves such candles out.");
+indicator!(ATR, atr, (high, low, close), (period: usize = 14), Spec::Atr(checked(period)?), "Average true range (Wilder). After a NaN or an infinity it stays no number, as in TA-Lib: nan=\"skip\" leaves such candles out.");
 indicator!(RollingVWAP, rolling_vwap, (price, volume), (period: usize = 30), Spec::Vwap(checked(period)?), "Volume-weighted average price of the window; NaN without volume. A NaN or an infinity makes it NaN while it is in the window, and leaves with it.");
-indicator!(ADX, adx, (high, low, close), (period: usize = 14), Spec::Adx(checked(period)?), "Average directional index and the two directional indicators (Wilder): ADX, +DI, −DI, from the candle on that completes the ADX. After a NaN it stays NaN: nan=\"skip\" leaves such candles out.");
+indicator!(ADX, adx, (high, low, close), (period: usize = 14), Spec::Adx(checked(period)?), "Average directional index and the two directional indicators (Wilder): ADX, +DI, −DI, from the candle on that completes the ADX. After a NaN or an infinity it stays no number: nan=\"skip\" leaves such candles out.");
 indicator!(Stoch, stoch, (high, low, close), (fast: usize = 5, slow: usize = 3, signal: usize = 3), Spec::Stoch { fast: checked(fast)?, slow: checked(slow)?, signal: checked(signal)? }, "Slow stochastics: %K (smoothed over `slow` candles) and %D, its simple average over `signal`; 0 where the range is empty. A NaN or an infinity makes it NaN while it is in the window, and leaves with it.");
 indicator!(
     OBV,
@@ -250,13 +250,13 @@ indicator!(
     (price, volume),
     (),
     Spec::Obv,
-    "On-balance volume, beginning with the first candle's volume, as TA-Lib does. After a NaN it stays NaN: nan=\"skip\" leaves such candles out."
+    "On-balance volume, beginning with the first candle's volume, as TA-Lib does. After a NaN or an infinity it stays no number: nan=\"skip\" leaves such candles out."
 );
 indicator!(CCI, cci, (high, low, close), (period: usize = 14), Spec::Cci(checked(period)?), "Commodity channel index; 0 where the window stands still. A value costs a walk through the window. A NaN or an infinity makes it NaN while it is in the window, and leaves with it.");
 indicator!(MFI, mfi, (high, low, close, volume), (period: usize = 14), Spec::Mfi(checked(period)?), "Money flow index; 0 where no money flowed. (TA-Lib says 0 already where less than one unit of money flowed.) A NaN or an infinity makes it NaN while it, or a step from or to it, is in the window.");
-indicator!(WilliamsR, williams_r, (high, low, close), (period: usize = 14), Spec::WilliamsR(checked(period)?), "Williams %R: −100 at the lowest low of the window, 0 at the highest high or where the range is empty. NaN while one is in the window.");
-indicator!(Donchian, donchian, (high, low), (period: usize = 20), Spec::Donchian(checked(period)?), "Donchian channel: highest high, middle, lowest low. NaN while one is in the window.");
-indicator!(Keltner, keltner, (high, low, close), (period: usize = 20, atr_period: usize = 10, multiplier: f64 = 2.0), Spec::Keltner { period: checked(period)?, atr: checked(atr_period)?, times: multiplier }, "Keltner channel: the exponential average of the close, and `multiplier` average true ranges above and below: upper, middle, lower. After a NaN it stays NaN: nan=\"skip\" leaves such candles out.");
+indicator!(WilliamsR, williams_r, (high, low, close), (period: usize = 14), Spec::WilliamsR(checked(period)?), "Williams %R: −100 at the lowest low of the window, 0 at the highest high or where the range is empty. NaN while a NaN is in the window, or an infinity leaves it no range; both leave with it.");
+indicator!(Donchian, donchian, (high, low), (period: usize = 20), Spec::Donchian(checked(period)?), "Donchian channel: highest high, middle, lowest low. NaN while a NaN is in the window; an infinity is a value like others; both leave with it.");
+indicator!(Keltner, keltner, (high, low, close), (period: usize = 20, atr_period: usize = 10, multiplier: f64 = 2.0), Spec::Keltner { period: checked(period)?, atr: checked(atr_period)?, times: multiplier }, "Keltner channel: the exponential average of the close, and `multiplier` average true ranges above and below: upper, middle, lower. After a NaN or an infinity it stays no number: nan=\"skip\" leaves such candles out.");
 indicator!(VWAPBands, vwap_bands, (price, volume), (period: usize = 30, up: f64 = 2.0, down: f64 = 2.0), Spec::VwapBands { period: checked(period)?, up, down }, "The volume-weighted average price of the window, and volume-weighted standard deviations around it: upper, price, lower; NaN without volume. A NaN or an infinity makes it NaN while it is in the window, and leaves with it.");
 
 /// `update` and `replace` of a class; each class has its own, whose check of `self` is then one comparison.

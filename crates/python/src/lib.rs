@@ -14,6 +14,7 @@ mod cell;
 mod export;
 mod flight;
 mod gcmon;
+mod guard;
 mod indicator;
 mod indicators;
 mod map;
@@ -21,6 +22,8 @@ mod npy;
 mod own;
 mod page;
 mod raw;
+mod saved;
+mod tick;
 mod track;
 mod types;
 

@@ -17,7 +17,7 @@ pub use crate::html::doc::{
 };
 pub use crate::list::doc::{LIST_SCHEMA, ListedProcess, ProcessList, Unread};
 pub use crate::m5mem_page::doc::{Application, ApplicationValue};
-pub use crate::objectives::doc::{Criterion, Lack};
+pub use crate::objectives::doc::{Criterion, Lack, ObjectivesFrom};
 pub use crate::pauses::doc::{Bucket, GC_SCHEMA, GcReport, Moment, Optimization, Trial, histogram};
 pub use crate::pauses::log::{GenerationTotals, InterpreterPauses, PauseLog, mix};
 pub use crate::pauses::long_pauses::{LongPause, LongPauses};

@@ -17,7 +17,9 @@ pub use compare::{GateConfig, GateOutcome, GateVerdict, gate, gate_with, single}
 pub use layer::{Advice, Growing, Layer, Layers, Witness, growing_layers};
 pub use leak_rule::{Chunk, LeakOutcome, LeakRule, leak_agreed, leak_per_iteration};
 pub use lives::{BetweenRestarts, Life, between_restarts, life};
-pub use objectives::{Direction, Objective, ObjectivePatch, Objectives, ObjectivesPatch, Status, judge};
+pub use objectives::{
+    Direction, Objective, ObjectivePatch, Objectives, ObjectivesPatch, Profile, Status, judge,
+};
 pub use quantile::{Summary, median, quantile, rate, sorted, weighted_median};
 pub use verdict::{
     Assessment, Confirmation, Forecast, Options, Point, Reason, Series, TimeToLimit, Verdict, assess,

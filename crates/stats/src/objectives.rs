@@ -108,16 +108,47 @@ pub struct ObjectivePatch {
     pub low: Option<f64>,
 }
 
+/// A set of objectives that a service can begin with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Profile {
+    /// What holds for any service: no growth, short pauses, far from its limits.
+    #[default]
+    General,
+    /// The numbers of a small trading engine, as the guide has them.
+    Trading,
+}
+
 macro_rules! objectives {
-    ($($(#[$doc:meta])* $name:ident: $default:expr;)*) => {
-        /// Every objective, with m5's defaults.
+    ($($(#[$doc:meta])* $name:ident: $general:expr, $trading:expr;)*) => {
+        /// Every objective; one that is absent is not judged.
         #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
         #[serde(default, deny_unknown_fields)]
-        pub struct Objectives { $($(#[$doc])* pub $name: Objective,)* }
+        pub struct Objectives { $($(#[$doc])* pub $name: Option<Objective>,)* }
 
         impl Default for Objectives {
             fn default() -> Self {
-                Self { $($name: $default,)* }
+                Self::of(Profile::General)
+            }
+        }
+
+        impl Objectives {
+            /// The objectives of a profile.
+            #[must_use]
+            pub fn of(profile: Profile) -> Self {
+                match profile {
+                    Profile::General => Self { $($name: $general,)* },
+                    Profile::Trading => Self { $($name: $trading,)* },
+                }
+            }
+
+            /// Judges an objective no longer; `false` where there is none of that name.
+            pub fn drop_named(&mut self, name: &str) -> bool {
+                match name {
+                    $(stringify!($name) => self.$name = None,)*
+                    _ => return false,
+                }
+                true
             }
         }
 
@@ -127,15 +158,28 @@ macro_rules! objectives {
         pub struct ObjectivesPatch { $($(#[$doc])* pub $name: Option<ObjectivePatch>,)* }
 
         impl Objectives {
-            /// Applies what a settings file says.
+            /// Applies what a settings file says. Of an objective that was not judged, what the file leaves out is as
+            /// in the profile that has it; a level of its own comes without the profile's alert.
             pub fn apply(&mut self, patch: &ObjectivesPatch) {
-                $(if let Some(patch) = &patch.$name { self.$name.apply(patch); })*
+                $(if let Some(patch) = &patch.$name {
+                    let known: Option<Objective> = $trading;
+                    let other: Option<Objective> = $general;
+                    let fresh = known.or(other).map(|o| match patch.pass {
+                        Some(_) => Objective { alert: None, low: None, ..o },
+                        None => o,
+                    });
+                    if let Some(mut objective) = self.$name.or(fresh) {
+                        objective.apply(patch);
+                        self.$name = Some(objective);
+                    }
+                })*
             }
 
             /// Every objective by its name in the settings file, in the order of a report.
             #[must_use]
             pub fn iter(&self) -> Vec<(&'static str, &Objective)> {
-                vec![$((stringify!($name), &self.$name),)*]
+                let all = [$((stringify!($name), self.$name.as_ref()),)*];
+                all.into_iter().filter_map(|(name, o)| Some((name, o?))).collect()
             }
         }
     };
@@ -143,27 +187,31 @@ macro_rules! objectives {
 
 objectives! {
     /// Peak resident memory, bytes.
-    rss_peak_bytes: Objective::below(40.0 * MIB, Some(60.0 * MIB));
+    rss_peak_bytes: None, Some(Objective::below(40.0 * MIB, Some(60.0 * MIB)));
+    /// Peak resident memory, as a part of the tightest memory limit around the process, or of the machine's memory.
+    rss_limit_ratio: Some(Objective::below(0.8, Some(0.9))), None;
     /// Resident memory at which the watchdog acts, bytes.
-    watchdog_rss_bytes: Objective::below(80.0 * MIB, None);
+    watchdog_rss_bytes: None, Some(Objective::below(80.0 * MIB, None));
     /// Growth of the floor, bytes per second (the guide: 0.1 and 0.5 MB a minute).
-    growth_bytes_per_second: Objective::below(0.1 * MIB / 60.0, Some(0.5 * MIB / 60.0));
+    growth_bytes_per_second: None, Some(Objective::below(0.1 * MIB / 60.0, Some(0.5 * MIB / 60.0)));
     /// Growth forecast for 24 hours, as a part of the floor.
-    growth_24h_ratio: Objective::below(0.05, None);
+    growth_24h_ratio: Some(Objective::below(0.05, None)), Some(Objective::below(0.05, None));
     /// 95th percentile of collection pauses, seconds.
-    gc_pause_p95_seconds: Objective::below(0.050, Some(0.100));
+    gc_pause_p95_seconds: Some(Objective::below(0.050, Some(0.100))), Some(Objective::below(0.050, Some(0.100)));
     /// Collections of generation 0 per second.
-    gc_gen0_per_second: Objective::below(10.0, None);
+    gc_gen0_per_second: None, Some(Objective::below(10.0, None));
     /// Collections of generation 1 per second.
-    gc_gen1_per_second: Objective::below(1.0, None);
+    gc_gen1_per_second: None, Some(Objective::below(1.0, None));
     /// Collections of generation 2 per second.
-    gc_gen2_per_second: Objective::below(0.1, None);
+    gc_gen2_per_second: None, Some(Objective::below(0.1, None));
     /// Open file descriptors.
-    open_fds: Objective::between(10.0, 500.0, Some(800.0));
+    open_fds: None, Some(Objective::between(10.0, 500.0, Some(800.0)));
+    /// Open file descriptors, as a part of their limit.
+    fd_limit_ratio: Some(Objective::below(0.5, Some(0.8))), None;
     /// File descriptors gained in [`FD_GROWTH_SECONDS`].
-    fd_growth: Objective::below(50.0, None);
+    fd_growth: None, Some(Objective::below(50.0, None));
     /// WebSocket connections.
-    connections: Objective::between(3.0, 10.0, None);
+    connections: None, Some(Objective::between(3.0, 10.0, None));
 }
 
 /// The time over which `fd_growth` counts, seconds.
@@ -177,15 +225,15 @@ mod tests {
 
     #[test]
     fn levels_are_judged_by_side() {
-        let o = Objectives::default();
-        assert_eq!(judge(Some(39.0 * MIB), &o.rss_peak_bytes), Status::Ok);
-        assert_eq!(judge(Some(40.0 * MIB), &o.rss_peak_bytes), Status::Warn);
-        assert_eq!(judge(Some(61.0 * MIB), &o.rss_peak_bytes), Status::Fail);
-        assert_eq!(judge(Some(0.2), &o.gc_gen2_per_second), Status::Fail);
-        assert_eq!(judge(Some(10.0), &o.open_fds), Status::Ok);
-        assert_eq!(judge(Some(9.0), &o.open_fds), Status::Warn);
-        assert_eq!(judge(Some(801.0), &o.open_fds), Status::Fail);
-        assert_eq!(judge(Some(2.0), &o.connections), Status::Fail);
+        let o = Objectives::of(Profile::Trading);
+        assert_eq!(judge(Some(39.0 * MIB), &o.rss_peak_bytes.unwrap()), Status::Ok);
+        assert_eq!(judge(Some(40.0 * MIB), &o.rss_peak_bytes.unwrap()), Status::Warn);
+        assert_eq!(judge(Some(61.0 * MIB), &o.rss_peak_bytes.unwrap()), Status::Fail);
+        assert_eq!(judge(Some(0.2), &o.gc_gen2_per_second.unwrap()), Status::Fail);
+        assert_eq!(judge(Some(10.0), &o.open_fds.unwrap()), Status::Ok);
+        assert_eq!(judge(Some(9.0), &o.open_fds.unwrap()), Status::Warn);
+        assert_eq!(judge(Some(801.0), &o.open_fds.unwrap()), Status::Fail);
+        assert_eq!(judge(Some(2.0), &o.connections.unwrap()), Status::Fail);
         let above = Objective { direction: Direction::Above, pass: 0.99, alert: Some(0.9), low: None };
         assert_eq!(judge(Some(0.95), &above), Status::Warn);
         assert_eq!(judge(Some(0.5), &above), Status::Fail);
@@ -193,21 +241,35 @@ mod tests {
 
     #[test]
     fn absent_is_not_zero() {
-        let o = Objectives::default();
-        assert_eq!(judge(None, &o.rss_peak_bytes), Status::NotMeasured);
-        assert_eq!(judge(Some(f64::NAN), &o.rss_peak_bytes), Status::NotMeasured);
+        let o = Objectives::of(Profile::Trading);
+        assert_eq!(judge(None, &o.rss_peak_bytes.unwrap()), Status::NotMeasured);
+        assert_eq!(judge(Some(f64::NAN), &o.rss_peak_bytes.unwrap()), Status::NotMeasured);
     }
 
     #[test]
     fn a_patch_changes_what_it_names() {
-        let mut o = Objectives::default();
+        let mut o = Objectives::of(Profile::Trading);
         let patch = ObjectivesPatch {
             rss_peak_bytes: Some(ObjectivePatch { pass: Some(1.0), ..Default::default() }),
             ..Default::default()
         };
         o.apply(&patch);
-        assert_eq!(o.rss_peak_bytes, Objective::below(1.0, Some(60.0 * MIB)));
-        assert_eq!(o.open_fds, Objectives::default().open_fds);
+        assert_eq!(o.rss_peak_bytes, Some(Objective::below(1.0, Some(60.0 * MIB))));
+        assert_eq!(o.open_fds, Objectives::of(Profile::Trading).open_fds);
         assert_eq!(o.iter().len(), 11);
+        // What nobody judged is judged by what the file says, and by nothing else.
+        let mut o = Objectives::default();
+        assert_eq!(o.rss_peak_bytes, None);
+        o.apply(&patch);
+        assert_eq!(o.rss_peak_bytes, Some(Objective::below(1.0, None)));
+        assert!(o.drop_named("rss_peak_bytes") && !o.drop_named("rss"));
+        assert_eq!(o, Objectives::default());
+    }
+
+    #[test]
+    fn the_general_objectives_name_no_size_of_a_service() {
+        for (name, _) in Objectives::default().iter() {
+            assert!(name.ends_with("_ratio") || name == "gc_pause_p95_seconds", "{name}");
+        }
     }
 }

@@ -190,3 +190,4 @@ pub fn assess_with(points: &[Point], options: &Options<'_>) -> Assessment {
 
 #[cfg(test)]
 mod tests;
+mod vectors;

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import weakref
-from collections import namedtuple
 
 from .. import _registry
 from .._native import Cache, CachedFunction, LRUCache, TTLCache, after_fork, cached_function, make_key
@@ -18,8 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable
 
-CacheInfo = namedtuple("CacheInfo", ["hits", "misses", "maxsize", "currsize"])
-CacheInfo.__doc__ = "As `functools.lru_cache` gives it."
+    from .info import CacheInfo
 
 
 class _Owner:
@@ -85,6 +82,8 @@ def _finish(
     cache, mapping = source.cache, source.mapping
 
     def cache_info() -> CacheInfo:
+        from .info import CacheInfo
+
         if mapping is not None:
             bound = getattr(mapping, "maxsize", None)
             return CacheInfo(source.counts["hits"], source.counts["misses"], bound, len(mapping))
@@ -232,6 +231,8 @@ def cached(
             wrapper = cached_function(
                 store, source.compute, Waiter, key, retries=retries, keyed=True, **style
             )
+        import functools  # with what it brings a third of this package's import: not before a function is there
+
         functools.update_wrapper(wrapper, function)
         _living.add(source)
         parameters: dict[str, Any] = {

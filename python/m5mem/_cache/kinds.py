@@ -1,8 +1,8 @@
-"""What kind of function one is, without `inspect`, which costs more than the rest of this package to import."""
+"""What kind of function one is, without `inspect` and `functools`, which cost more than the rest of this package to
+import: where a function needs them they are there."""
 
 from __future__ import annotations
 
-import functools
 import sys
 
 TYPE_CHECKING = False
@@ -13,7 +13,8 @@ _GENERATOR, _COROUTINE, _ASYNC_GENERATOR = 0x20, 0x80, 0x200
 
 
 def _flags(function: Any) -> int:
-    while isinstance(function, functools.partial):
+    functools = sys.modules.get("functools")
+    while functools is not None and isinstance(function, functools.partial):
         function = function.func
     function = getattr(function, "__func__", function)
     code = getattr(function, "__code__", None)

@@ -26,22 +26,37 @@ _inside: contextvars.ContextVar[tuple[Flight, ...]] = contextvars.ContextVar("m5
 class Flight:
     """One computation, and who waits for it."""
 
-    __slots__ = ("reads", "task", "trace", "waiters", "waits_for")
+    __slots__ = ("flights", "key", "reads", "task", "trace", "waiters", "waits_for")
 
-    def __init__(self) -> None:
-        self.task: asyncio.Task[Any]
+    def __init__(self, flights: dict[Hashable, Flight], key: Hashable) -> None:
+        # None until it is made: with an eager task factory the computation begins before.
+        self.task: asyncio.Task[Any] | None = None
+        self.flights, self.key = flights, key
         self.waiters: set[asyncio.Future[None]] = set()
         self.waits_for: list[Flight] = []
         self.reads: Reads | None = None
         self.trace: Any = None
 
-    def over(self, task: asyncio.Task[Any]) -> None:
-        if not task.cancelled():
-            error = task.exception()
-            self.trace = error.__traceback__ if error is not None else None
+    def land(self, _: object = None) -> None:
+        """The computation is over, or will be when its task has made this step: who waits is woken for the next."""
+        if self.flights.get(self.key) is self:
+            del self.flights[self.key]
         for waiter in self.waiters:
             if not waiter.done():
                 waiter.set_result(None)
+
+    def is_over(self) -> bool:
+        return self.task is not None and self.task.done()
+
+    def error(self, task: asyncio.Task[Any]) -> BaseException | None:
+        """How the computation failed. Each who raises it adds frames of its own: they begin from those of the
+        computation, not of each other."""
+        error = task.exception()
+        if error is None:
+            return None
+        if self.trace is None:
+            self.trace = error.__traceback__
+        return error.with_traceback(self.trace)
 
     def reaches(self, goals: tuple[Flight, ...]) -> bool:
         """Whether this computation is one of those, or waits for one of them."""
@@ -73,6 +88,14 @@ class Tasks:
     async def _compute(
         self, flight: Flight, key: Hashable, args: tuple[Any, ...], kwargs: dict[str, Any] | None
     ) -> Any:
+        try:
+            return await self._result(flight, key, args, kwargs)
+        finally:
+            flight.land()
+
+    async def _result(
+        self, flight: Flight, key: Hashable, args: tuple[Any, ...], kwargs: dict[str, Any] | None
+    ) -> Any:
         started, source = self.cache.epoch, self.source
         reads = flight.reads = Reads(key)
         task_reads.set(reads)
@@ -100,18 +123,11 @@ class Tasks:
         key: Hashable,
         args: tuple[Any, ...],
         kwargs: dict[str, Any] | None,
-    ) -> Flight:
-        flight = flights[key] = Flight()
-        task = asyncio.get_running_loop().create_task(self._compute(flight, key, args, kwargs))
-        flight.task = task
-        task.add_done_callback(flight.over)
-
-        def leave(_: Any) -> None:
-            if flights.get(key) is flight:
-                del flights[key]
-
-        task.add_done_callback(leave)
-        return flight
+    ) -> tuple[Flight, asyncio.Task[Any]]:
+        flight = flights[key] = Flight(flights, key)
+        task = flight.task = asyncio.get_running_loop().create_task(self._compute(flight, key, args, kwargs))
+        task.add_done_callback(flight.land)  # where it is cancelled before its first step, or was eager
+        return flight, task
 
     def _refresh(
         self,
@@ -123,7 +139,7 @@ class Tasks:
         """Computes a stale result anew in the background."""
         if key in flights or not self.source.take_refresh(key):
             return
-        task = self._flight(flights, key, args, kwargs).task
+        _, task = self._flight(flights, key, args, kwargs)
         self._background.add(task)
 
         def over(task: asyncio.Task[Any]) -> None:
@@ -154,9 +170,8 @@ class Tasks:
             flight = flights.get(key)
             leading = flight is None
             if flight is None:
-                flight = self._flight(flights, key, args, kwargs)
-            await self._wait(loop, flights, key, flight)
-            task = flight.task
+                flight, _ = self._flight(flights, key, args, kwargs)
+            task = await self._wait(loop, flight)
             if leading and task.cancelled():
                 return task.result()
             if task.cancelled():
@@ -164,28 +179,22 @@ class Tasks:
                     may_retry = False
                     continue
                 raise RuntimeError("the computation that was waited for was cancelled from inside")
-            error = task.exception()
+            error = flight.error(task)
             if error is None:
                 if flight.reads is not None:
                     flight.reads.tell()
                 return task.result()
             if leading or not may_retry:
                 try:
-                    raise error.with_traceback(flight.trace)
+                    raise error
                 finally:
                     del error  # or this frame and the error hold each other
             may_retry = False
 
-    async def _wait(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        flights: dict[Hashable, Flight],
-        key: Hashable,
-        flight: Flight,
-    ) -> None:
-        """Until the computation is over. With the last who waits it ends."""
-        inside = tuple(f for f in _inside.get() if not f.task.done())
-        if flight.reaches(inside):
+    async def _wait(self, loop: asyncio.AbstractEventLoop, flight: Flight) -> asyncio.Task[Any]:
+        """Until the computation is over; its task. With the last who waits it ends."""
+        inside = tuple(f for f in _inside.get() if not f.is_over())
+        if inside and flight.reaches(inside):
             raise RuntimeError(
                 "a cached computation needs its own result, itself or over others that wait for it; it would wait for ever"
             )
@@ -199,10 +208,13 @@ class Tasks:
             flight.waiters.discard(over)
             if inside:
                 inside[-1].waits_for.remove(flight)
-            if not flight.waiters and not flight.task.done() and flight.task not in self._background:
-                if flights.get(key) is flight:
-                    del flights[key]
-                flight.task.cancel()
+            task = flight.task
+            if not flight.waiters and task is not None and not task.done() and task not in self._background:
+                if flight.flights.get(flight.key) is flight:
+                    del flight.flights[flight.key]
+                task.cancel()
+        assert task is not None  # it was made in the step that began the computation
+        return task
 
     def after_fork(self) -> None:
         """In a forked child: no loop of the parent runs here."""

@@ -9,26 +9,28 @@ use m5_stats::{Assessment, Objective, Objectives, Status, Verdict, judge};
 pub fn judge_all(process: &ProcessRecord, d: &Derived, o: &Objectives) -> Vec<Criterion> {
     let rss = d.growth.get("rss");
     let slope = rss.and_then(|a| Some((a.slope?, [a.slope_low?, a.slope_high?])));
-    let mut all = vec![
-        plain("rss_peak_bytes", d.memory.peak_rss_bytes, &o.rss_peak_bytes, Lack::NotReadable),
-        estimate("growth_bytes_per_second", slope, rss, &o.growth_bytes_per_second),
-        estimate("growth_24h_ratio", rss.and_then(growth_24h), rss, &o.growth_24h_ratio),
-        pause_p95(process, d, &o.gc_pause_p95_seconds),
-    ];
+    let peak = d.memory.peak_rss_bytes;
     let per_second = |g: usize| d.gc.as_ref().and_then(|gc| gc.generations[g].per_second);
     let unread = if process.interpreter.is_some() { TOO_SHORT } else { Lack::InterpreterUnread };
-    let rates = [
-        ("gc_gen0_per_second", &o.gc_gen0_per_second),
-        ("gc_gen1_per_second", &o.gc_gen1_per_second),
-        ("gc_gen2_per_second", &o.gc_gen2_per_second),
-    ];
-    all.extend(rates.into_iter().enumerate().map(|(g, (name, o))| plain(name, per_second(g), o, unread)));
-    all.extend([
-        plain("open_fds", d.fds.map(|l| l.max), &o.open_fds, Lack::NotReadable),
-        plain("fd_growth", d.fd_growth, &o.fd_growth, TOO_SHORT),
-        plain("connections", d.connections.map(|l| l.p50), &o.connections, Lack::NotReadable),
-    ]);
-    all
+    let fds = d.fds.map(|l| l.max);
+    let judged = |name: &'static str, objective: &Objective| match name {
+        "rss_peak_bytes" => plain(name, peak, objective, Lack::NotReadable),
+        "rss_limit_ratio" => share(name, peak, process.memory_limit_bytes, objective),
+        "growth_bytes_per_second" => estimate(name, slope, rss, objective),
+        "growth_24h_ratio" => estimate(name, rss.and_then(growth_24h), rss, objective),
+        "gc_pause_p95_seconds" => pause_p95(process, d, objective),
+        "gc_gen0_per_second" => plain(name, per_second(0), objective, unread),
+        "gc_gen1_per_second" => plain(name, per_second(1), objective, unread),
+        "gc_gen2_per_second" => plain(name, per_second(2), objective, unread),
+        "open_fds" => plain(name, fds, objective, Lack::NotReadable),
+        "fd_limit_ratio" => share(name, fds, process.fd_limit, objective),
+        "fd_growth" => plain(name, d.fd_growth, objective, TOO_SHORT),
+        "connections" => plain(name, d.connections.map(|l| l.p50), objective, Lack::NotReadable),
+        // Of no process but of the watchdog.
+        _ => plain(name, None, objective, Lack::NotReadable),
+    };
+    let of_process = o.iter().into_iter().filter(|(name, _)| *name != "watchdog_rss_bytes");
+    of_process.map(|(name, objective)| judged(name, objective)).collect()
 }
 
 const TOO_SHORT: Lack = Lack::TooShort { wait_seconds: None };
@@ -43,7 +45,15 @@ fn plain(name: &str, value: Option<f64>, objective: &Objective, lack: Lack) -> C
         objective: *objective,
         lack: (status == Status::NotMeasured).then_some(lack),
         interval: None,
+        whole: None,
     }
+}
+
+/// A value as a part of its limit.
+fn share(name: &str, value: Option<f64>, limit: Option<u64>, objective: &Objective) -> Criterion {
+    let whole = limit.map(|limit| limit as f64).filter(|limit| *limit > 0.0);
+    let ratio = value.zip(whole).map(|(value, whole)| value / whole);
+    Criterion { whole, ..plain(name, ratio, objective, Lack::NotReadable) }
 }
 
 /// A value that is estimated: it passes where its best guess does, and is missed only where the verdict is

@@ -22,7 +22,7 @@ pub(super) fn find(
         .into_iter()
         .collect();
     for leak in &mut leaks {
-        leak.severity = severity(leak.growth_per_second, &objectives.growth_bytes_per_second);
+        leak.severity = severity(leak.growth_per_second, objectives.growth_bytes_per_second.as_ref());
         leak.growth_rate_mb_per_snapshot = Some(leak.growth_per_second * interval_seconds / MIB);
     }
     leaks.extend(descriptors(s, derived, objectives));
@@ -49,11 +49,12 @@ fn growing(a: &Assessment) -> Option<Leak> {
     })
 }
 
-fn severity(value: f64, objective: &Objective) -> Severity {
-    match judge(Some(value), objective) {
-        Status::Fail => Severity::High,
-        Status::Warn => Severity::Medium,
-        Status::Ok | Status::NotMeasured => Severity::Low,
+/// How bad growth is; where nobody said what is too much, it is as bad as any.
+fn severity(value: f64, objective: Option<&Objective>) -> Severity {
+    match objective.map(|objective| judge(Some(value), objective)) {
+        Some(Status::Fail) => Severity::High,
+        Some(Status::Warn) | None => Severity::Medium,
+        Some(Status::Ok | Status::NotMeasured) => Severity::Low,
     }
 }
 
@@ -62,7 +63,7 @@ fn severity(value: f64, objective: &Objective) -> Severity {
 fn descriptors(s: &Samples, derived: &Derived, objectives: &Objectives) -> Option<Leak> {
     let (all, seconds) = gained(s, &s.fds, FD_GROWTH_SECONDS)?;
     let verdict = derived.growth.get("fds").map(|a| a.verdict);
-    let too_fast = judge(Some(all), &objectives.fd_growth) != Status::Ok;
+    let too_fast = objectives.fd_growth.is_some_and(|o| judge(Some(all), &o) != Status::Ok);
     if seconds <= 0.0 || !(too_fast || verdict == Some(Verdict::Growing)) {
         return None;
     }

@@ -114,6 +114,7 @@ impl Reader<'_> {
             recorded,
             machine: session.map(|s| s.machine.clone()).unwrap_or_default(),
             processes,
+            objectives_from: None,
             comparison: None,
         }))
     }

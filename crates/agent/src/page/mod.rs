@@ -17,9 +17,9 @@ const PAUSES: usize = 1500;
 
 fn lines(objectives: &Objectives) -> PageObjectives {
     PageObjectives {
-        rss_peak_bytes: Some(objectives.rss_peak_bytes.pass),
-        gc_pause_p95_seconds: Some(objectives.gc_pause_p95_seconds.pass),
-        open_fds: Some(objectives.open_fds.pass),
+        rss_peak_bytes: objectives.rss_peak_bytes.map(|o| o.pass),
+        gc_pause_p95_seconds: objectives.gc_pause_p95_seconds.map(|o| o.pass),
+        open_fds: objectives.open_fds.map(|o| o.pass),
     }
 }
 

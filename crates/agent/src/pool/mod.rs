@@ -18,7 +18,7 @@ pub(crate) use name::from_command as command_name;
 pub use name::service_name;
 pub use pauses::{HearPause, PAUSE_BOUNDS, PauseLog};
 pub use selection::Selection;
-pub(crate) use selection::matches as name_matches;
+pub use selection::matches as name_matches;
 
 use crate::discover;
 use m5_process::{Identity, Process, SocketTables, monotonic_ns, return_freed};

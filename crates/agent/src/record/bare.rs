@@ -1,7 +1,7 @@
 //! The record of a process of which nothing is recorded yet: the one place that knows all its fields.
 
 use super::redact;
-use m5_process::{Identity, Process, Stat, Status, boot_unix_seconds, ticks_per_second};
+use m5_process::{Headroom, Identity, Process, Stat, Status, boot_unix_seconds, ticks_per_second};
 use m5_report::doc::{ProcessRecord, Samples};
 
 /// One that says only who it is.
@@ -16,6 +16,8 @@ pub fn bare_record(identity: Identity) -> ProcessRecord {
         exited: false,
         interpreter: None,
         unread: None,
+        memory_limit_bytes: None,
+        fd_limit: None,
         cgroup: None,
         samples: Samples::default(),
         rollups: Vec::new(),
@@ -33,6 +35,8 @@ pub(crate) fn record_of(process: &Process, stat: &Stat, status: &Status) -> Proc
         ppid: stat.ppid,
         uid: status.uid,
         command: redact(&process.command().unwrap_or_default()),
+        memory_limit_bytes: Headroom::of(process.pid()).tightest(),
+        fd_limit: process.max_fds(),
         ..bare_record(process.identity())
     }
 }

@@ -248,6 +248,7 @@ impl Recorder {
             },
             machine: Machine::read(Path::new("/proc")),
             processes: self.members.into_iter().map(|m| m.finish(observed_seconds)).collect(),
+            objectives_from: None,
             comparison: None,
         }
     }

@@ -10,20 +10,33 @@ use std::path::{Path, PathBuf};
 /// Files are called `SERVICE@SLOT-PID-RULE-UNIXTIME` and one of these.
 pub(super) const SNAPSHOT: &str = ".m5snap";
 pub(super) const PROFILE: &str = ".gc.json";
-/// Letters of a name's parts that are kept.
+/// Letters and bytes of a name's parts that are kept: a file system takes 255 bytes.
 const LONGEST: usize = 64;
+const MOST_BYTES: usize = 90;
 
 /// The name that all files of an incident begin with.
 pub(super) fn stem(event: &Event) -> String {
-    let (service, rule) = (clean(&event.service, "-_.@"), clean(&event.rule, "-_."));
+    let (service, rule) = (service_part(&event.service), clean(&event.rule, "-_."));
     let Event { slot, identity, unix_seconds, .. } = event;
     format!("{service}@{slot}-{}-{rule}-{unix_seconds:.3}", identity.pid)
 }
 
-/// Bounded, and of letters that need no thought in a file name.
+/// A service in the name of a file: a worker's has a `/`.
+fn service_part(service: &str) -> String {
+    clean(&service.replace('/', "+"), "-_.@+")
+}
+
+/// Bounded, and of letters of any script that need no thought in a file name.
 fn clean(text: &str, more: &str) -> String {
-    let keep = |c: char| if c.is_ascii_alphanumeric() || more.contains(c) { c } else { '_' };
-    text.chars().take(LONGEST).map(keep).collect()
+    let keep = |c: char| if c.is_alphanumeric() || more.contains(c) { c } else { '_' };
+    let mut out = String::new();
+    for c in text.chars().take(LONGEST).map(keep) {
+        if out.len() + c.len_utf8() > MOST_BYTES {
+            break;
+        }
+        out.push(c);
+    }
+    out
 }
 
 /// The files of one incident.
@@ -195,7 +208,7 @@ mod tests {
             let stem = stem(&event);
             for ending in [SNAPSHOT, PROFILE] {
                 let name = format!("{stem}{ending}");
-                let of = format!("{}@{slot}", clean(&service, "-_.@"));
+                let of = format!("{}@{slot}", service_part(&service));
                 prop_assert_eq!(parse(&name), Some((stem.as_str(), of.as_str(), event.unix_seconds)));
             }
         }

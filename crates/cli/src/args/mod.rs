@@ -2,6 +2,7 @@
 
 mod config_values;
 mod duration;
+pub(crate) mod forms;
 mod history;
 mod size;
 mod target;
@@ -37,6 +38,9 @@ pub(crate) struct GlobalArgs {
     /// Write the report to this file instead of standard output (`-`)
     #[arg(short, long, global = true, value_name = "FILE", env = "M5_OUTPUT")]
     pub(crate) output: Option<PathBuf>,
+    /// Objectives to begin with, which a settings file changes
+    #[arg(long, global = true, value_enum, env = "M5_PROFILE")]
+    pub(crate) profile: Option<ProfileArg>,
     /// Objectives [default: m5.toml in this directory, if there is one]
     #[arg(long, global = true, value_name = "FILE", env = "M5_CONFIG")]
     pub(crate) config: Option<PathBuf>,
@@ -49,6 +53,15 @@ pub(crate) enum LangArg {
     En,
     /// 中文
     Zh,
+}
+
+/// Sets of objectives by their names on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProfileArg {
+    /// What holds for any service: growth, pauses, limits
+    General,
+    /// The numbers of a small trading engine: RSS under 40 MB, 3 to 10 connections, …
+    Trading,
 }
 
 /// When to colour.

@@ -13,7 +13,7 @@ pub(crate) struct TargetArgs {
     #[arg(value_name = "PID", value_parser = clap::value_parser!(i32).range(1..))]
     pub(crate) positional: Vec<i32>,
     /// Start this command and look at it; it is stopped when m5 is done
-    #[arg(last = true, value_name = "CMD", conflicts_with_all = ["pid", "positional"])]
+    #[arg(last = true, value_name = "CMD", help_heading = "A command to start", conflicts_with_all = ["pid", "positional"])]
     pub(crate) command: Vec<OsString>,
 }
 

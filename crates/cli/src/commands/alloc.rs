@@ -1,6 +1,6 @@
 //! `m5 alloc`: which lines allocate.
 
-use crate::args::{Format, Span, TargetArgs, parse_ratio};
+use crate::args::{Format, Span, TargetArgs, forms, parse_ratio};
 use crate::ctx::Ctx;
 use crate::error::{CliError, of_kernel};
 use crate::exit::Exit;
@@ -38,7 +38,7 @@ pub(crate) struct AllocArgs {
 }
 
 pub(crate) fn run(args: &AllocArgs, ctx: &Ctx) -> Result<Exit, CliError> {
-    let format = ctx.format_among(&[Format::Text, Format::Json, Format::Pprof, Format::Folded])?;
+    let format = ctx.format_among(forms::ALLOC)?;
     let (process, _launched) = crate::target::one(&args.target, ctx)?;
     let pid = process.pid();
     let taken_at = unix_ns() as f64 / 1e9;

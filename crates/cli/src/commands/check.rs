@@ -20,10 +20,12 @@ pub(crate) struct CheckArgs {
 }
 
 /// The criteria of completion. Connections and the growth per minute are matters of a running service.
-const CRITERIA: [&str; 7] = [
+const CRITERIA: [&str; 9] = [
     "rss_peak_bytes",
+    "rss_limit_ratio",
     "gc_pause_p95_seconds",
     "open_fds",
+    "fd_limit_ratio",
     "growth_24h_ratio",
     "gc_gen0_per_second",
     "gc_gen1_per_second",
@@ -32,9 +34,9 @@ const CRITERIA: [&str; 7] = [
 
 pub(crate) fn run(args: &CheckArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     let json = ctx.json()?;
-    let mut objectives = objectives::objectives(ctx)?;
+    let (mut objectives, objectives_from) = objectives::with_source(ctx)?;
     // "Under 500 descriptors" is the criterion; too few of them is a matter of health.
-    objectives.open_fds.low = None;
+    objectives.open_fds = objectives.open_fds.map(|o| m5_stats::Objective { low: None, ..o });
     let baseline = documents::read(&args.file, &objectives)?;
     let processes: Vec<CheckedProcess> = baseline.processes.into_iter().map(checked).collect();
     let any = |pick: fn(&Criterion) -> bool| processes.iter().flat_map(|p| &p.criteria).any(pick);
@@ -44,6 +46,7 @@ pub(crate) fn run(args: &CheckArgs, ctx: &Ctx) -> Result<Exit, CliError> {
         schema: CHECK_SCHEMA.to_owned(),
         file: args.file.display().to_string(),
         passed: !missed && !unmeasured,
+        objectives_from,
         processes,
     };
     ctx.emit_document(json, &check, |style| m5_report::text::check(&check, style))?;

@@ -32,7 +32,7 @@ const SAMPLES: u32 = 8;
 
 pub(crate) fn run(args: &HealthArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     let json = ctx.json()?;
-    let objectives = objectives::objectives(ctx)?;
+    let (objectives, objectives_from) = objectives::with_source(ctx)?;
     let stop = Stop::listen();
     let (process, launched) = target::one(&args.target, ctx)?;
     let doubt = target::doubt(&process, ctx)?;
@@ -61,6 +61,7 @@ pub(crate) fn run(args: &HealthArgs, ctx: &Ctx) -> Result<Exit, CliError> {
         observed_seconds,
         healthy: exit(&record.criteria) == Exit::Fine,
         criteria: record.criteria,
+        objectives_from,
         derived: record.derived.unwrap_or_default(),
         application: record.application,
         unread: record.unread,

@@ -3,20 +3,56 @@
 use crate::ctx::Ctx;
 use crate::error::CliError;
 use crate::exit::Exit;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use m5_agent::Discovered;
+use m5_agent::pool::{name_matches, service_name};
 use m5_agent::record::{redact, version};
 use m5_report::doc::{LIST_SCHEMA, ListedProcess, ProcessList, Unread};
+use std::cmp::Reverse;
 
 /// Arguments of `m5 list`.
 #[derive(Debug, Args)]
-pub(crate) struct ListArgs {}
+#[command(after_help = "\
+Workers stand below their parents. A name is that of the systemd unit, of the script or module, or of the program; a
+worker is called after its parent.
 
-pub(crate) fn run(_args: &ListArgs, ctx: &Ctx) -> Result<Exit, CliError> {
+Examples:\n  m5 list\n  m5 list --sort rss\n  m5 list --name '引擎*' --json")]
+pub(crate) struct ListArgs {
+    /// Only those whose name matches (`*` and `?`); several times for several
+    #[arg(long, value_name = "GLOB")]
+    name: Vec<String>,
+    /// Order; by anything but the pid, children no longer stand below their parents
+    #[arg(long, value_enum, default_value_t)]
+    sort: Sort,
+}
+
+/// Orders of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+enum Sort {
+    /// Parents, then their children
+    #[default]
+    Pid,
+    /// The most memory first
+    Rss,
+    /// By name
+    Name,
+}
+
+pub(crate) fn run(args: &ListArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     let json = ctx.json()?;
-    let processes = m5_agent::discover()?.into_iter().map(|d| listed(d, ctx)).collect();
+    let mut processes: Vec<ListedProcess> =
+        m5_agent::discover()?.into_iter().map(|d| listed(d, ctx)).collect();
+    if !args.name.is_empty() {
+        processes.retain(|p| args.name.iter().any(|pattern| name_matches(pattern, &p.name)));
+    }
+    match args.sort {
+        Sort::Pid => {}
+        Sort::Rss => processes.sort_by_key(|p| Reverse(p.rss_bytes)),
+        Sort::Name => processes.sort_by(|a, b| a.name.cmp(&b.name)),
+    }
     let document = ProcessList { schema: LIST_SCHEMA.to_owned(), processes };
-    ctx.emit_document(json, &document, |style| m5_report::text::list(&document, style))?;
+    let tree = args.sort == Sort::Pid;
+    ctx.emit_document(json, &document, |style| m5_report::text::list(&document, tree, style))?;
     Ok(Exit::Fine)
 }
 
@@ -30,6 +66,7 @@ fn listed(found: Discovered, ctx: &Ctx) -> ListedProcess {
     ListedProcess {
         pid: process.pid(),
         ppid: process.stat().map_or(0, |s| s.ppid),
+        name: service_name(process),
         uid: status.uid,
         python,
         rss_bytes: status.rss_bytes,

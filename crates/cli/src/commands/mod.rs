@@ -8,11 +8,14 @@ pub(crate) mod compare;
 pub(crate) mod completions;
 pub(crate) mod diff;
 pub(crate) mod dump;
+mod examples;
 pub(crate) mod fleet;
 pub(crate) mod gc;
 pub(crate) mod health;
+pub(crate) mod init;
 pub(crate) mod leaks;
 pub(crate) mod list;
+pub(crate) mod manual;
 pub(crate) mod rules;
 pub(crate) mod serve;
 pub(crate) mod snapshot;
@@ -28,7 +31,7 @@ use crate::args::GlobalArgs;
 use crate::ctx::Ctx;
 use crate::error::CliError;
 use crate::exit::Exit;
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -46,12 +49,34 @@ Every global option can be given as M5_NAME in the environment; the option on th
 /// Keeps long-running Python services flat: measures, explains and lowers memory use and GC pauses, from
 /// outside, on an unmodified process.
 #[derive(Debug, Parser)]
-#[command(name = "m5", version, after_help = EXIT_CODES, disable_help_subcommand = true)]
+#[command(name = "m5", version = version(), after_help = EXIT_CODES, disable_help_subcommand = true)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: GlobalArgs,
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+/// The version, with the commit where the build named one (`M5_COMMIT`).
+fn version() -> &'static str {
+    static VERSION: std::sync::OnceLock<String> = std::sync::OnceLock::new();
+    VERSION.get_or_init(|| {
+        let commit = option_env!("M5_COMMIT").filter(|commit| !commit.is_empty());
+        let commit = commit.map(|commit| format!(" ({commit})")).unwrap_or_default();
+        format!("{}{commit}", env!("CARGO_PKG_VERSION"))
+    })
+}
+
+/// The command line with its examples.
+pub(crate) fn command() -> clap::Command {
+    let mut command = examples::add(Cli::command());
+    command.build();
+    crate::args::forms::add(command)
+}
+
+/// Reads what was typed.
+pub(crate) fn parse() -> Result<Cli, clap::Error> {
+    Cli::from_arg_matches(&command().try_get_matches()?)
 }
 
 /// The commands, one file each in this folder.
@@ -65,6 +90,8 @@ pub(crate) enum Command {
     Why(why::WhyArgs),
     /// One line per objective after two seconds of looking
     Health(health::HealthArgs),
+    /// An m5.toml for this service, from what is measured
+    Init(init::InitArgs),
     /// What every thread and asyncio task does now: stacks with lines, who holds the GIL; nothing is stopped
     Dump(dump::DumpArgs),
     /// Every collection and its pause, exact; the collector's settings; tuning that is measured
@@ -103,6 +130,9 @@ pub(crate) enum Command {
     Top(top::TopArgs),
     /// Completions for a shell
     Completions(completions::CompletionsArgs),
+    /// Write the manual pages and completions that a package installs
+    #[command(hide = true)]
+    Manual(manual::ManualArgs),
 }
 
 /// Runs what was asked for.
@@ -117,6 +147,7 @@ pub(crate) fn run(command: &Command, ctx: &Ctx) -> Result<Exit, CliError> {
         Command::Dump(args) => dump::run(args, ctx),
         Command::Gc(args) => gc::run(args, ctx),
         Command::Health(args) => health::run(args, ctx),
+        Command::Init(args) => init::run(args, ctx),
         Command::Leaks(args) => leaks::run(args, ctx),
         Command::List(args) => list::run(args, ctx),
         Command::Fleet(args) => fleet::run(args, ctx),
@@ -130,6 +161,7 @@ pub(crate) fn run(command: &Command, ctx: &Ctx) -> Result<Exit, CliError> {
         Command::Top(args) => top::run(args, ctx),
         Command::Trim(args) => trim::run(args, ctx),
         Command::Tune(args) => tune::run(args, ctx),
-        Command::Completions(args) => completions::run(args, &mut Cli::command(), ctx),
+        Command::Completions(args) => completions::run(args, &mut self::command(), ctx),
+        Command::Manual(args) => manual::run(args, &self::command()),
     }
 }

@@ -112,7 +112,7 @@ fn plan(args: &StressArgs, ctx: &Ctx) -> Result<StressPlan, CliError> {
         duration_seconds: args.duration.0.as_secs_f64(),
         check_seconds: (args.hours_per_check * 3600.0).min(args.duration.0.as_secs_f64()),
         max_growth_bytes_per_hour: args.max_growth as f64,
-        max_growth_24h_ratio: objectives::objectives(ctx)?.growth_24h_ratio.pass,
+        max_growth_24h_ratio: objectives::objectives(ctx)?.growth_24h_ratio.map_or(f64::INFINITY, |o| o.pass),
         event_time: args.accelerate || args.clock.is_some(),
     })
 }

@@ -38,6 +38,8 @@ pub(crate) struct WhyArgs {
 
 /// What tracing may add to the target's CPU in so short a time.
 const OVERHEAD: f64 = 0.05;
+/// Growth that is worth a word where nobody said how much is: 0.1 MiB a minute, in bytes a second.
+const GROWTH: f64 = 0.1 * 1_048_576.0 / 60.0;
 /// Samples in that time.
 const SAMPLES: u32 = 30;
 
@@ -90,9 +92,9 @@ fn judge(
         python: record.interpreter.as_ref().map(|i| i.version.clone()),
         command: record.command,
         observed_seconds,
-        growth_objective: limits.growth_bytes_per_second.pass,
+        growth_objective: limits.growth_bytes_per_second.map_or(GROWTH, |o| o.pass),
         criteria: &record.criteria,
-        own_objectives: objectives::file(ctx).is_some(),
+        own_objectives: objectives::file(ctx).is_some() || ctx.profile.is_some(),
         collector_on: record.interpreter.as_ref().map(|i| i.gc_end.enabled),
         headroom_bytes: Headroom::of(process.pid()).left_in_groups(),
         rss_bytes: process.status().ok().and_then(|s| s.rss_bytes),

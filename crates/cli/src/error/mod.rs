@@ -44,6 +44,8 @@ pub(crate) enum CliError {
     Schema { path: String, found: String, reads: &'static str },
     /// A report or recording could not be written.
     Write { path: String, reason: String },
+    /// A file that is there already and would be replaced.
+    Exists { path: String },
     /// Large buffers cannot lie in that folder.
     Spool { path: String, reason: String },
     /// The settings file is wrong.

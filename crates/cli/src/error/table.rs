@@ -78,6 +78,7 @@ impl CliError {
             Self::Write { path, reason } => {
                 row!(lang, Incomplete, "write", Fault::WriteFailed[path, reason] => Fault::WriteFailedRemedy)
             }
+            Self::Exists { path } => row!(lang, Usage, "exists", Fault::Exists[path] => Fault::ExistsRemedy),
             Self::Spool { path, reason } => {
                 row!(lang, Usage, "spool", Fault::Spool[path, reason] => Fault::SpoolRemedy)
             }

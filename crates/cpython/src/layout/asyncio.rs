@@ -1,10 +1,8 @@
-//! Where each version keeps the fields of `_asyncio.Task`, and its lists of tasks.
+//! Fields of `_asyncio.Task`, and lists of tasks; where each version keeps them stands with its other fields of objects.
 
 /// Fields of a task as the C module has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TaskFields {
-    /// Minor version.
-    pub minor: u32,
     /// The future that it waits for.
     pub waiter: u64,
     /// Its coroutine.
@@ -28,27 +26,11 @@ pub struct TaskLists {
     pub thread: u64,
 }
 
-const fn row(minor: u32, waiter: u64, state: u64, lists: Option<TaskLists>) -> TaskFields {
-    // These three follow each other in every version.
-    TaskFields { minor, waiter, coroutine: waiter + 8, name: waiter + 16, state, lists }
-}
-
-/// Measured on live tasks of each version, oldest first.
-pub const TASKS: &[TaskFields] = &[
-    row(8, 104, 72, None),
-    row(9, 144, 80, None),
-    row(10, 152, 88, None),
-    row(11, 128, 88, None),
-    row(12, 128, 88, None),
-    row(13, 112, 96, None),
-    row(14, 120, 104, Some(TaskLists { node: 152, interpreter: 10_880, thread: 880 })),
-    row(15, 120, 104, Some(TaskLists { node: 152, interpreter: 10_856, thread: 1048 })),
-];
-
-/// The fields of a minor version.
-#[must_use]
-pub fn tasks(minor: u32) -> Option<&'static TaskFields> {
-    TASKS.iter().find(|t| t.minor == minor)
+impl TaskFields {
+    pub(super) const fn at(waiter: u64, state: u64, lists: Option<TaskLists>) -> Self {
+        // These three follow each other in every version.
+        Self { waiter, coroutine: waiter + 8, name: waiter + 16, state, lists }
+    }
 }
 
 /// What a build publishes about its tasks: a section of its own, thirteen words (3.14 on).

@@ -1,6 +1,5 @@
-//! Where each version keeps the instruction that a frame is at, and the table that gives it a line.
+//! The instruction that a frame is at, and the table that gives it a line.
 
-use super::objects::ObjectLayout;
 use crate::lines::LineTable;
 
 /// How the current instruction is kept.
@@ -25,10 +24,6 @@ pub enum Instruction {
 /// Where a version keeps lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LineFields {
-    /// Minor version.
-    pub minor: u32,
-    /// Whether it is that of builds without the GIL; offsets in objects are counted as with it.
-    pub free_threaded: bool,
     /// The current instruction.
     pub instruction: Instruction,
     /// Offset of the line table in the code object.
@@ -42,47 +37,20 @@ pub struct LineFields {
     pub shim: Option<(u64, u8)>,
 }
 
-const fn pointer(minor: u32, code: u64, shim: Option<(u64, u8)>) -> LineFields {
-    let instruction = Instruction::Pointer { at: 56, code };
-    LineFields {
-        minor,
-        free_threaded: false,
-        instruction,
-        table: 136,
-        form: LineTable::Locations,
-        copies: None,
-        shim,
+impl LineFields {
+    /// An index into the code, in steps of so many bytes (up to 3.10).
+    pub(super) const fn index(at: u64, step: i64, form: LineTable) -> Self {
+        Self { instruction: Instruction::Index { at, step }, table: 120, form, copies: None, shim: None }
     }
-}
 
-const fn free_threaded(minor: u32, code: u64, shim: Option<(u64, u8)>) -> LineFields {
-    // The pointer to the copies stands right before the instructions.
-    let copies = if minor >= 14 { Some(code - 8) } else { None };
-    LineFields { free_threaded: true, copies, ..pointer(minor, code, shim) }
-}
+    /// A pointer into the code, which begins at `code` (3.11 on).
+    pub(super) const fn pointer(code: u64, shim: Option<(u64, u8)>) -> Self {
+        let instruction = Instruction::Pointer { at: 56, code };
+        Self { instruction, table: 136, form: LineTable::Locations, copies: None, shim }
+    }
 
-const fn index(minor: u32, at: u64, step: i64, form: LineTable) -> LineFields {
-    let instruction = Instruction::Index { at, step };
-    LineFields { minor, free_threaded: false, instruction, table: 120, form, copies: None, shim: None }
-}
-
-/// Taken with `offsetof` from each version's internal headers, oldest first.
-pub const LINES: &[LineFields] = &[
-    index(8, 104, 1, LineTable::Increments),
-    index(9, 104, 1, LineTable::Increments),
-    index(10, 96, 2, LineTable::Ranges),
-    pointer(11, 184, None),
-    pointer(12, 192, Some((70, 3))),
-    pointer(13, 200, Some((70, 3))),
-    pointer(14, 208, Some((74, 3))),
-    pointer(15, 208, Some((74, 3))),
-    free_threaded(13, 200, Some((70, 3))),
-    free_threaded(14, 216, Some((78, 3))),
-    free_threaded(15, 216, Some((78, 3))),
-];
-
-/// The fields that go with a layout of objects.
-#[must_use]
-pub fn lines(objects: &ObjectLayout) -> Option<&'static LineFields> {
-    LINES.iter().find(|l| l.minor == objects.minor && l.free_threaded == objects.free_threaded)
+    /// The same where threads run copies of the code: the pointer to them stands right before it.
+    pub(super) const fn copied(code: u64, shim: Option<(u64, u8)>) -> Self {
+        Self { copies: Some(code - 8), ..Self::pointer(code, shim) }
+    }
 }

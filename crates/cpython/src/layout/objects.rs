@@ -5,6 +5,9 @@
 
 mod tables;
 
+use super::asyncio::TaskFields;
+use super::lines::LineFields;
+use super::running::RunningFields;
 use std::sync::{Mutex, PoisonError};
 
 pub use tables::OBJECTS;
@@ -170,6 +173,12 @@ pub struct ObjectLayout {
     pub thread_dict: u16,
     /// Likewise.
     pub data_stack: Option<u16>,
+    /// Lines.
+    pub lines: LineFields,
+    /// The lock, and generators that run.
+    pub running: RunningFields,
+    /// Tasks.
+    pub tasks: TaskFields,
     /// Arenas.
     pub arenas: Arenas,
     /// log₂ of the size of an arena and of a pool.

@@ -91,7 +91,7 @@ impl Published {
     /// publishes nothing.
     ///
     /// # Errors
-    /// As the kernel says.
+    /// Where `runtime` is not readable.
     pub fn head(memory: &impl Memory, runtime: u64) -> Result<Option<(Version, bool)>> {
         Ok(head(&memory.bytes::<HEAD>(runtime)?))
     }
@@ -99,7 +99,7 @@ impl Published {
     /// Reads the whole block.
     ///
     /// # Errors
-    /// As the kernel says.
+    /// Where `runtime` and the bytes after it are not readable.
     pub fn read(memory: &impl Memory, runtime: u64, at: &PublishedAt) -> Result<Self> {
         let mut bytes = vec![0; at.bytes as usize];
         memory.read(runtime, &mut bytes)?;

@@ -1,4 +1,4 @@
-//! Where each version keeps who runs: the holder of the interpreter's lock, and whether a generator is running.
+//! Who runs: the holder of the interpreter's lock, and whether a generator is running.
 
 /// Where the lock (GIL) of an interpreter is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,8 +23,6 @@ pub enum Executing {
 /// What a version keeps about running.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RunningFields {
-    /// Minor version.
-    pub minor: u32,
     /// The lock.
     pub gil: GilAt,
     /// Generators.
@@ -35,25 +33,3 @@ pub struct RunningFields {
 pub const GIL_HOLDER: u64 = 8;
 /// Offset in the lock of the mark that it is held: 1, or 0, or −1 before there are threads.
 pub const GIL_LOCKED: u64 = 16;
-
-const fn row(minor: u32, gil: GilAt, executing: Executing) -> RunningFields {
-    RunningFields { minor, gil, executing }
-}
-
-/// Taken with `offsetof` from each version's internal headers, oldest first.
-pub const RUNNING: &[RunningFields] = &[
-    row(8, GilAt::Runtime(1152), Executing::Generator(24)),
-    row(9, GilAt::Runtime(352), Executing::Generator(24)),
-    row(10, GilAt::Runtime(352), Executing::Frame(108)),
-    row(11, GilAt::Runtime(360), Executing::BeforeOver),
-    row(12, GilAt::Interpreter(384), Executing::BeforeOver),
-    row(13, GilAt::Interpreter(16), Executing::BeforeOver),
-    row(14, GilAt::Interpreter(16), Executing::BeforeOver),
-    row(15, GilAt::Interpreter(16), Executing::BeforeOver),
-];
-
-/// The fields of a minor version.
-#[must_use]
-pub fn running(minor: u32) -> Option<&'static RunningFields> {
-    RUNNING.iter().find(|r| r.minor == minor)
-}

@@ -4,9 +4,6 @@ mod awaits;
 mod list;
 mod published;
 
-use crate::layout::asyncio::tasks;
-use crate::layout::lines::lines;
-use crate::layout::running::running;
 use crate::stack::{PyFrame, Walk};
 use crate::values::Values;
 use crate::{Interpreter, Result};
@@ -88,22 +85,21 @@ impl Interpreter {
     /// two looks agree.
     ///
     /// # Errors
-    /// As the kernel says of the list of threads.
+    /// [`crate::Error`] where the list of threads cannot be read: the process has ended.
     pub fn tasks(&self, process: &Process) -> Result<Tasks> {
-        let minor = self.layout().minor;
-        let known = self.objects().and_then(|o| Some((o, lines(o)?))).zip(tasks(minor)).zip(running(minor));
-        let Some((((objects, lines), fields), running)) = known else {
+        let Some(objects) = self.objects() else {
             return Ok(Tasks { used: true, unread: 1, ..Tasks::default() });
         };
-        let walk = Walk { values: Values::new(self.memory(), objects), lines };
+        let walk = Walk { values: Values::new(self.memory(), objects), lines: &objects.lines };
         match walk.values.imported(self.address(), "asyncio.tasks") {
             Some(false) => return Ok(Tasks::default()),
             Some(true) => {}
             None => return Ok(Tasks { unread: 1, ..Tasks::default() }),
         }
-        let fields = fields.lists.and_then(|_| published::read(self, process)).unwrap_or(*fields);
+        let fields =
+            objects.tasks.lists.and_then(|_| published::read(self, process)).unwrap_or(objects.tasks);
         let (found, unread) = list::all(self, &walk.values, &fields)?;
-        let reader = awaits::Reader { walk, fields, executing: running.executing };
+        let reader = awaits::Reader { walk, fields, executing: objects.running.executing };
         let tasks = found.into_iter().filter_map(|task| reader.task(task)).collect();
         Ok(Tasks { used: true, tasks, unread })
     }

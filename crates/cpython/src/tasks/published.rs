@@ -4,7 +4,7 @@ use crate::Interpreter;
 use crate::decode::word;
 use crate::find::section_address;
 use crate::layout::asyncio::published::{COROUTINE, INTERPRETER, NAME, NODE, SECTION, THREAD, WORDS};
-use crate::layout::asyncio::{TaskFields, TaskLists, tasks};
+use crate::layout::asyncio::{TaskFields, TaskLists};
 use m5_process::{Memory, Process};
 
 /// More than any offset in an interpreter or a thread.
@@ -19,14 +19,15 @@ pub(super) fn read(interpreter: &Interpreter, process: &Process) -> Option<TaskF
     let at = section_address(process.open_program(map)?, &interpreter.memory(), map, SECTION)?;
     let bytes = interpreter.memory().bytes::<{ WORDS * 8 }>(at).ok()?;
     let published = |index: usize| word(&bytes, index * 8);
-    let known = tasks(interpreter.layout().minor)?;
+    let objects = interpreter.objects()?;
+    let known = objects.tasks;
     // Offsets in objects are counted as with the GIL (see `ObjectLayout::shift`).
-    let shift = interpreter.objects()?.shift();
+    let shift = objects.shift();
     let of_task = |index: usize| published(index).wrapping_sub(shift);
     let lists =
         TaskLists { node: of_task(NODE), interpreter: published(INTERPRETER), thread: published(THREAD) };
     // What it does not publish stands where it does in the table, as long as the rest agrees with it.
     let agrees = (of_task(NAME), of_task(COROUTINE)) == (known.name, known.coroutine);
     let sound = [lists.node, lists.interpreter, lists.thread].iter().all(|o| *o > 0 && *o < LARGEST);
-    (agrees && sound).then_some(TaskFields { lists: Some(lists), ..*known })
+    (agrees && sound).then_some(TaskFields { lists: Some(lists), ..known })
 }

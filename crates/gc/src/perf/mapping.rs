@@ -2,6 +2,7 @@
 #![allow(unsafe_code)]
 
 use super::{Event, OpenError};
+use m5_process::page_size;
 use std::io;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -26,8 +27,7 @@ unsafe impl Send for Mapping {}
 impl Mapping {
     /// Maps a ring of `size` bytes (a power of two), or a smaller one where locked memory is short.
     pub(crate) fn new(event: &Event, mut size: usize) -> Result<Self, OpenError> {
-        // SAFETY: a plain question.
-        let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as usize;
+        let page = page_size() as usize;
         loop {
             let prot = libc::PROT_READ | libc::PROT_WRITE;
             // SAFETY: a new mapping of an open descriptor at an address of the kernel's choice.

@@ -19,6 +19,7 @@ pub(crate) mod types;
 pub(crate) mod validate;
 
 use crate::census::anchor::Anchor;
+use crate::graph::column::Column;
 use crate::graph::dict::{Dict, word};
 use crate::image::Image;
 use crate::take::stage_times::Stopwatch;
@@ -41,9 +42,9 @@ pub struct Census {
     /// Types.
     pub types: TypeTable,
     /// Address of each object, ascending.
-    pub address: Vec<u64>,
+    pub address: Column<u64>,
     /// Type of each object.
-    pub type_of: Vec<u32>,
+    pub type_of: Column<u32>,
     /// From an address to a number.
     pub index: ObjectIndex,
     /// Arenas of the small object allocator.
@@ -111,7 +112,7 @@ impl Census {
             self.object_block_bytes += run.block_bytes;
         }
         let columns = Columns::of(runs);
-        (self.address, self.type_of) = (columns.address, columns.type_of);
+        (self.address, self.type_of) = (columns.address.into(), columns.type_of.into());
         self.index = ObjectIndex::new(image, &self.address);
     }
 

@@ -1,6 +1,7 @@
 //! From objects to a graph: references, roots, frames, what can be reached.
 
 pub(crate) mod build;
+pub(crate) mod column;
 pub(crate) mod dict;
 pub(crate) mod edges;
 pub(crate) mod frames;

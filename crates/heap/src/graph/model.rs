@@ -1,5 +1,6 @@
 //! The seam between those who find objects and those who explain them.
 
+use crate::graph::column::Column;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
@@ -54,14 +55,14 @@ impl Root {
 }
 
 /// Objects and references of one process at one moment; column by column, indexed by object number.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct HeapGraph {
     /// Types by number.
     pub types: Vec<TypeInfo>,
     /// Address of each object, ascending.
-    pub address: Vec<u64>,
+    pub address: Column<u64>,
     /// Type of each object.
-    pub type_id: Vec<u32>,
+    pub type_id: Column<u32>,
     /// Shallow size of each object in bytes, as `sys.getsizeof` says it (header of the collector included).
     pub size: Vec<u64>,
     /// First edge of each object in `edge_to`; one entry more than objects.

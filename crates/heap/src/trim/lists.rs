@@ -2,7 +2,7 @@
 //! nobody inside the allocator, it is followed link by link from the bin, so that what is on it is free.
 
 use crate::trim::error::TrimError;
-use m5_process::LiveMemory;
+use m5_process::{LiveMemory, page_size};
 use rustc_hash::FxHashMap;
 use std::time::Instant;
 
@@ -12,7 +12,6 @@ const FLAGS: u64 = 7;
 const BEFORE_IN_USE: u64 = 1;
 /// What the allocator keeps in a free chunk: its size and four links.
 const KEPT: u64 = 48;
-const PAGE: u64 = 4096;
 /// Nodes that are followed of a process that runs: a list may have become a circle under our eyes.
 const MOST: usize = 4 << 20;
 
@@ -28,8 +27,9 @@ pub(super) struct Free {
 impl Free {
     /// Its whole pages that hold nothing of the allocator's.
     pub(super) fn pages(self) -> std::ops::Range<u64> {
-        let start = self.at.saturating_add(KEPT).next_multiple_of(PAGE);
-        start..(self.at.saturating_add(self.size) & !(PAGE - 1)).max(start)
+        let page = page_size();
+        let start = self.at.saturating_add(KEPT).next_multiple_of(page);
+        start..(self.at.saturating_add(self.size) & !(page - 1)).max(start)
     }
 }
 
@@ -161,7 +161,7 @@ pub(super) fn confirm(memory: &LiveMemory, chunks: &[Free]) -> Result<(), TrimEr
 /// The unused top of an arena.
 ///
 /// # Errors
-/// As the kernel says.
+/// [`TrimError`] where the process cannot be read any more.
 pub(super) fn top(memory: &LiveMemory, place: u64) -> Result<Option<Free>, TrimError> {
     let word = |bytes: Option<[u8; 8]>| bytes.map(u64::from_le_bytes);
     let read = |at: u64| Ok::<_, TrimError>(memory.each::<8>(&[at])?.first().copied().flatten());
@@ -180,13 +180,14 @@ mod tests {
         fn pages_lie_inside_and_keep_the_books(at in 0u64..1 << 40, size in 0u64..1 << 24) {
             let chunk = Free { at: at & !15, size: size & !15 };
             let pages = chunk.pages();
-            prop_assert!(pages.start.is_multiple_of(PAGE) && pages.end.is_multiple_of(PAGE) && pages.start <= pages.end);
+            let page = page_size();
+            prop_assert!(pages.start.is_multiple_of(page) && pages.end.is_multiple_of(page) && pages.start <= pages.end);
             if !pages.is_empty() {
                 prop_assert!(pages.start >= chunk.at + KEPT && pages.end <= chunk.at + chunk.size);
             }
             // No page is left out that could go.
-            prop_assert!(pages.start < chunk.at + KEPT + PAGE);
-            prop_assert!(pages.end == pages.start || pages.end + PAGE > chunk.at + chunk.size);
+            prop_assert!(pages.start < chunk.at + KEPT + page);
+            prop_assert!(pages.end == pages.start || pages.end + page > chunk.at + chunk.size);
         }
     }
 }

@@ -169,7 +169,7 @@ pub fn look(process: &Process) -> Result<Trim, TrimError> {
 /// Allocators beside the C library's.
 ///
 /// # Errors
-/// As the kernel says.
+/// [`TrimError`] where its mappings may not be read: it has ended, or may not be traced.
 pub fn other_allocators(process: &Process) -> Result<Vec<OtherAllocator>, TrimError> {
     Ok(others::others(&process.maps()?))
 }

@@ -4,7 +4,7 @@
 //! that never started a thread takes no lock; then where the thread stands must tell.
 
 use crate::trim::library::Library;
-use m5_process::{FRAME_INSTRUCTION, Frozen, LiveMemory, Mapping, Memory, StoppedThread};
+use m5_process::{FRAME_INSTRUCTION, Frozen, LiveMemory, Mapping, Memory, OWN_WAITS, StoppedThread};
 
 /// More of a stack is not looked at.
 const MOST_STACK: u64 = 64 << 20;
@@ -52,7 +52,7 @@ impl Moments<'_> {
 
     fn outside(&self, thread: &StoppedThread) -> Result<(), Inside> {
         match thread.call {
-            Some(call) if !WAITS.contains(&call) => return Err(Inside::Code),
+            Some(call) if !waits(call) => return Err(Inside::Code),
             None if self.library.runs(thread.code) => return Err(Inside::Code),
             _ => {}
         }
@@ -83,6 +83,11 @@ impl Moments<'_> {
     }
 }
 
+/// Whether a thread only waits in a call, which the allocator then never made.
+fn waits(call: i64) -> bool {
+    WAITS.contains(&call) || OWN_WAITS.iter().any(|(number, _)| *number == call)
+}
+
 /// System calls in which a thread waits, and which the allocator never makes.
 const WAITS: &[i64] = &[
     libc::SYS_read,
@@ -98,20 +103,12 @@ const WAITS: &[i64] = &[
     libc::SYS_accept,
     libc::SYS_accept4,
     libc::SYS_connect,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_poll,
     libc::SYS_ppoll,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_select,
     libc::SYS_pselect6,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_epoll_wait,
     libc::SYS_epoll_pwait,
     libc::SYS_epoll_pwait2,
     libc::SYS_nanosleep,
     libc::SYS_clock_nanosleep,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_pause,
     libc::SYS_rt_sigsuspend,
     libc::SYS_rt_sigtimedwait,
     libc::SYS_wait4,

@@ -1,6 +1,6 @@
 //! What the program writes down of an allocation, and how a version's frames are cut out of it.
 
-use m5_cpython::layout::lines::{Instruction, lines};
+use m5_cpython::layout::lines::Instruction;
 use m5_cpython::layout::objects::{Frames, ObjectLayout};
 
 /// Frames that are kept at most.
@@ -43,7 +43,7 @@ pub(super) struct FrameImage {
 impl FrameImage {
     /// That of a layout of objects.
     pub(super) fn of(objects: &ObjectLayout) -> Option<Self> {
-        let lines = lines(objects)?;
+        let lines = &objects.lines;
         let (instruction, narrow) = match lines.instruction {
             Instruction::Index { at, .. } => (at as usize, true),
             Instruction::Pointer { at, .. } => (at as usize, false),

@@ -175,7 +175,7 @@ impl AllocSampler {
     /// What was seen.
     ///
     /// # Errors
-    /// As the kernel says of its own counter.
+    /// [`Error`] where the counter of lost samples cannot be read.
     pub fn finish(mut self) -> Result<AllocProfile> {
         if let Some(followers) = &mut self.followers {
             followers.end(&mut self.gathering.survival);

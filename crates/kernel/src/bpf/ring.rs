@@ -3,6 +3,7 @@
 
 use super::sys;
 use crate::{Error, Result};
+use m5_process::page_size;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::ptr::NonNull;
@@ -32,8 +33,7 @@ impl Ring {
     /// Makes and maps a ring of `size` bytes (a power of two, of pages).
     pub(crate) fn new(size: usize) -> Result<Self> {
         let fd = sys::ring(size as u32)?;
-        // SAFETY: a plain question.
-        let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as usize;
+        let page = page_size() as usize;
         let read = map(&fd, page, libc::PROT_READ | libc::PROT_WRITE, 0)?;
         let written = match map(&fd, page + 2 * size, libc::PROT_READ, page) {
             Ok(written) => written,

@@ -84,7 +84,7 @@ impl LoopWatch {
     /// Entries and exits that found no room.
     ///
     /// # Errors
-    /// As the kernel says.
+    /// [`Error`] where the map of the program cannot be read any more.
     pub fn lost(&self) -> Result<u64> {
         sys::count(&self.lost)
     }

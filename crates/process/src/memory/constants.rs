@@ -26,7 +26,8 @@ impl Constants {
     /// Those of a process with these mappings.
     ///
     /// # Errors
-    /// As the kernel says of the process's memory.
+    /// [`Error::NoSuchProcess`] once it has ended, [`Error::Permission`] without the right to trace it (another
+    /// user's, or not dumpable).
     pub fn of(process: &Process, maps: &[Mapping]) -> Result<Self> {
         let pid = process.pid();
         let live = File::open(format!("/proc/{pid}/mem")).map_err(|e| Error::from_io(pid, "mem", e))?;

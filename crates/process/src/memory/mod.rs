@@ -14,7 +14,7 @@ pub trait Memory {
     ///
     /// # Errors
     /// [`Error::Unmapped`] where the range is not readable, [`Error::Permission`] and
-    /// [`Error::NoSuchProcess`] as the kernel says.
+    /// [`Error::NoSuchProcess`] once it has ended; [`Error::Unmapped`] where not every byte is readable.
     fn read(&self, addr: u64, buf: &mut [u8]) -> Result<()>;
 
     /// Reads a fixed number of bytes.
@@ -73,7 +73,7 @@ impl LiveMemory {
     /// Reads `N` bytes at each address, many to a system call. `None` for what is not readable.
     ///
     /// # Errors
-    /// [`Error::Permission`] and [`Error::NoSuchProcess`] as the kernel says.
+    /// [`Error::NoSuchProcess`] once it has ended, [`Error::Permission`] without the right to trace it.
     pub fn each<const N: usize>(&self, addresses: &[u64]) -> Result<Vec<Option<[u8; N]>>> {
         let mut out = Vec::with_capacity(addresses.len());
         let mut buffer = vec![[0; N]; addresses.len().min(IOV_MAX)];

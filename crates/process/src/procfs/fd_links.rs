@@ -7,7 +7,8 @@ impl Process {
     /// Descriptors and the targets of their links under `/proc/PID/fd`, in order.
     ///
     /// # Errors
-    /// As the kernel says.
+    /// [`Error::NoSuchProcess`] once it has ended, [`Error::Permission`] without the right to trace it (another
+    /// user's, or not dumpable). A descriptor that is closed meanwhile is left out.
     pub fn fd_links(&self) -> Result<Vec<(u32, String)>> {
         let entries = fs::read_dir(self.path("fd")).map_err(|e| Error::from_io(self.pid(), "fd", e))?;
         let mut links: Vec<(u32, String)> = entries

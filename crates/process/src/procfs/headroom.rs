@@ -109,6 +109,12 @@ impl Headroom {
         self.target.iter().map(|limit| limit.left).min()
     }
 
+    /// The tightest limit of the target's groups, or the machine's memory where that is less.
+    #[must_use]
+    pub fn tightest(&self) -> Option<u64> {
+        self.target.iter().chain(&self.machine).map(|limit| limit.limit).min()
+    }
+
     /// The limits that the target's memory counts against.
     pub(crate) fn watched(&self) -> impl Iterator<Item = &Limit> {
         self.target.iter().chain(&self.machine)

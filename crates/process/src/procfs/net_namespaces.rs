@@ -12,7 +12,7 @@ impl SocketTables {
     /// The TCP connections of a process with these socket inodes, by state and peer.
     ///
     /// # Errors
-    /// As the kernel says.
+    /// As [`Process::socket_table`].
     pub fn connections(&mut self, process: &Process, inodes: &[u64]) -> Result<Vec<ConnectionGroup>> {
         if inodes.is_empty() {
             return Ok(Vec::new());

@@ -68,7 +68,8 @@ impl OwnPages {
 /// The pages of `range` that the process has of its own.
 ///
 /// # Errors
-/// As the kernel says.
+/// [`Error::NoSuchProcess`] once it has ended, [`Error::Permission`] without the right to trace it (another user's,
+/// or not dumpable); [`Error::Io`] where the range is not the process's.
 pub fn own_pages(pid: i32, range: Range<u64>) -> Result<OwnPages> {
     let file = File::open(format!("/proc/{pid}/pagemap")).map_err(|e| Error::from_io(pid, "pagemap", e))?;
     // Older kernels know no guards and refuse to look for them.
@@ -90,7 +91,7 @@ pub struct AnonymousPages {
 /// Sorts the anonymous pages of a range by whether this process alone has them.
 ///
 /// # Errors
-/// As the kernel says.
+/// As [`own_pages`].
 pub fn anonymous_pages(pid: i32, range: Range<u64>) -> Result<AnonymousPages> {
     const ALONE: u64 = 1 << 56;
     let mut pages = AnonymousPages::default();
@@ -109,7 +110,7 @@ pub fn anonymous_pages(pid: i32, range: Range<u64>) -> Result<AnonymousPages> {
 /// Bytes of a range that are in memory and belong to a file or are shared, which [`resident_runs`] leaves out.
 ///
 /// # Errors
-/// As the kernel says.
+/// As [`own_pages`].
 pub fn file_bytes(pid: i32, range: Range<u64>) -> Result<u64> {
     let mut found = 0;
     each_entry(pid, range, |_, entry| found += u64::from(entry & PRESENT != 0 && entry & FILE != 0))?;

@@ -1,17 +1,13 @@
 //! The system calls that threads wait in, by name.
 
-/// Numbers are of the architecture that m5 is built for; calls that an architecture does not have are not listed there.
+use crate::trace::arch::OWN_WAITS;
+
+/// Numbers are of the architecture that m5 is built for; what only some architectures have stands with each of them.
 const WAITS: &[(i64, &str)] = &[
     (libc::SYS_futex, "futex"),
-    #[cfg(target_arch = "x86_64")]
-    (libc::SYS_epoll_wait, "epoll_wait"),
     (libc::SYS_epoll_pwait, "epoll_pwait"),
     (libc::SYS_epoll_pwait2, "epoll_pwait2"),
-    #[cfg(target_arch = "x86_64")]
-    (libc::SYS_poll, "poll"),
     (libc::SYS_ppoll, "ppoll"),
-    #[cfg(target_arch = "x86_64")]
-    (libc::SYS_select, "select"),
     (libc::SYS_pselect6, "pselect6"),
     (libc::SYS_nanosleep, "nanosleep"),
     (libc::SYS_clock_nanosleep, "clock_nanosleep"),
@@ -39,13 +35,11 @@ const WAITS: &[(i64, &str)] = &[
     (libc::SYS_io_uring_enter, "io_uring_enter"),
     (libc::SYS_rt_sigtimedwait, "sigtimedwait"),
     (libc::SYS_rt_sigsuspend, "sigsuspend"),
-    #[cfg(target_arch = "x86_64")]
-    (libc::SYS_pause, "pause"),
     (libc::SYS_msgrcv, "msgrcv"),
     (libc::SYS_semtimedop, "semtimedop"),
 ];
 
 /// The name of a call, where it is one that threads wait in.
 pub(super) fn name(number: i64) -> Option<&'static str> {
-    WAITS.iter().find(|(n, _)| *n == number).map(|(_, name)| *name)
+    WAITS.iter().chain(OWN_WAITS).find(|(n, _)| *n == number).map(|(_, name)| *name)
 }

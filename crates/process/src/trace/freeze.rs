@@ -129,7 +129,7 @@ impl Drop for Frozen<'_> {
 /// Whether a file of `/proc` says that the process may be read by us at all.
 ///
 /// # Errors
-/// As the kernel says.
+/// `NoSuchProcess` once it has ended, `Permission` without the right to trace it.
 pub fn open_live(pid: i32) -> TraceResult<File> {
     Ok(fs::File::open(format!("/proc/{pid}/mem")).map_err(|e| crate::Error::from_io(pid, "mem", e))?)
 }

@@ -1,13 +1,17 @@
 //! `CandleBook`: the newest bars of many symbols in one piece of memory, for what is computed across them.
 #![allow(unsafe_code)]
 
+mod input;
+mod saved;
 mod state;
 
-use crate::bars::{self, Bad, Guard, Interval, Stamp, Tick};
+use crate::bars;
 use crate::block::{self, Item, Rows};
 use crate::cell::GilCell;
+use crate::guard::{self, Guard, OnBad};
+use crate::npy;
+use crate::tick::{self, Interval, Tick};
 use crate::track::{self, Version};
-use crate::{npy, raw};
 use pyo3::exceptions::{PyKeyError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
@@ -20,7 +24,9 @@ use std::collections::HashMap;
 /// (n × fields), both together a column; read-only, and they never change. With `closed=True` the open bar is left
 /// out, and the window is a view without a copy; otherwise, where ticks build the bars, it is a copy.
 /// With `interval=` bars are built by `push_tick`; a symbol that did not trade has a flat bar at its last close
-/// (`fill="last"`), or NaN (`fill="nan"`).
+/// (`fill="last"`), or NaN (`fill="nan"`). A tick more than `max_gap` ahead of the newest is not believed alone.
+/// A tick that is none is counted (`on_bad="skip"`), and warned of once a reason (`"warn"`), or an error (`"raise"`).
+/// It pickles and copies; `state()` gives what is saved.
 #[pyclass(frozen, module = "m5mem._native")]
 pub(crate) struct CandleBook {
     state: GilCell<State>,
@@ -29,6 +35,10 @@ pub(crate) struct CandleBook {
     symbol_index: HashMap<String, usize>,
     names: Vec<String>,
     pub(crate) stamp: Py<Version>,
+    /// What it was made with, to make another.
+    made: Py<PyDict>,
+    on_bad: OnBad,
+    told: GilCell<u8>,
 }
 
 impl Drop for CandleBook {
@@ -48,53 +58,12 @@ impl CandleBook {
             PyKeyError::new_err(format!("no field '{name}'; the fields are {}", self.names.join(", ")))
         })
     }
-
-    /// A row out of an array (symbols × fields) or a mapping from symbols to candles.
-    fn row(&self, py: Python<'_>, values: &Bound<'_, PyAny>) -> PyResult<Vec<f64>> {
-        let (symbols, fields) = (self.symbol_index.len(), self.names.len());
-        let mut row = vec![f64::NAN; symbols * fields];
-        let mut set = |symbol: usize, candle: &Bound<'_, PyAny>| {
-            let numbers = raw::Numbers::of(candle)?;
-            let numbers = numbers.as_slice();
-            if numbers.len() != fields {
-                let text = format!("a candle has {fields} number(s): {}", self.names.join(", "));
-                return Err(PyValueError::new_err(text));
-            }
-            numbers.iter().enumerate().for_each(|(field, x)| row[field * symbols + symbol] = *x);
-            Ok(())
-        };
-        let Ok(mapping) = values.cast::<PyDict>() else {
-            let mut given = 0;
-            for (symbol, candle) in values.try_iter()?.enumerate() {
-                if symbol < symbols {
-                    set(symbol, &candle?)?;
-                }
-                given = symbol + 1;
-            }
-            if given != symbols {
-                let text = format!("{symbols} candles expected, one a symbol, {given} given");
-                return Err(PyValueError::new_err(text));
-            }
-            return Ok(row);
-        };
-        let mut traded = vec![false; symbols];
-        for (name, candle) in mapping {
-            let symbol = self.symbol(&name.extract::<String>()?)?;
-            traded[symbol] = true;
-            set(symbol, &candle)?;
-        }
-        self.state.with(py, |s| {
-            let idle = traded.iter().enumerate().filter(|(_, traded)| !**traded);
-            idle.for_each(|(symbol, _)| s.idle(&mut row, symbol));
-        });
-        Ok(row)
-    }
 }
 
 #[pymethods]
 impl CandleBook {
     #[new]
-    #[pyo3(signature = (symbols, capacity = 200, fields = None, dtype = "f8", *, interval = None, unit = "s", fill = "last", prices = "positive"))]
+    #[pyo3(signature = (symbols, capacity = 200, fields = None, dtype = "f8", *, interval = None, unit = "s", fill = "last", max_gap = None, prices = "positive", on_bad = "skip"))]
     #[allow(clippy::too_many_arguments)] // one argument a thing that a book may be
     fn new(
         py: Python<'_>,
@@ -105,9 +74,24 @@ impl CandleBook {
         interval: Option<&Bound<'_, PyAny>>,
         unit: &str,
         fill: &str,
+        max_gap: Option<&Bound<'_, PyAny>>,
         prices: &str,
+        on_bad: &str,
     ) -> PyResult<Self> {
+        let made = PyDict::new(py);
+        for (name, value) in [("interval", interval), ("max_gap", max_gap)] {
+            made.set_item(name, value)?;
+        }
+        for (name, value) in
+            [("dtype", dtype), ("unit", unit), ("fill", fill), ("prices", prices), ("on_bad", on_bad)]
+        {
+            made.set_item(name, value)?;
+        }
+        made.set_item("capacity", capacity)?;
+        made.set_item("symbols", PyTuple::new(py, &symbols)?)?;
         let names = fields.unwrap_or_else(bars::usual_fields);
+        made.set_item("fields", PyTuple::new(py, &names)?)?;
+        let on_bad = OnBad::named(on_bad)?;
         let symbol_index: HashMap<String, usize> =
             symbols.iter().enumerate().map(|(i, name)| (name.clone(), i)).collect();
         let distinct = names.iter().enumerate().all(|(i, n)| !names[..i].contains(n));
@@ -124,7 +108,7 @@ impl CandleBook {
             "nan" => false,
             _ => return Err(PyValueError::new_err("fill must be 'last' or 'nan'")),
         };
-        let any_price = bars::any_price(prices)?;
+        let any_price = guard::any_price(prices)?;
         let place = |name: &str| names.iter().position(|n| n == name);
         let four = ["open", "high", "low", "close"].map(place);
         let places = match four {
@@ -133,12 +117,12 @@ impl CandleBook {
             }
             _ => None,
         };
+        let unit_ns: i64 = py.import("m5mem._time")?.call_method1("unit_ns", (unit,))?.extract()?;
         let mut built = None;
         if let Some(interval) = interval {
             if places.is_none() {
                 return Err(PyValueError::new_err("bars from ticks need the fields open, high, low, close"));
             }
-            let unit_ns: i64 = py.import("m5mem._time")?.call_method1("unit_ns", (unit,))?.extract()?;
             let interval = Interval::from_py(interval, unit_ns)?;
             built = Some(Bars { interval, unit_ns, bar: None, open: vec![None; symbols.len()] });
         }
@@ -149,7 +133,8 @@ impl CandleBook {
             symbols: symbols.len(),
             places,
             bars: built,
-            guard: Guard::new(None, any_price),
+            guard: Guard::from_py(max_gap, unit_ns, any_price)?,
+            held: None,
             fill,
             late: 0,
             gaps: 0,
@@ -162,6 +147,9 @@ impl CandleBook {
             symbol_index,
             names,
             stamp,
+            made: made.unbind(),
+            on_bad,
+            told: GilCell::new(0),
         })
     }
 
@@ -170,7 +158,7 @@ impl CandleBook {
     fn append(&self, py: Python<'_>, time: &Bound<'_, PyAny>, values: &Bound<'_, PyAny>) -> PyResult<()> {
         let time = match time.extract::<i64>() {
             Ok(ns) => ns,
-            Err(_) => bars::time_ns(py, time)?,
+            Err(_) => tick::time_ns(py, time)?,
         };
         let row = self.row(py, values)?;
         self.state.with(py, |s| s.append(py, &row, time))
@@ -178,7 +166,7 @@ impl CandleBook {
 
     /// Takes a tick of a symbol; returns how many bars it closed, for all symbols. `ts` is a number in the book's unit,
     /// or a datetime. A tick of a bar that is closed already is dropped (`late_ticks`), one that is none is too
-    /// (`bad_ticks`).
+    /// (`bad_ticks`, `on_bad`).
     #[pyo3(signature = (symbol, ts, price, qty = 0.0))]
     fn push_tick(
         &self,
@@ -192,20 +180,11 @@ impl CandleBook {
         let Some(unit_ns) = self.state.with(py, |s| s.bars.as_ref().map(|b| b.unit_ns)) else {
             return Err(PyValueError::new_err("give CandleBook an interval= to build bars from ticks"));
         };
-        let ts = if let Ok(t) = ts.extract::<i64>() {
-            Stamp::Int(t)
-        } else if let Ok(t) = ts.extract::<f64>() {
-            Stamp::Float(t)
-        } else {
-            let ns = bars::time_ns(py, ts)?;
-            if ns % unit_ns == 0 {
-                Stamp::Int(ns / unit_ns)
-            } else {
-                Stamp::Float(ns as f64 / unit_ns as f64)
-            }
-        };
-        let closed = self.state.with(py, |s| s.tick(py, symbol, &Tick { ts, price, qty }))?;
-        Ok(closed.unwrap_or(0))
+        let ts = input::stamp(py, ts, unit_ns)?;
+        match self.state.with(py, |s| s.tick(py, symbol, &Tick { ts, price, qty }))? {
+            Ok(closed) => Ok(closed),
+            Err(why) => self.on_bad.say(py, why, &self.told).map(|()| 0),
+        }
     }
 
     /// The last `n` bars of a field (n × symbols), of a symbol (n × fields), or of both (n), read-only.
@@ -319,15 +298,31 @@ impl CandleBook {
     #[getter]
     fn bad_ticks<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let counts = self.state.with(py, |s| s.guard.counts);
-        let out = PyDict::new(py);
-        Bad::ALL.iter().try_for_each(|&why| out.set_item(why.name(), counts[why as usize]))?;
-        Ok(out)
+        Guard::counts(py, counts)
     }
 
     /// Bars in which no symbol traded.
     #[getter]
     fn gap_bars(&self, py: Python<'_>) -> u64 {
         self.state.with(py, |s| s.gaps)
+    }
+
+    /// All that it knows as a dict of plain values, for `CandleBook.from_state`: it pickles, and is good in another
+    /// process and another version of Python.
+    fn state<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        self.save(py)
+    }
+
+    /// A book with the bars of a `state`.
+    #[staticmethod]
+    fn from_state<'py>(py: Python<'py>, state: &Bound<'py, PyDict>) -> PyResult<Bound<'py, PyAny>> {
+        Self::restore(py, state)
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyTuple>)> {
+        let py = slf.py();
+        let state = slf.get().save(py)?;
+        Ok((py.get_type::<Self>().getattr("from_state")?, PyTuple::new(py, [state])?))
     }
 
     fn __len__(&self, py: Python<'_>) -> usize {

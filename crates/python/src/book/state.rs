@@ -1,7 +1,9 @@
 //! The bars of all symbols: one row a moment, one column a field of a symbol.
 
-use crate::bars::{Bad, Check, Guard, Interval, Open, Tick};
+use crate::bars::Open;
 use crate::block::{Columns, Rows};
+use crate::guard::{Bad, Check, Guard};
+use crate::tick::{Interval, Tick};
 use crate::track::Version;
 use pyo3::prelude::*;
 
@@ -29,6 +31,8 @@ pub(super) struct State {
     pub(super) places: Option<Places>,
     pub(super) bars: Option<Bars>,
     pub(super) guard: Guard,
+    /// Whose tick the guard holds back.
+    pub(super) held: Option<usize>,
     /// A symbol without a trade has a flat bar at its last close; else it has none.
     pub(super) fill: bool,
     pub(super) late: u64,
@@ -97,11 +101,30 @@ impl State {
 
     /// Judges a tick and takes it; how many bars it closed, or why it is none.
     pub(super) fn tick(&mut self, py: Python<'_>, symbol: usize, tick: &Tick) -> PyResult<Result<u64, Bad>> {
-        if let Check::Refuse(why) = self.guard.check(tick) {
-            return Ok(Err(why));
+        let before = match self.guard.check(tick) {
+            Check::Refuse(why) => {
+                if why == Bad::Future {
+                    self.held = Some(symbol);
+                }
+                return Ok(Err(why));
+            }
+            Check::Take => None,
+            Check::TakeAfter(held) => self.held.take().map(|symbol| (symbol, held)),
+        };
+        let mut closed = 0;
+        if let Some((symbol, held)) = before {
+            closed += self.take(py, symbol, &held)?.unwrap_or(0);
         }
+        Ok(self.take(py, symbol, tick)?.map(|more| closed + more))
+    }
+
+    /// Takes a tick that is one; how many bars it closed.
+    fn take(&mut self, py: Python<'_>, symbol: usize, tick: &Tick) -> PyResult<Result<u64, Bad>> {
         let Some(bars) = &mut self.bars else { return Ok(Ok(0)) };
-        let Some((bar, at)) = bars.interval.place(tick.ts) else { return Ok(Err(Bad::NotFinite)) };
+        let Some((bar, at)) = bars.interval.place(tick.ts) else {
+            self.guard.counts[Bad::NotFinite as usize] += 1;
+            return Ok(Err(Bad::NotFinite));
+        };
         let closed = match bars.bar {
             Some(newest) if bar < newest => {
                 self.late += 1;

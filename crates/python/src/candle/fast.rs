@@ -3,11 +3,11 @@
 #![allow(unsafe_code)]
 
 use super::deliver::deliver;
-use super::{CandleBuffer, MAX_FIELDS, OnBad, Row};
-use crate::bars::{Bad, Stamp, Tick, time_ns};
+use super::{CandleBuffer, MAX_FIELDS, Row};
 use crate::block::{Block, Piece};
+use crate::tick::{Stamp, Tick, time_ns};
 use crate::{export, npy, raw, track};
-use pyo3::exceptions::{PyRuntimeWarning, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::ffi::{self, Py_ssize_t, PyObject};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
@@ -224,7 +224,7 @@ unsafe extern "C" fn push_tick(
             let told = match closed {
                 Ok(0) => Ok(0),
                 Ok(bars) => own.tell(&Bound::from_borrowed_ptr(py, slf), bars).map(|()| bars),
-                Err(why) => complain(py, own, why).map(|()| 0),
+                Err(why) => own.on_bad.say(py, why, &own.told).map(|()| 0),
             };
             fed.and(told)
         });
@@ -240,25 +240,6 @@ unsafe fn finish(py: Python<'_>, slf: *mut PyObject, calls: bool) -> PyResult<()
     }
     // SAFETY: `slf` is a buffer, as the method descriptor checked, and alive for the call.
     deliver(unsafe { Bound::from_borrowed_ptr(py, slf) }.cast::<CandleBuffer>()?)
-}
-
-/// Says that a tick was none, as it was asked for: each reason is warned of once.
-#[cold]
-fn complain(py: Python<'_>, own: &CandleBuffer, why: Bad) -> PyResult<()> {
-    let text = || format!("a tick was refused: {}", why.text());
-    match own.on_bad {
-        OnBad::Skip => Ok(()),
-        OnBad::Raise => Err(PyValueError::new_err(text())),
-        OnBad::Warn => {
-            let bit = 1 << (why as u8);
-            let first = own.told.with(py, |told| std::mem::replace(told, *told | bit) & bit == 0);
-            if !first {
-                return Ok(());
-            }
-            let category = py.get_type::<PyRuntimeWarning>();
-            py.import("warnings")?.call_method1("warn", (text(), category)).map(drop)
-        }
-    }
 }
 
 /// `(n=None, field=None)` of `window` and `view`.

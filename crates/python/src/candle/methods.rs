@@ -2,12 +2,14 @@
 
 use super::deliver::deliver;
 use super::state::{Places, State};
-use super::{CandleBuffer, MAX_FIELDS, OnBad};
+use super::{CandleBuffer, MAX_FIELDS};
 use crate::arrow;
-use crate::bars::{self, Bad, Bars, Guard, Interval};
+use crate::bars::{self, Bars};
 use crate::block::{Item, Rows};
 use crate::cell::GilCell;
+use crate::guard::{self, Guard, OnBad};
 use crate::own::Own;
+use crate::tick::Interval;
 use crate::track::{self, Version};
 use pyo3::exceptions::{PyIndexError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -47,13 +49,8 @@ impl CandleBuffer {
         }
         made_with.set_item("capacity", capacity)?;
         made_with.set_item("time", time)?;
-        let on_bad = match on_bad {
-            "skip" => OnBad::Skip,
-            "warn" => OnBad::Warn,
-            "raise" => OnBad::Raise,
-            _ => return Err(PyValueError::new_err("on_bad must be 'skip', 'warn' or 'raise'")),
-        };
-        let any_price = bars::any_price(prices)?;
+        let on_bad = OnBad::named(on_bad)?;
+        let any_price = guard::any_price(prices)?;
         if on_close.as_ref().is_some_and(|f| !f.is_callable()) {
             return Err(PyTypeError::new_err("on_close must be callable"));
         }
@@ -111,12 +108,7 @@ impl CandleBuffer {
                 ts: made.index("ts").ok(),
             };
             let unit_ns: i64 = py.import("m5mem._time")?.call_method1("unit_ns", (unit,))?.extract()?;
-            let max_gap = match max_gap.map(|gap| Interval::from_py(gap, unit_ns)).transpose()? {
-                None => None,
-                Some(Interval::Int(n)) => Some(n as f64),
-                Some(Interval::Float(x)) => Some(x),
-            };
-            let guard = Guard::new(max_gap, any_price);
+            let guard = Guard::from_py(max_gap, unit_ns, any_price)?;
             let bars = Bars::new(Interval::from_py(interval, unit_ns)?, unit_ns, fill, guard);
             made.state.with(py, |s| s.bars = Some((bars, places)));
         }
@@ -378,9 +370,7 @@ impl CandleBuffer {
     #[getter]
     fn bad_ticks<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let counts = self.state.with(py, |s| s.bars.as_ref().map_or([0; 5], |(b, _)| b.guard.counts));
-        let out = PyDict::new(py);
-        Bad::ALL.iter().try_for_each(|&why| out.set_item(why.name(), counts[why as usize]))?;
-        Ok(out)
+        Guard::counts(py, counts)
     }
 
     /// Bars in which no tick fell.

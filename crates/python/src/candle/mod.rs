@@ -18,6 +18,7 @@ mod state;
 use crate::arrow::Column;
 use crate::block::{Block, Item, Piece};
 use crate::cell::GilCell;
+use crate::guard::OnBad;
 use crate::npy;
 use crate::own::Own;
 use crate::track::{self, Version};
@@ -49,14 +50,6 @@ pub(crate) struct CandleBuffer {
     followers: GilCell<Vec<Follower>>,
     told: GilCell<u8>,
     row_class: PyOnceLock<Py<PyAny>>,
-}
-
-/// What a tick that is none does.
-#[derive(Clone, Copy, PartialEq)]
-enum OnBad {
-    Skip,
-    Warn,
-    Raise,
 }
 
 impl Drop for CandleBuffer {

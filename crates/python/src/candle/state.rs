@@ -3,8 +3,10 @@
 use super::feed::{Event, Fed, Feed};
 use super::follower::Call;
 use super::row::{MAX_FIELDS, Row};
-use crate::bars::{Bad, Bars, Check, Interval, Open, Step, Tick};
+use crate::bars::{Bars, Open, Step};
 use crate::block::Rows;
+use crate::guard::{Bad, Check};
+use crate::tick::{Interval, Tick};
 use crate::track::Version;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;

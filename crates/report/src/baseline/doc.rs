@@ -1,6 +1,6 @@
 //! `m5.baseline/1`: what was recorded of one or more processes, raw, with what was derived from it.
 
-use crate::doc::{Application, Comparison, Criterion, Derived, PauseLog, Samples, Unread};
+use crate::doc::{Application, Comparison, Criterion, Derived, ObjectivesFrom, PauseLog, Samples, Unread};
 use m5_cpython::GcState;
 use m5_process::{Cgroup, ConnectionGroup, Identity, Machine};
 use serde::{Deserialize, Serialize};
@@ -21,6 +21,9 @@ pub struct Baseline {
     pub machine: Machine,
     /// The processes; the first is the one that was asked for.
     pub processes: Vec<ProcessRecord>,
+    /// Where the objectives come from; absent in recordings whose maker did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub objectives_from: Option<ObjectivesFrom>,
     /// The comparison that was asked for with the recording.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comparison: Option<Comparison>,
@@ -96,6 +99,12 @@ pub struct ProcessRecord {
     /// Why the interpreter was not read, where it was not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unread: Option<Unread>,
+    /// The tightest memory limit around it, or the machine's memory where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_limit_bytes: Option<u64>,
+    /// Its limit of open descriptors.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fd_limit: Option<u64>,
     /// The memory cgroup at the last sample.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cgroup: Option<Cgroup>,

@@ -6,7 +6,7 @@ use crate::comparison::text::compare;
 use crate::doc::{Baseline, Derived, End, Level, ProcessRecord, Recorded};
 use crate::list::text::one_line;
 use crate::m5mem_page::text::application;
-use crate::objectives::text::{objectives, summary};
+use crate::objectives::text::{from, objectives, summary};
 use crate::pauses::source_text;
 use crate::pauses::table_text::pauses;
 use crate::shared::units;
@@ -27,6 +27,9 @@ pub fn baseline(document: &Baseline, style: Style) -> String {
     }
     if document.processes.len() > 1 {
         out.push_str(&family(&document.processes, style));
+    }
+    if let (Some(source), Some(first)) = (&document.objectives_from, document.processes.first()) {
+        let _ = write!(out, "  {}", from(source, first.identity.pid, style));
     }
     if let Some(comparison) = &document.comparison {
         let _ = write!(out, "\n{}", compare(comparison, style));

@@ -1,6 +1,6 @@
 //! `m5.health/1` and `m5.check/1`: objectives held against a process, now or as it was recorded.
 
-use crate::doc::{Application, Criterion, Derived, Leak};
+use crate::doc::{Application, Criterion, Derived, Leak, ObjectivesFrom};
 use m5_stats::{Growing, Verdict};
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +26,9 @@ pub struct Health {
     pub healthy: bool,
     /// The objectives.
     pub criteria: Vec<Criterion>,
+    /// Where they come from.
+    #[serde(default)]
+    pub objectives_from: ObjectivesFrom,
     /// The figures behind them.
     pub derived: Derived,
     /// What the process says of itself, where it uses `m5mem`.
@@ -45,6 +48,9 @@ pub struct Check {
     pub file: String,
     /// Every criterion is met by every process: measured, and good.
     pub passed: bool,
+    /// Where the criteria come from.
+    #[serde(default)]
+    pub objectives_from: ObjectivesFrom,
     /// The processes of the recording.
     pub processes: Vec<CheckedProcess>,
 }

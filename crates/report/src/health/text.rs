@@ -5,7 +5,7 @@ use crate::baseline::layer_text::layers;
 use crate::doc::{Check, Health};
 use crate::list::text::one_line;
 use crate::m5mem_page::text::application;
-use crate::objectives::text::{objectives, summary};
+use crate::objectives::text::{from, objectives, summary};
 use crate::shared::units;
 use crate::shared::value_words;
 use crate::text::Style;
@@ -29,6 +29,7 @@ pub fn health(h: &Health, style: Style) -> String {
     }
     out.push_str(&objectives(&h.criteria, style));
     out.push_str(&summary(&h.criteria, style));
+    out.push_str(&from(&h.objectives_from, h.pid, style));
     out.push_str(&layers(&h.derived.layers, style));
     out.push_str(&h.application.as_ref().map(|said| application(said, style)).unwrap_or_default());
     out
@@ -51,5 +52,7 @@ pub fn check(c: &Check, style: Style) -> String {
         out.push_str(&layers(&process.layers, style));
         out.push_str(&summary(&process.criteria, style));
     }
+    let pid = c.processes.first().map_or(0, |p| p.pid);
+    out.push_str(&from(&c.objectives_from, pid, style));
     out
 }

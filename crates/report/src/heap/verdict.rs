@@ -30,7 +30,7 @@ pub struct MemoryVerdict {
     pub share: f64,
 }
 
-/// A part from this share on is an answer although another part is larger: fragmentation can be mended at once.
+/// A part from this share on is an answer although another part is larger: fragmentation can be remedied at once.
 const MENDABLE: f64 = 0.25;
 
 impl MemoryVerdict {

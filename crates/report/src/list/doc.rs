@@ -10,7 +10,7 @@ pub const LIST_SCHEMA: &str = "m5.list/1";
 pub struct ProcessList {
     /// [`LIST_SCHEMA`].
     pub schema: String,
-    /// In order of pid.
+    /// In the order that was asked for: of pid, unless told otherwise.
     pub processes: Vec<ListedProcess>,
 }
 
@@ -21,6 +21,9 @@ pub struct ListedProcess {
     pub pid: i32,
     /// Its parent's.
     pub ppid: i32,
+    /// What it is called: its unit, script, module or program; a worker after its parent.
+    #[serde(default)]
+    pub name: String,
     /// Effective user id.
     pub uid: Option<u32>,
     /// The interpreter's version, where it could be read.

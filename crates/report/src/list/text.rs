@@ -1,33 +1,37 @@
 //! `m5 list` for people.
 
 use crate::doc::ProcessList;
+use crate::shared::tree::below_parents;
 use crate::shared::units;
 use crate::text::{Align, Style, Table};
 use crate::texts::List;
 
-/// A table, and below it the mends of what cannot be read.
+/// A table, and below it what to do about those that cannot be read. As a tree, children stand below their parents.
 #[must_use]
-pub fn list(document: &ProcessList, style: Style) -> String {
+pub fn list(document: &ProcessList, tree: bool, style: Style) -> String {
     let lang = style.lang;
     if document.processes.is_empty() {
         return format!("{}\n", lang.say(List::None));
     }
-    let mut table =
-        Table::new(&[Align::Right, Align::Left, Align::Right, Align::Right, Align::Left, Align::Left], 0);
-    let heads = [List::Pid, List::Version, List::Rss, List::User, List::Readable, List::Command];
+    let left = Align::Left;
+    let mut table = Table::new(&[Align::Right, left, left, Align::Right, Align::Right, left, left], 0);
+    let heads = [List::Pid, List::Name, List::Version, List::Rss, List::User, List::Readable, List::Command];
     table.row(heads.map(|h| style.bold(lang.say(h))));
-    for p in &document.processes {
+    let flat = || document.processes.iter().map(|p| (0, p)).collect();
+    for (depth, p) in if tree { below_parents(&document.processes, |p| (p.pid, p.ppid)) } else { flat() } {
         let readable = match &p.unread {
             None => style.green(lang.say(List::Yes)),
             Some(_) => style.yellow(lang.say(List::No)),
         };
+        let branch = if depth > 0 { format!("{}└ ", "  ".repeat(depth - 1)) } else { String::new() };
         table.row([
             p.pid.to_string(),
+            format!("{branch}{}", p.name),
             p.python.clone().unwrap_or_else(|| "–".to_owned()),
             p.rss_bytes.map_or_else(|| "–".to_owned(), |b| units::bytes(b as f64)),
             p.uid.map_or_else(|| "–".to_owned(), |u| u.to_string()),
             readable,
-            one_line(&p.command),
+            command(&p.command),
         ]);
     }
     let mut out = table.render();
@@ -40,6 +44,23 @@ pub fn list(document: &ProcessList, style: Style) -> String {
         }
     }
     out
+}
+
+/// A command line without the folders of its program, and of a long path only the telling end.
+#[must_use]
+pub fn command(command: &[String]) -> String {
+    const LONG: usize = 40;
+    let short = |(i, word): (usize, &String)| match i {
+        0 => end(word, 1).to_owned(),
+        _ if word.starts_with('/') && word.chars().count() > LONG => format!("…/{}", end(word, 2)),
+        _ => word.clone(),
+    };
+    one_line(&command.iter().enumerate().map(short).collect::<Vec<_>>())
+}
+
+/// The last so many parts of a path.
+fn end(path: &str, parts: usize) -> &str {
+    path.rmatch_indices('/').nth(parts - 1).map_or(path, |(at, _)| path.get(at + 1..).unwrap_or(path))
 }
 
 /// A command line on one line of bounded length, with nothing that a terminal would obey.

@@ -6,6 +6,7 @@ catalogue! {
     /// The table of processes.
     List {
         Pid: "PID", "PID";
+        Name: "NAME", "名称";
         Version: "PYTHON", "PYTHON";
         Rss: "RSS", "RSS";
         User: "UID", "UID";

@@ -1,6 +1,6 @@
 //! An objective held against a measured value.
 
-use m5_stats::{Objective, Status};
+use m5_stats::{Objective, Profile, Status};
 use serde::{Deserialize, Serialize};
 
 /// One objective and what became of it.
@@ -20,6 +20,18 @@ pub struct Criterion {
     /// 90 % interval of the value, where it is an estimate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interval: Option<[f64; 2]>,
+    /// Of a share: what it is a part of, in the unit of the part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub whole: Option<f64>,
+}
+
+/// Where the objectives of a report come from.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ObjectivesFrom {
+    /// The set that they began with.
+    pub profile: Profile,
+    /// The settings file that changed them.
+    pub file: Option<String>,
 }
 
 /// Why an objective could not be judged, or was judged without a value.

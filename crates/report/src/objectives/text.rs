@@ -1,10 +1,10 @@
 //! Objectives, one line each, and the sentence below them.
 
-use crate::doc::{Criterion, Lack};
+use crate::doc::{Criterion, Lack, ObjectivesFrom};
 use crate::shared::value_words;
 use crate::text::{Align, Style, Table};
 use crate::texts::Goal;
-use m5_stats::Status;
+use m5_stats::{Profile, Status};
 
 /// One line per objective: mark, name, value, level, and why where there is no value.
 #[must_use]
@@ -26,6 +26,9 @@ pub fn objectives(criteria: &[Criterion], style: Style) -> String {
         if let Some([low, high]) = c.interval {
             let (low, high) = (value_words::in_unit(&c.name, low), value_words::in_unit(&c.name, high));
             notes.push(lang.fill(Goal::Interval, &[&low, &high]));
+        }
+        if let Some(whole) = c.whole.filter(|_| c.value.is_some()) {
+            notes.push(lang.fill(Goal::Whole, &[&value_words::whole(&c.name, whole)]));
         }
         notes.extend(c.lack.map(|lack| value_words::lack(lack, lang)));
         table.row([
@@ -56,4 +59,17 @@ pub fn summary(criteria: &[Criterion], style: Style) -> String {
     }
     out.push('\n');
     out
+}
+
+/// Where the objectives come from; for the general ones, how to have others.
+#[must_use]
+pub(crate) fn from(from: &ObjectivesFrom, pid: i32, style: Style) -> String {
+    let lang = style.lang;
+    let said = match (from.profile, &from.file) {
+        (Profile::General, None) => lang.fill(Goal::FromGeneral, &[&pid]),
+        (Profile::Trading, None) => lang.say(Goal::FromProfile).to_owned(),
+        (Profile::General, Some(file)) => lang.fill(Goal::FromFile, &[file]),
+        (Profile::Trading, Some(file)) => lang.fill(Goal::FromFileOver, &[file]),
+    };
+    format!("{}\n", style.dim(&said))
 }

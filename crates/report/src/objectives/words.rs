@@ -9,6 +9,13 @@ catalogue! {
         HealthTitle: "Health of PID {}", "PID {} 健康检查";
         CheckTitle: "Check of {} (PID {})", "检查 {}（PID {}）";
         RssPeak: "RSS peak", "RSS 峰值";
+        RssOfLimit: "RSS peak of the memory limit", "RSS 峰值占内存上限";
+        FdsOfLimit: "descriptors of their limit", "文件描述符占上限";
+        Whole: "of {}", "上限 {}";
+        FromGeneral: "Objectives: those that hold for any service. `m5 init -p {}` measures this one and writes an m5.toml of its own.", "目标：适用于任何服务的通用目标。`m5 init -p {}` 可测量此服务并写出它自己的 m5.toml。";
+        FromProfile: "Objectives: the profile trading.", "目标：trading 配置。";
+        FromFile: "Objectives: {}", "目标：{}";
+        FromFileOver: "Objectives: {}, over the profile trading", "目标：{}，基于 trading 配置";
         Growth: "memory growth", "内存增长率";
         Growth24h: "growth in 24 h", "24 小时内存增长";
         PauseP95: "GC pause P95", "GC 暂停 P95";

@@ -1,6 +1,7 @@
 //! The alerts: an expression, how long it must hold, whom it wakes, and what to do.
 
 use crate::texts::Alarm;
+use m5_stats::Objective;
 use m5_stats::objectives::{FD_GROWTH_SECONDS, MIB, Objectives};
 
 /// Whom an alert wakes.
@@ -40,127 +41,133 @@ pub fn alerts(objectives: &Objectives) -> Vec<Alert> {
 }
 
 /// The level that wakes somebody: the alert level, or where there is none the objective itself.
-fn level(objective: &m5_stats::Objective) -> f64 {
+fn level(objective: &Objective) -> f64 {
     objective.alert.unwrap_or(objective.pass)
 }
 
+/// An alert where its objective is judged.
+fn over(
+    objective: Option<Objective>,
+    name: &'static str,
+    (hold, severity): (&'static str, Severity),
+    (text, run): (Alarm, &'static str),
+    expr: impl FnOnce(f64) -> String,
+) -> Option<Alert> {
+    objective.map(|o| Alert { name, expr: expr(level(&o)), hold, severity, text, run })
+}
+
+const BY_DAY: Severity = Severity::Warning;
+const WAKES: Severity = Severity::Critical;
+const SNAPSHOT: &str = "m5 snapshot -p PID --top 20";
+const DIFF: &str = "m5 diff -p PID --interval 5m";
+
 fn memory(o: &Objectives) -> Vec<Alert> {
-    let growth = level(&o.growth_bytes_per_second) * 60.0 / MIB;
-    vec![
-        Alert {
-            name: "MemoryUsageHigh",
-            expr: format!("process_memory_rss_bytes > {}", level(&o.rss_peak_bytes)),
-            hold: "5m",
-            severity: Severity::Warning,
-            text: Alarm::MemoryUsageHigh,
-            run: "m5 snapshot -p PID --top 20",
-        },
-        Alert {
-            name: "MemoryUsageCritical",
-            expr: format!("process_memory_rss_bytes > {}", level(&o.watchdog_rss_bytes)),
-            hold: "1m",
-            severity: Severity::Critical,
-            text: Alarm::MemoryUsageCritical,
-            run: "m5 snapshot -p PID --save",
-        },
-        Alert {
-            name: "MemoryGrowthHigh",
-            expr: format!("memory_growth_rate_mb_per_minute > {growth}"),
-            hold: "10m",
-            severity: Severity::Warning,
-            text: Alarm::MemoryGrowthHigh,
-            run: "m5 diff -p PID --interval 5m",
-        },
-        Alert {
-            name: "MemoryGrowing",
-            expr: "m5_growth_alarm == 1".to_owned(),
-            hold: "15m",
-            severity: Severity::Warning,
-            text: Alarm::MemoryGrowing,
-            run: "m5 diff -p PID --interval 5m",
-        },
-        Alert {
-            name: "MemoryGrowth24hHigh",
-            expr: format!(
-                "m5_forecast_24h_bytes{{bound=\"low\"}} > on (instance, service, slot) {} * m5_floor_bytes",
-                1.0 + level(&o.growth_24h_ratio)
-            ),
-            hold: "15m",
-            severity: Severity::Warning,
-            text: Alarm::MemoryGrowth24hHigh,
-            run: "m5 baseline -p PID -d 30m",
-        },
-        Alert {
-            name: "MemoryLimitNear",
-            expr: "m5_time_to_limit_seconds < 86400".to_owned(),
-            hold: "15m",
-            severity: Severity::Critical,
-            text: Alarm::MemoryLimitNear,
-            run: "m5 diff -p PID --interval 5m",
-        },
-    ]
+    let always = |name, hold, severity, text, expr: &str| {
+        Some(Alert { name, expr: expr.to_owned(), hold, severity, text, run: DIFF })
+    };
+    let all = [
+        over(
+            o.rss_peak_bytes,
+            "MemoryUsageHigh",
+            ("5m", BY_DAY),
+            (Alarm::MemoryUsageHigh, SNAPSHOT),
+            |level| format!("process_memory_rss_bytes > {level}"),
+        ),
+        over(
+            o.rss_limit_ratio,
+            "MemoryShareHigh",
+            ("5m", BY_DAY),
+            (Alarm::MemoryShareHigh, SNAPSHOT),
+            |level| format!("process_memory_rss_bytes > {level} * m5_memory_limit_bytes"),
+        ),
+        over(
+            o.watchdog_rss_bytes,
+            "MemoryUsageCritical",
+            ("1m", WAKES),
+            (Alarm::MemoryUsageCritical, "m5 snapshot -p PID --save"),
+            |level| format!("process_memory_rss_bytes > {level}"),
+        ),
+        over(
+            o.growth_bytes_per_second,
+            "MemoryGrowthHigh",
+            ("10m", BY_DAY),
+            (Alarm::MemoryGrowthHigh, DIFF),
+            |level| format!("memory_growth_rate_mb_per_minute > {}", level * 60.0 / MIB),
+        ),
+        always("MemoryGrowing", "15m", BY_DAY, Alarm::MemoryGrowing, "m5_growth_alarm == 1"),
+        over(
+            o.growth_24h_ratio,
+            "MemoryGrowth24hHigh",
+            ("15m", BY_DAY),
+            (Alarm::MemoryGrowth24hHigh, "m5 baseline -p PID -d 30m"),
+            |level| {
+                format!(
+                    "m5_forecast_24h_bytes{{bound=\"low\"}} > on (instance, service, slot) {} * m5_floor_bytes",
+                    1.0 + level
+                )
+            },
+        ),
+        always("MemoryLimitNear", "15m", WAKES, Alarm::MemoryLimitNear, "m5_time_to_limit_seconds < 86400"),
+    ];
+    all.into_iter().flatten().collect()
 }
 
 fn collector(o: &Objectives) -> Vec<Alert> {
-    let mut all = vec![Alert {
-        name: "GCPauseTimeHigh",
-        expr: format!(
-            "histogram_quantile(0.95, sum by (instance, service, slot, le) (rate(gc_pause_duration_seconds_bucket[5m]))) > {}",
-            level(&o.gc_pause_p95_seconds)
-        ),
-        hold: "2m",
-        severity: Severity::Critical,
-        text: Alarm::GCPauseTimeHigh,
-        run: "m5 gc -p PID -d 5m",
-    }];
+    let pauses = over(
+        o.gc_pause_p95_seconds,
+        "GCPauseTimeHigh",
+        ("2m", WAKES),
+        (Alarm::GCPauseTimeHigh, "m5 gc -p PID -d 5m"),
+        |level| {
+            format!(
+                "histogram_quantile(0.95, sum by (instance, service, slot, le) (rate(gc_pause_duration_seconds_bucket[5m]))) > {level}"
+            )
+        },
+    );
     let generations = [
-        ("GCGen0FrequencyHigh", &o.gc_gen0_per_second, Alarm::GCGen0FrequencyHigh),
-        ("GCGen1FrequencyHigh", &o.gc_gen1_per_second, Alarm::GCGen1FrequencyHigh),
-        ("GCGen2FrequencyHigh", &o.gc_gen2_per_second, Alarm::GCGen2FrequencyHigh),
+        ("GCGen0FrequencyHigh", o.gc_gen0_per_second, Alarm::GCGen0FrequencyHigh),
+        ("GCGen1FrequencyHigh", o.gc_gen1_per_second, Alarm::GCGen1FrequencyHigh),
+        ("GCGen2FrequencyHigh", o.gc_gen2_per_second, Alarm::GCGen2FrequencyHigh),
     ];
-    all.extend(generations.into_iter().enumerate().map(|(generation, (name, objective, text))| Alert {
-        name,
-        expr: format!(
-            "rate(gc_collections_by_generation_total{{generation=\"{generation}\"}}[5m]) > {}",
-            level(objective)
-        ),
-        hold: "10m",
-        severity: Severity::Warning,
-        text,
-        run: "m5 gc -p PID --optimize",
-    }));
-    all
+    let rates = generations.into_iter().enumerate().filter_map(|(generation, (name, objective, text))| {
+        over(objective, name, ("10m", BY_DAY), (text, "m5 gc -p PID --optimize"), |level| {
+            format!("rate(gc_collections_by_generation_total{{generation=\"{generation}\"}}[5m]) > {level}")
+        })
+    });
+    pauses.into_iter().chain(rates).collect()
 }
 
 fn resources(o: &Objectives) -> Vec<Alert> {
     let window = FD_GROWTH_SECONDS / 60.0;
-    vec![
-        Alert {
-            name: "FDLeakDetected",
-            // `increase` is for counters; a gauge's change is its delta.
-            expr: format!("delta(process_open_fds[{window}m]) > {}", level(&o.fd_growth)),
-            hold: "3m",
-            severity: Severity::Warning,
-            text: Alarm::FDLeakDetected,
-            run: "m5 health -p PID",
-        },
-        Alert {
-            name: "FDCountHigh",
-            expr: format!("process_open_fds > {}", level(&o.open_fds)),
-            hold: "5m",
-            severity: Severity::Critical,
-            text: Alarm::FDCountHigh,
-            run: "m5 snapshot -p PID",
-        },
-        Alert {
+    let all = [
+        // `increase` is for counters; a gauge's change is its delta.
+        over(
+            o.fd_growth,
+            "FDLeakDetected",
+            ("3m", BY_DAY),
+            (Alarm::FDLeakDetected, "m5 health -p PID"),
+            |level| format!("delta(process_open_fds[{window}m]) > {level}"),
+        ),
+        over(o.open_fds, "FDCountHigh", ("5m", WAKES), (Alarm::FDCountHigh, "m5 snapshot -p PID"), |level| {
+            format!("process_open_fds > {level}")
+        }),
+        over(
+            o.fd_limit_ratio,
+            "FDShareHigh",
+            ("5m", WAKES),
+            (Alarm::FDShareHigh, "m5 snapshot -p PID"),
+            |level| format!("process_open_fds > {level} * process_max_fds"),
+        ),
+        o.connections.map(|o| Alert {
             name: "ConnectionsHigh",
-            expr: format!("active_connections > {}", o.connections.pass),
+            expr: format!("active_connections > {}", o.pass),
             hold: "10m",
-            severity: Severity::Warning,
+            severity: BY_DAY,
             text: Alarm::ConnectionsHigh,
             run: "m5 health -p PID",
-        },
-    ]
+        }),
+    ];
+    all.into_iter().flatten().collect()
 }
 
 fn m5_itself() -> Vec<Alert> {

@@ -6,6 +6,8 @@ catalogue! {
     /// Alerts by name.
     Alarm {
         MemoryUsageHigh: "RSS is over its alert level", "内存使用过高";
+        MemoryShareHigh: "RSS is near the memory limit", "内存接近上限";
+        FDShareHigh: "file descriptors are near their limit", "文件描述符接近上限";
         MemoryUsageCritical: "RSS is over the watchdog's level", "内存超过看门狗阈值";
         MemoryGrowthHigh: "the floor of memory rises faster than its alert level", "内存增长率过高";
         MemoryGrowing: "memory has grown for longer than half a day, or by half: a leak until shown otherwise", "内存已持续增长超过半天或增长一半(疑似泄漏)";

@@ -45,7 +45,7 @@ mod tests {
 
     #[test]
     fn the_guides_alerts_with_their_levels() {
-        let text = rules_yaml(&alerts(&Objectives::default()), Lang::Zh);
+        let text = rules_yaml(&alerts(&Objectives::of(m5_stats::Profile::Trading)), Lang::Zh);
         assert!(text.contains(
             "alert: MemoryUsageHigh\n    expr: \"process_memory_rss_bytes > 62914560\"\n    for: 5m"
         ));
@@ -56,7 +56,7 @@ mod tests {
 
     #[test]
     fn every_alert_has_its_own_name() {
-        let all = alerts(&Objectives::default());
+        let all = alerts(&Objectives::of(m5_stats::Profile::Trading));
         let mut names: Vec<_> = all.iter().map(|a| a.name).collect();
         names.sort_unstable();
         names.dedup();

@@ -85,6 +85,8 @@ pub(crate) fn mark(status: Status) -> &'static str {
 pub(crate) fn goal(name: &str, lang: Lang) -> String {
     let text = match name {
         "rss_peak_bytes" => Goal::RssPeak,
+        "rss_limit_ratio" => Goal::RssOfLimit,
+        "fd_limit_ratio" => Goal::FdsOfLimit,
         "growth_bytes_per_second" => Goal::Growth,
         "growth_24h_ratio" => Goal::Growth24h,
         "gc_pause_p95_seconds" => Goal::PauseP95,
@@ -109,6 +111,11 @@ pub(crate) fn in_unit(name: &str, value: f64) -> String {
         n if n.ends_with("_ratio") => units::percent(value),
         _ => units::count(value),
     }
+}
+
+/// What a share is a part of, in the unit of the part.
+pub(crate) fn whole(name: &str, value: f64) -> String {
+    in_unit(if name.starts_with("rss") { "_bytes" } else { name.trim_end_matches("_ratio") }, value)
 }
 
 /// The level to keep, and the one that alerts.

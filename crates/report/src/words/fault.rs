@@ -50,6 +50,8 @@ catalogue! {
         WriteFailed: "cannot write {}: {}", "无法写入 {}：{}";
         WriteFailedRemedy: "free some space or choose another place with -o or --save; nothing half-written was left behind",
             "请释放磁盘空间，或用 -o / --save 换一个位置；未留下写到一半的文件";
+        Exists: "{} is there already", "{} 已存在";
+        ExistsRemedy: "--force replaces it; --save FILE writes another", "--force 可覆盖；--save FILE 可写入其他文件";
         Spool: "m5's buffers cannot lie in {}: {}", "m5 的缓冲区无法放在 {}：{}";
         SpoolRemedy: "give --spool a folder on a disk that you may write to, with room for about three times the target's memory",
             "请为 --spool 指定一个磁盘上可写的目录，剩余空间约为目标进程内存的三倍";

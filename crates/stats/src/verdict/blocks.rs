@@ -1,6 +1,8 @@
 //! From raw points to a few dozen floors: the last run of the process, without its warm-up, in blocks.
 
-use super::{Options, Point, load, sawtooth};
+use super::load::{self, Floors};
+use super::vectors::{along, centred, correlation, less, spread, varied};
+use super::{Options, Point, sawtooth};
 use crate::quantile::{median, sorted};
 
 /// Blocks at most. More would cost time and tell little: the noise between neighbours is correlated.
@@ -131,7 +133,8 @@ pub(super) fn cut(run: &[Point], options: &Options<'_>) -> Option<Blocks> {
         return None;
     }
     blocks.phase = teeth.and_then(|_| varied(phase));
-    if let Some((load, spread, explains)) = options.load.and_then(|load| load::follow(load, &blocks)) {
+    let floors = Floors { x: &blocks.x, y: &blocks.y, start: first.t, seconds };
+    if let Some((load, spread, explains)) = options.load.and_then(|load| load::follow(load, floors)) {
         (blocks.load, blocks.load_spread, blocks.load_explains) = (Some(load), spread, explains);
     }
     blocks.scale(run);
@@ -263,35 +266,4 @@ impl Blocks {
         self.quantum = gap.unwrap_or(self.level * 1e-6).min(self.level) / self.level;
         self.y.iter_mut().for_each(|y| *y /= self.level);
     }
-}
-
-/// Product of two columns, and of the second with itself.
-pub(super) fn along(a: &[f64], b: &[f64]) -> (f64, f64) {
-    a.iter().zip(b).fold((0.0, 0.0), |(ab, bb), (a, b)| (ab + a * b, bb + b * b))
-}
-
-fn spread(values: &[f64]) -> f64 {
-    (along(values, values).0 / values.len().max(1) as f64).sqrt().max(f64::MIN_POSITIVE)
-}
-
-/// A column less its part along another.
-pub(super) fn less(column: &[f64], other: &[f64]) -> Vec<f64> {
-    let (ab, bb) = along(column, other);
-    let part = if bb > 0.0 { ab / bb } else { 0.0 };
-    column.iter().zip(other).map(|(v, o)| v - part * o).collect()
-}
-
-pub(super) fn correlation(a: &[f64], b: &[f64]) -> f64 {
-    along(a, b).0 / (a.len().max(1) as f64 * spread(a) * spread(b))
-}
-
-pub(super) fn centred(values: Vec<f64>) -> Vec<f64> {
-    let mean = values.iter().sum::<f64>() / values.len().max(1) as f64;
-    values.into_iter().map(|v| v - mean).collect()
-}
-
-/// Columns that do not vary say nothing.
-pub(super) fn varied(values: Vec<f64>) -> Option<Vec<f64>> {
-    let finite = values.iter().all(|v| v.is_finite());
-    (finite && values.iter().any(|v| v.abs() > 1e-9)).then_some(values)
 }

@@ -1,24 +1,37 @@
 //! The load of each block: as it was read, or smoothed, where memory follows it late.
 
 use super::Point;
-use super::blocks::{Blocks, centred, correlation, less, varied};
+use super::vectors::{centred, correlation, less, varied};
 
 /// Times over which memory may follow its load, in windows: pools and caches shrink and grow behind the requests.
 const BEHIND: [f64; 4] = [0.02, 0.05, 0.1, 0.2];
 /// What a load that is followed late must explain beyond the load itself, of what is left beside a line.
 const BETTER: f64 = 0.1;
 
+/// The floors that a load is held against.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Floors<'a> {
+    /// Moments, as parts of the window.
+    pub(super) x: &'a [f64],
+    /// Values, in the series' own unit.
+    pub(super) y: &'a [f64],
+    /// First moment of the window, seconds.
+    pub(super) start: f64,
+    /// Its length, seconds.
+    pub(super) seconds: f64,
+}
+
 /// The load of every block, centred, in standard deviations, and its spread as a part of its mean: as it was read,
 /// or as memory follows it, where that explains clearly more; and which part it explains of what the floors do beside
 /// a line. `None` where a block has no reading.
-pub(super) fn follow(load: &[Point], blocks: &Blocks) -> Option<(Vec<f64>, f64, f64)> {
-    let line = centred(blocks.x.clone());
-    let rest = less(&centred(blocks.y.clone()), &line);
+pub(super) fn follow(load: &[Point], floors: Floors<'_>) -> Option<(Vec<f64>, f64, f64)> {
+    let line = centred(floors.x.to_vec());
+    let rest = less(&centred(floors.y.to_vec()), &line);
     let explained = |load: &[f64]| correlation(&rest, &less(load, &line)).powi(2);
-    let plain = means(load, blocks)?;
+    let plain = means(load, floors)?;
     let mut best = (explained(&plain.0) + BETTER, plain);
     for behind in BEHIND {
-        let Some(late) = means(&smoothed(load, behind * blocks.seconds), blocks) else { continue };
+        let Some(late) = means(&smoothed(load, behind * floors.seconds), floors) else { continue };
         let share = explained(&late.0);
         if share > best.0 {
             best = (share, late);
@@ -41,11 +54,11 @@ fn smoothed(load: &[Point], seconds: f64) -> Vec<Point> {
         .collect()
 }
 
-fn means(load: &[Point], blocks: &Blocks) -> Option<(Vec<f64>, f64)> {
-    let half = 0.5 / blocks.x.len() as f64;
-    let mut means = Vec::with_capacity(blocks.x.len());
-    for x in &blocks.x {
-        let at = |x: f64| blocks.start + x * blocks.seconds;
+fn means(load: &[Point], floors: Floors<'_>) -> Option<(Vec<f64>, f64)> {
+    let half = 0.5 / floors.x.len() as f64;
+    let mut means = Vec::with_capacity(floors.x.len());
+    for x in floors.x {
+        let at = |x: f64| floors.start + x * floors.seconds;
         let from = load.partition_point(|p| p.t < at(x - half));
         let to = load.partition_point(|p| p.t <= at(x + half));
         let values: Vec<f64> = load.get(from..to)?.iter().map(|p| p.v).filter(|v| v.is_finite()).collect();

@@ -74,7 +74,7 @@ pub(super) fn settings(args: &WatchArgs, ctx: &Ctx) -> Result<Settings, CliError
     };
     let mut parts = table.unwrap_or_default();
     if parts.rules.is_empty() {
-        parts.rules.push(guide_rule(&objectives(ctx)?));
+        parts.rules.push(usual_rule(&objectives(ctx)?));
     }
     Ok(Settings {
         rules: parts.rules,
@@ -86,15 +86,22 @@ pub(super) fn settings(args: &WatchArgs, ctx: &Ctx) -> Result<Settings, CliError
     })
 }
 
-/// The guide's script: over the watchdog's level, a snapshot; looked at again after five minutes.
-fn guide_rule(objectives: &Objectives) -> Rule {
-    let fires = objectives.watchdog_rss_bytes.pass;
+/// A day, seconds.
+const DAY: f64 = 86_400.0;
+
+/// The rule of those who wrote none. The guide's script: over the watchdog's level, a snapshot; looked at again after five
+/// minutes. Where no level is named: a snapshot once the memory limit is reached within a day.
+fn usual_rule(objectives: &Objectives) -> Rule {
+    let (name, metric, level, cooldown) = match objectives.watchdog_rss_bytes {
+        Some(o) => ("memory-high", Metric::Rss, Level { fires: o.pass, clears: o.pass * 0.95 }, 300.0),
+        None => ("limit-near", Metric::TimeToLimit, Level { fires: DAY, clears: 2.0 * DAY }, DAY / 4.0),
+    };
     Rule {
-        name: "memory-high".to_owned(),
-        metric: Metric::Rss,
-        level: Level { fires, clears: fires * 0.95 },
+        name: name.to_owned(),
+        metric,
+        level,
         hold: 0.0,
-        cooldown: 300.0,
+        cooldown,
         restarts: Restarts::default(),
         actions: vec![Action::Snapshot],
     }

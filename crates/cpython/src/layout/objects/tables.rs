@@ -1,6 +1,10 @@
 //! The tables themselves, oldest version first; each names only what changed since the one before.
 
 use super::{Arenas, Field, FrameFields, Frames, Keys, Managed, ObjectLayout};
+use crate::layout::asyncio::{TaskFields, TaskLists};
+use crate::layout::lines::LineFields;
+use crate::layout::running::{Executing, GilAt, RunningFields};
+use crate::lines::LineTable;
 
 const FUNCTION_38: &[Field] = &[
     (16, "__code__"),
@@ -184,6 +188,9 @@ const V38: ObjectLayout = ObjectLayout {
     native_thread: None,
     thread_dict: 152,
     data_stack: None,
+    lines: LineFields::index(104, 1, LineTable::Increments),
+    running: RunningFields { gil: GilAt::Runtime(1152), executing: Executing::Generator(24) },
+    tasks: TaskFields::at(104, 72, None),
     arenas: Arenas::Symbols,
     arena_bits: 18,
     pool_bits: 12,
@@ -197,6 +204,8 @@ const V39: ObjectLayout = ObjectLayout {
     modules: 856,
     sysdict: 872,
     builtins: 880,
+    running: RunningFields { gil: GilAt::Runtime(352), executing: Executing::Generator(24) },
+    tasks: TaskFields::at(144, 80, None),
     ..V38
 };
 const V310: ObjectLayout = ObjectLayout {
@@ -210,6 +219,9 @@ const V310: ObjectLayout = ObjectLayout {
     code: CODE_310,
     arena_bits: 20,
     pool_bits: 14,
+    lines: LineFields::index(96, 2, LineTable::Ranges),
+    running: RunningFields { gil: GilAt::Runtime(352), executing: Executing::Frame(108) },
+    tasks: TaskFields::at(152, 88, None),
     ..V39
 };
 const V311: ObjectLayout = ObjectLayout {
@@ -233,6 +245,9 @@ const V311: ObjectLayout = ObjectLayout {
     native_thread: Some(160),
     thread_dict: 128,
     data_stack: Some(296),
+    lines: LineFields::pointer(184, None),
+    running: RunningFields { gil: GilAt::Runtime(360), executing: Executing::BeforeOver },
+    tasks: TaskFields::at(128, 88, None),
     ..V310
 };
 const V312: ObjectLayout = ObjectLayout {
@@ -260,6 +275,8 @@ const V312: ObjectLayout = ObjectLayout {
     thread_dict: 112,
     data_stack: Some(232),
     arenas: Arenas::Interpreter(4472),
+    lines: LineFields::pointer(192, Some((70, 3))),
+    running: RunningFields { gil: GilAt::Interpreter(384), executing: Executing::BeforeOver },
     ..V311
 };
 const V313: ObjectLayout = ObjectLayout {
@@ -276,6 +293,9 @@ const V313: ObjectLayout = ObjectLayout {
     thread_dict: 128,
     data_stack: Some(232),
     arenas: Arenas::Behind(10_800, 512),
+    lines: LineFields::pointer(200, Some((70, 3))),
+    running: RunningFields { gil: GilAt::Interpreter(16), executing: Executing::BeforeOver },
+    tasks: TaskFields::at(112, 96, None),
     ..V312
 };
 
@@ -290,6 +310,8 @@ const V314: ObjectLayout = ObjectLayout {
     sysdict: 7672,
     builtins: 7680,
     arenas: Arenas::Behind(10_904, 512),
+    lines: LineFields::pointer(208, Some((74, 3))),
+    tasks: TaskFields::at(120, 104, Some(TaskLists { node: 152, interpreter: 10_880, thread: 880 })),
     ..V313
 };
 const V315: ObjectLayout = ObjectLayout {
@@ -308,6 +330,7 @@ const V315: ObjectLayout = ObjectLayout {
     thread_dict: 152,
     data_stack: Some(256),
     arenas: Arenas::Behind(10_880, 512),
+    tasks: TaskFields::at(120, 104, Some(TaskLists { node: 152, interpreter: 10_856, thread: 1048 })),
     ..V314
 };
 
@@ -329,10 +352,17 @@ const FREE_314: ObjectLayout = ObjectLayout {
     modules: 7712,
     sysdict: 7696,
     builtins: 7704,
+    lines: LineFields::copied(216, Some((78, 3))),
     ..V314
 };
-const FREE_315: ObjectLayout =
-    ObjectLayout { free_threaded: true, str_kind: 8, type_size: 440, heap_type_size: 968, ..V315 };
+const FREE_315: ObjectLayout = ObjectLayout {
+    free_threaded: true,
+    str_kind: 8,
+    type_size: 440,
+    heap_type_size: 968,
+    lines: LineFields::copied(216, Some((78, 3))),
+    ..V315
+};
 
 /// Every version that m5 knows.
 pub const OBJECTS: &[ObjectLayout] =

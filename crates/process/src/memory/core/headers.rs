@@ -1,8 +1,13 @@
 //! The program headers of a core file: which memory lies where in it.
 
-use super::notes::{Notes, int, word};
+use super::notes::Notes;
 use crate::trace::arch;
 use crate::{Error, Result};
+use object::LittleEndian as LE;
+use object::elf::{
+    ELFCLASS32, ELFCLASS64, ELFMAG, ET_CORE, FileHeader64, PT_LOAD, PT_NOTE, ProgramHeader64, SectionHeader64,
+};
+use object::pod::{Pod, from_bytes, slice_from_all_bytes};
 use std::fs::File;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
@@ -24,11 +29,9 @@ pub(super) struct Headers {
     pub(super) notes: Notes,
 }
 
-const PT_LOAD: u32 = 1;
-const PT_NOTE: u32 = 4;
-const HEADER: usize = 56;
+const HEADER: usize = size_of::<ProgramHeader64<LE>>();
 /// The number that stands for "too many to say here": the first section header has it then.
-const MANY: u64 = 0xffff;
+const MANY: u16 = 0xffff;
 const MOST_HEADERS: u64 = 1 << 24;
 const MOST_NOTES: u64 = 256 << 20;
 
@@ -38,27 +41,29 @@ fn malformed(detail: impl Into<String>) -> Error {
 
 /// Reads the headers; `length` is that of the file.
 pub(super) fn read(file: &File, length: u64) -> Result<Headers> {
-    let head = bytes(file, 0, 64, length)?;
-    known(&head)?;
-    let mut count = u64::from(int(&head, 56) & 0xffff);
-    if count == MANY {
-        count = u64::from(int(&bytes(file, word(&head, 40), 64, length)?, 44));
+    let head = bytes(file, 0, size_of::<FileHeader64<LE>>() as u64, length)?;
+    let header = known(&head)?;
+    let mut count = u64::from(header.e_phnum.get(LE));
+    if header.e_phnum.get(LE) == MANY {
+        let section = bytes(file, header.e_shoff.get(LE), size_of::<SectionHeader64<LE>>() as u64, length)?;
+        count = part::<SectionHeader64<LE>>(&section)?.sh_info.get(LE).into();
     }
-    if (int(&head, 52) >> 16) as usize != HEADER || count > MOST_HEADERS {
+    if usize::from(header.e_phentsize.get(LE)) != HEADER || count > MOST_HEADERS {
         return Err(malformed("program headers of another size"));
     }
-    let table = bytes(file, word(&head, 32), count * HEADER as u64, length)?;
+    let table = bytes(file, header.e_phoff.get(LE), count * HEADER as u64, length)?;
     let mut headers = Headers::default();
     let mut end = 0;
-    for entry in table.as_chunks::<HEADER>().0 {
-        let (offset, address) = (word(entry, 8), word(entry, 16));
-        let (held, size) = (word(entry, 32), word(entry, 40));
+    for entry in slice_from_all_bytes::<ProgramHeader64<LE>>(&table).unwrap_or_default() {
+        let (offset, address) = (entry.p_offset.get(LE), entry.p_vaddr.get(LE));
+        let (held, size) = (entry.p_filesz.get(LE), entry.p_memsz.get(LE));
         end = end.max(offset.checked_add(held).ok_or_else(|| malformed("an offset beyond any file"))?);
-        match int(entry, 0) {
+        match entry.p_type.get(LE) {
             PT_LOAD if size > 0 => {
                 let last = address.checked_add(size).ok_or_else(|| malformed("an address beyond 2^64"))?;
                 let held = held.min(size);
-                headers.loads.push(Load { range: address..last, offset, held, flags: int(entry, 4) });
+                let flags = entry.p_flags.get(LE).0;
+                headers.loads.push(Load { range: address..last, offset, held, flags });
             }
             PT_NOTE if held > MOST_NOTES => return Err(malformed("notes of absurd size")),
             PT_NOTE => headers.notes.add(&bytes(file, offset, held, length)?)?,
@@ -79,7 +84,7 @@ pub(super) fn read(file: &File, length: u64) -> Result<Headers> {
 }
 
 /// Whether this is a core file of a 64-bit process of this architecture.
-fn known(head: &[u8]) -> Result<()> {
+fn known(head: &[u8]) -> Result<&FileHeader64<LE>> {
     let packed: [(&[u8], &str); 4] = [
         (b"\x28\xb5\x2f\xfd", "zstd"),
         (b"\x04\x22\x4d\x18", "lz4"),
@@ -91,16 +96,21 @@ fn known(head: &[u8]) -> Result<()> {
             "it is packed with {how}; unpack it first (`coredumpctl dump PID -o FILE`, `unzstd`, …)"
         )));
     }
-    if !head.starts_with(b"\x7fELF") {
+    let header = part::<FileHeader64<LE>>(head)?;
+    if header.e_ident.magic != ELFMAG {
         return Err(malformed("it is no ELF file"));
     }
-    let (class, kind, machine) = (head.get(4).copied(), int(head, 16) & 0xffff, int(head, 16) >> 16);
-    match (class, kind, machine) {
-        (Some(2), 4, machine) if machine == u32::from(arch::MACHINE) => Ok(()),
-        (_, kind, _) if kind != 4 => Err(malformed("it is a program or library, not a core file")),
-        (Some(1), ..) => Err(malformed("it is of a 32-bit process; m5 reads 64-bit ones")),
+    match (header.e_ident.class, header.e_type.get(LE), header.e_machine.get(LE).0) {
+        (ELFCLASS64, ET_CORE, arch::MACHINE) => Ok(header),
+        (_, kind, _) if kind != ET_CORE => Err(malformed("it is a program or library, not a core file")),
+        (ELFCLASS32, ..) => Err(malformed("it is of a 32-bit process; m5 reads 64-bit ones")),
         _ => Err(malformed(format!("it is of another processor than {}", arch::NAME))),
     }
+}
+
+/// A structure at the beginning of what was read.
+fn part<T: Pod>(bytes: &[u8]) -> Result<&T> {
+    from_bytes(bytes).map(|(part, _)| part).map_err(|()| malformed("it is truncated"))
 }
 
 fn bytes(file: &File, at: u64, count: u64, length: u64) -> Result<Vec<u8>> {

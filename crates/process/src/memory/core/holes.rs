@@ -1,31 +1,28 @@
 //! Which parts of a sparse file hold something: memory that was never touched is a hole in a core file.
-#![allow(unsafe_code)]
 
 use crate::page_size;
+use rustix::fs::{SeekFrom, seek};
 use std::fs::File;
 use std::ops::Range;
-use std::os::fd::AsRawFd;
 
 /// Parts of a range of the file that are no holes, in whole pages from the range's beginning on.
 pub(super) fn data(file: &File, range: Range<u64>) -> Vec<Range<u64>> {
-    let seek = |at: u64, whence: i32| {
-        // SAFETY: the descriptor is open for as long as `file`; nothing relies on its position.
-        let found = unsafe { libc::lseek(file.as_raw_fd(), at as i64, whence) };
-        u64::try_from(found).ok()
-    };
+    // Nothing relies on the position of the file.
+    let data = |at: u64| seek(file, SeekFrom::Data(at)).ok();
+    let hole = |at: u64| seek(file, SeekFrom::Hole(at)).ok();
     let page = page_size();
     let mut out: Vec<Range<u64>> = Vec::new();
     let mut at = range.start;
     while at < range.end {
-        let Some(from) = seek(at, libc::SEEK_DATA) else {
+        let Some(from) = data(at) else {
             // Nothing but a hole up to the end, or a file system that does not tell.
-            let tells = seek(0, libc::SEEK_HOLE).is_some();
+            let tells = hole(0).is_some();
             out.extend((!tells).then_some(at..range.end));
             return out;
         };
         let from = (range.start + (from.max(at) - range.start) / page * page).min(range.end);
-        let hole = seek(from, libc::SEEK_HOLE).unwrap_or(range.end).max(from + 1);
-        let to = (range.start + (hole - range.start).next_multiple_of(page)).min(range.end);
+        let end = hole(from).unwrap_or(range.end).max(from + 1);
+        let to = (range.start + (end - range.start).next_multiple_of(page)).min(range.end);
         match out.last_mut() {
             Some(last) if last.end >= from => last.end = to,
             _ if from < to => out.push(from..to),

@@ -52,6 +52,14 @@ pub(crate) const NAME: &str = "64-bit x86";
 /// The architecture's number in an ELF file (`e_machine`).
 pub(crate) const MACHINE: u16 = 62;
 
+/// System calls that threads wait in and that not every architecture has: number and name.
+pub const OWN_WAITS: &[(i64, &str)] = &[
+    (libc::SYS_epoll_wait, "epoll_wait"),
+    (libc::SYS_poll, "poll"),
+    (libc::SYS_select, "select"),
+    (libc::SYS_pause, "pause"),
+];
+
 /// Where the memory of programs ends. What asks for more (57 bits, by a hint to mmap) is not read.
 pub const ADDRESS_BITS: u32 = 47;
 

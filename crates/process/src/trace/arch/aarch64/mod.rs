@@ -58,6 +58,9 @@ pub(crate) const NAME: &str = "64-bit Arm";
 /// The architecture's number in an ELF file (`e_machine`).
 pub(crate) const MACHINE: u16 = 183;
 
+/// System calls that threads wait in and that not every architecture has: number and name.
+pub const OWN_WAITS: &[(i64, &str)] = &[];
+
 /// Where the memory of programs ends. A kernel for 52 bits gives what is above only to who asks by a hint to mmap.
 pub const ADDRESS_BITS: u32 = 48;
 

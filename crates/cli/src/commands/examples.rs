@@ -1,0 +1,78 @@
+//! Examples for `--help`, the manual pages and the book: the commands that people type first.
+
+/// Examples of the commands that do not have them beside their arguments.
+const EXAMPLES: &[(&str, &str)] = &[
+    (
+        "baseline",
+        "m5 baseline -p 4711 -d 30m --save before.json\nm5 baseline -p 4711 -d 30m --compare before.json\n\
+      m5 baseline --from-history /var/lib/m5 --name engine --since 24h",
+    ),
+    (
+        "health",
+        "m5 health -p 4711\nm5 health -p 4711 --profile trading\nm5 health -p 4711 --json | jq .healthy",
+    ),
+    (
+        "gc",
+        "m5 gc -p 4711 -d 5m\nm5 gc -p 4711 --stacks 20ms\nm5 gc -p 4711 --optimize\nm5 gc -p 4711 --show",
+    ),
+    ("alloc", "m5 alloc -p 4711 -d 1m\nm5 alloc -p 4711 -d 1m -f folded -o alloc.folded"),
+    ("stalls", "m5 stalls -p 4711 -d 1m\nm5 stalls -p 4711 --above 5ms --fail-above 100ms"),
+    ("check", "m5 check before.json\nm5 check before.json --config m5.toml --json"),
+    ("compare", "m5 compare new.json old.json --threshold 15\nm5 compare new.json old.json -f markdown"),
+    ("bench-run", "m5 bench-run -n 5 --save runs.json -- python work.py"),
+    ("leaks", "m5 leaks -- python -m pytest tests/test_engine.py"),
+    ("fleet", "m5 fleet --prometheus http://127.0.0.1:9090"),
+    ("rules", "m5 rules > m5.rules.yml\nm5 rules --profile trading --lang zh"),
+    (
+        "serve",
+        "m5 serve\nm5 serve --name 'engine*' --history /var/lib/m5\n\
+      m5 serve --listen 0.0.0.0:9464 --token-file token --tls-cert cert.pem --tls-key key.pem",
+    ),
+    ("watch", "m5 watch --name 'engine*'\nm5 watch --name 'engine*' --config m5.toml --act"),
+    ("stress", "m5 stress --engine -d 24h --accelerate\nm5 stress -p 4711 -d 24h"),
+    ("top", "m5 top\nm5 top --name 'engine*'"),
+    ("trim", "m5 trim -p 4711"),
+    ("completions", "m5 completions bash > ~/.local/share/bash-completion/completions/m5"),
+];
+
+/// Adds them below the help of each command that has none yet.
+pub(super) fn add(mut command: clap::Command) -> clap::Command {
+    for (name, examples) in EXAMPLES {
+        if command.find_subcommand(name).is_some() {
+            command = command.mut_subcommand(name, |c| with(c, examples));
+        }
+    }
+    command
+}
+
+fn with(command: clap::Command, examples: &str) -> clap::Command {
+    let before = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+    if before.contains("Examples:") {
+        return command;
+    }
+    let gap = if before.is_empty() { "" } else { "\n\n" };
+    let lines: String = examples.lines().map(|line| format!("\n  {line}")).collect();
+    command.after_help(format!("{before}{gap}Examples:{lines}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::commands::{Cli, command};
+    use clap::Parser;
+
+    #[test]
+    fn every_example_is_one_that_m5_takes() {
+        for sub in command().get_subcommands().filter(|c| !c.is_hide_set()) {
+            let help = sub.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let Some((_, examples)) = help.split_once("Examples:") else { continue };
+            for line in examples.lines().filter(|l| l.starts_with("  ")) {
+                let typed = line.split(['|', '>']).next().unwrap().replace('\'', "");
+                let words: Vec<&str> = typed.split_whitespace().collect();
+                assert_eq!(words.first(), Some(&"m5"), "{line}");
+                if let Err(error) = Cli::try_parse_from(&words) {
+                    panic!("{line}: {error}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! What a new user meets in the first hour: names, the list, objectives for a service that nobody described.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+use m5_testkit::{Python, Target, pythons};
+use serde_json::Value;
+use std::fs;
+use std::process::Command;
+use support::{file, folder, json, run, verdict};
+
+/// Workers in every way that `multiprocessing` starts them, and a fork; each says its pid.
+const PARENT: &str = "
+import multiprocessing, os, sys
+def work(queue, end):
+    queue.put(os.getpid())
+    end.wait()
+if __name__ == '__main__':
+    pids, ends, workers = [], [], []
+    for method in ('spawn', 'forkserver', 'fork'):
+        context = multiprocessing.get_context(method)
+        queue, end = context.SimpleQueue(), context.Event()
+        worker = context.Process(target=work, args=(queue, end), daemon=True)
+        worker.start()
+        pids.append(queue.get())
+        ends.append(end)
+        workers.append(worker)
+    print(*pids, flush=True)
+    sys.stdin.readline()
+    for end in ends: end.set()
+    for worker in workers: worker.join()
+";
+const SLEEPS: &str = "import sys; print('ready', flush=True); sys.stdin.readline()";
+
+fn python() -> Python {
+    pythons().into_iter().rfind(|p| p.executable().is_some()).unwrap()
+}
+
+fn start(words: &[&str], place: &std::path::Path) -> Target {
+    let mut command: Command = python().command();
+    command.args(words).current_dir(place);
+    Target::spawn(command)
+}
+
+fn named(list: &Value, pid: i32) -> String {
+    let all = list["processes"].as_array().unwrap();
+    let found = all.iter().find(|p| p["pid"] == pid).unwrap_or_else(|| panic!("{pid} is not in {list}"));
+    found["name"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn workers_are_called_after_their_parent_and_any_script_is_its_own_name() {
+    let place = folder();
+    fs::write(place.path().join("引擎.py"), PARENT).unwrap();
+    fs::create_dir(place.path().join("策略")).unwrap();
+    fs::write(place.path().join("策略/__main__.py"), SLEEPS).unwrap();
+    let mut parent = start(&["引擎.py"], place.path());
+    let workers: Vec<i32> = parent.numbers();
+    let mut module = start(&["-m", "策略"], place.path());
+    module.line();
+    let list = json(&run(&["list", "--json"]));
+    assert_eq!((named(&list, parent.pid()), named(&list, module.pid())), ("引擎".into(), "策略".into()));
+    for worker in &workers {
+        assert_eq!(named(&list, *worker), "引擎/worker");
+    }
+    let some = json(&run(&["list", "--json", "--name", "引擎*", "--sort", "rss"]));
+    let pids: Vec<i64> =
+        some["processes"].as_array().unwrap().iter().map(|p| p["pid"].as_i64().unwrap()).collect();
+    assert!(workers.iter().all(|w| pids.contains(&(*w).into())) && !pids.contains(&module.pid().into()));
+    let sizes: Vec<u64> =
+        some["processes"].as_array().unwrap().iter().map(|p| p["rss_bytes"].as_u64().unwrap()).collect();
+    assert!(sizes.is_sorted_by(|a, b| a >= b), "{sizes:?}");
+    let text = String::from_utf8_lossy(&run(&["list", "--name", "引擎*"]).stdout).into_owned();
+    assert!(text.contains("└ 引擎/worker"), "{text}");
+    // With several to choose from, they are offered by name.
+    let (code, said) = verdict(&run(&["health"]));
+    assert!(code == 2 && said.contains(&format!("{} (引擎)", parent.pid())), "{code} {said}");
+}
+
+#[test]
+fn init_writes_objectives_that_the_service_meets_and_replaces_nothing() {
+    let place = folder();
+    let mut target = start(&["-c", SLEEPS], place.path());
+    target.line();
+    let (pid, path) = (target.pid().to_string(), file(place.path(), "m5.toml"));
+    let output = run(&["init", "-p", &pid, "-d", "300ms", "--save", &path]);
+    assert_eq!(verdict(&output).0, 0, "{output:?}");
+    let written = fs::read_to_string(&path).unwrap();
+    assert!(written.contains("rss_peak_bytes = {") && written.contains("open_fds = {"), "{written}");
+    let health = json(&run(&["health", "-j", "-d", "300ms", "-p", &pid, "--config", &path]));
+    assert_eq!(health["healthy"], true, "{health}");
+    assert_eq!(health["objectives_from"], serde_json::json!({ "profile": "general", "file": path }));
+    let (code, said) = verdict(&run(&["init", "-p", &pid, "-d", "100ms", "--save", &path]));
+    assert!(code == 2 && said.contains("--force"), "{code} {said}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), written);
+    let forced = run(&["init", "-p", &pid, "-d", "100ms", "--force", "--save", &path]);
+    assert_eq!(verdict(&forced).0, 0, "{forced:?}");
+    let shown = run(&["init", "-p", &pid, "-d", "100ms", "--save", "-"]);
+    assert!(String::from_utf8_lossy(&shown.stdout).contains("[objectives]"), "{shown:?}");
+}
+
+/// More than the trading engine may have, and nothing that any service may not.
+const LARGE: &str = "
+import sys
+block = bytearray(100 << 20)
+for i in range(0, len(block), 4096): block[i] = 1
+print('ready', flush=True)
+sys.stdin.readline()
+";
+
+#[test]
+fn a_large_service_is_healthy_unless_it_is_said_to_be_a_small_one() {
+    let place = folder();
+    let mut target = start(&["-c", LARGE], place.path());
+    target.line();
+    let pid = target.pid().to_string();
+    let words = ["health", "-d", "300ms", "-p", &pid];
+    let output = run(&[&words[..], &["--json"]].concat());
+    let health = json(&output);
+    assert_eq!((verdict(&output).0, &health["healthy"]), (0, &true.into()), "{health}");
+    let share =
+        health["criteria"].as_array().unwrap().iter().find(|c| c["name"] == "rss_limit_ratio").unwrap();
+    let peak = share["value"].as_f64().unwrap() * share["whole"].as_f64().unwrap();
+    assert!(share["status"] == "ok" && peak > 100.0 * 1_048_576.0, "{share}");
+    for (lang, word) in [("en", "`m5 init -p"), ("zh", "通用目标")] {
+        let text = run(&[&words[..], &["--lang", lang]].concat());
+        assert!(String::from_utf8_lossy(&text.stdout).contains(word), "{text:?}");
+    }
+    let output = run(&[&words[..], &["--json", "--profile", "trading"]].concat());
+    let health = json(&output);
+    assert_eq!((verdict(&output).0, &health["objectives_from"]["profile"]), (1, &"trading".into()));
+    let peak = health["criteria"].as_array().unwrap().iter().find(|c| c["name"] == "rss_peak_bytes").unwrap();
+    assert_eq!(peak["status"], "fail");
+}
