@@ -8,6 +8,7 @@ pub(crate) mod count;
 pub(crate) mod foreign;
 pub(crate) mod glibc;
 pub(crate) mod index;
+mod jemalloc;
 pub(crate) mod kind;
 pub(crate) mod mimalloc;
 pub(crate) mod outside;
@@ -82,8 +83,10 @@ impl Census {
         known.sort_unstable();
         let mut heaps = glibc::walk(image, &known);
         heaps.add(mimalloc.regions);
-        watch.lap("allocators");
         let data = statics::ranges(image);
+        let jemalloc = jemalloc::walk(image, &foreign::unclaimed(image, &taken, &heaps, &data));
+        heaps.add(jemalloc);
+        watch.lap("allocators");
         // A free-threaded build keeps all its objects where its collector can find them.
         let foreign = if free_threaded { Vec::new() } else { foreign::pieces(image, &taken, &heaps, &data) };
         let mut candidates = statics::type_candidates(image, anchor, &heaps, &data);

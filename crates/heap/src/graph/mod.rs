@@ -5,6 +5,7 @@ pub(crate) mod column;
 pub(crate) mod dict;
 pub(crate) mod edges;
 pub(crate) mod frames;
+pub(crate) mod keepers;
 pub(crate) mod model;
 pub(crate) mod native;
 pub(crate) mod reachability;

@@ -45,6 +45,14 @@ pub struct Root {
 }
 
 impl Root {
+    /// Whether the root is what a function of the standard library registers objects with, and is called as that.
+    #[must_use]
+    pub fn registered(&self) -> bool {
+        const BY: [&str; 4] =
+            ["atexit.register", "codecs.register", "os.register_at_fork", "sys.addaudithook"];
+        self.kind == RootKind::Interpreter && BY.contains(&self.name.as_str())
+    }
+
     /// Its name without what changes while it stays the same root: the line that a frame is at.
     #[must_use]
     pub fn lasting_name(&self) -> Cow<'_, str> {
