@@ -46,10 +46,11 @@ fn what_a_process_is_instead_of_python_is_said() {
     let mut target = Target::start(
         pythons().last().expect("an interpreter"),
         "
-import os, subprocess, sys
-ended = subprocess.Popen(['true'])
-os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
-print(os.getpid(), ended.pid, flush=True); sys.stdin.read()
+import os, sys
+ended = os.fork()
+if not ended: os._exit(0)
+os.waitid(os.P_PID, ended, os.WEXITED | os.WNOWAIT)
+print(os.getpid(), ended, flush=True); sys.stdin.read()
 ",
     );
     let (pid, ended): (i32, i32) = {
