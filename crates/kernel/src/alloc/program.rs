@@ -36,7 +36,7 @@ pub(super) fn program(
         a.load(Reg::R9, Reg::R10, -8);
         read(&mut a, -16, Reg::R9, POOL_NEXT, no_block);
         // An empty class: the allocator will open another pool.
-        a.load(Reg::R1, Reg::R10, -16).jump_if_same(Reg::R1, Reg::R9, no_block);
+        a.load(Reg::R1, Reg::R10, -16).jump_if_registers(Reg::R1, If::Equal, Reg::R9, no_block);
         read(&mut a, -16, Reg::R9, POOL_FREE, no_block);
         a.load(Reg::R1, Reg::R10, -16).store(Reg::R7, HEAD.block, Reg::R1);
     }

@@ -16,4 +16,4 @@ pub(crate) mod sock_diag;
 pub(crate) mod sockets;
 pub(crate) mod stat;
 pub(crate) mod threads;
-mod waits;
+pub(crate) mod waits;
