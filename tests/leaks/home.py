@@ -24,7 +24,7 @@ def installed(python, requirement):
     asked = subprocess.run(
         [python, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"], capture_output=True
     )
-    folder = PACKAGES / ("%s-py%s" % (requirement, asked.stdout.decode().strip()))
+    folder = PACKAGES / ("%s-py%s" % (requirement.replace(" ", "+"), asked.stdout.decode().strip()))
     if not (folder / "ready").exists():
         shutil.rmtree(folder, ignore_errors=True)
         install = [
@@ -36,7 +36,7 @@ def installed(python, requirement):
             "--only-binary=:all:",
             "--disable-pip-version-check",
         ]
-        install += ["--root-user-action=ignore", "--target", str(folder), requirement]
+        install += ["--root-user-action=ignore", "--target", str(folder), *requirement.split()]
         if subprocess.run(install, timeout=600, stderr=subprocess.DEVNULL).returncode != 0:
             return None
         (folder / "ready").touch()

@@ -1,9 +1,12 @@
 """Who is accused, and is it right: each case as a service, seen by two snapshots and `m5 diff`.
 
 `python tests/leaks/judge.py target/release/m5` runs the cases of the standard library, and with M5_SLOW=1 all public
-packages too. `python tests/leaks/judge.py target/release/m5 NAME…` runs those cases.
+packages too. `python tests/leaks/judge.py target/release/m5 NAME…` runs those cases, or groups: STANDARD, PACKAGES, FOUND,
+REGISTRIES, LIBRARIES. `--python 3.8` takes that interpreter where a case wants none; `--markdown` prints the table of the
+docs.
 """
 
+import argparse
 import json
 import os
 import re
@@ -12,6 +15,7 @@ import sys
 import tempfile
 
 from catalogue import FOUND, PACKAGES, STANDARD
+from held_out import LIBRARIES, REGISTRIES
 from home import HERE, environment, interpreter
 
 
@@ -112,33 +116,66 @@ def explained(document, told):
     return min(1.0, sum(line[3] for line in told) / grown) if grown > 0 else None
 
 
+def outcome(m5, case, python):
+    """The verdict on a case, and the columns of its row."""
+    variables = python and environment(python, case.requirement)
+    if not variables:
+        return "skipped", ("no such interpreter or no wheel", "", "", "", "")
+    try:
+        document = diff(m5, case, python, variables)
+    except (RuntimeError, subprocess.SubprocessError) as error:
+        return "WRONG", (str(error), str(getattr(error, "stderr", "")), "", "", "")
+    told = accused(document)
+    share = explained(document, told)
+    share = "" if share is None else "%.0f %%" % (100 * share)
+    first = (*told[0][:3], "%d KiB" % (told[0][3] >> 10)) if told else ("nobody", "", "", "")
+    return "right" if right(case, told) else "WRONG", (*first, share)
+
+
+GROUPS = {
+    "STANDARD": STANDARD,
+    "REGISTRIES": REGISTRIES,
+    "PACKAGES": PACKAGES,
+    "FOUND": FOUND,
+    "LIBRARIES": LIBRARIES,
+}
+
+
+def chosen(names):
+    """The cases that are asked for by name or group, or all that run by default."""
+    every = [case for group in GROUPS.values() for case in group]
+    if names:
+        groups = [case for name in names for case in GROUPS.get(name, [])]
+        return groups + [case for case in every if case.name in names]
+    return every if os.environ.get("M5_SLOW") == "1" else STANDARD + REGISTRIES
+
+
 def main():
-    m5 = os.path.abspath(sys.argv[1])
-    cases = STANDARD + (PACKAGES + FOUND if os.environ.get("M5_SLOW") == "1" else [])
-    if len(sys.argv) > 2:
-        cases = [case for case in STANDARD + PACKAGES + FOUND if case.name in sys.argv[2:]]
+    asked = argparse.ArgumentParser(description=__doc__)
+    asked.add_argument("m5")
+    asked.add_argument("names", nargs="*")
+    asked.add_argument("--python", help="interpreter of the cases that want none, 3.8 say")
+    asked.add_argument("--markdown", action="store_true", help="print the table of the docs")
+    options = asked.parse_args()
+    m5 = os.path.abspath(options.m5)
     counts = {"right": 0, "WRONG": 0, "skipped": 0}
-    for case in cases:
-        title = case.name + (" " + case.requirement if case.requirement else "")
-        python = interpreter(case.python)
-        variables = python and environment(python, case.requirement)
-        if not variables:
-            counts["skipped"] += 1
-            print("skipped  %-50s no such interpreter or no wheel" % title, flush=True)
-            continue
-        try:
-            document = diff(m5, case, python, variables)
-        except (RuntimeError, subprocess.SubprocessError) as error:
-            counts["WRONG"] += 1
-            print("WRONG    %-50s %s %s" % (title, error, getattr(error, "stderr", "")), flush=True)
-            continue
-        told = accused(document)
-        verdict = "right" if right(case, told) else "WRONG"
+    if options.markdown:
+        print("| case | | layer | what grows | who holds it | bytes | of the growth of RSS |")
+        print("|---|---|---|---|---|---|---|")
+    for case in chosen(options.names):
+        verdict, columns = outcome(m5, case, interpreter(case.python or options.python))
         counts[verdict] += 1
-        share = explained(document, told)
-        first = "%s: %s <- %s, %d KiB" % (*told[0][:3], told[0][3] >> 10) if told else "nobody"
-        share = "" if share is None else ", %.0f %% of the growth of RSS" % (100 * share)
-        print("%-8s %-50s %s%s" % (verdict, title, first, share), flush=True)
+        if options.markdown:
+            title = case.name + (" (%s)" % case.requirement if case.requirement else "")
+            print("| %s | %s | %s |" % (title, verdict, " | ".join(columns)), flush=True)
+        else:
+            title = case.name + (" " + case.requirement if case.requirement else "")
+            layer, grows, held, size, share = columns
+            print(
+                "%-8s %-50s %s: %s <- %s, %s, %s of the growth of RSS"
+                % (verdict, title, layer, grows, held, size, share),
+                flush=True,
+            )
     print(", ".join("%d %s" % (count, word) for word, count in counts.items()))
     return 1 if counts["WRONG"] else 0
 

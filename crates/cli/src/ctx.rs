@@ -1,6 +1,6 @@
 //! What the global options mean: language, colour, form and place of the report. Commands see only this.
 
-use crate::args::{ColorArg, Format, GlobalArgs, LangArg, ProfileArg};
+use crate::args::{ColorArg, Format, GlobalArgs, LangArg, ProfileArg, forms};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::output;
@@ -64,7 +64,7 @@ impl Ctx {
 
     /// Whether the report is JSON, for commands that have text and JSON.
     pub(crate) fn json(&self) -> Result<bool, CliError> {
-        Ok(self.format_among(&[Format::Text, Format::Json])? == Format::Json)
+        Ok(self.format_among(forms::PLAIN)? == Format::Json)
     }
 
     /// Whether the report goes to standard output, which a started command must then not write to.

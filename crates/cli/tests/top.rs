@@ -34,6 +34,11 @@ os.write(fd, b"l")
 read_until("服务".encode()[:3])
 os.write(fd, b"\r")
 read_until(b"PID")
+os.write(fd, b"l?")
+read_until(b"keys")
+# Only what changes on the screen is written: what is waited for must not stand where it stood before.
+os.write(fd, b"/" + pid.encode() + b"\rt")
+read_until(b"FLOOR", 60)
 os.write(fd, b"q")
 _, status = os.waitpid(child, 0)
 print("code", os.waitstatus_to_exitcode(status))
@@ -45,9 +50,17 @@ fn keys_on_a_terminal() {
     let mut target = Target::start(&python, "print('ready', flush=True); import sys; sys.stdin.read()");
     assert_eq!(target.line(), "ready");
     let pid = target.pid().to_string();
-    let out = python.command().args(["-I", "-c", DRIVER, env!("CARGO_BIN_EXE_m5"), &pid]).output().unwrap();
+    let place = tempfile::tempdir().unwrap();
+    let out = python
+        .command()
+        .args(["-I", "-c", DRIVER, env!("CARGO_BIN_EXE_m5"), &pid])
+        .current_dir(&place)
+        .output()
+        .unwrap();
     let text = String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr);
     assert!(text.contains("code 0"), "{text}");
+    let saved = std::fs::read_dir(&place).unwrap().flatten().next().unwrap().file_name();
+    assert!(saved.to_string_lossy().starts_with(&format!("m5-{pid}-")), "{saved:?}");
 }
 
 #[test]

@@ -62,7 +62,7 @@ fn synthetic(n: usize, shared: usize) -> HeapGraph {
     HeapGraph {
         types: vec![TypeInfo { name: "synthetic".into(), address: 1 }],
         address: (0..n as u64).map(|i| 0x7000_0000 + i * 64).collect(),
-        type_id: vec![0; n],
+        type_id: vec![0; n].into(),
         size: vec![64; n],
         edge_start: out,
         edge_to,

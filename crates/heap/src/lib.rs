@@ -29,6 +29,7 @@ pub use descriptors::holders::FdHolder;
 pub use diff::{Account, BlockGrowth, Culprit, Diff, PartGrowth, TypeGrowth, diff};
 pub use dominators::retained::Retained;
 pub use dominators::{Dominators, Keeping};
+pub use graph::column::Column;
 pub use graph::model::{HeapGraph, Root, RootKind, TypeInfo};
 pub use holders::{
     ByType, Cause, Class, Describer, Held, Holder, HolderGroup, PathTree, TypeHolders, cause, classes,

@@ -74,7 +74,8 @@ fn nothing_that_is_said_changes() {
             let lean = take_snapshot(&process, &options, &redaction).unwrap();
             same(&whole, &lean, &format!("{}, {method:?}", python.name));
         }
-        let options = CaptureOptions { method: Method::Fork, ..CaptureOptions::default() };
+        let max_pause = Duration::from_secs(10);
+        let options = CaptureOptions { method: Method::Fork, max_pause };
         let taken = capture(&process, &options).unwrap();
         assert!(taken.image.bytes() < taken.report.bytes * 2 / 3, "{}: {:?}", python.name, taken.report);
     }

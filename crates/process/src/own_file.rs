@@ -1,7 +1,8 @@
-//! The one function through which m5 writes its files.
+//! The functions through which m5 writes its files: whole ones, and those that grow.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 /// Writes a file that appears whole or not at all, for its owner's eyes only: under a name of its own in the same
@@ -31,6 +32,29 @@ pub fn check_writable(path: &Path) -> io::Result<()> {
         return File::options().write(true).open(path).map(drop);
     }
     temporary(path).map(drop)
+}
+
+/// Opens a file that grows (a journal, a history) for adding to its end, made where it is not there, for its owner's eyes
+/// only. A link in its place is refused, but for those of the system itself (`/dev/stdout`); a pipe or a device stays one.
+///
+/// # Errors
+/// Those of the file system, and `InvalidInput` for a link.
+pub fn open_to_add(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.append(true).create(true).mode(0o600);
+    const OF_SYSTEM: [&str; 4] = ["/dev/stdout", "/dev/stderr", "/dev/fd", "/proc"];
+    if OF_SYSTEM.iter().any(|own| path.starts_with(own)) {
+        return options.open(path);
+    }
+    options.read(!is_special(path)).custom_flags(libc::O_NOFOLLOW);
+    options.open(path).map_err(|error| match error.raw_os_error() {
+        Some(libc::ELOOP) => {
+            let word =
+                "it is a symbolic link, which m5 does not write through: name the file that it leads to";
+            io::Error::new(io::ErrorKind::InvalidInput, word)
+        }
+        _ => error,
+    })
 }
 
 /// With O_EXCL and mode 0600; it goes when it is dropped.
@@ -72,6 +96,27 @@ mod tests {
         assert_eq!(fs::read(&victim).unwrap(), b"precious");
         assert_eq!(fs::read(&link).unwrap(), b"report");
         assert!(!fs::symlink_metadata(&link).unwrap().is_symlink());
+    }
+
+    #[test]
+    fn what_grows_is_no_link_either() {
+        let dir = tempfile::tempdir().unwrap();
+        let (victim, link) = (dir.path().join("victim"), dir.path().join("journal"));
+        fs::write(&victim, b"precious\n").unwrap();
+        symlink(&victim, &link).unwrap();
+        assert_eq!(open_to_add(&link).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+        symlink(dir.path().join("not there"), dir.path().join("dangling")).unwrap();
+        assert!(open_to_add(&dir.path().join("dangling")).is_err());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 3);
+        let own = dir.path().join("own");
+        for line in [b"one\n", b"two\n"] {
+            open_to_add(&own).unwrap().write_all(line).unwrap();
+        }
+        assert_eq!(fs::read(&own).unwrap(), b"one\ntwo\n");
+        assert_eq!(fs::metadata(&own).unwrap().permissions().mode() & 0o777, 0o600);
+        // Links of the system's own.
+        open_to_add(Path::new("/dev/null")).unwrap();
+        open_to_add(Path::new("/proc/self/fd/2")).unwrap();
     }
 
     #[test]

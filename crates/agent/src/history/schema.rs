@@ -58,7 +58,10 @@ pub(super) const TIMED: [&str; 4] = ["samples", "pauses", "rollups", "connection
 pub(super) fn connect(path: &Path, write: bool) -> Result<Connection, HistoryError> {
     let size = check_magic(path)?;
     let fail = |e: rusqlite::Error| of(path, &e);
-    let access = if write { OpenFlags::SQLITE_OPEN_READ_WRITE } else { OpenFlags::SQLITE_OPEN_READ_ONLY };
+    let access = match write {
+        true => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NOFOLLOW,
+        false => OpenFlags::SQLITE_OPEN_READ_ONLY,
+    };
     let connection =
         Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(fail)?;
     connection.busy_timeout(PATIENCE).map_err(fail)?;

@@ -10,9 +10,8 @@ use m5_report::doc::{ProcessRecord, Sample};
 use rusqlite::types::Value;
 use rusqlite::{Connection, Transaction, params, params_from_iter};
 use std::collections::BTreeSet;
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// The file in a folder that was named.
@@ -95,8 +94,9 @@ impl Store {
         if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
             fs::create_dir_all(folder).map_err(io)?;
         }
-        let file =
-            OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(&path).map_err(io)?;
+        let file = m5_process::open_to_add(&path).map_err(io)?;
+        // SQLite, too, is to find no link there, but the folder may be behind some.
+        let path = path.canonicalize().map_err(io)?;
         let lock = Lock::take(file).ok_or_else(|| HistoryError::Busy { path: path.clone() })?;
         let connection = schema::connect(&path, true)?;
         let store = Self {

@@ -9,7 +9,7 @@ use m5_cpython::{GcState, Population};
 use m5_gc::{SourceKind, Tracer};
 use m5_process::{
     Cgroup, ConnectionGroup, Error, Execution, Identity, Process, Reading, Result, Sampler, SocketTables,
-    monotonic_ns, unix_ns,
+    Stat, monotonic_ns, ticks_per_second, unix_ns,
 };
 use m5_report::doc::Application;
 use m5_stats::{
@@ -65,6 +65,8 @@ pub struct Member {
     confirmation: Confirmation,
     judged_ns: u64,
     chart_points: ChartPoints,
+    /// Cores in use between the last two samples; absent until there are two.
+    pub cpu: Option<f64>,
     /// The last reading.
     pub reading: Reading,
     /// The collector's state at the last sample.
@@ -111,6 +113,7 @@ impl Member {
             judged_ns: 0,
             chart_points: ChartPoints::default(),
             collected_full: None,
+            cpu: None,
             reading: Reading::default(),
             gc: None,
             connections: None,
@@ -227,7 +230,10 @@ impl Member {
 
     pub(super) fn sample(&mut self, now_ns: u64, tables: &mut SocketTables) -> Sampled {
         match self.sampler.read() {
-            Ok(reading) => self.reading = reading,
+            Ok(reading) => {
+                self.cpu = self.cores_since(&reading, now_ns);
+                self.reading = reading;
+            }
             Err(Error::NoSuchProcess { .. }) => return Sampled::Ended,
             Err(_) => return Sampled::Failed,
         }
@@ -272,6 +278,15 @@ impl Member {
             });
         }
         Sampled::Done
+    }
+
+    /// Cores in use from the last sample to this reading.
+    fn cores_since(&self, reading: &Reading, now_ns: u64) -> Option<f64> {
+        let seconds =
+            now_ns.checked_sub(self.sampled_ns).filter(|ns| *ns > 0 && self.samples > 0)? as f64 / 1e9;
+        let ticks = |stat: &Stat| stat.user_ticks + stat.system_ticks;
+        let spent = ticks(&reading.stat).checked_sub(ticks(&self.reading.stat))?;
+        Some(spent as f64 / ticks_per_second() / seconds)
     }
 
     pub(super) fn due(&self) -> bool {

@@ -3,7 +3,7 @@
 use m5_report::tune::TuneRun;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -53,7 +53,7 @@ impl Log {
             whole += &(serde_json::to_string(line)? + "\n");
         }
         m5_process::write_whole(path, |out| out.write_all(whole.as_bytes()))?;
-        Ok(Self { known, file: OpenOptions::new().append(true).open(path)? })
+        Ok(Self { known, file: m5_process::open_to_add(path)? })
     }
 
     /// The next known run, where it is one of this setting; else those that are left do not count.

@@ -3,11 +3,12 @@
 
 use super::tracked::{Tracked, Who};
 use super::{Change, RuleState};
+use m5_process::open_to_add;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// The event with which the end of a service is counted, before it is ended.
@@ -42,7 +43,7 @@ impl Journal {
     /// [`JournalError`].
     pub fn open(path: &Path) -> Result<Self, JournalError> {
         let fail = |source| JournalError { path: path.to_owned(), source };
-        Ok(Self { path: path.to_owned(), file: append(path).map_err(fail)?, lost: 0 })
+        Ok(Self { path: path.to_owned(), file: open_to_add(path).map_err(fail)?, lost: 0 })
     }
 
     /// Adds a line with the time in it. A line that cannot be written is counted: a full disk must not stop the
@@ -97,7 +98,7 @@ impl Journal {
             (Ok(path), Ok(open)) => (path.dev(), path.ino()) == (open.dev(), open.ino()),
             _ => false,
         };
-        if !same && let Ok(file) = append(&self.path) {
+        if !same && let Ok(file) = open_to_add(&self.path) {
             self.file = file;
         }
     }
@@ -106,10 +107,6 @@ impl Journal {
 fn who(entry: &Value) -> Option<Who> {
     let pid = i32::try_from(entry.get("pid")?.as_i64()?).ok()?;
     Some(Who { pid, start_ticks: entry.get("start_ticks").and_then(Value::as_u64) })
-}
-
-fn append(path: &Path) -> io::Result<File> {
-    OpenOptions::new().create(true).append(true).mode(0o600).open(path)
 }
 
 #[cfg(test)]
@@ -127,7 +124,7 @@ mod tests {
         journal.write(2.0, "rule", line("a", "cleared"));
         std::fs::rename(&path, dir.join("j.1")).unwrap();
         journal.write(3.0, "rule", line("b", "fired"));
-        writeln!(append(&path).unwrap(), "{{\"rule\": \"c\", \"pro").unwrap();
+        writeln!(open_to_add(&path).unwrap(), "{{\"rule\": \"c\", \"pro").unwrap();
         assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
         let states = Journal::open(&path).unwrap().remembered();
         let old = Journal::open(&dir.join("j.1")).unwrap().remembered();

@@ -2,6 +2,7 @@
 
 mod config_values;
 mod duration;
+pub(crate) mod forms;
 mod history;
 mod size;
 mod target;

@@ -1,6 +1,6 @@
 //! `m5 alloc`: which lines allocate.
 
-use crate::args::{Format, Span, TargetArgs, parse_ratio};
+use crate::args::{Format, Span, TargetArgs, forms, parse_ratio};
 use crate::ctx::Ctx;
 use crate::error::{CliError, of_kernel};
 use crate::exit::Exit;
@@ -11,9 +11,6 @@ use m5_process::{monotonic_ns, unix_ns};
 use m5_report::alloc::{ALLOC_SCHEMA, AllocDoc, folded, html, pprof, speedscope, text};
 use std::time::Duration;
 
-/// Its forms.
-const FORMATS: &[Format] =
-    &[Format::Text, Format::Json, Format::Pprof, Format::Folded, Format::Speedscope, Format::Html];
 /// Longest time without a look at whether somebody asked to stop.
 const STEP: Duration = Duration::from_millis(200);
 
@@ -43,7 +40,7 @@ pub(crate) struct AllocArgs {
 }
 
 pub(crate) fn run(args: &AllocArgs, ctx: &Ctx) -> Result<Exit, CliError> {
-    let format = ctx.format_among(FORMATS)?;
+    let format = ctx.format_among(forms::ALLOC)?;
     let (process, _launched) = crate::target::one(&args.target, ctx)?;
     let pid = process.pid();
     let taken_at = unix_ns() as f64 / 1e9;

@@ -1,7 +1,7 @@
 //! `m5 bench-run`: fresh processes of a command, base and new in turns, and a gate that fails only on proof.
 
-use crate::args::Format;
-use crate::commands::compare::{self, FORMS, percent};
+use crate::args::{Format, forms};
+use crate::commands::compare::{self, percent};
 use crate::ctx::Ctx;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -59,7 +59,7 @@ const MOST: u64 = 15;
 const MORE: u64 = 5;
 
 pub(crate) fn run(args: &BenchRunArgs, ctx: &Ctx) -> Result<Exit, CliError> {
-    let form = ctx.format_among(FORMS)?;
+    let form = ctx.format_among(forms::COMPARE)?;
     for path in args.save.iter().chain(&args.save_base) {
         output::check_writable(path)?;
     }

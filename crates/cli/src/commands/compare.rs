@@ -1,6 +1,6 @@
 //! `m5 compare`: two recordings side by side, or several a side; a regression exits with 1.
 
-use crate::args::Format;
+use crate::args::{Format, forms};
 use crate::ctx::Ctx;
 use crate::documents::Stored;
 use crate::error::CliError;
@@ -46,11 +46,8 @@ pub(crate) struct CompareArgs {
 }
 
 /// The forms of a comparison.
-pub(crate) const FORMS: &[Format] =
-    &[Format::Text, Format::Json, Format::Markdown, Format::Github, Format::Junit];
-
 pub(crate) fn run(args: &CompareArgs, ctx: &Ctx) -> Result<Exit, CliError> {
-    let form = ctx.format_among(FORMS)?;
+    let form = ctx.format_among(forms::COMPARE)?;
     let objectives = objectives::objectives(ctx)?;
     let read = |first: &PathBuf, more: &[PathBuf]| -> Result<Vec<(String, Stored)>, CliError> {
         let paths = std::iter::once(first).chain(more);

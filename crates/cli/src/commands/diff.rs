@@ -1,6 +1,6 @@
 //! `m5 diff`: what grew between two snapshots, and who holds it; from files, or from a process twice.
 
-use crate::args::{Format, Span, TargetArgs};
+use crate::args::{Span, TargetArgs};
 use crate::commands::snapshot::CaptureArgs;
 use crate::ctx::Ctx;
 use crate::error::CliError;
@@ -33,7 +33,7 @@ pub(crate) struct DiffArgs {
 }
 
 pub(crate) fn run(args: &DiffArgs, ctx: &Ctx) -> Result<Exit, CliError> {
-    let json = ctx.format_among(&[Format::Text, Format::Json])? == Format::Json;
+    let json = ctx.json()?;
     let (before, after) = match args.files.as_slice() {
         [before, after] => (read_snapshot(before)?, read_snapshot(after)?),
         [] => twice(args, ctx)?,

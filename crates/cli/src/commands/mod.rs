@@ -69,7 +69,9 @@ fn version() -> &'static str {
 
 /// The command line with its examples.
 pub(crate) fn command() -> clap::Command {
-    examples::add(Cli::command())
+    let mut command = examples::add(Cli::command());
+    command.build();
+    crate::args::forms::add(command)
 }
 
 /// Reads what was typed.

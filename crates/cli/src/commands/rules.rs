@@ -1,6 +1,6 @@
 //! `m5 rules`: Prometheus alert rules made from the objectives.
 
-use crate::args::Format;
+use crate::args::forms;
 use crate::ctx::Ctx;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -13,7 +13,7 @@ use m5_report::rules::{alerts, rules_yaml};
 pub(crate) struct RulesArgs {}
 
 pub(crate) fn run(_args: &RulesArgs, ctx: &Ctx) -> Result<Exit, CliError> {
-    ctx.format_among(&[Format::Text])?;
+    ctx.format_among(forms::RULES)?;
     ctx.emit(&rules_yaml(&alerts(&objectives(ctx)?), ctx.lang))?;
     Ok(Exit::Fine)
 }

@@ -1,6 +1,6 @@
 //! `m5 stalls`: how long each turn of the event loop takes, and what the long ones were doing.
 
-use crate::args::{Format, Span, TargetArgs, parse_ratio};
+use crate::args::{Format, Span, TargetArgs, forms, parse_ratio};
 use crate::ctx::Ctx;
 use crate::error::{CliError, of_kernel};
 use crate::exit::Exit;
@@ -51,7 +51,7 @@ pub(crate) struct StallsArgs {
 }
 
 pub(crate) fn run(args: &StallsArgs, ctx: &Ctx) -> Result<Exit, CliError> {
-    let format = ctx.format_among(&[Format::Text, Format::Json, Format::Chrome])?;
+    let format = ctx.format_among(forms::STALLS)?;
     let (process, _launched) = crate::target::one(&args.target, ctx)?;
     let mut watching = Watching::begin(&process, args)?;
     let stop = Stop::listen();

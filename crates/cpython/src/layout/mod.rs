@@ -6,6 +6,7 @@
 mod arch;
 pub mod asyncio;
 mod generated;
+pub mod keepers;
 pub mod lines;
 pub mod objects;
 mod published;

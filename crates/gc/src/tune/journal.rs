@@ -9,14 +9,28 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// The settings of one interpreter, as they were and as m5 left them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Kept {
     /// The interpreter's number.
     pub interpreter: i64,
     /// Before m5's first change.
     pub before: Settings,
-    /// After its last one.
+    /// After its last one, or what that was to make of them.
     pub applied: Settings,
+    /// After the ones before: an m5 that was ended in the middle may have left one of these.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<Settings>,
+}
+
+impl Kept {
+    /// Whether m5 left the settings so, were it in the middle of a change: each value is one that was there before m5 or
+    /// that m5 set.
+    #[must_use]
+    pub fn left(&self, now: Settings) -> bool {
+        let known = || self.earlier.iter().chain([&self.before, &self.applied]);
+        let threshold = |i: usize| known().any(|k| k.thresholds.get(i) == now.thresholds.get(i));
+        (0..now.thresholds.len()).all(threshold) && known().any(|k| k.enabled == now.enabled)
+    }
 }
 
 /// The journal of one process.
@@ -30,6 +44,9 @@ pub struct Journal {
     pub kept: Vec<Kept>,
     /// Whether m5 ran `gc.freeze()` there, or is about to.
     pub frozen: bool,
+    /// Whether a change was begun and has not been read back: m5 is at it, or was ended in the middle.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unconfirmed: bool,
     /// The folder in the target's file system through which m5 talks to it, while it is there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exchange: Option<PathBuf>,
@@ -57,7 +74,8 @@ impl Journal {
     #[must_use]
     pub fn new(identity: Identity) -> Self {
         let boot = boot_id();
-        Self { schema: SCHEMA.to_owned(), identity, boot, kept: Vec::new(), frozen: false, exchange: None }
+        let schema = SCHEMA.to_owned();
+        Self { schema, identity, boot, kept: Vec::new(), frozen: false, unconfirmed: false, exchange: None }
     }
 
     /// Reads the journal of a process; `None` where there is none, or it is of another process or boot.
@@ -109,8 +127,13 @@ impl Journal {
     /// Notes a change that is about to be made. What was before m5's first change stays.
     pub fn note(&mut self, interpreter: i64, before: Settings, applied: Settings) {
         match self.kept.iter_mut().find(|k| k.interpreter == interpreter) {
-            Some(kept) => kept.applied = applied,
-            None => self.kept.push(Kept { interpreter, before, applied }),
+            Some(kept) => {
+                let last = std::mem::replace(&mut kept.applied, applied);
+                if !kept.earlier.contains(&last) {
+                    kept.earlier.push(last);
+                }
+            }
+            None => self.kept.push(Kept { interpreter, before, applied, earlier: Vec::new() }),
         }
     }
 }
@@ -158,6 +181,10 @@ mod tests {
         again.save(dir.path()).unwrap();
         let kept = Journal::load(dir.path(), ME).unwrap().unwrap().kept;
         assert_eq!((kept[0].before, kept[0].applied), (OLD, OLD.with([9000, 10, 10])));
+        // Ended before the last change, or between two of its values.
+        for (settings, left) in [([5000, 10, 10], true), ([700, 10, 10], true), ([9000, 11, 10], false)] {
+            assert_eq!(kept[0].left(OLD.with(settings)), left, "{settings:?}");
+        }
         again.remove(dir.path());
         assert_eq!(Journal::load(dir.path(), ME).unwrap(), None);
     }

@@ -78,6 +78,22 @@ fn allowed(process: &Process, interpreter: &Interpreter) -> Result<Debugger> {
     Ok(debugger)
 }
 
+/// Takes back a script of this folder that still waits to run.
+pub(super) fn withdraw(process: &Process, interpreter: &Interpreter, folder: &Path) {
+    let memory = interpreter.memory();
+    let take_back = || {
+        let debugger = allowed(process, interpreter).ok()?;
+        let support = main_thread(interpreter).ok()? + debugger.support;
+        let mut path = vec![0; usize::try_from(debugger.script_path_size.min(4096)).ok()?];
+        let waits = memory.i32(support + debugger.pending_call).ok()? != 0;
+        memory.read(support + debugger.script_path, &mut path).ok()?;
+        let name = folder.file_name()?.as_encoded_bytes();
+        let ours = waits && path.windows(name.len()).any(|part| part == name);
+        ours.then(|| write_memory(process.pid(), support + debugger.pending_call, &0i32.to_le_bytes()))
+    };
+    let _ = take_back();
+}
+
 fn run(
     process: &Process,
     interpreter: &Interpreter,
@@ -234,7 +250,7 @@ impl Drop for Exchange {
     }
 }
 
-/// Leaves no name behind in the module that it runs in.
+/// Leaves no name behind in the module that it runs in, and says nothing where m5 has gone with the folder.
 fn script_text(inside: &Path, action: &str) -> String {
     let dir = inside.display();
     format!(
@@ -246,9 +262,12 @@ fn script_text(inside: &Path, action: &str) -> String {
         answer = f'ok {{before}} {{gc.get_freeze_count()}}'
     except BaseException as error:
         answer = f'error {{error!r}}'
-    with open('{dir}/answer.tmp', 'w') as file:
-        file.write(answer)
-    os.replace('{dir}/answer.tmp', '{dir}/answer')
+    try:
+        with open('{dir}/answer.tmp', 'w') as file:
+            file.write(answer)
+        os.replace('{dir}/answer.tmp', '{dir}/answer')
+    except OSError:
+        pass
 try:
     _m5_script()
 finally:

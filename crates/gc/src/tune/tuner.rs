@@ -103,6 +103,7 @@ impl Tuner {
             journal.note(interpreter.id(), before, wanted);
             changes.push((interpreter, before, wanted));
         }
+        journal.unconfirmed = true;
         journal.save(&self.dir)?;
         for (done, (interpreter, _, wanted)) in changes.iter().enumerate() {
             if let Err(error) = self.write(interpreter, *wanted) {
@@ -112,6 +113,9 @@ impl Tuner {
                 return Err(error);
             }
         }
+        // Each was read back. Where the disk is full by now, the intent is still there and undoes it.
+        journal.unconfirmed = false;
+        let _ = journal.save(&self.dir);
         let before = |(i, settings, _): &(&Interpreter, Settings, Settings)| InterpreterSettings {
             interpreter: i.id(),
             settings: *settings,
@@ -156,7 +160,7 @@ impl Tuner {
             };
             let now = Settings::of(&interpreter.read()?);
             let entry = |settings| InterpreterSettings { interpreter: kept.interpreter, settings };
-            if now != kept.applied && now != kept.before {
+            if !kept.left(now) {
                 undone.changed_since.push(entry(now));
                 continue;
             }
@@ -165,18 +169,16 @@ impl Tuner {
             undone.restored.push(entry(kept.before));
         }
         journal.kept.clear();
+        journal.unconfirmed = false;
         self.keep(&journal)?;
         self.clear_exchange()?;
         Ok(undone)
     }
 
-    /// Notes in the journal whether the heap is frozen by m5, or is about to be.
-    ///
-    /// # Errors
-    /// [`TuneError::Journal`].
-    pub fn note_frozen(&self, frozen: bool) -> Result<()> {
+    /// Notes in the journal whether the heap is frozen by m5, or (`unconfirmed`) is about to be.
+    fn note_frozen(&self, frozen: bool, unconfirmed: bool) -> Result<()> {
         let mut journal = self.journal()?.unwrap_or_else(|| Journal::new(self.process.identity()));
-        journal.frozen = frozen;
+        (journal.frozen, journal.unconfirmed) = (frozen, unconfirmed);
         self.keep(&journal)
     }
 
@@ -190,16 +192,19 @@ impl Tuner {
         sweep(&self.dir);
         self.clear_exchange()?;
         let before = self.journal()?.is_some_and(|j| j.frozen);
-        self.note_frozen(true)?;
+        self.note_frozen(true, true)?;
         match remote::freeze(&self.process, &self.main, &|folder| self.note_exchange(folder), go_on) {
-            Ok(frozen) if go_on() => self.clear_exchange().map(|()| frozen),
+            Ok(frozen) if go_on() => {
+                self.clear_exchange()?;
+                self.note_frozen(true, false).map(|()| frozen)
+            }
             done => {
                 self.clear_exchange()?;
                 if done.is_ok() || self.main.frozen().unwrap_or(false) && !before {
                     remote::unfreeze(&self.process, &self.main, &|folder| self.note_exchange(folder))?;
                     self.clear_exchange()?;
                 }
-                self.note_frozen(before)?;
+                self.note_frozen(before, false)?;
                 done.and(Err(TuneError::Interrupted { pid: self.process.pid() }))
             }
         }
@@ -221,7 +226,7 @@ impl Tuner {
         self.clear_exchange()?;
         let thawed = remote::unfreeze(&self.process, &self.main, &|folder| self.note_exchange(folder))?;
         self.clear_exchange()?;
-        self.note_frozen(false)?;
+        self.note_frozen(false, false)?;
         Ok(thawed)
     }
 
@@ -235,6 +240,8 @@ impl Tuner {
     fn clear_exchange(&self) -> Result<()> {
         let Some(mut journal) = self.journal()? else { return Ok(()) };
         if let Some(folder) = journal.exchange.take() {
+            // Its script must not be looked for once it is gone.
+            remote::withdraw(&self.process, &self.main, &folder);
             let _ = std::fs::remove_dir_all(folder);
             self.keep(&journal)?;
         }

@@ -42,9 +42,12 @@ impl Counter<'_> {
                 Some(file) if is_zeroed(file, map) => {
                     *rest.zeroed.entry(file.path.clone()).or_default() += bytes();
                 }
-                Some(guard) if stacks::is_guarded(guard, map) => rest.thread_stacks += bytes(),
                 _ => {
-                    for range in free {
+                    let guarded = before.is_some_and(|guard| stacks::is_guarded(guard, map));
+                    let top = if guarded { stacks::top(self.image, map) } else { map.start };
+                    rest.thread_stacks +=
+                        free.iter().map(|r| below(r, top)).map(|r| self.pages.private(r)).sum::<u64>();
+                    for range in free.iter().map(|r| r.start.max(top)..r.end).filter(|r| !r.is_empty()) {
                         let stacks = stacks::within(self.image, self.pages, &range);
                         rest.thread_stacks +=
                             stacks.iter().map(|r| self.pages.private(r.clone())).sum::<u64>();
@@ -55,6 +58,11 @@ impl Counter<'_> {
         }
         rest
     }
+}
+
+/// The part of a range below an address.
+fn below(range: &Range<u64>, top: u64) -> Range<u64> {
+    range.start..range.end.min(top).max(range.start)
 }
 
 /// Memory behind the written data of a file is its zeroed data.

@@ -55,7 +55,7 @@ impl Counter<'_> {
     fn in_block(&self, data: u64, owned: &mut FxHashSet<u64>, sum: &mut ArrayBytes) {
         let (image, census) = (self.image, &self.analysis.census);
         let start = blocks::enclosing(image, census, data);
-        let is_object = |at: u64| [0, 16, 32].iter().any(|o| census.index.get(image, at + o).is_some());
+        let is_object = |at: u64| blocks::holds_object(image, census, at, u64::MAX);
         let Some(start) = start.filter(|at| !is_object(*at) && owned.insert(*at)) else { return };
         match self.block(start) {
             Some((bytes, true)) => sum.small += bytes,

@@ -2,6 +2,7 @@
 //! known to own by the size of its blocks.
 
 use super::counter::Counter;
+use crate::census::blocks::holds_object;
 use crate::census::glibc::RegionKind;
 use crate::census::outside::Outside;
 use crate::graph::native::buffers;
@@ -98,16 +99,13 @@ impl Counter<'_> {
         NativeMemory { objects: sums.objects.into_iter().collect(), groups }
     }
 
-    fn holds_object(&self, block: u64) -> bool {
-        [0, 16, 32].iter().any(|o| self.analysis.census.index.get(self.image, block + o).is_some())
-    }
-
     fn chunks(&self, sums: &mut Sums) {
-        let native = &self.analysis.native;
-        for region in self.analysis.census.heaps.regions.iter().filter(|r| r.kind != RegionKind::Foreign) {
+        let (native, census) = (&self.analysis.native, &self.analysis.census);
+        for region in census.heaps.regions.iter().filter(|r| r.kind != RegionKind::Foreign) {
             for chunk in region.chunks.iter().filter(|c| !c.free()) {
-                let owner = native.claims.owner(chunk.address);
-                let known = || native.buffers.contains(&chunk.address) || self.holds_object(chunk.address);
+                let owner = native.claims.likely(chunk.address);
+                let object = || holds_object(self.image, census, chunk.address, chunk.usable());
+                let known = || native.buffers.contains(&chunk.address) || object();
                 if owner.is_none() && known() {
                     continue;
                 }
@@ -125,12 +123,12 @@ impl Counter<'_> {
         let census = &self.analysis.census;
         let claims = &self.analysis.native.claims;
         let unowned: FxHashSet<u64> =
-            census.loose.iter().copied().filter(|at| claims.owner(*at).is_none()).collect();
+            census.loose.iter().copied().filter(|at| claims.likely(*at).is_none()).collect();
         let all = unowned.len() <= MOST_SMALL;
         let known = if all { buffers::among(&self.analysis.walker(self.image), &unowned) } else { unowned };
         for at in census.loose.iter().filter(|at| !known.contains(*at) && !self.spared(**at)) {
             let size = census.small.block(self.image, *at).unwrap_or(0);
-            self.put(sums, BlockSource::Pymalloc, claims.owner(*at), size, size);
+            self.put(sums, BlockSource::Pymalloc, claims.likely(*at), size, size);
         }
     }
 

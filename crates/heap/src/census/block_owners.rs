@@ -4,7 +4,7 @@
 //! part of two objects.
 
 use crate::census::Census;
-use crate::census::blocks::block;
+use crate::census::blocks::{block, holds_object};
 use crate::census::kind::Kind;
 use crate::graph::dict::word;
 use crate::graph::edges::BlockOwners;
@@ -37,9 +37,7 @@ pub(crate) fn assign(image: &Image, census: &Census) -> BlockOwners {
             let Some(bytes) = block(image, census, pointer).filter(|b| *b <= LARGEST) else {
                 continue;
             };
-            let is_object =
-                [0, 16, 32].iter().any(|o| census.index.get(image, pointer.wrapping_add(*o)).is_some());
-            if !is_object && taken.insert(pointer) {
+            if !holds_object(image, census, pointer, bytes) && taken.insert(pointer) {
                 owners.entry(object).or_default().push((pointer, bytes));
             }
         }

@@ -9,6 +9,13 @@ pub(crate) fn block(image: &Image, census: &Census, at: u64) -> Option<u64> {
     census.small.block(image, at).or_else(|| chunk(census, at).map(|(c, _)| c.usable()))
 }
 
+/// Whether an object lies in the block of `size` bytes that begins here, behind the words that its type wants before it.
+/// What lies behind the end of a small block is another one's.
+pub(crate) fn holds_object(image: &Image, census: &Census, at: u64, size: u64) -> bool {
+    const LEAST: u64 = 16;
+    [0, 16, 32].iter().any(|o| o + LEAST <= size && census.index.get(image, at.wrapping_add(*o)).is_some())
+}
+
 /// Beginning of the block in use that holds an address.
 pub(crate) fn enclosing(image: &Image, census: &Census, at: u64) -> Option<u64> {
     if census.small.holds(at) {

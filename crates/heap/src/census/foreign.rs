@@ -22,8 +22,22 @@ const ALIGN: usize = 16;
 /// Bytes that one task looks at.
 const BATCH: usize = 4 << 20;
 
-/// Captured memory without a file that neither Python's allocator nor the C library's has, and that is no stack.
+/// What [`unclaimed`] finds, where it is enough to be an allocator's.
 pub(super) fn pieces<'a>(
+    image: &'a Image,
+    taken: &[(u64, u64)],
+    heaps: &Heaps,
+    data: &[Range<u64>],
+) -> Vec<Piece<'a>> {
+    let mut pieces = unclaimed(image, taken, heaps, data);
+    if pieces.iter().map(|(_, bytes)| bytes.len()).sum::<usize>() < LEAST {
+        pieces.clear();
+    }
+    pieces
+}
+
+/// Captured memory without a file that neither Python's allocator nor another known one has, and that is no stack.
+pub(super) fn unclaimed<'a>(
     image: &'a Image,
     taken: &[(u64, u64)],
     heaps: &Heaps,
@@ -31,18 +45,15 @@ pub(super) fn pieces<'a>(
 ) -> Vec<Piece<'a>> {
     let mut known: Vec<Range<u64>> = taken.iter().map(|(start, end)| *start..*end).collect();
     known.extend(heaps.regions.iter().map(|r| r.start..r.end));
-    known.sort_by_key(|r| r.start);
     let maps = image.maps();
-    let stack = |i: usize| {
-        let guard = i.checked_sub(1).and_then(|b| maps.get(b));
-        guard.zip(maps.get(i)).is_some_and(|(g, m)| g.end == m.start && stacks::is_guarded(g, m))
-    };
+    known.extend(stacks::guarded(image));
+    known.sort_by_key(|r| r.start);
     let mut pieces = Vec::new();
     for (segment, data) in image.segments().iter().zip(data) {
         let index = segment.mapping as usize;
         let Some(map) = maps.get(index) else { continue };
         let named = map.path.is_empty() || map.path == "[heap]" || map.path.starts_with("[anon");
-        if map.inode != 0 || !map.writable || map.shared || !named || stack(index) {
+        if map.inode != 0 || !map.writable || map.shared || !named {
             continue;
         }
         let from = segment.start.max(data.end);
@@ -52,9 +63,6 @@ pub(super) fn pieces<'a>(
                 pieces.extend(segment.bytes.get(within).map(|b| (range.start, b)));
             }
         }
-    }
-    if pieces.iter().map(|(_, bytes)| bytes.len()).sum::<usize>() < LEAST {
-        pieces.clear();
     }
     pieces
 }

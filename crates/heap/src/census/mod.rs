@@ -8,6 +8,7 @@ pub(crate) mod count;
 pub(crate) mod foreign;
 pub(crate) mod glibc;
 pub(crate) mod index;
+mod jemalloc;
 pub(crate) mod kind;
 pub(crate) mod mimalloc;
 pub(crate) mod outside;
@@ -19,6 +20,7 @@ pub(crate) mod types;
 pub(crate) mod validate;
 
 use crate::census::anchor::Anchor;
+use crate::graph::column::Column;
 use crate::graph::dict::{Dict, word};
 use crate::image::Image;
 use crate::take::stage_times::Stopwatch;
@@ -41,9 +43,9 @@ pub struct Census {
     /// Types.
     pub types: TypeTable,
     /// Address of each object, ascending.
-    pub address: Vec<u64>,
+    pub address: Column<u64>,
     /// Type of each object.
-    pub type_of: Vec<u32>,
+    pub type_of: Column<u32>,
     /// From an address to a number.
     pub index: ObjectIndex,
     /// Arenas of the small object allocator.
@@ -81,8 +83,10 @@ impl Census {
         known.sort_unstable();
         let mut heaps = glibc::walk(image, &known);
         heaps.add(mimalloc.regions);
-        watch.lap("allocators");
         let data = statics::ranges(image);
+        let jemalloc = jemalloc::walk(image, &foreign::unclaimed(image, &taken, &heaps, &data));
+        heaps.add(jemalloc);
+        watch.lap("allocators");
         // A free-threaded build keeps all its objects where its collector can find them.
         let foreign = if free_threaded { Vec::new() } else { foreign::pieces(image, &taken, &heaps, &data) };
         let mut candidates = statics::type_candidates(image, anchor, &heaps, &data);
@@ -111,7 +115,7 @@ impl Census {
             self.object_block_bytes += run.block_bytes;
         }
         let columns = Columns::of(runs);
-        (self.address, self.type_of) = (columns.address, columns.type_of);
+        (self.address, self.type_of) = (columns.address.into(), columns.type_of.into());
         self.index = ObjectIndex::new(image, &self.address);
     }
 

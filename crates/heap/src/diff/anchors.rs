@@ -26,6 +26,8 @@ pub(super) struct Gain {
     pub(super) in_place: i64,
     /// Of the bytes: native memory that the objects own.
     pub(super) native: i64,
+    /// Bytes of objects that were there before and are gone.
+    pub(super) gone: i64,
     pub(super) types: FxHashMap<u32, TypeGain>,
     /// The new object directly below with the most bytes under it, and those bytes.
     pub(super) largest_head: Option<(u32, u64)>,
@@ -62,6 +64,7 @@ impl Gain {
         self.bytes += more.bytes;
         self.in_place += more.in_place;
         self.native += more.native;
+        self.gone += more.gone;
         for (kind, gain) in &more.types {
             self.types.entry(*kind).or_insert(TypeGain::NONE).add(gain);
         }
@@ -70,6 +73,7 @@ impl Gain {
     fn add(&mut self, kind: u32, size: u64, depth: u32, sign: i64) {
         self.objects += sign;
         self.bytes += sign * size as i64;
+        self.gone += if sign < 0 { size as i64 } else { 0 };
         let gain = self.types.entry(kind).or_insert(TypeGain::NONE);
         gain.count += sign;
         gain.heads += if depth == 0 { sign } else { 0 };

@@ -20,6 +20,12 @@ pub struct TypeGrowth {
 }
 
 impl TypeGrowth {
+    /// A type of which nothing changed.
+    pub(super) fn same(name: &str) -> Self {
+        let type_name = name.to_owned();
+        Self { type_name, count_before: 0, count_after: 0, bytes_before: 0, bytes_after: 0 }
+    }
+
     /// Net growth in instances.
     #[must_use]
     pub fn count(&self) -> i64 {

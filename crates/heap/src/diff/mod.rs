@@ -66,7 +66,7 @@ pub struct Diff {
     pub culprits: Vec<Culprit>,
     /// Types that changed, the largest growth first.
     pub types: Vec<TypeGrowth>,
-    /// Where the change of RSS went; absent for two processes and where RSS was not accounted for.
+    /// Where the change of RSS went, or what sets two processes apart; absent where RSS was not accounted for.
     #[serde(default)]
     pub account: Option<Account>,
 }
@@ -81,7 +81,8 @@ fn compare(before: &Snapshot, after: &Snapshot) -> Diff {
     let same_process = before.info.identity == after.info.identity;
     let seconds = Some(after.info.taken_at - before.info.taken_at).filter(|s| *s > 0.0);
     let types = growth::by_type(&before.graph, &after.graph);
-    let mut culprits = if same_process { rank::matched(before, after) } else { rank::by_name(after, &types) };
+    let mut culprits =
+        if same_process { rank::matched(before, after) } else { rank::by_name(before, after, &types) };
     for culprit in &mut culprits {
         culprit.count_per_second = seconds.map(|s| culprit.count as f64 / s);
         culprit.bytes_per_second = seconds.map(|s| culprit.bytes as f64 / s);
@@ -94,7 +95,7 @@ fn compare(before: &Snapshot, after: &Snapshot) -> Diff {
         rss_bytes: (before.info.rss_bytes, after.info.rss_bytes),
         culprits,
         types,
-        account: if same_process { account::of(before, after) } else { None },
+        account: account::of(before, after),
     }
 }
 

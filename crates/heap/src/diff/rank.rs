@@ -46,6 +46,7 @@ pub(super) fn matched(before: &Snapshot, after: &Snapshot) -> Vec<Culprit> {
     let culprits = join(ranked, &describer)
         .into_iter()
         .filter(|(holder, gain)| gain.bytes > 0 && grew(gain) && whole.shows(gain) && !mirrors(holder))
+        .filter(|(_, gain)| !turned_over(gain))
         .map(|(holder, gain)| culprit(after, holder, &gain))
         .collect();
     worth_telling(worst_first(culprits))
@@ -54,6 +55,13 @@ pub(super) fn matched(before: &Snapshot, after: &Snapshot) -> Vec<Culprit> {
 /// Whether more is there than before, and not the same in other words.
 fn grew(gain: &Gain) -> bool {
     gain.objects > 0 || gain.in_place * 2 > gain.bytes || gain.bytes >= LOOSE
+}
+
+/// Whether a small gain is that of a holder that gives up much more than it gains: a batch that fills, a queue, what is
+/// kept for a while. A leak keeps what it has.
+fn turned_over(gain: &Gain) -> bool {
+    const TIMES: i64 = 4;
+    gain.bytes < LOOSE && gain.gone >= gain.bytes * TIMES
 }
 
 /// Whether a holder only remembers what others hold: the classes below a class, by weak references.
@@ -158,10 +166,14 @@ fn holder(anchor: Anchor, gain: &Gain, describer: &Describer<'_>) -> Holder {
 /// without one: some objects that are just being made or passed around look lost in any snapshot.
 fn worth_telling(culprits: Vec<Culprit>) -> Vec<Culprit> {
     const HELD: i64 = 1 << 10;
+    /// Fewer bytes of few objects are a batch that fills, or chance.
+    const FEW: (i64, i64) = (24, 4 << 10);
     const SHARE: i64 = 200;
     let all: i64 = culprits.iter().map(|c| c.bytes).sum();
     let enough = |c: &Culprit| match c.holder.cause {
-        Cause::Held | Cause::Uncollectable => c.bytes >= HELD && c.bytes >= all / SHARE,
+        Cause::Held | Cause::Uncollectable => {
+            c.bytes >= HELD && c.bytes >= all / SHARE && (c.objects >= FEW.0 || c.bytes >= FEW.1)
+        }
         _ => c.bytes >= LOOSE && c.bytes >= all / SHARE,
     };
     culprits.into_iter().filter(enough).collect()
@@ -224,33 +236,64 @@ fn tells(name: &str) -> bool {
     name.contains('.') && !internal && !matches!(class, Class::Dict | Class::Sequence)
 }
 
-/// Culprits of two processes: types by name, with the largest group of holders in the later one.
-pub(super) fn by_name(after: &Snapshot, types: &[TypeGrowth]) -> Vec<Culprit> {
+/// Culprits of two processes: types by name, with the largest group of holders in the later one; of a type that is only
+/// larger, the holder of its largest object.
+pub(super) fn by_name(before: &Snapshot, after: &Snapshot, types: &[TypeGrowth]) -> Vec<Culprit> {
     let tree = PathTree::of(&after.graph);
     let redaction = Redaction::new(true);
     let describer = Describer::new(&after.graph, &tree, &after.names, &redaction);
     let by_type = ByType::of(&after.graph);
-    let grown = types.iter().filter(|g| g.count() > 0 && g.bytes() > 0).take(KEPT);
-    let culprits = grown.filter_map(|growth| {
+    let (native_before, native_after) = (native_by_type(before), native_by_type(after));
+    let native = |name: &str| {
+        let of = |sums: &FxHashMap<&str, i64>| sums.get(name).copied().unwrap_or(0);
+        of(&native_after) - of(&native_before)
+    };
+    let changed = types.iter().map(|g| g.type_name.as_str()).collect::<BTreeSet<_>>();
+    let only_native = native_after.keys().filter(|name| !changed.contains(**name));
+    let only_native: Vec<TypeGrowth> = only_native.map(|name| TypeGrowth::same(name)).collect();
+    let grown = types.iter().chain(&only_native).map(|g| (g, g.bytes() + native(&g.type_name)));
+    let larger = |g: &TypeGrowth, bytes: i64| if g.count() > 0 { bytes > 0 } else { bytes >= LOOSE };
+    let mut grown: Vec<(&TypeGrowth, i64)> = grown.filter(|(g, bytes)| larger(g, *bytes)).collect();
+    grown.sort_by_key(|(g, bytes)| (Reverse(*bytes), g.type_name.as_str()));
+    let culprits = grown.into_iter().take(KEPT).filter_map(|(growth, bytes)| {
         let numbered = after.graph.types.iter().enumerate();
         let ids = numbered.filter(|(_, t)| display_type(&t.name) == growth.type_name).map(|(i, _)| i as u32);
         let objects: Vec<u32> = ids.flat_map(|id| by_type.instances(id).iter().copied()).collect();
-        let group = group_holders(&objects, &tree, &describer, SAMPLE).groups.into_iter().next()?;
+        let more = growth.count() > 0;
+        let (holder, share) = if more {
+            let group = group_holders(&objects, &tree, &describer, SAMPLE).groups.into_iter().next()?;
+            (group.holder, Some(group.share))
+        } else {
+            let size = |o: &u32| after.graph.size.get(*o as usize).copied().unwrap_or(0);
+            (describer.holder(objects.into_iter().max_by_key(size)?), None)
+        };
         Some(Culprit {
             type_name: growth.type_name.clone(),
-            count: growth.count(),
+            count: growth.count().max(0),
             count_per_second: None,
             objects: growth.count(),
-            bytes: growth.bytes(),
-            in_place_bytes: 0,
-            native_bytes: 0,
+            bytes,
+            in_place_bytes: if more { 0 } else { bytes },
+            native_bytes: native(&growth.type_name).max(0),
             bytes_per_second: None,
-            holder: group.holder,
-            share: Some(group.share),
+            holder,
+            share,
             also: Vec::new(),
         })
     });
     worst_first(culprits.collect())
+}
+
+/// Native memory that objects of each type own.
+fn native_by_type(snapshot: &Snapshot) -> FxHashMap<&str, i64> {
+    let mut sums = FxHashMap::default();
+    for (object, bytes) in &snapshot.native.objects {
+        let kind = snapshot.graph.type_id.get(*object as usize);
+        if let Some(info) = kind.and_then(|kind| snapshot.graph.types.get(*kind as usize)) {
+            *sums.entry(display_type(&info.name)).or_default() += *bytes as i64;
+        }
+    }
+    sums
 }
 
 /// By the shares of all growth in bytes and in objects, added.

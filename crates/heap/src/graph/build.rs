@@ -19,8 +19,9 @@ struct Batch {
     inside: Vec<u32>,
 }
 
-/// Objects in a batch: enough to keep all processors busy, few enough to stay in a cache.
-const BATCH: usize = 1 << 14;
+/// Objects in a batch: few enough to keep all processors busy and to stay in a cache; so many that a batch's columns are
+/// blocks that go back to the system as soon as they are freed.
+const BATCH: usize = 1 << 15;
 
 /// The graph without roots, and the number of references that lead to no object.
 pub(crate) fn build(
@@ -47,8 +48,8 @@ pub(crate) fn build(
     let named = census.types.descs.iter();
     let graph = HeapGraph {
         types: named.map(|d| TypeInfo { name: d.name.clone(), address: d.address }).collect(),
-        address: huge::collected(census.address.iter().copied()),
-        type_id: huge::collected(census.type_of.iter().copied()),
+        address: census.address.clone(),
+        type_id: census.type_of.clone(),
         size,
         edge_start,
         edge_to,

@@ -1,5 +1,6 @@
 //! The seam between those who find objects and those who explain them.
 
+use crate::graph::column::Column;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
@@ -44,6 +45,14 @@ pub struct Root {
 }
 
 impl Root {
+    /// Whether the root is what a function of the standard library registers objects with, and is called as that.
+    #[must_use]
+    pub fn registered(&self) -> bool {
+        const BY: [&str; 4] =
+            ["atexit.register", "codecs.register", "os.register_at_fork", "sys.addaudithook"];
+        self.kind == RootKind::Interpreter && BY.contains(&self.name.as_str())
+    }
+
     /// Its name without what changes while it stays the same root: the line that a frame is at.
     #[must_use]
     pub fn lasting_name(&self) -> Cow<'_, str> {
@@ -54,14 +63,14 @@ impl Root {
 }
 
 /// Objects and references of one process at one moment; column by column, indexed by object number.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct HeapGraph {
     /// Types by number.
     pub types: Vec<TypeInfo>,
     /// Address of each object, ascending.
-    pub address: Vec<u64>,
+    pub address: Column<u64>,
     /// Type of each object.
-    pub type_id: Vec<u32>,
+    pub type_id: Column<u32>,
     /// Shallow size of each object in bytes, as `sys.getsizeof` says it (header of the collector included).
     pub size: Vec<u64>,
     /// First edge of each object in `edge_to`; one entry more than objects.

@@ -6,6 +6,7 @@ use crate::graph::build;
 use crate::graph::dict::Dict;
 use crate::graph::edges::{Label, Visit, Walker};
 use crate::graph::frames::Frame;
+use crate::graph::keepers;
 use crate::graph::model::{HeapGraph, Root, RootKind};
 use crate::graph::native::{Native, NativeWords};
 use crate::graph::reachability::{Counts, Reached};
@@ -96,6 +97,9 @@ impl Finder<'_> {
         self.add(modules, RootKind::Interpreter, || "sys.modules".to_owned());
         self.add(field(layout.sysdict), RootKind::Interpreter, || "sys".to_owned());
         self.add(field(layout.builtins), RootKind::Interpreter, || "builtins".to_owned());
+        for (object, name) in keepers::of(self.walker, state) {
+            self.add(object, RootKind::Interpreter, || name.to_owned());
+        }
         let mut thread = field(layout.threads);
         let mut seen = FxHashSet::default();
         for number in 0..MOST_THREADS {

@@ -5,7 +5,7 @@
 //! definition. Native and unexplained roots are asked only where no named root reaches.
 
 use super::class::{Class, classes};
-use crate::{HeapGraph, RootKind, image::huge};
+use crate::{HeapGraph, Root, RootKind, image::huge};
 use rustc_hash::FxHashMap;
 
 const NONE: u32 = u32::MAX;
@@ -43,9 +43,10 @@ const REACH: u32 = 64;
 /// Costs of a path from which on it may have more steps than anybody reads.
 const LONG: u32 = 4096;
 
-/// The cost of a root of this kind; `None` in the first pass for those that are asked last.
-fn root_cost(kind: RootKind) -> u32 {
-    match kind {
+/// The cost of a root: what is registered is best told by the function that it is registered with.
+fn root_cost(root: &Root) -> u32 {
+    match root.kind {
+        _ if root.registered() => 1,
         RootKind::Module | RootKind::Native | RootKind::Unexplained | RootKind::Uncollectable => 0,
         RootKind::Frame => 16,
         RootKind::Interpreter => 32,
@@ -182,7 +183,7 @@ impl<'a> Search<'a> {
     fn pass(&mut self, pass: usize) {
         let n = self.graph.len() as u32;
         for (number, root) in self.graph.roots.iter().enumerate().filter(|(_, r)| pass_of(r.kind) == pass) {
-            let cost = self.base + root_cost(root.kind);
+            let cost = self.base + root_cost(root);
             self.offer(root.object, cost, n + number as u32);
         }
         let mut empty = 0;

@@ -149,6 +149,12 @@ pub(crate) fn capture_of(
     Err(TraceError::Refused("no method is left".into()))
 }
 
+/// Whether a capture by any method has the room that m5 itself needs at the least: asked before anything is read of the
+/// target or its files, which takes memory too.
+pub(crate) fn may_begin(process: &Process) -> TraceResult<()> {
+    check_room(process, &Headroom::of(process.pid()), 0, need::BASE)
+}
+
 /// Whether there is room for a capture: for the copies that the target comes to make (`copied`), for what reading
 /// brings back from swap, and for m5's own memory.
 fn check_room(process: &Process, headroom: &Headroom, copied: u64, own: u64) -> TraceResult<()> {

@@ -52,7 +52,17 @@ impl Leads {
 
     /// The same of words that begin anywhere, as in a packed struct.
     pub(crate) fn anywhere(&self, bytes: &[u8]) -> bool {
-        (0..8).any(|offset| bytes.get(offset..).is_some_and(|bytes| self.any(bytes)))
+        const LINE: usize = 64;
+        const WORD: usize = 8;
+        (0..bytes.len()).step_by(LINE).any(|from| {
+            let words = bytes.get(from..bytes.len().min(from + LINE + WORD - 1)).unwrap_or(&[]);
+            // The two highest bytes of an address are zero: texts and most numbers have no such pair.
+            let (left, right) = (words.get(WORD - 2..).unwrap_or(&[]), words.get(WORD - 1..).unwrap_or(&[]));
+            let near = left.iter().zip(right).fold(false, |near, (a, b)| near | (a | b == 0));
+            near && words
+                .windows(WORD)
+                .any(|word| word.first_chunk().is_some_and(|word| self.leads(u64::from_le_bytes(*word))))
+        })
     }
 
     /// How many of the words that begin at multiples of eight bytes lead there.

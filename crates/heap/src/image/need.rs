@@ -10,7 +10,7 @@ use m5_process::{Process, TraceResult, open_live, spooling};
 use std::os::unix::fs::FileExt;
 
 /// The program itself, its threads, what every interpreter has, medium blocks that stay.
-const BASE: u64 = 64 << 20;
+pub(crate) const BASE: u64 = 64 << 20;
 /// Bytes of graph, indices and dominators for each byte of references: 2.8 and less were measured.
 const PER_REFERENCE: f64 = 3.2;
 /// A page with this share of references is one of objects and stays whole.

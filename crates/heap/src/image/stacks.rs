@@ -2,9 +2,9 @@
 //! guards a stack without cutting its mapping, so that the kernel joins it with its neighbours; but on top of each lies
 //! the thread's descriptor.
 
-use crate::image::Image;
 use crate::image::arch::{MARK, REACH, STEP, is_descriptor};
 use crate::image::pages::Pages;
+use crate::image::{Image, Segment};
 use m5_process::{Mapping, page_size};
 use rayon::prelude::*;
 use std::ops::Range;
@@ -18,6 +18,25 @@ const ABOVE: u64 = 64 << 10;
 pub(crate) fn is_guarded(guard: &Mapping, map: &Mapping) -> bool {
     let guards = !guard.readable && !guard.writable && guard.inode == 0;
     guards && map.path.is_empty() && map.writable && !map.start.is_multiple_of(64 << 20)
+}
+
+/// The stacks behind guards, in order. The kernel joins a stack with what is mapped right above it: where the thread's
+/// descriptor says how far its stack goes, the rest is none.
+pub(crate) fn guarded(image: &Image) -> Vec<Range<u64>> {
+    let maps = image.maps();
+    let pairs = maps.iter().zip(maps.iter().skip(1));
+    let behind = pairs.filter(|(guard, map)| guard.end == map.start && is_guarded(guard, map));
+    behind.map(|(_, map)| map.start..top(image, map)).collect()
+}
+
+/// Where the stack at the beginning of a mapping ends.
+pub(crate) fn top(image: &Image, map: &Mapping) -> u64 {
+    let inside = |segment: &Segment| {
+        let part = segment.start.max(map.start)..segment.end().min(map.end);
+        described_in(image, part.start / STEP * STEP..part.end).into_iter().find(|s| s.contains(&map.start))
+    };
+    let stack = image.segments_of(map.start..map.end).find_map(inside);
+    stack.map_or(map.end, |s| s.end.min(map.end))
 }
 
 /// The stacks in a range of anonymous memory, in order. The page above one is another's guard, which is never in

@@ -45,6 +45,13 @@ pub trait EdgeNamer {
         let _ = object;
         None
     }
+
+    /// What an object says of itself that it takes at the most: a number in an attribute called `maxsize`, `capacity` or
+    /// the like.
+    fn bound(&self, owner: u32) -> Option<u64> {
+        let _ = owner;
+        None
+    }
 }
 
 /// Knows no name: paths then read by type alone.

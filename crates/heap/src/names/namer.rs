@@ -63,9 +63,49 @@ impl EdgeNamer for ImageNamer<'_> {
         // A negative one is none.
         u64::try_from(limit as i64).ok()
     }
+
+    fn bound(&self, owner: u32) -> Option<u64> {
+        let mut found = None;
+        let mut namespace = None;
+        let mut see = |target: u64, label: Label| match label {
+            Label::Namespace => namespace = Some(target),
+            Label::Attribute(key) => found = found.or_else(|| self.bound_in(key, target)),
+            _ => {}
+        };
+        self.walker.visit(owner, &mut see);
+        let (image, layout) = (self.walker.image, self.walker.anchor.layout);
+        let dict = namespace.and_then(|at| Dict::read(image, layout, at));
+        found.or_else(|| dict?.items(image).find_map(|(key, value)| self.bound_in(key, value)))
+    }
+}
+
+/// Whether an attribute is called as limits of caches and queues are, its class's own prefix aside.
+fn limits(name: &str) -> bool {
+    let own = name.rsplit("__").next().unwrap_or(name).trim_start_matches('_');
+    let plain: String = own.chars().filter(|c| *c != '_').collect();
+    matches!(
+        plain.to_ascii_lowercase().as_str(),
+        "maxsize"
+            | "maxlen"
+            | "maxlength"
+            | "maxentries"
+            | "maxitems"
+            | "capacity"
+            | "sizelimit"
+            | "cachesize"
+            | "maxcachesize"
+            | "maxcached"
+    )
 }
 
 impl ImageNamer<'_> {
+    /// The number in an attribute that is called like a limit.
+    fn bound_in(&self, key: u64, value: u64) -> Option<u64> {
+        let desc = self.walker.census.desc(self.walker.object(value)?).filter(|d| d.kind == Kind::Int)?;
+        (desc.name == "int" && limits(&self.text(key)?)).then_some(())?;
+        self.number(value)?.parse().ok().filter(|n| *n > 0)
+    }
+
     fn words(&self, from: u32, label: Label) -> Option<EdgeName> {
         Some(match label {
             Label::Field(name) => EdgeName::Field(name.to_owned()),

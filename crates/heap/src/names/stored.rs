@@ -53,6 +53,13 @@ impl StoredNames {
                 stored.limits.push((object, limit));
             }
             let class = graph.type_id.get(at).and_then(|t| classes.get(*t as usize)).copied();
+            let container = matches!(class, Some(Class::Dict | Class::Sequence));
+            if container
+                && (depth[at] <= TRUNK || below[at] >= BOUGH)
+                && let Some(limit) = told_limit(graph, tree, &classes, namer, object)
+            {
+                stored.limits.push((object, limit));
+            }
             let bounded = stored.limits.last().is_some_and(|(last, _)| *last == object);
             let near = depth[at] <= if class == Some(Class::Plain) { ATTRIBUTE } else { TRUNK };
             if !bounded && !near && below[at] < BOUGH && graph.size[at] < LARGE {
@@ -84,6 +91,28 @@ impl StoredNames {
         self.from.push(from);
         self.name.push(number);
     }
+}
+
+/// The limit of a container that the object says which it is an attribute of, or it itself. Some take twice as much before
+/// they throw out; what holds more keeps no limit.
+fn told_limit(
+    graph: &HeapGraph,
+    tree: &PathTree,
+    classes: &[Class],
+    namer: &dyn EdgeNamer,
+    object: u32,
+) -> Option<u64> {
+    const LEAST: u64 = 8;
+    let items = namer.items(object).filter(|items| *items >= LEAST)?;
+    let class = |o: u32| graph.type_id.get(o as usize).and_then(|t| classes.get(*t as usize)).copied();
+    let holder = |o: u32| match tree.held(o) {
+        Held::By(holder) => Some(holder),
+        _ => None,
+    };
+    let of_attributes = holder(object).filter(|h| class(*h) == Some(Class::Dict)).and_then(holder);
+    let owners = [holder(object), of_attributes].into_iter().flatten();
+    let told = owners.filter(|o| class(*o) == Some(Class::Instance)).find_map(|o| namer.bound(o));
+    told.filter(|limit| items <= limit.saturating_mul(2))
 }
 
 impl EdgeNamer for StoredNames {

@@ -65,7 +65,7 @@ fn decode(sections: &Sections<'_>, budget: &mut u64) -> Decoded<Snapshot> {
     let head: Head =
         serde_json::from_slice(&unpack(sections, tag::HEAD, budget)?).map_err(|e| format!("head: {e}"))?;
     let mut graph = HeapGraph { types: head.types, roots: head.roots, ..HeapGraph::default() };
-    graph.address = addresses(&unpack(sections, tag::ADDRESS, budget)?)?;
+    graph.address = addresses(&unpack(sections, tag::ADDRESS, budget)?)?.into();
     let n = graph.address.len();
     let kinds = numbers(&unpack(sections, tag::TYPE, budget)?, graph.types.len() as u64)?;
     graph.type_id = same_length("types", kinds, n)?.into_iter().map(|t| t as u32).collect();

@@ -2,7 +2,7 @@
 
 use crate::census::glibc::RegionKind;
 use crate::descriptors::owners::{fd_holders, fd_owners};
-use crate::image::capture::capture_of;
+use crate::image::capture::{capture_of, may_begin};
 use crate::image::wanted::Extent;
 use crate::take::idle_threads::on_idle_threads;
 use crate::{
@@ -51,6 +51,7 @@ fn take<T: Send>(
     let began = Instant::now();
     // Also while the image is analysed, which takes the most memory.
     let _first = FirstVictim::begin();
+    may_begin(process)?;
     let mut execution = Execution::of(process);
     execution.hold();
     let anchor = Anchor::of(process);

@@ -13,7 +13,7 @@ pub(crate) fn graph(n: u32, edges: &[(u32, u32)], roots: &[(u32, RootKind)]) -> 
     let mut g = HeapGraph {
         types: vec![TypeInfo { name: "app.Node".into(), address: 1 }],
         address: (0..n).map(|i| 0x1000 + u64::from(i) * 64).collect(),
-        type_id: vec![0; n as usize],
+        type_id: vec![0; n as usize].into(),
         size: vec![16; n as usize],
         edge_start: vec![0],
         ..HeapGraph::default()
@@ -48,7 +48,7 @@ pub(crate) fn arbitrary_graph(objects: u32, edges: usize) -> impl Strategy<Value
             .prop_map(move |(edges, roots, types, sizes)| {
                 let mut g = graph(n, &edges, &roots);
                 g.types = (0..4).map(|i| TypeInfo { name: format!("app.T{i}"), address: i }).collect();
-                g.type_id = types;
+                g.type_id = types.into();
                 g.size = sizes;
                 g
             })
@@ -125,7 +125,7 @@ impl Heap {
         let mut g = graph(self.of.len() as u32, &self.edges, &[]);
         g.types = self.types.iter().map(|t| TypeInfo { name: t.clone(), address: 1 }).collect();
         g.type_id = self.of.iter().map(|t| *t as u32).collect();
-        g.address.clone_from(&self.address);
+        g.address = self.address.clone().into();
         g.size = vec![64; self.of.len()];
         g.roots.clone_from(&self.roots);
         g

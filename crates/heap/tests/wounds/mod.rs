@@ -60,7 +60,7 @@ impl Sound {
         let image = capture(&process, &CaptureOptions::default()).unwrap().image;
         let copy = |s: &Segment| (s.start, s.bytes.clone(), s.mapping);
         let segments = image.segments().iter().map(copy).collect();
-        let mut places = Analysis::of(&image, anchor.clone()).unwrap().graph.address;
+        let mut places = Analysis::of(&image, anchor.clone()).unwrap().graph.address.to_vec();
         // The interpreter's own fields are few: they count as much as all objects of a kind.
         let state = anchor.interpreters.iter().flat_map(|at| (0..16 << 10).step_by(96).map(move |i| at + i));
         places.extend(state);

@@ -63,6 +63,12 @@ fn between(b: &BetweenRestarts, style: Style) -> String {
     format!("  {}\n", style.lang.fill(Record::GrowthBetween, &[&at, &low, &high, &lives, &length]))
 }
 
+/// What the verdict on memory rests on, in a sentence.
+#[must_use]
+pub fn growth_evidence(a: &Assessment, style: Style) -> String {
+    evidence(a, true, style)
+}
+
 fn evidence(a: &Assessment, memory: bool, style: Style) -> String {
     let lang = style.lang;
     if a.verdict == Verdict::Insufficient {

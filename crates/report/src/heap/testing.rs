@@ -27,7 +27,7 @@ pub(super) fn grown(ticks: u32, taken_at: f64) -> Snapshot {
     let graph = HeapGraph {
         types: (0..).zip(types).map(|(i, n)| TypeInfo { name: n.into(), address: 0x100 + i }).collect(),
         address: (0..kinds.len() as u64).map(|i| 0x7f00_0000 + i * 64).collect(),
-        type_id: kinds,
+        type_id: kinds.into(),
         size,
         edge_start,
         edge_to,

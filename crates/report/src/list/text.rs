@@ -1,6 +1,7 @@
 //! `m5 list` for people.
 
-use crate::doc::{ListedProcess, ProcessList};
+use crate::doc::ProcessList;
+use crate::shared::tree::below_parents;
 use crate::shared::units;
 use crate::text::{Align, Style, Table};
 use crate::texts::List;
@@ -17,7 +18,7 @@ pub fn list(document: &ProcessList, tree: bool, style: Style) -> String {
     let heads = [List::Pid, List::Name, List::Version, List::Rss, List::User, List::Readable, List::Command];
     table.row(heads.map(|h| style.bold(lang.say(h))));
     let flat = || document.processes.iter().map(|p| (0, p)).collect();
-    for (depth, p) in if tree { below_parents(&document.processes) } else { flat() } {
+    for (depth, p) in if tree { below_parents(&document.processes, |p| (p.pid, p.ppid)) } else { flat() } {
         let readable = match &p.unread {
             None => style.green(lang.say(List::Yes)),
             Some(_) => style.yellow(lang.say(List::No)),
@@ -30,7 +31,7 @@ pub fn list(document: &ProcessList, tree: bool, style: Style) -> String {
             p.rss_bytes.map_or_else(|| "–".to_owned(), |b| units::bytes(b as f64)),
             p.uid.map_or_else(|| "–".to_owned(), |u| u.to_string()),
             readable,
-            telling(&p.command),
+            command(&p.command),
         ]);
     }
     let mut out = table.render();
@@ -45,30 +46,9 @@ pub fn list(document: &ProcessList, tree: bool, style: Style) -> String {
     out
 }
 
-/// Processes with their depth: each right below its parent, where that is in the list too.
-fn below_parents(processes: &[ListedProcess]) -> Vec<(usize, &ListedProcess)> {
-    let listed = |pid: i32| processes.iter().any(|p| p.pid == pid);
-    let mut waiting: Vec<(usize, &ListedProcess)> =
-        processes.iter().filter(|p| !listed(p.ppid) || p.ppid == p.pid).map(|p| (0, p)).rev().collect();
-    let mut out = Vec::with_capacity(processes.len());
-    while let Some((depth, process)) = waiting.pop() {
-        out.push((depth, process));
-        let children = processes.iter().filter(|p| p.ppid == process.pid && p.pid != process.pid);
-        waiting.extend(children.map(|p| (depth + 1, p)).rev());
-    }
-    // Pids come back: what seems to be its own ancestor is listed all the same.
-    out.extend(
-        processes
-            .iter()
-            .filter(|p| !out.iter().any(|(_, o)| o.pid == p.pid))
-            .map(|p| (0, p))
-            .collect::<Vec<_>>(),
-    );
-    out
-}
-
 /// A command line without the folders of its program, and of a long path only the telling end.
-fn telling(command: &[String]) -> String {
+#[must_use]
+pub fn command(command: &[String]) -> String {
     const LONG: usize = 40;
     let short = |(i, word): (usize, &String)| match i {
         0 => end(word, 1).to_owned(),

@@ -79,6 +79,7 @@ catalogue! {
         UndoHint: "`m5 gc --undo -p {}` puts the old settings back", "`m5 gc --undo -p {}` 可恢复原设置";
         ShownChanged: "m5 changed them; before: {}", "由 m5 修改；修改前: {}";
         ShownFrozen: "m5 froze the heap", "m5 已冻结堆";
+        ShownUnconfirmed: "a change was begun and not confirmed: m5 is at it, or was ended in the middle; `--undo` puts back what was", "有一项修改已开始但未确认：m5 正在进行，或中途结束；可用 `--undo` 恢复";
         Restored: "interpreter {}: thresholds back to {}", "解释器 {}: 阈值恢复为 {}";
         ChangedSince: "interpreter {}: left alone, the program has set {} since", "解释器 {}: 未改动，程序之后已自行设置为 {}";
         StillFrozen: "the heap is still frozen", "堆仍处于冻结状态";

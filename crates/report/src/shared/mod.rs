@@ -6,5 +6,6 @@ pub(crate) mod pprof;
 pub(crate) mod strings;
 pub(crate) mod style;
 pub(crate) mod table;
+pub(crate) mod tree;
 pub mod units;
 pub(crate) mod value_words;

@@ -40,15 +40,17 @@ pub(super) fn show(args: &GcArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     let (process, _, tuner) = open(args, ctx)?;
     let (now, journal) = (tuner.show()?, tuner.journal()?);
     let kept = journal.as_ref().map(|j| j.kept.clone()).unwrap_or_default();
-    let frozen = journal.is_some_and(|j| j.frozen);
+    let frozen = journal.as_ref().is_some_and(|j| j.frozen);
+    let unconfirmed = journal.is_some_and(|j| j.unconfirmed);
     let document = json!({"schema": "m5.gc-settings/1", "pid": process.pid(), "interpreters": now,
-        "changed_by_m5": kept, "frozen_by_m5": frozen});
+        "changed_by_m5": kept, "frozen_by_m5": frozen, "unconfirmed": unconfirmed});
     ctx.emit_document(json, &document, |style| {
         let lang = style.lang;
         let mut lines: Vec<String> =
             now.iter().map(|s| lang.fill(Gc::Shown, &[&s.interpreter, &s.settings])).collect();
         lines.extend(kept.iter().map(|k| lang.fill(Gc::ShownChanged, &[&k.before])));
         lines.extend(frozen.then(|| lang.say(Gc::ShownFrozen).to_owned()));
+        lines.extend(unconfirmed.then(|| lang.say(Gc::ShownUnconfirmed).to_owned()));
         lines.join("\n") + "\n"
     })?;
     Ok(Exit::Fine)

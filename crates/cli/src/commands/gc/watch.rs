@@ -1,7 +1,7 @@
 //! `m5 gc`: watch for a while, then say what collections cost; with `--optimize`, what can be done about it.
 
 use super::{GcArgs, live, optimize, settings};
-use crate::args::Format;
+use crate::args::{Format, forms};
 use crate::ctx::Ctx;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -18,7 +18,7 @@ use m5_stats::{Objectives, Status};
 use std::time::Duration;
 
 pub(super) fn run(args: &GcArgs, ctx: &Ctx) -> Result<Exit, CliError> {
-    let format = ctx.format_among(&[Format::Text, Format::Json, Format::Chrome])?;
+    let format = ctx.format_among(forms::GC)?;
     let objectives = objectives::objectives(ctx)?;
     if let Some(path) = &args.html {
         output::check_writable(path)?;

@@ -11,10 +11,6 @@ use m5_report::heap::{
 };
 use std::io;
 
-/// Forms of `m5 snapshot`, the default first.
-pub(super) const FORMATS: [Format; 6] =
-    [Format::Text, Format::Json, Format::Html, Format::Pprof, Format::Folded, Format::Heapsnapshot];
-
 /// The document of one snapshot.
 pub(super) fn document(snapshot: &Snapshot, options: SummaryOptions) -> SnapshotDoc {
     let open_fds = Some(snapshot.fds.len() as u64).filter(|n| *n > 0);

@@ -6,7 +6,7 @@ mod emit;
 
 pub(crate) use capture::CaptureArgs;
 
-use crate::args::{Format, TargetArgs};
+use crate::args::{Format, TargetArgs, forms};
 use crate::ctx::Ctx;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -74,7 +74,7 @@ pub(crate) fn run(args: &SnapshotArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     if args.process {
         return process_alone(args, ctx);
     }
-    let format = ctx.format_among(&emit::FORMATS)?;
+    let format = ctx.format_among(forms::SNAPSHOT)?;
     if let Some(path) = &args.load {
         let snapshot = read_snapshot(path)?;
         emit::snapshot(&snapshot, None, format, args.options(), ctx)?;

@@ -1,6 +1,11 @@
 //! `m5 top`: the Python processes of this machine, live in the terminal.
 
+mod color;
+mod columns;
+mod details;
+mod row;
 mod state;
+mod task;
 mod view;
 
 use crate::args::Span;
@@ -13,10 +18,11 @@ use m5_agent::pool::{Pool, PoolOptions, Selection};
 use m5_report::Lang;
 use m5_report::texts::Top;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
-use state::{Row, State};
+use row::Row;
+use state::{State, View};
 use std::io::IsTerminal;
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+use task::{Kind, Outcome, Task};
 
 /// Arguments of `m5 top`.
 #[derive(Debug, Args)]
@@ -33,6 +39,8 @@ pub(crate) struct TopArgs {
 const STEP: Duration = Duration::from_millis(100);
 /// Rounds of samples between two looks for new processes.
 const DISCOVER: u32 = 5;
+/// Lines of a page.
+const PAGE: isize = 20;
 
 pub(crate) fn run(args: &TopArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     if !(std::io::stdout().is_terminal() && std::io::stdin().is_terminal()) {
@@ -52,12 +60,12 @@ pub(crate) fn run(args: &TopArgs, ctx: &Ctx) -> Result<Exit, CliError> {
 struct Screen {
     state: State,
     color: bool,
-    snapshot: Option<(i32, Child, String)>,
+    task: Option<Task>,
 }
 
 impl Screen {
     fn new(lang: Lang, color: bool) -> Self {
-        Self { state: State::new(lang), color, snapshot: None }
+        Self { state: State::new(lang), color, task: None }
     }
 
     fn run(
@@ -80,7 +88,7 @@ impl Screen {
                 self.state.take(pool.members().into_iter().map(Row::of).collect());
             }
             pool.drain();
-            self.follow_snapshot();
+            self.follow_task();
             terminal.draw(|frame| view::draw(frame, &self.state, self.color))?;
             if event::poll(STEP)?
                 && let Event::Key(key) = event::read()?
@@ -94,51 +102,77 @@ impl Screen {
 
     fn key(&mut self, key: KeyEvent) {
         let state = &mut self.state;
+        if key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL) {
+            state.quit = true;
+            return;
+        }
+        // What was said of the last command has been read.
+        if self.task.is_none() {
+            state.message.clear();
+        }
+        if state.typing {
+            return match key.code {
+                KeyCode::Char(letter) => state.type_filter(Some(letter)),
+                KeyCode::Backspace => state.type_filter(None),
+                KeyCode::Enter => state.end_filter(true),
+                KeyCode::Esc => state.end_filter(false),
+                _ => {}
+            };
+        }
         match key.code {
-            KeyCode::Char('c') if key.modifiers.contains(KeyModifiers::CONTROL) => state.quit = true,
             KeyCode::Char('q') => state.quit = true,
-            KeyCode::Char('s') => state.sort_next(),
+            KeyCode::Char('?' | 'h') => state.view = View::Help,
+            KeyCode::Char('/') => (state.view, state.typing) = (View::List, true),
+            KeyCode::Char('s') => state.sort_next(1),
+            KeyCode::Char('S') => state.sort_next(-1),
+            KeyCode::Char('v') => state.tree = !state.tree,
             KeyCode::Char('l') => state.other_language(),
-            KeyCode::Char('t') => self.take_snapshot(),
+            KeyCode::Char('t') => self.start(Kind::Snapshot),
+            KeyCode::Char('d') => self.start(Kind::Diff),
+            KeyCode::Char('g') => self.start(Kind::Gc),
             KeyCode::Up | KeyCode::Char('k') => state.choose(-1),
             KeyCode::Down | KeyCode::Char('j') => state.choose(1),
-            KeyCode::Enter => state.open = true,
-            KeyCode::Esc => state.open = false,
+            KeyCode::PageUp => state.choose(-PAGE),
+            KeyCode::PageDown => state.choose(PAGE),
+            KeyCode::Enter if state.view == View::List => state.view = View::Details,
+            KeyCode::Esc => state.back(),
             _ => {}
         }
     }
 
-    /// Another m5 takes it, so that the screen goes on.
-    fn take_snapshot(&mut self) {
-        let Some(pid) = self.state.chosen().map(|row| row.pid) else { return };
-        if self.snapshot.is_some() {
-            return;
-        }
-        let file = format!("m5-{pid}-{}.m5snap", m5_process::unix_ns() / 1_000_000_000);
-        let started = std::env::current_exe().and_then(|m5| {
-            let mut command = Command::new(m5);
-            command.args(["snapshot", "-p", &pid.to_string(), "--save", &file]);
-            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()
-        });
-        self.state.message = match started {
-            Ok(child) => {
-                self.snapshot = Some((pid, child, file));
-                self.state.lang.fill(Top::Taking, &[&pid])
+    fn start(&mut self, kind: Kind) {
+        let state = &mut self.state;
+        let Some(pid) = state.chosen().map(|row| row.pid).filter(|_| self.task.is_none()) else { return };
+        state.message = match Task::start(kind, pid, state.lang) {
+            Ok(task) => {
+                self.task = Some(task);
+                let running = match kind {
+                    Kind::Snapshot => Top::Taking,
+                    Kind::Diff => Top::Comparing,
+                    Kind::Gc => Top::Timing,
+                };
+                state.lang.fill(running, &[&pid])
             }
-            Err(error) => self.state.lang.fill(Top::Failed, &[&error]),
+            Err(error) => state.lang.fill(Top::Failed, &[&error]),
         };
     }
 
-    fn follow_snapshot(&mut self) {
-        let Some((_, child, file)) = &mut self.snapshot else { return };
-        let lang = self.state.lang;
-        let message = match child.try_wait() {
-            Ok(None) => return,
-            Ok(Some(status)) if status.success() => lang.fill(Top::Took, &[file]),
-            Ok(Some(status)) => lang.fill(Top::Failed, &[&status]),
-            Err(error) => lang.fill(Top::Failed, &[&error]),
-        };
-        self.state.message = message;
-        self.snapshot = None;
+    fn follow_task(&mut self) {
+        let Some(outcome) = self.task.as_mut().and_then(Task::ended) else { return };
+        let Some(Task { kind, pid, ref file, .. }) = self.task else { return };
+        let file = file.clone();
+        self.task = None;
+        let state = &mut self.state;
+        state.message.clear();
+        match outcome {
+            Outcome::Failed(why) => state.message = state.lang.fill(Top::Failed, &[&why]),
+            Outcome::Done(document) if kind == Kind::Snapshot => {
+                state.message = state.lang.fill(Top::Took, &[&file]);
+                state.holders = task::holders(&document, state.lang).map(|text| (pid, text));
+                state.chosen = Some(pid);
+                state.view = View::Details;
+            }
+            Outcome::Done(text) => state.show_output(text),
+        }
     }
 }

@@ -1,73 +1,42 @@
-//! What `m5 top` shows: plain values and what the keys do to them. Knows nothing of the view.
+//! What is on the screen of `m5 top`, and what the keys do to it. Knows nothing of the view.
 
-use m5_agent::pool::{Member, Readable};
-use m5_report::Lang;
-use m5_stats::{Verdict, quantile, sorted};
+use super::columns::Column;
+use super::row::Row;
+use m5_report::{Lang, text};
 
-/// One process.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Row {
-    pub(super) service: String,
-    pub(super) pid: i32,
-    pub(super) python: Option<String>,
-    pub(super) rss: f64,
-    pub(super) trend: Vec<u64>,
-    pub(super) growth: Option<f64>,
-    pub(super) verdict: Verdict,
-    pub(super) pause_p95: Option<f64>,
-    pub(super) longest: Option<f64>,
-    pub(super) fds: Option<u64>,
-    pub(super) connections: Option<u64>,
-    /// The latest pauses, the newest first: seconds, generation.
-    pub(super) pauses: Vec<(f64, Option<u8>)>,
-}
-
-impl Row {
-    /// A watched process as a row.
-    pub(super) fn of(member: &Member) -> Self {
-        let pauses: Vec<(f64, Option<u8>)> =
-            member.pauses.latest().rev().map(|p| (p.duration_ns as f64 / 1e9, p.generation)).collect();
-        let lengths = sorted(&pauses.iter().map(|(s, _)| *s).collect::<Vec<_>>());
-        Self {
-            service: format!("{}/{}", member.service(), member.slot()),
-            pid: member.identity().pid,
-            python: match member.readable() {
-                Readable::Yes(layout) => Some(layout.clone()),
-                Readable::No(_) => None,
-            },
-            rss: member.reading.status.rss_bytes.unwrap_or(0) as f64,
-            trend: member.chart_points().map(|m| m.rss_bytes as u64).collect(),
-            growth: member.assessment.slope,
-            verdict: member.assessment.verdict,
-            pause_p95: quantile(&lengths, 0.95),
-            longest: lengths.last().copied(),
-            fds: member.reading.fds.as_ref().map(|f| f.total),
-            connections: member.connections.as_ref().map(|c| c.iter().map(|g| g.count).sum()),
-            pauses,
-        }
-    }
-}
-
-/// Column that orders the rows.
+/// Which screen it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Sort {
-    Rss,
-    Growth,
-    Pause,
-    Fds,
-    Service,
+pub(super) enum View {
+    /// All processes.
+    List,
+    /// The chosen one.
+    Details,
+    /// What a command said.
+    Output,
+    /// The keys.
+    Help,
 }
 
 /// Everything on the screen.
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) lang: Lang,
-    pub(super) rows: Vec<Row>,
-    pub(super) sort: Sort,
+    rows: Vec<Row>,
+    pub(super) sort: Column,
+    /// Children below their parents.
+    pub(super) tree: bool,
     pub(super) chosen: Option<i32>,
-    pub(super) open: bool,
+    pub(super) view: View,
+    pub(super) filter: String,
+    /// The filter is being typed.
+    pub(super) typing: bool,
     pub(super) quit: bool,
     pub(super) message: String,
+    /// What the last command said, of which process, and the first line that is seen.
+    pub(super) output: String,
+    pub(super) scroll: usize,
+    /// Who holds what in the last snapshot of a process.
+    pub(super) holders: Option<(i32, String)>,
 }
 
 impl State {
@@ -75,98 +44,126 @@ impl State {
         Self {
             lang,
             rows: Vec::new(),
-            sort: Sort::Rss,
+            sort: Column::Rss,
+            tree: false,
             chosen: None,
-            open: false,
+            view: View::List,
+            filter: String::new(),
+            typing: false,
             quit: false,
             message: String::new(),
+            output: String::new(),
+            scroll: 0,
+            holders: None,
         }
     }
 
     /// Takes new rows; the chosen process stays chosen wherever it goes, and goes when it ends.
-    pub(super) fn take(&mut self, rows: Vec<Row>) {
+    pub(super) fn take(&mut self, mut rows: Vec<Row>) {
+        let sort = self.sort;
+        rows.sort_by(|a, b| sort.key(b).total_cmp(&sort.key(a)).then_with(|| a.service.cmp(&b.service)));
         self.rows = rows;
-        self.order();
-        if self.chosen().is_none() {
-            self.chosen = self.rows.first().map(|r| r.pid);
-            self.open = false;
+        self.keep_chosen();
+    }
+
+    /// What the filter lets through, each with its depth below its parents.
+    pub(super) fn shown(&self) -> Vec<(usize, &Row)> {
+        let some: Vec<&Row> =
+            self.rows.iter().filter(|r| self.filter.is_empty() || r.matches(&self.filter)).collect();
+        if !self.tree {
+            return some.into_iter().map(|row| (0, row)).collect();
+        }
+        text::below_parents(&some, |row| (row.pid, row.ppid)).into_iter().map(|(d, row)| (d, *row)).collect()
+    }
+
+    fn keep_chosen(&mut self) {
+        if self.chosen_index().is_none() {
+            let first = self.shown().first().map(|(_, row)| row.pid);
+            self.chosen = first;
+            if self.view == View::Details {
+                self.view = View::List;
+            }
         }
     }
 
-    fn order(&mut self) {
-        let sort = self.sort;
-        let key = |r: &Row| match sort {
-            Sort::Rss => r.rss,
-            Sort::Growth => r.growth.unwrap_or(f64::NEG_INFINITY),
-            Sort::Pause => r.pause_p95.unwrap_or(f64::NEG_INFINITY),
-            Sort::Fds => r.fds.map_or(f64::NEG_INFINITY, |n| n as f64),
-            Sort::Service => 0.0,
-        };
-        self.rows.sort_by(|a, b| key(b).total_cmp(&key(a)).then_with(|| a.service.cmp(&b.service)));
-    }
-
-    pub(super) fn sort_next(&mut self) {
-        self.sort = match self.sort {
-            Sort::Rss => Sort::Growth,
-            Sort::Growth => Sort::Pause,
-            Sort::Pause => Sort::Fds,
-            Sort::Fds => Sort::Service,
-            Sort::Service => Sort::Rss,
-        };
-        self.order();
+    pub(super) fn sort_next(&mut self, by: isize) {
+        self.sort = self.sort.next_to_sort_by(by);
+        let rows = std::mem::take(&mut self.rows);
+        self.take(rows);
     }
 
     pub(super) fn other_language(&mut self) {
         self.lang = if self.lang == Lang::En { Lang::Zh } else { Lang::En };
     }
 
+    /// Types a letter of the filter, or takes one back.
+    pub(super) fn type_filter(&mut self, letter: Option<char>) {
+        match letter {
+            Some(letter) => self.filter.push(letter),
+            None => drop(self.filter.pop()),
+        }
+        self.keep_chosen();
+    }
+
+    /// Ends typing; what was typed stays or goes.
+    pub(super) fn end_filter(&mut self, keep: bool) {
+        self.typing = false;
+        if !keep {
+            self.filter.clear();
+        }
+        self.keep_chosen();
+    }
+
+    pub(super) fn back(&mut self) {
+        match self.view {
+            View::List => self.end_filter(false),
+            View::Details | View::Output | View::Help => self.view = View::List,
+        }
+    }
+
+    /// Shows what a command said.
+    pub(super) fn show_output(&mut self, output: String) {
+        (self.output, self.scroll, self.view) = (output, 0, View::Output);
+    }
+
     pub(super) fn chosen(&self) -> Option<&Row> {
-        self.rows.iter().find(|r| Some(r.pid) == self.chosen)
+        self.shown().into_iter().map(|(_, row)| row).find(|row| Some(row.pid) == self.chosen)
     }
 
     pub(super) fn chosen_index(&self) -> Option<usize> {
-        self.rows.iter().position(|r| Some(r.pid) == self.chosen)
+        self.shown().iter().position(|(_, row)| Some(row.pid) == self.chosen)
     }
 
+    /// Moves the choice, or the text that is read.
     pub(super) fn choose(&mut self, by: isize) {
-        let Some(last) = self.rows.len().checked_sub(1) else { return };
+        if self.view == View::Output {
+            let last = self.output.lines().count().saturating_sub(1);
+            self.scroll = self.scroll.saturating_add_signed(by).min(last);
+            return;
+        }
+        let shown = self.shown();
+        let Some(last) = shown.len().checked_sub(1) else { return };
         let index = self.chosen_index().unwrap_or(0).saturating_add_signed(by).min(last);
-        self.chosen = self.rows.get(index).map(|r| r.pid);
+        self.chosen = shown.get(index).map(|(_, row)| row.pid);
     }
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
+    use super::super::row::tests::row;
     use super::*;
-
-    pub(in super::super) fn row(service: &str, pid: i32, rss: f64) -> Row {
-        Row {
-            service: service.to_owned(),
-            pid,
-            python: Some("3.11".to_owned()),
-            rss,
-            trend: vec![1, 2, 3, 5, 8],
-            growth: Some(100.0),
-            verdict: Verdict::Flat,
-            pause_p95: Some(0.0123),
-            longest: Some(0.049),
-            fds: Some(16),
-            connections: Some(5),
-            pauses: vec![(0.0123, Some(0)), (0.049, Some(2))],
-        }
-    }
 
     #[test]
     fn the_choice_follows_its_process() {
         let mut state = State::new(Lang::En);
-        state.take(vec![row("a/0", 1, 10.0), row("b/0", 2, 20.0)]);
+        state.take(vec![row("a", 1, 10.0), row("b", 2, 20.0)]);
         assert_eq!(state.chosen, Some(2));
         state.choose(1);
         assert_eq!(state.chosen, Some(1));
-        state.take(vec![row("a/0", 1, 30.0), row("b/0", 2, 20.0)]);
+        state.take(vec![row("a", 1, 30.0), row("b", 2, 20.0)]);
         assert_eq!((state.chosen, state.chosen_index()), (Some(1), Some(0)));
         state.choose(-5);
-        state.take(vec![row("b/0", 2, 20.0)]);
+        state.take(vec![row("b", 2, 20.0)]);
         assert_eq!(state.chosen, Some(2));
         state.take(vec![]);
         state.choose(1);
@@ -177,7 +174,50 @@ pub(super) mod tests {
     fn sorts_go_round() {
         let mut state = State::new(Lang::En);
         let first = state.sort;
-        (0..5).for_each(|_| state.sort_next());
-        assert_eq!(state.sort, first);
+        let mut seen = vec![first];
+        loop {
+            state.sort_next(1);
+            if state.sort == first {
+                break;
+            }
+            assert!(!seen.contains(&state.sort));
+            seen.push(state.sort);
+        }
+        assert!(seen.contains(&Column::Cpu) && seen.contains(&Column::Service));
+        state.sort_next(-1);
+        assert_eq!(seen.last(), Some(&state.sort));
+    }
+
+    #[test]
+    fn a_filter_is_typed_kept_and_let_go() {
+        let mut state = State::new(Lang::En);
+        state.take(vec![row("engine", 1, 10.0), row("web", 2, 20.0)]);
+        "eng".chars().for_each(|c| state.type_filter(Some(c)));
+        assert_eq!((state.shown().len(), state.chosen), (1, Some(1)));
+        state.type_filter(Some('x'));
+        assert_eq!((state.shown().len(), state.chosen), (0, None));
+        state.type_filter(None);
+        state.end_filter(true);
+        assert_eq!((state.filter.as_str(), state.chosen), ("eng", Some(1)));
+        state.back();
+        assert_eq!(state.shown().len(), 2);
+    }
+
+    #[test]
+    fn children_stand_below_their_parents() {
+        let mut state = State::new(Lang::En);
+        let child = |pid, rss| Row { ppid: 1, ..row("web/worker", pid, rss) };
+        state.take(vec![
+            child(3, 90.0),
+            row("other", 9, 50.0),
+            child(2, 70.0),
+            Row { ppid: 0, ..row("web", 1, 10.0) },
+        ]);
+        state.tree = true;
+        let shown: Vec<_> = state.shown().iter().map(|(depth, row)| (*depth, row.pid)).collect();
+        assert!(
+            shown == [(0, 1), (1, 3), (1, 2), (1, 9)] || shown == [(0, 1), (1, 3), (1, 9), (1, 2)],
+            "{shown:?}"
+        );
     }
 }

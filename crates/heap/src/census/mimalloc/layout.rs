@@ -1,10 +1,12 @@
 //! Where versions of mimalloc keep their books: CPython carries 2.1.2 (3.13, 3.14.0 to 3.14.9, 3.15.0 and 3.15.1) and
-//! 2.5.2 (since). Taken with `offsetof` from CPython's internal headers; books that the process
-//! does not confirm are not read.
+//! 2.5.2 (since), Arrow 2.0.6 and 2.2.4. Taken with `offsetof` from their internal headers; books that the process does
+//! not confirm are not read.
 
 /// Offsets in a segment's header, and of the fields of its pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Books {
+    /// Segments begin at multiples of this.
+    pub(super) segment: u64,
     /// Of a segment: a random number of the process, mixed with the segment's address.
     pub(super) cookie: u64,
     /// How many slices its memory has; how many its header takes.
@@ -37,6 +39,8 @@ pub(super) enum Start {
     Told(u64),
     /// Small blocks lie as far behind the slice's beginning as one or three of them need.
     BySize,
+    /// Small blocks lie so many bytes behind it.
+    Fixed(u64),
 }
 
 impl Start {
@@ -45,6 +49,7 @@ impl Start {
         match (self, size) {
             (Self::BySize, 8..=64) => 3 * size,
             (Self::BySize, 65..=512) => size,
+            (Self::Fixed(bytes), 8..=1024) => bytes,
             _ => 0,
         }
     }
@@ -59,6 +64,7 @@ pub(super) const CAPACITY: u64 = 10;
 pub(super) const FREE: u64 = 16;
 
 const OLD: Books = Books {
+    segment: 32 << 20,
     cookie: 216,
     segment_slices: 224,
     info_slices: 232,
@@ -76,6 +82,7 @@ const OLD: Books = Books {
     delayed: 2840,
 };
 const NEW: Books = Books {
+    segment: 32 << 20,
     cookie: 224,
     segment_slices: 248,
     info_slices: 256,
@@ -93,5 +100,31 @@ const NEW: Books = Books {
     delayed: 8,
 };
 
-/// Those of builds without the GIL, whose pages have three words more, then those of builds with it.
-pub(super) const BOOKS: [Books; 4] = [OLD, NEW, Books { page: 80, ..OLD }, Books { page: 96, ..NEW }];
+/// 2.1.6 and 2.1.7.
+const MIDDLE: Books = Books {
+    cookie: 216,
+    segment_slices: 224,
+    info_slices: 232,
+    kind: 240,
+    slice_entries: 248,
+    slices: 264,
+    page: 96,
+    ..NEW
+};
+/// 2.0.6 and 2.0.7.
+const FIRST: Books = Books {
+    segment: 64 << 20,
+    cookie: 320,
+    segment_slices: 328,
+    info_slices: 336,
+    kind: 344,
+    slice_entries: 360,
+    slices: 368,
+    page: 80,
+    start: Start::Fixed(128),
+    ..OLD
+};
+
+/// Those of builds without the GIL, whose pages have three words more, then those of builds with it and of libraries.
+pub(super) const BOOKS: [Books; 6] =
+    [OLD, NEW, Books { page: 80, ..OLD }, Books { page: 96, ..NEW }, MIDDLE, FIRST];

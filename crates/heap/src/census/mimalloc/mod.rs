@@ -14,11 +14,11 @@ use rayon::prelude::*;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::ops::Range;
 
-/// Segments begin at multiples of this.
-const SEGMENT: u64 = 32 << 20;
+/// Segments begin at multiples of as much as they have, which is one of these or more.
+const SEGMENTS: [u64; 2] = [32 << 20, 64 << 20];
 const SLICE: u64 = 64 << 10;
 /// Entries of a segment's table.
-const MOST_SLICES: u64 = SEGMENT / SLICE + 1;
+const MOST_SLICES: u64 = SEGMENTS[1] / SLICE + 1;
 /// Stands for a size that is not told in 32 bits.
 const HUGE: u64 = 1 << 31;
 /// More blocks than wait to be freed in any process.
@@ -51,32 +51,38 @@ pub(crate) fn walk(image: &Image, free_threaded: bool) -> Found {
     Found { regions, segments: segments.iter().map(range).collect() }
 }
 
-/// Every segment, in order. All of one copy of the library mix the same random number into their cookies.
+/// Every segment, in order. All of one copy of the library mix the same random number into their cookies; a process may
+/// have several copies, the interpreter's and those of extensions.
 fn segments(image: &Image) -> Vec<Segment> {
-    let mut places: Vec<u64> = Vec::new();
-    for map in image.maps().iter().filter(|m| m.writable && m.inode == 0) {
-        let first = map.start.checked_next_multiple_of(SEGMENT).unwrap_or(u64::MAX);
-        places.extend((first..map.end.min(1 << ADDRESS_BITS)).step_by(SEGMENT as usize));
-    }
-    let read = |books: &'static Books| {
+    let places = |size: u64| {
+        let maps = image.maps().iter().filter(|m| m.writable && m.inode == 0);
+        let first = move |start: u64| start.checked_next_multiple_of(size).unwrap_or(u64::MAX);
+        maps.flat_map(move |m| (first(m.start)..m.end.min(1 << ADDRESS_BITS)).step_by(size as usize))
+    };
+    let by_size = SEGMENTS.map(|size| (size, places(size).collect::<Vec<u64>>()));
+    let mut found: Vec<(usize, Vec<Segment>)> = Vec::new();
+    for books in &BOOKS {
         let mut by_secret: FxHashMap<u64, Vec<Segment>> = FxHashMap::default();
-        for address in &places {
+        for address in by_size.iter().filter(|(size, _)| *size == books.segment).flat_map(|(_, all)| all) {
             if let Some((segment, secret)) = segment(image, books, *address) {
                 by_secret.entry(secret).or_default().push(segment);
             }
         }
-        let found = by_secret.into_values().max_by_key(Vec::len).unwrap_or_default();
-        (confirmed(image, &found), found)
-    };
-    let best = BOOKS.iter().map(read).max_by_key(|(confirmed, _)| *confirmed);
-    let mut best = best.filter(|(confirmed, _)| *confirmed > 0).map_or_else(Vec::new, |(_, found)| found);
-    let mut end = 0;
-    best.retain(|s| {
-        let apart = s.address >= end;
-        end = end.max(s.address + s.slices * SLICE);
-        apart
-    });
-    best
+        found.extend(by_secret.into_values().map(|of_one| (confirmed(image, &of_one), of_one)));
+    }
+    found.retain(|(confirmed, _)| *confirmed > 0);
+    // What the most pages confirm goes first: another version's books may fit a page or two.
+    found.sort_by_key(|(confirmed, _)| std::cmp::Reverse(*confirmed));
+    let mut all: Vec<Segment> = Vec::new();
+    for segment in found.into_iter().flat_map(|(_, segments)| segments) {
+        let range = |s: &Segment| s.address..s.address + s.slices * SLICE;
+        let own = range(&segment);
+        if !all.iter().map(range).any(|r| r.start < own.end && own.start < r.end) {
+            all.push(segment);
+        }
+    }
+    all.sort_by_key(|s| s.address);
+    all
 }
 
 /// The segment at an address with its secret, if these are its books: its table has to lead from page to page to its
@@ -204,13 +210,16 @@ fn chain(image: &Image, first: u64, most: usize) -> impl Iterator<Item = u64> + 
 
 /// Blocks that one thread freed and their owner has not taken back yet.
 fn delayed(image: &Image, segments: &[Segment]) -> FxHashSet<u64> {
-    let heap = |s: &Segment| {
-        let heaps = pages(image, s).map(|(entry, _)| image.word_in(entry, s.books.heap).unwrap_or(0));
-        heaps.filter(|h| *h != 0).collect::<FxHashSet<u64>>()
-    };
-    let heaps: FxHashSet<u64> = segments.iter().flat_map(heap).collect();
-    let Some(books) = segments.first().map(|s| s.books) else { return FxHashSet::default() };
-    let first = heaps.iter().filter_map(|heap| image.word_in(*heap, books.delayed));
+    let heaps: FxHashSet<(u64, u64)> = segments
+        .iter()
+        .flat_map(|s| {
+            pages(image, s).filter_map(|(entry, _)| {
+                let heap = image.word_in(entry, s.books.heap).filter(|h| *h != 0)?;
+                Some((heap, s.books.delayed))
+            })
+        })
+        .collect();
+    let first = heaps.iter().filter_map(|(heap, delayed)| image.word_in(*heap, *delayed));
     first.flat_map(|first| chain(image, first, MOST_DELAYED)).collect()
 }
 

@@ -4,7 +4,7 @@
 //! Whoever comes first has it, nearest first, in the order: objects of extension types, other objects of C, modules and
 //! classes, interpreters, data of libraries. Words that only look like pointers are rare among beginnings of blocks.
 
-use crate::census::blocks::block;
+use crate::census::blocks::{block, holds_object};
 use crate::census::kind::Kind;
 use crate::graph::dict::word;
 use crate::graph::edges::Walker;
@@ -16,6 +16,9 @@ use std::collections::VecDeque;
 pub(super) const LARGEST: u64 = 16 << 20;
 /// Blocks of all allocators begin at multiples of this.
 const ALIGN: u64 = 16;
+/// A library that keeps something before what it hands out, or links the insides of its structs, points so far behind the
+/// beginning of a block.
+const HEADERS: [u64; 2] = [8, 16];
 /// Bytes of an interpreter's state that are looked through, where it is no block of its own.
 const STATE: u64 = 1 << 19;
 
@@ -35,6 +38,11 @@ pub(crate) enum Owner {
 pub(crate) struct Claims {
     owner: FxHashMap<u64, Owner>,
     queue: VecDeque<(u64, u64, Owner)>,
+    /// Blocks that are pointed to a little behind their beginning, for when nobody points to that.
+    inside: Vec<(u64, u64, Owner)>,
+    /// Owners of those, and of what they lead to: good enough to say whose the bytes are, not to hold an object.
+    likely: FxHashMap<u64, Owner>,
+    settling: bool,
 }
 
 impl Claims {
@@ -77,6 +85,7 @@ impl Claims {
             claims.look(walker, known, bytes, Owner::Data(i as u32));
         }
         claims.follow(walker, known);
+        claims.settle(walker, known);
         claims
     }
 
@@ -85,8 +94,31 @@ impl Claims {
         self.owner.get(&block).copied()
     }
 
+    /// The owner of the block that begins here, or whoever points into it.
+    pub(crate) fn likely(&self, block: u64) -> Option<Owner> {
+        self.owner(block).or_else(|| self.likely.get(&block).copied())
+    }
+
+    /// Gives what nobody points to the beginning of to who points a little behind it.
+    fn settle(&mut self, walker: &Walker<'_>, known: &FxHashSet<u64>) {
+        self.settling = true;
+        while !self.inside.is_empty() {
+            for (block, bytes, owner) in std::mem::take(&mut self.inside) {
+                if !self.has(block) {
+                    self.take(block, bytes, owner);
+                }
+            }
+            self.follow(walker, known);
+        }
+    }
+
+    fn has(&self, block: u64) -> bool {
+        self.owner.contains_key(&block) || self.likely.contains_key(&block)
+    }
+
     fn take(&mut self, block: u64, bytes: u64, owner: Owner) {
-        if self.owner.insert(block, owner).is_none() && bytes <= LARGEST {
+        let owners = if self.settling { &mut self.likely } else { &mut self.owner };
+        if owners.insert(block, owner).is_none() && bytes <= LARGEST {
             self.queue.push_back((block, bytes, owner));
         }
     }
@@ -101,13 +133,23 @@ impl Claims {
     fn look(&mut self, walker: &Walker<'_>, known: &FxHashSet<u64>, bytes: &[u8], owner: Owner) {
         for at in (0..bytes.len() / 8).map(|i| i * 8) {
             let pointer = word(bytes, at);
-            let may = pointer > 4096 && pointer >> ADDRESS_BITS == 0 && pointer.is_multiple_of(ALIGN);
-            if !may || self.owner.contains_key(&pointer) || known.contains(&pointer) {
+            if pointer <= 4096 || pointer >> ADDRESS_BITS != 0 || !pointer.is_multiple_of(8) {
                 continue;
             }
-            let Some(size) = block(walker.image, walker.census, pointer) else { continue };
-            if ![0, 16, 32].iter().any(|o| walker.object(pointer + o).is_some()) {
-                self.take(pointer, size, owner);
+            let begins = |at: &u64| at.is_multiple_of(ALIGN) && !known.contains(at);
+            let candidates = std::iter::once(pointer).chain(HEADERS.map(|header| pointer - header));
+            for start in candidates.filter(begins) {
+                if self.has(start) {
+                    break;
+                }
+                let Some(size) = block(walker.image, walker.census, start) else { continue };
+                if pointer - start < size && !holds_object(walker.image, walker.census, start, size) {
+                    match pointer == start {
+                        true => self.take(start, size, owner),
+                        false => self.inside.push((start, size, owner)),
+                    }
+                }
+                break;
             }
         }
     }

@@ -6,7 +6,7 @@
 pub(crate) mod buffers;
 pub(crate) mod claims;
 
-use crate::census::blocks::block;
+use crate::census::blocks::{block, holds_object};
 use crate::census::glibc::{Region, RegionKind};
 use crate::graph::dict::word;
 use crate::graph::edges::Walker;
@@ -146,7 +146,7 @@ impl NativeWords {
         let chunks = regions.clone().filter(|r| r.kind != RegionKind::Foreign).flat_map(|r| &r.chunks);
         for chunk in chunks.filter(|c| !c.free() && c.usable() <= LARGEST) {
             let at = chunk.address;
-            let object = || [0, 16, 32].iter().any(|o| walker.object(at + o).is_some());
+            let object = || holds_object(image, census, at, chunk.usable());
             if !large.contains(&at) && !owned.contains(&at) && !object() {
                 look(part(at, chunk.usable()), Place::Block(at));
             }

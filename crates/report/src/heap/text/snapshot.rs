@@ -185,8 +185,9 @@ fn types_table(heap: &Summary, style: Style) -> String {
     table.render()
 }
 
-/// The first groups of holders of the first types.
-fn holders(heap: &Summary, style: Style) -> String {
+/// The first groups of holders of the first types, a line each and its path.
+#[must_use]
+pub fn holders(heap: &Summary, style: Style) -> String {
     let lang = style.lang;
     let mut out = String::new();
     for row in &heap.types {

@@ -172,7 +172,7 @@ fn heaps() -> impl Strategy<Value = HeapGraph> {
                 edge_start: (0..=n).map(|i| edges.partition_point(|e| e.0 < i) as u32).collect(),
                 edge_to: edges.iter().map(|e| e.1).collect(),
                 roots: roots.into_iter().map(root).collect(),
-                type_id,
+                type_id: type_id.into(),
                 size,
             }
         })
