@@ -57,11 +57,11 @@ print('ready', flush=True)
 start = 0
 while True:
     poll.poll()
-    start, before = clock(), waited()
+    before, start = waited(), clock()
     kind = os.read(0, 100).decode().strip()
     if not kind: break
     KINDS[kind]()
-    delay, end = waited() - before, clock()
+    end, delay = clock(), waited() - before
     os.write(1, f'{start} {end} {delay}\\n'.encode())
     poll.poll(0)
 ";

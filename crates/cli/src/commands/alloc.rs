@@ -30,8 +30,8 @@ pub(crate) struct AllocArgs {
     /// The most that watching may take of the target's time
     #[arg(long, value_name = "SHARE", default_value = "1%", value_parser = parse_ratio, env = "M5_MAX_OVERHEAD")]
     max_overhead: f64,
-    /// Follow what survives of each line's sampled objects. Blocks that are no objects (items of lists, keys of dicts)
-    /// are not followed
+    /// Follow what survives of each line's sampled objects, on trial. Texts and blocks that are no objects (items of lists,
+    /// keys of dicts) are not followed
     #[arg(long)]
     survival: bool,
     /// Lines to show

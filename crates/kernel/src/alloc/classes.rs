@@ -28,6 +28,9 @@ const FREE_LISTS: &[&str] = &[
     "list_iterator",
     "tuple_iterator",
 ];
+/// Types whose objects are written into a block that is too large and then moved to one that fits, past the breakpoint:
+/// that the first block is handed out again says nothing of them.
+const RESIZED: &[&str] = &["str", "bytes", "bytearray"];
 /// Objects that must have been seen to believe in their type, and the least share of all blocks, as one in so many.
 const LEAST: u64 = 3;
 const LEAST_SHARE: u64 = 20;
@@ -90,6 +93,11 @@ impl Classes {
 
     /// Adds what is known of each class to its line.
     pub(super) fn finish(&self, lines: &mut [Followed]) {
+        for class in self.all.iter().filter(|c| RESIZED.iter().any(|name| c.types.contains_key(*name))) {
+            if let Some(line) = lines.get_mut(class.line) {
+                line.moves = true;
+            }
+        }
         for (number, class) in self.all.iter().enumerate() {
             let Some(line) = lines.get_mut(class.line) else { continue };
             let both = [&self.survival[known(number)], &self.survival[unknown(number)]];
@@ -99,8 +107,8 @@ impl Classes {
             match class.is() {
                 Is::Own => both.iter().for_each(|s| line.own.add(s)),
                 Is::Shared => both.iter().for_each(|s| line.shared.add(s)),
-                Is::Dead => line.own.add(both[0]),
-                Is::NoObject => line.unfollowed += both[0].followed + both[1].followed,
+                Is::Dead if !line.moves => line.own.add(both[0]),
+                Is::Dead | Is::Moved | Is::NoObject => line.unfollowed += both[0].followed + both[1].followed,
             }
         }
     }
@@ -114,7 +122,9 @@ pub(super) struct Followed {
     pub(super) own: Survival,
     /// Of objects of types with free lists.
     pub(super) shared: Survival,
-    /// Blocks that are no objects, as far as is known.
+    /// It makes texts, whose first blocks say nothing.
+    moves: bool,
+    /// Blocks that are no objects, as far as is known, or texts.
     pub(super) unfollowed: u64,
 }
 
@@ -126,6 +136,8 @@ enum Is {
     /// Whatever it is, nearly all of it is handed out again at once.
     Dead,
     NoObject,
+    /// Texts, of which only those show that were not moved.
+    Moved,
 }
 
 impl Class {
@@ -136,11 +148,10 @@ impl Class {
         let believed = objects >= LEAST && objects * LEAST_SHARE >= all;
         match most {
             Some((name, n)) if believed && n * 5 >= objects * 4 => {
-                if FREE_LISTS.contains(&name.as_str()) {
-                    Is::Shared
-                } else {
-                    Is::Own
+                if RESIZED.contains(&name.as_str()) {
+                    return Is::Moved;
                 }
+                if FREE_LISTS.contains(&name.as_str()) { Is::Shared } else { Is::Own }
             }
             _ if self.gone * 5 >= all * 4 => Is::Dead,
             _ => Is::NoObject,
@@ -175,7 +186,8 @@ mod tests {
         // Items of lists that live: hardly ever an object, and never handed out again.
         assert_eq!(class(&[("Tick", 1)], 0, 99), Is::NoObject);
         // Others' objects in blocks that were freed.
-        assert_eq!(class(&[("Tick", 6), ("str", 5)], 80, 9), Is::Dead);
+        assert_eq!(class(&[("Tick", 6), ("Bar", 5)], 80, 9), Is::Dead);
+        assert_eq!(class(&[("str", 90)], 5, 5), Is::Moved);
         assert_eq!(class(&[("Tick", 6), ("str", 5)], 10, 80), Is::NoObject);
         assert_eq!(class(&[], 0, 0), Is::Dead);
     }

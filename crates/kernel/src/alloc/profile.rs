@@ -67,7 +67,8 @@ pub struct AllocSite {
     /// The same for types with free lists, past which the allocator is not asked: what lives may have been handed on to
     /// another line, so that less of this line's lives than is told.
     pub survival_at_most: Survival,
-    /// Followed blocks that are no objects (items of a list, keys of a dict), of which nothing is told.
+    /// Followed blocks that are no objects (items of a list, keys of a dict), or texts, which are moved when they are whole:
+    /// nothing is told of them.
     pub unfollowed: u64,
 }
 

@@ -56,7 +56,7 @@ pub(super) fn program(
         a.load(Reg::R8, Reg::R7, (at + frames.previous) as i16);
     }
     a.place(end);
-    a.copy(Reg::R1, Reg::R7).set(Reg::R2, 0).call(Helper::RingSubmit).set(Reg::R0, 0).exit();
+    a.submit(Reg::R7).set(Reg::R0, 0).exit();
     a.place(full);
     a.store_value(Reg::R10, -8, 0).copy(Reg::R2, Reg::R10).add(Reg::R2, -8);
     a.set_map(Reg::R1, lost).call(Helper::MapLookup).jump_if(Reg::R0, If::Equal, 0, no_lost);

@@ -92,7 +92,7 @@ pub(super) fn entries(w: &Wanted) -> Option<Vec<u64>> {
         a.subtract_register(Reg::R1, Reg::R2).store(Reg::R6, to, Reg::R1);
     }
     a.store_value(Reg::R7, V.start, 0);
-    a.copy(Reg::R1, Reg::R6).set(Reg::R2, 0).call(Helper::RingSubmit).jump(end);
+    a.submit(Reg::R6).jump(end);
     a.place(full).store_value(Reg::R7, V.start, 0);
     count_lost(&mut a, w.lost, end);
     a.place(end).set(Reg::R0, 0).exit();
@@ -102,9 +102,8 @@ pub(super) fn entries(w: &Wanted) -> Option<Vec<u64>> {
 /// The program at exits of calls: that of a wait begins a turn.
 pub(super) fn exits(w: &Wanted) -> Option<Vec<u64>> {
     let mut a = Assembler::default();
-    let (end, full, waits, other, new, not_epoll) =
-        (a.label(), a.label(), a.label(), a.label(), a.label(), a.label());
-    let (gil, lock, shorter, epoll) = (a.label(), a.label(), a.label(), a.label());
+    let (end, full, waits, other, new) = (a.label(), a.label(), a.label(), a.label(), a.label());
+    let (gil, lock, shorter, first, told) = (a.label(), a.label(), a.label(), a.label(), a.label());
     of_process(&mut a, w, end);
     a.load(Reg::R3, Reg::R6, 0).add(Reg::R3, CALL);
     a.store_value(Reg::R10, WORD, 0);
@@ -144,26 +143,38 @@ pub(super) fn exits(w: &Wanted) -> Option<Vec<u64>> {
     task_word(&mut a, w.task.map(|t| t.delay), WORD);
     task_word(&mut a, w.task.map(|t| t.major_faults), SECOND);
     a.call(Helper::Ktime).copy(Reg::R8, Reg::R0);
-    for at in (0..IN_TURN_BYTES).step_by(8) {
-        a.store_value(Reg::R10, VALUE + at, 0);
-    }
-    for call in EPOLLS {
-        a.jump_if(Reg::R9, If::Equal, *call as i32, epoll);
-    }
-    a.jump(not_epoll).place(epoll).store_value(Reg::R10, VALUE + V.epoll, 1).place(not_epoll);
-    a.store(Reg::R10, VALUE + V.start, Reg::R8);
-    a.load(Reg::R1, Reg::R10, WORD).store(Reg::R10, VALUE + V.delay_start, Reg::R1);
-    a.load(Reg::R1, Reg::R10, SECOND).store(Reg::R10, VALUE + V.faults_start, Reg::R1);
+    // A thread that had a turn before has its value already: only the first one is put into the table, which costs more.
+    look_up(&mut a, w.threads, first);
+    begin(&mut a, Reg::R7, 0);
+    a.jump(told).place(first);
+    begin(&mut a, Reg::R10, VALUE);
     a.set_map(Reg::R1, w.threads).copy(Reg::R2, Reg::R10).add(Reg::R2, KEY.into());
     a.copy(Reg::R3, Reg::R10).add(Reg::R3, VALUE.into()).set(Reg::R4, 0).call(Helper::MapUpdate);
+    a.place(told);
     a.set_map(Reg::R1, w.ring).set(Reg::R2, BEGIN_BYTES as i32).set(Reg::R3, 0).call(Helper::RingReserve);
     a.jump_if(Reg::R0, If::Equal, 0, full);
     a.store(Reg::R0, 0, Reg::R8).load(Reg::R1, Reg::R10, KEY).store(Reg::R0, 8, Reg::R1);
-    a.copy(Reg::R1, Reg::R0).set(Reg::R2, 0).call(Helper::RingSubmit).jump(end);
+    a.submit(Reg::R0).jump(end);
     a.place(full);
     count_lost(&mut a, w.lost, end);
     a.place(end).set(Reg::R0, 0).exit();
     a.finish()
+}
+
+/// Writes the value of a thread whose turn begins, at a place: the time is in R8, the call in R9, and what the kernel
+/// counted of the thread so far in both words.
+fn begin(a: &mut Assembler, base: Reg, at: i16) {
+    let (epoll, done) = (a.label(), a.label());
+    for field in (0..IN_TURN_BYTES).step_by(8) {
+        a.store_value(base, at + field, 0);
+    }
+    a.load(Reg::R1, Reg::R10, WORD).store(base, at + V.delay_start, Reg::R1);
+    a.load(Reg::R1, Reg::R10, SECOND).store(base, at + V.faults_start, Reg::R1);
+    for call in EPOLLS {
+        a.jump_if(Reg::R9, If::Equal, *call as i32, epoll);
+    }
+    a.jump(done).place(epoll).store_value(base, at + V.epoll, 1);
+    a.place(done).store(base, at + V.start, Reg::R8);
 }
 
 /// The program at switches between threads: how long those of the process are off their processor outside of calls.
