@@ -126,6 +126,11 @@ impl Member {
         })
     }
 
+    /// Goes on with charts that were begun by another.
+    pub(super) fn go_on_with(&mut self, points: ChartPoints) {
+        self.chart_points = points;
+    }
+
     /// Pid and start time.
     #[must_use]
     pub fn identity(&self) -> Identity {

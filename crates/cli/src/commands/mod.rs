@@ -67,11 +67,9 @@ fn version() -> &'static str {
     })
 }
 
-/// The command line with its examples.
+/// The command line with its examples, and with the forms of report that each command has.
 pub(crate) fn command() -> clap::Command {
-    let mut command = examples::add(Cli::command());
-    command.build();
-    crate::args::forms::add(command)
+    crate::args::forms::add(examples::add(Cli::command()))
 }
 
 /// Reads what was typed.
