@@ -1,7 +1,8 @@
 //! How much memory may still be used before a limit kills somebody: every memory cgroup around a process, in both
 //! versions, and the machine itself.
 
-use super::cgroup::{CGROUPS, UNLIMITED, existing};
+use super::cgroup::{CGROUPS, UNLIMITED};
+use super::group_files::existing;
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
