@@ -282,7 +282,7 @@ impl Member {
         }
         if let Some(rss) = self.reading.status.rss_bytes {
             let rss = rss as f64;
-            self.rss.push(Point { t: now_ns as f64 / 1e9, v: rss });
+            self.rss.push_beside(Point { t: now_ns as f64 / 1e9, v: rss }, self.cpu);
             self.chart_points.push(ChartPoint {
                 unix_seconds: unix_ns() as f64 / 1e9,
                 rss_bytes: rss,
@@ -330,7 +330,9 @@ impl Member {
         self.judged_ns = now;
         let started = self.began();
         let limit = self.limit_bytes().or(limit);
-        let options = Options { started: Some(started), limit, ..Options::default() };
+        // What it works is its load: memory that follows it is no leak.
+        let load = self.rss.loads(f64::INFINITY);
+        let options = Options { load: Some(&load), started: Some(started), limit, ..Options::default() };
         let mut assessment = assess_with(&self.rss.all(), &options);
         // Under reclaim, or at a limit, a leak goes to the swap and RSS stands still.
         if assessment.verdict != Verdict::Growing

@@ -92,6 +92,8 @@ pub(crate) enum CliError {
     Core { path: String, reason: String },
     /// Nothing of its memory was given back.
     NotTrimmed { pid: i32, reason: String },
+    /// m5 itself would take the last room of a memory cgroup.
+    NoRoom { reason: String },
     /// Its memory cannot be captured safely.
     Refused { pid: i32, reason: String },
 }

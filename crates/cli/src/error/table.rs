@@ -61,6 +61,9 @@ impl CliError {
             Self::Refused { pid, reason } => {
                 row!(lang, Unreadable, "refused", Fault::Refused[pid, reason] => Fault::RefusedRemedy)
             }
+            Self::NoRoom { reason } => {
+                row!(lang, Unreadable, "no_room", Fault::NoRoom[reason] => Fault::NoRoomRemedy)
+            }
             Self::NotTrimmed { pid, reason } => {
                 row!(lang, Unreadable, "not_trimmed", Fault::NotTrimmed[pid, reason] => Fault::NotTrimmedRemedy)
             }

@@ -77,6 +77,8 @@ catalogue! {
         Refused: "the memory of PID {} was not captured: {}", "未采集 PID {} 的内存：{}";
         RefusedRemedy: "the target was left as it was; try `--method freeze` (stops it for the copy, see --max-pause) or `--method live` (stops nothing, less exact)",
             "目标未受影响；可改用 `--method freeze`（复制期间暂停，见 --max-pause）或 `--method live`（不暂停，精度较低）";
+        NoRoom: "nothing was begun: {}", "未开始任何操作：{}";
+        NoRoomRemedy: "run m5 outside of that group (on the host, or in a container of its own), or raise the limit: at the limit the kernel may end the target", "请在该控制组之外运行 m5（宿主机或单独的容器），或提高上限：达到上限时内核可能终止目标进程";
         NotTrimmed: "nothing of PID {} was given back: {}", "未归还 PID {} 的内存：{}";
         NotTrimmedRemedy: "the target was left as it was", "目标未受影响";
         EndedEarly: "the target ended before anything could be measured", "目标在测量开始前已退出";
