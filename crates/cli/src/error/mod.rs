@@ -17,7 +17,7 @@ pub(crate) enum CliError {
     /// It executed another program while it was looked at.
     Replaced { pid: i32 },
     /// Not a CPython process.
-    NotPython { pid: i32 },
+    NotPython { pid: i32, instead: m5_cpython::Instead },
     /// A CPython that no layout fits.
     Unsupported { pid: i32, found: String },
     /// A free-threaded CPython.
