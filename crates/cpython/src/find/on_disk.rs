@@ -5,13 +5,16 @@
 
 use super::{Found, RUNTIME};
 use m5_process::{Mapping, Memory};
-use object::read::elf::{ElfFile64, ProgramHeader};
-use object::{Object, ObjectSection, ObjectSymbol, ReadCache, ReadRef};
+use object::elf::{SHT_SYMTAB, Sym64};
+use object::read::elf::{ElfFile64, ProgramHeader, SectionHeader, Sym};
+use object::{Object, ObjectSection, ReadCache, ReadRef, SectionIndex};
 use std::collections::HashMap;
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
+/// The largest table or set of names that is read: a program of millions of symbols is none of ours.
+const MOST: u64 = 64 << 20;
 /// The section that holds the runtime alone.
 const SECTION: &str = ".PyRuntime";
 
@@ -66,12 +69,32 @@ fn linked_at<'data>(file: &ElfFile64<'data, object::Endianness, impl ReadRef<'da
 
 fn symbol<'data>(data: impl ReadRef<'data>) -> Hidden {
     let file: ElfFile64<'data, object::Endianness, _> = ElfFile64::parse(data).ok()?;
-    let symbol = file.symbols().find(|s| s.name() == Ok(RUNTIME) && s.size() > 0);
-    let symbol = symbol.map(|s| (s.address(), s.size()));
+    let symbol = in_symbol_table(&file, data);
     // A section of its own outlives the symbols (3.11 and later).
     let section = || file.section_by_name(SECTION).map(|s| (s.address(), s.size()));
     let (address, size) = symbol.or_else(section)?;
     Some((address.checked_sub(linked_at(&file)?)?, size))
+}
+
+/// Address and size of the symbol, from the full table. The table and its names are read at once: name by name, a program
+/// of forty thousand symbols would take as many reads.
+fn in_symbol_table<'data, R: ReadRef<'data>>(
+    file: &ElfFile64<'data, object::Endianness, R>,
+    data: R,
+) -> Option<(u64, u64)> {
+    let (endian, sections) = (file.endian(), file.elf_section_table());
+    let table = sections.iter().find(|s| s.sh_type(endian) == SHT_SYMTAB)?;
+    let names = sections.section(SectionIndex(table.sh_link(endian) as usize)).ok()?;
+    if table.sh_size(endian).max(names.sh_size(endian)) > MOST {
+        return None;
+    }
+    let symbols: &[Sym64<object::Endianness>] = table.data_as_array(endian, data).ok()?;
+    let names = names.data(endian, data).ok()?;
+    let named = |s: &&Sym64<_>| {
+        let name = names.get(s.st_name(endian) as usize..).and_then(|n| n.strip_prefix(RUNTIME.as_bytes()));
+        name.is_some_and(|rest| rest.first() == Some(&0)) && s.st_size(endian) > 0
+    };
+    symbols.iter().find(named).map(|s| (s.st_value(endian), s.st_size(endian)))
 }
 
 #[cfg(test)]
