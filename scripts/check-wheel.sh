@@ -1,50 +1,135 @@
 #!/usr/bin/env bash
-# Proves what a user gets: builds the wheel against an old glibc, lets auditwheel judge it, and installs it into fresh
-# environments of every CPython 3.9 and later that is here, with no Rust on the PATH.
-#   scripts/check-wheel.sh            glibc 2.17 and later
-#   M5_MANYLINUX=2_28 scripts/check-wheel.sh
-# zig (the linker) and auditwheel are installed into target/wheel-tools.
+# Proves what a user gets: auditwheel judges a wheel, and it is installed into fresh environments of every CPython 3.9
+# and later that is here, with nothing of Rust in reach: the package is used, and the m5 program that came with it.
+#
+#   scripts/check-wheel.sh              builds the wheel first, for glibc 2.17 and later
+#   scripts/check-wheel.sh WHEEL...     judges these; those of another architecture are looked at, not installed
+#
+# zig (the linker) and auditwheel come from PyPI, into target/wheel-tools. Besides pyenv's interpreters and the system's,
+# Debian's newest are taken where tests/interpreters.sh has fetched them (that needs root). M5_MANYLINUX=2_28: another
+# glibc to build for.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 python=${PYTHON:-python3}
 export M5_MANYLINUX=${M5_MANYLINUX:-2_17}
-tools=target/wheel-tools
+tools=$PWD/target/wheel-tools
+roots=${M5_INTERPRETERS:-$HOME/.cache/m5/interpreters}
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 
-[ -x "$tools/bin/auditwheel" ] || "$python" -m venv "$tools"
-"$tools/bin/pip" install -q --disable-pip-version-check maturin ziglang cargo-zigbuild auditwheel
-PATH=$PWD/$tools/bin:$PATH "$tools/bin/python" scripts/wheel_backend.py "$out"
-wheel=$(ls "$out"/m5mem-*.whl)
+say() { printf 'check-wheel: %s\n' "$*"; }
 
-"$tools/bin/auditwheel" show "$wheel"
-"$tools/bin/auditwheel" show "$wheel" | grep -q "manylinux_${M5_MANYLINUX}_" || {
-    echo "the wheel is not what its name says" >&2
-    exit 1
+[ -x "$tools/bin/pip" ] || "$python" -m venv "$tools"
+[ -x "$tools/bin/auditwheel" ] ||
+    "$tools/bin/pip" install -q --disable-pip-version-check maturin ziglang cargo-zigbuild auditwheel
+wheels=("$@")
+if [ $# -eq 0 ]; then
+    PATH=$tools/bin:$PATH "$tools/bin/python" scripts/wheel_backend.py "$out"
+    wheels=("$out"/m5mem-*.whl)
+fi
+
+# What its name promises, and nothing in it but the package and one program.
+judge() {
+    local wheel=$1 told
+    told=$("$tools/bin/auditwheel" show "$wheel") || { echo "$told"; return 1; }
+    told=$(tr '\n' ' ' <<<"$told")
+    case ${wheel##*/} in
+    *manylinux_2_17_*) [[ $told == *'"manylinux_2_17_'* ]] ;;
+    *manylinux_2_28_*) [[ $told =~ \"manylinux_2_(5|12|17|24|26|27|28)_ ]] ;;
+    *) say "${wheel##*/} names no old glibc" && return 1 ;;
+    esac || { echo "$told"; return 1; }
+    "$python" - "$wheel" <<'PY'
+import sys
+import zipfile
+
+names = zipfile.ZipFile(sys.argv[1]).namelist()
+beside = [n for n in names if n.split("/")[0] not in ("m5mem",) and ".dist-info/" not in n]
+assert len(beside) == 1 and beside[0].endswith(".data/scripts/m5"), beside
+assert any(n.startswith("m5mem/_native") and n.endswith(".so") for n in names), "no native half"
+assert "m5mem/py.typed" in names
+PY
+    say "${wheel##*/}: as auditwheel says, what its name promises"
 }
 
-tried=0
-for at in "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.*/bin/python3 /usr/bin/python3; do
-    [ -x "$at" ] && "$at" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 9))' 2>/dev/null || continue
-    "$at" -m venv "$out/venv"
-    env -i PATH=/usr/bin:/bin HOME="$out" "$out/venv/bin/pip" install -q --disable-pip-version-check "$wheel"
-    env -i PATH="$out/venv/bin:/usr/bin:/bin" HOME="$out" "$out/venv/bin/python" - <<'PY'
-import subprocess, sys
+cat >"$out/use.py" <<'PY'
+"""Uses what was installed; says how much importing costs where nothing else is imported yet."""
+import sys
+import time
 
+
+def rss():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * 4096
+
+
+rss(), rss()  # what reading it costs is there
+before, began = rss(), time.thread_time()
 import m5mem
+
+cost, took = rss() - before, time.thread_time() - began
+import subprocess
 
 buffer = m5mem.CandleBuffer(10)
 sma = buffer.attach(m5mem.SMA(3))
 for price in (1, 2, 3):
     buffer.append(price, price, price, price, 1)
 assert sma.value == 2.0
-asked = subprocess.run(["m5", "--version"], capture_output=True, text=True, check=True).stdout
-assert asked.split()[1] == m5mem.__version__
-print(f"CPython {sys.version.split()[0]}: m5mem {m5mem.__version__}, {asked.strip()}")
+assert m5mem.cached(lambda x: x)(5) == 5
+with m5mem.gc.manage(warmup=0.0):
+    pass
+program = sys.argv[1]
+asked = subprocess.run([program, "--version"], stdout=subprocess.PIPE, check=True).stdout.decode()
+assert asked.split() == ["m5", m5mem.__version__], asked
+print(
+    f"CPython {sys.version.split()[0]}: m5mem {m5mem.__version__} and {asked.strip()}; "
+    f"the import cost {cost / 1e6:.2f} MB, {took * 1e3:.0f} ms"
+)
 PY
+
+clean() { env -i PATH=/usr/bin:/bin HOME="$out" "$@"; }
+
+in_venv() {
+    "$1" -m venv "$out/venv"
+    clean "$out/venv/bin/pip" install -q --disable-pip-version-check --no-index "$2"
+    clean "$out/venv/bin/python" "$out/use.py" "$out/venv/bin/m5"
     rm -rf "$out/venv"
-    tried=$((tried + 1))
+}
+
+# In Debian's roots there is no pip: it runs out of its own wheel.
+in_root() {
+    local root=$1 version=$2 share=$out/share
+    if [ ! -d "$share" ]; then
+        mkdir "$share"
+        "$tools/bin/pip" download -q --disable-pip-version-check --no-deps -d "$share" pip
+        cp "$out/use.py" "$3" "$share"
+    fi
+    unshare --mount sh -ec '
+        root=$1 python=$2
+        mount -t proc proc "$root/proc"; mount --rbind /dev "$root/dev"; mount -t tmpfs none "$root/tmp"
+        mkdir "$root/tmp/in"; mount --bind "$3" "$root/tmp/in"
+        in_it() { env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/tmp chroot "$root" "$@"; }
+        in_it "$python" -m venv --without-pip /tmp/venv
+        pip=$(cd "$3" && echo pip-*.whl) wheel=$(cd "$3" && echo m5mem-*.whl) # there is no shell in there
+        in_it /tmp/venv/bin/python "/tmp/in/$pip/pip" install -q --no-index "/tmp/in/$wheel"
+        in_it /tmp/venv/bin/python /tmp/in/use.py /tmp/venv/bin/m5
+    ' sh "$root" "/usr/bin/python$version" "$share"
+}
+
+installed=0
+for wheel in "${wheels[@]}"; do
+    judge "$wheel"
+    [[ $wheel == *_"$(uname -m)".whl ]] || continue
+    for at in "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.*/bin/python3 /usr/bin/python3; do
+        "$at" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 9))' 2>/dev/null || continue
+        in_venv "$at" "$wheel"
+        installed=$((installed + 1))
+    done
+    for root in "$roots"/debian-3.*; do
+        version=${root##*/debian-}
+        [[ -e $root/.complete && $(id -u) == 0 && $version =~ ^3\.[0-9]+$ ]] || continue
+        in_root "$root" "$version" "$wheel"
+        installed=$((installed + 1))
+    done
 done
-echo "installed without Rust into $tried environments"
-[ "$tried" -gt 0 ]
+say "installed without Rust into $installed fresh environments"

@@ -1,4 +1,5 @@
-"""The reference engine, naive and optimised, side by side on the same ticks.
+"""The reference engine side by side on the same ticks: naive, optimised by hand, and over the package m5mem (where it is
+installed).
 
     python bench/engine/run.py            a few minutes
     python bench/engine/run.py --long     live runs of 30 minutes each
@@ -13,6 +14,7 @@ so that what fills up is full.
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import platform
 import sys
@@ -22,7 +24,7 @@ import table
 from measure import Load, Values
 
 LOADS = {50: Load(50, 1000.0, 5), 500: Load(500, 1000.0, 10)}
-MODES = {"naive": [], "optimised": ["--optimized"]}
+MODES = {"naive": [], "optimised": ["--optimized"], "m5mem": ["--m5mem"]}
 PARTS = ("ticks", "book", "candles", "orders", "gc")
 
 
@@ -43,12 +45,12 @@ def agree(runs: list[Values]) -> str:
     return hashes.pop()
 
 
-def ablate(load: Load, seconds: float) -> dict[str, Values]:
-    """Each optimisation alone, then all but each."""
+def ablate(load: Load, seconds: float, own: list[str]) -> dict[str, Values]:
+    """Each optimisation alone, then all but each; `own` says whose."""
     sets: dict[str, list[str]] = {"naive": []}
-    sets.update({f"only {part}": ["--optimize", part] for part in PARTS})
-    sets.update({f"all but {part}": ["--without", part] for part in PARTS})
-    sets["all"] = ["--optimized"]
+    sets.update({f"only {part}": [*own, "--optimize", part] for part in PARTS})
+    sets.update({f"all but {part}": [*own, "--without", part] for part in PARTS})
+    sets["all"] = [*own, "--optimized"]
     runs = {name: measure.offline(load, seconds, words) for name, words in sets.items()}
     agree(list(runs.values()))
     return runs
@@ -62,11 +64,14 @@ def main() -> int:
     parser.add_argument("--live", type=float, metavar="SECONDS", help="length of a live run")
     parser.add_argument("--offline", type=float, metavar="SECONDS", default=60.0, help="event time")
     parser.add_argument("--repeats", type=int)
-    parser.add_argument("--m5mem", action="store_true", help="the optimised engine over the package m5mem")
     parser.add_argument("--no-ablation", action="store_true")
+    parser.add_argument(
+        "--ablation", action="store_true", help="at 500 symbols too: there each pandas variant takes minutes"
+    )
     args = parser.parse_args()
-    if args.m5mem:
-        MODES["optimised"] = ["--m5mem"]
+    if importlib.util.find_spec("m5mem") is None:
+        print("m5mem is not installed: its column is left out")
+        del MODES["m5mem"]
     seconds = args.live or (1800.0 if args.long else 60.0)
     usual = {50: 3, 500: 1} if not args.long else {50: 5, 500: 3}
     print(f"CPython {platform.python_version()}, {platform.machine()}; live {seconds:g} s, "
@@ -78,16 +83,15 @@ def main() -> int:
         virtual = interleave(
             lambda w, load=load: measure.offline(load, args.offline, w), args.repeats or usual[symbols]
         )
-        digest = agree(virtual["naive"] + virtual["optimised"])
-        print("\n".join(table.compare(f"{name}, virtual clock", table.OFFLINE, *virtual.values())))
+        digest = agree([run for runs in virtual.values() for run in runs])
+        print("\n".join(table.compare(f"{name}, virtual clock", table.OFFLINE, virtual)))
         print(f"orders: one SHA-256 in all runs, {digest[:16]}…", flush=True)
         real = interleave(lambda w, load=load: measure.live(load, seconds, w), 1)
-        agree(real["naive"] + real["optimised"])
-        print("\n".join(table.compare(f"{name}, live", table.LIVE, *real.values())), flush=True)
+        agree([run for runs in real.values() for run in runs])
+        print("\n".join(table.compare(f"{name}, live", table.LIVE, real)), flush=True)
         document["loads"][symbols] = {"offline": virtual, "live": real}
-        # At 500 symbols each pandas variant takes minutes.
-        if not args.no_ablation and (symbols == 50 or args.long):
-            runs = ablate(load, args.offline)
+        if not args.no_ablation and (symbols == 50 or args.long or args.ablation):
+            runs = ablate(load, args.offline, ["--m5mem"] if "m5mem" in MODES else [])
             print("\n".join(table.ablation(f"{name}, ablation, virtual clock", runs)), flush=True)
             document["loads"][symbols]["ablation"] = runs
     measure.OUT.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
 """Parts that keep a long-running Python service flat.
 
 Importing this package imports neither NumPy nor pandas nor asyncio: they come with the first call that needs them.
-The modules `gc`, `ws`, `fds`, `metrics` and `indicators` are imported when they are first named.
+The modules `gc`, `ws`, `fds`, `metrics` and `indicators`, `cached` and `Pool` are imported when they are first named.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ except ImportError as error:
         "m5mem serves one interpreter of a process: import it in the main one alone, "
         f"and give subinterpreters what they need ({error})"
     ) from error
-from ._cache import cached
 from ._native import (
     ADX,
     ATR,
@@ -53,7 +52,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from . import fds, gc, indicators, metrics, ws
-    from ._cache import CacheInfo
+    from ._cache import CacheInfo, cached
     from ._pool import AsyncLease, Lease, Pool, PoolTimeout
     from ._sizeof import sizeof
 
@@ -64,6 +63,7 @@ _ELSEWHERE = {
     "AsyncLease": "_pool",
     "CacheInfo": "_cache.info",
     "Lease": "_pool",
+    "cached": "_cache",
     "Pool": "_pool",
     "PoolTimeout": "_pool",
     "sizeof": "_sizeof",

@@ -44,7 +44,7 @@ def state():
         "thresholds": gc.get_threshold(),
         "enabled": gc.isenabled(),
         "callbacks": [repr(c) for c in gc.callbacks],
-        "frozen": gc.get_freeze_count() > m5mem.gc._IMMORTAL,
+        "frozen": gc.get_freeze_count() > m5mem.gc.limits.IMMORTAL,
     }
 
 

@@ -57,7 +57,7 @@ def test_the_guard_falls_back_where_garbage_grows():
                 [Bracket() for _ in range(3000)]
                 await asyncio.sleep(0.001)
             assert manager.state == "fallback" and "unreachable" in manager.reason
-            assert gc.get_threshold() == before[0] and gc.get_freeze_count() <= m5mem.gc._IMMORTAL
+            assert gc.get_threshold() == before[0] and gc.get_freeze_count() <= m5mem.gc.limits.IMMORTAL
             assert gc.isenabled()
             # Normal collection goes on, and is measured.
             path = manager.snapshot()["path"][0]["collections"]

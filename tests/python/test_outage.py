@@ -291,6 +291,7 @@ IMPORT = """
 import sys
 def rss():
     return int(open("/proc/self/statm").read().split()[1]) * 4096
+rss(), rss()
 before = rss()
 import m5mem
 print(rss() - before, *(m in sys.modules for m in ("asyncio", "inspect", "numpy", "logging", "typing", "functools")))

@@ -154,17 +154,19 @@ impl Flights {
         }
     }
 
-    /// Puts a waiter to a computation, or gives the one that is there; `None`: it is over.
+    /// The waiter of a computation: the one that is there, or else `fresh`; `None`: there is neither, or it is over.
     pub(crate) fn waiter<'py>(
         &self,
         py: Python<'py>,
         id: u64,
-        fresh: &Bound<'py, PyAny>,
+        fresh: Option<Bound<'py, PyAny>>,
     ) -> Option<Bound<'py, PyAny>> {
         self.list.with(py, |(list, _)| {
             let flight = list.iter_mut().find(|f| f.id == id)?;
-            let waiter = flight.waiter.get_or_insert_with(|| fresh.clone().into());
-            Some(waiter.py().bind(py).clone())
+            if flight.waiter.is_none() {
+                flight.waiter = fresh.map(Own::from);
+            }
+            flight.waiter.as_ref().map(|waiter| waiter.py().bind(py).clone())
         })
     }
 

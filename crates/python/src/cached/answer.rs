@@ -93,9 +93,15 @@ impl Cached {
                 Turn::Lead(id) => break id,
                 Turn::Wait(id, owner) => (id, owner),
             };
-            // SAFETY: not NULL.
-            let fresh = unsafe { Self::part(py, self.waiter) }.call0()?;
-            let Some(waiter) = flights.waiter(py, id, &fresh) else { continue };
+            let waiter = match flights.waiter(py, id, None) {
+                Some(waiter) => waiter,
+                None => {
+                    // SAFETY: not NULL.
+                    let fresh = unsafe { Self::part(py, self.waiter) }.call0()?;
+                    let Some(waiter) = flights.waiter(py, id, Some(fresh)) else { continue };
+                    waiter
+                }
+            };
             let _waiting = Waiting::new(py, owner)?;
             let mut landed: (u8, Bound<'_, PyAny>) = waiter.call_method0("wait")?.extract()?;
             if landed.0 == 2 && self.retries && again.is_none() {

@@ -1,17 +1,4 @@
-"""Keeps the garbage collector's pauses out of the program's way, and measures every one of them.
-
-``manage()`` does nothing that it does not measure:
-
-* pauses are timed by a native entry in ``gc.callbacks`` and kept in fixed-size histograms, by generation;
-* after the warm-up the heap is collected once and frozen (``gc.freeze``);
-* thresholds are chosen from the rate and the pauses of the warm-up, and taken back where pauses got worse;
-* in an asyncio program collections move into idle moments, generation by generation, by time and not by
-  ``gc.get_count()`` (that counts *net* allocations: a bounded queue makes none). Where the loop is never idle,
-  a deadline collects all the same; full collections have a schedule of their own;
-* a guard goes back to normal collection when garbage or RSS grows.
-
-``stop()`` restores what was there before.
-"""
+"""The manager: its life from the warm-up to the end, and what drives it."""
 
 from __future__ import annotations
 
@@ -22,67 +9,16 @@ import os
 import threading
 import time
 import weakref
-from dataclasses import dataclass
 from typing import Any
 
-from . import _registry
-from ._native import GcMonitor
-from ._trim import Trimmer, rss
-
-__all__ = ["Guard", "Idle", "Manager", "Trim", "current", "manage"]
+from .. import _registry
+from .._native import GcMonitor
+from .._trim import Trimmer, rss
+from .limits import IMMORTAL, Guard, Idle, Trim
+from .rounds import Rounds
+from .thresholds import Ladder
 
 _log = logging.getLogger("m5mem.gc")
-# CPython 3.12 moves immortal objects to the frozen ones by itself, some hundreds of them. More than these were
-# frozen by the program, which a restore must not undo.
-_IMMORTAL = 2000
-
-
-@dataclass(frozen=True)
-class Idle:
-    """When to collect in idle time. Seconds all."""
-
-    max_load: float = 0.3
-    """Share of the time that the loop's thread works; above it is no idle time."""
-    interval: float = 30.0
-    """At least so long between two rounds."""
-    deadline: float = 120.0
-    """After so long without a round one comes whatever the load is."""
-    full_interval: float = 300.0
-    """At least so long between two full collections."""
-    full_deadline: float = 1800.0
-    """After so long a full collection comes although it is expected to exceed the budget."""
-    pause_budget: float = 0.005
-    """A collection that is expected to take longer is put off."""
-
-    def __post_init__(self) -> None:
-        if not 0 < self.max_load <= 1:
-            raise ValueError("max_load is a share: above 0, at most 1")
-        if not 0 <= self.interval <= self.deadline or not 0 <= self.full_interval <= self.full_deadline:
-            raise ValueError("intervals are 0 or more, and deadlines not before them")
-
-
-@dataclass(frozen=True)
-class Guard:
-    """When to go back to normal collection."""
-
-    max_rss_growth: int = 64 << 20
-    """Bytes of RSS above the level after the warm-up."""
-    max_garbage: int = 100_000
-    """Unreachable objects found by one idle round."""
-
-
-@dataclass(frozen=True)
-class Trim:
-    """When to give free native memory back."""
-
-    budget: float = 0.05
-    """Seconds that one may take; after one that took longer the next comes twice as late."""
-    interval: float = 300.0
-    """At least so long between two."""
-
-    def __post_init__(self) -> None:
-        if self.budget <= 0 or self.interval < 0:
-            raise ValueError("budget is above 0 seconds, interval 0 or more")
 
 
 # The manager of this interpreter: two would take each other's thresholds for the program's own.
@@ -142,16 +78,11 @@ class Manager:
         self._before = {"enabled": _gc.isenabled(), "frozen": _gc.get_freeze_count()}
         self._lock = threading.RLock()
         self.load: float | None = None
-        self.rounds = {"idle": 0, "deadline": 0, "explicit": 0, "full": 0, "put_off": 0}
+        self._rounds = Rounds(self.monitor)
         self.reason: str | None = None
-        self._last_round = self._last_full = self._started
-        self._expected = [0.0, 0.0, 0.0]
         self._rss_level: int | None = None
-        self._trial: tuple[tuple[int, int, int], float, float] | None = None
+        self._ladder: Ladder | None = None
         self._clocks: tuple[float, float] | None = None
-        self._pending: list[int] = []
-        self._yielded = self._found = 0
-        self._trial_base = 0.0
         self._handle: asyncio.TimerHandle | None = None
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
@@ -165,6 +96,11 @@ class Manager:
         else:
             self._thread = threading.Thread(target=self._in_thread, name="m5mem-gc", daemon=True)
             self._thread.start()
+
+    @property
+    def rounds(self) -> dict[str, int]:
+        """How many there were, by what brought them."""
+        return self._rounds.counts
 
     @property
     def seconds(self) -> float:
@@ -192,7 +128,11 @@ class Manager:
             self._measure_load()
             self._step()
             if self._idle is not None and self.state == "managed":
-                delay = self._seek_idle(self._idle)
+                ready = bool(getattr(self._loop, "_ready", ()))
+                wanted, ended = self._rounds.seek(self._idle, self.load, ready)
+                delay = self._tick if wanted is None else wanted
+                if ended:
+                    self._end_round()
         except Exception:
             _log.exception("garbage collection manager: a step failed; going on")
         self._handle = self._loop.call_later(delay, self._on_loop)
@@ -217,7 +157,7 @@ class Manager:
             if self.state == "warm-up" and time.monotonic() - self._started >= self._warmup:
                 self._end_warmup()
             elif self.state == "managed":
-                self._judge_trial()
+                self._judge_thresholds()
                 self._check_guard()
 
     # The warm-up and what is chosen from it.
@@ -226,102 +166,42 @@ class Manager:
         if self._thresholds == "measure":
             self._choose_thresholds()
         if self._freeze:
-            self._collect(2)
+            self._rounds.collect(2)
             _gc.freeze()
         self._rss_level = rss()
-        self._last_round = self._last_full = time.monotonic()
+        self._rounds.restart()
         self.state = "managed"
 
-    def _path(self) -> tuple[float, float, float]:
-        """Rate of young collections, their P95, and all pauses in the path over the time, since the start."""
-        path = self.monitor.snapshot()["path"]
+    def _young_rate(self) -> float:
+        """Young collections in the path a second, since the start."""
         seconds = max(time.monotonic() - self._started, 1e-9)
-        total = sum(g["pause_total"] for g in path)
-        return path[0]["collections"] / seconds, path[0]["p95"] or 0.0, total / seconds
+        return float(self.monitor.snapshot()["path"][0]["collections"]) / seconds
 
     def _choose_thresholds(self) -> None:
-        """Room for what is allocated between two idle rounds (or for 10 young collections a second), as far as a
-        young collection, which takes longer the more it has to look at, stays inside the budget."""
-        rate, p95, cost = self._path()
-        first, *others = _gc.get_threshold()
+        """Room for what is allocated between two idle rounds, or for 10 young collections a second."""
+        rate = self._young_rate()
+        first = _gc.get_threshold()[0]
         if not rate or not first:
             return
         idle = self._idle
-        wish = rate * first * (2 * idle.interval) if idle is not None else rate * first / 10
+        goal = rate * first * (2 * idle.interval) if idle is not None else rate * first / 10
         budget = idle.pause_budget if idle is not None else 0.005
-        limit = first * budget / p95 if p95 else wish
-        chosen = int(max(first, min(wish, limit, 200_000)))
-        if chosen > first:
-            before = (first, others[0], others[1])
-            _gc.set_threshold(chosen, *others)
-            self._trial = (before, cost, time.monotonic())
-            self._trial_base = sum(g["pause_total"] for g in self.monitor.snapshot()["path"])
+        self._ladder = Ladder(self.monitor, self._started, time.monotonic(), goal, budget)
 
-    def _judge_trial(self) -> None:
-        """Takes the thresholds back where the pauses in the path cost more than before."""
-        if self._trial is None:
-            return
-        before, cost, since = self._trial
-        seconds = time.monotonic() - since
-        if seconds < max(self._warmup, 1.0):
-            return
-        spent = sum(g["pause_total"] for g in self.monitor.snapshot()["path"]) - self._trial_base
-        if spent / seconds > cost * 1.1:
-            _gc.set_threshold(*before)
-            self.reason = "thresholds taken back: pauses cost more than before"
-        self._trial = None
+    def _judge_thresholds(self) -> None:
+        if self._ladder is not None:
+            self._ladder.look(time.monotonic())
+            self.reason = self._ladder.reason
+            if self._ladder.done:
+                self._ladder = None
 
     # Idle rounds.
 
-    def _collect(self, generation: int) -> int:
-        was = self.monitor.set_idle(True)
-        try:
-            found = _gc.collect(generation)
-        finally:
-            self.monitor.set_idle(was)
-        pause = self.monitor.last_pause
-        self._expected[generation] = max(pause, self._expected[generation] * 0.5)
-        return found
-
-    def _seek_idle(self, idle: Idle) -> float:
-        """One generation if this is the moment; how long until the next look."""
-        now = time.monotonic()
-        late = now - self._last_round >= idle.deadline
-        due = now - self._last_round >= idle.interval and self.load is not None and self.load < idle.max_load
-        if not self._pending:
-            if not (late or due):
-                return self._tick
-            self.rounds["deadline" if late and not due else "idle"] += 1
-            self._pending = [0, 1, 2] if self._full_is_due(idle, now) else [0, 1]
-            self._found = 0
-        ready = getattr(self._loop, "_ready", ())
-        if ready and not late and self._yielded < 20:
-            self._yielded += 1
-            return 0.0  # work is waiting: after it
-        self._yielded = 0
-        self._found += self._collect(self._pending.pop(0))
-        if self._pending:
-            return 0.0
-        self._end_round()
-        return self._tick
-
-    def _full_is_due(self, idle: Idle, now: float) -> bool:
-        since = now - self._last_full
-        if since < idle.full_interval:
-            return False
-        if self._expected[2] > idle.pause_budget and since < idle.full_deadline:
-            self.rounds["put_off"] += 1
-            return False
-        self.rounds["full"] += 1
-        self._last_full = now
-        return True
-
     def _end_round(self) -> None:
-        self._last_round = time.monotonic()
         if self._trimmer is not None and self.state == "managed":
             self._trimmer.look()
-        if self._guard is not None and self._found > self._guard.max_garbage:
-            self.fall_back(f"an idle round found {self._found} unreachable objects")
+        if self._guard is not None and self._rounds.found > self._guard.max_garbage:
+            self.fall_back(f"an idle round found {self._rounds.found} unreachable objects")
 
     def idle(self, *, full: bool = False) -> int:
         """Says that now is an idle moment: collects the young generations at once (all with ``full``), and gives
@@ -329,9 +209,7 @@ class Manager:
         with self._lock:
             if self.state == "stopped":
                 return 0
-            self.rounds["explicit"] += 1
-            self._found = sum(self._collect(g) for g in ((2,) if full else (0, 1)))
-            found = self._found
+            found = self._rounds.explicit(full)
             self._end_round()
             return found
 
@@ -351,14 +229,14 @@ class Manager:
             if self.state != "managed":
                 return
             self.state, self.reason = "fallback", reason
-            self._pending = []
+            self._rounds.forget()
             self._restore()
-            self._collect(2)
+            self._rounds.collect(2)
         _log.warning("garbage collection is back to normal: %s", reason)
 
     def _restore(self) -> None:
         _gc.set_threshold(*self._old_threshold)
-        if self._freeze and self._before["frozen"] <= _IMMORTAL:
+        if self._freeze and self._before["frozen"] <= IMMORTAL:
             _gc.unfreeze()
         if self._before["enabled"]:
             _gc.enable()
