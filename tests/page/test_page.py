@@ -234,7 +234,7 @@ def page_of(history: Path, lang: str) -> Path:
         history.with_suffix(".txt"),
     ]
     done = subprocess.run(words, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode in (0, 1), done.stderr
     return file
 
 

@@ -5,6 +5,7 @@ use super::attached::{Attached, Readable};
 use super::chart_points::{ChartPoint, ChartPoints};
 use crate::Discovered;
 use crate::m5mem_page::SharedPage;
+use crate::watched::Interpreters;
 use m5_cpython::{GcState, Population};
 use m5_gc::{SourceKind, Tracer};
 use m5_process::{
@@ -48,6 +49,7 @@ pub struct Member {
     process: Process,
     sampler: Sampler,
     pub(super) attached: Attached,
+    interpreters: Interpreters,
     execution: Execution,
     service: String,
     slot: usize,
@@ -98,6 +100,7 @@ impl Member {
             sampler: Sampler::open(&process)?,
             max_fds: process.max_fds(),
             attached: Attached::new(&process, interpreter, place.overhead, now_ns),
+            interpreters: Interpreters::default(),
             process,
             execution,
             service: place.service,
@@ -233,6 +236,13 @@ impl Member {
         }
     }
 
+    /// The collectors of all interpreters together.
+    fn collectors(&mut self) -> Option<GcState> {
+        let main = self.attached.interpreter.as_ref()?;
+        let state = main.read().ok()?;
+        Some(self.interpreters.together(main, &state))
+    }
+
     pub(super) fn sample(&mut self, now_ns: u64, tables: &mut SocketTables) -> Sampled {
         match self.sampler.read() {
             Ok(reading) => {
@@ -250,7 +260,7 @@ impl Member {
         });
         self.attached.look_again(&self.process, now_ns);
         let before = self.gc.map(|gc| gc.generations[2].collections);
-        self.gc = self.attached.interpreter.as_ref().and_then(|i| i.read().ok());
+        self.gc = self.collectors();
         let full = self.gc.zip(before).is_some_and(|(gc, before)| gc.generations[2].collections > before);
         self.cgroup_fresh = self.samples.is_multiple_of(CGROUP_EVERY);
         if self.cgroup_fresh {

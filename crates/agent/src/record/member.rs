@@ -1,11 +1,11 @@
 //! One process of a recording: its open files, its interpreter, its tracer, and what was recorded so far.
 
 use super::hear::Hear;
-use super::interpreters::Interpreters;
 use super::pace::Pace;
 use super::sample::{allocator_sample, collector_sample, population_sample, process_sample};
 use super::{describe, record_of, unread};
 use crate::m5mem_page::SharedPage;
+use crate::watched::Interpreters;
 use m5_cpython::{Allocators, GcState, Interpreter};
 use m5_gc::{Coverage, Detail, InterpreterCollections, Pause, TraceOptions, Tracer};
 use m5_process::{

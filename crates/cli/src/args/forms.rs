@@ -5,11 +5,13 @@ use clap::Command;
 
 /// Of most commands.
 pub(crate) const PLAIN: &[Format] = &[Format::Text, Format::Json];
-pub(crate) const ALLOC: &[Format] = &[Format::Text, Format::Json, Format::Pprof, Format::Folded];
+pub(crate) const ALLOC: &[Format] =
+    &[Format::Text, Format::Json, Format::Pprof, Format::Folded, Format::Speedscope, Format::Html];
 pub(crate) const COMPARE: &[Format] =
     &[Format::Text, Format::Json, Format::Markdown, Format::Github, Format::Junit];
 pub(crate) const GC: &[Format] = &[Format::Text, Format::Json, Format::Chrome];
 pub(crate) const RULES: &[Format] = &[Format::Text];
+pub(crate) const STALLS: &[Format] = &[Format::Text, Format::Json, Format::Chrome];
 pub(crate) const SNAPSHOT: &[Format] =
     &[Format::Text, Format::Json, Format::Html, Format::Pprof, Format::Folded, Format::Heapsnapshot];
 
@@ -25,6 +27,7 @@ const OTHERS: &[(&str, &[Format])] = &[
     ("rules", RULES),
     ("serve", &[]),
     ("snapshot", SNAPSHOT),
+    ("stalls", STALLS),
     ("top", &[]),
 ];
 

@@ -133,6 +133,31 @@ pub(crate) enum Command {
     Manual(manual::ManualArgs),
 }
 
+impl Command {
+    /// Whether it looks at processes that run already, starts none, and ends.
+    pub(crate) fn looks_and_ends(&self) -> bool {
+        matches!(
+            self,
+            Self::List(_)
+                | Self::Health(_)
+                | Self::Dump(_)
+                | Self::Gc(_)
+                | Self::Snapshot(_)
+                | Self::Diff(_)
+                | Self::Why(_)
+                | Self::Alloc(_)
+                | Self::Stalls(_)
+                | Self::Trim(_)
+        )
+    }
+
+    /// Whether it looks at processes that run already.
+    pub(crate) fn looks_at_processes(&self) -> bool {
+        let stays = matches!(self, Self::Baseline(_) | Self::Serve(_) | Self::Watch(_) | Self::Top(_));
+        stays || self.looks_and_ends()
+    }
+}
+
 /// Runs what was asked for.
 pub(crate) fn run(command: &Command, ctx: &Ctx) -> Result<Exit, CliError> {
     match command {

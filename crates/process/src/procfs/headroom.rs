@@ -77,6 +77,23 @@ impl Headroom {
         }
     }
 
+    /// Whether this process may come to hold so many bytes more below the limits around it, of any process that it may
+    /// look at in the same group. At a limit the kernel ends whom it likes: even who offers itself with the highest
+    /// score is spared where another holds more than the limit, as who has large libraries mapped does.
+    ///
+    /// # Errors
+    /// The tightest limit.
+    pub fn check_own(need: u64) -> Result<(), Shortage> {
+        let text = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+        let tightest = limits(&text, Path::new(CGROUPS)).into_iter().min_by_key(|limit| limit.left);
+        match tightest.filter(|limit| limit.left < need) {
+            Some(limit) => {
+                Err(Shortage { need, left: limit.left, place: limit.name(), own: true, with_copy: false })
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Whether everything that is needed can be had below every limit.
     ///
     /// # Errors

@@ -18,4 +18,4 @@ pub(crate) mod sockets;
 pub(crate) mod stat;
 pub(crate) mod threads;
 pub(crate) mod throttling;
-mod waits;
+pub(crate) mod waits;
