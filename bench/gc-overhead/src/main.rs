@@ -5,10 +5,12 @@
 //! One Python process does the same work again and again: by itself, watched by m5 within its default budget,
 //! without one, with a callback of its own in `gc.callbacks`, and polled at 1 kHz. The ways take turns in short
 //! runs, so that what else the machine does hits all of them; each ratio is to the plain run of the same round,
-//! and medians are printed. Then the pauses that m5 saw are laid beside those that the callbacks measured.
+//! and medians are printed. Then the pauses that m5 saw are laid beside those that the callbacks measured, and, where
+//! the interpreter keeps records of its own, beside those. `ROUNDS` of 0 leaves out all but the records.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod error;
+mod rivals;
 mod target;
 mod way;
 
@@ -28,16 +30,18 @@ fn main() {
     println!("{:>12} | {}", "collections", WAYS.map(|w| format!("{:>20}", w.name())).join(" | "));
     let mut worker = Worker::start(&python);
     let speed = worker.speed();
-    for rate in RATES {
+    for rate in RATES.into_iter().filter(|_| rounds > 0) {
         let work = (speed * SECONDS) as u64;
         worker.threshold((speed / rate) as u64);
         overhead(&mut worker, work, rounds);
     }
     println!("\nlength of each pause against gc.callbacks, youngest generation");
-    for rate in RATES {
+    for rate in RATES.into_iter().filter(|_| rounds > 0) {
         worker.threshold((speed / rate) as u64);
         error::compare(&mut worker, (speed * SECONDS * 8.0) as u64);
     }
+    println!("\nlength of each pause against the interpreter's own records (3.15 and later)");
+    rivals::compare(&python);
 }
 
 fn overhead(worker: &mut Worker, work: u64, rounds: usize) {

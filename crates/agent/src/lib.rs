@@ -20,6 +20,7 @@ pub mod stress;
 pub mod tune;
 pub mod tuning;
 pub mod watchdog;
+mod watched;
 pub mod web;
 pub mod workload;
 

@@ -6,7 +6,7 @@ use m5_agent::derive::{complete, derive, judge_all, layers};
 use m5_agent::record::bare_record;
 use m5_cpython::{GcState, Generation};
 use m5_gc::{GenerationCoverage, Pause, SourceKind};
-use m5_process::{Cgroup, ConnectionGroup, Identity, Machine, MappedMemory, Rollup, Status};
+use m5_process::{Cgroup, ConnectionGroup, Identity, Machine, MappedMemory, Rollup, Status, Throttling};
 use m5_report::doc::*;
 use m5_report::text::{self, Style};
 use m5_report::{Lang, json};
@@ -122,6 +122,12 @@ fn process() -> ProcessRecord {
             max_bytes: Some(512 * MIB),
             pressure_some_percent: Some(1.25),
             pressure_full_percent: Some(0.5),
+            throttling: Some(Throttling {
+                quota_cores: 1.5,
+                periods: 4000,
+                throttled_periods: 480,
+                throttled_seconds: 31.5,
+            }),
         }),
         samples: samples(),
         rollups: vec![RollupAt { t_seconds: 0.0, pss_bytes: 80 * MIB, uss_bytes: 70 * MIB }],

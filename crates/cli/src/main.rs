@@ -26,6 +26,9 @@ fn main() -> ExitCode {
     // Before m5 takes any memory: beside a target at its limit it is m5 that goes. What m5 starts would inherit it.
     let starts = std::env::args_os().any(|word| word == "--");
     let first = (!starts).then(m5_process::FirstVictim::begin);
+    // What the least of the commands takes, with what a kernel's program takes beside it.
+    const LEAST: u64 = 16 << 20;
+    let room = m5_process::Headroom::check_own(LEAST);
     m5_process::return_large_blocks();
     let cli = match commands::parse() {
         Ok(cli) => cli,
@@ -35,26 +38,15 @@ fn main() -> ExitCode {
             return ExitCode::from(u8::try_from(usage.exit_code()).unwrap_or(2));
         }
     };
-    // These only look, and end.
-    use commands::Command as C;
-    let looks = matches!(
-        cli.command,
-        C::List(_)
-            | C::Health(_)
-            | C::Dump(_)
-            | C::Gc(_)
-            | C::Snapshot(_)
-            | C::Diff(_)
-            | C::Why(_)
-            | C::Alloc(_)
-            | C::Stalls(_)
-    );
-    let _first = first.filter(|_| looks);
+    let _first = first.filter(|_| cli.command.looks_and_ends());
     // A log would run through the pictures of a terminal program.
     if !matches!(cli.command, commands::Command::Top(_)) {
         log::begin(cli.global.verbose);
     }
     let ctx = ctx::Ctx::new(&cli.global);
+    if let (Err(shortage), true) = (room, cli.command.looks_at_processes()) {
+        return ctx.report(&error::CliError::NoRoom { reason: shortage.to_string() }).into();
+    }
     match commands::run(&cli.command, &ctx) {
         Ok(exit) => exit.into(),
         Err(error) => ctx.report(&error).into(),

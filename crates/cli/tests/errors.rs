@@ -5,7 +5,9 @@ mod support;
 
 use m5_testkit::{Target, pythons};
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use support::{clean, file, folder, m5, root, run, verdict, which};
 
@@ -37,6 +39,76 @@ fn not_python() {
         assert_eq!(code, 5, "{text}");
         assert!(text.contains("is not a CPython") && text.contains("m5 list"), "{text}");
     }
+}
+
+#[test]
+fn what_a_process_is_instead_of_python_is_said() {
+    let mut target = Target::start(
+        pythons().last().expect("an interpreter"),
+        "
+import os, sys
+ended = os.fork()
+if not ended: os._exit(0)
+os.waitid(os.P_PID, ended, os.WEXITED | os.WNOWAIT)
+print(os.getpid(), ended, flush=True); sys.stdin.read()
+",
+    );
+    let (pid, ended): (i32, i32) = {
+        let pids: Vec<i32> = target.numbers();
+        (pids[0], pids[1])
+    };
+    let (code, text) = verdict(&run(&["health", "-p", &ended.to_string()]));
+    assert!(code == 3 && text.contains("zombie") && text.contains(&format!("PID {pid}")), "{code} {text}");
+    let mut shell = Command::new("sh")
+        .args(["-c", &format!("'{}' -c 'print(flush=True); input()'; :", python().display())])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(shell.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    for command in ["health", "gc", "snapshot", "dump"] {
+        let (code, text) = verdict(&run(&[command, "-p", &shell.id().to_string()]));
+        let said = text.contains("is sh, which runs no interpreter itself") || command == "snapshot";
+        assert!((code == 5 || command == "snapshot") && said, "{command}: {code} {text}");
+    }
+    drop(shell.stdin.take());
+    shell.wait().unwrap();
+}
+
+/// An interpreter that is started as it is.
+fn python() -> PathBuf {
+    let found = pythons().into_iter().rev().find_map(|p| p.executable().map(PathBuf::from));
+    found.expect("an interpreter")
+}
+
+#[test]
+fn what_was_watched_for_less_than_was_asked_for_is_incomplete() {
+    for command in ["baseline", "gc"] {
+        let program = "import sys, time; print('ready', flush=True); sys.stdin.readline(); time.sleep(1)";
+        let mut target = Target::start(pythons().last().expect("an interpreter"), program);
+        assert_eq!(target.line(), "ready");
+        target.say("go");
+        let (code, text) = verdict(&run(&[command, "-d", "1h", "-p", &target.pid().to_string()]));
+        // It may have ended before anything was seen.
+        assert!(matches!(code, 3 | 6), "{command}: {code} {text}");
+    }
+    let python = python();
+    let sleep = ["-c", "import time; time.sleep(1)"];
+    let launched = ["baseline", "-d", "1h", "--", python.to_str().unwrap(), sleep[0], sleep[1]];
+    let (code, text) = verdict(&run(&launched));
+    assert_eq!(code, 0, "a command that m5 started may end: {text}");
+}
+
+#[test]
+fn a_missed_objective_is_told_by_the_code_of_a_baseline() {
+    let place = folder();
+    let settings = file(place.path(), "m5.toml");
+    fs::write(&settings, "[objectives.rss_peak_bytes]\npass = \"1MB\"\n").unwrap();
+    let target = sleeper();
+    let args = ["baseline", "-d", "200ms", "--config", &settings, "-p", &target.pid().to_string()];
+    let (code, text) = verdict(&run(&args));
+    assert_eq!(code, 1, "{text}");
 }
 
 #[test]

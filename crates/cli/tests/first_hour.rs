@@ -14,7 +14,7 @@ const PARENT: &str = "
 import multiprocessing, os, sys
 def work(queue, end):
     queue.put(os.getpid())
-    end.wait()
+    end.wait(300)
 if __name__ == '__main__':
     pids, ends, workers = [], [], []
     for method in ('spawn', 'forkserver', 'fork'):
@@ -75,6 +75,8 @@ fn workers_are_called_after_their_parent_and_any_script_is_its_own_name() {
     // With several to choose from, they are offered by name.
     let (code, said) = verdict(&run(&["health"]));
     assert!(code == 2 && said.contains(&format!("{} (引擎)", parent.pid())), "{code} {said}");
+    parent.say("");
+    assert!(parent.child().wait().unwrap().success());
 }
 
 #[test]

@@ -2,37 +2,15 @@
 //! program, with children of its own that signal nobody, and while m5 itself stands still.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "support/harm.rs"]
+mod harm;
 mod support;
 
-use m5_testkit::{Python, Target, pythons};
-use std::fs;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use harm::{Group, children, ends, has_ended, lives, newest, ready, signal, signal_if_alive, states, until};
+use m5_testkit::Target;
+use std::process::{Child, Stdio};
+use std::time::Duration;
 use support::{json, m5, run};
-
-/// The oldest and the newest interpreter that needs no root of its own.
-fn ends() -> Vec<Python> {
-    let mut all: Vec<Python> = pythons().into_iter().filter(|p| p.name.starts_with('/')).collect();
-    let newest = all.pop();
-    all.into_iter().take(1).chain(newest).collect()
-}
-
-fn newest() -> Python {
-    ends().pop().unwrap()
-}
-
-fn ready(python: &Python, program: &str) -> Target {
-    let mut target = Target::start(python, program);
-    assert_eq!(target.line(), "ready");
-    target
-}
-
-fn lives(target: &mut Target) {
-    assert!(target.child().try_wait().unwrap().is_none(), "the target died");
-    target.say("?");
-    assert_eq!(target.line(), "alive");
-}
 
 fn snapshot(pid: i32, more: &[&str]) -> std::process::Output {
     let pid = pid.to_string();
@@ -77,63 +55,6 @@ fn a_filter_on_one_thread_is_seen() {
             // Asked for, the copy is made by a thread without a filter.
             assert_eq!(json(&snapshot(target.pid(), &["--method", "fork"]))["info"]["method"], "fork");
             lives(&mut target);
-        }
-    }
-}
-
-/// A memory cgroup for one target, in either version.
-struct Group(PathBuf);
-
-impl Group {
-    fn new(name: &str) -> Option<Self> {
-        let made = ["/sys/fs/cgroup/memory", "/sys/fs/cgroup"].into_iter().find_map(|root| {
-            let dir = PathBuf::from(root).join(format!("m5-test-{name}-{}", std::process::id()));
-            fs::create_dir(&dir).ok()?;
-            let counts = ["memory.usage_in_bytes", "memory.current"].iter().any(|f| dir.join(f).exists());
-            counts.then_some(Self(dir.clone())).or_else(|| fs::remove_dir(&dir).err().and(None))
-        });
-        if made.is_none() {
-            eprintln!("left out: no memory cgroup can be made here");
-        }
-        made
-    }
-
-    fn file(&self, names: [&str; 2]) -> PathBuf {
-        names.iter().map(|n| self.0.join(n)).find(|p| p.exists()).unwrap()
-    }
-
-    fn used(&self) -> u64 {
-        let text = fs::read_to_string(self.file(["memory.usage_in_bytes", "memory.current"])).unwrap();
-        text.trim().parse().unwrap()
-    }
-
-    fn limit(&self, bytes: u64) {
-        fs::write(self.file(["memory.limit_in_bytes", "memory.max"]), bytes.to_string()).unwrap();
-    }
-
-    /// Starts a command inside the group.
-    fn inside(&self, command: &Command) -> Command {
-        let mut shell = Command::new("sh");
-        shell.args(["-c", &format!("echo $$ > {}/cgroup.procs && exec \"$@\"", self.0.display()), "sh"]);
-        shell.arg(command.get_program()).args(command.get_args());
-        for (name, value) in command.get_envs() {
-            match value {
-                Some(value) => shell.env(name, value),
-                None => shell.env_remove(name),
-            };
-        }
-        shell
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        // The kernel lets a group go a moment after its last process.
-        for _ in 0..200 {
-            if fs::remove_dir(&self.0).is_ok() {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(10));
         }
     }
 }
@@ -235,40 +156,6 @@ fn an_execution_at_any_moment_of_a_capture_is_noticed_and_survived() {
     }
 }
 
-fn signal(pid: i32, number: i32) {
-    let sent = Command::new("kill").args([format!("-{number}"), pid.to_string()]).status().unwrap();
-    assert!(sent.success());
-}
-
-/// States of a process's threads.
-fn states(pid: i32) -> Vec<char> {
-    let tasks = fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten();
-    let state = |task: fs::DirEntry| {
-        let text = fs::read_to_string(task.path().join("stat")).ok()?;
-        text.rsplit_once(") ")?.1.chars().next()
-    };
-    tasks.filter_map(state).collect()
-}
-
-fn children(pid: i32) -> usize {
-    let text = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-    text.split_whitespace().count()
-}
-
-/// Waits for something to be so; false where it never is.
-fn until(most: Duration, mut what: impl FnMut() -> bool) -> bool {
-    let end = Instant::now() + most;
-    loop {
-        if what() {
-            return true;
-        }
-        if Instant::now() > end {
-            return false;
-        }
-        std::thread::yield_now();
-    }
-}
-
 const LARGE: &str = "
 import sys
 big = [bytearray(b'x' * (1 << 20)) for _ in range(500)]
@@ -307,29 +194,18 @@ fn a_stopped_m5_lets_its_target_go() {
     lives(&mut target);
     // A copy costs memory for as long as it is there.
     let mut capture = capturing(pid, "fork");
-    assert!(until(Duration::from_secs(20), || children(pid) > 0 || capture.try_wait().unwrap().is_some()));
+    assert!(
+        until(Duration::from_secs(20), || !children(pid).is_empty() || capture.try_wait().unwrap().is_some())
+    );
     signal_if_alive(&capture, libc::SIGSTOP);
-    let zombies_or_none = || {
-        let text = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-        text.split_whitespace().all(|c| {
-            let stat = fs::read_to_string(format!("/proc/{c}/stat")).unwrap_or_default();
-            stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with(['Z', 'X']))
-        })
-    };
+    let zombies_or_none = || children(pid).into_iter().all(has_ended);
     assert!(until(Duration::from_secs(30), zombies_or_none), "the copy stays while m5 is stopped");
     signal_if_alive(&capture, libc::SIGCONT);
     let _ = capture.wait();
     // Caught before it had let the target go, m5 was ended, and what it left is reaped by the next one.
     assert_eq!(json(&snapshot(pid, &["--method", "fork"]))["info"]["method"], "fork");
-    assert_eq!(children(pid), 0, "the dead copy was not reaped");
+    assert!(children(pid).is_empty(), "the dead copy was not reaped");
     lives(&mut target);
-}
-
-fn signal_if_alive(child: &Child, number: i32) {
-    let _ = Command::new("kill")
-        .args([format!("-{number}"), child.id().to_string()])
-        .stderr(Stdio::null())
-        .status();
 }
 
 /// A child of its own that signals nobody and has ended; later somebody asks for it.
@@ -378,5 +254,5 @@ fn whoever_waits_for_all_children_never_sees_the_copy() {
         target.say("?");
         assert_eq!(target.line(), "0");
     }
-    assert_eq!(children(target.pid()), 0);
+    assert!(children(target.pid()).is_empty());
 }

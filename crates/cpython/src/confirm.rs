@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 
 /// More interpreters than any process has: the end of a walk through a list that may be changing.
 pub(crate) const MAX_INTERPRETERS: usize = 4096;
+/// Looks at an interpreter until a doubt is taken to last. A collection begins in some of them, hardly in all.
+const TRIES: usize = 20;
 
 /// How sure the layout is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -235,6 +237,12 @@ fn in_list(
         at = memory.u64(at.wrapping_add(layout.interp_next))?;
     }
     Ok(Some("the list of interpreters does not hold the main one".to_owned()))
+}
+
+/// Whether a collector of this layout is at this address. A list that is read while a collection begins does not
+/// link back for that moment, so only a doubt that lasts counts.
+pub(crate) fn collects(memory: &impl Memory, gc: u64, layout: &Layout) -> bool {
+    (0..TRIES).any(|_| matches!(doubt_of_gc(memory, gc, layout, Confidence::Exact), Ok(None)))
 }
 
 /// What speaks against a collector of this layout at this address.

@@ -18,20 +18,32 @@ pub enum Gil {
 }
 
 impl<M: Memory + Clone> Interpreter<M> {
+    /// Where its lock is, of [`GIL_BYTES`](crate::layout::running::GIL_BYTES); `None` where it has none or this version's is not
+    /// known.
+    ///
+    /// # Errors
+    /// [`crate::Error`] where the interpreter cannot be read: the process has ended.
+    pub fn gil_address(&self) -> Result<Option<u64>> {
+        if self.layout().free_threaded {
+            return Ok(None);
+        }
+        Ok(match self.objects().map(|o| o.running.gil) {
+            None => None,
+            Some(GilAt::Runtime(offset)) => Some(self.runtime().wrapping_add(offset)),
+            Some(GilAt::Interpreter(offset)) => Some(self.memory().u64(self.address().wrapping_add(offset))?),
+        })
+    }
+
     /// Who holds its lock now. The answer is of one moment: threads hand the lock on many times a second.
     ///
     /// # Errors
     /// [`crate::Error`] where the interpreter cannot be read: the process has ended.
     pub fn gil(&self) -> Result<Gil> {
-        let Some(fields) = self.objects().map(|o| &o.running) else { return Ok(Gil::Unknown) };
         if self.layout().free_threaded {
             return Ok(Gil::Absent);
         }
         let memory = self.memory();
-        let gil = match fields.gil {
-            GilAt::Runtime(offset) => self.runtime().wrapping_add(offset),
-            GilAt::Interpreter(offset) => memory.u64(self.address().wrapping_add(offset))?,
-        };
+        let Some(gil) = self.gil_address()? else { return Ok(Gil::Unknown) };
         // Both in one piece.
         let [holder, locked] = match memory.bytes::<16>(gil.wrapping_add(GIL_HOLDER)) {
             Ok(bytes) => [0, 8].map(|at| crate::decode::word(&bytes, at)),

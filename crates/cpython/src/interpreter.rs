@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 /// so often looked at.
 const BUSY: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_micros(300);
+/// Walks through the list of interpreters until one is whole.
+const WALKS: usize = 10;
 /// More threads than any process has.
 const MAX_THREADS: usize = 1 << 16;
 
@@ -96,28 +98,51 @@ impl<M: Memory + Clone> Interpreter<M> {
     }
 
     /// Every interpreter of the process, the main one first; each has a collector of its own, but in 3.8, where
-    /// they share one and only the main interpreter is given.
+    /// they share one and only the main interpreter is given. One that is being made or unmade is left out.
     ///
     /// # Errors
-    /// [`crate::Error::Target`] where the process has ended, executed another program, or may not be read any more.
+    /// [`Error::Starting`] where the list never held still; [`crate::Error::Target`] where the process has ended,
+    /// executed another program, or may not be read any more.
     pub fn all(&self) -> Result<Vec<Self>> {
         if matches!(self.layout.gc, GcAt::Runtime(_)) {
             return Ok(vec![self.clone()]);
         }
         let mut all = Vec::new();
-        let mut address = self.memory.u64(self.found.runtime + self.layout.interpreters_head)?;
-        while address != 0 && all.len() < MAX_INTERPRETERS {
+        for (address, id) in self.listed()? {
             let gc = confirm::gc_of(self.found.runtime, address, &self.layout);
-            let id = self.memory.u64(address.wrapping_add(self.layout.interp_id))? as i64;
-            let checked = confirm::doubt_of_gc(&self.memory, gc, &self.layout, Confidence::Exact);
-            // One that is being made or unmade does not pass the checks.
-            if matches!(checked, Ok(None)) {
+            if address == self.address || confirm::collects(&self.memory, gc, &self.layout) {
                 all.push(Self { address, id, gc, ..self.clone() });
             }
-            address = self.memory.u64(address.wrapping_add(self.layout.interp_next))?;
         }
         all.reverse();
         Ok(all)
+    }
+
+    /// Address and number of each interpreter, newest first. Where one came or went meanwhile the walk may lead
+    /// nowhere; one that ends at the main interpreter, the oldest, is whole.
+    fn listed(&self) -> Result<Vec<(u64, i64)>> {
+        let mut last = Error::Starting { pid: self.pid };
+        for _ in 0..WALKS {
+            match self.walk() {
+                Ok(list) if list.last().is_some_and(|(address, _)| *address == self.address) => {
+                    return Ok(list);
+                }
+                Ok(_) => {}
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    fn walk(&self) -> Result<Vec<(u64, i64)>> {
+        let mut list = Vec::new();
+        let mut address = self.memory.u64(self.found.runtime + self.layout.interpreters_head)?;
+        while address != 0 && list.len() < MAX_INTERPRETERS {
+            let id = self.memory.u64(address.wrapping_add(self.layout.interp_id))? as i64;
+            list.push((address, id));
+            address = self.memory.u64(address.wrapping_add(self.layout.interp_next))?;
+        }
+        Ok(list)
     }
 
     /// Address of the newest interpreter of the process: another one wherever one was made since.

@@ -27,7 +27,7 @@ mod version_text;
 pub use confirm::{Confidence, Origin};
 pub use dict::{KEYS_HEAD, KeyTable};
 pub use error::{Error, Result};
-pub use find::{Found, find, find_in};
+pub use find::{Found, Instead, find, find_in};
 pub use gcstate::{GC_SIZE_MAX, GcState, Generation, Population, decode_gc, decode_population};
 pub use gil::Gil;
 pub use interpreter::{Interpreter, Thread};

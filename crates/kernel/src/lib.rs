@@ -11,4 +11,4 @@ mod stalls;
 
 pub use alloc::{AllocProfile, AllocSampler, AllocSite, AllocStack, LOOKS_S, Survival};
 pub use error::{Error, Result};
-pub use stalls::{LoopWatch, Turn};
+pub use stalls::{LoopWatch, Spent, Turn};

@@ -48,6 +48,8 @@ pub use procfs::smaps::{MappedMemory, MappingFlags, parse_flags, parse_smaps};
 pub use procfs::sockets::{ConnectionGroup, SocketTable, TcpSocket};
 pub use procfs::stat::{Rollup, Stat, Status};
 pub use procfs::threads::{ThreadNow, thread_now};
+pub use procfs::throttling::Throttling;
+pub use procfs::waits::name as call_name;
 pub use signal::send_signal;
 pub use spool::{SpoolAllocator, SpoolError, spool, spooling};
 pub use trace::arch::{ADDRESS_BITS, OWN_WAITS, address_of, page_size};

@@ -11,6 +11,7 @@ pub mod quantile;
 mod special;
 pub mod stratified;
 pub mod verdict;
+pub mod windows;
 
 pub use compare::{GateConfig, GateOutcome, GateVerdict, gate, gate_with, single};
 pub use layer::{Advice, Growing, Layer, Layers, Witness, growing_layers};

@@ -55,9 +55,8 @@ impl Stratum {
         (self.size as f64 / self.seen() as f64).max(1.0)
     }
 
-    /// Sum of squares of what the groups are off the common mean (or the values, where there is one group), per
-    /// degree of freedom, blown up to the whole.
-    fn variance(&self) -> f64 {
+    /// What the groups are off the common mean (or the values, where there is one group), blown up to the whole.
+    fn off(&self) -> Vec<f64> {
         let (seen, weight) = (self.seen() as f64, self.weight());
         let mean = self.sum() / seen;
         let off: Vec<f64> = match self.groups.len() {
@@ -65,10 +64,21 @@ impl Stratum {
             _ => self.groups.iter().map(|g| g.iter().sum::<f64>() - mean * g.len() as f64).collect(),
         };
         let many = off.len() as f64;
-        let squares: f64 = off.iter().map(|d| d * d).sum();
-        weight * weight * squares * many / (many - 1.0).max(1.0) * (1.0 - 1.0 / weight)
+        let blown = weight * (many / (many - 1.0).max(1.0) * (1.0 - 1.0 / weight)).sqrt();
+        off.into_iter().map(|d| d * blown).collect()
+    }
+
+    /// How far the longest is off the mean, blown up to the whole.
+    fn longest(&self) -> f64 {
+        let mean = self.sum() / self.seen() as f64;
+        let longest = self.groups.iter().flatten().copied().fold(0.0, f64::max);
+        (longest - mean).max(0.0) * self.weight() * (1.0 - 1.0 / self.weight()).sqrt()
     }
 }
+
+/// Further out than 0.975: where lengths are skewed and windows few, that one holds the truth in 94 of 100 runs. This
+/// one holds it in 95, over populations that it was not chosen on too (`tests/windows.rs`).
+const QUANTILE: f64 = 0.9875;
 
 /// The total over strata, each of which has something that was seen; `None` where one has not.
 #[must_use]
@@ -81,13 +91,25 @@ pub fn total(strata: &[Stratum]) -> Option<Total> {
     if strata.iter().all(|s| s.weight() <= 1.0) {
         return Some(Total::exact(value));
     }
+    let off: Vec<f64> = strata.iter().flat_map(Stratum::off).collect();
+    let variance: f64 = off.iter().map(|d| d * d).sum();
     let groups: usize = strata.iter().map(|s| s.groups.len()).sum();
-    let freedom = (groups.saturating_sub(strata.len()) as f64).max(1.0);
-    let variance: f64 = strata.iter().map(Stratum::variance).sum();
+    let freedom = (groups.saturating_sub(strata.len()) as f64).min(told_by(&off, variance)).max(1.0);
+    let t = t_quantile(QUANTILE, freedom);
     // One that was seen alone says nothing of how much they differ: as much as it is long itself.
-    let alone = strata.iter().filter(|s| s.seen() == 1).map(|s| s.sum() * (s.weight() - 1.0));
-    let half = t_quantile(0.975, freedom) * variance.sqrt() + alone.sum::<f64>();
-    Some(Total { value, low: (value - half).max(seen), high: value + half })
+    let alone: f64 = strata.iter().filter(|s| s.seen() == 1).map(|s| s.sum() * (s.weight() - 1.0)).sum();
+    // What is rare and long is more often missed than seen once too often.
+    let longer = strata.iter().map(|s| s.longest().powi(2)).fold(0.0, f64::max);
+    let low = value - t * variance.sqrt() - alone;
+    let high = value + t * (variance + longer).sqrt() + alone;
+    Some(Total { value, low: low.max(seen), high })
+}
+
+/// Degrees of freedom of a variance that these deviations make up: as many as there are where they are normal, few
+/// where few of them are most of it.
+fn told_by(off: &[f64], variance: f64) -> f64 {
+    let fourth: f64 = off.iter().map(|d| d.powi(4)).sum();
+    if fourth > 0.0 { 3.0 * variance * variance / fourth } else { f64::INFINITY }
 }
 
 /// Values resampled by their weights, at most.

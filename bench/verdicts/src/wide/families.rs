@@ -84,18 +84,25 @@ pub fn is_leak(family: Family) -> bool {
     family as usize >= Line as usize
 }
 
+/// Families with a rhythm of up to four times their scale.
+pub(super) fn is_rhythm(family: Family) -> bool {
+    matches!(family, PartDay | PartDayLoad | PartDayIdleLoad | LaggedLoad | LoadLine)
+}
+
 /// Families that need days to be what they are.
 fn needs_days(family: Family) -> bool {
     matches!(family, Days | DaysLine)
 }
 
-pub(super) fn plan(family: Family, seconds: f64, every: f64, rng: &mut Rng) -> Plan {
+/// What a process does whose rhythms and caches are of the scale of `seconds`, watched for `span` (or for `seconds`).
+pub(super) fn plan(family: Family, seconds: f64, span: Option<f64>, every: f64, rng: &mut Rng) -> Plan {
     let (seconds, every) = if needs_days(family) && seconds < 2.0 * DAY {
         (DAY * rng.count(2, 3) as f64, 60.0)
     } else {
         (seconds, every)
     };
-    let until = seconds + 1.1 * DAY;
+    let span = span.unwrap_or(seconds);
+    let until = span + 1.1 * DAY;
     let growth = if is_leak(family) { rng.scale(0.03, 0.4) } else { 0.0 };
     let mut p = Plan {
         seconds,
@@ -108,14 +115,15 @@ pub(super) fn plan(family: Family, seconds: f64, every: f64, rng: &mut Rng) -> P
         onset: 0.0,
         noise: Noise::usual(every, rng),
     };
-    body(family, &mut p, until, rng);
+    body(family, &mut p, span, until, rng);
     loads(family, &mut p, rng);
     leak(family, &mut p, rng);
+    p.seconds = span;
     p
 }
 
 /// What a healthy process does, or the same below a leak.
-fn body(family: Family, p: &mut Plan, until: f64, rng: &mut Rng) {
+fn body(family: Family, p: &mut Plan, span: f64, until: f64, rng: &mut Rng) {
     let s = p.seconds;
     match family {
         Wandering => {
@@ -136,11 +144,11 @@ fn body(family: Family, p: &mut Plan, until: f64, rng: &mut Rng) {
             let n = if family == Steps { rng.count(1, 4) } else { rng.count(1, 2) };
             let size =
                 |rng: &mut Rng| if rng.chance(0.7) { rng.scale(0.02, 0.3) } else { -rng.scale(0.02, 0.2) };
-            p.floor.push(steps((0..n).map(|_| (s * rng.unit(), size(rng))).collect()));
+            p.floor.push(steps((0..n).map(|_| (span * rng.unit(), size(rng))).collect()));
         }
         Ratchet => p.floor.push(ratchet(rng.scale(0.005, 0.08), s * rng.scale(0.002, 0.05), until, rng)),
-        Spikes | SpikesLine => p.top.push(bursts(rng.count(1, 40), s, p.every, 0.01 * s, rng)),
-        Batch => p.top.push(bursts(rng.count(1, 5), s, 0.02 * s, 0.15 * s, rng)),
+        Spikes | SpikesLine => p.top.push(bursts(rng.count(1, 40), span, p.every, 0.01 * s, rng)),
+        Batch => p.top.push(bursts(rng.count(1, 5), span, 0.02 * s, 0.15 * s, rng)),
         Falling => {
             let size = rng.scale(0.05, 0.5);
             p.floor.push(match rng.count(0, 2) {
@@ -150,7 +158,7 @@ fn body(family: Family, p: &mut Plan, until: f64, rng: &mut Rng) {
             });
         }
         Restarted | RestartedLine => {
-            p.restarts = (0..rng.count(1, 4)).map(|_| s * rng.between(0.03, 0.5)).collect();
+            p.restarts = (0..rng.count(1, 4)).map(|_| span * rng.between(0.03, 0.5)).collect();
             let (size, tau, restarts) =
                 (rng.scale(0.03, 0.5), s * rng.scale(0.005, 0.06), p.restarts.clone());
             let born = move |t: f64| restarts.iter().copied().filter(|r| *r <= t).fold(0.0, f64::max);

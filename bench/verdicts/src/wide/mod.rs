@@ -52,8 +52,17 @@ pub(crate) type Part = Box<dyn Fn(f64) -> f64>;
 #[must_use]
 pub fn trace(family: Family, seed: u64, seconds: f64, every: f64) -> Trace {
     let mut rng = Rng::new(seed);
-    let plan = families::plan(family, seconds, every, &mut rng);
+    let plan = families::plan(family, seconds, None, every, &mut rng);
     plan.run(&mut rng)
+}
+
+/// A long life of a family: what it does has the scale of hours (rhythms of a day at most, caches that fill within
+/// one), and what happens to it happens at any time.
+#[must_use]
+pub fn life(family: Family, seed: u64, seconds: f64, every: f64) -> Trace {
+    let mut rng = Rng::new(seed);
+    let scale = if families::is_rhythm(family) { DAY / 4.0 } else { DAY };
+    families::plan(family, scale, Some(seconds), every, &mut rng).run(&mut rng)
 }
 
 impl Plan {

@@ -5,9 +5,8 @@
 use m5_gc::{Coverage, SourceKind};
 use m5_report::doc::{PauseLog, ProcessRecord, Samples};
 use m5_stats::stratified::{Stratum, Total, total};
+use m5_stats::windows::{Stretch, stretches};
 
-/// Pauses that a stretch of time must show before it is told apart from the next one.
-const ENOUGH: usize = 20;
 /// Pauses within so many seconds of one another were seen in one window, about.
 const WINDOW: f64 = 0.020;
 
@@ -88,7 +87,7 @@ fn steps(samples: &Samples, generation: usize) -> Steps {
     read.map(|(t, n)| (t, n.saturating_sub(first))).collect()
 }
 
-/// Cuts the time into stretches in which enough was seen, and says how many happened in each.
+/// The stretches of time in which enough was seen, as strata; says for how many each of their pauses stands.
 fn strata(
     log: &PauseLog,
     generation: usize,
@@ -99,44 +98,12 @@ fn strata(
     let of = |i: &usize| log.generation[*i] == Some(generation as u8);
     let mut kept: Vec<usize> = (0..log.generation.len()).filter(of).collect();
     kept.sort_by(|a, b| log.start_seconds[*a].total_cmp(&log.start_seconds[*b]));
-    let counted = steps.last().map_or(0, |(_, n)| *n);
-    // Where the readings and the trace count differently, the trace is right in all and the readings in part.
-    let scale = if counted > 0 { happened as f64 / counted as f64 } else { 0.0 };
-    let (mut cuts, mut at, mut from, mut begun) = (Vec::new(), 0, 0, 0);
-    for (until, count) in steps {
-        while at < kept.len() && log.start_seconds[kept[at]] < *until {
-            at += 1;
-        }
-        if at - from >= ENOUGH && kept.len() - at >= ENOUGH {
-            cuts.push((from..at, (count - begun) as f64 * scale));
-            (from, begun) = (at, *count);
-        }
-    }
-    let rest = happened as f64 - cuts.iter().map(|(_, size)| size).sum::<f64>();
-    cuts.push((from..kept.len(), rest));
-    cuts.into_iter()
-        .map(|(range, size)| {
-            let mine = &kept[range];
-            let size = (size.round().max(0.0) as u64).max(mine.len() as u64);
-            mine.iter().for_each(|i| weights[*i] = size as f64 / mine.len() as f64);
-            Stratum { size, groups: windows(log, mine) }
-        })
-        .collect()
-}
-
-/// Lengths of these pauses, those of one window together.
-fn windows(log: &PauseLog, kept: &[usize]) -> Vec<Vec<f64>> {
-    let mut groups: Vec<Vec<f64>> = Vec::new();
-    let mut begun = f64::NEG_INFINITY;
-    for i in kept {
-        let start = log.start_seconds[*i];
-        if start - begun > WINDOW {
-            groups.push(Vec::new());
-            begun = start;
-        }
-        if let Some(group) = groups.last_mut() {
-            group.push(log.duration_seconds[*i]);
-        }
-    }
-    groups
+    let seen: Vec<(f64, f64)> =
+        kept.iter().map(|i| (log.start_seconds[*i], log.duration_seconds[*i])).collect();
+    let stood_for = |Stretch { range, stratum }: Stretch| {
+        let weight = stratum.size as f64 / range.len() as f64;
+        kept[range].iter().for_each(|i| weights[*i] = weight);
+        stratum
+    };
+    stretches(&seen, happened, steps, WINDOW).into_iter().map(stood_for).collect()
 }

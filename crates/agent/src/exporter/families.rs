@@ -3,7 +3,7 @@
 
 use super::labels::labels;
 use crate::pool::{Member, Pool, Readable};
-use m5_process::ticks_per_second;
+use m5_process::{Throttling, ticks_per_second};
 use m5_report::metrics::{Family, Kind, Labels};
 use m5_stats::Verdict;
 use m5_stats::objectives::MIB;
@@ -88,6 +88,14 @@ const SPECS: &[Spec] = specs! {
     Gauge "m5_heap_post_gc_bytes" "Resident set size right after the last full collection."
         |m, l, f| f.push(l, m.post_gc_bytes);
     Gauge "m5_memory_limit_bytes" "Limit of the memory cgroup." |m, l, f| f.push(l, m.limit_bytes());
+    Gauge "m5_cgroup_memory_peak_bytes" "Highest use of memory in the cgroup."
+        |m, l, f| f.push(l, number(m.cgroup.as_ref().and_then(|c| c.peak_bytes)));
+    Counter "m5_cgroup_cpu_periods_total" "Periods of the cgroup's CPU quota in which some task was runnable."
+        |m, l, f| f.push(l, throttling(m).map(|t| t.periods as f64));
+    Counter "m5_cgroup_cpu_throttled_periods_total" "Of those, periods in which tasks were held back."
+        |m, l, f| f.push(l, throttling(m).map(|t| t.throttled_periods as f64));
+    Counter "m5_cgroup_cpu_throttled_seconds_total" "Time for which the CPU quota held tasks back."
+        |m, l, f| f.push(l, throttling(m).map(|t| t.throttled_seconds));
     Gauge "m5_cgroup_memory_bytes" "Memory in use in the cgroup."
         |m, l, f| f.push(l, number(m.cgroup.as_ref().and_then(|c| c.current_bytes)));
     Histogram "gc_pause_duration_seconds" "Pauses of the garbage collector, each measured, by generation."
@@ -116,6 +124,10 @@ const SPECS: &[Spec] = specs! {
         |m, l, f| f.push(l, Some(f64::from(u8::from(matches!(m.readable(), Readable::Yes(_))))));
     Info "python_info" "The interpreter." |m, l, f| info(m, l, f);
 };
+
+fn throttling(m: &Member) -> Option<Throttling> {
+    m.cgroup.as_ref()?.throttling
+}
 
 fn number(value: Option<u64>) -> Option<f64> {
     value.map(|v| v as f64)

@@ -3,7 +3,7 @@
 
 use super::block::{Block, since};
 use super::{Entry, Head, HistoryError, Limits, Session, Store};
-use crate::pool::{Member, Pool};
+use crate::pool::{ChartPoints, Member, Pool};
 use crate::record::Pace;
 use m5_gc::{Coverage, Pause, SourceKind};
 use m5_process::{ConnectionGroup, Identity, Machine, monotonic_ns, unix_ns};
@@ -75,6 +75,13 @@ impl History {
         self.store.path()
     }
 
+    /// The last of each process that runs still, for charts that go on; nothing where it cannot be read.
+    #[must_use]
+    pub fn recent(&self, span: Duration) -> BTreeMap<Identity, ChartPoints> {
+        let from = self.begin_unix_ns.saturating_sub(i64::try_from(span.as_nanos()).unwrap_or(i64::MAX));
+        self.store.recent(&boot_id(), from).unwrap_or_default()
+    }
+
     /// Takes a pause that was seen.
     pub fn hear(&mut self, identity: Identity, source: SourceKind, pause: &Pause) {
         let start_ns = self.at(pause.start_ns);
@@ -128,11 +135,11 @@ impl History {
         if drift >= DRIFT_NS {
             (self.begin_unix_ns, self.begin_ns) = (unix_ns() as i64, monotonic_ns());
         }
-        let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+        let boot = boot_id();
         self.store.begin(&Session {
             begin_ns: self.begin_unix_ns,
             interval_ns: self.interval.as_nanos() as i64,
-            boot: boot.trim().to_owned(),
+            boot,
             machine: Machine::read(Path::new("/proc")),
         })?;
         self.begun = true;
@@ -269,4 +276,9 @@ impl Known {
         self.rollup.done(t, (monotonic_ns() - before) as f64 / 1e9);
         rollup.ok().map(|r| (r.pss_bytes, r.uss_bytes))
     }
+}
+/// The boot of the machine that identities belong to.
+fn boot_id() -> String {
+    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    text.trim().to_owned()
 }

@@ -7,6 +7,7 @@ mod feed;
 mod limits;
 mod lock;
 mod read;
+mod recent;
 mod rows;
 mod schema;
 mod store;

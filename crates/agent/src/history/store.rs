@@ -3,13 +3,15 @@
 use super::block::Block;
 use super::error::of;
 use super::lock::Lock;
+use super::recent::recent;
 use super::rows::{pragma, put_block};
 use super::{HistoryError, Limits, schema, thin};
-use m5_process::{ConnectionGroup, Machine};
+use crate::pool::ChartPoints;
+use m5_process::{ConnectionGroup, Identity, Machine};
 use m5_report::doc::{ProcessRecord, Sample};
 use rusqlite::types::Value;
 use rusqlite::{Connection, Transaction, params, params_from_iter};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -127,6 +129,18 @@ impl Store {
             "PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = {WAL_BYTES}; PRAGMA max_page_count = {pages};"
         );
         self.connection.execute_batch(&text).map_err(fail)
+    }
+
+    /// The last of each process that runs still, thinned as charts are.
+    ///
+    /// # Errors
+    /// As the store says.
+    pub(super) fn recent(
+        &self,
+        boot: &str,
+        from_ns: i64,
+    ) -> Result<BTreeMap<Identity, ChartPoints>, HistoryError> {
+        recent(&self.connection, boot, from_ns).map_err(|e| of(&self.path, &e))
     }
 
     /// Bytes of the file that hold something.

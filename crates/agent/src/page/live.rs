@@ -1,6 +1,6 @@
 //! The page of the processes that are watched now.
 
-use super::{by_need, lines, states, timeline};
+use super::{by_need, evidence, lines, states, timeline};
 use crate::pool::{Member, PAUSE_BOUNDS, Pool, Readable};
 use m5_process::{monotonic_ns, unix_ns};
 use m5_report::doc::{PAGE_SCHEMA, Page, PagePauses, PageProcess, PageSamples, floors};
@@ -52,9 +52,14 @@ fn process(member: &Member) -> PageProcess {
         started_unix_seconds: member.started_unix_seconds(),
         python,
         unread,
+        stopped: matches!(member.reading.stat.state, 'T' | 't'),
+        cpu: member.cpu,
+        rss_bytes: member.reading.status.rss_bytes.map(|bytes| bytes as f64),
+        evidence: Some(evidence(&member.assessment)),
         memory: Some(member.assessment),
         between_restarts: member.between_restarts.filter(|b| b.growing),
         limit_bytes: member.limit_bytes(),
+        fd_limit: member.max_fds,
         source: member.source(),
         coverage: member.pauses.coverage.ratio().filter(|_| member.traced()),
         collections: member.gc.map(|gc| gc.generations.map(|g| g.collections)),

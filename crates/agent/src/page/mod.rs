@@ -6,8 +6,9 @@ mod saved;
 pub use live::live;
 pub use saved::saved;
 
-use m5_report::doc::{PageObjectives, PageProcess};
-use m5_stats::{Objectives, Verdict};
+use m5_report::doc::{PageObjectives, PageProcess, Sentence};
+use m5_report::text::{Style, growth_evidence};
+use m5_stats::{Assessment, Objectives, Verdict};
 use std::collections::BTreeMap;
 
 /// Values of a chart at most.
@@ -20,7 +21,13 @@ fn lines(objectives: &Objectives) -> PageObjectives {
         rss_peak_bytes: objectives.rss_peak_bytes.map(|o| o.pass),
         gc_pause_p95_seconds: objectives.gc_pause_p95_seconds.map(|o| o.pass),
         open_fds: objectives.open_fds.map(|o| o.pass),
+        rss_limit_ratio: objectives.rss_limit_ratio.map(|o| o.pass),
+        fd_limit_ratio: objectives.fd_limit_ratio.map(|o| o.pass),
     }
+}
+
+fn evidence(memory: &Assessment) -> Sentence {
+    Sentence::each(|lang| growth_evidence(memory, Style { lang, color: false }))
 }
 
 /// Those that need somebody come first: what grows, then what moved, then the largest.
@@ -31,10 +38,7 @@ fn by_need(processes: &mut [PageProcess]) {
         Some(Verdict::Saturating) => 2,
         Some(Verdict::Flat | Verdict::Falling | Verdict::Insufficient) | None => 3,
     };
-    let size = |p: &PageProcess| {
-        let last = p.samples.as_ref().and_then(|s| s.rss_bytes.iter().flatten().last().copied());
-        last.or(p.memory.and_then(|m| m.level)).unwrap_or(0.0)
-    };
+    let size = |p: &PageProcess| p.rss_bytes.or(p.memory.and_then(|m| m.level)).unwrap_or(0.0);
     processes.sort_by(|a, b| {
         let need = (a.exited, rank(a)).cmp(&(b.exited, rank(b)));
         need.then(size(b).total_cmp(&size(a))).then_with(|| (&a.service, a.slot).cmp(&(&b.service, b.slot)))

@@ -1,6 +1,6 @@
 //! The page of a recording, figures derived.
 
-use super::{POINTS, by_need, lines, states, timeline};
+use super::{POINTS, by_need, evidence, lines, states, timeline};
 use crate::pool::{PAUSE_BOUNDS, command_name};
 use m5_report::doc::{
     Baseline, Derived, PAGE_SCHEMA, Page, PagePauses, PageProcess, PageSamples, PauseLog, ProcessRecord,
@@ -42,8 +42,13 @@ fn process(record: &ProcessRecord, began: f64) -> PageProcess {
         python: record.interpreter.as_ref().map(|i| i.version.clone()),
         unread: record.unread.as_ref().map(|u| u.detail.clone()),
         between_restarts: record.derived.as_ref().and_then(|d| d.between_restarts).filter(|b| b.growing),
+        stopped: false,
+        cpu: derived.and_then(|d| d.cpu_ratio),
+        rss_bytes: last(&s.rss_bytes).map(|bytes| bytes as f64),
+        evidence: derived.and_then(|d| d.growth.get("rss")).map(evidence),
         memory: derived.and_then(|d| d.growth.get("rss").copied()),
         limit_bytes: record.cgroup.as_ref().and_then(|c| c.max_bytes).map(|b| b as f64),
+        fd_limit: record.fd_limit,
         source: record.pauses.as_ref().map(|log| log.source),
         coverage: coverage.and_then(|c| c.ratio()),
         collections: match counts {

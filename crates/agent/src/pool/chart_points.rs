@@ -26,17 +26,19 @@ pub struct ChartPoint {
 
 /// Points, oldest first.
 #[derive(Debug, Default)]
-pub(super) struct ChartPoints(VecDeque<ChartPoint>);
+pub struct ChartPoints(VecDeque<ChartPoint>);
 
 impl ChartPoints {
-    pub(super) fn push(&mut self, point: ChartPoint) {
+    /// Adds a point, and thins what is old where there are too many.
+    pub fn push(&mut self, point: ChartPoint) {
         if self.0.len() == KEPT {
             self.thin();
         }
         self.0.push_back(point);
     }
 
-    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &ChartPoint> {
+    /// All of them.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &ChartPoint> {
         self.0.iter()
     }
 

@@ -5,6 +5,7 @@ use super::attached::{Attached, Readable};
 use super::chart_points::{ChartPoint, ChartPoints};
 use crate::Discovered;
 use crate::m5mem_page::SharedPage;
+use crate::watched::Interpreters;
 use m5_cpython::{GcState, Population};
 use m5_gc::{SourceKind, Tracer};
 use m5_process::{
@@ -48,6 +49,7 @@ pub struct Member {
     process: Process,
     sampler: Sampler,
     pub(super) attached: Attached,
+    interpreters: Interpreters,
     execution: Execution,
     service: String,
     slot: usize,
@@ -98,6 +100,7 @@ impl Member {
             sampler: Sampler::open(&process)?,
             max_fds: process.max_fds(),
             attached: Attached::new(&process, interpreter, place.overhead, now_ns),
+            interpreters: Interpreters::default(),
             process,
             execution,
             service: place.service,
@@ -124,6 +127,11 @@ impl Member {
             assessment: Assessment::default(),
             between_restarts: None,
         })
+    }
+
+    /// Goes on with charts that were begun by another.
+    pub(super) fn go_on_with(&mut self, points: ChartPoints) {
+        self.chart_points = points;
     }
 
     /// Pid and start time.
@@ -228,6 +236,13 @@ impl Member {
         }
     }
 
+    /// The collectors of all interpreters together.
+    fn collectors(&mut self) -> Option<GcState> {
+        let main = self.attached.interpreter.as_ref()?;
+        let state = main.read().ok()?;
+        Some(self.interpreters.together(main, &state))
+    }
+
     pub(super) fn sample(&mut self, now_ns: u64, tables: &mut SocketTables) -> Sampled {
         match self.sampler.read() {
             Ok(reading) => {
@@ -245,7 +260,7 @@ impl Member {
         });
         self.attached.look_again(&self.process, now_ns);
         let before = self.gc.map(|gc| gc.generations[2].collections);
-        self.gc = self.attached.interpreter.as_ref().and_then(|i| i.read().ok());
+        self.gc = self.collectors();
         let full = self.gc.zip(before).is_some_and(|(gc, before)| gc.generations[2].collections > before);
         self.cgroup_fresh = self.samples.is_multiple_of(CGROUP_EVERY);
         if self.cgroup_fresh {
@@ -267,7 +282,7 @@ impl Member {
         }
         if let Some(rss) = self.reading.status.rss_bytes {
             let rss = rss as f64;
-            self.rss.push(Point { t: now_ns as f64 / 1e9, v: rss });
+            self.rss.push_beside(Point { t: now_ns as f64 / 1e9, v: rss }, self.cpu);
             self.chart_points.push(ChartPoint {
                 unix_seconds: unix_ns() as f64 / 1e9,
                 rss_bytes: rss,
@@ -315,7 +330,9 @@ impl Member {
         self.judged_ns = now;
         let started = self.began();
         let limit = self.limit_bytes().or(limit);
-        let options = Options { started: Some(started), limit, ..Options::default() };
+        // What it works is its load: memory that follows it is no leak.
+        let load = self.rss.loads(f64::INFINITY);
+        let options = Options { load: Some(&load), started: Some(started), limit, ..Options::default() };
         let mut assessment = assess_with(&self.rss.all(), &options);
         // Under reclaim, or at a limit, a leak goes to the swap and RSS stands still.
         if assessment.verdict != Verdict::Growing

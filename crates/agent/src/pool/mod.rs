@@ -12,7 +12,7 @@ mod slots;
 mod stored;
 
 pub use attached::Readable;
-pub use chart_points::ChartPoint;
+pub use chart_points::{ChartPoint, ChartPoints};
 pub use member::{Member, Sampled};
 pub(crate) use name::from_command as command_name;
 pub use name::service_name;
@@ -49,6 +49,8 @@ pub struct Pool {
     renewed: BTreeMap<Identity, u64>,
     slots: Slots,
     past: Past,
+    /// What was charted of processes before they were watched here.
+    charted: BTreeMap<Identity, ChartPoints>,
     turn: usize,
     errors: u64,
     /// Samples that failed since the start.
@@ -68,10 +70,16 @@ impl Pool {
             renewed: BTreeMap::new(),
             slots: Slots::default(),
             past: Past::default(),
+            charted: BTreeMap::new(),
             turn: 0,
             errors: 0,
             sample_errors: 0,
         }
+    }
+
+    /// Goes on with charts that were begun by another.
+    pub fn go_on_with(&mut self, charted: BTreeMap<Identity, ChartPoints>) {
+        self.charted = charted;
     }
 
     /// Watches others from now on.
@@ -144,7 +152,10 @@ impl Pool {
         };
         let slot = place.slot;
         match Member::new(found, place) {
-            Ok(member) => {
+            Ok(mut member) => {
+                if let Some(points) = self.charted.remove(&identity) {
+                    member.go_on_with(points);
+                }
                 self.members.insert(identity, member);
                 true
             }

@@ -1,15 +1,16 @@
 //! One process of a recording: its open files, its interpreter, its tracer, and what was recorded so far.
 
 use super::hear::Hear;
-use super::interpreters::Interpreters;
 use super::pace::Pace;
 use super::sample::{allocator_sample, collector_sample, population_sample, process_sample};
 use super::{describe, record_of, unread};
 use crate::m5mem_page::SharedPage;
+use crate::watched::Interpreters;
 use m5_cpython::{Allocators, GcState, Interpreter};
 use m5_gc::{Coverage, Detail, InterpreterCollections, Pause, TraceOptions, Tracer};
 use m5_process::{
-    ConnectionGroup, FdCounts, Process, Sampler, SocketTables, monotonic_ns, thread_cpu_ns, ticks_per_second,
+    ConnectionGroup, FdCounts, Process, Sampler, SocketTables, Throttling, monotonic_ns, thread_cpu_ns,
+    ticks_per_second,
 };
 use m5_report::doc::{ConnectionsAt, LongPauses, PauseLog, ProcessRecord, RollupAt, Sample};
 use std::time::Duration;
@@ -49,6 +50,8 @@ pub(super) struct Member {
     pools: Pace,
     record: ProcessRecord,
     connections: Vec<ConnectionGroup>,
+    /// What the CPU quota had done before the recording.
+    throttled_before: Option<Throttling>,
     ticks: f64,
 }
 
@@ -76,6 +79,7 @@ impl Member {
             pools: Pace::new(POOLS_SECONDS, 600.0, 5000.0),
             record,
             connections: Vec::new(),
+            throttled_before: None,
             ticks: ticks_per_second(),
         };
         member.attach();
@@ -163,6 +167,9 @@ impl Member {
             *spent += thread_cpu_ns() - before;
         }
         self.record.cgroup = self.sampler.process().cgroup();
+        if let Some(throttling) = self.record.cgroup.as_mut().and_then(|c| c.throttling.as_mut()) {
+            *throttling = throttling.since(self.throttled_before.get_or_insert(*throttling));
+        }
         if let Some(cgroup) = &self.record.cgroup {
             sample.cgroup_current_bytes = cgroup.current_bytes;
             sample.cgroup_pressure_some_percent = cgroup.pressure_some_percent;

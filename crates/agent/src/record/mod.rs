@@ -4,7 +4,6 @@
 mod bare;
 mod describe;
 mod hear;
-mod interpreters;
 #[cfg(test)]
 #[allow(clippy::panic)]
 mod layers_live;

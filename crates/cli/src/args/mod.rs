@@ -97,6 +97,8 @@ pub(crate) enum Format {
     Pprof,
     /// Folded stacks for flame graphs
     Folded,
+    /// For speedscope.app
+    Speedscope,
     /// For the memory panel of Chrome's developer tools
     Heapsnapshot,
 }

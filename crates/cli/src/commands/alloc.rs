@@ -8,7 +8,7 @@ use crate::signals::Stop;
 use clap::Args;
 use m5_kernel::AllocSampler;
 use m5_process::{monotonic_ns, unix_ns};
-use m5_report::alloc::{ALLOC_SCHEMA, AllocDoc, folded, pprof, text};
+use m5_report::alloc::{ALLOC_SCHEMA, AllocDoc, folded, html, pprof, speedscope, text};
 use std::time::Duration;
 
 /// Longest time without a look at whether somebody asked to stop.
@@ -19,7 +19,8 @@ const STEP: Duration = Duration::from_millis(200);
 #[command(after_help = "\
 A breakpoint on the object allocator runs a small program in the kernel, in random short windows, as many as
 --max-overhead bears; nothing is stopped or written. Needs Linux 5.15 (on 64-bit Arm 6.6), CAP_BPF and CAP_PERFMON. SURVIVE says
-how many of a line's sampled objects lived at the latest age that enough of them reached.")]
+how many of a line's sampled objects lived at the latest age that enough of them reached; with a sign where their type
+has a free list, so that some may have been handed on to another line.")]
 pub(crate) struct AllocArgs {
     #[command(flatten)]
     target: TargetArgs,
@@ -29,7 +30,8 @@ pub(crate) struct AllocArgs {
     /// The most that watching may take of the target's time
     #[arg(long, value_name = "SHARE", default_value = "1%", value_parser = parse_ratio, env = "M5_MAX_OVERHEAD")]
     max_overhead: f64,
-    /// Follow what survives of each line's sampled objects. On trial: where many are sampled, too many are told dead
+    /// Follow what survives of each line's sampled objects, on trial. Texts and blocks that are no objects (items of lists,
+    /// keys of dicts) are not followed
     #[arg(long)]
     survival: bool,
     /// Lines to show
@@ -57,6 +59,11 @@ pub(crate) fn run(args: &AllocArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     match format {
         Format::Folded => ctx.emit(&folded(&doc))?,
         Format::Pprof => ctx.emit_with(|out| out.write_all(&pprof(&doc)?))?,
+        Format::Speedscope => ctx.emit_document(true, &speedscope(&doc), |_| String::new())?,
+        Format::Html => {
+            let page = html(&doc).map_err(|e| CliError::Kernel { message: e.to_string() })?;
+            ctx.emit_with(|out| out.write_all(page.as_bytes()))?;
+        }
         _ => ctx.emit_document(format == Format::Json, &doc, |style| text(&doc, args.top, style))?,
     }
     Ok(if doc.profile.samples == 0 { Exit::Incomplete } else { Exit::Fine })

@@ -12,9 +12,10 @@ use m5_agent::compare::compare;
 use m5_agent::history::Query;
 use m5_agent::record::{RecordOptions, record};
 use m5_agent::workload::WorkloadSource;
-use m5_report::doc::{Baseline, End};
+use m5_report::doc::{Baseline, Criterion, End};
 use m5_report::text;
 use m5_report::texts::{Record, Say};
+use m5_stats::Status;
 use m5_stats::objectives::COMPARE_THRESHOLD;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -105,7 +106,12 @@ pub(crate) fn run(args: &BaselineArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     baseline.comparison =
         old.map(|(name, old)| compare((CURRENT, &baseline), (&name, &old), COMPARE_THRESHOLD));
     ctx.emit_document(json, &baseline, |style| text::baseline(&baseline, style))?;
-    Ok(exit(&baseline)?.max(doubts.unwrap_or(Exit::Fine)))
+    // The history of a process that ended is whole; so is a command that m5 started itself.
+    let whole = args.from_history.is_some() || !args.target.command.is_empty();
+    Ok(match exit(&baseline, whole)? {
+        Exit::Fine => doubts.unwrap_or(Exit::Fine),
+        other => other,
+    })
 }
 
 /// What a history holds of those who were asked for.
@@ -142,11 +148,17 @@ fn recorded(args: &BaselineArgs, ctx: &Ctx) -> Result<(Baseline, Option<Exit>), 
     Ok((recorded?, doubts))
 }
 
-/// A recording that saw nothing is incomplete; a missed objective is the business of `m5 check`.
-fn exit(baseline: &Baseline) -> Result<Exit, CliError> {
+/// An objective that is missed or a regression is told first; a recording that saw nothing, or less than was asked for
+/// because the target ended, is incomplete. A command that m5 started itself may end when it is done.
+fn exit(baseline: &Baseline, whole: bool) -> Result<Exit, CliError> {
     let seen = baseline.processes.iter().any(|p| !p.samples.is_empty());
+    let missed = |c: &Criterion| matches!(c.status, Status::Warn | Status::Fail);
+    let compared = baseline.comparison.as_ref().map_or(Exit::Fine, |c| super::compare::exit(c.verdict));
     match (seen, baseline.recorded.end) {
-        (true, _) => Ok(baseline.comparison.as_ref().map_or(Exit::Fine, |c| super::compare::exit(c.verdict))),
+        (true, _) if compared == Exit::Missed => Ok(Exit::Missed),
+        (true, _) if baseline.processes.iter().flat_map(|p| &p.criteria).any(missed) => Ok(Exit::Missed),
+        (true, End::TargetExited) if !whole => Ok(Exit::Incomplete),
+        (true, _) => Ok(compared),
         (false, End::TargetExited) => Err(CliError::EndedEarly),
         (false, _) => Ok(Exit::Incomplete),
     }

@@ -67,11 +67,9 @@ fn version() -> &'static str {
     })
 }
 
-/// The command line with its examples.
+/// The command line with its examples, and with the forms of report that each command has.
 pub(crate) fn command() -> clap::Command {
-    let mut command = examples::add(Cli::command());
-    command.build();
-    crate::args::forms::add(command)
+    crate::args::forms::add(examples::add(Cli::command()))
 }
 
 /// Reads what was typed.
@@ -133,6 +131,31 @@ pub(crate) enum Command {
     /// Write the manual pages and completions that a package installs
     #[command(hide = true)]
     Manual(manual::ManualArgs),
+}
+
+impl Command {
+    /// Whether it looks at processes that run already, starts none, and ends.
+    pub(crate) fn looks_and_ends(&self) -> bool {
+        matches!(
+            self,
+            Self::List(_)
+                | Self::Health(_)
+                | Self::Dump(_)
+                | Self::Gc(_)
+                | Self::Snapshot(_)
+                | Self::Diff(_)
+                | Self::Why(_)
+                | Self::Alloc(_)
+                | Self::Stalls(_)
+                | Self::Trim(_)
+        )
+    }
+
+    /// Whether it looks at processes that run already.
+    pub(crate) fn looks_at_processes(&self) -> bool {
+        let stays = matches!(self, Self::Baseline(_) | Self::Serve(_) | Self::Watch(_) | Self::Top(_));
+        stays || self.looks_and_ends()
+    }
 }
 
 /// Runs what was asked for.

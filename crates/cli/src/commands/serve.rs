@@ -74,6 +74,9 @@ pub(crate) struct ServeArgs {
     history: HistoryArgs,
 }
 
+/// How far back charts go on from a history.
+const CHARTED: Duration = Duration::from_secs(86_400);
+
 pub(crate) fn run(args: &ServeArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     let objectives = objectives(ctx)?;
     let mut pool = Pool::new(PoolOptions {
@@ -84,6 +87,9 @@ pub(crate) fn run(args: &ServeArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     });
     let published = Arc::new(Published::new(m5_report::html::page(None, None)));
     let mut sinks = Sinks { history: args.history.open(args.interval.0)?, otlp: pusher(args)? };
+    if let Some(history) = &sinks.history {
+        pool.go_on_with(history.recent(CHARTED));
+    }
     let stop = Stop::listen();
     let server = serve(&web_options(args)?, published.clone()).map_err(web_error)?;
     let scheme = if args.tls_cert.is_some() { "https" } else { "http" };

@@ -22,7 +22,9 @@ impl From<m5_cpython::Error> for CliError {
     fn from(error: m5_cpython::Error) -> Self {
         match error {
             m5_cpython::Error::Target(error) => error.into(),
-            m5_cpython::Error::NotPython { pid } => Self::NotPython { pid },
+            m5_cpython::Error::NotPython { pid } => {
+                Self::NotPython { pid, instead: m5_cpython::Instead::of(pid) }
+            }
             m5_cpython::Error::Unsupported { pid, found } => Self::Unsupported { pid, found },
             m5_cpython::Error::FreeThreaded { pid, version } => {
                 Self::FreeThreaded { pid, version: version.to_string() }

@@ -17,7 +17,7 @@ pub(crate) enum CliError {
     /// It executed another program while it was looked at.
     Replaced { pid: i32 },
     /// Not a CPython process.
-    NotPython { pid: i32 },
+    NotPython { pid: i32, instead: m5_cpython::Instead },
     /// A CPython that no layout fits.
     Unsupported { pid: i32, found: String },
     /// A free-threaded CPython.
@@ -92,6 +92,8 @@ pub(crate) enum CliError {
     Core { path: String, reason: String },
     /// Nothing of its memory was given back.
     NotTrimmed { pid: i32, reason: String },
+    /// m5 itself would take the last room of a memory cgroup.
+    NoRoom { reason: String },
     /// Its memory cannot be captured safely.
     Refused { pid: i32, reason: String },
 }

@@ -3,6 +3,7 @@
 use super::explained::Explained;
 use super::{CliError, history, permission, tuning};
 use crate::exit::Exit;
+use m5_cpython::Instead;
 use m5_report::Lang;
 use m5_report::texts::{Bench, Fault, Fleet, Serve, Soak, Top};
 
@@ -32,9 +33,7 @@ impl CliError {
             Self::Replaced { pid } => {
                 row!(lang, Incomplete, "replaced", Fault::Replaced[pid] => Fault::ReplacedRemedy)
             }
-            Self::NotPython { pid } => {
-                row!(lang, Unreadable, "not_python", Fault::NotPython[pid] => Fault::NotPythonRemedy)
-            }
+            Self::NotPython { pid, instead } => not_python(*pid, instead, lang),
             Self::Unsupported { pid, found } => {
                 row!(lang, Unreadable, "unsupported", Fault::Unsupported[pid, found] => Fault::UnsupportedRemedy)
             }
@@ -61,6 +60,9 @@ impl CliError {
             }
             Self::Refused { pid, reason } => {
                 row!(lang, Unreadable, "refused", Fault::Refused[pid, reason] => Fault::RefusedRemedy)
+            }
+            Self::NoRoom { reason } => {
+                row!(lang, Unreadable, "no_room", Fault::NoRoom[reason] => Fault::NoRoomRemedy)
             }
             Self::NotTrimmed { pid, reason } => {
                 row!(lang, Unreadable, "not_trimmed", Fault::NotTrimmed[pid, reason] => Fault::NotTrimmedRemedy)
@@ -118,6 +120,29 @@ impl CliError {
             Self::Workload(error) => row!(lang, Usage, "load", Fault::Kernel[error] => Fault::WorkloadRemedy),
             Self::Web { message } => row!(lang, Usage, "listen", Fault::Kernel[message] => Serve::Remedy),
             Self::Otlp { message } => row!(lang, Usage, "otlp", Fault::Kernel[message]),
+        }
+    }
+}
+
+/// A process without an interpreter, by what it is instead.
+fn not_python(pid: i32, instead: &Instead, lang: Lang) -> Explained {
+    match instead {
+        Instead::Zombie { parent } => {
+            row!(lang, Gone, "zombie", Fault::Zombie[pid, parent] => Fault::ZombieRemedy)
+        }
+        Instead::Other { name } => {
+            row!(lang, Unreadable, "not_cpython", Fault::OtherPython[pid, name] => Fault::OtherPythonRemedy)
+        }
+        Instead::Old { version } => {
+            row!(lang, Unreadable, "old_python", Fault::OldPython[pid, version] => Fault::OtherPythonRemedy)
+        }
+        Instead::Around { name, below } => {
+            let below: Vec<String> = below.iter().map(ToString::to_string).collect();
+            let below = below.join(", ");
+            row!(lang, Unreadable, "not_python", Fault::Around[pid, name, below] => Fault::AroundRemedy)
+        }
+        Instead::Nothing => {
+            row!(lang, Unreadable, "not_python", Fault::NotPython[pid] => Fault::NotPythonRemedy)
         }
     }
 }

@@ -5,10 +5,12 @@
 //! executable's file read: a program that embeds Python and exports nothing.
 
 mod in_data;
+mod instead;
 mod on_disk;
 
 use crate::elf::Image;
 use crate::{Error, Result, Version};
+pub use instead::Instead;
 use m5_process::{Mapping, Memory, Process};
 pub(crate) use on_disk::section_address;
 use std::fs::File;

@@ -33,3 +33,5 @@ pub struct RunningFields {
 pub const GIL_HOLDER: u64 = 8;
 /// Offset in the lock of the mark that it is held: 1, or 0, or −1 before there are threads.
 pub const GIL_LOCKED: u64 = 16;
+/// Bytes of the lock: four words, then two conditions (48 bytes) and two mutexes (40) of the C library.
+pub const GIL_BYTES: u64 = 32 + 2 * (48 + 40);

@@ -1,5 +1,6 @@
 //! One interpreter of one process under watch: its events, and its own counters beside them.
 
+use super::calibrate::Traps;
 use super::classify::{Classifier, Event, Instructions, Span, Write};
 use super::full::FullCollections;
 use super::window::Window;
@@ -59,6 +60,8 @@ pub(crate) struct Collector {
     /// Full collections and what they freed, at the last reading that none straddled, watched or not.
     full_aligned: Option<(u64, u64)>,
     spans: Vec<Span>,
+    /// When the last collection that was seen ended.
+    last_stop: u64,
     seen: [u64; 3],
     unlabelled: u64,
     /// Pauses without a generation since the counters were last read.
@@ -102,6 +105,7 @@ impl Collector {
             aligned: quiet.then_some(now),
             full_aligned: quiet.then(|| now.full()),
             spans: Vec::new(),
+            last_stop: 0,
             seen: [0; 3],
             unlabelled: 0,
             untold: 0,
@@ -258,14 +262,20 @@ impl Collector {
     pub(crate) fn pauses(
         &mut self,
         window: Window,
-        trap_ns: u64,
+        trap: Traps,
         out: &mut Vec<Pause>,
         details: &mut Vec<Detail>,
     ) {
         self.settle_full();
         // One that nothing labels may be a full one.
         let counts = |s: &Span| !matches!(s.label, Some(0 | 1)) || window.holds(s.start);
-        for span in std::mem::take(&mut self.spans).into_iter().filter(counts) {
+        let mut spans = std::mem::take(&mut self.spans);
+        spans.sort_by_key(|s| s.start);
+        for span in spans {
+            let idle = span.start.saturating_sub(std::mem::replace(&mut self.last_stop, span.stop));
+            if !counts(&span) {
+                continue;
+            }
             if span.slack > 0 {
                 let uncertainty_ns = Some(span.slack);
                 let (pid, start_ns) = (self.pid, span.start);
@@ -275,7 +285,7 @@ impl Collector {
                 Some(generation) => self.seen[usize::from(generation)] += 1,
                 None => self.unlabelled += 1,
             }
-            let traps = u64::from(span.inside + 1) * trap_ns;
+            let traps = trap.ends(idle) + u64::from(span.inside) * trap.warm_ns;
             out.push(Pause {
                 start_ns: span.start,
                 duration_ns: (span.stop - span.start).saturating_sub(traps),

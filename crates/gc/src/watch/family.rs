@@ -7,9 +7,9 @@ use super::group::Group;
 use super::program::Program;
 use super::rings::Rings;
 use crate::perf::{OpenError, Record};
-use crate::tracer::now_ns;
 use m5_cpython::Interpreter;
 use m5_process::Process;
+use m5_process::monotonic_ns as now_ns;
 use std::time::Duration;
 
 /// Readings of a beginning until one falls between two collections' writes; each takes a fraction of a

@@ -1,6 +1,6 @@
 //! The stream itself: rings in, pauses out, the interpreters' own counters beside it.
 
-use super::calibrate;
+use super::calibrate::Traps;
 use super::classify::{Event, Write};
 use super::collector::Collector;
 use super::family::Attached;
@@ -59,7 +59,7 @@ pub(crate) struct WatchSource {
     pub(super) context_switches: u64,
     pub(super) counted_ns: u64,
     pub(super) standing: f64,
-    pub(super) trap_ns: u64,
+    pub(super) trap: Traps,
     pub(super) start_ns: u64,
     pub(super) scanned_ns: u64,
     pub(super) kin: Option<Kin>,
@@ -83,8 +83,8 @@ impl WatchSource {
         main: &Interpreter,
         wanted: Wanted,
     ) -> std::result::Result<Self, OpenError> {
-        let trap_ns = calibrate::trap_ns()?.unwrap_or(0);
-        let cost = trap_ns as f64 / 1e9 * TRAP_COST;
+        let trap = Traps::measured()?;
+        let cost = trap.warm_ns as f64 / 1e9 * TRAP_COST;
         let now = now_ns();
         let mut source = Self {
             process: process.clone(),
@@ -106,7 +106,7 @@ impl WatchSource {
             context_switches: 0,
             counted_ns: 0,
             standing: 0.0,
-            trap_ns,
+            trap,
             start_ns: now,
             scanned_ns: now,
             kin: wanted.children.then(|| Kin::of(process.pid())),
@@ -205,12 +205,12 @@ impl WatchSource {
     fn emit(&mut self, pauses: &mut Vec<Pause>) {
         let from = pauses.len();
         for tracked in &mut self.tracked {
-            tracked.collector.pauses(self.window, self.trap_ns, pauses, &mut self.details);
+            tracked.collector.pauses(self.window, self.trap, pauses, &mut self.details);
         }
         pauses[from..].sort_by_key(|p| p.start_ns);
         self.seen += (pauses.len() - from) as u64;
         if let Some(stacks) = &mut self.stacks {
-            self.details.extend(stacks.details(&pauses[from..], self.trap_ns * TRAPS_INSIDE));
+            self.details.extend(stacks.details(&pauses[from..], self.trap.warm_ns * TRAPS_INSIDE));
         }
         let main = self.process.pid();
         let (retired, ended) = (&mut self.retired, &mut self.ended);

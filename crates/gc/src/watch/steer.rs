@@ -4,8 +4,8 @@ use super::source::WatchSource;
 use super::window::Window;
 use crate::PauseSource;
 use crate::budget::Step;
-use crate::tracer::now_ns;
 use m5_process::cpu_ns;
+use m5_process::monotonic_ns as now_ns;
 use std::time::Duration;
 
 /// Looks, and the time between them, for a moment without a collection when a window closes.

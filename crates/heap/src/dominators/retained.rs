@@ -16,13 +16,14 @@ impl Retained {
     #[must_use]
     pub fn of(graph: &HeapGraph, tree: &Dominators) -> Self {
         let by_position = by_position(graph, tree);
+        // What that needs beside it goes before the next column is made.
+        let mut by_type = by_type(graph, tree, &by_position);
         let mut bytes = huge::collected(graph.size.iter().copied());
         for (object, sum) in tree.order().iter().zip(&by_position).skip(1) {
             if let Some(slot) = bytes.get_mut(*object as usize) {
                 *slot = *sum;
             }
         }
-        let mut by_type = by_type(graph, tree, &by_position);
         drop(by_position);
         let unreached = graph.type_id.iter().enumerate().filter(|(o, _)| !tree.reachable(*o as u32));
         for (object, kind) in unreached {
@@ -51,23 +52,24 @@ fn by_type(graph: &HeapGraph, tree: &Dominators, retained: &[u64]) -> Vec<u64> {
     let kinds: Vec<u32> = huge::collected(tree.order().iter().map(kind_of));
     let mut sums = vec![0_u64; graph.types.len()];
     let mut open = vec![0_u32; graph.types.len()];
-    // An entry is met twice: on the way down and, marked, on the way up.
-    let mut stack: Vec<(u32, bool)> = children.below(0).iter().map(|p| (*p, false)).collect();
-    while let Some((position, leaving)) = stack.pop() {
-        let kind = kinds.get(position as usize).map_or(usize::MAX, |k| *k as usize);
-        let Some(depth) = open.get_mut(kind) else { continue };
-        if leaving {
-            *depth -= 1;
+    // Of each open position its type and what of its children is left: deep as the tree, never wide as it.
+    let mut stack: Vec<(u32, std::ops::Range<u32>)> = vec![(u32::MAX, children.range(0))];
+    while let Some((_, rest)) = stack.last_mut() {
+        let Some(place) = rest.next() else {
+            let closed = stack.pop().and_then(|(kind, _)| open.get_mut(kind as usize));
+            closed.into_iter().for_each(|depth| *depth -= 1);
             continue;
-        }
+        };
+        let position = children.below[place as usize];
+        let kind = kinds.get(position as usize).copied().unwrap_or(u32::MAX);
+        let Some(depth) = open.get_mut(kind as usize) else { continue };
         if *depth == 0 {
-            sums[kind] += retained.get(position as usize).copied().unwrap_or(0);
+            sums[kind as usize] += retained.get(position as usize).copied().unwrap_or(0);
         }
-        let below = children.below(position);
+        let below = children.range(position);
         if !below.is_empty() {
             *depth += 1;
-            stack.push((position, true));
-            stack.extend(below.iter().map(|p| (*p, false)));
+            stack.push((kind, below));
         }
     }
     sums
@@ -101,9 +103,14 @@ impl Children {
 
     /// The children of one position.
     pub(crate) fn below(&self, position: u32) -> &[u32] {
+        let range = self.range(position);
+        &self.below[range.start as usize..range.end as usize]
+    }
+
+    /// Where they are among all.
+    fn range(&self, position: u32) -> std::ops::Range<u32> {
         let at = position as usize;
-        let range = self.start[at] as usize..self.start[at + 1] as usize;
-        &self.below[range]
+        self.start[at]..self.start[at + 1]
     }
 }
 

@@ -17,6 +17,8 @@ const BEFORE: [u64; 4] = [0, 16, 32, 24];
 const TYPE_NAME: u64 = 24;
 const TYPE_BASIC: u64 = 32;
 const TYPE_ITEM: u64 = 40;
+/// The smallest text, of any version.
+const TEXT: u64 = 40;
 
 /// How many of a line's sampled objects were followed, and still lived at each look.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -34,8 +36,8 @@ pub struct Survival {
 #[derive(Debug, Clone, Copy)]
 struct Followed {
     born_ns: u64,
-    /// Number of the line that made it.
-    line: usize,
+    /// Where it is counted.
+    slot: usize,
     object: u64,
     kind: u64,
     /// Looks so far.
@@ -70,19 +72,19 @@ impl Followers {
         self.dead.extend(self.by_block.remove(&block));
     }
 
-    /// A block that was handed out again before anybody could look: what was in it is dead. Without these a
-    /// line of short-lived objects would be judged by the few that were mistaken for others.
-    pub(super) fn gone(&mut self, born_ns: u64, line: usize) -> bool {
+    /// A block that was handed out again before anybody could look, or holds no object: what was in it is dead. Without
+    /// these a line of short-lived objects would be judged by the few that were mistaken for others.
+    pub(super) fn gone(&mut self, born_ns: u64, slot: usize) -> bool {
         let room = self.by_block.len() + self.dead.len() < MOST;
         if room {
-            self.dead.push(Followed { born_ns, line, object: 0, kind: 0, looks: 0 });
+            self.dead.push(Followed { born_ns, slot, object: 0, kind: 0, looks: 0 });
         }
         room
     }
 
     /// Follows the object in a block that was just handed out; the name of its type, or `None` where no object
     /// of that size is (yet, or any more) in it.
-    pub(super) fn follow(&mut self, block: u64, size: u64, born_ns: u64, line: usize) -> Option<String> {
+    pub(super) fn follow(&mut self, block: u64, size: u64, born_ns: u64, slot: usize) -> Option<String> {
         if self.by_block.len() + self.dead.len() >= MOST {
             return None;
         }
@@ -95,7 +97,7 @@ impl Followers {
             let room = size.checked_sub(before)?;
             let fits = if item == 0 { room.abs_diff(basic) <= 16 && room >= basic } else { room >= basic };
             if fits {
-                self.by_block.insert(block, Followed { born_ns, line, object, kind, looks: 0 });
+                self.by_block.insert(block, Followed { born_ns, slot, object, kind, looks: 0 });
                 return Some(name);
             }
         }
@@ -126,7 +128,7 @@ impl Followers {
         let blocks: Vec<u64> = self.by_block.keys().copied().collect();
         let lives = self.lives(&blocks);
         for (block, lives) in blocks.into_iter().zip(lives) {
-            if let Some(line) = self.by_block.get(&block).and_then(|f| survival.get_mut(f.line)) {
+            if let Some(line) = self.by_block.get(&block).and_then(|f| survival.get_mut(f.slot)) {
                 line.alive_at_end += u64::from(lives);
             }
         }
@@ -159,7 +161,10 @@ impl Followers {
                 let basic = memory.u64(kind + TYPE_BASIC).ok().filter(|b| (16..1 << 20).contains(b))?;
                 let item = memory.u64(kind + TYPE_ITEM).ok().filter(|i| *i < 1 << 20)?;
                 is_type.then_some(())?;
-                Some((name(memory, memory.u64(kind + TYPE_NAME).ok()?)?, basic, item))
+                let name = name(memory, memory.u64(kind + TYPE_NAME).ok()?)?;
+                // Most texts are smaller than their type says, and hold their characters themselves.
+                let text = name == "str";
+                Some(if text { (name, basic.min(TEXT), 1) } else { (name, basic, item) })
             })
             .clone()
     }
@@ -167,7 +172,7 @@ impl Followers {
 
 /// Counts the looks that have come.
 fn count(f: &mut Followed, now_ns: u64, alive: bool, survival: &mut [Survival]) {
-    let Some(line) = survival.get_mut(f.line) else { return };
+    let Some(line) = survival.get_mut(f.slot) else { return };
     while LOOKS_S.get(f.looks).is_some_and(|at| age_s(f, now_ns) >= *at) {
         line.looked[f.looks] += 1;
         line.alive[f.looks] += u64::from(alive);

@@ -4,6 +4,7 @@
 //! is open for random short windows, as many as the budget bears.
 
 mod allocator;
+mod classes;
 mod follow;
 mod pools;
 mod profile;

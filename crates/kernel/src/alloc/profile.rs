@@ -1,5 +1,6 @@
 //! Samples by line and by stack, with intervals.
 
+use super::classes::{Classes, Followed};
 use super::follow::{LOOKS_S, Survival};
 use m5_cpython::PyFrame;
 use rustc_hash::FxHashMap;
@@ -61,8 +62,14 @@ pub struct AllocSite {
     pub bytes_share: f64,
     /// Types of what was followed, the most frequent first.
     pub types: Vec<(String, u64)>,
-    /// How much of it survives.
+    /// How much survives of the objects that are surely this line's.
     pub survival: Survival,
+    /// The same for types with free lists, past which the allocator is not asked: what lives may have been handed on to
+    /// another line, so that less of this line's lives than is told.
+    pub survival_at_most: Survival,
+    /// Followed blocks that are no objects (items of a list, keys of a dict), or texts, which are moved when they are whole:
+    /// nothing is told of them.
+    pub unfollowed: u64,
 }
 
 /// A stack that allocates.
@@ -80,7 +87,6 @@ pub struct AllocStack {
 struct Line {
     samples: u64,
     bytes: u64,
-    types: FxHashMap<String, u64>,
     /// Of the windows that are over: sums of squares and of products with the windows' totals.
     squares: f64,
     products: f64,
@@ -94,7 +100,7 @@ pub(super) struct Gathering {
     numbers: FxHashMap<PyFrame, usize>,
     lines: Vec<Line>,
     stacks: FxHashMap<Vec<PyFrame>, (u64, u64)>,
-    pub(super) survival: Vec<Survival>,
+    pub(super) classes: Classes,
     window_squares: f64,
     in_window: u64,
     pub(super) samples: u64,
@@ -112,7 +118,6 @@ impl Gathering {
         let number = *self.numbers.entry(innermost).or_insert(next);
         if number == next {
             self.lines.push(Line::default());
-            self.survival.push(Survival::default());
         }
         let line = &mut self.lines[number];
         line.samples += 1;
@@ -125,14 +130,6 @@ impl Gathering {
         stack.0 += 1;
         stack.1 += bytes;
         number
-    }
-
-    /// What this line made is followed; its type, where it lived long enough to tell.
-    pub(super) fn followed(&mut self, line: usize, kind: Option<String>) {
-        self.survival[line].followed += 1;
-        if let Some(kind) = kind {
-            *self.lines[line].types.entry(kind).or_default() += 1;
-        }
     }
 
     /// A window is over.
@@ -151,13 +148,15 @@ impl Gathering {
     /// Lines and stacks.
     pub(super) fn finish(self) -> (Vec<AllocSite>, Vec<AllocStack>) {
         let (samples, all_bytes) = (self.samples.max(1) as f64, self.bytes.max(1) as f64);
+        let mut followed: Vec<Followed> = self.lines.iter().map(|_| Followed::default()).collect();
+        self.classes.finish(&mut followed);
         let mut sites = Vec::new();
         for (frame, number) in self.numbers {
-            let (line, survival) = (&self.lines[number], self.survival[number].clone());
+            let (line, followed) = (&self.lines[number], std::mem::take(&mut followed[number]));
             let share = line.samples as f64 / samples;
             let spread = line.squares - 2.0 * share * line.products + share * share * self.window_squares;
             let variance = (spread / (samples * samples)).max(0.0);
-            let mut types: Vec<_> = line.types.clone().into_iter().collect();
+            let mut types: Vec<_> = followed.types.into_iter().collect();
             types.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
             types.truncate(3);
             sites.push(AllocSite {
@@ -168,7 +167,9 @@ impl Gathering {
                 share_interval: interval(share, samples, variance),
                 bytes_share: line.bytes as f64 / all_bytes,
                 types,
-                survival,
+                survival: followed.own,
+                survival_at_most: followed.shared,
+                unfollowed: followed.unfollowed,
             });
         }
         sites.sort_by(|a, b| b.bytes.cmp(&a.bytes).then_with(|| a.frame.cmp(&b.frame)));
@@ -190,14 +191,13 @@ fn interval(share: f64, samples: f64, variance: f64) -> [f64; 2] {
     [(centre - half).max(0.0), (centre + half).min(1.0)]
 }
 
-impl AllocSite {
-    /// The share of its followed objects that lived at the latest age that at least `least` of them reached:
-    /// that age in seconds, how many lived, and of how many.
+impl Survival {
+    /// How many lived at the latest age that at least `least` of them reached: that age in seconds, how many lived,
+    /// and of how many.
     #[must_use]
-    pub fn survivors(&self, least: u64) -> Option<(f64, u64, u64)> {
-        let s = &self.survival;
-        let last = (0..LOOKS_S.len()).rev().find(|i| s.looked[*i] >= least.max(1))?;
-        Some((LOOKS_S[last], s.alive[last], s.looked[last]))
+    pub fn latest(&self, least: u64) -> Option<(f64, u64, u64)> {
+        let last = (0..LOOKS_S.len()).rev().find(|i| self.looked[*i] >= least.max(1))?;
+        Some((LOOKS_S[last], self.alive[last], self.looked[last]))
     }
 }
 

@@ -36,7 +36,7 @@ pub(super) fn program(
         a.load(Reg::R9, Reg::R10, -8);
         read(&mut a, -16, Reg::R9, POOL_NEXT, no_block);
         // An empty class: the allocator will open another pool.
-        a.load(Reg::R1, Reg::R10, -16).jump_if_same(Reg::R1, Reg::R9, no_block);
+        a.load(Reg::R1, Reg::R10, -16).jump_if_registers(Reg::R1, If::Equal, Reg::R9, no_block);
         read(&mut a, -16, Reg::R9, POOL_FREE, no_block);
         a.load(Reg::R1, Reg::R10, -16).store(Reg::R7, HEAD.block, Reg::R1);
     }
@@ -56,7 +56,7 @@ pub(super) fn program(
         a.load(Reg::R8, Reg::R7, (at + frames.previous) as i16);
     }
     a.place(end);
-    a.copy(Reg::R1, Reg::R7).set(Reg::R2, 0).call(Helper::RingSubmit).set(Reg::R0, 0).exit();
+    a.submit(Reg::R7).set(Reg::R0, 0).exit();
     a.place(full);
     a.store_value(Reg::R10, -8, 0).copy(Reg::R2, Reg::R10).add(Reg::R2, -8);
     a.set_map(Reg::R1, lost).call(Helper::MapLookup).jump_if(Reg::R0, If::Equal, 0, no_lost);

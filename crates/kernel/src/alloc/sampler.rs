@@ -1,6 +1,7 @@
 //! Opens the windows, reads what they saw, and keeps to the budget.
 
 use super::allocator::Allocator;
+use super::classes::{known, unknown};
 use super::follow::{Followers, LOOKS_S};
 use super::profile::{AllocProfile, Gathering};
 use super::record::{Allocation, FrameImage, decode};
@@ -160,7 +161,7 @@ impl AllocSampler {
         let hits = self.window();
         self.windows += 1;
         if let Some(followers) = &mut self.followers {
-            followers.look(monotonic_ns(), &mut self.gathering.survival);
+            followers.look(monotonic_ns(), &mut self.gathering.classes.survival);
         }
         self.mean_hits += (hits as f64 - self.mean_hits) / 8.0;
         let aim = (WANTED / self.mean_hits.max(0.5)).clamp(0.7, 1.5);
@@ -178,7 +179,7 @@ impl AllocSampler {
     /// [`Error`] where the counter of lost samples cannot be read.
     pub fn finish(mut self) -> Result<AllocProfile> {
         if let Some(followers) = &mut self.followers {
-            followers.end(&mut self.gathering.survival);
+            followers.end(&mut self.gathering.classes.survival);
         }
         let seconds = (monotonic_ns() - self.began_ns) as f64 / 1e9;
         let g = self.gathering;
@@ -255,12 +256,16 @@ impl AllocSampler {
         let line = self.gathering.add(frames, allocation.size);
         let (Some(followers), Some(block)) = (&mut self.followers, allocation.block) else { return };
         followers.handed_out(block);
-        if last {
-            if let Some(kind) = followers.follow(block, allocation.size, now, line) {
-                self.gathering.followed(line, Some(kind));
+        let classes = &mut self.gathering.classes;
+        let class = classes.of(line, allocation.size);
+        if !last {
+            if followers.gone(now, known(class)) {
+                classes.is_gone(class);
             }
-        } else if followers.gone(now, line) {
-            self.gathering.followed(line, None);
+        } else if let Some(kind) = followers.follow(block, allocation.size, now, known(class)) {
+            classes.is_object(class, kind);
+        } else if followers.gone(now, unknown(class)) {
+            classes.is_unknown(class);
         }
     }
 

@@ -7,9 +7,9 @@ mod aarch64;
 mod x86_64;
 
 #[cfg(target_arch = "aarch64")]
-pub(crate) use aarch64::{ARGUMENTS, BREAKPOINT_PROGRAMS, CALL, WAITS, behind};
+pub(crate) use aarch64::{ARGUMENTS, BREAKPOINT_PROGRAMS, CALL, CALL_FIRST, EPOLLS, POLLS, SELECTS, behind};
 #[cfg(target_arch = "x86_64")]
-pub(crate) use x86_64::{ARGUMENTS, BREAKPOINT_PROGRAMS, CALL, WAITS, behind};
+pub(crate) use x86_64::{ARGUMENTS, BREAKPOINT_PROGRAMS, CALL, CALL_FIRST, EPOLLS, POLLS, SELECTS, behind};
 
 /// What lies behind a function that ends in a call through a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,16 +9,13 @@ use rustc_hash::FxHashMap;
 pub(crate) const ARGUMENTS: [i16; 2] = [112, 104];
 /// Offset of the call's number (32 bits) in the kernel's `struct pt_regs`.
 pub(crate) const CALL: i32 = 120;
-/// The calls in which loops wait.
-pub(crate) const WAITS: &[i64] = &[
-    libc::SYS_epoll_wait,
-    libc::SYS_epoll_pwait,
-    libc::SYS_epoll_pwait2,
-    libc::SYS_poll,
-    libc::SYS_ppoll,
-    libc::SYS_select,
-    libc::SYS_pselect6,
-];
+/// Offset of the call's first argument in it, at its entry and its exit.
+pub(crate) const CALL_FIRST: i32 = 112;
+/// The calls in which loops wait: a loop that uses those of the first kind waits in no other.
+pub(crate) const EPOLLS: &[i64] = &[libc::SYS_epoll_wait, libc::SYS_epoll_pwait, libc::SYS_epoll_pwait2];
+pub(crate) const POLLS: &[i64] = &[libc::SYS_poll, libc::SYS_ppoll];
+/// Those whose first argument is a number of descriptors: without any they are a sleep.
+pub(crate) const SELECTS: &[i64] = &[libc::SYS_select, libc::SYS_pselect6];
 /// The first kernel (major, minor) on which a program at a breakpoint lets the thread go on: every one.
 pub(crate) const BREAKPOINT_PROGRAMS: (u32, u32) = (0, 0);
 

@@ -9,6 +9,7 @@ pub(crate) enum Reg {
     R1,
     R2,
     R3,
+    R4,
     R6,
     R7,
     R8,
@@ -23,6 +24,7 @@ impl Reg {
             Self::R1 => 1,
             Self::R2 => 2,
             Self::R3 => 3,
+            Self::R4 => 4,
             Self::R6 => 6,
             Self::R7 => 7,
             Self::R8 => 8,
@@ -37,8 +39,10 @@ impl Reg {
 #[repr(i32)]
 pub(crate) enum Helper {
     MapLookup = 1,
+    MapUpdate = 2,
     Ktime = 5,
     PidTgid = 14,
+    CurrentTask = 35,
     ReadUser = 112,
     ReadKernel = 113,
     RingReserve = 131,
@@ -105,6 +109,10 @@ impl Assembler {
         self.push(0x0f, to.number(), from.number(), 0, 0)
     }
 
+    pub(crate) fn subtract_register(&mut self, to: Reg, from: Reg) -> &mut Self {
+        self.push(0x1f, to.number(), from.number(), 0, 0)
+    }
+
     pub(crate) fn shift_right(&mut self, to: Reg, bits: i32) -> &mut Self {
         self.push(0x77, to.number(), 0, 0, bits)
     }
@@ -137,6 +145,12 @@ impl Assembler {
         self.push(0x85, 0, 0, 0, helper as i32)
     }
 
+    /// Hands the record in a register to m5, which looks by itself: waking it would interrupt the target.
+    pub(crate) fn submit(&mut self, record: Reg) -> &mut Self {
+        const NO_WAKEUP: i32 = 1;
+        self.copy(Reg::R1, record).set(Reg::R2, NO_WAKEUP).call(Helper::RingSubmit)
+    }
+
     pub(crate) fn exit(&mut self) -> &mut Self {
         self.push(0x95, 0, 0, 0, 0)
     }
@@ -161,9 +175,10 @@ impl Assembler {
         self.push(JUMP | condition as u8, left.number(), 0, 0, value)
     }
 
-    pub(crate) fn jump_if_same(&mut self, left: Reg, right: Reg, to: Label) -> &mut Self {
+    /// Compares two registers, without signs.
+    pub(crate) fn jump_if_registers(&mut self, left: Reg, condition: If, right: Reg, to: Label) -> &mut Self {
         self.jumps.push((self.words.len(), to));
-        self.push(JUMP | FROM_REGISTER | If::Equal as u8, left.number(), right.number(), 0, 0)
+        self.push(JUMP | FROM_REGISTER | condition as u8, left.number(), right.number(), 0, 0)
     }
 
     /// The program, with its jumps resolved; `None` where a label has no place or lies too far away.

@@ -1,6 +1,7 @@
 //! Small programs in the kernel: put together here, checked by its verifier, gone when m5 goes.
 
 mod assembler;
+pub(crate) mod btf;
 mod ring;
 pub(crate) mod sys;
 

@@ -13,8 +13,9 @@ const LINK_CREATE: i32 = 28;
 
 /// `BPF_PERF_EVENT`, the kind of attachment.
 const ATTACH_PERF_EVENT: u32 = 41;
-/// `BPF_MAP_TYPE_ARRAY`, `BPF_MAP_TYPE_RINGBUF`.
+/// `BPF_MAP_TYPE_ARRAY`, `BPF_MAP_TYPE_LRU_HASH`, `BPF_MAP_TYPE_RINGBUF`.
 const ARRAY: u32 = 2;
+const LRU_HASH: u32 = 9;
 const RING: u32 = 27;
 /// Bytes of the verifier's words that are kept.
 const LOG: usize = 1 << 16;
@@ -69,6 +70,12 @@ pub(crate) fn ring(size: u32) -> Result<OwnedFd> {
 /// An array with a single number of 64 bits.
 pub(crate) fn counter() -> Result<OwnedFd> {
     made("a counter", bpf(MAP_CREATE, &Attr::new().half(0, ARRAY).half(4, 4).half(8, 8).half(12, 1)))
+}
+
+/// Values of `bytes` by the number of a thread; where there are more than `most`, those longest unused go.
+pub(crate) fn by_thread(bytes: u32, most: u32) -> Result<OwnedFd> {
+    let attr = Attr::new().half(0, LRU_HASH).half(4, 4).half(8, bytes).half(12, most);
+    made("a table of threads", bpf(MAP_CREATE, &attr))
 }
 
 /// The number in a [`counter`].

@@ -1,46 +1,257 @@
-//! The programs at the entries and exits of system calls: they tell of the calls in which loops wait.
+//! The programs at system calls and at switches between threads: when a turn of a loop begins and ends, and where
+//! its time goes meanwhile.
 
-use crate::arch::{CALL, WAITS};
-use crate::bpf::{Assembler, Helper, If, Reg};
+use super::record::{
+    BEGIN_BYTES, END_BYTES, END_DELAY, END_FAULTS, END_VALUE, GIL, IN_TURN as V, IN_TURN_BYTES, LOCK, OTHER,
+};
+use crate::arch::{CALL, CALL_FIRST, EPOLLS, POLLS, SELECTS};
+use crate::bpf::btf::Btf;
+use crate::bpf::{Assembler, Helper, If, Label, Reg};
 
-/// Bytes of a record: time, task, the call (entries), or the call with the highest bit set (exits).
-pub(super) const RECORD: usize = 24;
+/// Slots on the program's stack: the key (a thread's number), two words, and a value by thread.
+const KEY: i16 = -8;
+const WORD: i16 = -16;
+const SECOND: i16 = -24;
+const VALUE: i16 = SECOND - IN_TURN_BYTES;
 
-/// What tells an exit from an entry.
-pub(super) const EXIT: u64 = 1 << 32;
+/// Where this kernel keeps what it knows of a thread, in its `struct task_struct`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct TaskFields {
+    pid: i32,
+    tgid: i32,
+    /// Nanoseconds that it waited for a processor.
+    delay: i32,
+    major_faults: i32,
+}
 
-/// The program for entries, or for exits, of the calls of one process (by the kernel's own number of it).
-pub(super) fn program(ring: i32, lost: i32, pid: i32, exits: bool) -> Option<Vec<u64>> {
+impl TaskFields {
+    /// As the kernel describes them; `None` where it does not.
+    pub(super) fn of_kernel() -> Option<Self> {
+        let btf = Btf::of_kernel()?;
+        let at = |path: &[&str]| i32::try_from(btf.offset("task_struct", path)?).ok();
+        Some(Self {
+            pid: at(&["pid"])?,
+            tgid: at(&["tgid"])?,
+            delay: at(&["sched_info", "run_delay"])?,
+            major_faults: at(&["maj_flt"])?,
+        })
+    }
+}
+
+/// What the programs are made for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted {
+    pub(super) ring: i32,
+    pub(super) lost: i32,
+    /// The table of threads in a turn.
+    pub(super) threads: i32,
+    /// The process, as the kernel numbers it.
+    pub(super) pid: i32,
+    /// Where the interpreter's lock begins and how long it is.
+    pub(super) gil: Option<(u64, i32)>,
+    pub(super) task: Option<TaskFields>,
+}
+
+/// The program at entries of calls: a wait ends a turn, others are a part of it.
+pub(super) fn entries(w: &Wanted) -> Option<Vec<u64>> {
     let mut a = Assembler::default();
-    let (end, wanted, full) = (a.label(), a.label(), a.label());
-    a.copy(Reg::R6, Reg::R1);
-    a.call(Helper::PidTgid).copy(Reg::R8, Reg::R0);
-    a.copy(Reg::R1, Reg::R0).shift_right(Reg::R1, 32).jump_if(Reg::R1, If::NotEqual, pid, end);
-    if exits {
-        a.load(Reg::R3, Reg::R6, 0).add(Reg::R3, CALL);
-        a.store_value(Reg::R10, -8, 0);
-        a.copy(Reg::R1, Reg::R10).add(Reg::R1, -8).set(Reg::R2, 4).call(Helper::ReadKernel);
-        a.jump_if(Reg::R0, If::NotEqual, 0, end).load(Reg::R9, Reg::R10, -8);
-    } else {
-        a.load(Reg::R9, Reg::R6, 8);
+    let (end, full, waits, other) = (a.label(), a.label(), a.label(), a.label());
+    of_process(&mut a, w, end);
+    a.load(Reg::R9, Reg::R6, 8);
+    look_up(&mut a, w.threads, end);
+    a.load(Reg::R1, Reg::R7, V.start).jump_if(Reg::R1, If::Equal, 0, end);
+    a.call(Helper::Ktime).copy(Reg::R8, Reg::R0);
+    for call in EPOLLS {
+        a.jump_if(Reg::R9, If::Equal, *call as i32, waits);
     }
-    for call in WAITS {
-        a.jump_if(Reg::R9, If::Equal, *call as i32, wanted);
+    a.load(Reg::R1, Reg::R7, V.epoll).jump_if(Reg::R1, If::NotEqual, 0, other);
+    poll_or_select(&mut a, waits);
+    a.place(other).store(Reg::R7, V.entered, Reg::R8);
+    task_word(&mut a, w.task.map(|t| t.delay), WORD);
+    a.load(Reg::R1, Reg::R10, WORD).store(Reg::R7, V.delay_entered, Reg::R1);
+    a.store_value(Reg::R7, V.kind, OTHER);
+    a.jump_if(Reg::R9, If::NotEqual, libc::SYS_futex as i32, end);
+    a.store_value(Reg::R7, V.kind, LOCK);
+    if let Some((gil, bytes)) = w.gil {
+        a.load(Reg::R3, Reg::R6, 0).add(Reg::R3, CALL_FIRST);
+        read_kernel(&mut a, WORD, 8);
+        a.load(Reg::R1, Reg::R10, WORD).set_wide(Reg::R2, gil).subtract_register(Reg::R1, Reg::R2);
+        a.jump_if(Reg::R1, If::Above, bytes - 1, end).store_value(Reg::R7, V.kind, GIL);
     }
-    a.jump(end).place(wanted);
-    a.set_map(Reg::R1, ring).set(Reg::R2, RECORD as i32).set(Reg::R3, 0).call(Helper::RingReserve);
-    a.jump_if(Reg::R0, If::Equal, 0, full).copy(Reg::R7, Reg::R0);
-    a.store(Reg::R7, 8, Reg::R8);
-    if exits {
-        a.set_wide(Reg::R1, EXIT).add_register(Reg::R9, Reg::R1);
+    a.jump(end).place(waits);
+    task_word(&mut a, w.task.map(|t| t.delay), WORD);
+    task_word(&mut a, w.task.map(|t| t.major_faults), SECOND);
+    a.set_map(Reg::R1, w.ring).set(Reg::R2, END_BYTES as i32).set(Reg::R3, 0).call(Helper::RingReserve);
+    a.jump_if(Reg::R0, If::Equal, 0, full).copy(Reg::R6, Reg::R0);
+    a.store(Reg::R6, 0, Reg::R8).load(Reg::R1, Reg::R10, KEY).store(Reg::R6, 8, Reg::R1);
+    for at in (0..IN_TURN_BYTES).step_by(8) {
+        a.load(Reg::R1, Reg::R7, at).store(Reg::R6, END_VALUE + at, Reg::R1);
     }
-    a.store(Reg::R7, 16, Reg::R9);
-    a.call(Helper::Ktime).store(Reg::R7, 0, Reg::R0);
-    a.copy(Reg::R1, Reg::R7).set(Reg::R2, 0).call(Helper::RingSubmit).jump(end);
-    a.place(full);
-    a.store_value(Reg::R10, -8, 0).copy(Reg::R2, Reg::R10).add(Reg::R2, -8);
-    a.set_map(Reg::R1, lost).call(Helper::MapLookup).jump_if(Reg::R0, If::Equal, 0, end);
-    a.set(Reg::R1, 1).add_atomically(Reg::R0, 0, Reg::R1);
+    for (now, before, to) in [(WORD, V.delay_start, END_DELAY), (SECOND, V.faults_start, END_FAULTS)] {
+        a.load(Reg::R1, Reg::R10, now).load(Reg::R2, Reg::R7, before);
+        a.subtract_register(Reg::R1, Reg::R2).store(Reg::R6, to, Reg::R1);
+    }
+    a.store_value(Reg::R7, V.start, 0);
+    a.submit(Reg::R6).jump(end);
+    a.place(full).store_value(Reg::R7, V.start, 0);
+    count_lost(&mut a, w.lost, end);
     a.place(end).set(Reg::R0, 0).exit();
     a.finish()
+}
+
+/// The program at exits of calls: that of a wait begins a turn.
+pub(super) fn exits(w: &Wanted) -> Option<Vec<u64>> {
+    let mut a = Assembler::default();
+    let (end, full, waits, other, new) = (a.label(), a.label(), a.label(), a.label(), a.label());
+    let (gil, lock, shorter, first, told) = (a.label(), a.label(), a.label(), a.label(), a.label());
+    of_process(&mut a, w, end);
+    a.load(Reg::R3, Reg::R6, 0).add(Reg::R3, CALL);
+    a.store_value(Reg::R10, WORD, 0);
+    read_kernel(&mut a, WORD, 4);
+    a.jump_if(Reg::R0, If::NotEqual, 0, end).load(Reg::R9, Reg::R10, WORD);
+    for call in EPOLLS {
+        a.jump_if(Reg::R9, If::Equal, *call as i32, waits);
+    }
+    a.set(Reg::R7, 0);
+    look_up(&mut a, w.threads, new);
+    a.load(Reg::R1, Reg::R7, V.epoll).jump_if(Reg::R1, If::NotEqual, 0, other);
+    a.place(new);
+    poll_or_select(&mut a, waits);
+    a.place(other).jump_if(Reg::R7, If::Equal, 0, end);
+    a.load(Reg::R1, Reg::R7, V.entered).jump_if(Reg::R1, If::Equal, 0, end);
+    a.call(Helper::Ktime).load(Reg::R1, Reg::R7, V.entered).subtract_register(Reg::R0, Reg::R1);
+    a.copy(Reg::R8, Reg::R0).store_value(Reg::R7, V.entered, 0);
+    // R6: of that, waiting for a processor.
+    task_word(&mut a, w.task.map(|t| t.delay), WORD);
+    a.load(Reg::R6, Reg::R10, WORD).load(Reg::R1, Reg::R7, V.delay_entered);
+    a.subtract_register(Reg::R6, Reg::R1);
+    add_to(&mut a, V.delay_calls, Reg::R6);
+    a.load(Reg::R1, Reg::R7, V.kind);
+    a.jump_if(Reg::R1, If::Equal, GIL, gil).jump_if(Reg::R1, If::Equal, LOCK, lock);
+    a.load(Reg::R1, Reg::R7, V.longest).jump_if_registers(Reg::R1, If::Above, Reg::R8, shorter);
+    a.store(Reg::R7, V.longest, Reg::R8).store(Reg::R7, V.longest_call, Reg::R9);
+    a.place(shorter);
+    for (label, field) in [(None, V.calls), (Some(gil), V.gil), (Some(lock), V.locks)] {
+        if let Some(label) = label {
+            a.place(label);
+        }
+        a.subtract_register(Reg::R8, Reg::R6);
+        add_to(&mut a, field, Reg::R8);
+        a.jump(end);
+    }
+    a.place(waits);
+    task_word(&mut a, w.task.map(|t| t.delay), WORD);
+    task_word(&mut a, w.task.map(|t| t.major_faults), SECOND);
+    a.call(Helper::Ktime).copy(Reg::R8, Reg::R0);
+    // A thread that had a turn before has its value already: only the first one is put into the table, which costs more.
+    look_up(&mut a, w.threads, first);
+    begin(&mut a, Reg::R7, 0);
+    a.jump(told).place(first);
+    begin(&mut a, Reg::R10, VALUE);
+    a.set_map(Reg::R1, w.threads).copy(Reg::R2, Reg::R10).add(Reg::R2, KEY.into());
+    a.copy(Reg::R3, Reg::R10).add(Reg::R3, VALUE.into()).set(Reg::R4, 0).call(Helper::MapUpdate);
+    a.place(told);
+    a.set_map(Reg::R1, w.ring).set(Reg::R2, BEGIN_BYTES as i32).set(Reg::R3, 0).call(Helper::RingReserve);
+    a.jump_if(Reg::R0, If::Equal, 0, full);
+    a.store(Reg::R0, 0, Reg::R8).load(Reg::R1, Reg::R10, KEY).store(Reg::R0, 8, Reg::R1);
+    a.submit(Reg::R0).jump(end);
+    a.place(full);
+    count_lost(&mut a, w.lost, end);
+    a.place(end).set(Reg::R0, 0).exit();
+    a.finish()
+}
+
+/// Writes the value of a thread whose turn begins, at a place: the time is in R8, the call in R9, and what the kernel
+/// counted of the thread so far in both words.
+fn begin(a: &mut Assembler, base: Reg, at: i16) {
+    let (epoll, done) = (a.label(), a.label());
+    for field in (0..IN_TURN_BYTES).step_by(8) {
+        a.store_value(base, at + field, 0);
+    }
+    a.load(Reg::R1, Reg::R10, WORD).store(base, at + V.delay_start, Reg::R1);
+    a.load(Reg::R1, Reg::R10, SECOND).store(base, at + V.faults_start, Reg::R1);
+    for call in EPOLLS {
+        a.jump_if(Reg::R9, If::Equal, *call as i32, epoll);
+    }
+    a.jump(done).place(epoll).store_value(base, at + V.epoll, 1);
+    a.place(done).store(base, at + V.start, Reg::R8);
+}
+
+/// The program at switches between threads: how long those of the process are off their processor outside of calls.
+pub(super) fn switches(w: &Wanted) -> Option<Vec<u64>> {
+    let task = w.task?;
+    let mut a = Assembler::default();
+    let (end, next) = (a.label(), a.label());
+    of_process(&mut a, w, next);
+    look_up(&mut a, w.threads, next);
+    a.load(Reg::R1, Reg::R7, V.start).jump_if(Reg::R1, If::Equal, 0, next);
+    a.call(Helper::Ktime).store(Reg::R7, V.off, Reg::R0);
+    a.place(next);
+    for (field, slot) in [(task.tgid, WORD), (task.pid, KEY)] {
+        a.store_value(Reg::R10, slot, 0).load(Reg::R3, Reg::R6, 16).add(Reg::R3, field);
+        read_kernel(&mut a, slot, 4);
+        if slot == WORD {
+            a.load(Reg::R1, Reg::R10, WORD).jump_if(Reg::R1, If::NotEqual, w.pid, end);
+        }
+    }
+    look_up(&mut a, w.threads, end);
+    a.load(Reg::R8, Reg::R7, V.off).jump_if(Reg::R8, If::Equal, 0, end);
+    a.store_value(Reg::R7, V.off, 0);
+    a.load(Reg::R1, Reg::R7, V.entered).jump_if(Reg::R1, If::NotEqual, 0, end);
+    a.call(Helper::Ktime).subtract_register(Reg::R0, Reg::R8);
+    add_to(&mut a, V.off_outside, Reg::R0);
+    a.place(end).set(Reg::R0, 0).exit();
+    a.finish()
+}
+
+/// Keeps what the program was called with in R6 and the thread's number as the key; else goes to `other`.
+fn of_process(a: &mut Assembler, w: &Wanted, other: Label) {
+    a.copy(Reg::R6, Reg::R1).call(Helper::PidTgid).store(Reg::R10, KEY, Reg::R0);
+    a.shift_right(Reg::R0, 32).jump_if(Reg::R0, If::NotEqual, w.pid, other);
+}
+
+/// Puts the value of the key into R7.
+fn look_up(a: &mut Assembler, threads: i32, none: Label) {
+    a.set_map(Reg::R1, threads).copy(Reg::R2, Reg::R10).add(Reg::R2, KEY.into()).call(Helper::MapLookup);
+    a.jump_if(Reg::R0, If::Equal, 0, none).copy(Reg::R7, Reg::R0);
+}
+
+/// Whether the call in R9 is a wait of a loop that does not use epoll; what it was called with is at R6.
+fn poll_or_select(a: &mut Assembler, waits: Label) {
+    let (selects, no) = (a.label(), a.label());
+    for (calls, to) in [(POLLS, waits), (SELECTS, selects)] {
+        for call in calls {
+            a.jump_if(Reg::R9, If::Equal, *call as i32, to);
+        }
+    }
+    a.jump(no).place(selects).load(Reg::R3, Reg::R6, 0).add(Reg::R3, CALL_FIRST);
+    a.store_value(Reg::R10, WORD, 0);
+    read_kernel(a, WORD, 4);
+    a.load(Reg::R1, Reg::R10, WORD).jump_if(Reg::R1, If::NotEqual, 0, waits).place(no);
+}
+
+/// Reads bytes of the kernel at R3 into a slot.
+fn read_kernel(a: &mut Assembler, slot: i16, bytes: i32) {
+    a.copy(Reg::R1, Reg::R10).add(Reg::R1, slot.into()).set(Reg::R2, bytes).call(Helper::ReadKernel);
+}
+
+/// Reads a word of the running thread's own structure into a slot; 0 where its place is not known.
+fn task_word(a: &mut Assembler, field: Option<i32>, slot: i16) {
+    let Some(field) = field else {
+        a.store_value(Reg::R10, slot, 0);
+        return;
+    };
+    a.call(Helper::CurrentTask).copy(Reg::R3, Reg::R0).add(Reg::R3, field);
+    read_kernel(a, slot, 8);
+}
+
+/// Adds to a word of the value in R7.
+fn add_to(a: &mut Assembler, field: i16, what: Reg) {
+    a.load(Reg::R1, Reg::R7, field).add_register(Reg::R1, what).store(Reg::R7, field, Reg::R1);
+}
+
+fn count_lost(a: &mut Assembler, lost: i32, end: Label) {
+    a.store_value(Reg::R10, WORD, 0).copy(Reg::R2, Reg::R10).add(Reg::R2, WORD.into());
+    a.set_map(Reg::R1, lost).call(Helper::MapLookup).jump_if(Reg::R0, If::Equal, 0, end);
+    a.set(Reg::R1, 1).add_atomically(Reg::R0, 0, Reg::R1);
 }

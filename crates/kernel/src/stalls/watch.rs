@@ -1,8 +1,10 @@
 //! The turns of each thread's loop: from the return of a wait to the next wait.
 
-use super::program::{EXIT, RECORD, program};
+use super::program::{TaskFields, Wanted, entries, exits, switches};
+use super::record::{BEGIN_BYTES, END_BYTES, IN_TURN_BYTES, Spent, decode};
 use crate::bpf::{Ring, sys};
 use crate::{Error, Result};
+use m5_cpython::layout::running::GIL_BYTES;
 use m5_process::Process;
 use rustc_hash::FxHashMap;
 use std::fs;
@@ -10,6 +12,8 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 
 const BYTES: usize = 1 << 20;
+/// Threads whose turns are told apart at a time.
+const THREADS: u32 = 8192;
 /// The kernel's first namespace of process numbers.
 const FIRST_NAMESPACE: &str = "pid:[4026531836]";
 
@@ -22,6 +26,8 @@ pub struct Turn {
     pub start_ns: u64,
     /// How long until the next wait began, nanoseconds.
     pub duration_ns: u64,
+    /// Where that time went.
+    pub spent: Spent,
 }
 
 /// Watches the waits of a process.
@@ -29,43 +35,63 @@ pub struct Turn {
 pub struct LoopWatch {
     ring: Ring,
     lost: OwnedFd,
-    _links: [OwnedFd; 2],
+    _threads: OwnedFd,
+    _links: Vec<OwnedFd>,
+    /// The kernel describes what it keeps of a thread.
+    described: bool,
     /// Threads that are in a turn: since when.
     turning: FxHashMap<i32, u64>,
 }
 
 impl LoopWatch {
-    /// Begins to watch.
+    /// Begins to watch. `gil` is where the interpreter's lock is; without it waiting for it counts as other locks.
     ///
     /// # Errors
     /// [`Error::Unsupported`], or what the kernel refused.
-    pub fn attach(process: &Process) -> Result<Self> {
+    pub fn attach(process: &Process, gil: Option<u64>) -> Result<Self> {
         if fs::read_link("/proc/self/ns/pid").ok().as_deref() != Some(Path::new(FIRST_NAMESPACE)) {
             return Err(Error::Unsupported(
                 "turns of a loop are watched from the host's namespace of processes: run m5 there",
             ));
         }
         let (ring, lost) = (Ring::new(BYTES)?, sys::counter()?);
-        let load = |exits| {
-            let code = program(ring.fd(), lost.as_raw_fd(), process.pid(), exits);
-            sys::load(sys::Kind::RawTracepoint, &code.ok_or(Error::Unsupported("the program does not fit"))?)
+        let threads = sys::by_thread(u32::from(IN_TURN_BYTES.cast_unsigned()), THREADS)?;
+        let wanted = Wanted {
+            ring: ring.fd(),
+            lost: lost.as_raw_fd(),
+            threads: threads.as_raw_fd(),
+            pid: process.pid(),
+            gil: gil.map(|at| (at, GIL_BYTES as i32)),
+            task: TaskFields::of_kernel(),
         };
-        let links =
-            [sys::tracepoint(&load(false)?, c"sys_enter")?, sys::tracepoint(&load(true)?, c"sys_exit")?];
-        Ok(Self { ring, lost, _links: links, turning: FxHashMap::default() })
+        let attach = |code: Option<Vec<u64>>, name| {
+            let code = code.ok_or(Error::Unsupported("the program does not fit"))?;
+            sys::tracepoint(&sys::load(sys::Kind::RawTracepoint, &code)?, name)
+        };
+        // Exits come last: no turn begins before all else is watched.
+        let mut links = vec![attach(entries(&wanted), c"sys_enter")?];
+        if wanted.task.is_some() {
+            links.push(attach(switches(&wanted), c"sched_switch")?);
+        }
+        links.push(attach(exits(&wanted), c"sys_exit")?);
+        let described = wanted.task.is_some();
+        Ok(Self { ring, lost, _threads: threads, _links: links, described, turning: FxHashMap::default() })
     }
 
     /// The turns that ended since the last call.
     pub fn drain(&mut self) -> Vec<Turn> {
-        let (mut turns, turning) = (Vec::new(), &mut self.turning);
+        let (mut turns, turning, described) = (Vec::new(), &mut self.turning, self.described);
         self.ring.drain(|bytes| {
             let word = |at: usize| bytes.get(at..at + 8)?.try_into().ok().map(u64::from_le_bytes);
-            let (Some(time), Some(task), Some(call)) = (word(0), word(8), word(RECORD - 8)) else { return };
+            let (Some(time), Some(task)) = (word(0), word(8)) else { return };
             let tid = (task as u32).cast_signed();
-            if call & EXIT != 0 {
+            if bytes.len() == BEGIN_BYTES {
                 turning.insert(tid, time);
-            } else if let Some(start_ns) = turning.remove(&tid) {
-                turns.push(Turn { tid, start_ns, duration_ns: time.saturating_sub(start_ns) });
+            } else if bytes.len() >= END_BYTES
+                && let Some((start_ns, spent)) = decode(bytes, described)
+            {
+                turning.remove(&tid);
+                turns.push(Turn { tid, start_ns, duration_ns: time.saturating_sub(start_ns), spent });
             }
         });
         turns
@@ -81,7 +107,7 @@ impl LoopWatch {
         self.turning.retain(|tid, _| tids.contains(tid));
     }
 
-    /// Entries and exits that found no room.
+    /// Begins and ends of turns that found no room.
     ///
     /// # Errors
     /// [`Error`] where the map of the program cannot be read any more.

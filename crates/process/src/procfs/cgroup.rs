@@ -1,5 +1,7 @@
 //! The memory cgroup that may kill the target: its use, peak and limit, in version 1 and 2.
 
+use super::group_files::{existing, number};
+use super::throttling::Throttling;
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,6 +23,9 @@ pub struct Cgroup {
     /// The same for all tasks at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pressure_full_percent: Option<f64>,
+    /// What its CPU quota did, where it has one: since the group began; in a recording, since that began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub throttling: Option<Throttling>,
 }
 
 /// Where cgroups are mounted.
@@ -29,10 +34,18 @@ pub(crate) const CGROUPS: &str = "/sys/fs/cgroup";
 pub(super) const UNLIMITED: u64 = 1 << 62;
 
 impl Cgroup {
+    /// The highest use so far as a part of the limit, where there is one.
+    #[must_use]
+    pub fn peak_ratio(&self) -> Option<f64> {
+        let limit = self.max_bytes.filter(|limit| *limit > 0)?;
+        Some(self.peak_bytes? as f64 / limit as f64)
+    }
+
     /// Reads the memory cgroup named in the text of `/proc/PID/cgroup`, below `mount` (`/sys/fs/cgroup`).
     #[must_use]
     pub fn read(proc_cgroup: &str, mount: &Path) -> Option<Self> {
-        Self::at(&own(proc_cgroup, mount)?)
+        let throttling = Throttling::read(proc_cgroup, mount);
+        Some(Self { throttling, ..Self::at(&own(proc_cgroup, mount)?)? })
     }
 
     fn at(dir: &Path) -> Option<Self> {
@@ -50,6 +63,7 @@ impl Cgroup {
             max_bytes: number(&dir.join("memory.limit_in_bytes")).filter(|n| *n < UNLIMITED),
             pressure_some_percent: None,
             pressure_full_percent: None,
+            throttling: None,
         }
     }
 
@@ -62,6 +76,7 @@ impl Cgroup {
             max_bytes: number(&dir.join("memory.max")),
             pressure_some_percent: avg10(&pressure, "some"),
             pressure_full_percent: avg10(&pressure, "full"),
+            throttling: None,
         }
     }
 }
@@ -80,20 +95,10 @@ fn own(proc_cgroup: &str, mount: &Path) -> Option<PathBuf> {
     existing(&root, path)
 }
 
-/// Inside a container the path may be the host's; then the mount itself is the process's own cgroup.
-pub(super) fn existing(root: &Path, path: &str) -> Option<PathBuf> {
-    let full = root.join(path.trim_start_matches('/'));
-    [full, root.to_owned()].into_iter().find(|p| p.is_dir())
-}
-
 /// `some avg10=1.25 avg60=…`
 fn avg10(pressure: &str, line: &str) -> Option<f64> {
     let line = pressure.lines().find_map(|l| l.strip_prefix(line))?;
     line.split_whitespace().find_map(|w| w.strip_prefix("avg10="))?.parse().ok()
-}
-
-fn number(path: &Path) -> Option<u64> {
-    fs::read_to_string(path).ok()?.trim().parse().ok()
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! How much memory may still be used before a limit kills somebody: every memory cgroup around a process, in both
 //! versions, and the machine itself.
 
-use super::cgroup::{CGROUPS, UNLIMITED, existing};
+use super::cgroup::{CGROUPS, UNLIMITED};
+use super::group_files::existing;
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -73,6 +74,23 @@ impl Headroom {
             target: around(&text(&pid.to_string())),
             own: around(&text("self")),
             machine: machine(&meminfo),
+        }
+    }
+
+    /// Whether this process may come to hold so many bytes more below the limits around it, of any process that it may
+    /// look at in the same group. At a limit the kernel ends whom it likes: even who offers itself with the highest
+    /// score is spared where another holds more than the limit, as who has large libraries mapped does.
+    ///
+    /// # Errors
+    /// The tightest limit.
+    pub fn check_own(need: u64) -> Result<(), Shortage> {
+        let text = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+        let tightest = limits(&text, Path::new(CGROUPS)).into_iter().min_by_key(|limit| limit.left);
+        match tightest.filter(|limit| limit.left < need) {
+            Some(limit) => {
+                Err(Shortage { need, left: limit.left, place: limit.name(), own: true, with_copy: false })
+            }
+            None => Ok(()),
         }
     }
 

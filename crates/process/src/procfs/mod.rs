@@ -3,6 +3,7 @@
 pub(crate) mod cgroup;
 pub(crate) mod fd_links;
 pub(crate) mod fds;
+mod group_files;
 pub(crate) mod headroom;
 pub(crate) mod limits;
 pub(crate) mod machine;
@@ -16,4 +17,5 @@ pub(crate) mod sock_diag;
 pub(crate) mod sockets;
 pub(crate) mod stat;
 pub(crate) mod threads;
-mod waits;
+pub(crate) mod throttling;
+pub(crate) mod waits;

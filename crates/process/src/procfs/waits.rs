@@ -1,4 +1,4 @@
-//! The system calls that threads wait in, by name.
+//! The system calls that threads wait in or that take long, by name.
 
 use crate::trace::arch::OWN_WAITS;
 
@@ -31,6 +31,17 @@ const WAITS: &[(i64, &str)] = &[
     (libc::SYS_fdatasync, "fdatasync"),
     (libc::SYS_flock, "flock"),
     (libc::SYS_fcntl, "fcntl"),
+    (libc::SYS_ioctl, "ioctl"),
+    (libc::SYS_getdents64, "getdents64"),
+    (libc::SYS_unlinkat, "unlinkat"),
+    (libc::SYS_execve, "execve"),
+    (libc::SYS_clone, "clone"),
+    (libc::SYS_mmap, "mmap"),
+    (libc::SYS_munmap, "munmap"),
+    (libc::SYS_madvise, "madvise"),
+    (libc::SYS_brk, "brk"),
+    (libc::SYS_sched_yield, "sched_yield"),
+    (libc::SYS_close, "close"),
     (libc::SYS_openat, "openat"),
     (libc::SYS_io_uring_enter, "io_uring_enter"),
     (libc::SYS_rt_sigtimedwait, "sigtimedwait"),
@@ -40,6 +51,7 @@ const WAITS: &[(i64, &str)] = &[
 ];
 
 /// The name of a call, where it is one that threads wait in.
-pub(super) fn name(number: i64) -> Option<&'static str> {
+#[must_use]
+pub fn name(number: i64) -> Option<&'static str> {
     WAITS.iter().chain(OWN_WAITS).find(|(n, _)| *n == number).map(|(_, name)| *name)
 }

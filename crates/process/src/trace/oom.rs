@@ -1,4 +1,7 @@
 //! Whom the kernel ends first when memory is used up: m5, not the process that it looks at.
+//!
+//! The score counts as much as the limit: whoever holds more than that beside m5 (file pages count, which others may
+//! have brought in) goes first all the same. So m5 asks for room before anything else: [`crate::Headroom::check_own`].
 
 use std::fs;
 

@@ -1,9 +1,14 @@
-//! Stacks of allocations for other tools: folded, and pprof.
+//! Stacks of allocations for other tools: folded, pprof, speedscope, and a page with a flame graph.
 
 use super::doc::AllocDoc;
 use crate::shared::pprof::{Builder, Place};
 use m5_cpython::PyFrame;
+use serde_json::{Value, json};
+use std::collections::HashMap;
 use std::io;
+
+/// The page; everything is embedded, nothing is fetched.
+const PAGE: &str = include_str!("flame.html");
 
 /// Folded stacks, outermost first, with the bytes that the samples asked for.
 #[must_use]
@@ -41,4 +46,74 @@ pub fn pprof(doc: &AllocDoc) -> io::Result<Vec<u8>> {
         &format!("m5 alloc of PID {}: a sample, not every allocation", doc.pid),
     );
     profile.finish()
+}
+
+/// A profile for speedscope: a stack weighs the bytes that its samples asked for.
+#[must_use]
+pub fn speedscope(doc: &AllocDoc) -> Value {
+    let (mut numbers, mut frames) = (HashMap::new(), Vec::new());
+    let mut samples: Vec<Vec<usize>> = Vec::new();
+    for stack in &doc.profile.stacks {
+        let number = |f: &PyFrame| {
+            *numbers.entry(f.clone()).or_insert_with(|| {
+                frames.push(json!({"name": f.function, "file": f.file, "line": f.line}));
+                frames.len() - 1
+            })
+        };
+        samples.push(stack.frames.iter().rev().map(number).collect());
+    }
+    let weights: Vec<u64> = doc.profile.stacks.iter().map(|s| s.bytes).collect();
+    json!({
+        "$schema": "https://www.speedscope.app/file-format-schema.json",
+        "exporter": "m5",
+        "name": format!("m5 alloc of PID {}: a sample, not every allocation", doc.pid),
+        "shared": {"frames": frames},
+        "profiles": [{"type": "sampled", "name": "bytes", "unit": "bytes", "startValue": 0,
+            "endValue": weights.iter().sum::<u64>(), "samples": samples, "weights": weights}],
+    })
+}
+
+/// A page for a browser with a flame graph of the bytes that were asked for.
+///
+/// # Errors
+/// Never: the document's keys are strings.
+pub fn html(doc: &AllocDoc) -> serde_json::Result<String> {
+    let stack = |s: &m5_kernel::AllocStack| json!({"bytes": s.bytes, "samples": s.samples, "frames": s.frames.iter().rev().map(frame).collect::<Vec<_>>()});
+    let stacks: Vec<Value> = doc.profile.stacks.iter().map(stack).collect();
+    let data = serde_json::to_string(&json!({"pid": doc.pid, "seconds": doc.profile.seconds,
+        "samples": doc.profile.samples, "stacks": stacks}))?;
+    // `</script>` inside the data would end the element; JSON may spell `<` otherwise.
+    Ok(PAGE.replace("{{data}}", &data.replace('<', "\\u003c")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use m5_kernel::{AllocProfile, AllocStack};
+
+    fn doc() -> AllocDoc {
+        let frame = |function: &str, line| PyFrame { function: function.into(), file: "a.py".into(), line };
+        let stack = |frames, samples, bytes| AllocStack { frames, samples, bytes };
+        let stacks = vec![
+            stack(vec![frame("inner</script>", Some(3)), frame("outer", Some(9))], 2, 96),
+            stack(vec![frame("outer", Some(9))], 1, 32),
+        ];
+        let profile = AllocProfile { samples: 3, bytes: 128, stacks, ..AllocProfile::default() };
+        AllocDoc { schema: String::new(), pid: 7, taken_at: 0.0, profile }
+    }
+
+    #[test]
+    fn speedscope_has_each_frame_once_outermost_first() {
+        let profile = speedscope(&doc());
+        assert_eq!(profile["shared"]["frames"].as_array().map(Vec::len), Some(2));
+        assert_eq!(profile["profiles"][0]["samples"], json!([[0, 1], [0]]));
+        assert_eq!(profile["profiles"][0]["weights"], json!([96, 32]));
+        assert_eq!(profile["profiles"][0]["endValue"], 128);
+    }
+
+    #[test]
+    fn names_cannot_break_out_of_the_page() {
+        let page = html(&doc()).unwrap_or_default();
+        assert!(page.contains("inner\\u003c/script>") && page.matches("</script>").count() == 1);
+    }
 }

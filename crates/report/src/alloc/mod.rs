@@ -6,5 +6,5 @@ pub(crate) mod text;
 pub(crate) mod words;
 
 pub use doc::{ALLOC_SCHEMA, AllocDoc};
-pub use export::{folded, pprof};
+pub use export::{folded, html, pprof, speedscope};
 pub use text::text;

@@ -5,7 +5,7 @@ use crate::shared::units;
 use crate::text::{Align, Style, Table};
 use crate::texts::Alloc;
 use m5_cpython::PyFrame;
-use m5_kernel::AllocSite;
+use m5_kernel::{AllocSite, Survival};
 use std::fmt::Write;
 
 /// Followed objects below which no share of survivors is told.
@@ -76,12 +76,13 @@ pub fn text(doc: &AllocDoc, top: usize, style: Style) -> String {
     out
 }
 
-/// `31 of 40 at 3 s`, short.
+/// `31 of 40 at 3 s`, short; with a sign where it is the most that may live.
 fn survivors(site: &AllocSite) -> String {
-    match site.survivors(ENOUGH) {
-        Some((age, alive, of)) => format!("{alive}/{of} @{age}s"),
-        None => "–".to_owned(),
-    }
+    let told = |sign: &str, s: &Survival| {
+        s.latest(ENOUGH).map(|(age, alive, of)| format!("{sign}{alive}/{of} @{age}s"))
+    };
+    let own = told("", &site.survival).or_else(|| told("≤ ", &site.survival_at_most));
+    own.unwrap_or_else(|| "–".to_owned())
 }
 
 fn place(frame: &PyFrame, style: Style) -> String {

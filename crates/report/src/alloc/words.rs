@@ -13,7 +13,7 @@ catalogue! {
         Lost: "{} allocations found no room and are missing", "有 {} 次分配因缓冲区已满而缺失";
         NoStack: "{} samples had no Python stack that could be read", "有 {} 个样本没有可读取的 Python 栈";
         Cut: "{} stacks are deeper than what is kept", "有 {} 个栈的深度超过保留上限";
-        NoBlocks: "survivors are not counted (--survival, on trial)", "未统计存活（--survival，试用中）";
+        NoBlocks: "survivors are not counted (--survival)", "未统计存活（--survival）";
         Partial: "this build copied its allocator into some of its callers: their allocations are not seen", "此构建将分配器内联到部分调用者中：这些分配不可见";
         FreeLists: "types with free lists (float, tuple, list, dict) reuse memory that the allocator never sees again", "带空闲链表的类型（float、tuple、list、dict）会复用内存，分配器无法看到";
         Share: "SHARE", "次数占比";

@@ -1,5 +1,6 @@
 //! Recordings and what is derived from them: `m5 baseline`.
 
+pub(crate) mod cgroup_text;
 pub(crate) mod derived;
 pub(crate) mod doc;
 pub(crate) mod growth_text;

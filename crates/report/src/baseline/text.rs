@@ -1,5 +1,6 @@
 //! A recording for people.
 
+use crate::baseline::cgroup_text;
 use crate::baseline::growth_text::{growth, leaks};
 use crate::baseline::layer_text::layers;
 use crate::comparison::text::compare;
@@ -117,15 +118,7 @@ fn memory(process: &ProcessRecord, d: &Derived, style: Style) -> String {
         lines.push(lang.fill(Record::PssUss, &[&pss, &uss]));
     }
     if let Some(c) = &process.cgroup {
-        let limit =
-            c.max_bytes.map_or_else(|| lang.say(Record::NoLimit).to_owned(), |b| units::bytes(b as f64));
-        let current = maybe(c.current_bytes, |b| units::bytes(b as f64));
-        let mut line = lang.fill(Record::Cgroup, &[&c.version, &current, &limit]);
-        if let Some(pressure) = c.pressure_some_percent {
-            let _ =
-                write!(line, ", {}", lang.fill(Record::CgroupPressure, &[&units::percent(pressure / 100.0)]));
-        }
-        lines.push(line);
+        lines.extend(cgroup_text::lines(c, lang));
     }
     let mut out = format!("\n{}\n{}", style.bold(lang.say(Record::Memory)), table.render());
     lines.iter().for_each(|line| out.push_str(&format!("  {line}\n")));

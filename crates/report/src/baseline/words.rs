@@ -33,6 +33,9 @@ catalogue! {
         Peak: "peak RSS {} (VmHWM, since the process started)", "RSS 峰值 {}（VmHWM，自进程启动以来）";
         PssUss: "PSS {} · USS {}", "PSS {} · USS {}";
         Cgroup: "cgroup v{}: {} in use, limit {}", "cgroup v{}：已用 {}，上限 {}";
+        CgroupPeak: "peak {} ({} of it)", "峰值 {}（占上限 {}）";
+        CgroupQuota: "CPU quota: held back in {} of the periods watched, {} in all (limit {} cores)",
+            "CPU 配额：观测期间 {} 的周期被限流，共 {}（上限 {} 核）";
         CgroupPressure: "memory pressure {} of the last 10 s", "最近 10 秒内存压力 {}";
         NoLimit: "none", "无";
         Growth: "Growth", "增长";

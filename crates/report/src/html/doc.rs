@@ -35,6 +35,10 @@ pub struct PageObjectives {
     pub gc_pause_p95_seconds: Option<f64>,
     /// Open descriptors.
     pub open_fds: Option<f64>,
+    /// Resident memory as a part of its limit.
+    pub rss_limit_ratio: Option<f64>,
+    /// Open descriptors as a part of their limit.
+    pub fd_limit_ratio: Option<f64>,
 }
 
 /// One process.
@@ -54,13 +58,24 @@ pub struct PageProcess {
     pub python: Option<String>,
     /// Why it is not, where it is not.
     pub unread: Option<String>,
+    /// Whether somebody has stopped it (SIGSTOP, a debugger).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stopped: bool,
+    /// Cores in use: between the last two samples, or over a recording.
+    pub cpu: Option<f64>,
+    /// Resident memory at the last sample.
+    pub rss_bytes: Option<f64>,
     /// The verdict on its resident memory.
     pub memory: Option<Assessment>,
+    /// What the verdict rests on, as the terminal says it.
+    pub evidence: Option<Sentence>,
     /// What it and the lives before it say together, where the memory grows in each of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub between_restarts: Option<BetweenRestarts>,
     /// Limit of the memory cgroup.
     pub limit_bytes: Option<f64>,
+    /// Limit of open descriptors.
+    pub fd_limit: Option<u64>,
     /// How pauses are seen.
     pub source: Option<SourceKind>,
     /// Pauses seen over collections that happened.

@@ -4,6 +4,9 @@
 pub(crate) mod doc;
 
 use crate::Lang;
+use crate::shared::value_words::verdict_text;
+use m5_stats::Verdict;
+use std::collections::BTreeMap;
 
 const TEMPLATE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("page.css");
@@ -24,6 +27,7 @@ pub fn page(lang: Option<Lang>, data: Option<&str>) -> String {
     TEMPLATE
         .replace("{{lang}}", lang)
         .replace("{{style}}", STYLE)
+        .replace("{{words}}", &words())
         .replace("{{texts}}", TEXTS)
         .replace("{{chart}}", CHART)
         .replace("{{script}}", SCRIPT)
@@ -31,9 +35,42 @@ pub fn page(lang: Option<Lang>, data: Option<&str>) -> String {
         .replace("{{data}}", &data)
 }
 
+/// What verdicts are called, by language: the words of the terminal.
+fn words() -> String {
+    let all = [
+        ("flat", Verdict::Flat),
+        ("growing", Verdict::Growing),
+        ("saturating", Verdict::Saturating),
+        ("step", Verdict::Step),
+        ("falling", Verdict::Falling),
+        ("insufficient", Verdict::Insufficient),
+    ];
+    let of =
+        |lang: Lang| all.map(|(key, verdict)| (key, lang.say(verdict_text(verdict)))).into_iter().collect();
+    let words: BTreeMap<&str, BTreeMap<&str, &str>> = [("en", of(Lang::En)), ("zh", of(Lang::Zh))].into();
+    serde_json::to_string(&words).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::units;
+
+    /// The page's numbers are the terminal's: `tests/page` holds the script to the same file.
+    #[test]
+    fn the_page_and_the_terminal_write_numbers_alike() {
+        let all: Vec<(String, f64, String)> = serde_json::from_str(include_str!("units.json")).unwrap();
+        for (what, value, text) in all {
+            let said = match what.as_str() {
+                "bytes" => units::bytes(value),
+                "rate" => units::growth(value),
+                "time" => units::time(value),
+                "span" => units::span(value),
+                _ => units::percent(value),
+            };
+            assert_eq!(said, text, "{what} of {value}");
+        }
+    }
 
     #[test]
     fn data_cannot_break_out_and_nothing_is_fetched_from_elsewhere() {

@@ -1,37 +1,54 @@
 // The page: what is said of each process, what to do next, and its charts.
-let last = null, state = "waiting", made = null;
+let last = null, state = "waiting", made = null, sorted = null;
 const opened = new Map();
 
 /** Text in which `words` between back quotes are commands. */
 const prose = (text) => text.split("`").map((part, i) => (i % 2 ? make("code", {}, part) : part));
 const total = (map) => Object.values(map).reduce((a, b) => a + b, 0);
-const now = (p) => p.samples?.rss_bytes.findLast((v) => v != null) ?? null;
+const now = (p) => p.rss_bytes ?? p.samples?.rss_bytes.findLast((v) => v != null) ?? null;
+const uptime = (p) => (p.exited || !p.started_unix_seconds ? null : last.made_unix_seconds - p.started_unix_seconds);
+const openFds = (p) => (p.fds ? total(p.fds) : null);
 const name = (p) => (p.slot ? `${p.service} · ${p.slot}` : p.service);
-const verdict = (p) => p.memory?.verdict || "unknown";
+const cpu = (v) => (v == null ? "–" : `${(v * 100).toFixed(1)} %`);
+/** Whether a value is above a line; where there is none, nothing is. */
+const over = (value, line) => value != null && line != null && value > line;
+/** What a process is held against: its own level, else a part of its limit. */
+const levels = (p, lines) => ({
+  rss: lines.rss_peak_bytes ?? (p.limit_bytes && lines.rss_limit_ratio ? p.limit_bytes * lines.rss_limit_ratio : null),
+  fds: lines.open_fds ?? (p.fd_limit && lines.fd_limit_ratio ? Math.floor(p.fd_limit * lines.fd_limit_ratio) : null),
+  pauses: lines.gc_pause_p95_seconds,
+});
+const verdict = (p) => (p.stopped ? "stopped" : p.memory?.verdict || "unknown");
 const badge = (p) => make("span", { class: `verdict ${verdict(p)}` }, say(verdict(p)));
 
-/** The verdict as a sentence. */
+/** The verdict as a sentence, then what it rests on, as the terminal says it. */
 function sentence(p) {
   const m = p.memory, words = say("say"), lives = p.between_restarts ? words.between(p.between_restarts) : "";
   if (!m) return words.unknown();
-  if (m.verdict === "insufficient") {
-    return (words[m.reason] || words.too_short)(m) + (m.wait_seconds ? words.wait(m) : "") + lives;
-  }
+  const evidence = p.evidence?.[lang] ?? "";
+  if (m.verdict === "insufficient") return evidence + lives;
   let text = words[m.verdict](m);
   if (m.held_seconds) text += words.held(m);
-  if (m.verdict === "growing") text += m.limit?.expected_seconds ? words.limit(m) : m.forecast_24h ? words.ahead(m) : "";
+  if (m.verdict === "growing" && m.limit?.expected_seconds) text += words.limit(m);
   if (m.taken_back) text += words.takenBack(m.taken_back);
-  return text + lives;
+  return `${text} ${evidence}${lives}`;
 }
+/** The command that tells most of a process as it is. */
+const command = (p) => {
+  const m = p.memory?.verdict;
+  if (p.exited) return "";
+  if (m === "growing") return `m5 diff -p ${p.pid} --interval 1m`;
+  return p.stopped ? `m5 dump -p ${p.pid}` : `m5 why -p ${p.pid}`;
+};
 /** What to do next, the most urgent first. */
 function steps(p, lines) {
   const next = say("next"), out = [];
   if (p.advice.length) out.push(...p.advice.map((a) => a[lang]));
   else if (p.memory && p.memory.verdict !== "flat") out.push(next[state === "saved" && p.memory.verdict === "insufficient" ? "longer" : p.memory.verdict](p.pid));
-  const rss = now(p), fds = p.fds && total(p.fds);
-  if (rss > lines.rss_peak_bytes) out.push(next.rss(p.pid, bytes(rss), bytes(lines.rss_peak_bytes)));
-  if (p.pauses?.p95_seconds > lines.gc_pause_p95_seconds) out.push(next.pauses(p.pid, time(p.pauses.p95_seconds), time(lines.gc_pause_p95_seconds)));
-  if (fds > lines.open_fds) out.push(next.fds(p.pid, number(fds), number(lines.open_fds)));
+  const rss = now(p), fds = openFds(p), level = levels(p, lines);
+  if (over(rss, level.rss)) out.push(next.rss(p.pid, bytes(rss), bytes(level.rss)));
+  if (over(p.pauses?.p95_seconds, level.pauses)) out.push(next.pauses(p.pid, time(p.pauses.p95_seconds), time(level.pauses)));
+  if (over(fds, level.fds)) out.push(next.fds(p.pid, number(fds), number(level.fds)));
   if (p.connections?.CLOSE_WAIT) out.push(next.closeWait(number(p.connections.CLOSE_WAIT)));
   return out.length || !p.memory ? out : [next.flat()];
 }
@@ -39,16 +56,18 @@ function steps(p, lines) {
 function figures(p, lines) {
   const box = make("div", { class: "figures" }), m = p.memory;
   const put = (key, value, bad, long) => box.append(make("div", { class: `${bad ? "bad" : ""} ${long ? "long" : ""}` }, make("b", {}, value), make("span", {}, say(key))));
-  const rss = now(p), fds = p.fds ? total(p.fds) : null;
-  put("rss", bytes(rss), rss > lines.rss_peak_bytes);
+  const rss = now(p), fds = openFds(p), level = levels(p, lines);
+  put("rss", bytes(rss), over(rss, level.rss));
+  put("cpu", cpu(p.cpu));
+  put("uptime", span(uptime(p)));
   put("floor", bytes(m?.level));
   put("growth", rate(m?.slope), verdict(p) === "growing");
   put("ahead", m?.forecast_24h ? `${bytes(m.forecast_24h.low)} … ${bytes(m.forecast_24h.high)}` : "–", false, true);
-  put("p95", time(p.pauses?.p95_seconds), p.pauses?.p95_seconds > lines.gc_pause_p95_seconds);
+  put("p95", time(p.pauses?.p95_seconds), over(p.pauses?.p95_seconds, level.pauses));
   put("max", time(p.pauses?.max_seconds));
   put("collections", p.collections ? p.collections.map(number).join(" · ") : "–", false, true);
-  put("coverage", p.coverage == null ? "–" : `${(p.coverage * 100).toFixed(1)} %`);
-  put("fds", number(fds), fds > lines.open_fds);
+  put("coverage", percent(p.coverage));
+  put("fds", number(fds), over(fds, level.fds));
   put("connections", p.connections ? number(total(p.connections)) : "–");
   return box;
 }
@@ -116,7 +135,9 @@ function card(p, lines, index) {
     const urgent = steps(p, lines), calm = verdict(p) !== "growing" && urgent.length === 1;
     const list = make("ul", { class: calm ? "next calm" : "next" }, ...urgent.map((text) => make("li", {}, ...prose(text))));
     const kinds = make("div", { class: "pairs" }, ...pairs(say("kinds"), p.fds), ...pairs(say("states"), p.connections));
-    box.replaceChildren(head, make("p", { class: "sentence" }, sentence(p)), list, figures(p, lines));
+    const closer = p.exited ? [] : [make("p", { class: "note" }, `${say("look")} `,
+      ...["why", "dump", "snapshot", "gc"].flatMap((word) => [make("code", {}, `m5 ${word} -p ${p.pid}`), " "]))];
+    box.replaceChildren(head, make("p", { class: "sentence" }, sentence(p)), list, ...closer, figures(p, lines));
     if (!p.samples) return box.append(make("p", { class: "note" }, say("listed")));
     const style = getComputedStyle(box), inner = box.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
     if (p.samples.t.length) box.append(charts(p, lines, Math.max(260, Math.floor(inner))));
@@ -130,15 +151,48 @@ function card(p, lines, index) {
   return { box, fill };
 }
 
-/** All processes in a table, where there are several. */
+/** Columns of the table: key, what is shown, what sorts. */
+const COLUMNS = [
+  ["service", (p) => make("a", { href: `#p${p.pid}-${Math.round(p.started_unix_seconds)}` }, name(p)), name],
+  ["pid", (p) => String(p.pid), (p) => p.pid],
+  ["verdict", badge, (p) => say(verdict(p))],
+  ["cpu", (p) => cpu(p.cpu), (p) => p.cpu],
+  ["rss", (p) => bytes(now(p)), now],
+  ["floor", (p) => bytes(p.memory?.level), (p) => p.memory?.level],
+  ["growth", (p) => rate(p.memory?.slope), (p) => p.memory?.slope],
+  ["p95", (p) => time(p.pauses?.p95_seconds), (p) => p.pauses?.p95_seconds],
+  ["fds", (p) => number(openFds(p)), openFds],
+  ["uptime", (p) => span(uptime(p)), uptime],
+  ["command", (p) => (command(p) ? make("code", {}, command(p)) : "–"), command],
+];
+const WORDED = ["service", "verdict", "command"];
+
+/** All processes in a table, where there are several; cards on a phone. */
 function overview(list) {
-  const cell = (text, kind) => make("td", { class: kind || "" }, text);
-  const head = ["service", "verdict", "rss", "floor", "growth", "p95", "fds"].map((k, i) => make("th", { class: i > 1 ? `right ${i > 2 ? "rare" : ""}` : "" }, say(k)));
-  const rows = list.map((p) => make("tr", {},
-    make("td", {}, make("a", { href: `#p${p.pid}-${Math.round(p.started_unix_seconds)}` }, name(p))), make("td", {}, badge(p)),
-    cell(bytes(now(p)), "right"), cell(bytes(p.memory?.level), "right rare"), cell(rate(p.memory?.slope), "right rare"),
-    cell(time(p.pauses?.p95_seconds), "right rare"), cell(p.fds ? number(total(p.fds)) : "–", "right rare")));
-  return make("div", { class: "card wide" }, make("table", { id: "overview" }, make("tr", {}, ...head), ...rows));
+  const side = (key) => (WORDED.includes(key) ? "" : "right");
+  const head = COLUMNS.map(([key]) => {
+    const mark = sorted?.key === key ? (sorted.down ? " ▼" : " ▲") : "";
+    const button = make("button", { type: "button", class: "sort" }, say(key) + mark);
+    button.addEventListener("click", () => {
+      const down = sorted?.key === key ? !sorted.down : !WORDED.includes(key);
+      sorted = { key, down };
+      draw();
+    });
+    return make("th", { class: side(key) }, button);
+  });
+  const cell = (p, [key, shown]) => make("td", { class: `${side(key)} of-${key}`, "data-label": say(key) }, shown(p));
+  const rows = list.map((p) => make("tr", {}, ...COLUMNS.map((column) => cell(p, column))));
+  return make("div", { class: "card wide" }, make("table", { id: "overview" }, make("thead", {}, make("tr", {}, ...head)), make("tbody", {}, ...rows)));
+}
+/** What the filter lets through, in the order that was asked for. */
+function chosen(list) {
+  const word = document.getElementById("filter").value.trim().toLowerCase();
+  const texts = (p) => [name(p), String(p.pid), say(verdict(p))];
+  const some = list.filter((p) => !word || texts(p).some((text) => text.toLowerCase().includes(word)));
+  if (!sorted) return some;
+  const value = COLUMNS.find(([key]) => key === sorted.key)[2], way = sorted.down ? -1 : 1;
+  const order = (a, b) => (a == null || b == null ? (a == null) - (b == null) : way * (typeof a === "string" ? a.localeCompare(b, locale()) : a - b));
+  return some.sort((a, b) => order(value(a), value(b)));
 }
 
 function draw() {
@@ -149,9 +203,13 @@ function draw() {
   line.className = state;
   if (!last) return;
   document.title = last.processes.length === 1 ? `m5 · ${name(last.processes[0])}` : "m5";
-  const cards = last.processes.map((p, i) => card(p, last.objectives, i));
-  const none = make("p", { class: "note" }, say("none"));
-  const table = last.processes.length > 1 ? [overview(last.processes)] : [];
+  const several = last.processes.length > 1, shown = chosen(last.processes);
+  const filter = document.getElementById("filter");
+  filter.hidden = !several;
+  filter.placeholder = filter.ariaLabel = say("filter");
+  const cards = shown.map((p, i) => card(p, last.objectives, i));
+  const none = make("p", { class: "note" }, say(several ? "noMatch" : "none"));
+  const table = several ? [overview(shown)] : [];
   document.getElementById("processes").replaceChildren(...table, ...(cards.length ? cards.map((c) => c.box) : [none]));
   cards.filter((c) => c.box.open).forEach((c) => c.fill());
   document.getElementById("made").textContent = say("measured")(last.m5_version, moment(last.made_unix_seconds));
@@ -173,7 +231,14 @@ async function refresh() {
   draw();
 }
 
-document.getElementById("lang").addEventListener("click", () => { lang = lang === "en" ? "zh" : "en"; draw(); });
+document.getElementById("lang").addEventListener("click", () => {
+  lang = lang === "en" ? "zh" : "en";
+  const address = new URL(location);
+  address.searchParams.set("lang", lang);
+  try { history.replaceState(null, "", address); } catch { /* a saved file in some browsers */ }
+  draw();
+});
+document.getElementById("filter").addEventListener("input", draw);
 let width = window.innerWidth;
 window.addEventListener("resize", () => {
   if (window.innerWidth !== width) { width = window.innerWidth; draw(); }

@@ -3,10 +3,10 @@ const TEXTS = {
   en: {
     other: "中文", live: "live", saved: "recorded", gone: "the exporter does not answer", waiting: "waiting for the first sample",
     none: "No Python process is watched yet. Start one, or look with m5 list.",
-    flat: "flat", growing: "growing", saturating: "levelling off", step: "moved to another level", falling: "falling", insufficient: "too early to say",
-    unknown: "not judged", service: "service", verdict: "verdict", rss: "resident memory", floor: "floor", growth: "growth of the floor",
-    ahead: "floor in 24 h", fds: "descriptors", p95: "pause P95", max: "longest pause", coverage: "collections seen",
-    collections: "collections, gen 0 · 1 · 2", connections: "connections", kinds: "descriptors by kind", states: "TCP sockets by state",
+    unknown: "not judged", stopped: "stopped", service: "service", verdict: "verdict", rss: "resident memory", floor: "floor", growth: "growth of the floor",
+    pid: "PID", cpu: "CPU", uptime: "up for", command: "next command", filter: "filter: name, PID, verdict", noMatch: "No process matches the filter.",
+    look: "To look closer:", ahead: "floor in 24 h", fds: "descriptors", p95: "pause P95", max: "longest pause", coverage: "collections seen",
+    collections: "collections since start, gen 0 · 1 · 2", connections: "connections", kinds: "descriptors by kind", states: "TCP sockets by state",
     memoryChart: "Memory", pauseChart: "GC pauses over time", histogramChart: "GC pauses by length", fdChart: "Descriptors and connections",
     rateChart: "Collections", perMinute: "a minute", count: "pauses", length: "length, logarithmic",
     afterFull: "after a full collection", floors: "floor of each stretch", trend: "trend of the floor", objective: "objective",
@@ -16,20 +16,14 @@ const TEXTS = {
     pausesOf: (n) => `${n} seen`, measured: (v, at) => `Measured by m5 ${v}, ${at}.`,
     say: {
       flat: (p) => `The memory floor holds at about ${bytes(p.level)}.`,
-      growing: (p) => `The memory floor rises by ${rate(p.slope)} (90 % sure: ${rate(p.slope_low)} to ${rate(p.slope_high)}).`,
+      growing: () => "The memory floor rises.",
       limit: (p) => ` At this rate it reaches the limit of ${bytes(p.limit.limit)} in ${span(p.limit.expected_seconds)}.`,
-      ahead: (p) => ` In 24 h it would be between ${bytes(p.forecast_24h.low)} and ${bytes(p.forecast_24h.high)}.`,
       saturating: (p) => `Memory rose and is levelling off near ${bytes(p.level)}: a cache that fills, or a warm-up.`,
       step: (p) => `The memory floor moved${p.shift ? ` by ${bytes(p.shift.by)}` : ""} and has stayed at ${bytes(p.level)} since.`,
       held: (p) => ` It has been called growing for ${span(p.held_seconds)}${p.alarm ? ": an alarm." : "."}`,
       takenBack: (n) => ` It was called growing ${n === 1 ? "once" : `${n} times`} before, and that was taken back.`,
       between: (b) => ` Between restarts it grows by ${(360000 * b.per_second).toFixed(1)} % an hour, in each of ${b.lives} lives.`,
       falling: (p) => `The memory floor falls and stands at ${bytes(p.level)} now: no leak.`,
-      too_short: (p) => (p.observed_seconds < 1 ? "Only the warm-up was seen so far." : `Watched for ${span(p.observed_seconds)} since the warm-up.`),
-      too_few_samples: () => "There are too few samples to judge.",
-      undecided: () => "Growth and an innocent explanation both fit what was seen so far.",
-      unconfirmed: () => "It looks like growth, but not for long enough to be sure.",
-      wait: (p) => ` A verdict needs about ${span(p.wait_seconds)} more.`,
       unknown: () => "There is no verdict on its memory.",
     },
     next: {
@@ -49,10 +43,10 @@ const TEXTS = {
   zh: {
     other: "English", live: "实时", saved: "已记录", gone: "导出器无响应", waiting: "等待首个样本",
     none: "尚未监控任何 Python 进程。请启动一个，或用 m5 list 查看。",
-    flat: "平稳", growing: "持续增长", saturating: "趋于饱和", step: "台阶式变化", falling: "下降", insufficient: "数据不足",
-    unknown: "未判定", service: "服务", verdict: "结论", rss: "常驻内存", floor: "内存底部", growth: "底部增长率",
-    ahead: "24 小时后底部", fds: "文件描述符", p95: "暂停 P95", max: "最长暂停", coverage: "已观测回收",
-    collections: "回收次数 0 · 1 · 2 代", connections: "连接", kinds: "文件描述符（按类型）", states: "TCP 套接字（按状态）",
+    unknown: "未判定", stopped: "已暂停运行", service: "服务", verdict: "结论", rss: "常驻内存", floor: "内存底部", growth: "底部增长率",
+    pid: "PID", cpu: "CPU", uptime: "运行时长", command: "下一条命令", filter: "筛选：名称、PID、结论", noMatch: "没有匹配的进程。",
+    look: "进一步查看：", ahead: "24 小时后底部", fds: "文件描述符", p95: "暂停 P95", max: "最长暂停", coverage: "已观测回收",
+    collections: "启动以来回收次数 0 · 1 · 2 代", connections: "连接", kinds: "文件描述符（按类型）", states: "TCP 套接字（按状态）",
     memoryChart: "内存", pauseChart: "GC 暂停时间线", histogramChart: "GC 暂停时长分布", fdChart: "文件描述符与连接",
     rateChart: "回收频率", perMinute: "次/分钟", count: "次数", length: "时长，对数坐标",
     afterFull: "完整回收之后", floors: "各时段底部", trend: "底部趋势", objective: "目标",
@@ -62,20 +56,14 @@ const TEXTS = {
     pausesOf: (n) => `已观测 ${n} 次`, measured: (v, at) => `由 m5 ${v} 测量，${at}。`,
     say: {
       flat: (p) => `内存底部稳定在约 ${bytes(p.level)}。`,
-      growing: (p) => `内存底部以 ${rate(p.slope)} 的速度上升（90% 区间：${rate(p.slope_low)} 至 ${rate(p.slope_high)}）。`,
+      growing: () => "内存底部正在上升。",
       limit: (p) => `按此速度将在 ${span(p.limit.expected_seconds)} 后达到上限 ${bytes(p.limit.limit)}。`,
-      ahead: (p) => `24 小时后预计在 ${bytes(p.forecast_24h.low)} 与 ${bytes(p.forecast_24h.high)} 之间。`,
       saturating: (p) => `内存曾上升，现趋于 ${bytes(p.level)}：缓存正在填满，或处于预热阶段。`,
       step: (p) => `内存底部发生台阶式变化${p.shift ? `（${bytes(p.shift.by)}）` : ""}，此后保持在 ${bytes(p.level)}。`,
       held: (p) => `判定为增长已持续 ${span(p.held_seconds)}${p.alarm ? "：告警。" : "。"}`,
       takenBack: (n) => `此前曾 ${n} 次判定为增长，后已撤回。`,
       between: (b) => `两次重启之间每小时增长 ${(360000 * b.per_second).toFixed(1)} %，${b.lives} 次运行均如此。`,
       falling: (p) => `内存底部正在下降，目前为 ${bytes(p.level)}：不是泄漏。`,
-      too_short: (p) => (p.observed_seconds < 1 ? "目前只观测到预热阶段。" : `预热后已观测 ${span(p.observed_seconds)}。`),
-      too_few_samples: () => "样本太少，无法判定。",
-      undecided: () => "目前的数据既符合增长，也符合正常情况。",
-      unconfirmed: () => "看似增长，但时间还不够长，不能确定。",
-      wait: (p) => `约再需 ${span(p.wait_seconds)} 才能判定。`,
       unknown: () => "没有关于其内存的结论。",
     },
     next: {
@@ -94,9 +82,11 @@ const TEXTS = {
   },
 };
 const root = document.documentElement;
-let lang = root.dataset.lang || (navigator.language.startsWith("zh") ? "zh" : "en");
-const say = (key) => TEXTS[lang][key];
+const wished = new URLSearchParams(location.search).get("lang");
+let lang = ["en", "zh"].includes(wished) ? wished : root.dataset.lang || (navigator.language.startsWith("zh") ? "zh" : "en");
+const say = (key) => TEXTS[lang][key] ?? WORDS[lang][key];
 
+// Numbers as the terminal says them: units.json holds both to the same.
 const UNITS = [[1, "B"], [1024, "KiB"], [1048576, "MiB"], [1073741824, "GiB"]];
 const unitOf = (v) => UNITS.findLast(([size]) => Math.abs(v) >= size) || UNITS[0];
 function bytes(v) {
@@ -104,23 +94,28 @@ function bytes(v) {
   const [size, name] = unitOf(v);
   return `${(v / size).toFixed(size === 1 ? 0 : size > 1e9 ? 2 : 1)} ${name}`;
 }
-/** Growth, from bytes a second to bytes a minute, as the objectives count. */
+/** Growth, from bytes a second to MiB a minute, as the objectives count. */
 function rate(v) {
   if (v == null) return "–";
-  return `${v > 0 ? "+" : ""}${bytes(v * 60)}/min`;
+  return `${v < 0 ? "" : "+"}${(v * 60 / 1048576).toFixed(3)} MiB/min`;
 }
 function time(s) {
   if (s == null) return "–";
-  const digits = (v) => (v >= 100 ? v.toFixed(0) : v >= 10 ? v.toFixed(1) : v.toFixed(2)).replace(/\.0+$|(\.\d)0$/, "$1");
-  if (s < 1e-3) return `${digits(s * 1e6)} µs`;
-  return s < 1 ? `${digits(s * 1e3)} ms` : `${digits(s)} s`;
+  if (s === 0) return "0";
+  if (s < 1e-6) return `${(s * 1e9).toFixed(0)} ns`;
+  if (s < 1e-3) return `${(s * 1e6).toFixed(1)} µs`;
+  if (s < 1) return `${(s * 1e3).toFixed(2)} ms`;
+  return s < 120 ? `${s.toFixed(2)} s` : span(s);
 }
 function span(s) {
   if (s == null) return "–";
-  if (s < 90) return `${Math.round(s)} s`;
-  if (s < 5400) return `${Math.round(s / 60)} min`;
-  return s < 172800 ? `${(s / 3600).toFixed(1)} h` : `${(s / 86400).toFixed(1)} d`;
+  const whole = Math.round(Math.max(0, s)), of = (size, most) => Math.floor(whole / size) % most;
+  if (whole < 2) return `${s.toFixed(1)} s`;
+  if (whole < 120) return `${whole} s`;
+  if (whole < 3600) return `${of(60, 60)} min${whole % 60 ? ` ${whole % 60} s` : ""}`;
+  return whole < 86400 ? `${of(3600, 24)} h ${of(60, 60)} min` : `${of(86400, Infinity)} d ${of(3600, 24)} h`;
 }
+const percent = (v) => (v == null ? "–" : `${(v * 100).toFixed(Math.abs(v) < 0.001 ? 3 : 1)} %`);
 const number = (v) => (v == null ? "–" : v.toLocaleString(lang === "zh" ? "zh-CN" : "en"));
 const locale = () => (lang === "zh" ? "zh-CN" : "en-GB");
 const clock = (unix, seconds) => new Date(unix * 1000).toLocaleTimeString(locale(), seconds ? {} : { hour: "2-digit", minute: "2-digit" });

@@ -59,6 +59,14 @@ impl Histogram {
         Self { bounds, counts: vec![0; bounds.len() + 1], sum: 0.0 }
     }
 
+    /// What was counted elsewhere: observations between the bounds, the last ones above all, and their sum. Counts
+    /// that are missing are 0.
+    #[must_use]
+    pub fn counted(bounds: &'static [f64], counts: &[u64], sum: f64) -> Self {
+        let counts = (0..=bounds.len()).map(|i| counts.get(i).copied().unwrap_or(0)).collect();
+        Self { bounds, counts, sum }
+    }
+
     /// Counts one observation.
     pub fn observe(&mut self, value: f64) {
         let bucket = self.bounds.partition_point(|bound| *bound < value);

@@ -1,10 +1,14 @@
 //! `m5.stalls/1`: turns of event loops.
 
 use m5_cpython::PyFrame;
+use m5_gc::SourceKind;
 use serde::{Deserialize, Serialize};
 
 /// Name and version of the document.
 pub const STALLS_SCHEMA: &str = "m5.stalls/1";
+/// Upper bounds of the turns' histogram, seconds; turns above all of them are counted behind.
+pub const TURN_BOUNDS: &[f64] =
+    &[0.000_1, 0.000_25, 0.000_5, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
 
 /// Turns of the loops of a process.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -17,14 +21,66 @@ pub struct Stalls {
     pub seconds: f64,
     /// Turns at least this long are told one by one, seconds.
     pub above_s: f64,
-    /// Entries and exits of waits that found no room.
+    /// Begins and ends of turns that found no room.
     pub lost: u64,
     /// Turns longer than the limit, in all.
     pub long: u64,
+    /// Where the time of all of these went.
+    pub total: Division,
+    /// How collections were seen; `None` where they could not be, and their time counts as running.
+    pub collections: Option<Collections>,
+    /// Lines that ran in these turns, by the looks at them: the longest first, at most twenty.
+    pub lines: Vec<Line>,
     /// By thread, the most turns first.
     pub threads: Vec<ThreadTurns>,
     /// The longest ones.
     pub turns: Vec<Turn>,
+}
+
+/// How collections were seen.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Collections {
+    /// By which means.
+    pub source: SourceKind,
+    /// Collections that were seen, and that happened: those not seen count as running.
+    pub seen: u64,
+    /// Likewise.
+    pub happened: u64,
+}
+
+/// Where time went, seconds. The parts do not overlap.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Division {
+    /// All of it.
+    pub seconds: f64,
+    /// The collector, by generation; of its own thread, or of another that held the interpreter's lock.
+    pub collector_s: [f64; 3],
+    /// Collections of a generation that is not known.
+    pub collector_unknown_s: f64,
+    /// Waiting for the interpreter's lock.
+    pub gil_s: f64,
+    /// Waiting for other locks.
+    pub locks_s: f64,
+    /// In system calls.
+    pub calls_s: f64,
+    /// Waiting for a processor; `None` where the kernel does not describe where it keeps it, so that this counts with what
+    /// it interrupted.
+    pub processor_s: Option<f64>,
+    /// Waiting for pages that had to be fetched (from disk, from swap); `None` likewise.
+    pub faults_s: Option<f64>,
+    /// What is left: Python and C code.
+    pub running_s: f64,
+}
+
+/// A line that ran in long turns.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Line {
+    /// Function, file and line.
+    pub frame: PyFrame,
+    /// Looks that found it.
+    pub looks: u64,
+    /// The running time of the turns, shared among the looks at each by how long they stand for, seconds.
+    pub running_s: f64,
 }
 
 /// The turns of a thread.
@@ -34,6 +90,8 @@ pub struct ThreadTurns {
     pub tid: i32,
     /// Turns.
     pub turns: u64,
+    /// Their length in all, seconds.
+    pub seconds: f64,
     /// Quantiles of their length, seconds.
     pub p50_s: f64,
     /// Likewise.
@@ -44,6 +102,8 @@ pub struct ThreadTurns {
     pub p999_s: f64,
     /// The longest, seconds.
     pub longest_s: f64,
+    /// Turns up to each of [`TURN_BOUNDS`] and above the one before; the last are above all of them.
+    pub buckets: Vec<u64>,
 }
 
 /// A long turn.
@@ -53,14 +113,58 @@ pub struct Turn {
     pub tid: i32,
     /// Seconds since the watch began.
     pub at_s: f64,
-    /// How long it took, seconds.
-    pub duration_s: f64,
-    /// Of that: waiting for a processor, seconds; `None` where it was not looked at in time.
-    pub runnable_s: Option<f64>,
-    /// Of that: on a processor, seconds.
-    pub running_s: Option<f64>,
-    /// The collector ran when it was looked at: in the middle of it.
+    /// Where its time went.
+    pub division: Division,
+    /// The longest of its system calls.
+    pub longest_call: Option<Call>,
+    /// Faults that had to fetch a page; `None` where the kernel does not describe where it counts them.
+    pub major_faults: Option<u64>,
+    /// The longest collections in it, at most sixteen.
+    pub collections: Vec<Collection>,
+    /// Looks at it while it lasted.
+    pub looks: u64,
+    /// The collector ran at the look nearest to its middle.
     pub collecting: Option<bool>,
     /// The stack then, innermost first; empty where it was not looked at in time.
     pub stack: Vec<PyFrame>,
+}
+
+/// A system call.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Call {
+    /// Its name, or its number.
+    pub name: String,
+    /// How long it took, seconds.
+    pub seconds: f64,
+}
+
+/// A collection within a turn.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Collection {
+    /// Seconds since the watch began.
+    pub at_s: f64,
+    /// How long it took, seconds.
+    pub seconds: f64,
+    /// Its generation, where that is known.
+    pub generation: Option<u8>,
+    /// Its thread, where that is known.
+    pub tid: Option<i32>,
+}
+
+impl Division {
+    /// Adds another.
+    pub(super) fn add(&mut self, other: &Self) {
+        self.seconds += other.seconds;
+        for (sum, one) in self.collector_s.iter_mut().zip(other.collector_s) {
+            *sum += one;
+        }
+        self.collector_unknown_s += other.collector_unknown_s;
+        self.gil_s += other.gil_s;
+        self.locks_s += other.locks_s;
+        self.calls_s += other.calls_s;
+        let sum = |a: Option<f64>, b: Option<f64>| b.map(|b| b + a.unwrap_or(0.0));
+        self.processor_s = sum(self.processor_s, other.processor_s);
+        self.faults_s = sum(self.faults_s, other.faults_s);
+        self.running_s += other.running_s;
+    }
 }

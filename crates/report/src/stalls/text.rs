@@ -1,15 +1,19 @@
 //! `m5 stalls` for people.
 
-use super::doc::Stalls;
+use super::doc::{Division, Stalls, Turn};
 use crate::shared::units;
-use crate::text::{Align, Style, Table};
+use crate::text::{Align, Style, Table, place};
 use crate::texts::Stall;
+use m5_cpython::PyFrame;
 use std::fmt::Write;
 
-/// Frames of each stack that are shown.
+/// Frames of each stack, and lines, that are shown.
 const FRAMES: usize = 3;
+const LINES: usize = 5;
+/// Shares below this are not told.
+const LEAST: f64 = 0.01;
 
-/// Quantiles by thread, and the longest turns.
+/// Quantiles by thread, where the time of the long turns went, and the longest of them.
 #[must_use]
 pub fn text(doc: &Stalls, style: Style) -> String {
     let lang = style.lang;
@@ -19,6 +23,43 @@ pub fn text(doc: &Stalls, style: Style) -> String {
         let _ = writeln!(out, "{}", lang.say(Stall::None));
         return out;
     }
+    out.push_str(&table(doc, style));
+    let long = lang.fill(Stall::Long, &[&doc.long, &units::time(doc.above_s)]);
+    if doc.long == 0 {
+        let _ = writeln!(out, "{}", style.green(&long));
+    } else {
+        let all =
+            lang.fill(Stall::OfThem, &[&units::time(doc.total.seconds), &parts(&doc.total, None, style)]);
+        let _ = writeln!(out, "{}\n{all}", style.yellow(&long));
+        lines(&mut out, doc, style);
+    }
+    for turn in &doc.turns {
+        let called = turn.longest_call.as_ref().map(|c| c.name.as_str());
+        let what = parts(&turn.division, called, style);
+        let each: [&dyn std::fmt::Display; 4] =
+            [&units::time(turn.division.seconds), &units::span(turn.at_s), &turn.tid, &what];
+        let _ = writeln!(out, "  {}", lang.fill(Stall::Each, &each));
+        stack(&mut out, turn, style);
+    }
+    match &doc.collections {
+        None => drop(writeln!(out, "{}", style.yellow(lang.say(Stall::NoCollector)))),
+        Some(c) if c.seen < c.happened => {
+            let unseen = lang.fill(Stall::Unseen, &[&c.seen, &c.happened]);
+            let _ = writeln!(out, "{}", style.dim(&unseen));
+        }
+        Some(_) => {}
+    }
+    if doc.long > 0 && doc.total.processor_s.is_none() {
+        let _ = writeln!(out, "{}", style.yellow(lang.say(Stall::Undescribed)));
+    }
+    if doc.lost > 0 {
+        let _ = writeln!(out, "{}", style.yellow(&lang.fill(Stall::Lost, &[&doc.lost])));
+    }
+    out
+}
+
+fn table(doc: &Stalls, style: Style) -> String {
+    let lang = style.lang;
     let mut table = Table::new(&[Align::Right; 7], 2);
     let quantiles = ["P50", "P95", "P99", "P99.9"];
     let heads = [lang.say(Stall::Thread), lang.say(Stall::Turns)].into_iter().chain(quantiles);
@@ -27,35 +68,61 @@ pub fn text(doc: &Stalls, style: Style) -> String {
         let times = [t.p50_s, t.p95_s, t.p99_s, t.p999_s, t.longest_s].map(units::time);
         table.row([t.tid.to_string(), t.turns.to_string()].into_iter().chain(times));
     }
-    out.push_str(&table.render());
-    let long = lang.fill(Stall::Long, &[&doc.long, &units::time(doc.above_s)]);
-    let _ = writeln!(out, "{}", if doc.long == 0 { style.green(&long) } else { style.yellow(&long) });
-    for turn in &doc.turns {
-        let what = match (turn.running_s, turn.runnable_s) {
-            (Some(running), Some(runnable)) => {
-                let share = |s: f64| units::percent(s / turn.duration_s.max(1e-9));
-                lang.fill(Stall::Shares, &[&share(running), &share(runnable)])
-            }
-            _ => lang.say(Stall::NotLooked).to_owned(),
-        };
-        let each = [
-            &units::time(turn.duration_s) as &dyn std::fmt::Display,
-            &units::span(turn.at_s),
-            &turn.tid,
-            &what,
-        ];
-        let _ = writeln!(out, "  {}", lang.fill(Stall::Each, &each));
-        if turn.collecting == Some(true) {
-            let _ = writeln!(out, "    {}", lang.say(Stall::Collecting));
-        }
-        for frame in turn.stack.iter().take(FRAMES) {
-            let line = frame.line.map(|l| format!(":{l}")).unwrap_or_default();
-            let place = format!("{}{line} {}", frame.file, frame.function);
-            let _ = writeln!(out, "    {}", place.chars().filter(|c| !c.is_control()).collect::<String>());
-        }
+    table.render()
+}
+
+/// The parts that matter, the largest first: `82 % generation 2, 11 % running`.
+fn parts(d: &Division, called: Option<&str>, style: Style) -> String {
+    let lang = style.lang;
+    let generation = |g: usize| (lang.fill(Stall::Generation, &[&g]), d.collector_s[g]);
+    let calls = called.map_or_else(|| lang.say(Stall::Calls).to_owned(), |c| lang.fill(Stall::Called, &[&c]));
+    let word = |w: Stall| lang.say(w).to_owned();
+    let mut parts = vec![
+        generation(0),
+        generation(1),
+        generation(2),
+        (word(Stall::Collector), d.collector_unknown_s),
+        (word(Stall::Gil), d.gil_s),
+        (word(Stall::Locks), d.locks_s),
+        (calls, d.calls_s),
+        (word(Stall::Processor), d.processor_s.unwrap_or(0.0)),
+        (word(Stall::Faults), d.faults_s.unwrap_or(0.0)),
+        (word(Stall::Running), d.running_s),
+    ];
+    parts.retain(|(_, seconds)| *seconds >= LEAST * d.seconds);
+    parts.sort_by(|a, b| b.1.total_cmp(&a.1));
+    let share =
+        |(name, seconds): (String, f64)| format!("{} {name}", units::percent(seconds / d.seconds.max(1e-9)));
+    parts.into_iter().map(share).collect::<Vec<_>>().join(lang.say(Stall::Between))
+}
+
+/// The lines that ran, with their share of the long turns' time.
+fn lines(out: &mut String, doc: &Stalls, style: Style) {
+    let told: Vec<_> =
+        doc.lines.iter().filter(|l| l.running_s >= LEAST * doc.total.seconds).take(LINES).collect();
+    if told.is_empty() {
+        return;
     }
-    if doc.lost > 0 {
-        let _ = writeln!(out, "{}", style.yellow(&lang.fill(Stall::Lost, &[&doc.lost])));
+    let _ = writeln!(out, "{}", style.dim(style.lang.say(Stall::Ran)));
+    for line in told {
+        let share = units::percent(line.running_s / doc.total.seconds.max(1e-9));
+        let _ = writeln!(out, "  {share} {}", plain(&line.frame));
     }
-    out
+}
+
+fn stack(out: &mut String, turn: &Turn, style: Style) {
+    if turn.stack.is_empty() {
+        let _ = writeln!(out, "    {}", style.dim(style.lang.say(Stall::NotLooked)));
+        return;
+    }
+    if turn.collecting == Some(true) {
+        let _ = writeln!(out, "    {}", style.lang.say(Stall::Collecting));
+    }
+    for frame in turn.stack.iter().take(FRAMES) {
+        let _ = writeln!(out, "    {}", plain(frame));
+    }
+}
+
+fn plain(frame: &PyFrame) -> String {
+    format!("{} {}", place(frame), frame.function).chars().filter(|c| !c.is_control()).collect()
 }

@@ -11,10 +11,24 @@ catalogue! {
         Turns: "TURNS", "轮次";
         Longest: "LONGEST", "最长";
         Long: "{} turns over {}", "{} 个轮次超过 {}";
+        OfThem: "of their {}: {}", "其 {} 的去向：{}";
+        Between: ", ", "，";
+        Generation: "collecting generation {}", "第 {} 代回收";
+        Collector: "collecting", "垃圾回收";
+        Gil: "waiting for the GIL", "等待 GIL";
+        Locks: "waiting for locks", "等待其他锁";
+        Calls: "in system calls", "系统调用";
+        Called: "in system calls ({})", "系统调用（{}）";
+        Processor: "waiting for a processor", "等待处理器";
+        Faults: "fetching pages from disk or swap", "从磁盘或交换区取页";
+        Running: "running code", "执行代码";
+        Ran: "lines that ran, by looks at them, with their share of that time:", "观察到正在执行的代码行及其占比：";
         Each: "{} at {} in thread {}: {}", "{}，位于 {}，线程 {}：{}";
         Collecting: "the garbage collector ran, started at", "垃圾回收正在运行，起于";
-        Shares: "on a processor {}, waiting for one {}, else asleep or waiting for the GIL", "占用处理器 {}，等待处理器 {}，其余为休眠或等待 GIL";
         NotLooked: "not looked at in time", "未能及时查看";
-        Lost: "{} entries or exits of waits found no room and are missing", "有 {} 次等待的进入或返回因缓冲区已满而缺失";
+        NoCollector: "collections could not be watched: their time counts as running code", "无法观察垃圾回收：其时间计入执行代码";
+        Unseen: "{} of {} collections were seen; the others count as running code", "观察到 {} 次回收（共 {} 次），其余计入执行代码";
+        Undescribed: "this kernel does not describe its threads (/sys/kernel/btf/vmlinux): waiting for a processor and for pages counts with what it interrupted", "此内核未提供线程描述（/sys/kernel/btf/vmlinux）：等待处理器与取页的时间计入被打断的部分";
+        Lost: "{} begins or ends of turns found no room and are missing", "有 {} 次轮次的开始或结束因缓冲区已满而缺失";
     }
 }

@@ -14,6 +14,13 @@ catalogue! {
         NotPython: "PID {} is not a CPython 3.8+ process", "PID {} 不是 CPython 3.8+ 进程";
         NotPythonRemedy: "give the PID of the interpreter itself, not of a shell or supervisor around it; `m5 list` shows them",
             "请给出解释器本身的 PID，而不是外层 shell 或守护程序的 PID；`m5 list` 可列出";
+        Zombie: "PID {} has ended; its parent, PID {}, has not asked for its end yet (a zombie)", "PID {} 已退出，其父进程 PID {} 尚未回收它（僵尸进程）";
+        ZombieRemedy: "nothing is left of it to look at; `m5 list` shows the Python processes of this machine", "该进程已无内容可供分析；`m5 list` 可列出本机的 Python 进程";
+        OtherPython: "PID {} runs {}, not CPython", "PID {} 运行的是 {}，而不是 CPython";
+        OldPython: "PID {} runs CPython {}; m5 reads 3.8 and later", "PID {} 运行的是 CPython {}；m5 支持 3.8 及更高版本";
+        OtherPythonRemedy: "m5 cannot see into it; /proc and the kernel's tools still tell its memory as a whole", "m5 无法读取其内部；整体内存仍可通过 /proc 与系统工具查看";
+        Around: "PID {} is {}, which runs no interpreter itself; below it run: {}", "PID {} 是 {}，自身不运行解释器；其下的解释器 PID：{}";
+        AroundRemedy: "give one of these PIDs", "请使用其中一个 PID";
         Unsupported: "PID {} runs a CPython that m5 does not know: {}", "PID {} 运行的 CPython 版本 m5 尚不支持：{}";
         UnsupportedRemedy: "m5 refuses to guess at memory it cannot verify; process figures (RSS, FDs) still work: `m5 baseline`. Please report the line above",
             "m5 不会猜测无法验证的内存布局；进程级指标（RSS、FD）仍可用：`m5 baseline`。请反馈上面这一行";
@@ -70,6 +77,8 @@ catalogue! {
         Refused: "the memory of PID {} was not captured: {}", "未采集 PID {} 的内存：{}";
         RefusedRemedy: "the target was left as it was; try `--method freeze` (stops it for the copy, see --max-pause) or `--method live` (stops nothing, less exact)",
             "目标未受影响；可改用 `--method freeze`（复制期间暂停，见 --max-pause）或 `--method live`（不暂停，精度较低）";
+        NoRoom: "nothing was begun: {}", "未开始任何操作：{}";
+        NoRoomRemedy: "run m5 outside of that group (on the host, or in a container of its own), or raise the limit: at the limit the kernel may end the target", "请在该控制组之外运行 m5（宿主机或单独的容器），或提高上限：达到上限时内核可能终止目标进程";
         NotTrimmed: "nothing of PID {} was given back: {}", "未归还 PID {} 的内存：{}";
         NotTrimmedRemedy: "the target was left as it was", "目标未受影响";
         EndedEarly: "the target ended before anything could be measured", "目标在测量开始前已退出";

@@ -34,6 +34,8 @@ const BURST: f64 = 6.0;
 const STEADY: f64 = 0.92;
 /// …where what is left of both beside their trends is correlated so much.
 const FOLLOWS: f64 = 0.3;
+/// …and what it explains at that size, so many times, is no less than the growth…
+const EXCESS: f64 = 1.0;
 /// …and the values move beside their trend at least so much of what the load does beside its own.
 const MOVED: f64 = 0.2;
 
@@ -50,12 +52,16 @@ pub(super) struct Blocks {
     pub(super) load_explains: f64,
     /// How far along its tooth each block is, in usual tooth lengths.
     pub(super) phase: Option<Vec<f64>>,
+    /// How often its teeth were reset in the window.
+    pub(super) resets: usize,
     /// The level by which values were divided.
     pub(super) level: f64,
     /// The smallest step of the values, as a part of the level.
     pub(super) quantum: f64,
     /// How old the process was at the begin of the window, in windows; two at most: older is old.
     pub(super) age: f64,
+    /// How old it was at its end, in windows.
+    pub(super) life: f64,
     /// First moment and length of the window, seconds.
     pub(super) start: f64,
     pub(super) seconds: f64,
@@ -108,8 +114,9 @@ pub(super) fn cut(run: &[Point], options: &Options<'_>) -> Option<Blocks> {
     {
         return cut(&feet, &Options { floors: true, ..*options });
     }
-    let age = options.started.map_or(0.0, |born| (first.t - born) / seconds).clamp(0.0, OLD);
-    let mut blocks = Blocks { age, start: first.t, seconds, ..Blocks::default() };
+    let age = options.started.map_or(0.0, |born| (first.t - born) / seconds).max(0.0);
+    let mut blocks =
+        Blocks { age: age.min(OLD), life: 1.0 + age, start: first.t, seconds, ..Blocks::default() };
     let mut phase = Vec::new();
     let chunks = chunks(run, first.t, seconds / count as f64, count);
     let x = |t: f64| (t - first.t) / seconds;
@@ -132,6 +139,7 @@ pub(super) fn cut(run: &[Point], options: &Options<'_>) -> Option<Blocks> {
     if blocks.y.len() < MIN_BLOCKS {
         return None;
     }
+    blocks.resets = teeth.as_ref().map_or(0, sawtooth::Sawtooth::count);
     blocks.phase = teeth.and_then(|_| varied(phase));
     let floors = Floors { x: &blocks.x, y: &blocks.y, start: first.t, seconds };
     if let Some((load, spread, explains)) = options.load.and_then(|load| load::follow(load, floors)) {
@@ -246,14 +254,21 @@ impl Blocks {
         let Some(load) = &self.load else { return false };
         let x = centred(self.x.clone());
         let steady = along(&x, load).0;
-        let trend = self.load_spread * steady / self.x.len() as f64 / spread(&x).powi(2);
+        let trend = steady / self.x.len() as f64 / spread(&x).powi(2);
         let steady = steady / (self.x.len() as f64 * spread(&x) * spread(load));
         let y = centred(self.y.clone());
         let (rest, beside) = (less(&y, &x), less(load, &x));
         // Values that rise evenly beside a load that does not are not its doing, whatever their last digits do.
         let moved = spread(&rest) / spread(&y) > MOVED * spread(&beside) / spread(load);
         let follows = correlation(&rest, &beside);
-        steady.abs() > STEADY && trend.abs() >= growth && moved && follows.abs() > FOLLOWS
+        // What its trend would do at the size of its ups and downs, and at the size of the whole memory.
+        let by_ups = follows * spread(&rest) / spread(&beside) * trend;
+        let by_size = self.load_spread * trend;
+        steady.abs() > STEADY
+            && by_size.abs() >= growth
+            && EXCESS * by_ups.abs() >= growth
+            && moved
+            && follows.abs() > FOLLOWS
     }
 
     /// Divides by the level and finds the quantum.

@@ -2,7 +2,10 @@
 
 use super::blocks::{self, Blocks, MIN_SECONDS, WARMUP_SECONDS};
 use super::evidence::{Fit, weigh};
-use super::forecast::{CALLED_GOES_ON, DOUBTED_GOES_ON, ahead, falling_weight, growth_probability, slopes};
+use super::forecast::{
+    CALLED_GOES_ON, DOUBTED_GOES_ON, GoesOn, LATE_DOUBT, LATE_GOES_ON, ahead, falling_weight,
+    growth_probability, slopes,
+};
 use super::ground;
 use super::shapes::{Class, Shapes};
 use super::{Assessment, Forecast, Options, Point, Reason, Shift, TimeToLimit, Verdict};
@@ -10,6 +13,8 @@ use super::{Assessment, Forecast, Options, Point, Reason, Shift, TimeToLimit, Ve
 const DAY: f64 = 86_400.0;
 /// Growth is called so from this probability on…
 const SURE: f64 = 0.75;
+/// …from this one where days are known, so that no rhythm of theirs passes for it…
+const SURE_DAYS: f64 = 0.6;
 /// …unless a rhythm of which only a part was seen explains it with so much of the weight…
 const RHYTHM: f64 = 0.12;
 /// …and if this much was to be seen before.
@@ -25,8 +30,8 @@ const SHOWN_BEFORE: f64 = 0.2;
 /// …but for growth that was as good as certain at the first.
 const CERTAIN_BEFORE: f64 = 0.9;
 /// Ends of the interval of a forecast. Surprises of memory go upwards, so more of it is left out below.
-const LOW: f64 = 0.07;
-const HIGH: f64 = 0.97;
+const LOW: f64 = 0.05;
+const HIGH: f64 = 0.96;
 
 pub(super) fn decide(points: &[Point], options: &Options<'_>) -> Assessment {
     let (run, started) = blocks::last_run(points, options);
@@ -111,13 +116,17 @@ impl Judged {
         let (level, seconds) = (self.blocks.level, self.blocks.seconds);
         let slopes = slopes(&self.fits, &self.shapes);
         let slope = |q| slopes.quantile(q).map(|s| s * level / seconds).filter(|s| s.is_finite());
-        let goes_on = match verdict {
-            Verdict::Growing => CALLED_GOES_ON,
-            _ => DOUBTED_GOES_ON * (self.growth / DOUBTFUL).clamp(0.0, 1.0),
+        let called = verdict == Verdict::Growing;
+        let lifelong = self.lifelong(slopes.quantile(0.5).unwrap_or(0.0));
+        let chance = match called {
+            true => LATE_GOES_ON + lifelong * (CALLED_GOES_ON - LATE_GOES_ON),
+            false => DOUBTED_GOES_ON * (self.growth / DOUBTFUL).clamp(0.0, 1.0) * lifelong.max(LATE_DOUBT),
         };
-        let future = ahead(&self.fits, &self.shapes, 1.0 + DAY / seconds, goes_on);
+        let future = ahead(&self.fits, &self.shapes, 1.0 + DAY / seconds, GoesOn { chance, called });
         let value = |q| future.quantile(q).map(|v| v * level);
-        let now = ahead(&self.fits, &self.shapes, 1.0, 1.0).quantile(0.5).map(|v| v * level);
+        let now = ahead(&self.fits, &self.shapes, 1.0, GoesOn { chance: 1.0, called })
+            .quantile(0.5)
+            .map(|v| v * level);
         let now = now.filter(|v| v.is_finite());
         let forecast = || Forecast::of([value(LOW)?, value(0.5)?, value(HIGH)?]);
         let mut a = Assessment {
@@ -142,11 +151,19 @@ impl Judged {
         a
     }
 
+    /// How well growth by so much a window (a part of the level) may have lasted for the whole life of the process:
+    /// 1 where it may, less where the level would have been below zero at its birth. Then it began lately, as a day's
+    /// rise or a batch does.
+    fn lifelong(&self, growth: f64) -> f64 {
+        1.0 / (growth * self.blocks.life).max(1.0)
+    }
+
     fn verdict(&self, options: &Options<'_>) -> Verdict {
         let growth = slopes(&self.fits, &self.shapes).quantile(0.5).unwrap_or(0.0);
         let rhythm: f64 = self.fits.iter().filter(|f| f.class == Class::Rhythm).map(|f| f.weight).sum();
         let innocent = rhythm > RHYTHM || self.regains(growth) || self.blocks.load_may_explain(growth);
-        if self.growth >= SURE && !innocent {
+        let sure = if self.blocks.seconds < DAYS_KNOWN * DAY { SURE } else { SURE_DAYS };
+        if self.growth >= sure && !innocent {
             return Verdict::Growing;
         }
         if self.growth >= DOUBTFUL {

@@ -13,6 +13,8 @@ const NEGLIGIBLE: f64 = 9.0;
 const NEAR: f64 = 3.0;
 /// A rhythm that swings up and down by this part of the level is a large one already.
 const USUAL_SWING: f64 = 0.1;
+/// Resets from which teeth are surely teeth, so that the last floor is one without its tooth: two drops may be anything.
+const TEETH: usize = 6;
 /// Fixed columns and free ones of a model at most.
 const MAX: usize = MOST + 2;
 
@@ -55,6 +57,7 @@ pub(super) fn weigh(blocks: &Blocks, shapes: &Shapes) -> Vec<Fit> {
     for (i, noise) in noises.iter().enumerate() {
         let gram = problem.gram(noise);
         let mut best_steps: Option<(f64, Model)> = None;
+        let mut best_ramped: Option<(f64, Model)> = None;
         let mut see = |model: &Model, gram: &Gram| {
             let Some(ml) = gram.evidence(model, &problem) else { return f64::NEG_INFINITY };
             let score = ml + model.ln_prior + noise.ln_prior;
@@ -77,13 +80,22 @@ pub(super) fn weigh(blocks: &Blocks, shapes: &Shapes) -> Vec<Fit> {
             {
                 best_steps = Some((score, *model));
             }
+            if model.class == Class::Growing
+                && model.steps(shapes) == 1
+                && best_ramped.is_none_or(|(s, _)| score > s)
+            {
+                best_ramped = Some((score, *model));
+            }
         }
-        if let Some((_, two)) = best_steps {
-            for step in shapes.steps.iter().filter(|s| !two.columns().contains(s)) {
-                let mut three = two;
-                three.columns[usize::from(two.len)] = *step;
-                (three.len, three.ln_prior) = (two.len + 1, shapes.ln_prior_three_steps);
-                see(&three, &gram);
+        for (best, ln_prior) in
+            [(best_steps, shapes.ln_prior_three_steps), (best_ramped, shapes.ln_prior_ramped_steps)]
+        {
+            let Some((_, few)) = best else { continue };
+            for step in shapes.steps.iter().filter(|s| !few.columns().contains(s)) {
+                let mut more = few;
+                more.columns[usize::from(few.len)] = *step;
+                (more.len, more.ln_prior) = (few.len + 1, ln_prior);
+                see(&more, &gram);
             }
         }
     }
@@ -105,7 +117,6 @@ struct Problem<'a> {
     fixed: Vec<Vec<f64>>,
     free: Vec<Vec<f64>>,
     range: f64,
-    change: f64,
     /// What even a perfect fit leaves: values are rounded to the quantum.
     rounding: f64,
 }
@@ -140,10 +151,17 @@ impl<'a> Problem<'a> {
         // Uniform rounding, and never less than a millionth of the level.
         let rounding = blocks.x.len() as f64 * (blocks.quantum * blocks.quantum / 12.0).max(1e-10);
         let end = |pick: fn(f64, f64) -> f64| blocks.y.iter().copied().reduce(pick).unwrap_or(0.0);
-        let half = blocks.y.len() / 2;
-        let changes = blocks.y.iter().zip(blocks.y.iter().skip(half)).map(|(a, b)| (b - a).powi(2));
-        let change = (changes.sum::<f64>() / (blocks.y.len() - half).max(1) as f64).sqrt();
-        Self { blocks, shapes, fixed, free, range: end(f64::max) - end(f64::min), change, rounding }
+        Self { blocks, shapes, fixed, free, range: end(f64::max) - end(f64::min), rounding }
+    }
+
+    /// The last floor, and what floors did over half of the window (a root mean square); teeth of this height aside.
+    fn as_before(&self, tooth: f64) -> (f64, f64) {
+        let phase = |i: usize| self.blocks.phase.as_ref().and_then(|p| p.get(i)).copied().unwrap_or(0.0);
+        let feet: Vec<f64> = self.blocks.y.iter().enumerate().map(|(i, y)| y - tooth * phase(i)).collect();
+        let half = feet.len() / 2;
+        let changes = feet.iter().zip(feet.iter().skip(half)).map(|(a, b)| (b - a).powi(2));
+        let change = (changes.sum::<f64>() / (feet.len() - half).max(1) as f64).sqrt();
+        (feet.last().copied().unwrap_or(0.0), change)
     }
 
     fn gram(&self, noise: &Noise) -> Gram {
@@ -203,6 +221,8 @@ impl<'a> Problem<'a> {
             |i: usize| plain.iter().zip(&beta).map(|(c, b)| c.get(i).map_or(0.0, |v| b * v)).sum::<f64>();
         let rest: Vec<f64> = self.blocks.y.iter().enumerate().map(|(i, y)| y - fitted(i)).collect();
         let state = whitener.state(&rest);
+        let tooth = if self.blocks.resets >= TEETH { beta.get(1).copied().unwrap_or(0.0) } else { 0.0 };
+        let (last, change) = self.as_before(tooth);
         let covariance = inverse.into_iter().map(|r| r.into_iter().map(|v| v * variance).collect()).collect();
         Some(Fit {
             weight,
@@ -214,8 +234,8 @@ impl<'a> Problem<'a> {
             dof,
             state,
             range: self.range,
-            change: self.change,
-            last: self.blocks.y.last().copied().unwrap_or(0.0),
+            change,
+            last,
             fixed: self.fixed.len(),
             noise: *noise,
             load_spread: model.load.then_some(self.blocks.load_spread),

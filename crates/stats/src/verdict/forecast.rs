@@ -11,10 +11,10 @@ const SPREAD_BENT: f64 = 1.2;
 const SPREAD_SATURATING: f64 = 0.55;
 const SPREAD: f64 = 0.93;
 /// How often, a window, a level that moved moves again.
-const STEPS_AGAIN: f64 = 0.15;
+const STEPS_AGAIN: f64 = 0.05;
 /// How often, a window, a level that did not move goes up after all: an allocator keeps the most that was ever
 /// needed, and what will once be needed no window shows.
-const STEPS_UNSEEN: f64 = 0.04;
+const STEPS_UNSEEN: f64 = 0.02;
 /// By how much it then goes up, as a part of the level: the mean and the spread.
 const UNSEEN: f64 = 0.025;
 /// Growth is never perfectly even: its pace over the day ahead differs by so much of itself from what it was, a
@@ -23,11 +23,17 @@ const UNEVEN: f64 = 0.015;
 /// A level that is this near to where it was, as a part of the way, came back.
 const BACK: f64 = 0.2;
 /// How often none of the explanations holds for the day ahead.
-const UNEXPLAINED: f64 = 0.5;
+const UNEXPLAINED: f64 = 0.75;
+/// The same of growth that is likely but not called.
+const UNEXPLAINED_GROWTH: f64 = 0.5;
 /// How likely growth that is called so goes on for the day ahead.
 pub(super) const CALLED_GOES_ON: f64 = 0.97;
 /// The same of growth that is likely but not called: an innocent explanation fits too, or it was not seen for long.
 pub(super) const DOUBTED_GOES_ON: f64 = 0.35;
+/// The same of growth that is called so, but cannot have lasted for the whole life of the process: it began lately…
+pub(super) const LATE_GOES_ON: f64 = 0.25;
+/// …and what is left of the chance of growth that is not called.
+pub(super) const LATE_DOUBT: f64 = 0.1;
 /// Growth that ends before a moment ahead: how often at once, how far off it then is, as a part of the rise, and
 /// how far it comes otherwise.
 const SOON: f64 = 0.6;
@@ -47,6 +53,15 @@ const MOST_SWING: f64 = 36.0;
 const SINE: f64 = 0.65;
 /// Explanations that a mixture counts at most: the heaviest carry nearly all of the weight.
 const HEAVIEST: usize = 80;
+
+/// What is known of growth beside the window.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct GoesOn {
+    /// How likely it goes on until the moment that is asked for.
+    pub(super) chance: f64,
+    /// Whether it is called growth: then it is no guess beside the last floor.
+    pub(super) called: bool,
+}
 
 /// One normal of a mixture.
 #[derive(Debug, Clone, Copy)]
@@ -295,28 +310,29 @@ pub(super) fn falling_weight(fits: &[Fit], shapes: &Shapes, least: f64) -> f64 {
     fits.iter().filter(|f| f.falls(shapes, least)).map(|f| f.weight).sum()
 }
 
-/// The floor at a moment beyond the window. Growth goes on with the probability `goes_on` at least, and for as long
+/// The floor at a moment beyond the window. Growth goes on with a chance of `goes_on` at least, and for as long
 /// again as it was seen with one half: what has lasted for a time lasts as much longer. Otherwise it ends, at once or
 /// on the way.
-pub(super) fn ahead(fits: &[Fit], shapes: &Shapes, x: f64, goes_on: f64) -> Mixture {
+pub(super) fn ahead(fits: &[Fit], shapes: &Shapes, x: f64, goes_on: GoesOn) -> Mixture {
     let ahead = (x - 1.0).max(0.0);
     let mut parts = Vec::with_capacity(3 * fits.len());
     for fit in fits {
         let mut part = fit.ahead(shapes, x);
         if fit.class == Class::Growing && ahead > 0.0 {
             let seen = fit.seen(shapes);
-            let goes_on = goes_on.max(seen / (seen + ahead));
-            parts.extend(fit.ends_before(shapes, part, 1.0 - goes_on));
-            part.weight *= goes_on;
+            let chance = goes_on.chance.max(seen / (seen + ahead));
+            parts.extend(fit.ends_before(shapes, part, 1.0 - chance));
+            part.weight *= chance;
         }
         let steps = match fit.class {
             Class::Growing => 0.0,
             Class::Step => STEPS_AGAIN,
             Class::Flat | Class::Rhythm | Class::Saturating => STEPS_UNSEEN,
         };
-        if ahead > 0.0 && !(goes_on >= CALLED_GOES_ON && fit.class == Class::Growing) {
-            parts.push(fit.as_before(UNEXPLAINED * part.weight));
-            part.weight *= 1.0 - UNEXPLAINED;
+        if ahead > 0.0 && !(goes_on.called && fit.class == Class::Growing) {
+            let unexplained = if fit.class == Class::Growing { UNEXPLAINED_GROWTH } else { UNEXPLAINED };
+            parts.push(fit.as_before(unexplained * part.weight));
+            part.weight *= 1.0 - unexplained;
         }
         let chance = -(-steps * ahead).exp_m1();
         if chance > 0.0 {

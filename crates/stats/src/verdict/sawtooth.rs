@@ -16,6 +16,10 @@ const BELOW: f64 = 0.25;
 /// The quantile of the feet that counts as the lowest of them.
 const LOWEST: f64 = 0.1;
 
+/// Floors are means of the lowest third of values, which lies 1.09 standard deviations below what a foot alone says:
+/// so many spreads of the changes between samples.
+const LOWER_THIRD: f64 = 0.77;
+
 /// Teeth fitted to cells.
 struct Fitted {
     height: f64,
@@ -88,7 +92,7 @@ pub(super) fn feet(run: &[Point], blocks: usize) -> Option<Vec<Point>> {
         .skip(1)
         .zip(&changes)
         .filter(|(_, d)| resets(**d))
-        .map(|(p, _)| Point { v: p.v - 0.5 * middle.max(0.0), ..*p })
+        .map(|(p, _)| Point { v: p.v - 0.5 * middle.max(0.0) - LOWER_THIRD * spread, ..*p })
         .collect();
     let jumps = changes.iter().filter(|d| **d - middle > least.max(0.4 * typical)).count();
     let (first, last) = (run.first()?, run.last()?);
@@ -123,6 +127,11 @@ impl Sawtooth {
     fn clear(&self, t: f64) -> bool {
         let near = self.resets.iter().any(|r| (r - t).abs() <= self.width);
         !near && !self.blind.iter().any(|(from, to)| (*from..*to).contains(&t))
+    }
+
+    /// How often it was reset.
+    pub(super) fn count(&self) -> usize {
+        self.resets.len()
     }
 
     /// How far along its tooth a moment is, in usual tooth lengths.

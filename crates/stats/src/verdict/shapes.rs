@@ -53,6 +53,8 @@ pub(super) struct Shapes {
     pub(super) steps: Vec<u16>,
     /// Prior of one set of three steps.
     pub(super) ln_prior_three_steps: f64,
+    /// Prior of one pair of steps beside a ramp: a second one is tried beside the best.
+    pub(super) ln_prior_ramped_steps: f64,
 }
 
 const EXPS: [f64; 12] = [0.04, 0.06, 0.08, 0.105, 0.135, 0.17, 0.21, 0.26, 0.31, 0.37, 0.44, 0.53];
@@ -121,7 +123,6 @@ impl Shapes {
         let rhythms: Vec<Vec<u16>> = RHYTHMS.iter().map(|f| wave(*f)).collect();
         let slow_rhythms: Vec<Vec<u16>> = SLOW_RHYTHMS.iter().map(|f| wave(*f)).collect();
         let two_waves: Vec<Vec<u16>> = TWO_WAVES.iter().map(|f| [wave(*f), wave(2.0 * f)].concat()).collect();
-        let few: Vec<u16> = step.iter().copied().step_by(2).collect();
         let ramped = |sets: Vec<Vec<u16>>| with(&[vec![ramp]], &sets);
         s.family(Class::Flat, 0.30, vec![vec![]]);
         s.family(Class::Step, 0.10, one(&step));
@@ -137,7 +138,6 @@ impl Shapes {
         s.family(Class::Growing, 0.08, vec![vec![ramp]]);
         s.family(Class::Growing, 0.05, one(&powers));
         s.family(Class::Growing, 0.03, ramped(one(&step)));
-        s.family(Class::Growing, 0.02, ramped(pairs(&few)));
         s.family(Class::Growing, 0.04, one(&late));
         s.family(Class::Growing, 0.02, ramped(one(&late)));
         s.family(Class::Growing, 0.05, ramped(one(&exp)));
@@ -151,6 +151,7 @@ impl Shapes {
         s.lone();
         let n = step.len() as f64;
         s.ln_prior_three_steps = (0.03 / (n * (n - 1.0) * (n - 2.0) / 6.0).max(1.0)).ln();
+        s.ln_prior_ramped_steps = (0.02 / (n * (n - 1.0) / 2.0).max(1.0)).ln();
         s.steps = step;
         s
     }

@@ -227,6 +227,23 @@ fn days_fit_into_a_few_kilobytes() {
     assert!(series.points(1000.0).len() > 200);
 }
 
+#[test]
+fn a_series_keeps_the_load_beside_it_in_the_same_cells() {
+    let mut series = Series::default();
+    for i in 0..2 * 86_400 {
+        let t = f64::from(i);
+        let load = (i % 7 != 0).then(|| 5.0 + (t / 20_000.0).sin());
+        series.push_beside(Point { t, v: 1e8 * (1.0 + 0.1 * (t / 20_000.0).sin()) }, load);
+    }
+    let (points, loads) = (series.all(), series.loads(f64::INFINITY));
+    assert!(points.iter().map(|p| p.t).eq(loads.iter().map(|p| p.t)), "one load a cell");
+    assert!(loads.iter().all(|l| (l.v - 5.0 - (l.t / 20_000.0).sin()).abs() < 0.05));
+    // Without a load nothing is made up.
+    let mut alone = Series::default();
+    (0..100).for_each(|i| alone.push(Point { t: f64::from(i), v: 1.0 }));
+    assert!(alone.loads(f64::INFINITY).is_empty());
+}
+
 /// What must hold whatever the series: probabilities are such, ends are in order, nothing is negative or infinite.
 fn sane(v: &[f64], step: f64) -> Result<(), TestCaseError> {
     let points: Vec<Point> = v.iter().enumerate().map(|(i, v)| Point { t: i as f64 * step, v: *v }).collect();

@@ -71,14 +71,15 @@ impl Score {
         let level = a.level.unwrap_or(f64::NAN);
         let f = a.forecast_24h.map_or([f64::NAN; 3], |f| [f.low, f.value, f.high].map(|v| v / level - 1.0));
         format!(
-            "{:?}\tm5 {:.2}\tlast {:.2}\t{:.3} {:.3} {:.3}\ttruth {:.3}",
+            "{:?}\tm5 {:.2}\tlast {:.2}\t{:.3} {:.3} {:.3}\ttruth {:.3}\tlast {:.3}",
             a.verdict,
             loss(0),
             loss(1),
             f[0],
             f[1],
             f[2],
-            later / level - 1.0
+            later / level - 1.0,
+            rivals::last_floor(points)[1] / level - 1.0
         )
     }
 

@@ -80,7 +80,7 @@ pub(super) fn run(args: &GcArgs, ctx: &Ctx) -> Result<Exit, CliError> {
         page::save(path, page, ctx)?;
     }
     emit(&report, format, ctx)?;
-    Ok(exit(&report))
+    Ok(exit(&report, !args.target.command.is_empty()))
 }
 
 /// While settings are tried more may be spent: a verdict needs the rare, long pauses too.
@@ -115,7 +115,7 @@ fn emit(report: &GcReport, format: Format, ctx: &Ctx) -> Result<(), CliError> {
 }
 
 /// An objective that is missed is told by the code; pauses that could not be seen make it incomplete.
-fn exit(report: &GcReport) -> Exit {
+fn exit(report: &GcReport, launched: bool) -> Exit {
     if report.recorded.end == End::TargetExited && report.timeline.is_empty() {
         return Exit::Gone;
     }
@@ -124,6 +124,8 @@ fn exit(report: &GcReport) -> Exit {
         _ if any(&[Status::Warn, Status::Fail]) => Exit::Missed,
         None => Exit::Incomplete,
         Some(_) if report.optimization.as_ref().is_some_and(|o| o.interrupted) => Exit::Incomplete,
+        // A command that m5 started itself may end when it is done.
+        Some(_) if report.recorded.end == End::TargetExited && !launched => Exit::Incomplete,
         Some(_) => Exit::Fine,
     }
 }

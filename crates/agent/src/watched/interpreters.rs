@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 /// What each of the others counted when it was last there.
 #[derive(Debug, Default)]
-pub(super) struct Interpreters {
+pub(crate) struct Interpreters {
     others: HashMap<i64, GcState>,
     /// What those that have ended counted.
     ended: Option<GcState>,
@@ -13,7 +13,11 @@ pub(super) struct Interpreters {
 
 impl Interpreters {
     /// The counters of all together; settings and flags are the main interpreter's.
-    pub(super) fn together(&mut self, main: &Interpreter, state: &GcState) -> GcState {
+    pub(crate) fn together(&mut self, main: &Interpreter, state: &GcState) -> GcState {
+        let alone = main.newest().is_ok_and(|newest| newest == main.address());
+        if alone && self.others.is_empty() {
+            return self.sum(state);
+        }
         let Ok(listed) = main.all() else { return self.sum(state) };
         let there = |id: &i64| listed.iter().any(|i| i.id() == *id);
         for (_, gone) in self.others.extract_if(|id, _| !there(id)) {

@@ -1,0 +1,5 @@
+//! One watched process, as recordings and the pool of an exporter both see it.
+
+mod interpreters;
+
+pub(crate) use interpreters::Interpreters;

@@ -1,0 +1,194 @@
+//! What is known of the blocks of one size that one line asks for: whether they are objects, and whose they become.
+//!
+//! A block that holds no object when it is looked at was either never one (the items of a list, the keys of a
+//! dict), or an object that is dead already. So a line's blocks are judged together: only where most of those that
+//! hold an object hold one of the same type are the others of that size taken for its dead.
+
+use super::follow::{LOOKS_S, Survival};
+use rustc_hash::FxHashMap;
+
+/// Types whose dead objects some version keeps for the next that asks, past the allocator: what lives in such a block may
+/// have been made by another line.
+const FREE_LISTS: &[&str] = &[
+    "float",
+    "int",
+    "tuple",
+    "list",
+    "dict",
+    "slice",
+    "frame",
+    "method",
+    "builtin_function_or_method",
+    "method-wrapper",
+    "Context",
+    "async_generator_asend",
+    "async_generator_wrapped_value",
+    "range",
+    "range_iterator",
+    "list_iterator",
+    "tuple_iterator",
+];
+/// Types whose objects are written into a block that is too large and then moved to one that fits, past the breakpoint:
+/// that the first block is handed out again says nothing of them.
+const RESIZED: &[&str] = &["str", "bytes", "bytearray"];
+/// Objects that must have been seen to believe in their type, and the least share of all blocks, as one in so many.
+const LEAST: u64 = 3;
+const LEAST_SHARE: u64 = 20;
+
+/// Blocks of one size that one line asked for.
+#[derive(Debug, Default)]
+pub(super) struct Class {
+    pub(super) line: usize,
+    types: FxHashMap<String, u64>,
+    /// Blocks that were handed out again at once.
+    gone: u64,
+    /// Blocks in which no object was found.
+    unknown: u64,
+}
+
+/// The classes by number; the survival of class `c` is told at [`known`]`(c)` and [`unknown`]`(c)`.
+#[derive(Debug, Default)]
+pub(super) struct Classes {
+    numbers: FxHashMap<(usize, u64), usize>,
+    all: Vec<Class>,
+    pub(super) survival: Vec<Survival>,
+}
+
+/// Where objects, and blocks that were handed out again, are counted.
+pub(super) fn known(class: usize) -> usize {
+    class * 2
+}
+
+/// Where blocks in which no object was found are counted.
+pub(super) fn unknown(class: usize) -> usize {
+    class * 2 + 1
+}
+
+impl Classes {
+    /// The class of blocks of `size` bytes that `line` asks for.
+    pub(super) fn of(&mut self, line: usize, size: u64) -> usize {
+        let next = self.all.len();
+        let number = *self.numbers.entry((line, size.div_ceil(16))).or_insert(next);
+        if number == next {
+            self.all.push(Class { line, ..Class::default() });
+            self.survival.resize(2 * self.all.len(), Survival::default());
+        }
+        number
+    }
+
+    pub(super) fn is_object(&mut self, class: usize, kind: String) {
+        *self.all[class].types.entry(kind).or_default() += 1;
+        self.survival[known(class)].followed += 1;
+    }
+
+    pub(super) fn is_gone(&mut self, class: usize) {
+        self.all[class].gone += 1;
+        self.survival[known(class)].followed += 1;
+    }
+
+    pub(super) fn is_unknown(&mut self, class: usize) {
+        self.all[class].unknown += 1;
+        self.survival[unknown(class)].followed += 1;
+    }
+
+    /// Adds what is known of each class to its line.
+    pub(super) fn finish(&self, lines: &mut [Followed]) {
+        for class in self.all.iter().filter(|c| RESIZED.iter().any(|name| c.types.contains_key(*name))) {
+            if let Some(line) = lines.get_mut(class.line) {
+                line.moves = true;
+            }
+        }
+        for (number, class) in self.all.iter().enumerate() {
+            let Some(line) = lines.get_mut(class.line) else { continue };
+            let both = [&self.survival[known(number)], &self.survival[unknown(number)]];
+            for (kind, count) in &class.types {
+                *line.types.entry(kind.clone()).or_default() += count;
+            }
+            match class.is() {
+                Is::Own => both.iter().for_each(|s| line.own.add(s)),
+                Is::Shared => both.iter().for_each(|s| line.shared.add(s)),
+                Is::Dead if !line.moves => line.own.add(both[0]),
+                Is::Dead | Is::Moved | Is::NoObject => line.unfollowed += both[0].followed + both[1].followed,
+            }
+        }
+    }
+}
+
+/// What is known of what a line made.
+#[derive(Debug, Default)]
+pub(super) struct Followed {
+    pub(super) types: FxHashMap<String, u64>,
+    /// Of objects that are this line's own.
+    pub(super) own: Survival,
+    /// Of objects of types with free lists.
+    pub(super) shared: Survival,
+    /// It makes texts, whose first blocks say nothing.
+    moves: bool,
+    /// Blocks that are no objects, as far as is known, or texts.
+    pub(super) unfollowed: u64,
+}
+
+/// What the blocks of a class are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Is {
+    Own,
+    Shared,
+    /// Whatever it is, nearly all of it is handed out again at once.
+    Dead,
+    NoObject,
+    /// Texts, of which only those show that were not moved.
+    Moved,
+}
+
+impl Class {
+    fn is(&self) -> Is {
+        let objects: u64 = self.types.values().sum();
+        let all = objects + self.gone + self.unknown;
+        let most = self.types.iter().max_by_key(|(name, n)| (**n, std::cmp::Reverse(name.as_str())));
+        let believed = objects >= LEAST && objects * LEAST_SHARE >= all;
+        match most {
+            Some((name, n)) if believed && n * 5 >= objects * 4 => {
+                if RESIZED.contains(&name.as_str()) {
+                    return Is::Moved;
+                }
+                if FREE_LISTS.contains(&name.as_str()) { Is::Shared } else { Is::Own }
+            }
+            _ if self.gone * 5 >= all * 4 => Is::Dead,
+            _ => Is::NoObject,
+        }
+    }
+}
+
+impl Survival {
+    fn add(&mut self, other: &Self) {
+        for i in 0..LOOKS_S.len() {
+            self.looked[i] += other.looked[i];
+            self.alive[i] += other.alive[i];
+        }
+        self.followed += other.followed;
+        self.alive_at_end += other.alive_at_end;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn class(types: &[(&str, u64)], gone: u64, unknown: u64) -> Is {
+        let types = types.iter().map(|(name, n)| ((*name).to_owned(), *n)).collect();
+        Class { line: 0, types, gone, unknown }.is()
+    }
+
+    #[test]
+    fn blocks_are_judged_together() {
+        assert_eq!(class(&[("Tick", 90)], 5, 5), Is::Own);
+        assert_eq!(class(&[("dict", 90), ("Tick", 1)], 5, 5), Is::Shared);
+        // Items of lists that live: hardly ever an object, and never handed out again.
+        assert_eq!(class(&[("Tick", 1)], 0, 99), Is::NoObject);
+        // Others' objects in blocks that were freed.
+        assert_eq!(class(&[("Tick", 6), ("Bar", 5)], 80, 9), Is::Dead);
+        assert_eq!(class(&[("str", 90)], 5, 5), Is::Moved);
+        assert_eq!(class(&[("Tick", 6), ("str", 5)], 10, 80), Is::NoObject);
+        assert_eq!(class(&[], 0, 0), Is::Dead);
+    }
+}

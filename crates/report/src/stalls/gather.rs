@@ -1,0 +1,209 @@
+//! Turns, looks at them, and collections come in as they happen; a document goes out.
+
+use super::divide::{divide, overlap};
+use super::doc::{
+    Call, Collection, Collections, Division, Line, STALLS_SCHEMA, Stalls, TURN_BOUNDS, ThreadTurns, Turn,
+};
+use m5_cpython::PyFrame;
+use m5_gc::Pause;
+use m5_kernel::Turn as Seen;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+/// Lengths of turns that are kept of each thread at most; from then on a fair sample of them is.
+const MOST: usize = 1 << 20;
+/// Collections that are kept for turns that may still come.
+const MOST_PAUSES: usize = 1 << 18;
+/// A turn is divided this long after its end: by then its collections are known.
+const SETTLED_NS: u64 = 1_000_000_000;
+/// Collections and lines that are told.
+const COLLECTIONS: usize = 16;
+const LINES: usize = 20;
+
+/// What was seen of a turn while it lasted.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Look {
+    /// When, CLOCK_MONOTONIC nanoseconds.
+    pub at_ns: u64,
+    /// For how long it stands: since the look before, or since the turn began; nanoseconds.
+    pub covers_ns: u64,
+    /// Whether the collector ran.
+    pub collecting: Option<bool>,
+    /// The thread's stack, innermost first.
+    pub stack: Vec<PyFrame>,
+}
+
+#[derive(Debug, Default)]
+struct Lengths {
+    turns: u64,
+    sum_ns: u64,
+    longest_ns: u64,
+    kept: Vec<u64>,
+    buckets: Vec<u64>,
+}
+
+/// Gathers what `m5 stalls` tells.
+#[derive(Debug)]
+pub struct Gathering {
+    pid: i32,
+    began_ns: u64,
+    above_ns: u64,
+    top: usize,
+    lengths: BTreeMap<i32, Lengths>,
+    waiting: Vec<(Seen, Vec<Look>)>,
+    pauses: VecDeque<Pause>,
+    long: u64,
+    total: Division,
+    lines: HashMap<PyFrame, (u64, f64)>,
+    longest: Vec<Turn>,
+}
+
+impl Gathering {
+    /// Nothing yet: turns of at least `above_ns` are told one by one, the `top` longest of them.
+    #[must_use]
+    pub fn new(pid: i32, began_ns: u64, above_ns: u64, top: usize) -> Self {
+        Self {
+            pid,
+            began_ns,
+            above_ns,
+            top,
+            lengths: BTreeMap::new(),
+            waiting: Vec::new(),
+            pauses: VecDeque::new(),
+            long: 0,
+            total: Division::default(),
+            lines: HashMap::new(),
+            longest: Vec::new(),
+        }
+    }
+
+    /// A turn that ended, and the looks at it.
+    pub fn turn(&mut self, turn: Seen, looks: Vec<Look>) {
+        let lengths = self.lengths.entry(turn.tid).or_default();
+        lengths.turns += 1;
+        lengths.sum_ns += turn.duration_ns;
+        lengths.longest_ns = lengths.longest_ns.max(turn.duration_ns);
+        lengths.buckets.resize(TURN_BOUNDS.len() + 1, 0);
+        lengths.buckets[TURN_BOUNDS.partition_point(|bound| *bound < turn.duration_ns as f64 / 1e9)] += 1;
+        // Beyond the bound every turn replaces one at a place that its own start scatters.
+        match lengths.kept.len() {
+            n if n < MOST => lengths.kept.push(turn.duration_ns),
+            n => lengths.kept[turn.start_ns as usize / 64 % n] = turn.duration_ns,
+        }
+        if turn.duration_ns >= self.above_ns {
+            self.waiting.push((turn, looks));
+        }
+    }
+
+    /// Collections that ended. `open_ns` is when the oldest turn that still lasts began.
+    pub fn pauses(&mut self, pauses: &[Pause], open_ns: u64) {
+        self.pauses.extend(pauses.iter().filter(|p| p.pid == self.pid));
+        let needed = self.waiting.iter().map(|(turn, _)| turn.start_ns).fold(open_ns, u64::min);
+        while let Some(first) = self.pauses.front()
+            && (first.start_ns + first.duration_ns < needed || self.pauses.len() > MOST_PAUSES)
+        {
+            self.pauses.pop_front();
+        }
+    }
+
+    /// Divides the turns whose collections are known by now.
+    pub fn settle(&mut self, now_ns: u64) {
+        let (settled, waiting) = std::mem::take(&mut self.waiting)
+            .into_iter()
+            .partition(|(turn, _): &(Seen, _)| turn.start_ns + turn.duration_ns + SETTLED_NS < now_ns);
+        self.waiting = waiting;
+        for (turn, looks) in settled {
+            self.long(&turn, &looks);
+        }
+        self.longest.sort_by(|a, b| b.division.seconds.total_cmp(&a.division.seconds));
+        self.longest.truncate(self.top);
+    }
+
+    fn long(&mut self, turn: &Seen, looks: &[Look]) {
+        let within: Vec<&Pause> = self.pauses.iter().filter(|p| overlap(turn, p) > 0).collect();
+        let division = divide(turn, within.iter().copied());
+        let ran = looks.iter().filter(|l| l.collecting != Some(true));
+        let ran: Vec<_> = ran.filter_map(|l| Some((l.stack.first()?, l.covers_ns as f64))).collect();
+        let covered: f64 = ran.iter().map(|(_, covers)| covers).sum();
+        for (frame, covers) in ran {
+            let line = self.lines.entry(frame.clone()).or_default();
+            line.0 += 1;
+            line.1 += division.running_s * covers / covered.max(1.0);
+        }
+        let since = |ns: u64| ns.saturating_sub(self.began_ns) as f64 / 1e9;
+        let mut collections: Vec<Collection> = within
+            .iter()
+            .map(|p| Collection {
+                at_s: since(p.start_ns),
+                seconds: p.duration_ns as f64 / 1e9,
+                generation: p.generation,
+                tid: p.tid,
+            })
+            .collect();
+        collections.sort_by(|a, b| b.seconds.total_cmp(&a.seconds));
+        collections.truncate(COLLECTIONS);
+        let middle = turn.start_ns + turn.duration_ns / 2;
+        let look = looks.iter().min_by_key(|l| l.at_ns.abs_diff(middle)).cloned().unwrap_or_default();
+        let call = |(number, ns): (i64, u64)| Call {
+            name: m5_process::call_name(number).map_or_else(|| number.to_string(), str::to_owned),
+            seconds: ns as f64 / 1e9,
+        };
+        self.long += 1;
+        self.total.add(&division);
+        self.longest.push(Turn {
+            tid: turn.tid,
+            at_s: since(turn.start_ns),
+            division,
+            longest_call: turn.spent.longest_call.map(call),
+            major_faults: turn.spent.major_faults,
+            collections,
+            looks: looks.len() as u64,
+            collecting: look.collecting,
+            stack: look.stack,
+        });
+    }
+
+    /// The document.
+    #[must_use]
+    pub fn finish(mut self, end_ns: u64, lost: u64, collections: Option<Collections>) -> Stalls {
+        self.settle(u64::MAX);
+        let mut threads: Vec<ThreadTurns> = self.lengths.into_iter().map(thread).collect();
+        threads.sort_by_key(|t| std::cmp::Reverse(t.turns));
+        let line = |(frame, (looks, running_s))| Line { frame, looks, running_s };
+        let mut lines: Vec<Line> = self.lines.into_iter().map(line).collect();
+        lines.sort_by(|a, b| b.running_s.total_cmp(&a.running_s).then_with(|| a.frame.cmp(&b.frame)));
+        lines.truncate(LINES);
+        Stalls {
+            schema: STALLS_SCHEMA.to_owned(),
+            pid: self.pid,
+            seconds: end_ns.saturating_sub(self.began_ns) as f64 / 1e9,
+            above_s: self.above_ns as f64 / 1e9,
+            lost,
+            long: self.long,
+            total: self.total,
+            collections,
+            lines,
+            threads,
+            turns: self.longest,
+        }
+    }
+}
+
+fn thread((tid, mut lengths): (i32, Lengths)) -> ThreadTurns {
+    let kept = &mut lengths.kept;
+    kept.sort_unstable();
+    let [p50_s, p95_s, p99_s, p999_s] = [0.5, 0.95, 0.99, 0.999].map(|q| {
+        let at = ((kept.len() as f64 * q).ceil() as usize).clamp(1, kept.len());
+        kept[at - 1] as f64 / 1e9
+    });
+    ThreadTurns {
+        tid,
+        turns: lengths.turns,
+        seconds: lengths.sum_ns as f64 / 1e9,
+        p50_s,
+        p95_s,
+        p99_s,
+        p999_s,
+        longest_s: lengths.longest_ns as f64 / 1e9,
+        buckets: lengths.buckets,
+    }
+}
