@@ -10,7 +10,7 @@ ON_TARGET := scripts/prepare.sh build engine && $(VENV_PYTHON) scripts/mem.py
 WITH := $(if $(PID),--pid $(PID)) $(if $(DURATION),--duration $(DURATION)) $(ARGS)
 
 .PHONY: help demo test test-rust test-python lint fmt build \
-	check-arm64 test-arm64 dist binary deb install book \
+	check-arm64 test-arm64 dist binary static deb install book \
 	mem-baseline mem-health mem-snapshot gc-profile mem-stress bench-engine clean
 
 help: ## Say what there is
@@ -57,6 +57,9 @@ build: ## target/release/m5
 
 binary: ## dist/m5, for this system; GLIBC=2.17 links it for all since then (zig)
 	@scripts/pack.sh binary $(GLIBC)
+
+static: ## dist/m5 that needs no libc of the system: Alpine, and any glibc
+	@scripts/pack.sh static
 
 deb: ## dist/m5_….deb: the program, manual pages, completions, systemd units
 	@scripts/pack.sh deb

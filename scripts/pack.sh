@@ -3,6 +3,7 @@
 #
 #   scripts/pack.sh binary [GLIBC]   dist/m5: the program; for systems since that glibc (2.17) where zig is there:
 #                                    pip install ziglang, cargo install cargo-zigbuild
+#   scripts/pack.sh static           dist/m5 with its libc in it: for Alpine, and for whatever glibc there is or is not
 #   scripts/pack.sh deb              dist/m5_VERSION_ARCH.deb: the program, manual pages, completions, systemd units
 #   scripts/pack.sh install          the same without units below $DESTDIR$PREFIX (/usr/local)
 set -euo pipefail
@@ -32,6 +33,16 @@ binary() {
         install -m 755 "$BUILT/release/m5" dist/m5
     fi
     say "dist/m5: $(dist/m5 --version), $(stat -c %s dist/m5) bytes"
+}
+
+static() {
+    local triple
+    triple=$(uname -m)-unknown-linux-gnu
+    mkdir -p dist
+    # glibc's own static half: names of hosts (m5 fleet, --otlp) are still looked up by the system's.
+    RUSTFLAGS="${RUSTFLAGS:-} -C target-feature=+crt-static" cargo build --release --bin m5 --target "$triple"
+    install -m 755 "$BUILT/$triple/release/m5" dist/m5
+    say "dist/m5: $(dist/m5 --version), static, $(stat -c %s dist/m5) bytes"
 }
 
 # Program, manual and completions below a prefix.
@@ -78,7 +89,8 @@ CONTROL
 
 case ${1:-} in
 binary) binary "${2:-}" ;;
+static) static ;;
 deb) deb ;;
 install) [ -x dist/m5 ] || binary && lay_out "${DESTDIR:-}" "${PREFIX:-/usr/local}" ;;
-*) say "usage: scripts/pack.sh binary [GLIBC] | deb | install" && exit 2 ;;
+*) say "usage: scripts/pack.sh binary [GLIBC] | static | deb | install" && exit 2 ;;
 esac

@@ -175,7 +175,7 @@ function pauseChart(pauses, from, to, objective, width) {
   let most = log(Math.max(...lengths)), least = log(Math.min(...lengths));
   const shown = objective != null && log(objective) < most + 1.3;
   if (shown) most = Math.max(most, log(objective));
-  const y = { low: Math.floor(least - 0.05), high: Math.max(Math.ceil(most + 0.05), Math.floor(least) + 1), label: (v) => time(10 ** v) };
+  const y = { low: Math.floor(least - 0.05), high: Math.max(Math.ceil(most + 0.05), Math.floor(least) + 1), label: (v) => tick(10 ** v) };
   y.at = Array.from({ length: y.high - y.low + 1 }, (_, i) => y.low + i);
   const times = timeTicks(from, to, Math.max(2, Math.floor(width / 90)));
   const { svg, px, py } = plane(caption, width, { low: from, high: to, ...times }, y);
@@ -201,7 +201,7 @@ function histogramChart(pauses, width) {
   const first = sums.findIndex((n) => n), last = sums.findLastIndex((n) => n);
   if (first < 0) return nothing(caption, say("noCollection"));
   const from = Math.max(0, first - 1), to = Math.min(sums.length - 1, last + 1), bars = to - from + 1;
-  const most = Math.max(...sums), edge = (i) => (i < 1 ? "0" : time(pauses.bounds[i - 1]));
+  const most = Math.max(...sums), edge = (i) => (i < 1 ? "0" : tick(pauses.bounds[i - 1]));
   const every = Math.ceil(bars * 52 / (width - LEFT - RIGHT));
   const x = { low: from, high: to + 1, at: Array.from({ length: bars + 1 }, (_, i) => from + i).filter((i) => (i - from) % every === 0), label: edge };
   const { svg, px, py } = plane(caption, width, x, { low: 0, high: most * 1.05, at: ticks(0, most * 1.05, 4).filter((v) => v % 1 === 0), label: number });

@@ -107,6 +107,8 @@ function time(s) {
   if (s < 1) return `${(s * 1e3).toFixed(2)} ms`;
   return s < 120 ? `${s.toFixed(2)} s` : span(s);
 }
+/** The same on an axis, without zeros that say nothing. */
+const tick = (s) => time(s).replace(/\.0+ /, " ").replace(/(\.\d)0 /, "$1 ");
 function span(s) {
   if (s == null) return "–";
   const whole = Math.round(Math.max(0, s)), of = (size, most) => Math.floor(whole / size) % most;
