@@ -63,6 +63,36 @@ fn keys_on_a_terminal() {
     assert!(saved.to_string_lossy().starts_with(&format!("m5-{pid}-")), "{saved:?}");
 }
 
+/// Starts `m5 top` on a pty whose other end goes away once it has drawn, and waits for its end.
+const CLOSED: &str = r#"
+import os, pty, sys, time
+child, fd = pty.fork()
+if child == 0:
+    os.environ.update(TERM="xterm-256color", LINES="40", COLUMNS="160", NO_COLOR="1")
+    os.execv(sys.argv[1], [sys.argv[1], "top", "--lang", "en", "--interval", "200ms"])
+import fcntl, struct, termios
+fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 160, 0, 0))
+seen = b""
+while b"SERVICE" not in seen:
+    seen += os.read(fd, 65536)
+os.close(fd)
+end = time.monotonic() + 60
+while os.waitpid(child, os.WNOHANG) == (0, 0):
+    if time.monotonic() > end:
+        os.kill(child, 9)
+        sys.exit("it goes on without a terminal")
+    time.sleep(0.05)
+print("ended")
+"#;
+
+#[test]
+fn it_ends_with_its_terminal() {
+    let python = pythons().into_iter().rfind(|p| p.name.starts_with('/') && p.minor() >= (3, 9)).unwrap();
+    let out = python.command().args(["-I", "-c", CLOSED, env!("CARGO_BIN_EXE_m5")]).output().unwrap();
+    let text = String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr);
+    assert_eq!(text, "ended\n");
+}
+
 #[test]
 fn without_a_terminal_it_says_so() {
     let out = Command::new(env!("CARGO_BIN_EXE_m5"))

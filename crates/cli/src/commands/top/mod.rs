@@ -3,6 +3,7 @@
 mod color;
 mod columns;
 mod details;
+mod input;
 mod row;
 mod state;
 mod task;
@@ -14,10 +15,11 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::signals::Stop;
 use clap::Args;
+use input::Input;
 use m5_agent::pool::{Pool, PoolOptions, Selection};
 use m5_report::Lang;
 use m5_report::texts::Top;
-use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use ratatui::crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use row::Row;
 use state::{State, View};
 use std::io::IsTerminal;
@@ -90,11 +92,10 @@ impl Screen {
             pool.drain();
             self.follow_task();
             terminal.draw(|frame| view::draw(frame, &self.state, self.color))?;
-            if event::poll(STEP)?
-                && let Event::Key(key) = event::read()?
-                && key.kind == KeyEventKind::Press
-            {
-                self.key(key);
+            match input::next(STEP)? {
+                Input::Event(Event::Key(key)) if key.kind == KeyEventKind::Press => self.key(key),
+                Input::HungUp => break,
+                _ => {}
             }
         }
         Ok(())
