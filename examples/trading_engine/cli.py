@@ -13,6 +13,7 @@ import resource
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from trading_engine import __version__, deps
 from trading_engine.engine import Engine, build
@@ -23,6 +24,9 @@ from trading_engine.orders import OrderLog
 from trading_engine.pauses import PauseMeter
 from trading_engine.source import add_source_arguments, record_source
 from trading_engine.wire import FormatError, read_header
+
+if TYPE_CHECKING:
+    from m5mem.gc import Manager
 
 USAGE = 2
 _PR_SET_PTRACER = 0x59616D61
@@ -144,12 +148,12 @@ def packages(args: argparse.Namespace) -> list[str]:
     return names if light else [*names, "pandas"]
 
 
-def manage_collection() -> Callable[[], None]:
-    """Hands collection to m5mem; what gives it back."""
+def manage_collection() -> Manager:
+    """Hands collection to m5mem. The engine is warm by then: its heap is frozen at once."""
     from m5mem.gc import Idle, manage
 
     idle = Idle(interval=1.0, deadline=10.0, full_interval=60.0)
-    return manage(warmup=30.0, tick=0.5, idle_collect=idle).stop
+    return manage(warmup=0.0, tick=0.5, idle_collect=idle)
 
 
 def allow_reading() -> None:
@@ -170,7 +174,10 @@ def _run(args: argparse.Namespace) -> dict[str, object]:
         def ready() -> None:
             """The warm-up is over: what is measured begins, what is managed is taken over."""
             if managed:
-                stack.callback(manage_collection())
+                manager = manage_collection()
+                stack.callback(manager.stop)
+                if meter is not None:
+                    meter.manager = manager
             elif collector is not None:
                 collector.start()
                 stack.callback(collector.stop)

@@ -16,6 +16,7 @@ class PauseMeter:
         self.generations = [Histogram(), Histogram(), Histogram()]
         self.in_path = Histogram()
         self.idle = False  # set while a collection is run in idle time
+        self.manager: Any = None  # m5mem's, where it collects: it knows which are its own
         self._started = 0
 
     def start(self) -> None:
@@ -37,7 +38,7 @@ class PauseMeter:
             return
         pause = time.perf_counter_ns() - self._started
         self.generations[info["generation"]].add(pause)
-        if not self.idle:
+        if not self.idle and not (self.manager is not None and self.manager.collecting):
             self.in_path.add(pause)
 
     def summary(self) -> dict[str, Any]:

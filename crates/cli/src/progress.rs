@@ -63,3 +63,29 @@ impl Bar {
         self.bar.finish_and_clear();
     }
 }
+
+/// A bar over a number of steps.
+#[derive(Debug)]
+pub(crate) struct Counter(ProgressBar);
+
+impl Counter {
+    /// A bar over so many steps.
+    pub(crate) fn new(ctx: &Ctx, steps: usize) -> Self {
+        let bar = if ctx.progress { ProgressBar::new(steps as u64) } else { ProgressBar::hidden() };
+        if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len}  {elapsed}") {
+            bar.set_style(style);
+        }
+        Self(bar)
+    }
+
+    /// Shows how many of them are done.
+    pub(crate) fn set(&self, done: usize) {
+        self.0.set_position(done as u64);
+    }
+}
+
+impl Drop for Counter {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}

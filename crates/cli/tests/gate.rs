@@ -66,6 +66,8 @@ fn an_iteration_that_keeps_something_is_named() {
     let kept = "import sys; sys.kept = getattr(sys, 'kept', []); sys.kept.append([])";
     let leaks = run(&["leaks", "-n", "20", "--json", "--", &python, "-c", kept]);
     assert_eq!((verdict(&leaks).0, &json(&leaks)["leaking"]), (1, &serde_json::json!(true)), "{leaks:?}");
+    let held = json(&leaks)["kept"]["diff"]["culprits"][0]["holder"]["name"].clone();
+    assert_eq!(held, "sys.kept", "{leaks:?}");
     let none = run(&["leaks", "-n", "20", "--", &python, "-c", "x = [[]]"]);
     assert_eq!(verdict(&none).0, 0, "{none:?}");
     assert_eq!(verdict(&run(&["leaks", "--", "true"])).0, 2);

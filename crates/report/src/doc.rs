@@ -22,7 +22,7 @@ pub use crate::pauses::doc::{Bucket, GC_SCHEMA, GcReport, Moment, Optimization, 
 pub use crate::pauses::log::{GenerationTotals, InterpreterPauses, PauseLog, mix};
 pub use crate::pauses::long_pauses::{LongPause, LongPauses};
 pub use crate::process::doc::{FdTarget, PROCESS_SCHEMA, ProcessSnapshot};
-pub use crate::runs::doc::{LEAKS_SCHEMA, Leaks, RUNS_SCHEMA, Run, Runs, Worker};
+pub use crate::runs::doc::{Kept, LEAKS_SCHEMA, Leaks, RUNS_SCHEMA, Run, Runs, Worker};
 pub use crate::stress::doc::{Anomaly, STRESS_SCHEMA, Segment, Stress, StressCheck, StressPlan, read_stress};
 pub use crate::why::doc::{Finding, Unseen, WHY_SCHEMA, Weight, What, Why};
 pub use crate::why::judge::Seen;

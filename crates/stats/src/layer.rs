@@ -124,13 +124,18 @@ pub struct Growing {
     pub series: Witness,
     /// By how much per second, in the unit of that series: bytes or a count.
     pub per_second: Option<f64>,
+    /// Share of the growth of memory that it explains, where several layers grow; absent where it is the only one or
+    /// where that is not known.
+    #[serde(default)]
+    pub share: Option<f64>,
 }
 
-/// Names the layers that grow: one of memory at most (the highest that explains the others), one of
-/// descriptors, and threads.
+/// Names the layers that grow: of memory the highest, and where that does not explain the growth in bytes what else
+/// does, the larger share first; one of descriptors, and threads.
 #[must_use]
 pub fn growing_layers(layers: &Layers<'_>) -> Vec<Growing> {
-    memory(layers).into_iter().chain(descriptors(layers)).chain(threads(layers)).collect()
+    let named = memory(layers).map(|first| shared(layers, first)).unwrap_or_default();
+    named.into_iter().chain(descriptors(layers)).chain(threads(layers)).collect()
 }
 
 /// The largest small block, bytes.
@@ -152,7 +157,7 @@ fn still(series: Option<&Assessment>) -> bool {
 }
 
 fn growing(layer: Layer, advice: Advice, series: Witness, by: Option<&Assessment>) -> Growing {
-    Growing { layer, advice, series, per_second: by.and_then(|a| a.slope) }
+    Growing { layer, advice, series, per_second: by.and_then(|a| a.slope), share: None }
 }
 
 fn memory(l: &Layers<'_>) -> Option<Growing> {
@@ -186,6 +191,35 @@ fn memory(l: &Layers<'_>) -> Option<Growing> {
     } else {
         return None;
     })
+}
+
+/// Layers of objects that explain less than this of the growth of memory stand beside another.
+const WHOLE: f64 = 0.7;
+
+/// A layer of objects, and native memory where objects cannot explain the growth in bytes: where what all small blocks
+/// may have gained is known and the large ones stand still.
+fn shared(l: &Layers<'_>, first: Growing) -> Vec<Growing> {
+    let anon = if decided(l.after_full) { l.after_full } else { l.anon };
+    let memory = anon.filter(|a| a.verdict == Verdict::Growing).and_then(|a| a.slope).filter(|s| *s > 0.0);
+    let objects = matches!(first.layer, Layer::GcHeap | Layer::Objects | Layer::Untracked);
+    let (true, Some(memory), true) = (objects, memory, still(l.large_blocks)) else { return vec![first] };
+    let of_arenas = l.arenas.filter(|a| decided(Some(a))).and_then(|a| a.slope_high.or(a.slope));
+    let of_blocks = l.blocks.filter(|a| decided(Some(a))).and_then(|a| a.slope_high.or(a.slope));
+    let bounds = [of_arenas, of_blocks.map(|n| n * SMALL_BLOCK)];
+    let Some(most) = bounds.into_iter().flatten().reduce(f64::min) else { return vec![first] };
+    let share = (most / memory).clamp(0.0, 1.0);
+    if share >= WHOLE {
+        return vec![first];
+    }
+    let series = if decided(l.after_full) { Witness::AfterFull } else { Witness::Anon };
+    let native = Growing {
+        share: Some(1.0 - share),
+        per_second: Some(memory * (1.0 - share)),
+        ..growing(Layer::Native, Advice::TryAllocator, series, anon)
+    };
+    let mut both = vec![Growing { share: Some(share), ..first }, native];
+    both.sort_by(|a, b| b.share.partial_cmp(&a.share).unwrap_or(std::cmp::Ordering::Equal));
+    both
 }
 
 /// Memory grows and no count of objects is seen to: what that says depends on what was counted.
@@ -283,6 +317,32 @@ mod tests {
         assert_eq!(layers(&small_still), [Layer::UntrackedOrNative]);
         let sockets = Layers { fds: up, sockets: up, ..Layers::default() };
         assert_eq!(layers(&sockets), [Layer::Sockets]);
+    }
+
+    #[test]
+    fn a_layer_that_does_not_explain_the_bytes_stands_beside_the_one_that_does() {
+        let bytes = |slope: f64| Assessment { slope: Some(slope), slope_high: Some(slope), ..UP };
+        let (anon, few, many) = (bytes(300_000.0), bytes(100.0), bytes(500.0));
+        let of = |blocks, arenas: Option<&Assessment>, large| {
+            let l = Layers {
+                gc_objects: Some(&few),
+                blocks: Some(blocks),
+                large_blocks: Some(large),
+                arenas,
+                anon: Some(&anon),
+                ..Layers::default()
+            };
+            growing_layers(&l).iter().map(|g| (g.layer, g.share)).collect::<Vec<_>>()
+        };
+        let both = of(&few, None, &FLAT);
+        assert_eq!((both[0].0, both[1].0), (Layer::Native, Layer::GcHeap));
+        assert!((both[1].1.unwrap() - 100.0 * 512.0 / 300_000.0).abs() < 1e-9);
+        assert!((both[0].1.unwrap() + both[1].1.unwrap() - 1.0).abs() < 1e-9);
+        assert_eq!(of(&many, None, &FLAT), [(Layer::GcHeap, None)], "they may be large enough");
+        let arenas = bytes(15_000.0);
+        assert_eq!(of(&many, Some(&arenas), &FLAT)[0].0, Layer::Native, "arenas say what all of them take");
+        assert_eq!(of(&few, None, &UP), [(Layer::GcHeap, None)], "large blocks may be objects");
+        assert_eq!(of(&few, None, &UNSURE), [(Layer::GcHeap, None)]);
     }
 
     #[test]

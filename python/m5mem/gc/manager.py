@@ -91,6 +91,8 @@ class Manager:
         if isinstance(thresholds, tuple):
             _gc.set_threshold(*thresholds)
         _registry.add("gc", "gc", self)
+        if warmup == 0:
+            self._step()
         if loop is not None:
             loop.call_soon_threadsafe(self._on_loop)
         else:
@@ -101,6 +103,11 @@ class Manager:
     def rounds(self) -> dict[str, int]:
         """How many there were, by what brought them."""
         return self._rounds.counts
+
+    @property
+    def collecting(self) -> bool:
+        """Whether a collection of the manager's own runs now: for callbacks in ``gc.callbacks`` that want to know."""
+        return self._rounds.collecting
 
     @property
     def seconds(self) -> float:
@@ -296,7 +303,8 @@ def manage(
     ``thresholds``: three numbers, ``"measure"`` to choose them from the warm-up, or ``None`` to leave them.
     ``idle_collect``: ``True`` or an `Idle` with limits of your own; by default on where an asyncio loop runs or is
     given. Without a loop collections move only where `Manager.idle` says so.
-    ``warmup``: seconds before freezing and choosing. ``tick``: seconds between two looks.
+    ``warmup``: seconds before freezing and choosing; with 0 the heap is frozen in this call, and thresholds stay.
+    ``tick``: seconds between two looks.
     ``trim``: ``True`` or a `Trim` gives memory that the C library keeps free back to the system after idle rounds, in a
     thread of its own, measured (``snapshot()["trim"]``).
 

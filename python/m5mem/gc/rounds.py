@@ -16,6 +16,7 @@ class Rounds:
         self._monitor = monitor
         self.counts = {"idle": 0, "deadline": 0, "explicit": 0, "full": 0, "put_off": 0}
         self.found = 0
+        self.collecting = False
         self._last = self._last_full = time.monotonic()
         self._expected = [0.0, 0.0, 0.0]
         self._pending: list[int] = []
@@ -32,9 +33,11 @@ class Rounds:
     def collect(self, generation: int) -> int:
         """Collects now, and counts it as idle; how many unreachable objects were found."""
         was = self._monitor.set_idle(True)
+        self.collecting = True
         try:
             found = gc.collect(generation)
         finally:
+            self.collecting = False
             self._monitor.set_idle(was)
         pause = self._monitor.last_pause
         self._expected[generation] = max(pause, self._expected[generation] * 0.5)

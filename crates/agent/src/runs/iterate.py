@@ -1,5 +1,6 @@
 # Run by `m5 leaks` in the place of the program: the same work again and again in one process, and after each chunk
-# of it, a full collection and two counts. Arguments: report, iterations, chunks, kind, name, the program's own.
+# of it, a full collection and two counts. Arguments: report, whether to wait for a word on standard input after each
+# count (the program itself reads nothing then), iterations, chunks, kind, name, the program's own.
 import gc
 import os
 import sys
@@ -37,9 +38,13 @@ def _anonymous():
 
 
 def _main():
-    report, iterations, chunks, kind, name = sys.argv[1:6]
+    report, halts, iterations, chunks, kind, name = sys.argv[1:7]
     iterations, chunks = int(iterations), int(chunks)
-    sys.argv = [name if kind == "script" else "-c", *sys.argv[6:]]
+    sys.argv = [name if kind == "script" else "-c", *sys.argv[7:]]
+    gate = None
+    if halts == "halts":
+        gate, nothing = os.dup(0), os.open(os.devnull, os.O_RDONLY)
+        os.dup2(nothing, 0)
     work = _work(kind, name)
     out = os.open(report, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     done = 0
@@ -55,6 +60,8 @@ def _main():
         gc.collect()
         objects, blocks = len(gc.get_objects()), sys.getallocatedblocks()
         os.write(out, ("%d %d %d %s\n" % (done, objects, blocks, _anonymous())).encode())
+        if gate is not None:
+            os.read(gate, 1)
     os.close(out)
 
 

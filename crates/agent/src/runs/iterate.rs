@@ -4,7 +4,9 @@ use super::{RunError, shown};
 use m5_report::doc::Worker;
 use m5_stats::{Chunk, LeakRule, leak_per_iteration};
 use std::ffi::{OsStr, OsString};
+use std::io::{PipeReader, Write};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 const RUNNER: &str = include_str!("iterate.py");
 
@@ -52,27 +54,85 @@ impl Work {
     }
 }
 
-/// Runs one process: a chunk of iterations to warm up, then as many chunks as the rule asks for.
+/// How often it is looked whether a chunk is done.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Runs one process: a chunk of iterations to warm up, then as many chunks as the rule asks for. `see` is told how many
+/// of them are done each time.
 ///
 /// # Errors
 /// Where it does not start, or does not end well.
-pub fn iterate(work: &Work, iterations: u64, rule: &LeakRule) -> Result<Worker, RunError> {
+pub fn iterate(
+    work: &Work,
+    iterations: u64,
+    rule: &LeakRule,
+    see: &mut dyn FnMut(usize),
+) -> Result<Worker, RunError> {
+    let chunks = run(work, iterations, rule.chunks, None, &mut |_, done| see(done))?;
+    let outcome = leak_per_iteration(&chunks, rule);
+    Ok(Worker { chunks, outcome })
+}
+
+/// Runs one process that stands still after each of `chunks` chunks and the warm-up, while `see` looks at it by its PID.
+///
+/// # Errors
+/// Where it does not start, or does not end well.
+pub fn halting(
+    work: &Work,
+    iterations: u64,
+    chunks: usize,
+    see: &mut dyn FnMut(i32, usize),
+) -> Result<(), RunError> {
+    let (gate, mut open) = std::io::pipe()?;
+    run(work, iterations, chunks, Some(gate), &mut |pid, done| {
+        see(pid, done);
+        // Where it ended meanwhile, its exit says so.
+        let _ = open.write_all(b"\n");
+    })?;
+    Ok(())
+}
+
+fn run(
+    work: &Work,
+    iterations: u64,
+    count: usize,
+    gate: Option<PipeReader>,
+    see: &mut dyn FnMut(i32, usize),
+) -> Result<Vec<Chunk>, RunError> {
     let folder = tempfile::tempdir()?;
     let report = folder.path().join("report");
     let (program, options) = work.python.split_first().ok_or(RunError::NotPython)?;
     let mut start = Command::new(program);
     start.args(options).args([OsStr::new("-c"), OsStr::new(RUNNER), report.as_os_str()]);
-    start.args([iterations.to_string(), rule.chunks.to_string(), work.kind.to_owned()]);
+    let halts = if gate.is_some() { "halts" } else { "runs" };
+    start.args([halts, &iterations.to_string(), &count.to_string(), work.kind]);
     start.arg(&work.name).args(&work.args);
-    start.stdin(Stdio::null()).stdout(std::io::stderr()).env("PYTHONHASHSEED", "0");
+    start
+        .stdin(gate.map_or_else(Stdio::null, Stdio::from))
+        .stdout(std::io::stderr())
+        .env("PYTHONHASHSEED", "0");
     let command = || shown(&[&work.python[..], std::slice::from_ref(&work.name)].concat());
-    let status = start.status().map_err(|e| RunError::Start { command: command(), reason: e.to_string() })?;
+    let mut child =
+        start.spawn().map_err(|e| RunError::Start { command: command(), reason: e.to_string() })?;
+    // The gate's other end must not be held by this process too.
+    drop(start);
+    let mut told = 0;
+    let status = loop {
+        let ended = child.try_wait()?;
+        let done = std::fs::read(&report).map_or(0, |text| text.iter().filter(|b| **b == b'\n').count());
+        while told < done && ended.is_none() {
+            told += 1;
+            see(child.id() as i32, told);
+        }
+        if let Some(status) = ended {
+            break status;
+        }
+        std::thread::sleep(LOOK);
+    };
     if !status.success() {
         return Err(RunError::Failed { command: command(), status: status.to_string() });
     }
-    let chunks = chunks(&std::fs::read_to_string(&report)?);
-    let outcome = leak_per_iteration(&chunks, rule);
-    Ok(Worker { chunks, outcome })
+    Ok(chunks(&std::fs::read_to_string(&report)?))
 }
 
 fn chunks(text: &str) -> Vec<Chunk> {
@@ -114,13 +174,28 @@ mod tests {
                          sys.n = getattr(sys, 'n', 0) + 1; sys.c(sys.n)";
 
     #[test]
+    fn a_process_stands_still_after_each_chunk() {
+        let line = command("python3 -c LEAK");
+        let line: Vec<OsString> =
+            line.into_iter().map(|w| if w == "LEAK" { LEAK.into() } else { w }).collect();
+        let work = Work::parse(&line, None).unwrap();
+        let mut seen = Vec::new();
+        halting(&work, 3, 2, &mut |pid, done| {
+            assert!(std::path::Path::new(&format!("/proc/{pid}")).exists());
+            seen.push(done);
+        })
+        .unwrap();
+        assert_eq!(seen, [1, 2, 3]);
+    }
+
+    #[test]
     fn a_leak_keeps_one_object_an_iteration_and_a_cache_none() {
         let rule = LeakRule::default();
         for python in m5_testkit::pythons().iter().filter(|p| !p.name.contains("chroot")) {
             for (code, leaks) in [(LEAK, true), (NATIVE, true), (CACHE, false), ("x = [[]] * 9", false)] {
                 let line: Vec<OsString> = [python.name.as_str(), "-c", code].map(Into::into).into();
                 let work = Work::parse(&line, None).unwrap();
-                let outcome = iterate(&work, 50, &rule).unwrap().outcome;
+                let outcome = iterate(&work, 50, &rule, &mut |_| {}).unwrap().outcome;
                 assert_eq!(outcome.leaking, Some(leaks), "{} {code}: {outcome:?}", python.name);
             }
         }

@@ -7,7 +7,7 @@
 mod iterate;
 mod measure;
 
-pub use iterate::{Work, iterate};
+pub use iterate::{Work, halting, iterate};
 pub use measure::{Seed, measure};
 
 /// Why a command could not be measured.

@@ -2,11 +2,14 @@
 
 use crate::commands::bench_run::shown;
 use crate::ctx::Ctx;
-use crate::error::CliError;
+use crate::error::{CliError, of_capture};
 use crate::exit::Exit;
+use crate::progress::Counter;
 use clap::Args;
-use m5_agent::runs::{Work, iterate};
-use m5_report::doc::{LEAKS_SCHEMA, Leaks};
+use m5_agent::runs::{Work, halting, iterate};
+use m5_heap::{CaptureOptions, Redaction, Snapshot, take_snapshot};
+use m5_process::Process;
+use m5_report::doc::{Kept, LEAKS_SCHEMA, Leaks};
 use m5_report::texts::Say;
 use m5_stats::{LeakRule, leak_agreed};
 use std::ffi::OsString;
@@ -20,7 +23,8 @@ interpreter with a few lines of its own, which run the program again and again i
 script is one iteration (its imports stay, as in a service). With --call module:function the function is the
 iteration, and the command is only the interpreter. After the warm-up and after each of five chunks the garbage
 is collected and objects, blocks and anonymous memory are counted; what is kept must grow with every iteration, in the last
-chunk too, in every process. A leak is looked for again with more iterations before it is called one.
+chunk too, in every process. A leak is looked for again with more iterations before it is called one; then two snapshots of
+one more process name what its iterations keep, and who holds it.
 
 0: it keeps nothing. 1: it leaks. 6: undecided.")]
 pub(crate) struct LeaksArgs {
@@ -58,7 +62,8 @@ pub(crate) fn run(args: &LeaksArgs, ctx: &Ctx) -> Result<Exit, CliError> {
             if ctx.progress {
                 ctx.note(Say::Iterating, &[&(number + 1), &processes, &iterations, &rule.chunks]);
             }
-            iterate(&work, iterations, &rule)
+            let bar = Counter::new(ctx, rule.chunks + 1);
+            iterate(&work, iterations, &rule, &mut |done| bar.set(done))
         };
         let workers = (0..processes).map(one).collect::<Result<Vec<_>, _>>()?;
         let leaking = leak_agreed(&workers.iter().map(|w| w.outcome).collect::<Vec<_>>(), &rule);
@@ -68,6 +73,12 @@ pub(crate) fn run(args: &LeaksArgs, ctx: &Ctx) -> Result<Exit, CliError> {
         }
         iterations = (iterations * 5).min(SURE);
     };
+    let looked = (leaking == Some(true)).then(|| look(&work, iterations, ctx));
+    let (kept, kept_unseen) = match looked {
+        Some(Ok(kept)) => (Some(kept), None),
+        Some(Err(error)) => (None, Some(error.explain(ctx.lang).message)),
+        None => (None, None),
+    };
     let call = args.call.as_ref().map(|c| format!(" {c}")).unwrap_or_default();
     let leaks = Leaks {
         schema: LEAKS_SCHEMA.to_owned(),
@@ -76,6 +87,8 @@ pub(crate) fn run(args: &LeaksArgs, ctx: &Ctx) -> Result<Exit, CliError> {
         iterations,
         processes: workers,
         leaking,
+        kept,
+        kept_unseen,
     };
     ctx.emit_document(json, &leaks, |style| m5_report::text::leaks(&leaks, style))?;
     Ok(match leaks.leaking {
@@ -83,6 +96,39 @@ pub(crate) fn run(args: &LeaksArgs, ctx: &Ctx) -> Result<Exit, CliError> {
         Some(false) => Exit::Fine,
         None => Exit::Incomplete,
     })
+}
+
+/// Two snapshots of one more process, a chunk apart, after two chunks that warm up.
+fn look(work: &Work, iterations: u64, ctx: &Ctx) -> Result<Kept, CliError> {
+    const CHUNKS: usize = 2;
+    if ctx.progress {
+        ctx.note(Say::LookingAtKept, &[&iterations]);
+    }
+    let bar = Counter::new(ctx, CHUNKS + 1);
+    let mut taken = Vec::new();
+    halting(work, iterations, CHUNKS, &mut |pid, done| {
+        bar.set(done);
+        if done >= CHUNKS {
+            taken.push(snapshot(pid));
+        }
+    })?;
+    let mut taken = taken.into_iter();
+    let (Some(before), Some(after)) = (taken.next(), taken.next()) else { return Err(CliError::NoTarget) };
+    let mut diff = m5_heap::diff(&before?, &after?);
+    // An iteration takes as long as it takes: what counts is how often it ran.
+    for culprit in &mut diff.culprits {
+        (culprit.count_per_second, culprit.bytes_per_second) = (None, None);
+    }
+    diff.seconds = None;
+    diff.culprits.truncate(20);
+    diff.types.truncate(20);
+    Ok(Kept { iterations, diff })
+}
+
+fn snapshot(pid: i32) -> Result<Snapshot, CliError> {
+    let process = Process::open(pid)?;
+    take_snapshot(&process, &CaptureOptions::default(), &Redaction::new(false))
+        .map_err(|e| of_capture(pid, e))
 }
 
 fn positive(text: &str) -> Result<f64, String> {

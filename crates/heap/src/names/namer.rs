@@ -69,40 +69,33 @@ impl EdgeNamer for ImageNamer<'_> {
         let mut namespace = None;
         let mut see = |target: u64, label: Label| match label {
             Label::Namespace => namespace = Some(target),
-            Label::Attribute(key) => found = found.or_else(|| self.bound_in(key, target)),
+            Label::Attribute(key) => found = found.or_else(|| self.bound_in(&self.text(key)?, target)),
+            Label::Slot(offset) => {
+                let slot = || self.slot(self.walker.census.desc(owner)?, offset);
+                found = found.or_else(|| self.bound_in(&slot()?, target));
+            }
             _ => {}
         };
         self.walker.visit(owner, &mut see);
         let (image, layout) = (self.walker.image, self.walker.anchor.layout);
         let dict = namespace.and_then(|at| Dict::read(image, layout, at));
-        found.or_else(|| dict?.items(image).find_map(|(key, value)| self.bound_in(key, value)))
+        found.or_else(|| dict?.items(image).find_map(|(key, value)| self.bound_in(&self.text(key)?, value)))
     }
 }
 
 /// Whether an attribute is called as limits of caches and queues are, its class's own prefix aside.
 fn limits(name: &str) -> bool {
     let own = name.rsplit("__").next().unwrap_or(name).trim_start_matches('_');
-    let plain: String = own.chars().filter(|c| *c != '_').collect();
-    matches!(
-        plain.to_ascii_lowercase().as_str(),
-        "maxsize"
-            | "maxlen"
-            | "maxlength"
-            | "maxentries"
-            | "maxitems"
-            | "capacity"
-            | "sizelimit"
-            | "cachesize"
-            | "maxcachesize"
-            | "maxcached"
-    )
+    let plain: String = own.chars().filter(|c| *c != '_').collect::<String>().to_ascii_lowercase();
+    let whole = ["maxlen", "maxlength", "maxentries", "maxitems", "maxcached", "capacity", "sizelimit"];
+    whole.contains(&plain.as_str()) || ["maxsize", "cachesize"].iter().any(|end| plain.ends_with(end))
 }
 
 impl ImageNamer<'_> {
     /// The number in an attribute that is called like a limit.
-    fn bound_in(&self, key: u64, value: u64) -> Option<u64> {
+    fn bound_in(&self, name: &str, value: u64) -> Option<u64> {
         let desc = self.walker.census.desc(self.walker.object(value)?).filter(|d| d.kind == Kind::Int)?;
-        (desc.name == "int" && limits(&self.text(key)?)).then_some(())?;
+        (desc.name == "int" && limits(name)).then_some(())?;
         self.number(value)?.parse().ok().filter(|n| *n > 0)
     }
 
@@ -214,5 +207,20 @@ impl ImageNamer<'_> {
             }
         };
         self.text(key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::limits;
+
+    #[test]
+    fn limits_are_known_by_their_names() {
+        for name in ["maxsize", "_max_size", "_Cache__maxsize", "capacity", "_GettzFunc__strong_cache_size"] {
+            assert!(limits(name), "{name}");
+        }
+        for name in ["size", "limit", "max_retries", "maxima", "_LRUCache__order"] {
+            assert!(!limits(name), "{name}");
+        }
     }
 }

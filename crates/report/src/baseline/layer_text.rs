@@ -24,7 +24,10 @@ pub fn layer_line(growing: &Growing, lang: crate::Lang) -> String {
 fn line(growing: &Growing, style: Style) -> String {
     let lang = style.lang;
     let name = style.red(lang.say(layer(growing.layer)));
-    let by = maybe(growing.per_second, |v| rate(v, growing.series.is_bytes()));
+    let mut by = maybe(growing.per_second, |v| rate(v, growing.series.is_bytes()));
+    if let Some(share) = growing.share {
+        by = lang.fill(Grows::Share, &[&by, &units::percent(share)]);
+    }
     lang.fill(Grows::Line, &[&name, &by, &lang.say(advice(growing.advice))])
 }
 

@@ -7,6 +7,7 @@ catalogue! {
     Grows {
         Title: "What grows", "增长来源";
         Line: "{} ({}): {}", "{}（{}）：{}";
+        Share: "{}, {} of the growth", "{}，占增长的 {}";
         AfterFull: "after full GC", "完整回收后";
         Objects: "tracked objects", "被跟踪对象";
         Blocks: "allocated blocks", "已分配内存块";

@@ -53,6 +53,21 @@ pub struct Leaks {
     pub processes: Vec<Worker>,
     /// Whether the processes agree that it leaks. `None`: too few could be measured, or they do not agree.
     pub leaking: Option<bool>,
+    /// What the iterations of one more process kept, and who holds it; absent where it does not leak or was not seen.
+    #[serde(default)]
+    pub kept: Option<Kept>,
+    /// Why `kept` is absent although it leaks.
+    #[serde(default)]
+    pub kept_unseen: Option<String>,
+}
+
+/// Two snapshots of one process, so many iterations apart.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Kept {
+    /// Iterations between them.
+    pub iterations: u64,
+    /// What grew, and who holds it.
+    pub diff: m5_heap::Diff,
 }
 
 /// One process of `m5 leaks`.

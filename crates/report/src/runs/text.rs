@@ -2,6 +2,7 @@
 
 use crate::comparison::text::name;
 use crate::doc::{Leaks, Run, Runs};
+use crate::heap::text::diff::{account_line, told_lines};
 use crate::shared::units;
 use crate::shared::value_words::{in_unit, maybe};
 use crate::text::{Align, Style, Table};
@@ -73,14 +74,35 @@ pub fn leaks(doc: &Leaks, style: Style) -> String {
                 Bench::Leaking,
                 &[&line, &units::bytes(doc.rule.bytes_per_iteration), &doc.rule.processes],
             );
-            format!("{}\n{}", style.red(&leaks), lang.say(Bench::LeaksNext))
+            format!("{}\n{}", style.red(&leaks), kept(doc, style))
         }
         Some(false) => {
             let whole = doc.processes.iter().all(|w| w.outcome.anon_bytes_per_iteration.is_some());
-            style.green(lang.say(if whole { Bench::NotLeaking } else { Bench::NoObjectsLeak }))
+            let (line, bytes) =
+                (units::count(doc.rule.per_iteration), units::bytes(doc.rule.bytes_per_iteration));
+            let none = match whole {
+                true => lang.fill(Bench::NotLeaking, &[&line, &bytes]),
+                false => lang.fill(Bench::NoObjectsLeak, &[&line]),
+            };
+            format!("{}\n{}", style.green(&none), style.dim(lang.say(Bench::NotLookedAt)))
         }
         None => style.yellow(lang.say(Bench::Unsure)),
     };
     let _ = writeln!(out, "{sentence}");
     out
+}
+
+/// What the iterations kept, with its holders, and the account of RSS.
+fn kept(doc: &Leaks, style: Style) -> String {
+    const TOLD: usize = 5;
+    let lang = style.lang;
+    let Some(kept) = &doc.kept else {
+        let why = doc.kept_unseen.as_ref().map(|why| format!("{}\n", lang.fill(Bench::KeptUnseen, &[why])));
+        return why.unwrap_or_default() + lang.say(Bench::LeaksNext);
+    };
+    let lines: String = told_lines(&kept.diff, style).into_iter().take(TOLD).collect();
+    let lines = if lines.is_empty() { format!("{}\n", lang.say(Bench::KeptByNobody)) } else { lines };
+    let account = kept.diff.account.as_ref().map_or_else(String::new, |a| account_line(a, style));
+    let head = lang.fill(Bench::Kept, &[&kept.iterations]);
+    format!("{}\n{lines}{account}", style.bold(&head)).trim_end().to_owned()
 }

@@ -28,8 +28,15 @@ catalogue! {
             "存在泄漏：每次迭代至少保留 {} 个对象或内存块，或 {} 匿名内存，{} 个进程一致。";
         LeaksNext: "Next: take `m5 snapshot` of the running service twice and compare: the type that grows and who holds it.",
             "下一步：对运行中的服务两次执行 `m5 snapshot` 并对比，找出增长的类型及其持有者。";
-        NotLeaking: "No leak: an iteration keeps no objects, no blocks and no anonymous memory.", "没有泄漏：迭代不保留对象、内存块和匿名内存。";
-        NoObjectsLeak: "An iteration keeps no objects and no blocks; native memory could not be measured.", "迭代不保留对象和内存块；原生内存未能测量。";
+        Kept: "What {} iterations of one more process kept:", "另一个进程 {} 次迭代所保留的：";
+        KeptUnseen: "What it keeps could not be looked at: {}", "未能查看其保留的内容：{}";
+        KeptByNobody: "No object and no group of blocks stands out: it keeps little, of many kinds.", "没有突出的对象或内存块：保留的内容少而杂。";
+        NotLeaking: "No leak was seen: an iteration keeps fewer than {} objects or blocks and less than {} of anonymous memory.",
+            "未发现泄漏：每次迭代保留少于 {} 个对象或内存块，匿名内存少于 {}。";
+        NoObjectsLeak: "An iteration keeps fewer than {} objects or blocks; anonymous memory could not be measured, so nothing is said of native memory.",
+            "每次迭代保留少于 {} 个对象或内存块；匿名内存未能测量，因此不对原生内存作判断。";
+        NotLookedAt: "Not looked at: descriptors, threads, shared memory, files, and what only grows after more iterations.",
+            "未查看：文件描述符、线程、共享内存、文件，以及更多迭代后才出现的增长。";
         Unsure: "Undecided: too few processes could be measured, or they do not agree.", "未定：可测进程太少，或结果不一致。";
     }
 }

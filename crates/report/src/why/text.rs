@@ -10,8 +10,13 @@ use crate::text::Style;
 use crate::texts::WhyWords as W;
 use m5_heap::{Cause, Culprit};
 
+/// Lines of the report, at most.
+const LINES: usize = 12;
 /// Findings that are told; three lines each.
 const TOLD: usize = 3;
+/// Longest command line and longest path that are told whole, in characters.
+const COMMAND: usize = 80;
+const PATH: usize = 100;
 
 /// The report: a title, a verdict, the worst findings with evidence and the next command, what was not seen.
 #[must_use]
@@ -20,7 +25,7 @@ pub fn why(why: &Why, style: Style) -> String {
     let python = why.python.as_ref().map_or_else(String::new, |v| format!(" · CPython {v}"));
     let mut title = format!("PID {}{python} · {}", why.pid, units::span(why.observed_seconds));
     if !why.command.is_empty() {
-        title.push_str(&format!(" · {}", one_line(&why.command)));
+        title.push_str(&format!(" · {}", shortened(&one_line(&why.command), COMMAND)));
     }
     let mut lines = vec![style.bold(&title), verdict(why, style)];
     for (i, finding) in why.findings.iter().take(TOLD).enumerate() {
@@ -36,7 +41,20 @@ pub fn why(why: &Why, style: Style) -> String {
     if !unseen.is_empty() {
         lines.push(style.dim(&lang.fill(W::NotSeen, &[&unseen.join("; ")])));
     }
+    lines.truncate(LINES);
     lines.iter().map(|line| format!("{}\n", line.trim_end().replace('\n', " "))).collect()
+}
+
+/// Both ends of a text that is longer than that.
+fn shortened(text: &str, most: usize) -> String {
+    let count = text.chars().count();
+    if count <= most {
+        return text.to_owned();
+    }
+    let half = most / 2 - 1;
+    let head: String = text.chars().take(half).collect();
+    let tail: String = text.chars().skip(count - half).collect();
+    format!("{head} … {tail}")
 }
 
 fn verdict(why: &Why, style: Style) -> String {
@@ -156,7 +174,7 @@ fn evidence(culprit: &Culprit, why: &Why, style: Style) -> String {
         parts.push(lang.fill(W::OfItNative, &[&signed_bytes(culprit.native_bytes)]));
     }
     if !culprit.holder.path.is_empty() && culprit.holder.path != culprit.holder.name {
-        parts.push(culprit.holder.path.clone());
+        parts.push(shortened(&culprit.holder.path, PATH));
     }
     if let Some(account) = &why.account {
         parts.push(format!("RSS {}", signed_bytes(account.rss_bytes)));
@@ -180,5 +198,118 @@ fn not_seen(unseen: &Unseen, pid: i32, style: Style) -> String {
         Unseen::Rss { explained } => lang.fill(W::UnnamedRss, &[&units::percent(1.0 - explained)]),
         Unseen::Pauses => lang.say(W::NoPauses).to_owned(),
         Unseen::Children { count } => lang.fill(W::Children, &[count]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Lang;
+    use crate::why::doc::WHY_SCHEMA;
+    use m5_heap::{Account, BlockGrowth, BlockSource, Holder, Loose, PartGrowth};
+
+    fn culprit(cause: Cause, limit: Option<u64>) -> Box<Culprit> {
+        let holder = Holder {
+            cause,
+            name: "app.Cache.entries".into(),
+            path: format!("app.{}", "very_long_name.".repeat(40)),
+            type_name: "dict".into(),
+            items: Some(700),
+            limit,
+            address: 4096,
+        };
+        Box::new(Culprit {
+            type_name: "app.Session".into(),
+            count: 300,
+            count_per_second: Some(10.0),
+            objects: 900,
+            bytes: 3 << 20,
+            in_place_bytes: 0,
+            native_bytes: 1 << 20,
+            bytes_per_second: Some(104_857.6),
+            holder,
+            share: None,
+            also: Vec::new(),
+        })
+    }
+
+    /// One finding of each kind.
+    fn everything() -> Why {
+        let loose = Loose { objects: 4000, bytes: 2 << 20 };
+        let block = BlockGrowth {
+            source: BlockSource::Native,
+            owner: None,
+            objects: false,
+            least: 8008,
+            most: 8200,
+            count: 40,
+            bytes: 320 << 10,
+        };
+        let all = vec![
+            What::Grows { culprit: culprit(Cause::Held, None) },
+            What::Grows { culprit: culprit(Cause::NoReferrer, None) },
+            What::Grows { culprit: culprit(Cause::Uncollectable, None) },
+            What::NativeGrows { block, bytes_per_second: 10_922.0 },
+            What::PartGrows {
+                part: "libraries/libfoo.so".into(),
+                bytes: 5 << 20,
+                bytes_per_second: 174_762.0,
+            },
+            What::NearLimit { headroom_bytes: 20 << 20, seconds: Some(7200.0) },
+            What::NeverFreed { garbage: loose, through: vec!["hiredis.Reader".into()] },
+            What::CollectorOff { garbage: loose },
+            What::Fills { culprit: culprit(Cause::Held, Some(1000)) },
+        ];
+        let finding =
+            |what| Finding { severity: Weight::Problem, what, next: "m5 diff -p 7 --interval 5m".into() };
+        Why {
+            schema: WHY_SCHEMA.into(),
+            pid: 7,
+            python: Some("3.12.1".into()),
+            command: vec!["python".into(), "x".repeat(900), "two\nlines".into()],
+            observed_seconds: 30.0,
+            findings: all.into_iter().map(finding).collect(),
+            account: Some(Account {
+                rss_bytes: 9 << 20,
+                parts: vec![PartGrowth { part: "native_blocks".into(), bytes: 9 << 20 }],
+                blocks: Vec::new(),
+            }),
+            unseen: vec![
+                Unseen::Objects { reason: "no\npermission".into() },
+                Unseen::SlowGrowth { bytes_per_second: 546.0 },
+                Unseen::References { explained: 0.9 },
+                Unseen::Rss { explained: 0.8 },
+                Unseen::Pauses,
+                Unseen::Children { count: 3 },
+            ],
+        }
+    }
+
+    #[test]
+    fn whatever_was_found_is_told_in_twelve_lines() {
+        let all = everything();
+        for first in 0..all.findings.len() {
+            for lang in [Lang::En, Lang::Zh] {
+                let mut some = all.clone();
+                some.findings.rotate_left(first);
+                let text = why(&some, Style { lang, color: false });
+                assert!(text.lines().count() <= LINES, "{text}");
+                assert!(text.lines().all(|line| line.chars().count() < 400), "{text}");
+                let next = some.findings.iter().take(TOLD).map(|f| f.next.as_str());
+                assert!(next.clone().all(|command| text.contains(command)), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn in_english() {
+        insta::assert_snapshot!(why(&everything(), Style::default()));
+    }
+
+    #[test]
+    fn in_chinese() {
+        let mut rest = everything();
+        rest.findings.drain(..3);
+        insta::assert_snapshot!(why(&rest, Style { lang: Lang::Zh, color: false }));
     }
 }

@@ -8,6 +8,7 @@ catalogue! {
         OnlyProcess: "Looking at the only Python process: PID {} ({})", "正在分析唯一的 Python 进程：PID {}（{}）";
         Recording: "Recording {} processes", "正在采集 {} 个进程";
         PausesBy: "PID {}: pauses: {}", "PID {}：暂停来源：{}";
+        LookingAtKept: "It leaks: two snapshots of one more process, {} iterations apart", "存在泄漏：对另一个进程做两次快照，间隔 {} 次迭代";
         Iterating: "Process {} of {}: {} iterations a chunk, {} chunks and a warm-up", "第 {}/{} 个进程：每段 {} 次迭代，预热后共 {} 段";
         Looking: "Looking for {}", "观察 {}";
         Progress: "RSS {} · {} GC pauses · {} left", "RSS {} · {} 次 GC 暂停 · 剩余 {}";

@@ -34,8 +34,6 @@ const BURST: f64 = 6.0;
 const STEADY: f64 = 0.92;
 /// …where what is left of both beside their trends is correlated so much.
 const FOLLOWS: f64 = 0.3;
-/// …and what it explains at that size, so many times, is no less than the growth…
-const EXCESS: f64 = 1.0;
 /// …and the values move beside their trend at least so much of what the load does beside its own.
 const MOVED: f64 = 0.2;
 
@@ -254,21 +252,14 @@ impl Blocks {
         let Some(load) = &self.load else { return false };
         let x = centred(self.x.clone());
         let steady = along(&x, load).0;
-        let trend = steady / self.x.len() as f64 / spread(&x).powi(2);
+        let trend = self.load_spread * steady / self.x.len() as f64 / spread(&x).powi(2);
         let steady = steady / (self.x.len() as f64 * spread(&x) * spread(load));
         let y = centred(self.y.clone());
         let (rest, beside) = (less(&y, &x), less(load, &x));
         // Values that rise evenly beside a load that does not are not its doing, whatever their last digits do.
         let moved = spread(&rest) / spread(&y) > MOVED * spread(&beside) / spread(load);
         let follows = correlation(&rest, &beside);
-        // What its trend would do at the size of its ups and downs, and at the size of the whole memory.
-        let by_ups = follows * spread(&rest) / spread(&beside) * trend;
-        let by_size = self.load_spread * trend;
-        steady.abs() > STEADY
-            && by_size.abs() >= growth
-            && EXCESS * by_ups.abs() >= growth
-            && moved
-            && follows.abs() > FOLLOWS
+        steady.abs() > STEADY && trend.abs() >= growth && moved && follows.abs() > FOLLOWS
     }
 
     /// Divides by the level and finds the quantum.

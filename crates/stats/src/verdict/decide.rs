@@ -31,7 +31,7 @@ const SHOWN_BEFORE: f64 = 0.2;
 const CERTAIN_BEFORE: f64 = 0.9;
 /// Ends of the interval of a forecast. Surprises of memory go upwards, so more of it is left out below.
 const LOW: f64 = 0.05;
-const HIGH: f64 = 0.96;
+const HIGH: f64 = 0.97;
 
 pub(super) fn decide(points: &[Point], options: &Options<'_>) -> Assessment {
     let (run, started) = blocks::last_run(points, options);

@@ -14,7 +14,7 @@ const SPREAD: f64 = 0.93;
 const STEPS_AGAIN: f64 = 0.05;
 /// How often, a window, a level that did not move goes up after all: an allocator keeps the most that was ever
 /// needed, and what will once be needed no window shows.
-const STEPS_UNSEEN: f64 = 0.02;
+const STEPS_UNSEEN: f64 = 0.04;
 /// By how much it then goes up, as a part of the level: the mean and the spread.
 const UNSEEN: f64 = 0.025;
 /// Growth is never perfectly even: its pace over the day ahead differs by so much of itself from what it was, a
@@ -315,7 +315,7 @@ pub(super) fn falling_weight(fits: &[Fit], shapes: &Shapes, least: f64) -> f64 {
 /// on the way.
 pub(super) fn ahead(fits: &[Fit], shapes: &Shapes, x: f64, goes_on: GoesOn) -> Mixture {
     let ahead = (x - 1.0).max(0.0);
-    let mut parts = Vec::with_capacity(3 * fits.len());
+    let mut parts = Vec::with_capacity(4 * fits.len());
     for fit in fits {
         let mut part = fit.ahead(shapes, x);
         if fit.class == Class::Growing && ahead > 0.0 {
@@ -329,16 +329,20 @@ pub(super) fn ahead(fits: &[Fit], shapes: &Shapes, x: f64, goes_on: GoesOn) -> M
             Class::Step => STEPS_AGAIN,
             Class::Flat | Class::Rhythm | Class::Saturating => STEPS_UNSEEN,
         };
+        // What no window showed may come whether or not an explanation holds.
+        let chance = -(-steps * ahead).exp_m1();
+        let mut push = |part: Part| {
+            if chance > 0.0 {
+                parts.push(fit.another_step(shapes, part, chance));
+            }
+            parts.push(Part { weight: part.weight * (1.0 - chance), ..part });
+        };
         if ahead > 0.0 && !(goes_on.called && fit.class == Class::Growing) {
             let unexplained = if fit.class == Class::Growing { UNEXPLAINED_GROWTH } else { UNEXPLAINED };
-            parts.push(fit.as_before(unexplained * part.weight));
+            push(fit.as_before(unexplained * part.weight));
             part.weight *= 1.0 - unexplained;
         }
-        let chance = -(-steps * ahead).exp_m1();
-        if chance > 0.0 {
-            parts.push(fit.another_step(shapes, part, chance));
-        }
-        parts.push(Part { weight: part.weight * (1.0 - chance), ..part });
+        push(part);
     }
     Mixture::of(parts)
 }
