@@ -123,7 +123,7 @@ def test_a_leaking_engine_reaches_the_webhook(tmp_path: Path, started) -> None:
     ports = {name: free_port() for name in ("m5", "alerts", "prometheus")}
     hook = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hook)
     threading.Thread(target=hook.serve_forever, daemon=True).start()
-    rules = subprocess.check_output([str(m5()), "rules", "--lang", "en"], text=True)
+    rules = subprocess.check_output([str(m5()), "rules", "--profile", "trading", "--lang", "en"], text=True)
     (tmp_path / "rules.yml").write_text(re.sub(r"for: \w+", "for: 2s", rules))
     (tmp_path / "prometheus.yml").write_text(PROMETHEUS.format(**ports))
     (tmp_path / "alerts.yml").write_text(ALERTMANAGER.format(hook=hook.server_port))
