@@ -15,7 +15,8 @@ REGISTRIES = [
         "pointer_types",
         "objects",
         "type|PyCPointerType|PyCArrayType|LP_|c_char_Array",
-        "_pointer_type_cache|_cache",
+        # From 3.13 on the state of the module keeps them, in a dictionary without a name.
+        r"_pointer_type_cache|_cache|_ctypes\{",
         module="registries",
     ),
     leak("far_timers", "objects", "TimerHandle|Session", "_scheduled|timer_loop", module="registries"),
