@@ -30,21 +30,26 @@ const OVERHEAD: f64 = 0.05;
 /// Samples in that time: enough for a rate.
 const SAMPLES: u32 = 8;
 
+/// How one process is recorded for a short time, in so many samples.
+pub(crate) fn short(duration: Duration, samples: u32, max_overhead: f64) -> RecordOptions {
+    RecordOptions {
+        duration,
+        interval: (duration / samples).max(Duration::from_millis(10)),
+        children: false,
+        pauses: Some(true),
+        max_overhead: Some(max_overhead),
+        stacks_above: None,
+        workload: None,
+    }
+}
+
 pub(crate) fn run(args: &HealthArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     let json = ctx.json()?;
     let (objectives, objectives_from) = objectives::with_source(ctx)?;
     let stop = Stop::listen();
     let (process, launched) = target::one(&args.target, ctx)?;
     let doubt = target::doubt(&process, ctx)?;
-    let options = RecordOptions {
-        duration: args.duration.0,
-        interval: (args.duration.0 / SAMPLES).max(Duration::from_millis(10)),
-        children: false,
-        pauses: Some(true),
-        max_overhead: Some(OVERHEAD),
-        stacks_above: None,
-        workload: None,
-    };
+    let options = short(args.duration.0, SAMPLES, OVERHEAD);
     let mut baseline = record(&[process], &options, &mut |_| !stop.asked())?;
     drop(launched);
     m5_agent::derive::complete(&mut baseline, &objectives);

@@ -1,6 +1,7 @@
 //! `m5 init`: an `m5.toml` for this service, from what is measured.
 
 use crate::args::{Span, TargetArgs};
+use crate::commands::health::short;
 use crate::ctx::Ctx;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -9,11 +10,10 @@ use crate::progress::Bar;
 use crate::signals::Stop;
 use crate::{output, target};
 use clap::Args;
-use m5_agent::record::{RecordOptions, record};
+use m5_agent::record::record;
 use m5_report::texts::Record;
 use m5_stats::Objectives;
 use std::path::PathBuf;
-use std::time::Duration;
 
 /// Arguments of `m5 init`.
 #[derive(Debug, Args)]
@@ -53,15 +53,7 @@ pub(crate) fn run(args: &InitArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     let stop = Stop::listen();
     let (process, launched) = target::one(&args.target, ctx)?;
     let doubt = target::doubt(&process, ctx)?;
-    let options = RecordOptions {
-        duration: args.duration.0,
-        interval: (args.duration.0 / SAMPLES).max(Duration::from_millis(10)),
-        children: false,
-        pauses: Some(true),
-        max_overhead: Some(OVERHEAD),
-        stacks_above: None,
-        workload: None,
-    };
+    let options = short(args.duration.0, SAMPLES, OVERHEAD);
     let bar = Bar::new(ctx, args.duration.0);
     let mut baseline = record(&[process], &options, &mut |progress| {
         bar.show(progress);
