@@ -84,12 +84,6 @@ pub struct Discarded {
 /// # Errors
 /// [`TraceError::Refused`] with the reason.
 pub fn may_call(process: &Process) -> TraceResult<()> {
-    if !arch::DISCARDS {
-        return Err(TraceError::Refused(format!(
-            "memory is not given back from outside on {} yet",
-            arch::NAME
-        )));
-    }
     let safety = crate::inspect(process)?;
     if safety.job_stopped {
         return Err(TraceError::Refused("the target is stopped by a signal".into()));
@@ -99,10 +93,6 @@ pub fn may_call(process: &Process) -> TraceResult<()> {
     }
     Ok(())
 }
-
-/// Where a signal frame keeps the address of the instruction that the signal interrupted, from the place of the
-/// address to which the handler returns.
-pub const FRAME_INSTRUCTION: u64 = arch::FRAME_INSTRUCTION;
 
 impl Frozen<'_> {
     /// Where its threads stand; `None` where one of them waits in the kernel and cannot be seen.

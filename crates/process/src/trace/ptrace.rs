@@ -165,7 +165,7 @@ impl Tracee {
 
     /// The system call that it was stopped in.
     pub(crate) fn system_call(&self) -> Option<i64> {
-        self.before.system_call(self.regs.as_ref()?)
+        self.before.system_call(self.regs.as_ref()?, |at| self.instruction(at))
     }
 
     /// Notes that it made a call of ours and has its registers back.
