@@ -53,6 +53,8 @@ pub struct Member {
     execution: Execution,
     service: String,
     slot: usize,
+    /// Read once: another reading of the two clocks would be another moment, which looks like a restart.
+    started_unix_seconds: f64,
     /// When its execution began, CLOCK_MONOTONIC nanoseconds, where the process is older.
     anew_ns: Option<u64>,
     samples: u64,
@@ -101,6 +103,7 @@ impl Member {
             max_fds: process.max_fds(),
             attached: Attached::new(&process, interpreter, place.overhead, now_ns),
             interpreters: Interpreters::default(),
+            started_unix_seconds: crate::record::started_unix_seconds(process.identity()),
             process,
             execution,
             service: place.service,
@@ -190,7 +193,7 @@ impl Member {
     /// When it started, Unix seconds.
     #[must_use]
     pub fn started_unix_seconds(&self) -> f64 {
-        crate::record::started_unix_seconds(self.identity())
+        self.started_unix_seconds
     }
 
     /// Runs, and in the same execution still: after an exec everything that was known of it is void.
@@ -314,7 +317,8 @@ impl Member {
 
     /// When this execution began, seconds of CLOCK_MONOTONIC.
     fn began(&self) -> f64 {
-        let born = monotonic_ns() as f64 / 1e9 - (unix_ns() as f64 / 1e9 - self.started_unix_seconds());
+        let age = unix_ns() as f64 / 1e9 - crate::record::started_unix_seconds(self.identity());
+        let born = monotonic_ns() as f64 / 1e9 - age;
         self.anew_ns.map_or(born, |ns| ns as f64 / 1e9)
     }
 
