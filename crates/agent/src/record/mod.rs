@@ -11,6 +11,7 @@ mod member;
 mod pace;
 mod redact;
 mod sample;
+mod traced;
 
 pub use bare::bare_record;
 pub(crate) use bare::{record_of, started_unix_seconds};
@@ -25,9 +26,10 @@ pub(crate) use sample::{collector_sample, population_sample, process_sample};
 use crate::workload::{WorkloadSource, WorkloadWatch};
 use m5_process::{Machine, Process, SocketTables, monotonic_ns, return_freed, unix_ns};
 use m5_report::doc::{BASELINE_SCHEMA, Baseline, End, Recorded};
-use member::{Member, Tracing};
+use member::Member;
 use std::path::Path;
 use std::time::Duration;
+use traced::Tracing;
 
 /// How to record.
 #[derive(Debug, Clone)]
