@@ -3,7 +3,7 @@
 use super::cgroup::CGROUPS;
 use super::group_files::{existing, number};
 use crate::Process;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 impl Process {
     /// The least that is left below any limit around it; `None` where none is limited.
@@ -27,7 +27,7 @@ fn left(proc_cgroup: &str, mount: &Path) -> Option<u64> {
 }
 
 /// What is left in a group and those around it.
-fn below(root: &Path, dir: &PathBuf) -> Option<u64> {
+fn below(root: &Path, dir: &Path) -> Option<u64> {
     let around = dir.ancestors().take_while(|d| d.starts_with(root));
     let left = |dir: &Path| {
         let (most, now) = (number(&dir.join("pids.max"))?, number(&dir.join("pids.current"))?);

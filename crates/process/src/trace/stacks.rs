@@ -48,7 +48,7 @@ impl Stacks {
         let at = self.others.partition_point(|range| range.end <= pointer);
         let range = self.others.get(at).filter(|range| range.contains(&pointer))?;
         let top = own_block()?;
-        (range.contains(&top) && pointer < top).then(|| range.start..top)
+        (range.contains(&top) && pointer < top).then_some(range.start..top)
     }
 }
 
