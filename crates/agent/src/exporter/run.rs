@@ -68,7 +68,7 @@ pub fn run(
             discovered = Some(Instant::now());
         }
         match &mut sinks.history {
-            Some(history) => pool.drain_heard(&mut |who, how, pause| history.hear(who, how, pause)),
+            Some(history) => pool.drain_heard(&mut |who, how, pause| history.on_pause(who, how, pause)),
             None => pool.drain(),
         }
         if due(sampled, options.interval) {

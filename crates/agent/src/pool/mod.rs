@@ -16,7 +16,7 @@ pub use chart_points::{ChartPoint, ChartPoints};
 pub use member::{Member, Sampled};
 pub(crate) use name::from_command as command_name;
 pub use name::service_name;
-pub use pauses::{HearPause, PAUSE_BOUNDS, PauseLog};
+pub use pauses::{OnPause, PAUSE_BOUNDS, PauseLog};
 pub use selection::Selection;
 pub use selection::matches as name_matches;
 
@@ -198,10 +198,10 @@ impl Pool {
         self.drain_heard(&mut |_, _, _| {});
     }
 
-    /// The same; `hear` is told each of them.
-    pub fn drain_heard(&mut self, hear: &mut HearPause<'_>) {
+    /// The same; `on_pause` is told each of them.
+    pub fn drain_heard(&mut self, on_pause: &mut OnPause<'_>) {
         for member in self.members.values_mut() {
-            member.drain(hear);
+            member.drain(on_pause);
         }
     }
 

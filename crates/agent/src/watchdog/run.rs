@@ -28,7 +28,7 @@ pub struct Settings {
     pub unit: Option<String>,
 }
 
-/// What a person has to hear, because the watchdog will not help any further.
+/// What a person has to on_pause, because the watchdog will not help any further.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Alarm {
     /// The service was ended too often by a rule, which ends it no more.
@@ -64,8 +64,9 @@ pub struct Watchdog {
     journal: Journal,
     worker: Worker,
     clock: Steady,
-    /// When m5 started, Unix seconds: what started later was seen from its start.
-    began: f64,
+    /// When m5 started, clock ticks since boot: what started in this tick or later was seen from its start. Ticks are
+    /// compared, never times since 1970: each reading of those is another by what passed between its two clocks.
+    began: Option<u64>,
     alarms: Vec<Alarm>,
     /// Set when a rule asks for the supervised command to be restarted; whoever supervises it takes it.
     pub restart_asked: bool,
@@ -166,7 +167,8 @@ impl Watchdog {
         let key = (rule.name.clone(), process.to_owned());
         let value = rule.metric.read(member);
         let (now_steady, started) = (self.clock.now(), member.started_unix_seconds());
-        let age = (started >= self.began).then_some(now_steady - started);
+        let seen = self.began.is_some_and(|began| member.identity().start_ticks >= began);
+        let age = seen.then_some(now_steady - started);
         let tracked = self.tracked.entry(key).or_default();
         tracked.meet(member.identity());
         let too_low = tracked.starts_beyond(rule, Look { value, age });
@@ -310,10 +312,9 @@ impl Steady {
     }
 }
 
-/// When this program started, Unix seconds.
-fn began() -> f64 {
-    let own = Process::open(std::process::id().cast_signed()).ok();
-    own.map_or_else(now, |own| crate::record::started_unix_seconds(own.identity()))
+/// The clock tick since boot in which this program started.
+fn began() -> Option<u64> {
+    Process::open(std::process::id().cast_signed()).ok().map(|own| own.identity().start_ticks)
 }
 
 fn now() -> f64 {

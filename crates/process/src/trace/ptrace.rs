@@ -21,7 +21,7 @@ pub type TraceResult<T> = Result<T, TraceError>;
 pub enum TraceError {
     /// `/proc` refused or the process is gone.
     #[error(transparent)]
-    Target(#[from] crate::Error),
+    Process(#[from] crate::Error),
     /// It would not be safe, and why.
     #[error("refused for the target's safety: {0}")]
     Refused(String),
@@ -50,7 +50,7 @@ impl TraceError {
     #[must_use]
     pub fn is_permission(&self) -> bool {
         match self {
-            Self::Target(e) => matches!(e, crate::Error::Permission { .. }),
+            Self::Process(e) => matches!(e, crate::Error::Permission { .. }),
             Self::System { source, .. } => {
                 matches!(source.raw_os_error(), Some(libc::EPERM | libc::EACCES))
             }
