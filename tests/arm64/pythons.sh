@@ -4,7 +4,7 @@
 source tests/interpreters/wheels.sh
 
 # name:package==release:platform. Newer releases have dropped the older Pythons.
-from_wheels=(3.8:cx_Freeze==7.2.10:manylinux2014 3.9:cx_Freeze==8.2.0:manylinux2014 3.10:cx_Freeze==8.2.0:manylinux2014
+from_wheels=(3.9:cx_Freeze==8.2.0:manylinux2014 3.10:cx_Freeze==8.2.0:manylinux2014
     3.12:freeze-core:manylinux2014 3.14t:freeze-core:manylinux2014
     3.12-musl:freeze-core:musllinux_1_2 3.14-musl:freeze-core:musllinux_1_2)
 

@@ -38,12 +38,13 @@ def within(group):
     return lambda: write(f"{group}/cgroup.procs", str(os.getpid()))
 
 
-def limited(python, kind, share, inside):
-    """One target in one group."""
+def limited(python, kind, share, inside, together=False):
+    """One target in one group, of which the kernel kills one process, or all together."""
     target = Target(python, "rewrites.py")
-    name = f"{target.name}: {kind} {share}, m5 {'inside' if inside else 'outside'}"
+    name = f"{target.name}: {kind} {share}{', killed as one' if together else ''}, m5 {'inside' if inside else 'outside'}"
     group = f"{ROOT}/m5-test"
     os.mkdir(group)
+    write(f"{group}/memory.oom.group", str(int(together)))
     write(f"{group}/cgroup.procs", str(target.pid))
     limit = int(rss(target.pid) * share)
     write(f"{group}/{kind}", str(limit))
@@ -79,6 +80,8 @@ def limits(python, shares=SHARES):
         for share in shares:
             for inside in (False, True):
                 limited(python, kind, share, inside)
+    for share in shares:
+        limited(python, "memory.max", share, inside=True, together=True)
 
 
 def seen(python):

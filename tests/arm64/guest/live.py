@@ -5,12 +5,13 @@ live.py "SUITE..." NAME=[ROOT:]PROGRAM...: the suites on each interpreter, as te
 
 import os
 import sys
+import traceback
 
 import groups
 import harm
 import reads
 import wheel
-from common import FAULTS, Interpreter, Target, hardware, say
+from common import FAULTS, Interpreter, Target, check, hardware, say
 
 
 def short(python):
@@ -18,9 +19,10 @@ def short(python):
     target = Target(python)
     reads.listed(python, target)
     reads.watched(python, target)
-    reads.tuned(python, target)
-    reads.captured(python, target)
-    reads.told(python, target)
+    still = target.ask("still")["objects"]
+    reads.shot(target, "freeze", still)
+    reads.shot(target, "fork", still)
+    target.ask("on")
     harm.killed(python, target, harm.kills(2))
     target.end()
 
@@ -76,7 +78,11 @@ def main():
     )
     for text in sys.argv[2:]:
         for suite in sys.argv[1].split():
-            SUITES[suite](Interpreter(text))
+            try:
+                SUITES[suite](Interpreter(text))
+            except Exception as error:
+                traceback.print_exc()
+                check(f"{text}: {suite} went through", False, repr(error))
     say(f"{len(FAULTS)} faults: {FAULTS}")
     return bool(FAULTS)
 

@@ -40,8 +40,9 @@ def used(python):
         python.command("-c", USE, program), env=environment, capture_output=True, text=True, check=False
     )
     check(f"{python.name}: the wheel is used", done.returncode == 0, done.stdout.strip() + done.stderr[-300:])
-    if not os.path.isdir(f"{HERE}/wheel/tests"):
+    if not os.path.isdir(f"{HERE}/wheel/site") or python.version != "3.11":
         return
+    environment["PYTHONPATH"] += f":{HERE}/wheel/site"
     tests = sorted(glob.glob(f"{HERE}/wheel/tests/test_*.py"))
     done = subprocess.run(
         python.command("-m", "pytest", "-q", "-p", "no:cacheprovider", *tests),

@@ -136,8 +136,9 @@ const HEAP_MAX: u64 = 64 << 20;
 /// Sizes of a heap's description and of the arena behind it in the first heap, over the versions of glibc.
 const INFO: [u64; 2] = [48, 32];
 const STATE: [u64; 3] = [2200, 2192, 2112];
-/// Offsets of the top in an arena, the newest first: from 2.43 on no fast bins lie before it.
-const STATE_TOP: [u64; 2] = [8, 96];
+/// Offset of the top in an arena behind fast bins, of which there are none from 2.43 on; and both.
+const TOP_BEHIND_FAST: u64 = 96;
+const STATE_TOP: [u64; 2] = [8, TOP_BEHIND_FAST];
 
 /// Walks everything; `taken` are ranges that belong to another allocator, in order.
 pub(crate) fn walk(image: &Image, taken: &[(u64, u64)]) -> Heaps {
