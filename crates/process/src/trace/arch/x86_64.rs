@@ -132,6 +132,16 @@ pub(crate) fn stack_pointer(regs: &Registers) -> u64 {
     regs.rsp
 }
 
+/// What the thread's own block is found by: the C library keeps it above the thread's stack.
+pub(crate) fn thread_pointer(regs: &Registers, _set: ReadSet<'_>) -> Option<u64> {
+    (regs.fs_base != 0).then_some(regs.fs_base)
+}
+
+/// The registers with the address of their next instruction changed.
+pub(crate) fn continuing_at(regs: &Registers, instruction: u64) -> Registers {
+    Registers { rip: instruction, ..*regs }
+}
+
 /// Address of the next instruction.
 pub(crate) fn instruction(regs: &Registers) -> u64 {
     regs.rip

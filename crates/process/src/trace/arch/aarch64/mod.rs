@@ -95,6 +95,20 @@ pub(crate) fn stack_pointer(regs: &Registers) -> u64 {
     regs.sp
 }
 
+/// The register that threads keep their pointer in.
+const NT_ARM_TLS: usize = 0x401;
+
+/// What the thread's own block is found by: the C library keeps it above the thread's stack.
+pub(crate) fn thread_pointer(_regs: &Registers, set: ReadSet<'_>) -> Option<u64> {
+    let bytes = set(NT_ARM_TLS)?;
+    bytes.first_chunk().map(|b| u64::from_le_bytes(*b)).filter(|pointer| *pointer != 0)
+}
+
+/// The registers with the address of their next instruction changed.
+pub(crate) fn continuing_at(regs: &Registers, instruction: u64) -> Registers {
+    Registers { pc: instruction, ..*regs }
+}
+
 /// Address of the next instruction.
 pub(crate) fn instruction(regs: &Registers) -> u64 {
     regs.pc
