@@ -29,7 +29,7 @@ pub use identity::Identity;
 pub use memory::constants::Constants;
 pub use memory::core::CoreFile;
 pub use memory::write::write_memory;
-pub use memory::{BufferMemory, LiveMemory, Memory};
+pub use memory::{BufferMemory, LOWEST_ADDRESS, LiveMemory, Memory};
 pub use own_file::{check_writable, open_to_add, write_whole};
 pub use own_heap::{return_large_blocks, settle_memory};
 pub use own_limit::{descriptor_limit, raise_descriptor_limit};
