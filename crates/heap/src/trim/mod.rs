@@ -14,6 +14,7 @@ mod others;
 mod plan;
 mod progress;
 mod refusal;
+mod stock;
 
 pub use error::TrimError;
 pub use others::OtherAllocator;

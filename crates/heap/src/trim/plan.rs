@@ -4,10 +4,15 @@ use crate::trim::arenas::{self, Arena};
 use crate::trim::error::TrimError;
 use crate::trim::library::Library;
 use crate::trim::lists::{self, Free, Guessed};
+use crate::trim::stock::Stock;
 use m5_process::{LiveMemory, Mapping, Process, own_pages};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
 use std::ops::Range;
+
+/// What one page table maps.
+const PIECE: u64 = 2 << 20;
 
 /// Free memory of one arena of the C library.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -32,16 +37,6 @@ impl FreePart {
     pub fn bytes(&self) -> u64 {
         self.chunk_bytes + self.top_bytes
     }
-}
-
-/// One arena and what of it could go back.
-pub(super) struct Stock {
-    pub(super) arena: Arena,
-    pub(super) part: FreePart,
-    /// Lists with something to give, by their bins.
-    pub(super) lists: Vec<(u64, Guessed)>,
-    /// Bytes in memory of each such chunk.
-    pub(super) wanted: FxHashMap<u64, u64>,
 }
 
 /// Memory that may go back at all: private, anonymous, with no wish of the program's on it; in order of address.
@@ -82,12 +77,26 @@ impl Allowed {
         after.checked_sub(1).and_then(|i| self.ranges.get(i)).is_some_and(|r| range.end <= r.end)
     }
 
-    /// Bytes of a range that are in memory.
-    fn resident(&self, range: &Range<u64>) -> u64 {
+    /// What is in memory of a range, in pieces that end where a page table does.
+    fn resident(&self, range: &Range<u64>) -> VecDeque<Range<u64>> {
         let first = self.resident.partition_point(|r| r.end <= range.start);
         let runs = self.resident.iter().skip(first).take_while(|r| r.start < range.end);
-        runs.map(|r| r.end.min(range.end) - r.start.max(range.start)).sum()
+        runs.flat_map(|r| pieces(r.start.max(range.start)..r.end.min(range.end))).collect()
     }
+}
+
+/// A range in pieces, so that any stop gets on, however large a chunk is.
+fn pieces(range: Range<u64>) -> impl Iterator<Item = Range<u64>> {
+    let mut at = range.start;
+    std::iter::from_fn(move || {
+        let end = range.end.min((at + 1).next_multiple_of(PIECE));
+        (at < end).then(|| std::mem::replace(&mut at, end)..end)
+    })
+}
+
+/// Bytes of ranges.
+pub(super) fn bytes_of<'a>(ranges: impl IntoIterator<Item = &'a Range<u64>>) -> u64 {
+    ranges.into_iter().map(|r| r.end - r.start).sum()
 }
 
 /// Locked, huge pages of their own, watched by userfaultfd, device memory, shared, not for children (registered with a
@@ -152,8 +161,8 @@ fn stock(memory: &LiveMemory, allowed: &Allowed, guess: Guess) -> Stock {
             let resident = allowed.resident(&pages);
             if !pages.is_empty() && !allowed.holds(&pages) {
                 part.kept_bytes += pages.end - pages.start;
-            } else if resident > 0 {
-                part.chunk_bytes += resident;
+            } else if !resident.is_empty() {
+                part.chunk_bytes += bytes_of(&resident);
                 wanted.insert(chunk.at, resident);
             }
         }
@@ -161,16 +170,38 @@ fn stock(memory: &LiveMemory, allowed: &Allowed, guess: Guess) -> Stock {
             lists.push((*bin, Guessed::new(list)));
         }
     }
+    let mut unused = VecDeque::new();
     if let Some(pages) = top.map(Free::pages).filter(|p| !p.is_empty()) {
         match allowed.holds(&pages) {
-            true => part.top_bytes = allowed.resident(&pages),
+            true => unused = allowed.resident(&pages),
             false => part.kept_bytes += pages.end - pages.start,
         }
     }
-    Stock { arena, part, lists, wanted }
+    part.top_bytes = bytes_of(&unused);
+    Stock { arena, part, lists, wanted, top: unused }
 }
 
 /// Mappings whose threads' stacks are looked at.
 pub(super) fn stacks(process: &Process) -> Result<Vec<Mapping>, TrimError> {
     Ok(process.maps()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn pieces_are_the_range_without_gaps(start in 0u64..1 << 20, pages in 0u64..5000) {
+            let (start, end) = (start << 12, (start + pages) << 12);
+            let mut at = start;
+            for piece in pieces(start..end) {
+                prop_assert!(piece.start == at && piece.end > at && piece.end - piece.start <= PIECE);
+                prop_assert_eq!(piece.start / PIECE, (piece.end - 1) / PIECE);
+                at = piece.end;
+            }
+            prop_assert_eq!(at, end);
+        }
+    }
 }
