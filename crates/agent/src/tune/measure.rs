@@ -244,6 +244,31 @@ mod tests {
     }
 
     #[test]
+    fn what_no_variable_sets_is_set_too() {
+        let find = |name: &str| candidates(|_| false).0.into_iter().find(|s| s.name == name);
+        // A kernel without huge pages has nothing to try.
+        if let Some(setting) = find("no-huge-pages") {
+            let code = "import sys, time; time.sleep(0.2)\n\
+                        sys.exit('THP_enabled:\\t0' not in open('/proc/self/status').read())";
+            let run = measure(&plan(&[&python(), "-c", code], None), Some(&setting), &|| true);
+            assert!(run.is_ok(), "{run:?}");
+            assert!(!transparent_huge_pages_are_disabled().unwrap(), "ours are as they were");
+        }
+        let code = "import gc, sys, time\nend = time.monotonic() + 60\n\
+                    while gc.get_threshold()[0] != 10000 and time.monotonic() < end: time.sleep(0.05)\n\
+                    gc.collect(); time.sleep(0.3); sys.exit(time.monotonic() >= end)";
+        let plan = plan(&[&python(), "-c", code], None);
+        let run = measure(&plan, find("gc-10000").as_ref(), &|| true).unwrap();
+        assert!(run.pause_seconds.is_some_and(|s| s > 0.0), "{run:?}");
+        let late = Plan { warm_up: Duration::from_secs(900), ..plan };
+        let short = Plan {
+            command: vec![python().into(), "-c".into(), "import time; time.sleep(0.3)".into()],
+            ..late
+        };
+        assert!(measure(&short, find("gc-10000").as_ref(), &|| true).unwrap_err().contains("--warmup"));
+    }
+
+    #[test]
     fn what_ends_badly_is_no_measurement() {
         assert!(measure(&plan(&["false"], None), None, &|| true).unwrap_err().contains("exit status"));
         assert!(measure(&plan(&["/nonexistent/x"], None), None, &|| true).is_err());

@@ -34,12 +34,25 @@ pub(crate) struct TuneArgs {
     /// What should become less: the first decides, the others must not grow by a tenth
     #[arg(long, value_enum, value_delimiter = ',', default_value = "rss,peak,pause,cpu")]
     goal: Vec<GoalArg>,
+    /// Try only these, by their names in the table
+    #[arg(long, value_delimiter = ',', value_name = "NAME,…", value_parser = parse_name)]
+    only: Vec<String>,
     /// Keep each run in this file, and take up from it what was run before
     #[arg(long = "continue", value_name = "FILE")]
     log: Option<PathBuf>,
     /// The command
     #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<OsString>,
+}
+
+/// A setting that can be tried here.
+fn parse_name(text: &str) -> Result<String, String> {
+    let (known, left_out) = candidates(|_| false);
+    if let Some(left) = left_out.iter().find(|l| l.name == text) {
+        return Err(left.reason.clone());
+    }
+    let names: Vec<&str> = known.iter().map(|s| s.name.as_str()).collect();
+    if names.contains(&text) { Ok(text.to_owned()) } else { Err(format!("known are {}", names.join(", "))) }
 }
 
 /// Goals by their names on the command line.
@@ -110,7 +123,8 @@ pub(crate) fn run(args: &TuneArgs, ctx: &Ctx) -> Result<Exit, CliError> {
             .map_err(|e| CliError::Unreadable { path: path.display().to_string(), reason: e.to_string() })
     });
     let plan = Plan { command: args.command.clone(), load: args.load.clone(), most, warm_up: args.warmup.0 };
-    let (settings, left_out) = candidates(|name| std::env::var_os(name).is_some());
+    let (mut settings, left_out) = candidates(|name| std::env::var_os(name).is_some());
+    settings.retain(|s| args.only.is_empty() || args.only.contains(&s.name));
     let mut runs = Runs { plan, log: log.transpose()?, stop: Stop::listen(), ctx, count: 0 };
     let done = race(&settings, args.runs as usize, &goals, &mut runs)
         .map_err(|status| CliError::RunFailed { command: shown(&args.command), status })?;

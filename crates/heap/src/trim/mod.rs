@@ -11,6 +11,7 @@ mod library;
 mod lists;
 mod moment;
 mod others;
+mod pinned;
 mod plan;
 mod progress;
 mod refusal;
@@ -18,6 +19,7 @@ mod stock;
 
 pub use error::TrimError;
 pub use others::OtherAllocator;
+pub use pinned::{Pinned, pinned};
 pub use plan::FreePart;
 pub use progress::{Progress, ToTheEnd};
 
