@@ -11,10 +11,10 @@ const PROGRAM: &str = "
 import threading, time
 turns = [threading.Event() for _ in range(7)]
 turns[0].set()
-over, kept = threading.Event(), []
+over, kept, text = threading.Event(), [], b'x'
 def work(number):
     turns[number].wait()
-    blocks = [b'x' * 3000 for _ in range(5000)]
+    blocks = [text * 3000 for _ in range(5000)]
     kept.append(blocks[-1])
     del blocks
     turns[number + 1].set()

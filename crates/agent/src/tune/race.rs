@@ -240,7 +240,9 @@ fn judge(base: &Tried, tried: &mut Tried, goals: &[Goal], alpha: f64) {
 fn least(goal: Goal, run: &TuneRun) -> f64 {
     match goal {
         Goal::Pause => (run.elapsed_seconds * 1e-4).max(1e-5),
-        _ => 1e-3,
+        // Two ticks of the kernel's clock.
+        Goal::Cpu => 0.02,
+        Goal::Rss | Goal::Peak => 1.0,
     }
 }
 
