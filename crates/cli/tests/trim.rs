@@ -74,6 +74,31 @@ fn what_cannot_be_trimmed_is_an_error_that_says_why() {
     assert!(code == 5 && said.contains("MALLOC_PERTURB_"), "{code} {said}");
 }
 
+#[test]
+fn of_another_allocator_it_says_what_is_free_and_the_setting() {
+    // Where none is installed there is nothing to say.
+    let places = ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib"];
+    let files = places.map(|p| format!("{p}/libjemalloc.so.2"));
+    let Some(file) = files.into_iter().find(|f| std::path::Path::new(f).exists()) else { return };
+    let python = pythons().into_iter().find(|p| p.root().is_none()).unwrap();
+    let mut command = python.command();
+    let mut target = Target::spawn({
+        command.args(["-u", "-c", PROGRAM]).env("LD_PRELOAD", file);
+        command
+    });
+    assert_eq!(target.line(), "ready");
+    let pid = target.pid().to_string();
+    let out = run(&["trim", "-p", &pid, "--dry-run", "--pinned", "--json"]);
+    let said = json(&out);
+    assert_eq!((verdict(&out).0, &said["others"][0]["name"]), (0, &"jemalloc".into()), "{said}");
+    assert!(said["others"][0]["setting"].as_str().unwrap().contains("decay_ms"), "{said}");
+    // Books that are not read are absent, not zero.
+    let free = &said["pinned"]["free_of_others"];
+    assert!(free.is_null() || free.as_u64() > Some(16 << 20), "{said}");
+    assert_eq!(verdict(&run(&["trim", "-p", &pid, "--recheck", "0"])).0, 0);
+    right(&mut target);
+}
+
 /// Where it answers; what else it says is read by nobody and stops nobody.
 fn listens(watch: &mut Watch) -> String {
     let mut said = BufReader::new(watch.0.stderr.take().unwrap());

@@ -4,6 +4,7 @@ use crate::trim::arenas::{self, Arena};
 use crate::trim::error::TrimError;
 use crate::trim::library::Library;
 use crate::trim::lists::{self, Free, Guessed};
+use crate::trim::others::others;
 use crate::trim::stock::Stock;
 use m5_process::{LiveMemory, Mapping, Process, own_pages};
 use rustc_hash::FxHashMap;
@@ -126,7 +127,11 @@ struct Guess {
 /// [`TrimError`] where they cannot be found or read.
 pub(super) fn plan(process: &Process, library: &Library) -> Result<Plan, TrimError> {
     let memory = process.memory();
-    let found = arenas::find(&memory, library)?;
+    let found = match arenas::find(&memory, library) {
+        // Where another allocator has all of it, the C library's was never set up.
+        Err(TrimError::Unknown(_)) if !others(&process.maps()?).is_empty() => Vec::new(),
+        found => found?,
+    };
     let mut allowed = Allowed::of(process)?;
     let mut read: Vec<Guess> = Vec::new();
     for arena in found {
