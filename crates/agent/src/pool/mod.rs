@@ -21,7 +21,7 @@ pub use selection::Selection;
 pub use selection::matches as name_matches;
 
 use crate::discover;
-use m5_process::{Identity, Process, SocketTables, monotonic_ns, return_freed};
+use m5_process::{Identity, Process, SocketTables, monotonic_ns, settle_memory};
 use member::Place;
 use past::Past;
 use slots::Slots;
@@ -131,7 +131,7 @@ impl Pool {
         self.refused = still;
         if looked {
             // Looking for an interpreter takes far more than what is kept of it.
-            return_freed();
+            settle_memory();
         }
         self.turn += 1;
     }
@@ -191,6 +191,12 @@ impl Pool {
             }
             keep
         });
+    }
+
+    /// Whether the pauses of any process are traced, so that they must be taken before they pile up.
+    #[must_use]
+    pub fn listens(&self) -> bool {
+        self.members.values().any(Member::traced)
     }
 
     /// Takes the pauses that ended since the last call.

@@ -24,7 +24,7 @@ pub use redact::redact;
 pub(crate) use sample::{collector_sample, population_sample, process_sample};
 
 use crate::workload::{WorkloadSource, WorkloadWatch};
-use m5_process::{Machine, Process, SocketTables, monotonic_ns, return_freed, unix_ns};
+use m5_process::{Machine, Process, SocketTables, monotonic_ns, nap, settle_memory, unix_ns};
 use m5_report::doc::{BASELINE_SCHEMA, Baseline, End, Recorded};
 use member::Member;
 use std::path::Path;
@@ -53,7 +53,7 @@ pub struct RecordOptions {
 /// Processes whose pauses are traced where nobody decided.
 pub const TRACED: usize = 8;
 /// How long the loop may sleep before it asks whether to stop.
-const NAP_NS: u64 = 200_000_000;
+const NAP_NS: u64 = 1_000_000_000;
 /// Connections are read at least so often, whatever that costs.
 const SOCKETS_SECONDS: f64 = 10.0;
 /// How long an ended target may go unnoticed between rare rounds.
@@ -125,7 +125,7 @@ impl Recorder {
             recorder.members.push(Member::open(process, &recorder.tracing(traced))?);
         }
         // Looking for an interpreter takes far more than what is kept of it.
-        return_freed();
+        settle_memory();
         // Attaching takes time; the recording begins when everything is open.
         recorder.members.iter_mut().for_each(Member::begin);
         recorder.begin_ns = monotonic_ns();
@@ -176,7 +176,7 @@ impl Recorder {
                 next = next.min(drained + every);
             }
             let now = monotonic_ns() - self.begin_ns;
-            std::thread::sleep(Duration::from_nanos(next.saturating_sub(now)));
+            nap(Duration::from_nanos(next.saturating_sub(now)));
         }
     }
 

@@ -9,7 +9,7 @@ use crate::census::kind::Kind;
 use crate::census::sizes;
 use crate::graph::dict::word;
 use crate::graph::edges::Walker;
-use m5_process::ADDRESS_BITS;
+use m5_process::{ADDRESS_BITS, LOWEST_ADDRESS};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::VecDeque;
 
@@ -139,7 +139,7 @@ impl Claims {
     fn look(&mut self, walker: &Walker<'_>, known: &FxHashSet<u64>, bytes: &[u8], owner: Owner) {
         for at in (0..bytes.len() / 8).map(|i| i * 8) {
             let pointer = word(bytes, at);
-            if pointer <= 4096 || pointer >> ADDRESS_BITS != 0 || !pointer.is_multiple_of(8) {
+            if pointer < LOWEST_ADDRESS || pointer >> ADDRESS_BITS != 0 || !pointer.is_multiple_of(8) {
                 continue;
             }
             let begins = |at: &u64| at.is_multiple_of(ALIGN) && !known.contains(at);
