@@ -158,3 +158,21 @@ actions = [{ signal = "TERM" }, "trim"]
     }
     right(&mut target);
 }
+
+#[test]
+fn who_has_ended_and_is_still_listed_has_nothing_to_give_back() {
+    let mut target = start();
+    let pid = target.pid().to_string();
+    target.child().kill().unwrap();
+    let ended = || {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        stat.rsplit_once(") ").unwrap().1.starts_with('Z')
+    };
+    while !ended() {
+        std::thread::yield_now();
+    }
+    for more in [&[][..], &["--dry-run"]] {
+        let output = run(&[&["trim", "--lang", "en", "-p", &pid], more].concat());
+        assert_eq!(output.status.code(), Some(3), "{output:?}");
+    }
+}

@@ -15,7 +15,7 @@ pub enum Error {
     #[error(transparent)]
     Process(#[from] m5_process::Error),
     /// The kernel refused something that eBPF needs.
-    #[error("the kernel gives no {what}: {source}")]
+    #[error("the kernel refuses {what}: {source}")]
     Refused {
         /// What was asked for.
         what: &'static str,

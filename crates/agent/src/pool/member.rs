@@ -187,7 +187,7 @@ impl Member {
         self.execution.goes_on().then_some(population)
     }
 
-    pub(super) fn drain(&mut self, hear: &mut super::pauses::HearPause<'_>) {
+    pub(super) fn drain(&mut self, on_pause: &mut super::pauses::OnPause<'_>) {
         let identity = self.process().identity();
         let Some(tracer) = &mut self.attached.tracer else { return };
         let mut fresh = Vec::new();
@@ -205,7 +205,7 @@ impl Member {
         let full = fresh.iter().any(|p| p.generation == Some(2));
         let source = tracer.kind();
         for pause in fresh {
-            hear(identity, source, &pause);
+            on_pause(identity, source, &pause);
             self.pauses.add(pause);
         }
         if full && let Ok(reading) = self.watched.read() {

@@ -1,6 +1,6 @@
 //! One process of a recording: its open files, its interpreter, its tracer, and what was recorded so far.
 
-use super::hear::Hear;
+use super::on_pause::OnPause;
 use super::pace::Pace;
 use super::sample::{allocator_sample, collector_sample, population_sample, process_sample};
 use super::traced::{Traced, Tracing};
@@ -226,9 +226,9 @@ impl Member {
     }
 
     /// Takes the pauses that ended since the last call.
-    pub(super) fn drain(&mut self, begin_ns: u64, hear: &mut Hear<'_>) {
+    pub(super) fn drain(&mut self, begin_ns: u64, on_pause: &mut OnPause<'_>) {
         if let Some(log) = &mut self.record.pauses {
-            self.traced.drain(log, self.interpreter.as_ref(), begin_ns, hear);
+            self.traced.drain(log, self.interpreter.as_ref(), begin_ns, on_pause);
         }
     }
 

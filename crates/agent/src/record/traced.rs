@@ -1,6 +1,6 @@
 //! The pauses of one process of a recording: its tracer, and what was seen and missed since the recording began.
 
-use super::hear::Hear;
+use super::on_pause::OnPause;
 use m5_cpython::Interpreter;
 use m5_gc::{Coverage, Detail, InterpreterCollections, Pause, TraceOptions, Tracer};
 use m5_process::Process;
@@ -82,7 +82,7 @@ impl Traced {
         log: &mut PauseLog,
         interpreter: Option<&Interpreter>,
         begin_ns: u64,
-        hear: &mut Hear<'_>,
+        on_pause: &mut OnPause<'_>,
     ) {
         let Some(tracer) = &mut self.tracer else { return };
         let drained = tracer.drain(&mut self.drained);
@@ -95,7 +95,7 @@ impl Traced {
                 let lived = interpreter.and_then(|i| survivors(i, &pause));
                 long.push(&pause, detail, lived, begin_ns);
             }
-            hear(&pause, detail);
+            on_pause(&pause, detail);
         }
         log.source = tracer.kind();
         log.coverage = self.earlier.plus(&tracer.coverage().since(&self.before));

@@ -30,7 +30,7 @@ pub struct Settings {
     pub unit: Option<String>,
 }
 
-/// What a person has to hear, because the watchdog will not help any further.
+/// What a person has to be told, because the watchdog will not help any further.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Alarm {
     /// The service was ended too often by a rule, which ends it no more.

@@ -210,7 +210,7 @@ impl Giver<'_> {
             return Ok((if whole { Slice::Nothing } else { Slice::OutOfReach }, None));
         }
         let ranges: Vec<Range<u64>> = chosen.iter().map(|c| c.pages.clone()).collect();
-        let done = frozen.discard(self.process, self.code, &ranges, end, ending)?;
+        let done = frozen.discard(self.process, &self.code, &ranges, end, ending)?;
         given.calls += done.calls;
         given.refusal = done.refusal.or(given.refusal);
         for chosen in chosen.iter().take(done.ranges) {

@@ -119,7 +119,9 @@ impl Watching<'_> {
                 self.pool.refresh();
             }
             match &mut self.history {
-                Some(history) => self.pool.drain_heard(&mut |who, how, pause| history.hear(who, how, pause)),
+                Some(history) => {
+                    self.pool.drain_heard(&mut |who, how, pause| history.on_pause(who, how, pause))
+                }
                 None => self.pool.drain(),
             }
             if due(&mut looked, interval) {
