@@ -1,11 +1,12 @@
 //! Giving back in slices: stop all threads, see that nobody is inside the allocator, follow the lists, let the kernel
 //! take the pages, let go.
 
+use crate::trim::allowed::Allowed;
 use crate::trim::error::TrimError;
 use crate::trim::library::Library;
 use crate::trim::lists::{self, Free};
 use crate::trim::moment::{Inside, Moments};
-use crate::trim::plan::{Allowed, Plan};
+use crate::trim::plan::Plan;
 use crate::trim::progress::Progress;
 use crate::trim::stock::{Chosen, Stock, What};
 use m5_process::{CallCode, Execution, Frozen, Guard, Process, TraceError, freeze, with_tracer};

@@ -4,6 +4,7 @@
 //! thread is inside the allocator, and only whole pages strictly inside a free chunk or the unused top go: the books
 //! themselves stay as they are. It is what `malloc_trim` does, with no code of the target run.
 
+mod allowed;
 mod arenas;
 mod error;
 mod give;
@@ -20,8 +21,8 @@ mod stock;
 pub use error::TrimError;
 pub use others::OtherAllocator;
 pub use pinned::{Pinned, pinned};
-pub use plan::FreePart;
 pub use progress::{Progress, ToTheEnd};
+pub use stock::FreePart;
 
 use crate::trim::give::{Given, Giver, Left};
 use crate::trim::library::Library;

@@ -1,11 +1,37 @@
 //! What is still to go back of an arena, chunk by chunk, in pieces of which a stop takes as many as it has time for.
 
+use crate::trim::allowed::Allowed;
 use crate::trim::arenas::Arena;
 use crate::trim::lists::{Free, Guessed};
-use crate::trim::plan::{Allowed, FreePart};
 use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::ops::Range;
+
+/// Free memory of one arena of the C library.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct FreePart {
+    /// Whether it is the first arena, which grows by brk.
+    pub main: bool,
+    /// Bytes that the arena has from the system.
+    pub system_bytes: Option<u64>,
+    /// Free chunks that hold a whole page.
+    pub chunks: u64,
+    /// Bytes of their whole pages that are in memory.
+    pub chunk_bytes: u64,
+    /// Bytes of the unused top that are in memory.
+    pub top_bytes: u64,
+    /// Bytes among both that must stay: locked, watched or shared by the program's own wish.
+    pub kept_bytes: u64,
+}
+
+impl FreePart {
+    /// What could go back.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.chunk_bytes + self.top_bytes
+    }
+}
 
 /// What is given.
 #[derive(Clone, Copy)]
