@@ -14,8 +14,8 @@ pub struct Pinned {
     pub arenas: u64,
     /// The types of those objects, most arenas first.
     pub types: Vec<Pinning>,
-    /// What allocators beside the C library's hold free, by their own books; absent where there is one whose books are not
-    /// read.
+    /// Free blocks of allocators beside the C library's, by their own books, without whole pages that they keep for later;
+    /// absent where there is one whose books are not read.
     pub free_of_others: Option<u64>,
 }
 
