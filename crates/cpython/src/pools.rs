@@ -5,6 +5,7 @@
 
 use crate::decode::{half, word};
 use crate::layout::objects::{Arenas, ObjectLayout};
+use crate::pages::Pages;
 use crate::{Interpreter, Result, symbols::symbols};
 use m5_process::{LiveMemory, Mapping, Memory, Process};
 use std::collections::BTreeMap;
@@ -24,7 +25,7 @@ const SIZE_CLASSES: u32 = 32;
 /// Bytes of an interpreter's data in which its list is looked for at most.
 const MOST_DATA: u64 = 64 << 20;
 
-/// What the allocator holds.
+/// What the allocator holds. Of mimalloc, which serves all sizes from its pages: those in use, and all blocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct PoolUse {
     /// Bytes of all arenas.
@@ -38,9 +39,19 @@ pub struct PoolUse {
     pub large_blocks: Option<u64>,
 }
 
-/// The allocators of a process: one, or one for each interpreter.
+/// The allocators of a process: one, or one for each interpreter, or the pages of mimalloc.
 #[derive(Debug, Clone)]
-pub struct Allocators {
+pub struct Allocators(Kind);
+
+#[derive(Debug, Clone)]
+enum Kind {
+    Pools(Pools),
+    Pages(Pages),
+}
+
+/// Python's own allocators.
+#[derive(Debug, Clone)]
+struct Pools {
     memory: LiveMemory,
     layout: &'static ObjectLayout,
     interpreter: Interpreter,
@@ -78,6 +89,26 @@ impl Allocators {
     /// Finds the allocators. `None` where the process does not use them (`PYTHONMALLOC=malloc`) or hides them.
     #[must_use]
     pub fn find(process: &Process, interpreter: &Interpreter) -> Option<Self> {
+        let pools = || Pools::find(process, interpreter).map(Kind::Pools);
+        let pages = || Pages::find(process, interpreter).map(Kind::Pages);
+        pools().or_else(pages).map(Self)
+    }
+
+    /// What they hold now.
+    ///
+    /// # Errors
+    /// [`crate::Error`] where the lists cannot be read: the process has ended, or executed another program.
+    pub fn read(&self) -> Result<PoolUse> {
+        match &self.0 {
+            Kind::Pools(pools) => pools.read(),
+            Kind::Pages(pages) => pages.read(),
+        }
+    }
+}
+
+impl Pools {
+    /// `None` where the process does not use them or hides them.
+    fn find(process: &Process, interpreter: &Interpreter) -> Option<Self> {
         let layout = interpreter.objects().filter(|l| !l.free_threaded)?;
         let mut found = Self {
             memory: process.memory(),
@@ -94,10 +125,7 @@ impl Allocators {
     }
 
     /// What they hold now.
-    ///
-    /// # Errors
-    /// [`crate::Error`] where the lists cannot be read: the process has ended, or executed another program.
-    pub fn read(&self) -> Result<PoolUse> {
+    fn read(&self) -> Result<PoolUse> {
         let mut used = PoolUse::default();
         let mut arenas = BTreeMap::new();
         let mut large = Some(0);

@@ -19,6 +19,6 @@ mod watch;
 pub use choice::{Choice, Obstacle, errno_name};
 pub use error::{Error, Result};
 pub use pause::{
-    Coverage, Detail, GenerationCoverage, InterpreterCollections, Pause, PauseSource, SourceKind,
+    Coverage, Detail, GenerationCoverage, InterpreterCollections, Pause, PauseSource, SourceKind, WorldStops,
 };
 pub use tracer::{TraceOptions, Tracer};

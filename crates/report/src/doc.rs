@@ -21,6 +21,7 @@ pub use crate::objectives::doc::{Criterion, Lack, ObjectivesFrom};
 pub use crate::pauses::doc::{Bucket, GC_SCHEMA, GcReport, Moment, Optimization, Trial, histogram};
 pub use crate::pauses::log::{GenerationTotals, InterpreterPauses, PauseLog, mix};
 pub use crate::pauses::long_pauses::{LongPause, LongPauses};
+pub use crate::pauses::world::{Lengths, WorldLog};
 pub use crate::process::doc::{FdTarget, PROCESS_SCHEMA, ProcessSnapshot};
 pub use crate::runs::doc::{Kept, LEAKS_SCHEMA, Leaks, RUNS_SCHEMA, Run, Runs, Worker};
 pub use crate::stress::doc::{Anomaly, STRESS_SCHEMA, Segment, Stress, StressCheck, StressPlan, read_stress};

@@ -16,6 +16,7 @@ mod scan;
 mod source;
 mod steer;
 mod window;
+mod world;
 
 pub(crate) use obstacle::diagnose;
 pub(crate) use source::{Wanted, WatchSource};

@@ -1,6 +1,6 @@
 //! The pauses of a recording: totals exact for ever, single pauses thinned evenly once they are very many.
 
-use crate::doc::LongPauses;
+use crate::doc::{LongPauses, WorldLog};
 use m5_gc::{Choice, Coverage, InterpreterCollections, Pause, SourceKind};
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +37,9 @@ pub struct PauseLog {
     /// What the long ones were doing, where that was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub long: Option<LongPauses>,
+    /// How all threads stopped for them, where the build has no GIL and it was seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub world: Option<WorldLog>,
     /// What was seen and missed.
     pub coverage: Coverage,
     /// Generations 0, 1, 2, and those of unknown generation.
@@ -99,6 +102,7 @@ impl PauseLog {
             source,
             choice: None,
             long: None,
+            world: None,
             coverage: Coverage::default(),
             totals: [GenerationTotals::default(); 4],
             interpreters: Vec::new(),
@@ -203,7 +207,7 @@ impl PauseLog {
     }
 }
 
-fn retain<T>(column: &mut Vec<T>, keep: impl Fn(usize) -> bool) {
+pub(super) fn retain<T>(column: &mut Vec<T>, keep: impl Fn(usize) -> bool) {
     let mut i = 0;
     column.retain(|_| {
         i += 1;

@@ -11,3 +11,4 @@ pub(crate) mod table_text;
 pub(crate) mod text;
 pub(crate) mod tuning_words;
 pub(crate) mod words;
+pub(crate) mod world;
