@@ -146,3 +146,47 @@ fn what_waits_for_its_owner_is_named_with_the_owner() {
         assert_eq!(queue.count(), 1200);
     }
 }
+
+/// One thread collects without end, two others make and drop what needs no collection.
+const COLLECTING: &str = "
+import gc, threading
+class Kept: pass
+class Garbage: pass
+kept = [Kept() for _ in range(20000)]
+for i, k in enumerate(kept): k.number, k.text = i, ['text %d' % i]
+def collect():
+    while True:
+        for _ in range(3000):
+            g = Garbage(); g.me = g
+        gc.collect()
+def make():
+    while True: x = [{i: str(i)} for i in range(500)]
+for what in (collect, make, make): threading.Thread(target=what, daemon=True).start()
+print('ready', flush=True)
+input()
+";
+
+#[test]
+fn a_copy_made_during_a_collection_is_whole() {
+    const COPIES: usize = 6;
+    for python in free_threaded_pythons().into_iter().filter(|p| !p.musl) {
+        let mut command = python.command();
+        command.args(["-I", "-u", "-c", COLLECTING]);
+        let mut target = Target::spawn(command);
+        assert_eq!(target.line(), "ready");
+        let process = Process::open(target.pid()).unwrap();
+        let mut during = 0;
+        for _ in 0..COPIES {
+            let anchor = Anchor::of(&process).unwrap();
+            let taken = capture(&process, &CaptureOptions::default()).unwrap();
+            let collecting = m5_cpython::Interpreter::attach(&process).unwrap().collecting_address();
+            during += u32::from(taken.image.word(collecting).is_some_and(|word| word as u32 == 1));
+            let analysis = Analysis::of(&taken.image, anchor).unwrap();
+            assert_eq!(counts(&analysis).get("__main__.Kept"), Some(&20_000), "{}", python.name);
+            let lost = analysis.graph.roots.iter().filter(|r| r.kind == RootKind::Unexplained).count();
+            assert!(lost <= 20, "{}: {lost} objects without a holder: {:?}", python.name, analysis.check);
+            println!("{}: {lost} lost, explained {:?}", python.name, analysis.check.refcounts_explained());
+        }
+        println!("{}: {during} of {COPIES} copies during a collection", python.name);
+    }
+}

@@ -18,9 +18,10 @@ const SHARED: u64 = 16;
 /// Bits of the collector: looked after, and counted by nobody for the references that stacks hold.
 const TRACKED: u8 = 1;
 const DEFERRED: u8 = 0x40;
-/// Flags of the shared count, and their value while the owner's queue holds a reference.
+/// Flags of the shared count, and their value while the owner's queue holds a reference, and where no thread owns it.
 const FLAGS: u32 = 2;
 const QUEUED: u64 = 2;
+const MERGED: u64 = 3;
 /// What the count of an object with deferred references has on top, so that it never falls to zero.
 const ON_TOP: i64 = (1 << 60) - 1;
 
@@ -37,7 +38,15 @@ pub(crate) fn of(image: &Image, object: u64) -> Option<Count> {
     let shared = image.word_in(object, SHARED)?.cast_signed() >> FLAGS;
     let deferred = image.byte_in(object, BITS)? & DEFERRED != 0 && shared > ON_TOP / 2;
     let on_top = if deferred { ON_TOP } else { 0 };
-    Some(Count::Of(u64::try_from(i64::from(local) + shared - on_top).unwrap_or(0)))
+    let listed = i64::from(found_garbage(image, object));
+    Some(Count::Of(u64::try_from(i64::from(local) + shared - on_top - listed).unwrap_or(0)))
+}
+
+/// Whether a collection that runs has found it to be garbage: its list of those holds a reference to each, and leads on in
+/// the place of the owner, which an object of no owner else leaves empty.
+fn found_garbage(image: &Image, object: u64) -> bool {
+    let flags = image.word_in(object, SHARED).map(|shared| shared & ((1 << FLAGS) - 1));
+    flags == Some(MERGED) && image.word(object).is_some_and(|next| next != 0)
 }
 
 /// The thread that has to take an object back, by the number that Python knows it by, where another thread dropped the

@@ -14,6 +14,7 @@ use crate::graph::reachability::{Counts, Reached};
 use crate::graph::uncollectable;
 use crate::image::Image;
 use m5_cpython::layout::objects::ObjectLayout;
+use m5_process::LOWEST_ADDRESS;
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
@@ -142,7 +143,7 @@ impl Finder<'_> {
         let words = image.slice(state, THREAD_STATE as usize).unwrap_or(&[]);
         for word in words.as_chunks::<8>().0 {
             let target = u64::from_le_bytes(*word);
-            if target > 4096 && target != dict {
+            if target >= LOWEST_ADDRESS && target != dict {
                 let what = if self.is_context(target) { "context" } else { "state" };
                 self.add(target, RootKind::Interpreter, || format!("{thread}, its {what}"));
             }
