@@ -24,7 +24,7 @@ def watched(python, target):
         check(f"{target.name}: gc", False, f"{code} {said}")
         return
     # Builds for musl may swap by pairs on any processor.
-    endless = python.minor >= 13 and (not hardware("atomics") or value["source"] == "poll" and python.musl)
+    endless = python.minor >= 13 and (not hardware("atomics") or (value["source"] == "poll" and python.musl))
     source, because = value["source"], value["choice"].get("obstacle", {}).get("kind")
     good = source == "poll" and because == "exclusive_pairs" if endless else source != "poll"
     check(f"{target.name}: gc by {source}", good, f"{because or ''} {said}")
