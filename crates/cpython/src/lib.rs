@@ -3,6 +3,7 @@
 //! A wrong offset gives plausible numbers and no crash, so a layout is used only after the live process has
 //! confirmed it; a build that fits none is refused with what was found.
 
+mod allocators;
 mod confirm;
 mod decode;
 mod dict;
@@ -26,6 +27,7 @@ mod version;
 mod version_text;
 mod world;
 
+pub use allocators::Allocators;
 pub use confirm::{Confidence, Origin};
 pub use dict::{KEYS_HEAD, KeyTable};
 pub use error::{Error, Result};
@@ -34,7 +36,7 @@ pub use gcstate::{GC_SIZE_MAX, GcState, Generation, Population, decode_gc, decod
 pub use gil::Gil;
 pub use interpreter::{Interpreter, Thread};
 pub use lines::LineTable;
-pub use pools::{Allocators, PoolUse};
+pub use pools::PoolUse;
 pub use rings::{RING_BLOCK, RingItem, RingSizes, decode_rings};
 pub use stack::{PyFrame, ThreadStack, current_line};
 pub use symbols::symbols;

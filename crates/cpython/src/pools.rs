@@ -5,7 +5,6 @@
 
 use crate::decode::{half, word};
 use crate::layout::objects::{Arenas, ObjectLayout};
-use crate::pages::Pages;
 use crate::{Interpreter, Result, symbols::symbols};
 use m5_process::{LiveMemory, Mapping, Memory, Process};
 use std::collections::BTreeMap;
@@ -39,19 +38,9 @@ pub struct PoolUse {
     pub large_blocks: Option<u64>,
 }
 
-/// The allocators of a process: one, or one for each interpreter, or the pages of mimalloc.
+/// Python's own allocators: one, or one for each interpreter.
 #[derive(Debug, Clone)]
-pub struct Allocators(Kind);
-
-#[derive(Debug, Clone)]
-enum Kind {
-    Pools(Pools),
-    Pages(Pages),
-}
-
-/// Python's own allocators.
-#[derive(Debug, Clone)]
-struct Pools {
+pub(crate) struct Pools {
     memory: LiveMemory,
     layout: &'static ObjectLayout,
     interpreter: Interpreter,
@@ -85,30 +74,9 @@ struct Arena {
     unused: u64,
 }
 
-impl Allocators {
-    /// Finds the allocators. `None` where the process does not use them (`PYTHONMALLOC=malloc`) or hides them.
-    #[must_use]
-    pub fn find(process: &Process, interpreter: &Interpreter) -> Option<Self> {
-        let pools = || Pools::find(process, interpreter).map(Kind::Pools);
-        let pages = || Pages::find(process, interpreter).map(Kind::Pages);
-        pools().or_else(pages).map(Self)
-    }
-
-    /// What they hold now.
-    ///
-    /// # Errors
-    /// [`crate::Error`] where the lists cannot be read: the process has ended, or executed another program.
-    pub fn read(&self) -> Result<PoolUse> {
-        match &self.0 {
-            Kind::Pools(pools) => pools.read(),
-            Kind::Pages(pages) => pages.read(),
-        }
-    }
-}
-
 impl Pools {
     /// `None` where the process does not use them or hides them.
-    fn find(process: &Process, interpreter: &Interpreter) -> Option<Self> {
+    pub(crate) fn find(process: &Process, interpreter: &Interpreter) -> Option<Self> {
         let layout = interpreter.objects().filter(|l| !l.free_threaded)?;
         let mut found = Self {
             memory: process.memory(),
@@ -125,7 +93,7 @@ impl Pools {
     }
 
     /// What they hold now.
-    fn read(&self) -> Result<PoolUse> {
+    pub(crate) fn read(&self) -> Result<PoolUse> {
         let mut used = PoolUse::default();
         let mut arenas = BTreeMap::new();
         let mut large = Some(0);

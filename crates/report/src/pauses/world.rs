@@ -1,7 +1,7 @@
 //! What other threads pay for a collection of a build without the GIL: how long it waited for them to stop, and how long
 //! they stood. They run on while the collector does the rest.
 
-use super::log::{PauseLog, mix, retain};
+use super::thin::{mix, retain};
 use crate::shared::units;
 use crate::shared::value_words::NOTHING;
 use crate::text::Style;
@@ -33,6 +33,9 @@ pub struct Lengths {
     pub seconds: Vec<f64>,
 }
 
+/// Single ones that a document keeps at most.
+const MOST: usize = 100_000;
+
 impl Lengths {
     fn push(&mut self, ns: u64) {
         let seconds = ns as f64 / 1e9;
@@ -42,7 +45,7 @@ impl Lengths {
         if mix(self.count).is_multiple_of(1 << self.thinned) {
             self.seconds.push(seconds);
         }
-        if self.seconds.len() > PauseLog::MOST {
+        if self.seconds.len() > MOST {
             self.thinned += 1;
             let salt = u64::from(self.thinned) << 32;
             retain(&mut self.seconds, |i| mix(i as u64 ^ salt) & 1 == 0);
@@ -100,7 +103,7 @@ mod tests {
         let mut lengths = Lengths::default();
         (0..300_000).for_each(|i| lengths.push(i));
         assert_eq!(lengths.count, 300_000);
-        assert!(lengths.seconds.len() <= PauseLog::MOST && lengths.seconds.len() > PauseLog::MOST / 4);
+        assert!(lengths.seconds.len() <= MOST && lengths.seconds.len() > MOST / 4);
         let middle = lengths.quantile(0.5).unwrap();
         assert!((middle - 150_000e-9).abs() < 3_000e-9, "{middle}");
     }
