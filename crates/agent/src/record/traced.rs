@@ -97,6 +97,10 @@ impl Traced {
             }
             on_pause(&pause, detail);
         }
+        // A watch may have been given up meanwhile, for a reason.
+        if log.choice.as_ref() != Some(tracer.choice()) {
+            log.choice = Some(tracer.choice().clone());
+        }
         log.source = tracer.kind();
         log.coverage = self.earlier.plus(&tracer.coverage().since(&self.before));
         let mut counted = tracer.interpreters();
