@@ -11,7 +11,7 @@ pub struct Allocators(Kind);
 
 #[derive(Debug, Clone)]
 enum Kind {
-    Pools(Pools),
+    Pools(Box<Pools>),
     Pages(Pages),
 }
 
@@ -19,7 +19,7 @@ impl Allocators {
     /// Finds the allocators. `None` where the process does not use them (`PYTHONMALLOC=malloc`) or hides them.
     #[must_use]
     pub fn find(process: &Process, interpreter: &Interpreter) -> Option<Self> {
-        let pools = || Pools::find(process, interpreter).map(Kind::Pools);
+        let pools = || Pools::find(process, interpreter).map(|pools| Kind::Pools(Box::new(pools)));
         let pages = || Pages::find(process, interpreter).map(Kind::Pages);
         pools().or_else(pages).map(Self)
     }

@@ -61,7 +61,7 @@ fn points_back(memory: &impl Memory, words: &[u64], at: u64) -> bool {
     let sensible = |n: &&u64| (1..=MOST_THREADS).contains(*n);
     let Some(length) = words[3..].iter().find(sensible) else { return false };
     let mut table = vec![0; *length as usize * ENTRY];
-    words[2] % 8 == 0
+    words[2].is_multiple_of(8)
         && memory.read(words[2], &mut table).is_ok()
         && table.chunks_exact(ENTRY).any(|entry| entry[BACK..].first_chunk() == Some(&at.to_le_bytes()))
 }
