@@ -9,7 +9,7 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
-use support::{file, folder, json, m5, run, verdict};
+use support::{file, folder, json, m5, recorded, run, verdict};
 
 /// Collects in every generation, a different number of times, until it is told to stop; then says what
 /// `gc.get_stats()` has counted.
@@ -61,11 +61,6 @@ fn every_interpreter_is_recorded() {
             scope.spawn(move || record_one(python));
         }
     });
-}
-
-/// A recording was made. On a busy machine a pause may miss its objective, which the code says.
-fn recorded(output: &Output) -> bool {
-    matches!(verdict(output).0, 0 | 1)
 }
 
 fn record_one(python: &Python) {
@@ -230,7 +225,7 @@ fn a_regression_is_found() {
         let mut target = Target::start(pythons().last().unwrap(), &program);
         target.line();
         let saved = file(place.path(), name);
-        let output = run(&["baseline", "-d", "200ms", "--save", &saved, &target.pid().to_string()]);
+        let output = run(&["baseline", "-d", "200ms", "--json", "--save", &saved, &target.pid().to_string()]);
         assert!(recorded(&output), "{output:?}");
         saved
     };

@@ -3,6 +3,7 @@
 
 mod arch;
 mod attached;
+mod attempts;
 mod calibrate;
 mod classify;
 mod collector;

@@ -8,7 +8,7 @@ use super::watched::Watched;
 use crate::budget::Budget;
 use crate::counts::{by_interpreter, now_ns};
 use crate::perf::{OpenError, Record, Sample};
-use crate::stacks::Stacks;
+use crate::stacks::{CaughtStack, Stacks};
 use crate::{
     Coverage, Detail, Error, InterpreterCollections, Obstacle, Pause, PauseSource, Result, SourceKind,
 };
@@ -157,10 +157,10 @@ impl WatchSource {
         let Some(stacks) = &mut self.stacks else { return };
         for tracked in &self.watched.tracked {
             let Some((start, tid)) = tracked.collector.running() else { continue };
-            let (pid, now) = (tracked.collector.pid, now_ns());
-            if stacks.wants(pid, start, now) {
-                let stack = tracked.collector.interpreter.stack(pid, tid).unwrap_or_default();
-                stacks.keep(pid, now, stack);
+            let (pid, interpreter) = (tracked.collector.pid, &tracked.collector.interpreter);
+            if stacks.wants(pid, start, now_ns()) {
+                let read = || interpreter.stack(pid, tid).unwrap_or_default();
+                CaughtStack::during(pid, interpreter, read).into_iter().for_each(|s| stacks.keep(s));
             }
         }
     }
