@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 use support::{file, folder, json, m5, recorded, run, verdict};
 
 /// Collects in every generation, a different number of times, until it is told to stop; then says what

@@ -15,6 +15,7 @@ mod ledger;
 mod obstacle;
 mod program;
 mod rings;
+mod scheduling;
 mod source;
 mod watched;
 mod window;

@@ -4,6 +4,7 @@ use super::calibrate::Traps;
 use super::classify::{Event, Write};
 use super::duty_cycle::DutyCycle;
 use super::ledger::Ledger;
+use super::scheduling::Scheduled;
 use super::watched::Watched;
 use crate::budget::Budget;
 use crate::counts::{by_interpreter, now_ns};
@@ -212,7 +213,9 @@ impl PauseSource for WatchSource {
     fn coverage(&self) -> Coverage {
         let now = now_ns();
         let (wall_ns, open_ns) = (now - self.start_ns, self.duty.open_ns(now));
-        Coverage { wall_ns, open_ns, ..self.ledger.coverage(&self.watched.tracked) }
+        let Scheduled { switches, waited_ns } = self.duty.scheduled();
+        let counted = self.ledger.coverage(&self.watched.tracked);
+        Coverage { wall_ns, open_ns, switches, waited_ns, ..counted }
     }
 
     fn interpreters(&self) -> Vec<InterpreterCollections> {
