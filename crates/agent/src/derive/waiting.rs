@@ -28,13 +28,17 @@ impl Waiting {
         (seconds > 0.0 && times > 0.0 && cpu > 0.0).then_some(Self { seconds, times, cpu })
     }
 
-    /// The total with room for them above: `seen` of it is known. As many waits fall on the pauses that were not seen as
-    /// these take of the time on a processor; they are of one length or follow chance.
+    /// The total with room for them; `seen` of it is known. Above: as many fall on the pauses that were not seen as these take
+    /// of the time on a processor, of one length or by chance. Below: those that were seen had the usual share of them, m5
+    /// itself taking a processor just then, and the others had none.
     pub(super) fn widen(self, total: Total, seen: f64) -> Total {
-        let share = ((total.value - seen) / self.cpu).clamp(0.0, 1.0);
+        let unseen = (total.value - seen).max(0.0);
+        let share = (unseen / self.cpu).min(1.0);
         let each = self.seconds / self.times;
         let spread = each * (2.0 * self.times * share).sqrt();
-        Total { high: total.high.max(total.value + share * self.seconds + MARGIN * spread), ..total }
+        let low = seen + unseen * self.cpu / (self.cpu + self.seconds);
+        let high = total.value + share * self.seconds + MARGIN * spread;
+        Total { low: total.low.min(low), high: total.high.max(high), ..total }
     }
 }
 
@@ -48,7 +52,8 @@ mod tests {
         let waiting = Waiting { seconds: 4.0, times: 400.0, cpu: 2.0 };
         let total = Total { value: 1.0, low: 0.9, high: 1.1 };
         let widened = waiting.widen(total, 0.0);
-        assert_eq!((widened.value, widened.low), (1.0, 0.9));
+        assert_eq!(widened.value, 1.0);
+        assert!((widened.low - 2.0 / 6.0).abs() < 1e-12, "{widened:?}");
         assert!((widened.high - (1.0 + 2.0 + 2.0 * 0.01 * 20.0)).abs() < 1e-12, "{widened:?}");
         assert_eq!(waiting.widen(Total::exact(1.0), 1.0), Total::exact(1.0), "all was seen");
         let quiet = Waiting { seconds: 0.001, times: 400.0, cpu: 2.0 };
