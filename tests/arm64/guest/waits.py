@@ -44,7 +44,9 @@ def each(name, wanted, timed=True):
                 good = result in wanted if result != -1 else -error in wanted
                 if not good:
                     wrong.append(f"{name} gave {result}, error {error}, after {took:.3f} s")
-                elif timed and took < LONG - 0.01:
+                elif (
+                    timed and took < LONG / 2
+                ):  # ticks that an emulated processor caught up on make some waits shorter
                     wrong.append(f"{name} took {took:.3f} s")
                 turns[name] += 1
 

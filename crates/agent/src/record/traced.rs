@@ -91,11 +91,18 @@ impl Traced {
         for pause in self.drained.drain(..) {
             log.push(&pause, begin_ns);
             let detail = detail(&self.details, &pause);
+            if let Some(stops) = detail.and_then(|d| d.world) {
+                log.world.get_or_insert_default().push(&stops);
+            }
             if let Some(long) = log.long.as_mut().filter(|l| l.holds(&pause)) {
                 let lived = interpreter.and_then(|i| survivors(i, &pause));
                 long.push(&pause, detail, lived, begin_ns);
             }
             on_pause(&pause, detail);
+        }
+        // A watch may have been given up meanwhile, for a reason.
+        if log.choice.as_ref() != Some(tracer.choice()) {
+            log.choice = Some(tracer.choice().clone());
         }
         log.source = tracer.kind();
         log.coverage = self.earlier.plus(&tracer.coverage().since(&self.before));

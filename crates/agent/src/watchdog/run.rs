@@ -1,5 +1,6 @@
 //! The watchdog's round: read, step the rules, act on what fired, write it down.
 
+use super::counts::Counts;
 use super::event::Event;
 use super::journal::{Key, RESTART};
 use super::tracked::{Look, Tracked, Verdict};
@@ -7,6 +8,7 @@ use super::worker::{Decision, Done, Job, Worker};
 use super::{Action, Change, Journal, Keep, Metric, Outcome, Quiet, Rule, RuleState};
 use crate::pool::{Member, Pool};
 use m5_process::{Process, monotonic_ns, unix_ns};
+use m5_report::metrics::Family;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -68,6 +70,7 @@ pub struct Watchdog {
     /// compared, never times since 1970: each reading of those is another by what passed between its two clocks.
     began: Option<u64>,
     alarms: Vec<Alarm>,
+    counts: Counts,
     /// Set when a rule asks for the supervised command to be restarted; whoever supervises it takes it.
     pub restart_asked: bool,
 }
@@ -87,6 +90,7 @@ impl Watchdog {
             clock: Steady::start(),
             began: began(),
             alarms: Vec::new(),
+            counts: Counts::default(),
             restart_asked: false,
         }
     }
@@ -109,6 +113,12 @@ impl Watchdog {
     /// Writes something down.
     pub fn note(&mut self, event: &str, values: Value) {
         self.journal.write(now(), event, values);
+    }
+
+    /// What was done so far, counted.
+    #[must_use]
+    pub fn families(&self) -> Vec<Family> {
+        self.counts.families()
     }
 
     /// Lines of the journal that could not be written.
@@ -153,6 +163,7 @@ impl Watchdog {
         for Done { rule, process, outcome, restart } in done {
             self.journal.write(now(), "action", json!({"for": rule, "of": process, "outcome": outcome}));
             self.restart_asked |= restart;
+            self.counts.add(&rule, &process, &outcome);
             if outcome.action == Action::Trim.word()
                 && let Some(tracked) = self.tracked.get_mut(&(rule.clone(), process.clone()))
             {

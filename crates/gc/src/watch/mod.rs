@@ -19,6 +19,7 @@ mod scheduling;
 mod source;
 mod watched;
 mod window;
+mod world;
 
 pub(crate) use obstacle::diagnose;
 pub(crate) use source::{Wanted, WatchSource};

@@ -4,6 +4,7 @@
 //! thread is inside the allocator, and only whole pages strictly inside a free chunk or the unused top go: the books
 //! themselves stay as they are. It is what `malloc_trim` does, with no code of the target run.
 
+mod allowed;
 mod arenas;
 mod error;
 mod give;
@@ -11,14 +12,17 @@ mod library;
 mod lists;
 mod moment;
 mod others;
+mod pinned;
 mod plan;
 mod progress;
 mod refusal;
+mod stock;
 
 pub use error::TrimError;
 pub use others::OtherAllocator;
-pub use plan::FreePart;
+pub use pinned::{Pinned, pinned};
 pub use progress::{Progress, ToTheEnd};
+pub use stock::FreePart;
 
 use crate::trim::give::{Given, Giver, Left};
 use crate::trim::library::Library;

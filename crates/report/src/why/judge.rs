@@ -32,6 +32,8 @@ pub struct Seen<'a> {
     pub coverage: Coverage,
     /// What most of RSS is.
     pub verdict: Option<MemoryVerdict>,
+    /// What the C library holds free and could give back.
+    pub returnable_bytes: Option<u64>,
     /// Types that keep garbage from ever being freed.
     pub through: Vec<String>,
     /// Whether automatic collection is on.
@@ -118,16 +120,22 @@ fn growth(seen: &Seen<'_>) -> Vec<Finding> {
     // What grew beside objects and blocks, where those do not explain it.
     let told: i64 = found.iter().map(|(bytes, _)| bytes).sum();
     let named = ["python_objects", "python_buffers", "native_blocks", "pymalloc_other_blocks"];
-    for part in account.iter().flat_map(|a| &a.parts) {
+    for part in account.iter().flat_map(|a| &a.parts).filter(|p| !ends_by_itself(&p.part)) {
         if part.bytes >= LEAST && part.bytes > told && !named.contains(&part.part.as_str()) {
             let rate = part.bytes as f64 / seconds;
             let what = What::PartGrows { part: part.part.clone(), bytes: part.bytes, bytes_per_second: rate };
-            found.push((part.bytes, Finding { severity: weight(seen, rate), what, next: next() }));
+            let severity = if part.part.contains("free") { Weight::Notice } else { weight(seen, rate) };
+            found.push((part.bytes, Finding { severity, what, next: next() }));
         }
     }
     found.sort_by_key(|(bytes, finding)| (finding.severity, std::cmp::Reverse(*bytes)));
     found.truncate(MOST);
     found.into_iter().map(|(_, finding)| finding).collect()
+}
+
+/// Whether a part grows no further than a file is large: pages of code and data that are used for the first time.
+fn ends_by_itself(part: &str) -> bool {
+    part.starts_with("libraries/")
 }
 
 fn garbage(seen: &Seen<'_>) -> Vec<Finding> {
@@ -191,8 +199,14 @@ fn fragmented(seen: &Seen<'_>) -> Option<Finding> {
         matches!(v.kind, MemoryKind::NativeFragmentation | MemoryKind::PymallocFragmentation)
     };
     let verdict = seen.verdict.filter(|v| free(v) && v.share >= FRAGMENTED)?;
-    let next = format!("m5 snapshot -p {}", seen.pid);
-    Some(Finding { severity: Weight::Notice, what: What::Fragmented { verdict }, next })
+    let native = verdict.kind == MemoryKind::NativeFragmentation;
+    let returnable_bytes = seen.returnable_bytes.filter(|_| native);
+    // Where nothing would go back, the account says what keeps it.
+    let next = match returnable_bytes {
+        Some(1..) => format!("m5 trim -p {}", seen.pid),
+        _ => format!("m5 snapshot -p {}", seen.pid),
+    };
+    Some(Finding { severity: Weight::Notice, what: What::Fragmented { verdict, returnable_bytes }, next })
 }
 
 fn unseen(seen: &Seen<'_>) -> Vec<Unseen> {
@@ -249,6 +263,19 @@ mod tests {
         assert_eq!(of(9 << 20), Some(Weight::Problem));
         assert_eq!(of(20 << 10), Some(Weight::Notice));
         assert_eq!(of(8 << 10), None);
+    }
+
+    #[test]
+    fn pages_of_a_library_that_are_used_for_the_first_time_are_no_growth() {
+        let of = |part: &str| {
+            let parts = vec![m5_heap::PartGrowth { part: part.into(), bytes: 1 << 20 }];
+            let diff = diff(Account { parts, ..Account::default() });
+            let seen = Seen { diff: Some(&diff), growth_objective: 1748.0, ..Seen::default() };
+            Why::of(seen).findings.first().map(|f| f.severity)
+        };
+        assert_eq!(of("libraries/libpython3.8.so.1.0"), None);
+        assert_eq!(of("native_free"), Some(Weight::Notice));
+        assert_eq!(of("other_anonymous"), Some(Weight::Problem));
     }
 
     #[test]
