@@ -51,6 +51,8 @@ const LOAD_SWINGS: f64 = 0.4;
 const MOST_SWING: f64 = 36.0;
 /// Variance of the nine middle tenths of a sine, by its amplitude: never as far out as a normal of its variance.
 const SINE: f64 = 0.65;
+/// How well a few steps tell the pace of a stair: a standard deviation, as a part of it.
+const STAIR_PACE: f64 = 0.3;
 /// Explanations that a mixture counts at most: the heaviest carry nearly all of the weight.
 const HEAVIEST: usize = 80;
 
@@ -159,6 +161,9 @@ impl Fit {
     }
 
     fn slope(&self, shapes: &Shapes) -> Part {
+        if let Some(pace) = self.stairs {
+            return Part { weight: self.weight, mean: pace, sd: STAIR_PACE * pace };
+        }
         let mut row = vec![0.0; self.fixed];
         let free = self.model.columns().iter().filter_map(|id| shapes.columns.get(usize::from(*id)));
         row.extend(free.map(|c| c.lasting_slope()));
@@ -193,7 +198,9 @@ impl Fit {
         let (mean, variance) = self.combine(&row);
         // A level that wandered off comes back as slowly as it goes.
         let kept = if self.noise.memory > 0.0 { (-ahead / self.noise.memory).exp() } else { 0.0 };
-        let mean = mean + kept * self.state;
+        let climbed = ahead * self.stairs.unwrap_or(0.0);
+        let mean = mean + climbed + kept * self.state;
+        let variance = variance + (STAIR_PACE * climbed).powi(2);
         let mut noise = self.variance * (self.noise.white + (1.0 - self.noise.white) * (1.0 - kept * kept));
         if self.class == Class::Growing && !falls && self.noise.memory >= PIECES {
             noise = self.variance
@@ -206,7 +213,10 @@ impl Fit {
             sd = sd.min(WITHIN * self.range);
         }
         let bent = |id: &u16| {
-            matches!(shapes.columns.get(usize::from(*id)), Some(Column::Exp(_) | Column::Power(..)))
+            matches!(
+                shapes.columns.get(usize::from(*id)),
+                Some(Column::Exp(_) | Column::Power(..) | Column::Doubling(_))
+            )
         };
         let spread = match self.class {
             Class::Growing if self.model.columns().iter().any(bent) => SPREAD_BENT,
