@@ -167,7 +167,12 @@ fn limit(seen: &Seen<'_>) -> Option<Finding> {
 fn missed(seen: &Seen<'_>) -> Vec<Finding> {
     // Growth was judged above. Nobody said how many connections this service should have, unless somebody did.
     let universal = |c: &Criterion| match c.name.as_str() {
-        "gc_pause_p95_seconds" | "fd_growth" | "rss_limit_ratio" | "fd_limit_ratio" => true,
+        "gc_pause_p95_seconds"
+        | "fd_growth"
+        | "rss_limit_ratio"
+        | "fd_limit_ratio"
+        | "cgroup_peak_ratio"
+        | "cpu_throttled_ratio" => true,
         "open_fds" => c.value.is_some_and(|v| v > c.objective.pass),
         _ => false,
     };
