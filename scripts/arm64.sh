@@ -38,9 +38,11 @@ fetch_rust() {
         command -v "$tool" >/dev/null || give_up "Rust's standard library for $target: rustup target add $target"
     done
     mkdir -p "$dir"
+    # Held until it is there, and not by what is started with it.
+    [[ -x $dir/rust/rustc ]] && return
     exec 9>"$dir/.lock"
     flock 9
-    [[ -x $dir/rust/rustc ]] && return
+    [[ ! -x $dir/rust/rustc ]] || { exec 9>&-; return; }
     work=$(mktemp -d)
     trap 'rm -rf "$work"' EXIT
     local root=$dir/.rust.partial/root libraries package architecture=
@@ -66,6 +68,7 @@ fetch_rust() {
     chmod +x "$dir/.rust.partial/rustc"
     rm -rf "$dir/rust"
     mv "$dir/.rust.partial" "$dir/rust"
+    exec 9>&-
 }
 
 toolchain() {

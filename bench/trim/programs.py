@@ -1,7 +1,7 @@
 """Programs that hold memory free after a burst: they say "ready", then answer lines.
 
-`trim`: call malloc_trim(0) and say bytes of RSS before and after, and seconds. `check`: whether all live data is as it was.
-Anything else: say nothing but "ok".
+`trim`: call malloc_trim(0) and say bytes of RSS before and after, and seconds. `rss`: bytes of RSS.
+`check`: whether all live data is as it was. Anything else: say nothing but "ok".
 """
 
 import ctypes
@@ -11,6 +11,7 @@ import random
 import sys
 import threading
 import time
+from pathlib import Path
 
 libc = ctypes.CDLL(None)
 
@@ -75,20 +76,36 @@ def pandas_burst():
 
 
 def worker():
-    """Tasks of a queue as Celery's solo worker runs them: pickled in, worked on, pickled out."""
+    """A Celery worker (pool solo, broker in memory) after a burst of tasks."""
     import pickle
     import zlib
 
+    import celery
+    from celery.contrib.testing.worker import start_worker
+
+    app = celery.Celery("bench", broker="memory://", backend="cache+memory://")
+    app.conf.update(worker_hijack_root_logger=False, task_ignore_result=True, worker_log_color=False)
     results = {}
-    for task in range(3000):
-        message = zlib.compress(
-            pickle.dumps({"task": task, "args": [os.urandom(random.Random(task).randrange(2000, 90000))]})
-        )
-        args = pickle.loads(zlib.decompress(message))["args"]
-        results[task] = pickle.dumps([args[0][::-1] for _ in range(2)])
-        if task % 100 == 0:
+
+    @app.task
+    def work(number):
+        size = random.Random(number).randrange(2000, 90000)
+        message = zlib.compress(pickle.dumps(os.urandom(size)))
+        results[number] = pickle.dumps([pickle.loads(zlib.decompress(message))[::-1] for _ in range(2)])
+        if number % 100 == 0:
             kept.add()
-    results.clear()
+        if number == TASKS - 1:
+            results.clear()
+            done.set()
+
+    done = threading.Event()
+    TASKS = 3000
+    with start_worker(app, pool="solo", perform_ping_check=False, loglevel="CRITICAL"):
+        for number in range(TASKS):
+            work.delay(number)
+        if not done.wait(300):
+            raise SystemExit("the worker did not do its tasks")
+        return_to_questions()
 
 
 def django_burst():
@@ -112,35 +129,49 @@ def django_burst():
 
 
 def naive_engine():
-    """The naive engine's warm-up: windows of ticks copied for every indicator."""
-    import numpy
+    """The naive reference engine after a minute of ticks: its candles and windows live on."""
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "examples"))
+    from trading_engine.cli import check, parser
+    from trading_engine.engine import build
+    from trading_engine.offline import warm
+    from trading_engine.orders import OrderLog
+    from trading_engine.source import record_source
 
-    windows = []
-    for tick in range(2500):
-        window = numpy.arange(float(200 + tick % 4000))
-        windows.append([window.copy() for _ in range(8)])
-        if len(windows) > 800:
-            windows = windows[400:]
-        if tick % 50 == 0:
-            kept.add()
-    windows.clear()
+    args = parser().parse_args(["--offline", "--duration", "70"])
+    if wrong := check(args):
+        raise SystemExit(wrong)
+    args.fault = None
+    engine = build(args, OrderLog(None), None)
+    warm(engine, record_source(args)[0], 60.0)
+    kept.engine = engine
+    return_to_questions()
 
 
 PROGRAMS = {f.__name__: f for f in (json_threads, pandas_burst, worker, django_burst, naive_engine)}
 
 
-def main():
-    PROGRAMS[sys.argv[1]]()
+def return_to_questions():
+    """Says that it is ready, and answers until nobody asks."""
     print("ready", flush=True)
     while line := sys.stdin.readline().strip():
         if line == "trim":
             before, began = rss(), time.perf_counter()
             libc.malloc_trim(0)
             print(before, rss(), time.perf_counter() - began, flush=True)
+        elif line == "rss":
+            print(rss(), flush=True)
         elif line == "check":
             print(int(kept.right()), flush=True)
         else:
             print("ok", flush=True)
+    sys.stdout.flush()
+    # Neither the worker nor the engine has anything to clear up.
+    os._exit(0)
+
+
+def main():
+    PROGRAMS[sys.argv[1]]()
+    return_to_questions()
 
 
 if __name__ == "__main__":

@@ -1,16 +1,19 @@
-"""What m5 trim gives back, beside an in-process malloc_trim(0) of the same program.
+"""What m5 trim gives back, beside an in-process malloc_trim(0) of the same program and gdb's call of it.
 
     python bench/trim/run.py [--m5 target/release/m5] [--python python3] [--rounds 3] [--recheck 60s]
 
-Each program runs twice a round, fresh: once it trims itself, once m5 trims it, in turns. Medians of the rounds; the live
-data is checked afterwards. Programs whose modules are not there are left out and named.
+Each program runs three times a round, fresh: it trims itself, gdb has it trim itself, m5 trims it, in turns. Medians of the
+rounds, the longest stop of all; the live data is checked afterwards. Programs whose modules are not there are left out and
+named. On a busy machine run it with `nice -n -20`: a stop lasts until the stopped threads get a processor.
 """
 
 import argparse
 import json
+import shutil
 import statistics
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -42,6 +45,25 @@ def by_itself(python, name):
     before, after, seconds = map(float, program.ask("trim"))
     program.end()
     return {"before": before, "back": before - after, "stop": seconds}
+
+
+def by_gdb(python, name):
+    """What people do from outside today: gdb stops the process and calls the function in it."""
+    if not shutil.which("gdb"):
+        return None
+    program = Program(python, name)
+    before = float(program.ask("rss")[0])
+    command = ["gdb", "-nx", "-batch", "-p", str(program.process.pid)]
+    began = time.perf_counter()
+    done = subprocess.run(
+        [*command, "-ex", "call (int)malloc_trim(0)"], capture_output=True, text=True, check=False
+    )
+    seconds = time.perf_counter() - began
+    after = float(program.ask("rss")[0])
+    program.end()
+    if "$1 = " not in done.stdout:
+        return None
+    return {"back": before - after, "stop": seconds}
 
 
 def by_m5(arguments, name):
@@ -76,26 +98,37 @@ def main():
     arguments = parser.parse_args()
     names = arguments.programs or ["json_threads", "pandas_burst", "worker", "django_burst", "naive_engine"]
     print(
-        "program         RSS MiB  malloc_trim MiB (ms)   m5 MiB   of it  longest stop ms (stops)  later MiB  faults"
+        "program         RSS MiB  malloc_trim MiB (ms)  gdb MiB (ms, with its start)   m5 MiB   of it  "
+        "longest stop ms, their median (stops)  later MiB  faults"
     )
     for name in names:
-        own, ours = [], []
+        own, ours, gdb = [], [], []
         try:
             for _ in range(arguments.rounds):
                 own.append(by_itself(arguments.python, name))
                 ours.append(by_m5(arguments, name))
+                gdb.append(by_gdb(arguments.python, name))
         except RuntimeError as error:
             print(f"{name:15} left out: {error}")
             continue
         middle = lambda rows, key: statistics.median(row[key] for row in rows)  # noqa: E731
         back, itself = middle(ours, "back"), middle(own, "back")
-        later = [row["later"] for row in ours if row["later"] is not None]
-        print(
-            f"{name:15} {middle(ours, 'before') / MIB:7.1f} {itself / MIB:10.1f} ({1e3 * middle(own, 'stop'):5.1f}) "
-            f"{back / MIB:12.1f} {100 * back / max(itself, 1):6.1f} % {1e3 * max(r['stop'] for r in ours):12.2f} "
-            f"({middle(ours, 'stops'):.0f}) {statistics.median(later) / MIB if later else float('nan'):12.1f} "
-            f"{middle(ours, 'faults') if later else '-'}  {' '.join(sorted({r['ended'] for r in ours}))}"
+        called = [row for row in gdb if row]
+        by_call = (
+            f"{middle(called, 'back') / MIB:8.1f} ({1e3 * middle(called, 'stop'):5.0f})"
+            if called
+            else "       –"
         )
+        later = [row["later"] for row in ours if row["later"] is not None]
+        stops = [1e3 * row["stop"] for row in ours]
+        columns = [
+            f"{name:15} {middle(ours, 'before') / MIB:7.1f} {itself / MIB:10.1f} ({1e3 * middle(own, 'stop'):5.1f})",
+            f"{by_call} {back / MIB:12.1f} {100 * back / max(itself, 1):6.1f} %",
+            f"{max(stops):8.2f} {statistics.median(stops):6.2f} ({middle(ours, 'stops'):.0f})",
+            f"{statistics.median(later) / MIB if later else float('nan'):12.1f}",
+            f"{middle(ours, 'faults') if later else '-'}  {' '.join(sorted({r['ended'] for r in ours}))}",
+        ]
+        print(*columns, flush=True)
 
 
 if __name__ == "__main__":

@@ -118,7 +118,7 @@ PACKAGES = [
     leak("gevent_greenlets", "objects|native", "Greenlet|Session", "gevent_event", "gevent==24.2.1"),
     leak(
         "sqlalchemy_async",
-        "objects",
+        "objects|native",
         "Task|Session|greenlet",
         "sqlalchemy_loop|_waiters|sqlalchemy_event",
         "sqlalchemy[asyncio]==2.0.36",

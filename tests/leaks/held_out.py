@@ -186,7 +186,123 @@ LIBRARIES = [
     clean("regex_patterns", "regex==2024.9.11", module="libraries"),
     clean("dateutil_zones", "python-dateutil==2.9.0", module="libraries"),
     clean("sqlalchemy_statements", "sqlalchemy[asyncio]==2.0.36", module="libraries"),
+    leak(
+        "sqlalchemy_names",
+        "objects",
+        "str",
+        r"IdentifierPreparer\._strings",
+        "sqlalchemy[asyncio]==2.0.36",
+        module="libraries",
+    ),
     clean("pydantic_models", "pydantic==2.9.2", module="libraries", n=60),
     clean("numpy_arrays", "numpy==1.26.4", module="libraries"),
     clean("pandas_frames", "pandas==2.2.3", module="libraries", n=100),
+]
+
+
+def pair(name, layer, grows, held, requirement=None, python=None, n=400):
+    """A leak, and the same service as its author mends it."""
+    return [
+        leak(name, layer, grows, held, requirement, python, n, "services"),
+        clean(name + "_mended", requirement, python, n, "services"),
+    ]
+
+
+SERVICES = [
+    *pair(
+        "scheduler_listeners",
+        "objects",
+        "Session|tuple|method",
+        "_listeners|job_scheduler",
+        "apscheduler==3.10.4",
+    ),
+    *pair("log_context", "objects", "Session|ContextVar", "context|structlog", "structlog==26.1.0", "3.13"),
+    *pair(
+        "template_cache", "objects", "Template|jinja2|function|code", "pages|cache", "jinja2==3.1.4", "3.14"
+    ),
+    *pair("awaited_for_ever", "objects", "Session|method|tuple", "shutdown|Future", None, "3.14"),
+    *pair("queue_of_events", "objects", "Session|tuple", "events", None, "3.13"),
+    *pair("pool_locals", "objects", "Session", "connections|worker|_thread|local", None, "3.9"),
+    *pair("weak_keys", "objects", "Session|dict", "states", None, "3.9"),
+    *pair(
+        "frame_of_objects",
+        "objects|in place",
+        "Session|str|ndarray",
+        "history_frame",
+        "pandas==1.5.3 numpy<2",
+        "3.9",
+    ),
+    *pair("scopes_never_left", "objects", "Session|generator|ContextManager", "open_scopes", None, "3.14"),
+    *pair(
+        "incremental_parser", "native|blocks|in place", r"lxml|\d", "feed|lxml|xml|", "lxml==5.3.0", "3.13"
+    ),
+    *pair(
+        "unit_of_work",
+        "objects",
+        "Order|InstanceState|sqlalchemy",
+        "unit|_new|Session",
+        "sqlalchemy==2.0.36",
+        "3.13",
+        200,
+    ),
+    *pair(
+        "cookie_jar", "objects", "Cookie|str", "shared_client|_cookies|cookies", "requests==2.32.3", "3.14"
+    ),
+    *pair("buffered_records", "objects", "LogRecord|Session", "buffer", None, "3.9"),
+    *pair("tls_contexts", "objects|native", "SSLContext", "tls", None, "3.14", 10),
+    *pair("tls_buffers", "native|in place", "MemoryBIO", "outgoing", None, "3.13", 1000),
+    *pair(
+        "prepared_statements",
+        "objects|native",
+        "sqlite3|Statement|str",
+        "reports|sqlite3",
+        None,
+        "3.11",
+        1000,
+    ),
+    *pair("console_record", "objects", "Segment|str|rich", "console|_record_buffer", "rich==13.9.4", "3.11"),
+    *pair("unique_names", "objects|in place", "str|tuple|set", "_seen|fake", "faker==30.8.1", "3.13"),
+    *pair(
+        "graph_of_calls",
+        "objects",
+        "Session|dict|str",
+        "calls|_adj|_succ|_pred|_node",
+        "networkx==3.2.1",
+        "3.9",
+    ),
+    *pair("streams_never_reset", "objects", "H2Stream|h2", "h2|streams", "h2==4.1.0", "3.13"),
+    *pair(
+        "persistent_map",
+        "objects|held natively|native",
+        "Session",
+        "sessions_map|HashTrieMap",
+        "rpds-py==0.20.0",
+        "3.13",
+    ),
+    *pair("foreign_memory", "objects|native", "CData|cdata|cffi", "c_buffers", "cffi==2.0.0", "3.14"),
+    *pair("memory_channel", "objects", "Session", "channel|data", "trio==0.27.0", "3.13"),
+    *pair("suspended_greenlets", "objects|native", "greenlet|Session", "handlers", "greenlet==3.1.1", "3.13"),
+    *pair("sorted_orders", "objects", "Session", "book|_maps|_lists", "sortedcontainers==2.4.0", "3.14"),
+    *pair(
+        "documents_of_pages",
+        "objects",
+        "bs4|NavigableString|Tag|BeautifulSoup|str|dict|list",
+        "titles",
+        "beautifulsoup4==4.12.3",
+        "3.11",
+    ),
+    *pair("events_of_a_model", "objects", "Watcher|Session", "model|watchers", "param==2.1.1", "3.9"),
+    *pair(
+        "arrays_of_a_file",
+        "native|blocks|mapped|in place",
+        r"h5py|\d",
+        "archive|hdf5|",
+        "h5py==3.12.1",
+        "3.13",
+        200,
+    ),
+    clean("breadcrumbs", "sentry-sdk==2.17.0", "3.13", module="services"),
+    clean("algebra", "sympy==1.13.3", "3.11", module="services"),
+    clean("type_adapters", None, "3.9", module="services"),
+    clean("grammars", "pyparsing==3.2.0", "3.13", module="services"),
 ]

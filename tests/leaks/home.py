@@ -24,19 +24,17 @@ def installed(python, requirement):
     asked = subprocess.run(
         [python, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"], capture_output=True
     )
-    folder = PACKAGES / ("%s-py%s" % (requirement.replace(" ", "+"), asked.stdout.decode().strip()))
+    version = asked.stdout.decode().strip()
+    folder = PACKAGES / ("%s-py%s" % (requirement.replace(" ", "+"), version))
     if not (folder / "ready").exists():
         shutil.rmtree(folder, ignore_errors=True)
-        install = [
-            python,
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--only-binary=:all:",
-            "--disable-pip-version-check",
-        ]
-        install += ["--root-user-action=ignore", "--target", str(folder), *requirement.split()]
+        pip = [python, "-m", "pip"]
+        if subprocess.run([*pip, "--version"], capture_output=True).returncode != 0:
+            # Another one's pip, for that version: markers are read as on the other one, so this comes second.
+            pip = [sys.executable, "-m", "pip", "--python-version", version]
+        install = [*pip[:3], "install", *pip[3:], "--quiet", "--only-binary=:all:"]
+        install += ["--disable-pip-version-check", "--root-user-action=ignore"]
+        install += ["--target", str(folder), *requirement.split()]
         if subprocess.run(install, timeout=600, stderr=subprocess.DEVNULL).returncode != 0:
             return None
         (folder / "ready").touch()

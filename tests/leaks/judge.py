@@ -2,8 +2,8 @@
 
 `python tests/leaks/judge.py target/release/m5` runs the cases of the standard library, and with M5_SLOW=1 all public
 packages too. `python tests/leaks/judge.py target/release/m5 NAME…` runs those cases, or groups: STANDARD, PACKAGES, FOUND,
-REGISTRIES, LIBRARIES. `--python 3.8` takes that interpreter where a case wants none; `--markdown` prints the table of the
-docs.
+REGISTRIES, LIBRARIES, SERVICES. `--python 3.8` takes that interpreter where a case wants none; `--markdown` prints the
+table of the docs.
 """
 
 import argparse
@@ -15,7 +15,7 @@ import sys
 import tempfile
 
 from catalogue import FOUND, PACKAGES, STANDARD
-from held_out import LIBRARIES, REGISTRIES
+from held_out import LIBRARIES, REGISTRIES, SERVICES
 from home import HERE, environment, interpreter
 
 
@@ -74,12 +74,17 @@ def layer(culprit):
     return "native" if culprit["native_bytes"] * 2 > culprit["bytes"] else "objects"
 
 
+def bounded(holder):
+    """Whether a limit ends the growth of a holder soon: one that is far off ends nothing."""
+    return holder.get("limit") is not None and (holder["items"] or 0) * 100 >= holder["limit"]
+
+
 def accused(document):
     """All that is accused, the worst first: (layer, what grows, who holds it, bytes)."""
     told = []
     for culprit in document["culprits"]:
         holder = culprit["holder"]
-        if holder.get("limit") is None and holder["cause"] != "garbage":
+        if not bounded(holder) and holder["cause"] != "garbage":
             who = "%s (%s)" % (holder["name"], holder["type_name"])
             path = "" if holder["path"] in ("", holder["name"]) else " in " + holder["path"]
             told.append((layer(culprit), culprit["type_name"], who + path, culprit["bytes"]))
@@ -138,6 +143,7 @@ GROUPS = {
     "PACKAGES": PACKAGES,
     "FOUND": FOUND,
     "LIBRARIES": LIBRARIES,
+    "SERVICES": SERVICES,
 }
 
 
@@ -147,7 +153,8 @@ def chosen(names):
     if names:
         groups = [case for name in names for case in GROUPS.get(name, [])]
         return groups + [case for case in every if case.name in names]
-    return every if os.environ.get("M5_SLOW") == "1" else STANDARD + REGISTRIES
+    plain = [case._replace(python=None) for case in SERVICES if case.requirement is None]
+    return every if os.environ.get("M5_SLOW") == "1" else STANDARD + REGISTRIES + plain
 
 
 def main():

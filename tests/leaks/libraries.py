@@ -207,13 +207,24 @@ def dateutil_zones():
     tz.gettz(names.split()[next(_numbers) % 9])
 
 
-def sqlalchemy_statements():
-    """The trap: an engine keeps five hundred compiled statements."""
+def sqlalchemy_names():
+    """A column name per request: its dialect remembers how each name is quoted."""
     import sqlalchemy
 
     engine = _once("engine", lambda: sqlalchemy.create_engine("sqlite://"))
     with engine.connect() as connection:
         connection.execute(sqlalchemy.select(sqlalchemy.literal(1).label("column_%d" % next(_numbers))))
+
+
+def sqlalchemy_statements():
+    """The trap: an engine keeps five hundred compiled statements."""
+    import sqlalchemy
+
+    engine = _once("engine", lambda: sqlalchemy.create_engine("sqlite://"))
+    number = next(_numbers) + 1
+    columns = [sqlalchemy.literal(1).label("column_%d" % i) for i in range(12) if number >> i & 1]
+    with engine.connect() as connection:
+        connection.execute(sqlalchemy.select(*columns))
 
 
 def pydantic_models():

@@ -8,6 +8,7 @@ mod watching;
 use m5_testkit::{Target, pythons};
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
+use std::time::{Duration, Instant};
 use support::{json, run, verdict};
 use watching::{Watch, outcomes, until};
 
@@ -74,6 +75,43 @@ fn what_cannot_be_trimmed_is_an_error_that_says_why() {
 }
 
 #[test]
+fn of_another_allocator_it_says_what_is_free_and_the_setting() {
+    // Where none is installed there is nothing to say.
+    let places = ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib"];
+    let files = places.map(|p| format!("{p}/libjemalloc.so.2"));
+    let Some(file) = files.into_iter().find(|f| std::path::Path::new(f).exists()) else { return };
+    let python = pythons().into_iter().find(|p| p.root().is_none()).unwrap();
+    let mut command = python.command();
+    let mut target = Target::spawn({
+        command.args(["-u", "-c", PROGRAM]).env("LD_PRELOAD", file);
+        command
+    });
+    assert_eq!(target.line(), "ready");
+    let pid = target.pid().to_string();
+    let out = run(&["trim", "-p", &pid, "--dry-run", "--pinned", "--json"]);
+    let said = json(&out);
+    assert_eq!((verdict(&out).0, &said["others"][0]["name"]), (0, &"jemalloc".into()), "{said}");
+    assert!(said["others"][0]["setting"].as_str().unwrap().contains("decay_ms"), "{said}");
+    // Books that are not read are absent, not zero.
+    let free = &said["pinned"]["free_of_others"];
+    assert!(free.is_null() || free.is_u64(), "{said}");
+    assert_eq!(verdict(&run(&["trim", "-p", &pid, "--recheck", "0"])).0, 0);
+    right(&mut target);
+}
+
+/// Where it answers; what else it says is read by nobody and stops nobody.
+fn listens(watch: &mut Watch) -> String {
+    let mut said = BufReader::new(watch.0.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("http://") {
+        line.clear();
+        assert_ne!(said.read_line(&mut line).unwrap(), 0, "it ended");
+    }
+    std::thread::spawn(move || std::io::copy(&mut said, &mut std::io::sink()));
+    line.split("http://").nth(1).unwrap().split('/').next().unwrap().trim().to_owned()
+}
+
+#[test]
 fn the_watchdog_gives_back_before_it_restarts() {
     const CONFIG: &str = r#"
 [[watch.rule]]
@@ -90,10 +128,12 @@ actions = [{ signal = "TERM" }, "trim"]
     let mut target = start();
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_m5"));
     // A stop may last here: the machine is busy with other tests.
-    command.env("M5_MAX_PAUSE", "2s").current_dir(dir).stderr(std::process::Stdio::null());
+    command.env("M5_MAX_PAUSE", "2s").current_dir(dir).stderr(Stdio::piped());
     command.args(["watch", "--interval", "100ms", "--journal", "journal.jsonl", "--config", "m5.toml"]);
     command.args(["--evidence", "evidence", "--act", "-p", &target.pid().to_string()]);
-    let _watch = Watch(command.spawn().unwrap());
+    command.args(["--lang", "en", "--listen", "127.0.0.1:0"]);
+    let mut watch = Watch(command.spawn().unwrap());
+    let address = listens(&mut watch);
     let lines = until(dir, |lines| outcomes(lines).len() == 2);
     let words: Vec<_> = outcomes(&lines).iter().map(|(a, r)| format!("{a} {r}")).collect();
     assert_eq!(words, ["trim done", "signal trim_first"]);
@@ -101,5 +141,38 @@ actions = [{ signal = "TERM" }, "trim"]
     assert!(detail.contains("MiB went back"), "{detail}");
     assert!(lines.iter().any(|l| l["event"] == "trim_first"));
     assert!(!lines.iter().any(|l| l["event"] == "restart"), "nothing was counted");
+    let given = lines.iter().find_map(|l| l["outcome"]["given_bytes"].as_u64()).unwrap();
+    let patience = Instant::now() + Duration::from_secs(60);
+    loop {
+        // It is published with the next round.
+        let text = support::get(&address, "/metrics");
+        let line = text.lines().find(|l| l.starts_with("m5_trimmed_bytes_total{"));
+        if let Some(value) = line.and_then(|l| l.rsplit(' ').next()?.parse::<f64>().ok()) {
+            assert_eq!(value, given as f64, "{text}");
+            let done = |l: &&str| l.starts_with("m5_watch_actions_total{") && l.contains("action=\"trim\"");
+            assert!(text.lines().find(done).unwrap().ends_with(" 1"), "{text}");
+            break;
+        }
+        assert!(Instant::now() < patience, "{text}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
     right(&mut target);
+}
+
+#[test]
+fn who_has_ended_and_is_still_listed_has_nothing_to_give_back() {
+    let mut target = start();
+    let pid = target.pid().to_string();
+    target.child().kill().unwrap();
+    let ended = || {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        stat.rsplit_once(") ").unwrap().1.starts_with('Z')
+    };
+    while !ended() {
+        std::thread::yield_now();
+    }
+    for more in [&[][..], &["--dry-run"]] {
+        let output = run(&[&["trim", "--lang", "en", "-p", &pid], more].concat());
+        assert_eq!(output.status.code(), Some(3), "{output:?}");
+    }
 }

@@ -8,7 +8,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 pub enum Error {
     /// The kernel refused.
     #[error(transparent)]
-    Target(#[from] m5_process::Error),
+    Process(#[from] m5_process::Error),
     /// No mapping of the process holds `_PyRuntime`.
     #[error("PID {pid} is not a CPython 3.8+ process: no mapped file has the symbol _PyRuntime")]
     NotPython {

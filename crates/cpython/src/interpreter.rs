@@ -101,7 +101,7 @@ impl<M: Memory + Clone> Interpreter<M> {
     /// they share one and only the main interpreter is given. One that is being made or unmade is left out.
     ///
     /// # Errors
-    /// [`Error::Starting`] where the list never held still; [`crate::Error::Target`] where the process has ended,
+    /// [`Error::Starting`] where the list never held still; [`crate::Error::Process`] where the process has ended,
     /// executed another program, or may not be read any more.
     pub fn all(&self) -> Result<Vec<Self>> {
         if matches!(self.layout.gc, GcAt::Runtime(_)) {
@@ -148,7 +148,7 @@ impl<M: Memory + Clone> Interpreter<M> {
     /// Address of the newest interpreter of the process: another one wherever one was made since.
     ///
     /// # Errors
-    /// [`crate::Error::Target`] where the process has ended, executed another program, or may not be read any more.
+    /// [`crate::Error::Process`] where the process has ended, executed another program, or may not be read any more.
     pub fn newest(&self) -> Result<u64> {
         Ok(self.memory.u64(self.found.runtime + self.layout.interpreters_head)?)
     }
@@ -279,7 +279,7 @@ impl<M: Memory + Clone> Interpreter<M> {
     /// Addresses whose change tells the generation of a collection, and how many bytes of each to watch.
     ///
     /// # Errors
-    /// [`crate::Error::Target`] where the process has ended, executed another program, or may not be read any more.
+    /// [`crate::Error::Process`] where the process has ended, executed another program, or may not be read any more.
     pub fn label_addresses(&self) -> Result<([u64; 3], u64)> {
         Ok(match self.layout.stats {
             Stats::Inline { offset } => ([0, 1, 2].map(|g| self.gc + offset + GENERATION_SIZE * g), 4),
@@ -296,7 +296,7 @@ impl<M: Memory + Clone> Interpreter<M> {
     /// Reads the collector's state.
     ///
     /// # Errors
-    /// [`crate::Error::Target`] where the process has ended, executed another program, or may not be read any more.
+    /// [`crate::Error::Process`] where the process has ended, executed another program, or may not be read any more.
     pub fn read(&self) -> Result<GcState> {
         let mut state = decode_gc(&self.gc_bytes()?, &self.layout);
         if let Some(rings) = self.rings()? {
@@ -314,7 +314,7 @@ impl<M: Memory + Clone> Interpreter<M> {
     /// How many objects the collector keeps, by its own account.
     ///
     /// # Errors
-    /// [`crate::Error::Target`] where the process has ended, executed another program, or may not be read any more.
+    /// [`crate::Error::Process`] where the process has ended, executed another program, or may not be read any more.
     pub fn population(&self) -> Result<Population> {
         Ok(decode_population(&self.gc_bytes()?, &self.layout))
     }
@@ -337,7 +337,7 @@ impl<M: Memory + Clone> Interpreter<M> {
     /// Every record of the three rings (3.15+), in no order; `None` where the build has no rings.
     ///
     /// # Errors
-    /// [`crate::Error::Target`] where the process has ended, executed another program, or may not be read any more.
+    /// [`crate::Error::Process`] where the process has ended, executed another program, or may not be read any more.
     pub fn rings(&self) -> Result<Option<[Vec<RingItem>; 3]>> {
         let Stats::Ring { pointer, sizes } = self.layout.stats else { return Ok(None) };
         let block = self.memory.u64(self.gc + pointer)?;
@@ -349,7 +349,7 @@ impl<M: Memory + Clone> Interpreter<M> {
     /// What speaks against writing into this collector's settings now; `None` where nothing does.
     ///
     /// # Errors
-    /// [`crate::Error::Target`] where the process has ended, executed another program, or may not be read any more.
+    /// [`crate::Error::Process`] where the process has ended, executed another program, or may not be read any more.
     pub fn doubt_before_write(&self) -> Result<Option<String>> {
         let deadline = Instant::now() + BUSY;
         loop {
@@ -363,7 +363,7 @@ impl<M: Memory + Clone> Interpreter<M> {
     /// Whether `gc.freeze` has put objects out of the collector's sight.
     ///
     /// # Errors
-    /// [`crate::Error::Target`] where the process has ended, executed another program, or may not be read any more.
+    /// [`crate::Error::Process`] where the process has ended, executed another program, or may not be read any more.
     pub fn frozen(&self) -> Result<bool> {
         if self.layout.free_threaded {
             let flag = self.layout.freeze_active.map(|at| self.memory.i32(self.gc.wrapping_add(at)));
@@ -376,7 +376,7 @@ impl<M: Memory + Clone> Interpreter<M> {
     /// The interpreter's threads, newest first.
     ///
     /// # Errors
-    /// [`crate::Error::Target`] where the process has ended, executed another program, or may not be read any more.
+    /// [`crate::Error::Process`] where the process has ended, executed another program, or may not be read any more.
     pub fn threads(&self) -> Result<Vec<Thread>> {
         let mut threads = Vec::new();
         let mut address = self.memory.u64(self.address.wrapping_add(self.layout.threads_head))?;

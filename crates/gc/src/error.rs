@@ -11,7 +11,7 @@ pub enum Error {
     Cpython(#[from] m5_cpython::Error),
     /// The kernel refused.
     #[error(transparent)]
-    Target(#[from] m5_process::Error),
+    Process(#[from] m5_process::Error),
     /// The source that was asked for cannot be had.
     #[error("pauses cannot be watched: {0}")]
     Obstacle(crate::Obstacle),

@@ -5,8 +5,10 @@
 
 mod budget;
 mod choice;
+mod counts;
+mod descendants;
 mod error;
-mod kin;
+mod obstacle;
 mod pause;
 mod perf;
 mod poll;
@@ -16,8 +18,9 @@ mod tracer;
 pub mod tune;
 mod watch;
 
-pub use choice::{Choice, Obstacle, errno_name};
+pub use choice::Choice;
 pub use error::{Error, Result};
+pub use obstacle::{Obstacle, errno_name};
 pub use pause::{
     Coverage, Detail, GenerationCoverage, InterpreterCollections, Pause, PauseSource, SourceKind,
 };

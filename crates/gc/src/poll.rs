@@ -1,7 +1,7 @@
 //! Where nothing better is allowed: read the collector's flag again and again. Counts stay exact; a pause's
 //! length is known to within the interval, and short ones are missed and counted as such.
 
-use crate::tracer::{Counts, by_interpreter, now_ns};
+use crate::counts::{Counts, by_interpreter, now_ns};
 use crate::{Coverage, Detail, InterpreterCollections, Pause, PauseSource, Result, SourceKind};
 use m5_cpython::Interpreter;
 use std::time::Duration;

@@ -1,8 +1,8 @@
 //! The interpreter's own records (3.15+): read the block before it wraps, and count what wrapped.
 
-use crate::kin::Kin;
+use crate::counts::{Counts, by_interpreter, now_ns};
+use crate::descendants::Descendants;
 use crate::stacks::Stacks;
-use crate::tracer::{Counts, by_interpreter, now_ns};
 use crate::{Coverage, Detail, InterpreterCollections, Pause, PauseSource, Result, SourceKind};
 use m5_cpython::{Interpreter, RingItem};
 use m5_process::Process;
@@ -20,7 +20,7 @@ const RESCAN_NS: u64 = 1_000_000_000;
 pub(crate) struct RingSource {
     process: Process,
     lanes: Vec<Lane>,
-    kin: Option<Kin>,
+    descendants: Option<Descendants>,
     retired: Coverage,
     /// Of those, what further interpreters of the process itself collected.
     ended: [u64; 3],
@@ -131,7 +131,7 @@ impl RingSource {
         let mut source = Self {
             process: process.clone(),
             lanes: lanes?,
-            kin: children.then(|| Kin::of(pid)),
+            descendants: children.then(|| Descendants::of(pid)),
             retired: Coverage::default(),
             ended: [0; 3],
             details: Vec::new(),
@@ -146,8 +146,9 @@ impl RingSource {
     }
 
     fn adopt(&mut self) {
-        let Some(kin) = &mut self.kin else { return };
-        for (process, interpreters) in kin.new_programs(|pid| self.lanes.iter().any(|l| l.pid == pid)) {
+        let Some(descendants) = &mut self.descendants else { return };
+        for (process, interpreters) in descendants.new_programs(|pid| self.lanes.iter().any(|l| l.pid == pid))
+        {
             self.lanes.extend(interpreters.into_iter().filter_map(|i| Lane::new(process.pid(), i).ok()));
         }
     }

@@ -1,5 +1,6 @@
 //! Picks the best source that the build and the machine allow, and says which and why.
 
+use crate::counts::now_ns;
 use crate::poll::PollSource;
 use crate::ring::RingSource;
 use crate::watch::{Wanted, WatchSource, diagnose};
@@ -158,51 +159,4 @@ fn choose(
         }
         Some(kind @ SourceKind::Poll) => (Box::new(PollSource::new(interpreter, pid)?), asked(kind)),
     })
-}
-
-/// CLOCK_MONOTONIC, the clock of every pause.
-pub(crate) fn now_ns() -> u64 {
-    m5_process::monotonic_ns()
-}
-
-/// Seen against happened: the interpreter's counters at the start and now.
-pub(crate) struct Counts {
-    start: [u64; 3],
-    now: [u64; 3],
-    pub(crate) seen: [u64; 3],
-}
-
-impl Counts {
-    pub(crate) fn from(start: [u64; 3]) -> Self {
-        Self { start, now: start, seen: [0; 3] }
-    }
-
-    pub(crate) fn set(&mut self, now: [u64; 3]) {
-        self.now = now;
-    }
-
-    pub(crate) fn happened(&self) -> [u64; 3] {
-        [0, 1, 2].map(|g| self.now[g].saturating_sub(self.start[g]))
-    }
-
-    pub(crate) fn add_to(&self, coverage: &mut Coverage) {
-        for (g, of) in coverage.generations.iter_mut().enumerate() {
-            of.seen += self.seen[g];
-            of.happened += self.now[g].saturating_sub(self.start[g]);
-        }
-    }
-}
-
-/// A row for each interpreter that is there, and one for what those that have ended counted together.
-pub(crate) fn by_interpreter(
-    there: impl Iterator<Item = (i64, [u64; 3])>,
-    ended: [u64; 3],
-) -> Vec<InterpreterCollections> {
-    let mut rows: Vec<InterpreterCollections> =
-        there.map(|(id, happened)| InterpreterCollections { interpreter: Some(id), happened }).collect();
-    rows.sort_by_key(|row| row.interpreter);
-    if ended != [0; 3] {
-        rows.push(InterpreterCollections { interpreter: None, happened: ended });
-    }
-    rows
 }

@@ -7,13 +7,21 @@ use m5_testkit::{Target, pythons};
 use std::collections::BTreeMap;
 
 const PROGRAM: &str = "
-import sys, threading
+import ctypes, sys, threading
+libc = ctypes.CDLL(None)
+libc.malloc.restype = ctypes.c_void_p
+def work():
+    # A heap of this thread's own, of a few blocks that are touched.
+    for _ in range(20): ctypes.memset(ctypes.c_void_p(libc.malloc(ctypes.c_size_t(100000))), 1, 100000)
+    made.wait()
+    wait.wait()
 items = [(i + 1000, str(i), {i: [i]}) for i in range(60000)]
 table = {str(i): bytes(i % 3000) for i in range(20000)}
 del items[::3]
 for key in list(table)[::2]: del table[key]
-wait = threading.Event()
-for _ in range(4): threading.Thread(target=wait.wait, daemon=True).start()
+wait, made = threading.Event(), threading.Barrier(5)
+for _ in range(4): threading.Thread(target=work, daemon=True).start()
+made.wait()
 print('ready', flush=True)
 sys.stdin.read()
 ";

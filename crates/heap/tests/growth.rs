@@ -153,6 +153,83 @@ fn a_cache_of_python_that_says_its_limit_is_called_one() {
     }
 }
 
+const SELF_LIMITED: &str = "
+import collections
+class SizeLimitDict(collections.OrderedDict):
+    def __init__(self, limit):
+        super().__init__()
+        self._size_limit = limit
+class Connection:
+    pass
+CONNECTION = Connection()
+CONNECTION.closed = SizeLimitDict(5000)
+COUNT = [0]
+def grow():
+    for _ in range(500):
+        COUNT[0] += 1; CONNECTION.closed[COUNT[0]] = bytearray(300)
+";
+
+#[test]
+fn a_dictionary_that_says_its_own_limit_is_called_a_cache() {
+    for python in pythons() {
+        let (diff, _) = grown(&python, SELF_LIMITED);
+        let holder = &worst(&python, &diff).holder;
+        assert_eq!((holder.items, holder.limit), (Some(1000), Some(5000)), "{}: {holder:?}", python.name);
+    }
+}
+
+const CACHE_IN_A_CELL: &str = "
+import functools
+def cacheit(function):
+    cached = functools.lru_cache(maxsize=2000)(function)
+    def wrapper(*args):
+        return cached(*args)
+    return wrapper
+CACHED = [cacheit(lambda i: bytearray(300))]
+COUNT = [0]
+def grow():
+    for _ in range(500):
+        COUNT[0] += 1; CACHED[0](COUNT[0])
+";
+
+#[test]
+fn a_cache_that_a_closure_hides_is_named_as_one() {
+    for python in pythons() {
+        let (diff, _) = grown(&python, CACHE_IN_A_CELL);
+        let holder = &worst(&python, &diff).holder;
+        let told = (holder.type_name.as_str(), holder.items, holder.limit);
+        assert_eq!(told, ("lru_cache", Some(1000), Some(2000)), "{}: {holder:?}", python.name);
+    }
+}
+
+/// Half of the entries go when there are too many; allocators hand out their addresses to the next.
+const TURNED_OVER: &str = "
+class Statement:
+    def __init__(self, number):
+        self.columns = {number + i: [str(number), {i}] for i in range(12)}
+        self.result = {'keys': [self.columns], 'map': {i: (number, [i]) for i in range(number % 9)}}
+class LRUCache:
+    def __init__(self, capacity):
+        self.capacity = capacity
+        self._data = {}
+CACHE = LRUCache(500)
+COUNT = [0]
+def grow():
+    for _ in range(400):
+        COUNT[0] += 1; CACHE._data[(COUNT[0],)] = ((COUNT[0],), Statement(COUNT[0]), [COUNT[0]])
+        if len(CACHE._data) > 750:
+            for key in list(CACHE._data)[:250]: del CACHE._data[key]
+";
+
+#[test]
+fn what_a_cache_with_a_limit_turns_over_is_no_growth_of_its_entries() {
+    for python in pythons() {
+        let (diff, _) = grown(&python, TURNED_OVER);
+        let accused: Vec<&Culprit> = diff.culprits.iter().filter(|c| c.holder.limit.is_none()).collect();
+        assert!(accused.is_empty(), "{}: {accused:?}", python.name);
+    }
+}
+
 const IN_PLACE: &str = "
 class Stats:
     pass

@@ -1,7 +1,8 @@
 """Blocks of the C library filled with patterns, by several threads; every live byte is checked before it is freed.
 
 Says "ready", then for every line that it reads: errors, rounds of the slowest thread, what malloc_info finds wrong.
-`one`: a single thread does it all, between its lines. `locked`: all memory is locked.
+`one`: a single thread does it all, between its lines. `locked`: all memory is locked. `trims`: the program trims itself
+meanwhile. `ends`: its threads end and leave their arenas to others.
 """
 
 import ctypes
@@ -9,6 +10,7 @@ import os
 import random
 import sys
 import threading
+import time
 
 THREADS = 3 if "one" not in sys.argv else 1
 LARGEST = 96 << 10
@@ -92,6 +94,18 @@ class Worker:
         while True:
             self.work()
 
+    def run_in_short_threads(self):
+        while True:
+            thread = threading.Thread(target=self.work, args=(200,), daemon=True)
+            thread.start()
+            thread.join()
+
+
+def trims_itself():
+    while True:
+        libc.malloc_trim(0)
+        time.sleep(0.003)
+
 
 def consistent():
     """What malloc_info says makes sense: the allocator walks its lists for it, and aborts where they are broken."""
@@ -111,7 +125,10 @@ if "locked" in sys.argv and libc.mlockall(3):
     sys.exit()
 if THREADS > 1:
     for worker in workers:
-        threading.Thread(target=worker.run, daemon=True).start()
+        way = worker.run_in_short_threads if "ends" in sys.argv else worker.run
+        threading.Thread(target=way, daemon=True).start()
+    if "trims" in sys.argv:
+        threading.Thread(target=trims_itself, daemon=True).start()
 else:
     workers[0].work(20000)
 print("ready", flush=True)

@@ -13,9 +13,9 @@ pub enum Error {
     Cpython(#[from] m5_cpython::Error),
     /// The kernel refused to tell of the process.
     #[error(transparent)]
-    Target(#[from] m5_process::Error),
+    Process(#[from] m5_process::Error),
     /// The kernel refused something that eBPF needs.
-    #[error("the kernel gives no {what}: {source}")]
+    #[error("the kernel refuses {what}: {source}")]
     Refused {
         /// What was asked for.
         what: &'static str,

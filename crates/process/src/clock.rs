@@ -2,11 +2,20 @@
 #![allow(unsafe_code)]
 
 use rustix::time::{ClockId, Timespec, clock_gettime};
+use std::time::Duration;
 
 /// CLOCK_MONOTONIC, nanoseconds.
 #[must_use]
 pub fn monotonic_ns() -> u64 {
     ns(clock_gettime(ClockId::Monotonic))
+}
+
+/// Sleeps for so long, or until a signal comes: who waits for long must see what its handler noted.
+pub fn nap(time: Duration) {
+    let (tv_sec, tv_nsec) =
+        (i64::try_from(time.as_secs()).unwrap_or(i64::MAX), i64::from(time.subsec_nanos()));
+    // How much was left does not matter, and a refusal is a short sleep.
+    let _ = rustix::thread::nanosleep(&Timespec { tv_sec, tv_nsec });
 }
 
 /// CPU time of the calling thread, nanoseconds: what something costs, however busy the machine is.

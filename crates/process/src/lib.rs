@@ -20,7 +20,7 @@ mod spool;
 mod trace;
 
 pub use clock::{
-    boot_unix_seconds, cpu_ns, monotonic_ns, own_cpu_ns, thread_cpu_ns, ticks_per_second, unix_ns,
+    boot_unix_seconds, cpu_ns, monotonic_ns, nap, own_cpu_ns, thread_cpu_ns, ticks_per_second, unix_ns,
 };
 pub use error::{Error, Result};
 pub use execution::Execution;
@@ -29,9 +29,9 @@ pub use identity::Identity;
 pub use memory::constants::Constants;
 pub use memory::core::CoreFile;
 pub use memory::write::write_memory;
-pub use memory::{BufferMemory, LiveMemory, Memory};
+pub use memory::{BufferMemory, LOWEST_ADDRESS, LiveMemory, Memory};
 pub use own_file::{check_writable, open_to_add, write_whole};
-pub use own_heap::{return_freed, return_large_blocks};
+pub use own_heap::{return_large_blocks, settle_memory};
 pub use own_limit::{descriptor_limit, raise_descriptor_limit};
 pub use priority::{run_when_idle, spare_processor};
 pub use process::Process;
@@ -52,8 +52,8 @@ pub use procfs::throttling::Throttling;
 pub use procfs::waits::name as call_name;
 pub use signal::send_signal;
 pub use spool::{SpoolAllocator, SpoolError, spool, spooling};
-pub use trace::arch::{ADDRESS_BITS, OWN_WAITS, address_of, page_size};
-pub use trace::discard::{CallCode, Discarded, FRAME_INSTRUCTION, StoppedThread, may_call};
+pub use trace::arch::{ADDRESS_BITS, OWN_WAITS, address_of, interrupted, page_size};
+pub use trace::discard::{CallCode, Discarded, StoppedThread, may_call};
 pub use trace::fork::{ForkedChild, fork};
 pub use trace::freeze::{Frozen, freeze, open_live};
 pub use trace::guard::Guard;

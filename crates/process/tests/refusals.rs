@@ -117,7 +117,7 @@ fn a_memory_limit_too_near_for_a_copy() {
     let process = running.process();
     let safety = inspect(&process).unwrap();
     may_fork(&process, &safety, Duration::from_secs(1)).expect("nothing speaks against it");
-    let need = MemoryNeed { target: safety.page_table_bytes + safety.private_bytes, own: 0 };
+    let need = MemoryNeed { target: safety.page_table_bytes + safety.private_bytes, ..MemoryNeed::default() };
     assert!(need.target > 64 << 20);
     let here = || Headroom::of(process.pid());
     here().check(need).expect("without a limit there is room");

@@ -70,21 +70,21 @@ const SPECS: &[Spec] = specs! {
         |m, l, f| f.push(l, number(m.reading.status.virtual_bytes));
     Gauge "m5_memory_bytes" "Memory by kind: anonymous, file, shared, swapped out." |m, l, f| memory(m, l, f);
     Gauge "memory_growth_rate_mb_per_minute" "Growth of the memory's floor, MiB a minute."
-        |m, l, f| f.push(l, m.assessment.slope.map(|s| s * 60.0 / MIB));
-    Gauge "m5_growth_bytes_per_second" "Growth of the memory's floor." |m, l, f| f.push(l, m.assessment.slope);
+        |m, l, f| f.push(l, m.assessment().slope.map(|s| s * 60.0 / MIB));
+    Gauge "m5_growth_bytes_per_second" "Growth of the memory's floor." |m, l, f| f.push(l, m.assessment().slope);
     Gauge "m5_growth_verdict" "1 for the verdict that holds." |m, l, f| verdict(m, l, f);
     Gauge "m5_growth_alarm" "1 while growth is held for longer than half a day, or has gained half of the floor."
-        |m, l, f| f.push(l, Some(f64::from(u8::from(m.assessment.alarm))));
+        |m, l, f| f.push(l, Some(f64::from(u8::from(m.assessment().alarm))));
     Counter "m5_growth_taken_back_total" "How often growth was called and then taken back."
-        |m, l, f| f.push(l, Some(f64::from(m.assessment.taken_back)));
+        |m, l, f| f.push(l, Some(f64::from(m.assessment().taken_back)));
     Gauge "m5_growth_between_restarts_ratio_per_hour"
         "Growth of the memory's floor within a life, as a part of it an hour, where the lives of a slot agree; 0 where they do not."
-        |m, l, f| f.push(l, m.between_restarts.map(|b| if b.growing { b.per_second * 3600.0 } else { 0.0 }));
-    Gauge "m5_floor_bytes" "The memory's floor now." |m, l, f| f.push(l, m.assessment.level);
+        |m, l, f| f.push(l, m.between_restarts().map(|b| if b.growing { b.per_second * 3600.0 } else { 0.0 }));
+    Gauge "m5_floor_bytes" "The memory's floor now." |m, l, f| f.push(l, m.assessment().level);
     Gauge "m5_forecast_24h_bytes" "The memory's floor in 24 hours: middle and ends of the 90 % interval."
         |m, l, f| forecast(m, l, f);
     Gauge "m5_time_to_limit_seconds" "Time until the limit is reached at this growth."
-        |m, l, f| f.push(l, m.assessment.limit.and_then(|t| t.expected_seconds));
+        |m, l, f| f.push(l, m.assessment().limit.and_then(|t| t.expected_seconds));
     Gauge "m5_heap_post_gc_bytes" "Resident set size right after the last full collection."
         |m, l, f| f.push(l, m.post_gc_bytes);
     Gauge "m5_memory_limit_bytes" "Limit of the memory cgroup." |m, l, f| f.push(l, m.limit_bytes());
@@ -152,13 +152,13 @@ fn memory(m: &Member, l: &Labels, f: &mut Family) {
 
 fn verdict(m: &Member, l: &Labels, f: &mut Family) {
     for one in Verdict::ALL {
-        let holds = f64::from(u8::from(m.assessment.verdict == one));
+        let holds = f64::from(u8::from(m.assessment().verdict == one));
         f.push(&l.with("verdict", one.name()), Some(holds));
     }
 }
 
 fn forecast(m: &Member, l: &Labels, f: &mut Family) {
-    if let Some(ahead) = m.assessment.forecast_24h {
+    if let Some(ahead) = m.assessment().forecast_24h {
         for (bound, value) in [("low", ahead.low), ("mid", ahead.value), ("high", ahead.high)] {
             f.push(&l.with("bound", bound), Some(value));
         }

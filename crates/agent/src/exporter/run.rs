@@ -4,6 +4,7 @@ use super::{Published, families};
 use crate::history::History;
 use crate::otlp::Pusher;
 use crate::pool::Pool;
+use m5_process::nap;
 use m5_report::metrics::Family;
 use m5_stats::Objectives;
 use std::time::{Duration, Instant};
@@ -46,6 +47,8 @@ impl Sinks {
 
 /// Time between two looks at the pauses.
 const DRAIN: Duration = Duration::from_millis(200);
+/// Time between two looks at anything, where nobody is listened to: each wakes a processor. A signal is seen at once.
+const IDLE: Duration = Duration::from_secs(1);
 /// Time between two looks for new processes.
 const DISCOVER: Duration = Duration::from_secs(10);
 /// Verdicts per round of samples; each costs milliseconds, so a thousand processes take turns.
@@ -68,7 +71,7 @@ pub fn run(
             discovered = Some(Instant::now());
         }
         match &mut sinks.history {
-            Some(history) => pool.drain_heard(&mut |who, how, pause| history.hear(who, how, pause)),
+            Some(history) => pool.drain_heard(&mut |who, how, pause| history.on_pause(who, how, pause)),
             None => pool.drain(),
         }
         if due(sampled, options.interval) {
@@ -79,6 +82,7 @@ pub fn run(
             let page = crate::page::live(pool, &options.objectives, options.interval);
             published.publish(&all, serde_json::to_string(&page).unwrap_or_default());
         }
-        std::thread::sleep(DRAIN.min(options.interval));
+        let until_sample = sampled.map_or(Duration::ZERO, |at| options.interval.saturating_sub(at.elapsed()));
+        nap(until_sample.min(if pool.listens() { DRAIN } else { IDLE }));
     }
 }

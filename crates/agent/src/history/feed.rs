@@ -83,7 +83,7 @@ impl History {
     }
 
     /// Takes a pause that was seen.
-    pub fn hear(&mut self, identity: Identity, source: SourceKind, pause: &Pause) {
+    pub fn on_pause(&mut self, identity: Identity, source: SourceKind, pause: &Pause) {
         let start_ns = self.at(pause.start_ns);
         let known = self.known.entry(identity).or_insert_with(Known::new);
         known.block.get_or_insert_with(|| Block::new(source)).push(pause, start_ns);

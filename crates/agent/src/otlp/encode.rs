@@ -137,7 +137,7 @@ fn collector(member: &Member, started: Span, watched: Span) -> Vec<Metric> {
 
 /// What m5 makes of it.
 fn judged(member: &Member, span: Span) -> Vec<Metric> {
-    let a = &member.assessment;
+    let a = &member.assessment();
     let gauge = |name, unit, help, value: Option<f64>| {
         let value = point(Vec::new(), number_data_point::Value::AsDouble(value?), span);
         Some(described(name, unit, help, metric::Data::Gauge(Gauge { data_points: vec![value] })))

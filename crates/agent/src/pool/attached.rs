@@ -82,7 +82,7 @@ impl Attached {
 
 /// Whether it may be another moment later: half a start looks like an interpreter that nobody knows.
 fn passing(error: &Error) -> bool {
-    !matches!(error, Error::FreeThreaded { .. } | Error::Target(m5_process::Error::Permission { .. }))
+    !matches!(error, Error::FreeThreaded { .. } | Error::Process(m5_process::Error::Permission { .. }))
 }
 
 fn trace(process: &Process, interpreter: &Interpreter, share: f64) -> Option<Tracer> {

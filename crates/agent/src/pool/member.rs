@@ -4,22 +4,16 @@ use super::PauseLog;
 use super::attached::{Attached, Readable};
 use super::chart_points::{ChartPoint, ChartPoints};
 use crate::Discovered;
-use crate::m5mem_page::SharedPage;
-use crate::watched::Interpreters;
+use crate::watched::{MemoryVerdict, WatchedProcess, established};
 use m5_cpython::{GcState, Population};
 use m5_gc::{SourceKind, Tracer};
 use m5_process::{
-    Cgroup, ConnectionGroup, Error, Execution, Identity, Process, Reading, Result, Sampler, SocketTables,
-    Stat, monotonic_ns, ticks_per_second, unix_ns,
+    Cgroup, ConnectionGroup, Error, Execution, Identity, Process, Reading, Result, SocketTables, Stat,
+    monotonic_ns, ticks_per_second, unix_ns,
 };
 use m5_report::doc::Application;
-use m5_stats::{
-    Assessment, BetweenRestarts, Confirmation, Life, Options, Point, Series, Verdict, assess_with,
-    between_restarts,
-};
+use m5_stats::{Assessment, BetweenRestarts, Life};
 
-/// Seconds between two verdicts of one process.
-const JUDGE_EVERY_NS: u64 = 60_000_000_000;
 /// The cgroup is read every so many samples.
 const CGROUP_EVERY: u64 = 4;
 
@@ -46,13 +40,13 @@ pub(super) struct Place {
 
 /// One watched process.
 pub struct Member {
-    process: Process,
-    sampler: Sampler,
+    watched: WatchedProcess,
     pub(super) attached: Attached,
-    interpreters: Interpreters,
     execution: Execution,
     service: String,
     slot: usize,
+    /// Read once: another reading of the two clocks would be another moment, which looks like a restart.
+    started_unix_seconds: f64,
     /// When its execution began, CLOCK_MONOTONIC nanoseconds, where the process is older.
     anew_ns: Option<u64>,
     samples: u64,
@@ -60,12 +54,7 @@ pub struct Member {
     collected_full: Option<f64>,
     sampled_ns: u64,
     pub(super) cgroup_fresh: bool,
-    page: SharedPage,
-    rss: Series,
-    /// Anonymous memory and what of it was swapped out, from the first moment at which any was.
-    private: Option<Series>,
-    confirmation: Confirmation,
-    judged_ns: u64,
+    memory: MemoryVerdict,
     chart_points: ChartPoints,
     /// Cores in use between the last two samples; absent until there are two.
     pub cpu: Option<f64>,
@@ -85,10 +74,6 @@ pub struct Member {
     pub pauses: PauseLog,
     /// What it says of itself.
     pub application: Option<Application>,
-    /// The verdict on its memory.
-    pub assessment: Assessment,
-    /// What it and the lives before it in its slot say together, where there are enough.
-    pub between_restarts: Option<BetweenRestarts>,
 }
 
 impl Member {
@@ -97,11 +82,10 @@ impl Member {
         execution.hold();
         let now_ns = monotonic_ns();
         Ok(Self {
-            sampler: Sampler::open(&process)?,
+            watched: WatchedProcess::open(&process)?,
             max_fds: process.max_fds(),
             attached: Attached::new(&process, interpreter, place.overhead, now_ns),
-            interpreters: Interpreters::default(),
-            process,
+            started_unix_seconds: crate::record::started_unix_seconds(process.identity()),
             execution,
             service: place.service,
             slot: place.slot,
@@ -109,11 +93,7 @@ impl Member {
             samples: 0,
             sampled_ns: 0,
             cgroup_fresh: false,
-            page: SharedPage::default(),
-            rss: Series::default(),
-            private: None,
-            confirmation: Confirmation::default(),
-            judged_ns: 0,
+            memory: MemoryVerdict::default(),
             chart_points: ChartPoints::default(),
             collected_full: None,
             cpu: None,
@@ -124,8 +104,6 @@ impl Member {
             post_gc_bytes: None,
             pauses: PauseLog::default(),
             application: None,
-            assessment: Assessment::default(),
-            between_restarts: None,
         })
     }
 
@@ -137,13 +115,13 @@ impl Member {
     /// Pid and start time.
     #[must_use]
     pub fn identity(&self) -> Identity {
-        self.process.identity()
+        self.process().identity()
     }
 
     /// The process.
     #[must_use]
     pub fn process(&self) -> &Process {
-        &self.process
+        self.watched.process()
     }
 
     /// The service that it belongs to.
@@ -190,12 +168,12 @@ impl Member {
     /// When it started, Unix seconds.
     #[must_use]
     pub fn started_unix_seconds(&self) -> f64 {
-        crate::record::started_unix_seconds(self.identity())
+        self.started_unix_seconds
     }
 
     /// Runs, and in the same execution still: after an exec everything that was known of it is void.
     pub(super) fn alive(&self) -> bool {
-        self.process.alive() && self.execution.goes_on()
+        self.process().alive() && self.execution.goes_on()
     }
 
     /// Runs on, but executes something else, or the same file anew.
@@ -209,8 +187,8 @@ impl Member {
         self.execution.goes_on().then_some(population)
     }
 
-    pub(super) fn drain(&mut self, hear: &mut super::pauses::HearPause<'_>) {
-        let identity = self.process.identity();
+    pub(super) fn drain(&mut self, on_pause: &mut super::pauses::OnPause<'_>) {
+        let identity = self.process().identity();
         let Some(tracer) = &mut self.attached.tracer else { return };
         let mut fresh = Vec::new();
         if tracer.drain(&mut fresh).is_err() {
@@ -227,10 +205,10 @@ impl Member {
         let full = fresh.iter().any(|p| p.generation == Some(2));
         let source = tracer.kind();
         for pause in fresh {
-            hear(identity, source, &pause);
+            on_pause(identity, source, &pause);
             self.pauses.add(pause);
         }
-        if full && let Ok(reading) = self.sampler.read() {
+        if full && let Ok(reading) = self.watched.read() {
             self.post_gc_bytes = reading.status.rss_bytes.map(|b| b as f64);
             self.collected_full = self.post_gc_bytes;
         }
@@ -240,11 +218,11 @@ impl Member {
     fn collectors(&mut self) -> Option<GcState> {
         let main = self.attached.interpreter.as_ref()?;
         let state = main.read().ok()?;
-        Some(self.interpreters.together(main, &state))
+        Some(self.watched.collectors(main, &state))
     }
 
     pub(super) fn sample(&mut self, now_ns: u64, tables: &mut SocketTables) -> Sampled {
-        match self.sampler.read() {
+        match self.watched.read() {
             Ok(reading) => {
                 self.cpu = self.cores_since(&reading, now_ns);
                 self.reading = reading;
@@ -252,37 +230,26 @@ impl Member {
             Err(Error::NoSuchProcess { .. }) => return Sampled::Ended,
             Err(_) => return Sampled::Failed,
         }
-        self.connections = self.reading.fds.as_ref().and_then(|fds| {
-            if fds.socket_inodes.is_empty() {
-                return Some(Vec::new());
-            }
-            tables.connections(&self.process, &fds.socket_inodes).ok()
-        });
-        self.attached.look_again(&self.process, now_ns);
+        let fds = self.reading.fds.as_ref();
+        self.connections = fds.and_then(|fds| self.watched.connections(tables, fds).ok());
+        self.attached.look_again(self.watched.process(), now_ns);
         let before = self.gc.map(|gc| gc.generations[2].collections);
         self.gc = self.collectors();
         let full = self.gc.zip(before).is_some_and(|(gc, before)| gc.generations[2].collections > before);
         self.cgroup_fresh = self.samples.is_multiple_of(CGROUP_EVERY);
         if self.cgroup_fresh {
-            self.cgroup = self.process.cgroup();
+            self.cgroup = self.process().cgroup();
         }
-        self.application = self.page.read(&self.process);
+        self.application = self.watched.application();
         if !self.execution.goes_on() {
             // Some of it may have been read of another execution than the rest.
             return Sampled::Ended;
         }
         self.samples += 1;
         self.sampled_ns = now_ns;
-        let status = &self.reading.status;
-        if let (Some(anon), Some(swap)) = (status.anon_bytes, status.swap_bytes)
-            && (swap > 0 || self.private.is_some())
-        {
-            let point = Point { t: now_ns as f64 / 1e9, v: (anon + swap) as f64 };
-            self.private.get_or_insert_default().push(point);
-        }
+        self.memory.push(now_ns, &self.reading.status, self.cpu);
         if let Some(rss) = self.reading.status.rss_bytes {
             let rss = rss as f64;
-            self.rss.push_beside(Point { t: now_ns as f64 / 1e9, v: rss }, self.cpu);
             self.chart_points.push(ChartPoint {
                 unix_seconds: unix_ns() as f64 / 1e9,
                 rss_bytes: rss,
@@ -305,54 +272,47 @@ impl Member {
     }
 
     pub(super) fn due(&self) -> bool {
-        monotonic_ns() - self.judged_ns >= JUDGE_EVERY_NS
+        self.memory.due()
     }
 
     pub(super) fn judged_ns(&self) -> u64 {
-        self.judged_ns
+        self.memory.judged_ns()
     }
 
     /// When this execution began, seconds of CLOCK_MONOTONIC.
     fn began(&self) -> f64 {
-        let born = monotonic_ns() as f64 / 1e9 - (unix_ns() as f64 / 1e9 - self.started_unix_seconds());
+        let age = unix_ns() as f64 / 1e9 - crate::record::started_unix_seconds(self.identity());
+        let born = monotonic_ns() as f64 / 1e9 - age;
         self.anew_ns.map_or(born, |ns| ns as f64 / 1e9)
     }
 
     /// What is left of it when it is over.
     pub(super) fn life(&self) -> Option<Life> {
-        m5_stats::life(&self.rss.all(), self.began())
+        self.memory.life(self.began())
     }
 
     /// Judges its memory, alone and beside the lives before it.
-    pub(super) fn judge(&mut self, limit: Option<f64>, mut lives: Vec<Life>) {
-        let now = monotonic_ns();
-        let since = if self.judged_ns == 0 { 0.0 } else { (now - self.judged_ns) as f64 / 1e9 };
-        self.judged_ns = now;
-        let started = self.began();
-        let limit = self.limit_bytes().or(limit);
-        // What it works is its load: memory that follows it is no leak.
-        let load = self.rss.loads(f64::INFINITY);
-        let options = Options { load: Some(&load), started: Some(started), limit, ..Options::default() };
-        let mut assessment = assess_with(&self.rss.all(), &options);
-        // Under reclaim, or at a limit, a leak goes to the swap and RSS stands still.
-        if assessment.verdict != Verdict::Growing
-            && let Some(private) = self.private.as_ref().map(|series| assess_with(&series.all(), &options))
-            && private.verdict == Verdict::Growing
-        {
-            assessment = private;
-        }
-        self.assessment = self.confirmation.confirm(assessment, since);
-        if !lives.is_empty() {
-            lives.extend(self.life());
-            self.between_restarts = between_restarts(&lives);
-        }
+    pub(super) fn judge(&mut self, limit: Option<f64>, lives: Vec<Life>) {
+        let (began, limit) = (self.began(), self.limit_bytes().or(limit));
+        self.memory.judge(began, limit, lives);
+    }
+
+    /// The verdict on its memory.
+    #[must_use]
+    pub fn assessment(&self) -> Assessment {
+        self.memory.assessment()
+    }
+
+    /// What it and the lives before it in its slot say together, where there are enough.
+    #[must_use]
+    pub fn between_restarts(&self) -> Option<BetweenRestarts> {
+        self.memory.between_restarts()
     }
 
     /// Established connections; absent where the descriptors may not be listed.
     #[must_use]
     pub fn established(&self) -> Option<u64> {
-        let groups = self.connections.as_ref()?;
-        Some(groups.iter().filter(|g| g.state == "ESTABLISHED").map(|g| g.count).sum())
+        self.connections.as_deref().map(established)
     }
 
     /// The cgroup's limit, where there is one.

@@ -16,12 +16,12 @@ pub use chart_points::{ChartPoint, ChartPoints};
 pub use member::{Member, Sampled};
 pub(crate) use name::from_command as command_name;
 pub use name::service_name;
-pub use pauses::{HearPause, PAUSE_BOUNDS, PauseLog};
+pub use pauses::{OnPause, PAUSE_BOUNDS, PauseLog};
 pub use selection::Selection;
 pub use selection::matches as name_matches;
 
 use crate::discover;
-use m5_process::{Identity, Process, SocketTables, monotonic_ns, return_freed};
+use m5_process::{Identity, Process, SocketTables, monotonic_ns, settle_memory};
 use member::Place;
 use past::Past;
 use slots::Slots;
@@ -131,7 +131,7 @@ impl Pool {
         self.refused = still;
         if looked {
             // Looking for an interpreter takes far more than what is kept of it.
-            return_freed();
+            settle_memory();
         }
         self.turn += 1;
     }
@@ -193,15 +193,21 @@ impl Pool {
         });
     }
 
+    /// Whether the pauses of any process are traced, so that they must be taken before they pile up.
+    #[must_use]
+    pub fn listens(&self) -> bool {
+        self.members.values().any(Member::traced)
+    }
+
     /// Takes the pauses that ended since the last call.
     pub fn drain(&mut self) {
         self.drain_heard(&mut |_, _, _| {});
     }
 
-    /// The same; `hear` is told each of them.
-    pub fn drain_heard(&mut self, hear: &mut HearPause<'_>) {
+    /// The same; `on_pause` is told each of them.
+    pub fn drain_heard(&mut self, on_pause: &mut OnPause<'_>) {
         for member in self.members.values_mut() {
-            member.drain(hear);
+            member.drain(on_pause);
         }
     }
 

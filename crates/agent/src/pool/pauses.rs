@@ -6,7 +6,7 @@ use m5_report::metrics::Histogram;
 use std::collections::VecDeque;
 
 /// Who is told of pauses: of which process, how it was seen, and the pause.
-pub type HearPause<'a> = dyn FnMut(Identity, SourceKind, &Pause) + 'a;
+pub type OnPause<'a> = dyn FnMut(Identity, SourceKind, &Pause) + 'a;
 
 /// Upper bounds of the buckets, seconds: from ten microseconds up.
 pub const PAUSE_BOUNDS: &[f64] = &[

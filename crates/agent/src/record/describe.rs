@@ -35,8 +35,8 @@ fn unread_word(error: &m5_cpython::Error) -> &'static str {
         m5_cpython::Error::FreeThreaded { .. } => "free_threaded",
         m5_cpython::Error::Starting { .. } => "starting",
         m5_cpython::Error::Busy { .. } => "busy",
-        m5_cpython::Error::Target(m5_process::Error::Permission { .. }) => "permission",
-        m5_cpython::Error::Target(m5_process::Error::NoSuchProcess { .. }) => "gone",
-        m5_cpython::Error::Target(_) => "kernel",
+        m5_cpython::Error::Process(m5_process::Error::Permission { .. }) => "permission",
+        m5_cpython::Error::Process(m5_process::Error::NoSuchProcess { .. }) => "gone",
+        m5_cpython::Error::Process(_) => "kernel",
     }
 }

@@ -1,18 +1,17 @@
 //! One process of a recording: its open files, its interpreter, its tracer, and what was recorded so far.
 
-use super::hear::Hear;
+use super::on_pause::OnPause;
 use super::pace::Pace;
 use super::sample::{allocator_sample, collector_sample, population_sample, process_sample};
+use super::traced::{Traced, Tracing};
 use super::{describe, record_of, unread};
-use crate::m5mem_page::SharedPage;
-use crate::watched::Interpreters;
+use crate::watched::{WatchedProcess, established};
 use m5_cpython::{Allocators, GcState, Interpreter};
-use m5_gc::{Coverage, Detail, InterpreterCollections, Pause, TraceOptions, Tracer};
 use m5_process::{
-    ConnectionGroup, FdCounts, Process, Sampler, SocketTables, Throttling, monotonic_ns, thread_cpu_ns,
+    ConnectionGroup, FdCounts, Process, SocketTables, Throttling, monotonic_ns, thread_cpu_ns,
     ticks_per_second,
 };
-use m5_report::doc::{ConnectionsAt, LongPauses, PauseLog, ProcessRecord, RollupAt, Sample};
+use m5_report::doc::{ConnectionsAt, PauseLog, ProcessRecord, RollupAt, Sample};
 use std::time::Duration;
 
 /// Rounds in which an interpreter that is not there yet (a child before its exec) is looked for again.
@@ -22,29 +21,12 @@ const GROUPS: usize = 200;
 /// The allocator is read so often at most, and for a five-thousandth of the time.
 const POOLS_SECONDS: f64 = 5.0;
 
-/// How the pauses of a member are traced.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Tracing {
-    pub(super) options: TraceOptions,
-    pub(super) stacks_above: Option<Duration>,
-}
-
 pub(super) struct Member {
-    sampler: Sampler,
+    watched: WatchedProcess,
     interpreter: Option<Interpreter>,
-    interpreters: Interpreters,
     attempts: u32,
-    tracing: Option<Tracing>,
-    tracer: Option<Tracer>,
-    /// What the tracers before this one saw and missed (a program that was executed anew has another), and what this
-    /// one did before the recording began.
-    earlier: Coverage,
-    before: Coverage,
-    counted_before: Vec<InterpreterCollections>,
-    drained: Vec<Pause>,
-    details: Vec<Detail>,
+    traced: Traced,
     rollup: Pace,
-    page: SharedPage,
     /// `None` inside: it was looked for and is not there.
     allocators: Option<Option<Allocators>>,
     pools: Pace,
@@ -58,23 +40,15 @@ pub(super) struct Member {
 impl Member {
     /// Opens a process. An interpreter that cannot be read leaves the figures of the process.
     pub(super) fn open(process: &Process, tracing: &Option<Tracing>) -> m5_process::Result<Self> {
-        let sampler = Sampler::open(process)?;
+        let watched = WatchedProcess::open(process)?;
         let record = record_of(process, &process.stat()?, &process.status().unwrap_or_default());
         let mut member = Self {
-            sampler,
+            watched,
             interpreter: None,
-            interpreters: Interpreters::default(),
             attempts: ATTEMPTS,
-            tracing: *tracing,
-            tracer: None,
-            earlier: Coverage::default(),
-            before: Coverage::default(),
-            counted_before: Vec::new(),
-            drained: Vec::new(),
-            details: Vec::new(),
+            traced: Traced::new(*tracing),
             // The kernel holds the target's mmap lock while it counts: a ten-thousandth of the time at most.
             rollup: Pace::new(60.0, 3600.0, 10_000.0),
-            page: SharedPage::default(),
             allocators: None,
             pools: Pace::new(POOLS_SECONDS, 600.0, 5000.0),
             record,
@@ -96,7 +70,7 @@ impl Member {
 
     /// Notices its end.
     pub(super) fn look(&mut self) {
-        self.record.exited = self.record.exited || !self.sampler.process().alive();
+        self.record.exited = self.record.exited || !self.watched.process().alive();
     }
 
     pub(super) fn rss(&self) -> Option<u64> {
@@ -108,21 +82,21 @@ impl Member {
     }
 
     pub(super) fn children(&self) -> Vec<i32> {
-        if self.running() { self.sampler.process().children().unwrap_or_default() } else { Vec::new() }
+        if self.running() { self.watched.process().children().unwrap_or_default() } else { Vec::new() }
     }
 
     pub(super) fn drain_interval(&self) -> Option<Duration> {
-        self.tracer.as_ref().map(Tracer::interval)
+        self.traced.interval()
     }
 
     fn attach(&mut self) {
-        let process = self.sampler.process().clone();
+        let process = self.watched.process().clone();
         let attached = Interpreter::attach(&process).and_then(|i| i.read().map(|state| (i, state)));
         match attached {
             Ok((interpreter, state)) => {
                 self.record.unread = None;
                 self.record.interpreter = Some(describe(&process, &interpreter, state));
-                self.trace(&process, &interpreter);
+                self.traced.attach(&process, &interpreter, &mut self.record.pauses);
                 self.interpreter = Some(interpreter);
             }
             Err(error) => {
@@ -132,28 +106,13 @@ impl Member {
         }
     }
 
-    fn trace(&mut self, process: &Process, interpreter: &Interpreter) {
-        let Some(tracing) = &self.tracing else { return };
-        if let Ok(mut tracer) = Tracer::attach(process, interpreter, &tracing.options) {
-            let log = self.record.pauses.get_or_insert_with(|| PauseLog::new(tracer.kind()));
-            log.choice = Some(tracer.choice().clone());
-            (self.earlier, self.before) = (log.coverage, Coverage::default());
-            self.counted_before = Vec::new();
-            if let Some(limit) = tracing.stacks_above {
-                tracer.stacks_above(limit);
-                log.long.get_or_insert_with(|| LongPauses::above(limit));
-            }
-            self.tracer = Some(tracer);
-        }
-    }
-
     /// Takes one sample; a process that has ended stays as it was last seen. `spent` grows by the time that
     /// socket tables took, nanoseconds.
     pub(super) fn sample(&mut self, t_seconds: f64, tables: Option<&mut SocketTables>, spent: &mut u64) {
         if !self.running() {
             return;
         }
-        let reading = match self.sampler.read() {
+        let reading = match self.watched.read() {
             Ok(reading) => reading,
             Err(error) => {
                 self.record.exited = matches!(error, m5_process::Error::NoSuchProcess { .. });
@@ -166,7 +125,7 @@ impl Member {
             sample.connections = self.note_connections(t_seconds, tables, fds);
             *spent += thread_cpu_ns() - before;
         }
-        self.record.cgroup = self.sampler.process().cgroup();
+        self.record.cgroup = self.watched.process().cgroup();
         if let Some(throttling) = self.record.cgroup.as_mut().and_then(|c| c.throttling.as_mut()) {
             *throttling = throttling.since(self.throttled_before.get_or_insert(*throttling));
         }
@@ -176,14 +135,14 @@ impl Member {
         }
         if let Some(state) = self.collector() {
             let main = self.interpreter.as_ref();
-            let all = main.map_or(state, |main| self.interpreters.together(main, &state));
+            let all = main.map_or(state, |main| self.watched.collectors(main, &state));
             collector_sample(&mut sample, &all);
             if let Some(population) = self.interpreter.as_ref().and_then(|i| i.population().ok()) {
                 population_sample(&mut sample, &population);
             }
             self.note_pools(&mut sample);
         }
-        self.record.application = self.page.read(self.sampler.process());
+        self.record.application = self.watched.application();
         self.note_rollup(t_seconds, false);
         if self.record.samples.t_seconds.last().is_none_or(|last| *last < t_seconds) {
             self.record.samples.push(&sample);
@@ -203,8 +162,9 @@ impl Member {
                 }
             }
             None => {
-                (self.interpreter, self.tracer, self.allocators) = (None, None, None);
-                self.interpreters = Interpreters::default();
+                (self.interpreter, self.allocators) = (None, None);
+                self.traced.detach();
+                self.watched.forget_interpreters();
                 self.attempts = self.attempts.saturating_sub(1);
             }
         }
@@ -216,7 +176,7 @@ impl Member {
         let Some(interpreter) = self.interpreter.as_ref().filter(|_| self.pools.due(sample.t_seconds)) else {
             return;
         };
-        let process = self.sampler.process();
+        let process = self.watched.process();
         let find = || Allocators::find(process, interpreter);
         let Some(allocators) = self.allocators.get_or_insert_with(find) else { return };
         let before = thread_cpu_ns();
@@ -227,8 +187,8 @@ impl Member {
     }
 
     fn note_connections(&mut self, t_seconds: f64, tables: &mut SocketTables, fds: &FdCounts) -> Option<u64> {
-        let mut groups = tables.connections(self.sampler.process(), &fds.socket_inodes).ok()?;
-        let established = groups.iter().filter(|g| g.state == "ESTABLISHED").map(|g| g.count).sum();
+        let mut groups = self.watched.connections(tables, fds).ok()?;
+        let established = established(&groups);
         keep_largest(&mut groups);
         self.connections = groups;
         // The more was written already, the rarer another entry: a server with ever new peers stays bounded.
@@ -252,7 +212,7 @@ impl Member {
             return;
         }
         let before = monotonic_ns();
-        let rollup = self.sampler.process().rollup();
+        let rollup = self.watched.process().rollup();
         self.rollup.done(t_seconds, (monotonic_ns() - before) as f64 / 1e9);
         if let Ok(rollup) = rollup {
             let (pss_bytes, uss_bytes) = (rollup.pss_bytes, rollup.uss_bytes);
@@ -262,41 +222,13 @@ impl Member {
 
     /// The recording begins: what ended before is no part of it, seen or not.
     pub(super) fn begin(&mut self) {
-        let Some(tracer) = &mut self.tracer else { return };
-        // A target that has gone says so at the next call.
-        let _ = tracer.drain(&mut self.drained);
-        tracer.details(&mut self.details);
-        self.drained.clear();
-        self.details.clear();
-        (self.before, self.counted_before) = (tracer.coverage(), tracer.interpreters());
+        self.traced.begin();
     }
 
     /// Takes the pauses that ended since the last call.
-    pub(super) fn drain(&mut self, begin_ns: u64, hear: &mut Hear<'_>) {
-        let (Some(tracer), Some(log)) = (&mut self.tracer, &mut self.record.pauses) else { return };
-        let drained = tracer.drain(&mut self.drained);
-        self.details.clear();
-        tracer.details(&mut self.details);
-        for pause in self.drained.drain(..) {
-            log.push(&pause, begin_ns);
-            let detail = detail(&self.details, &pause);
-            if let Some(long) = log.long.as_mut().filter(|l| l.holds(&pause)) {
-                let lived = self.interpreter.as_ref().and_then(|i| survivors(i, &pause));
-                long.push(&pause, detail, lived, begin_ns);
-            }
-            hear(&pause, detail);
-        }
-        log.source = tracer.kind();
-        log.coverage = self.earlier.plus(&tracer.coverage().since(&self.before));
-        let mut counted = tracer.interpreters();
-        for row in &mut counted {
-            let before = self.counted_before.iter().find(|b| b.interpreter == row.interpreter);
-            let before = before.map_or([0; 3], |b| b.happened);
-            row.happened = [0, 1, 2].map(|g| row.happened[g].saturating_sub(before[g]));
-        }
-        log.count(&counted);
-        if drained.is_err() {
-            self.tracer = None;
+    pub(super) fn drain(&mut self, begin_ns: u64, on_pause: &mut OnPause<'_>) {
+        if let Some(log) = &mut self.record.pauses {
+            self.traced.drain(log, self.interpreter.as_ref(), begin_ns, on_pause);
         }
     }
 
@@ -313,15 +245,4 @@ impl Member {
 pub(crate) fn keep_largest(groups: &mut Vec<ConnectionGroup>) {
     groups.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.peer.cmp(&b.peer)));
     groups.truncate(GROUPS);
-}
-
-/// What more is known of a pause.
-fn detail<'a>(details: &'a [Detail], pause: &Pause) -> Option<&'a Detail> {
-    details.iter().find(|d| (d.pid, d.start_ns) == (pause.pid, pause.start_ns))
-}
-
-/// What a full collection left, read right after it; with several interpreters it could be another's.
-fn survivors(interpreter: &Interpreter, pause: &Pause) -> Option<u64> {
-    let alone = pause.generation == Some(2) && interpreter.all().is_ok_and(|all| all.len() == 1);
-    alone.then(|| interpreter.population().ok()?.long_lived).flatten()
 }

@@ -3,31 +3,33 @@
 
 mod bare;
 mod describe;
-mod hear;
 #[cfg(test)]
 #[allow(clippy::panic)]
 mod layers_live;
 mod member;
+mod on_pause;
 mod pace;
 mod redact;
 mod sample;
+mod traced;
 
 pub use bare::bare_record;
 pub(crate) use bare::{record_of, started_unix_seconds};
 pub(crate) use describe::unread;
 pub use describe::{describe, version};
-pub use hear::Hear;
 pub(crate) use member::keep_largest;
+pub use on_pause::OnPause;
 pub(crate) use pace::Pace;
 pub use redact::redact;
 pub(crate) use sample::{collector_sample, population_sample, process_sample};
 
 use crate::workload::{WorkloadSource, WorkloadWatch};
-use m5_process::{Machine, Process, SocketTables, monotonic_ns, return_freed, unix_ns};
+use m5_process::{Machine, Process, SocketTables, monotonic_ns, nap, settle_memory, unix_ns};
 use m5_report::doc::{BASELINE_SCHEMA, Baseline, End, Recorded};
-use member::{Member, Tracing};
+use member::Member;
 use std::path::Path;
 use std::time::Duration;
+use traced::Tracing;
 
 /// How to record.
 #[derive(Debug, Clone)]
@@ -51,7 +53,7 @@ pub struct RecordOptions {
 /// Processes whose pauses are traced where nobody decided.
 pub const TRACED: usize = 8;
 /// How long the loop may sleep before it asks whether to stop.
-const NAP_NS: u64 = 200_000_000;
+const NAP_NS: u64 = 1_000_000_000;
 /// Connections are read at least so often, whatever that costs.
 const SOCKETS_SECONDS: f64 = 10.0;
 /// How long an ended target may go unnoticed between rare rounds.
@@ -82,19 +84,19 @@ pub fn record(
     record_heard(processes, options, &mut |_, _| {}, go_on)
 }
 
-/// The same; `hear` is told every pause soon after it ended, and what more is known of it.
+/// The same; `on_pause` is told every pause soon after it ended, and what more is known of it.
 ///
 /// # Errors
 /// As [`record`].
 pub fn record_heard(
     processes: &[Process],
     options: &RecordOptions,
-    hear: &mut Hear<'_>,
+    on_pause: &mut OnPause<'_>,
     go_on: &mut dyn FnMut(&Progress) -> bool,
 ) -> m5_process::Result<Baseline> {
     let mut recorder = Recorder::new(processes, options)?;
-    let end = recorder.run(hear, go_on);
-    Ok(recorder.finish(end, hear))
+    let end = recorder.run(on_pause, go_on);
+    Ok(recorder.finish(end, on_pause))
 }
 
 struct Recorder {
@@ -123,7 +125,7 @@ impl Recorder {
             recorder.members.push(Member::open(process, &recorder.tracing(traced))?);
         }
         // Looking for an interpreter takes far more than what is kept of it.
-        return_freed();
+        settle_memory();
         // Attaching takes time; the recording begins when everything is open.
         recorder.members.iter_mut().for_each(Member::begin);
         recorder.begin_ns = monotonic_ns();
@@ -139,7 +141,7 @@ impl Recorder {
         traced.then_some(Tracing { options, stacks_above: self.options.stacks_above })
     }
 
-    fn run(&mut self, hear: &mut Hear<'_>, go_on: &mut dyn FnMut(&Progress) -> bool) -> End {
+    fn run(&mut self, on_pause: &mut OnPause<'_>, go_on: &mut dyn FnMut(&Progress) -> bool) -> End {
         let interval = self.options.interval.as_nanos() as u64;
         let total = self.options.duration.as_nanos() as u64;
         let (mut round, mut drained, mut looked) = (0_u64, 0_u64, 0_u64);
@@ -155,7 +157,7 @@ impl Recorder {
             }
             let drain = self.drain_interval();
             if drain.is_some_and(|every| elapsed >= drained + every) {
-                self.drain(hear);
+                self.drain(on_pause);
                 drained = elapsed;
             }
             if interval > LOOK_NS && elapsed >= looked + LOOK_NS {
@@ -174,7 +176,7 @@ impl Recorder {
                 next = next.min(drained + every);
             }
             let now = monotonic_ns() - self.begin_ns;
-            std::thread::sleep(Duration::from_nanos(next.saturating_sub(now)));
+            nap(Duration::from_nanos(next.saturating_sub(now)));
         }
     }
 
@@ -209,9 +211,9 @@ impl Recorder {
         }
     }
 
-    fn drain(&mut self, hear: &mut Hear<'_>) {
+    fn drain(&mut self, on_pause: &mut OnPause<'_>) {
         let begin = self.begin_ns;
-        self.members.iter_mut().for_each(|m| m.drain(begin, hear));
+        self.members.iter_mut().for_each(|m| m.drain(begin, on_pause));
     }
 
     fn drain_interval(&self) -> Option<u64> {
@@ -227,8 +229,8 @@ impl Recorder {
         }
     }
 
-    fn finish(mut self, end: End, hear: &mut Hear<'_>) -> Baseline {
-        self.drain(hear);
+    fn finish(mut self, end: End, on_pause: &mut OnPause<'_>) -> Baseline {
+        self.drain(on_pause);
         let observed_seconds = (monotonic_ns() - self.begin_ns) as f64 / 1e9;
         let interval_seconds = self.options.interval.as_secs_f64();
         let observed = observed_seconds.min(self.options.duration.as_secs_f64());

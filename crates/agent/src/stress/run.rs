@@ -38,7 +38,7 @@ pub enum Event<'a> {
 pub enum SoakError {
     /// The process cannot be read.
     #[error(transparent)]
-    Target(#[from] m5_process::Error),
+    Process(#[from] m5_process::Error),
     /// The target does not tell its event time.
     #[error("no event time in {}", .0.display())]
     NoClock(PathBuf),

@@ -3,15 +3,28 @@
 use m5_report::tune::LeftOut;
 use std::path::{Path, PathBuf};
 
-/// A setting: environment variables under a name.
+/// A setting under a name: environment variables, or what is done to the process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Setting {
     /// Unique.
     pub name: String,
     /// What is set.
     pub environment: Vec<(String, String)>,
+    /// Whether the process is started without transparent huge pages.
+    pub no_huge_pages: bool,
+    /// What is written into the living process after its warm-up.
+    pub collector: Option<Collector>,
     /// Settings of one kind exclude each other.
     kind: Kind,
+}
+
+/// What is done to a collector.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Collector {
+    /// Other thresholds.
+    Thresholds([i32; 3]),
+    /// What lives after the warm-up is never looked at again.
+    Freeze,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +34,8 @@ enum Kind {
     Pad,
     Caches,
     Python,
+    HugePages,
+    Collector,
     /// Another allocator: nothing of the C library's own has an effect then.
     Allocator,
 }
@@ -28,14 +43,49 @@ enum Kind {
 impl Setting {
     fn new(name: &str, variable: &str, value: &str, kind: Kind) -> Self {
         let environment = vec![(variable.to_owned(), value.to_owned())];
-        Self { name: name.to_owned(), environment, kind }
+        Self { name: name.to_owned(), environment, no_huge_pages: false, collector: None, kind }
+    }
+
+    fn collector(name: &str, collector: Collector) -> Self {
+        let plain = Self::without_huge_pages();
+        let kind = Kind::Collector;
+        Self { name: name.to_owned(), no_huge_pages: false, collector: Some(collector), kind, ..plain }
+    }
+
+    fn without_huge_pages() -> Self {
+        Self {
+            name: "no-huge-pages".to_owned(),
+            environment: Vec::new(),
+            no_huge_pages: true,
+            collector: None,
+            kind: Kind::HugePages,
+        }
+    }
+
+    /// Lines of Python that do what no variable of the environment does.
+    #[must_use]
+    pub fn python(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        if self.no_huge_pages {
+            lines.push("import ctypes; ctypes.CDLL(None).prctl(41, 1, 0, 0, 0)  # at the start".to_owned());
+        }
+        match self.collector {
+            Some(Collector::Thresholds([a, b, c])) => {
+                lines.push(format!("import gc; gc.set_threshold({a}, {b}, {c})  # after the warm-up"));
+            }
+            Some(Collector::Freeze) => {
+                lines.push("import gc; gc.collect(); gc.freeze()  # after the warm-up".to_owned());
+            }
+            None => {}
+        }
+        lines
     }
 
     /// Whether both can be set at once, each with an effect.
     #[must_use]
     pub fn goes_with(&self, other: &Self) -> bool {
         let allocators = [self, other].iter().filter(|s| s.kind == Kind::Allocator).count();
-        let libc = |s: &Self| !matches!(s.kind, Kind::Allocator | Kind::Python);
+        let libc = |s: &Self| matches!(s.kind, Kind::Arenas | Kind::Trim | Kind::Pad | Kind::Caches);
         self.kind != other.kind && !(allocators == 1 && (libc(self) || libc(other)))
     }
 
@@ -43,7 +93,13 @@ impl Setting {
     #[must_use]
     pub fn and(&self, other: &Self) -> Self {
         let environment = self.environment.iter().chain(&other.environment).cloned().collect();
-        Self { name: format!("{} + {}", self.name, other.name), environment, kind: self.kind }
+        Self {
+            name: format!("{} + {}", self.name, other.name),
+            environment,
+            no_huge_pages: self.no_huge_pages || other.no_huge_pages,
+            collector: self.collector.or(other.collector),
+            kind: self.kind,
+        }
     }
 }
 
@@ -75,7 +131,14 @@ pub fn candidates(is_set: impl Fn(&str) -> bool) -> (Vec<Setting>, Vec<LeftOut>)
         Setting::new("no-tcache", tunable, "glibc.malloc.tcache_count=0", Kind::Caches),
         Setting::new("pymalloc-off", "PYTHONMALLOC", "malloc", Kind::Python),
     ];
+    all.push(Setting::collector("gc-10000", Collector::Thresholds([10_000, 10, 10])));
+    all.push(Setting::collector("gc-freeze", Collector::Freeze));
     let mut left_out = Vec::new();
+    match huge_pages() {
+        true => all.push(Setting::without_huge_pages()),
+        false => left_out
+            .push(LeftOut { name: "no-huge-pages".to_owned(), reason: "they are off here".to_owned() }),
+    }
     for (name, files) in ALLOCATORS {
         match installed(files) {
             Some(path) => {
@@ -91,6 +154,12 @@ pub fn candidates(is_set: impl Fn(&str) -> bool) -> (Vec<Setting>, Vec<LeftOut>)
         reason: format!("{} is set already", s.environment.first().map_or("", |(variable, _)| variable)),
     }));
     (free, left_out)
+}
+
+/// Whether the kernel gives huge pages to whoever wants them, or to all.
+fn huge_pages() -> bool {
+    let setting = std::fs::read_to_string("/sys/kernel/mm/transparent_hugepage/enabled");
+    setting.is_ok_and(|s| !s.contains("[never]"))
 }
 
 fn installed(files: &[&str]) -> Option<PathBuf> {
@@ -119,5 +188,10 @@ mod tests {
         assert!(!arenas.goes_with(&more) && arenas.goes_with(&trim) && !arenas.goes_with(&other));
         assert!(other.goes_with(&python) && !other.goes_with(&other));
         assert_eq!(arenas.and(&trim).environment.len(), 2);
+        let [rare, freeze] = ["gc-10000", "gc-freeze"]
+            .map(|name| candidates(|_| false).0.into_iter().find(|s| s.name == name).unwrap());
+        assert!(!rare.goes_with(&freeze) && rare.goes_with(&arenas) && rare.goes_with(&other));
+        let both = arenas.and(&rare);
+        assert!(both.environment.len() == 1 && both.python() == rare.python() && rare.python().len() == 1);
     }
 }

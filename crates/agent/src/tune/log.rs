@@ -89,7 +89,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("runs");
         let header = Header { schema: "m5.tune-runs/1".into(), of: vec!["a".into()] };
-        let run = TuneRun { rss_bytes: 1.5, peak_rss_bytes: 2.0, cpu_seconds: 0.1, elapsed_seconds: 1.0 };
+        let run = TuneRun {
+            rss_bytes: 1.5,
+            peak_rss_bytes: 2.0,
+            pause_seconds: None,
+            cpu_seconds: 0.1,
+            elapsed_seconds: 1.0,
+        };
         let mut log = Log::open(&path, &header).unwrap();
         assert!(log.known("base").is_none());
         log.add("base", &Ok(run)).unwrap();

@@ -1,9 +1,12 @@
 //! One run of a command with some environment: memory and CPU of the command and all that it starts.
 
+use crate::tune::Setting;
+use crate::tune::inside::Inside;
 use m5_cpython::Interpreter;
 use m5_process::{Process, send_signal, ticks_per_second};
 use m5_report::tune::TuneRun;
 use m5_stats::median;
+use rustix::thread::{disable_transparent_huge_pages, transparent_huge_pages_are_disabled};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
@@ -26,6 +29,8 @@ pub struct Plan {
     pub load: Option<String>,
     /// The command is ended after this time; without load and time it ends by itself.
     pub most: Option<Duration>,
+    /// A process that has run for so long is warm: then what is written into a living process is written.
+    pub warm_up: Duration,
 }
 
 /// A look at everything: resident memory, and clock ticks by process.
@@ -51,11 +56,17 @@ impl Looks {
         }
     }
 
-    fn run(&self, elapsed: Duration) -> Option<TuneRun> {
+    fn run(&self, elapsed: Duration, inside: &mut Inside) -> Result<TuneRun, String> {
+        inside.applied()?;
+        self.seen(elapsed, inside.pause_seconds()).ok_or_else(|| "it ended too soon".to_owned())
+    }
+
+    fn seen(&self, elapsed: Duration, pause_seconds: Option<f64>) -> Option<TuneRun> {
         let last = self.rss.get(self.rss.len() * 2 / 3..)?;
         Some(TuneRun {
             rss_bytes: median(last)?,
             peak_rss_bytes: self.rss.iter().copied().fold(0.0, f64::max),
+            pause_seconds,
             cpu_seconds: self.ticks.values().sum::<u64>() as f64 / ticks_per_second(),
             elapsed_seconds: elapsed.as_secs_f64(),
         })
@@ -68,17 +79,20 @@ impl Looks {
 /// In words: it does not start, or ends badly, or its load does.
 pub fn measure(
     plan: &Plan,
-    environment: &[(String, String)],
+    setting: Option<&Setting>,
     goes_on: &dyn Fn() -> bool,
 ) -> Result<TuneRun, String> {
     let (program, args) = plan.command.split_first().ok_or("no command")?;
     let mut start = Command::new(program);
     start.args(args).stdin(Stdio::null()).stdout(std::io::stderr()).process_group(0);
     // Sets and dictionaries differ in size from run to run with a random seed.
-    start.env("PYTHONHASHSEED", "0").envs(environment.iter().map(|(k, v)| (k, v)));
+    start.env("PYTHONHASHSEED", "0").envs(setting.iter().flat_map(|s| &s.environment).map(|(k, v)| (k, v)));
     let began = Instant::now();
-    let mut command = Started(start.spawn().map_err(|e| format!("{}: {e}", program.display()))?);
+    let no_huge_pages = setting.is_some_and(|s| s.no_huge_pages);
+    let mut command =
+        Started(spawn(&mut start, no_huge_pages).map_err(|e| format!("{}: {e}", program.display()))?);
     let pid = command.0.id() as i32;
+    let mut inside = Inside::of(pid, setting.and_then(|s| s.collector), began + plan.warm_up);
     let mut looks = Looks::default();
     let mut load = match &plan.load {
         None => None,
@@ -93,9 +107,10 @@ pub fn measure(
     let mut end = plan.most.map(|most| began + most);
     loop {
         looks.look(pid);
+        inside.look();
         if let Some(status) = command.ended()? {
             return match (status.success(), plan.load.is_some() && end.is_none()) {
-                (true, false) => looks.run(began.elapsed()).ok_or_else(|| "it ended too soon".to_owned()),
+                (true, false) => looks.run(began.elapsed(), &mut inside),
                 (true, true) => Err("the command ended before its load".to_owned()),
                 (false, _) => Err(format!("ended with {status}")),
             };
@@ -109,7 +124,7 @@ pub fn measure(
             end = Some(Instant::now() + SETTLE);
         }
         if end.is_some_and(|end| Instant::now() >= end) {
-            let run = looks.run(began.elapsed()).ok_or_else(|| "nothing was seen of it".to_owned());
+            let run = looks.run(began.elapsed(), &mut inside);
             command.stop();
             return run;
         }
@@ -118,6 +133,18 @@ pub fn measure(
         }
         std::thread::sleep(STEP);
     }
+}
+
+/// Starts it. Whether huge pages are wanted is inherited, so it is said of ourselves for that moment.
+fn spawn(command: &mut Command, no_huge_pages: bool) -> std::io::Result<Child> {
+    if !no_huge_pages {
+        return command.spawn();
+    }
+    let before = transparent_huge_pages_are_disabled()?;
+    disable_transparent_huge_pages(true)?;
+    let started = command.spawn();
+    disable_transparent_huge_pages(before)?;
+    started
 }
 
 /// A process that ends with the value.
@@ -176,9 +203,15 @@ impl Drop for Started {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tune::candidates;
 
     fn plan(command: &[&str], load: Option<&str>) -> Plan {
-        Plan { command: command.iter().map(Into::into).collect(), load: load.map(str::to_owned), most: None }
+        Plan {
+            command: command.iter().map(Into::into).collect(),
+            load: load.map(str::to_owned),
+            most: None,
+            warm_up: Duration::ZERO,
+        }
     }
 
     fn python() -> String {
@@ -191,8 +224,10 @@ mod tests {
         let code =
             "import os, time; x = bytearray(50 << 20) if os.environ.get('BIG') else 0; time.sleep(0.5)";
         let plan = plan(&[&python(), "-c", code], None);
-        let small = measure(&plan, &[], &|| true).unwrap();
-        let big = measure(&plan, &[("BIG".into(), "1".into())], &|| true).unwrap();
+        let mut big = candidates(|_| false).0.remove(0);
+        big.environment = vec![("BIG".into(), "1".into())];
+        let small = measure(&plan, None, &|| true).unwrap();
+        let big = measure(&plan, Some(&big), &|| true).unwrap();
         assert!(
             big.rss_bytes > small.rss_bytes + 4e7 && big.peak_rss_bytes >= big.rss_bytes,
             "{small:?} {big:?}"
@@ -204,15 +239,40 @@ mod tests {
     fn a_server_is_ended_when_its_load_has() {
         let plan =
             plan(&[&python(), "-c", "import time; time.sleep(600)"], Some("test -d /proc/$M5_TUNE_PID"));
-        assert!(measure(&plan, &[], &|| true).unwrap().rss_bytes > 0.0);
-        assert!(measure(&Plan { load: Some("false".into()), ..plan }, &[], &|| true).is_err());
+        assert!(measure(&plan, None, &|| true).unwrap().rss_bytes > 0.0);
+        assert!(measure(&Plan { load: Some("false".into()), ..plan }, None, &|| true).is_err());
+    }
+
+    #[test]
+    fn what_no_variable_sets_is_set_too() {
+        let find = |name: &str| candidates(|_| false).0.into_iter().find(|s| s.name == name);
+        // A kernel without huge pages has nothing to try.
+        if let Some(setting) = find("no-huge-pages") {
+            let code = "import sys, time; time.sleep(0.2)\n\
+                        sys.exit('THP_enabled:\\t0' not in open('/proc/self/status').read())";
+            let run = measure(&plan(&[&python(), "-c", code], None), Some(&setting), &|| true);
+            assert!(run.is_ok(), "{run:?}");
+            assert!(!transparent_huge_pages_are_disabled().unwrap(), "ours are as they were");
+        }
+        let code = "import gc, sys, time\nend = time.monotonic() + 60\n\
+                    while gc.get_threshold()[0] != 10000 and time.monotonic() < end: time.sleep(0.05)\n\
+                    gc.collect(); time.sleep(0.3); sys.exit(time.monotonic() >= end)";
+        let plan = plan(&[&python(), "-c", code], None);
+        let run = measure(&plan, find("gc-10000").as_ref(), &|| true).unwrap();
+        assert!(run.pause_seconds.is_some_and(|s| s > 0.0), "{run:?}");
+        let late = Plan { warm_up: Duration::from_secs(900), ..plan };
+        let short = Plan {
+            command: vec![python().into(), "-c".into(), "import time; time.sleep(0.3)".into()],
+            ..late
+        };
+        assert!(measure(&short, find("gc-10000").as_ref(), &|| true).unwrap_err().contains("--warmup"));
     }
 
     #[test]
     fn what_ends_badly_is_no_measurement() {
-        assert!(measure(&plan(&["false"], None), &[], &|| true).unwrap_err().contains("exit status"));
-        assert!(measure(&plan(&["/nonexistent/x"], None), &[], &|| true).is_err());
-        let asked = measure(&plan(&["sleep", "600"], None), &[], &|| false);
+        assert!(measure(&plan(&["false"], None), None, &|| true).unwrap_err().contains("exit status"));
+        assert!(measure(&plan(&["/nonexistent/x"], None), None, &|| true).is_err());
+        let asked = measure(&plan(&["sleep", "600"], None), None, &|| false);
         assert_eq!(asked.unwrap_err(), "asked to end");
     }
 }

@@ -34,6 +34,8 @@ pub struct Race {
     pub tried: Vec<Tried>,
     /// What is recommended.
     pub recommended: Vec<(String, String)>,
+    /// The same, where it is no variable of the environment.
+    pub recommended_python: Vec<String>,
     /// Whether all runs were made.
     pub complete: bool,
 }
@@ -49,10 +51,12 @@ pub fn race(
     runner: &mut dyn Runner,
 ) -> Result<Race, String> {
     let goal = goals.first().copied().unwrap_or(Goal::Rss);
-    let mut base = tried("base", &[], Stage::Base);
+    let mut base = tried("base", None, Stage::Base);
     base.screening.push(runner.run(None)?);
-    let mut all: Vec<Tried> =
-        settings.iter().map(|s| tried(&s.name, &s.environment, Stage::Screened)).collect();
+    if base.screening.first().and_then(|r| goal.of(r)).is_none() {
+        return Err("the collector's pauses cannot be seen here: name another goal first".to_owned());
+    }
+    let mut all: Vec<Tried> = settings.iter().map(|s| tried(&s.name, Some(s), Stage::Screened)).collect();
     for (setting, tried) in settings.iter().zip(&mut all) {
         if !runner.goes_on() {
             return Ok(ended(base, all));
@@ -61,9 +65,11 @@ pub fn race(
     }
     let mut order: Vec<usize> =
         (0..all.len()).filter(|i| all.get(*i).is_some_and(|t| t.failure.is_none())).collect();
-    let screened = |i: &usize| all.get(*i).and_then(|t| t.screening.first()).map_or(f64::MAX, |r| goal.of(r));
+    let screened = |i: &usize| {
+        all.get(*i).and_then(|t| t.screening.first()).and_then(|r| goal.of(r)).unwrap_or(f64::MAX)
+    };
     order.sort_by(|a, b| screened(a).total_cmp(&screened(b)));
-    let promising = base.screening.first().map_or(0.0, |r| goal.of(r));
+    let promising = base.screening.first().and_then(|r| goal.of(r)).unwrap_or(0.0);
     order.truncate(order.len().div_ceil(2).min(FINALISTS));
     order.retain(|i| screened(i) < promising * (1.0 + LEAST));
     if !turns(settings, &mut base, &mut all, &order, runs, runner)? {
@@ -81,30 +87,32 @@ pub fn race(
     proved.sort_by(|a, b| a.1.total_cmp(&b.1));
     let chosen: Vec<&Setting> = proved.iter().filter_map(|(i, _)| settings.get(*i)).collect();
     let Some(best) = chosen.first() else {
-        return Ok(Race { tried: with(base, all), recommended: Vec::new(), complete: true });
+        return Ok(Race { complete: true, ..ended(base, all) });
     };
-    let mut recommended = best.environment.clone();
+    let mut recommended = (*best).clone();
     let mut complete = true;
     if let Some(second) = chosen.iter().skip(1).find(|other| best.goes_with(other)) {
         let both = best.and(second);
-        let mut pair = tried(&both.name, &both.environment, Stage::Raced);
-        let mut alone = tried(&best.name, &best.environment, Stage::Raced);
+        let mut pair = tried(&both.name, Some(&both), Stage::Raced);
+        let mut alone = tried(&best.name, Some(best), Stage::Raced);
         complete = against(best, &both, &mut alone, &mut pair, runs, runner);
         if complete && pair.failure.is_none() && alone.failure.is_none() {
             judge(&alone, &mut pair, goals, ALPHA);
             if pair.stage == Stage::Proved {
-                recommended = both.environment;
+                recommended = both;
             }
         }
         all.push(pair);
     }
-    Ok(Race { tried: with(base, all), recommended, complete })
+    let recommended_python = recommended.python();
+    Ok(Race { tried: with(base, all), recommended: recommended.environment, recommended_python, complete })
 }
 
-fn tried(name: &str, environment: &[(String, String)], stage: Stage) -> Tried {
+fn tried(name: &str, setting: Option<&Setting>, stage: Stage) -> Tried {
     Tried {
         name: name.to_owned(),
-        environment: environment.to_vec(),
+        environment: setting.map_or_else(Vec::new, |s| s.environment.clone()),
+        python: setting.map_or_else(Vec::new, Setting::python),
         stage,
         failure: None,
         screening: Vec::new(),
@@ -118,7 +126,8 @@ fn with(base: Tried, all: Vec<Tried>) -> Vec<Tried> {
 }
 
 fn ended(base: Tried, all: Vec<Tried>) -> Race {
-    Race { tried: with(base, all), recommended: Vec::new(), complete: false }
+    let (recommended, recommended_python) = (Vec::new(), Vec::new());
+    Race { tried: with(base, all), recommended, recommended_python, complete: false }
 }
 
 /// One run; a setting with which it fails is out.
@@ -205,10 +214,10 @@ fn against(
 
 /// Holds a setting's runs against those of the base: the first goal decides, the others must not cost.
 fn judge(base: &Tried, tried: &mut Tried, goals: &[Goal], alpha: f64) {
-    let all = [Goal::Rss, Goal::Peak, Goal::Cpu];
     let outcome = |goal: Goal| {
-        let logs = |t: &Tried| t.runs.iter().map(|r| goal.of(r).max(1e-3).ln()).collect::<Vec<_>>();
-        let shift = hodges_lehmann(&logs(base), &logs(tried), alpha)?;
+        let value = |r: &TuneRun| goal.of(r).map(|v| v.max(least(goal, r)).ln());
+        let logs = |t: &Tried| t.runs.iter().map(value).collect::<Option<Vec<_>>>();
+        let shift = hodges_lehmann(&logs(base)?, &logs(tried)?, alpha)?;
         let bound = |b: Option<f64>| b.map(f64::exp);
         Some(GoalOutcome {
             goal,
@@ -217,13 +226,23 @@ fn judge(base: &Tried, tried: &mut Tried, goals: &[Goal], alpha: f64) {
             upper: bound(shift.upper),
         })
     };
-    tried.outcomes = all.into_iter().filter_map(outcome).collect();
+    tried.outcomes = Goal::ALL.into_iter().filter_map(outcome).collect();
     let first = goals.first().copied().unwrap_or(Goal::Rss);
     let helps = |o: &&GoalOutcome| o.goal == first && o.upper.is_some_and(|upper| upper < 1.0 - LEAST);
     let costs = |o: &GoalOutcome| o.goal != first && o.lower.is_some_and(|lower| lower > 1.0 + COST);
-    let enough = median(&tried.runs.iter().map(|r| first.of(r)).collect::<Vec<_>>()).is_some();
+    let enough = median(&tried.runs.iter().filter_map(|r| first.of(r)).collect::<Vec<_>>()).is_some();
     if enough && tried.outcomes.iter().any(|o| helps(&o)) {
         tried.stage = if tried.outcomes.iter().any(costs) { Stage::Costly } else { Stage::Proved };
+    }
+}
+
+/// Values below that are all the same: a hundredth of a percent of the time spent in pauses is no matter.
+fn least(goal: Goal, run: &TuneRun) -> f64 {
+    match goal {
+        Goal::Pause => (run.elapsed_seconds * 1e-4).max(1e-5),
+        // Two ticks of the kernel's clock.
+        Goal::Cpu => 0.02,
+        Goal::Rss | Goal::Peak => 1.0,
     }
 }
 
@@ -262,7 +281,14 @@ mod tests {
             let drift = 1.0 + 0.001 * self.runs as f64;
             let rss = 1e8 * setting.map_or(1.0, |s| (self.effect)(&s.name)) * drift;
             let rss = rss * (self.noise * self.normal()).exp();
-            Ok(TuneRun { rss_bytes: rss, peak_rss_bytes: rss, cpu_seconds: 1.0, elapsed_seconds: 1.0 })
+            let pause_seconds = Some(0.5);
+            Ok(TuneRun {
+                rss_bytes: rss,
+                peak_rss_bytes: rss,
+                pause_seconds,
+                cpu_seconds: 1.0,
+                elapsed_seconds: 1.0,
+            })
         }
     }
 
@@ -321,6 +347,7 @@ mod tests {
                     _ => Ok(TuneRun {
                         rss_bytes: 1e8,
                         peak_rss_bytes: 1e8,
+                        pause_seconds: None,
                         cpu_seconds: 1.0,
                         elapsed_seconds: 1.0,
                     }),
@@ -332,5 +359,7 @@ mod tests {
         let failed = done.tried.iter().find(|t| t.name == "pad-0").unwrap();
         assert!(failed.stage == Stage::Failed && failed.failure.is_some() && done.recommended.is_empty());
         assert!(race(&settings, 5, &[Goal::Rss], &mut Fails("base")).is_err());
+        let unseen = race(&settings, 5, &[Goal::Pause], &mut Fails("pad-0")).unwrap_err();
+        assert!(unseen.contains("cannot be seen"), "{unseen}");
     }
 }

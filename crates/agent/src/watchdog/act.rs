@@ -30,33 +30,50 @@ pub struct Outcome {
     /// The file written or deleted, or the reason.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+    /// Bytes that went back to the system.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub given_bytes: Option<u64>,
+}
+
+/// What an action says of itself.
+#[derive(Debug, Default)]
+pub(super) struct Came {
+    pub(super) detail: Option<String>,
+    pub(super) given_bytes: Option<u64>,
+}
+
+impl Came {
+    fn with(detail: String) -> Self {
+        Self { detail: Some(detail), given_bytes: None }
+    }
 }
 
 /// Does it. `Restart` without a unit is the supervisor's and does not come here. Once `stop` is set, what runs
 /// has a short grace.
-pub(super) fn act(action: &Action, event: &Event, stop: &AtomicBool) -> Result<Option<String>, String> {
+pub(super) fn act(action: &Action, event: &Event, stop: &AtomicBool) -> Result<Came, String> {
     match action {
         Action::Snapshot => {
             let file = evidence_file(event, SNAPSHOT);
             let shown = file.display().to_string();
             m5(&["snapshot", "-p", &event.identity.pid.to_string(), "--save", &shown], None, stop)?;
-            Ok(Some(shown))
+            Ok(Came::with(shown))
         }
         Action::GcProfile => {
             let file = evidence_file(event, PROFILE);
             let pid = event.identity.pid.to_string();
             m5(&["gc", "-p", &pid, "-d", "30s", "--json"], Some(&file), stop)?;
-            Ok(Some(file.display().to_string()))
+            Ok(Came::with(file.display().to_string()))
         }
-        Action::Trim => trim(event, stop).map(Some),
-        Action::Webhook(url) => webhook(url, &event.json).map(|()| None),
-        Action::Command(words) => command(words, event, stop).map(|()| None),
-        Action::Signal(name) => signal(event.identity, name).map(|()| None),
+        Action::Trim => trim(event, stop),
+        Action::Webhook(url) => webhook(url, &event.json).map(|()| Came::default()),
+        Action::Command(words) => command(words, event, stop).map(|()| Came::default()),
+        Action::Signal(name) => signal(event.identity, name).map(|()| Came::default()),
         Action::Restart => {
             let unit = event.unit.as_deref().ok_or("no unit and no supervised command to restart")?;
             let mut restart = Command::new("systemctl");
             restart.args(["restart", unit]);
-            wait(restart.stdin(Stdio::null()).spawn().map_err(|e| e.to_string())?, stop).map(|()| None)
+            wait(restart.stdin(Stdio::null()).spawn().map_err(|e| e.to_string())?, stop)
+                .map(|()| Came::default())
         }
     }
 }
@@ -77,7 +94,7 @@ fn m5(arguments: &[&str], output: Option<&Path>, stop: &AtomicBool) -> Result<()
 }
 
 /// Gives memory back; in words what came of it. What was only partly given counts as given.
-fn trim(event: &Event, stop: &AtomicBool) -> Result<String, String> {
+fn trim(event: &Event, stop: &AtomicBool) -> Result<Came, String> {
     let folder = tempfile::tempdir().map_err(|e| e.to_string())?;
     let file = folder.path().join("trim.json");
     let pid = event.identity.pid.to_string();
@@ -92,10 +109,11 @@ fn trim(event: &Event, stop: &AtomicBool) -> Result<String, String> {
         return Err(format!("nothing went back ({ended}), {:.1} MiB are free", mib("free_bytes")));
     }
     let [before, after] = ["rss_before_bytes", "rss_after_bytes"].map(mib);
-    Ok(format!(
+    let detail = format!(
         "{given:.1} MiB went back ({ended}), RSS {before:.1} to {after:.1} MiB, longest stop {:.1} ms",
         longest * 1e3
-    ))
+    );
+    Ok(Came { detail: Some(detail), given_bytes: told.get("given_bytes").and_then(Value::as_u64) })
 }
 
 fn webhook(url: &str, json: &Value) -> Result<(), String> {

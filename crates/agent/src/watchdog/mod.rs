@@ -3,6 +3,7 @@
 
 mod act;
 mod action;
+mod counts;
 mod event;
 mod evidence;
 mod journal;

@@ -1,5 +1,6 @@
 //! The watchdog's round: read, step the rules, act on what fired, write it down.
 
+use super::counts::Counts;
 use super::event::Event;
 use super::journal::{Key, RESTART};
 use super::tracked::{Look, Tracked, Verdict};
@@ -7,6 +8,7 @@ use super::worker::{Decision, Done, Job, Worker};
 use super::{Action, Change, Journal, Keep, Metric, Outcome, Quiet, Rule, RuleState};
 use crate::pool::{Member, Pool};
 use m5_process::{Process, monotonic_ns, unix_ns};
+use m5_report::metrics::Family;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -28,7 +30,7 @@ pub struct Settings {
     pub unit: Option<String>,
 }
 
-/// What a person has to hear, because the watchdog will not help any further.
+/// What a person has to be told, because the watchdog will not help any further.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Alarm {
     /// The service was ended too often by a rule, which ends it no more.
@@ -64,9 +66,11 @@ pub struct Watchdog {
     journal: Journal,
     worker: Worker,
     clock: Steady,
-    /// When m5 started, Unix seconds: what started later was seen from its start.
-    began: f64,
+    /// When m5 started, clock ticks since boot: what started in this tick or later was seen from its start. Ticks are
+    /// compared, never times since 1970: each reading of those is another by what passed between its two clocks.
+    began: Option<u64>,
     alarms: Vec<Alarm>,
+    counts: Counts,
     /// Set when a rule asks for the supervised command to be restarted; whoever supervises it takes it.
     pub restart_asked: bool,
 }
@@ -86,6 +90,7 @@ impl Watchdog {
             clock: Steady::start(),
             began: began(),
             alarms: Vec::new(),
+            counts: Counts::default(),
             restart_asked: false,
         }
     }
@@ -108,6 +113,12 @@ impl Watchdog {
     /// Writes something down.
     pub fn note(&mut self, event: &str, values: Value) {
         self.journal.write(now(), event, values);
+    }
+
+    /// What was done so far, counted.
+    #[must_use]
+    pub fn families(&self) -> Vec<Family> {
+        self.counts.families()
     }
 
     /// Lines of the journal that could not be written.
@@ -152,6 +163,7 @@ impl Watchdog {
         for Done { rule, process, outcome, restart } in done {
             self.journal.write(now(), "action", json!({"for": rule, "of": process, "outcome": outcome}));
             self.restart_asked |= restart;
+            self.counts.add(&rule, &process, &outcome);
             if outcome.action == Action::Trim.word()
                 && let Some(tracked) = self.tracked.get_mut(&(rule.clone(), process.clone()))
             {
@@ -166,7 +178,8 @@ impl Watchdog {
         let key = (rule.name.clone(), process.to_owned());
         let value = rule.metric.read(member);
         let (now_steady, started) = (self.clock.now(), member.started_unix_seconds());
-        let age = (started >= self.began).then_some(now_steady - started);
+        let seen = self.began.is_some_and(|began| member.identity().start_ticks >= began);
+        let age = seen.then_some(now_steady - started);
         let tracked = self.tracked.entry(key).or_default();
         tracked.meet(member.identity());
         let too_low = tracked.starts_beyond(rule, Look { value, age });
@@ -310,10 +323,9 @@ impl Steady {
     }
 }
 
-/// When this program started, Unix seconds.
-fn began() -> f64 {
-    let own = Process::open(std::process::id().cast_signed()).ok();
-    own.map_or_else(now, |own| crate::record::started_unix_seconds(own.identity()))
+/// The clock tick since boot in which this program started.
+fn began() -> Option<u64> {
+    Process::open(std::process::id().cast_signed()).ok().map(|own| own.identity().start_ticks)
 }
 
 fn now() -> f64 {

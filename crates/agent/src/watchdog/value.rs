@@ -45,12 +45,14 @@ impl Metric {
     pub fn read(self, member: &Member) -> Option<f64> {
         match self {
             Self::Rss => member.reading.status.rss_bytes.map(|b| b as f64),
-            Self::Growth => member.assessment.slope,
-            Self::Verdict => match member.assessment.verdict {
+            Self::Growth => member.assessment().slope,
+            Self::Verdict => match member.assessment().verdict {
                 Verdict::Insufficient => None,
-                _ => Some(f64::from(u8::from(member.assessment.alarm))),
+                _ => Some(f64::from(u8::from(member.assessment().alarm))),
             },
-            Self::TimeToLimit => member.assessment.limit.map(|l| l.expected_seconds.unwrap_or(f64::INFINITY)),
+            Self::TimeToLimit => {
+                member.assessment().limit.map(|l| l.expected_seconds.unwrap_or(f64::INFINITY))
+            }
             Self::Fds => member.reading.fds.as_ref().map(|f| f.total as f64),
             Self::FdGrowth => fd_growth(member),
             Self::Connections => member.established().map(|n| n as f64),

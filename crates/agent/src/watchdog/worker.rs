@@ -2,7 +2,7 @@
 //! process does not delay the look at another.
 
 use super::Action;
-use super::act::{Outcome, act};
+use super::act::{Came, Outcome, act};
 use super::event::Event;
 use super::evidence::{prune, stem};
 use std::path::PathBuf;
@@ -108,26 +108,29 @@ fn make_room(job: &Job) -> Vec<Done> {
     let done = |(result, detail)| Done {
         rule: event.rule.clone(),
         process: event.process.clone(),
-        outcome: Outcome { action: "prune", result, detail: Some(detail) },
+        outcome: Outcome { action: "prune", result, detail: Some(detail), given_bytes: None },
         restart: false,
     };
     prune(&event.evidence, event.keep, &stem(event)).into_iter().map(told).map(done).collect()
 }
 
 fn one(action: &Action, decision: Decision, event: &Event, stop: &AtomicBool) -> Done {
-    let (result, detail) = match decision {
-        Decision::Withheld(why) => (why, None),
-        _ if stop.load(Ordering::Relaxed) => ("failed", Some("m5 was stopped before".to_owned())),
-        Decision::Supervisor => ("done", None),
-        Decision::Act => match act(action, event, stop) {
-            Ok(detail) => ("done", detail),
-            Err(reason) => ("failed", Some(reason)),
-        },
+    let failed = |reason: String| ("failed", Came { detail: Some(reason), given_bytes: None });
+    let (result, came) = match decision {
+        Decision::Withheld(why) => (why, Came::default()),
+        _ if stop.load(Ordering::Relaxed) => failed("m5 was stopped before".to_owned()),
+        Decision::Supervisor => ("done", Came::default()),
+        Decision::Act => act(action, event, stop).map_or_else(failed, |came| ("done", came)),
     };
     Done {
         rule: event.rule.clone(),
         process: event.process.clone(),
-        outcome: Outcome { action: action.word(), result, detail },
+        outcome: Outcome {
+            action: action.word(),
+            result,
+            detail: came.detail,
+            given_bytes: came.given_bytes,
+        },
         restart: decision == Decision::Supervisor && result == "done",
     }
 }

@@ -127,6 +127,6 @@ fn web_options(args: &ServeArgs) -> Result<WebOptions, CliError> {
     })
 }
 
-fn web_error(error: WebError) -> CliError {
+pub(super) fn web_error(error: WebError) -> CliError {
     CliError::Web { message: error.to_string() }
 }

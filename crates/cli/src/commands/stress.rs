@@ -94,7 +94,7 @@ pub(crate) fn run(args: &StressArgs, ctx: &Ctx) -> Result<Exit, CliError> {
         return Err(error);
     }
     ran.map_err(|error| match error {
-        SoakError::Target(error) => error.into(),
+        SoakError::Process(error) => error.into(),
         SoakError::NoClock(path) => CliError::NoClock { path: path.display().to_string() },
     })?;
     if stress.anomalous() && stress.snapshot.is_none() {

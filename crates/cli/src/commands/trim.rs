@@ -2,11 +2,11 @@
 
 use crate::args::{Span, TargetArgs, parse_duration, parse_size};
 use crate::ctx::Ctx;
-use crate::error::{CliError, of_trim};
+use crate::error::{CliError, of_capture, of_trim};
 use crate::exit::Exit;
 use crate::signals::Stop;
 use clap::Args;
-use m5_heap::trim::{Ended, Progress, TrimOptions, look, other_allocators, trim};
+use m5_heap::trim::{Ended, Progress, TrimOptions, look, other_allocators, pinned, trim};
 use m5_process::{Process, unix_ns};
 use m5_report::trim::{Later, TRIM_SCHEMA, TrimDoc, text};
 use std::time::{Duration, Instant};
@@ -23,6 +23,10 @@ pub(crate) struct TrimArgs {
     /// Only say what is free and could go back; nothing is stopped
     #[arg(long)]
     dry_run: bool,
+    /// Say too which live objects keep free memory, and what other allocators hold free: a look at all objects, while the
+    /// target runs
+    #[arg(long)]
+    pinned: bool,
     /// Longest single stop of the target
     #[arg(long, value_name = "TIME", default_value = "5ms", env = "M5_MAX_PAUSE")]
     max_pause: Span,
@@ -78,6 +82,7 @@ pub(crate) fn run(args: &TrimArgs, ctx: &Ctx) -> Result<Exit, CliError> {
         rss_before_bytes: before,
         rss_after_bytes: after,
         later,
+        pinned: args.pinned.then(|| pinned(&process)).transpose().map_err(|e| of_capture(pid, e))?,
         others: other_allocators(&process).unwrap_or_default(),
         trim: done,
     };

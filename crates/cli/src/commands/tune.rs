@@ -28,15 +28,31 @@ pub(crate) struct TuneArgs {
     /// End the command after this time; without it and --load it ends by itself
     #[arg(long, value_name = "TIME")]
     duration: Option<Span>,
+    /// After this time the command is warm: settings of its collector are written into it then
+    #[arg(long, value_name = "TIME", default_value = "2s")]
+    warmup: Span,
     /// What should become less: the first decides, the others must not grow by a tenth
-    #[arg(long, value_enum, value_delimiter = ',', default_value = "rss,peak,cpu")]
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "rss,peak,pause,cpu")]
     goal: Vec<GoalArg>,
+    /// Try only these, by their names in the table
+    #[arg(long, value_delimiter = ',', value_name = "NAME,…", value_parser = parse_name)]
+    only: Vec<String>,
     /// Keep each run in this file, and take up from it what was run before
     #[arg(long = "continue", value_name = "FILE")]
     log: Option<PathBuf>,
     /// The command
     #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<OsString>,
+}
+
+/// A setting that can be tried here.
+fn parse_name(text: &str) -> Result<String, String> {
+    let (known, left_out) = candidates(|_| false);
+    if let Some(left) = left_out.iter().find(|l| l.name == text) {
+        return Err(left.reason.clone());
+    }
+    let names: Vec<&str> = known.iter().map(|s| s.name.as_str()).collect();
+    if names.contains(&text) { Ok(text.to_owned()) } else { Err(format!("known are {}", names.join(", "))) }
 }
 
 /// Goals by their names on the command line.
@@ -46,6 +62,8 @@ pub(crate) enum GoalArg {
     Rss,
     /// The most that was resident
     Peak,
+    /// Seconds in collections of garbage
+    Pause,
     /// CPU seconds
     Cpu,
 }
@@ -55,6 +73,7 @@ impl From<GoalArg> for Goal {
         match goal {
             GoalArg::Rss => Self::Rss,
             GoalArg::Peak => Self::Peak,
+            GoalArg::Pause => Self::Pause,
             GoalArg::Cpu => Self::Cpu,
         }
     }
@@ -77,8 +96,7 @@ impl Runner for Runs<'_> {
             return known;
         }
         self.ctx.detail(TuneWords::Round, &[&name, &self.count]);
-        let environment = setting.map_or(&[][..], |s| &s.environment);
-        let run = measure(&self.plan, environment, &|| !self.stop.asked());
+        let run = measure(&self.plan, setting, &|| !self.stop.asked());
         if !self.stop.asked()
             && let Some(log) = &mut self.log
         {
@@ -98,14 +116,15 @@ pub(crate) fn run(args: &TuneArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     let command: Vec<String> = args.command.iter().map(|w| w.to_string_lossy().into_owned()).collect();
     let most = args.duration.map(|d| d.0);
     let mut of = command.clone();
-    of.push(format!("load {:?}, duration {most:?}", args.load));
+    of.push(format!("load {:?}, duration {most:?}, warm-up {:?}", args.load, args.warmup.0));
     let header = Header { schema: "m5.tune-runs/1".to_owned(), of };
     let log = args.log.as_ref().map(|path| {
         Log::open(path, &header)
             .map_err(|e| CliError::Unreadable { path: path.display().to_string(), reason: e.to_string() })
     });
-    let plan = Plan { command: args.command.clone(), load: args.load.clone(), most };
-    let (settings, left_out) = candidates(|name| std::env::var_os(name).is_some());
+    let plan = Plan { command: args.command.clone(), load: args.load.clone(), most, warm_up: args.warmup.0 };
+    let (mut settings, left_out) = candidates(|name| std::env::var_os(name).is_some());
+    settings.retain(|s| args.only.is_empty() || args.only.contains(&s.name));
     let mut runs = Runs { plan, log: log.transpose()?, stop: Stop::listen(), ctx, count: 0 };
     let done = race(&settings, args.runs as usize, &goals, &mut runs)
         .map_err(|status| CliError::RunFailed { command: shown(&args.command), status })?;
@@ -118,6 +137,7 @@ pub(crate) fn run(args: &TuneArgs, ctx: &Ctx) -> Result<Exit, CliError> {
         tried: done.tried,
         left_out,
         recommended: done.recommended,
+        recommended_python: done.recommended_python,
         complete: done.complete,
     };
     ctx.emit_document(json, &doc, |style| text(&doc, style))?;

@@ -115,6 +115,7 @@ fn judge(
     seen.heap = Some(&heap);
     seen.coverage = after.info.coverage;
     seen.verdict = after.memory.as_ref().and_then(MemoryVerdict::of);
+    seen.returnable_bytes = m5_heap::trim::look(process).ok().map(|trim| trim.free_bytes());
     seen.through = after.never_freed_through();
     (Why::of(seen), true)
 }

@@ -21,7 +21,7 @@ impl From<m5_process::Error> for CliError {
 impl From<m5_cpython::Error> for CliError {
     fn from(error: m5_cpython::Error) -> Self {
         match error {
-            m5_cpython::Error::Target(error) => error.into(),
+            m5_cpython::Error::Process(error) => error.into(),
             m5_cpython::Error::NotPython { pid } => {
                 Self::NotPython { pid, instead: m5_cpython::Instead::of(pid) }
             }
@@ -39,7 +39,7 @@ impl From<m5_gc::Error> for CliError {
     fn from(error: m5_gc::Error) -> Self {
         match error {
             m5_gc::Error::Cpython(error) => error.into(),
-            m5_gc::Error::Target(error) => error.into(),
+            m5_gc::Error::Process(error) => error.into(),
             error @ (m5_gc::Error::Obstacle(_) | m5_gc::Error::NoRecords) => {
                 Self::Pauses { message: error.to_string() }
             }
@@ -51,7 +51,7 @@ impl From<m5_gc::tune::TuneError> for CliError {
     fn from(error: m5_gc::tune::TuneError) -> Self {
         match error {
             m5_gc::tune::TuneError::Cpython(error) => error.into(),
-            m5_gc::tune::TuneError::Target(error) => error.into(),
+            m5_gc::tune::TuneError::Process(error) => error.into(),
             other => Self::Tune(other),
         }
     }
@@ -65,7 +65,7 @@ pub(crate) fn of_capture(pid: i32, error: m5_heap::HeapError) -> CliError {
         m5_heap::HeapError::Trace(error) if error.is_permission() => {
             CliError::Permission { pid, what: "memory".to_owned() }
         }
-        m5_heap::HeapError::Trace(m5_process::TraceError::Target(error)) => error.into(),
+        m5_heap::HeapError::Trace(m5_process::TraceError::Process(error)) => error.into(),
         m5_heap::HeapError::Trace(m5_process::TraceError::Replaced) => CliError::Replaced { pid },
         m5_heap::HeapError::Trace(error) => CliError::Refused { pid, reason: error.to_string() },
     }
@@ -86,7 +86,7 @@ pub(crate) fn of_trim(pid: i32, error: m5_heap::trim::TrimError) -> CliError {
 pub(crate) fn of_kernel(pid: i32, error: m5_kernel::Error) -> CliError {
     match error {
         m5_kernel::Error::Cpython(error) => error.into(),
-        m5_kernel::Error::Target(error) => error.into(),
+        m5_kernel::Error::Process(error) => error.into(),
         other => CliError::Bpf { pid, permission: other.is_permission(), message: other.to_string() },
     }
 }

@@ -11,7 +11,7 @@ pub enum TuneError {
     Cpython(#[from] m5_cpython::Error),
     /// The kernel refused.
     #[error(transparent)]
-    Target(#[from] m5_process::Error),
+    Process(#[from] m5_process::Error),
     /// The layout did not confirm itself strictly enough for writing.
     #[error("nothing was written to PID {pid}: {doubt}")]
     Doubt {

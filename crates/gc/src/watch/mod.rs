@@ -2,19 +2,20 @@
 //! exact, by generation, in every thread, without a byte written to the target.
 
 mod arch;
+mod attached;
 mod calibrate;
 mod classify;
 mod collector;
-mod endless;
-mod family;
+mod duty_cycle;
+mod exclusive_pairs;
 mod full;
 mod group;
+mod ledger;
 mod obstacle;
 mod program;
 mod rings;
-mod scan;
 mod source;
-mod steer;
+mod watched;
 mod window;
 
 pub(crate) use obstacle::diagnose;

@@ -1,6 +1,6 @@
 //! Tells apart why the kernel refused: the same error number has several causes with different remedies.
 
-use super::endless::REFUSED;
+use super::exclusive_pairs::REFUSED;
 use crate::Obstacle;
 use crate::perf::{Attr, Event, OpenError, Target};
 

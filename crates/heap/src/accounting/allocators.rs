@@ -42,6 +42,22 @@ impl Counter<'_> {
         bytes
     }
 
+    /// Free blocks of allocators that lie in pages of their own.
+    pub(super) fn free_of_others(&self) -> Option<u64> {
+        let mut sum = 0;
+        for region in &self.analysis.census.heaps.regions {
+            match region.kind {
+                RegionKind::Foreign => return None,
+                RegionKind::Page(_) | RegionKind::Span => {
+                    let free = region.chunks.iter().filter(|c| c.free());
+                    sum += free.map(|c| self.touched(c.address..c.address + c.usable())).sum::<u64>();
+                }
+                RegionKind::Main | RegionKind::Thread | RegionKind::Mapped => {}
+            }
+        }
+        Some(sum)
+    }
+
     /// The C library's heaps but for what belongs to objects.
     pub(super) fn glibc(&self, owned: u64) -> MemoryTree {
         let (mut used, mut free, mut top, mut mapped, mut all, mut unknown) = (0, 0, 0, 0, 0, 0);

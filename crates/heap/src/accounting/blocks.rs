@@ -4,11 +4,14 @@
 use super::counter::Counter;
 use crate::census::blocks::holds_object;
 use crate::census::glibc::RegionKind;
+use crate::census::kind::Kind;
 use crate::census::outside::Outside;
+use crate::census::sizes;
+use crate::census::types::TypeDesc;
 use crate::graph::native::buffers;
 use crate::graph::native::claims::Owner;
 use m5_process::page_size;
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -92,6 +95,7 @@ impl Counter<'_> {
         self.chunks(&mut sums);
         self.small(&mut sums);
         self.mappings(&mut sums);
+        self.unsaid(&mut sums);
         let mut groups: Vec<BlockGroup> = sums.groups.into_values().collect();
         groups.sort_by(|a, b| {
             b.bytes.cmp(&a.bytes).then_with(|| (&a.owner, a.least).cmp(&(&b.owner, b.least)))
@@ -122,10 +126,13 @@ impl Counter<'_> {
     fn small(&self, sums: &mut Sums) {
         let census = &self.analysis.census;
         let claims = &self.analysis.native.claims;
-        let unowned: FxHashSet<u64> =
-            census.loose.iter().copied().filter(|at| claims.likely(*at).is_none()).collect();
-        let all = unowned.len() <= MOST_SMALL;
-        let known = if all { buffers::among(&self.analysis.walker(self.image), &unowned) } else { unowned };
+        let known = if census.loose.len() <= MOST_SMALL {
+            // A stale pointer that leads to the buffer of an object does not make it another's.
+            let loose = census.loose.iter().copied().collect();
+            buffers::among(&self.analysis.walker(self.image), &loose)
+        } else {
+            census.loose.iter().copied().filter(|at| claims.likely(*at).is_none()).collect()
+        };
         for at in census.loose.iter().filter(|at| !known.contains(*at) && !self.spared(**at)) {
             let size = census.small.block(self.image, *at).unwrap_or(0);
             self.put(sums, BlockSource::Pymalloc, claims.likely(*at), size, size);
@@ -137,6 +144,36 @@ impl Counter<'_> {
         let word = |at: u64| self.image.word(at).unwrap_or(u64::MAX);
         let dead = |at: u64| word(at) == 0 && self.analysis.census.types.number(word(at + 8)).is_some();
         dead(block) || (word(block) == 0 && word(block + 8) == 0 && dead(block + 16))
+    }
+
+    /// What objects of C hold that they do not say themselves: memory in their own block behind their fields, and the pages
+    /// of stacks that only they lead to.
+    fn unsaid(&self, sums: &mut Sums) {
+        let census = &self.analysis.census;
+        let walker = self.analysis.walker(self.image);
+        for object in 0..census.len() as u32 {
+            let Some(desc) = census.desc(object).filter(|d| d.kind == Kind::Plain && !d.exact) else {
+                continue;
+            };
+            let at = census.address.get(object as usize).copied().unwrap_or(0);
+            if let Some((bytes, small)) = self.behind(at, desc) {
+                let source = if small { BlockSource::Pymalloc } else { BlockSource::Native };
+                self.put(sums, source, Some(Owner::Object(object)), bytes, bytes);
+            }
+            for stack in walker.stacks_of(object) {
+                let bytes = self.pages.private(stack);
+                self.put(sums, BlockSource::Mapped, Some(Owner::Object(object)), bytes, bytes);
+            }
+        }
+    }
+
+    /// Bytes of an object's block that are not its fields, where they are most of it, and whether the block is a small one.
+    fn behind(&self, at: u64, desc: &TypeDesc) -> Option<(u64, bool)> {
+        const LEAST: u64 = 64;
+        let fields = sizes::inline(self.image, self.analysis.anchor.layout, at, desc)? + desc.prefix;
+        let (bytes, small) = self.block(at.wrapping_sub(desc.prefix))?;
+        let behind = bytes.saturating_sub(fields);
+        (behind >= LEAST.max(fields)).then_some((behind, small))
     }
 
     /// Pages of `mmap.mmap` objects, those that are shared or a file's too.

@@ -42,6 +42,8 @@ pub struct Accounting {
     pub pinned_bytes: u64,
     /// What keeps them, most objects first.
     pub pinning: Vec<Pinning>,
+    /// What allocators beside the C library's hold free, in memory; absent where there is one whose books are not read.
+    pub free_of_others: Option<u64>,
     /// Native memory in use by its owners.
     pub native: NativeMemory,
 }
@@ -56,6 +58,7 @@ impl Accounting {
         let counter = Counter { image, analysis, pages };
         let mut accounting = Self::default();
         counter.sparse(&mut accounting);
+        accounting.free_of_others = counter.free_of_others();
         accounting.native = counter.native_memory();
         let parts = counter.parts();
         let named: u64 = parts.iter().map(|p| p.bytes).sum();

@@ -9,6 +9,7 @@ use crate::census::kind::Kind;
 use crate::graph::dict::word;
 use crate::graph::edges::BlockOwners;
 use crate::image::Image;
+use m5_process::LOWEST_ADDRESS;
 use rustc_hash::FxHashSet;
 
 /// Larger blocks are numbers, not references.
@@ -31,7 +32,7 @@ pub(crate) fn assign(image: &Image, census: &Census) -> BlockOwners {
         let fields = image.slice(at, desc.basic_size as usize).unwrap_or(&[]);
         for offset in (from..fields.len().saturating_sub(7)).step_by(8) {
             let pointer = word(fields, offset);
-            if pointer < 4096 || !pointer.is_multiple_of(8) || taken.contains(&pointer) {
+            if pointer < LOWEST_ADDRESS || !pointer.is_multiple_of(8) || taken.contains(&pointer) {
                 continue;
             }
             let Some(bytes) = block(image, census, pointer).filter(|b| *b <= LARGEST) else {

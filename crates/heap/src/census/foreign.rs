@@ -11,6 +11,7 @@ use crate::graph::dict::word;
 use crate::image::Image;
 use crate::image::stacks;
 use m5_cpython::layout::objects::type_fields as tf;
+use m5_process::LOWEST_ADDRESS;
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 use std::ops::Range;
@@ -92,7 +93,7 @@ pub(super) fn type_candidates(image: &Image, anchor: &Anchor, pieces: &[Piece<'_
         for at in (0..bytes.len().saturating_sub(15)).step_by(ALIGN) {
             let (count, of) = (word(bytes, at), word(bytes, at + 8));
             // Counts of types are small beside addresses.
-            if count == 0 || count >> 32 != 0 || of < 4096 || of % 8 != 0 {
+            if count == 0 || count >> 32 != 0 || of < LOWEST_ADDRESS || of % 8 != 0 {
                 continue;
             }
             let is_meta = || {

@@ -27,7 +27,7 @@ use crate::take::stage_times::Stopwatch;
 use arenas::ArenaIndex;
 use glibc::{Chunk, Heaps, Holds, RegionKind};
 use index::ObjectIndex;
-use m5_process::ADDRESS_BITS;
+use m5_process::{ADDRESS_BITS, LOWEST_ADDRESS};
 use pymalloc::{Arena, PoolStats};
 use rayon::prelude::*;
 use runs::{Columns, Run};
@@ -300,6 +300,6 @@ fn collector_head(bytes: &[u8], offset: usize) -> bool {
     let (next, previous) = (word(bytes, offset - 16), word(bytes, offset - 8));
     match next {
         0 => previous < 8,
-        _ => next >> ADDRESS_BITS == 0 && next > 4096 && previous >> ADDRESS_BITS == 0,
+        _ => next >> ADDRESS_BITS == 0 && next >= LOWEST_ADDRESS && previous >> ADDRESS_BITS == 0,
     }
 }

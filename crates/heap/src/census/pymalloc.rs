@@ -4,7 +4,7 @@ use crate::census::anchor::Anchor;
 use crate::graph::dict::word;
 use crate::image::Image;
 use m5_cpython::layout::objects::Arenas;
-use m5_process::ADDRESS_BITS;
+use m5_process::{ADDRESS_BITS, LOWEST_ADDRESS};
 
 /// One arena that is in use.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -150,7 +150,9 @@ fn search(image: &Image, anchor: &Anchor) -> Option<Vec<Arena>> {
     for segment in data {
         for at in (0..segment.bytes.len().saturating_sub(7)).step_by(8) {
             let list = word(&segment.bytes, at);
-            if !list.is_multiple_of(16) || list < 4096 || !matches!(entry(image, anchor, list), Some(Some(_)))
+            if !list.is_multiple_of(16)
+                || list < LOWEST_ADDRESS
+                || !matches!(entry(image, anchor, list), Some(Some(_)))
             {
                 continue;
             }

@@ -49,26 +49,33 @@ pub(super) fn along_paths(gains: &mut Gains, tree: &PathTree, objects: usize) {
     }
 }
 
-/// What a full cache took in and gave up is no growth of what it holds: gains below a holder with a limit go to that
-/// holder, where they nearly cancel.
+/// What a cache with a limit took in and gave up is no growth of what it holds: gains below such a holder go to that
+/// holder, where they nearly cancel, or where it gave up as much in the meantime: entries are made where others were.
+/// A cache most of whose entries went is taken for a new one: then its own holder has what it gave up.
 pub(super) fn within_limits(gains: &mut Gains, tree: &PathTree, limited: impl Fn(u32) -> bool) {
-    let mut below: FxHashMap<u32, Vec<u32>> = FxHashMap::default();
+    let mut below: FxHashMap<Anchor, Vec<Anchor>> = FxHashMap::default();
     for anchor in gains.keys() {
         let Anchor::Object(object) = *anchor else { continue };
-        let path = tree.told_path(object).map(|(_, path)| path).unwrap_or_default();
-        if let Some(cache) = path.into_iter().find(|o| limited(*o)) {
-            below.entry(cache).or_default().push(object);
-        }
+        let Some((root, path)) = tree.told_path(object) else { continue };
+        let Some(cache) = path.iter().position(|o| limited(*o)) else { continue };
+        let mut above = path[..=cache].iter().rev().map(|o| Anchor::Object(*o)).chain([Anchor::Root(root)]);
+        let keeps = above.find(|a| gains.contains_key(a));
+        below.entry(keeps.unwrap_or(Anchor::Object(path[cache]))).or_default().push(*anchor);
     }
-    for (cache, objects) in below {
-        let bytes = || objects.iter().filter_map(|o| gains.get(&Anchor::Object(*o))).map(|g| g.bytes);
-        let (net, moved): (i64, i64) = (bytes().sum(), bytes().map(i64::abs).sum());
-        if net.abs() * 2 >= moved {
+    for (keeps, anchors) in below {
+        let others = || anchors.iter().filter(|a| **a != keeps).filter_map(|a| gains.get(a));
+        let own = gains.get(&keeps);
+        let (net, gone) = (own.map_or(0, |g| g.bytes), own.map_or(0, |g| g.gone));
+        let net: i64 = net + others().map(|g| g.bytes).sum::<i64>();
+        let moved: i64 = own.map_or(0, |g| g.bytes.abs()) + others().map(|g| g.bytes.abs()).sum::<i64>();
+        let gone: i64 = gone + others().map(|g| g.gone).sum::<i64>();
+        let more: i64 = others().map(|g| g.bytes.max(0)).sum();
+        if net.abs() * 2 >= moved && gone < more {
             continue;
         }
-        for object in objects.into_iter().filter(|o| *o != cache) {
-            if let Some(gain) = gains.remove(&Anchor::Object(object)) {
-                gains.entry(Anchor::Object(cache)).or_default().merge(&gain);
+        for anchor in anchors.into_iter().filter(|a| *a != keeps) {
+            if let Some(gain) = gains.remove(&anchor) {
+                gains.entry(keeps).or_default().merge(&gain);
             }
         }
     }

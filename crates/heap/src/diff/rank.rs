@@ -231,7 +231,10 @@ fn telling_type<'a>(gain: &Gain, name: &dyn Fn(u32) -> &'a str) -> Option<u32> {
 
 /// Whether a type's name says where it comes from.
 fn tells(name: &str) -> bool {
-    let internal = matches!(name, "functools._lru_list_elem" | "functools._HashedSeq" | "lru_cache");
+    let internal = matches!(
+        name,
+        "functools._lru_list_elem" | "functools._HashedSeq" | "lru_cache" | "_contextvars.Context"
+    );
     let class = Class::of(name);
     name.contains('.') && !internal && !matches!(class, Class::Dict | Class::Sequence)
 }

@@ -11,6 +11,7 @@ use crate::graph::model::{HeapGraph, Root, RootKind};
 use crate::graph::native::{Native, NativeWords};
 use crate::graph::reachability::{Counts, Reached};
 use crate::graph::uncollectable;
+use m5_process::LOWEST_ADDRESS;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 /// More threads than any process has.
@@ -123,7 +124,7 @@ impl Finder<'_> {
         let words = image.slice(state, THREAD_STATE as usize).unwrap_or(&[]);
         for word in words.as_chunks::<8>().0 {
             let target = u64::from_le_bytes(*word);
-            if target > 4096 && target != dict {
+            if target >= LOWEST_ADDRESS && target != dict {
                 let what = if self.is_context(target) { "context" } else { "state" };
                 self.add(target, RootKind::Interpreter, || format!("{thread}, its {what}"));
             }

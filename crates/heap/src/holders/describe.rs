@@ -67,7 +67,7 @@ impl<'a> Describer<'a> {
             path: self.long(root, &path),
             type_name: self.type_name(holder).to_owned(),
             items: self.items(object).or_else(|| self.items(holder)),
-            limit: self.names.limit(holder),
+            limit: self.names.limit(object).or_else(|| self.names.limit(holder)),
             address: self.graph.address.get(holder as usize).copied().unwrap_or(0),
         }
     }
@@ -134,7 +134,8 @@ impl<'a> Describer<'a> {
                 Some(EdgeName::Field(_)) | None => self.class(*owner) == Class::Plumbing,
                 _ => false,
             };
-            if !inner {
+            // A cache is a holder of its own, whatever it is inside.
+            if !inner || self.type_name(*last) == "lru_cache" {
                 return;
             }
             path.pop();

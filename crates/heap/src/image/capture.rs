@@ -152,17 +152,26 @@ pub(crate) fn capture_of(
 /// Whether a capture by any method has the room that m5 itself needs at the least: asked before anything is read of the
 /// target or its files, which takes memory too.
 pub(crate) fn may_begin(process: &Process) -> TraceResult<()> {
-    check_room(process, &Headroom::of(process.pid()), 0, need::BASE)
+    check_room(process, &Headroom::of(process.pid()), &Copied::default(), need::BASE)
+}
+
+/// What a copy of the target may take; nothing where none is made.
+#[derive(Debug, Default)]
+struct Copied {
+    /// Bytes that it may come to have twice.
+    bytes: u64,
+    /// Bytes that the kernel promises twice.
+    promised: u64,
 }
 
 /// Whether there is room for a capture: for the copies that the target comes to make (`copied`), for what reading
 /// brings back from swap, and for m5's own memory.
-fn check_room(process: &Process, headroom: &Headroom, copied: u64, own: u64) -> TraceResult<()> {
+fn check_room(process: &Process, headroom: &Headroom, copied: &Copied, own: u64) -> TraceResult<()> {
     let swap = process.status()?.swap_bytes.unwrap_or(0);
-    let need = MemoryNeed { target: copied.max(swap), own };
+    let need = MemoryNeed { target: copied.bytes.max(swap), own, promised: copied.promised };
     tracing::debug!(pid = process.pid(), ?need, ?headroom, "is there room");
     headroom.check(need).map_err(|shortage| {
-        let remedy = match (shortage.own, copied > 0) {
+        let remedy = match (shortage.own, copied.bytes > 0) {
             (false, true) => "use --method freeze, or raise the limit",
             (false, false) => "reading would bring back what is swapped out; raise the limit",
             (true, _) => {
@@ -208,7 +217,9 @@ fn by_fork(process: &Process, extent: Extent, max_pause: Duration, asked_for: bo
     let headroom = Headroom::of(process.pid());
     // Whoever rewrites its memory while the copy lives comes to have all of it twice.
     let own = need::own(process, extent, false)?;
-    check_room(process, &headroom, safety.page_table_bytes + safety.private_bytes, own)?;
+    let copied =
+        Copied { bytes: safety.page_table_bytes + safety.private_bytes, promised: safety.promised_bytes };
+    check_room(process, &headroom, &copied, own)?;
     with_tracer(|| {
         // The guard begins as a copy of us: before there is much to copy.
         let guard = guarded(&headroom)?;
@@ -242,7 +253,7 @@ fn by_fork(process: &Process, extent: Extent, max_pause: Duration, asked_for: bo
 fn by_freeze(process: &Process, extent: Extent, max_pause: Duration) -> TraceResult<Taken> {
     inspect(process)?;
     let headroom = Headroom::of(process.pid());
-    check_room(process, &headroom, 0, need::own(process, extent, true)?)?;
+    check_room(process, &headroom, &Copied::default(), need::own(process, extent, true)?)?;
     with_tracer(|| {
         let guard = guarded(&headroom)?;
         let mut room = Room::for_memory_of(process.pid());
@@ -262,7 +273,8 @@ fn by_freeze(process: &Process, extent: Extent, max_pause: Duration) -> TraceRes
 }
 
 fn live(process: &Process, extent: Extent) -> TraceResult<Taken> {
-    check_room(process, &Headroom::of(process.pid()), 0, need::own(process, extent, false)?)?;
+    let own = need::own(process, extent, false)?;
+    check_room(process, &Headroom::of(process.pid()), &Copied::default(), own)?;
     let memory = open_live(process.pid())?;
     // Each read holds the lock of the target's mappings for a moment: it must not be put off in the middle.
     let read = streamed(process.pid(), &memory, extent, Second::Hurries, || Ok(()))?;

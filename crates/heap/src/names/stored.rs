@@ -53,8 +53,13 @@ impl StoredNames {
                 stored.limits.push((object, limit));
             }
             let class = graph.type_id.get(at).and_then(|t| classes.get(*t as usize)).copied();
-            let container = matches!(class, Some(Class::Dict | Class::Sequence));
-            if container
+            // Classes of their own that are dictionaries or lists are containers too.
+            let container = || match class {
+                Some(Class::Dict | Class::Sequence) => true,
+                Some(Class::Instance) => namer.items(object).is_some(),
+                _ => false,
+            };
+            if container()
                 && (depth[at] <= TRUNK || below[at] >= BOUGH)
                 && let Some(limit) = told_limit(graph, tree, &classes, namer, object)
             {
@@ -111,7 +116,11 @@ fn told_limit(
     };
     let of_attributes = holder(object).filter(|h| class(*h) == Some(Class::Dict)).and_then(holder);
     let owners = [holder(object), of_attributes].into_iter().flatten();
-    let told = owners.filter(|o| class(*o) == Some(Class::Instance)).find_map(|o| namer.bound(o));
+    let owners = owners.filter(|o| class(*o) == Some(Class::Instance));
+    // A class of its own that is a dictionary may say it itself.
+    let own = graph.type_id.get(object as usize).and_then(|t| graph.types.get(*t as usize));
+    let own = own.filter(|t| t.name.contains('.')).map(|_| object);
+    let told = own.into_iter().chain(owners).find_map(|o| namer.bound(o));
     told.filter(|limit| items <= limit.saturating_mul(2))
 }
 

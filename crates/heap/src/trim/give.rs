@@ -1,12 +1,14 @@
 //! Giving back in slices: stop all threads, see that nobody is inside the allocator, follow the lists, let the kernel
 //! take the pages, let go.
 
+use crate::trim::allowed::Allowed;
 use crate::trim::error::TrimError;
 use crate::trim::library::Library;
 use crate::trim::lists::{self, Free};
 use crate::trim::moment::{Inside, Moments};
-use crate::trim::plan::{Allowed, Plan, Stock};
+use crate::trim::plan::Plan;
 use crate::trim::progress::Progress;
+use crate::trim::stock::{Chosen, Stock, What};
 use m5_process::{CallCode, Execution, Frozen, Guard, Process, TraceError, freeze, with_tracer};
 use std::ops::Range;
 use std::time::{Duration, Instant};
@@ -112,7 +114,7 @@ impl Giver<'_> {
         given: &mut Given,
     ) -> Result<(), TrimError> {
         let mut tries = 0;
-        while !stock.wanted.is_empty() || stock.part.top_bytes > 0 {
+        while !stock.wanted.is_empty() || !stock.top.is_empty() {
             if Instant::now() >= self.end || !self.progress.goes_on(given.bytes) {
                 given.left = Some(Left::Ended);
                 return Ok(());
@@ -209,14 +211,12 @@ impl Giver<'_> {
             return Ok((if whole { Slice::Nothing } else { Slice::OutOfReach }, None));
         }
         let ranges: Vec<Range<u64>> = chosen.iter().map(|c| c.pages.clone()).collect();
-        let done = frozen.discard(self.process, self.code, &ranges, end, ending)?;
+        let done = frozen.discard(self.process, &self.code, &ranges, end, ending)?;
         given.calls += done.calls;
         given.refusal = done.refusal.or(given.refusal);
         for chosen in chosen.iter().take(done.ranges) {
-            let bytes = match chosen.what {
-                What::Chunk(at) => stock.wanted.remove(&at).unwrap_or(0),
-                What::Top => std::mem::take(&mut stock.part.top_bytes),
-            };
+            stock.done(chosen);
+            let bytes = chosen.pages.end - chosen.pages.start;
             match done.refused.contains(&chosen.pages) {
                 true => given.refused_bytes += bytes,
                 false => given.bytes += bytes,
@@ -246,35 +246,14 @@ impl Giver<'_> {
             })?;
         }
         lists::confirm(&memory, &found)?;
-        let mut chosen: Vec<Chosen> = Vec::new();
+        let top = if stock.top.is_empty() { None } else { lists::top(&memory, stock.arena.top())? };
+        let mut chosen: Vec<Chosen> = stock.still_free(What::Top, top, allowed);
         for chunk in found {
-            let pages = chunk.pages();
-            // It may have been divided since.
-            if pages.is_empty() || !allowed.holds(&pages) {
-                stock.wanted.remove(&chunk.at);
-                continue;
+            if chosen.len() >= MOST_RANGES {
+                break;
             }
-            chosen.push(Chosen { what: What::Chunk(chunk.at), pages });
-        }
-        if stock.part.top_bytes > 0 {
-            let pages = lists::top(&memory, stock.arena.top())?.map(Free::pages);
-            match pages.filter(|p| !p.is_empty() && allowed.holds(p)) {
-                Some(pages) => chosen.insert(0, Chosen { what: What::Top, pages }),
-                None => stock.part.top_bytes = 0,
-            }
+            chosen.extend(stock.still_free(What::Chunk(chunk.at), Some(chunk), allowed));
         }
         Ok((chosen, whole))
     }
-}
-
-/// What is given.
-#[derive(Clone, Copy)]
-enum What {
-    Chunk(u64),
-    Top,
-}
-
-struct Chosen {
-    what: What,
-    pages: Range<u64>,
 }

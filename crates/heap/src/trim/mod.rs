@@ -4,6 +4,7 @@
 //! thread is inside the allocator, and only whole pages strictly inside a free chunk or the unused top go: the books
 //! themselves stay as they are. It is what `malloc_trim` does, with no code of the target run.
 
+mod allowed;
 mod arenas;
 mod error;
 mod give;
@@ -11,20 +12,23 @@ mod library;
 mod lists;
 mod moment;
 mod others;
+mod pinned;
 mod plan;
 mod progress;
 mod refusal;
+mod stock;
 
 pub use error::TrimError;
 pub use others::OtherAllocator;
-pub use plan::FreePart;
+pub use pinned::{Pinned, pinned};
 pub use progress::{Progress, ToTheEnd};
+pub use stock::FreePart;
 
 use crate::trim::give::{Given, Giver, Left};
 use crate::trim::library::Library;
 use crate::trim::moment::Inside;
 use m5_process::{
-    CallCode, Execution, FirstVictim, Guard, Headroom, Process, TraceError, may_call, with_tracer,
+    CallCode, Execution, FirstVictim, Guard, Headroom, Mapping, Process, TraceError, may_call, with_tracer,
 };
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
@@ -161,9 +165,18 @@ impl Trim {
 /// [`TrimError`] where its allocator is not known.
 pub fn look(process: &Process) -> Result<Trim, TrimError> {
     let began = Instant::now();
-    let library = Library::find(process, &process.maps()?)?;
+    let library = Library::find(process, &mappings(process)?)?;
     let plan = plan::plan(process, &library)?;
     Ok(Trim::looked(&library, plan.stocks.iter().map(|s| s.part).collect(), began))
+}
+
+/// Its mappings; who has ended and was not asked for its end yet has none, and nothing to give back.
+fn mappings(process: &Process) -> Result<Vec<Mapping>, TrimError> {
+    let maps = process.maps()?;
+    if maps.is_empty() && !process.alive() {
+        return Err(m5_process::Error::NoSuchProcess { pid: process.pid() }.into());
+    }
+    Ok(maps)
 }
 
 /// Allocators beside the C library's.
@@ -183,7 +196,7 @@ pub fn trim(process: &Process, options: &TrimOptions, progress: &dyn Progress) -
     let _first = FirstVictim::begin();
     let mut execution = Execution::of(process);
     execution.hold();
-    let library = Library::find(process, &process.maps()?)?;
+    let library = Library::find(process, &mappings(process)?)?;
     refusal::check(process)?;
     may_call(process)?;
     let mut plan = plan::plan(process, &library)?;

@@ -4,7 +4,7 @@
 //! that never started a thread takes no lock; then where the thread stands must tell.
 
 use crate::trim::library::Library;
-use m5_process::{FRAME_INSTRUCTION, Frozen, LiveMemory, Mapping, Memory, OWN_WAITS, StoppedThread};
+use m5_process::{Frozen, LiveMemory, Mapping, Memory, OWN_WAITS, StoppedThread, interrupted};
 
 /// More of a stack is not looked at.
 const MOST_STACK: u64 = 64 << 20;
@@ -70,16 +70,9 @@ impl Moments<'_> {
         if map.end - stack > MOST_STACK || self.memory.read(stack, &mut bytes).is_err() {
             return Err(Inside::Signal);
         }
-        let word = |at: usize| bytes.get(at..).and_then(|b| b.first_chunk()).map(|b| u64::from_le_bytes(*b));
-        let frames = (0..bytes.len()).step_by(8).filter(|at| word(*at) == Some(self.sigreturn));
-        for frame in frames {
-            // A frame says what it interrupted; what cannot be read may be anything.
-            let interrupted = word(frame + FRAME_INSTRUCTION as usize);
-            if interrupted.is_none_or(|at| self.library.runs(at)) {
-                return Err(Inside::Signal);
-            }
-        }
-        Ok(())
+        // A frame says what it interrupted; what cannot be read may be anything.
+        let inside = |at: Option<u64>| at.is_none_or(|at| self.library.runs(at));
+        if interrupted(&bytes, self.sigreturn).into_iter().any(inside) { Err(Inside::Signal) } else { Ok(()) }
     }
 }
 

@@ -1,101 +1,16 @@
 //! What could go back, looked at while the process runs: free chunks with whole pages in memory, by arena.
 
+use crate::trim::allowed::{Allowed, bytes_of};
 use crate::trim::arenas::{self, Arena};
 use crate::trim::error::TrimError;
 use crate::trim::library::Library;
 use crate::trim::lists::{self, Free, Guessed};
-use m5_process::{LiveMemory, Mapping, Process, own_pages};
+use crate::trim::others::others;
+use crate::trim::stock::{FreePart, Stock};
+use m5_process::{LiveMemory, Mapping, Process};
 use rustc_hash::FxHashMap;
-use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
 use std::ops::Range;
-
-/// Free memory of one arena of the C library.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct FreePart {
-    /// Whether it is the first arena, which grows by brk.
-    pub main: bool,
-    /// Bytes that the arena has from the system.
-    pub system_bytes: Option<u64>,
-    /// Free chunks that hold a whole page.
-    pub chunks: u64,
-    /// Bytes of their whole pages that are in memory.
-    pub chunk_bytes: u64,
-    /// Bytes of the unused top that are in memory.
-    pub top_bytes: u64,
-    /// Bytes among both that must stay: locked, watched or shared by the program's own wish.
-    pub kept_bytes: u64,
-}
-
-impl FreePart {
-    /// What could go back.
-    #[must_use]
-    pub fn bytes(&self) -> u64 {
-        self.chunk_bytes + self.top_bytes
-    }
-}
-
-/// One arena and what of it could go back.
-pub(super) struct Stock {
-    pub(super) arena: Arena,
-    pub(super) part: FreePart,
-    /// Lists with something to give, by their bins.
-    pub(super) lists: Vec<(u64, Guessed)>,
-    /// Bytes in memory of each such chunk.
-    pub(super) wanted: FxHashMap<u64, u64>,
-}
-
-/// Memory that may go back at all: private, anonymous, with no wish of the program's on it; in order of address.
-pub(super) struct Allowed {
-    ranges: Vec<Range<u64>>,
-    /// Pages in memory, in order.
-    resident: Vec<Range<u64>>,
-}
-
-impl Allowed {
-    fn of(process: &Process) -> Result<Self, TrimError> {
-        let flags = process.mapping_flags()?;
-        let mut ranges: Vec<Range<u64>> = Vec::new();
-        for mapping in flags.into_iter().filter(|m| m.anonymous && !kept(&m.flags)) {
-            match ranges.last_mut() {
-                Some(last) if last.end == mapping.range.start => last.end = mapping.range.end,
-                _ => ranges.push(mapping.range),
-            }
-        }
-        Ok(Self { ranges, resident: Vec::new() })
-    }
-
-    /// Reads which pages are in memory around these chunks.
-    fn look(&mut self, process: &Process, pages: &[Range<u64>]) -> Result<(), TrimError> {
-        let holds = |range: &&Range<u64>| {
-            let first = pages.partition_point(|p| p.end <= range.start);
-            pages.get(first).is_some_and(|p| p.start < range.end)
-        };
-        for range in self.ranges.iter().filter(holds) {
-            self.resident.extend(own_pages(process.pid(), range.clone())?.runs);
-        }
-        Ok(())
-    }
-
-    /// Whether a range lies in it whole.
-    pub(super) fn holds(&self, range: &Range<u64>) -> bool {
-        let after = self.ranges.partition_point(|r| r.start <= range.start);
-        after.checked_sub(1).and_then(|i| self.ranges.get(i)).is_some_and(|r| range.end <= r.end)
-    }
-
-    /// Bytes of a range that are in memory.
-    fn resident(&self, range: &Range<u64>) -> u64 {
-        let first = self.resident.partition_point(|r| r.end <= range.start);
-        let runs = self.resident.iter().skip(first).take_while(|r| r.start < range.end);
-        runs.map(|r| r.end.min(range.end) - r.start.max(range.start)).sum()
-    }
-}
-
-/// Locked, huge pages of their own, watched by userfaultfd, device memory, shared, not for children (registered with a
-/// device), sealed.
-fn kept(flags: &str) -> bool {
-    const KEPT: [&str; 11] = ["lo", "ht", "um", "uw", "ui", "io", "pf", "mm", "sh", "dc", "sl"];
-    flags.split_ascii_whitespace().any(|flag| KEPT.contains(&flag))
-}
 
 /// What could go back now.
 pub(super) struct Plan {
@@ -117,7 +32,11 @@ struct Guess {
 /// [`TrimError`] where they cannot be found or read.
 pub(super) fn plan(process: &Process, library: &Library) -> Result<Plan, TrimError> {
     let memory = process.memory();
-    let found = arenas::find(&memory, library)?;
+    let found = match arenas::find(&memory, library) {
+        // Where another allocator has all of it, the C library's was never set up.
+        Err(TrimError::Unknown(_)) if !others(&process.maps()?).is_empty() => Vec::new(),
+        found => found?,
+    };
     let mut allowed = Allowed::of(process)?;
     let mut read: Vec<Guess> = Vec::new();
     for arena in found {
@@ -152,8 +71,8 @@ fn stock(memory: &LiveMemory, allowed: &Allowed, guess: Guess) -> Stock {
             let resident = allowed.resident(&pages);
             if !pages.is_empty() && !allowed.holds(&pages) {
                 part.kept_bytes += pages.end - pages.start;
-            } else if resident > 0 {
-                part.chunk_bytes += resident;
+            } else if !resident.is_empty() {
+                part.chunk_bytes += bytes_of(&resident);
                 wanted.insert(chunk.at, resident);
             }
         }
@@ -161,13 +80,15 @@ fn stock(memory: &LiveMemory, allowed: &Allowed, guess: Guess) -> Stock {
             lists.push((*bin, Guessed::new(list)));
         }
     }
+    let mut unused = VecDeque::new();
     if let Some(pages) = top.map(Free::pages).filter(|p| !p.is_empty()) {
         match allowed.holds(&pages) {
-            true => part.top_bytes = allowed.resident(&pages),
+            true => unused = allowed.resident(&pages),
             false => part.kept_bytes += pages.end - pages.start,
         }
     }
-    Stock { arena, part, lists, wanted }
+    part.top_bytes = bytes_of(&unused);
+    Stock { arena, part, lists, wanted, top: unused }
 }
 
 /// Mappings whose threads' stacks are looked at.

@@ -8,6 +8,9 @@ pub(crate) mod write;
 use crate::{Error, Result};
 use std::io;
 
+/// Nothing is mapped below it on any system (`vm.mmap_min_addr`): a smaller word is a number and no pointer.
+pub const LOWEST_ADDRESS: u64 = 4096;
+
 /// Something that has an address space.
 pub trait Memory {
     /// Fills `buf` from `addr`, wholly or not at all.

@@ -1,10 +1,10 @@
 //! The memory cgroup that may kill the target: its use, peak and limit, in version 1 and 2.
 
-use super::group_files::{existing, number};
+use super::group_files::{directory, number};
 use super::throttling::Throttling;
 use serde::{Deserialize, Serialize};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Memory of the cgroup that holds the process; bytes.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -45,7 +45,7 @@ impl Cgroup {
     #[must_use]
     pub fn read(proc_cgroup: &str, mount: &Path) -> Option<Self> {
         let throttling = Throttling::read(proc_cgroup, mount);
-        Some(Self { throttling, ..Self::at(&own(proc_cgroup, mount)?)? })
+        Some(Self { throttling, ..Self::at(&directory(proc_cgroup, mount, "memory")?)? })
     }
 
     fn at(dir: &Path) -> Option<Self> {
@@ -79,20 +79,6 @@ impl Cgroup {
             throttling: None,
         }
     }
-}
-
-/// The group's directory.
-fn own(proc_cgroup: &str, mount: &Path) -> Option<PathBuf> {
-    let v1 = proc_cgroup.lines().find_map(|line| {
-        let (controllers, path) = line.split_once(':')?.1.split_once(':')?;
-        controllers.split(',').any(|c| c == "memory").then_some(path)
-    });
-    let v2 = || proc_cgroup.lines().find_map(|l| l.strip_prefix("0::"));
-    let (root, path) = match v1 {
-        Some(path) => (mount.join("memory"), path),
-        None => (mount.to_owned(), v2()?),
-    };
-    existing(&root, path)
 }
 
 /// `some avg10=1.25 avg60=…`

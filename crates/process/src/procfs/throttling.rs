@@ -1,9 +1,9 @@
 //! The CPU quota of a cgroup, and how often it held its tasks back, in version 1 and 2.
 
-use super::group_files::{existing, number};
+use super::group_files::{directory, number};
 use serde::{Deserialize, Serialize};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// What a CPU quota did to a group since the group began.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
@@ -22,7 +22,7 @@ impl Throttling {
     /// Reads the group named in the text of `/proc/PID/cgroup`, below `mount`. `None` where it has no quota.
     #[must_use]
     pub fn read(proc_cgroup: &str, mount: &Path) -> Option<Self> {
-        let dir = own(proc_cgroup, mount)?;
+        let dir = directory(proc_cgroup, mount, "cpu")?;
         let quota_cores = quota(&dir)?;
         let text = fs::read_to_string(dir.join("cpu.stat")).ok()?;
         let field = |name: &str| {
@@ -53,22 +53,6 @@ impl Throttling {
     #[must_use]
     pub fn ratio(&self) -> Option<f64> {
         (self.periods > 0).then(|| self.throttled_periods as f64 / self.periods as f64)
-    }
-}
-
-/// The directory of the group that counts CPU time.
-fn own(proc_cgroup: &str, mount: &Path) -> Option<PathBuf> {
-    let v1 = proc_cgroup.lines().find_map(|line| {
-        let (controllers, path) = line.split_once(':')?.1.split_once(':')?;
-        controllers.split(',').any(|c| c == "cpu").then_some((controllers, path))
-    });
-    match v1 {
-        // Some mount it with `cpuacct`, some by its own name.
-        Some((controllers, path)) => {
-            let roots = [mount.join("cpu"), mount.join(controllers)];
-            existing(roots.iter().find(|r| r.is_dir())?, path)
-        }
-        None => existing(mount, proc_cgroup.lines().find_map(|l| l.strip_prefix("0::"))?),
     }
 }
 

@@ -13,6 +13,7 @@ use crate::trace::guard::Guard;
 use crate::trace::inject::{HELPER_NAME, Injector};
 use crate::trace::ptrace::{Tracee, Wait};
 use crate::trace::safety::{is_filtered, status};
+use crate::trace::stacks::Stacks;
 use crate::{Process, TraceError, TraceResult};
 use std::ops::Range;
 use std::time::{Duration, Instant};
@@ -34,9 +35,12 @@ pub struct StoppedThread {
     pub call: Option<i64>,
 }
 
-/// Code of the target that calls go through, found while it runs.
-#[derive(Debug, Clone, Copy)]
-pub struct CallCode(Gadgets);
+/// Code of the target that calls go through, and the stacks that they may be made on, found while it runs.
+#[derive(Debug, Clone)]
+pub struct CallCode {
+    gadgets: Gadgets,
+    stacks: Stacks,
+}
 
 impl CallCode {
     /// Looks for it.
@@ -44,21 +48,22 @@ impl CallCode {
     /// # Errors
     /// [`TraceError::Refused`] where there is none.
     pub fn find(process: &Process) -> TraceResult<Self> {
-        Ok(Self(Gadgets::find(process, &open_memory(process.pid(), true)?)?))
+        let gadgets = Gadgets::find(process, &open_memory(process.pid(), true)?)?;
+        Ok(Self { gadgets, stacks: Stacks::of(process)? })
     }
 
     /// Reaps what an m5 left in the process that was killed in the middle.
     ///
     /// # Errors
     /// [`TraceError`]; the process runs on.
-    pub fn reap_strays(self, process: &Process, guard: &Guard, max_pause: Duration) -> TraceResult<()> {
-        reap_strays(process, guard, self.0, max_pause)
+    pub fn reap_strays(&self, process: &Process, guard: &Guard, max_pause: Duration) -> TraceResult<()> {
+        reap_strays(process, guard, self.gadgets, max_pause)
     }
 
     /// Where signal handlers return to.
     #[must_use]
     pub fn sigreturn(&self) -> u64 {
-        self.0.sigreturn
+        self.gadgets.sigreturn
     }
 }
 
@@ -84,12 +89,6 @@ pub struct Discarded {
 /// # Errors
 /// [`TraceError::Refused`] with the reason.
 pub fn may_call(process: &Process) -> TraceResult<()> {
-    if !arch::DISCARDS {
-        return Err(TraceError::Refused(format!(
-            "memory is not given back from outside on {} yet",
-            arch::NAME
-        )));
-    }
     let safety = crate::inspect(process)?;
     if safety.job_stopped {
         return Err(TraceError::Refused("the target is stopped by a signal".into()));
@@ -99,10 +98,6 @@ pub fn may_call(process: &Process) -> TraceResult<()> {
     }
     Ok(())
 }
-
-/// Where a signal frame keeps the address of the instruction that the signal interrupted, from the place of the
-/// address to which the handler returns.
-pub const FRAME_INSTRUCTION: u64 = arch::FRAME_INSTRUCTION;
 
 impl Frozen<'_> {
     /// Where its threads stand; `None` where one of them waits in the kernel and cannot be seen.
@@ -134,17 +129,17 @@ impl Frozen<'_> {
     pub fn discard(
         &self,
         process: &Process,
-        code: CallCode,
+        code: &CallCode,
         ranges: &[Range<u64>],
         end: Instant,
         ending: Duration,
     ) -> TraceResult<Discarded> {
-        let Some(tracee) = self.caller(process) else {
+        let Some(tracee) = self.caller(process, &code.stacks) else {
             return Err(TraceError::Refused("no thread of the target can be stopped now".into()));
         };
         options_for_call(process, tracee, libc::PTRACE_O_TRACECLONE | libc::PTRACE_O_TRACEFORK)?;
         let memory = open_memory(tracee.tid, true)?;
-        let injector = Injector::prepare(tracee, &memory, code.0)?;
+        let injector = Injector::prepare(tracee, &memory, code.gadgets, &code.stacks)?;
         let done = self.by_helper(process, &injector, ranges, end.checked_sub(ending).unwrap_or(end));
         let restored = injector.restore(Instant::now() + CALL);
         let done = done?;
@@ -152,13 +147,13 @@ impl Frozen<'_> {
         Ok(done)
     }
 
-    /// A thread that can call: without a filter on its calls, if there is one among the first, and not in a call
+    /// A thread that can call: on its own stack, without a filter on its calls, if there is one among the first, and not in a call
     /// itself if that can be had.
-    fn caller(&self, process: &Process) -> Option<&Tracee> {
+    fn caller(&self, process: &Process, stacks: &Stacks) -> Option<&Tracee> {
         const ASKED: usize = 8;
-        let in_user_code = |t: &&Tracee| !t.in_system_call();
-        let mut order = self.tracees.iter().filter(in_user_code).chain(&self.tracees).take(ASKED);
-        order.find(|t| !is_filtered(process.pid(), t.tid)).or(self.tracees.first())
+        let own = || self.tracees.iter().filter(|t| stacks.of_thread(t).is_some());
+        let mut order = own().filter(|t| !t.in_system_call()).chain(own()).take(ASKED);
+        order.find(|t| !is_filtered(process.pid(), t.tid)).or_else(|| own().next())
     }
 
     fn by_helper(
@@ -169,7 +164,7 @@ impl Frozen<'_> {
         end: Instant,
     ) -> TraceResult<Discarded> {
         // No signal at its end, shared descriptors: nobody in the target can notice it.
-        let flags = (libc::CLONE_VM | libc::CLONE_FILES | libc::CLONE_FS) as u64;
+        let flags = (libc::CLONE_VM | libc::CLONE_FILES) as u64;
         let args = [flags, injector.child_stack(), 0, 0];
         let (inside, child) = match injector.call(libc::SYS_clone, args, Instant::now() + CALL)? {
             (inside, Some(child)) if inside > 0 => (inside, child),

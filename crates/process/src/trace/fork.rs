@@ -10,6 +10,7 @@ use crate::trace::guard::Guard;
 use crate::trace::inject::{HELPER_NAME, Injector, LOOSE_COPY};
 use crate::trace::ptrace::{Tracee, kill, wait_until};
 use crate::trace::safety::is_filtered;
+use crate::trace::stacks::Stacks;
 use crate::{Process, TraceError, TraceResult};
 use std::fs::{self, File};
 use std::time::{Duration, Instant};
@@ -50,13 +51,14 @@ pub struct ForkedChild<'g> {
 pub fn fork<'g>(process: &Process, guard: &'g Guard, max_pause: Duration) -> TraceResult<ForkedChild<'g>> {
     let pid = process.pid();
     let gadgets = Gadgets::find(process, &open_memory(pid, true)?)?;
+    let stacks = Stacks::of(process)?;
     reap_strays(process, guard, gadgets, max_pause)?;
     let before = sleeping_slices(process)?;
     let urgent = Urgent::begin();
     let held = guard.hold(max_pause);
     let began = Instant::now();
-    let mut stop = stop_runners(process, began)?;
-    let copied = clone(process, &mut stop, gadgets);
+    let mut stop = stop_runners(process, &stacks, began)?;
+    let copied = clone(process, &mut stop, &stacks, gadgets);
     let awoken = before.map(|b| b.iter().filter(|(tid, n)| ran(pid, &stop, *tid, *n)).count());
     let stopped = stop.len();
     let released: Vec<TraceResult<()>> = stop.iter().map(Tracee::detach).collect();
@@ -166,7 +168,7 @@ fn ran(pid: i32, stopped: &[Tracee], tid: i32, before: u64) -> bool {
 
 /// Stops the threads that run, and one sleeper where none does. Sleepers are left alone: to stop them would
 /// break off their system calls for nothing.
-fn stop_runners(process: &Process, began: Instant) -> TraceResult<Vec<Tracee>> {
+fn stop_runners(process: &Process, stacks: &Stacks, began: Instant) -> TraceResult<Vec<Tracee>> {
     const ROUNDS: usize = 4;
     let pid = process.pid();
     let mut stopped: Vec<Tracee> = Vec::new();
@@ -193,11 +195,11 @@ fn stop_runners(process: &Process, began: Instant) -> TraceResult<Vec<Tracee>> {
     if !stopped.is_empty() {
         return Ok(stopped);
     }
-    Ok(vec![stop_sleeper(process, began + LONE_STOP)?])
+    Ok(vec![stop_sleeper(process, stacks, began + LONE_STOP)?])
 }
 
-/// Stops one sleeping thread, preferably one that will not notice.
-fn stop_sleeper(process: &Process, deadline: Instant) -> TraceResult<Tracee> {
+/// Stops one sleeping thread on its own stack, preferably one that will not notice.
+fn stop_sleeper(process: &Process, stacks: &Stacks, deadline: Instant) -> TraceResult<Tracee> {
     let tids = process.threads()?;
     // One that began to run since will do as well.
     let asleep = threads::sleepers(process.pid(), &tids);
@@ -209,10 +211,16 @@ fn stop_sleeper(process: &Process, deadline: Instant) -> TraceResult<Tracee> {
             && let Some(mut tracee) = seize_and_interrupt(tid)?
             && tracee.stop(deadline)?
         {
-            return Ok(tracee);
+            if stacks.of_thread(&tracee).is_some() {
+                return Ok(tracee);
+            }
+            tracee.detach()?;
         }
     }
-    Err(TraceError::Refused("no thread of the target can be stopped now (all wait in the kernel)".into()))
+    Err(TraceError::Refused(
+        "no thread of the target can be stopped now (all wait in the kernel, or stand on stacks of their own making)"
+            .into(),
+    ))
 }
 
 /// `None` where the thread ended meanwhile.
@@ -241,17 +249,25 @@ pub(super) fn options_for_call(process: &Process, tracee: &Tracee, more: i32) ->
 }
 
 /// Lets one of the stopped threads clone: the child's pid inside the target's namespace and as we see it.
-fn clone(process: &Process, stopped: &mut [Tracee], gadgets: Gadgets) -> TraceResult<(i64, i32)> {
-    stopped.sort_by_key(|t| (is_filtered(process.pid(), t.tid), t.in_system_call()));
+fn clone(
+    process: &Process,
+    stopped: &mut [Tracee],
+    stacks: &Stacks,
+    gadgets: Gadgets,
+) -> TraceResult<(i64, i32)> {
+    stopped.sort_by_cached_key(|t| {
+        (stacks.of_thread(t).is_none(), is_filtered(process.pid(), t.tid), t.in_system_call())
+    });
     let Some(tracee) = stopped.first() else {
         return Err(TraceError::Refused("no thread of the target can be stopped now".into()));
     };
     options_for_call(process, tracee, libc::PTRACE_O_TRACECLONE | libc::PTRACE_O_TRACEFORK)?;
     let memory = open_memory(tracee.tid, true)?;
-    let injector = Injector::prepare(tracee, &memory, gadgets)?;
+    let injector = Injector::prepare(tracee, &memory, gadgets, stacks)?;
     let deadline = Instant::now() + COPY;
-    // No signal at its end, shared descriptors: nobody in the target can notice it.
-    let flags = (libc::CLONE_FILES | libc::CLONE_FS) as u64;
+    // No signal at its end, shared descriptors: nobody in the target can notice it. Not the root and the working folder:
+    // who shares those may not enter namespaces, and gains no rights from a program.
+    let flags = libc::CLONE_FILES as u64;
     let called = injector.call(libc::SYS_clone, [flags, injector.child_stack(), 0, 0], deadline);
     injector.restore(deadline)?;
     match called? {
@@ -266,15 +282,17 @@ fn clone(process: &Process, stopped: &mut [Tracee], gadgets: Gadgets) -> TraceRe
 impl Target<'_> {
     /// Lets the target wait for the dead child, on one thread: one that is stopped already, or another.
     fn reap(&self, gadgets: Gadgets, child: i64, stopped: &[Tracee]) -> TraceResult<Duration> {
+        let stacks = Stacks::of(self.process)?;
         let _urgent = Urgent::begin();
         let _held = self.guard.hold(self.max_pause);
         let began = Instant::now();
         let own = match stopped {
-            [] => Some(stop_sleeper(self.process, began + STOP)?),
+            [] => Some(stop_sleeper(self.process, &stacks, began + STOP)?),
             _ => None,
         };
-        let reaped = match own.iter().chain(stopped).next() {
-            Some(tracee) => self.reap_on(tracee, gadgets, child, began + COPY),
+        let mut able = own.iter().chain(stopped).filter(|t| stacks.of_thread(t).is_some());
+        let reaped = match able.next() {
+            Some(tracee) => self.reap_on(tracee, &stacks, gadgets, child, began + COPY),
             None => Err(TraceError::Refused("no thread of the target can be stopped now".into())),
         };
         let released = own.iter().try_for_each(Tracee::detach);
@@ -287,10 +305,17 @@ impl Target<'_> {
         Err(TraceError::Refused(format!("the target could not reap the copy (wait4 said {said})")))
     }
 
-    fn reap_on(&self, tracee: &Tracee, gadgets: Gadgets, child: i64, deadline: Instant) -> TraceResult<i64> {
+    fn reap_on(
+        &self,
+        tracee: &Tracee,
+        stacks: &Stacks,
+        gadgets: Gadgets,
+        child: i64,
+        deadline: Instant,
+    ) -> TraceResult<i64> {
         options_for_call(self.process, tracee, 0)?;
         let memory = open_memory(tracee.tid, true)?;
-        let injector = Injector::prepare(tracee, &memory, gadgets)?;
+        let injector = Injector::prepare(tracee, &memory, gadgets, stacks)?;
         let options = (libc::WNOHANG | libc::__WALL) as u64;
         let called = injector.call(libc::SYS_wait4, [child as u64, 0, options, 0], deadline);
         injector.restore(deadline)?;

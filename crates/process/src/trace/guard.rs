@@ -6,7 +6,8 @@
 //! injected call finds its own way back), and end the copy of the target.
 #![allow(unsafe_code)]
 
-use crate::procfs::headroom::{Headroom, Limit, reserve};
+use crate::procfs::headroom::Headroom;
+use crate::procfs::memory_limits::Limit;
 use std::cell::Cell;
 use std::ffi::CString;
 use std::io;
@@ -238,7 +239,7 @@ struct Watched {
 impl Watched {
     fn of(limit: &Limit) -> Option<Self> {
         // Half of what was found free beside the need: whoever else takes more than that, takes ours.
-        let least = reserve(0).max(limit.left / 32) / 2;
+        let least = limit.reserve(0).max(limit.left / 32) / 2;
         let path = |dir: &Path, name: &str| CString::new(dir.join(name).as_os_str().as_bytes()).ok();
         let (usage, stat, machine) = match &limit.group {
             Some(dir) => {
@@ -452,7 +453,12 @@ mod tests {
 
     #[test]
     fn a_copy_ends_when_memory_runs_short_or_nobody_reads_it() {
-        let full = Limit { group: None, limit: u64::MAX, left: u64::MAX / 2 };
+        let full = Limit {
+            group: None,
+            limit: u64::MAX,
+            left: u64::MAX / 2,
+            end: crate::procfs::memory_limits::End::One,
+        };
         let none = Headroom::of(1);
         for (limit, why) in [(Some(full), "memory"), (None, "stopped")] {
             let mut headroom = none.clone();

@@ -8,6 +8,8 @@
 
 use crate::trace::arch::{self, Gadgets, Registers};
 use crate::trace::ptrace::{ExtendedState, TraceError, TraceResult, Tracee, Wait};
+use crate::trace::rseq;
+use crate::trace::stacks::Stacks;
 use crate::{Constants, Mapping, Memory, Process};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -92,19 +94,36 @@ impl<'a> Injector<'a> {
     ///
     /// # Errors
     /// [`TraceError::Replaced`] where the code that the call would go through is no longer there.
-    pub(crate) fn prepare(tracee: &'a Tracee, memory: &'a File, gadgets: Gadgets) -> TraceResult<Self> {
+    /// [`TraceError::Refused`] where the thread does not stand on a stack of its own, with room below.
+    pub(crate) fn prepare(
+        tracee: &'a Tracee,
+        memory: &'a File,
+        gadgets: Gadgets,
+        stacks: &Stacks,
+    ) -> TraceResult<Self> {
         if !gadgets.lie_in(memory) {
             return Err(TraceError::Replaced);
         }
+        let Some(stack) = stacks.of_thread(tracee) else {
+            return Err(TraceError::Refused(
+                "no thread of the target stands on the stack that it was made with; use --method freeze"
+                    .into(),
+            ));
+        };
         let saved = tracee.regs.map_or_else(|| tracee.get_regs(), Ok)?;
+        let saved = rseq::left(tracee, memory, saved)?;
         if let Some(why) = arch::unfit(&|set| tracee.register_set(set).ok()) {
             return Err(TraceError::Refused(format!("{why}; use --method freeze")));
         }
         let state = tracee.extended_state()?;
         let mask = tracee.signal_mask()?;
         let frames = arch::frames(&saved, gadgets, mask, &state.bytes, LOOSE_COPY);
+        let no_room = || TraceError::Refused("the thread's stack has no room below it".into());
+        if !stack.contains(&frames.own) || frames.top > stack.end {
+            return Err(no_room());
+        }
         let mut old = vec![0; frames.top.wrapping_sub(frames.own) as usize];
-        let unusable = |_| TraceError::Refused("the thread's stack has no room below it".into());
+        let unusable = |_| no_room();
         memory.read_exact_at(&mut old, frames.own).map_err(unusable)?;
         let mut new = old.clone();
         for (at, bytes) in &frames.pieces {

@@ -8,4 +8,6 @@ pub(crate) mod guard;
 pub(crate) mod inject;
 pub(crate) mod oom;
 pub(crate) mod ptrace;
+pub(crate) mod rseq;
 pub(crate) mod safety;
+pub(crate) mod stacks;

@@ -21,7 +21,7 @@ pub type TraceResult<T> = Result<T, TraceError>;
 pub enum TraceError {
     /// `/proc` refused or the process is gone.
     #[error(transparent)]
-    Target(#[from] crate::Error),
+    Process(#[from] crate::Error),
     /// It would not be safe, and why.
     #[error("refused for the target's safety: {0}")]
     Refused(String),
@@ -50,7 +50,7 @@ impl TraceError {
     #[must_use]
     pub fn is_permission(&self) -> bool {
         match self {
-            Self::Target(e) => matches!(e, crate::Error::Permission { .. }),
+            Self::Process(e) => matches!(e, crate::Error::Permission { .. }),
             Self::System { source, .. } => {
                 matches!(source.raw_os_error(), Some(libc::EPERM | libc::EACCES))
             }
@@ -132,9 +132,9 @@ pub(crate) struct ExtendedState {
 impl Tracee {
     /// Attaches without stopping.
     pub(crate) fn seize(tid: i32) -> TraceResult<Self> {
-        let before = Before::look(tid);
         ptrace("PTRACE_SEIZE", libc::PTRACE_SEIZE, tid, 0, 0)?;
-        Ok(Self { tid, regs: None, before, injected: AtomicBool::new(false) })
+        // As late as can be: what it begins between this look and the stop is not known.
+        Ok(Self { tid, regs: None, before: Before::look(tid), injected: AtomicBool::new(false) })
     }
 
     /// One that is traced already because one of ours made it.
@@ -165,7 +165,7 @@ impl Tracee {
 
     /// The system call that it was stopped in.
     pub(crate) fn system_call(&self) -> Option<i64> {
-        self.before.system_call(self.regs.as_ref()?)
+        self.before.system_call(self.regs.as_ref()?, |at| self.instruction(at))
     }
 
     /// Notes that it made a call of ours and has its registers back.

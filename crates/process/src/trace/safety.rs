@@ -17,6 +17,8 @@ pub struct Safety {
     pub page_table_bytes: u64,
     /// Bytes of private memory that a copy may make it have twice: anonymous, in memory or swapped out.
     pub private_bytes: u64,
+    /// Bytes that the kernel promised it, touched or not: what a copy is promised once more.
+    pub promised_bytes: u64,
     /// Mappings.
     pub mappings: usize,
 }
@@ -49,6 +51,7 @@ pub fn inspect(process: &Process) -> TraceResult<Safety> {
         job_stopped: field("State").is_some_and(|s| s.starts_with('T')),
         page_table_bytes: number("VmPTE").unwrap_or(0) << 10,
         private_bytes: (number("RssAnon").unwrap_or(0) + number("VmSwap").unwrap_or(0)) << 10,
+        promised_bytes: (number("VmData").unwrap_or(0) + number("VmStk").unwrap_or(0)) << 10,
         mappings: process.maps().map_or(0, |maps| maps.len()),
     };
     tracing::debug!(pid, ?safety, "looked at before it is traced");
@@ -68,6 +71,9 @@ pub(super) fn status(process: &Process) -> TraceResult<String> {
         .map_err(|e| crate::Error::from_io(pid, "status", e))?)
 }
 
+/// So many tasks are left to a target that starts some itself while its copy is one.
+const SPARE_TASKS: u64 = 8;
+
 /// Whether a copy-on-write child is safe here, with a pause as long as was allowed at the most.
 ///
 /// # Errors
@@ -78,6 +84,11 @@ pub fn may_fork(process: &Process, safety: &Safety, max_pause: Duration) -> Trac
     }
     if arch::protects_returns(&status(process)?) {
         return refuse("the target runs with a shadow stack; use --method freeze".into());
+    }
+    if let Some(left) = process.tasks_left().filter(|left| *left < SPARE_TASKS) {
+        return refuse(format!(
+            "its cgroup may have {left} more tasks, and a copy is one of them; use --method freeze, or raise pids.max"
+        ));
     }
     let pause = fork_pause(safety);
     if pause > max_pause {

@@ -21,8 +21,8 @@ catalogue! {
         MemoryHead: "WHERE RSS WENT", "RSS 去向";
         VerdictObjects: "{} ({}) are live objects: see the types and their holders; `m5 diff` of two snapshots tells a leak from a cache",
             "{}（{}）是存活对象：请看类型与持有者；用 `m5 diff` 比较两次快照可区分泄漏与缓存";
-        VerdictPymalloc: "{} ({}) are free blocks that few live objects keep from going back: make long-lived objects early or elsewhere (gc.freeze, a worker that ends), or try PYTHONMALLOC=malloc with jemalloc",
-            "{}（{}）是被少量存活对象钉住的空闲块：尽早或在别处创建长寿对象（gc.freeze、定期退出的工作进程），或尝试 PYTHONMALLOC=malloc 配合 jemalloc";
+        VerdictPymalloc: "{} ({}) are free blocks that few live objects keep from going back: make long-lived objects early or elsewhere (gc.freeze, a worker that ends), or prove PYTHONMALLOC=malloc, jemalloc and others: m5 tune -- CMD",
+            "{}（{}）是被少量存活对象钉住的空闲块：尽早或在别处创建长寿对象（gc.freeze、定期退出的工作进程），或实测 PYTHONMALLOC=malloc、jemalloc 等设置：m5 tune -- CMD";
         VerdictNativeFree: "{} ({}) are free in the C library and not returned: give it back: m5 trim; prove a setting: m5 tune -- CMD",
             "{}（{}）在 C 库中空闲但未归还：归还：m5 trim；实测设置：m5 tune -- CMD";
         VerdictNative: "{} ({}) are in use by native code (extensions, buffers), not by Python objects", "{}（{}）由原生代码（扩展、缓冲区）使用，而非 Python 对象";

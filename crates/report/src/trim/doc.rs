@@ -1,6 +1,6 @@
 //! `m5.trim/1`: what was free, what went back, what came again.
 
-use m5_heap::trim::{OtherAllocator, Trim};
+use m5_heap::trim::{OtherAllocator, Pinned, Trim};
 use serde::{Deserialize, Serialize};
 
 /// Name and version of the document.
@@ -42,6 +42,9 @@ pub struct TrimDoc {
     pub rss_after_bytes: Option<u64>,
     /// How it stood later; absent where nobody waited, or the process ended.
     pub later: Option<Later>,
+    /// What keeps free memory; absent where nobody asked.
+    #[serde(default)]
+    pub pinned: Option<Pinned>,
     /// Allocators beside the C library's, whose memory does not go back this way.
     pub others: Vec<OtherAllocator>,
     /// What was done.

@@ -58,6 +58,20 @@ pub fn text(doc: &TrimDoc, style: Style) -> String {
             _ => say(TrimWords::NoLater, &[]),
         }
     }
+    if let Some(pinned) = &doc.pinned {
+        let by: Vec<String> =
+            pinned.types.iter().take(5).map(|p| format!("{} ×{}", p.type_name, p.objects)).collect();
+        if pinned.arenas > 0 {
+            say(TrimWords::Pinned, &[&size(pinned.bytes), &pinned.arenas, &by.join(", ")]);
+        } else {
+            say(TrimWords::NotPinned, &[]);
+        }
+        match pinned.free_of_others {
+            _ if doc.others.is_empty() => {}
+            Some(bytes) => say(TrimWords::FreeOfOthers, &[&size(bytes)]),
+            None => say(TrimWords::UnknownOfOthers, &[]),
+        }
+    }
     for other in &doc.others {
         say(TrimWords::Other, &[&other.name, &other.library, &other.setting]);
     }
@@ -97,7 +111,8 @@ mod tests {
     use super::super::{Later, TRIM_SCHEMA};
     use super::*;
     use crate::Lang;
-    use m5_heap::trim::{OtherAllocator, Trim};
+    use m5_heap::Pinning;
+    use m5_heap::trim::{OtherAllocator, Pinned, Trim};
 
     fn doc(ended: Ended) -> TrimDoc {
         let part = |main, chunk_bytes| FreePart {
@@ -120,6 +135,12 @@ mod tests {
             rss_before_bytes: Some(306 << 20),
             rss_after_bytes: Some(22 << 20),
             later: Some(Later { after_seconds: 60.0, rss_bytes: 31 << 20, minor_faults: 2400 }),
+            pinned: Some(Pinned {
+                bytes: 12 << 20,
+                arenas: 13,
+                types: vec![Pinning { type_name: "app.Session".into(), objects: 40, arenas: 13 }],
+                free_of_others: (ended != Ended::Looked).then_some(5 << 20),
+            }),
             others: vec![OtherAllocator {
                 name: "jemalloc".into(),
                 library: "libjemalloc.so.2".into(),

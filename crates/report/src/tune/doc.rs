@@ -13,18 +13,24 @@ pub enum Goal {
     Rss,
     /// The most that was resident.
     Peak,
+    /// Seconds in collections of garbage.
+    Pause,
     /// CPU seconds.
     Cpu,
 }
 
 impl Goal {
-    /// Its value in a run.
+    /// All of them, in the order of the table.
+    pub const ALL: [Self; 4] = [Self::Rss, Self::Peak, Self::Pause, Self::Cpu];
+
+    /// Its value in a run; absent where it could not be seen.
     #[must_use]
-    pub fn of(self, run: &TuneRun) -> f64 {
+    pub fn of(self, run: &TuneRun) -> Option<f64> {
         match self {
-            Self::Rss => run.rss_bytes,
-            Self::Peak => run.peak_rss_bytes,
-            Self::Cpu => run.cpu_seconds,
+            Self::Rss => Some(run.rss_bytes),
+            Self::Peak => Some(run.peak_rss_bytes),
+            Self::Pause => run.pause_seconds,
+            Self::Cpu => Some(run.cpu_seconds),
         }
     }
 }
@@ -36,6 +42,9 @@ pub struct TuneRun {
     pub rss_bytes: f64,
     /// The most that was seen.
     pub peak_rss_bytes: f64,
+    /// Collections of garbage together, of the first Python in it; absent where they could not be seen.
+    #[serde(default)]
+    pub pause_seconds: Option<f64>,
     /// User and system time.
     pub cpu_seconds: f64,
     /// From start to end.
@@ -80,6 +89,9 @@ pub struct Tried {
     pub name: String,
     /// Environment variables.
     pub environment: Vec<(String, String)>,
+    /// Lines of Python that do what no variable does.
+    #[serde(default)]
+    pub python: Vec<String>,
     /// How far it came.
     pub stage: Stage,
     /// Why it failed, where it did.
@@ -120,6 +132,9 @@ pub struct TuneDoc {
     pub left_out: Vec<LeftOut>,
     /// Environment that is recommended; empty where nothing is proved.
     pub recommended: Vec<(String, String)>,
+    /// Lines of Python that are recommended.
+    #[serde(default)]
+    pub recommended_python: Vec<String>,
     /// Whether all runs were made.
     pub complete: bool,
 }

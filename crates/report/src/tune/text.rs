@@ -14,22 +14,24 @@ pub fn text(doc: &TuneDoc, style: Style) -> String {
     let lang = style.lang;
     let title = lang.fill(TuneWords::Title, &[&doc.command.join(" ")]);
     let mut out = format!("{}\n", style.bold(&title));
-    let right = [Align::Left, Align::Right, Align::Right, Align::Right, Align::Right, Align::Left];
+    let right =
+        [Align::Left, Align::Right, Align::Right, Align::Right, Align::Right, Align::Right, Align::Left];
     let mut table = Table::new(&right, 2);
     let heads = [
         TuneWords::Setting,
         TuneWords::Runs,
         TuneWords::Rss,
         TuneWords::Peak,
+        TuneWords::Pauses,
         TuneWords::Cpu,
         TuneWords::Result,
     ];
     table.row(heads.map(|h| style.dim(lang.say(h))));
     for tried in &doc.tried {
         let runs = if tried.runs.is_empty() { &tried.screening } else { &tried.runs };
-        let figures = [Goal::Rss, Goal::Peak, Goal::Cpu].map(|goal| figure(tried, goal));
-        let [rss, peak, cpu] = figures;
-        table.row([tried.name.clone(), runs.len().to_string(), rss, peak, cpu, result(tried, style)]);
+        let [rss, peak, pauses, cpu] = Goal::ALL.map(|goal| figure(tried, goal));
+        let count = runs.len().to_string();
+        table.row([tried.name.clone(), count, rss, peak, pauses, cpu, result(tried, style)]);
     }
     out.push_str(&table.render());
     for left in &doc.left_out {
@@ -38,12 +40,12 @@ pub fn text(doc: &TuneDoc, style: Style) -> String {
     if !doc.complete {
         let _ = writeln!(out, "{}", style.yellow(lang.say(TuneWords::Incomplete)));
     }
-    if doc.recommended.is_empty() {
+    if doc.recommended.is_empty() && doc.recommended_python.is_empty() {
         let _ = writeln!(out, "{}", lang.fill(TuneWords::Nothing, &[&doc.runs]));
         return out;
     }
     let _ = writeln!(out, "{}", style.green(&lang.fill(TuneWords::Recommended, &[&doc.runs])));
-    for (form, block) in blocks(&doc.recommended) {
+    for (form, block) in blocks(&doc.recommended, &doc.recommended_python) {
         let _ = writeln!(out, "\n# {form}\n{block}");
     }
     out
@@ -52,9 +54,12 @@ pub fn text(doc: &TuneDoc, style: Style) -> String {
 /// The value, and how it compares.
 fn figure(tried: &Tried, goal: Goal) -> String {
     let runs = if tried.runs.is_empty() { &tried.screening } else { &tried.runs };
-    let values: Vec<f64> = runs.iter().map(|r| goal.of(r)).collect();
+    let values: Vec<f64> = runs.iter().filter_map(|r| goal.of(r)).collect();
     let Some(middle) = median(&values) else { return "–".to_owned() };
-    let value = if goal == Goal::Cpu { units::time(middle) } else { units::bytes(middle) };
+    let value = match goal {
+        Goal::Cpu | Goal::Pause => units::time(middle),
+        Goal::Rss | Goal::Peak => units::bytes(middle),
+    };
     match tried.outcomes.iter().find(|o| o.goal == goal) {
         Some(o) => match (o.lower, o.upper) {
             (Some(lower), Some(upper)) => format!("{value} ({lower:.2}–{upper:.2})"),
@@ -89,12 +94,14 @@ mod tests {
         let run = |mib: f64| TuneRun {
             rss_bytes: mib * 1_048_576.0,
             peak_rss_bytes: mib * 2_097_152.0,
+            pause_seconds: Some(0.05),
             cpu_seconds: 1.25,
             elapsed_seconds: 3.0,
         };
         let tried = |name: &str, stage, mib| Tried {
             name: name.into(),
             environment: vec![(name.into(), "2".into())],
+            python: vec![],
             stage,
             failure: None,
             screening: vec![run(mib)],
@@ -119,6 +126,7 @@ mod tests {
             ],
             left_out: vec![LeftOut { name: "jemalloc".into(), reason: "not installed".into() }],
             recommended: vec![("MALLOC_ARENA_MAX".into(), "2".into())],
+            recommended_python: vec!["import gc; gc.set_threshold(10000, 10, 10)".into()],
             complete: true,
         };
         let mut all = String::new();
@@ -127,6 +135,7 @@ mod tests {
             all.push('\n');
         }
         doc.recommended.clear();
+        doc.recommended_python.clear();
         all.push_str(&text(&doc, Style::default()));
         insta::assert_snapshot!(all);
     }

@@ -10,6 +10,7 @@ catalogue! {
         Runs: "RUNS", "次数";
         Rss: "RSS", "RSS";
         Peak: "PEAK", "峰值";
+        Pauses: "PAUSES", "暂停";
         Cpu: "CPU", "CPU";
         Result: "RESULT", "结果";
         Base: "as it is", "现状";

@@ -104,6 +104,9 @@ pub enum What {
     Fragmented {
         /// What and how much.
         verdict: MemoryVerdict,
+        /// How much of it `m5 trim` would give back; absent where that was not looked at.
+        #[serde(default)]
+        returnable_bytes: Option<u64>,
     },
     /// An objective is missed.
     Missed {

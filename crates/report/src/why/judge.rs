@@ -32,6 +32,8 @@ pub struct Seen<'a> {
     pub coverage: Coverage,
     /// What most of RSS is.
     pub verdict: Option<MemoryVerdict>,
+    /// What the C library holds free and could give back.
+    pub returnable_bytes: Option<u64>,
     /// Types that keep garbage from ever being freed.
     pub through: Vec<String>,
     /// Whether automatic collection is on.
@@ -196,8 +198,14 @@ fn fragmented(seen: &Seen<'_>) -> Option<Finding> {
         matches!(v.kind, MemoryKind::NativeFragmentation | MemoryKind::PymallocFragmentation)
     };
     let verdict = seen.verdict.filter(|v| free(v) && v.share >= FRAGMENTED)?;
-    let next = format!("m5 snapshot -p {}", seen.pid);
-    Some(Finding { severity: Weight::Notice, what: What::Fragmented { verdict }, next })
+    let native = verdict.kind == MemoryKind::NativeFragmentation;
+    let returnable_bytes = seen.returnable_bytes.filter(|_| native);
+    // Where nothing would go back, the account says what keeps it.
+    let next = match returnable_bytes {
+        Some(1..) => format!("m5 trim -p {}", seen.pid),
+        _ => format!("m5 snapshot -p {}", seen.pid),
+    };
+    Some(Finding { severity: Weight::Notice, what: What::Fragmented { verdict, returnable_bytes }, next })
 }
 
 fn unseen(seen: &Seen<'_>) -> Vec<Unseen> {

@@ -125,7 +125,14 @@ fn told(finding: &Finding, why: &Why, style: Style) -> (String, String, String) 
             };
             (what, account(why, style), say(W::AdviceLimit))
         }
-        What::Fragmented { verdict } => (free(verdict, style), String::new(), say(W::AdviceFree)),
+        What::Fragmented { verdict, returnable_bytes } => {
+            let tune = tune_line(&why.command);
+            let (evidence, advice) = match returnable_bytes.filter(|b| *b > 0) {
+                Some(bytes) => (lang.fill(W::Returnable, &[&units::bytes(bytes as f64)]), W::AdviceTrim),
+                None => (String::new(), W::AdviceFree),
+            };
+            (free(verdict, style), evidence, lang.fill(advice, &[&tune]))
+        }
         What::Missed { criterion } => {
             let value = value_words::maybe(criterion.value, |v| value_words::in_unit(&criterion.name, v));
             let goal = value_words::goal(&criterion.name, lang);
@@ -133,6 +140,17 @@ fn told(finding: &Finding, why: &Why, style: Style) -> (String, String, String) 
             (lang.fill(W::Missed, &[&goal, &value, &level]), String::new(), say(W::AdviceMissed))
         }
     }
+}
+
+/// The line that proves a setting on fresh processes of this command, where that can be typed.
+fn tune_line(command: &[String]) -> String {
+    const TYPED: usize = 60;
+    let plain = |word: &String| {
+        !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c))
+    };
+    let line = command.join(" ");
+    let typed = !command.is_empty() && command.iter().all(plain) && line.len() <= TYPED;
+    format!("m5 tune -- {}", if typed { line.as_str() } else { "CMD" })
 }
 
 fn free(verdict: &MemoryVerdict, style: Style) -> String {

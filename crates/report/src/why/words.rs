@@ -37,7 +37,9 @@ catalogue! {
         AdvicePart: "watch it longer, to see whether it goes on", "延长观察，确认是否持续";
         AdviceCollector: "turn it on or call gc.collect()", "开启自动回收或调用 gc.collect()";
         AdviceLimit: "see what it is made of", "查看内存构成";
-        AdviceFree: "see what keeps it, and the remedy", "查看是什么钉住了它及解决办法";
+        Returnable: "{} of it would go back at once", "其中 {} 可立即归还";
+        AdviceTrim: "give it back (a setting that keeps it so is proved by `{}`)", "归还它（可用 `{}` 实测能长期避免的设置）";
+        AdviceFree: "see what keeps it (a setting against it is proved by `{}`)", "查看是什么钉住了它（可用 `{}` 实测对策设置）";
         AdviceMissed: "see it in full", "查看详情";
         SlowGrowth: "growth below {} (m5 baseline -p {} tells it)", "低于 {} 的增长（m5 baseline -p {} 可判断）";
         NoObjects: "the objects ({})", "对象（{}）";

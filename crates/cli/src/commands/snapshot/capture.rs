@@ -93,9 +93,9 @@ fn of_core(path: &Path, error: HeapError) -> CliError {
     use m5_process::Error as E;
     let path = path.display().to_string();
     match error {
-        HeapError::Trace(TraceError::Target(E::Malformed { detail, .. }))
+        HeapError::Trace(TraceError::Process(E::Malformed { detail, .. }))
         | HeapError::Unsupported(detail) => CliError::Core { path, reason: detail },
-        HeapError::Trace(TraceError::Target(E::Io { what, source })) => {
+        HeapError::Trace(TraceError::Process(E::Io { what, source })) => {
             CliError::Unreadable { path: what, reason: source.to_string() }
         }
         HeapError::Interpreter(error) => CliError::Core { path, reason: error.to_string() },

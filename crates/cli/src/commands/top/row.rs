@@ -60,7 +60,7 @@ impl Row {
             uptime: (now - member.started_unix_seconds()).max(0.0),
             rss: member.reading.status.rss_bytes.map(|b| b as f64),
             trend: member.chart_points().map(|m| (m.unix_seconds, m.rss_bytes)).collect(),
-            memory: member.assessment,
+            memory: member.assessment(),
             limit: member.limit_bytes(),
             collections: member.gc.map(|gc| gc.generations.map(|g| g.collections)),
             pause_p95: quantile(&lengths, 0.95),

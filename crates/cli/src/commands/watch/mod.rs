@@ -1,6 +1,7 @@
 //! `m5 watch`: the watchdog. Rules from `m5.toml`, or the guide's one: over the watchdog's level, take a snapshot.
 
 mod config;
+mod page;
 mod supervise;
 
 use crate::args::{HistoryArgs, Span};
@@ -16,6 +17,7 @@ use m5_process::Process;
 use m5_report::texts::Watch;
 use signal_hook::consts::SIGHUP;
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -49,6 +51,9 @@ pub(crate) struct WatchArgs {
     /// Stop after this long [default: never]
     #[arg(short = 'd', long)]
     duration: Option<Span>,
+    /// Answer scrapes of Prometheus here: what `m5 serve` exports of these processes, and what the rules did
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
     #[command(flatten)]
     history: HistoryArgs,
     /// Start this command, watch it, and start it again when it ends or a rule says so
@@ -77,7 +82,9 @@ pub(crate) fn run(args: &WatchArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     let watchdog = Watchdog::new(settings, journal);
     ctx.note(Watch::Watching, &[&args.journal.display(), &ctx.lang.say(mode(args))]);
     let pool = pool(args, supervisor.as_ref())?;
-    let mut watching = Watching { args, ctx, pool, watchdog, supervisor, history, lost: 0, missed: false };
+    let page = page::Page::open(args.listen, args.interval.0, ctx)?;
+    let mut watching =
+        Watching { args, ctx, pool, watchdog, supervisor, history, page, lost: 0, missed: false };
     let exit = watching.run(&stop, &reload);
     watching.tell_rest();
     exit
@@ -91,6 +98,7 @@ struct Watching<'a> {
     watchdog: Watchdog,
     supervisor: Option<Supervisor>,
     history: Option<History>,
+    page: Option<page::Page>,
     /// Lines of the journal of whose loss the person was told.
     lost: u64,
     /// Whether it could not help any further at least once.
@@ -111,7 +119,9 @@ impl Watching<'_> {
                 self.pool.refresh();
             }
             match &mut self.history {
-                Some(history) => self.pool.drain_heard(&mut |who, how, pause| history.hear(who, how, pause)),
+                Some(history) => {
+                    self.pool.drain_heard(&mut |who, how, pause| history.on_pause(who, how, pause))
+                }
                 None => self.pool.drain(),
             }
             if due(&mut looked, interval) {
@@ -134,6 +144,9 @@ impl Watching<'_> {
             history.round(&self.pool);
         }
         self.watchdog.round(&self.pool);
+        if let Some(page) = &self.page {
+            page.publish(&self.pool, &self.watchdog);
+        }
         if self.lost == 0 && self.watchdog.lost() > 0 {
             self.tell_lost();
         }

@@ -1,6 +1,6 @@
 //! Chunks that look as if they were in use and are not: those in the caches of threads and in fast bins.
 
-use super::{Chunk, Region, RegionKind, SIZE_BITS, STATE_TOP};
+use super::{Chunk, Region, RegionKind, SIZE_BITS, TOP_BEHIND_FAST};
 use crate::graph::dict::word;
 use crate::image::Image;
 use rustc_hash::FxHashSet;
@@ -47,7 +47,7 @@ fn main_arena(image: &Image, regions: &[Region]) -> Option<u64> {
     for segment in data {
         let words = segment.bytes.as_chunks::<8>().0;
         if let Some(i) = words.iter().position(|w| u64::from_le_bytes(*w) == top) {
-            return (segment.start + i as u64 * 8).checked_sub(STATE_TOP);
+            return (segment.start + i as u64 * 8).checked_sub(TOP_BEHIND_FAST);
         }
     }
     None
@@ -72,7 +72,7 @@ fn tcache(image: &Image, at: u64, bins: usize, counts: bool, freed: &mut FxHashS
     }
 }
 
-/// Ten lists of chunks that end with null.
+/// Ten lists of chunks that end with null. Where the C library has none, what lies there leads to no chunks of the sizes.
 fn fast_bins(image: &Image, arena: u64, freed: &mut FxHashSet<u64>) {
     const MOST: u32 = 1 << 24;
     for i in 0..10 {

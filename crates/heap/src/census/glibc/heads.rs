@@ -2,7 +2,7 @@
 
 use super::{HEAP_MAX, INFO, IS_MAPPED, SIZE_BITS, STATE};
 use crate::graph::dict::word;
-use m5_process::page_size;
+use m5_process::{LOWEST_ADDRESS, page_size};
 
 /// Where the chunk of a heap whose head is at `at` ends; none where it is no head. The heap ends at `end`.
 pub(crate) fn next(at: u64, bytes: &[u8], end: u64) -> Option<u64> {
@@ -31,7 +31,7 @@ pub(crate) fn thread_heap(at: u64, bytes: &[u8], map_end: u64) -> Option<(u64, u
     }
     let (arena, size) = (word(bytes, 0), word(bytes, 16));
     let page = page_size();
-    if !(page..=HEAP_MAX).contains(&size) || size % page != 0 || arena % 8 != 0 || arena < 4096 {
+    if !(page..=HEAP_MAX).contains(&size) || size % page != 0 || arena % 8 != 0 || arena < LOWEST_ADDRESS {
         return None;
     }
     let end = (at + size).min(map_end);

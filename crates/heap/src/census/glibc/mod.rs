@@ -133,10 +133,12 @@ const PREV_INUSE: u64 = 1;
 const IS_MAPPED: u64 = 2;
 const SIZE_BITS: u64 = !7;
 const HEAP_MAX: u64 = 64 << 20;
-const STATE_TOP: u64 = 96;
 /// Sizes of a heap's description and of the arena behind it in the first heap, over the versions of glibc.
 const INFO: [u64; 2] = [48, 32];
-const STATE: [u64; 2] = [2200, 2192];
+const STATE: [u64; 3] = [2200, 2192, 2112];
+/// Offset of the top in an arena behind fast bins, of which there are none from 2.43 on; and both.
+const TOP_BEHIND_FAST: u64 = 96;
+const STATE_TOP: [u64; 2] = [8, TOP_BEHIND_FAST];
 
 /// Walks everything; `taken` are ranges that belong to another allocator, in order.
 pub(crate) fn walk(image: &Image, taken: &[(u64, u64)]) -> Heaps {
@@ -250,16 +252,15 @@ fn thread_heap(image: &Image, at: u64, map_end: u64) -> Option<Region> {
         return None;
     }
     let end = (at + size).min(map_end);
-    let top = image.word_in(arena, STATE_TOP)?;
     let walked = heads::starts(at, own).map(|start| chunks(image, start, end, RegionKind::Thread));
     let mut best = walked.min_by_key(|r| (r.broken, std::cmp::Reverse(r.chunks.len())))?;
     if best.broken && best.chunks.is_empty() {
         return None;
     }
-    best.start = at;
+    let first = std::mem::replace(&mut best.start, at);
     // Memory behind the current end was given back.
-    if best.top.is_none() && (at..end).contains(&top) {
-        best.top = Some((top, end - top));
-    }
+    let mut tops = STATE_TOP.iter().filter_map(|offset| image.word_in(arena, *offset));
+    let top = tops.find(|top| (first..end).contains(top));
+    best.top = best.top.or(top.map(|top| (top, end - top)));
     Some(best)
 }

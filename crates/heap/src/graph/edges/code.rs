@@ -6,6 +6,7 @@ use crate::census::types::TypeDesc;
 use crate::graph::dict::InImage;
 use m5_cpython::KeyTable;
 use m5_cpython::layout::objects::{FrameFields, Frames, type_fields as tf};
+use m5_process::LOWEST_ADDRESS;
 
 /// More locals and stack than any code object has.
 const MOST_SLOTS: u64 = 1 << 16;
@@ -16,7 +17,7 @@ impl Walker<'_> {
         for (offset, name) in tf::HOLDS {
             let target = self.image.word_at(at, u64::from(*offset)).unwrap_or(0);
             let label = if u64::from(*offset) == tf::DICT { Label::Namespace } else { Label::Field(name) };
-            if target > 4096 {
+            if target >= LOWEST_ADDRESS {
                 see.see(target, label);
             }
         }

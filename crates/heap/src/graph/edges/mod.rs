@@ -16,6 +16,7 @@ use crate::census::types::TypeDesc;
 use crate::graph::dict::word;
 use crate::image::Image;
 use m5_cpython::layout::objects::{Field, type_fields as tf};
+use m5_process::LOWEST_ADDRESS;
 use rustc_hash::FxHashMap;
 
 /// Where in the referring object a reference was found; cheap to make, turned into words on demand.
@@ -178,7 +179,7 @@ impl Walker<'_> {
             let skip = own
                 || offset as i64 == desc.weaklist_offset
                 || borrowed.contains(&(offset - self.image.shift()));
-            if skip || target < 4096 {
+            if skip || target < LOWEST_ADDRESS {
                 continue;
             }
             let label = match offset as i64 == desc.dict_offset {

@@ -5,6 +5,7 @@ use super::{Visit, Walker};
 use crate::census::kind::Kind;
 use crate::graph::dict::word;
 use m5_cpython::layout::objects::{FrameFields, Frames};
+use std::ops::Range;
 
 /// Smallest chunk, and more than any is.
 const SMALLEST: u64 = 1 << 14;
@@ -13,6 +14,8 @@ const LARGEST: u64 = 1 << 32;
 const SIZE: u64 = 8;
 const TOP: u64 = 16;
 const DATA: u64 = 24;
+/// Larger blocks are no state of something that waits.
+const REMEMBERS: u64 = 1 << 12;
 /// More chunks than a stack has.
 const MOST: usize = 1 << 16;
 
@@ -21,6 +24,36 @@ impl Walker<'_> {
     /// end of the chunk.
     pub(super) fn suspended(&self, block: &[u8], see: &mut impl Visit) {
         let Frames::Interpreter(fields) = self.anchor.layout.frames else { return };
+        for (chunk, top) in self.remembered(block) {
+            self.chunks(chunk, top, &fields, see);
+        }
+    }
+
+    /// The pages of those stacks that an object leads to.
+    pub(crate) fn stacks_of(&self, object: u32) -> Vec<Range<u64>> {
+        let mut out = Vec::new();
+        let blocks = self.owners.get(&object).into_iter().flatten().filter(|(_, bytes)| *bytes <= REMEMBERS);
+        for (block, bytes) in blocks {
+            let words = self.image.tail(*block).unwrap_or(&[]);
+            for (mut chunk, _) in
+                self.remembered(words.get(..words.len().min(*bytes as usize)).unwrap_or(&[]))
+            {
+                while let Some(size) = self
+                    .image
+                    .word_in(chunk, SIZE)
+                    .filter(|size| chunk != 0 && out.len() < MOST && (SMALLEST..LARGEST).contains(size))
+                {
+                    out.push(chunk..chunk + size);
+                    chunk = self.image.word(chunk).unwrap_or(0);
+                }
+            }
+        }
+        out
+    }
+
+    /// The last chunk of each such stack, and the end of what is used of it.
+    fn remembered(&self, block: &[u8]) -> Vec<(u64, u64)> {
+        let mut out = Vec::new();
         for at in (0..(block.len() / 8).saturating_sub(2)).map(|i| i * 8) {
             let (chunk, top, limit) = (word(block, at), word(block, at + 8), word(block, at + 16));
             let size = limit.wrapping_sub(chunk);
@@ -29,9 +62,10 @@ impl Walker<'_> {
                 && (chunk + DATA..=limit).contains(&top)
                 && self.image.word_in(chunk, SIZE) == Some(size);
             if fits && !self.runs(chunk) {
-                self.chunks(chunk, top, &fields, see);
+                out.push((chunk, top));
             }
         }
+        out
     }
 
     /// Whether a thread is on that stack now: then what was remembered is old, and the frames are the thread's.

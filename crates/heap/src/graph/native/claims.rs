@@ -6,9 +6,10 @@
 
 use crate::census::blocks::{block, holds_object};
 use crate::census::kind::Kind;
+use crate::census::sizes;
 use crate::graph::dict::word;
 use crate::graph::edges::Walker;
-use m5_process::ADDRESS_BITS;
+use m5_process::{ADDRESS_BITS, LOWEST_ADDRESS};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::VecDeque;
 
@@ -54,8 +55,13 @@ impl Claims {
         let fields = |object: u32| {
             let desc = census.desc(object)?;
             let at = *census.address.get(object as usize)?;
-            // Of a class too: its documentation, its names and its members lie apart.
-            walker.image.slice(at, desc.basic_size as usize)?.get(header..)
+            // Of a class too: its documentation, its names and its members lie apart. One of C is smaller than its own
+            // class says of all; what lies behind it is another's.
+            let size = match desc.kind {
+                Kind::Type => sizes::inline(walker.image, walker.anchor.layout, at, desc)?,
+                _ => desc.basic_size,
+            };
+            walker.image.slice(at, size as usize)?.get(header..)
         };
         let rank = |object: u32| match census.desc(object) {
             Some(d) if d.kind == Kind::Type || d.name == "module" => Some(2),
@@ -133,7 +139,7 @@ impl Claims {
     fn look(&mut self, walker: &Walker<'_>, known: &FxHashSet<u64>, bytes: &[u8], owner: Owner) {
         for at in (0..bytes.len() / 8).map(|i| i * 8) {
             let pointer = word(bytes, at);
-            if pointer <= 4096 || pointer >> ADDRESS_BITS != 0 || !pointer.is_multiple_of(8) {
+            if pointer < LOWEST_ADDRESS || pointer >> ADDRESS_BITS != 0 || !pointer.is_multiple_of(8) {
                 continue;
             }
             let begins = |at: &u64| at.is_multiple_of(ALIGN) && !known.contains(at);

@@ -13,6 +13,7 @@ use crate::graph::edges::Walker;
 use crate::graph::model::HeapGraph;
 use crate::image::stacks;
 use claims::{Claims, LARGEST, Owner};
+use m5_process::LOWEST_ADDRESS;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 /// What a holder in memory that leads nowhere is called.
@@ -122,7 +123,7 @@ impl NativeWords {
         let mut look = |bytes: &[u8], place: Place| {
             for at in (0..bytes.len() / 8).map(|i| i * 8) {
                 let target = word(bytes, at);
-                let object = if target > 4096 { walker.object(target) } else { None };
+                let object = if target >= LOWEST_ADDRESS { walker.object(target) } else { None };
                 let Some(object) = object.filter(|o| has(wanted, *o)) else { continue };
                 let entry = found.entry(object).or_default();
                 entry.count += 1;

@@ -10,11 +10,11 @@ mod x86_64;
 #[cfg(target_arch = "aarch64")]
 pub(crate) use aarch64::*;
 #[cfg(target_arch = "aarch64")]
-pub use aarch64::{ADDRESS_BITS, OWN_WAITS, address_of};
+pub use aarch64::{ADDRESS_BITS, OWN_WAITS, address_of, interrupted};
 #[cfg(target_arch = "x86_64")]
 pub(crate) use x86_64::*;
 #[cfg(target_arch = "x86_64")]
-pub use x86_64::{ADDRESS_BITS, OWN_WAITS, address_of};
+pub use x86_64::{ADDRESS_BITS, OWN_WAITS, address_of, interrupted};
 
 use std::sync::LazyLock;
 

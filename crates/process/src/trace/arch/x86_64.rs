@@ -43,9 +43,6 @@ pub(crate) const CALLS_RESTARTED_WELL: &[i64] = &[
     libc::SYS_wait4,
 ];
 
-/// Whether pages may be given back from outside: what is proved of a stop is known of this architecture.
-pub(crate) const DISCARDS: bool = true;
-
 /// Name of the architecture, for people.
 pub(crate) const NAME: &str = "64-bit x86";
 
@@ -94,7 +91,7 @@ impl Before {
     }
 
     /// The system call that the thread stands in.
-    pub(crate) fn system_call(&self, regs: &Registers) -> Option<i64> {
+    pub(crate) fn system_call(&self, regs: &Registers, _code: impl Fn(u64) -> Option<u32>) -> Option<i64> {
         in_system_call(regs).then_some(regs.orig_rax as i64)
     }
 
@@ -132,6 +129,16 @@ pub(crate) fn stack_pointer(regs: &Registers) -> u64 {
     regs.rsp
 }
 
+/// What the thread's own block is found by: the C library keeps it above the thread's stack.
+pub(crate) fn thread_pointer(regs: &Registers, _set: ReadSet<'_>) -> Option<u64> {
+    (regs.fs_base != 0).then_some(regs.fs_base)
+}
+
+/// The registers with the address of their next instruction changed.
+pub(crate) fn continuing_at(regs: &Registers, instruction: u64) -> Registers {
+    Registers { rip: instruction, ..*regs }
+}
+
 /// Address of the next instruction.
 pub(crate) fn instruction(regs: &Registers) -> u64 {
     regs.rip
@@ -142,9 +149,14 @@ fn in_system_call(regs: &Registers) -> bool {
     regs.orig_rax as i64 >= 0
 }
 
-/// Where a signal frame, from the address to which the handler returns, has the address of the instruction that the
-/// signal interrupted.
-pub(crate) const FRAME_INSTRUCTION: u64 = 22 * 8;
+/// Where the instructions lie that signals have interrupted whose frames are among these bytes of a stack; `None` for one
+/// of which that cannot be told. A frame begins with the address to which its handler returns.
+pub fn interrupted(stack: &[u8], sigreturn: u64) -> Vec<Option<u64>> {
+    const INSTRUCTION: usize = 22;
+    let words: Vec<u64> = stack.as_chunks::<8>().0.iter().map(|w| u64::from_le_bytes(*w)).collect();
+    let frames = (0..words.len()).filter(|at| words[*at] == sigreturn);
+    frames.map(|at| words.get(at + INSTRUCTION).copied()).collect()
+}
 
 /// The result of the call that the thread comes from.
 pub(crate) fn result(regs: &Registers) -> i64 {

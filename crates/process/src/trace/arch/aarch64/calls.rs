@@ -41,9 +41,14 @@ impl Before {
         Self { call: call(&text), in_user_code, anew: false }
     }
 
-    /// The system call that the thread stands in.
-    pub(crate) fn system_call(&self, _regs: &Registers) -> Option<i64> {
-        self.call.map(|call| call.number)
+    /// The system call that the thread stands in. It may have made others since it was looked at: only the instruction
+    /// that makes calls, right before or behind, is a proof. `code` reads an instruction.
+    pub(crate) fn system_call(&self, regs: &Registers, code: impl Fn(u64) -> Option<u32>) -> Option<i64> {
+        let stands = [regs.pc, regs.pc.wrapping_sub(LENGTH)].into_iter().any(|at| code(at) == Some(SVC));
+        let number = regs.x[NUMBER];
+        // What goes on with the time that was left forgets its number, but not its arguments.
+        let first = self.call.filter(|call| number == RESTART && regs.x[1..6] == call.args[1..]);
+        stands.then(|| first.map_or(number as i64, |call| call.number))
     }
 
     /// Whether the thread stands in a system call. Where that is not known it is assumed.
@@ -215,6 +220,19 @@ mod tests {
         let timed = [1, 128, 3, 4, 5, 6];
         let futex = regs(libc::SYS_futex, timed, 1, PC);
         assert!(before(libc::SYS_futex, timed).released(&futex, true, code, || false).is_some());
+    }
+
+    #[test]
+    fn a_call_is_where_its_instruction_is_whatever_was_seen_before() {
+        let looked = before(libc::SYS_read, ARGS);
+        let call = |number, pc| looked.system_call(&regs(number, ARGS, 0, pc), code);
+        assert_eq!(call(libc::SYS_read, PC), Some(libc::SYS_read), "it will be made again");
+        assert_eq!(call(libc::SYS_brk, PC + 4), Some(libc::SYS_brk), "another one was made meanwhile");
+        assert_eq!(call(libc::SYS_read, PC + 8), None, "it was left meanwhile");
+        let slept = before(libc::SYS_nanosleep, ARGS);
+        let again = |args| slept.system_call(&regs(RESTART as i64, args, 0, PC), code);
+        assert_eq!(again(ARGS), Some(libc::SYS_nanosleep));
+        assert_eq!(again([7, 2, 3, 4, 1, 6]), Some(RESTART as i64), "another one's");
     }
 
     #[test]

@@ -15,6 +15,8 @@ const HEAD: usize = 16;
 pub(crate) const FRAME: u64 = 128 + 176 + 288 + 4096;
 
 const FPSIMD_MAGIC: u32 = 0x4650_8001;
+/// Magic and size of the record that comes first, as one word.
+pub(super) const FIRST_RECORD: u64 = FPSIMD_MAGIC as u64 | (FPSIMD as u64) << 32;
 const SVE_MAGIC: u32 = 0x5356_4501;
 const EXTRA_MAGIC: u32 = 0x4558_5401;
 
@@ -123,6 +125,7 @@ fn frame(regs: &Registers, mask: u64, plain: &[u8], scalable: Option<&(u16, &[u8
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::trace::arch::aarch64::interrupted;
 
     fn word(bytes: &[u8], at: usize) -> u32 {
         u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap())
@@ -179,6 +182,7 @@ mod tests {
             let (at, own) = &frames.pieces[0];
             assert_eq!(u64::from_le_bytes(own[168..176].try_into().unwrap()), 0x42, "the mask");
             assert_eq!(word(own, 304 + 8 + 8 * 32), 0x4004, "the program counter");
+            assert_eq!(interrupted(&[&[9; 64], &own[..]].concat(), 0x2000), [Some(0x4004)]);
             let found = records(own, *at);
             let magics: Vec<u32> = found.iter().map(|r| r.0).collect();
             let extra = magics.contains(&EXTRA_MAGIC);

@@ -47,12 +47,6 @@ pub(crate) const SIGRETURN: &[u8] = &[0x68, 0x11, 0x80, 0xd2, 0x01, 0, 0, 0xd4];
 pub(crate) const CALLS_RESTARTED_WELL: &[i64] =
     &[libc::SYS_futex, libc::SYS_clock_nanosleep, libc::SYS_nanosleep, libc::SYS_ppoll, libc::SYS_wait4];
 
-/// Whether pages may be given back from outside: what must be proved of a stop was never tried on this architecture.
-pub(crate) const DISCARDS: bool = false;
-/// Where a signal frame, from the stack pointer of its handler, has the address of the instruction that the signal
-/// interrupted.
-pub(crate) const FRAME_INSTRUCTION: u64 = 568;
-
 /// Name of the architecture, for people.
 pub(crate) const NAME: &str = "64-bit Arm";
 /// The architecture's number in an ELF file (`e_machine`).
@@ -95,9 +89,35 @@ pub(crate) fn stack_pointer(regs: &Registers) -> u64 {
     regs.sp
 }
 
+/// The register that threads keep their pointer in.
+const NT_ARM_TLS: usize = 0x401;
+
+/// What the thread's own block is found by: the C library keeps it above the thread's stack.
+pub(crate) fn thread_pointer(_regs: &Registers, set: ReadSet<'_>) -> Option<u64> {
+    let bytes = set(NT_ARM_TLS)?;
+    bytes.first_chunk().map(|b| u64::from_le_bytes(*b)).filter(|pointer| *pointer != 0)
+}
+
+/// The registers with the address of their next instruction changed.
+pub(crate) fn continuing_at(regs: &Registers, instruction: u64) -> Registers {
+    Registers { pc: instruction, ..*regs }
+}
+
 /// Address of the next instruction.
 pub(crate) fn instruction(regs: &Registers) -> u64 {
     regs.pc
+}
+
+/// Where the instructions lie that signals have interrupted whose frames are among these bytes of a stack; `None` for one
+/// of which that cannot be told. Where the handler keeps its way back is its own affair, but the record of the vectors
+/// comes first in every frame, and right behind the registers.
+pub fn interrupted(stack: &[u8], _sigreturn: u64) -> Vec<Option<u64>> {
+    const RECORD: u64 = frame::FIRST_RECORD;
+    /// In words: the state register, and what brings the records to a multiple of sixteen bytes, lie between.
+    const BACK: usize = 3;
+    let words: Vec<u64> = stack.as_chunks::<8>().0.iter().map(|w| u64::from_le_bytes(*w)).collect();
+    let records = (0..words.len()).filter(|at| words[*at] == RECORD);
+    records.map(|at| at.checked_sub(BACK).and_then(|at| words.get(at)).copied()).collect()
 }
 
 /// The result of the call that the thread comes from.

@@ -6,13 +6,13 @@ use std::path::PathBuf;
 
 /// What was found out about a process's descendants.
 #[derive(Debug)]
-pub(crate) struct Kin {
+pub(crate) struct Descendants {
     root: i32,
     /// Processes that run something else, by what they run: they may run Python later.
     others: Vec<(i32, Option<PathBuf>)>,
 }
 
-impl Kin {
+impl Descendants {
     pub(crate) fn of(root: i32) -> Self {
         Self { root, others: Vec::new() }
     }

@@ -1,30 +1,119 @@
-//! What comes and goes while the watch is on: threads, forked processes, programs, interpreters.
+//! What is under watch, and what comes and goes meanwhile: threads, forked processes, programs, interpreters.
 
+use super::attached::Attached;
 use super::collector::Collector;
-use super::family::Attached;
-use super::source::{Tracked, WatchSource};
-use super::window::Window;
-use crate::perf::OpenError;
-use m5_cpython::Interpreter;
+use super::rings::Rings;
+use crate::descendants::Descendants;
+use crate::perf::{OpenError, Record};
+use m5_cpython::{GcState, Interpreter};
 use m5_process::Process;
 
 /// How often threads, processes and interpreters are listed again, in case one escaped.
 const RESCAN_NS: u64 = 1_000_000_000;
 
-impl WatchSource {
+/// A collector and the program it belongs to.
+pub(super) struct Tracked {
+    pub(super) program: u64,
+    pub(super) collector: Collector,
+    pub(super) gone: bool,
+}
+
+/// The collectors of one process and, if wanted, of its descendants, with what watches them.
+pub(super) struct Watched {
+    pub(super) process: Process,
+    pub(super) children: bool,
+    pub(super) rings: Rings,
+    pub(super) programs: Vec<Attached>,
+    pub(super) tracked: Vec<Tracked>,
+    /// Records that were read and not yet looked at.
+    pub(super) pending: Vec<Record>,
+    /// Whether what is watched in windows only is watched now.
+    on: bool,
+    descendants: Option<Descendants>,
+    programs_so_far: u64,
+    scanned_ns: u64,
+}
+
+impl Watched {
+    /// Nothing yet of this process.
+    pub(super) fn new(process: &Process, children: bool, now: u64) -> Result<Self, OpenError> {
+        Ok(Self {
+            process: process.clone(),
+            children,
+            rings: Rings::open(process)?,
+            programs: Vec::new(),
+            tracked: Vec::new(),
+            pending: Vec::new(),
+            on: true,
+            descendants: children.then(|| Descendants::of(process.pid())),
+            programs_so_far: 0,
+            scanned_ns: now,
+        })
+    }
+
+    /// The processes, each once.
+    pub(super) fn pids(&self) -> Vec<i32> {
+        let mut pids: Vec<i32> = self.tracked.iter().map(|t| t.collector.pid).collect();
+        pids.dedup();
+        pids
+    }
+
+    /// Whether that is the collector of the main interpreter of the process itself.
+    pub(super) fn is_main(&self, collector: &Collector) -> bool {
+        collector.pid == self.process.pid() && collector.interpreter.id() == 0
+    }
+
+    /// What each collector says of itself, in their order.
+    pub(super) fn states(&self) -> Vec<m5_cpython::Result<GcState>> {
+        self.tracked.iter().map(|t| t.collector.interpreter.read()).collect()
+    }
+
+    /// The records until then, in the order of time, and whether there are no later ones yet.
+    pub(super) fn records(&mut self, until: u64) -> (Vec<Record>, bool) {
+        self.rings.drain(&mut self.pending);
+        self.pending.sort_by_key(Record::time);
+        let ready = self.pending.partition_point(|r| r.time() <= until);
+        let all = ready == self.pending.len();
+        (self.pending.drain(..ready).collect(), all)
+    }
+
+    /// Takes out the collectors that are gone, but for the main one of the process itself, and the programs that
+    /// nothing belongs to any more.
+    pub(super) fn forget_gone(&mut self) -> Vec<Collector> {
+        let pid = self.process.pid();
+        let main = |c: &Collector| c.pid == pid && c.interpreter.id() == 0;
+        let gone =
+            self.tracked.extract_if(.., |t| t.gone && !main(&t.collector)).map(|t| t.collector).collect();
+        let tracked = &self.tracked;
+        self.programs.retain(|p| tracked.iter().any(|t| t.program == p.id));
+        gone
+    }
+
+    /// Opens or closes what is watched in windows only.
+    pub(super) fn switch(&mut self, on: bool) {
+        let rings = &self.rings;
+        self.programs.iter_mut().for_each(|p| p.switch(on, rings));
+        self.on = on;
+    }
+
+    /// The flags are not watched, or have only just begun to be again.
+    pub(super) fn unwatched(&mut self) {
+        self.tracked.iter_mut().for_each(|t| t.collector.unwatched());
+    }
+
     /// Watches one program; returns when its collectors' state was taken.
     pub(super) fn attach(
         &mut self,
         process: &Process,
         interpreters: &[Interpreter],
-    ) -> std::result::Result<u64, OpenError> {
+    ) -> Result<u64, OpenError> {
         self.programs_so_far += 1;
         let id = self.programs_so_far;
         let (rings, records) = (&mut self.rings, &mut self.pending);
         let mut attached = Attached::open(id, process, interpreters, self.children, rings, records)?;
         let begun = attached.begin(interpreters, &mut self.rings, &mut self.pending);
         let (collectors, start) = begun.map_err(|_| OpenError(libc::ESRCH))?;
-        if !matches!(self.window, Window::Open { .. }) {
+        if !self.on {
             attached.switch(false, &self.rings);
         }
         self.programs.push(attached);
@@ -40,10 +129,10 @@ impl WatchSource {
     /// watched program after the beginning has inherited its watch, even if its birth was not told because the
     /// watch was closed.
     pub(super) fn adopt(&mut self, beginning: bool) {
-        let Some(kin) = &mut self.kin else { return };
+        let Some(descendants) = &mut self.descendants else { return };
         let tracked = &self.tracked;
         let known = |pid| tracked.iter().any(|t| t.collector.pid == pid && !t.gone);
-        for (process, interpreters) in kin.new_programs(known) {
+        for (process, interpreters) in descendants.new_programs(known) {
             let pid = process.pid();
             let forked_from = self.programs.iter().find(|p| p.same_program(pid)).map(|p| p.id);
             match forked_from.filter(|_| !beginning && self.rings.inherits()) {

@@ -2,7 +2,7 @@
 
 use super::arch::REGISTERS;
 use super::collector::Collector;
-use super::endless;
+use super::exclusive_pairs;
 use super::group::Group;
 use super::program::Program;
 use super::rings::Rings;
@@ -49,8 +49,8 @@ impl Attached {
         rings: &mut Rings,
         records: &mut Vec<Record>,
     ) -> Result<Self, OpenError> {
-        if endless::would_be(process, interpreters) {
-            return Err(endless::REFUSED);
+        if exclusive_pairs::would_be(process, interpreters) {
+            return Err(exclusive_pairs::REFUSED);
         }
         let mut registers = REGISTERS;
         loop {

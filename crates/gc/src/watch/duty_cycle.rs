@@ -1,12 +1,17 @@
-//! Opens and closes the watch as the budget says.
+//! When the watch is open and when it is closed, as the budget says.
 
-use super::source::WatchSource;
+use super::ledger::Ledger;
+use super::watched::Watched;
 use super::window::Window;
-use crate::PauseSource;
-use crate::budget::Step;
+use crate::budget::{Budget, Step};
+use crate::counts::now_ns;
 use m5_process::cpu_ns;
-use m5_process::monotonic_ns as now_ns;
 use std::time::Duration;
+
+/// How often the rings are read where there is no budget.
+const INTERVAL: Duration = Duration::from_millis(20);
+/// The same while a window waits for the end of a long collection.
+const CLOSING: Duration = Duration::from_millis(1);
 
 /// Looks, and the time between them, for a moment without a collection when a window closes.
 const CLOSE_TRIES: usize = 20;
@@ -18,7 +23,7 @@ const PER_SWITCH: f64 = 0.65e-6;
 
 /// Totals at the last step of the budget.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Totals {
+struct Totals {
     time: u64,
     cpu: u64,
     collections: u64,
@@ -27,12 +32,76 @@ pub(super) struct Totals {
     switches: u64,
 }
 
-impl WatchSource {
+/// The windows so far and the budget that opens them; without one the watch stays open.
+pub(super) struct DutyCycle {
+    window: Window,
+    budget: Option<Budget>,
+    opened_ns: u64,
+    /// Time in windows that are over, nanoseconds.
+    open_ns: u64,
+    last: Totals,
+    /// Times that the watch was switched on or off.
+    switches: u64,
+    context_switches: u64,
+    counted_ns: u64,
+    /// What an open watch costs, CPU seconds a second.
+    standing: f64,
+}
+
+impl DutyCycle {
+    /// Open from that moment on.
+    pub(super) fn new(budget: Option<Budget>, from: u64) -> Self {
+        Self {
+            window: Window::Open { from },
+            budget,
+            opened_ns: from,
+            open_ns: 0,
+            last: Totals::default(),
+            switches: 0,
+            context_switches: 0,
+            counted_ns: 0,
+            standing: 0.0,
+        }
+    }
+
+    /// Begins to count what the budget is of.
+    pub(super) fn begin(&mut self, watched: &Watched, ledger: &Ledger) {
+        self.last = self.totals(watched, ledger);
+    }
+
+    pub(super) fn window(&self) -> Window {
+        self.window
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.window, Window::Open { .. })
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        matches!(self.window, Window::Closed { .. })
+    }
+
+    /// Time in windows, this one included, nanoseconds.
+    pub(super) fn open_ns(&self, now: u64) -> u64 {
+        self.open_ns + if self.is_open() { now - self.opened_ns } else { 0 }
+    }
+
+    /// The time until the next look; `stacks` where they want one earlier while the watch is on.
+    pub(super) fn interval(&self, stacks: Option<Duration>) -> Duration {
+        let of = |open| self.budget.as_ref().map_or(INTERVAL, |b| Duration::from_secs_f64(b.interval(open)));
+        let own = match self.window {
+            Window::Open { .. } => of(true),
+            Window::Closing { .. } => CLOSING,
+            Window::Closed { .. } => return of(false),
+        };
+        stacks.map_or(own, |stacks| stacks.min(own))
+    }
+
     /// Opens, closes, or lets be, as the budget says.
-    pub(super) fn steer(&mut self, now: u64) {
-        let totals = self.totals();
+    pub(super) fn step(&mut self, watched: &mut Watched, ledger: &Ledger, now: u64) {
+        let totals = self.totals(watched, ledger);
         let last = std::mem::replace(&mut self.last, totals);
-        let standing = self.standing(now);
+        let standing = self.standing(watched, now);
         let Some(budget) = &mut self.budget else { return };
         let open = budget.next(&Step {
             wall: totals.time.saturating_sub(last.time) as f64 / 1e9,
@@ -48,24 +117,22 @@ impl WatchSource {
             Window::Open { from } if !open => {
                 self.window = Window::Closing { from, until: now };
                 self.open_ns += now - self.opened_ns;
-                self.close();
+                self.close(watched);
             }
-            Window::Closing { .. } => self.close(),
-            Window::Closed { .. } if open => self.open(),
+            Window::Closing { .. } => self.close(watched),
+            Window::Closed { .. } if open => self.open(watched),
             Window::Open { .. } | Window::Closed { .. } => {}
         }
     }
 
     /// What a window costs by being open, CPU seconds a second: each register is loaded at each context
     /// switch. The switches are counted once in a while.
-    fn standing(&mut self, now: u64) -> f64 {
+    fn standing(&mut self, watched: &Watched, now: u64) -> f64 {
         if self.budget.is_some() && now - self.counted_ns >= COUNT_NS {
-            let mut pids: Vec<i32> = self.tracked.iter().map(|t| t.collector.pid).collect();
-            pids.dedup();
-            let count = pids.into_iter().map(context_switches).sum::<u64>();
+            let count = watched.pids().into_iter().map(context_switches).sum::<u64>();
             let before = std::mem::replace(&mut self.context_switches, count);
             let seconds = (now - std::mem::replace(&mut self.counted_ns, now)) as f64 / 1e9;
-            let watches = self.programs.iter().map(|p| p.switched()).max().unwrap_or(0);
+            let watches = watched.programs.iter().map(|p| p.switched()).max().unwrap_or(0);
             // At first there is nothing to compare with, and threads that ended take theirs away.
             let rate = if before > 0 { count.saturating_sub(before) as f64 / seconds } else { 0.0 };
             self.standing = rate * watches as f64 * PER_SWITCH;
@@ -75,14 +142,13 @@ impl WatchSource {
 
     /// Switches the watch off as soon as nothing runs that began in the window: collections of an interpreter
     /// follow one another, so a moment without one will do. A long one is waited for until the next drain.
-    fn close(&mut self) {
+    fn close(&mut self, watched: &mut Watched) {
         let Window::Closing { from, until } = self.window else { return };
-        let mut running: Vec<usize> = (0..self.tracked.len()).collect();
+        let mut running: Vec<usize> = (0..watched.tracked.len()).collect();
         for _ in 0..CLOSE_TRIES {
-            running.retain(|i| self.tracked[*i].collector.interpreter.read().is_ok_and(|s| s.collecting));
+            running.retain(|i| watched.tracked[*i].collector.interpreter.read().is_ok_and(|s| s.collecting));
             if running.is_empty() {
-                let rings = &self.rings;
-                self.programs.iter_mut().for_each(|p| p.switch(false, rings));
+                watched.switch(false);
                 self.switches += 1;
                 self.window = Window::Closed { from, until };
                 return;
@@ -91,25 +157,22 @@ impl WatchSource {
         }
     }
 
-    fn open(&mut self) {
-        let rings = &self.rings;
-        self.programs.iter_mut().for_each(|p| p.switch(true, rings));
+    fn open(&mut self, watched: &mut Watched) {
+        watched.switch(true);
         self.switches += 1;
-        self.tracked.iter_mut().for_each(|t| t.collector.unwatched());
+        watched.unwatched();
         let from = now_ns();
         self.window = Window::Open { from };
         self.opened_ns = from;
     }
 
-    pub(super) fn totals(&self) -> Totals {
-        let mut pids: Vec<i32> = self.tracked.iter().map(|t| t.collector.pid).collect();
-        pids.dedup();
+    fn totals(&self, watched: &Watched, ledger: &Ledger) -> Totals {
         Totals {
             time: now_ns(),
-            cpu: pids.into_iter().filter_map(cpu_ns).sum(),
-            collections: self.coverage().happened(),
-            traps: self.traps,
-            seen: self.seen,
+            cpu: watched.pids().into_iter().filter_map(cpu_ns).sum(),
+            collections: ledger.coverage(&watched.tracked).happened(),
+            traps: ledger.traps,
+            seen: ledger.seen,
             switches: self.switches,
         }
     }

@@ -3,4 +3,4 @@
 use m5_gc::{Detail, Pause};
 
 /// Who is told of pauses.
-pub type Hear<'a> = dyn FnMut(&Pause, Option<&Detail>) + 'a;
+pub type OnPause<'a> = dyn FnMut(&Pause, Option<&Detail>) + 'a;
