@@ -1,7 +1,7 @@
 //! Kinds of leaks that do not look like a line.
 #![allow(clippy::unwrap_used)]
 
-use m5_stats::{Point, Verdict, assess};
+use m5_stats::{Options, Point, Verdict, assess, assess_with};
 
 /// Six hours at 15 s of a shape over 0 to 1, with a little noise.
 fn series(f: impl Fn(f64) -> f64) -> Vec<Point> {
@@ -45,4 +45,11 @@ fn a_leak_that_shows_in_whole_arenas_is_growth() {
         }
     }));
     assert_ne!(two.verdict, Verdict::Growing, "{two:?}");
+}
+
+#[test]
+fn a_leak_that_begins_late_in_the_life_of_a_process_is_found() {
+    let points = series(|x| 1.0 + 0.3 * (x - 0.3).max(0.0));
+    let old = Options { started: Some(-30.0 * 86_400.0), ..Options::default() };
+    assert_eq!(assess_with(&points, &old).verdict, Verdict::Growing);
 }

@@ -1,7 +1,7 @@
 //! What explanations are sums of.
 
-/// Windows from its begin to which growth that doubles is drawn on at most.
-const FARTHEST: f64 = 2.0;
+/// Until when growth that doubles is drawn on so, in windows; from there on at the pace that it had at the window's end.
+const BENDS_ON: f64 = 1.25;
 
 /// One column of an explanation, over the window 0..=1 and beyond.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -58,7 +58,10 @@ impl Column {
             Self::Exp(tau) => -(-x / tau).exp_m1(),
             Self::Log(scale) => (x / scale).ln_1p() / (1.0 / scale).ln_1p(),
             Self::Power(p, age) => ((x + age).max(0.0).powf(p) - age.powf(p)) / Self::span(p, age),
-            Self::Doubling(k) => (k * x.min(FARTHEST)).exp_m1() / k.exp_m1(),
+            Self::Doubling(k) => {
+                let bends = x.min(BENDS_ON);
+                (k * bends).exp_m1() / k.exp_m1() + self.lasting_slope() * (x - bends)
+            }
             // What is ahead is even: when the next step is due is not known so well.
             Self::Stairs(n, phase) if x <= 1.0 => (n * x + phase).floor() / n,
             Self::Stairs(..) => x,

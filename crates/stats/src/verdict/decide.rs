@@ -15,6 +15,8 @@ const DAY: f64 = 86_400.0;
 const SURE: f64 = 0.75;
 /// …from this one where days are known, so that no rhythm of theirs passes for it…
 const SURE_DAYS: f64 = 0.6;
+/// …from this one where it cannot have lasted for the life of the process: a batch, a morning…
+const SURE_LATE: f64 = 0.95;
 /// …unless a rhythm of which only a part was seen explains it with so much of the weight…
 const RHYTHM: f64 = 0.12;
 /// …and if this much was to be seen before.
@@ -173,7 +175,8 @@ impl Judged {
         let growth = slopes(&self.fits, &self.shapes).quantile(0.5).unwrap_or(0.0);
         let rhythm: f64 = self.fits.iter().filter(|f| f.class == Class::Rhythm).map(|f| f.weight).sum();
         let innocent = rhythm > RHYTHM || self.regains(growth) || self.blocks.load_may_explain(growth);
-        let sure = if self.blocks.seconds < DAYS_KNOWN * DAY { SURE } else { SURE_DAYS };
+        let usual = if self.blocks.seconds < DAYS_KNOWN * DAY { SURE } else { SURE_DAYS };
+        let sure = usual + (1.0 - self.lifelong(growth)) * (SURE_LATE - usual);
         if self.growth >= sure && !innocent {
             return Verdict::Growing;
         }

@@ -334,8 +334,9 @@ impl Gram<'_> {
             for j in 0..=i {
                 let mut v = self.product(model.columns[i], model.columns[j]);
                 let whole = v;
-                for m in 0..j {
-                    v -= l[i][m] * l[j][m];
+                let (above, beside) = (l[j], l[i]);
+                for (a, b) in above[..j].iter().zip(&beside) {
+                    v -= a * b;
                 }
                 if i == j {
                     if v <= 1e-7 * whole || v <= 1e-12 {
