@@ -17,6 +17,7 @@
 # ARM64_WHEEL    a wheel of m5mem for aarch64, for the suite wheel
 # ARM64_LIMIT    seconds after which a guest is ended (default: 1500)
 # M5_KILLS       how often m5 is killed in the middle of a snapshot
+# M5_MINUTES     how long the suite hang looks (default: 10)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source scripts/debian.sh
@@ -106,7 +107,7 @@ tests() {
     else
         say "left out: vectors and landing pads (aarch64-linux-gnu-gcc is not installed)"
     fi
-    printf 'M5_KILLS=%s python3 live.py "%s" %s\n' "${M5_KILLS:-}" "$suites" "${pythons[*]}" >"$over/t/run"
+    printf 'M5_KILLS=%s M5_MINUTES=%s python3 live.py "%s" %s\n' "${M5_KILLS:-}" "${M5_MINUTES:-}" "$suites" "${pythons[*]}" >"$over/t/run"
     pack "$over" "$work/over.cpio"
 }
 

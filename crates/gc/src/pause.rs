@@ -127,6 +127,18 @@ pub struct InterpreterCollections {
     pub happened: [u64; 3],
 }
 
+/// How all threads stopped for a collection of a build without the GIL: what other threads pay, which run on while the
+/// collector does the rest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct WorldStops {
+    /// How often.
+    pub stops: u32,
+    /// From the request until all stood, nanoseconds; absent where the request was not watched.
+    pub waited_ns: Option<u64>,
+    /// While all stood, nanoseconds.
+    pub stood_ns: u64,
+}
+
 /// What more is known of a pause, under the same process and start; kept apart because most consumers need
 /// none of it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -141,6 +153,9 @@ pub struct Detail {
     pub live_objects: Option<u64>,
     /// The length is known to within this much, nanoseconds; `None` where it is exact.
     pub uncertainty_ns: Option<u64>,
+    /// How all threads stopped for it, where the build has no GIL and it was seen.
+    #[serde(default)]
+    pub world: Option<WorldStops>,
     /// The Python stack of the collecting thread, innermost first, read while it collected; empty where it was
     /// not asked for, not caught or not to be had.
     pub stack: Vec<PyFrame>,

@@ -47,6 +47,36 @@ fn nearly_all_of_rss_has_a_name() {
     }
 }
 
+/// Deep recursion: from 3.11 on frames lie in memory that no allocator knows.
+const DEEP: &str = "
+import sys
+sys.setrecursionlimit(10**6)
+def down(n):
+    if n:
+        down(n - 1)
+    else:
+        print('ready', flush=True)
+        sys.stdin.read()
+down(60000)
+";
+
+#[test]
+fn stacks_of_python_frames_are_named() {
+    for python in pythons().into_iter().filter(|p| p.minor().1 >= 11) {
+        let mut target = Target::start(&python, DEEP);
+        assert_eq!(target.line(), "ready");
+        let process = Process::open(target.pid()).unwrap();
+        let anchor = Anchor::of(&process).unwrap();
+        let taken = capture(&process, &CaptureOptions::default()).unwrap();
+        let analysis = Analysis::of(&taken.image, anchor).unwrap();
+        let accounting = Accounting::of(&taken.image, &analysis, &taken.pages);
+        let frames = accounting.tree.at(&["stacks", "python_frames"]).map_or(0, |part| part.bytes);
+        // A frame has at least ten words.
+        assert!(frames > 60_000 * 80, "{}: {:?}", python.name, accounting.tree);
+        assert!(accounting.explained > Some(0.99), "{}: {:?}", python.name, accounting.tree);
+    }
+}
+
 /// The kernel's account of one mapping.
 struct Mapped {
     map: Mapping,

@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 
 import django
+import numpy
 import pandas
 import sqlalchemy
 import sqlalchemy.orm
@@ -34,6 +35,9 @@ session.flush()
 keep.append(session.scalars(sqlalchemy.select(Trade)).all())
 frame = pandas.DataFrame({"a": range(3000), "b": [float(i) for i in range(3000)]})
 frame["text"] = pandas.Series([("t", i) for i in range(3000)], dtype=object)
+records = numpy.zeros(50, dtype=[("price", "f8"), ("size", "i4"), ("venue", "U4")])
+keep += [numpy.void(bytes(i + 1)) for i in range(50)] + [records[i] for i in range(50)]
+keep += [numpy.float64(i) for i in range(50)] + [numpy.datetime64(i, "s") for i in range(50)]
 keep += [frame, frame.groupby("a").sum(), frame["b"].rolling(5).mean(), frame[["a", "b"]].T]
 
 

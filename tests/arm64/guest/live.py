@@ -49,7 +49,7 @@ SUITES = {
     "calls": lambda python: harm.broken_off(python, 4),
     "groups": lambda python: [groups.seen(python), groups.limits(python)],
     "wheel": wheel.used,
-    "hang": lambda python: harm.hung(python, 10),
+    "hang": lambda python: harm.hung(python, float(os.environ.get("M5_MINUTES") or 10)),
 }
 
 

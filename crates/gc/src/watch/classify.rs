@@ -4,6 +4,7 @@
 //! counts as a write too, so parity is no guide. The instruction is: one seen while the collector was idle
 //! begins a collection; the same one while it collects is a rejection; any other ends it.
 
+use super::world::World;
 use std::collections::HashSet;
 
 /// What was written.
@@ -15,6 +16,10 @@ pub(crate) enum Write {
     Label(u8),
     /// The number of middle collections since the last full one: a middle or a full collection begins.
     Older,
+    /// That all threads are to stop, of a build without the GIL.
+    Asked,
+    /// That all threads stand.
+    Standing,
 }
 
 impl Write {
@@ -47,6 +52,8 @@ pub(crate) struct Span {
     pub(crate) collected: Option<u64>,
     /// The start is known to within so much; 0 where it was seen.
     pub(crate) slack: u64,
+    /// How all threads stopped for it.
+    pub(crate) world: World,
 }
 
 /// The instructions that begin and end collections: the same in a process and in those forked from it.
@@ -81,6 +88,7 @@ enum State {
         tid: i32,
         label: Option<u8>,
         inside: u32,
+        world: World,
     },
 }
 
@@ -120,7 +128,9 @@ impl Classifier {
             self.torn += 1;
         }
         self.state = match collecting {
-            true => State::Collecting { start: None, tid: 0, label: None, inside: 0 },
+            true => {
+                State::Collecting { start: None, tid: 0, label: None, inside: 0, world: World::default() }
+            }
             false => State::Idle,
         };
     }
@@ -168,7 +178,24 @@ impl Classifier {
                 }
                 None
             }
+            Write::Asked | Write::Standing => {
+                self.stop(event);
+                None
+            }
             Write::Flag => self.flag(event, known),
+        }
+    }
+
+    /// All threads are stopped, or go on; others than the collecting one stop them for reasons of their own.
+    fn stop(&mut self, event: &Event) {
+        let State::Collecting { start: Some(_), tid, inside, world, .. } = &mut self.state else { return };
+        if *tid != event.tid {
+            return;
+        }
+        *inside += 1;
+        match event.write {
+            Write::Asked => world.asked(event.time),
+            _ => world.turned(event.time),
         }
     }
 
@@ -199,7 +226,7 @@ impl Classifier {
                 *inside += 1;
                 None
             }
-            State::Collecting { start, tid, label, inside } => {
+            State::Collecting { start, tid, label, inside, world } => {
                 known.learn(event.ip, false);
                 let span = start.map(|start| Span {
                     start,
@@ -209,6 +236,7 @@ impl Classifier {
                     inside: *inside,
                     collected: None,
                     slack: 0,
+                    world: *world,
                 });
                 self.state = State::Idle;
                 span
@@ -217,7 +245,8 @@ impl Classifier {
     }
 
     fn begin(&mut self, event: &Event) -> Option<Span> {
-        self.state = State::Collecting { start: Some(event.time), tid: event.tid, label: None, inside: 0 };
+        let (start, tid) = (Some(event.time), event.tid);
+        self.state = State::Collecting { start, tid, label: None, inside: 0, world: World::default() };
         None
     }
 }
@@ -254,13 +283,9 @@ mod tests {
             label(6, 2),
             flag(7, STOP),
         ];
-        assert_eq!(
-            spans(&mut classifier, &events),
-            [
-                Span { start: 1, stop: 3, tid: 1, label: Some(0), inside: 1, collected: None, slack: 0 },
-                Span { start: 4, stop: 7, tid: 1, label: Some(2), inside: 2, collected: None, slack: 0 },
-            ]
-        );
+        let got = spans(&mut classifier, &events);
+        let told: Vec<_> = got.iter().map(|s| (s.start, s.stop, s.tid, s.label, s.inside)).collect();
+        assert_eq!(told, [(1, 3, 1, Some(0), 1), (4, 7, 1, Some(2), 2)]);
         assert_eq!(classifier.torn, 0);
     }
 
@@ -270,6 +295,25 @@ mod tests {
         let got = spans(&mut classifier, &[flag(1, STOP), flag(2, START), flag(3, STOP)]);
         assert_eq!(got.len(), 1);
         assert_eq!((got[0].start, got[0].stop), (2, 3));
+    }
+
+    #[test]
+    fn stops_of_other_threads_are_none_of_the_collection() {
+        let mut classifier = Classifier::new(false);
+        let write = |time, tid, write| Event { time, tid, ip: 0x40, write };
+        let events = [
+            flag(1, START),
+            write(2, 9, Write::Standing),
+            write(3, 1, Write::Asked),
+            write(5, 1, Write::Standing),
+            write(9, 1, Write::Asked),
+            write(9, 1, Write::Standing),
+            flag(12, STOP),
+            write(13, 1, Write::Standing),
+        ];
+        let got = spans(&mut classifier, &events);
+        let told = got[0].world.told(0).unwrap();
+        assert_eq!((got.len(), got[0].inside, told.waited_ns, told.stood_ns), (1, 4, Some(2), 4));
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod rings;
 mod source;
 mod watched;
 mod window;
+mod world;
 
 pub(crate) use obstacle::diagnose;
 pub(crate) use source::{Wanted, WatchSource};

@@ -145,7 +145,13 @@ impl WatchSource {
         pauses[from..].sort_by_key(|p| p.start_ns);
         self.ledger.seen += (pauses.len() - from) as u64;
         if let Some(stacks) = &mut self.stacks {
-            self.details.extend(stacks.details(&pauses[from..], self.trap.warm_ns * TRAPS_INSIDE));
+            for caught in stacks.details(&pauses[from..], self.trap.warm_ns * TRAPS_INSIDE) {
+                let same = |d: &&mut Detail| (d.pid, d.start_ns) == (caught.pid, caught.start_ns);
+                match self.details.iter_mut().find(same) {
+                    Some(known) => known.stack = caught.stack,
+                    None => self.details.push(caught),
+                }
+            }
         }
         for gone in self.watched.forget_gone() {
             self.ledger.retire(&gone, gone.pid == self.watched.process.pid());

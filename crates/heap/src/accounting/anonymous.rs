@@ -2,6 +2,7 @@
 
 use super::counter::{Counter, pages_of};
 use crate::census::foreign::without;
+use crate::census::kind::Kind;
 use crate::image::pages::Pages;
 use crate::image::stacks;
 use m5_process::Mapping;
@@ -13,6 +14,8 @@ use std::ops::Range;
 pub(super) struct Rest {
     pub(super) main_stack: u64,
     pub(super) thread_stacks: u64,
+    /// Stacks of Python frames, of threads and of what waits (3.11 on).
+    pub(super) frames: u64,
     /// Zeroed data by the path of the file that it belongs to.
     pub(super) zeroed: BTreeMap<String, u64>,
     /// Ranges that nothing is known of, in order.
@@ -31,8 +34,13 @@ impl Counter<'_> {
         let arenas = census.arenas.iter().map(|a| self.arena(a.address));
         let mut taken: Vec<Range<u64>> = arenas.chain(census.heaps.regions.iter().map(pages_of)).collect();
         taken.sort_by_key(|r| r.start);
+        let frames: Vec<Range<u64>> =
+            self.frame_stacks().into_iter().flat_map(|stack| without(stack, &taken)).collect();
+        taken.extend(frames.iter().cloned());
+        taken.sort_by_key(|r| r.start);
         let maps = self.image.maps();
-        let mut rest = Rest::default();
+        let frames = frames.into_iter().map(|r| self.pages.private(r)).sum();
+        let mut rest = Rest { frames, ..Rest::default() };
         for (i, map) in maps.iter().enumerate().filter(|(_, m)| m.inode == 0 && !m.path.starts_with("[v")) {
             let before = i.checked_sub(1).and_then(|b| maps.get(b)).filter(|b| b.end == map.start);
             let free = without(map.start..map.end, &taken);
@@ -57,6 +65,25 @@ impl Counter<'_> {
             }
         }
         rest
+    }
+}
+
+impl Counter<'_> {
+    /// Where Python's own stacks lie, in order, each once.
+    fn frame_stacks(&self) -> Vec<Range<u64>> {
+        let census = &self.analysis.census;
+        let walker = self.analysis.walker(self.image);
+        let mut stacks = walker.stacks_of_threads();
+        let waits = |o: &u32| census.desc(*o).is_some_and(|d| d.kind == Kind::Plain && !d.exact);
+        stacks.extend((0..census.len() as u32).filter(waits).flat_map(|o| walker.stacks_of(o)));
+        stacks.sort_by_key(|r| (r.start, r.end));
+        let mut end = 0;
+        stacks.retain(|r| {
+            let apart = r.start >= end;
+            end = end.max(r.end);
+            apart
+        });
+        stacks
     }
 }
 

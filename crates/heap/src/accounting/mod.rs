@@ -92,6 +92,7 @@ impl Counter<'_> {
             vec![
                 MemoryTree::leaf("main_stack", rest.main_stack),
                 MemoryTree::leaf("thread_stacks", rest.thread_stacks),
+                MemoryTree::leaf("python_frames", rest.frames),
             ],
         ));
         parts.push(MemoryTree::leaf(

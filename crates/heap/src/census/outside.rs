@@ -30,6 +30,8 @@ pub(crate) enum Outside {
     Product,
     /// `mmap.mmap`: pages that `sys.getsizeof` does not count.
     Mapping,
+    /// The namespace of a class of `ctypes`, which describes its instances (up to 3.12).
+    Description,
     /// A scalar of NumPy, which counts this many bytes of its value once more; none: as its dtype says.
     Scalar(u8),
 }
@@ -48,6 +50,7 @@ impl Outside {
             "itertools.permutations" => Self::Permutations,
             "itertools.product" => Self::Product,
             "mmap.mmap" => Self::Mapping,
+            "StgDict" => Self::Description,
             other => Self::Scalar(scalar(other.strip_prefix("numpy.")?)?),
         })
     }
@@ -57,8 +60,21 @@ impl Outside {
         match self {
             Self::Mapping => Some(0),
             Self::Scalar(0) => {
-                let dtype = image.word_at(at, 24)?;
-                item_size(image, dtype)
+                const DTYPE: u64 = 32;
+                const LARGEST: u64 = 1 << 31;
+                item_size(image, image.word_at(at, DTYPE)?).filter(|bytes| *bytes <= LARGEST)
+            }
+            Self::Description => {
+                /// What it adds to a dictionary, which counts twice.
+                const FIELDS: u64 = 144;
+                const LONGEST: usize = 1 << 16;
+                let word = |offset: u64| image.word_at(at, offset);
+                let (length, elements, format) = (word(64)?, word(88)?, word(168)?);
+                let dimensions = word(176)? & u64::from(u32::MAX);
+                let format = image.c_string(format, LONGEST).filter(|_| format != 0);
+                let format = format.map_or(0, |text| text.len() as u64 + 1);
+                let elements = if elements == 0 { 0 } else { (length.min(ABSURD) + 1) * 8 };
+                Some(FIELDS + format + elements + dimensions * 8)
             }
             Self::Scalar(bytes) => Some(u64::from(bytes)),
             Self::Element => {
@@ -125,7 +141,7 @@ impl Outside {
             Self::Permutations => (word(24)?, image.word_at(word(16)?, 16)?.min(ABSURD) * 8),
             Self::Product => (word(24)?, image.word_at(word(16)?, 16)?.min(ABSURD) * 8),
             Self::Mapping => (word(16)?, word(24)?.min(ABSURD)),
-            Self::Scalar(_) => return None,
+            Self::Scalar(_) | Self::Description => return None,
         };
         // Words that only look like such an object rarely lead anywhere. Pages that nobody touched are not there.
         let leads = image.mapping_of(address).and_then(|i| image.maps().get(i));

@@ -146,7 +146,10 @@ fn outside(image: &Image, layout: &ObjectLayout, at: u64, desc: &TypeDesc) -> Op
     Some(match desc.kind {
         Kind::List => image.word_at(at, 32)?.min(ABSURD) * 8,
         Kind::ByteArray => image.word_at(at, 24)?.min(ABSURD),
-        Kind::Dict | Kind::OrderedDict => dictionary(image, layout, at, desc)?,
+        Kind::Dict | Kind::OrderedDict => {
+            let more = desc.outside.and_then(|o| o.bytes(image, at)).unwrap_or(0);
+            dictionary(image, layout, at, desc)? + more
+        }
         Kind::Set => {
             let (mask, table) = (image.word_at(at, 32)?, image.word_at(at, 40)?);
             if table == at + 64 + layout.shift() { 0 } else { (mask.min(ABSURD) + 1) * 16 }

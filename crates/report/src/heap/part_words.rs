@@ -30,6 +30,7 @@ catalogue! {
         Stacks: "stacks", "栈";
         MainStack: "main thread", "主线程";
         ThreadStacks: "other threads", "其他线程";
+        PythonFrames: "Python frames", "Python 栈帧";
         SharedMemory: "shared memory", "共享内存";
         KernelPages: "pages of the kernel", "内核页";
         OtherAnonymous: "anonymous memory of unknown use", "用途不明的匿名内存";
@@ -68,6 +69,7 @@ impl Part {
             "stacks" => Part::Stacks,
             "main_stack" => Part::MainStack,
             "thread_stacks" => Part::ThreadStacks,
+            "python_frames" => Part::PythonFrames,
             "shared_memory" => Part::SharedMemory,
             "kernel_pages" => Part::KernelPages,
             "other_anonymous" => Part::OtherAnonymous,
@@ -78,7 +80,7 @@ impl Part {
     }
 
     /// Every identifier.
-    pub const IDENTIFIERS: [&'static str; 30] = [
+    pub const IDENTIFIERS: [&'static str; 31] = [
         "rss",
         "rss_and_swap",
         "python_objects",
@@ -104,6 +106,7 @@ impl Part {
         "stacks",
         "main_stack",
         "thread_stacks",
+        "python_frames",
         "shared_memory",
         "kernel_pages",
         "other_anonymous",

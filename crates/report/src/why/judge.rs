@@ -42,6 +42,10 @@ pub struct Seen<'a> {
     pub headroom_bytes: Option<u64>,
     /// Resident memory.
     pub rss_bytes: Option<u64>,
+    /// What resident memory grew by from the first sample to the last.
+    pub rss_grown_bytes: Option<i64>,
+    /// Whether somebody stopped the process.
+    pub stopped: bool,
     /// Processes below it.
     pub children: u64,
     /// Why there is no snapshot.
@@ -66,7 +70,9 @@ impl Why {
     /// Judges what was seen.
     #[must_use]
     pub fn of(seen: Seen<'_>) -> Self {
-        let mut findings = growth(&seen);
+        let mut findings: Vec<Finding> = stopped(&seen).into_iter().collect();
+        findings.extend(growth(&seen));
+        findings.extend(unseen_growth(&seen));
         findings.extend(garbage(&seen));
         findings.extend(limit(&seen));
         findings.extend(missed(&seen));
@@ -120,16 +126,38 @@ fn growth(seen: &Seen<'_>) -> Vec<Finding> {
     // What grew beside objects and blocks, where those do not explain it.
     let told: i64 = found.iter().map(|(bytes, _)| bytes).sum();
     let named = ["python_objects", "python_buffers", "native_blocks", "pymalloc_other_blocks"];
-    for part in account.iter().flat_map(|a| &a.parts) {
+    for part in account.iter().flat_map(|a| &a.parts).filter(|p| !ends_by_itself(&p.part)) {
         if part.bytes >= LEAST && part.bytes > told && !named.contains(&part.part.as_str()) {
             let rate = part.bytes as f64 / seconds;
             let what = What::PartGrows { part: part.part.clone(), bytes: part.bytes, bytes_per_second: rate };
-            found.push((part.bytes, Finding { severity: weight(seen, rate), what, next: next() }));
+            let severity = if part.part.contains("free") { Weight::Notice } else { weight(seen, rate) };
+            found.push((part.bytes, Finding { severity, what, next: next() }));
         }
     }
     found.sort_by_key(|(bytes, finding)| (finding.severity, std::cmp::Reverse(*bytes)));
     found.truncate(MOST);
     found.into_iter().map(|(_, finding)| finding).collect()
+}
+
+fn stopped(seen: &Seen<'_>) -> Option<Finding> {
+    let next = format!("kill -CONT {}", seen.pid);
+    seen.stopped.then_some(Finding { severity: Weight::Problem, what: What::Stopped, next })
+}
+
+/// Growth of the whole, where there are no two snapshots that tell of what.
+fn unseen_growth(seen: &Seen<'_>) -> Option<Finding> {
+    /// So much in so short a time is no coming and going of buffers.
+    const SURE: i64 = 1 << 20;
+    let bytes = seen.rss_grown_bytes.filter(|bytes| seen.diff.is_none() && *bytes >= SURE)?;
+    let rate = bytes as f64 / seen.observed_seconds.max(1e-3);
+    let next = format!("m5 baseline -p {} --duration 5m", seen.pid);
+    let what = What::RssGrows { bytes, bytes_per_second: rate };
+    Some(Finding { severity: weight(seen, rate), what, next })
+}
+
+/// Whether a part grows no further than a file is large: pages of code and data that are used for the first time.
+fn ends_by_itself(part: &str) -> bool {
+    part.starts_with("libraries/")
 }
 
 fn garbage(seen: &Seen<'_>) -> Vec<Finding> {
@@ -265,6 +293,19 @@ mod tests {
     }
 
     #[test]
+    fn pages_of_a_library_that_are_used_for_the_first_time_are_no_growth() {
+        let of = |part: &str| {
+            let parts = vec![m5_heap::PartGrowth { part: part.into(), bytes: 1 << 20 }];
+            let diff = diff(Account { parts, ..Account::default() });
+            let seen = Seen { diff: Some(&diff), growth_objective: 1748.0, ..Seen::default() };
+            Why::of(seen).findings.first().map(|f| f.severity)
+        };
+        assert_eq!(of("libraries/libpython3.8.so.1.0"), None);
+        assert_eq!(of("native_free"), Some(Weight::Notice));
+        assert_eq!(of("other_anonymous"), Some(Weight::Problem));
+    }
+
+    #[test]
     fn garbage_waits_only_for_a_collector_that_is_on() {
         let heap = Summary {
             objects: 1,
@@ -288,5 +329,21 @@ mod tests {
         let why = Why::of(Seen { no_snapshot: Some("no permission".into()), ..Seen::default() });
         assert_eq!(why.unseen[0], Unseen::Objects { reason: "no permission".into() });
         assert!(!why.problem());
+    }
+
+    #[test]
+    fn growth_that_no_snapshot_explains_is_told() {
+        let seen = |bytes, stopped| Seen {
+            no_snapshot: Some("no permission".into()),
+            rss_grown_bytes: Some(bytes),
+            observed_seconds: 30.0,
+            growth_objective: 1748.0,
+            stopped,
+            ..Seen::default()
+        };
+        let why = Why::of(seen(9 << 20, false));
+        assert!(matches!(why.findings[0].what, What::RssGrows { bytes, .. } if bytes == 9 << 20), "{why:?}");
+        assert!(why.problem() && Why::of(seen(64 << 10, false)).findings.is_empty());
+        assert_eq!(Why::of(seen(0, true)).findings[0].what, What::Stopped);
     }
 }

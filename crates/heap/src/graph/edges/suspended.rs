@@ -35,20 +35,34 @@ impl Walker<'_> {
         let blocks = self.owners.get(&object).into_iter().flatten().filter(|(_, bytes)| *bytes <= REMEMBERS);
         for (block, bytes) in blocks {
             let words = self.image.tail(*block).unwrap_or(&[]);
-            for (mut chunk, _) in
-                self.remembered(words.get(..words.len().min(*bytes as usize)).unwrap_or(&[]))
-            {
-                while let Some(size) = self
-                    .image
-                    .word_in(chunk, SIZE)
-                    .filter(|size| chunk != 0 && out.len() < MOST && (SMALLEST..LARGEST).contains(size))
-                {
-                    out.push(chunk..chunk + size);
-                    chunk = self.image.word(chunk).unwrap_or(0);
-                }
+            let words = words.get(..words.len().min(*bytes as usize)).unwrap_or(&[]);
+            for (chunk, _) in self.remembered(words) {
+                self.chain(chunk, &mut out);
             }
         }
         out
+    }
+
+    /// The pages of the stacks of Python frames that threads are on.
+    pub(crate) fn stacks_of_threads(&self) -> Vec<Range<u64>> {
+        let mut out = Vec::new();
+        self.each_thread(|chunk| {
+            self.chain(chunk, &mut out);
+            false
+        });
+        out
+    }
+
+    /// A chunk and those before it.
+    fn chain(&self, mut chunk: u64, out: &mut Vec<Range<u64>>) {
+        let sound = |size: &u64| (SMALLEST..LARGEST).contains(size);
+        while let Some(size) = self.image.word_in(chunk, SIZE).filter(|s| chunk != 0 && sound(s)) {
+            if out.len() >= MOST {
+                return;
+            }
+            out.push(chunk..chunk.saturating_add(size));
+            chunk = self.image.word(chunk).unwrap_or(0);
+        }
     }
 
     /// The last chunk of each such stack, and the end of what is used of it.
@@ -70,6 +84,11 @@ impl Walker<'_> {
 
     /// Whether a thread is on that stack now: then what was remembered is old, and the frames are the thread's.
     fn runs(&self, chunk: u64) -> bool {
+        self.each_thread(|last| last == chunk)
+    }
+
+    /// Whether `is` holds of the last chunk of any thread.
+    fn each_thread(&self, mut is: impl FnMut(u64) -> bool) -> bool {
         let layout = self.anchor.layout;
         let Some(offset) = layout.data_stack.map(u64::from) else { return false };
         let word = |at: u64, offset: u64| self.image.word_in(at, offset).unwrap_or(0);
@@ -79,7 +98,7 @@ impl Walker<'_> {
                 if thread == 0 {
                     return false;
                 }
-                if word(thread, offset) == chunk {
+                if is(word(thread, offset)) {
                     return true;
                 }
                 thread = word(thread, u64::from(layout.thread_next));
