@@ -63,6 +63,17 @@ pub struct Coverage {
     pub open_ns: u64,
     /// Nanoseconds since it was attached.
     pub wall_ns: u64,
+    /// Times that a thread of the target was put on a processor meanwhile, about; 0 where nobody counted.
+    #[serde(default, skip_serializing_if = "none")]
+    pub switches: u64,
+    /// Nanoseconds that its threads waited for a processor meanwhile, in all; 0 where the kernel does not say.
+    #[serde(default, skip_serializing_if = "none")]
+    pub waited_ns: u64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn none(count: &u64) -> bool {
+    *count == 0
 }
 
 impl Coverage {
@@ -107,6 +118,8 @@ impl Coverage {
             lost: of(self.lost, other.lost),
             open_ns: of(self.open_ns, other.open_ns),
             wall_ns: of(self.wall_ns, other.wall_ns),
+            switches: of(self.switches, other.switches),
+            waited_ns: of(self.waited_ns, other.waited_ns),
         }
     }
 

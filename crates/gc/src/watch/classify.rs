@@ -4,6 +4,7 @@
 //! counts as a write too, so parity is no guide. The instruction is: one seen while the collector was idle
 //! begins a collection; the same one while it collects is a rejection; any other ends it.
 
+use super::attempts::Attempts;
 use super::world::World;
 use std::collections::HashSet;
 
@@ -46,7 +47,7 @@ pub(crate) struct Span {
     pub(crate) tid: i32,
     /// The last counter that rose in it.
     pub(crate) label: Option<u8>,
-    /// Watched writes between start and stop; each cost the target one trap.
+    /// Watched writes of its thread between start and stop; each cost it one trap.
     pub(crate) inside: u32,
     /// Objects freed, where the counters tell.
     pub(crate) collected: Option<u64>,
@@ -96,6 +97,7 @@ enum State {
 #[derive(Debug, Clone)]
 pub(crate) struct Classifier {
     state: State,
+    attempts: Attempts,
     /// Collections whose start or end was not seen.
     pub(crate) torn: u64,
 }
@@ -103,7 +105,7 @@ pub(crate) struct Classifier {
 impl Classifier {
     /// A collector that is collecting, or not, at this moment.
     pub(crate) fn new(collecting: bool) -> Self {
-        let mut new = Self { state: State::Idle, torn: 0 };
+        let mut new = Self { state: State::Idle, attempts: Attempts::default(), torn: 0 };
         new.set(collecting);
         new
     }
@@ -140,12 +142,13 @@ impl Classifier {
         if self.running_since().is_some() {
             self.torn += 1;
         }
-        self.state = State::Unknown;
+        self.unwatched();
     }
 
     /// The watch was closed for a while: what ran then is nobody's loss.
     pub(crate) fn unwatched(&mut self) {
         self.state = State::Unknown;
+        self.attempts.forget();
     }
 
     /// Start of the collection that runs, where it was seen.
@@ -164,25 +167,32 @@ impl Classifier {
     /// The next event, in order of time; returns the collection that it ended.
     pub(crate) fn feed(&mut self, event: &Event, known: &mut Instructions) -> Option<Span> {
         match event.write {
-            Write::Label(generation) => {
-                if let State::Collecting { label, inside, .. } = &mut self.state {
-                    *label = Some(generation);
-                    *inside += 1;
-                }
-                None
-            }
-            Write::Older => {
-                if let State::Collecting { label, inside, .. } = &mut self.state {
-                    *label = label.or(Some(1));
-                    *inside += 1;
-                }
-                None
-            }
-            Write::Asked | Write::Standing => {
-                self.stop(event);
-                None
-            }
-            Write::Flag => self.flag(event, known),
+            Write::Label(generation) => self.label(event, |_| Some(generation)),
+            Write::Older => self.label(event, |label| label.or(Some(1))),
+            Write::Asked | Write::Standing => self.stop(event),
+            Write::Flag => return self.flag(event, known),
+        }
+        None
+    }
+
+    fn label(&mut self, event: &Event, told: impl Fn(Option<u8>) -> Option<u8>) {
+        self.let_in(event);
+        if let State::Collecting { start, tid, label, inside, .. } = &mut self.state
+            && (start.is_none() || *tid == event.tid)
+        {
+            *label = told(*label);
+            *inside += 1;
+        }
+    }
+
+    /// Where the thread of this event, which is no beginning, is in a collection that was told to begin before the one
+    /// before it had ended.
+    fn let_in(&mut self, event: &Event) {
+        if let State::Idle | State::Collecting { start: None, .. } = self.state
+            && let Some(start) = self.attempts.let_in(event.tid)
+        {
+            let (start, tid) = (Some(start), event.tid);
+            self.state = State::Collecting { start, tid, label: None, inside: 0, world: World::default() };
         }
     }
 
@@ -201,6 +211,9 @@ impl Classifier {
 
     fn flag(&mut self, event: &Event, known: &mut Instructions) -> Option<Span> {
         let (starts, stops) = (known.starts.contains(&event.ip), known.stops.contains(&event.ip));
+        if !starts {
+            self.let_in(event);
+        }
         match &mut self.state {
             State::Idle if stops => {
                 self.torn += 1;
@@ -217,12 +230,14 @@ impl Classifier {
                 }
                 None
             }
-            State::Collecting { inside, .. } if starts => {
-                *inside += 1;
+            State::Collecting { start: Some(_), tid, .. } if *tid != event.tid => {
+                // A collection ends in the thread where it began.
+                if starts {
+                    self.attempts.note(event.tid, event.time);
+                }
                 None
             }
-            State::Collecting { start: Some(_), tid, inside, .. } if *tid != event.tid => {
-                // A collection ends in the thread where it began.
+            State::Collecting { inside, .. } if starts => {
                 *inside += 1;
                 None
             }
@@ -239,12 +254,14 @@ impl Classifier {
                     world: *world,
                 });
                 self.state = State::Idle;
+                self.attempts.ended(event.time);
                 span
             }
         }
     }
 
     fn begin(&mut self, event: &Event) -> Option<Span> {
+        self.attempts.forget();
         let (start, tid) = (Some(event.time), event.tid);
         self.state = State::Collecting { start, tid, label: None, inside: 0, world: World::default() };
         None
@@ -297,6 +314,10 @@ mod tests {
         assert_eq!((got[0].start, got[0].stop), (2, 3));
     }
 
+    fn of(tid: i32, event: Event) -> Event {
+        Event { tid, ..event }
+    }
+
     #[test]
     fn stops_of_other_threads_are_none_of_the_collection() {
         let mut classifier = Classifier::new(false);
@@ -319,9 +340,43 @@ mod tests {
     #[test]
     fn another_thread_turned_away_ends_nothing() {
         let mut classifier = Classifier::new(false);
-        let other = Event { time: 2, tid: 9, ip: 0x99, write: Write::Flag };
+        let other = of(9, flag(2, 0x99));
         let got = spans(&mut classifier, &[flag(1, START), other, flag(3, STOP)]);
-        assert_eq!((got.len(), got[0].stop, got[0].inside), (1, 3, 1));
+        assert_eq!((got.len(), got[0].stop), (1, 3));
+        assert_eq!(got[0].inside, 0, "the trap was the other thread's");
+    }
+
+    #[test]
+    fn a_beginning_told_before_the_end_that_it_followed() {
+        let mut classifier = Classifier::new(false);
+        let events = [
+            flag(1, START),
+            of(8, flag(2, START)),
+            of(9, flag(3, START)),
+            label(4, 2),
+            of(8, flag(5, START)),
+            flag(6, STOP),
+            of(8, label(7, 1)),
+            of(9, flag(8, START)),
+            of(8, flag(9, STOP)),
+            of(9, flag(10, STOP)),
+            flag(11, START),
+            flag(12, STOP),
+        ];
+        let got = spans(&mut classifier, &events);
+        let told: Vec<_> = got.iter().map(|s| (s.tid, s.start, s.stop, s.label)).collect();
+        assert_eq!(told, [(1, 1, 6, Some(2)), (8, 6, 9, Some(1)), (9, 9, 10, None), (1, 11, 12, None)]);
+        assert_eq!(classifier.torn, 0);
+    }
+
+    #[test]
+    fn the_same_where_the_flag_was_read_meanwhile() {
+        let mut classifier = Classifier::new(false);
+        spans(&mut classifier, &[flag(1, START), of(9, flag(2, START)), flag(3, STOP)]);
+        classifier.set(true);
+        let got = spans(&mut classifier, &[of(9, label(8, 1)), of(9, flag(9, STOP))]);
+        assert_eq!((got.len(), got[0].start, got[0].label), (1, 3, Some(1)));
+        assert_eq!(classifier.torn, 0);
     }
 
     #[test]

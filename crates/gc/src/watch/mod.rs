@@ -3,6 +3,7 @@
 
 mod arch;
 mod attached;
+mod attempts;
 mod calibrate;
 mod classify;
 mod collector;
@@ -14,6 +15,7 @@ mod ledger;
 mod obstacle;
 mod program;
 mod rings;
+mod scheduling;
 mod source;
 mod watched;
 mod window;

@@ -4,7 +4,7 @@
 use m5_cpython::Interpreter;
 use m5_gc::{Coverage, Pause, SourceKind, TraceOptions, Tracer};
 use m5_process::Process;
-use m5_testkit::{Python, Target, free_threaded_pythons, pythons};
+use m5_testkit::{Python, Target, all_pythons, free_threaded_pythons};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -123,7 +123,7 @@ pub(crate) fn truth(words: &[u64]) -> Truth {
 /// Every interpreter, or those that `M5_PYTHON` names, free-threaded ones among them: as many pauses as the callbacks saw, of the same generations, at the same times.
 pub(crate) fn compare(scenario: &Scenario) {
     let only = std::env::var("M5_PYTHON").unwrap_or_default();
-    let all = pythons().into_iter().chain(free_threaded_pythons().into_iter().filter(|p| !p.musl));
+    let all = all_pythons().into_iter().chain(free_threaded_pythons().into_iter().filter(|p| !p.musl));
     for python in all.filter(|p| p.name.contains(&only)) {
         let options = TraceOptions::default();
         let run = run(&python, &scenario.program, &options);
