@@ -53,7 +53,7 @@ base() {
     local root=$work/base
     [[ -e $dir/base.cpio && $dir/base.cpio -nt tests/arm64/init ]] && return
     say "fetching the guest's system"
-    debian_into "$root" bookworm python3.11 || give_up "Python 3.11: $(tail -1 "$work/log")"
+    debian_into "$root" bookworm python3.11 libstdc++6 || give_up "Python 3.11: $(tail -1 "$work/log")"
     (cd "$work" && private apt-get -qq download busybox-static) >"$work/log" 2>&1 || give_up "busybox cannot be had"
     dpkg-deb --fsys-tarfile "$work"/busybox-static_*.deb | tar -x --keep-directory-symlink -C "$root"
     install -m 755 tests/arm64/init "$root/init"

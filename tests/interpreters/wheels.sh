@@ -6,7 +6,7 @@
 # the others where they lie.
 
 # version:libc:release of the package; newer releases have dropped the older Pythons.
-wheels=(3.11:glibc: 3.12:glibc: 3.14:glibc: 3.15:glibc:
+wheels=(3.11:glibc: 3.12:glibc: 3.13:glibc: 3.14:glibc: 3.15:glibc:
     3.11:musl: 3.12:musl: 3.13:musl: 3.14:musl: 3.15:musl:
     3.13t:glibc:0.6.1 3.13t:musl:0.6.1 3.14t:glibc: 3.14t:musl: 3.15t:glibc: 3.15t:musl:)
 

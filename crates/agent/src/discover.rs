@@ -26,7 +26,7 @@ pub fn discover() -> m5_process::Result<Vec<Discovered>> {
 }
 
 fn look(pid: i32) -> Option<Discovered> {
-    look_at(&Process::open(pid).ok()?)
+    look_at(&Process::open_by_living_thread(pid).ok()?)
 }
 
 /// What a process is, if it is Python or calls itself so.

@@ -68,8 +68,17 @@ pub(crate) fn several(args: &TargetArgs, ctx: &Ctx) -> Result<Chosen, CliError> 
     if pids.is_empty() {
         return Ok(Chosen { processes: vec![only_one(ctx)?], launched: None });
     }
-    let processes = pids.into_iter().map(Process::open).collect::<Result<_, _>>()?;
+    let processes = pids.into_iter().map(|pid| named(pid, ctx)).collect::<Result<_, _>>()?;
     Ok(Chosen { processes, launched: None })
+}
+
+/// The process with this PID, or a thread of it that goes on where the first one has ended.
+fn named(pid: i32, ctx: &Ctx) -> Result<Process, CliError> {
+    let process = Process::open_by_living_thread(pid)?;
+    if process.pid() != pid {
+        ctx.note(Say::FirstThreadEnded, &[&pid, &process.pid()]);
+    }
+    Ok(process)
 }
 
 /// The same for a command that looks at one process.

@@ -3,13 +3,14 @@
 
 mod support;
 
-use m5_testkit::{Target, pythons};
+use m5_process::Process;
+use m5_testkit::{Python, Target, pythons};
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use support::{clean, file, folder, m5, root, run, verdict, which};
+use support::{clean, file, folder, json, m5, root, run, verdict, which};
 
 const SLEEPER: &str = "import sys; print('ready'); sys.stdin.read()";
 
@@ -74,6 +75,41 @@ print(os.getpid(), ended, flush=True); sys.stdin.read()
     }
     drop(shell.stdin.take());
     shell.wait().unwrap();
+}
+
+const FIRST_THREAD_ENDS: &str = "
+import ctypes, gc, threading, time
+class Node: pass
+def work():
+    while True:
+        for i in range(2000): node = Node(); node.me = node
+        gc.collect(); time.sleep(0.005)
+threading.Thread(target=work).start()
+print('ready', flush=True)
+ctypes.CDLL(None).pthread_exit(None)
+";
+
+#[test]
+fn a_process_whose_first_thread_ended_is_read_by_one_that_goes_on() {
+    let able = |p: &&Python| p.command().args(["-c", "import ctypes"]).stderr(Stdio::null()).status();
+    let mut python = pythons().into_iter().filter(|p| able(&p).is_ok_and(|s| s.success()));
+    let python = python.rfind(|p| p.executable().is_some()).expect("an interpreter with ctypes");
+    let mut target = Target::start(&python, FIRST_THREAD_ENDS);
+    assert_eq!(target.line(), "ready");
+    let (pid, process) = (target.pid().to_string(), Process::open(target.pid()).unwrap());
+    while process.alive() {
+        std::thread::yield_now();
+    }
+    for command in ["health", "dump", "gc --show", "snapshot"] {
+        let out = m5().args(command.split(' ')).args(["-p", &pid]).output().unwrap();
+        let (code, text) = verdict(&out);
+        assert!(code == 0 && text.contains("main thread"), "{command}: {code} {text}");
+    }
+    let out = m5().args(["gc", "-d", "500ms", "--json", "-p", &pid]).output().unwrap();
+    let report = json(&out);
+    let polled = report["source"] == "poll";
+    assert!(report["gc"]["happened"].as_u64() > Some(0), "{report}");
+    assert!(polled || report["gc"]["seen"].as_u64() > Some(0), "{report}");
 }
 
 /// An interpreter that is started as it is.

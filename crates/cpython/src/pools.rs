@@ -24,7 +24,7 @@ const SIZE_CLASSES: u32 = 32;
 /// Bytes of an interpreter's data in which its list is looked for at most.
 const MOST_DATA: u64 = 64 << 20;
 
-/// What the allocator holds.
+/// What the allocator holds. Of mimalloc, which serves all sizes from its pages: those in use, and all blocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct PoolUse {
     /// Bytes of all arenas.
@@ -38,9 +38,9 @@ pub struct PoolUse {
     pub large_blocks: Option<u64>,
 }
 
-/// The allocators of a process: one, or one for each interpreter.
+/// Python's own allocators: one, or one for each interpreter.
 #[derive(Debug, Clone)]
-pub struct Allocators {
+pub(crate) struct Pools {
     memory: LiveMemory,
     layout: &'static ObjectLayout,
     interpreter: Interpreter,
@@ -74,10 +74,9 @@ struct Arena {
     unused: u64,
 }
 
-impl Allocators {
-    /// Finds the allocators. `None` where the process does not use them (`PYTHONMALLOC=malloc`) or hides them.
-    #[must_use]
-    pub fn find(process: &Process, interpreter: &Interpreter) -> Option<Self> {
+impl Pools {
+    /// `None` where the process does not use them or hides them.
+    pub(crate) fn find(process: &Process, interpreter: &Interpreter) -> Option<Self> {
         let layout = interpreter.objects().filter(|l| !l.free_threaded)?;
         let mut found = Self {
             memory: process.memory(),
@@ -94,10 +93,7 @@ impl Allocators {
     }
 
     /// What they hold now.
-    ///
-    /// # Errors
-    /// [`crate::Error`] where the lists cannot be read: the process has ended, or executed another program.
-    pub fn read(&self) -> Result<PoolUse> {
+    pub(crate) fn read(&self) -> Result<PoolUse> {
         let mut used = PoolUse::default();
         let mut arenas = BTreeMap::new();
         let mut large = Some(0);

@@ -22,6 +22,6 @@ pub use choice::Choice;
 pub use error::{Error, Result};
 pub use obstacle::{Obstacle, errno_name};
 pub use pause::{
-    Coverage, Detail, GenerationCoverage, InterpreterCollections, Pause, PauseSource, SourceKind,
+    Coverage, Detail, GenerationCoverage, InterpreterCollections, Pause, PauseSource, SourceKind, WorldStops,
 };
 pub use tracer::{TraceOptions, Tracer};

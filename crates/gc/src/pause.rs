@@ -63,6 +63,17 @@ pub struct Coverage {
     pub open_ns: u64,
     /// Nanoseconds since it was attached.
     pub wall_ns: u64,
+    /// Times that a thread of the target was put on a processor meanwhile, about; 0 where nobody counted.
+    #[serde(default, skip_serializing_if = "none")]
+    pub switches: u64,
+    /// Nanoseconds that its threads waited for a processor meanwhile, in all; 0 where the kernel does not say.
+    #[serde(default, skip_serializing_if = "none")]
+    pub waited_ns: u64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn none(count: &u64) -> bool {
+    *count == 0
 }
 
 impl Coverage {
@@ -107,6 +118,8 @@ impl Coverage {
             lost: of(self.lost, other.lost),
             open_ns: of(self.open_ns, other.open_ns),
             wall_ns: of(self.wall_ns, other.wall_ns),
+            switches: of(self.switches, other.switches),
+            waited_ns: of(self.waited_ns, other.waited_ns),
         }
     }
 
@@ -127,6 +140,18 @@ pub struct InterpreterCollections {
     pub happened: [u64; 3],
 }
 
+/// How all threads stopped for a collection of a build without the GIL: what other threads pay, which run on while the
+/// collector does the rest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct WorldStops {
+    /// How often.
+    pub stops: u32,
+    /// From the request until all stood, nanoseconds; absent where the request was not watched.
+    pub waited_ns: Option<u64>,
+    /// While all stood, nanoseconds.
+    pub stood_ns: u64,
+}
+
 /// What more is known of a pause, under the same process and start; kept apart because most consumers need
 /// none of it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -141,6 +166,9 @@ pub struct Detail {
     pub live_objects: Option<u64>,
     /// The length is known to within this much, nanoseconds; `None` where it is exact.
     pub uncertainty_ns: Option<u64>,
+    /// How all threads stopped for it, where the build has no GIL and it was seen.
+    #[serde(default)]
+    pub world: Option<WorldStops>,
     /// The Python stack of the collecting thread, innermost first, read while it collected; empty where it was
     /// not asked for, not caught or not to be had.
     pub stack: Vec<PyFrame>,

@@ -2,7 +2,7 @@
 
 use crate::counts::{Counts, by_interpreter, now_ns};
 use crate::descendants::Descendants;
-use crate::stacks::Stacks;
+use crate::stacks::{CaughtStack, Stacks};
 use crate::{Coverage, Detail, InterpreterCollections, Pause, PauseSource, Result, SourceKind};
 use m5_cpython::{Interpreter, RingItem};
 use m5_process::Process;
@@ -72,13 +72,7 @@ impl Lane {
     /// Takes the new records of one generation; returns how much of the ring they filled.
     fn take(&mut self, generation: usize, ring: Vec<RingItem>, out: &mut Taken) -> f64 {
         let last = &mut self.last[generation];
-        let mut new: Vec<RingItem> = ring
-            .into_iter()
-            .filter(|r| r.collections > last.collections && r.stop_ns >= r.start_ns)
-            .collect();
-        new.sort_unstable_by_key(|r| r.collections);
-        // A slot that was being written while it was read shows the record before it once more.
-        new.dedup_by_key(|r| r.collections);
+        let new = newer(last, ring);
         let before = last.collections;
         for item in new {
             let gap = item.collections - last.collections - 1;
@@ -113,6 +107,19 @@ impl Lane {
         self.counts.set(self.last.map(|r| r.collections));
         Ok(filled)
     }
+}
+
+/// The records after the last one, in order. A record is written field by field from a copy of the one before it, so one
+/// that is read meanwhile ends before it begins, or begins before the one before it ended; it is left for the next reading.
+fn newer(last: &RingItem, ring: Vec<RingItem>) -> Vec<RingItem> {
+    let mut new: Vec<RingItem> =
+        ring.into_iter().filter(|r| r.collections > last.collections && r.stop_ns >= r.start_ns).collect();
+    new.sort_unstable_by_key(|r| (r.collections, std::cmp::Reverse(r.start_ns)));
+    new.dedup_by_key(|r| r.collections);
+    let mut ended = last.stop_ns;
+    let whole = new.iter().take_while(|r| r.start_ns >= std::mem::replace(&mut ended, r.stop_ns)).count();
+    new.truncate(whole);
+    new
 }
 
 /// What one reading gave.
@@ -186,9 +193,10 @@ impl RingSource {
         let Some(stacks) = &mut self.stacks else { return };
         for lane in self.lanes.iter().filter(|l| !l.gone) {
             let ended = lane.last.iter().map(|r| r.stop_ns).max().unwrap_or(0);
-            if !stacks.has_since(lane.pid, ended) && lane.interpreter.read().is_ok_and(|s| s.collecting) {
-                let stack = lane.interpreter.collecting_stack().unwrap_or_default();
-                stacks.keep(lane.pid, now_ns(), stack);
+            if !stacks.has_since(lane.pid, ended) {
+                let read = || lane.interpreter.collecting_stack().unwrap_or_default();
+                let caught = CaughtStack::during(lane.pid, &lane.interpreter, read);
+                caught.into_iter().for_each(|stack| stacks.keep(stack));
             }
         }
     }
@@ -276,5 +284,36 @@ impl PauseSource for RingSource {
             .filter(|l| l.pid == self.process.pid())
             .map(|l| (l.interpreter.id(), l.counts.happened()));
         by_interpreter(there, self.ended)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::newer;
+    use m5_cpython::RingItem;
+
+    fn item(collections: u64, start_ns: u64, stop_ns: u64) -> RingItem {
+        RingItem { collections, start_ns, stop_ns, ..RingItem::default() }
+    }
+
+    fn counts(last: &RingItem, ring: &[RingItem]) -> Vec<u64> {
+        newer(last, ring.to_vec()).iter().map(|r| r.collections).collect()
+    }
+
+    #[test]
+    fn records_come_once_and_in_order() {
+        let ring = [item(12, 120, 121), item(10, 100, 101), item(11, 110, 111)];
+        assert_eq!(counts(&item(10, 100, 101), &ring), [11, 12]);
+        assert_eq!(counts(&item(0, 0, 0), &ring), [10, 11, 12]);
+    }
+
+    #[test]
+    fn one_that_is_being_written_waits() {
+        let last = item(10, 100, 101);
+        assert_eq!(counts(&last, &[last, item(11, 110, 101)]), [0; 0], "its end is still the last one's");
+        assert_eq!(counts(&last, &[last, item(11, 100, 101)]), [0; 0], "both times are");
+        assert_eq!(counts(&last, &[item(11, 110, 111), item(12, 110, 111)]), [11], "of two new ones");
+        assert_eq!(counts(&last, &[item(11, 70, 71), item(11, 110, 111)]), [11], "times of one long ago");
+        assert_eq!(counts(&last, &[item(11, 110, 111), item(12, 112, 113)]), [11, 12]);
     }
 }

@@ -1,7 +1,8 @@
 //! What long pauses were doing: the stack of the collecting thread, read while it stands in the collector.
 
 use crate::{Detail, Pause};
-use m5_cpython::PyFrame;
+use m5_cpython::{GcState, Interpreter, PyFrame};
+use m5_process::monotonic_ns as now_ns;
 use std::time::Duration;
 
 /// The shortest time between two looks.
@@ -11,19 +12,39 @@ const FASTEST: Duration = Duration::from_millis(1);
 #[derive(Debug)]
 pub(crate) struct Stacks {
     limit_ns: u64,
-    taken: Vec<Taken>,
+    caught: Vec<CaughtStack>,
 }
 
+/// One stack and the time that its reading took, which a collection outlasted.
 #[derive(Debug)]
-struct Taken {
+pub(crate) struct CaughtStack {
     pid: i32,
+    interpreter: i64,
+    from_ns: u64,
     at_ns: u64,
     stack: Vec<PyFrame>,
 }
 
+impl CaughtStack {
+    /// Reads a stack; nothing where the collection that ran had ended by then: what runs afterwards is not what collected.
+    pub(crate) fn during(
+        pid: i32,
+        interpreter: &Interpreter,
+        read: impl FnOnce() -> Vec<PyFrame>,
+    ) -> Option<Self> {
+        let state = || interpreter.read().ok().filter(|s| s.collecting);
+        let counts = |state: GcState| state.generations.map(|g| g.collections);
+        let (from_ns, before) = (now_ns(), counts(state()?));
+        let stack = read();
+        let same = counts(state()?) == before;
+        let (interpreter, at_ns) = (interpreter.id(), now_ns());
+        (same && !stack.is_empty()).then_some(Self { pid, interpreter, from_ns, at_ns, stack })
+    }
+}
+
 impl Stacks {
     pub(crate) fn above(limit: Duration) -> Self {
-        Self { limit_ns: limit.as_nanos() as u64, taken: Vec::new() }
+        Self { limit_ns: limit.as_nanos() as u64, caught: Vec::new() }
     }
 
     /// How often to look, so that no pause above the limit goes unseen for more than half of it.
@@ -38,14 +59,12 @@ impl Stacks {
 
     /// Whether a stack was read since then.
     pub(crate) fn has_since(&self, pid: i32, start: u64) -> bool {
-        self.taken.iter().any(|t| t.pid == pid && t.at_ns >= start)
+        self.caught.iter().any(|t| t.pid == pid && t.at_ns >= start)
     }
 
     /// Keeps a stack until its pause has ended.
-    pub(crate) fn keep(&mut self, pid: i32, at_ns: u64, stack: Vec<PyFrame>) {
-        if !stack.is_empty() {
-            self.taken.push(Taken { pid, at_ns, stack });
-        }
+    pub(crate) fn keep(&mut self, stack: CaughtStack) {
+        self.caught.push(stack);
     }
 
     /// The details of those pauses that were above the limit and looked at; `slack_ns` is what was taken off
@@ -54,16 +73,17 @@ impl Stacks {
         let mut details = Vec::new();
         for pause in pauses {
             let end = pause.start_ns + pause.duration_ns + slack_ns;
-            let during = |t: &Taken| t.pid == pause.pid && (pause.start_ns..=end).contains(&t.at_ns);
-            let Some(at) = self.taken.iter().position(during) else { continue };
-            let stack = self.taken.swap_remove(at).stack;
+            let its = |t: &CaughtStack| (t.pid, t.interpreter) == (pause.pid, pause.interpreter);
+            let during = |t: &CaughtStack| its(t) && t.from_ns >= pause.start_ns && t.at_ns <= end;
+            let Some(at) = self.caught.iter().position(during) else { continue };
+            let stack = self.caught.swap_remove(at).stack;
             if pause.duration_ns >= self.limit_ns {
                 details.push(Detail { pid: pause.pid, start_ns: pause.start_ns, stack, ..Detail::default() });
             }
         }
         // What belongs to no pause that was seen is not kept for ever.
         if let Some(newest) = pauses.last() {
-            self.taken.retain(|t| t.at_ns >= newest.start_ns);
+            self.caught.retain(|t| t.at_ns >= newest.start_ns);
         }
         details
     }
@@ -73,6 +93,11 @@ impl Stacks {
 mod tests {
     use super::*;
 
+    fn caught(from_ns: u64, at_ns: u64, line: Option<u32>) -> CaughtStack {
+        let stack = vec![PyFrame { function: "f".into(), file: "x.py".into(), line }];
+        CaughtStack { pid: 1, interpreter: 0, from_ns, at_ns, stack }
+    }
+
     fn pause(start_ns: u64, duration_ns: u64) -> Pause {
         Pause { start_ns, duration_ns, generation: None, pid: 1, interpreter: 0, tid: None, collected: None }
     }
@@ -80,19 +105,25 @@ mod tests {
     #[test]
     fn a_stack_goes_with_the_pause_around_it() {
         let mut stacks = Stacks::above(Duration::from_nanos(100));
-        let frame = PyFrame { function: "f".into(), file: "x.py".into(), line: Some(3) };
         assert!(!stacks.wants(1, 1000, 1049) && stacks.wants(1, 1000, 1050));
-        stacks.keep(1, 1050, vec![frame.clone()]);
+        stacks.keep(caught(1050, 1060, Some(3)));
         assert!(!stacks.wants(1, 1000, 1090), "once is enough");
         let details = stacks.details(&[pause(10, 200), pause(1000, 150)], 0);
         assert_eq!(details.len(), 1);
-        assert_eq!((details[0].start_ns, &details[0].stack), (1000, &vec![frame]));
+        assert_eq!((details[0].start_ns, details[0].stack[0].line), (1000, Some(3)));
     }
 
     #[test]
     fn shorter_than_the_limit_is_not_told() {
         let mut stacks = Stacks::above(Duration::from_nanos(100));
-        stacks.keep(1, 1060, vec![PyFrame { function: "f".into(), file: "x.py".into(), line: None }]);
+        stacks.keep(caught(1060, 1070, None));
         assert_eq!(stacks.details(&[pause(1000, 90)], 0), []);
+    }
+
+    #[test]
+    fn one_that_was_read_over_an_end_belongs_to_no_pause() {
+        let mut stacks = Stacks::above(Duration::from_nanos(100));
+        stacks.keep(caught(1140, 1170, None));
+        assert_eq!(stacks.details(&[pause(1000, 150), pause(1160, 300)], 0), []);
     }
 }

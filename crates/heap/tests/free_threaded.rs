@@ -2,7 +2,7 @@
 //! the collector inside knows.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use m5_heap::{Accounting, Analysis, Anchor, CaptureOptions, capture};
+use m5_heap::{Accounting, Analysis, Anchor, CaptureOptions, Redaction, RootKind, capture, take_snapshot};
 use m5_process::Process;
 use m5_testkit::{Target, free_threaded_pythons};
 use std::collections::BTreeMap;
@@ -87,8 +87,106 @@ fn objects_of_running_and_ended_threads_are_all_found() {
             // RSS itself changes while it is read: what is in the copy and has no name counts.
             let unnamed = accounting.tree.at(&["other_anonymous"]).map_or(0, |t| t.bytes);
             assert!(unnamed < accounting.tree.bytes / 100, "{}: {:#?}", python.name, accounting.tree);
-            assert!(analysis.check.refcounts_explained() > Some(0.98), "{}", python.name);
+            // 3.13 makes what all threads use immortal, for good and half way; later ones count it by thread.
+            let least = if python.minor() == (3, 13) { 0.98 } else { 0.999 };
+            assert!(
+                analysis.check.refcounts_explained() > Some(least),
+                "{}: {:?}",
+                python.name,
+                analysis.check
+            );
+            let lost = analysis.graph.roots.iter().filter(|r| r.kind == RootKind::Unexplained).count();
+            assert!(lost <= 5, "{}: {lost} objects without a holder", python.name);
             assert_eq!(analysis.check.nowhere, 0, "{}", python.name);
         }
+    }
+}
+
+/// A thread owns objects, and sleeps; another one drops the last references to them.
+const QUEUED: &str = "
+import threading
+class Queued: pass
+kept, made, forever = [], threading.Event(), threading.Lock()
+forever.acquire()
+def own():
+    for _ in range(1200): kept.append(Queued())
+    made.set()
+    forever.acquire()
+owner = threading.Thread(target=own, daemon=True)
+owner.start()
+made.wait()
+# It sleeps as soon as it waits for the lock, which it says by its system call.
+path = '/proc/self/task/%d/syscall' % owner.native_id
+while True:
+    try: said = open(path).read().split()[0]
+    except OSError: break
+    if said == '202': break
+kept.clear()
+print(owner.native_id, flush=True)
+input()
+";
+
+#[test]
+fn what_waits_for_its_owner_is_named_with_the_owner() {
+    // Later ones free it at once where the owner sleeps.
+    for python in free_threaded_pythons().into_iter().filter(|p| p.minor() == (3, 13) && !p.musl) {
+        let mut command = python.command();
+        command.args(["-I", "-u", "-c", QUEUED]);
+        let mut target = Target::spawn(command);
+        let owner: u64 = target.numbers()[0];
+        let process = Process::open(target.pid()).unwrap();
+        let options = CaptureOptions::default();
+        let snapshot = take_snapshot(&process, &options, &Redaction::new(false)).unwrap();
+        let named = format!(
+            "1200 objects (57600 bytes, without what they hold) wait for thread {owner}, which sleeps"
+        );
+        let notes = &snapshot.info.notes;
+        assert!(notes.iter().any(|n| n.starts_with(&named)), "{}: {notes:?}", python.name);
+        let queue = snapshot.graph.roots.iter().filter(|r| r.name == format!("the queue of thread {owner}"));
+        assert_eq!(queue.count(), 1200);
+    }
+}
+
+/// One thread collects without end, two others make and drop what needs no collection.
+const COLLECTING: &str = "
+import gc, threading
+class Kept: pass
+class Garbage: pass
+kept = [Kept() for _ in range(20000)]
+for i, k in enumerate(kept): k.number, k.text = i, ['text %d' % i]
+def collect():
+    while True:
+        for _ in range(3000):
+            g = Garbage(); g.me = g
+        gc.collect()
+def make():
+    while True: x = [{i: str(i)} for i in range(500)]
+for what in (collect, make, make): threading.Thread(target=what, daemon=True).start()
+print('ready', flush=True)
+input()
+";
+
+#[test]
+fn a_copy_made_during_a_collection_is_whole() {
+    const COPIES: usize = 6;
+    for python in free_threaded_pythons().into_iter().filter(|p| !p.musl) {
+        let mut command = python.command();
+        command.args(["-I", "-u", "-c", COLLECTING]);
+        let mut target = Target::spawn(command);
+        assert_eq!(target.line(), "ready");
+        let process = Process::open(target.pid()).unwrap();
+        let mut during = 0;
+        for _ in 0..COPIES {
+            let anchor = Anchor::of(&process).unwrap();
+            let taken = capture(&process, &CaptureOptions::default()).unwrap();
+            let collecting = m5_cpython::Interpreter::attach(&process).unwrap().collecting_address();
+            during += u32::from(taken.image.word(collecting).is_some_and(|word| word as u32 == 1));
+            let analysis = Analysis::of(&taken.image, anchor).unwrap();
+            assert_eq!(counts(&analysis).get("__main__.Kept"), Some(&20_000), "{}", python.name);
+            let lost = analysis.graph.roots.iter().filter(|r| r.kind == RootKind::Unexplained).count();
+            assert!(lost <= 20, "{}: {lost} objects without a holder: {:?}", python.name, analysis.check);
+            println!("{}: {lost} lost, explained {:?}", python.name, analysis.check.refcounts_explained());
+        }
+        println!("{}: {during} of {COPIES} copies during a collection", python.name);
     }
 }

@@ -24,6 +24,32 @@ impl Process {
         Self::open_at(Path::new("/proc"), pid)
     }
 
+    /// The same; where its first thread has ended while others go on, by the one of those that came first: the kernel
+    /// shows nothing of a process under the number of a thread that has ended, and all of it under that of any other.
+    ///
+    /// # Errors
+    /// As [`Process::open`].
+    pub fn open_by_living_thread(pid: i32) -> Result<Self> {
+        let process = Self::open(pid)?;
+        if process.stat()?.state != 'Z' {
+            return Ok(process);
+        }
+        let others =
+            process.threads()?.into_iter().filter(|tid| *tid != pid).filter_map(|tid| Self::open(tid).ok());
+        let first = others.filter(Self::alive).min_by_key(|p| (p.identity.start_ticks, p.pid()));
+        Ok(first.unwrap_or(process))
+    }
+
+    /// The number of its first thread: the pid, unless it was opened by another thread.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchProcess`] once it has ended; [`Error::Malformed`] where the kernel does not say.
+    pub fn thread_group(&self) -> Result<i32> {
+        let status = self.text("status")?;
+        let group = status.lines().find_map(|line| line.strip_prefix("Tgid:")?.trim().parse().ok());
+        group.ok_or_else(|| Error::malformed("status", "no Tgid"))
+    }
+
     /// The same below another procfs root.
     ///
     /// # Errors

@@ -164,7 +164,8 @@ macro_rules! objectives {
                 $(if let Some(patch) = &patch.$name {
                     let known: Option<Objective> = $trading;
                     let other: Option<Objective> = $general;
-                    let fresh = known.or(other).map(|o| match patch.pass {
+                    let named = patch.pass.map(|pass| Objective::below(pass, None));
+                    let fresh = known.or(other).or(named).map(|o| match patch.pass {
                         Some(_) => Objective { alert: None, low: None, ..o },
                         None => o,
                     });
@@ -190,6 +191,12 @@ objectives! {
     rss_peak_bytes: None, Some(Objective::below(40.0 * MIB, Some(60.0 * MIB)));
     /// Peak resident memory, as a part of the tightest memory limit around the process, or of the machine's memory.
     rss_limit_ratio: Some(Objective::below(0.8, Some(0.9))), None;
+    /// Highest use of the memory cgroup around the process, as a part of its limit: the kernel ends what passes it. Judged
+    /// where the settings name it, since a group's memory has files in it that can be given back.
+    cgroup_peak_ratio: None, None;
+    /// Periods in which the CPU quota held tasks back, as a part of all: each is a pause that no collector made. Judged
+    /// where the settings name it.
+    cpu_throttled_ratio: None, None;
     /// Resident memory at which the watchdog acts, bytes.
     watchdog_rss_bytes: None, Some(Objective::below(80.0 * MIB, None));
     /// Growth of the floor, bytes per second (the guide: 0.1 and 0.5 MB a minute).
@@ -214,6 +221,10 @@ objectives! {
     connections: None, Some(Objective::between(3.0, 10.0, None));
 }
 
+/// The highest use of a memory cgroup, as a part of its limit, where nothing else is said.
+pub const CGROUP_PEAK: Objective = Objective::below(0.8, Some(0.9));
+/// Periods in which a CPU quota held tasks back, as a part of all, where nothing else is said.
+pub const CPU_THROTTLED: Objective = Objective::below(0.05, Some(0.25));
 /// The time over which `fd_growth` counts, seconds.
 pub const FD_GROWTH_SECONDS: f64 = 300.0;
 /// By how much a metric may exceed its baseline before `m5 compare` calls it a regression, as a ratio.
@@ -262,6 +273,12 @@ mod tests {
         assert_eq!(o.rss_peak_bytes, None);
         o.apply(&patch);
         assert_eq!(o.rss_peak_bytes, Some(Objective::below(1.0, None)));
+        // Nor does a profile judge what files in a group's memory decide, or a quota: the file does.
+        let throttled = ObjectivePatch { pass: Some(0.1), alert: Some(0.3), low: None };
+        let patch = ObjectivesPatch { cpu_throttled_ratio: Some(throttled), ..Default::default() };
+        let mut named = Objectives::default();
+        named.apply(&patch);
+        assert_eq!(named.cpu_throttled_ratio, Some(Objective::below(0.1, Some(0.3))));
         assert!(o.drop_named("rss_peak_bytes") && !o.drop_named("rss"));
         assert_eq!(o, Objectives::default());
     }

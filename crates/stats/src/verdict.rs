@@ -185,7 +185,20 @@ pub fn assess(points: &[Point]) -> Assessment {
 /// [`assess`] with all that is known beside the series.
 #[must_use]
 pub fn assess_with(points: &[Point], options: &Options<'_>) -> Assessment {
-    decide::decide(points, options)
+    // Seconds since the first point: what is said does not depend on the day on which it is said.
+    let Some(origin) = points.iter().map(|p| p.t).find(|t| t.is_finite()) else {
+        return decide::decide(points, options);
+    };
+    let since = |points: &[Point]| points.iter().map(|p| Point { t: p.t - origin, ..*p }).collect::<Vec<_>>();
+    let load = options.load.map(since);
+    let restarts: Vec<f64> = options.restarts.iter().map(|t| t - origin).collect();
+    let started = options.started.map(|t| t - origin);
+    let options = Options { load: load.as_deref(), restarts: &restarts, started, ..*options };
+    let mut assessment = decide::decide(&since(points), &options);
+    if let Some(shift) = &mut assessment.shift {
+        shift.at += origin;
+    }
+    assessment
 }
 
 #[cfg(test)]

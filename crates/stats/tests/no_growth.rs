@@ -92,6 +92,21 @@ fn drops_that_are_no_teeth_have_no_foot_below_all_that_was_seen() {
     assert!(a.forecast_24h.unwrap().value > 0.72, "{a:?}");
 }
 
+#[test]
+fn batches_that_come_and_go_are_no_steps() {
+    // Four of unlike length and height; the last one has just ended.
+    let batches = [(0.1, 0.06, 0.4), (0.3, 0.12, 0.2), (0.55, 0.05, 0.6), (0.75, 0.15, 0.3)];
+    let a = assess(&series(|x| {
+        1.0 + batches.iter().filter(|(at, l, _)| (*at..at + l).contains(&x)).map(|b| b.2).sum::<f64>()
+    }));
+    assert_eq!(a.verdict, Verdict::Flat, "{a:?}");
+    // What was left for good is a step, batches or not.
+    let moved = assess(&series(
+        |x| if x < 0.5 { 1.0 } else { 1.2 } + if (0.2..0.3).contains(&x) { 0.5 } else { 0.0 },
+    ));
+    assert_eq!(moved.verdict, Verdict::Step, "{moved:?}");
+}
+
 /// Any number that a file or a clock may hold.
 fn any_value() -> impl Strategy<Value = f64> {
     prop_oneof![

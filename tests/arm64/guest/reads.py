@@ -32,7 +32,12 @@ def watched(python, target):
     check(f"{target.name}: gc by {source}", good, f"{because or ''} {said}")
     happened = value["gc"]["happened"]
     inside = sum(after["stats"]) - sum(before["stats"])
-    check(f"{target.name}: gc counts", 0 < happened <= inside, f"{happened} of {inside}")
+    # Builds without the GIL collect seldom.
+    check(
+        f"{target.name}: gc counts",
+        int(not python.free_threaded) <= happened <= inside,
+        f"{happened} of {inside}",
+    )
     if source == "poll":
         return
     seen = value["gc"]["seen"]

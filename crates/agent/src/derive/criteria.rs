@@ -16,6 +16,8 @@ pub fn judge_all(process: &ProcessRecord, d: &Derived, o: &Objectives) -> Vec<Cr
     let judged = |name: &'static str, objective: &Objective| match name {
         "rss_peak_bytes" => plain(name, peak, objective, Lack::NotReadable),
         "rss_limit_ratio" => share(name, peak, process.memory_limit_bytes, objective),
+        "cgroup_peak_ratio" => share(name, peak_of_group(process), limit_of_group(process), objective),
+        "cpu_throttled_ratio" => plain(name, throttled(process), objective, Lack::NotReadable),
         "growth_bytes_per_second" => estimate(name, slope, rss, objective),
         "growth_24h_ratio" => estimate(name, rss.and_then(growth_24h), rss, objective),
         "gc_pause_p95_seconds" => pause_p95(process, d, objective),
@@ -31,6 +33,20 @@ pub fn judge_all(process: &ProcessRecord, d: &Derived, o: &Objectives) -> Vec<Cr
     };
     let of_process = o.iter().into_iter().filter(|(name, _)| *name != "watchdog_rss_bytes");
     of_process.map(|(name, objective)| judged(name, objective)).collect()
+}
+
+/// Highest use of the memory cgroup.
+fn peak_of_group(process: &ProcessRecord) -> Option<f64> {
+    process.cgroup.as_ref()?.peak_bytes.map(|b| b as f64)
+}
+
+fn limit_of_group(process: &ProcessRecord) -> Option<u64> {
+    process.cgroup.as_ref()?.max_bytes
+}
+
+/// Periods in which the CPU quota held tasks back, as a part of all. Without a quota there is none.
+fn throttled(process: &ProcessRecord) -> Option<f64> {
+    process.cgroup.as_ref()?.throttling.as_ref()?.ratio()
 }
 
 const TOO_SHORT: Lack = Lack::TooShort { wait_seconds: None };

@@ -48,7 +48,7 @@ fn pauses(figures: &mut GcFigures, log: &PauseLog, estimates: &Estimates) {
     for (g, generation) in figures.generations.iter_mut().enumerate() {
         generation.seen = Some(log.totals[g].count);
         generation.pauses = summary(log, &[g], estimates);
-        generation.pause_total = estimates.totals[g];
+        generation.pause_total = estimates.of_generation(log, g);
     }
     figures.pauses = summary(log, &[0, 1, 2], estimates);
     figures.pauses_older = summary(log, &[1, 2], estimates);
@@ -172,8 +172,12 @@ mod tests {
         let mut log = log(SourceKind::Watchpoint, &[10, 20], 2);
         log.coverage.generations[1] = GenerationCoverage { seen: 0, happened: 3 };
         let estimates = estimates(&log);
-        assert!(estimates.blind() && estimates.totals[1].is_none());
-        assert_eq!(estimates.totals[2].map(|t| t.value), Some(0.0), "nothing happened, nothing paused");
+        assert!(estimates.blind() && estimates.of_generation(&log, 1).is_none());
+        assert_eq!(
+            estimates.of_generation(&log, 2).map(|t| t.value),
+            Some(0.0),
+            "nothing happened, nothing paused"
+        );
     }
 
     /// What a trace may have seen (generation, start in ms, length in µs) and missed of each generation.

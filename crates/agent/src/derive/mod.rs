@@ -9,6 +9,7 @@ mod growth;
 mod leaks;
 mod pause_totals;
 mod restarts;
+mod waiting;
 
 pub(crate) use columns::floats;
 pub use criteria::judge_all;

@@ -2,6 +2,7 @@
 //! collections and a part of the young ones, and by time, since it sees a smaller part of them the busier the
 //! target is.
 
+use super::waiting::Waiting;
 use m5_gc::{Coverage, SourceKind};
 use m5_report::doc::{PauseLog, ProcessRecord, Samples};
 use m5_stats::stratified::{Stratum, Total, total};
@@ -12,8 +13,8 @@ const WINDOW: f64 = 0.020;
 
 /// Totals, and for how many each kept pause stands.
 pub(super) struct Estimates {
-    /// By generation; absent where something happened and nothing was seen.
-    pub(super) totals: [Option<Total>; 3],
+    /// By generation, as the sample has it; absent where something happened and nothing was seen.
+    totals: [Option<Total>; 3],
     /// One for each pause that the log keeps.
     pub(super) weights: Vec<f64>,
     /// Of the collections that no pause of their generation stands for, the part that was not seen either without
@@ -21,6 +22,7 @@ pub(super) struct Estimates {
     missed: f64,
     /// Some collections were of interpreters that nothing watched.
     hidden: bool,
+    waiting: Option<Waiting>,
 }
 
 /// Collections of one generation until a moment.
@@ -28,7 +30,8 @@ type Steps = Vec<(f64, u64)>;
 
 impl Estimates {
     pub(super) fn of(log: &PauseLog, process: &ProcessRecord) -> Self {
-        Self::over(log, &[0, 1, 2].map(|g| steps(&process.samples, g)))
+        let estimates = Self::over(log, &[0, 1, 2].map(|g| steps(&process.samples, g)));
+        Self { waiting: Waiting::of(log, process), ..estimates }
     }
 
     /// `steps` say how many happened until when, by generation; without them all time is one.
@@ -52,7 +55,17 @@ impl Estimates {
         let told = log.coverage.unlabelled.seen.saturating_sub(log.coverage.unlabelled.happened);
         let missed = if unseen > 0 { unseen.saturating_sub(told) as f64 / unseen as f64 } else { 0.0 };
         let hidden = log.coverage.unwatched != [0; 3];
-        Self { totals, weights, missed, hidden }
+        Self { totals, weights, missed, hidden, waiting: None }
+    }
+
+    /// The sum over a generation, with room for waits; absent where something happened and nothing was seen.
+    pub(super) fn of_generation(&self, log: &PauseLog, generation: usize) -> Option<Total> {
+        self.totals[generation].map(|total| self.widened(total, log.totals[generation].total_seconds))
+    }
+
+    /// All that a sample does not know of waits for a processor.
+    fn widened(&self, total: Total, seen: f64) -> Total {
+        self.waiting.map_or(total, |waiting| waiting.widen(total, seen))
     }
 
     /// Whether some generation collected and nothing of it was seen.
@@ -70,7 +83,7 @@ impl Estimates {
             let off = |v: f64| (v - seen.total_seconds).max(0.0) * self.missed;
             total.map(|t| Total { value: off(t.value), low: off(t.low), high: off(t.high) })
         });
-        Some(unseen.fold(seen, Total::plus))
+        Some(self.widened(unseen.fold(seen, Total::plus), seen.value))
     }
 }
 

@@ -91,6 +91,9 @@ impl Traced {
         for pause in self.drained.drain(..) {
             log.push(&pause, begin_ns);
             let detail = detail(&self.details, &pause);
+            if let Some(stops) = detail.and_then(|d| d.world) {
+                log.world.get_or_insert_default().push(&stops);
+            }
             if let Some(long) = log.long.as_mut().filter(|l| l.holds(&pause)) {
                 let lived = interpreter.and_then(|i| survivors(i, &pause));
                 long.push(&pause, detail, lived, begin_ns);

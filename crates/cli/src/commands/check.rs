@@ -20,9 +20,11 @@ pub(crate) struct CheckArgs {
 }
 
 /// The criteria of completion. Connections and the growth per minute are matters of a running service.
-const CRITERIA: [&str; 9] = [
+const CRITERIA: [&str; 11] = [
     "rss_peak_bytes",
     "rss_limit_ratio",
+    "cgroup_peak_ratio",
+    "cpu_throttled_ratio",
     "gc_pause_p95_seconds",
     "open_fds",
     "fd_limit_ratio",

@@ -23,7 +23,8 @@ use std::time::Duration;
 It looks for half a minute: objectives, pauses, a snapshot at each end, the account of RSS, the memory limit. Then it
 says what is wrong, the evidence, and the command to type next. What cannot be seen in so short a time is said too.
 
-0: nothing is wrong that it can see. 1: something is. 6: the objects could not be seen.
+0: nothing is wrong that it can see. 1: something is. 3: it ended meanwhile; what was seen until then is told. 6: the
+objects could not be seen.
 
 Examples:\n  m5 why 4711\n  m5 why -p 4711 --duration 2m --json")]
 pub(crate) struct WhyArgs {
@@ -64,13 +65,21 @@ pub(crate) fn run(args: &WhyArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     m5_agent::derive::complete(&mut baseline, &objectives);
     let observed = baseline.recorded.observed_seconds;
     let record = baseline.processes.into_iter().next().ok_or(CliError::NoTarget)?;
-    if record.samples.is_empty() || !process.alive() {
+    if record.samples.is_empty() {
         return Err(CliError::Gone { pid: identity.pid });
     }
-    let taken = before.and_then(|before| Ok((before, args.capture.take(&process)?)));
+    // One that ended meanwhile: what was seen until then is told.
+    let ended = !process.alive();
+    let taken = match ended {
+        true => Err(CliError::Gone { pid: identity.pid }),
+        false => before.and_then(|before| Ok((before, args.capture.take(&process)?))),
+    };
     let why = judge(&process, record, observed, taken, &objectives, ctx);
     drop(launched);
     ctx.emit_document(json, &why.0, |style| m5_report::text::why_text(&why.0, style))?;
+    if ended {
+        return Ok(Exit::Gone);
+    }
     Ok(match (why.0.problem(), why.1) {
         (true, _) => Exit::Missed,
         (false, true) => Exit::Fine,
@@ -87,7 +96,11 @@ fn judge(
     limits: &Objectives,
     ctx: &Ctx,
 ) -> (Why, bool) {
+    let rss = || record.samples.rss_bytes.iter().copied().flatten();
+    let grown = rss().next().zip(rss().last()).map(|(first, last)| last as i64 - first as i64);
     let mut seen = Seen {
+        rss_grown_bytes: grown,
+        stopped: process.stat().is_ok_and(|stat| matches!(stat.state, 'T' | 't')),
         pid: record.identity.pid,
         python: record.interpreter.as_ref().map(|i| i.version.clone()),
         command: record.command,

@@ -39,6 +39,22 @@ pub(crate) fn json(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {output:?}"))
 }
 
+/// A recording was made, and its code says whether it misses an objective: on a busy machine a pause may.
+pub(crate) fn recorded(output: &Output) -> bool {
+    let document = json(output);
+    let criteria = document["processes"].as_array().into_iter().flatten().flat_map(|p| {
+        p["criteria"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|c| c["status"].as_str())
+            .collect::<Vec<_>>()
+    });
+    let statuses: Vec<&str> = criteria.collect();
+    let missed = statuses.iter().any(|s| matches!(*s, "warn" | "fail"));
+    !statuses.is_empty() && verdict(output).0 == i32::from(missed)
+}
+
 /// A folder for one test that goes with the value.
 pub(crate) fn folder() -> tempfile::TempDir {
     tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a temporary folder")

@@ -8,6 +8,7 @@ pub mod asyncio;
 mod generated;
 pub mod keepers;
 pub mod lines;
+pub mod mimalloc;
 pub mod objects;
 mod published;
 pub mod running;

@@ -101,6 +101,17 @@ pub enum Arenas {
     Behind(u32, u32),
 }
 
+/// Where an object says which entry of each thread's table counts the references to it: a number from 1 on, or 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CountedByThreads {
+    /// Offset in a class.
+    pub class: u16,
+    /// Offset in a code object.
+    pub code: u16,
+    /// Offset of the number in a dictionary, which has 32 bits there.
+    pub dict: u16,
+}
+
 /// Everything about the objects of one version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ObjectLayout {
@@ -179,6 +190,8 @@ pub struct ObjectLayout {
     pub running: RunningFields,
     /// Tasks.
     pub tasks: TaskFields,
+    /// Of what threads count references by themselves (free-threaded, 3.14 on).
+    pub counted_by_threads: Option<CountedByThreads>,
     /// Arenas.
     pub arenas: Arenas,
     /// log₂ of the size of an arena and of a pool.

@@ -75,6 +75,19 @@ fn one(kind: u32, body: &[u8]) -> Option<Record> {
 }
 
 impl Record {
+    /// The same with one pid called otherwise.
+    pub(crate) fn renamed(self, from: i32, to: i32) -> Self {
+        let of = |pid| if pid == from { to } else { pid };
+        match self {
+            Self::Sample(sample) => Self::Sample(Sample { pid: of(sample.pid), ..sample }),
+            Self::Fork { time, pid, parent, tid, parent_tid } => {
+                Self::Fork { time, pid: of(pid), parent: of(parent), tid, parent_tid }
+            }
+            Self::Exit { time, pid, tid } => Self::Exit { time, pid: of(pid), tid },
+            lost @ Self::Lost { .. } => lost,
+        }
+    }
+
     /// When it happened.
     pub(crate) fn time(&self) -> u64 {
         match *self {

@@ -76,6 +76,8 @@ pub enum Finding {
 const WORTH: f64 = 0.000_5;
 /// Thresholds of generation 0 that are tried, the highest first.
 const LADDER: [i32; 6] = [50_000, 20_000, 10_000, 5_000, 2_500, 1_400];
+/// Times as many objects between collections that are tried on a free-threaded build.
+const TIMES: [f64; 3] = [8.0, 4.0, 2.0];
 /// Full collections that free less than this share of what they walk may be rarer.
 const FREES_LITTLE: f64 = 0.01;
 /// Full collections that cost this share of all pauses are worth a proposal of their own.
@@ -95,9 +97,10 @@ pub fn propose(window: &Window, collector: Collector, limits: &Limits) -> Vec<Pr
     let old = if rarer { old.max(10).saturating_mul(5).min(100).max(old) } else { old };
     let only_old = (old > window.settings.thresholds[2] && model.generations[2].share >= MUCH_OF_IT)
         .then(|| predict(&model, window, [young, middle, old], collector));
-    let ladder = LADDER.into_iter().filter(|t| f64::from(*t) >= 1.5 * f64::from(young));
-    let mut list: Vec<Proposal> =
-        ladder.map(|t| predict(&model, window, [t, middle, old], collector)).collect();
+    let mut list: Vec<Proposal> = ladder(window, collector)
+        .into_iter()
+        .map(|t| predict(&model, window, [t, middle, old], collector))
+        .collect();
     let allowed = limits.longest(model.max);
     let fits = |p: &Proposal| p.young_pause <= allowed;
     list.sort_by(|a, b| fits(b).cmp(&fits(a)).then(order(a, b, fits(a))));
@@ -105,6 +108,30 @@ pub fn propose(window: &Window, collector: Collector, limits: &Limits) -> Vec<Pr
     // Rarer full collections alone leave young pauses as they are: the next best if those become too long.
     list.splice(list.len().min(1)..list.len().min(1), only_old);
     list
+}
+
+/// Thresholds of generation 0 that may bring something. A free-threaded build waits for more than its threshold says
+/// where many objects live long: what lies below that brings nothing.
+fn ladder(window: &Window, collector: Collector) -> Vec<i32> {
+    let now = between(window.settings.thresholds, window, collector);
+    match collector {
+        Collector::FreeThreaded => TIMES.map(|times| rounded(now * times)).to_vec(),
+        _ => LADDER.into_iter().filter(|t| f64::from(*t) >= 1.5 * (now - 1.0)).collect(),
+    }
+}
+
+/// The next full hundred, as far as a threshold goes.
+fn rounded(threshold: f64) -> i32 {
+    ((threshold / 100.0).ceil() * 100.0).min(f64::from(1 << 30)) as i32
+}
+
+/// New objects, at least, from one collection of generation 0 to the next. A free-threaded build waits for a quarter of
+/// the objects that live long, too, unless its second threshold is zero.
+fn between(thresholds: [i32; 3], window: &Window, collector: Collector) -> f64 {
+    let counted = f64::from(thresholds[0]) + 1.0;
+    let quarter = window.long_lived.map_or(0.0, |objects| objects as f64 / 4.0);
+    let scaled = collector == Collector::FreeThreaded && thresholds[1] != 0;
+    if scaled { counted.max(quarter) } else { counted }
 }
 
 /// Among those that fit, the higher threshold gains more; among those that do not, the lower one harms less.
@@ -117,7 +144,7 @@ fn predict(model: &Model, window: &Window, thresholds: [i32; 3], collector: Coll
     let times =
         |g: usize| (f64::from(thresholds[g]) + 1.0) / (f64::from(window.settings.thresholds[g]) + 1.0);
     let [young, middle, old] = model.generations;
-    let k = times(0);
+    let k = between(thresholds, window, collector) / between(window.settings.thresholds, window, collector);
     // An increment of the incremental collector does its share of the walk at each young collection; a free-threaded
     // build knows one threshold.
     let full = if collector == Collector::Generational { k * times(1) * times(2) } else { k };
@@ -201,6 +228,18 @@ mod tests {
         assert!(list.iter().all(|p| p.thresholds[2] == 10));
         let incremental = propose(&window(), Collector::Incremental, &Limits::default());
         assert!(incremental.iter().all(|p| p.thresholds[1..] == [10, 10]));
+    }
+
+    #[test]
+    fn a_free_threaded_build_waits_for_a_quarter_of_what_lives_long() {
+        let settings = super::super::Settings { thresholds: [2_000, 10, 10], enabled: true };
+        let large = Window { settings, long_lived: Some(400_000), ..window() };
+        let list = propose(&large, Collector::FreeThreaded, &Limits::default());
+        assert!(list.iter().all(|p| p.thresholds[0] >= 200_000 && p.best < 0.6), "{list:?}");
+        let unscaled =
+            Window { settings: super::super::Settings { thresholds: [2_000, 0, 0], ..settings }, ..large };
+        let list = propose(&unscaled, Collector::FreeThreaded, &Limits::default());
+        assert!(list.iter().all(|p| (4_000..=17_000).contains(&p.thresholds[0])), "{list:?}");
     }
 
     #[test]

@@ -4,6 +4,8 @@
 //! counts as a write too, so parity is no guide. The instruction is: one seen while the collector was idle
 //! begins a collection; the same one while it collects is a rejection; any other ends it.
 
+use super::attempts::Attempts;
+use super::world::World;
 use std::collections::HashSet;
 
 /// What was written.
@@ -15,6 +17,10 @@ pub(crate) enum Write {
     Label(u8),
     /// The number of middle collections since the last full one: a middle or a full collection begins.
     Older,
+    /// That all threads are to stop, of a build without the GIL.
+    Asked,
+    /// That all threads stand.
+    Standing,
 }
 
 impl Write {
@@ -41,12 +47,14 @@ pub(crate) struct Span {
     pub(crate) tid: i32,
     /// The last counter that rose in it.
     pub(crate) label: Option<u8>,
-    /// Watched writes between start and stop; each cost the target one trap.
+    /// Watched writes of its thread between start and stop; each cost it one trap.
     pub(crate) inside: u32,
     /// Objects freed, where the counters tell.
     pub(crate) collected: Option<u64>,
     /// The start is known to within so much; 0 where it was seen.
     pub(crate) slack: u64,
+    /// How all threads stopped for it.
+    pub(crate) world: World,
 }
 
 /// The instructions that begin and end collections: the same in a process and in those forked from it.
@@ -81,6 +89,7 @@ enum State {
         tid: i32,
         label: Option<u8>,
         inside: u32,
+        world: World,
     },
 }
 
@@ -88,6 +97,7 @@ enum State {
 #[derive(Debug, Clone)]
 pub(crate) struct Classifier {
     state: State,
+    attempts: Attempts,
     /// Collections whose start or end was not seen.
     pub(crate) torn: u64,
 }
@@ -95,7 +105,7 @@ pub(crate) struct Classifier {
 impl Classifier {
     /// A collector that is collecting, or not, at this moment.
     pub(crate) fn new(collecting: bool) -> Self {
-        let mut new = Self { state: State::Idle, torn: 0 };
+        let mut new = Self { state: State::Idle, attempts: Attempts::default(), torn: 0 };
         new.set(collecting);
         new
     }
@@ -120,7 +130,9 @@ impl Classifier {
             self.torn += 1;
         }
         self.state = match collecting {
-            true => State::Collecting { start: None, tid: 0, label: None, inside: 0 },
+            true => {
+                State::Collecting { start: None, tid: 0, label: None, inside: 0, world: World::default() }
+            }
             false => State::Idle,
         };
     }
@@ -130,12 +142,13 @@ impl Classifier {
         if self.running_since().is_some() {
             self.torn += 1;
         }
-        self.state = State::Unknown;
+        self.unwatched();
     }
 
     /// The watch was closed for a while: what ran then is nobody's loss.
     pub(crate) fn unwatched(&mut self) {
         self.state = State::Unknown;
+        self.attempts.forget();
     }
 
     /// Start of the collection that runs, where it was seen.
@@ -154,26 +167,53 @@ impl Classifier {
     /// The next event, in order of time; returns the collection that it ended.
     pub(crate) fn feed(&mut self, event: &Event, known: &mut Instructions) -> Option<Span> {
         match event.write {
-            Write::Label(generation) => {
-                if let State::Collecting { label, inside, .. } = &mut self.state {
-                    *label = Some(generation);
-                    *inside += 1;
-                }
-                None
-            }
-            Write::Older => {
-                if let State::Collecting { label, inside, .. } = &mut self.state {
-                    *label = label.or(Some(1));
-                    *inside += 1;
-                }
-                None
-            }
-            Write::Flag => self.flag(event, known),
+            Write::Label(generation) => self.label(event, |_| Some(generation)),
+            Write::Older => self.label(event, |label| label.or(Some(1))),
+            Write::Asked | Write::Standing => self.stop(event),
+            Write::Flag => return self.flag(event, known),
+        }
+        None
+    }
+
+    fn label(&mut self, event: &Event, told: impl Fn(Option<u8>) -> Option<u8>) {
+        self.let_in(event);
+        if let State::Collecting { start, tid, label, inside, .. } = &mut self.state
+            && (start.is_none() || *tid == event.tid)
+        {
+            *label = told(*label);
+            *inside += 1;
+        }
+    }
+
+    /// Where the thread of this event, which is no beginning, is in a collection that was told to begin before the one
+    /// before it had ended.
+    fn let_in(&mut self, event: &Event) {
+        if let State::Idle | State::Collecting { start: None, .. } = self.state
+            && let Some(start) = self.attempts.let_in(event.tid)
+        {
+            let (start, tid) = (Some(start), event.tid);
+            self.state = State::Collecting { start, tid, label: None, inside: 0, world: World::default() };
+        }
+    }
+
+    /// All threads are stopped, or go on; others than the collecting one stop them for reasons of their own.
+    fn stop(&mut self, event: &Event) {
+        let State::Collecting { start: Some(_), tid, inside, world, .. } = &mut self.state else { return };
+        if *tid != event.tid {
+            return;
+        }
+        *inside += 1;
+        match event.write {
+            Write::Asked => world.asked(event.time),
+            _ => world.turned(event.time),
         }
     }
 
     fn flag(&mut self, event: &Event, known: &mut Instructions) -> Option<Span> {
         let (starts, stops) = (known.starts.contains(&event.ip), known.stops.contains(&event.ip));
+        if !starts {
+            self.let_in(event);
+        }
         match &mut self.state {
             State::Idle if stops => {
                 self.torn += 1;
@@ -190,16 +230,18 @@ impl Classifier {
                 }
                 None
             }
+            State::Collecting { start: Some(_), tid, .. } if *tid != event.tid => {
+                // A collection ends in the thread where it began.
+                if starts {
+                    self.attempts.note(event.tid, event.time);
+                }
+                None
+            }
             State::Collecting { inside, .. } if starts => {
                 *inside += 1;
                 None
             }
-            State::Collecting { start: Some(_), tid, inside, .. } if *tid != event.tid => {
-                // A collection ends in the thread where it began.
-                *inside += 1;
-                None
-            }
-            State::Collecting { start, tid, label, inside } => {
+            State::Collecting { start, tid, label, inside, world } => {
                 known.learn(event.ip, false);
                 let span = start.map(|start| Span {
                     start,
@@ -209,15 +251,19 @@ impl Classifier {
                     inside: *inside,
                     collected: None,
                     slack: 0,
+                    world: *world,
                 });
                 self.state = State::Idle;
+                self.attempts.ended(event.time);
                 span
             }
         }
     }
 
     fn begin(&mut self, event: &Event) -> Option<Span> {
-        self.state = State::Collecting { start: Some(event.time), tid: event.tid, label: None, inside: 0 };
+        self.attempts.forget();
+        let (start, tid) = (Some(event.time), event.tid);
+        self.state = State::Collecting { start, tid, label: None, inside: 0, world: World::default() };
         None
     }
 }
@@ -254,13 +300,9 @@ mod tests {
             label(6, 2),
             flag(7, STOP),
         ];
-        assert_eq!(
-            spans(&mut classifier, &events),
-            [
-                Span { start: 1, stop: 3, tid: 1, label: Some(0), inside: 1, collected: None, slack: 0 },
-                Span { start: 4, stop: 7, tid: 1, label: Some(2), inside: 2, collected: None, slack: 0 },
-            ]
-        );
+        let got = spans(&mut classifier, &events);
+        let told: Vec<_> = got.iter().map(|s| (s.start, s.stop, s.tid, s.label, s.inside)).collect();
+        assert_eq!(told, [(1, 3, 1, Some(0), 1), (4, 7, 1, Some(2), 2)]);
         assert_eq!(classifier.torn, 0);
     }
 
@@ -272,12 +314,69 @@ mod tests {
         assert_eq!((got[0].start, got[0].stop), (2, 3));
     }
 
+    fn of(tid: i32, event: Event) -> Event {
+        Event { tid, ..event }
+    }
+
+    #[test]
+    fn stops_of_other_threads_are_none_of_the_collection() {
+        let mut classifier = Classifier::new(false);
+        let write = |time, tid, write| Event { time, tid, ip: 0x40, write };
+        let events = [
+            flag(1, START),
+            write(2, 9, Write::Standing),
+            write(3, 1, Write::Asked),
+            write(5, 1, Write::Standing),
+            write(9, 1, Write::Asked),
+            write(9, 1, Write::Standing),
+            flag(12, STOP),
+            write(13, 1, Write::Standing),
+        ];
+        let got = spans(&mut classifier, &events);
+        let told = got[0].world.told(0).unwrap();
+        assert_eq!((got.len(), got[0].inside, told.waited_ns, told.stood_ns), (1, 4, Some(2), 4));
+    }
+
     #[test]
     fn another_thread_turned_away_ends_nothing() {
         let mut classifier = Classifier::new(false);
-        let other = Event { time: 2, tid: 9, ip: 0x99, write: Write::Flag };
+        let other = of(9, flag(2, 0x99));
         let got = spans(&mut classifier, &[flag(1, START), other, flag(3, STOP)]);
-        assert_eq!((got.len(), got[0].stop, got[0].inside), (1, 3, 1));
+        assert_eq!((got.len(), got[0].stop), (1, 3));
+        assert_eq!(got[0].inside, 0, "the trap was the other thread's");
+    }
+
+    #[test]
+    fn a_beginning_told_before_the_end_that_it_followed() {
+        let mut classifier = Classifier::new(false);
+        let events = [
+            flag(1, START),
+            of(8, flag(2, START)),
+            of(9, flag(3, START)),
+            label(4, 2),
+            of(8, flag(5, START)),
+            flag(6, STOP),
+            of(8, label(7, 1)),
+            of(9, flag(8, START)),
+            of(8, flag(9, STOP)),
+            of(9, flag(10, STOP)),
+            flag(11, START),
+            flag(12, STOP),
+        ];
+        let got = spans(&mut classifier, &events);
+        let told: Vec<_> = got.iter().map(|s| (s.tid, s.start, s.stop, s.label)).collect();
+        assert_eq!(told, [(1, 1, 6, Some(2)), (8, 6, 9, Some(1)), (9, 9, 10, None), (1, 11, 12, None)]);
+        assert_eq!(classifier.torn, 0);
+    }
+
+    #[test]
+    fn the_same_where_the_flag_was_read_meanwhile() {
+        let mut classifier = Classifier::new(false);
+        spans(&mut classifier, &[flag(1, START), of(9, flag(2, START)), flag(3, STOP)]);
+        classifier.set(true);
+        let got = spans(&mut classifier, &[of(9, label(8, 1)), of(9, flag(9, STOP))]);
+        assert_eq!((got.len(), got[0].start, got[0].label), (1, 3, Some(1)));
+        assert_eq!(classifier.torn, 0);
     }
 
     #[test]

@@ -15,8 +15,8 @@ const DOUBTS: u32 = 5;
 pub(crate) struct Labels {
     /// The generation where none of the watched words was written, if that tells one.
     pub(crate) otherwise: Option<u8>,
-    /// Whether a collection that no counter counts is none: a free-threaded build looks once more whether it is worth
-    /// it, with its flag set.
+    /// Whether a collection that no counter counts, and that no thread stopped for, is none: a free-threaded build looks
+    /// once more whether it is worth it, with its flag set.
     pub(crate) false_starts: bool,
     /// Whether the end of a full collection is always told.
     pub(crate) full_ends: bool,
@@ -75,6 +75,8 @@ pub(crate) struct Collector {
     unwatched: [u64; 3],
     /// Contradictions in a row, and the events at the last of them.
     doubt: Option<(u32, u64)>,
+    /// Middle collections at the last two readings.
+    middle: [u64; 2],
 }
 
 impl Collector {
@@ -114,6 +116,7 @@ impl Collector {
             hidden: false,
             unwatched: [0; 3],
             doubt: None,
+            middle: [now.collections[1]; 2],
         }
     }
 
@@ -141,7 +144,7 @@ impl Collector {
             return;
         }
         span.label = span.label.or(labels.otherwise);
-        if span.label.is_none() && labels.false_starts {
+        if span.label.is_none() && labels.false_starts && !span.world.stood() {
             return;
         }
         self.full.told_by_flag(&span);
@@ -189,6 +192,7 @@ impl Collector {
             }
         }
         self.hidden = hidden;
+        self.tell_young(now.collections[1]);
         self.now = now;
         self.untold = 0;
         let quiet = settled && agree && !state.collecting;
@@ -206,6 +210,17 @@ impl Collector {
             self.full_aligned = Some(now.full());
         }
         contradicted
+    }
+
+    /// Of a build whose stops are watched, what has no label is young where no middle collection ended since the last
+    /// reading but one: what the last one straddled may have counted before it.
+    fn tell_young(&mut self, middle: u64) {
+        let [before, last] = self.middle;
+        if before == middle {
+            let young = self.spans.iter_mut().filter(|s| s.label.is_none() && s.world.stood());
+            young.for_each(|s| s.label = Some(0));
+        }
+        self.middle = [last, middle];
     }
 
     /// Notes a contradiction; true where it is the second with no event between, or one of many.
@@ -276,10 +291,11 @@ impl Collector {
             if !counts(&span) {
                 continue;
             }
-            if span.slack > 0 {
-                let uncertainty_ns = Some(span.slack);
+            let (uncertainty_ns, world) =
+                ((span.slack > 0).then_some(span.slack), span.world.told(trap.warm_ns));
+            if uncertainty_ns.is_some() || world.is_some() {
                 let (pid, start_ns) = (self.pid, span.start);
-                details.push(Detail { pid, start_ns, uncertainty_ns, ..Detail::default() });
+                details.push(Detail { pid, start_ns, uncertainty_ns, world, ..Detail::default() });
             }
             match span.label {
                 Some(generation) => self.seen[usize::from(generation)] += 1,

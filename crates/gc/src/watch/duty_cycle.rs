@@ -1,6 +1,7 @@
 //! When the watch is open and when it is closed, as the budget says.
 
 use super::ledger::Ledger;
+use super::scheduling::{Scheduled, Scheduling};
 use super::watched::Watched;
 use super::window::Window;
 use crate::budget::{Budget, Step};
@@ -42,7 +43,7 @@ pub(super) struct DutyCycle {
     last: Totals,
     /// Times that the watch was switched on or off.
     switches: u64,
-    context_switches: u64,
+    scheduling: Scheduling,
     counted_ns: u64,
     /// What an open watch costs, CPU seconds a second.
     standing: f64,
@@ -58,7 +59,7 @@ impl DutyCycle {
             open_ns: 0,
             last: Totals::default(),
             switches: 0,
-            context_switches: 0,
+            scheduling: Scheduling::default(),
             counted_ns: 0,
             standing: 0.0,
         }
@@ -79,6 +80,11 @@ impl DutyCycle {
 
     pub(super) fn is_closed(&self) -> bool {
         matches!(self.window, Window::Closed { .. })
+    }
+
+    /// How the threads were scheduled so far; nothing where there is no budget to keep.
+    pub(super) fn scheduled(&self) -> Scheduled {
+        self.scheduling.total
     }
 
     /// Time in windows, this one included, nanoseconds.
@@ -129,13 +135,12 @@ impl DutyCycle {
     /// switch. The switches are counted once in a while.
     fn standing(&mut self, watched: &Watched, now: u64) -> f64 {
         if self.budget.is_some() && now - self.counted_ns >= COUNT_NS {
-            let count = watched.pids().into_iter().map(context_switches).sum::<u64>();
-            let before = std::mem::replace(&mut self.context_switches, count);
+            let before = self.scheduling.total.switches;
+            self.scheduling.read(&watched.pids());
+            let switches = self.scheduling.total.switches - before;
             let seconds = (now - std::mem::replace(&mut self.counted_ns, now)) as f64 / 1e9;
             let watches = watched.programs.iter().map(|p| p.switched()).max().unwrap_or(0);
-            // At first there is nothing to compare with, and threads that ended take theirs away.
-            let rate = if before > 0 { count.saturating_sub(before) as f64 / seconds } else { 0.0 };
-            self.standing = rate * watches as f64 * PER_SWITCH;
+            self.standing = switches as f64 / seconds * watches as f64 * PER_SWITCH;
         }
         self.standing
     }
@@ -175,39 +180,5 @@ impl DutyCycle {
             seen: ledger.seen,
             switches: self.switches,
         }
-    }
-}
-
-/// Context switches so far of the threads that live.
-fn context_switches(pid: i32) -> u64 {
-    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
-    let of = |status: String| -> u64 {
-        let lines = status.lines().filter(|l| l.contains("ctxt_switches"));
-        lines.filter_map(|l| l.rsplit(char::is_whitespace).next()?.parse::<u64>().ok()).sum()
-    };
-    tasks.filter_map(|t| std::fs::read_to_string(t.path().join("status")).ok()).map(of).sum()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn context_switches_are_counted() {
-        use std::io::{BufRead, BufReader, Write};
-        use std::process::{Command, Stdio};
-        let mut child = Command::new("sh")
-            .args(["-c", "read a; for i in 1 2 3 4 5 6 7 8; do sleep 0; done; echo; read b"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let (pid, mut say) = (child.id() as i32, child.stdin.take().unwrap());
-        let before = context_switches(pid);
-        say.write_all(b"\n").unwrap();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut String::new()).unwrap();
-        assert!(context_switches(pid) > before);
-        drop(say);
-        child.wait().unwrap();
     }
 }

@@ -5,6 +5,7 @@
 //! full one ends; the callbacks of `gc.callbacks` run outside of the two.
 
 use super::classify::{Event, Span, Write};
+use super::world::World;
 
 /// Full collections of one interpreter.
 #[derive(Debug, Clone, Default)]
@@ -46,7 +47,7 @@ impl FullCollections {
                 self.ended.extend(span);
                 (self.idle, self.busy) = (Some(event.time), None);
             }
-            Write::Flag | Write::Label(_) => {}
+            Write::Flag | Write::Label(_) | Write::Asked | Write::Standing => {}
         }
     }
 
@@ -79,7 +80,16 @@ impl FullCollections {
 }
 
 fn span(start: u64, slack: u64, end: &Event) -> Span {
-    Span { start, stop: end.time, tid: end.tid, label: Some(2), inside: 0, collected: None, slack }
+    Span {
+        start,
+        stop: end.time,
+        tid: end.tid,
+        label: Some(2),
+        inside: 0,
+        collected: None,
+        slack,
+        world: World::default(),
+    }
 }
 
 #[cfg(test)]

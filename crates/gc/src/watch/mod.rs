@@ -3,6 +3,7 @@
 
 mod arch;
 mod attached;
+mod attempts;
 mod calibrate;
 mod classify;
 mod collector;
@@ -14,9 +15,11 @@ mod ledger;
 mod obstacle;
 mod program;
 mod rings;
+mod scheduling;
 mod source;
 mod watched;
 mod window;
+mod world;
 
 pub(crate) use obstacle::diagnose;
 pub(crate) use source::{Wanted, WatchSource};

@@ -34,16 +34,18 @@ pub(crate) struct Program {
     homes: HashMap<i32, Vec<u64>>,
 }
 
-/// What labels a collection with the fewest traps, the most telling first.
-fn labelling(organisation: Organisation) -> &'static [Write] {
+/// What labels a collection with the fewest traps, the most telling first. `world`: stops of all threads can be watched.
+fn labelling(organisation: Organisation, world: bool) -> &'static [Write] {
     match organisation {
         // What counts middle collections is written as a middle or a full one begins, so it tells those from the
         // young ones, and beside the full ones' counter it gives their length.
         Organisation::Generational => &[Write::Label(2), Write::Older],
         // Nothing is written as a full one begins.
         Organisation::Incremental => &[Write::Label(2), Write::Label(0)],
-        // Those that start by themselves count as young; the others were asked for. What counts nowhere did not
-        // come about.
+        // Those that start by themselves count as young; the others were asked for. One for which no thread stopped did
+        // not come about; young and middle ones are told apart by the counters.
+        Organisation::FreeThreaded if world => &[Write::Label(2), Write::Standing, Write::Asked],
+        // What counts nowhere did not come about.
         Organisation::FreeThreaded => &[Write::Label(2), Write::Label(1), Write::Label(0)],
     }
 }
@@ -167,10 +169,11 @@ impl Program {
         let sites = self.own.get(&tid).unwrap_or(&self.usual);
         let watches = |write: &Write| sites.iter().any(|s| s.flag == flag && s.write == *write);
         let organisation = self.main.layout().collector;
-        let all = labelling(organisation).iter().all(watches);
+        let all = labelling(organisation, false).iter().all(watches);
+        let stops = watches(&Write::Standing);
         Labels {
             otherwise: otherwise(organisation).filter(|_| all),
-            false_starts: all && otherwise(organisation).is_none(),
+            false_starts: stops || all && otherwise(organisation).is_none(),
             full_ends: watches(&Write::Label(2)),
             full_begins: watches(&Write::Older),
         }
@@ -194,10 +197,13 @@ impl Program {
 fn words(interpreter: &Interpreter) -> m5_cpython::Result<Vec<Site>> {
     let flag = interpreter.collecting_address();
     let (addresses, len) = interpreter.label_addresses()?;
-    let writes = [Write::Flag].iter().chain(labelling(interpreter.layout().collector));
+    let world = interpreter.stop_words()?;
+    let writes = [Write::Flag].iter().chain(labelling(interpreter.layout().collector, world.is_some()));
     let site = |write: &Write| {
         let (addr, len) = match write {
             Write::Flag => (flag, 4),
+            Write::Asked => (world.map_or(0, |w| w.requested), 1),
+            Write::Standing => (world.map_or(0, |w| w.standing), 1),
             Write::Label(g) => (addresses[usize::from(*g)], len),
             Write::Older => (interpreter.count_address(2), 4),
         };

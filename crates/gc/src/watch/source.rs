@@ -4,11 +4,12 @@ use super::calibrate::Traps;
 use super::classify::{Event, Write};
 use super::duty_cycle::DutyCycle;
 use super::ledger::Ledger;
+use super::scheduling::Scheduled;
 use super::watched::Watched;
 use crate::budget::Budget;
 use crate::counts::{by_interpreter, now_ns};
 use crate::perf::{OpenError, Record, Sample};
-use crate::stacks::Stacks;
+use crate::stacks::{CaughtStack, Stacks};
 use crate::{
     Coverage, Detail, Error, InterpreterCollections, Obstacle, Pause, PauseSource, Result, SourceKind,
 };
@@ -145,7 +146,13 @@ impl WatchSource {
         pauses[from..].sort_by_key(|p| p.start_ns);
         self.ledger.seen += (pauses.len() - from) as u64;
         if let Some(stacks) = &mut self.stacks {
-            self.details.extend(stacks.details(&pauses[from..], self.trap.warm_ns * TRAPS_INSIDE));
+            for caught in stacks.details(&pauses[from..], self.trap.warm_ns * TRAPS_INSIDE) {
+                let same = |d: &&mut Detail| (d.pid, d.start_ns) == (caught.pid, caught.start_ns);
+                match self.details.iter_mut().find(same) {
+                    Some(known) => known.stack = caught.stack,
+                    None => self.details.push(caught),
+                }
+            }
         }
         for gone in self.watched.forget_gone() {
             self.ledger.retire(&gone, gone.pid == self.watched.process.pid());
@@ -157,10 +164,10 @@ impl WatchSource {
         let Some(stacks) = &mut self.stacks else { return };
         for tracked in &self.watched.tracked {
             let Some((start, tid)) = tracked.collector.running() else { continue };
-            let (pid, now) = (tracked.collector.pid, now_ns());
-            if stacks.wants(pid, start, now) {
-                let stack = tracked.collector.interpreter.stack(pid, tid).unwrap_or_default();
-                stacks.keep(pid, now, stack);
+            let (pid, interpreter) = (tracked.collector.pid, &tracked.collector.interpreter);
+            if stacks.wants(pid, start, now_ns()) {
+                let read = || interpreter.stack(pid, tid).unwrap_or_default();
+                CaughtStack::during(pid, interpreter, read).into_iter().for_each(|s| stacks.keep(s));
             }
         }
     }
@@ -212,7 +219,9 @@ impl PauseSource for WatchSource {
     fn coverage(&self) -> Coverage {
         let now = now_ns();
         let (wall_ns, open_ns) = (now - self.start_ns, self.duty.open_ns(now));
-        Coverage { wall_ns, open_ns, ..self.ledger.coverage(&self.watched.tracked) }
+        let Scheduled { switches, waited_ns } = self.duty.scheduled();
+        let counted = self.ledger.coverage(&self.watched.tracked);
+        Coverage { wall_ns, open_ns, switches, waited_ns, ..counted }
     }
 
     fn interpreters(&self) -> Vec<InterpreterCollections> {

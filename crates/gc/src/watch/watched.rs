@@ -21,6 +21,8 @@ pub(super) struct Tracked {
 /// The collectors of one process and, if wanted, of its descendants, with what watches them.
 pub(super) struct Watched {
     pub(super) process: Process,
+    /// Its pid as the kernel's records have it: another one where its first thread has ended.
+    group: i32,
     pub(super) children: bool,
     pub(super) rings: Rings,
     pub(super) programs: Vec<Attached>,
@@ -39,6 +41,7 @@ impl Watched {
     pub(super) fn new(process: &Process, children: bool, now: u64) -> Result<Self, OpenError> {
         Ok(Self {
             process: process.clone(),
+            group: process.thread_group().unwrap_or(process.pid()),
             children,
             rings: Rings::open(process)?,
             programs: Vec::new(),
@@ -74,7 +77,8 @@ impl Watched {
         self.pending.sort_by_key(Record::time);
         let ready = self.pending.partition_point(|r| r.time() <= until);
         let all = ready == self.pending.len();
-        (self.pending.drain(..ready).collect(), all)
+        let (group, pid) = (self.group, self.process.pid());
+        (self.pending.drain(..ready).map(|record| record.renamed(group, pid)).collect(), all)
     }
 
     /// Takes out the collectors that are gone, but for the main one of the process itself, and the programs that

@@ -4,7 +4,7 @@
 use m5_cpython::Interpreter;
 use m5_gc::{Coverage, Pause, SourceKind, TraceOptions, Tracer};
 use m5_process::Process;
-use m5_testkit::{Python, Target, free_threaded_pythons, pythons};
+use m5_testkit::{Python, Target, all_pythons, free_threaded_pythons};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -123,20 +123,20 @@ pub(crate) fn truth(words: &[u64]) -> Truth {
 /// Every interpreter, or those that `M5_PYTHON` names, free-threaded ones among them: as many pauses as the callbacks saw, of the same generations, at the same times.
 pub(crate) fn compare(scenario: &Scenario) {
     let only = std::env::var("M5_PYTHON").unwrap_or_default();
-    let all = pythons().into_iter().chain(free_threaded_pythons().into_iter().filter(|p| !p.musl));
+    let all = all_pythons().into_iter().chain(free_threaded_pythons().into_iter().filter(|p| !p.musl));
     for python in all.filter(|p| p.name.contains(&only)) {
         let options = TraceOptions::default();
         let run = run(&python, &scenario.program, &options);
-        check(&format!("{} on {}", scenario.name, python.name), &run);
+        check(&format!("{} on {}", scenario.name, python.name), &run, python.free_threaded);
         if run.kind == SourceKind::Ring {
             let options = TraceOptions { source: Some(SourceKind::Watchpoint), ..options };
             let run = self::run(&python, &scenario.program, &options);
-            check(&format!("{} on {}", scenario.name, python.name), &run);
+            check(&format!("{} on {}", scenario.name, python.name), &run, python.free_threaded);
         }
     }
 }
 
-fn check(name: &str, run: &Run) {
+fn check(name: &str, run: &Run, free_threaded: bool) {
     let mut pauses = run.pauses.clone();
     pauses.sort_by_key(|p| p.start_ns);
     let coverage = &run.coverage;
@@ -152,7 +152,9 @@ fn check(name: &str, run: &Run) {
         let truth = truths.by_ref().find(|t| t.stop >= pause.start_ns);
         let truth = truth.unwrap_or_else(|| panic!("{name}: nothing like {pause:?}"));
         assert!(truth.start <= end, "{name}: {pause:?} {truth:?}");
-        assert_eq!(pause.generation, Some(truth.generation), "{name}: {pause:?} {truth:?}");
+        // No register is left to tell collections of generation 0 and 1 that were asked for at once.
+        let mixed = free_threaded && pause.generation.is_none() && truth.generation < 2;
+        assert!(mixed || pause.generation == Some(truth.generation), "{name}: {pause:?} {truth:?}");
         if let Some(collected) = pause.collected {
             assert_eq!(collected, truth.collected, "{name}: {pause:?} {truth:?}");
         }

@@ -5,8 +5,8 @@ use crate::image::Image;
 /// What an object's header says of the references to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Count {
-    /// It lives forever, or its references are not all counted.
-    Uncounted,
+    /// It lives forever.
+    Forever,
     /// So many.
     Of(u64),
 }
@@ -18,8 +18,12 @@ const SHARED: u64 = 16;
 /// Bits of the collector: looked after, and counted by nobody for the references that stacks hold.
 const TRACKED: u8 = 1;
 const DEFERRED: u8 = 0x40;
-/// Flags of the shared count.
+/// Flags of the shared count, and their value while the owner's queue holds a reference, and where no thread owns it.
 const FLAGS: u32 = 2;
+const QUEUED: u64 = 2;
+const MERGED: u64 = 3;
+/// What the count of an object with deferred references has on top, so that it never falls to zero.
+const ON_TOP: i64 = (1 << 60) - 1;
 
 /// The count of an object; `None` where it is not in memory. Of a build with a GIL it is the lower half of the word,
 /// whatever that means in its version.
@@ -28,11 +32,28 @@ pub(crate) fn of(image: &Image, object: u64) -> Option<Count> {
         return image.half(object).map(|count| Count::Of(count.into()));
     }
     let local = image.half_in(object, LOCAL)?;
-    if local == u32::MAX || image.byte_in(object, BITS)? & DEFERRED != 0 {
-        return Some(Count::Uncounted);
+    if local == u32::MAX {
+        return Some(Count::Forever);
     }
     let shared = image.word_in(object, SHARED)?.cast_signed() >> FLAGS;
-    Some(Count::Of(u64::try_from(i64::from(local) + shared).unwrap_or(0)))
+    let deferred = image.byte_in(object, BITS)? & DEFERRED != 0 && shared > ON_TOP / 2;
+    let on_top = if deferred { ON_TOP } else { 0 };
+    let listed = i64::from(found_garbage(image, object));
+    Some(Count::Of(u64::try_from(i64::from(local) + shared - on_top - listed).unwrap_or(0)))
+}
+
+/// Whether a collection that runs has found it to be garbage: its list of those holds a reference to each, and leads on in
+/// the place of the owner, which an object of no owner else leaves empty.
+fn found_garbage(image: &Image, object: u64) -> bool {
+    let flags = image.word_in(object, SHARED).map(|shared| shared & ((1 << FLAGS) - 1));
+    flags == Some(MERGED) && image.word(object).is_some_and(|next| next != 0)
+}
+
+/// The thread that has to take an object back, by the number that Python knows it by, where another thread dropped the
+/// last reference and the owner has not looked at its queue since: the queue holds one reference.
+pub(crate) fn queued_for(image: &Image, object: u64) -> Option<u64> {
+    let queued = image.word_in(object, SHARED)? & ((1 << FLAGS) - 1) == QUEUED;
+    image.word(object).filter(|owner| queued && *owner != 0)
 }
 
 /// Whether the collector of a free-threaded build looks after an object.
@@ -40,9 +61,11 @@ pub(crate) fn tracked(image: &Image, object: u64) -> bool {
     image.byte_in(object, BITS).is_some_and(|bits| bits & TRACKED != 0)
 }
 
-/// Whether an object of a free-threaded build lives; what is kept for reuse has no references.
+/// Whether an object of a free-threaded build lives; what is kept for reuse has no references. Of one whose references
+/// stacks hold without counting them, a count of zero says nothing.
 pub(crate) fn living(image: &Image, object: u64) -> bool {
-    of(image, object).is_some_and(|count| count != Count::Of(0))
+    let deferred = || image.byte_in(object, BITS).is_some_and(|bits| bits & DEFERRED != 0);
+    of(image, object).is_some_and(|count| count != Count::Of(0) || deferred())
 }
 
 /// Whether it lives forever.

@@ -4,6 +4,7 @@ pub(crate) mod anchor;
 pub(crate) mod arenas;
 pub(crate) mod block_owners;
 pub(crate) mod blocks;
+pub(crate) mod by_thread;
 pub(crate) mod count;
 pub(crate) mod foreign;
 pub(crate) mod glibc;
@@ -25,6 +26,7 @@ use crate::graph::dict::{Dict, word};
 use crate::image::Image;
 use crate::take::stage_times::Stopwatch;
 use arenas::ArenaIndex;
+use by_thread::ByThread;
 use glibc::{Chunk, Heaps, Holds, RegionKind};
 use index::ObjectIndex;
 use m5_process::{ADDRESS_BITS, LOWEST_ADDRESS};
@@ -66,6 +68,8 @@ pub struct Census {
     data: Vec<Range<u64>>,
     /// The interpreter's table of interned strings, which holds them without being counted.
     pub interned: Option<u32>,
+    /// References that threads count by themselves.
+    pub(crate) by_thread: ByThread,
 }
 
 impl Census {
@@ -101,6 +105,7 @@ impl Census {
         runs.extend(foreign::objects(&finder, &foreign));
         let mut census =
             Self { types, arenas, taken, small, heaps, data, loose: loose.concat(), ..Self::default() };
+        census.by_thread = ByThread::read(image, anchor);
         census.gather(image, runs);
         let regions = foreign::regions(image, anchor, &census, &foreign);
         census.heaps.add(regions);

@@ -182,8 +182,9 @@ fn candidate(
         Kind::Tuple => image.word_at(own, 16) == Some(0) || image.locate(first()).is_some(),
         kind => sizes::consistent(image, layout, own, kind),
     };
+    // Without the GIL all that a file's data holds lives forever: the halves of two pointers look like counts.
     let living = || match layout.free_threaded {
-        true => count::living(image, own),
+        true => count::immortal(image, own),
         false => finder.living(count, desc.address),
     };
     (known && living() && consistent()).then_some(())?;

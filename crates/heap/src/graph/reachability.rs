@@ -101,10 +101,10 @@ pub(crate) fn excess(walker: &Walker<'_>, object: u32, found: u32) -> Option<i64
     const FOREVER: u64 = 500_000_000;
     let at = *walker.census.address.get(object as usize)?;
     if walker.anchor.layout.free_threaded {
-        return match count::of(walker.image, at)? {
-            Count::Of(count) => Some(count.cast_signed() - i64::from(found)),
-            Count::Uncounted => None,
-        };
+        let Count::Of(count) = count::of(walker.image, at)? else { return None };
+        let desc = walker.census.desc(object)?;
+        let count = count.cast_signed().saturating_add(walker.census.by_thread.to(walker.image, at, desc));
+        return Some(count.saturating_sub(found.into()));
     }
     let count = walker.image.word(at)?;
     if walker.anchor.layout.immortal && (count as i32) < 0 || count & 0xffff_ffff > FOREVER {

@@ -2,6 +2,7 @@
 //! what none of these reaches, references from native memory.
 
 use crate::census::kind::Kind;
+use crate::census::{by_thread, count};
 use crate::graph::build;
 use crate::graph::dict::Dict;
 use crate::graph::edges::{Label, Visit, Walker};
@@ -11,11 +12,14 @@ use crate::graph::model::{HeapGraph, Root, RootKind};
 use crate::graph::native::{Native, NativeWords};
 use crate::graph::reachability::{Counts, Reached};
 use crate::graph::uncollectable;
+use crate::image::Image;
+use m5_cpython::layout::objects::ObjectLayout;
 use m5_process::LOWEST_ADDRESS;
-use rustc_hash::{FxHashMap, FxHashSet};
+use rayon::prelude::*;
+use rustc_hash::FxHashMap;
 
-/// More threads than any process has.
-const MOST_THREADS: usize = 1 << 16;
+/// What holds objects that another thread dropped, before the number of the thread that owns them.
+pub(crate) const QUEUE_OF: &str = "the queue of thread";
 /// Bytes of a thread state that are looked through.
 const THREAD_STATE: u64 = 304;
 
@@ -41,6 +45,7 @@ pub(crate) fn find(walker: &Walker<'_>, graph: &mut HeapGraph) -> Found {
     for interpreter in &walker.anchor.interpreters {
         finder.interpreter(*interpreter);
     }
+    finder.queued();
     finder.statics();
     let plain: &HeapGraph = graph;
     let spread = || {
@@ -101,20 +106,34 @@ impl Finder<'_> {
         for (object, name) in keepers::of(self.walker, state) {
             self.add(object, RootKind::Interpreter, || name.to_owned());
         }
-        let mut thread = field(layout.threads);
-        let mut seen = FxHashSet::default();
-        for number in 0..MOST_THREADS {
-            if thread == 0 || !seen.insert(thread) {
-                break;
-            }
+        for (number, thread) in by_thread::threads(image, layout, state).into_iter().enumerate() {
             self.thread(thread, number);
-            thread = image.word_in(thread, u64::from(layout.thread_next)).unwrap_or(0);
+        }
+    }
+
+    /// What its owner has to take back, of a free-threaded build: the owner's queue holds it.
+    fn queued(&mut self) {
+        let (image, layout) = (self.walker.image, self.walker.anchor.layout);
+        if !layout.free_threaded {
+            return;
+        }
+        let interpreters = self.walker.anchor.interpreters.iter();
+        let threads = interpreters.flat_map(|i| by_thread::threads(image, layout, *i));
+        let name = |state: u64| {
+            Some((by_thread::number(image, layout, state)?, kernel_thread(image, layout, state)?))
+        };
+        let names: FxHashMap<u64, u64> = threads.filter_map(name).collect();
+        let address = &self.walker.census.address;
+        let waits = |at: &u64| Some((*at, *names.get(&count::queued_for(image, *at)?)?));
+        let waiting: Vec<(u64, u64)> = address.par_iter().filter_map(waits).collect();
+        for (object, thread) in waiting {
+            self.add(object, RootKind::Interpreter, || format!("{QUEUE_OF} {thread}"));
         }
     }
 
     fn thread(&mut self, state: u64, number: usize) {
         let (image, layout) = (self.walker.image, self.walker.anchor.layout);
-        let tid = layout.native_thread.and_then(|at| image.word_in(state, u64::from(at))).filter(|t| *t != 0);
+        let tid = kernel_thread(image, layout, state);
         let thread = tid.map_or_else(|| format!("thread #{number}"), |t| format!("thread {t}"));
         for frame in crate::graph::frames::stack(self.walker, state) {
             self.frame(&thread, &frame);
@@ -196,6 +215,11 @@ impl Finder<'_> {
             reach_through(graph, &native.edges, reached);
         }
     }
+}
+
+/// The kernel's number of a thread.
+fn kernel_thread(image: &Image, layout: &ObjectLayout, state: u64) -> Option<u64> {
+    layout.native_thread.and_then(|at| image.word_in(state, u64::from(at))).filter(|t| *t != 0)
 }
 
 /// Spreads along references that were added after the first spreading.

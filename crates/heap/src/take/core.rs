@@ -2,6 +2,7 @@
 
 use crate::image::core;
 use crate::take::live::{examine, program};
+use crate::take::queued;
 use crate::{Analysis, Anchor, Coverage, HeapError, Redaction, Snapshot, SnapshotInfo};
 use m5_cpython::{Interpreter, find_in};
 use m5_process::{CoreFile, Identity, Mapping, open_program};
@@ -50,6 +51,7 @@ pub fn take_core(path: &Path, places: CorePlaces<'_>, redaction: &Redaction) -> 
     };
     let analysis = Analysis::of(&image, anchor)?;
     let mut snapshot = examine(&image, &pages, analysis, redaction, info, |_, _| Vec::new());
+    snapshot.info.notes.extend(queued::notes(&snapshot.graph, |_| None));
     snapshot.info.total_seconds = Some(began.elapsed().as_secs_f64());
     Ok(snapshot)
 }

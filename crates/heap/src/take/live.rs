@@ -5,6 +5,7 @@ use crate::descriptors::owners::{fd_holders, fd_owners};
 use crate::image::capture::{capture_of, may_begin};
 use crate::image::wanted::Extent;
 use crate::take::idle_threads::on_idle_threads;
+use crate::take::queued;
 use crate::{
     Accounting, Analysis, Anchor, BesideRss, CaptureOptions, Coverage, Describer, FdHolder, Fragmentation,
     HeapError, Image, Pages, PathTree, ProcessTree, Redaction, Snapshot, SnapshotInfo, StoredNames,
@@ -88,6 +89,8 @@ fn take<T: Send>(
         let more = more(&taken.image, &analysis, &taken.pages);
         Ok::<_, HeapError>((examine(&taken.image, &taken.pages, analysis, redaction, info, fds), more))
     })?;
+    let state = |tid: i32| m5_process::thread_now(process.pid(), tid).map(|now| now.state);
+    snapshot.info.notes.extend(queued::notes(&snapshot.graph, state));
     snapshot.info.total_seconds = Some(began.elapsed().as_secs_f64());
     Ok((snapshot, more))
 }

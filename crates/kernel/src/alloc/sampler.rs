@@ -94,7 +94,9 @@ impl AllocSampler {
         let interpreter = Interpreter::attach(process)?;
         let maps = process.maps()?;
         if interpreter.layout().free_threaded {
-            return Err(Error::Unsupported("a free-threaded CPython, whose allocator it does not know"));
+            return Err(Error::Unsupported(
+                "a free-threaded CPython takes memory from mimalloc, whose calls m5 does not follow: `m5 diff` of two snapshots tells what grows",
+            ));
         }
         let image = interpreter
             .objects()

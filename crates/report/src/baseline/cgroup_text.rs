@@ -5,13 +5,9 @@ use crate::shared::units;
 use crate::shared::value_words::{mark, maybe};
 use crate::texts::Record;
 use m5_process::{Cgroup, Throttling};
-use m5_stats::{Objective, judge};
+use m5_stats::judge;
+use m5_stats::objectives::{CGROUP_PEAK, CPU_THROTTLED};
 use std::fmt::Write;
-
-/// The highest use of a group as a part of its limit: the kernel ends what passes it.
-const PEAK: Objective = Objective::below(0.8, Some(0.9));
-/// Periods in which a quota held tasks back, as a part of all: each is a pause that no collector made.
-const THROTTLED: Objective = Objective::below(0.05, Some(0.25));
 
 /// A line on memory, and one on the quota where there is one.
 pub(crate) fn lines(c: &Cgroup, lang: Lang) -> Vec<String> {
@@ -21,7 +17,7 @@ pub(crate) fn lines(c: &Cgroup, lang: Lang) -> Vec<String> {
     if let (Some(peak), Some(ratio)) = (c.peak_bytes, c.peak_ratio()) {
         let (peak, share) = (units::bytes(peak as f64), units::percent(ratio));
         let words = lang.fill(Record::CgroupPeak, &[&peak, &share]);
-        let _ = write!(memory, ", {words} {}", mark(judge(Some(ratio), &PEAK)));
+        let _ = write!(memory, ", {words} {}", mark(judge(Some(ratio), &CGROUP_PEAK)));
     }
     if let Some(pressure) = c.pressure_some_percent {
         let pressure = units::percent(pressure / 100.0);
@@ -34,5 +30,5 @@ fn quota(t: &Throttling, lang: Lang) -> String {
     let words =
         [maybe(t.ratio(), units::percent), units::time(t.throttled_seconds), format!("{:.2}", t.quota_cores)];
     let line = lang.fill(Record::CgroupQuota, &[&words[0], &words[1], &words[2]]);
-    format!("{line} {}", mark(judge(t.ratio(), &THROTTLED)))
+    format!("{line} {}", mark(judge(t.ratio(), &CPU_THROTTLED)))
 }

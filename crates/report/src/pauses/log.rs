@@ -1,6 +1,7 @@
 //! The pauses of a recording: totals exact for ever, single pauses thinned evenly once they are very many.
 
-use crate::doc::LongPauses;
+use crate::doc::{LongPauses, WorldLog};
+use crate::pauses::thin::{mix, retain};
 use m5_gc::{Choice, Coverage, InterpreterCollections, Pause, SourceKind};
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +38,9 @@ pub struct PauseLog {
     /// What the long ones were doing, where that was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub long: Option<LongPauses>,
+    /// How all threads stopped for them, where the build has no GIL and it was seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub world: Option<WorldLog>,
     /// What was seen and missed.
     pub coverage: Coverage,
     /// Generations 0, 1, 2, and those of unknown generation.
@@ -99,6 +103,7 @@ impl PauseLog {
             source,
             choice: None,
             long: None,
+            world: None,
             coverage: Coverage::default(),
             totals: [GenerationTotals::default(); 4],
             interpreters: Vec::new(),
@@ -201,23 +206,6 @@ impl PauseLog {
         retain(&mut self.duration_seconds, keep);
         retain(&mut self.generation, keep);
     }
-}
-
-fn retain<T>(column: &mut Vec<T>, keep: impl Fn(usize) -> bool) {
-    let mut i = 0;
-    column.retain(|_| {
-        i += 1;
-        keep(i - 1)
-    });
-}
-
-/// Spreads consecutive numbers evenly (the finaliser of SplitMix64), so that thinning follows no rhythm.
-#[must_use]
-pub fn mix(n: u64) -> u64 {
-    let mut z = n.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 #[cfg(test)]

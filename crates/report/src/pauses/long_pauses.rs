@@ -40,6 +40,12 @@ pub struct LongPause {
     /// Objects that survived the last full collection, read once a full one was seen to have ended; only where
     /// the process has one interpreter.
     pub long_lived_objects: Option<u64>,
+    /// Until all other threads stood, of a build without the GIL, and while they did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waited_seconds: Option<f64>,
+    /// Likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stood_seconds: Option<f64>,
     /// The Python stack of the collecting thread, innermost first, read while it collected; empty where none
     /// was caught.
     pub stack: Vec<PyFrame>,
@@ -72,6 +78,7 @@ impl LongPauses {
         if at >= Self::MOST {
             return;
         }
+        let world = detail.and_then(|d| d.world);
         let long = LongPause {
             start_seconds: (pause.start_ns as f64 - origin_ns as f64) / 1e9,
             duration_seconds,
@@ -83,6 +90,8 @@ impl LongPauses {
             candidates: detail.and_then(|d| d.candidates),
             live_objects: detail.and_then(|d| d.live_objects),
             long_lived_objects: long_lived,
+            waited_seconds: world.and_then(|w| w.waited_ns).map(|ns| ns as f64 / 1e9),
+            stood_seconds: world.map(|w| w.stood_ns as f64 / 1e9),
             stack: detail.map(|d| d.stack.clone()).unwrap_or_default(),
         };
         self.longest.insert(at, long);

@@ -9,5 +9,7 @@ pub(crate) mod source_text;
 pub(crate) mod source_words;
 pub(crate) mod table_text;
 pub(crate) mod text;
+pub(crate) mod thin;
 pub(crate) mod tuning_words;
 pub(crate) mod words;
+pub(crate) mod world;

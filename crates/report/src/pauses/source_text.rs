@@ -180,6 +180,8 @@ fn one(pause: &LongPause, lang: Lang) -> String {
         fill(SourceWords::LongCandidates, pause.candidates),
         fill(SourceWords::LongLive, pause.live_objects),
         fill(SourceWords::LongLived, pause.long_lived_objects),
+        pause.stood_seconds.map(|s| lang.fill(SourceWords::LongStood, &[&units::time(s)])),
+        pause.waited_seconds.map(|s| lang.fill(SourceWords::LongWaited, &[&units::time(s)])),
     ];
     parts.into_iter().flatten().collect::<Vec<_>>().join(" · ")
 }

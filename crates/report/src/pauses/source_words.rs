@@ -39,6 +39,11 @@ catalogue! {
         LongCandidates: "{} candidates", "候选对象 {} 个";
         LongLive: "{} objects alive after it", "之后存活对象 {} 个";
         LongLived: "{} long-lived objects", "长期存活对象 {} 个";
+        LongStood: "other threads stood for {}", "其他线程停顿 {}";
+        LongWaited: "waited {} for them to stop", "等待其停下 {}";
+        Stood: "🧵 other threads stood still: {} in all, P50={}, max={}", "🧵 其他线程停顿: 共 {}, P50={}, 最大={}";
+        Waited: "   until all of them had stopped: {} in all, P50={}, max={}", "   等待所有线程停下: 共 {}, P50={}, 最大={}";
+        WorldUnwatched: "🧵 how long other threads stood still was not watched", "🧵 未监视其他线程停顿了多久";
         LongBound: "± {}", "± {}";
         Frame: "      at {} ({})", "      位于 {}（{}）";
         FramesMore: "      … {} outer frames more", "      ……外层还有 {} 帧";

@@ -2,7 +2,7 @@
 
 use crate::doc::{Bucket, GcReport, Sentence};
 use crate::list::text::one_line;
-use crate::pauses::source_text;
+use crate::pauses::{source_text, world};
 use crate::shared::units;
 use crate::shared::value_words::{self, maybe};
 use crate::text::Style;
@@ -58,6 +58,9 @@ fn head(report: &GcReport, style: Style) -> String {
     let mean = total.and_then(|total| m5_stats::rate(total.value, count as f64));
     lines.push(lang.fill(Gc::Mean, &[&maybe(mean, units::time)]));
     lines.push(lang.fill(Gc::Rate, &[&maybe(rate, units::rate)]));
+    if report.collector == Collector::FreeThreaded && gc.seen > 0 {
+        lines.extend(world::lines(report.pauses.as_ref().and_then(|log| log.world.as_ref()), style));
+    }
     let collector = lang.say(match report.collector {
         Collector::Generational => Gc::Generational,
         Collector::Incremental => Gc::Incremental,
@@ -69,6 +72,7 @@ fn head(report: &GcReport, style: Style) -> String {
             _ => lang.fill(Gc::Sub, &[&s.interpreter, &s.settings]),
         });
     }
+    lines.extend(quarter(report).map(|objects| lang.fill(Gc::Quarter, &[&objects])));
     if let Some(rss) = report.rss {
         let [first, last, max] = [rss.first, rss.last, rss.max].map(units::bytes);
         lines.push(lang.fill(Gc::Memory, &[&first, &last, &max]));
@@ -78,6 +82,15 @@ fn head(report: &GcReport, style: Style) -> String {
         lines.push(lang.fill(Gc::Uncollectable, &[&report.uncollectable]));
     }
     lines.join("\n") + "\n"
+}
+
+/// How many new objects a free-threaded build waits for whatever its threshold, where that is more.
+fn quarter(report: &GcReport) -> Option<u64> {
+    let settings = report.settings.first().map(|s| s.settings)?;
+    let objects = report.long_lived_objects? / 4;
+    let more = i64::try_from(objects).is_ok_and(|objects| objects > i64::from(settings.thresholds[0]));
+    let scaled = settings.enabled && settings.thresholds[0] != 0 && settings.thresholds[1] != 0;
+    (report.collector == Collector::FreeThreaded && more && scaled).then_some(objects)
 }
 
 fn generations(report: &GcReport, style: Style) -> String {

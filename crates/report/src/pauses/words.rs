@@ -16,6 +16,7 @@ catalogue! {
         Sub: "⚙️ interpreter {}: thresholds {}", "⚙️ 子解释器 {}: 阈值 {}";
         Generational: "three generations", "分代回收";
         Incremental: "incremental (3.14.0 – 3.14.4)", "增量回收（3.14.0 – 3.14.4）";
+        Quarter: "⚙️ none begins before {} new objects: a quarter of those that live long, unless threshold1 is 0", "⚙️ 新对象达到 {} 个之前不会回收：长期存活对象的四分之一（threshold1 为 0 时除外）";
         FreeThreaded: "free-threaded: each collection is a full one", "自由线程版：每次回收都是完整回收";
         Memory: "🧠 RSS {} → {}, max {}", "🧠 RSS {} → {}，最大 {}";
         LongLived: "🧱 long-lived objects: {}", "🧱 长期存活对象: {}";

@@ -2,7 +2,7 @@
 
 use crate::texts::Alarm;
 use m5_stats::Objective;
-use m5_stats::objectives::{FD_GROWTH_SECONDS, MIB, Objectives};
+use m5_stats::objectives::{CGROUP_PEAK, CPU_THROTTLED, FD_GROWTH_SECONDS, MIB, Objectives};
 
 /// Whom an alert wakes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +38,7 @@ pub fn alerts(objectives: &Objectives) -> Vec<Alert> {
     let mut all = memory(objectives);
     all.extend(collector(objectives));
     all.extend(resources(objectives));
+    all.extend(group(objectives));
     all.extend(m5_itself());
     all
 }
@@ -169,6 +170,36 @@ fn resources(o: &Objectives) -> Vec<Alert> {
             run: "m5 health -p PID",
             service: None,
         }),
+    ];
+    all.into_iter().flatten().collect()
+}
+
+/// The control group: levels hold for any service, objectives change them.
+fn group(o: &Objectives) -> Vec<Alert> {
+    let all = [
+        over(
+            o.cgroup_peak_ratio.or(Some(CGROUP_PEAK)),
+            "CgroupPeakNearLimit",
+            ("0m", BY_DAY),
+            (Alarm::CgroupPeakNearLimit, "m5 baseline -p PID -d 5m"),
+            // A peak never falls again: one that still rises is news.
+            |level| {
+                format!(
+                    "m5_cgroup_memory_peak_bytes > {level} * m5_memory_limit_bytes and delta(m5_cgroup_memory_peak_bytes[1h]) > 0"
+                )
+            },
+        ),
+        over(
+            o.cpu_throttled_ratio.or(Some(CPU_THROTTLED)),
+            "CPUThrottled",
+            ("10m", BY_DAY),
+            (Alarm::CPUThrottled, "m5 baseline -p PID -d 5m"),
+            |level| {
+                format!(
+                    "rate(m5_cgroup_cpu_throttled_periods_total[5m]) > {level} * rate(m5_cgroup_cpu_periods_total[5m])"
+                )
+            },
+        ),
     ];
     all.into_iter().flatten().collect()
 }

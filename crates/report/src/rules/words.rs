@@ -17,6 +17,8 @@ catalogue! {
         FDLeakDetected: "file descriptors rise fast: a leak", "检测到文件描述符泄漏";
         FDCountHigh: "file descriptors are over the leak level", "文件描述符数量过高";
         ConnectionsHigh: "more connections are open than the objective allows", "网络连接数超出目标范围";
+        CgroupPeakNearLimit: "the peak of the cgroup's memory has risen to near its limit", "cgroup 内存峰值新近逼近上限";
+        CPUThrottled: "the CPU quota holds the service back: pauses that no collector made", "CPU 配额频繁限制该服务";
         M5SamplingFails: "m5 cannot read a process that it watches", "m5 无法读取被监控的进程";
         M5Absent: "no m5 exporter is scraped: nobody watches", "m5 导出器缺失:无人监控";
         GCGen0FrequencyHigh: "generation 0 is collected more often than the objective allows", "第0代回收过于频繁";

@@ -86,6 +86,8 @@ pub(crate) fn goal(name: &str, lang: Lang) -> String {
     let text = match name {
         "rss_peak_bytes" => Goal::RssPeak,
         "rss_limit_ratio" => Goal::RssOfLimit,
+        "cgroup_peak_ratio" => Goal::GroupOfLimit,
+        "cpu_throttled_ratio" => Goal::Throttled,
         "fd_limit_ratio" => Goal::FdsOfLimit,
         "growth_bytes_per_second" => Goal::Growth,
         "growth_24h_ratio" => Goal::Growth24h,
@@ -115,7 +117,14 @@ pub(crate) fn in_unit(name: &str, value: f64) -> String {
 
 /// What a share is a part of, in the unit of the part.
 pub(crate) fn whole(name: &str, value: f64) -> String {
-    in_unit(if name.starts_with("rss") { "_bytes" } else { name.trim_end_matches("_ratio") }, value)
+    in_unit(
+        if name.starts_with("rss") || name.starts_with("cgroup") {
+            "_bytes"
+        } else {
+            name.trim_end_matches("_ratio")
+        },
+        value,
+    )
 }
 
 /// The level to keep, and the one that alerts.

@@ -81,6 +81,15 @@ pub enum What {
         /// How fast.
         bytes_per_second: f64,
     },
+    /// Resident memory grows, and what it is could not be seen.
+    RssGrows {
+        /// By how much.
+        bytes: i64,
+        /// How fast.
+        bytes_per_second: f64,
+    },
+    /// Somebody stopped the process (SIGSTOP, a debugger): it does nothing.
+    Stopped,
     /// Garbage that no collection can free.
     NeverFreed {
         /// How much of it there is.

@@ -42,6 +42,10 @@ pub struct Seen<'a> {
     pub headroom_bytes: Option<u64>,
     /// Resident memory.
     pub rss_bytes: Option<u64>,
+    /// What resident memory grew by from the first sample to the last.
+    pub rss_grown_bytes: Option<i64>,
+    /// Whether somebody stopped the process.
+    pub stopped: bool,
     /// Processes below it.
     pub children: u64,
     /// Why there is no snapshot.
@@ -66,7 +70,9 @@ impl Why {
     /// Judges what was seen.
     #[must_use]
     pub fn of(seen: Seen<'_>) -> Self {
-        let mut findings = growth(&seen);
+        let mut findings: Vec<Finding> = stopped(&seen).into_iter().collect();
+        findings.extend(growth(&seen));
+        findings.extend(unseen_growth(&seen));
         findings.extend(garbage(&seen));
         findings.extend(limit(&seen));
         findings.extend(missed(&seen));
@@ -133,6 +139,22 @@ fn growth(seen: &Seen<'_>) -> Vec<Finding> {
     found.into_iter().map(|(_, finding)| finding).collect()
 }
 
+fn stopped(seen: &Seen<'_>) -> Option<Finding> {
+    let next = format!("kill -CONT {}", seen.pid);
+    seen.stopped.then_some(Finding { severity: Weight::Problem, what: What::Stopped, next })
+}
+
+/// Growth of the whole, where there are no two snapshots that tell of what.
+fn unseen_growth(seen: &Seen<'_>) -> Option<Finding> {
+    /// So much in so short a time is no coming and going of buffers.
+    const SURE: i64 = 1 << 20;
+    let bytes = seen.rss_grown_bytes.filter(|bytes| seen.diff.is_none() && *bytes >= SURE)?;
+    let rate = bytes as f64 / seen.observed_seconds.max(1e-3);
+    let next = format!("m5 baseline -p {} --duration 5m", seen.pid);
+    let what = What::RssGrows { bytes, bytes_per_second: rate };
+    Some(Finding { severity: weight(seen, rate), what, next })
+}
+
 /// Whether a part grows no further than a file is large: pages of code and data that are used for the first time.
 fn ends_by_itself(part: &str) -> bool {
     part.starts_with("libraries/")
@@ -175,7 +197,12 @@ fn limit(seen: &Seen<'_>) -> Option<Finding> {
 fn missed(seen: &Seen<'_>) -> Vec<Finding> {
     // Growth was judged above. Nobody said how many connections this service should have, unless somebody did.
     let universal = |c: &Criterion| match c.name.as_str() {
-        "gc_pause_p95_seconds" | "fd_growth" | "rss_limit_ratio" | "fd_limit_ratio" => true,
+        "gc_pause_p95_seconds"
+        | "fd_growth"
+        | "rss_limit_ratio"
+        | "fd_limit_ratio"
+        | "cgroup_peak_ratio"
+        | "cpu_throttled_ratio" => true,
         "open_fds" => c.value.is_some_and(|v| v > c.objective.pass),
         _ => false,
     };
@@ -302,5 +329,21 @@ mod tests {
         let why = Why::of(Seen { no_snapshot: Some("no permission".into()), ..Seen::default() });
         assert_eq!(why.unseen[0], Unseen::Objects { reason: "no permission".into() });
         assert!(!why.problem());
+    }
+
+    #[test]
+    fn growth_that_no_snapshot_explains_is_told() {
+        let seen = |bytes, stopped| Seen {
+            no_snapshot: Some("no permission".into()),
+            rss_grown_bytes: Some(bytes),
+            observed_seconds: 30.0,
+            growth_objective: 1748.0,
+            stopped,
+            ..Seen::default()
+        };
+        let why = Why::of(seen(9 << 20, false));
+        assert!(matches!(why.findings[0].what, What::RssGrows { bytes, .. } if bytes == 9 << 20), "{why:?}");
+        assert!(why.problem() && Why::of(seen(64 << 10, false)).findings.is_empty());
+        assert_eq!(Why::of(seen(0, true)).findings[0].what, What::Stopped);
     }
 }

@@ -66,6 +66,9 @@ fn verdict(why: &Why, style: Style) -> String {
         hidden => lang.fill(W::More, &[&hidden]),
     };
     match (problems, rest) {
+        (0, 0) if why.unseen.iter().any(|u| matches!(u, Unseen::Objects { .. })) => {
+            lang.fill(W::FineAsSeen, &[&units::span(why.observed_seconds)])
+        }
         (0, 0) => style.green(&lang.fill(W::Fine, &[&units::span(why.observed_seconds)])),
         (0, _) => format!("{}{more}", lang.fill(W::Notices, &[&rest])),
         _ => format!("{}{more}", style.red(&lang.fill(W::Problems, &[&problems]))),
@@ -84,7 +87,8 @@ fn told(finding: &Finding, why: &Why, style: Style) -> (String, String, String) 
                 Cause::Uncollectable => lang.fill(W::AdviceUncollectable, &[&culprit.holder.name]),
                 _ => say(W::AdviceLost),
             };
-            let what = lang.fill(W::Grows, &[&amount(culprit, style), &rate(culprit_rate(culprit, why))]);
+            let grows = if culprit.count == 0 { W::GrowsInPlace } else { W::Grows };
+            let what = lang.fill(grows, &[&amount(culprit, style), &rate(culprit_rate(culprit, why))]);
             (format!("{what} {}", who(culprit, style)), evidence(culprit, why, style), advice)
         }
         What::Fills { culprit } => {
@@ -106,6 +110,11 @@ fn told(finding: &Finding, why: &Why, style: Style) -> (String, String, String) 
             let what = lang.fill(W::PartGrows, &[&values[0], &values[1], &values[2]]);
             (what, account(why, style), say(W::AdvicePart))
         }
+        What::RssGrows { bytes, bytes_per_second } => {
+            let what = lang.fill(W::RssGrows, &[&signed_bytes(*bytes), &rate(*bytes_per_second)]);
+            (what, String::new(), say(W::AdviceRss))
+        }
+        What::Stopped => (say(W::Stopped), String::new(), say(W::AdviceStopped)),
         What::NeverFreed { garbage, through } => {
             let through = if through.is_empty() { "?".to_owned() } else { through.join(", ") };
             let values = [thousands(garbage.objects), units::bytes(garbage.bytes as f64)];
@@ -277,6 +286,8 @@ mod tests {
             What::NeverFreed { garbage: loose, through: vec!["hiredis.Reader".into()] },
             What::CollectorOff { garbage: loose },
             What::Fills { culprit: culprit(Cause::Held, Some(1000)) },
+            What::RssGrows { bytes: 9 << 20, bytes_per_second: 314_572.8 },
+            What::Stopped,
         ];
         let finding =
             |what| Finding { severity: Weight::Problem, what, next: "m5 diff -p 7 --interval 5m".into() };

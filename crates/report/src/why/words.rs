@@ -13,6 +13,12 @@ catalogue! {
         Next: "next: {}: {}", "下一步：{}：{}";
         NotSeen: "Not seen: {}", "未能看到：{}";
         Grows: "{} grow by {},", "{} 增长 {}，";
+        GrowsInPlace: "{} grows in place by {},", "{} 原地增长 {}，";
+        RssGrows: "RSS grows by {}, {}; what grows could not be seen", "RSS 增长 {}，{}；无法看到增长的是什么";
+        Stopped: "somebody stopped this process (SIGSTOP or a debugger): it does nothing until it is continued", "该进程被暂停（SIGSTOP 或调试器）：继续运行前不做任何事";
+        FineAsSeen: "Nothing is wrong in what could be seen in {}; the objects could not.", "在 {} 内可见的部分未发现问题；对象无法看到。";
+        AdviceRss: "look longer, as its own user or as root to see what grows", "延长观察；以该进程的用户或 root 运行可看到增长的是什么";
+        AdviceStopped: "continue it, or end the debugger", "继续运行它，或结束调试器";
         Fills: "{} grow by {} in a cache with a limit,", "{} 增长 {}，位于有上限的缓存，";
         HeldBy: "held by {}", "由 {} 持有";
         NativeGrows: "native memory grows: {} blocks of {}, {}, {}", "原生内存增长：{} 个 {} 的块，{}，{}";

@@ -5,6 +5,7 @@ use crate::shared::catalogue::catalogue;
 catalogue! {
     /// Notes for the person at the terminal.
     Say {
+        FirstThreadEnded: "The main thread of PID {} has ended; read under the number of a thread that goes on: {}", "PID {} 的主线程已结束；改用仍在运行的线程编号读取：{}";
         OnlyProcess: "Looking at the only Python process: PID {} ({})", "正在分析唯一的 Python 进程：PID {}（{}）";
         Recording: "Recording {} processes", "正在采集 {} 个进程";
         PausesBy: "PID {}: pauses: {}", "PID {}：暂停来源：{}";

@@ -268,7 +268,7 @@ impl Blocks {
         let range = values.last().zip(values.first()).map_or(0.0, |(b, a)| b - a);
         let gap = values.windows(2).map(|w| w[1] - w[0]).filter(|d| *d > 0.0).reduce(f64::min);
         let typical = median(&self.y).unwrap_or(0.0).abs();
-        self.level = if typical > 0.0 { typical } else { range.max(1.0) };
+        self.level = [typical, range].into_iter().find(|v| *v > 0.0).unwrap_or(1.0);
         self.quantum = gap.unwrap_or(self.level * 1e-6).min(self.level) / self.level;
         self.y.iter_mut().for_each(|y| *y /= self.level);
     }

@@ -1,5 +1,8 @@
 //! What explanations are sums of.
 
+/// Until when growth that doubles is drawn on so, in windows; from there on at the pace that it had at the window's end.
+const BENDS_ON: f64 = 1.25;
+
 /// One column of an explanation, over the window 0..=1 and beyond.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Column {
@@ -22,6 +25,11 @@ pub(super) enum Column {
     /// A rise by a power of the process's age (which is the second number at the begin of the window): slower and
     /// slower below one, faster and faster above.
     Power(f64, f64),
+    /// Growth that doubles again and again: so many times its e-th power a window.
+    Doubling(f64),
+    /// A rise by whole arenas, pools or blocks: so many even steps a window, and how far the first one is on its way at
+    /// the begin.
+    Stairs(f64, f64),
     /// A cache over keys of which some are rare: half full at this age, ever slower.
     Filling(f64, f64),
     /// What the load does, in its standard deviations. Where the load will stand is unknown: at its mean.
@@ -50,6 +58,13 @@ impl Column {
             Self::Exp(tau) => -(-x / tau).exp_m1(),
             Self::Log(scale) => (x / scale).ln_1p() / (1.0 / scale).ln_1p(),
             Self::Power(p, age) => ((x + age).max(0.0).powf(p) - age.powf(p)) / Self::span(p, age),
+            Self::Doubling(k) => {
+                let bends = x.min(BENDS_ON);
+                (k * bends).exp_m1() / k.exp_m1() + self.lasting_slope() * (x - bends)
+            }
+            // What is ahead is even: when the next step is due is not known so well.
+            Self::Stairs(n, phase) if x <= 1.0 => (n * x + phase).floor() / n,
+            Self::Stairs(..) => x,
             Self::Filling(half, age) => (x + age) / (x + age + half) - age / (age + half),
             Self::Load => 0.0,
             Self::ClockCos(f) => (std::f64::consts::TAU * f * x).cos(),
@@ -69,7 +84,8 @@ impl Column {
     /// Growth per window at the end, of the kind that goes on.
     pub(super) fn lasting_slope(self) -> f64 {
         match self {
-            Self::Ramp | Self::Late(_) => 1.0,
+            Self::Ramp | Self::Late(_) | Self::Stairs(..) => 1.0,
+            Self::Doubling(k) => k * k.exp() / k.exp_m1(),
             Self::Power(p, age) => p * (1.0 + age).powf(p - 1.0) / Self::span(p, age),
             _ => 0.0,
         }

@@ -15,6 +15,8 @@ const DAY: f64 = 86_400.0;
 const SURE: f64 = 0.75;
 /// …from this one where days are known, so that no rhythm of theirs passes for it…
 const SURE_DAYS: f64 = 0.6;
+/// …from this one where it cannot have lasted for the life of the process: a batch, a morning…
+const SURE_LATE: f64 = 0.95;
 /// …unless a rhythm of which only a part was seen explains it with so much of the weight…
 const RHYTHM: f64 = 0.12;
 /// …and if this much was to be seen before.
@@ -29,6 +31,10 @@ const BEFORE: [f64; 2] = [0.9, 0.8];
 const SHOWN_BEFORE: f64 = 0.2;
 /// …but for growth that was as good as certain at the first.
 const CERTAIN_BEFORE: f64 = 0.9;
+/// A level is one that was there before where it is this near, as a part of the largest change…
+const RETURNED: f64 = 0.25;
+/// …to so many of all floors.
+const SEEN_BEFORE: f64 = 0.15;
 /// Ends of the interval of a forecast. Surprises of memory go upwards, so more of it is left out below.
 const LOW: f64 = 0.05;
 const HIGH: f64 = 0.97;
@@ -66,7 +72,7 @@ fn confirmed(used: &[Point], options: &Options<'_>) -> bool {
     let growth = |part: f64| {
         let until = first.t + part * (last.t - first.t);
         let before = used.get(..used.partition_point(|p| p.t <= until)).unwrap_or(&[]);
-        blocks::cut(before, options).map_or(0.0, |b| Judged::new(b, options).growth)
+        blocks::cut(before, options).map_or(0.0, |b| growth_of(&b, options))
     };
     let lately = growth(BEFORE[0]);
     lately >= CERTAIN_BEFORE || (lately >= SURE_BEFORE && growth(BEFORE[1]) >= SHOWN_BEFORE)
@@ -91,6 +97,18 @@ fn wait_for_points(used: &[Point]) -> Option<f64> {
     (pace > 0.0).then_some(pace * missing as f64)
 }
 
+fn shapes(blocks: &Blocks) -> Shapes {
+    let load = blocks.load.as_ref().map(|_| blocks.load_explains);
+    Shapes::new(&blocks.x, load, blocks.seconds / DAY, blocks.age)
+}
+
+/// How likely lasting growth is, and nothing else.
+fn growth_of(blocks: &Blocks, options: &Options<'_>) -> f64 {
+    let shapes = shapes(blocks);
+    let growing = weigh(blocks, &shapes, |m| matches!(m.class, Class::Growing | Class::Step));
+    growth_probability(&growing, &shapes, least_growth(blocks, options))
+}
+
 /// A window with its explanations weighed.
 struct Judged {
     blocks: Blocks,
@@ -101,13 +119,8 @@ struct Judged {
 
 impl Judged {
     fn new(blocks: Blocks, options: &Options<'_>) -> Self {
-        let shapes = Shapes::new(
-            &blocks.x,
-            blocks.load.as_ref().map(|_| blocks.load_explains),
-            blocks.seconds / DAY,
-            blocks.age,
-        );
-        let fits = weigh(&blocks, &shapes);
+        let shapes = shapes(&blocks);
+        let fits = weigh(&blocks, &shapes, |_| true);
         let growth = growth_probability(&fits, &shapes, least_growth(&blocks, options));
         Self { blocks, shapes, fits, growth }
     }
@@ -162,7 +175,8 @@ impl Judged {
         let growth = slopes(&self.fits, &self.shapes).quantile(0.5).unwrap_or(0.0);
         let rhythm: f64 = self.fits.iter().filter(|f| f.class == Class::Rhythm).map(|f| f.weight).sum();
         let innocent = rhythm > RHYTHM || self.regains(growth) || self.blocks.load_may_explain(growth);
-        let sure = if self.blocks.seconds < DAYS_KNOWN * DAY { SURE } else { SURE_DAYS };
+        let usual = if self.blocks.seconds < DAYS_KNOWN * DAY { SURE } else { SURE_DAYS };
+        let sure = usual + (1.0 - self.lifelong(growth)) * (SURE_LATE - usual);
         if self.growth >= sure && !innocent {
             return Verdict::Growing;
         }
@@ -177,7 +191,7 @@ impl Judged {
             match fit.class {
                 Class::Saturating if rise > least => saturating += fit.weight,
                 // What came back is no step.
-                Class::Step if fit.moved(&self.shapes) > least => step += fit.weight,
+                Class::Step if fit.moved(&self.shapes) > least && !self.returned(fit) => step += fit.weight,
                 _ if fit.falls(&self.shapes, least) => {}
                 Class::Flat | Class::Rhythm | Class::Step | Class::Saturating => flat += fit.weight,
                 Class::Growing => {}
@@ -206,6 +220,20 @@ impl Judged {
             |(i, y): (usize, &f64)| y - part(&self.blocks.phase, i, tooth) - part(&self.blocks.load, i, load);
         let floors: Vec<f64> = self.blocks.y.iter().enumerate().map(left).collect();
         self.blocks.seconds < DAYS_KNOWN * DAY && ground::regains(&self.blocks.x, &floors, growth)
+    }
+
+    /// Whether the level after the last change was there before it: batches come and go.
+    fn returned(&self, fit: &Fit) -> bool {
+        let mut steps: Vec<(f64, f64)> = fit.steps(&self.shapes).collect();
+        steps.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let Some((last, _)) = steps.last() else { return false };
+        let largest = steps.iter().map(|(_, size)| size.abs()).fold(0.0, f64::max);
+        let end = fit.level(&self.shapes, 1.0);
+        let near = |y: f64| (y - end).abs() < RETURNED * largest;
+        let floors = || self.blocks.x.iter().zip(&self.blocks.y);
+        let before = floors().filter(|(x, y)| *x < last && near(**y)).count();
+        let apart = floors().filter(|(x, y)| *x < last && !near(**y)).count();
+        apart > 0 && before as f64 >= SEEN_BEFORE * self.blocks.x.len() as f64
     }
 
     fn last_step(&self) -> Option<Shift> {

@@ -15,6 +15,14 @@ const NEAR: f64 = 3.0;
 const USUAL_SWING: f64 = 0.1;
 /// Resets from which teeth are surely teeth, so that the last floor is one without its tooth: two drops may be anything.
 const TEETH: usize = 6;
+/// Logarithm of the prior density of a coefficient at most: 1 / (π · scale).
+const MOST_LIKELY_SIZE: f64 = 1.52;
+/// Steps of a stair at least, by how much the largest may be above the smallest, and until when the last may be.
+const STAIRS: u8 = 3;
+const ALIKE: f64 = 1.6;
+const LATELY: f64 = 0.25;
+/// Terms that are summed side by side.
+const LANES: usize = 4;
 /// Fixed columns and free ones of a model at most.
 const MAX: usize = MOST + 2;
 
@@ -31,6 +39,8 @@ pub(super) struct Fit {
     /// Variance of the noise.
     pub(super) variance: f64,
     pub(super) dof: f64,
+    /// Growth a window of steps that are a stair.
+    pub(super) stairs: Option<f64>,
     /// Where the wandering level stands at the end of the window.
     pub(super) state: f64,
     /// Between the lowest and the highest floor of the window.
@@ -47,22 +57,31 @@ pub(super) struct Fit {
     pub(super) load_spread: Option<f64>,
 }
 
-/// All explanations that matter, with weights that sum to one.
-pub(super) fn weigh(blocks: &Blocks, shapes: &Shapes) -> Vec<Fit> {
+/// All explanations that matter and that are `wanted`, with weights that sum to one where all are.
+pub(super) fn weigh(blocks: &Blocks, shapes: &Shapes, wanted: impl Fn(&Model) -> bool) -> Vec<Fit> {
     let problem = Problem::new(blocks, shapes);
     let noises = grid();
+    let whiteners: Vec<Whitener> = noises.iter().map(|n| Whitener::new(&blocks.x, n)).collect();
+    let mut products = vec![0.0; problem.paired * problem.paired];
     let mut found: Vec<(f64, usize, Model)> = Vec::new();
     let mut best = f64::NEG_INFINITY;
     let mut best_growing = f64::NEG_INFINITY;
-    for (i, noise) in noises.iter().enumerate() {
-        let gram = problem.gram(noise);
+    for (i, (noise, whitener)) in noises.iter().zip(&whiteners).enumerate() {
+        let gram = problem.gram(whitener, &mut products);
         let mut best_steps: Option<(f64, Model)> = None;
         let mut best_ramped: Option<(f64, Model)> = None;
         let mut see = |model: &Model, gram: &Gram| {
-            let Some(ml) = gram.evidence(model, &problem) else { return f64::NEG_INFINITY };
-            let score = ml + model.ln_prior + noise.ln_prior;
-            best = best.max(score);
             let growing = model.class == Class::Growing;
+            let least = match (model.class, model.steps) {
+                // A step more is tried beside the best of these, however weak.
+                (Class::Step, 2 | 3) | (Class::Growing, 1) => f64::NEG_INFINITY,
+                (Class::Growing, _) => (best - NEGLIGIBLE).min(best_growing - NEAR),
+                _ => best - NEGLIGIBLE,
+            };
+            let prior = model.ln_prior + noise.ln_prior;
+            let Some(ml) = gram.evidence(model, &problem, least - prior) else { return f64::NEG_INFINITY };
+            let score = ml + prior;
+            best = best.max(score);
             if growing {
                 best_growing = best_growing.max(score);
             }
@@ -74,28 +93,20 @@ pub(super) fn weigh(blocks: &Blocks, shapes: &Shapes) -> Vec<Fit> {
         };
         for model in &shapes.models {
             let score = see(model, &gram);
-            if model.class == Class::Step
-                && model.steps(shapes) == 2
-                && best_steps.is_none_or(|(s, _)| score > s)
-            {
-                best_steps = Some((score, *model));
-            }
-            if model.class == Class::Growing
-                && model.steps(shapes) == 1
-                && best_ramped.is_none_or(|(s, _)| score > s)
-            {
-                best_ramped = Some((score, *model));
+            let (more, kind) = match model.class {
+                Class::Step => (2, &mut best_steps),
+                Class::Growing => (1, &mut best_ramped),
+                _ => continue,
+            };
+            if model.steps == more && kind.is_none_or(|(s, _)| score > s) {
+                *kind = Some((score, *model));
             }
         }
-        for (best, ln_prior) in
-            [(best_steps, shapes.ln_prior_three_steps), (best_ramped, shapes.ln_prior_ramped_steps)]
-        {
-            let Some((_, few)) = best else { continue };
-            for step in shapes.steps.iter().filter(|s| !few.columns().contains(s)) {
-                let mut more = few;
-                more.columns[usize::from(few.len)] = *step;
-                (more.len, more.ln_prior) = (few.len + 1, ln_prior);
-                see(&more, &gram);
+        let [ramped, third, fourth] = shapes.ln_prior_more_steps;
+        for (best, ln_priors) in [(best_steps, &[third, fourth][..]), (best_ramped, &[ramped])] {
+            let mut few = best.map(|(_, model)| model);
+            for ln_prior in ln_priors {
+                few = few.and_then(|few| one_more(&few, *ln_prior, shapes, |model| see(model, &gram)));
             }
         }
     }
@@ -106,27 +117,75 @@ pub(super) fn weigh(blocks: &Blocks, shapes: &Shapes) -> Vec<Fit> {
     let share = |score: f64| (score - best).exp().max(f64::MIN_POSITIVE);
     let total: f64 = found.iter().map(|(s, ..)| share(*s)).sum();
     let fit = |(score, noise, model): &(f64, usize, Model)| {
-        problem.fit(share(*score) / total, noises.get(*noise)?, model)
+        problem.fit(share(*score) / total, noises.get(*noise)?, whiteners.get(*noise)?, model)
     };
-    found.iter().filter_map(fit).collect()
+    found.iter().filter(|(_, _, model)| wanted(model)).filter_map(fit).collect()
+}
+
+/// Growth a window by steps that are a stair: three and more of like size, up, until lately. Levels that were moved to by
+/// one cause each are seldom so alike; what an allocator takes whole arenas for is.
+fn stairs(model: &Model, shapes: &Shapes, beta: &[f64]) -> Option<f64> {
+    if model.class != Class::Step || model.steps < STAIRS {
+        return None;
+    }
+    let at = model.columns().iter().zip(beta).filter_map(|(id, size)| {
+        match shapes.columns.get(usize::from(*id))? {
+            Column::Step(at) => Some((*at, *size)),
+            _ => None,
+        }
+    });
+    let mut steps: Vec<(f64, f64)> = at.collect();
+    steps.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let (first, last) = (steps.first()?.0, steps.last()?.0);
+    let total: f64 = steps.iter().map(|(_, size)| size).sum();
+    // One that is under way, in the last block or in two, is smaller.
+    let most = steps.iter().map(|(_, size)| *size).fold(0.0, f64::max);
+    let whole = steps.iter().filter(|(_, size)| *size * ALIKE >= most).count();
+    let up = steps.iter().all(|(_, size)| *size > 0.0);
+    let longest = steps.windows(2).map(|w| w[1].0 - w[0].0).fold(first, f64::max);
+    (up && whole >= usize::from(STAIRS) && 1.0 - last <= longest.max(LATELY)).then_some(total)
+}
+
+/// Tries one more step beside those of a model, and returns the best.
+fn one_more(
+    few: &Model,
+    ln_prior: f64,
+    shapes: &Shapes,
+    mut see: impl FnMut(&Model) -> f64,
+) -> Option<Model> {
+    let mut best: Option<(f64, Model)> = None;
+    for step in shapes.steps.iter().filter(|s| !few.columns().contains(s)) {
+        let mut more = *few;
+        *more.columns.get_mut(usize::from(few.len))? = *step;
+        (more.len, more.steps, more.ln_prior) = (few.len + 1, few.steps + 1, ln_prior);
+        let score = see(&more);
+        if best.is_none_or(|(s, _)| score > s) {
+            best = Some((score, more));
+        }
+    }
+    best.map(|(_, model)| model)
 }
 
 struct Problem<'a> {
     blocks: &'a Blocks,
     shapes: &'a Shapes,
     fixed: Vec<Vec<f64>>,
-    free: Vec<Vec<f64>>,
+    /// The free columns, one after the other.
+    free: Vec<f64>,
+    /// How many of the free columns stand beside others.
+    paired: usize,
+    /// What models of so many columns leave: Γ of half of the degrees of freedom, and those.
+    left: [Option<(f64, f64)>; MOST + 1],
     range: f64,
     /// What even a perfect fit leaves: values are rounded to the quantum.
     rounding: f64,
 }
 
 /// One noise: what is left of every column, and of the values, after the fixed columns.
-struct Gram {
-    n: usize,
-    /// Products of the columns that stand beside others, row by row.
+struct Gram<'a> {
+    /// Products of the columns that stand beside others, row by row: those that a model asks for.
     paired: usize,
-    xx: Vec<f64>,
+    xx: &'a [f64],
     /// Of every column with itself, and with the load.
     own: Vec<f64>,
     with_load: Vec<f64>,
@@ -134,7 +193,6 @@ struct Gram {
     yy: f64,
     /// What does not depend on the model.
     ln_base: f64,
-    fixed: usize,
     rounding: f64,
 }
 
@@ -143,15 +201,22 @@ impl<'a> Problem<'a> {
         let mut fixed = vec![vec![1.0; blocks.x.len()]];
         fixed.extend(blocks.phase.clone());
         let load = blocks.load.as_deref().unwrap_or(&[]);
-        let column = |c: &Column| match c {
-            Column::Load => load.to_vec(),
-            c => blocks.x.iter().map(|x| c.at(*x)).collect(),
-        };
-        let free = shapes.columns.iter().map(column).collect();
+        let mut free = Vec::with_capacity(shapes.columns.len() * blocks.x.len());
+        for column in &shapes.columns {
+            match column {
+                Column::Load => free.extend_from_slice(load),
+                c => free.extend(blocks.x.iter().map(|x| c.at(*x))),
+            }
+        }
+        let left = std::array::from_fn(|k| {
+            let dof = blocks.x.len().checked_sub(k + fixed.len()).filter(|d| *d >= 2)? as f64;
+            Some((ln_gamma(0.5 * dof), 0.5 * dof))
+        });
         // Uniform rounding, and never less than a millionth of the level.
         let rounding = blocks.x.len() as f64 * (blocks.quantum * blocks.quantum / 12.0).max(1e-10);
         let end = |pick: fn(f64, f64) -> f64| blocks.y.iter().copied().reduce(pick).unwrap_or(0.0);
-        Self { blocks, shapes, fixed, free, range: end(f64::max) - end(f64::min), rounding }
+        let paired = shapes.paired.min(shapes.columns.len());
+        Self { blocks, shapes, fixed, free, paired, left, range: end(f64::max) - end(f64::min), rounding }
     }
 
     /// The last floor, and what floors did over half of the window (a root mean square); teeth of this height aside.
@@ -164,8 +229,7 @@ impl<'a> Problem<'a> {
         (feet.last().copied().unwrap_or(0.0), change)
     }
 
-    fn gram(&self, noise: &Noise) -> Gram {
-        let whitener = Whitener::new(&self.blocks.x, noise);
+    fn gram<'p>(&self, whitener: &Whitener, products: &'p mut [f64]) -> Gram<'p> {
         let mut basis: Vec<Vec<f64>> = Vec::new();
         let mut ln_fixed = 0.0;
         for column in &self.fixed {
@@ -176,39 +240,38 @@ impl<'a> Problem<'a> {
             basis.push(column);
         }
         let y = project(whitener.apply(&self.blocks.y), &basis);
-        let x: Vec<Vec<f64>> = self.free.iter().map(|c| project(whitener.apply(c), &basis)).collect();
-        let paired = self.shapes.paired.min(x.len());
-        let mut xx = vec![0.0; paired * paired];
-        for (i, a) in x.iter().enumerate().take(paired) {
-            for (j, b) in x.iter().enumerate().take(i + 1) {
-                let product = dot(a, b);
-                xx[i * paired + j] = product;
-                xx[j * paired + i] = product;
-            }
+        let n = self.blocks.x.len();
+        let mut all = whitener.apply_all(&self.free);
+        all.chunks_exact_mut(n).for_each(|c| project_in(c, &basis));
+        let x: Vec<&[f64]> = all.chunks_exact(n).collect();
+        let paired = self.paired;
+        for (i, j) in self.shapes.pairs() {
+            let (i, j) = (usize::from(i), usize::from(j));
+            let product = dot(x[i], x[j]);
+            products[i * paired + j] = product;
+            products[j * paired + i] = product;
         }
         let load = self.shapes.load.and_then(|l| x.get(usize::from(l)));
         let with_load = load.map_or_else(Vec::new, |load| x.iter().map(|c| dot(c, load)).collect());
         let xy = x.iter().map(|c| dot(c, &y)).collect();
         Gram {
-            n: y.len(),
             paired,
-            xx,
+            xx: products,
             own: x.iter().map(|c| dot(c, c)).collect(),
             with_load,
             xy,
             yy: dot(&y, &y),
             ln_base: -0.5 * (whitener.ln_det + ln_fixed),
-            fixed: self.fixed.len(),
             rounding: self.rounding,
         }
     }
 
     /// The whole fit of one explanation.
-    fn fit(&self, weight: f64, noise: &Noise, model: &Model) -> Option<Fit> {
-        let whitener = Whitener::new(&self.blocks.x, noise);
+    fn fit(&self, weight: f64, noise: &Noise, whitener: &Whitener, model: &Model) -> Option<Fit> {
         let y = whitener.apply(&self.blocks.y);
-        let free = model.columns().iter().filter_map(|id| self.free.get(usize::from(*id)));
-        let plain: Vec<&Vec<f64>> = self.fixed.iter().chain(free).collect();
+        let n = self.blocks.x.len();
+        let free = model.columns().iter().filter_map(|id| self.free.get(usize::from(*id) * n..)?.get(..n));
+        let plain: Vec<&[f64]> = self.fixed.iter().map(Vec::as_slice).chain(free).collect();
         let x: Vec<Vec<f64>> = plain.iter().map(|c| whitener.apply(c)).collect();
         let inverse =
             inverse(&x.iter().map(|a| x.iter().map(|b| dot(a, b)).collect()).collect::<Vec<Vec<f64>>>())?;
@@ -224,9 +287,11 @@ impl<'a> Problem<'a> {
         let tooth = if self.blocks.resets >= TEETH { beta.get(1).copied().unwrap_or(0.0) } else { 0.0 };
         let (last, change) = self.as_before(tooth);
         let covariance = inverse.into_iter().map(|r| r.into_iter().map(|v| v * variance).collect()).collect();
+        let stairs = stairs(model, self.shapes, beta.get(self.fixed.len()..).unwrap_or(&[]));
         Some(Fit {
             weight,
-            class: model.class,
+            class: if stairs.is_some() { Class::Growing } else { model.class },
+            stairs,
             model: *model,
             beta,
             covariance,
@@ -243,7 +308,7 @@ impl<'a> Problem<'a> {
     }
 }
 
-impl Gram {
+impl Gram<'_> {
     /// Product of two columns: both stand beside others, or one is the load, or they are the same.
     fn product(&self, a: u16, b: u16) -> f64 {
         let (a, b) = (usize::from(a), usize::from(b));
@@ -256,23 +321,28 @@ impl Gram {
         }
     }
 
-    /// Logarithm of the marginal likelihood. `None` where the columns cannot be told apart.
-    fn evidence(&self, model: &Model, problem: &Problem<'_>) -> Option<f64> {
+    /// Logarithm of the marginal likelihood. `None` where the columns cannot be told apart, or where it is below
+    /// `least` whatever the prior of its coefficients.
+    fn evidence(&self, model: &Model, problem: &Problem<'_>, least: f64) -> Option<f64> {
         let k = usize::from(model.len);
+        let (ln_gamma, half) = (*problem.left.get(k)?)?;
         let mut l = [[0.0_f64; MOST]; MOST];
         let mut z = [0.0_f64; MOST];
-        let mut ln_det = 0.0;
+        let mut det = 1.0_f64;
         let mut rss = self.yy;
         for i in 0..k {
             for j in 0..=i {
                 let mut v = self.product(model.columns[i], model.columns[j]);
                 let whole = v;
-                v -= l[i].iter().zip(&l[j]).take(j).map(|(a, b)| a * b).sum::<f64>();
+                let (above, beside) = (l[j], l[i]);
+                for (a, b) in above[..j].iter().zip(&beside) {
+                    v -= a * b;
+                }
                 if i == j {
                     if v <= 1e-7 * whole || v <= 1e-12 {
                         return None;
                     }
-                    ln_det += v.ln();
+                    det *= v;
                     l[i][i] = v.sqrt();
                 } else {
                     l[i][j] = v / l[j][j];
@@ -285,41 +355,69 @@ impl Gram {
             z[i] = v / l[i][i];
             rss -= z[i] * z[i];
         }
-        let mut ln_prior = 0.0;
-        let mut beta = [0.0_f64; MOST];
-        for i in (0..k).rev() {
-            let mut v = z[i];
-            for m in i + 1..k {
-                v -= l[m][i] * beta[m];
-            }
-            beta[i] = v / l[i][i];
-            let scale = problem.shapes.columns[usize::from(model.columns[i])].scale();
-            let part = beta[i] / scale;
-            ln_prior -= (std::f64::consts::PI * scale * (1.0 + part * part)).ln();
-        }
-        if model.class == Class::Rhythm {
-            let square: f64 = beta.iter().map(|b| b * b).sum();
-            ln_prior -= 0.5 * square / (USUAL_SWING * USUAL_SWING);
-        }
-        let dof = self.n.checked_sub(k + self.fixed).filter(|d| *d >= 2)? as f64;
-        let half = 0.5 * dof;
         let spread = 0.5 * (rss.max(0.0) + self.rounding);
         let ln_tau = (2.0 * std::f64::consts::PI).ln();
-        Some(self.ln_base - half * ln_tau - 0.5 * ln_det + ln_gamma(half) - half * spread.ln() + ln_prior)
+        let likely = self.ln_base - half * ln_tau - 0.5 * det.ln() + ln_gamma - half * spread.ln();
+        if likely + k as f64 * MOST_LIKELY_SIZE < least {
+            return None;
+        }
+        Some(likely + ln_prior(model, problem, &l, &z))
     }
 }
 
+/// Logarithm of the prior of a model's coefficients, of which `l` and `z` are the triangle and the right side.
+fn ln_prior(model: &Model, problem: &Problem<'_>, l: &[[f64; MOST]; MOST], z: &[f64; MOST]) -> f64 {
+    let k = usize::from(model.len);
+    let mut density = 1.0;
+    let mut beta = [0.0_f64; MOST];
+    for i in (0..k).rev() {
+        let mut v = z[i];
+        for m in i + 1..k {
+            v -= l[m][i] * beta[m];
+        }
+        beta[i] = v / l[i][i];
+        let scale = problem.shapes.columns[usize::from(model.columns[i])].scale();
+        let part = beta[i] / scale;
+        density *= std::f64::consts::PI * scale * (1.0 + part * part);
+    }
+    let square: f64 = beta.iter().map(|b| b * b).sum();
+    let swing = if model.class == Class::Rhythm { 0.5 * square / (USUAL_SWING * USUAL_SWING) } else { 0.0 };
+    -density.ln() - swing
+}
+
+/// Sums of a few terms each, side by side: one sum would wait for itself.
 fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
+    let n = a.len().min(b.len());
+    let (a, b) = (&a[..n], &b[..n]);
+    let mut sums = [0.0; LANES];
+    let mut i = 0;
+    while i + LANES <= n {
+        for lane in 0..LANES {
+            sums[lane] += a[i + lane] * b[i + lane];
+        }
+        i += LANES;
+    }
+    let mut rest = 0.0;
+    while i < n {
+        rest += a[i] * b[i];
+        i += 1;
+    }
+    (sums[0] + sums[1]) + (sums[2] + sums[3]) + rest
 }
 
 /// A column less its parts along an orthonormal basis.
 fn project(mut column: Vec<f64>, basis: &[Vec<f64>]) -> Vec<f64> {
-    for b in basis {
-        let part = dot(&column, b);
-        column.iter_mut().zip(b).for_each(|(v, b)| *v -= part * b);
-    }
+    project_in(&mut column, basis);
     column
+}
+
+fn project_in(column: &mut [f64], basis: &[Vec<f64>]) {
+    for b in basis {
+        let part = dot(column, b);
+        for (i, v) in column.iter_mut().enumerate() {
+            *v -= part * b[i];
+        }
+    }
 }
 
 /// The inverse of a small symmetric matrix (Gauss–Jordan with pivoting).

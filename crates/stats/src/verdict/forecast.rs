@@ -51,6 +51,10 @@ const LOAD_SWINGS: f64 = 0.4;
 const MOST_SWING: f64 = 36.0;
 /// Variance of the nine middle tenths of a sine, by its amplitude: never as far out as a normal of its variance.
 const SINE: f64 = 0.65;
+/// How far growth that quickens may be off after all, as a part of its rise: a standard deviation.
+const BENDS: f64 = 0.4;
+/// How well a few steps tell the pace of a stair: a standard deviation, as a part of it.
+const STAIR_PACE: f64 = 0.3;
 /// Explanations that a mixture counts at most: the heaviest carry nearly all of the weight.
 const HEAVIEST: usize = 80;
 
@@ -159,6 +163,9 @@ impl Fit {
     }
 
     fn slope(&self, shapes: &Shapes) -> Part {
+        if let Some(pace) = self.stairs {
+            return Part { weight: self.weight, mean: pace, sd: STAIR_PACE * pace };
+        }
         let mut row = vec![0.0; self.fixed];
         let free = self.model.columns().iter().filter_map(|id| shapes.columns.get(usize::from(*id)));
         row.extend(free.map(|c| c.lasting_slope()));
@@ -182,7 +189,8 @@ impl Fit {
             }
             swing += self.load_swing(shapes);
         }
-        let fall = self.combine(&end).0 - self.combine(&row).0;
+        let now = self.combine(&end).0;
+        let fall = now - self.combine(&row).0;
         let falls = fall > 0.0;
         if falls {
             // What falls is not extrapolated: it ends somewhere between here and zero, and may come back.
@@ -193,20 +201,27 @@ impl Fit {
         let (mean, variance) = self.combine(&row);
         // A level that wandered off comes back as slowly as it goes.
         let kept = if self.noise.memory > 0.0 { (-ahead / self.noise.memory).exp() } else { 0.0 };
-        let mean = mean + kept * self.state;
+        let climbed = ahead * self.stairs.unwrap_or(0.0);
+        let mean = mean + climbed + kept * self.state;
+        let variance = variance + (STAIR_PACE * climbed).powi(2);
         let mut noise = self.variance * (self.noise.white + (1.0 - self.noise.white) * (1.0 - kept * kept));
         if self.class == Class::Growing && !falls && self.noise.memory >= PIECES {
             noise = self.variance
                 * (self.noise.white + (1.0 - self.noise.white) * (2.0 * ahead / self.noise.memory).max(1.0));
         }
-        let uneven = (UNEVEN * ahead * self.slope(shapes).mean.max(0.0)).powi(2);
+        let rise = (mean - now).max(0.0);
+        let bends_up = if self.bends_up(shapes) && !falls { (BENDS * rise).powi(2) } else { 0.0 };
+        let uneven = (UNEVEN * ahead * self.slope(shapes).mean.max(0.0)).powi(2) + bends_up;
         let mut sd = ((variance + noise) * self.heavier() + swing).sqrt();
         if falls {
             // What fell is not known better than the window shows, and hardly worse.
             sd = sd.min(WITHIN * self.range);
         }
         let bent = |id: &u16| {
-            matches!(shapes.columns.get(usize::from(*id)), Some(Column::Exp(_) | Column::Power(..)))
+            matches!(
+                shapes.columns.get(usize::from(*id)),
+                Some(Column::Exp(_) | Column::Power(..) | Column::Doubling(_))
+            )
         };
         let spread = match self.class {
             Class::Growing if self.model.columns().iter().any(bent) => SPREAD_BENT,
@@ -215,6 +230,16 @@ impl Fit {
             Class::Flat | Class::Rhythm | Class::Step => SPREAD,
         };
         Part { weight: self.weight, mean, sd: (sd * sd * spread * spread + uneven).sqrt() }
+    }
+
+    /// Whether it is growth that quickens: for how long, no window shows.
+    fn bends_up(&self, shapes: &Shapes) -> bool {
+        let up = |id: &u16| match shapes.columns.get(usize::from(*id)) {
+            Some(Column::Doubling(_)) => true,
+            Some(Column::Power(power, _)) => *power > 1.0,
+            _ => false,
+        };
+        self.model.columns().iter().any(up)
     }
 
     /// The forecast by no explanation at all: the last floor, give or take what floors did over half of the window.

@@ -19,6 +19,8 @@ const LONG_WHITES: [f64; 3] = [0.02, 0.2, 0.6];
 /// A level that goes wherever it goes: as good as a random walk.
 const ENDLESS: f64 = 6.0;
 const ENDLESS_WHITES: [f64; 2] = [0.02, 0.2];
+/// Columns that are whitened at a time.
+const TOGETHER: usize = 8;
 const WHITES: [f64; 3] = [0.02, 0.3, 0.7];
 
 /// All noises that are tried.
@@ -72,6 +74,31 @@ impl Whitener {
             let predicted = decay * state;
             predicted + gain * (v - predicted)
         })
+    }
+
+    /// [`apply`](Self::apply) for columns that lie one after the other; a few at a time, since each value waits for the
+    /// one before.
+    pub(super) fn apply_all(&self, columns: &[f64]) -> Vec<f64> {
+        let n = self.steps.len();
+        let mut out = vec![0.0; columns.len()];
+        for (some, out) in columns.chunks(TOGETHER * n).zip(out.chunks_mut(TOGETHER * n)) {
+            if some.len() < TOGETHER * n {
+                some.chunks(n)
+                    .zip(out.chunks_mut(n))
+                    .for_each(|(c, out)| out.copy_from_slice(&self.apply(c)));
+                continue;
+            }
+            let mut states = [0.0; TOGETHER];
+            for (i, (decay, gain, scale)) in self.steps.iter().enumerate() {
+                for (lane, state) in states.iter_mut().enumerate() {
+                    let predicted = decay * *state;
+                    let surprise = some[lane * n + i] - predicted;
+                    *state = predicted + gain * surprise;
+                    out[lane * n + i] = surprise * scale;
+                }
+            }
+        }
+        out
     }
 
     pub(super) fn apply(&self, column: &[f64]) -> Vec<f64> {

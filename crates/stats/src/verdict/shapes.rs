@@ -20,6 +20,8 @@ pub(super) const MOST: usize = 6;
 pub(super) struct Model {
     pub(super) columns: [u16; MOST],
     pub(super) len: u8,
+    /// How many of its columns are steps.
+    pub(super) steps: u8,
     pub(super) class: Class,
     pub(super) ln_prior: f64,
     /// One of the columns is the load.
@@ -29,12 +31,6 @@ pub(super) struct Model {
 impl Model {
     pub(super) fn columns(&self) -> &[u16] {
         self.columns.get(..usize::from(self.len)).unwrap_or(&[])
-    }
-
-    /// How many of its columns are steps.
-    pub(super) fn steps(&self, shapes: &Shapes) -> usize {
-        let step = |id: &&u16| matches!(shapes.columns.get(usize::from(**id)), Some(Column::Step(_)));
-        self.columns().iter().filter(step).count()
     }
 }
 
@@ -49,12 +45,13 @@ pub(super) struct Shapes {
     /// Memory follows it: a rhythm of its own is then not looked for.
     load_matters: bool,
     pub(super) models: Vec<Model>,
+    /// Pairs of columns that stand together in a model.
+    pairs: Vec<(u16, u16)>,
     /// Column numbers of the steps: a third one is tried beside the best two.
     pub(super) steps: Vec<u16>,
-    /// Prior of one set of three steps.
-    pub(super) ln_prior_three_steps: f64,
-    /// Prior of one pair of steps beside a ramp: a second one is tried beside the best.
-    pub(super) ln_prior_ramped_steps: f64,
+    /// Priors of one pair of steps beside a ramp, of one set of three steps, and of one of four: each step more is tried
+    /// beside the best so far.
+    pub(super) ln_prior_more_steps: [f64; 3],
 }
 
 const EXPS: [f64; 12] = [0.04, 0.06, 0.08, 0.105, 0.135, 0.17, 0.21, 0.26, 0.31, 0.37, 0.44, 0.53];
@@ -68,6 +65,10 @@ const LOGS: [f64; 1] = [0.03];
 const POWERS: [f64; 5] = [0.5, 0.65, 0.8, 1.5, 2.0];
 /// Growth that slows down so much that it counts as ending.
 const SLOW_POWERS: [f64; 1] = [0.3];
+/// Growth that doubles, and stairs: even steps in a window, at every phase of the first.
+const DOUBLINGS: [f64; 8] = [0.6, 1.0, 1.4, 1.8, 2.2, 2.8, 3.6, 5.0];
+const STAIRS: [f64; 7] = [2.6, 3.2, 4.0, 5.0, 6.2, 7.6, 9.4];
+const STAIR_PHASES: usize = 6;
 const FILLINGS: [f64; 5] = [0.03, 0.08, 0.2, 0.35, 0.6];
 const SLOW_RHYTHMS: [f64; 11] = [0.22, 0.25, 0.28, 0.315, 0.35, 0.385, 0.42, 0.46, 0.5, 0.6, 0.72];
 const RHYTHMS: [f64; 12] = [0.55, 0.67, 0.8, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0];
@@ -119,6 +120,7 @@ impl Shapes {
             LOGS.iter().map(|t| Column::Log(*t)).chain(SLOW_POWERS.iter().map(|p| Column::Power(*p, age))),
         );
         let powers = s.columns(POWERS.iter().map(|p| Column::Power(*p, age)));
+        let doublings = s.columns(DOUBLINGS.iter().map(|k| Column::Doubling(*k)));
         let mut wave = |f: f64| vec![s.column(Column::Cos(f)), s.column(Column::Sin(f))];
         let rhythms: Vec<Vec<u16>> = RHYTHMS.iter().map(|f| wave(*f)).collect();
         let slow_rhythms: Vec<Vec<u16>> = SLOW_RHYTHMS.iter().map(|f| wave(*f)).collect();
@@ -141,6 +143,8 @@ impl Shapes {
         s.family(Class::Growing, 0.04, one(&late));
         s.family(Class::Growing, 0.02, ramped(one(&late)));
         s.family(Class::Growing, 0.05, ramped(one(&exp)));
+        s.family(Class::Growing, 0.02, one(&doublings));
+        s.family(Class::Growing, 0.02, ramped(one(&doublings)));
         s.family(Class::Growing, 0.02, ramped(rhythms));
         if days >= CLOCK_DAYS {
             s.clock(days, ramp, &step, &exp);
@@ -150,10 +154,34 @@ impl Shapes {
         }
         s.lone();
         let n = step.len() as f64;
-        s.ln_prior_three_steps = (0.03 / (n * (n - 1.0) * (n - 2.0) / 6.0).max(1.0)).ln();
-        s.ln_prior_ramped_steps = (0.02 / (n * (n - 1.0) / 2.0).max(1.0)).ln();
+        let threes = n * (n - 1.0) * (n - 2.0) / 6.0;
+        let sets = [n * (n - 1.0) / 2.0, threes, threes * (n - 3.0) / 4.0];
+        let priors = [0.02, 0.03, 0.015];
+        s.ln_prior_more_steps = std::array::from_fn(|i| (priors[i] / sets[i].max(1.0)).ln());
         s.steps = step;
+        s.pair();
         s
+    }
+
+    /// Pairs of columns that stand together in a model, each once; not those with the load.
+    pub(super) fn pairs(&self) -> impl Iterator<Item = (u16, u16)> + '_ {
+        self.pairs.iter().copied()
+    }
+
+    fn pair(&mut self) {
+        let n = self.paired;
+        let mut seen = vec![false; n * n];
+        for model in &self.models {
+            let columns = model.columns();
+            for (i, a) in columns.iter().enumerate() {
+                for b in columns.iter().take(i).filter(|b| usize::from(**b.max(&a)) < n) {
+                    let (low, high) = (*a.min(b), *a.max(b));
+                    if !std::mem::replace(&mut seen[usize::from(low) * n + usize::from(high)], true) {
+                        self.pairs.push((low, high));
+                    }
+                }
+            }
+        }
     }
 
     /// Explanations of one column each, of which no other makes use: levels that move over a while, hours of use.
@@ -174,6 +202,11 @@ impl Shapes {
             .flat_map(|(f, s)| angles.clone().map(move |a| Column::Hours(f, a, s)))
             .collect();
         let hours = self.columns(hours.into_iter());
+        let phases = (0..STAIR_PHASES).map(|i| (i as f64 + 0.5) / STAIR_PHASES as f64);
+        let stairs: Vec<Column> =
+            STAIRS.iter().flat_map(|n| phases.clone().map(|phase| Column::Stairs(*n, phase))).collect();
+        let stairs = self.columns(stairs.into_iter());
+        self.family(Class::Growing, 0.03, one(&stairs));
         let beside_load = if self.load_matters { BESIDE_LOAD } else { 1.0 };
         self.add(Class::Rhythm, 0.04 * beside_load, &one(&hours), false);
     }
@@ -218,7 +251,9 @@ impl Shapes {
         for set in sets {
             let mut columns = [0; MOST];
             columns.iter_mut().zip(set).for_each(|(to, from)| *to = *from);
-            self.models.push(Model { columns, len: set.len().min(MOST) as u8, class, ln_prior, load });
+            let step = |id: &&u16| matches!(self.columns.get(usize::from(**id)), Some(Column::Step(_)));
+            let (steps, len) = (set.iter().filter(step).count() as u8, set.len().min(MOST) as u8);
+            self.models.push(Model { columns, len, steps, class, ln_prior, load });
         }
     }
 }

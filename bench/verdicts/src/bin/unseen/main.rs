@@ -2,15 +2,18 @@
 //!
 //! ```text
 //! cargo run --release -p m5-bench-verdicts --bin unseen -- --held-out
+//! cargo run --release -p m5-bench-verdicts --bin unseen -- --events --seed 77
 //! cargo run --release -p m5-bench-verdicts --bin unseen -- --held-out --real FOLDER
 //! cargo run --release -p m5-bench-verdicts --bin unseen -- --held-out --weeks 20
 //! ```
 #![allow(clippy::indexing_slicing)]
 
+mod cases;
 mod export;
 mod score;
 mod weeks;
 
+use cases::Case;
 use clap::Parser;
 use m5_bench_verdicts::{real, wide};
 use score::Score;
@@ -38,6 +41,9 @@ pub(crate) struct Args {
     /// Only what is not.
     #[arg(long, conflicts_with = "held_out")]
     tuning: bool,
+    /// Families of the third set, that are run event by event, in place of the second's.
+    #[arg(long)]
+    events: bool,
     /// Only families whose name contains one of these, separated by `/`.
     #[arg(long, default_value = "")]
     only: String,
@@ -60,13 +66,14 @@ impl Args {
         !(self.held_out && !held_out || self.tuning && held_out)
     }
 
-    fn families(&self) -> impl Iterator<Item = (wide::Family, &'static str, bool)> + '_ {
+    /// The families that are wanted.
+    fn families(&self) -> impl Iterator<Item = Case> + '_ {
         let named = |name: &str| self.only.split('/').any(|part| name.contains(part));
-        wide::FAMILIES.into_iter().filter(move |(_, name, held)| named(name) && self.wants(*held))
+        cases::all(self.events).into_iter().filter(move |c| named(c.name) && self.wants(c.held_out))
     }
 
-    fn seed(&self, family: wide::Family, i: usize) -> u64 {
-        self.seed.wrapping_mul(1_000_003).wrapping_add(family as u64 * 7_919 + i as u64 * 104_729)
+    fn seed(&self, case: &Case, i: usize) -> u64 {
+        self.seed.wrapping_mul(1_000_003).wrapping_add(case.number * 7_919 + i as u64 * 104_729)
     }
 }
 
@@ -93,17 +100,18 @@ fn main() -> std::io::Result<()> {
         }
         return writeln!(out, "{:<28}{score}", "real");
     }
-    for (family, name, held_out) in args.families() {
+    for case in args.families() {
+        let name = case.name;
         let mut score = Score::default();
         for i in 0..args.traces {
-            let trace = wide::trace(family, args.seed(family, i), args.window, args.every);
-            let shown = score.trace(&trace, wide::is_leak(family));
+            let trace = (case.trace)(args.seed(&case, i), args.window, args.every);
+            let shown = score.trace(&trace, case.leaks);
             if args.show {
                 eprintln!("{name}\t{i}\t{shown}");
             }
             export::write(&args, &format!("{name}-{i}"), &trace.points, trace.floor_24h, trace.growth)?;
         }
-        let name = format!("{name}{}", if held_out { " *" } else { "" });
+        let name = format!("{name}{}", if case.held_out { " *" } else { "" });
         writeln!(out, "{name:<28}{score}")?;
     }
     writeln!(out, "* held out while constants were chosen")

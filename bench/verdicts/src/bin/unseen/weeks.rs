@@ -16,19 +16,20 @@ const WEEK: f64 = 7.0 * wide::DAY;
 pub(crate) fn run(args: &Args, out: &mut impl Write) -> std::io::Result<()> {
     writeln!(out, "{:<28}{:>8}{:>10}{:>14}", "a week of", "lives", "alarmed %", "delay, hours")?;
     let (mut healthy, mut alarmed) = (0, 0);
-    for (family, name, held_out) in args.families() {
+    for case in args.families() {
+        let name = case.name;
         let alarms: Vec<Option<f64>> = (0..args.weeks)
             .map(|i| {
-                let trace = wide::life(family, args.seed(family, i), WEEK, 60.0);
+                let trace = (case.life)(args.seed(&case, i), WEEK, 60.0);
                 first_alarm(&trace).map(|t| (t - trace.onset) / 3600.0)
             })
             .collect();
         let mut delays: Vec<f64> = alarms.iter().copied().flatten().collect();
         delays.sort_by(f64::total_cmp);
-        if !wide::is_leak(family) {
+        if !case.leaks {
             (healthy, alarmed) = (healthy + args.weeks, alarmed + delays.len());
         }
-        let name = format!("{name}{}", if held_out { " *" } else { "" });
+        let name = format!("{name}{}", if case.held_out { " *" } else { "" });
         let part = 100.0 * delays.len() as f64 / args.weeks as f64;
         let delay = m5_stats::quantile(&delays, 0.5).map_or(String::new(), |d| format!("{d:.1}"));
         writeln!(out, "{name:<28}{:>8}{part:>10.1}{delay:>14}", args.weeks)?;

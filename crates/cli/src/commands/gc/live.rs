@@ -99,13 +99,17 @@ impl Live {
         let generation = pause.generation.map_or_else(|| "?".to_owned(), |g| g.to_string());
         let tid = pause.tid.map(|t| format!(" tid={t}")).unwrap_or_default();
         let collected = pause.collected.map(|n| format!(" collected={n}")).unwrap_or_default();
+        let ms = |name: &str, ns: u64| format!(" {name}={:.3}ms", ns as f64 / 1e6);
+        let world = detail.and_then(|d| d.world).map_or_else(String::new, |w| {
+            ms("stood", w.stood_ns) + &w.waited_ns.map(|ns| ms("waited", ns)).unwrap_or_default()
+        });
         let innermost = detail.and_then(|d| d.stack.first());
         let frame =
             innermost.map(|f| format!(" in={} at={}", f.function, text::place(f))).unwrap_or_default();
         let total = units::time(self.total_ns as f64 / 1e9).replace(' ', "");
         let _ = writeln!(
             std::io::stderr(),
-            "gc pid={} @{at:.3}s gen={generation} pause={:.3}ms total={total}{tid}{collected}{frame}",
+            "gc pid={} @{at:.3}s gen={generation} pause={:.3}ms total={total}{world}{tid}{collected}{frame}",
             pause.pid,
             seconds * 1e3,
         );

@@ -1,6 +1,6 @@
 //! The tables themselves, oldest version first; each names only what changed since the one before.
 
-use super::{Arenas, Field, FrameFields, Frames, Keys, Managed, ObjectLayout};
+use super::{Arenas, CountedByThreads, Field, FrameFields, Frames, Keys, Managed, ObjectLayout};
 use crate::layout::asyncio::{TaskFields, TaskLists};
 use crate::layout::lines::LineFields;
 use crate::layout::running::{Executing, GilAt, RunningFields};
@@ -191,6 +191,7 @@ const V38: ObjectLayout = ObjectLayout {
     lines: LineFields::index(104, 1, LineTable::Increments),
     running: RunningFields { gil: GilAt::Runtime(1152), executing: Executing::Generator(24) },
     tasks: TaskFields::at(104, 72, None),
+    counted_by_threads: None,
     arenas: Arenas::Symbols,
     arena_bits: 18,
     pool_bits: 12,
@@ -349,6 +350,7 @@ const FREE_314: ObjectLayout = ObjectLayout {
     str_kind: 8,
     type_size: 432,
     heap_type_size: 960,
+    counted_by_threads: Some(CountedByThreads { class: 936, code: 184, dict: 28 }),
     modules: 7712,
     sysdict: 7696,
     builtins: 7704,
@@ -360,6 +362,7 @@ const FREE_315: ObjectLayout = ObjectLayout {
     str_kind: 8,
     type_size: 440,
     heap_type_size: 968,
+    counted_by_threads: Some(CountedByThreads { class: 944, code: 184, dict: 28 }),
     lines: LineFields::copied(216, Some((78, 3))),
     ..V315
 };

@@ -4,11 +4,9 @@
 //! Segments are looked for where they may begin, and say themselves that they are some: so those of threads that ended
 //! are found like all others, and nothing depends on where an interpreter keeps its heaps.
 
-mod layout;
-
 use super::glibc::{Chunk, Holds, Region, RegionKind};
 use crate::image::Image;
-use layout::{BOOKS, Books, CAPACITY, FREE, Number, SLICE_COUNT, Start};
+use m5_cpython::layout::mimalloc::{BOOKS, Books, CAPACITY, FREE, HUGE, Number, SLICE, SLICE_COUNT, Start};
 use m5_process::ADDRESS_BITS;
 use rayon::prelude::*;
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -16,11 +14,8 @@ use std::ops::Range;
 
 /// Segments begin at multiples of as much as they have, which is one of these or more.
 const SEGMENTS: [u64; 2] = [32 << 20, 64 << 20];
-const SLICE: u64 = 64 << 10;
 /// Entries of a segment's table.
 const MOST_SLICES: u64 = SEGMENTS[1] / SLICE + 1;
-/// Stands for a size that is not told in 32 bits.
-const HUGE: u64 = 1 << 31;
 /// More blocks than wait to be freed in any process.
 const MOST_DELAYED: usize = 1 << 24;
 

@@ -4,37 +4,44 @@
 
 /// Offsets in a segment's header, and of the fields of its pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Books {
+pub struct Books {
     /// Segments begin at multiples of this.
-    pub(super) segment: u64,
+    pub segment: u64,
     /// Of a segment: a random number of the process, mixed with the segment's address.
-    pub(super) cookie: u64,
-    /// How many slices its memory has; how many its header takes.
-    pub(super) segment_slices: u64,
-    pub(super) info_slices: u64,
-    pub(super) kind: u64,
-    /// How many slices the table has entries for, and where the table begins.
-    pub(super) slice_entries: u64,
-    pub(super) slices: u64,
+    pub cookie: u64,
+    /// How many slices its memory has.
+    pub segment_slices: u64,
+    /// How many its header takes.
+    pub info_slices: u64,
+    /// Whether it holds one huge page.
+    pub kind: u64,
+    /// How many slices the table has entries for.
+    pub slice_entries: u64,
+    /// Where the table begins.
+    pub slices: u64,
     /// Bytes of an entry, which describes the page that begins in this slice.
-    pub(super) page: u64,
+    pub page: u64,
     /// Of a page: blocks in use.
-    pub(super) used: Number,
-    pub(super) block_size: Number,
+    pub used: Number,
+    /// Bytes of each.
+    pub block_size: Number,
     /// Where its blocks begin.
-    pub(super) start: Start,
+    pub start: Start,
     /// The heap that it was made for, as a number of four bits from this bit on.
-    pub(super) tag: (u64, u8),
-    pub(super) local_free: u64,
-    pub(super) thread_free: u64,
-    pub(super) heap: u64,
+    pub tag: (u64, u8),
+    /// Blocks that its thread freed lately.
+    pub local_free: u64,
+    /// Blocks that other threads freed.
+    pub thread_free: u64,
+    /// The heap that it belongs to.
+    pub heap: u64,
     /// Of a heap: blocks that other threads freed.
-    pub(super) delayed: u64,
+    pub delayed: u64,
 }
 
 /// Where the blocks of a page begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Start {
+pub enum Start {
     /// As the page says, at this offset.
     Told(u64),
     /// Small blocks lie as far behind the slice's beginning as one or three of them need.
@@ -45,7 +52,8 @@ pub(super) enum Start {
 
 impl Start {
     /// Bytes from the slice's beginning to the first block of this size, by the rules.
-    pub(super) fn behind(self, size: u64) -> u64 {
+    #[must_use]
+    pub fn behind(self, size: u64) -> u64 {
         match (self, size) {
             (Self::BySize, 8..=64) => 3 * size,
             (Self::BySize, 65..=512) => size,
@@ -56,12 +64,14 @@ impl Start {
 }
 
 /// An unsigned number: its offset and its bytes.
-pub(super) type Number = (u64, u8);
+pub type Number = (u64, u8);
 
 /// Fields that never moved: of a page.
-pub(super) const SLICE_COUNT: u64 = 0;
-pub(super) const CAPACITY: u64 = 10;
-pub(super) const FREE: u64 = 16;
+pub const SLICE_COUNT: u64 = 0;
+/// Blocks that it has room for so far.
+pub const CAPACITY: u64 = 10;
+/// Its free blocks.
+pub const FREE: u64 = 16;
 
 const OLD: Books = Books {
     segment: 32 << 20,
@@ -125,6 +135,10 @@ const FIRST: Books = Books {
     ..OLD
 };
 
+/// Bytes of a slice.
+pub const SLICE: u64 = 64 << 10;
+/// Stands for a size that is not told in 32 bits.
+pub const HUGE: u64 = 1 << 31;
+
 /// Those of builds without the GIL, whose pages have three words more, then those of builds with it and of libraries.
-pub(super) const BOOKS: [Books; 6] =
-    [OLD, NEW, Books { page: 80, ..OLD }, Books { page: 96, ..NEW }, MIDDLE, FIRST];
+pub const BOOKS: [Books; 6] = [OLD, NEW, Books { page: 80, ..OLD }, Books { page: 96, ..NEW }, MIDDLE, FIRST];

@@ -1,0 +1,55 @@
+//! Kinds of leaks that do not look like a line.
+#![allow(clippy::unwrap_used)]
+
+use m5_stats::{Options, Point, Verdict, assess, assess_with};
+
+/// Six hours at 15 s of a shape over 0 to 1, with a little noise.
+fn series(f: impl Fn(f64) -> f64) -> Vec<Point> {
+    let noise = |i: usize| ((i as f64 * 12.9898).sin() * 43_758.547).fract();
+    let at = |i: usize| Point { t: 15.0 * i as f64, v: f(i as f64 / 1440.0) + 0.002 * noise(i) };
+    (0..1440).map(at).collect()
+}
+
+#[test]
+fn what_doubles_is_growth_and_its_forecast_bends() {
+    for k in [1.0_f64, 2.0, 3.0] {
+        for size in [0.15, 0.3] {
+            let a = assess(&series(|x| 1.0 + size * (k * x).exp_m1() / k.exp_m1()));
+            assert_eq!(a.verdict, Verdict::Growing, "{k} {size}: {a:?}");
+            let mean = size * 1.0 / 21_600.0;
+            assert!(a.slope.unwrap() > mean, "{k} {size}: faster at the end than in the mean, {a:?}");
+        }
+    }
+}
+
+#[test]
+fn a_leak_that_shows_in_whole_arenas_is_growth() {
+    for arena in [0.03, 0.045] {
+        for late in [0.3, 0.6] {
+            // Demand rises evenly; when it passes into the next arena is not even.
+            let demand = |x: f64| 0.2 * x + arena * (late + 0.1 * (9.0 * x).sin());
+            let a = assess(&series(|x| 1.0 + arena * (demand(x) / arena).floor()));
+            assert_eq!(a.verdict, Verdict::Growing, "{arena} {late}: {a:?}");
+            let pace = a.slope.unwrap() * 21_600.0;
+            assert!((0.1..0.3).contains(&pace), "{arena} {late}: {pace}");
+        }
+    }
+    // Two arenas may be two deployments.
+    let two = assess(&series(|x| {
+        1.0 + if x < 0.3 {
+            0.0
+        } else if x < 0.62 {
+            0.07
+        } else {
+            0.14
+        }
+    }));
+    assert_ne!(two.verdict, Verdict::Growing, "{two:?}");
+}
+
+#[test]
+fn a_leak_that_begins_late_in_the_life_of_a_process_is_found() {
+    let points = series(|x| 1.0 + 0.3 * (x - 0.3).max(0.0));
+    let old = Options { started: Some(-30.0 * 86_400.0), ..Options::default() };
+    assert_eq!(assess_with(&points, &old).verdict, Verdict::Growing);
+}
