@@ -373,6 +373,7 @@ fn list() {
         uid: Some(1000),
         python: Some("3.11.7".to_owned()),
         rss_bytes: Some(90 * MIB),
+        stopped: pid == 4711,
         command: process().command,
         unread,
     };
@@ -382,11 +383,18 @@ fn list() {
         remedies: vec!["sudo".to_owned()],
     };
     let processes = vec![listed(4711, None), ListedProcess { python: None, ..listed(4712, Some(no)) }];
-    let list = ProcessList { schema: LIST_SCHEMA.to_owned(), processes };
-    let none = ProcessList { schema: LIST_SCHEMA.to_owned(), processes: Vec::new() };
+    let list = ProcessList { schema: LIST_SCHEMA.to_owned(), processes, of_other_names: 0 };
+    let nobody = |of_other_names| ProcessList {
+        schema: LIST_SCHEMA.to_owned(),
+        processes: Vec::new(),
+        of_other_names,
+    };
     insta::assert_snapshot!(
         "list",
-        both(|s| format!("{}\n{}", text::list(&list, true, s), text::list(&none, true, s)))
+        both(|s| {
+            let none = [0, 3].map(|others| text::list(&nobody(others), true, s)).concat();
+            format!("{}\n{none}", text::list(&list, true, s))
+        })
     );
 }
 

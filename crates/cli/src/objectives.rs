@@ -1,5 +1,9 @@
 //! The objectives: those of a profile, changed by a settings file whose values may be written as people write them.
 
+mod services;
+
+pub(crate) use services::{of_service, services};
+
 use crate::args::{ProfileArg, parse_duration, parse_rate_per_minute, parse_ratio, parse_size};
 use crate::ctx::Ctx;
 use crate::error::CliError;
@@ -37,25 +41,38 @@ pub(crate) fn file(ctx: &Ctx) -> Option<PathBuf> {
 }
 
 fn read(path: &Path, asked: Option<Profile>) -> Result<(Objectives, Profile), CliError> {
-    let name = path.display().to_string();
-    let text = fs::read_to_string(path)
-        .map_err(|e| CliError::Unreadable { path: name.clone(), reason: e.to_string() })?;
-    parse(&text, asked).map_err(|reason| CliError::Config { path: name, reason })
+    parse(&text_of(path)?, asked)
+        .map_err(|reason| CliError::Config { path: path.display().to_string(), reason })
+}
+
+fn text_of(path: &Path) -> Result<String, CliError> {
+    fs::read_to_string(path)
+        .map_err(|e| CliError::NoSettings { path: path.display().to_string(), reason: e.to_string() })
 }
 
 /// Other tables of the file belong to other commands and are left alone. A profile that was asked for on the command
 /// line stands before the file's.
 pub(crate) fn parse(text: &str, asked: Option<Profile>) -> Result<(Objectives, Profile), String> {
     let mut table: Table = text.parse().map_err(|e: toml::de::Error| e.message().to_owned())?;
-    let written = match table.remove("profile") {
-        None => None,
-        Some(Value::String(name)) if name == "general" => Some(Profile::General),
-        Some(Value::String(name)) if name == "trading" => Some(Profile::Trading),
-        Some(other) => return Err(format!("profile = {other}: there are \"general\" and \"trading\"")),
-    };
-    let profile = asked.or(written).unwrap_or_default();
+    let profile = asked.or(profile_named(table.remove("profile"))?).unwrap_or_default();
     let mut objectives = Objectives::of(profile);
-    let Some(value) = table.remove("objectives") else { return Ok((objectives, profile)) };
+    if let Some(patch) = table.remove("objectives") {
+        changed(&mut objectives, patch)?;
+    }
+    Ok((objectives, profile))
+}
+
+fn profile_named(value: Option<Value>) -> Result<Option<Profile>, String> {
+    match value {
+        None => Ok(None),
+        Some(Value::String(name)) if name == "general" => Ok(Some(Profile::General)),
+        Some(Value::String(name)) if name == "trading" => Ok(Some(Profile::Trading)),
+        Some(other) => Err(format!("profile = {other}: there are \"general\" and \"trading\"")),
+    }
+}
+
+/// Changes what a table of objectives names.
+fn changed(objectives: &mut Objectives, value: Value) -> Result<(), String> {
     let Value::Table(mut named) = value else { return Err("[objectives] is no table".to_owned()) };
     // `name = false`: not judged.
     let off: Vec<String> =
@@ -78,7 +95,7 @@ pub(crate) fn parse(text: &str, asked: Option<Profile>) -> Result<(Objectives, P
     let patch: ObjectivesPatch =
         Value::Table(named).try_into().map_err(|e: toml::de::Error| e.message().to_owned())?;
     objectives.apply(&patch);
-    Ok((objectives, profile))
+    Ok(())
 }
 
 /// The unit of an objective is the end of its name.

@@ -44,5 +44,8 @@ pub(crate) fn check_writable(path: &Path) -> Result<(), CliError> {
 
 /// The error for a file that could not be written.
 pub(crate) fn failed(path: &Path, error: &io::Error) -> CliError {
-    CliError::Write { path: path.display().to_string(), reason: error.to_string() }
+    // What writes whole files works beside them; the name of that is nobody's concern.
+    let reason = error.to_string();
+    let reason = reason.split(" at path \"").next().unwrap_or_default().to_owned();
+    CliError::Write { path: path.display().to_string(), reason }
 }

@@ -153,7 +153,7 @@ fn bad_usage() {
         (vec!["baseline", "-d", "5x", "1"], "unknown unit `x`"),
         (vec!["baseline", "-d", "0", "1"], "above zero"),
         (vec!["baseline", "-p", "-4"], "-4"),
-        (vec!["baseline", "-p", "0"], "0 is not in"),
+        (vec!["baseline", "-p", "0"], "a PID is from 1"),
         (vec!["compare", "a", "b", "--threshold", "x"], "not a percentage"),
         (vec!["health", "--format", "html", "1"], "no such format"),
         (vec!["nonsense"], "nonsense"),
@@ -225,6 +225,53 @@ fn an_unknown_interpreter_is_refused_and_still_measured() {
 }
 
 #[test]
+fn who_types_a_name_is_told_how_to_find_its_pid() {
+    for args in
+        [["health", "gunicorn"], ["why", "gunicorn"], ["diff", "--pid=gunicorn"], ["gc", "-pgunicorn"]]
+    {
+        let (code, text) = verdict(&run(&args));
+        assert_eq!(code, 2, "{args:?} {text}");
+        assert!(text.contains("m5 list --name '*gunicorn*'"), "{args:?} {text}");
+    }
+    let (code, text) = verdict(&run(&["health", "99999999999"]));
+    assert!(code == 2 && text.contains("from 1 to"), "{text}");
+}
+
+#[test]
+fn settings_that_are_not_there() {
+    for args in [vec!["rules"], vec!["watch", "-p", "1"], vec!["health", "-p", "1"]] {
+        let args = [args, vec!["--config", "/no/such.toml"]].concat();
+        let (code, text) = verdict(&run(&args));
+        assert_eq!(code, 5, "{args:?} {text}");
+        assert!(text.contains("/no/such.toml") && text.contains("m5 init"), "{args:?} {text}");
+    }
+}
+
+#[test]
+fn what_is_stopped_is_listed_as_such_and_no_name_is_no_empty_machine() {
+    let target = sleeper();
+    let listed = |id: i32| {
+        let list = support::json(&run(&["list", "--json"]));
+        let found = list["processes"].as_array().unwrap().iter().find(|p| p["pid"] == id).cloned();
+        found.expect("the target is listed")
+    };
+    assert!(listed(target.pid())["stopped"].is_null());
+    let pid = target.pid().to_string();
+    let sent = std::process::Command::new("kill").args(["-STOP", &pid]).status().unwrap();
+    assert!(sent.success());
+    // It is told, not yet stopped, when the call is back.
+    while listed(target.pid())["stopped"].is_null() {
+        std::thread::yield_now();
+    }
+    let out = run(&["list", "--lang", "en"]);
+    let text = String::from_utf8_lossy(&out.stdout).into_owned();
+    assert!(text.contains(&format!("kill -CONT {}", target.pid())), "{text}");
+    let out = run(&["list", "--lang", "en", "--name", "no such name"]);
+    let text = String::from_utf8_lossy(&out.stdout).into_owned();
+    assert!(text.contains("of other names"), "{text}");
+}
+
+#[test]
 fn files_that_cannot_be_used() {
     let place = folder();
     let at = |name: &str| file(place.path(), name);
@@ -262,7 +309,7 @@ fn nowhere_to_write() {
         args.extend(place);
         let (code, text) = verdict(&run(&args));
         assert_eq!(code, 6, "{args:?} {text}");
-        assert!(text.contains("cannot write") && text.contains(place[1]), "{text}");
+        assert!(text.contains("cannot write") && text.contains(place[1]) && !text.contains(".m5-"), "{text}");
     }
     let full = fs::File::options().write(true).open("/dev/full").unwrap();
     let output = m5().args(["snapshot", "-p", &pid]).stdout(full).output().unwrap();

@@ -11,7 +11,7 @@ pub(crate) use config_values::{parse_rate_per_minute, parse_ratio};
 pub(crate) use duration::{Span, parse_duration};
 pub(crate) use history::HistoryArgs;
 pub(crate) use size::parse_size;
-pub(crate) use target::TargetArgs;
+pub(crate) use target::{TargetArgs, parse_pid};
 
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;

@@ -7,14 +7,25 @@ use std::ffi::OsString;
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct TargetArgs {
     /// Process to look at; may be given more than once where the command allows it [env: M5_PID]
-    #[arg(short = 'p', long = "pid", value_name = "PID", value_parser = clap::value_parser!(i32).range(1..))]
+    #[arg(short = 'p', long = "pid", value_name = "PID", value_parser = parse_pid)]
     pub(crate) pid: Vec<i32>,
     /// The same without `-p`
-    #[arg(value_name = "PID", value_parser = clap::value_parser!(i32).range(1..))]
+    #[arg(value_name = "PID", value_parser = parse_pid)]
     pub(crate) positional: Vec<i32>,
     /// Start this command and look at it; it is stopped when m5 is done
     #[arg(last = true, value_name = "CMD", help_heading = "A command to start", conflicts_with_all = ["pid", "positional"])]
     pub(crate) command: Vec<OsString>,
+}
+
+/// A PID. Who typed a name is told how to find its PID.
+pub(crate) fn parse_pid(text: &str) -> Result<i32, String> {
+    match text.trim().parse::<i64>() {
+        Ok(pid) => match i32::try_from(pid) {
+            Ok(pid) if pid > 0 => Ok(pid),
+            _ => Err(format!("a PID is from 1 to {}; `m5 list` shows those of Python", i32::MAX)),
+        },
+        Err(_) => Err(format!("a PID is a number; `m5 list --name '*{text}*'` shows those of a name")),
+    }
 }
 
 impl TargetArgs {

@@ -1,6 +1,6 @@
 //! `m5 diff`: what grew between two snapshots, and who holds it; from files, or from a process twice.
 
-use crate::args::{Span, TargetArgs};
+use crate::args::{Span, TargetArgs, parse_pid};
 use crate::commands::snapshot::CaptureArgs;
 use crate::ctx::Ctx;
 use crate::error::CliError;
@@ -20,7 +20,7 @@ pub(crate) struct DiffArgs {
     files: Vec<PathBuf>,
     /// Compare this process with itself, `--interval` apart
     #[arg(short = 'p', long = "pid", value_name = "PID", conflicts_with = "files",
-          value_parser = clap::value_parser!(i32).range(1..))]
+          value_parser = parse_pid)]
     pid: Option<i32>,
     /// Time between the two snapshots of a process
     #[arg(long, value_name = "TIME", default_value = "30s", env = "M5_INTERVAL")]

@@ -42,6 +42,7 @@ pub(crate) fn run(args: &ListArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     let json = ctx.json()?;
     let mut processes: Vec<ListedProcess> =
         m5_agent::discover()?.into_iter().map(|d| listed(d, ctx)).collect();
+    let all = processes.len();
     if !args.name.is_empty() {
         processes.retain(|p| args.name.iter().any(|pattern| name_matches(pattern, &p.name)));
     }
@@ -50,7 +51,8 @@ pub(crate) fn run(args: &ListArgs, ctx: &Ctx) -> Result<Exit, CliError> {
         Sort::Rss => processes.sort_by_key(|p| Reverse(p.rss_bytes)),
         Sort::Name => processes.sort_by(|a, b| a.name.cmp(&b.name)),
     }
-    let document = ProcessList { schema: LIST_SCHEMA.to_owned(), processes };
+    let of_other_names = all - processes.len();
+    let document = ProcessList { schema: LIST_SCHEMA.to_owned(), processes, of_other_names };
     let tree = args.sort == Sort::Pid;
     ctx.emit_document(json, &document, |style| m5_report::text::list(&document, tree, style))?;
     Ok(Exit::Fine)
@@ -59,17 +61,19 @@ pub(crate) fn run(args: &ListArgs, ctx: &Ctx) -> Result<Exit, CliError> {
 fn listed(found: Discovered, ctx: &Ctx) -> ListedProcess {
     let process = &found.process;
     let status = process.status().unwrap_or_default();
+    let stat = process.stat().ok();
     let (python, unread) = match found.interpreter {
         Ok(interpreter) => (Some(version(process, &interpreter)), None),
         Err(error) => (None, Some(unread(error.into(), ctx))),
     };
     ListedProcess {
         pid: process.pid(),
-        ppid: process.stat().map_or(0, |s| s.ppid),
+        ppid: stat.as_ref().map_or(0, |s| s.ppid),
         name: service_name(process),
         uid: status.uid,
         python,
         rss_bytes: status.rss_bytes,
+        stopped: stat.is_some_and(|s| matches!(s.state, 'T' | 't')),
         command: redact(&process.command().unwrap_or_default()),
         unread,
     }

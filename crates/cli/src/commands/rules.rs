@@ -4,16 +4,19 @@ use crate::args::forms;
 use crate::ctx::Ctx;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::objectives::objectives;
+use crate::objectives::{objectives, services};
 use clap::Args;
-use m5_report::rules::{alerts, rules_yaml};
+use m5_report::rules::{alerts_by_service, rules_yaml};
 
 /// Arguments of `m5 rules`.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Services may have objectives of their own in m5.toml; of the names that fit (`*` and `?`) the first holds:\n
+  [[services]]\n  name = \"batch*\"\n  [services.objectives]\n  rss_peak_bytes = { alert = \"2GB\" }")]
 pub(crate) struct RulesArgs {}
 
 pub(crate) fn run(_args: &RulesArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     ctx.format_among(forms::RULES)?;
-    ctx.emit(&rules_yaml(&alerts(&objectives(ctx)?), ctx.lang))?;
+    ctx.emit(&rules_yaml(&alerts_by_service(&objectives(ctx)?, &services(ctx)?), ctx.lang))?;
     Ok(Exit::Fine)
 }

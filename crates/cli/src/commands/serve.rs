@@ -128,5 +128,9 @@ fn web_options(args: &ServeArgs) -> Result<WebOptions, CliError> {
 }
 
 pub(super) fn web_error(error: WebError) -> CliError {
-    CliError::Web { message: error.to_string() }
+    let message = error.to_string();
+    match error {
+        WebError::Access(_) => CliError::Open { message },
+        _ => CliError::Web { message },
+    }
 }

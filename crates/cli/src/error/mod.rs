@@ -48,6 +48,8 @@ pub(crate) enum CliError {
     Exists { path: String },
     /// Large buffers cannot lie in that folder.
     Spool { path: String, reason: String },
+    /// The settings file cannot be read.
+    NoSettings { path: String, reason: String },
     /// The settings file is wrong.
     Config { path: String, reason: String },
     /// Nothing to look at.
@@ -80,6 +82,8 @@ pub(crate) enum CliError {
     NoTerminal,
     /// The load that growth should be held against cannot be read.
     Workload(m5_agent::workload::WorkloadError),
+    /// The exporter would be open to everybody; the message says what to do.
+    Open { message: String },
     /// The exporter cannot serve.
     Web { message: String },
     /// A history cannot be used.

@@ -87,6 +87,9 @@ impl CliError {
             Self::Config { path, reason } => {
                 row!(lang, Usage, "settings", Fault::Config[path, reason] => Fault::ConfigRemedy)
             }
+            Self::NoSettings { path, reason } => {
+                row!(lang, Unreadable, "settings", Fault::SettingsUnreadable[path, reason] => Fault::SettingsUnreadableRemedy)
+            }
             Self::NoTarget => row!(lang, Usage, "usage", Fault::NoTarget => Fault::NoTargetRemedy),
             Self::ManyTargets { found } => {
                 row!(lang, Usage, "usage", Fault::ManyTargets[found] => Fault::ManyTargetsRemedy)
@@ -118,6 +121,7 @@ impl CliError {
                 row!(lang, Unreadable, "prometheus", Fault::Kernel[message] => Fleet::UnreachableRemedy)
             }
             Self::Workload(error) => row!(lang, Usage, "load", Fault::Kernel[error] => Fault::WorkloadRemedy),
+            Self::Open { message } => row!(lang, Usage, "listen", Fault::Kernel[message]),
             Self::Web { message } => row!(lang, Usage, "listen", Fault::Kernel[message] => Serve::Remedy),
             Self::Otlp { message } => row!(lang, Usage, "otlp", Fault::Kernel[message]),
         }

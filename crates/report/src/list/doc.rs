@@ -12,6 +12,13 @@ pub struct ProcessList {
     pub schema: String,
     /// In the order that was asked for: of pid, unless told otherwise.
     pub processes: Vec<ListedProcess>,
+    /// How many more there are, whose names were not asked for.
+    #[serde(skip_serializing_if = "is_none", default)]
+    pub of_other_names: usize,
+}
+
+fn is_none(count: &usize) -> bool {
+    *count == 0
 }
 
 /// One of them.
@@ -30,6 +37,9 @@ pub struct ListedProcess {
     pub python: Option<String>,
     /// Resident memory.
     pub rss_bytes: Option<u64>,
+    /// Stopped by a signal or a debugger: it does nothing until it is let go on.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub stopped: bool,
     /// Its command line.
     pub command: Vec<String>,
     /// Why m5 cannot read its interpreter; absent where it can.

@@ -11,7 +11,10 @@ use crate::texts::List;
 pub fn list(document: &ProcessList, tree: bool, style: Style) -> String {
     let lang = style.lang;
     if document.processes.is_empty() {
-        return format!("{}\n", lang.say(List::None));
+        return match document.of_other_names {
+            0 => format!("{}\n", lang.say(List::None)),
+            others => format!("{}\n", lang.fill(List::NoneNamed, &[&others])),
+        };
     }
     let left = Align::Left;
     let mut table = Table::new(&[Align::Right, left, left, Align::Right, Align::Right, left, left], 0);
@@ -20,6 +23,7 @@ pub fn list(document: &ProcessList, tree: bool, style: Style) -> String {
     let flat = || document.processes.iter().map(|p| (0, p)).collect();
     for (depth, p) in if tree { below_parents(&document.processes, |p| (p.pid, p.ppid)) } else { flat() } {
         let readable = match &p.unread {
+            None if p.stopped => style.yellow(lang.say(List::Stopped)),
             None => style.green(lang.say(List::Yes)),
             Some(_) => style.yellow(lang.say(List::No)),
         };
@@ -36,6 +40,9 @@ pub fn list(document: &ProcessList, tree: bool, style: Style) -> String {
     }
     let mut out = table.render();
     for p in &document.processes {
+        if p.stopped {
+            out.push_str(&format!("{}\n", lang.fill(List::StoppedRemedy, &[&p.pid, &p.pid])));
+        }
         if let Some(unread) = &p.unread {
             out.push_str(&format!("{}\n", lang.fill(List::Remedy, &[&p.pid, &unread.detail])));
             for remedy in &unread.remedies {

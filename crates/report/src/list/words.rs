@@ -15,6 +15,9 @@ catalogue! {
         Yes: "yes", "是";
         No: "no", "否";
         None: "No Python process was found.", "未找到 Python 进程。";
+        NoneNamed: "No Python process has such a name; of other names there are {}: `m5 list` shows them.", "没有符合该名称的 Python 进程；其他名称的有 {} 个，`m5 list` 可列出。";
+        Stopped: "yes, stopped", "是（已暂停）";
+        StoppedRemedy: "PID {} is stopped: kill -CONT {} lets it go on; until then its figures stand still", "PID {} 已被暂停：kill -CONT {} 可使其继续；在此之前各项数值不变";
         Remedy: "PID {}: {}", "PID {}：{}";
     }
 }

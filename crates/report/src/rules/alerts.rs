@@ -28,6 +28,8 @@ pub struct Alert {
     pub text: Alarm,
     /// What to run first.
     pub run: &'static str,
+    /// The name of the services that it is for; absent where it is for all.
+    pub service: Option<String>,
 }
 
 /// All alerts for these objectives.
@@ -54,7 +56,7 @@ fn over(
     (text, run): (Alarm, &'static str),
     expr: impl FnOnce(f64) -> String,
 ) -> Option<Alert> {
-    objective.map(|o| Alert { name, expr: expr(level(&o)), hold, severity, text, run })
+    objective.map(|o| Alert { name, expr: expr(level(&o)), hold, severity, text, run, service: None })
 }
 
 const BY_DAY: Severity = Severity::Warning;
@@ -64,7 +66,7 @@ const DIFF: &str = "m5 diff -p PID --interval 5m";
 
 fn memory(o: &Objectives) -> Vec<Alert> {
     let always = |name, hold, severity, text, expr: &str| {
-        Some(Alert { name, expr: expr.to_owned(), hold, severity, text, run: DIFF })
+        Some(Alert { name, expr: expr.to_owned(), hold, severity, text, run: DIFF, service: None })
     };
     let all = [
         over(
@@ -166,6 +168,7 @@ fn resources(o: &Objectives) -> Vec<Alert> {
             severity: BY_DAY,
             text: Alarm::ConnectionsHigh,
             run: "m5 health -p PID",
+            service: None,
         }),
     ];
     all.into_iter().flatten().collect()
@@ -210,6 +213,7 @@ fn m5_itself() -> Vec<Alert> {
             severity: Severity::Warning,
             text: Alarm::M5SamplingFails,
             run: "m5 list",
+            service: None,
         },
         Alert {
             name: "M5Absent",
@@ -218,6 +222,7 @@ fn m5_itself() -> Vec<Alert> {
             severity: Severity::Critical,
             text: Alarm::M5Absent,
             run: "systemctl status m5-serve",
+            service: None,
         },
     ]
 }

@@ -16,11 +16,13 @@ pub fn rules_yaml(alerts: &[Alert], lang: Lang) -> String {
             Severity::Warning => "warning",
             Severity::Critical => "critical",
         };
+        let own = alert.service.as_ref().map(|name| format!("      objectives_of: {}\n", quoted(name)));
+        let own = own.unwrap_or_default();
         let summary = lang.say(alert.text);
         // Writing into a String cannot fail.
         let _ = write!(
             out,
-            "  - alert: {}\n    expr: {}\n    for: {}\n    labels:\n      severity: {severity}\n    \
+            "  - alert: {}\n    expr: {}\n    for: {}\n    labels:\n      severity: {severity}\n{own}    \
              annotations:\n      summary: {}\n      description: {}\n      runbook: {}\n",
             alert.name,
             quoted(&alert.expr),

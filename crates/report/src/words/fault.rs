@@ -46,7 +46,11 @@ catalogue! {
             "--workload 接受以数字开头的文件，或一个指标：http://127.0.0.1:8000/metrics#orders_total";
         KernelRemedy: "is /proc mounted, and does it show this process?", "请检查 /proc 是否已挂载且能看到该进程";
         FileUnreadable: "cannot read {}: {}", "无法读取 {}：{}";
-        FileUnreadableRemedy: "check the path; `m5 baseline --save FILE` writes such a file", "请检查路径；`m5 baseline --save FILE` 可生成该文件";
+        FileUnreadableRemedy: "check the path; `m5 baseline --save FILE` writes a recording, `m5 snapshot --save FILE` a snapshot",
+            "请检查路径；`m5 baseline --save FILE` 可生成记录，`m5 snapshot --save FILE` 可生成快照";
+        SettingsUnreadable: "cannot read the settings file {}: {}", "无法读取配置文件 {}：{}";
+        SettingsUnreadableRemedy: "check --config or M5_CONFIG; `m5 init -p PID` writes an m5.toml; without one the objectives are those of --profile",
+            "请检查 --config 或 M5_CONFIG；`m5 init -p PID` 可生成 m5.toml；没有配置文件时采用 --profile 的指标";
         FileMalformed: "{} is not a readable m5 document: {}", "{} 不是可读的 m5 文档：{}";
         FileMalformedRemedy: "the file is cut off or was changed; record it again with `m5 baseline --save FILE`",
             "文件不完整或被修改；请用 `m5 baseline --save FILE` 重新采集";
@@ -55,8 +59,8 @@ catalogue! {
         FileSchemaRemedy: "record it again with this m5, or read it with the m5 that wrote it",
             "请用当前版本的 m5 重新采集，或用写入它的 m5 版本读取";
         WriteFailed: "cannot write {}: {}", "无法写入 {}：{}";
-        WriteFailedRemedy: "free some space or choose another place with -o or --save; nothing half-written was left behind",
-            "请释放磁盘空间，或用 -o / --save 换一个位置；未留下写到一半的文件";
+        WriteFailedRemedy: "the folder must exist, be yours to write and have room; choose another with -o or --save; nothing half-written was left behind",
+            "目录须存在、可写且有剩余空间；可用 -o / --save 换一个位置；未留下写到一半的文件";
         Exists: "{} is there already", "{} 已存在";
         ExistsRemedy: "--force replaces it; --save FILE writes another", "--force 可覆盖；--save FILE 可写入其他文件";
         Spool: "m5's buffers cannot lie in {}: {}", "m5 的缓冲区无法放在 {}：{}";

@@ -68,7 +68,7 @@ pub(super) fn settings(args: &WatchArgs, ctx: &Ctx) -> Result<Settings, CliError
         Some(path) => {
             let name = path.display().to_string();
             let text = std::fs::read_to_string(&path)
-                .map_err(|e| CliError::Unreadable { path: name.clone(), reason: e.to_string() })?;
+                .map_err(|e| CliError::NoSettings { path: name.clone(), reason: e.to_string() })?;
             read(&text).map_err(|reason| CliError::Config { path: name, reason })?
         }
     };

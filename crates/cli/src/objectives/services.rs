@@ -1,0 +1,85 @@
+//! Objectives of services by name: `[[services]]` in the settings file.
+
+use super::{changed, file, objectives, profile_named, text_of};
+use crate::ctx::Ctx;
+use crate::error::CliError;
+use m5_agent::pool::name_matches;
+use m5_report::rules::ServiceObjectives;
+use m5_stats::{Objectives, Profile};
+use toml::{Table, Value};
+
+/// What the settings file says of services, in its order.
+pub(crate) fn services(ctx: &Ctx) -> Result<Vec<ServiceObjectives>, CliError> {
+    let general = objectives(ctx)?;
+    let Some(path) = file(ctx) else { return Ok(Vec::new()) };
+    parse(&text_of(&path)?, &general)
+        .map_err(|reason| CliError::Config { path: path.display().to_string(), reason })
+}
+
+/// What holds for a service: of the names that fit the first, else what holds for all.
+pub(crate) fn of_service(ctx: &Ctx, name: &str) -> Result<Option<Objectives>, CliError> {
+    Ok(services(ctx)?.into_iter().find(|s| name_matches(&s.name, name)).map(|s| s.objectives))
+}
+
+fn parse(text: &str, general: &Objectives) -> Result<Vec<ServiceObjectives>, String> {
+    let mut table: Table = text.parse().map_err(|e: toml::de::Error| e.message().to_owned())?;
+    let services = match table.remove("services") {
+        None => return Ok(Vec::new()),
+        Some(Value::Array(services)) => services,
+        Some(_) => return Err("services is no list: write [[services]] with name = \"app*\"".to_owned()),
+    };
+    services.into_iter().map(|service| one(service, general)).collect()
+}
+
+/// Begins with what holds for all, or with a profile of its own.
+fn one(service: Value, general: &Objectives) -> Result<ServiceObjectives, String> {
+    let Value::Table(mut service) = service else {
+        return Err("[[services]] is no table: write name = \"app*\"".to_owned());
+    };
+    let name = match service.remove("name") {
+        Some(Value::String(name)) if !name.is_empty() => name,
+        _ => return Err("[[services]] lacks its name: write name = \"app*\"".to_owned()),
+    };
+    let within = |reason: String| format!("services {name:?}: {reason}");
+    let profile = profile_named(service.remove("profile")).map_err(within)?;
+    let mut own = profile.map_or(*general, |profile: Profile| Objectives::of(profile));
+    if let Some(patch) = service.remove("objectives") {
+        changed(&mut own, patch).map_err(within)?;
+    }
+    match service.keys().next() {
+        Some(key) => Err(within(format!("{key} is not known; there are name, profile and objectives"))),
+        None => Ok(ServiceObjectives { name, objectives: own }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn begins_with_what_holds_for_all() {
+        let text = "[[services]]\nname = 'app*'\n[services.objectives]\nrss_peak_bytes = { alert = '64MB' }\n\
+                    gc_pause_p95_seconds = false\n[[services]]\nname = 'engine'\nprofile = 'trading'";
+        let found = parse(text, &Objectives::default()).unwrap();
+        assert_eq!(found.iter().map(|s| s.name.as_str()).collect::<Vec<_>>(), ["app*", "engine"]);
+        assert_eq!(found[0].objectives.rss_peak_bytes.unwrap().alert, Some(67_108_864.0));
+        assert_eq!(found[0].objectives.gc_pause_p95_seconds, None);
+        assert_eq!(found[0].objectives.fd_limit_ratio, Objectives::default().fd_limit_ratio);
+        assert_eq!(found[1].objectives, Objectives::of(Profile::Trading));
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        for (text, word) in [
+            ("services = 3", "[[services]]"),
+            ("services = [3]", "[[services]]"),
+            ("[[services]]\nobjectives = {}", "name"),
+            ("[[services]]\nname = 'a'\nobjective = {}", "objective is not known"),
+            ("[[services]]\nname = 'a'\nprofile = 'web'", "web"),
+            ("[[services]]\nname = 'a'\n[services.objectives]\nrss = { pass = 1 }", "rss"),
+        ] {
+            let said = parse(text, &Objectives::default()).unwrap_err();
+            assert!(said.contains(word), "{text}: {said}");
+        }
+    }
+}
