@@ -156,6 +156,15 @@ fn still(series: Option<&Assessment>) -> bool {
     decided(series) && !grows(series)
 }
 
+/// As probable as growth of a young process must be.
+const PROBABLE: f64 = 0.75;
+
+/// Undecided alone, but more likely growing than not: that is a witness where memory is known to grow.
+fn probable(series: Option<&Assessment>) -> bool {
+    let probability = series.filter(|a| !decided(Some(a))).and_then(|a| a.growth_probability);
+    probability.is_some_and(|p| p >= PROBABLE)
+}
+
 fn growing(layer: Layer, advice: Advice, series: Witness, by: Option<&Assessment>) -> Growing {
     Growing { layer, advice, series, per_second: by.and_then(|a| a.slope), share: None }
 }
@@ -163,10 +172,12 @@ fn growing(layer: Layer, advice: Advice, series: Witness, by: Option<&Assessment
 fn memory(l: &Layers<'_>) -> Option<Growing> {
     let (anon, named) =
         if decided(l.after_full) { (l.after_full, Witness::AfterFull) } else { (l.anon, Witness::Anon) };
-    Some(if grows(l.gc_objects) {
+    let known = grows(anon) || grows(l.rss);
+    let witness = |series| grows(series) || known && probable(series);
+    Some(if witness(l.gc_objects) {
         growing(Layer::GcHeap, Advice::DiffSnapshots, Witness::GcObjects, l.gc_objects)
-    } else if grows(l.blocks) || grows(l.large_blocks) {
-        let (witness, by) = if grows(l.blocks) {
+    } else if witness(l.blocks) || witness(l.large_blocks) {
+        let (witness, by) = if witness(l.blocks) {
             (Witness::Blocks, l.blocks)
         } else {
             (Witness::LargeBlocks, l.large_blocks)
@@ -177,7 +188,7 @@ fn memory(l: &Layers<'_>) -> Option<Growing> {
             (Layer::Objects, Advice::DiffSnapshots)
         };
         growing(layer, advice, witness, by)
-    } else if grows(l.arenas) && still(l.blocks) {
+    } else if witness(l.arenas) && still(l.blocks) {
         growing(Layer::Fragmentation, Advice::Defragment, Witness::Arenas, l.arenas)
     } else if grows(anon) {
         let (layer, advice) = not_in_objects(l);
