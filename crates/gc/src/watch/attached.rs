@@ -17,6 +17,9 @@ use std::time::Duration;
 const QUIET_TRIES: usize = 50;
 /// Threads that may be without a watch for a moment so that one of them gets a set of its own.
 const HEIRS: usize = 256;
+/// Registers come free a moment after the watch that had them was closed: they are asked for so often, so long apart.
+const RELEASE_TRIES: usize = 20;
+const RELEASE: Duration = Duration::from_millis(1);
 /// A write is in memory a moment before its record is in the ring.
 const TRAP: Duration = Duration::from_micros(40);
 
@@ -53,6 +56,7 @@ impl Attached {
             return Err(exclusive_pairs::REFUSED);
         }
         let mut registers = REGISTERS;
+        let mut waits = 0;
         loop {
             let program = Program::new(interpreters, registers).ok().flatten();
             let program = program.ok_or(OpenError(libc::ESRCH))?;
@@ -71,6 +75,11 @@ impl Attached {
                 Err(OpenError(libc::ENOSPC)) if registers > 1 => {
                     registers -= 1;
                     rings.forget(process);
+                }
+                Err(OpenError(libc::ENOSPC)) if waits < RELEASE_TRIES => {
+                    waits += 1;
+                    rings.forget(process);
+                    std::thread::sleep(RELEASE);
                 }
                 Err(other) => return Err(other),
             }

@@ -233,7 +233,12 @@ fn telling_type<'a>(gain: &Gain, name: &dyn Fn(u32) -> &'a str) -> Option<u32> {
 fn tells(name: &str) -> bool {
     let internal = matches!(
         name,
-        "functools._lru_list_elem" | "functools._HashedSeq" | "lru_cache" | "_contextvars.Context"
+        "functools._lru_list_elem"
+            | "functools._HashedSeq"
+            | "lru_cache"
+            | "_contextvars.Context"
+            | "weakref.ReferenceType"
+            | "weakref.KeyedRef"
     );
     let class = Class::of(name);
     name.contains('.') && !internal && !matches!(class, Class::Dict | Class::Sequence)
