@@ -52,9 +52,11 @@ pub(super) fn matched(before: &Snapshot, after: &Snapshot) -> Vec<Culprit> {
     worth_telling(worst_first(culprits))
 }
 
-/// Whether more is there than before, and not the same in other words.
+/// Whether more is there than before, and not the same in other words: what a library allocates for one object differs
+/// from one time to the next.
 fn grew(gain: &Gain) -> bool {
-    gain.objects > 0 || gain.in_place * 2 > gain.bytes || gain.bytes >= LOOSE
+    let itself = gain.in_place * 2 > gain.bytes && gain.native * 2 <= gain.bytes;
+    gain.objects > 0 || itself || gain.bytes >= LOOSE
 }
 
 /// Whether a small gain is that of a holder that gives up much more than it gains: a batch that fills, a queue, what is
