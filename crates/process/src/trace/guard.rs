@@ -281,6 +281,7 @@ unsafe fn watch(shared: NonNull<Shared>, limits: &[Watched], parent: i32) -> ! {
         }
         let page = shared.as_ref();
         let mut round = 0u32;
+        let mut last = crate::monotonic_ns();
         loop {
             let nap = libc::timespec { tv_sec: 0, tv_nsec: STEP_NS };
             libc::nanosleep(&raw const nap, std::ptr::null_mut());
@@ -288,6 +289,11 @@ unsafe fn watch(shared: NonNull<Shared>, limits: &[Watched], parent: i32) -> ! {
                 libc::_exit(0);
             }
             round = round.wrapping_add(1);
+            // A machine that stood still (a guest that its host paused) stood still for us too: that was no silence.
+            let now = crate::monotonic_ns();
+            if now.saturating_sub(std::mem::replace(&mut last, now)) >= STALLED_NS / 2 {
+                page.heartbeat_ns.store(now, Relaxed);
+            }
             let maker = Maker { pid: parent, state };
             look(page, limits, &files, maker, round);
         }
