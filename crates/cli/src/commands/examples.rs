@@ -55,10 +55,63 @@ fn with(command: clap::Command, examples: &str) -> clap::Command {
     command.after_help(format!("{before}{gap}Examples:{lines}"))
 }
 
+/// On a terminal a command's examples come before its options, which fill more than a page.
+const EXAMPLES_FIRST: &str =
+    "{about-with-newline}\n{before-help}{usage-heading} {usage}\n\n{all-args}{after-help}";
+
+/// Puts the examples of each command at the head of its help.
+pub(super) fn first(mut command: clap::Command) -> clap::Command {
+    let names: Vec<String> = command.get_subcommands().map(|c| c.get_name().to_owned()).collect();
+    for name in names {
+        command = command.mut_subcommand(name, |c| {
+            let below = c.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let Some((before, from)) = below.split_once("Examples:") else { return c };
+            let (examples, after) = from.split_once("\n\n").unwrap_or((from, ""));
+            let examples = format!("Examples:{}", examples.trim_end());
+            let rest = [before.trim(), after.trim()].into_iter().filter(|t| !t.is_empty());
+            let rest = unwrapped(&rest.collect::<Vec<_>>().join("\n\n"));
+            c.before_help(examples).after_help(rest).help_template(EXAMPLES_FIRST)
+        });
+    }
+    command
+}
+
+/// Lines of a source file that is as wide as that were broken for it: the terminal has a width of its own.
+const WIDE: usize = 90;
+
+fn unwrapped(text: &str) -> String {
+    let mut out = String::new();
+    let mut wide = false;
+    for line in text.lines() {
+        let goes_on = wide && !line.is_empty() && !line.starts_with(' ');
+        out.push_str(if out.is_empty() {
+            ""
+        } else if goes_on {
+            " "
+        } else {
+            "\n"
+        });
+        out.push_str(line);
+        wide = line.len() > WIDE;
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use crate::commands::{Cli, command};
     use clap::Parser;
+
+    #[test]
+    fn examples_stand_before_the_options() {
+        for mut sub in super::first(command()).get_subcommands().filter(|c| !c.is_hide_set()).cloned() {
+            let help = sub.render_long_help().to_string();
+            let (Some(examples), Some(usage)) = (help.find("Examples:"), help.find("Usage:")) else {
+                continue;
+            };
+            assert!(examples < usage && help.matches("Examples:").count() == 1, "{help}");
+        }
+    }
 
     #[test]
     fn every_example_is_one_that_m5_takes() {

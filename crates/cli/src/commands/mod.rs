@@ -74,7 +74,7 @@ pub(crate) fn command() -> clap::Command {
 
 /// Reads what was typed.
 pub(crate) fn parse() -> Result<Cli, clap::Error> {
-    Cli::from_arg_matches(&command().try_get_matches()?)
+    Cli::from_arg_matches(&examples::first(command()).try_get_matches()?)
 }
 
 /// The commands, one file each in this folder.

@@ -14,8 +14,7 @@ pub(crate) fn run(spec: Spec, nan: Nan, columns: &[&[f64]], out: &mut [&mut [f64
     for column in out.iter_mut() {
         column[..start].fill(f64::NAN);
     }
-    #[cfg(target_arch = "x86_64")]
-    if nan == Nan::Propagate && super::wide::run(spec, start, columns, out) {
+    if nan == Nan::Propagate && super::arch::run(spec, start, columns, out) {
         return;
     }
     if nan == Nan::Skip {

@@ -4,9 +4,10 @@
 //! Each keeps the state before the newest value beside the state after it: replacing the newest value (an open
 //! candle that a tick changes) costs the same as appending one.
 
-// What only the wide loops of another processor use.
+// What only the loops for another architecture use.
 #![cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
 
+mod arch;
 mod average;
 mod bands;
 mod batch;
@@ -19,8 +20,6 @@ mod sum;
 mod tail;
 mod trend;
 mod vwap;
-#[cfg(target_arch = "x86_64")]
-mod wide;
 
 pub(crate) use batch::run;
 pub(crate) use kind::{Indicator, Nan, Spec};

@@ -3,9 +3,9 @@
 //! Four steps of that are one: a sum over the four values with powers of `keep`, and the result before them times
 //! `keep`⁴. Only that last product waits for the four before.
 
-use super::super::average::Ema;
-use super::super::momentum::{Atr, Macd, Rsi};
 use super::lane::{V, add, all, fma, greater, load, mul, of, store, sub, zero};
+use crate::indicators::average::Ema;
+use crate::indicators::momentum::{Atr, Macd, Rsi};
 use std::arch::x86_64::{
     _CMP_EQ_OQ, _mm256_andnot_pd, _mm256_blend_pd, _mm256_blendv_pd, _mm256_cmp_pd, _mm256_div_pd,
     _mm256_permute2f128_pd, _mm256_permute4x64_pd,

@@ -11,13 +11,13 @@ mod lane;
 mod scans;
 mod windows;
 
-use super::Spec;
+use crate::indicators::Spec;
 
 /// Shorter ones are not worth the start.
 const SHORTEST: usize = 64;
 
 /// Runs an indicator over columns of finite numbers from `start` on; `false`: nothing was done.
-pub(super) fn run(spec: Spec, start: usize, columns: &[&[f64]], out: &mut [&mut [f64]]) -> bool {
+pub(crate) fn run(spec: Spec, start: usize, columns: &[&[f64]], out: &mut [&mut [f64]]) -> bool {
     let rows = columns.iter().map(|c| c.len()).min().unwrap_or(0);
     let even = columns.iter().all(|c| c.len() == rows) && out.iter().all(|o| o.len() == rows);
     let short = rows.saturating_sub(start) < spec.lookback() * 5 + SHORTEST;
