@@ -6,6 +6,8 @@
 //! Time is cut into the intervals between two drains. For each one the watch is open or closed by chance, with
 //! the probability that the budget affords, so that the pauses seen are a fair sample of those that happened.
 
+use m5_stats::Random;
+
 /// What happened in the interval that has just ended.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(crate) struct Step {
@@ -61,7 +63,7 @@ pub(crate) struct Budget {
 impl Budget {
     /// At most `share` of the target's CPU time (or the floor, where that is more; 0 spends nothing), where a trap costs it `trap` seconds.
     pub(crate) fn new(share: f64, trap: f64, seed: u64) -> Self {
-        let random = Random(seed);
+        let random = Random::new(seed);
         let (traps, seen) = PRIOR;
         let window = INTERVAL;
         Self { share, trap, random, collections: 0.0, cpu: 0.0, traps, seen, balance: 0.0, window }
@@ -102,20 +104,6 @@ impl Budget {
         let demand = self.collections * self.traps / self.seen.max(1.0) * self.trap + step.standing;
         let affordable = income + self.balance / HORIZON;
         if demand <= affordable || demand <= 0.0 { 1.0 } else { (affordable / demand).max(0.0) }
-    }
-}
-
-/// SplitMix64: small, seeded, good enough to choose intervals.
-#[derive(Debug, Clone)]
-struct Random(u64);
-
-impl Random {
-    fn unit(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 53) as f64
     }
 }
 

@@ -1,6 +1,7 @@
 //! Intervals by resampling, for what has no formula: the ratio of two means with many zeros among the values.
 
 use crate::quantile::{quantile, sorted};
+use crate::random::Random;
 use serde::{Deserialize, Serialize};
 
 /// An estimate with its 95 % interval.
@@ -26,7 +27,7 @@ pub fn ratio_of_means(base: &[f64], new: &[f64], resamples: usize, seed: u64) ->
     }
     let ratio = |base: f64, new: f64| (base > 0.0).then(|| new / base);
     let estimate = ratio(mean(base), mean(new))?;
-    let mut random = seed | 1;
+    let mut random = Random::new(seed | 1);
     let draws: Vec<f64> = (0..resamples)
         .filter_map(|_| ratio(resampled(base, &mut random), resampled(new, &mut random)))
         .collect();
@@ -39,18 +40,9 @@ fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
-fn resampled(values: &[f64], random: &mut u64) -> f64 {
-    let sum: f64 = (0..values.len()).map(|_| values[(next(random) % values.len() as u64) as usize]).sum();
+fn resampled(values: &[f64], random: &mut Random) -> f64 {
+    let sum: f64 = (0..values.len()).map(|_| values[(random.bits() % values.len() as u64) as usize]).sum();
     sum / values.len() as f64
-}
-
-/// splitmix64.
-fn next(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut z = *state;
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Which layer of a process grows: objects that the collector tracks, objects that it does not, native memory,
 //! fragments between live objects, descriptors, sockets. Each names another culprit and another next step.
 
+use crate::verdict::decide::SURE;
 use crate::verdict::{Assessment, Verdict};
 use serde::{Deserialize, Serialize};
 
@@ -156,13 +157,10 @@ fn still(series: Option<&Assessment>) -> bool {
     decided(series) && !grows(series)
 }
 
-/// As probable as growth of a young process must be.
-const PROBABLE: f64 = 0.75;
-
 /// Undecided alone, but more likely growing than not: that is a witness where memory is known to grow.
 fn probable(series: Option<&Assessment>) -> bool {
     let probability = series.filter(|a| !decided(Some(a))).and_then(|a| a.growth_probability);
-    probability.is_some_and(|p| p >= PROBABLE)
+    probability.is_some_and(|p| p >= SURE)
 }
 
 fn growing(layer: Layer, advice: Advice, series: Witness, by: Option<&Assessment>) -> Growing {

@@ -8,6 +8,7 @@ pub mod leak_rule;
 pub mod lives;
 pub mod objectives;
 pub mod quantile;
+pub mod random;
 mod special;
 pub mod stratified;
 pub mod verdict;
@@ -21,6 +22,7 @@ pub use objectives::{
     Direction, Objective, ObjectivePatch, Objectives, ObjectivesPatch, Profile, Status, judge,
 };
 pub use quantile::{Summary, median, quantile, rate, sorted, weighted_median};
+pub use random::Random;
 pub use verdict::{
     Assessment, Confirmation, Forecast, Options, Point, Reason, Series, TimeToLimit, Verdict, assess,
     assess_with, benjamini_hochberg, rates,

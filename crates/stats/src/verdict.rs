@@ -8,7 +8,7 @@
 mod blocks;
 mod columns;
 mod confirm;
-mod decide;
+pub(crate) mod decide;
 mod evidence;
 mod forecast;
 mod ground;

@@ -1,21 +1,17 @@
 //! How often the interval of a total holds the truth, over populations that windows of chance saw a part of.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use m5_stats::Random;
 use m5_stats::stratified::{Total, total};
 use m5_stats::windows::stretches;
 
-/// SplitMix64.
-struct Random(u64);
+/// Numbers of a shape.
+trait Shaped {
+    fn normal(&mut self) -> f64;
+    fn lognormal(&mut self, sigma: f64) -> f64;
+}
 
-impl Random {
-    fn unit(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 53) as f64
-    }
-
+impl Shaped for Random {
     fn normal(&mut self) -> f64 {
         (-2.0 * self.unit().max(1e-300).ln()).sqrt() * (std::f64::consts::TAU * self.unit()).cos()
     }
@@ -55,7 +51,7 @@ const FAMILIES: [Family; 12] = [
 
 /// One run: the truth, and the total over what windows saw that are open for `part` of the time.
 fn run((_, length): Family, rate: f64, part: f64, seed: u64) -> Option<(f64, Total)> {
-    let mut r = Random(seed);
+    let mut r = Random::new(seed);
     let (mut t, mut truth, mut happened) = (0.0, 0.0, 0);
     let (mut seen, mut steps, mut next) = (Vec::new(), Vec::new(), 1.0);
     let (mut open, mut until, mut block, mut block_until) = (false, 0.0, 0.0, 0.0);

@@ -250,28 +250,20 @@ fn least(goal: Goal, run: &TuneRun) -> f64 {
 mod tests {
     use super::*;
     use crate::tune::candidates::candidates;
+    use m5_stats::Random;
 
     /// A program of which the settings change what a function says, with noise of its own and a machine that drifts.
     struct Program<'a> {
         effect: &'a dyn Fn(&str) -> f64,
         noise: f64,
-        state: u64,
+        random: Random,
         runs: usize,
     }
 
     impl Program<'_> {
         /// About normal, as the sum of twelve.
         fn normal(&mut self) -> f64 {
-            (0..12).map(|_| self.uniform()).sum::<f64>() - 6.0
-        }
-
-        /// SplitMix64.
-        fn uniform(&mut self) -> f64 {
-            self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-            let mut z = self.state;
-            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            (z >> 11) as f64 / (1u64 << 53) as f64
+            (0..12).map(|_| self.random.unit()).sum::<f64>() - 6.0
         }
     }
 
@@ -294,8 +286,8 @@ mod tests {
 
     fn outcome(effect: &dyn Fn(&str) -> f64, noise: f64, seed: u64) -> (Race, usize) {
         let (settings, _) = candidates(|_| false);
-        let state = seed.wrapping_mul(0x2545_f491_4f6c_dd1d);
-        let mut program = Program { effect, noise, state, runs: 0 };
+        let random = Random::new(seed.wrapping_mul(0x2545_f491_4f6c_dd1d));
+        let mut program = Program { effect, noise, random, runs: 0 };
         (race(&settings, 5, &[Goal::Rss], &mut program).unwrap(), program.runs)
     }
 

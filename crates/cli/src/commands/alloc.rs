@@ -17,9 +17,9 @@ const STEP: Duration = Duration::from_millis(200);
 /// Arguments of `m5 alloc`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A breakpoint on the object allocator runs a small program in the kernel, in random short windows, as many as
---max-overhead bears; nothing is stopped or written. Needs Linux 5.15 (on 64-bit Arm 6.6), CAP_BPF and CAP_PERFMON. SURVIVE says
-how many of a line's sampled objects lived at the latest age that enough of them reached; with a sign where their type
+A breakpoint on the object allocator runs a small program in the kernel, in random short windows, as many as \
+--max-overhead bears; nothing is stopped or written. Needs Linux 5.15 (on 64-bit Arm 6.6), CAP_BPF and CAP_PERFMON. SURVIVE says \
+how many of a line's sampled objects lived at the latest age that enough of them reached; with a sign where their type \
 has a free list, so that some may have been handed on to another line.")]
 pub(crate) struct AllocArgs {
     #[command(flatten)]

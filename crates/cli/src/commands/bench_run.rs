@@ -18,10 +18,10 @@ use std::path::PathBuf;
 /// Arguments of `m5 bench-run`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Every run is a fresh process with the same hash seed; a few lines of Python inside it write down, as the last
+Every run is a fresh process with the same hash seed; a few lines of Python inside it write down, as the last \
 thing it does, what it holds (PYTHONPATH gets a folder with a sitecustomize module). Nothing else is changed.
 
-With --base or --base-runs: 0 if nothing got worse by more than the threshold, 1 if something provably did or
+With --base or --base-runs: 0 if nothing got worse by more than the threshold, 1 if something provably did or \
 could not be measured, 6 if even 15 runs a side decide nothing.")]
 pub(crate) struct BenchRunArgs {
     /// Runs a side to begin with; 10 and 15 follow while undecided

@@ -18,11 +18,11 @@ use std::path::PathBuf;
 /// Arguments of `m5 compare`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Recordings of `m5 baseline --save` or runs of `m5 bench-run --save`. With one recording a side the plain ratio
-decides; with several, a regression is called only where it is proved (a one-sided bound of the Hodges-Lehmann
+Recordings of `m5 baseline --save` or runs of `m5 bench-run --save`. With one recording a side the plain ratio \
+decides; with several, a regression is called only where it is proved (a one-sided bound of the Hodges-Lehmann \
 ratio beyond the threshold).
 
-The exit code is 0 if nothing got worse by more than the threshold, 1 if something did or a metric is missing on
+The exit code is 0 if nothing got worse by more than the threshold, 1 if something did or a metric is missing on \
 one side, 6 if neither is proved.")]
 pub(crate) struct CompareArgs {
     /// The new recording

@@ -10,7 +10,7 @@ use m5_cpython::Interpreter;
 /// Arguments of `m5 dump`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The process is not stopped: each stack is looked at until two looks agree. A thread that changes faster than that is
+The process is not stopped: each stack is looked at until two looks agree. A thread that changes faster than that is \
 said to, and only its outer frames that stood still are shown.
 
 6: a list of asyncio tasks could not be read.

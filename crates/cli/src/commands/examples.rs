@@ -69,32 +69,11 @@ pub(super) fn first(mut command: clap::Command) -> clap::Command {
             let (examples, after) = from.split_once("\n\n").unwrap_or((from, ""));
             let examples = format!("Examples:{}", examples.trim_end());
             let rest = [before.trim(), after.trim()].into_iter().filter(|t| !t.is_empty());
-            let rest = unwrapped(&rest.collect::<Vec<_>>().join("\n\n"));
+            let rest = rest.collect::<Vec<_>>().join("\n\n");
             c.before_help(examples).after_help(rest).help_template(EXAMPLES_FIRST)
         });
     }
     command
-}
-
-/// Lines of a source file that is as wide as that were broken for it: the terminal has a width of its own.
-const WIDE: usize = 90;
-
-fn unwrapped(text: &str) -> String {
-    let mut out = String::new();
-    let mut wide = false;
-    for line in text.lines() {
-        let goes_on = wide && !line.is_empty() && !line.starts_with(' ');
-        out.push_str(if out.is_empty() {
-            ""
-        } else if goes_on {
-            " "
-        } else {
-            "\n"
-        });
-        out.push_str(line);
-        wide = line.len() > WIDE;
-    }
-    out
 }
 
 #[cfg(test)]

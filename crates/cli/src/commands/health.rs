@@ -16,7 +16,7 @@ use std::time::Duration;
 /// Arguments of `m5 health`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Growth cannot be told in seconds; `m5 baseline` tells it. The exit code is 0 if every objective that could be
+Growth cannot be told in seconds; `m5 baseline` tells it. The exit code is 0 if every objective that could be \
 measured is met, 1 if one is missed, 6 if the interpreter or its pauses could not be read.")]
 pub(crate) struct HealthArgs {
     #[command(flatten)]

@@ -18,8 +18,8 @@ use std::path::PathBuf;
 /// Arguments of `m5 init`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Every level is what was seen and room above it, with both in a comment: look through them. Measure while the service does
-its real work. `m5 health`, `check`, `baseline`, `rules` and `watch` take m5.toml from the directory that they run in, or
+Every level is what was seen and room above it, with both in a comment: look through them. Measure while the service does \
+its real work. `m5 health`, `check`, `baseline`, `rules` and `watch` take m5.toml from the directory that they run in, or \
 --config FILE.
 
 Examples:\n  m5 init -p 4711\n  m5 init -p 4711 --duration 10m --save engine.toml\n  m5 init -p 4711 --save -")]

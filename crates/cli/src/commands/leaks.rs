@@ -18,12 +18,12 @@ use std::time::{Duration, Instant};
 /// Arguments of `m5 leaks`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The command is a Python command line: `python app.py …`, `python -m app …` or `python -c …`. m5 starts that
-interpreter with a few lines of its own, which run the program again and again in one process: one run of the
-script is one iteration (its imports stay, as in a service). With --call module:function the function is the
-iteration, and the command is only the interpreter. After the warm-up and after each of five chunks the garbage
-is collected and objects, blocks and anonymous memory are counted; what is kept must grow with every iteration, in the last
-chunk too, in every process. A leak is looked for again with more iterations before it is called one; then two snapshots of
+The command is a Python command line: `python app.py …`, `python -m app …` or `python -c …`. m5 starts that \
+interpreter with a few lines of its own, which run the program again and again in one process: one run of the \
+script is one iteration (its imports stay, as in a service). With --call module:function the function is the \
+iteration, and the command is only the interpreter. After the warm-up and after each of five chunks the garbage \
+is collected and objects, blocks and anonymous memory are counted; what is kept must grow with every iteration, in the last \
+chunk too, in every process. A leak is looked for again with more iterations before it is called one; then two snapshots of \
 one more process name what its iterations keep, and who holds it.
 
 0: it keeps nothing. 1: it leaks. 6: undecided.")]

@@ -13,7 +13,7 @@ use std::cmp::Reverse;
 /// Arguments of `m5 list`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Workers stand below their parents. A name is that of the systemd unit, of the script or module, or of the program; a
+Workers stand below their parents. A name is that of the systemd unit, of the script or module, or of the program; a \
 worker is called after its parent.
 
 Examples:\n  m5 list\n  m5 list --sort rss\n  m5 list --name '引擎*' --json")]

@@ -20,10 +20,10 @@ const AGAIN: u64 = 16;
 /// Arguments of `m5 stalls`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A turn lasts from the return of a wait (epoll, poll, select) to the next wait: the longest that a ready event has to
-wait. A thread that waits in epoll has no other waits: its polls and sleeps are part of the turn. Where the time of long
-turns went is told by the kernel (locks, system calls, waiting for a processor or for pages) and by the collections that
-were seen meanwhile; lines are what looks at long turns found. Needs CAP_BPF and CAP_PERFMON; up to four debug registers
+A turn lasts from the return of a wait (epoll, poll, select) to the next wait: the longest that a ready event has to \
+wait. A thread that waits in epoll has no other waits: its polls and sleeps are part of the turn. Where the time of long \
+turns went is told by the kernel (locks, system calls, waiting for a processor or for pages) and by the collections that \
+were seen meanwhile; lines are what looks at long turns found. Needs CAP_BPF and CAP_PERFMON; up to four debug registers \
 are used for the collections, and without one they are polled.
 
 1: a turn was longer than --fail-above. 6: no loop was seen, or something was missed.")]

@@ -23,8 +23,8 @@ use std::time::Duration;
 /// Arguments of `m5 stress`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The exit code is 1 if a check found an anomaly: growth over --max-growth an hour, or the verdict `growing` on
-memory or descriptors; a snapshot of the memory is then saved beside the test. It is 6 if the test was interrupted: the same
+The exit code is 1 if a check found an anomaly: growth over --max-growth an hour, or the verdict `growing` on \
+memory or descriptors; a snapshot of the memory is then saved beside the test. It is 6 if the test was interrupted: the same \
 command goes on with it. Growth counts from the first check on, so that warming up is none.
 
   m5 stress -p PID --duration 24h

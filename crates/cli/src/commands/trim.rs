@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 /// Arguments of `m5 trim`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-What `malloc_trim(0)` does from inside, from outside: whole pages inside of free chunks and of the unused top of the C
-library's heaps go back by madvise, in stops of at most --max-pause each, at moments in which no thread is inside the
+What `malloc_trim(0)` does from inside, from outside: whole pages inside of free chunks and of the unused top of the C \
+library's heaps go back by madvise, in stops of at most --max-pause each, at moments in which no thread is inside the \
 allocator. None of the target's code is run and none of its data changed. x86-64, GNU C library 2.27 to 2.43.")]
 pub(crate) struct TrimArgs {
     #[command(flatten)]

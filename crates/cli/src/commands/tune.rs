@@ -16,7 +16,7 @@ use std::path::PathBuf;
 /// Arguments of `m5 tune`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Each setting gets one run; the better half, at most four, then -n runs each in turns with the command as it is. What is
+Each setting gets one run; the better half, at most four, then -n runs each in turns with the command as it is. What is \
 recommended is proved: the gate's statistics, at 5 % for all settings together, on runs that did not choose it.")]
 pub(crate) struct TuneArgs {
     /// Runs a side for proof

@@ -20,10 +20,10 @@ use std::time::Duration;
 /// Arguments of `m5 why`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-It looks for half a minute: objectives, pauses, a snapshot at each end, the account of RSS, the memory limit. Then it
+It looks for half a minute: objectives, pauses, a snapshot at each end, the account of RSS, the memory limit. Then it \
 says what is wrong, the evidence, and the command to type next. What cannot be seen in so short a time is said too.
 
-0: nothing is wrong that it can see. 1: something is. 3: it ended meanwhile; what was seen until then is told. 6: the
+0: nothing is wrong that it can see. 1: something is. 3: it ended meanwhile; what was seen until then is told. 6: the \
 objects could not be seen.
 
 Examples:\n  m5 why 4711\n  m5 why -p 4711 --duration 2m --json")]

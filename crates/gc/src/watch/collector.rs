@@ -120,6 +120,11 @@ impl Collector {
         }
     }
 
+    /// Whether it is that of the main interpreter of this process.
+    pub(crate) fn is_main_of(&self, pid: i32) -> bool {
+        self.pid == pid && self.interpreter.id() == 0
+    }
+
     /// Start and thread of the collection that runs, where it was seen to begin.
     pub(crate) fn running(&self) -> Option<(u64, i32)> {
         let begun = || self.full.begun().filter(|_| self.interpreter.read().is_ok_and(|s| s.collecting));

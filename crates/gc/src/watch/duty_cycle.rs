@@ -108,6 +108,7 @@ impl DutyCycle {
         let totals = self.totals(watched, ledger);
         let last = std::mem::replace(&mut self.last, totals);
         let standing = self.standing(watched, now);
+        let closed = self.is_closed();
         let Some(budget) = &mut self.budget else { return };
         let open = budget.next(&Step {
             wall: totals.time.saturating_sub(last.time) as f64 / 1e9,
@@ -116,7 +117,7 @@ impl DutyCycle {
             seen: totals.seen - last.seen,
             traps: totals.traps - last.traps,
             switches: totals.switches - last.switches,
-            open: !matches!(self.window, Window::Closed { .. }),
+            open: !closed,
             standing,
         });
         match self.window {

@@ -108,11 +108,10 @@ impl WatchSource {
     /// Compares with what the interpreters say; returns the error of the target itself.
     fn reconcile(&mut self, states: Vec<m5_cpython::Result<GcState>>, at: u64, settled: bool) -> Result<()> {
         let pid = self.watched.process.pid();
-        let mut result =
-            match self.watched.tracked.iter().any(|t| t.gone && self.watched.is_main(&t.collector)) {
-                true => Err(m5_process::Error::NoSuchProcess { pid }.into()),
-                false => Ok(()),
-            };
+        let mut result = match self.watched.tracked.iter().any(|t| t.gone && t.collector.is_main_of(pid)) {
+            true => Err(m5_process::Error::NoSuchProcess { pid }.into()),
+            false => Ok(()),
+        };
         let Watched { programs, tracked, .. } = &mut self.watched;
         // What the rescan has just found has no state yet; what it found gone has one that means nothing.
         for (tracked, state) in tracked.iter_mut().zip(states).filter(|(t, _)| !t.gone) {
@@ -129,7 +128,7 @@ impl WatchSource {
                 }
                 Err(error) => {
                     tracked.gone = true;
-                    if collector.pid == pid && collector.interpreter.id() == 0 {
+                    if collector.is_main_of(pid) {
                         result = Err(error.into());
                     }
                 }

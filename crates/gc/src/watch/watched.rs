@@ -61,11 +61,6 @@ impl Watched {
         pids
     }
 
-    /// Whether that is the collector of the main interpreter of the process itself.
-    pub(super) fn is_main(&self, collector: &Collector) -> bool {
-        collector.pid == self.process.pid() && collector.interpreter.id() == 0
-    }
-
     /// What each collector says of itself, in their order.
     pub(super) fn states(&self) -> Vec<m5_cpython::Result<GcState>> {
         self.tracked.iter().map(|t| t.collector.interpreter.read()).collect()
@@ -85,9 +80,11 @@ impl Watched {
     /// nothing belongs to any more.
     pub(super) fn forget_gone(&mut self) -> Vec<Collector> {
         let pid = self.process.pid();
-        let main = |c: &Collector| c.pid == pid && c.interpreter.id() == 0;
-        let gone =
-            self.tracked.extract_if(.., |t| t.gone && !main(&t.collector)).map(|t| t.collector).collect();
+        let gone = self
+            .tracked
+            .extract_if(.., |t| t.gone && !t.collector.is_main_of(pid))
+            .map(|t| t.collector)
+            .collect();
         let tracked = &self.tracked;
         self.programs.retain(|p| tracked.iter().any(|t| t.program == p.id));
         gone

@@ -89,13 +89,8 @@ fn avg10(pressure: &str, line: &str) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::group_files::group;
     use super::*;
-
-    fn group(root: &Path, path: &str, files: &[(&str, &str)]) {
-        let dir = root.join(path);
-        fs::create_dir_all(&dir).unwrap();
-        files.iter().for_each(|(name, text)| fs::write(dir.join(name), format!("{text}\n")).unwrap());
-    }
 
     #[test]
     fn version_2_without_limit() {

@@ -29,3 +29,11 @@ pub(super) fn existing(root: &Path, path: &str) -> Option<PathBuf> {
 pub(super) fn number(path: &Path) -> Option<u64> {
     fs::read_to_string(path).ok()?.trim().parse().ok()
 }
+
+/// A made-up group with its files, for tests.
+#[cfg(test)]
+pub(super) fn group(root: &Path, path: &str, files: &[(&str, &str)]) {
+    let dir = root.join(path);
+    fs::create_dir_all(&dir).unwrap();
+    files.iter().for_each(|(name, text)| fs::write(dir.join(name), format!("{text}\n")).unwrap());
+}
