@@ -26,16 +26,20 @@ print('ready', flush=True)
 sys.stdin.read()
 ";
 
+fn account(process: &Process) -> Accounting {
+    let anchor = Anchor::of(process).unwrap();
+    let taken = capture(process, &CaptureOptions::default()).unwrap();
+    let analysis = Analysis::of(&taken.image, anchor).unwrap();
+    Accounting::of(&taken.image, &analysis, &taken.pages)
+}
+
 #[test]
 fn nearly_all_of_rss_has_a_name() {
     for python in pythons() {
         let mut target = Target::start(&python, PROGRAM);
         assert_eq!(target.line(), "ready");
         let process = Process::open(target.pid()).unwrap();
-        let anchor = Anchor::of(&process).unwrap();
-        let taken = capture(&process, &CaptureOptions::default()).unwrap();
-        let analysis = Analysis::of(&taken.image, anchor).unwrap();
-        let accounting = Accounting::of(&taken.image, &analysis, &taken.pages);
+        let accounting = account(&process);
         let explained = accounting.explained.unwrap();
         println!("{}: {explained:.4} of {} bytes", python.name, accounting.tree.bytes);
         assert!(explained > 0.99, "{}: {:?}", python.name, accounting.tree);
@@ -66,10 +70,7 @@ fn stacks_of_python_frames_are_named() {
         let mut target = Target::start(&python, DEEP);
         assert_eq!(target.line(), "ready");
         let process = Process::open(target.pid()).unwrap();
-        let anchor = Anchor::of(&process).unwrap();
-        let taken = capture(&process, &CaptureOptions::default()).unwrap();
-        let analysis = Analysis::of(&taken.image, anchor).unwrap();
-        let accounting = Accounting::of(&taken.image, &analysis, &taken.pages);
+        let accounting = account(&process);
         let frames = accounting.tree.at(&["stacks", "python_frames"]).map_or(0, |part| part.bytes);
         // A frame has at least ten words.
         assert!(frames > 60_000 * 80, "{}: {:?}", python.name, accounting.tree);
