@@ -3,6 +3,7 @@
 use crate::args::{ColorArg, Format, GlobalArgs, LangArg, ProfileArg, forms};
 use crate::error::CliError;
 use crate::exit::Exit;
+use crate::looked::Looked;
 use crate::output;
 use m5_report::text::{Style, for_terminal, json_for_terminal};
 use m5_report::{Lang, Text};
@@ -25,6 +26,8 @@ pub(crate) struct Ctx {
     pub(crate) config: Option<PathBuf>,
     /// The objectives to begin with, where they were named.
     pub(crate) profile: Option<ProfileArg>,
+    /// What the command looks at.
+    pub(crate) looked: Looked,
     format: Option<Format>,
     output: Option<PathBuf>,
 }
@@ -45,6 +48,7 @@ impl Ctx {
             progress: std::io::stderr().is_terminal(),
             config: global.config.clone(),
             profile: global.profile,
+            looked: Looked::default(),
             format: if global.json { Some(Format::Json) } else { global.format },
             output,
         }

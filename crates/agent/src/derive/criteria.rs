@@ -32,7 +32,8 @@ pub fn judge_all(process: &ProcessRecord, d: &Derived, o: &Objectives) -> Vec<Cr
         _ => plain(name, None, objective, Lack::NotReadable),
     };
     let of_process = o.iter().into_iter().filter(|(name, _)| *name != "watchdog_rss_bytes");
-    of_process.map(|(name, objective)| judged(name, objective)).collect()
+    let together = of_process.map(|(name, objective)| judged(name, objective));
+    together.chain(super::interpreters::judge_each(process, o)).collect()
 }
 
 /// Highest use of the memory cgroup.
@@ -49,10 +50,10 @@ fn throttled(process: &ProcessRecord) -> Option<f64> {
     process.cgroup.as_ref()?.throttling.as_ref()?.ratio()
 }
 
-const TOO_SHORT: Lack = Lack::TooShort { wait_seconds: None };
+pub(super) const TOO_SHORT: Lack = Lack::TooShort { wait_seconds: None };
 
 /// A measured value.
-fn plain(name: &str, value: Option<f64>, objective: &Objective, lack: Lack) -> Criterion {
+pub(super) fn plain(name: &str, value: Option<f64>, objective: &Objective, lack: Lack) -> Criterion {
     let status = judge(value, objective);
     Criterion {
         name: name.to_owned(),
@@ -62,6 +63,7 @@ fn plain(name: &str, value: Option<f64>, objective: &Objective, lack: Lack) -> C
         lack: (status == Status::NotMeasured).then_some(lack),
         interval: None,
         whole: None,
+        interpreter: None,
     }
 }
 
