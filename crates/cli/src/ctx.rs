@@ -128,6 +128,20 @@ impl Ctx {
         explained.exit
     }
 
+    /// How a command ends whose target executed another program meanwhile: incomplete, whatever went wrong for that
+    /// reason; an objective that is missed is still told by the code.
+    pub(crate) fn settle(&self, ended: Result<Exit, CliError>) -> Result<Exit, CliError> {
+        let Err(replaced) = self.looked.whole() else { return ended };
+        match ended {
+            Ok(Exit::Missed) => {
+                self.report(&replaced);
+                Ok(Exit::Missed)
+            }
+            Err(error) if !error.of_target() => Err(error),
+            _ => Err(replaced),
+        }
+    }
+
     /// Says something to the person, beside the report: standard error.
     pub(crate) fn note(&self, text: impl Text, values: &[&dyn Display]) {
         let said = for_terminal(&self.lang.fill(text, values), false);

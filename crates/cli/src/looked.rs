@@ -1,9 +1,7 @@
 //! What a command looks at, and whether that goes on in the same execution to the end: pid and start time outlive an
 //! exec, and two programs must not be told as one.
 
-use crate::ctx::Ctx;
 use crate::error::CliError;
-use crate::exit::Exit;
 use crate::signals::Stop;
 use m5_process::{Execution, Process};
 use std::cell::{OnceCell, RefCell};
@@ -72,19 +70,5 @@ impl Looked {
             *known = executions.iter().find_map(|e| Some((e.process().pid(), e.replaced_after()?)));
         }
         *known
-    }
-}
-
-/// How a command ends whose target executed another program meanwhile: incomplete, whatever went wrong for that
-/// reason; an objective that is missed is still told by the code.
-pub(crate) fn settle(ended: Result<Exit, CliError>, ctx: &Ctx) -> Result<Exit, CliError> {
-    let Err(replaced) = ctx.looked.whole() else { return ended };
-    match ended {
-        Ok(Exit::Missed) => {
-            ctx.report(&replaced);
-            Ok(Exit::Missed)
-        }
-        Err(error) if !error.of_target() => Err(error),
-        _ => Err(replaced),
     }
 }
