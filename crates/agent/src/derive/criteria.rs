@@ -32,8 +32,7 @@ pub fn judge_all(process: &ProcessRecord, d: &Derived, o: &Objectives) -> Vec<Cr
         _ => plain(name, None, objective, Lack::NotReadable),
     };
     let of_process = o.iter().into_iter().filter(|(name, _)| *name != "watchdog_rss_bytes");
-    let together = of_process.map(|(name, objective)| judged(name, objective));
-    together.chain(super::interpreters::judge_each(process, o)).collect()
+    of_process.map(|(name, objective)| judged(name, objective)).collect()
 }
 
 /// Highest use of the memory cgroup.
