@@ -1,10 +1,10 @@
 //! Takes the image of a running process with a stated pause.
 
-use crate::image::fill::Second;
 use crate::image::need;
 use crate::image::pages::Pages;
 use crate::image::room::Room;
 use crate::image::stream;
+use crate::image::stream::Second;
 use crate::image::wanted::{Extent, Plan};
 use crate::image::{Image, Segment};
 use m5_process::{
@@ -109,8 +109,7 @@ pub(crate) fn capture_of(
 ) -> TraceResult<Capture> {
     let began = Instant::now();
     let _first = FirstVictim::begin();
-    let mut execution = Execution::of(process);
-    execution.hold();
+    let execution = Execution::held(process);
     let order: &[Method] = match options.method {
         Method::Auto => &[Method::Fork, Method::Freeze, Method::Live],
         Method::Fork => &[Method::Fork],
