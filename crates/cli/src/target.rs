@@ -64,7 +64,7 @@ pub(crate) fn several(args: &TargetArgs, ctx: &Ctx) -> Result<Chosen, CliError> 
         let processes = vec![launched.python()?];
         return Ok(Chosen { processes, launched: Some(launched) });
     }
-    let pids = args.pids();
+    let pids = args.pids()?;
     if pids.is_empty() {
         return Ok(Chosen { processes: vec![only_one(ctx)?], launched: None });
     }
