@@ -80,13 +80,19 @@ impl Coverage {
     /// Pauses in the stream.
     #[must_use]
     pub fn seen(&self) -> u64 {
-        self.generations.iter().map(|g| g.seen).sum::<u64>() + self.unlabelled.seen
+        self.sum(|g| g.seen)
     }
 
     /// Collections by the interpreter's counters.
     #[must_use]
     pub fn happened(&self) -> u64 {
-        self.generations.iter().map(|g| g.happened).sum::<u64>() + self.unlabelled.happened
+        self.sum(|g| g.happened)
+    }
+
+    /// A recording from elsewhere may say anything: no sum of it runs over.
+    fn sum(&self, of: fn(&GenerationCoverage) -> u64) -> u64 {
+        let all = self.generations.iter().chain([&self.unlabelled]);
+        all.fold(0, |sum, g| sum.saturating_add(of(g)))
     }
 
     /// Collections by generation, by the interpreters' counters.

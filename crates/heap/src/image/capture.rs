@@ -1,10 +1,10 @@
 //! Takes the image of a running process with a stated pause.
 
-use crate::image::fill::Second;
 use crate::image::need;
 use crate::image::pages::Pages;
 use crate::image::room::Room;
 use crate::image::stream;
+use crate::image::stream::Second;
 use crate::image::wanted::{Extent, Plan};
 use crate::image::{Image, Segment};
 use m5_process::{
