@@ -2,7 +2,7 @@
 
 use super::columns::{floats, gained, level, per_second};
 use super::growth::growth_24h;
-use super::{criteria, gc, growth, leaks, restarts};
+use super::{criteria, gc, growth, interpreters, leaks, restarts};
 use crate::objectives::ObjectivesByService;
 use m5_report::doc::{Baseline, Derived, MemoryFigures, ProcessRecord, Recorded, Samples};
 use m5_stats::Objectives;
@@ -17,6 +17,7 @@ pub fn complete(baseline: &mut Baseline, objectives: &ObjectivesByService) {
         let (objectives, from) = objectives.of_record(process);
         let derived = Derived { between_restarts, ..derive(process, &baseline.recorded, objectives) };
         process.criteria = criteria::judge_all(process, &derived, objectives);
+        process.criteria.extend(interpreters::judge_each(process, objectives));
         process.derived = Some(derived);
         process.objectives_from = Some(from);
     }

@@ -15,6 +15,7 @@ pub fn bare_record(identity: Identity) -> ProcessRecord {
         command: Vec::new(),
         service: None,
         exited: false,
+        re_executed_seconds: None,
         interpreter: None,
         unread: None,
         memory_limit_bytes: None,

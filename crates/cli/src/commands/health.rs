@@ -50,7 +50,8 @@ pub(crate) fn run(args: &HealthArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     let (process, launched) = target::one(&args.target, ctx)?;
     let doubt = target::doubt(&process, ctx)?;
     let options = short(args.duration.0, SAMPLES, OVERHEAD);
-    let mut baseline = record(&[process], &options, &mut |_| !stop.asked())?;
+    let mut baseline = record(&[process], &options, &mut |_| ctx.looked.begun() && !stop.asked())?;
+    ctx.looked.recorded()?;
     drop(launched);
     m5_agent::derive::complete(&mut baseline, &objectives);
     let observed_seconds = baseline.recorded.observed_seconds;
@@ -64,6 +65,7 @@ pub(crate) fn run(args: &HealthArgs, ctx: &Ctx) -> Result<Exit, CliError> {
         python: record.interpreter.map(|i| i.version),
         command: record.command,
         observed_seconds,
+        re_executed_seconds: record.re_executed_seconds,
         healthy: exit(&record.criteria) == Exit::Fine,
         criteria: record.criteria,
         objectives_from: record.objectives_from.unwrap_or_default(),
@@ -79,12 +81,12 @@ pub(crate) fn run(args: &HealthArgs, ctx: &Ctx) -> Result<Exit, CliError> {
 }
 
 fn exit(criteria: &[Criterion]) -> Exit {
-    if criteria.iter().any(|c| matches!(c.status, Status::Warn | Status::Fail)) {
+    if criteria.iter().any(Criterion::missed) {
         return Exit::Missed;
     }
     let unread = |c: &Criterion| {
         let unread = [Lack::InterpreterUnread, Lack::NotTraced, Lack::NotReadable];
-        c.status == Status::NotMeasured && c.lack.is_some_and(|lack| unread.contains(&lack))
+        c.told() && c.status == Status::NotMeasured && c.lack.is_some_and(|lack| unread.contains(&lack))
     };
     if criteria.iter().any(unread) { Exit::Incomplete } else { Exit::Fine }
 }

@@ -208,9 +208,12 @@ fn missed(seen: &Seen<'_>) -> Vec<Finding> {
         _ => false,
     };
     let own = seen.objectives_from != ObjectivesFrom::default();
+    // What all interpreters of a process miss together need not be told of each.
+    let together =
+        |name: &str| seen.criteria.iter().any(|c| c.interpreter.is_none() && c.name == name && c.missed());
     let bad = |c: &&Criterion| {
-        let missed = matches!(c.status, Status::Warn | Status::Fail);
-        missed && !c.name.starts_with("growth") && (own || universal(c))
+        let news = c.interpreter.is_none() || !together(&c.name);
+        c.missed() && news && !c.name.starts_with("growth") && (own || universal(c))
     };
     let told = |c: &Criterion| Finding {
         severity: if c.status == Status::Fail { Weight::Problem } else { Weight::Notice },

@@ -119,7 +119,7 @@ impl Screen {
                 sampled = Some(Instant::now());
                 pool.sample(4);
                 let rows = self.rows(pool);
-                self.state.take(rows);
+                self.take(rows);
             }
             pool.drain();
             self.follow_task();
@@ -131,6 +131,16 @@ impl Screen {
             }
         }
         Ok(())
+    }
+
+    fn take(&mut self, rows: Vec<Row>) {
+        let lives = |(pid, start): (i32, u64)| {
+            let process = Process::open(pid).ok().filter(|p| p.identity().start_ticks == start && p.alive());
+            process.map(|p| p.pid())
+        };
+        let executed: Vec<i32> = self.state.changed(&rows).into_iter().filter_map(lives).collect();
+        self.state.executed(&executed);
+        self.state.take(rows);
     }
 
     fn key(&mut self, key: KeyEvent) {

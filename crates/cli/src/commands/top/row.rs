@@ -19,6 +19,8 @@ pub(super) struct Row {
     pub(super) judged: Judged,
     pub(super) service: String,
     pub(super) pid: i32,
+    /// Its start, in ticks, and when it was found to execute something anew: another execution has another one.
+    pub(super) execution: (u64, Option<u64>),
     pub(super) ppid: i32,
     pub(super) command: String,
     pub(super) python: Option<String>,
@@ -58,6 +60,7 @@ impl Row {
             judged,
             service: named(member.service(), member.slot()),
             pid: member.identity().pid,
+            execution: (member.identity().start_ticks, member.anew_ns()),
             ppid: stat.ppid,
             command: text::command(&m5_agent::record::redact(&process.command().unwrap_or_default())),
             python: match member.readable() {
@@ -135,6 +138,7 @@ pub(super) mod tests {
             judged: Judged::default(),
             service: service.to_owned(),
             pid,
+            execution: (1, None),
             ppid: 1,
             command: format!("python -m {service} --port 8000"),
             python: Some("3.11".to_owned()),
