@@ -88,10 +88,11 @@ mod tests {
     #[test]
     fn pages_of_zeroes_are_not_in_memory() {
         let page = page_size();
-        let mut bytes = vec![0; 4 * page as usize];
+        let mut bytes = vec![0; 5 * page as usize];
         bytes[page as usize] = 1;
         bytes[3 * page as usize - 1] = 1;
-        assert_eq!(pages_written(8 * page, &bytes), [9 * page..11 * page]);
+        bytes[4 * page as usize] = 1;
+        assert_eq!(pages_written(8 * page, &bytes), [9 * page..11 * page, 12 * page..13 * page]);
         assert_eq!(pages_written(8 * page + 8, &bytes), []);
         let runs = joined_runs(vec![20..30, 0..10, 10..12, 25..40]);
         assert_eq!(runs, [0..12, 20..40]);
