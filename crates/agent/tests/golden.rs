@@ -264,6 +264,7 @@ fn health(baseline: Baseline) -> Health {
         python: process.interpreter.map(|i| i.version),
         command: process.command,
         observed_seconds: 2.0,
+        re_executed_seconds: None,
         healthy: false,
         criteria: process.criteria,
         objectives_from: ObjectivesFrom::default(),

@@ -12,6 +12,7 @@ pub use crate::objectives::text::{objectives, summary};
 pub(crate) use crate::pauses::optimization_text::optimization;
 pub use crate::pauses::source_text::{place, remedy, why};
 pub use crate::pauses::text::{finding_lines, gc_report};
+pub(crate) use crate::process::executed_text::executed;
 pub(crate) use crate::process::text::mapped;
 pub use crate::process::text::process;
 pub use crate::runs::text::{FIELDS as RUN_FIELDS, leaks, runs};

@@ -49,10 +49,10 @@ fn throttled(process: &ProcessRecord) -> Option<f64> {
     process.cgroup.as_ref()?.throttling.as_ref()?.ratio()
 }
 
-const TOO_SHORT: Lack = Lack::TooShort { wait_seconds: None };
+pub(super) const TOO_SHORT: Lack = Lack::TooShort { wait_seconds: None };
 
 /// A measured value.
-fn plain(name: &str, value: Option<f64>, objective: &Objective, lack: Lack) -> Criterion {
+pub(super) fn plain(name: &str, value: Option<f64>, objective: &Objective, lack: Lack) -> Criterion {
     let status = judge(value, objective);
     Criterion {
         name: name.to_owned(),
@@ -62,6 +62,7 @@ fn plain(name: &str, value: Option<f64>, objective: &Objective, lack: Lack) -> C
         lack: (status == Status::NotMeasured).then_some(lack),
         interval: None,
         whole: None,
+        interpreter: None,
     }
 }
 

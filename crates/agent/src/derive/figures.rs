@@ -2,7 +2,7 @@
 
 use super::columns::{floats, gained, level, per_second};
 use super::growth::growth_24h;
-use super::{criteria, gc, growth, leaks, restarts};
+use super::{criteria, gc, growth, interpreters, leaks, restarts};
 use m5_report::doc::{Baseline, Derived, MemoryFigures, ProcessRecord, Recorded, Samples};
 use m5_stats::Objectives;
 use m5_stats::objectives::{FD_GROWTH_SECONDS, MIB};
@@ -14,6 +14,7 @@ pub fn complete(baseline: &mut Baseline, objectives: &Objectives) {
     for (process, between_restarts) in baseline.processes.iter_mut().zip(joined) {
         let derived = Derived { between_restarts, ..derive(process, &baseline.recorded, objectives) };
         process.criteria = criteria::judge_all(process, &derived, objectives);
+        process.criteria.extend(interpreters::judge_each(process, objectives));
         process.derived = Some(derived);
     }
 }

@@ -6,6 +6,7 @@ mod criteria;
 mod figures;
 mod gc;
 mod growth;
+mod interpreters;
 mod leaks;
 mod pause_totals;
 mod restarts;

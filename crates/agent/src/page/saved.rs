@@ -37,7 +37,7 @@ fn process(record: &ProcessRecord, began: f64) -> PageProcess {
         service: command_name(&record.command),
         slot: None,
         pid: record.identity.pid,
-        exited: record.exited,
+        exited: record.exited || record.re_executed_seconds.is_some(),
         started_unix_seconds: record.started_unix_seconds,
         python: record.interpreter.as_ref().map(|i| i.version.clone()),
         unread: record.unread.as_ref().map(|u| u.detail.clone()),

@@ -14,6 +14,7 @@ pub fn bare_record(identity: Identity) -> ProcessRecord {
         started_unix_seconds: started_unix_seconds(identity),
         command: Vec::new(),
         exited: false,
+        re_executed_seconds: None,
         interpreter: None,
         unread: None,
         memory_limit_bytes: None,

@@ -15,7 +15,6 @@ use m5_agent::workload::WorkloadSource;
 use m5_report::doc::{Baseline, Criterion, End};
 use m5_report::text;
 use m5_report::texts::{Record, Say};
-use m5_stats::Status;
 use m5_stats::objectives::COMPARE_THRESHOLD;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -142,9 +141,10 @@ fn recorded(args: &BaselineArgs, ctx: &Ctx) -> Result<(Baseline, Option<Exit>), 
             ctx.detail(Say::Recording, &[&progress.running]);
         }
         bar.show(progress);
-        !stop.asked()
+        ctx.looked.begun() && !stop.asked()
     });
     bar.clear();
+    ctx.looked.recorded()?;
     Ok((recorded?, doubts))
 }
 
@@ -152,11 +152,12 @@ fn recorded(args: &BaselineArgs, ctx: &Ctx) -> Result<(Baseline, Option<Exit>), 
 /// because the target ended, is incomplete. A command that m5 started itself may end when it is done.
 fn exit(baseline: &Baseline, whole: bool) -> Result<Exit, CliError> {
     let seen = baseline.processes.iter().any(|p| !p.samples.is_empty());
-    let missed = |c: &Criterion| matches!(c.status, Status::Warn | Status::Fail);
     let compared = baseline.comparison.as_ref().map_or(Exit::Fine, |c| super::compare::exit(c.verdict));
     match (seen, baseline.recorded.end) {
         (true, _) if compared == Exit::Missed => Ok(Exit::Missed),
-        (true, _) if baseline.processes.iter().flat_map(|p| &p.criteria).any(missed) => Ok(Exit::Missed),
+        (true, _) if baseline.processes.iter().flat_map(|p| &p.criteria).any(Criterion::missed) => {
+            Ok(Exit::Missed)
+        }
         (true, End::TargetExited) if !whole => Ok(Exit::Incomplete),
         (true, _) => Ok(compared),
         (false, End::TargetExited) => Err(CliError::EndedEarly),

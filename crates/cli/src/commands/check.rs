@@ -42,8 +42,8 @@ pub(crate) fn run(args: &CheckArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     let baseline = documents::read(&args.file, &objectives)?;
     let processes: Vec<CheckedProcess> = baseline.processes.into_iter().map(checked).collect();
     let any = |pick: fn(&Criterion) -> bool| processes.iter().flat_map(|p| &p.criteria).any(pick);
-    let missed = any(|c| matches!(c.status, Status::Warn | Status::Fail));
-    let unmeasured = any(|c| c.status == Status::NotMeasured);
+    let missed = any(Criterion::missed);
+    let unmeasured = any(|c| c.told() && c.status == Status::NotMeasured);
     let check = Check {
         schema: CHECK_SCHEMA.to_owned(),
         file: args.file.display().to_string(),
@@ -61,12 +61,15 @@ pub(crate) fn run(args: &CheckArgs, ctx: &Ctx) -> Result<Exit, CliError> {
 
 fn checked(process: ProcessRecord) -> CheckedProcess {
     let derived = process.derived.unwrap_or_default();
-    let find = |name: &&str| process.criteria.iter().find(|c| c.name == *name).cloned();
+    let of = |name: &&'static str| {
+        let name = *name;
+        process.criteria.iter().filter(move |c| c.name == name).cloned()
+    };
     CheckedProcess {
         pid: process.identity.pid,
         observed_seconds: derived.observed_seconds,
         verdict: derived.growth.get("rss").map(|a| a.verdict),
-        criteria: CRITERIA.iter().filter_map(find).collect(),
+        criteria: CRITERIA.iter().flat_map(of).collect(),
         leak_detection: derived.leak_detection,
         layers: derived.layers,
     }

@@ -51,9 +51,11 @@ fn twice(args: &DiffArgs, ctx: &Ctx) -> Result<(Snapshot, Snapshot), CliError> {
     let (process, _launched) = crate::target::one(&target, ctx)?;
     let stop = Stop::listen();
     let before = args.capture.take(&process)?;
-    if !stop.wait(args.interval.0) {
-        return Err(CliError::EndedEarly);
+    if !ctx.looked.wait(args.interval.0, &stop) {
+        ctx.looked.whole()?;
+        return Err(if stop.asked() { CliError::EndedEarly } else { CliError::Gone { pid: process.pid() } });
     }
     let after = args.capture.take(&process)?;
+    ctx.looked.whole()?;
     Ok((before, after))
 }

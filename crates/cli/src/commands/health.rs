@@ -52,7 +52,8 @@ pub(crate) fn run(args: &HealthArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     let doubt = target::doubt(&process, ctx)?;
     let own = objectives::of_service(ctx, &service_name(&process))?;
     let options = short(args.duration.0, SAMPLES, OVERHEAD);
-    let mut baseline = record(&[process], &options, &mut |_| !stop.asked())?;
+    let mut baseline = record(&[process], &options, &mut |_| ctx.looked.begun() && !stop.asked())?;
+    ctx.looked.recorded()?;
     drop(launched);
     let objectives = own.unwrap_or(objectives);
     m5_agent::derive::complete(&mut baseline, &objectives);
@@ -67,6 +68,7 @@ pub(crate) fn run(args: &HealthArgs, ctx: &Ctx) -> Result<Exit, CliError> {
         python: record.interpreter.map(|i| i.version),
         command: record.command,
         observed_seconds,
+        re_executed_seconds: record.re_executed_seconds,
         healthy: exit(&record.criteria) == Exit::Fine,
         criteria: record.criteria,
         objectives_from,
@@ -82,12 +84,12 @@ pub(crate) fn run(args: &HealthArgs, ctx: &Ctx) -> Result<Exit, CliError> {
 }
 
 fn exit(criteria: &[Criterion]) -> Exit {
-    if criteria.iter().any(|c| matches!(c.status, Status::Warn | Status::Fail)) {
+    if criteria.iter().any(Criterion::missed) {
         return Exit::Missed;
     }
     let unread = |c: &Criterion| {
         let unread = [Lack::InterpreterUnread, Lack::NotTraced, Lack::NotReadable];
-        c.status == Status::NotMeasured && c.lack.is_some_and(|lack| unread.contains(&lack))
+        c.told() && c.status == Status::NotMeasured && c.lack.is_some_and(|lack| unread.contains(&lack))
     };
     if criteria.iter().any(unread) { Exit::Incomplete } else { Exit::Fine }
 }

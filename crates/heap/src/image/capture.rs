@@ -109,8 +109,7 @@ pub(crate) fn capture_of(
 ) -> TraceResult<Capture> {
     let began = Instant::now();
     let _first = FirstVictim::begin();
-    let mut execution = Execution::of(process);
-    execution.hold();
+    let execution = Execution::held(process);
     let order: &[Method] = match options.method {
         Method::Auto => &[Method::Fork, Method::Freeze, Method::Live],
         Method::Fork => &[Method::Fork],

@@ -74,7 +74,7 @@ pub enum End {
     Complete,
     /// Somebody stopped it.
     Interrupted,
-    /// Every target ended.
+    /// Every target ended, or executes another program.
     TargetExited,
 }
 
@@ -93,6 +93,10 @@ pub struct ProcessRecord {
     pub command: Vec<String>,
     /// Whether it ended during the recording.
     pub exited: bool,
+    /// When it was found to execute another program, or its own anew, seconds since the recording began: what is
+    /// recorded is what came before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub re_executed_seconds: Option<f64>,
     /// The interpreter, where it could be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interpreter: Option<Interpreter>,

@@ -12,7 +12,7 @@ use crate::pauses::source_text;
 use crate::pauses::table_text::pauses;
 use crate::shared::units;
 use crate::shared::value_words::{self, NOTHING, maybe};
-use crate::text::{Align, Style, Table};
+use crate::text::{Align, Style, Table, executed};
 use crate::texts::{Goal, List, Record};
 use std::fmt::Write;
 
@@ -72,6 +72,7 @@ fn head(process: &ProcessRecord, recorded: &Recorded, d: &Derived, style: Style)
     };
     let _ = writeln!(out, " · {line}\n{}", style.dim(&one_line(&process.command)));
     let lost = recorded.rounds_due.saturating_sub(recorded.rounds_taken);
+    out.push_str(&executed(process.re_executed_seconds, style));
     if process.exited {
         let _ = writeln!(out, "{}", style.yellow(lang.say(Record::EndExited)));
     } else if recorded.end == End::Interrupted {

@@ -22,6 +22,9 @@ pub struct Health {
     pub command: Vec<String>,
     /// How long it was looked at.
     pub observed_seconds: f64,
+    /// When it was found to execute another program, seconds since the look began: nothing is said of that one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub re_executed_seconds: Option<f64>,
     /// Every measured objective is met.
     pub healthy: bool,
     /// The objectives.

@@ -8,7 +8,7 @@ use crate::m5mem_page::text::application;
 use crate::objectives::text::{from, objectives, summary};
 use crate::shared::units;
 use crate::shared::value_words;
-use crate::text::Style;
+use crate::text::{Style, executed};
 use crate::texts::{Goal, Record};
 use std::fmt::Write;
 
@@ -27,6 +27,7 @@ pub fn health(h: &Health, style: Style) -> String {
             style.yellow(&lang.fill(Record::Unread, &[&value_words::unread(unread, lang)]))
         );
     }
+    out.push_str(&executed(h.re_executed_seconds, style));
     out.push_str(&objectives(&h.criteria, style));
     out.push_str(&summary(&h.criteria, style));
     out.push_str(&from(&h.objectives_from, h.pid, style));

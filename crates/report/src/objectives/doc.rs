@@ -23,6 +23,23 @@ pub struct Criterion {
     /// Of a share: what it is a part of, in the unit of the part.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub whole: Option<f64>,
+    /// Of several interpreters in a process: the one that it is held against; absent where it is all together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interpreter: Option<i64>,
+}
+
+impl Criterion {
+    /// Whether it is missed.
+    #[must_use]
+    pub fn missed(&self) -> bool {
+        matches!(self.status, m5_stats::Status::Warn | m5_stats::Status::Fail)
+    }
+
+    /// Whether a person is told of it: of many interpreters those that miss something.
+    #[must_use]
+    pub fn told(&self) -> bool {
+        self.interpreter.is_none() || self.missed()
+    }
 }
 
 /// Where the objectives of a report come from.

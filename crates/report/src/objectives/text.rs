@@ -11,7 +11,7 @@ use m5_stats::{Profile, Status};
 pub fn objectives(criteria: &[Criterion], style: Style) -> String {
     let lang = style.lang;
     let mut table = Table::new(&[Align::Left, Align::Left, Align::Right, Align::Left, Align::Left], 2);
-    for c in criteria {
+    for c in criteria.iter().filter(|c| c.told()) {
         let mut value = value_words::maybe(c.value, |v| value_words::in_unit(&c.name, v));
         if c.value.is_none() && c.status == Status::NotMeasured {
             value = lang.say(Goal::NotMeasured).to_owned();
@@ -22,7 +22,8 @@ pub fn objectives(criteria: &[Criterion], style: Style) -> String {
             Status::Fail => style.red(&value),
             Status::NotMeasured => style.dim(&value),
         };
-        let mut notes = Vec::new();
+        let mut notes: Vec<String> =
+            c.interpreter.iter().map(|id| lang.fill(Goal::Interpreter, &[id])).collect();
         if let Some([low, high]) = c.interval {
             let (low, high) = (value_words::in_unit(&c.name, low), value_words::in_unit(&c.name, high));
             notes.push(lang.fill(Goal::Interval, &[&low, &high]));
@@ -46,10 +47,10 @@ pub fn objectives(criteria: &[Criterion], style: Style) -> String {
 #[must_use]
 pub fn summary(criteria: &[Criterion], style: Style) -> String {
     let lang = style.lang;
-    let count = |pick: fn(&Criterion) -> bool| criteria.iter().filter(|c| pick(c)).count();
-    let missed = count(|c| matches!(c.status, Status::Warn | Status::Fail));
+    let count = |pick: fn(&Criterion) -> bool| criteria.iter().filter(|c| c.told() && pick(c)).count();
+    let missed = count(Criterion::missed);
     let unmeasured = count(|c| c.status == Status::NotMeasured && c.lack != Some(Lack::NoCollections));
-    let judged = criteria.len() - unmeasured;
+    let judged = count(|_| true) - unmeasured;
     let mut out = match missed {
         0 => style.green(&lang.fill(Goal::AllMet, &[&judged])),
         _ => style.red(&lang.fill(Goal::Missed, &[&missed, &judged])),

@@ -13,6 +13,7 @@ catalogue! {
         GroupOfLimit: "cgroup peak of its limit", "cgroup 峰值占上限";
         Throttled: "CPU periods held back", "CPU 受限周期占比";
         FdsOfLimit: "descriptors of their limit", "文件描述符占上限";
+        Interpreter: "of interpreter {} alone", "仅解释器 {}";
         Whole: "of {}", "上限 {}";
         FromGeneral: "Objectives: those that hold for any service. `m5 init -p {}` measures this one and writes an m5.toml of its own.", "目标：适用于任何服务的通用目标。`m5 init -p {}` 可测量此服务并写出它自己的 m5.toml。";
         FromProfile: "Objectives: the profile trading.", "目标：trading 配置。";

@@ -33,6 +33,9 @@ pub struct GcReport {
     pub recorded: Recorded,
     /// Whether the process ended meanwhile.
     pub exited: bool,
+    /// When it was found to execute another program, seconds since the watching began: what is told came before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub re_executed_seconds: Option<f64>,
     /// Counts, rates and lengths.
     pub gc: GcFigures,
     /// How pauses were seen; absent where they could not be.
@@ -172,7 +175,9 @@ impl GcReport {
             interpreter,
             collector,
             settings,
-            exited: process.exited || recorded.end == End::TargetExited,
+            exited: process.exited
+                || recorded.end == End::TargetExited && process.re_executed_seconds.is_none(),
+            re_executed_seconds: process.re_executed_seconds,
             recorded,
             source: gc.source,
             choice: log.and_then(|l| l.choice.clone()),

@@ -206,9 +206,12 @@ fn missed(seen: &Seen<'_>) -> Vec<Finding> {
         "open_fds" => c.value.is_some_and(|v| v > c.objective.pass),
         _ => false,
     };
+    // What all interpreters of a process miss together need not be told of each.
+    let together =
+        |name: &str| seen.criteria.iter().any(|c| c.interpreter.is_none() && c.name == name && c.missed());
     let bad = |c: &&Criterion| {
-        let missed = matches!(c.status, Status::Warn | Status::Fail);
-        missed && !c.name.starts_with("growth") && (seen.own_objectives || universal(c))
+        let news = c.interpreter.is_none() || !together(&c.name);
+        c.missed() && news && !c.name.starts_with("growth") && (seen.own_objectives || universal(c))
     };
     let told = |c: &Criterion| Finding {
         severity: if c.status == Status::Fail { Weight::Problem } else { Weight::Notice },

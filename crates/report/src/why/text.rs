@@ -7,7 +7,7 @@ use crate::heap::{MemoryKind, MemoryVerdict};
 use crate::list::text::one_line;
 use crate::shared::{units, value_words};
 use crate::text::Style;
-use crate::texts::WhyWords as W;
+use crate::texts::{Goal, WhyWords as W};
 use m5_heap::{Cause, Culprit};
 
 /// Lines of the report, at most.
@@ -144,7 +144,10 @@ fn told(finding: &Finding, why: &Why, style: Style) -> (String, String, String) 
         }
         What::Missed { criterion } => {
             let value = value_words::maybe(criterion.value, |v| value_words::in_unit(&criterion.name, v));
-            let goal = value_words::goal(&criterion.name, lang);
+            let mut goal = value_words::goal(&criterion.name, lang);
+            if let Some(id) = criterion.interpreter {
+                goal = format!("{goal} ({})", lang.fill(Goal::Interpreter, &[&id]));
+            }
             let level = value_words::level(criterion, lang);
             (lang.fill(W::Missed, &[&goal, &value, &level]), String::new(), say(W::AdviceMissed))
         }

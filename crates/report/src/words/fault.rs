@@ -10,6 +10,7 @@ catalogue! {
         NoSuchProcess: "no process with PID {} (or it has ended)", "没有 PID 为 {} 的进程（或已退出）";
         NoSuchProcessRemedy: "`m5 list` shows the Python processes of this machine", "`m5 list` 可列出本机的 Python 进程";
         Replaced: "PID {} executed another program while m5 looked at it", "PID {} 在采集期间执行了另一个程序（exec）";
+        ReplacedAfter: "PID {} executed another program after {}; nothing is said of what it executes since", "PID {} 在 {} 后执行了另一个程序（exec）；此后的程序未被分析";
         ReplacedRemedy: "look again once the new program runs: the pid is the same", "新程序运行后请重新采集：PID 不变";
         NotPython: "PID {} is not a CPython 3.8+ process", "PID {} 不是 CPython 3.8+ 进程";
         NotPythonRemedy: "give the PID of the interpreter itself, not of a shell or supervisor around it; `m5 list` shows them",

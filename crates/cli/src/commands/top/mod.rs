@@ -17,6 +17,7 @@ use crate::signals::Stop;
 use clap::Args;
 use input::Input;
 use m5_agent::pool::{Pool, PoolOptions, Selection};
+use m5_process::Process;
 use m5_report::Lang;
 use m5_report::texts::Top;
 use ratatui::crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
@@ -87,7 +88,7 @@ impl Screen {
                 round += 1;
                 sampled = Some(Instant::now());
                 pool.sample(4);
-                self.state.take(pool.members().into_iter().map(Row::of).collect());
+                self.take(pool.members().into_iter().map(Row::of).collect());
             }
             pool.drain();
             self.follow_task();
@@ -99,6 +100,16 @@ impl Screen {
             }
         }
         Ok(())
+    }
+
+    fn take(&mut self, rows: Vec<Row>) {
+        let lives = |(pid, start): (i32, u64)| {
+            let process = Process::open(pid).ok().filter(|p| p.identity().start_ticks == start && p.alive());
+            process.map(|p| p.pid())
+        };
+        let executed: Vec<i32> = self.state.changed(&rows).into_iter().filter_map(lives).collect();
+        self.state.executed(&executed);
+        self.state.take(rows);
     }
 
     fn key(&mut self, key: KeyEvent) {

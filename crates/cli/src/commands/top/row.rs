@@ -10,6 +10,8 @@ use m5_stats::{Assessment, quantile, sorted};
 pub(super) struct Row {
     pub(super) service: String,
     pub(super) pid: i32,
+    /// Its start, in ticks, and when it was found to execute something anew: another execution has another one.
+    pub(super) execution: (u64, Option<u64>),
     pub(super) ppid: i32,
     pub(super) command: String,
     pub(super) python: Option<String>,
@@ -48,6 +50,7 @@ impl Row {
         Self {
             service: named(member.service(), member.slot()),
             pid: member.identity().pid,
+            execution: (member.identity().start_ticks, member.anew_ns()),
             ppid: stat.ppid,
             command: text::command(&m5_agent::record::redact(&process.command().unwrap_or_default())),
             python: match member.readable() {
@@ -107,6 +110,7 @@ pub(super) mod tests {
         Row {
             service: service.to_owned(),
             pid,
+            execution: (1, None),
             ppid: 1,
             command: format!("python -m {service} --port 8000"),
             python: Some("3.11".to_owned()),
