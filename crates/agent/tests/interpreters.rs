@@ -89,7 +89,7 @@ fn each_interpreter_is_held_against_the_objectives_of_collections() {
             progress.elapsed_seconds < 1.0
         });
         let mut recorded = recorded.unwrap();
-        complete(&mut recorded, &Objectives::of(Profile::Trading));
+        complete(&mut recorded, &Objectives::of(Profile::Trading).into());
         let process = &recorded.processes[0];
         let name = format!("{}: {:?}", python.name, process.criteria);
         let find = |interpreter: Option<i64>, name: &str| -> &Criterion {

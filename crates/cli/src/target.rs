@@ -65,7 +65,7 @@ pub(crate) fn several(args: &TargetArgs, ctx: &Ctx) -> Result<Chosen, CliError> 
         ctx.looked.at(&process);
         return Ok(Chosen { processes: vec![process], launched: Some(launched) });
     }
-    let pids = args.pids();
+    let pids = args.pids()?;
     let processes: Vec<Process> = match pids.is_empty() {
         true => vec![only_one(ctx)?],
         false => pids.into_iter().map(|pid| named(pid, ctx)).collect::<Result<_, _>>()?,

@@ -39,8 +39,9 @@ read_until(b"keys")
 # Only what changes on the screen is written: what is waited for must not stand where it stood before.
 os.write(fd, b"/" + pid.encode() + b"\rt")
 read_until(b"FLOOR", 60)
-# What is said of the snapshot goes with the next key.
+# What is said of the snapshot goes with the next key: it has letters in the places of what is waited for.
 os.write(fd, b"k")
+read_until(b"back")
 os.kill(int(pid), signal.SIGUSR1)
 read_until(b"executed", 60)
 os.write(fd, b"q")

@@ -8,7 +8,7 @@ pub use crate::fleet::text::fleet;
 pub use crate::health::text::{check, health};
 pub use crate::list::text::{command, list};
 pub use crate::objectives::settings::settings;
-pub use crate::objectives::text::{objectives, summary};
+pub use crate::objectives::text::{objective, objectives, objectives_from, summary};
 pub(crate) use crate::pauses::optimization_text::optimization;
 pub use crate::pauses::source_text::{place, remedy, why};
 pub use crate::pauses::text::{finding_lines, gc_report};

@@ -13,6 +13,6 @@ mod restarts;
 mod waiting;
 
 pub(crate) use columns::floats;
-pub use criteria::judge_all;
+pub use criteria::{judge_all, judge_watched};
 pub use figures::{complete, derive};
 pub use growth::layers;

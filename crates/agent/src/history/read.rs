@@ -128,6 +128,7 @@ impl Reader<'_> {
         while let Some(row) = rows.next()? {
             let (id, service): (i64, String) = (row.get(0)?, row.get(1)?);
             let mut record: ProcessRecord = json(row, 3)?;
+            record.service.get_or_insert_with(|| service.clone());
             record.exited |= row.get::<_, i64>(4)? != 0;
             let wanted = (query.pids.is_empty() || query.pids.contains(&record.identity.pid))
                 && (query.names.is_empty() || query.names.iter().any(|name| name_matches(name, &service)));

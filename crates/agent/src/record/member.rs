@@ -5,6 +5,7 @@ use super::pace::Pace;
 use super::sample::{allocator_sample, collector_sample, population_sample, process_sample};
 use super::traced::{Traced, Tracing};
 use super::{describe, record_of, unread};
+use crate::pool::service_name;
 use crate::watched::{WatchedProcess, established};
 use m5_cpython::{Allocators, GcState, Interpreter};
 use m5_process::{
@@ -46,7 +47,8 @@ impl Member {
     pub(super) fn open(process: &Process, tracing: &Option<Tracing>) -> m5_process::Result<Self> {
         let execution = Execution::held(process);
         let watched = WatchedProcess::open(process)?;
-        let record = record_of(process, &process.stat()?, &process.status().unwrap_or_default());
+        let mut record = record_of(process, &process.stat()?, &process.status().unwrap_or_default());
+        record.service = Some(service_name(process));
         let mut member = Self {
             watched,
             execution,

@@ -90,7 +90,7 @@ fn recorded(dir: &Path, seconds: i64) -> PathBuf {
 fn every_use(file: &Path) {
     let judged = || {
         if let Ok(mut replayed) = read(file, &Query::default()) {
-            complete(&mut replayed, &Objectives::default());
+            complete(&mut replayed, &Objectives::default().into());
         }
     };
     judged();

@@ -171,8 +171,8 @@ fn a_live_recording_replays_into_the_same_figures() {
     store(&file, &live);
     let mut replayed = read(&file, &Query::default()).unwrap();
     let objectives = Objectives::default();
-    complete(&mut live, &objectives);
-    complete(&mut replayed, &objectives);
+    complete(&mut live, &objectives.into());
+    complete(&mut replayed, &objectives.into());
     let (a, b) = (&live.processes[0], &replayed.processes[0]);
     assert_eq!(a.samples, b.samples);
     let json = |p: &ProcessRecord| serde_json::to_value(&p.derived).unwrap();

@@ -70,7 +70,7 @@ const CURRENT: &str = "current";
 
 pub(crate) fn run(args: &BaselineArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     let json = ctx.json()?;
-    let (objectives, objectives_from) = objectives::with_source(ctx)?;
+    let objectives = objectives::objectives(ctx)?;
     // A recording that could not be saved or compared in the end would be a pity: look before.
     let old = args
         .compare
@@ -88,7 +88,6 @@ pub(crate) fn run(args: &BaselineArgs, ctx: &Ctx) -> Result<Exit, CliError> {
         None => recorded(args, ctx)?,
     };
     m5_agent::derive::complete(&mut baseline, &objectives);
-    baseline.objectives_from = Some(objectives_from);
     for process in &baseline.processes {
         if let Some(log) = &process.pauses {
             let why = log.choice.as_ref().map(|c| text::why(c, ctx.lang)).unwrap_or_default();
@@ -115,7 +114,7 @@ pub(crate) fn run(args: &BaselineArgs, ctx: &Ctx) -> Result<Exit, CliError> {
 
 /// What a history holds of those who were asked for.
 fn replayed(path: &Path, args: &BaselineArgs) -> Result<Baseline, CliError> {
-    let query = Query { since: args.since.map(|s| s.0), pids: args.target.pids(), names: args.name.clone() };
+    let query = Query { since: args.since.map(|s| s.0), pids: args.target.pids()?, names: args.name.clone() };
     m5_agent::history::read(path, &query).map_err(CliError::History)
 }
 

@@ -60,7 +60,7 @@ pub(crate) fn run(args: &InitArgs, ctx: &Ctx) -> Result<Exit, CliError> {
         !stop.asked()
     })?;
     drop((launched, bar));
-    m5_agent::derive::complete(&mut baseline, &Objectives::default());
+    m5_agent::derive::complete(&mut baseline, &Objectives::default().into());
     let process = baseline.processes.first().ok_or(CliError::NoTarget)?;
     ctx.looked.whole()?;
     let derived = process.derived.as_ref().filter(|d| d.samples > 0);

@@ -78,7 +78,8 @@ pub(crate) fn run(args: &WhyArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     };
     // What it executes since then is another program.
     let taken = ctx.looked.whole().and(taken);
-    let why = judge(&process, record, observed, taken, &objectives, ctx);
+    let (limits, _) = objectives.of_record(&record);
+    let why = judge(&process, record, observed, taken, limits, ctx);
     drop(launched);
     ctx.emit_document(json, &why.0, |style| m5_report::text::why_text(&why.0, style))?;
     if ended {
@@ -112,7 +113,7 @@ fn judge(
         observed_seconds,
         growth_objective: limits.growth_bytes_per_second.map_or(GROWTH, |o| o.pass),
         criteria: &record.criteria,
-        own_objectives: objectives::file(ctx).is_some() || ctx.profile.is_some(),
+        objectives_from: record.objectives_from.unwrap_or_default(),
         collector_on: record.interpreter.as_ref().map(|i| i.gc_end.enabled),
         headroom_bytes: Headroom::of(process.pid()).left_in_groups(),
         rss_bytes: rss().last(),

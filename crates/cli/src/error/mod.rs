@@ -56,6 +56,8 @@ pub(crate) enum CliError {
     Config { path: String, reason: String },
     /// Nothing to look at.
     NoTarget,
+    /// The PID in the environment is none.
+    PidVariable { value: String, reason: String },
     /// Too much to look at.
     ManyTargets { found: String },
     /// A command for one process got more.

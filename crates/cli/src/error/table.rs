@@ -95,6 +95,9 @@ impl CliError {
                 row!(lang, Unreadable, "settings", Fault::SettingsUnreadable[path, reason] => Fault::SettingsUnreadableRemedy)
             }
             Self::NoTarget => row!(lang, Usage, "usage", Fault::NoTarget => Fault::NoTargetRemedy),
+            Self::PidVariable { value, reason } => {
+                row!(lang, Usage, "usage", Fault::PidVariable[value, reason] => Fault::PidVariableRemedy)
+            }
             Self::ManyTargets { found } => {
                 row!(lang, Usage, "usage", Fault::ManyTargets[found] => Fault::ManyTargetsRemedy)
             }

@@ -7,7 +7,7 @@ use crate::comparison::text::compare;
 use crate::doc::{Baseline, Derived, End, Level, ProcessRecord, Recorded};
 use crate::list::text::one_line;
 use crate::m5mem_page::text::application;
-use crate::objectives::text::{from, objectives, summary};
+use crate::objectives::text::{from_each, objectives, summary};
 use crate::pauses::source_text;
 use crate::pauses::table_text::pauses;
 use crate::shared::units;
@@ -29,9 +29,9 @@ pub fn baseline(document: &Baseline, style: Style) -> String {
     if document.processes.len() > 1 {
         out.push_str(&family(&document.processes, style));
     }
-    if let (Some(source), Some(first)) = (&document.objectives_from, document.processes.first()) {
-        let _ = write!(out, "  {}", from(source, first.identity.pid, style));
-    }
+    let sources =
+        document.processes.iter().filter_map(|p| Some((p.identity.pid, p.objectives_from.as_ref()?)));
+    out.push_str(&from_each(&sources.collect::<Vec<_>>(), style));
     if let Some(comparison) = &document.comparison {
         let _ = write!(out, "\n{}", compare(comparison, style));
     }

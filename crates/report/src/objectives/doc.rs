@@ -49,6 +49,9 @@ pub struct ObjectivesFrom {
     pub profile: Profile,
     /// The settings file that changed them.
     pub file: Option<String>,
+    /// The name of `[[services]]` in that file that fits the process, where its own objectives hold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
 }
 
 /// Why an objective could not be judged, or was judged without a value.

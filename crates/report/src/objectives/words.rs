@@ -19,6 +19,7 @@ catalogue! {
         FromProfile: "Objectives: the profile trading.", "目标：trading 配置。";
         FromFile: "Objectives: {}", "目标：{}";
         FromFileOver: "Objectives: {}, over the profile trading", "目标：{}，基于 trading 配置";
+        FromService: " · [[services]] name = \"{}\"", " · [[services]] name = \"{}\"";
         Growth: "memory growth", "内存增长率";
         Growth24h: "growth in 24 h", "24 小时内存增长";
         PauseP95: "GC pause P95", "GC 暂停 P95";
@@ -45,6 +46,7 @@ catalogue! {
         NoCollections: "no collection in this time", "此期间没有回收";
         NotReadable: "the kernel does not say", "内核未提供";
         AllMet: "All {} measured objectives are met.", "{} 项已测量的目标全部达成。";
+        NoneMeasured: "No objective could be measured.", "没有可测量的目标。";
         Missed: "{} of {} objectives missed.", "{}/{} 项目标未达成。";
         Unmeasured: "{} not measured.", "{} 项未测量。";
     }

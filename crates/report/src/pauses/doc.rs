@@ -1,7 +1,8 @@
 //! `m5.gc/1`: the collections of a process over a stretch of time, what they cost, and what was tried on it.
 
 use crate::doc::{
-    Criterion, End, GcFigures, Interpreter, Level, LongPauses, PauseLog, ProcessRecord, Recorded,
+    Criterion, End, GcFigures, Interpreter, Level, LongPauses, ObjectivesFrom, PauseLog, ProcessRecord,
+    Recorded,
 };
 use m5_cpython::layout::Collector;
 use m5_gc::tune::{Finding, InterpreterSettings, Judgement, Proposal, Settings};
@@ -59,6 +60,9 @@ pub struct GcReport {
     pub histogram: Vec<Bucket>,
     /// The objectives of collections and pauses.
     pub objectives: Vec<Criterion>,
+    /// Where those come from.
+    #[serde(default)]
+    pub objectives_from: ObjectivesFrom,
     /// What was found, with its figures.
     pub findings: Vec<Finding>,
     /// What was tried.
@@ -189,6 +193,7 @@ impl GcReport {
             rss: derived.memory.rss,
             histogram: log.map(|l| histogram(&l.duration_seconds)).unwrap_or_default(),
             objectives: process.criteria.into_iter().filter(|c| c.name.starts_with("gc_")).collect(),
+            objectives_from: process.objectives_from.unwrap_or_default(),
             findings: Vec::new(),
             optimization: None,
             timeline: timeline.collect(),

@@ -2,6 +2,7 @@
 
 use crate::doc::{Bucket, GcReport, Sentence};
 use crate::list::text::one_line;
+use crate::objectives::text::from;
 use crate::pauses::{source_text, world};
 use crate::shared::units;
 use crate::shared::value_words::{self, maybe};
@@ -25,6 +26,7 @@ pub fn gc_report(report: &GcReport, style: Style) -> String {
     if !report.objectives.is_empty() {
         let _ = writeln!(out, "\n{}", style.bold(style.lang.say(Gc::Objectives)));
         out.push_str(&objectives(&report.objectives, style));
+        let _ = write!(out, "  {}", from(&report.objectives_from, report.identity.pid, style));
     }
     out.push_str(&findings(report, style));
     if let Some(tried) = &report.optimization {

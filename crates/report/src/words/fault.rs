@@ -15,6 +15,8 @@ catalogue! {
         NotPython: "PID {} is not a CPython 3.8+ process", "PID {} 不是 CPython 3.8+ 进程";
         NotPythonRemedy: "give the PID of the interpreter itself, not of a shell or supervisor around it; `m5 list` shows them",
             "请给出解释器本身的 PID，而不是外层 shell 或守护程序的 PID；`m5 list` 可列出";
+        PidVariable: "M5_PID={} in the environment: {}", "环境变量 M5_PID={}：{}";
+        PidVariableRemedy: "set it to the PID of a process, unset it, or name a process with -p", "请将其设为进程 PID、取消该变量，或用 -p 指定进程";
         Zombie: "PID {} has ended; its parent, PID {}, has not asked for its end yet (a zombie)", "PID {} 已退出，其父进程 PID {} 尚未回收它（僵尸进程）";
         ZombieRemedy: "nothing is left of it to look at; `m5 list` shows the Python processes of this machine", "该进程已无内容可供分析；`m5 list` 可列出本机的 Python 进程";
         OtherPython: "PID {} runs {}, not CPython", "PID {} 运行的是 {}，而不是 CPython";

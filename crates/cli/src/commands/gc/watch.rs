@@ -63,7 +63,7 @@ pub(super) fn run(args: &GcArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     let long_lived = record.re_executed_seconds.is_none().then(|| interpreter.population().ok()).flatten();
     let long_lived = long_lived.and_then(|p| p.long_lived);
     let main = before.first().map_or(Settings { thresholds: [0; 3], enabled: false }, |s| s.settings);
-    let limits = limits(args, &objectives);
+    let limits = limits(args, objectives.of_record(&record).0);
     let seen = window(&record, &recorded.recorded, main, long_lived);
     let report = GcReport::of(record, recorded.recorded, interpreter.layout().collector, before);
     let mut report = report.ok_or(CliError::EndedEarly)?;
