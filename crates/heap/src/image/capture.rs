@@ -108,6 +108,7 @@ pub(crate) fn capture_of(
     extent: Extent,
 ) -> TraceResult<Capture> {
     let began = Instant::now();
+    let rss_before = process.status().ok().and_then(|s| s.rss_bytes);
     let _first = FirstVictim::begin();
     let execution = Execution::held(process);
     let order: &[Method] = match options.method {
@@ -132,7 +133,7 @@ pub(crate) fn capture_of(
                 report.method = *method;
                 report.bytes = read.plan.bytes();
                 let Plan { maps, own, .. } = read.plan;
-                let pages = Pages::of(process, &maps, own);
+                let pages = Pages::of(process, &maps, own, rss_before);
                 let constants = Constants::of(process, &maps)?;
                 let image = Image::new(read.segments, maps, Box::new(constants));
                 tracing::debug!(read = report.bytes, kept = image.bytes(), "image");
