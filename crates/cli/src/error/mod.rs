@@ -6,10 +6,12 @@ mod history;
 mod permission;
 mod table;
 mod tuning;
+mod usage;
 
 use std::time::Duration;
 
 pub(crate) use from::{of_capture, of_kernel, of_trim};
+pub(crate) use usage::explain as of_usage;
 
 /// An error for a person: what happened, the remedy, the exit code.
 #[derive(Debug)]

@@ -9,6 +9,8 @@ catalogue! {
         Remedy: "what to do", "解决办法";
         NoSuchProcess: "no process with PID {} (or it has ended)", "没有 PID 为 {} 的进程（或已退出）";
         NoSuchProcessRemedy: "`m5 list` shows the Python processes of this machine", "`m5 list` 可列出本机的 Python 进程";
+        InsideContainer: "in a container PID {} is here PID {}: give that one", "容器内的 PID {} 在此处为 PID {}：请使用后者";
+        OutsideContainer: "m5 runs in a container and sees only its processes: give the PID as counted in here", "m5 运行在容器内，只能看到容器内的进程：请使用容器内的 PID";
         Replaced: "PID {} executed another program while m5 looked at it", "PID {} 在采集期间执行了另一个程序（exec）";
         ReplacedAfter: "PID {} executed another program after {}; nothing is said of what it executes since", "PID {} 在 {} 后执行了另一个程序（exec）；此后的程序未被分析";
         ReplacedRemedy: "look again once the new program runs: the pid is the same", "新程序运行后请重新采集：PID 不变";
