@@ -7,6 +7,9 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+/// The longest that one thread takes to take the place of the first, on a busy machine.
+const HANDOVER: Duration = Duration::from_secs(5);
+
 /// What a process executes, from the moment at which it was asked.
 #[derive(Debug)]
 pub struct Execution {
@@ -63,7 +66,20 @@ impl Execution {
     /// Whether the process runs on and executes something else.
     #[must_use]
     pub fn replaced(&self) -> bool {
-        !self.goes_on() && self.process.alive()
+        !self.goes_on() && self.lives()
+    }
+
+    /// Where another thread than the first executes something, the first is shown as ended until the other has taken its
+    /// place: that is waited for, as is the end of a process whose threads end one by one.
+    fn lives(&self) -> bool {
+        let end = Instant::now() + HANDOVER;
+        while !self.process.alive() {
+            if !self.process.has_other_living_threads() || Instant::now() >= end {
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        true
     }
 
     /// The process.
@@ -184,6 +200,30 @@ mod tests {
         shell.again();
         execution.hold();
         assert!(execution.replaced());
+    }
+
+    #[test]
+    fn a_thread_that_executes_something_takes_the_place_of_the_first() {
+        // Many threads, so that their ends take a while.
+        let program = "import os, threading; print('ready', flush=True); input(); event = threading.Event()\n\
+                       for i in range(200): threading.Thread(target=event.wait, daemon=True).start()\n\
+                       threading.Thread(target=os.execv, args=('/bin/sleep', ['sleep', '60'])).start(); event.wait()";
+        for _ in 0..10 {
+            let mut command = Command::new("python3");
+            command.args(["-c", program]).stdin(Stdio::piped()).stdout(Stdio::piped());
+            let mut child = command.spawn().unwrap();
+            BufReader::new(child.stdout.take().unwrap()).read_line(&mut String::new()).unwrap();
+            let process = Process::open(child.id() as i32).unwrap();
+            let execution = held(&process);
+            child.stdin.take().unwrap().write_all(b"go\n").unwrap();
+            while execution.goes_on() {
+                std::thread::yield_now();
+            }
+            let replaced = execution.replaced();
+            child.kill().unwrap();
+            child.wait().unwrap();
+            assert!(replaced);
+        }
     }
 
     #[test]

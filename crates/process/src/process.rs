@@ -149,6 +149,12 @@ impl Process {
         self.stat().is_ok_and(|s| s.start_ticks == self.identity.start_ticks && !matches!(s.state, 'Z' | 'X'))
     }
 
+    /// Whether a thread of it goes on beside the one that it was opened by.
+    pub(crate) fn has_other_living_threads(&self) -> bool {
+        let others = self.threads().unwrap_or_default().into_iter().filter(|tid| *tid != self.pid());
+        others.filter_map(|tid| Self::open_at(&self.proc_root, tid).ok()).any(|thread| thread.alive())
+    }
+
     /// `/proc/PID/stat`.
     ///
     /// # Errors
