@@ -91,6 +91,15 @@ impl Classes {
         self.survival[unknown(class)].followed += 1;
     }
 
+    /// Whether objects are found in the blocks of the class that is told at `slot` often enough to believe in one: else they
+    /// are others', who got the block meanwhile.
+    pub(super) fn makes_objects(&self, slot: usize) -> bool {
+        self.all.get(slot / 2).is_some_and(|class| {
+            let objects: u64 = class.types.values().sum();
+            objects * LEAST_SHARE >= objects + class.gone + class.unknown
+        })
+    }
+
     /// Adds what is known of each class to its line.
     pub(super) fn finish(&self, lines: &mut [Followed]) {
         for class in self.all.iter().filter(|c| RESIZED.iter().any(|name| c.types.contains_key(*name))) {

@@ -33,15 +33,37 @@ pub struct Survival {
     pub alive_at_end: u64,
 }
 
+/// A block that was handed out.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Birth {
+    pub(super) block: u64,
+    pub(super) size: u64,
+    /// CLOCK_MONOTONIC, nanoseconds.
+    pub(super) time_ns: u64,
+    /// The number of its stack.
+    pub(super) stack: usize,
+    /// Whether nobody else got the block for as long as it was watched, and that was long enough to say something.
+    pub(super) settled: bool,
+}
+
 #[derive(Debug, Clone, Copy)]
 struct Followed {
-    born_ns: u64,
+    birth: Birth,
     /// Where it is counted.
     slot: usize,
     object: u64,
     kind: u64,
     /// Looks so far.
     looks: usize,
+}
+
+/// An object that lived at the last look.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Alive {
+    pub(super) object: u64,
+    pub(super) type_name: String,
+    pub(super) slot: usize,
+    pub(super) stack: usize,
 }
 
 /// The sampled objects that still live, as far as is known.
@@ -74,17 +96,18 @@ impl Followers {
 
     /// A block that was handed out again before anybody could look, or holds no object: what was in it is dead. Without
     /// these a line of short-lived objects would be judged by the few that were mistaken for others.
-    pub(super) fn gone(&mut self, born_ns: u64, slot: usize) -> bool {
+    pub(super) fn gone(&mut self, birth: Birth, slot: usize) -> bool {
         let room = self.by_block.len() + self.dead.len() < MOST;
         if room {
-            self.dead.push(Followed { born_ns, slot, object: 0, kind: 0, looks: 0 });
+            self.dead.push(Followed { birth, slot, object: 0, kind: 0, looks: 0 });
         }
         room
     }
 
     /// Follows the object in a block that was just handed out; the name of its type, or `None` where no object
     /// of that size is (yet, or any more) in it.
-    pub(super) fn follow(&mut self, block: u64, size: u64, born_ns: u64, slot: usize) -> Option<String> {
+    pub(super) fn follow(&mut self, birth: Birth, slot: usize) -> Option<String> {
+        let Birth { block, size, .. } = birth;
         if self.by_block.len() + self.dead.len() >= MOST {
             return None;
         }
@@ -97,7 +120,7 @@ impl Followers {
             let room = size.checked_sub(before)?;
             let fits = if item == 0 { room.abs_diff(basic) <= 16 && room >= basic } else { room >= basic };
             if fits {
-                self.by_block.insert(block, Followed { born_ns, slot, object, kind, looks: 0 });
+                self.by_block.insert(block, Followed { birth, slot, object, kind, looks: 0 });
                 return Some(name);
             }
         }
@@ -123,15 +146,24 @@ impl Followers {
         });
     }
 
-    /// The last look of all.
-    pub(super) fn end(&mut self, survival: &mut [Survival]) {
-        let blocks: Vec<u64> = self.by_block.keys().copied().collect();
+    /// The last look of all; the settled ones that still live, in order of their addresses.
+    pub(super) fn end(&mut self, survival: &mut [Survival]) -> Vec<Alive> {
+        let mut blocks: Vec<u64> = self.by_block.keys().copied().collect();
+        blocks.sort_unstable();
         let lives = self.lives(&blocks);
-        for (block, lives) in blocks.into_iter().zip(lives) {
-            if let Some(line) = self.by_block.get(&block).and_then(|f| survival.get_mut(f.slot)) {
-                line.alive_at_end += u64::from(lives);
+        let mut alive = Vec::new();
+        for (block, _) in blocks.into_iter().zip(lives).filter(|(_, lives)| *lives) {
+            let Some(f) = self.by_block.get(&block).copied() else { continue };
+            if let Some(line) = survival.get_mut(f.slot) {
+                line.alive_at_end += 1;
+            }
+            if f.birth.settled
+                && let Some((type_name, ..)) = self.kind(f.kind)
+            {
+                alive.push(Alive { object: f.object, type_name, slot: f.slot, stack: f.birth.stack });
             }
         }
+        alive
     }
 
     /// Whether each of these blocks still holds an object of the same type, with a sane reference count.
@@ -181,7 +213,7 @@ fn count(f: &mut Followed, now_ns: u64, alive: bool, survival: &mut [Survival]) 
 }
 
 fn age_s(f: &Followed, now_ns: u64) -> f64 {
-    now_ns.saturating_sub(f.born_ns) as f64 / 1e9
+    now_ns.saturating_sub(f.birth.time_ns) as f64 / 1e9
 }
 
 fn word(bytes: &[u8], at: usize) -> Option<u64> {
