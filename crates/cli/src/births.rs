@@ -2,7 +2,7 @@
 
 use crate::ctx::Ctx;
 use crate::error::of_kernel;
-use m5_heap::Born;
+use m5_heap::{Births, Born};
 use m5_kernel::{AllocProfile, AllocSampler, Error, Survivor};
 use m5_process::{Process, monotonic_ns};
 use m5_report::heap::Allocations;
@@ -16,31 +16,31 @@ const STEP_NS: u64 = 100_000_000;
 type Seen = Result<(AllocProfile, Vec<Survivor>), Error>;
 
 /// Allocations of a process are being sampled, in a thread of m5's own.
-pub(crate) struct Births {
+pub(crate) struct Sampling {
     pid: i32,
     over: Arc<AtomicBool>,
-    sampling: Result<JoinHandle<Seen>, Error>,
+    thread: Result<JoinHandle<Seen>, Error>,
 }
 
-impl Births {
+impl Sampling {
     /// Begins to sample within `max_overhead`, a share of the target's time. That it cannot be is told at the end.
     pub(crate) fn begin(process: &Process, max_overhead: f64) -> Self {
         let over = Arc::new(AtomicBool::new(false));
-        let sampling = AllocSampler::attach(process, max_overhead, true).and_then(|sampler| {
+        let thread = AllocSampler::attach(process, max_overhead, true).and_then(|sampler| {
             let over = Arc::clone(&over);
             let thread = std::thread::Builder::new().name("births".to_owned());
             thread
                 .spawn(move || sample(sampler, &over))
                 .map_err(|source| Error::Refused { what: "a thread of m5's own", source })
         });
-        Self { pid: process.pid(), over, sampling }
+        Self { pid: process.pid(), over, thread }
     }
 
     /// Ends the sampling: what still lives, and how much was seen.
-    pub(crate) fn end(self, ctx: &Ctx) -> (Vec<Born>, Allocations) {
+    pub(crate) fn end(self, ctx: &Ctx) -> (Births, Allocations) {
         self.over.store(true, Ordering::Relaxed);
-        let seen = self.sampling.and_then(|thread| {
-            thread.join().unwrap_or(Err(Error::Unsupported("the sampling of allocations ended by itself")))
+        let seen = self.thread.and_then(|running| {
+            running.join().unwrap_or(Err(Error::Unsupported("the sampling of allocations ended by itself")))
         });
         match seen {
             Ok((profile, survivors)) => {
@@ -52,12 +52,13 @@ impl Births {
                     partial: profile.partial,
                     ..Allocations::default()
                 };
-                (survivors.into_iter().map(born).collect(), told)
+                let open_share = profile.open_s / profile.seconds.max(1e-9);
+                (Births { born: survivors.into_iter().map(born).collect(), open_share }, told)
             }
             Err(error) => {
                 let told = of_kernel(self.pid, error).explain(ctx.lang);
                 let (reason, remedy) = (Some(told.message), told.remedies.into_iter().next());
-                (Vec::new(), Allocations { reason, remedy, ..Allocations::default() })
+                (Births::default(), Allocations { reason, remedy, ..Allocations::default() })
             }
         }
     }

@@ -27,7 +27,8 @@ pub use census::Census;
 pub use census::anchor::{Anchor, HeapError};
 pub use descriptors::holders::FdHolder;
 pub use diff::{
-    Account, BlockGrowth, Born, Culprit, Diff, Made, MadeAt, PartGrowth, TypeGrowth, diff, diff_with_births,
+    Account, Births, BlockGrowth, Born, Culprit, Diff, Made, MadeAt, PartGrowth, TypeGrowth, diff,
+    diff_with_births,
 };
 pub use dominators::retained::Retained;
 pub use dominators::{Dominators, Keeping};

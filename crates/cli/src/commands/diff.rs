@@ -1,14 +1,14 @@
 //! `m5 diff`: what grew between two snapshots, and who holds it; from files, or from a process twice.
 
 use crate::args::{Span, TargetArgs, parse_pid, parse_ratio};
-use crate::births::Births;
+use crate::births::Sampling;
 use crate::commands::snapshot::CaptureArgs;
 use crate::ctx::Ctx;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::signals::Stop;
 use clap::Args;
-use m5_heap::{Born, Snapshot, read_snapshot};
+use m5_heap::{Births, Snapshot, read_snapshot};
 use m5_report::heap::{Allocations, DIFF_SCHEMA, DiffDoc, diff_text};
 use std::path::PathBuf;
 
@@ -43,7 +43,7 @@ pub(crate) fn run(args: &DiffArgs, ctx: &Ctx) -> Result<Exit, CliError> {
         [before, after] => Looks {
             before: read_snapshot(before)?,
             after: read_snapshot(after)?,
-            births: Vec::new(),
+            births: Births::default(),
             allocations: None,
         },
         [] => twice(args, ctx)?,
@@ -61,7 +61,7 @@ pub(crate) fn run(args: &DiffArgs, ctx: &Ctx) -> Result<Exit, CliError> {
 struct Looks {
     before: Snapshot,
     after: Snapshot,
-    births: Vec<Born>,
+    births: Births,
     allocations: Option<Allocations>,
 }
 
@@ -70,7 +70,7 @@ fn twice(args: &DiffArgs, ctx: &Ctx) -> Result<Looks, CliError> {
     let (process, _launched) = crate::target::one(&target, ctx)?;
     let stop = Stop::listen();
     let before = args.capture.take(&process)?;
-    let sampled = (args.max_overhead > 0.0).then(|| Births::begin(&process, args.max_overhead));
+    let sampled = (args.max_overhead > 0.0).then(|| Sampling::begin(&process, args.max_overhead));
     if !stop.wait(args.interval.0) {
         return Err(CliError::EndedEarly);
     }

@@ -1,7 +1,7 @@
 //! `m5 why`: the one command for three in the morning.
 
 use crate::args::{Span, TargetArgs};
-use crate::births::Births;
+use crate::births::Sampling;
 use crate::commands::snapshot::CaptureArgs;
 use crate::ctx::Ctx;
 use crate::error::CliError;
@@ -10,7 +10,7 @@ use crate::signals::Stop;
 use crate::{objectives, target};
 use clap::Args;
 use m5_agent::record::{RecordOptions, record};
-use m5_heap::{Born, Snapshot, SummaryOptions, summarize};
+use m5_heap::{Births, Snapshot, SummaryOptions, summarize};
 use m5_process::{Headroom, Process};
 use m5_report::doc::{ProcessRecord, Seen, Why};
 use m5_report::heap::{Allocations, MemoryVerdict};
@@ -65,7 +65,7 @@ pub(crate) fn run(args: &WhyArgs, ctx: &Ctx) -> Result<Exit, CliError> {
         workload: None,
     };
     // First: of the debug registers one is enough for it, and the watch of collections makes do with what is left.
-    let sampled = Births::begin(&process, MAKING);
+    let sampled = Sampling::begin(&process, MAKING);
     let mut baseline = record(&[Process::open(identity.pid)?], &options, &mut |_| !stop.asked())?;
     m5_agent::derive::complete(&mut baseline, &objectives);
     let observed = baseline.recorded.observed_seconds;
@@ -98,7 +98,7 @@ pub(crate) fn run(args: &WhyArgs, ctx: &Ctx) -> Result<Exit, CliError> {
 struct Taken {
     before: Snapshot,
     after: Snapshot,
-    births: Vec<Born>,
+    births: Births,
     allocations: Allocations,
 }
 

@@ -2,8 +2,9 @@
 
 use super::Culprit;
 use super::matching::{Matching, NONE};
-use crate::{Cause, Describer, HeapGraph, Held, PathTree};
+use crate::{Cause, Describer, HeapGraph, Held, PathTree, display_type};
 use m5_cpython::PyFrame;
+use m5_stats::wilson;
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
@@ -27,13 +28,20 @@ pub struct Born {
     pub stack: Vec<PyFrame>,
 }
 
+/// What was sampled of the allocations between two snapshots.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Births {
+    /// Objects that live.
+    pub born: Vec<Born>,
+    /// The share of the time in which allocations were seen at all: of what was made, no more was sampled.
+    pub open_share: f64,
+}
+
 /// Which lines made what a holder gained.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Made {
-    /// Surviving samples of the culprit's type, or, where there are too few of it, of all that the holder gained.
+    /// Surviving samples of the culprit's type below its holder.
     pub survivors: u64,
-    /// Whether they are of the culprit's type.
-    pub of_type: bool,
     /// Lines that made them, those that made most first.
     pub lines: Vec<MadeAt>,
 }
@@ -54,21 +62,18 @@ pub struct MadeAt {
     pub interval: [f64; 2],
 }
 
-/// A surviving sample below a culprit: whether it is of its type, and who made it.
-type Sample<'a> = (bool, &'a [PyFrame]);
-
 /// Names the lines of each culprit whose samples bear it.
 pub(super) fn name_lines(
     culprits: &mut [Culprit],
-    births: &[Born],
+    births: &Births,
     graph: &HeapGraph,
     tree: &PathTree,
     describer: &Describer<'_>,
     matching: &Matching,
 ) {
-    let mut below: Vec<Vec<Sample<'_>>> = culprits.iter().map(|_| Vec::new()).collect();
+    let mut below: Vec<Vec<&[PyFrame]>> = culprits.iter().map(|_| Vec::new()).collect();
     let mut known = FxHashMap::default();
-    for born in births.iter().filter(|b| !b.stack.is_empty()) {
+    for born in births.born.iter().filter(|b| !b.stack.is_empty()) {
         let Ok(object) = graph.address.binary_search(&born.object) else { continue };
         let (name, new) = (describer.type_name(object as u32), matching.before_of.get(object) == Some(&NONE));
         if !new || last_part(name) != last_part(&born.type_name) {
@@ -77,12 +82,37 @@ pub(super) fn name_lines(
         if let Some(at) = holder_of(object as u32, culprits, tree, describer, &mut known)
             && let (Some(told), Some(culprit)) = (below.get_mut(at), culprits.get(at))
         {
-            told.push((culprit.type_name == name, &born.stack));
+            told.extend((culprit.type_name == name).then_some(born.stack.as_slice()));
         }
     }
+    let new = new_by_type(graph, matching);
     for (culprit, samples) in culprits.iter_mut().zip(below) {
-        culprit.made = made(&samples);
+        let there = new.get(culprit.type_name.as_str()).copied().unwrap_or(0) as f64;
+        culprit.made = made(&samples).filter(|m| m.survivors as f64 <= most(there * births.open_share));
     }
+}
+
+/// Samples that may be among those that live, where so many are to be expected. More are mistaken: most of those who made
+/// them are others, whose blocks came into these hands.
+fn most(expected: f64) -> f64 {
+    const TIMES: f64 = 2.0;
+    const CHANCE: f64 = 10.0;
+    expected * TIMES + CHANCE
+}
+
+/// Objects that only the later snapshot shows, by the name of their type.
+fn new_by_type<'a>(graph: &'a HeapGraph, matching: &Matching) -> FxHashMap<&'a str, u64> {
+    let mut by_number = vec![0u64; graph.types.len()];
+    for (kind, before) in graph.type_id.iter().zip(&matching.before_of) {
+        if let Some(count) = by_number.get_mut(*kind as usize).filter(|_| *before == NONE) {
+            *count += 1;
+        }
+    }
+    let mut new = FxHashMap::default();
+    for (kind, count) in graph.types.iter().zip(by_number) {
+        *new.entry(display_type(&kind.name)).or_default() += count;
+    }
+    new
 }
 
 /// The culprit that is nearest above an object; what is found is `known` of all on the way.
@@ -120,13 +150,10 @@ fn holder_of(
 }
 
 /// The lines that surely made much of what survived.
-fn made(samples: &[Sample<'_>]) -> Option<Made> {
-    let typed: Vec<Sample<'_>> = samples.iter().filter(|(of_type, _)| *of_type).copied().collect();
-    let of_type = typed.len() as u64 >= LEAST;
-    let samples = if of_type { typed.as_slice() } else { samples };
+fn made(samples: &[&[PyFrame]]) -> Option<Made> {
     let survivors = samples.len() as u64;
     let mut by_line: FxHashMap<&PyFrame, FxHashMap<&PyFrame, u64>> = FxHashMap::default();
-    for (_, stack) in samples {
+    for stack in samples {
         if let Some(innermost) = stack.first() {
             let own = stack.iter().find(|f| !of_library(&f.file)).unwrap_or(innermost);
             *by_line.entry(own).or_default().entry(innermost).or_default() += 1;
@@ -145,23 +172,16 @@ fn made(samples: &[Sample<'_>]) -> Option<Made> {
         .collect();
     lines.sort_by(|a, b| b.samples.cmp(&a.samples).then_with(|| a.frame.cmp(&b.frame)));
     lines.truncate(LINES);
-    (!lines.is_empty()).then_some(Made { survivors, of_type, lines })
+    (!lines.is_empty()).then_some(Made { survivors, lines })
 }
 
 /// Whether a file is the standard library's, or an installed package's.
 fn of_library(file: &str) -> bool {
-    file.starts_with('<') || ["/site-packages/", "/dist-packages/", "/lib/python3"].iter().any(|p| file.contains(p))
+    file.starts_with('<')
+        || ["/site-packages/", "/dist-packages/", "/lib/python3"].iter().any(|p| file.contains(p))
 }
 
 /// A type's name without its module.
 fn last_part(name: &str) -> &str {
     name.rsplit('.').next().unwrap_or(name)
-}
-
-/// Wilson's interval at 95 % of a share of `n`.
-fn wilson(share: f64, n: f64) -> [f64; 2] {
-    const Z: f64 = 1.96;
-    let centre = (share + Z * Z / (2.0 * n)) / (1.0 + Z * Z / n);
-    let half = Z / (1.0 + Z * Z / n) * (share * (1.0 - share) / n + Z * Z / (4.0 * n * n)).sqrt();
-    [(centre - half).max(0.0), (centre + half).min(1.0)]
 }

@@ -16,7 +16,7 @@ mod survivors;
 
 pub use account::{Account, BlockGrowth, PartGrowth};
 pub use growth::TypeGrowth;
-pub use made::{Born, Made, MadeAt};
+pub use made::{Births, Born, Made, MadeAt};
 
 use crate::take::idle_threads::on_idle_threads;
 use crate::{Holder, Snapshot};
@@ -80,21 +80,24 @@ pub struct Diff {
 /// Compares two snapshots.
 #[must_use]
 pub fn diff(before: &Snapshot, after: &Snapshot) -> Diff {
-    diff_with_births(before, after, &[])
+    diff_with_births(before, after, &Births::default())
 }
 
 /// The same, with the lines that made what grew, from allocations that were sampled between the two.
 #[must_use]
-pub fn diff_with_births(before: &Snapshot, after: &Snapshot, births: &[Born]) -> Diff {
+pub fn diff_with_births(before: &Snapshot, after: &Snapshot, births: &Births) -> Diff {
     on_idle_threads(|| compare(before, after, births))
 }
 
-fn compare(before: &Snapshot, after: &Snapshot, births: &[Born]) -> Diff {
+fn compare(before: &Snapshot, after: &Snapshot, births: &Births) -> Diff {
     let same_process = before.info.identity == after.info.identity;
     let seconds = Some(after.info.taken_at - before.info.taken_at).filter(|s| *s > 0.0);
     let types = growth::by_type(&before.graph, &after.graph);
-    let mut culprits =
-        if same_process { rank::matched(before, after, births) } else { rank::by_name(before, after, &types) };
+    let mut culprits = if same_process {
+        rank::matched(before, after, births)
+    } else {
+        rank::by_name(before, after, &types)
+    };
     for culprit in &mut culprits {
         culprit.count_per_second = seconds.map(|s| culprit.count as f64 / s);
         culprit.bytes_per_second = seconds.map(|s| culprit.bytes as f64 / s);

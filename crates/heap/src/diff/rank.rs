@@ -4,7 +4,7 @@ use super::Culprit;
 use super::anchors::{Anchor, Gain, Gains, Sizes, gains};
 use super::cancel;
 use super::growth::TypeGrowth;
-use super::made::{Born, name_lines};
+use super::made::{Births, name_lines};
 use super::matching::{Matching, NONE};
 use super::moved::Whole;
 use super::survivors;
@@ -26,7 +26,7 @@ const LOOSE: i64 = 16 << 10;
 const SAMPLE: usize = 2_000;
 
 /// Culprits within one process.
-pub(super) fn matched(before: &Snapshot, after: &Snapshot, births: &[Born]) -> Vec<Culprit> {
+pub(super) fn matched(before: &Snapshot, after: &Snapshot, births: &Births) -> Vec<Culprit> {
     let (old_tree, tree) = (PathTree::of(&before.graph), PathTree::of(&after.graph));
     let matching = Matching::of(&before.graph, &after.graph);
     let [old_sizes, sizes] = [before, after].map(|s| Sizes::of(&s.native));
@@ -51,7 +51,7 @@ pub(super) fn matched(before: &Snapshot, after: &Snapshot, births: &[Born]) -> V
         .map(|(holder, gain)| culprit(after, holder, &gain))
         .collect();
     let mut told = worth_telling(worst_first(culprits));
-    if !births.is_empty() {
+    if !births.born.is_empty() {
         name_lines(&mut told, births, &after.graph, &tree, &describer, &matching);
     }
     told

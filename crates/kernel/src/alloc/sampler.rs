@@ -277,8 +277,11 @@ impl AllocSampler {
         followers.handed_out(block);
         let classes = &mut self.gathering.classes;
         let class = classes.of(line, allocation.size);
-        let birth =
-            Birth { block, size: allocation.size, time_ns: now, stack, settled: last && now <= settles_ns };
+        let early = now <= settles_ns;
+        if early {
+            classes.is_settled(class);
+        }
+        let birth = Birth { block, size: allocation.size, time_ns: now, stack, settled: last && early };
         if !last {
             if followers.gone(birth, known(class)) {
                 classes.is_gone(class);

@@ -97,7 +97,6 @@ catalogue! {
         AccountRest: "other", "其他";
         Comma: ", ", "，";
         MadeAt: "made at {} in {} ({} of {} surviving samples)", "创建于 {} 的 {}（{}/{} 个存活样本）";
-        MadeWith: "what came with it was made at {} in {} ({} of {} surviving samples)", "随之而来的对象创建于 {} 的 {}（{}/{} 个存活样本）";
         MadeInside: "{}, allocated in {}", "{}，分配于 {}";
         MadeAlso: "also made at {} in {} ({})", "另创建于 {} 的 {}（{}）";
         NoLines: "which lines made them is not told: {}; {}", "未给出创建它们的代码行：{}；{}";

@@ -89,7 +89,11 @@ fn told(finding: &Finding, why: &Why, style: Style) -> (String, String, String) 
             };
             let grows = if culprit.count == 0 { W::GrowsInPlace } else { W::Grows };
             let what = lang.fill(grows, &[&amount(culprit, style), &rate(culprit_rate(culprit, why))]);
-            (format!("{what} {}{}", who(culprit, style), made(culprit, style)), evidence(culprit, why, style), advice)
+            (
+                format!("{what} {}{}", who(culprit, style), made(culprit, style)),
+                evidence(culprit, why, style),
+                advice,
+            )
         }
         What::Fills { culprit } => {
             let what = lang.fill(W::Fills, &[&amount(culprit, style), &rate(culprit_rate(culprit, why))]);

@@ -82,9 +82,8 @@ pub(crate) fn made(culprit: &Culprit, style: Style) -> String {
     let Some((made, line)) = culprit.made.as_ref().and_then(|m| Some((m, m.lines.first()?))) else {
         return String::new();
     };
-    let word = if made.of_type { Heap::MadeAt } else { Heap::MadeWith };
     let at = style.bold(&plain(&place(&line.frame)));
-    let told = lang.fill(word, &[&at, &plain(&line.frame.function), &line.samples, &made.survivors]);
+    let told = lang.fill(Heap::MadeAt, &[&at, &plain(&line.frame.function), &line.samples, &made.survivors]);
     let told = match &line.inside {
         Some(inside) => lang.fill(Heap::MadeInside, &[&told, &plain(&place(inside))]),
         None => told,
@@ -226,7 +225,13 @@ mod tests {
         let before = sample_snapshot();
         let after = grown(350, before.info.taken_at + 30.0);
         let diff = m5_heap::diff(&before, &after);
-        DiffDoc { schema: DIFF_SCHEMA.into(), before: before.info, after: after.info, diff, allocations: None }
+        DiffDoc {
+            schema: DIFF_SCHEMA.into(),
+            before: before.info,
+            after: after.info,
+            diff,
+            allocations: None,
+        }
     }
 
     #[test]
@@ -244,7 +249,13 @@ mod tests {
         let before = sample_snapshot();
         let diff = m5_heap::diff(&before, &before);
         let info = before.info;
-        let doc = DiffDoc { schema: DIFF_SCHEMA.into(), before: info.clone(), after: info, diff, allocations: None };
+        let doc = DiffDoc {
+            schema: DIFF_SCHEMA.into(),
+            before: info.clone(),
+            after: info,
+            diff,
+            allocations: None,
+        };
         assert!(diff_text(&doc, 10, Style::default()).contains("Nothing that holds objects grew"));
     }
 }
