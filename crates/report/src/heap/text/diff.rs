@@ -220,18 +220,35 @@ mod tests {
     use crate::Lang;
     use crate::heap::doc::DIFF_SCHEMA;
     use crate::heap::testing::{grown, sample_snapshot};
+    use m5_heap::{Made, MadeAt};
 
     fn sample() -> DiffDoc {
         let before = sample_snapshot();
         let after = grown(350, before.info.taken_at + 30.0);
-        let diff = m5_heap::diff(&before, &after);
+        let mut diff = m5_heap::diff(&before, &after);
+        let frame = |function: &str, line| m5_cpython::PyFrame {
+            function: function.into(),
+            file: "market\n.py".into(),
+            line: Some(line),
+        };
+        let at = |frame, inside, samples| MadeAt { frame, inside, samples, share: 0.4, interval: [0.3, 0.5] };
+        let inside = Some(frame("__init__", 7));
+        let lines = vec![at(frame("on_tick", 88), inside, 132), at(frame("replay", 9), None, 88)];
+        if let Some(culprit) = diff.culprits.first_mut() {
+            culprit.made = Some(Made { survivors: 220, lines });
+        }
         DiffDoc {
             schema: DIFF_SCHEMA.into(),
             before: before.info,
             after: after.info,
             diff,
-            allocations: None,
+            allocations: Some(no_lines()),
         }
+    }
+
+    fn no_lines() -> Allocations {
+        let (reason, remedy) = (Some("not allowed".into()), Some("run m5 as root".into()));
+        Allocations { reason, remedy, ..Allocations::default() }
     }
 
     #[test]
