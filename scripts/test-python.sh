@@ -3,13 +3,17 @@
 #   scripts/test-python.sh            one Python: the newest that pyenv or the PATH has
 #   scripts/test-python.sh --all      every CPython 3.9 and later that is there, Debian's too (tests/interpreters.sh)
 #   scripts/test-python.sh 3.9 3.14   these
-# M5_SLOW=1 runs the leak tests in length. Environments are kept in target/; types are checked on 3.13.
+#   scripts/test-python.sh 3.14t      the build without a GIL (tests/interpreters.sh), with the wheel for it
+# M5_TESTS="test_caches.py test_gc.py": only these files (on 3.14t with NumPy alone beside them). M5_SLOW=1 runs the leak tests in length. Environments are kept in target/; types are checked on 3.13.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 roots=${M5_INTERPRETERS:-$HOME/.cache/m5/interpreters}
 requirements=tests/python/requirements-dev.txt
-tests=(-m pytest -q -p no:cacheprovider tests/python)
+folder=tests/python
+files=("$folder")
+[ -z "${M5_TESTS:-}" ] || read -ra files <<<"$(printf "$folder/%s " $M5_TESTS)"
+tests=(-m pytest -q -p no:cacheprovider "${files[@]}")
 export M5_WHEEL=1 M5_SLOW=${M5_SLOW:-}
 results=()
 
@@ -75,6 +79,28 @@ in_root() {
         ' sh "$root" "$site" "/usr/bin/python$version" -m pytest -q -p no:cacheprovider /tmp/tests/python
 }
 
+# A build without a GIL, out of a wheel too: it has no pip, and takes its packages from PYTHONPATH.
+in_free_threaded() {
+    local version=$1 python=$2 minor=${1%t} site=target/site-$1${M5_TESTS:+-few} abi=cp${1/./} wheel installer=target/venv-installer
+    [ -x "$installer/bin/pip" ] || python3 -m venv "$installer"
+    "$installer/bin/python" -c 'import maturin' 2>/dev/null ||
+        "$installer/bin/pip" install -q --disable-pip-version-check 'maturin>=1.9.4,<2'
+    M5_FREE_THREADED=$minor PATH=$PWD/$installer/bin:$PATH "$installer/bin/python" scripts/wheel_backend.py target/free-threaded/dist
+    wheel=$(ls -t target/free-threaded/dist/m5mem-*-"$abi"-*.whl | head -1)
+    local pip=("$installer/bin/pip" install -q --disable-pip-version-check --upgrade --target "$site"
+        --python-version "$minor" --implementation cp --abi "$abi" --abi none --only-binary :all:)
+    if [ ! -e "$site/.complete" ]; then
+        if [ -n "${M5_TESTS:-}" ]; then printf '%s\n' pytest hypothesis numpy; else
+            grep -vE '^#|mypy|stubs|polars|talipp|cachebox|async-lru|aiocache' "$requirements" | sed 's/;.*//'; fi | while read -r requirement; do
+            "${pip[@]}" "$requirement" 2>/dev/null || echo "CPython $version: no wheel of $requirement, its tests are left out"
+        done
+        : >"$site/.complete"
+    fi
+    "${pip[@]}" --no-deps --force-reinstall "$wheel"
+    echo "== CPython $version: $("$site/bin/m5" --version)"
+    PYTHONPATH=$PWD/$site PYTHONDONTWRITEBYTECODE=1 tested "CPython $version" "$python" "${tests[@]}" -c pytest.ini --rootdir .
+}
+
 versions=("$@")
 [ "${1:-}" = --all ] && versions=(3.9 3.10 3.11 3.12 3.13 3.14 3.15)
 if [ $# -eq 0 ]; then
@@ -82,12 +108,19 @@ if [ $# -eq 0 ]; then
         [ -n "$(find_python $version)" ] && versions=("$version") && break
     done
 fi
-[ -n "$(wheel)" ] || scripts/wheel.sh
+[[ "${versions[*]}" =~ t$ && ${#versions[@]} == 1 ]] || [ -n "$(wheel)" ] || scripts/wheel.sh
 
 failed=0
 for version in "${versions[@]}"; do
     python=$(find_python "$version")
-    if [ -n "$python" ]; then
+    if [[ $version == *t ]]; then
+        [ -n "$python" ] || [ ! -e "$roots/wheel-$version-glibc/.complete" ] || python=$roots/wheel-$version-glibc/python
+        if [ -n "$python" ]; then
+            in_free_threaded "$version" "$python" || failed=1
+        else
+            echo "no CPython $version here: left out" && results+=("CPython $version: not here")
+        fi
+    elif [ -n "$python" ]; then
         in_venv "$version" "$python" || failed=1
     elif [ -e "$roots/debian-$version/.complete" ] && [ "$(id -u)" = 0 ]; then
         in_root "$version" "$roots/debian-$version" || failed=1

@@ -5,7 +5,8 @@
 The wheel is for CPython 3.9 and later. It cannot be built without m5: a wheel that lacks it is no wheel of m5mem.
 Environment: M5_WHEEL_PROFILE (release; dev builds faster and slower), M5_MANYLINUX=2_28 (links against that glibc or older
 ones with zig, so that the wheel runs on all newer systems: needs cargo-zigbuild and ziglang), M5_TARGET (a Rust target,
-as aarch64-unknown-linux-gnu; with M5_MANYLINUX).
+as aarch64-unknown-linux-gnu; with M5_MANYLINUX), M5_FREE_THREADED=3.14 (for the build of that version without a GIL, which
+needs not be there: such builds have no stable ABI before 3.15, and take a wheel of their own).
 """
 
 from __future__ import annotations
@@ -20,6 +21,15 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 STAGE = ROOT / "python" / "m5mem.data" / "scripts"
 
+# A build without a GIL as PyO3 is told of it; an extension module is linked with nothing of it.
+FREE_THREADED = """implementation=CPython
+version={version}
+shared=true
+pointer_width=64
+build_flags=Py_GIL_DISABLED
+suppress_build_script_link_lines=true
+"""
+
 
 class Plan:
     """What is built, and how."""
@@ -28,6 +38,7 @@ class Plan:
         self.profile = os.environ.get("M5_WHEEL_PROFILE", "release")
         self.manylinux = os.environ.get("M5_MANYLINUX")
         self.target = os.environ.get("M5_TARGET")
+        self.free_threaded = os.environ.get("M5_FREE_THREADED")
         if self.manylinux and not self.target:
             self.target = f"{platform.machine()}-unknown-linux-gnu"
 
@@ -44,6 +55,17 @@ class Plan:
         root = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
         folder = "debug" if self.profile == "dev" else self.profile
         return (root / self.target if self.target else root) / folder / "m5"
+
+    def environment(self) -> dict[str, str]:
+        """The environment for maturin: what the module is built for, where no interpreter is there to be asked."""
+        if not self.free_threaded:
+            return dict(os.environ)
+        # A folder of its own: the module for a GIL stays built.
+        target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "free-threaded"
+        target.mkdir(parents=True, exist_ok=True)
+        config = target / f"pyo3-{self.free_threaded}.txt"
+        config.write_text(FREE_THREADED.format(version=self.free_threaded))
+        return {**os.environ, "CARGO_TARGET_DIR": str(target), "PYO3_CONFIG_FILE": str(config)}
 
     def maturin(self) -> list[str]:
         """Arguments for maturin."""
@@ -95,7 +117,8 @@ def build(out: Path) -> None:
     stage(plan)
     maturin = ["maturin"] if shutil.which("maturin") else [sys.executable, "-m", "maturin"]
     try:
-        subprocess.run([*maturin, "build", "--out", str(out), *plan.maturin()], cwd=ROOT, check=True)
+        command = [*maturin, "build", "--out", str(out), *plan.maturin()]
+        subprocess.run(command, cwd=ROOT, check=True, env=plan.environment())
     finally:
         unstage()
     for wheel in out.glob("m5mem-*.whl"):

@@ -80,6 +80,13 @@ todo=()
 for entry in "${wanted[@]}" "${wheels[@]}"; do
     ready "$(root_of "$entry")" || todo+=("$entry")
 done
+# How they are started may have changed since they were fetched.
+for start in "$dir"/wheel-*/lib/__init__python.py "$dir"/wheel-*/usr/local/lib/__init__python.py; do
+    [[ ! -e $start ]] || cmp -s "$here/interpreters/run.py" "$start" ||
+        for name in __init__python.py __startup__.py; do
+            cp "$here/interpreters/run.py" "${start%/*}/.$name.new" && mv "${start%/*}/.$name.new" "${start%/*}/$name"
+        done
+done
 ((${#todo[@]})) || finish
 
 for tool in apt-get dpkg-deb chroot; do

@@ -6,8 +6,10 @@ It prints `ready`, reads a line from standard input in a thread of its own, and 
 DIRECTORY/truth.
 """
 
+import asyncio
 import gc
 import os
+import queue
 import random
 import sys
 import threading
@@ -108,8 +110,52 @@ def ends_midway():
     os._exit(0)
 
 
+def sleeper():
+    """An event loop that sleeps a thousand times a second: it waits for its processor after each."""
+
+    async def turn():
+        while not stop.is_set():
+            churn(100)
+            await asyncio.sleep(0.001)
+
+    asyncio.run(turn())
+
+
+def handed_over():
+    """Threads that hand work to one another through queues."""
+    here, there = queue.Queue(), queue.Queue()
+
+    def work(take, give):
+        while not stop.is_set():
+            try:
+                take.get(timeout=0.05)
+            except queue.Empty:
+                continue
+            churn(150)
+            give.put(1)
+
+    workers = [threading.Thread(target=work, args=pair) for pair in ((here, there), (there, here)) * 2]
+    for _ in range(3):
+        here.put(1)
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+
+
+def lumpy():
+    """Batches and rests of all sizes."""
+    kept = []
+    while not stop.wait(min(0.2, random.lognormvariate(-6, 1.5))):
+        churn(min(100_000, int(random.lognormvariate(7, 1.5))))
+        kept.append([[i] for i in range(random.randrange(2000))])
+        del kept[: random.choice((0, 0, 0, 3))]
+
+
+# Nothing of m5 was fitted to these.
+HELD_OUT = {f.__name__: f for f in (sleeper, handed_over, lumpy)}
 LOADS = {f.__name__: f for f in (idle, quiet, engine, busy, storm, rare_long, bursts, threads, short_threads)}
-LOADS |= {f.__name__: f for f in (seconds_long, ends_midway)}
+LOADS |= {f.__name__: f for f in (seconds_long, ends_midway)} | HELD_OUT
 
 
 def main():

@@ -1,7 +1,8 @@
 """Gives free memory of the C library back to the system, in a thread of its own, and measures what that brings.
 
 Python's objects of more than 512 bytes, NumPy's and every C library's blocks come from malloc, which keeps what was
-freed. ``malloc_trim`` returns it. It holds the lock of one arena at a time, so another thread that allocates there
+freed. (Without a GIL Python's objects come from mimalloc, which gives back by itself; the others still from malloc.)
+``malloc_trim`` returns it. It holds the lock of one arena at a time, so another thread that allocates there
 waits; that is at most as long as the call takes, which is what is measured and bounded here.
 """
 

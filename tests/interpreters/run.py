@@ -2,7 +2,9 @@
 start-up calls run(); older packages have none and take this file for it. Options of the interpreter are taken and left
 without effect, but `-u`."""
 
+import os
 import runpy
+import signal
 import sys
 
 WITH_VALUE = ("-X", "-W", "--check-hash-based-pycs")
@@ -32,8 +34,27 @@ def run(*_):
     start("", words)
 
 
+def describe_build():
+    """What `sysconfig` asks for and no wheel brings: the little that libraries want to know of the build."""
+    flags = getattr(sys, "abiflags", "")
+    arch = getattr(sys.implementation, "_multiarch", "")
+    name = f"_sysconfigdata_{flags}_{sys.platform}_{arch}"
+    if runpy.importlib.util.find_spec(name) is None:
+        tag = f"{sys.implementation.cache_tag}{flags}-{arch}"
+        module = sys.modules[name] = type(sys)(name)
+        module.build_time_vars = {
+            "EXT_SUFFIX": f".{tag}.so",
+            "SOABI": tag,
+            "Py_GIL_DISABLED": int("t" in flags),
+            "VERSION": "{}.{}".format(*sys.version_info),
+        }
+
+
 def start(how, words):
-    sys.path.insert(0, "")
+    describe_build()
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # as the command line of CPython has it
+    given = [folder for folder in os.environ.get("PYTHONPATH", "").split(os.pathsep) if folder]
+    sys.path[:0] = ["", *given]
     if how == "m":
         sys.argv = words
         runpy.run_module(words[0], run_name="__main__", alter_sys=True)

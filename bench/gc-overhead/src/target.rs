@@ -4,13 +4,21 @@ use m5_testkit::Target;
 use std::process::Command;
 
 const PROGRAM: &str = r#"
-import gc, sys, time
+import gc, resource, sys, time
 class Node:
     __slots__ = ('me', '__weakref__')
 kept = [Node() for _ in range(20000)]
+every = 0
 def work(n):
+    while every and n > every:
+        churn(every); time.sleep(0); time.sleep(1e-6); n -= every
+    churn(n)
+def churn(n):
     for _ in range(n):
         a = Node(); a.me = a
+def switches():
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_nvcsw + used.ru_nivcsw
 def collections(): return sum(s['collections'] for s in gc.get_stats())
 count = 0
 def counting(phase, info):
@@ -23,13 +31,15 @@ for line in sys.stdin:
     word, n = line.split()
     if word == 'threshold':
         gc.collect(); gc.set_threshold(int(n), 50, 1000)
+    elif word == 'every':
+        every = int(n)
     elif word == 'callbacks':
         gc.callbacks[:] = {'0': [], 'count': [counting], 'note': [note]}[n]
         log.clear()
     elif word == 'work':
-        before, cpu = collections(), time.process_time()
+        before, rests, cpu = collections(), switches(), time.process_time()
         work(int(n))
-        print(time.process_time() - cpu, collections() - before, flush=True)
+        print(time.process_time() - cpu, collections() - before, switches() - rests, flush=True)
     elif word == 'log':
         print(len(log) // 2)
         for a, b in zip(log[::2], log[1::2]): print(a[0], b[0], a[2])
@@ -44,6 +54,8 @@ pub(crate) struct Worker(Target);
 pub(crate) struct Done {
     pub(crate) cpu: f64,
     pub(crate) collections: u64,
+    /// Times that it was taken off its processor, by itself or not.
+    pub(crate) switches: u64,
 }
 
 impl Worker {
@@ -70,6 +82,11 @@ impl Worker {
         self.0.say(&format!("threshold {objects}"));
     }
 
+    /// Rest for a moment after so many new objects; 0 never.
+    pub(crate) fn rest_every(&mut self, objects: u64) {
+        self.0.say(&format!("every {objects}"));
+    }
+
     /// `0`, `count` or `note`.
     pub(crate) fn callbacks(&mut self, which: &str) {
         self.0.say(&format!("callbacks {which}"));
@@ -79,7 +96,7 @@ impl Worker {
     pub(crate) fn work(&mut self, objects: u64) -> Done {
         self.0.say(&format!("work {objects}"));
         let numbers: Vec<f64> = self.0.numbers();
-        Done { cpu: numbers[0], collections: numbers[1] as u64 }
+        Done { cpu: numbers[0], collections: numbers[1] as u64, switches: numbers[2] as u64 }
     }
 
     /// Start, stop and generation of each collection since `note` was set.

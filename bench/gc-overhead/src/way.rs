@@ -7,17 +7,19 @@ use m5_process::Process;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A way of knowing, or not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Way {
+    /// The plain run once more: the noise
     Nothing,
+    /// m5 within its default budget
     Budget,
+    /// m5 without one
     Unlimited,
+    /// A callback of the target's own
     Callbacks,
+    /// m5 reading the flag a thousand times a second
     Poll,
 }
-
-/// Those that are printed; the first shows the noise: it is the plain run once more.
-pub(crate) const WAYS: [Way; 5] = [Way::Nothing, Way::Budget, Way::Unlimited, Way::Callbacks, Way::Poll];
 
 /// The default budget.
 const SHARE: f64 = 0.01;

@@ -5,6 +5,7 @@ pub mod events;
 pub mod real;
 pub mod rivals;
 mod rng;
+pub mod services;
 pub mod wide;
 
 pub use rng::Rng;

@@ -10,6 +10,7 @@ pub mod fleet;
 pub mod gate;
 pub mod history;
 pub mod m5mem_page;
+pub mod objectives;
 pub mod otlp;
 pub mod page;
 pub mod pool;

@@ -2,6 +2,7 @@
 //! take the rest back.
 
 use crate::derive::complete;
+use crate::objectives::ObjectivesByService;
 use crate::record::{Progress, RecordOptions, record};
 use m5_cpython::Interpreter;
 use m5_gc::tune::{
@@ -10,7 +11,6 @@ use m5_gc::tune::{
 };
 use m5_process::Process;
 use m5_report::doc::{Baseline, End, Optimization, ProcessRecord, Recorded, Trial};
-use m5_stats::Objectives;
 
 /// How to tune.
 #[derive(Debug, Clone)]
@@ -174,7 +174,7 @@ fn measure(
         over = options.limits.max_rss.zip(progress.rss_bytes).is_some_and(|(max, rss)| rss > max);
         !over && go_on(progress)
     })?;
-    complete(&mut recorded, &Objectives::default());
+    complete(&mut recorded, &ObjectivesByService::default());
     let judgeable = over || recorded.recorded.end == End::Complete;
     Ok((recorded, if judgeable { Ended::Judgeable } else { Ended::Early }))
 }

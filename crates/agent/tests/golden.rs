@@ -264,6 +264,7 @@ fn health(baseline: Baseline) -> Health {
         python: process.interpreter.map(|i| i.version),
         command: process.command,
         observed_seconds: 2.0,
+        re_executed_seconds: None,
         healthy: false,
         criteria: process.criteria,
         objectives_from: ObjectivesFrom::default(),
@@ -305,14 +306,20 @@ fn a_polled_recording_says_that_its_lengths_are_bounds() {
 
 #[test]
 fn check() {
+    let from = |service: Option<&str>| ObjectivesFrom {
+        profile: Profile::Trading,
+        file: Some("m5.toml".into()),
+        service: service.map(str::to_owned),
+    };
     let process = recording(process()).processes.into_iter().next().unwrap();
     let derived = process.derived.unwrap();
     let check = Check {
         schema: CHECK_SCHEMA.to_owned(),
         file: "baseline.json".to_owned(),
         passed: false,
-        objectives_from: ObjectivesFrom { profile: Profile::Trading, file: Some("m5.toml".into()) },
+        objectives_from: from(None),
         processes: vec![CheckedProcess {
+            objectives_from: from(Some("app*")),
             pid: 4711,
             observed_seconds: 300.0,
             verdict: Some(Verdict::Growing),
@@ -401,11 +408,11 @@ fn list() {
 #[test]
 fn the_document_replays() {
     let mut first = recording(process());
-    complete(&mut first, &Objectives::of(Profile::Trading));
+    complete(&mut first, &Objectives::of(Profile::Trading).into());
     let stored = json(&first).unwrap();
     let mut again = read_baseline(stored.as_bytes()).unwrap();
     assert!(again.processes[0].derived.is_none(), "stored figures are not trusted");
-    complete(&mut again, &Objectives::of(Profile::Trading));
+    complete(&mut again, &Objectives::of(Profile::Trading).into());
     assert_eq!(json(&again).unwrap(), stored);
     let derived = again.processes[0].derived.as_ref().unwrap();
     let leak = derived.leak_detection.iter().find(|l| l.kind == LeakKind::ConnectionGrowth).unwrap();

@@ -44,7 +44,7 @@ fn document() -> Value {
 /// Reads, derives, judges, compares and prints.
 fn use_it(bytes: &[u8]) -> bool {
     let Ok(mut baseline) = read_baseline(bytes) else { return false };
-    complete(&mut baseline, &Objectives::default());
+    complete(&mut baseline, &Objectives::default().into());
     let comparison = compare(("a", &baseline), ("b", &baseline), 0.15);
     let printed = text::baseline(&baseline, Style::default()) + &text::compare(&comparison, Style::default());
     !printed.is_empty() && m5_report::json(&baseline).is_ok()

@@ -3,8 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use m5_agent::pool::{Pool, PoolOptions, Selection};
+use m5_agent::record::{RecordOptions, record};
+use m5_gc::SourceKind;
 use m5_process::{Process, unix_ns};
-use m5_testkit::{Target, pythons};
+use m5_report::doc::{End, ProcessRecord};
+use m5_testkit::{Target, all_pythons, free_threaded_pythons, pythons};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -97,5 +100,61 @@ fn also_where_addresses_are_not_randomised() {
         let mut command = Command::new("setarch");
         command.arg("-R").arg(file);
         executes_itself(&python.name, start(command), 4);
+    }
+}
+
+/// Collections before it executes itself: no more than the records of 3.15 hold at a time.
+const TOLD: u64 = 2;
+
+/// Records a process that collects as it is told, executes itself, and collects on; what was recorded.
+fn recorded(name: &str, target: Target) -> ProcessRecord {
+    let process = Process::open(target.pid()).unwrap();
+    let options = RecordOptions {
+        duration: Duration::from_secs(300),
+        interval: Duration::from_millis(20),
+        children: false,
+        pauses: Some(true),
+        max_overhead: None,
+        stacks_above: None,
+        workload: None,
+    };
+    let (mut target, mut step) = (target, 0);
+    let recorded = record(&[process], &options, &mut |progress| {
+        match step {
+            0 => {
+                target.say(&TOLD.to_string());
+                target.line();
+                step = 1;
+            }
+            // Polling misses what is short.
+            1 if progress.pauses >= TOLD || progress.elapsed_seconds > 20.0 => {
+                target.say("-1");
+                target.line();
+                target.say("100");
+                target.line();
+                step = 2;
+            }
+            _ => {}
+        }
+        progress.elapsed_seconds < 120.0
+    });
+    let mut recorded = recorded.unwrap();
+    assert_eq!((step, recorded.recorded.end), (2, End::TargetExited), "{name}");
+    recorded.processes.pop().unwrap()
+}
+
+#[test]
+fn a_recording_ends_with_the_execution_that_it_began_with() {
+    for python in all_pythons().into_iter().chain(free_threaded_pythons()) {
+        let mut target = start(python.command());
+        target.line();
+        let record = recorded(&python.name, target);
+        let name = format!("{} ({:?})", python.name, record.pauses.as_ref().map(|log| log.source));
+        assert!(record.re_executed_seconds.is_some() && !record.exited, "{name}");
+        let log = record.pauses.unwrap();
+        assert_eq!(log.coverage.generations[2].happened, TOLD, "{name}: {:?}", log.coverage);
+        assert!(log.seen() == TOLD || log.source == SourceKind::Poll, "{name}: {:?}", log.coverage);
+        let counts: Vec<u64> = record.samples.gc2_collections.iter().copied().flatten().collect();
+        assert!(counts.iter().max().unwrap() - counts[0] <= TOLD, "{name}: {counts:?}");
     }
 }

@@ -3,6 +3,7 @@
 use crate::args::{ColorArg, Format, GlobalArgs, LangArg, ProfileArg, forms};
 use crate::error::CliError;
 use crate::exit::Exit;
+use crate::looked::Looked;
 use crate::output;
 use m5_report::text::{Style, for_terminal, json_for_terminal};
 use m5_report::{Lang, Text};
@@ -25,6 +26,8 @@ pub(crate) struct Ctx {
     pub(crate) config: Option<PathBuf>,
     /// The objectives to begin with, where they were named.
     pub(crate) profile: Option<ProfileArg>,
+    /// What the command looks at.
+    pub(crate) looked: Looked,
     format: Option<Format>,
     output: Option<PathBuf>,
 }
@@ -45,6 +48,7 @@ impl Ctx {
             progress: std::io::stderr().is_terminal(),
             config: global.config.clone(),
             profile: global.profile,
+            looked: Looked::default(),
             format: if global.json { Some(Format::Json) } else { global.format },
             output,
         }
@@ -122,6 +126,20 @@ impl Ctx {
         let explained = error.explain(self.lang);
         let _ = std::io::stderr().write_all(for_terminal(&explained.lines(self.lang), false).as_bytes());
         explained.exit
+    }
+
+    /// How a command ends whose target executed another program meanwhile: incomplete, whatever went wrong for that
+    /// reason; an objective that is missed is still told by the code.
+    pub(crate) fn settle(&self, ended: Result<Exit, CliError>) -> Result<Exit, CliError> {
+        let Err(replaced) = self.looked.whole() else { return ended };
+        match ended {
+            Ok(Exit::Missed) => {
+                self.report(&replaced);
+                Ok(Exit::Missed)
+            }
+            Err(error) if !error.of_target() => Err(error),
+            _ => Err(replaced),
+        }
     }
 
     /// Says something to the person, beside the report: standard error.

@@ -2,11 +2,11 @@
 
 use crate::error::CliError;
 use crate::output;
+use m5_agent::objectives::ObjectivesByService;
 use m5_report::doc::{
     Baseline, RUNS_SCHEMA, ReadError, Runs, Stress, read_baseline, read_runs, read_stress as parse_stress,
     schema,
 };
-use m5_stats::Objectives;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
@@ -24,12 +24,12 @@ pub(crate) enum Stored {
 }
 
 /// Reads a recording and derives its figures from the raw samples in it; `-` is standard input.
-pub(crate) fn read(path: &Path, objectives: &Objectives) -> Result<Baseline, CliError> {
+pub(crate) fn read(path: &Path, objectives: &ObjectivesByService) -> Result<Baseline, CliError> {
     recording(path, &whole(path)?, objectives)
 }
 
 /// Reads a recording or runs.
-pub(crate) fn read_any(path: &Path, objectives: &Objectives) -> Result<Stored, CliError> {
+pub(crate) fn read_any(path: &Path, objectives: &ObjectivesByService) -> Result<Stored, CliError> {
     let bytes = whole(path)?;
     if schema(&bytes).is_ok_and(|s| s == RUNS_SCHEMA) {
         return Ok(Stored::Runs(read_runs(&bytes).map_err(|e| refused(path, e))?));
@@ -42,7 +42,7 @@ pub(crate) fn read_runs_file(path: &Path) -> Result<Runs, CliError> {
     read_runs(&whole(path)?).map_err(|e| refused(path, e))
 }
 
-fn recording(path: &Path, bytes: &[u8], objectives: &Objectives) -> Result<Baseline, CliError> {
+fn recording(path: &Path, bytes: &[u8], objectives: &ObjectivesByService) -> Result<Baseline, CliError> {
     let mut baseline = read_baseline(bytes).map_err(|e| refused(path, e))?;
     m5_agent::derive::complete(&mut baseline, objectives);
     Ok(baseline)

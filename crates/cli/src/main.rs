@@ -10,6 +10,7 @@ mod error;
 mod exit;
 mod launch;
 mod log;
+mod looked;
 mod objectives;
 mod output;
 mod page;
@@ -48,7 +49,7 @@ fn main() -> ExitCode {
     if let (Err(shortage), true) = (room, cli.command.looks_at_processes()) {
         return ctx.report(&error::CliError::NoRoom { reason: shortage.to_string() }).into();
     }
-    match commands::run(&cli.command, &ctx) {
+    match ctx.settle(commands::run(&cli.command, &ctx)) {
         Ok(exit) => exit.into(),
         Err(error) => ctx.report(&error).into(),
     }

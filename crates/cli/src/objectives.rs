@@ -2,11 +2,10 @@
 
 mod services;
 
-pub(crate) use services::{of_service, services};
-
 use crate::args::{ProfileArg, parse_duration, parse_rate_per_minute, parse_ratio, parse_size};
 use crate::ctx::Ctx;
 use crate::error::CliError;
+use m5_agent::objectives::ObjectivesByService;
 use m5_report::doc::ObjectivesFrom;
 use m5_stats::{Objectives, ObjectivesPatch, Profile};
 use std::fs;
@@ -16,33 +15,32 @@ use toml::{Table, Value};
 /// The file that is read where none is named.
 pub(crate) const DEFAULT: &str = "m5.toml";
 
-/// The objectives that hold here: a profile, changed by `--config`, `M5_CONFIG` or `m5.toml` in this directory.
-pub(crate) fn objectives(ctx: &Ctx) -> Result<Objectives, CliError> {
-    Ok(with_source(ctx)?.0)
-}
-
-/// The same, and where they come from.
-pub(crate) fn with_source(ctx: &Ctx) -> Result<(Objectives, ObjectivesFrom), CliError> {
+/// The objectives that hold here, for whom, and where they come from: a profile, changed by `--config`, `M5_CONFIG` or
+/// `m5.toml` in this directory. Everything that judges asks this.
+pub(crate) fn objectives(ctx: &Ctx) -> Result<ObjectivesByService, CliError> {
     let asked = ctx.profile.map(|profile| match profile {
         ProfileArg::General => Profile::General,
         ProfileArg::Trading => Profile::Trading,
     });
     let Some(path) = file(ctx) else {
         let profile = asked.unwrap_or_default();
-        return Ok((Objectives::of(profile), ObjectivesFrom { profile, file: None }));
+        let from = ObjectivesFrom { profile, ..ObjectivesFrom::default() };
+        return Ok(ObjectivesByService::new(Objectives::of(profile), from, Vec::new()));
     };
-    let (objectives, profile) = read(&path, asked)?;
-    Ok((objectives, ObjectivesFrom { profile, file: Some(path.display().to_string()) }))
+    let name = path.display().to_string();
+    let text = text_of(&path)?;
+    let read = || {
+        let (general, profile) = parse(&text, asked)?;
+        let services = services::parse(&text, &general)?;
+        let from = ObjectivesFrom { profile, file: Some(name.clone()), service: None };
+        Ok(ObjectivesByService::new(general, from, services))
+    };
+    read().map_err(|reason| CliError::Config { path: name.clone(), reason })
 }
 
 /// The settings file that holds here, if there is one.
 pub(crate) fn file(ctx: &Ctx) -> Option<PathBuf> {
     ctx.config.clone().or_else(|| Some(PathBuf::from(DEFAULT)).filter(|path| path.is_file()))
-}
-
-fn read(path: &Path, asked: Option<Profile>) -> Result<(Objectives, Profile), CliError> {
-    parse(&text_of(path)?, asked)
-        .map_err(|reason| CliError::Config { path: path.display().to_string(), reason })
 }
 
 fn text_of(path: &Path) -> Result<String, CliError> {

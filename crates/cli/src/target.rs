@@ -61,14 +61,16 @@ pub(crate) fn doubt(process: &Process, ctx: &Ctx) -> Result<Option<Exit>, CliErr
 pub(crate) fn several(args: &TargetArgs, ctx: &Ctx) -> Result<Chosen, CliError> {
     if !args.command.is_empty() {
         let launched = Launched::start(&args.command, ctx)?;
-        let processes = vec![launched.python()?];
-        return Ok(Chosen { processes, launched: Some(launched) });
+        let process = launched.python()?;
+        ctx.looked.at(&process);
+        return Ok(Chosen { processes: vec![process], launched: Some(launched) });
     }
-    let pids = args.pids();
-    if pids.is_empty() {
-        return Ok(Chosen { processes: vec![only_one(ctx)?], launched: None });
-    }
-    let processes = pids.into_iter().map(|pid| named(pid, ctx)).collect::<Result<_, _>>()?;
+    let pids = args.pids()?;
+    let processes: Vec<Process> = match pids.is_empty() {
+        true => vec![only_one(ctx)?],
+        false => pids.into_iter().map(|pid| named(pid, ctx)).collect::<Result<_, _>>()?,
+    };
+    processes.iter().for_each(|process| ctx.looked.at(process));
     Ok(Chosen { processes, launched: None })
 }
 

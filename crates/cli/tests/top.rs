@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 /// Runs `m5 top` on a pty, waits for the target's row, presses keys, and prints what came to the screen.
 const DRIVER: &str = r#"
-import os, pty, select, sys, time
+import os, pty, select, signal, sys, time
 m5, pid = sys.argv[1:]
 child, fd = pty.fork()
 if child == 0:
@@ -39,15 +39,28 @@ read_until(b"keys")
 # Only what changes on the screen is written: what is waited for must not stand where it stood before.
 os.write(fd, b"/" + pid.encode() + b"\rt")
 read_until(b"FLOOR", 60)
+# What is said of the snapshot goes with the next key: it has letters in the places of what is waited for.
+os.write(fd, b"k")
+read_until(b"back")
+os.kill(int(pid), signal.SIGUSR1)
+read_until(b"executed", 60)
 os.write(fd, b"q")
 _, status = os.waitpid(child, 0)
 print("code", os.waitstatus_to_exitcode(status))
 "#;
 
+/// Executes another program for a signal.
+const PROGRAM: &str = "
+import os, signal, sys
+signal.signal(signal.SIGUSR1, lambda *_: os.execv('/bin/sleep', ['sleep', '600']))
+print('ready', flush=True)
+sys.stdin.read()
+";
+
 #[test]
 fn keys_on_a_terminal() {
     let python = pythons().into_iter().rfind(|p| p.name.starts_with('/') && p.minor() >= (3, 9)).unwrap();
-    let mut target = Target::start(&python, "print('ready', flush=True); import sys; sys.stdin.read()");
+    let mut target = Target::start(&python, PROGRAM);
     assert_eq!(target.line(), "ready");
     let pid = target.pid().to_string();
     let place = tempfile::tempdir().unwrap();

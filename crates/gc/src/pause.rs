@@ -63,10 +63,10 @@ pub struct Coverage {
     pub open_ns: u64,
     /// Nanoseconds since it was attached.
     pub wall_ns: u64,
-    /// Times that a thread of the target was put on a processor meanwhile, about; 0 where nobody counted.
+    /// Times that a processor was taken away from a thread of the target meanwhile, about; 0 where nobody counted.
     #[serde(default, skip_serializing_if = "none")]
-    pub switches: u64,
-    /// Nanoseconds that its threads waited for a processor meanwhile, in all; 0 where the kernel does not say.
+    pub preempted: u64,
+    /// Nanoseconds that its threads waited until they had one again, about; 0 where the kernel does not say.
     #[serde(default, skip_serializing_if = "none")]
     pub waited_ns: u64,
 }
@@ -80,13 +80,19 @@ impl Coverage {
     /// Pauses in the stream.
     #[must_use]
     pub fn seen(&self) -> u64 {
-        self.generations.iter().map(|g| g.seen).sum::<u64>() + self.unlabelled.seen
+        self.sum(|g| g.seen)
     }
 
     /// Collections by the interpreter's counters.
     #[must_use]
     pub fn happened(&self) -> u64 {
-        self.generations.iter().map(|g| g.happened).sum::<u64>() + self.unlabelled.happened
+        self.sum(|g| g.happened)
+    }
+
+    /// A recording from elsewhere may say anything: no sum of it runs over.
+    fn sum(&self, of: fn(&GenerationCoverage) -> u64) -> u64 {
+        let all = self.generations.iter().chain([&self.unlabelled]);
+        all.fold(0, |sum, g| sum.saturating_add(of(g)))
     }
 
     /// Collections by generation, by the interpreters' counters.
@@ -118,7 +124,7 @@ impl Coverage {
             lost: of(self.lost, other.lost),
             open_ns: of(self.open_ns, other.open_ns),
             wall_ns: of(self.wall_ns, other.wall_ns),
-            switches: of(self.switches, other.switches),
+            preempted: of(self.preempted, other.preempted),
             waited_ns: of(self.waited_ns, other.waited_ns),
         }
     }
@@ -178,6 +184,12 @@ pub struct Detail {
 pub trait PauseSource {
     /// How it sees.
     fn kind(&self) -> SourceKind;
+
+    /// Whether pauses are told to it as they happen, so that they stay true once the process executes something else;
+    /// otherwise they are read from memory that may be another program's by then.
+    fn told(&self) -> bool {
+        false
+    }
 
     /// How often `drain` should be called, by what it last found.
     fn interval(&self) -> Duration;

@@ -8,7 +8,7 @@ use crate::{
     Choice, Coverage, Detail, Error, InterpreterCollections, Obstacle, Pause, PauseSource, Result, SourceKind,
 };
 use m5_cpython::Interpreter;
-use m5_process::Process;
+use m5_process::{Execution, Process};
 use std::time::Duration;
 
 /// How to trace.
@@ -25,6 +25,11 @@ pub struct TraceOptions {
 /// A running trace of one process.
 pub struct Tracer {
     source: Box<dyn PauseSource + Send>,
+    execution: Execution,
+    /// What was counted when the process was last seen to go on, for a source that reads its memory.
+    last: (Coverage, Vec<InterpreterCollections>),
+    /// It executes something else.
+    over: bool,
     /// What is polled should the source have to be given up; `None` where the caller wants this source or none.
     polled: Option<(Interpreter, i32)>,
     choice: Choice,
@@ -50,9 +55,11 @@ impl Tracer {
         options: &TraceOptions,
         seed: u64,
     ) -> Result<Self> {
+        let execution = Execution::held(process);
         let (source, choice) = choose(process, interpreter, options, seed)?;
         let polled = options.source.is_none().then(|| (interpreter.clone(), process.pid()));
-        Ok(Self { source, polled, reason: choice.to_string(), choice })
+        let (last, over) = ((source.coverage(), source.interpreters()), false);
+        Ok(Self { source, execution, last, over, polled, reason: choice.to_string(), choice })
     }
 
     /// How pauses are seen.
@@ -82,12 +89,24 @@ impl Tracer {
     /// Appends the pauses that ended since the last call.
     ///
     /// # Errors
-    /// Where the target can no longer be read; what was seen before stays valid.
+    /// Where the target can no longer be read, or executes something else; what was seen before stays valid.
     pub fn drain(&mut self, pauses: &mut Vec<Pause>) -> Result<()> {
-        match self.source.drain(pauses) {
+        let from = pauses.len();
+        let drained = match self.source.drain(pauses) {
             Err(Error::Obstacle(obstacle)) if self.polled.is_some() => self.give_up(obstacle),
             done => done,
+        };
+        if !self.source.told() {
+            self.over |= self.execution.replaced();
+            if self.over {
+                // What was just read may be of what it executes now.
+                pauses.truncate(from);
+                self.source.details(&mut Vec::new());
+                return Err(m5_process::Error::NoSuchProcess { pid: self.execution.process().pid() }.into());
+            }
+            self.last = (self.source.coverage(), self.source.interpreters());
         }
+        drained
     }
 
     /// Polls from here on.
@@ -114,13 +133,13 @@ impl Tracer {
     /// What was seen and missed so far.
     #[must_use]
     pub fn coverage(&self) -> Coverage {
-        self.source.coverage()
+        if self.over { self.last.0 } else { self.source.coverage() }
     }
 
     /// What each interpreter of the process collected, the main one first.
     #[must_use]
     pub fn interpreters(&self) -> Vec<InterpreterCollections> {
-        self.source.interpreters()
+        if self.over { self.last.1.clone() } else { self.source.interpreters() }
     }
 }
 

@@ -3,7 +3,7 @@
 
 use m5_heap::{Accounting, Analysis, Anchor, CaptureOptions, Redaction, capture, take_snapshot};
 use m5_process::Process;
-use m5_testkit::{Python, Target, pythons};
+use m5_testkit::{Python, Target, pythons, static_pythons};
 
 const PROGRAM: &str = "
 import ctypes, sys
@@ -227,5 +227,34 @@ fn subinterpreters_are_seen_whole() {
         assert_eq!(taken.count("__main__.Inner"), 20_000, "{}", python.name);
         assert!(explained > 0.98, "{}", python.name);
         assert_eq!(taken.analysis.check.bad_pools, 0, "{}", python.name);
+    }
+}
+
+/// What the C library holds free there is not told from what is in use, but nothing is made up of it.
+#[test]
+fn the_heap_of_musl_is_not_known_and_nothing_in_it_is_invented() {
+    let program = "
+import sys
+big = [bytes(3000) for i in range(5000)]
+del big[::2]
+print('ready', flush=True)
+sys.stdin.read()
+";
+    for python in static_pythons().into_iter().filter(|p| p.musl) {
+        let mut target = Target::start(&python, program);
+        assert_eq!(target.line(), "ready", "{}", python.name);
+        let process = Process::open(target.pid()).unwrap();
+        let taken = take_snapshot(&process, &CaptureOptions::default(), &Redaction::new(false)).unwrap();
+        let (graph, coverage) = (&taken.graph, &taken.info.coverage);
+        let count = |name: &str| {
+            let is = |t: &&u32| graph.types[**t as usize].name == name;
+            graph.type_id.iter().filter(is).count()
+        };
+        println!("{}: {coverage:?}", python.name);
+        // There are two; a freed text of zeros was taken for one more each.
+        assert!(count("bool") < 10 && count("bytes") >= 2500, "{}: {}", python.name, count("bool"));
+        assert_eq!(coverage.inconsistencies, Some(0), "{}", python.name);
+        assert!(coverage.refcounts_explained > Some(0.99), "{}: {coverage:?}", python.name);
+        assert!(taken.info.notes.iter().any(|n| n.contains("in use or free")), "{}", python.name);
     }
 }

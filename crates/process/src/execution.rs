@@ -5,11 +5,13 @@ use crate::Process;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 /// What a process executes, from the moment at which it was asked.
 #[derive(Debug)]
 pub struct Execution {
     process: Process,
+    since: Instant,
     traces: Traces,
     /// Its memory, held open: an exec gives up the old address space, and from one that was given up the kernel reads
     /// nothing, wherever the new one lies.
@@ -28,7 +30,15 @@ impl Execution {
     /// What the process executes now. Whoever reads its memory takes this before.
     #[must_use]
     pub fn of(process: &Process) -> Self {
-        Self { process: process.clone(), traces: Traces::of(process), memory: None }
+        Self { process: process.clone(), since: Instant::now(), traces: Traces::of(process), memory: None }
+    }
+
+    /// The same, held on to: see [`Execution::hold`].
+    #[must_use]
+    pub fn held(process: &Process) -> Self {
+        let mut execution = Self::of(process);
+        execution.hold();
+        execution
     }
 
     /// Holds on to it at the price of an open file: what comes next is noticed without fail, where the process may
@@ -54,6 +64,18 @@ impl Execution {
     #[must_use]
     pub fn replaced(&self) -> bool {
         !self.goes_on() && self.process.alive()
+    }
+
+    /// The process.
+    #[must_use]
+    pub fn process(&self) -> &Process {
+        &self.process
+    }
+
+    /// Where it is found now that the process runs on and executes something else: how long after it was taken.
+    #[must_use]
+    pub fn replaced_after(&self) -> Option<Duration> {
+        self.replaced().then(|| self.since.elapsed())
     }
 }
 
@@ -113,8 +135,7 @@ mod tests {
     }
 
     fn held(process: &Process) -> Execution {
-        let mut execution = Execution::of(process);
-        execution.hold();
+        let execution = Execution::held(process);
         assert!(execution.memory.is_some());
         execution
     }

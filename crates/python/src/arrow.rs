@@ -4,7 +4,8 @@
 //! order="C" each column is gathered once.
 #![allow(unsafe_code)]
 
-use crate::block::{Block, Item, Piece};
+use crate::block::{Item, Piece};
+use crate::own::Own;
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
@@ -59,7 +60,7 @@ struct ArrayOwner {
     buffers: [*const c_void; 2],
     children: Vec<*mut Array>,
     _gathered: Vec<u8>,
-    _block: Option<Py<Block>>,
+    _block: Option<Py<PyAny>>,
 }
 
 struct StreamOwner {
@@ -140,7 +141,7 @@ fn build_array(length: usize, owner: ArrayOwner, n_buffers: i64) -> Array {
 }
 
 /// The array of one field.
-fn column(py: Python<'_>, block: &Py<Block>, piece: &Piece, field: usize) -> *mut Array {
+fn column(py: Python<'_>, block: &Own, piece: &Piece, field: usize) -> *mut Array {
     let size = piece.item.size();
     // SAFETY: inside the block, as the piece says.
     let first = unsafe { piece.ptr.add(if piece.rows == 0 { 0 } else { field * piece.strides[1] }) };
@@ -151,7 +152,7 @@ fn column(py: Python<'_>, block: &Py<Block>, piece: &Piece, field: usize) -> *mu
         _block: None,
     };
     if piece.strides[0] == size {
-        owner._block = Some(block.clone_ref(py));
+        owner._block = Some(block.py().clone_ref(py));
     } else {
         let mut bytes = Vec::with_capacity(piece.rows * size + 8);
         for row in 0..piece.rows {
@@ -167,7 +168,7 @@ fn column(py: Python<'_>, block: &Py<Block>, piece: &Piece, field: usize) -> *mu
 }
 
 /// The fields of pieces of equal length, side by side.
-fn record_array(py: Python<'_>, parts: &[(Py<Block>, Piece)]) -> Array {
+fn record_array(py: Python<'_>, parts: &[(Own, Piece)]) -> Array {
     let fields = parts.iter().flat_map(|(block, piece)| {
         (0..piece.cols.unwrap_or(1)).map(move |field| column(py, block, piece, field))
     });
@@ -181,8 +182,8 @@ fn record_array(py: Python<'_>, parts: &[(Py<Block>, Piece)]) -> Array {
 }
 
 unsafe extern "C" fn release_array(array: *mut Array) {
-    // SAFETY: as for schemas. Any thread may call it: dropping the block's reference without the GIL is put off
-    // by PyO3 until somebody holds it.
+    // SAFETY: as for schemas. Any thread may call it: dropping the block's reference where it is not attached is
+    // put off by PyO3 until somebody is.
     unsafe {
         let owner = Box::from_raw((*array).private.cast::<ArrayOwner>());
         for &child in &owner.children {
@@ -259,7 +260,7 @@ pub(crate) fn schema<'py>(py: Python<'py>, columns: &[Column]) -> PyResult<Bound
 pub(crate) fn array<'py>(
     py: Python<'py>,
     columns: &[Column],
-    parts: &[(Py<Block>, Piece)],
+    parts: &[(Own, Piece)],
 ) -> PyResult<(Bound<'py, PyCapsule>, Bound<'py, PyCapsule>)> {
     let made = capsule!(py, record_array(py, parts), Array, c"arrow_array")?;
     Ok((schema(py, columns)?, made))
@@ -269,7 +270,7 @@ pub(crate) fn array<'py>(
 pub(crate) fn stream<'py>(
     py: Python<'py>,
     columns: Vec<Column>,
-    parts: &[(Py<Block>, Piece)],
+    parts: &[(Own, Piece)],
 ) -> PyResult<Bound<'py, PyCapsule>> {
     let owner = StreamOwner { columns, array: Some(record_array(py, parts)) };
     let stream = Stream {

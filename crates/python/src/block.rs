@@ -9,40 +9,9 @@
 //! leaves the old one to its readers, who free it with their last view.
 #![allow(unsafe_code)]
 
+use crate::threads::Shared;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use std::cell::UnsafeCell;
-use std::mem::MaybeUninit;
-
-/// Raw memory with a Python reference count. An array's base or an exporter holds it.
-#[pyclass(frozen, name = "_Block", module = "m5mem._native")]
-pub(crate) struct Block {
-    words: UnsafeCell<Box<[MaybeUninit<u64>]>>,
-}
-
-// SAFETY: written only with the GIL held, and only rows that no view covers.
-unsafe impl Sync for Block {}
-
-impl Block {
-    /// Room for `bytes`, nothing written yet: whoever lends it out writes first what can be seen.
-    pub(crate) fn with_bytes(py: Python<'_>, bytes: usize) -> PyResult<Py<Self>> {
-        Py::new(py, Self { words: UnsafeCell::new(Box::new_uninit_slice(bytes.div_ceil(8))) })
-    }
-
-    pub(crate) fn ptr(&self) -> *mut u8 {
-        // SAFETY: only the address is taken; the box is never replaced.
-        unsafe { (*self.words.get()).as_mut_ptr().cast() }
-    }
-}
-
-/// Whether anybody besides its owner holds the block.
-///
-/// The low half of the reference count is at the head of the object in every version that the stable ABI of a
-/// build with GIL covers (3.12 and 3.14 gave the upper half other uses).
-fn shared(block: &Py<Block>) -> bool {
-    // SAFETY: a live object; little-endian x86-64 and aarch64 only.
-    unsafe { *block.as_ptr().cast::<u32>() > 1 }
-}
 
 /// The element type.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -85,7 +54,7 @@ pub(crate) struct Piece {
 
 /// Rows of numbers, the newest last.
 pub(crate) struct Rows {
-    pub(crate) block: Py<Block>,
+    memory: Shared,
     base: *mut u8,
     pub(crate) item: Item,
     pub(crate) fields: usize,
@@ -99,7 +68,7 @@ pub(crate) struct Rows {
     guarded: usize,
 }
 
-// SAFETY: `base` points into `block`, which moves along.
+// SAFETY: `base` points into `memory`, which moves along.
 unsafe impl Send for Rows {}
 
 impl Rows {
@@ -111,12 +80,12 @@ impl Rows {
         by_row: bool,
     ) -> PyResult<Self> {
         let slots = capacity + capacity.div_ceil(4).next_multiple_of(8).max(16);
-        let block = Block::with_bytes(py, slots * fields * item.size())?;
-        let base = block.get().ptr();
+        let memory = Shared::with_bytes(py, slots * fields * item.size())?;
+        let base = memory.ptr();
         let (row_stride, field_stride) =
             if by_row { (fields * item.size(), item.size()) } else { (item.size(), slots * item.size()) };
         Ok(Self {
-            block,
+            memory,
             base,
             item,
             fields,
@@ -196,7 +165,7 @@ impl Rows {
         if self.len() == 0 {
             return Ok(false);
         }
-        if self.guarded >= self.end && shared(&self.block) {
+        if self.guarded >= self.end && self.memory.is_shared() {
             self.relocate(py, self.start)?;
         }
         for (field, &value) in row.iter().enumerate().take(self.fields) {
@@ -216,8 +185,8 @@ impl Rows {
         let keep = keep.max(self.start).min(self.end);
         let rows = self.end - keep;
         let old = self.base;
-        let fresh = if shared(&self.block) { Some(Block::with_bytes(py, self.nbytes())?) } else { None };
-        let new = fresh.as_ref().map_or(old, |b| b.get().ptr());
+        let fresh = if self.memory.is_shared() { Some(Shared::with_bytes(py, self.nbytes())?) } else { None };
+        let new = fresh.as_ref().map_or(old, Shared::ptr);
         let (runs, run, step) = if self.by_row() {
             (1, self.row_stride * rows, 0)
         } else {
@@ -229,10 +198,8 @@ impl Rows {
         }
         (self.start, self.end, self.guarded, self.base) = (0, rows, 0, new);
         if let Some(fresh) = fresh {
-            let old = std::mem::replace(&mut self.block, fresh).into_ptr();
-            // SAFETY: the GIL is held (`py`), which PyO3 cannot know in a fast method: it would put the drop off.
-            // No Python code runs: a block is plain memory.
-            unsafe { pyo3::ffi::Py_DECREF(old) };
+            // The old one belongs to its readers. No Python code runs: it is plain memory.
+            self.memory = fresh;
         }
         Ok(())
     }
@@ -243,7 +210,7 @@ impl Rows {
         if self.len() == 0 {
             return Ok(false);
         }
-        if self.guarded >= self.end && shared(&self.block) {
+        if self.guarded >= self.end && self.memory.is_shared() {
             self.relocate(py, self.start)?;
         }
         for &(field, value) in fields {
@@ -254,13 +221,13 @@ impl Rows {
 
     /// The last `n` rows, all fields or one, in memory of their own: for a short look at rows that are about to change,
     /// which would cost a copy of all rows where it is held.
-    pub(crate) fn copied(
-        &self,
-        py: Python<'_>,
-        n: usize,
-        field: Option<usize>,
-    ) -> PyResult<(Py<Block>, Piece)> {
+    pub(crate) fn copied(&self, py: Python<'_>, n: usize, field: Option<usize>) -> PyResult<(Shared, Piece)> {
         copy(py, &self.look(n, 0, Columns::of(field, self.fields)))
+    }
+
+    /// A holder of the memory for a view: what `look` and `window` give is good as long as it is there.
+    pub(crate) fn hold(&self) -> Shared {
+        self.memory.hold()
     }
 
     /// The last `n` rows (fewer where there are fewer), all fields or one. Marks them as seen.
@@ -271,7 +238,7 @@ impl Rows {
 
     /// Marks all rows but the last `skip` as seen: they are not written while somebody holds the block.
     pub(crate) fn mark(&mut self, skip: usize) {
-        if !shared(&self.block) {
+        if !self.memory.is_shared() {
             self.guarded = 0;
         }
         self.guarded = self.guarded.max(self.end.saturating_sub(skip));
@@ -310,10 +277,10 @@ impl Columns {
 }
 
 /// A piece in memory of its own, by rows.
-pub(crate) fn copy(py: Python<'_>, piece: &Piece) -> PyResult<(Py<Block>, Piece)> {
+pub(crate) fn copy(py: Python<'_>, piece: &Piece) -> PyResult<(Shared, Piece)> {
     let (size, columns) = (piece.item.size(), piece.cols.unwrap_or(1));
-    let block = Block::with_bytes(py, piece.rows * columns * size)?;
-    let to = block.get().ptr();
+    let memory = Shared::with_bytes(py, piece.rows * columns * size)?;
+    let to = memory.ptr();
     for row in 0..piece.rows {
         for column in 0..columns {
             // SAFETY: both ends are in bounds, as the piece says; the target is new.
@@ -323,5 +290,5 @@ pub(crate) fn copy(py: Python<'_>, piece: &Piece) -> PyResult<(Py<Block>, Piece)
             }
         }
     }
-    Ok((block, Piece { ptr: to, strides: [columns * size, size], ..*piece }))
+    Ok((memory, Piece { ptr: to, strides: [columns * size, size], ..*piece }))
 }

@@ -3,7 +3,8 @@
 //! PyO3 offers the buffer slots from 3.11 on; a type made from slots by hand has them from 3.9 on.
 #![allow(unsafe_code)]
 
-use crate::block::{Block, Item, Piece};
+use crate::block::{Item, Piece};
+use crate::own::Own;
 use crate::raw::{
     BUF_FORMAT, BUF_ND, BUF_STRIDES, BUF_WRITABLE, RawBuffer, SLOT_GETBUFFER, SLOT_RELEASEBUFFER,
 };
@@ -27,7 +28,7 @@ struct Exporter {
 static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
 
 /// A memoryview over `piece` that keeps `block`.
-pub(crate) fn memoryview(py: Python<'_>, block: &Py<Block>, piece: Piece) -> PyResult<*mut PyObject> {
+pub(crate) fn memoryview(py: Python<'_>, block: &Own, piece: Piece) -> PyResult<*mut PyObject> {
     let class = CLASS.get_or_try_init(py, || make_class(py))?;
     // SAFETY: the class was made with room for an Exporter; every field is set before anyone else sees it.
     unsafe {

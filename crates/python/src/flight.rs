@@ -2,8 +2,8 @@
 #![allow(unsafe_code)]
 
 use crate::cache::quick_equal;
-use crate::cell::GilCell;
 use crate::own::Own;
+use crate::threads::StateCell;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::ffi;
 use pyo3::intern;
@@ -11,6 +11,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use std::collections::HashMap;
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// One computation; who waits for it leaves a `Waiter` (of the Python half) here.
 struct Flight {
@@ -26,7 +27,7 @@ struct Flight {
 
 /// All computations of one cached function.
 pub(crate) struct Flights {
-    list: GilCell<(Vec<Flight>, u64)>,
+    list: StateCell<(Vec<Flight>, u64)>,
 }
 
 /// What a thread that missed has to do.
@@ -37,14 +38,18 @@ pub(crate) enum Turn {
     Wait(u64, u64),
 }
 
-/// Who waits for whom, over all cached functions; and how often this process was forked.
-struct Waits {
-    owners: HashMap<u64, u64>,
-    forks: u64,
+/// What a thread waits for: a computation that is under way, and the thread that computes it.
+struct Wait {
+    owner: u64,
+    flights: usize,
+    id: u64,
 }
 
-static WAITS: LazyLock<GilCell<Waits>> =
-    LazyLock::new(|| GilCell::new(Waits { owners: HashMap::new(), forks: 0 }));
+/// Who waits for whom, over all cached functions. A computation that ends takes its waits along: who has not woken yet
+/// waits for nobody any more.
+static WAITS: LazyLock<StateCell<HashMap<u64, Wait>>> = LazyLock::new(|| StateCell::new(HashMap::new()));
+/// How often this process was forked.
+static FORKS: AtomicU64 = AtomicU64::new(0);
 
 /// A number that no two living threads share; gevent, where it has replaced threads, gives its greenlets' own.
 fn me(py: Python<'_>) -> PyResult<u64> {
@@ -60,29 +65,31 @@ fn endless(text: &str) -> PyErr {
 /// In the child of a fork only the thread that forked goes on: what others computed will never end.
 #[pyfunction]
 pub(crate) fn after_fork(py: Python<'_>) {
-    WAITS.with(py, |w| {
-        w.owners.clear();
-        w.forks += 1;
-    });
+    WAITS.with(py, HashMap::clear);
+    FORKS.fetch_add(1, Relaxed);
 }
 
 /// A thread that waits, until it is dropped.
 pub(crate) struct Waiting<'py>(Python<'py>, u64);
 
 impl<'py> Waiting<'py> {
-    /// Says that this thread waits for `owner`; an error where that one waits, over however many, for this.
-    pub(crate) fn new(py: Python<'py>, owner: u64) -> PyResult<Self> {
+    /// Says that this thread waits for a computation of `owner`; an error where that one waits, over however many, for
+    /// this.
+    pub(crate) fn new(py: Python<'py>, flights: &Flights, id: u64, owner: u64) -> PyResult<Self> {
         let me = me(py)?;
-        let circle = WAITS.with(py, |w| {
+        let circle = WAITS.with(py, |waits| {
+            if !flights.list.with(py, |(list, _)| list.iter().any(|f| f.id == id)) {
+                return false; // it is over: there is nothing to wait for
+            }
             let mut at = Some(owner);
-            for _ in 0..=w.owners.len() {
+            for _ in 0..=waits.len() {
                 match at {
                     Some(other) if other == me => return true,
-                    Some(other) => at = w.owners.get(&other).copied(),
+                    Some(other) => at = waits.get(&other).map(|wait| wait.owner),
                     None => break,
                 }
             }
-            w.owners.insert(me, owner);
+            waits.insert(me, Wait { owner, flights: flights.place(), id });
             false
         });
         if circle {
@@ -96,20 +103,25 @@ impl<'py> Waiting<'py> {
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        WAITS.with(self.0, |w| w.owners.remove(&self.1));
+        WAITS.with(self.0, |waits| waits.remove(&self.1));
     }
 }
 
 impl Flights {
     pub(crate) fn new() -> Self {
-        Self { list: GilCell::new((Vec::new(), 0)) }
+        Self { list: StateCell::new((Vec::new(), 0)) }
+    }
+
+    /// What tells it from others; it never moves.
+    fn place(&self) -> usize {
+        std::ptr::from_ref(self).addr()
     }
 
     /// Joins the computation of a key, or begins it. An error where this thread computes it already, deeper down.
     pub(crate) fn join(&self, key: &Bound<'_, PyAny>, hash: isize) -> PyResult<Turn> {
         let py = key.py();
         let me = me(py)?;
-        let forks = WAITS.with(py, |w| w.forks);
+        let forks = FORKS.load(Relaxed);
         let turn = |id: u64, owner: u64| {
             if owner != me {
                 return Ok(Turn::Wait(id, owner));
@@ -161,10 +173,11 @@ impl Flights {
         id: u64,
         fresh: Option<Bound<'py, PyAny>>,
     ) -> Option<Bound<'py, PyAny>> {
+        let mut fresh = fresh.map(Own::from);
         self.list.with(py, |(list, _)| {
             let flight = list.iter_mut().find(|f| f.id == id)?;
             if flight.waiter.is_none() {
-                flight.waiter = fresh.map(Own::from);
+                flight.waiter = fresh.take();
             }
             flight.waiter.as_ref().map(|waiter| waiter.py().bind(py).clone())
         })
@@ -184,13 +197,17 @@ impl Flights {
             Some(parts)
         });
         let (_key, waiter) = gone.ok_or_else(|| PyRuntimeError::new_err("a computation ended twice"))?;
+        if waiter.is_some() {
+            let place = self.place();
+            WAITS.with(py, |waits| waits.retain(|_, wait| (wait.flights, wait.id) != (place, id)));
+        }
         Ok(waiter)
     }
 
     /// For the collector: keys and waiters.
     ///
     /// # Safety
-    /// As for `GilCell::peek`.
+    /// As for `StateCell::peek`.
     pub(crate) unsafe fn each(&self, mut f: impl FnMut(*mut ffi::PyObject)) {
         // SAFETY: the caller's contract.
         for flight in unsafe { &self.list.peek().0 } {

@@ -4,8 +4,8 @@
 //! collections that were started on purpose while the program was idle.
 #![allow(unsafe_code)]
 
-use crate::cell::GilCell;
 use crate::raw;
+use crate::threads::StateCell;
 use hdrhistogram::Histogram;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::ffi::{self, Py_ssize_t, PyObject};
@@ -110,7 +110,7 @@ struct State {
 /// Put its `callback` into `gc.callbacks`.
 #[pyclass(frozen, module = "m5mem._native")]
 pub(crate) struct GcMonitor {
-    state: GilCell<State>,
+    state: StateCell<State>,
 }
 
 fn three() -> Option<[Pauses; GENERATIONS]> {
@@ -129,7 +129,7 @@ impl GcMonitor {
             last_ns: 0,
         });
         let state = state.ok_or_else(|| PyRuntimeError::new_err("no histogram"))?;
-        Ok(Self { state: GilCell::new(state) })
+        Ok(Self { state: StateCell::new(state) })
     }
 
     /// Whether collections from now on count as idle ones; what it was before.

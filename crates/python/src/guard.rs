@@ -1,6 +1,6 @@
 //! Which ticks are none, and what is done about them.
 
-use crate::cell::GilCell;
+use crate::threads::StateCell;
 use crate::tick::{Interval, Tick};
 use pyo3::exceptions::{PyRuntimeWarning, PyValueError};
 use pyo3::prelude::*;
@@ -36,7 +36,7 @@ impl OnBad {
 
     /// Says that a tick was none, as it was asked for: each reason is warned of once (`told` remembers which).
     #[cold]
-    pub(crate) fn say(self, py: Python<'_>, why: Bad, told: &GilCell<u8>) -> PyResult<()> {
+    pub(crate) fn say(self, py: Python<'_>, why: Bad, told: &StateCell<u8>) -> PyResult<()> {
         let text = || format!("a tick was refused: {}", why.text());
         match self {
             Self::Skip => Ok(()),

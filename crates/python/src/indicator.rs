@@ -3,8 +3,8 @@
 // The classes have the names that traders know.
 #![allow(clippy::upper_case_acronyms)]
 
-use crate::cell::GilCell;
 use crate::indicators::{Indicator, Nan, Output, Spec, run};
+use crate::threads::StateCell;
 use crate::track::{self, Version};
 use crate::{npy, raw};
 use pyo3::exceptions::{PyTypeError, PyValueError};
@@ -15,8 +15,8 @@ use pyo3::types::PyType;
 /// Base of all indicators.
 #[pyclass(frozen, subclass, name = "Indicator", module = "m5mem._native")]
 pub(crate) struct PyIndicator {
-    pub(crate) cell: GilCell<Indicator>,
-    pub(crate) attached: GilCell<bool>,
+    pub(crate) cell: StateCell<Indicator>,
+    pub(crate) attached: StateCell<bool>,
     pub(crate) spec: Spec,
     pub(crate) stamp: Py<Version>,
 }
@@ -25,8 +25,11 @@ impl PyIndicator {
     /// Changes it.
     #[inline]
     pub(crate) fn change<R>(&self, py: Python<'_>, f: impl FnOnce(&mut Indicator) -> R) -> R {
-        self.stamp.get().bump();
-        self.cell.with(py, f)
+        self.cell.with(py, |indicator| {
+            let result = f(indicator);
+            self.stamp.get().bump();
+            result
+        })
     }
 }
 
@@ -207,9 +210,9 @@ macro_rules! indicator {
             #[pyo3(signature = ($($param = $default,)* *, nan = "propagate"))]
             fn new(py: Python<'_>, $($param: $ty,)* nan: &str) -> PyResult<PyClassInitializer<Self>> {
                 let spec: Spec = $spec;
-                let cell = GilCell::new(Indicator::new(spec, nan_rule(nan)?));
+                let cell = StateCell::new(Indicator::new(spec, nan_rule(nan)?));
                 let stamp = Version::make(py)?;
-                let base = PyIndicator { cell, attached: GilCell::new(false), spec, stamp };
+                let base = PyIndicator { cell, attached: StateCell::new(false), spec, stamp };
                 Ok(PyClassInitializer::from(base).add_subclass(Self))
             }
         }

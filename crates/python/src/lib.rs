@@ -1,7 +1,8 @@
 //! The native half of the Python package `m5mem`.
 //!
-//! Everything here holds the GIL while it works: the module says so, and a free-threaded interpreter turns the
-//! GIL on when it is imported.
+//! It needs no GIL, and says so: a free-threaded interpreter leaves it off. `threads` keeps threads apart with and without
+//! one. "Attached" means, in what follows, that the calling thread may touch objects of Python: it has the GIL, or where
+//! there is none it has told the interpreter that it is at work.
 
 mod arrow;
 mod bars;
@@ -10,7 +11,6 @@ mod book;
 mod cache;
 mod cached;
 mod candle;
-mod cell;
 mod export;
 mod flight;
 mod gcmon;
@@ -23,6 +23,7 @@ mod own;
 mod page;
 mod raw;
 mod saved;
+mod threads;
 mod tick;
 mod track;
 mod types;
@@ -30,7 +31,7 @@ mod types;
 use pyo3::prelude::*;
 
 /// `m5mem._native`
-#[pymodule(gil_used = true)]
+#[pymodule(gil_used = false)]
 fn _native(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add("__version__", env!("CARGO_PKG_VERSION"))?;
     track::register(m)?;

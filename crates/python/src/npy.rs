@@ -5,7 +5,9 @@
 //! binary interface, the same in 1.7 and in 2.x.
 #![allow(unsafe_code)]
 
-use crate::block::{Block, Item, Piece};
+use crate::block::{Item, Piece};
+use crate::own::Own;
+use crate::threads::Shared;
 use pyo3::exceptions::PyImportError;
 use pyo3::ffi::{self, PyObject, PyTypeObject};
 use pyo3::prelude::*;
@@ -63,12 +65,7 @@ fn load(py: Python<'_>) -> PyResult<&'static Api> {
 }
 
 /// A new array over `piece`; the array holds `block`.
-pub(crate) fn array(
-    py: Python<'_>,
-    block: &Py<Block>,
-    piece: &Piece,
-    writeable: bool,
-) -> PyResult<*mut PyObject> {
+pub(crate) fn array(py: Python<'_>, block: &Own, piece: &Piece, writeable: bool) -> PyResult<*mut PyObject> {
     let api = load(py)?;
     let shape = [piece.rows as isize, piece.cols.unwrap_or(1) as isize];
     let strides = [piece.strides[0] as isize, piece.strides[1] as isize];
@@ -104,12 +101,18 @@ pub(crate) fn array(
     }
 }
 
+/// The same, read-only.
+pub(crate) fn bound<'py>(py: Python<'py>, block: &Own, piece: &Piece) -> PyResult<Bound<'py, PyAny>> {
+    // SAFETY: a new reference.
+    Ok(unsafe { Bound::from_owned_ptr(py, array(py, block, piece, false)?) })
+}
+
 /// A new one-dimensional array of `n` numbers, and where they lie.
 pub(crate) fn owned(py: Python<'_>, n: usize) -> PyResult<(Bound<'_, PyAny>, *mut f64)> {
-    let block = Block::with_bytes(py, n * 8)?;
-    let ptr = block.get().ptr();
+    let memory = Shared::with_bytes(py, n * 8)?;
+    let ptr = memory.ptr();
     let piece = Piece { ptr, item: Item::F8, rows: n, cols: None, strides: [8, 8] };
-    let made = array(py, &block, &piece, true)?;
+    let made = array(py, &memory.lend(py)?, &piece, true)?;
     // SAFETY: a new reference from above.
     Ok((unsafe { Bound::from_owned_ptr(py, made) }, ptr.cast()))
 }

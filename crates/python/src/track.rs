@@ -6,15 +6,18 @@
 //! Who computes deeper down collects for all above.
 #![allow(unsafe_code)]
 
-use crate::cell::GilCell;
 use crate::own::Own;
 use crate::raw;
+use crate::threads::StateCell;
 use pyo3::ffi::{self, PyObject};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::{PyTraverseError, PyVisit};
 use std::cell::RefCell;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicU64, AtomicUsize,
+    Ordering::{Acquire, Relaxed, Release},
+};
 
 /// The version of what is gone.
 const GONE: u64 = u64::MAX;
@@ -45,18 +48,19 @@ impl Version {
     }
 
     pub(crate) fn version(&self) -> u64 {
-        self.0.load(Relaxed)
+        self.0.load(Acquire)
     }
 
-    /// Another version. The GIL is held: a plain write is enough.
+    /// Another version. Inside of the owner's cell, with the change: who reads the version before the value can then never
+    /// take the old value for the new version's. A plain write is enough there.
     #[inline]
     pub(crate) fn bump(&self) {
-        self.0.store(self.0.load(Relaxed) + 1, Relaxed);
+        self.0.store(self.0.load(Relaxed) + 1, Release);
     }
 
     /// The owner is gone.
     pub(crate) fn end(&self) {
-        self.0.store(GONE, Relaxed);
+        self.0.store(GONE, Release);
         GONE_SO_FAR.fetch_add(1, Relaxed);
     }
 }
@@ -84,8 +88,8 @@ fn add(list: &mut Vec<Dep>, stamp: *mut PyObject, version: u64) {
 /// What one computation of a coroutine function has read.
 #[pyclass(frozen, name = "Reads", module = "m5mem._native")]
 pub(crate) struct Reads {
-    list: GilCell<Vec<Dep>>,
-    open: GilCell<bool>,
+    list: StateCell<Vec<Dep>>,
+    open: StateCell<bool>,
 }
 
 #[pymethods]
@@ -93,7 +97,7 @@ impl Reads {
     /// Begins to collect, with what stands in the key.
     #[new]
     fn new(py: Python<'_>, key: &Bound<'_, PyAny>) -> Self {
-        let made = Self { list: GilCell::new(Vec::new()), open: GilCell::new(true) };
+        let made = Self { list: StateCell::new(Vec::new()), open: StateCell::new(true) };
         IN_TASKS.fetch_add(1, Relaxed);
         stamps_of(key, &mut |stamp, version| made.list.with(py, |list| add(list, stamp, version)));
         made

@@ -1,7 +1,7 @@
 //! Kinds of memory that rise and are no leak, and what is said of series that make no sense.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
-use m5_stats::{Options, Point, Verdict, assess, assess_with};
+use m5_stats::{Options, Point, Reason, Verdict, assess, assess_with};
 use proptest::prelude::*;
 
 const SIX_HOURS: f64 = 21_600.0;
@@ -105,6 +105,22 @@ fn batches_that_come_and_go_are_no_steps() {
         |x| if x < 0.5 { 1.0 } else { 1.2 } + if (0.2..0.3).contains(&x) { 0.5 } else { 0.0 },
     ));
     assert_eq!(moved.verdict, Verdict::Step, "{moved:?}");
+    // One that is open, after one like it that ended, is a batch; one that is the first may be either.
+    let open = |x: f64| 1.0 + if (0.5..0.6).contains(&x) || x > 0.9 { 0.3 } else { 0.0 };
+    assert_eq!(assess(&series(open)).verdict, Verdict::Flat);
+    let first = assess(&series(|x| if x > 0.93 { 1.3 } else { 1.0 }));
+    assert_eq!((first.verdict, first.reason), (Verdict::Insufficient, Some(Reason::Undecided)), "{first:?}");
+}
+
+#[test]
+fn what_changed_in_an_old_process_may_come_back() {
+    let old = Options { started: Some(-100.0 * SIX_HOURS), ..Options::default() };
+    // A drop may be filled again; a step up may be taken back; both stand as well as not.
+    for by in [-0.3, 0.3] {
+        let a = assess_with(&series(|x| if x < 0.5 { 1.0 } else { 1.0 + by }), &old);
+        let f = a.forecast_24h.unwrap();
+        assert!((f.value - 1.0 - by).abs() < 0.05 && f.low < 1.05 && f.high > 0.95, "{by}: {f:?}");
+    }
 }
 
 /// Any number that a file or a clock may hold.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import os
 import weakref
 
@@ -33,11 +34,15 @@ class _Owner:
 
 # How many functions without a key of their own share a cache.
 _sharing: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
+# Re-entrant: the collector may run code that comes back here.
+_guard = _thread.RLock()
 # What has to be put right in a forked child.
 _living: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
 def _after_fork() -> None:
+    global _guard
+    _guard = _thread.RLock()
     after_fork()
     _registry.after_fork()
     _source.after_fork()
@@ -52,8 +57,9 @@ def _prefix(cache: Any, native: bool, label: str) -> Any:
     """What tells this function's keys from others' in a shared cache; the first needs nothing."""
     if not native:
         return label
-    number = _sharing.get(cache, 0)
-    _sharing[cache] = number + 1
+    with _guard:
+        number = _sharing.get(cache, 0)
+        _sharing[cache] = number + 1
     return _Owner(label) if number else None
 
 

@@ -63,7 +63,7 @@ class Source:
         if stale_ttl:
             self.stale = TTLCache(cache.maxsize, (cache.ttl or 0.0) + stale_ttl, max_bytes=cache.max_bytes)
         self.counts = {"hits": 0, "misses": 0, "stale": 0, "refreshes": 0, "refresh_errors": 0}
-        self._busy: set[Any] = set()
+        self._busy: dict[Any, object] = {}
         self._not_before: Cache[Any, float] = LRUCache(_ERRORS)
 
     @property
@@ -71,12 +71,16 @@ class Source:
         """Whether there is nothing but the function."""
         return self.mapping is None and self.errors is None and self.stale is None
 
+    def _count(self, what: str) -> None:
+        with _guard:
+            self.counts[what] += 1
+
     def found(self, key: Any) -> Any:
         """The value in the mapping, or `MISSING`."""
         if self.mapping is not None:
             with self.lock:
                 value = self.mapping.get(key, MISSING)
-            self.counts["hits" if value is not MISSING else "misses"] += 1
+            self._count("hits" if value is not MISSING else "misses")
             return value
         return MISSING
 
@@ -90,7 +94,7 @@ class Source:
         """The result that is too old but may still be given."""
         value = self.stale.peek(key, MISSING) if self.stale is not None else MISSING
         if value is not MISSING:
-            self.counts["stale"] += 1
+            self._count("stale")
         return value
 
     def keep_error(self, key: Any, error: BaseException) -> None:
@@ -111,16 +115,18 @@ class Source:
 
     def take_refresh(self, key: Any) -> bool:
         """Whether the caller is to compute this key anew: nobody does, and the last failure is long enough ago."""
-        if key in self._busy or time.monotonic() < self._not_before.peek(key, 0.0):
+        if time.monotonic() < self._not_before.peek(key, 0.0):
             return False
-        self._busy.add(key)
-        self.counts["refreshes"] += 1
+        mine = object()
+        if self._busy.setdefault(key, mine) is not mine:
+            return False
+        self._count("refreshes")
         return True
 
     def end_refresh(self, key: Any, error: BaseException | None) -> None:
-        self._busy.discard(key)
+        self._busy.pop(key, None)
         if error is not None:
-            self.counts["refresh_errors"] += 1
+            self._count("refresh_errors")
             self._not_before[key] = time.monotonic() + (self.error_ttl or _AFTER_FAILURE)
             import logging
 
@@ -178,19 +184,22 @@ class Source:
 
     def _refresh(self, key: Any, args: tuple[Any, ...], kwargs: dict[str, Any] | None) -> None:
         global _refreshing
-        if _refreshing >= _MOST_REFRESHING or not self.take_refresh(key):
-            return
         with _guard:
+            if _refreshing >= _MOST_REFRESHING:
+                return
             _refreshing += 1
             forks = _forks
+        if not self.take_refresh(key):
+            with _guard:
+                _refreshing -= forks == _forks
+            return
 
         def work() -> None:
             problem: BaseException | None = None
             try:
                 started = self.cache.epoch
                 value, reads = self._run(key, args, kwargs)
-                if started == self.cache.epoch:
-                    self.cache.offer(key, value, reads)
+                self.cache.offer(key, value, reads, started)
             except BaseException as error:
                 problem = error
             over(problem)
@@ -210,12 +219,13 @@ class Source:
             over(error)
 
 
-_guard = _thread.allocate_lock()
+# Re-entrant: the collector may run code that comes back here.
+_guard = _thread.RLock()
 _forks = 0
 
 
 def after_fork() -> None:
     """In a forked child the refreshing threads are gone, and what they held."""
     global _refreshing, _forks, _guard
-    _refreshing, _guard = 0, _thread.allocate_lock()
+    _refreshing, _guard = 0, _thread.RLock()
     _forks += 1

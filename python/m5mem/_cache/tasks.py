@@ -114,7 +114,7 @@ class Tasks:
         if started == self.cache.epoch:
             source.keep(key, value, reads)
             if source.mapping is None:
-                self.cache.offer(key, value, reads)
+                self.cache.offer(key, value, reads, started)
         return value
 
     def _flight(

@@ -96,6 +96,7 @@ pub(super) fn plan(family: Family, seconds: f64, span: Option<f64>, every: f64, 
     let mut p = Plan {
         seconds,
         every,
+        scale: None,
         load: None,
         named: false,
         live: Vec::new(),

@@ -10,6 +10,7 @@ use crate::wide::{DAY, Trace};
 use m5_stats::Point;
 
 pub use families::{FAMILIES, Family, is_leak};
+pub(crate) use parts::{by_request, by_time};
 
 /// What a part of a process sees at a moment.
 #[derive(Debug, Clone, Copy)]
@@ -43,6 +44,8 @@ pub(crate) struct Watching {
 pub(crate) struct Plan {
     pub(crate) seconds: f64,
     pub(crate) every: f64,
+    /// What a part of one is, and the unit of the values; bytes of some process where nothing is said.
+    pub(crate) scale: Option<(f64, f64)>,
     pub(crate) load: Option<Part>,
     /// The watcher is told the load.
     pub(crate) named: bool,
@@ -71,9 +74,10 @@ pub fn life(family: Family, seed: u64, seconds: f64, every: f64) -> Trace {
 }
 
 impl Plan {
-    fn run(mut self, rng: &mut Rng) -> Trace {
+    pub(crate) fn run(mut self, rng: &mut Rng) -> Trace {
         let base = rng.scale(20e6, 8e9);
         let quantum = if rng.chance(0.5) || base < 2e8 { 4096.0 } else { 1_048_576.0 };
+        let (base, quantum) = self.scale.unwrap_or((base, quantum));
         let block = self.seconds / 32.0;
         let (mut points, mut loads, mut later) = (Vec::new(), Vec::new(), Vec::new());
         let (mut leaked, mut leaked_at_birth, mut floor) = (0.0, 0.0, 1.0);

@@ -1,33 +1,91 @@
 //! The objectives held against derived figures. Only what was measured can pass.
 
 use super::growth::growth_24h;
+use crate::pool::{Member, Readable};
+use m5_gc::SourceKind;
+use m5_process::Cgroup;
 use m5_report::doc::{Criterion, Derived, GcFigures, Lack, ProcessRecord};
-use m5_stats::{Assessment, Objective, Objectives, Status, Verdict, judge};
+use m5_stats::{Assessment, Objective, Objectives, Status, Summary, Verdict, judge};
 
-/// Every objective of a running process, in the order of a report.
+/// What objectives are held against.
+struct Figures<'a> {
+    peak: Option<f64>,
+    memory_limit: Option<u64>,
+    cgroup: Option<&'a Cgroup>,
+    rss: Option<&'a Assessment>,
+    /// The interpreter could be read.
+    read: bool,
+    gc: Option<&'a GcFigures>,
+    fds: Option<f64>,
+    fd_limit: Option<u64>,
+    fd_growth: Option<f64>,
+    connections: Option<f64>,
+}
+
+/// Every objective of a recorded process, in the order of a report.
 #[must_use]
 pub fn judge_all(process: &ProcessRecord, d: &Derived, o: &Objectives) -> Vec<Criterion> {
-    let rss = d.growth.get("rss");
-    let slope = rss.and_then(|a| Some((a.slope?, [a.slope_low?, a.slope_high?])));
-    let peak = d.memory.peak_rss_bytes;
-    let per_second = |g: usize| d.gc.as_ref().and_then(|gc| gc.generations[g].per_second);
-    let unread = if process.interpreter.is_some() { TOO_SHORT } else { Lack::InterpreterUnread };
-    let fds = d.fds.map(|l| l.max);
+    let figures = Figures {
+        peak: d.memory.peak_rss_bytes,
+        memory_limit: process.memory_limit_bytes,
+        cgroup: process.cgroup.as_ref(),
+        rss: d.growth.get("rss"),
+        read: process.interpreter.is_some(),
+        gc: d.gc.as_ref(),
+        fds: d.fds.map(|l| l.max),
+        fd_limit: process.fd_limit,
+        fd_growth: d.fd_growth,
+        connections: d.connections.map(|l| l.p50),
+    };
+    held_against(&figures, o)
+}
+
+/// The same of a process that is watched, as it is now: what needs a time to be counted over is not measured.
+#[must_use]
+pub fn judge_watched(member: &Member, memory_limit: Option<u64>, o: &Objectives) -> Vec<Criterion> {
+    let lengths: Vec<f64> = member.pauses.latest().map(|p| p.duration_ns as f64 / 1e9).collect();
+    let gc = GcFigures {
+        source: member.source(),
+        bounded: member.source() == Some(SourceKind::Poll),
+        seen: member.pauses.seen(),
+        happened: member.pauses.coverage.happened(),
+        pauses: Summary::of(&lengths),
+        ..GcFigures::default()
+    };
+    let figures = Figures {
+        peak: member.reading.status.peak_rss_bytes.map(|b| b as f64),
+        memory_limit,
+        cgroup: member.cgroup.as_ref(),
+        rss: Some(&member.assessment()),
+        read: matches!(member.readable(), Readable::Yes(_)),
+        gc: Some(&gc),
+        fds: member.reading.fds.as_ref().map(|fds| fds.total as f64),
+        fd_limit: member.max_fds,
+        fd_growth: None,
+        connections: member.established().map(|n| n as f64),
+    };
+    held_against(&figures, o)
+}
+
+fn held_against(f: &Figures<'_>, o: &Objectives) -> Vec<Criterion> {
+    let slope = f.rss.and_then(|a| Some((a.slope?, [a.slope_low?, a.slope_high?])));
+    let per_second = |g: usize| f.gc.and_then(|gc| gc.generations[g].per_second);
+    let unread = if f.read { TOO_SHORT } else { Lack::InterpreterUnread };
     let judged = |name: &'static str, objective: &Objective| match name {
-        "rss_peak_bytes" => plain(name, peak, objective, Lack::NotReadable),
-        "rss_limit_ratio" => share(name, peak, process.memory_limit_bytes, objective),
-        "cgroup_peak_ratio" => share(name, peak_of_group(process), limit_of_group(process), objective),
-        "cpu_throttled_ratio" => plain(name, throttled(process), objective, Lack::NotReadable),
-        "growth_bytes_per_second" => estimate(name, slope, rss, objective),
-        "growth_24h_ratio" => estimate(name, rss.and_then(growth_24h), rss, objective),
-        "gc_pause_p95_seconds" => pause_p95(process, d, objective),
+        "rss_peak_bytes" => plain(name, f.peak, objective, Lack::NotReadable),
+        "rss_limit_ratio" => share(name, f.peak, f.memory_limit, objective),
+        "cgroup_peak_ratio" => share(name, peak_of_group(f.cgroup), limit_of_group(f.cgroup), objective),
+        "cpu_throttled_ratio" => plain(name, throttled(f.cgroup), objective, Lack::NotReadable),
+        "growth_bytes_per_second" => estimate(name, slope, f.rss, objective),
+        "growth_24h_ratio" => estimate(name, f.rss.and_then(growth_24h), f.rss, objective),
+        "gc_pause_p95_seconds" => pause_p95(f, objective),
         "gc_gen0_per_second" => plain(name, per_second(0), objective, unread),
         "gc_gen1_per_second" => plain(name, per_second(1), objective, unread),
         "gc_gen2_per_second" => plain(name, per_second(2), objective, unread),
-        "open_fds" => plain(name, fds, objective, Lack::NotReadable),
-        "fd_limit_ratio" => share(name, fds, process.fd_limit, objective),
-        "fd_growth" => plain(name, d.fd_growth, objective, TOO_SHORT),
-        "connections" => plain(name, d.connections.map(|l| l.p50), objective, Lack::NotReadable),
+        "open_fds" => plain(name, f.fds, objective, Lack::NotReadable),
+        "fd_limit_ratio" => share(name, f.fds, f.fd_limit, objective),
+        "fd_growth" => plain(name, f.fd_growth, objective, TOO_SHORT),
+        "connections" => plain(name, f.connections, objective, Lack::NotReadable),
         // Of no process but of the watchdog.
         _ => plain(name, None, objective, Lack::NotReadable),
     };
@@ -36,23 +94,23 @@ pub fn judge_all(process: &ProcessRecord, d: &Derived, o: &Objectives) -> Vec<Cr
 }
 
 /// Highest use of the memory cgroup.
-fn peak_of_group(process: &ProcessRecord) -> Option<f64> {
-    process.cgroup.as_ref()?.peak_bytes.map(|b| b as f64)
+fn peak_of_group(cgroup: Option<&Cgroup>) -> Option<f64> {
+    cgroup?.peak_bytes.map(|b| b as f64)
 }
 
-fn limit_of_group(process: &ProcessRecord) -> Option<u64> {
-    process.cgroup.as_ref()?.max_bytes
+fn limit_of_group(cgroup: Option<&Cgroup>) -> Option<u64> {
+    cgroup?.max_bytes
 }
 
 /// Periods in which the CPU quota held tasks back, as a part of all. Without a quota there is none.
-fn throttled(process: &ProcessRecord) -> Option<f64> {
-    process.cgroup.as_ref()?.throttling.as_ref()?.ratio()
+fn throttled(cgroup: Option<&Cgroup>) -> Option<f64> {
+    cgroup?.throttling.as_ref()?.ratio()
 }
 
-const TOO_SHORT: Lack = Lack::TooShort { wait_seconds: None };
+pub(super) const TOO_SHORT: Lack = Lack::TooShort { wait_seconds: None };
 
 /// A measured value.
-fn plain(name: &str, value: Option<f64>, objective: &Objective, lack: Lack) -> Criterion {
+pub(super) fn plain(name: &str, value: Option<f64>, objective: &Objective, lack: Lack) -> Criterion {
     let status = judge(value, objective);
     Criterion {
         name: name.to_owned(),
@@ -62,6 +120,7 @@ fn plain(name: &str, value: Option<f64>, objective: &Objective, lack: Lack) -> C
         lack: (status == Status::NotMeasured).then_some(lack),
         interval: None,
         whole: None,
+        interpreter: None,
     }
 }
 
@@ -95,11 +154,11 @@ fn estimate(
 }
 
 /// No collection, counted exactly, is no pause that was too long.
-fn pause_p95(process: &ProcessRecord, d: &Derived, objective: &Objective) -> Criterion {
+fn pause_p95(f: &Figures<'_>, objective: &Objective) -> Criterion {
     let name = "gc_pause_p95_seconds";
-    let value = d.gc.as_ref().and_then(|gc| gc.pauses).map(|p| p.p95);
-    let lack = match &d.gc {
-        _ if process.interpreter.is_none() => Lack::InterpreterUnread,
+    let value = f.gc.and_then(|gc| gc.pauses).map(|p| p.p95);
+    let lack = match f.gc {
+        _ if !f.read => Lack::InterpreterUnread,
         Some(GcFigures { source: Some(_), happened: 0, seen: 0, .. }) => {
             let status = Status::Ok;
             let lack = Some(Lack::NoCollections);

@@ -2,19 +2,24 @@
 
 use super::columns::{floats, gained, level, per_second};
 use super::growth::growth_24h;
-use super::{criteria, gc, growth, leaks, restarts};
+use super::{criteria, gc, growth, interpreters, leaks, restarts};
+use crate::objectives::ObjectivesByService;
 use m5_report::doc::{Baseline, Derived, MemoryFigures, ProcessRecord, Recorded, Samples};
 use m5_stats::Objectives;
 use m5_stats::objectives::{FD_GROWTH_SECONDS, MIB};
 use std::collections::BTreeMap;
 
-/// Derives the figures of every process and judges them.
-pub fn complete(baseline: &mut Baseline, objectives: &Objectives) {
+/// Derives the figures of every process and judges them, each by the objectives of its service.
+pub fn complete(baseline: &mut Baseline, objectives: &ObjectivesByService) {
+    baseline.objectives_from = Some(objectives.general().1.clone());
     let joined = restarts::join(&baseline.processes, baseline.recorded.started_unix_seconds);
     for (process, between_restarts) in baseline.processes.iter_mut().zip(joined) {
+        let (objectives, from) = objectives.of_record(process);
         let derived = Derived { between_restarts, ..derive(process, &baseline.recorded, objectives) };
         process.criteria = criteria::judge_all(process, &derived, objectives);
+        process.criteria.extend(interpreters::judge_each(process, objectives));
         process.derived = Some(derived);
+        process.objectives_from = Some(from);
     }
 }
 

@@ -6,12 +6,13 @@ mod criteria;
 mod figures;
 mod gc;
 mod growth;
+mod interpreters;
 mod leaks;
 mod pause_totals;
 mod restarts;
 mod waiting;
 
 pub(crate) use columns::floats;
-pub use criteria::judge_all;
+pub use criteria::{judge_all, judge_watched};
 pub use figures::{complete, derive};
 pub use growth::layers;

@@ -12,7 +12,7 @@ const MARGIN: f64 = 2.0;
 /// The waits of a trace and what they are a share of.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Waiting {
-    /// All waits, seconds, and how many there were.
+    /// Waits after a processor was taken away, seconds, and how many there were.
     seconds: f64,
     times: f64,
     /// Time on a processor, seconds.
@@ -24,7 +24,8 @@ impl Waiting {
     pub(super) fn of(log: &PauseLog, process: &ProcessRecord) -> Option<Self> {
         let coverage = &log.coverage;
         let [(_, first), (_, last)] = ends(&process.samples, &process.samples.cpu_seconds)?;
-        let (seconds, times, cpu) = (coverage.waited_ns as f64 / 1e9, coverage.switches as f64, last - first);
+        let (seconds, times, cpu) =
+            (coverage.waited_ns as f64 / 1e9, coverage.preempted as f64, last - first);
         (seconds > 0.0 && times > 0.0 && cpu > 0.0).then_some(Self { seconds, times, cpu })
     }
 

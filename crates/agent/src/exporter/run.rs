@@ -2,11 +2,11 @@
 
 use super::{Published, families};
 use crate::history::History;
+use crate::objectives::ObjectivesByService;
 use crate::otlp::Pusher;
 use crate::pool::Pool;
 use m5_process::nap;
 use m5_report::metrics::Family;
-use m5_stats::Objectives;
 use std::time::{Duration, Instant};
 
 /// How to run.
@@ -17,7 +17,7 @@ pub struct ExporterOptions {
     /// Whether series carry the pid.
     pub with_pid: bool,
     /// What the page draws its lines from.
-    pub objectives: Objectives,
+    pub objectives: ObjectivesByService,
 }
 
 /// Where samples go beside the pages and scrapes.

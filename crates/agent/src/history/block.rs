@@ -59,7 +59,7 @@ impl Block {
     /// Takes in a later stretch.
     pub(super) fn merge(&mut self, later: &Self, most: usize) {
         for (sum, more) in self.totals.iter_mut().zip(&later.totals) {
-            sum.count += more.count;
+            sum.count = sum.count.saturating_add(more.count);
             sum.total_seconds += more.total_seconds;
             sum.max_seconds = sum.max_seconds.max(more.max_seconds);
         }

@@ -4,7 +4,7 @@
 use super::HistoryError;
 use super::block::Block;
 use super::error::of;
-use super::rows::{get_blocks, json, one};
+use super::rows::{get_blocks, json, moment, one, rounds};
 use super::{schema, store};
 use crate::pool::name_matches;
 use m5_process::Machine;
@@ -128,6 +128,7 @@ impl Reader<'_> {
         while let Some(row) = rows.next()? {
             let (id, service): (i64, String) = (row.get(0)?, row.get(1)?);
             let mut record: ProcessRecord = json(row, 3)?;
+            record.service.get_or_insert_with(|| service.clone());
             record.exited |= row.get::<_, i64>(4)? != 0;
             let wanted = (query.pids.is_empty() || query.pids.contains(&record.identity.pid))
                 && (query.names.is_empty() || query.names.iter().any(|name| name_matches(name, &service)));
@@ -145,7 +146,7 @@ impl Reader<'_> {
         let mut rows = statement.query([])?;
         let mut out = BTreeMap::new();
         while let Some(row) = rows.next()? {
-            let (begin_ns, interval_ns) = (row.get(1)?, row.get(2)?);
+            let (begin_ns, interval_ns) = (moment(row, 1)?, moment(row, 2)?);
             out.insert(
                 row.get(0)?,
                 Session { begin_ns, interval_ns, m5_version: row.get(3)?, machine: json(row, 4)? },
@@ -172,7 +173,7 @@ impl Reader<'_> {
             let numbers = (0..Sample::COLUMNS.len()).map(|i| Ok(schema::number(row.get_ref(i + 3)?)));
             let numbers: Vec<_> = numbers.collect::<rusqlite::Result<_>>()?;
             let sample = Sample::from_numbers(0.0, &numbers).ok_or(rusqlite::Error::InvalidQuery)?;
-            out.push(Row { t_ns: row.get(0)?, session, stands_for: row.get(2)?, sample });
+            out.push(Row { t_ns: moment(row, 0)?, session, stands_for: rounds(row, 2)?, sample });
         }
         Ok(out)
     }
@@ -212,7 +213,7 @@ impl Reader<'_> {
         let mut statement = self.connection.prepare(select)?;
         let rows = statement.query_map([id, from], |row| {
             let bytes = |index| Ok::<u64, rusqlite::Error>(row.get::<_, i64>(index)?.max(0) as u64);
-            Ok(RollupAt { t_seconds: at(row.get(0)?), pss_bytes: bytes(1)?, uss_bytes: bytes(2)? })
+            Ok(RollupAt { t_seconds: at(moment(row, 0)?), pss_bytes: bytes(1)?, uss_bytes: bytes(2)? })
         })?;
         rows.collect()
     }
@@ -226,7 +227,7 @@ impl Reader<'_> {
         let select = "SELECT t_ns, groups FROM connections WHERE process = ? AND t_ns >= ? ORDER BY t_ns";
         let mut statement = self.connection.prepare(select)?;
         let rows = statement.query_map([id, from], |row| {
-            Ok(ConnectionsAt { t_seconds: at(row.get(0)?), groups: json(row, 1)? })
+            Ok(ConnectionsAt { t_seconds: at(moment(row, 0)?), groups: json(row, 1)? })
         })?;
         rows.collect()
     }
@@ -274,7 +275,7 @@ fn recorded(lives: &[Life], sessions: &BTreeMap<i64, Session>, origin: i64, newe
         (reach + 0.5) as u64 + 1
     };
     let taken = |run: &Rounds| run.taken.values().copied().max().unwrap_or(0).max(0) as u64;
-    let observed_seconds = (newest - origin).max(0) as f64 / 1e9;
+    let observed_seconds = newest.saturating_sub(origin).max(0) as f64 / 1e9;
     let taken: u64 = runs.values().map(taken).sum();
     Recorded {
         load: None,

@@ -2,6 +2,12 @@
 
 use super::block::{Block, MOST};
 use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
+use std::ops::RangeInclusive;
+
+/// Moments that a history can hold, nanoseconds since 1970: differences and sums of two of them are numbers too.
+const MOMENTS: RangeInclusive<i64> = -(i64::MAX / 2)..=i64::MAX / 2;
+/// Rounds that a sample can stand for: a thousand years of seconds.
+const ROUNDS: RangeInclusive<i64> = 0..=1 << 35;
 
 /// Writes a block at a moment; one that is there already takes it in.
 pub(super) fn put_block(connection: &Connection, id: i64, t: i64, block: &Block) -> rusqlite::Result<()> {
@@ -41,7 +47,7 @@ pub(super) fn get_blocks(
     let mut rows = query.query([id, from, to])?;
     let mut out = Vec::new();
     while let Some(row) = rows.next()? {
-        let t: i64 = row.get(0)?;
+        let t = moment(row, 0)?;
         let one_in: i64 = row.get(4)?;
         let block = Block {
             source: json(row, 1)?,
@@ -61,6 +67,20 @@ pub(super) fn json<T: serde::de::DeserializeOwned>(
     index: usize,
 ) -> rusqlite::Result<T> {
     serde_json::from_str(row.get_ref(index)?.as_str()?).map_err(|_| wrong(index))
+}
+
+/// A moment or a length of time; what no clock can have said is damage.
+pub(super) fn moment(row: &rusqlite::Row<'_>, index: usize) -> rusqlite::Result<i64> {
+    within(row, index, &MOMENTS)
+}
+
+/// Rounds that a sample stands for.
+pub(super) fn rounds(row: &rusqlite::Row<'_>, index: usize) -> rusqlite::Result<i64> {
+    within(row, index, &ROUNDS)
+}
+
+fn within(row: &rusqlite::Row<'_>, index: usize, possible: &RangeInclusive<i64>) -> rusqlite::Result<i64> {
+    Some(row.get(index)?).filter(|n| possible.contains(n)).ok_or_else(|| wrong(index))
 }
 
 fn wrong(index: usize) -> rusqlite::Error {

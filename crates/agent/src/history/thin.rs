@@ -2,7 +2,7 @@
 //! the highest values, and the last, where the counters stand. Nothing is averaged: a floor stays a floor and a
 //! peak a peak, and a thinned history replays through the same code as a fresh one.
 
-use super::rows::{get_blocks, one, pragma, put_block};
+use super::rows::{get_blocks, moment, one, pragma, put_block, rounds};
 use super::{Limits, schema};
 use rusqlite::{Connection, params};
 use std::collections::BTreeSet;
@@ -46,7 +46,7 @@ pub(super) fn make_room(tables: &mut Tables<'_>, now_ns: i64, limits: &Limits) -
         }
     }
     while let Some((oldest, newest)) = ends(tables)?.filter(|(oldest, newest)| oldest < newest) {
-        delete_before(tables, oldest + ((newest - oldest) / 8).max(1))?;
+        delete_before(tables, oldest.saturating_add((newest.saturating_sub(oldest) / 8).max(1)))?;
         if fits(tables, limits)? {
             break;
         }
@@ -119,7 +119,7 @@ fn thin_samples(connection: &Connection, id: i64, from: i64, to: i64, width: i64
         for (i, value) in values.iter_mut().enumerate() {
             *value = row.get(i + 2)?;
         }
-        let row = Row { t_ns: row.get(0)?, stands_for: row.get(1)?, values };
+        let row = Row { t_ns: moment(row, 0)?, stands_for: rounds(row, 1)?, values };
         if stretch.first().is_some_and(|first| first.t_ns.div_euclid(width) != row.t_ns.div_euclid(width)) {
             drop_rest(connection, id, &std::mem::take(&mut stretch))?;
         }

@@ -1,11 +1,12 @@
 //! The page of the processes that are watched now.
 
-use super::{by_need, evidence, lines, states, timeline};
+use super::{by_need, evidence, lines, states, timeline, told};
+use crate::objectives::ObjectivesByService;
 use crate::pool::{Member, PAUSE_BOUNDS, Pool, Readable};
 use m5_process::{monotonic_ns, unix_ns};
 use m5_report::doc::{PAGE_SCHEMA, Page, PagePauses, PageProcess, PageSamples, floors};
 use m5_report::metrics::Histogram;
-use m5_stats::{Objectives, quantile, sorted};
+use m5_stats::{quantile, sorted};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -14,8 +15,9 @@ const CHARTED: usize = 50;
 
 /// All processes as the page wants them.
 #[must_use]
-pub fn live(pool: &Pool, objectives: &Objectives, interval: Duration) -> Page {
-    let mut processes: Vec<PageProcess> = pool.members().into_iter().map(process).collect();
+pub fn live(pool: &Pool, objectives: &ObjectivesByService, interval: Duration) -> Page {
+    let mut processes: Vec<PageProcess> =
+        pool.members().into_iter().map(|m| process(m, objectives)).collect();
     by_need(&mut processes);
     for process in processes.iter_mut().skip(CHARTED) {
         process.samples = None;
@@ -29,12 +31,12 @@ pub fn live(pool: &Pool, objectives: &Objectives, interval: Duration) -> Page {
         m5_version: env!("CARGO_PKG_VERSION").to_owned(),
         made_unix_seconds: unix_ns() as f64 / 1e9,
         interval_seconds: interval.as_secs_f64(),
-        objectives: lines(objectives),
         processes,
     }
 }
 
-fn process(member: &Member) -> PageProcess {
+fn process(member: &Member, objectives: &ObjectivesByService) -> PageProcess {
+    let (own, from) = objectives.of(member.service());
     let (python, unread) = match member.readable() {
         Readable::Yes(layout) => (Some(layout.clone()), None),
         Readable::No(why) => (None, Some(why.clone())),
@@ -46,6 +48,8 @@ fn process(member: &Member) -> PageProcess {
     };
     PageProcess {
         service: member.service().to_owned(),
+        objectives: lines(own),
+        objectives_from: told(&from, member.identity().pid),
         slot: Some(member.slot()),
         pid: member.identity().pid,
         exited: false,

@@ -6,10 +6,11 @@ mod saved;
 pub use live::live;
 pub use saved::saved;
 
-use m5_report::doc::{PageObjectives, PageProcess, Sentence};
-use m5_report::text::{Style, growth_evidence};
+use m5_report::doc::{ObjectivesFrom, PageObjectives, PageProcess, Sentence};
+use m5_report::text::{Style, growth_evidence, objectives_from};
 use m5_stats::{Assessment, Objectives, Verdict};
 use std::collections::BTreeMap;
+use std::path::Path;
 
 /// Values of a chart at most.
 const POINTS: usize = 480;
@@ -24,6 +25,13 @@ fn lines(objectives: &Objectives) -> PageObjectives {
         rss_limit_ratio: objectives.rss_limit_ratio.map(|o| o.pass),
         fd_limit_ratio: objectives.fd_limit_ratio.map(|o| o.pass),
     }
+}
+
+/// Where objectives come from. A page is shown around: of a settings file it says the name, not the folders.
+fn told(from: &ObjectivesFrom, pid: i32) -> Sentence {
+    let name = |file: &String| Path::new(file).file_name().map(|name| name.to_string_lossy().into_owned());
+    let from = ObjectivesFrom { file: from.file.as_ref().and_then(name), ..from.clone() };
+    Sentence::each(|lang| objectives_from(&from, pid, lang))
 }
 
 fn evidence(memory: &Assessment) -> Sentence {

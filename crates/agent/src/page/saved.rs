@@ -1,31 +1,32 @@
 //! The page of a recording, figures derived.
 
-use super::{POINTS, by_need, evidence, lines, states, timeline};
-use crate::pool::{PAUSE_BOUNDS, command_name};
+use super::{POINTS, by_need, evidence, lines, states, timeline, told};
+use crate::objectives::{ObjectivesByService, recorded_name};
+use crate::pool::PAUSE_BOUNDS;
 use m5_report::doc::{
     Baseline, Derived, PAGE_SCHEMA, Page, PagePauses, PageProcess, PageSamples, PauseLog, ProcessRecord,
     Samples, Sentence, floors, thinned,
 };
 use m5_report::text;
-use m5_stats::Objectives;
 
 /// A recording as the page wants it. Figures must have been derived.
 #[must_use]
-pub fn saved(baseline: &Baseline, objectives: &Objectives) -> Page {
+pub fn saved(baseline: &Baseline, objectives: &ObjectivesByService) -> Page {
     let began = baseline.recorded.started_unix_seconds;
-    let mut processes: Vec<PageProcess> = baseline.processes.iter().map(|p| process(p, began)).collect();
+    let mut processes: Vec<PageProcess> =
+        baseline.processes.iter().map(|p| process(p, began, objectives)).collect();
     by_need(&mut processes);
     Page {
         schema: PAGE_SCHEMA,
         m5_version: baseline.m5_version.clone(),
         made_unix_seconds: began + baseline.recorded.observed_seconds,
         interval_seconds: baseline.recorded.interval_seconds,
-        objectives: lines(objectives),
         processes,
     }
 }
 
-fn process(record: &ProcessRecord, began: f64) -> PageProcess {
+fn process(record: &ProcessRecord, began: f64, objectives: &ObjectivesByService) -> PageProcess {
+    let (own, from) = objectives.of_record(record);
     let s = &record.samples;
     let rss = s.t_seconds.iter().zip(&s.rss_bytes);
     let points: Vec<(f64, f64)> = rss.filter_map(|(t, v)| Some((began + t, (*v)? as f64))).collect();
@@ -34,10 +35,12 @@ fn process(record: &ProcessRecord, began: f64) -> PageProcess {
     let last = |column: &[Option<u64>]| column.iter().rev().find_map(|v| *v);
     let counts = [last(&s.gc0_collections), last(&s.gc1_collections), last(&s.gc2_collections)];
     PageProcess {
-        service: command_name(&record.command),
+        service: recorded_name(record),
+        objectives: lines(own),
+        objectives_from: told(&from, record.identity.pid),
         slot: None,
         pid: record.identity.pid,
-        exited: record.exited,
+        exited: record.exited || record.re_executed_seconds.is_some(),
         started_unix_seconds: record.started_unix_seconds,
         python: record.interpreter.as_ref().map(|i| i.version.clone()),
         unread: record.unread.as_ref().map(|u| u.detail.clone()),

@@ -279,6 +279,13 @@ impl Member {
         self.memory.judged_ns()
     }
 
+    /// When it was found to execute something anew, CLOCK_MONOTONIC nanoseconds; `None` in its first execution that was
+    /// watched.
+    #[must_use]
+    pub fn anew_ns(&self) -> Option<u64> {
+        self.anew_ns
+    }
+
     /// When this execution began, seconds of CLOCK_MONOTONIC.
     fn began(&self) -> f64 {
         let age = unix_ns() as f64 / 1e9 - crate::record::started_unix_seconds(self.identity());

@@ -14,7 +14,7 @@ mod stored;
 pub use attached::Readable;
 pub use chart_points::{ChartPoint, ChartPoints};
 pub use member::{Member, Sampled};
-pub(crate) use name::from_command as command_name;
+pub use name::from_command as command_name;
 pub use name::service_name;
 pub use pauses::{OnPause, PAUSE_BOUNDS, PauseLog};
 pub use selection::Selection;

@@ -74,7 +74,8 @@ fn unit(cgroup: &str) -> Option<String> {
 }
 
 /// The script or module of a Python command line, as a process alone is called.
-pub(crate) fn from_command(command: &[String]) -> String {
+#[must_use]
+pub fn from_command(command: &[String]) -> String {
     match of_command(command) {
         Called::Own(name) => name,
         Called::Helper(role) => below(NAMELESS, role),

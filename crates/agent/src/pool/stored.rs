@@ -16,6 +16,7 @@ impl Member {
             unread: self.attached.unread.as_ref().map(unread),
             cgroup: self.cgroup.clone(),
             application: self.application.clone(),
+            service: Some(self.service().to_owned()),
             ..record_of(process, &self.reading.stat, &self.reading.status)
         }
     }

@@ -13,7 +13,9 @@ pub fn bare_record(identity: Identity) -> ProcessRecord {
         uid: None,
         started_unix_seconds: started_unix_seconds(identity),
         command: Vec::new(),
+        service: None,
         exited: false,
+        re_executed_seconds: None,
         interpreter: None,
         unread: None,
         memory_limit_bytes: None,
@@ -26,6 +28,7 @@ pub fn bare_record(identity: Identity) -> ProcessRecord {
         application: None,
         derived: None,
         criteria: Vec::new(),
+        objectives_from: None,
     }
 }
 

@@ -5,10 +5,11 @@ use super::pace::Pace;
 use super::sample::{allocator_sample, collector_sample, population_sample, process_sample};
 use super::traced::{Traced, Tracing};
 use super::{describe, record_of, unread};
+use crate::pool::service_name;
 use crate::watched::{WatchedProcess, established};
 use m5_cpython::{Allocators, GcState, Interpreter};
 use m5_process::{
-    ConnectionGroup, FdCounts, Process, SocketTables, Throttling, monotonic_ns, thread_cpu_ns,
+    ConnectionGroup, Execution, FdCounts, Process, SocketTables, Throttling, monotonic_ns, thread_cpu_ns,
     ticks_per_second,
 };
 use m5_report::doc::{ConnectionsAt, PauseLog, ProcessRecord, RollupAt, Sample};
@@ -23,6 +24,10 @@ const POOLS_SECONDS: f64 = 5.0;
 
 pub(super) struct Member {
     watched: WatchedProcess,
+    /// What is recorded is this execution and no other.
+    execution: Execution,
+    /// Born while its parent was recorded.
+    born: bool,
     interpreter: Option<Interpreter>,
     attempts: u32,
     traced: Traced,
@@ -40,10 +45,14 @@ pub(super) struct Member {
 impl Member {
     /// Opens a process. An interpreter that cannot be read leaves the figures of the process.
     pub(super) fn open(process: &Process, tracing: &Option<Tracing>) -> m5_process::Result<Self> {
+        let execution = Execution::held(process);
         let watched = WatchedProcess::open(process)?;
-        let record = record_of(process, &process.stat()?, &process.status().unwrap_or_default());
+        let mut record = record_of(process, &process.stat()?, &process.status().unwrap_or_default());
+        record.service = Some(service_name(process));
         let mut member = Self {
             watched,
+            execution,
+            born: false,
             interpreter: None,
             attempts: ATTEMPTS,
             traced: Traced::new(*tracing),
@@ -64,13 +73,30 @@ impl Member {
         self.record.identity.pid
     }
 
-    pub(super) fn running(&self) -> bool {
-        !self.record.exited
+    /// One that was born while its parent was recorded.
+    pub(super) fn born(process: &Process, tracing: &Option<Tracing>) -> m5_process::Result<Self> {
+        Ok(Self { born: true, ..Self::open(process, tracing)? })
     }
 
-    /// Notices its end.
-    pub(super) fn look(&mut self) {
-        self.record.exited = self.record.exited || !self.watched.process().alive();
+    /// Whether it was no more than a child between its birth and the program that it executes.
+    pub(super) fn was_on_its_way(&self) -> bool {
+        self.born && self.record.re_executed_seconds.is_some() && self.record.samples.t_seconds.len() < 2
+    }
+
+    /// Whether it goes on, in the same execution.
+    pub(super) fn running(&self) -> bool {
+        !self.record.exited && self.record.re_executed_seconds.is_none()
+    }
+
+    /// Notices its end, and that it executes something else; `t_seconds` is now.
+    pub(super) fn look(&mut self, t_seconds: f64) {
+        if !self.running() || self.execution.goes_on() {
+            return;
+        }
+        match self.execution.replaced() {
+            true => self.record.re_executed_seconds = Some(t_seconds),
+            false => self.record.exited = !self.watched.process().alive(),
+        }
     }
 
     pub(super) fn rss(&self) -> Option<u64> {
@@ -120,11 +146,39 @@ impl Member {
             }
         };
         let mut sample = process_sample(&reading, t_seconds, self.ticks);
+        let state = self.collector();
+        if let Some(state) = &state {
+            let main = self.interpreter.as_ref();
+            let all = main.map_or(*state, |main| self.watched.collectors(main, state));
+            collector_sample(&mut sample, &all);
+            if let Some(population) = self.interpreter.as_ref().and_then(|i| i.population().ok()) {
+                population_sample(&mut sample, &population);
+            }
+            self.note_pools(&mut sample);
+        }
+        let application = self.watched.application();
+        self.look(t_seconds);
+        if !self.running() {
+            // Some of it may be of another program.
+            return;
+        }
+        self.record.application = application;
+        if let (Some(known), Some(state)) = (&mut self.record.interpreter, state) {
+            known.gc_end = state;
+        }
         if let (Some(tables), Some(fds)) = (tables, &reading.fds) {
             let before = thread_cpu_ns();
             sample.connections = self.note_connections(t_seconds, tables, fds);
             *spent += thread_cpu_ns() - before;
         }
+        self.note_cgroup(&mut sample);
+        self.note_rollup(t_seconds, false);
+        if self.record.samples.t_seconds.last().is_none_or(|last| *last < t_seconds) {
+            self.record.samples.push(&sample);
+        }
+    }
+
+    fn note_cgroup(&mut self, sample: &mut Sample) {
         self.record.cgroup = self.watched.process().cgroup();
         if let Some(throttling) = self.record.cgroup.as_mut().and_then(|c| c.throttling.as_mut()) {
             *throttling = throttling.since(self.throttled_before.get_or_insert(*throttling));
@@ -133,40 +187,19 @@ impl Member {
             sample.cgroup_current_bytes = cgroup.current_bytes;
             sample.cgroup_pressure_some_percent = cgroup.pressure_some_percent;
         }
-        if let Some(state) = self.collector() {
-            let main = self.interpreter.as_ref();
-            let all = main.map_or(state, |main| self.watched.collectors(main, &state));
-            collector_sample(&mut sample, &all);
-            if let Some(population) = self.interpreter.as_ref().and_then(|i| i.population().ok()) {
-                population_sample(&mut sample, &population);
-            }
-            self.note_pools(&mut sample);
-        }
-        self.record.application = self.watched.application();
-        self.note_rollup(t_seconds, false);
-        if self.record.samples.t_seconds.last().is_none_or(|last| *last < t_seconds) {
-            self.record.samples.push(&sample);
-        }
     }
 
-    /// The collector's state; an interpreter that vanished (an exec) is looked for again.
+    /// The collector's state; an interpreter that was not set up yet is looked for again.
     fn collector(&mut self) -> Option<GcState> {
         if self.interpreter.is_none() && self.attempts > 0 {
             self.attach();
         }
         let state = self.interpreter.as_ref()?.read().ok();
-        match state {
-            Some(state) => {
-                if let Some(known) = &mut self.record.interpreter {
-                    known.gc_end = state;
-                }
-            }
-            None => {
-                (self.interpreter, self.allocators) = (None, None);
-                self.traced.detach();
-                self.watched.forget_interpreters();
-                self.attempts = self.attempts.saturating_sub(1);
-            }
+        if state.is_none() {
+            (self.interpreter, self.allocators) = (None, None);
+            self.traced.detach();
+            self.watched.forget_interpreters();
+            self.attempts = self.attempts.saturating_sub(1);
         }
         state
     }
@@ -230,6 +263,7 @@ impl Member {
         if let Some(log) = &mut self.record.pauses {
             self.traced.drain(log, self.interpreter.as_ref(), begin_ns, on_pause);
         }
+        self.look((monotonic_ns() - begin_ns) as f64 / 1e9);
     }
 
     pub(super) fn finish(mut self, t_seconds: f64) -> ProcessRecord {

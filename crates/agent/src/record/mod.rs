@@ -161,7 +161,7 @@ impl Recorder {
                 drained = elapsed;
             }
             if interval > LOOK_NS && elapsed >= looked + LOOK_NS {
-                self.members.iter_mut().for_each(Member::look);
+                self.members.iter_mut().for_each(|m| m.look(elapsed as f64 / 1e9));
                 looked = elapsed;
             }
             if self.members.iter().all(|m| !m.running()) {
@@ -200,13 +200,14 @@ impl Recorder {
         if !self.options.children {
             return;
         }
+        self.members.retain(|m| !m.was_on_its_way());
         let mut next = 0;
         while let Some(member) = self.members.get(next) {
             next += 1;
             let known: Vec<i32> = self.members.iter().filter(|m| m.running()).map(Member::pid).collect();
             let born = member.children().into_iter().filter(|pid| !known.contains(pid));
             let traced = self.tracing(self.options.pauses.unwrap_or(self.members.len() < TRACED));
-            let open = |pid| Member::open(&Process::open(pid).ok()?, &traced).ok();
+            let open = |pid| Member::born(&Process::open(pid).ok()?, &traced).ok();
             self.members.extend(born.filter_map(open).collect::<Vec<_>>());
         }
     }

@@ -51,7 +51,11 @@ pub fn check(segments: &[Segment], t_seconds: f64, plan: &StressPlan) -> Option<
 pub fn finish(stress: &mut Stress) {
     // What a shorter test saw is not drawn out to a day: that is the verdict's business.
     let a_day = |(ratio, seconds): (f64, f64)| ratio * (DAY / seconds.max(DAY));
-    let too_much = stress.growth_ratio().map(a_day).is_some_and(|r| r > stress.plan.max_growth_24h_ratio);
+    let too_much = stress
+        .growth_ratio()
+        .map(a_day)
+        .zip(stress.plan.max_growth_24h_ratio)
+        .is_some_and(|(r, most)| r > most);
     if let Some(last) = stress.checks.last_mut()
         && too_much
         && !last.anomalies.contains(&Anomaly::Growth24h)
@@ -88,7 +92,7 @@ mod tests {
         duration_seconds: 24.0 * HOUR,
         check_seconds: HOUR,
         max_growth_bytes_per_hour: 2.0 * MIB,
-        max_growth_24h_ratio: 0.05,
+        max_growth_24h_ratio: Some(0.05),
         event_time: true,
     };
 
@@ -167,6 +171,7 @@ mod tests {
         for (percent, missed) in [(6.0, true), (3.0, false)] {
             let segment = segment(|h| 40.0 * (1.0 + percent / 100.0 * h / 24.0), |_| 14);
             let mut stress = Stress {
+                objectives_from: m5_report::doc::ObjectivesFrom::default(),
                 schema: STRESS_SCHEMA.to_owned(),
                 m5_version: String::new(),
                 plan: PLAN,

@@ -19,6 +19,6 @@ pub use action::Action;
 pub use event::Keep;
 pub use journal::{Journal, JournalError};
 pub use quiet::Quiet;
-pub use rule::{Change, Level, Restarts, Rule, RuleState};
+pub use rule::{Change, Level, Restarts, Rule, RuleState, Whom};
 pub use run::{Alarm, Settings, Watchdog};
 pub use value::Metric;

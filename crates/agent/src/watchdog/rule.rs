@@ -2,6 +2,7 @@
 //! cleared and cooled down. Pure: time comes in as an argument.
 
 use super::{Action, Metric};
+use crate::pool::name_matches;
 use serde::{Deserialize, Serialize};
 
 /// The level of a rule and where it clears.
@@ -28,11 +29,31 @@ impl Default for Restarts {
     }
 }
 
+/// The services that a rule is for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Whom {
+    /// Those whose name matches (`*` and `?`); absent: all,
+    pub only: Option<String>,
+    /// but those whose name matches one of these.
+    pub but: Vec<String>,
+}
+
+impl Whom {
+    /// Whether it is for a service.
+    #[must_use]
+    pub fn fits(&self, service: &str) -> bool {
+        self.only.as_ref().is_none_or(|name| name_matches(name, service))
+            && !self.but.iter().any(|name| name_matches(name, service))
+    }
+}
+
 /// One rule.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rule {
     /// Its name in the journal.
     pub name: String,
+    /// Whom it looks at.
+    pub whom: Whom,
     /// What it looks at.
     pub metric: Metric,
     /// Where it fires.
@@ -130,6 +151,7 @@ mod tests {
 
     fn rule() -> Rule {
         Rule {
+            whom: Whom::default(),
             name: "rss".into(),
             metric: Metric::Rss,
             level: Level { fires: 80.0, clears: 70.0 },

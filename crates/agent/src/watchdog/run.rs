@@ -133,7 +133,7 @@ impl Watchdog {
         let mut alive: Vec<String> = Vec::new();
         for member in pool.members() {
             let process = format!("{}/{}", member.service(), member.slot());
-            for rule in &rules {
+            for rule in rules.iter().filter(|rule| rule.whom.fits(member.service())) {
                 self.look(rule, member, &process);
             }
             alive.push(process);

@@ -121,6 +121,7 @@ mod tests {
 
     fn rule() -> Rule {
         Rule {
+            whom: crate::watchdog::Whom::default(),
             name: "rss".into(),
             metric: Metric::Rss,
             level: Level { fires: 80.0, clears: 70.0 },

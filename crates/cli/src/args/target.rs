@@ -1,5 +1,6 @@
 //! Which process a command works on: a PID, a PID by option, or a command to start.
 
+use crate::error::CliError;
 use clap::Args;
 use std::ffi::OsString;
 
@@ -28,15 +29,22 @@ pub(crate) fn parse_pid(text: &str) -> Result<i32, String> {
     }
 }
 
+/// The PID in `M5_PID`; one that is empty is none.
+fn from_environment() -> Result<Option<i32>, CliError> {
+    let Some(value) = std::env::var_os("M5_PID").filter(|value| !value.is_empty()) else { return Ok(None) };
+    let value = value.to_string_lossy();
+    parse_pid(&value).map(Some).map_err(|reason| CliError::PidVariable { value: value.into_owned(), reason })
+}
+
 impl TargetArgs {
-    /// Every PID that was typed, else the one in `M5_PID`.
-    pub(crate) fn pids(&self) -> Vec<i32> {
+    /// Every PID that was typed, else the one in `M5_PID`, which is no less wrong there than on the command line.
+    pub(crate) fn pids(&self) -> Result<Vec<i32>, CliError> {
         let mut pids: Vec<i32> = self.pid.iter().chain(&self.positional).copied().collect();
         if pids.is_empty() {
-            pids.extend(std::env::var("M5_PID").ok().and_then(|p| p.trim().parse::<i32>().ok()));
+            pids.extend(from_environment()?);
         }
         pids.sort_unstable();
         pids.dedup();
-        pids
+        Ok(pids)
     }
 }

@@ -46,16 +46,19 @@ pub(crate) fn run(args: &AllocArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     let taken_at = unix_ns() as f64 / 1e9;
     let fault = |error| of_kernel(pid, error);
     let mut sampler = AllocSampler::attach(&process, args.max_overhead, args.survival).map_err(fault)?;
+    ctx.looked.whole()?;
     let stop = Stop::listen();
     let end = monotonic_ns().saturating_add(args.duration.0.as_nanos() as u64);
     while !stop.asked() && monotonic_ns() < end {
         let until = end.min(monotonic_ns() + STEP.as_nanos() as u64);
-        if !sampler.step(until).map_err(fault)? {
+        // The breakpoints go with the program that they were set in.
+        if !sampler.step(until).map_err(fault)? || ctx.looked.replaced_seconds().is_some() {
             break;
         }
     }
+    let re_executed_seconds = ctx.looked.replaced_seconds();
     let profile = sampler.finish().map_err(fault)?;
-    let doc = AllocDoc { schema: ALLOC_SCHEMA.to_owned(), pid, taken_at, profile };
+    let doc = AllocDoc { schema: ALLOC_SCHEMA.to_owned(), pid, taken_at, re_executed_seconds, profile };
     match format {
         Format::Folded => ctx.emit(&folded(&doc))?,
         Format::Pprof => ctx.emit_with(|out| out.write_all(&pprof(&doc)?))?,

@@ -15,7 +15,6 @@ use m5_agent::workload::WorkloadSource;
 use m5_report::doc::{Baseline, Criterion, End};
 use m5_report::text;
 use m5_report::texts::{Record, Say};
-use m5_stats::Status;
 use m5_stats::objectives::COMPARE_THRESHOLD;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -71,7 +70,7 @@ const CURRENT: &str = "current";
 
 pub(crate) fn run(args: &BaselineArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     let json = ctx.json()?;
-    let (objectives, objectives_from) = objectives::with_source(ctx)?;
+    let objectives = objectives::objectives(ctx)?;
     // A recording that could not be saved or compared in the end would be a pity: look before.
     let old = args
         .compare
@@ -89,7 +88,6 @@ pub(crate) fn run(args: &BaselineArgs, ctx: &Ctx) -> Result<Exit, CliError> {
         None => recorded(args, ctx)?,
     };
     m5_agent::derive::complete(&mut baseline, &objectives);
-    baseline.objectives_from = Some(objectives_from);
     for process in &baseline.processes {
         if let Some(log) = &process.pauses {
             let why = log.choice.as_ref().map(|c| text::why(c, ctx.lang)).unwrap_or_default();
@@ -116,7 +114,7 @@ pub(crate) fn run(args: &BaselineArgs, ctx: &Ctx) -> Result<Exit, CliError> {
 
 /// What a history holds of those who were asked for.
 fn replayed(path: &Path, args: &BaselineArgs) -> Result<Baseline, CliError> {
-    let query = Query { since: args.since.map(|s| s.0), pids: args.target.pids(), names: args.name.clone() };
+    let query = Query { since: args.since.map(|s| s.0), pids: args.target.pids()?, names: args.name.clone() };
     m5_agent::history::read(path, &query).map_err(CliError::History)
 }
 
@@ -142,9 +140,10 @@ fn recorded(args: &BaselineArgs, ctx: &Ctx) -> Result<(Baseline, Option<Exit>), 
             ctx.detail(Say::Recording, &[&progress.running]);
         }
         bar.show(progress);
-        !stop.asked()
+        ctx.looked.begun() && !stop.asked()
     });
     bar.clear();
+    ctx.looked.recorded()?;
     Ok((recorded?, doubts))
 }
 
@@ -152,11 +151,12 @@ fn recorded(args: &BaselineArgs, ctx: &Ctx) -> Result<(Baseline, Option<Exit>), 
 /// because the target ended, is incomplete. A command that m5 started itself may end when it is done.
 fn exit(baseline: &Baseline, whole: bool) -> Result<Exit, CliError> {
     let seen = baseline.processes.iter().any(|p| !p.samples.is_empty());
-    let missed = |c: &Criterion| matches!(c.status, Status::Warn | Status::Fail);
     let compared = baseline.comparison.as_ref().map_or(Exit::Fine, |c| super::compare::exit(c.verdict));
     match (seen, baseline.recorded.end) {
         (true, _) if compared == Exit::Missed => Ok(Exit::Missed),
-        (true, _) if baseline.processes.iter().flat_map(|p| &p.criteria).any(missed) => Ok(Exit::Missed),
+        (true, _) if baseline.processes.iter().flat_map(|p| &p.criteria).any(Criterion::missed) => {
+            Ok(Exit::Missed)
+        }
         (true, End::TargetExited) if !whole => Ok(Exit::Incomplete),
         (true, _) => Ok(compared),
         (false, End::TargetExited) => Err(CliError::EndedEarly),

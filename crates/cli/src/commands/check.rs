@@ -6,7 +6,7 @@ use crate::exit::Exit;
 use crate::{documents, objectives};
 use clap::Args;
 use m5_report::doc::{CHECK_SCHEMA, Check, CheckedProcess, Criterion, ProcessRecord};
-use m5_stats::Status;
+use m5_stats::{Objective, Status};
 use std::path::PathBuf;
 
 /// Arguments of `m5 check`.
@@ -36,19 +36,19 @@ const CRITERIA: [&str; 11] = [
 
 pub(crate) fn run(args: &CheckArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     let json = ctx.json()?;
-    let (mut objectives, objectives_from) = objectives::with_source(ctx)?;
+    let objectives = objectives::objectives(ctx)?;
     // "Under 500 descriptors" is the criterion; too few of them is a matter of health.
-    objectives.open_fds = objectives.open_fds.map(|o| m5_stats::Objective { low: None, ..o });
+    let objectives = objectives.each(|all| all.open_fds = all.open_fds.map(|o| Objective { low: None, ..o }));
     let baseline = documents::read(&args.file, &objectives)?;
     let processes: Vec<CheckedProcess> = baseline.processes.into_iter().map(checked).collect();
     let any = |pick: fn(&Criterion) -> bool| processes.iter().flat_map(|p| &p.criteria).any(pick);
-    let missed = any(|c| matches!(c.status, Status::Warn | Status::Fail));
-    let unmeasured = any(|c| c.status == Status::NotMeasured);
+    let missed = any(Criterion::missed);
+    let unmeasured = any(|c| c.told() && c.status == Status::NotMeasured);
     let check = Check {
         schema: CHECK_SCHEMA.to_owned(),
         file: args.file.display().to_string(),
         passed: !missed && !unmeasured,
-        objectives_from,
+        objectives_from: objectives.general().1.clone(),
         processes,
     };
     ctx.emit_document(json, &check, |style| m5_report::text::check(&check, style))?;
@@ -61,12 +61,16 @@ pub(crate) fn run(args: &CheckArgs, ctx: &Ctx) -> Result<Exit, CliError> {
 
 fn checked(process: ProcessRecord) -> CheckedProcess {
     let derived = process.derived.unwrap_or_default();
-    let find = |name: &&str| process.criteria.iter().find(|c| c.name == *name).cloned();
+    let of = |name: &&'static str| {
+        let name = *name;
+        process.criteria.iter().filter(move |c| c.name == name).cloned()
+    };
     CheckedProcess {
         pid: process.identity.pid,
         observed_seconds: derived.observed_seconds,
         verdict: derived.growth.get("rss").map(|a| a.verdict),
-        criteria: CRITERIA.iter().filter_map(find).collect(),
+        objectives_from: process.objectives_from.unwrap_or_default(),
+        criteria: CRITERIA.iter().flat_map(of).collect(),
         leak_detection: derived.leak_detection,
         layers: derived.layers,
     }

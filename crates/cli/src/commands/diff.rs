@@ -71,11 +71,13 @@ fn twice(args: &DiffArgs, ctx: &Ctx) -> Result<Looks, CliError> {
     let stop = Stop::listen();
     let before = args.capture.take(&process)?;
     let sampled = (args.max_overhead > 0.0).then(|| Sampling::begin(&process, args.max_overhead));
-    if !stop.wait(args.interval.0) {
-        return Err(CliError::EndedEarly);
+    if !ctx.looked.wait(args.interval.0, &stop) {
+        ctx.looked.whole()?;
+        return Err(if stop.asked() { CliError::EndedEarly } else { CliError::Gone { pid: process.pid() } });
     }
     // No breakpoint is open while the memory is copied.
     let (births, allocations) = sampled.map(|s| s.end(ctx)).unzip();
     let after = args.capture.take(&process)?;
+    ctx.looked.whole()?;
     Ok(Looks { before, after, births: births.unwrap_or_default(), allocations })
 }

@@ -7,7 +7,6 @@ use crate::exit::Exit;
 use crate::signals::Stop;
 use crate::{objectives, target};
 use clap::Args;
-use m5_agent::pool::service_name;
 use m5_agent::record::{RecordOptions, record};
 use m5_report::doc::{Criterion, HEALTH_SCHEMA, Health, Lack};
 use m5_stats::Status;
@@ -46,15 +45,14 @@ pub(crate) fn short(duration: Duration, samples: u32, max_overhead: f64) -> Reco
 
 pub(crate) fn run(args: &HealthArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     let json = ctx.json()?;
-    let (objectives, objectives_from) = objectives::with_source(ctx)?;
+    let objectives = objectives::objectives(ctx)?;
     let stop = Stop::listen();
     let (process, launched) = target::one(&args.target, ctx)?;
     let doubt = target::doubt(&process, ctx)?;
-    let own = objectives::of_service(ctx, &service_name(&process))?;
     let options = short(args.duration.0, SAMPLES, OVERHEAD);
-    let mut baseline = record(&[process], &options, &mut |_| !stop.asked())?;
+    let mut baseline = record(&[process], &options, &mut |_| ctx.looked.begun() && !stop.asked())?;
+    ctx.looked.recorded()?;
     drop(launched);
-    let objectives = own.unwrap_or(objectives);
     m5_agent::derive::complete(&mut baseline, &objectives);
     let observed_seconds = baseline.recorded.observed_seconds;
     let record = baseline.processes.into_iter().next().ok_or(CliError::NoTarget)?;
@@ -67,9 +65,10 @@ pub(crate) fn run(args: &HealthArgs, ctx: &Ctx) -> Result<Exit, CliError> {
         python: record.interpreter.map(|i| i.version),
         command: record.command,
         observed_seconds,
+        re_executed_seconds: record.re_executed_seconds,
         healthy: exit(&record.criteria) == Exit::Fine,
         criteria: record.criteria,
-        objectives_from,
+        objectives_from: record.objectives_from.unwrap_or_default(),
         derived: record.derived.unwrap_or_default(),
         application: record.application,
         unread: record.unread,
@@ -82,12 +81,12 @@ pub(crate) fn run(args: &HealthArgs, ctx: &Ctx) -> Result<Exit, CliError> {
 }
 
 fn exit(criteria: &[Criterion]) -> Exit {
-    if criteria.iter().any(|c| matches!(c.status, Status::Warn | Status::Fail)) {
+    if criteria.iter().any(Criterion::missed) {
         return Exit::Missed;
     }
     let unread = |c: &Criterion| {
         let unread = [Lack::InterpreterUnread, Lack::NotTraced, Lack::NotReadable];
-        c.status == Status::NotMeasured && c.lack.is_some_and(|lack| unread.contains(&lack))
+        c.told() && c.status == Status::NotMeasured && c.lack.is_some_and(|lack| unread.contains(&lack))
     };
     if criteria.iter().any(unread) { Exit::Incomplete } else { Exit::Fine }
 }

@@ -60,8 +60,9 @@ pub(crate) fn run(args: &InitArgs, ctx: &Ctx) -> Result<Exit, CliError> {
         !stop.asked()
     })?;
     drop((launched, bar));
-    m5_agent::derive::complete(&mut baseline, &Objectives::default());
+    m5_agent::derive::complete(&mut baseline, &Objectives::default().into());
     let process = baseline.processes.first().ok_or(CliError::NoTarget)?;
+    ctx.looked.whole()?;
     let derived = process.derived.as_ref().filter(|d| d.samples > 0);
     let Some(derived) = derived else { return Err(CliError::Gone { pid: process.identity.pid }) };
     let text = m5_report::text::settings(process, derived);

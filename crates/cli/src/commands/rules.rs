@@ -4,7 +4,7 @@ use crate::args::forms;
 use crate::ctx::Ctx;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::objectives::{objectives, services};
+use crate::objectives::objectives;
 use clap::Args;
 use m5_report::rules::{alerts_by_service, rules_yaml};
 
@@ -17,6 +17,8 @@ pub(crate) struct RulesArgs {}
 
 pub(crate) fn run(_args: &RulesArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     ctx.format_among(forms::RULES)?;
-    ctx.emit(&rules_yaml(&alerts_by_service(&objectives(ctx)?, &services(ctx)?), ctx.lang))?;
+    let objectives = objectives(ctx)?;
+    let alerts = alerts_by_service(objectives.general().0, objectives.services());
+    ctx.emit(&rules_yaml(&alerts, ctx.lang))?;
     Ok(Exit::Fine)
 }

@@ -1,6 +1,6 @@
 //! `m5 serve`: the exporter and its page, for every Python process of this machine or those that match.
 
-use crate::args::{HistoryArgs, Span};
+use crate::args::{HistoryArgs, Span, parse_pid};
 use crate::ctx::Ctx;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -28,7 +28,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "GLOB")]
     name: Vec<String>,
     /// Only this process; several times for several
-    #[arg(short, long, value_name = "PID")]
+    #[arg(short, long, value_name = "PID", value_parser = parse_pid)]
     pid: Vec<i32>,
     /// Time between samples
     #[arg(long, default_value = "15s", env = "M5_INTERVAL")]

@@ -54,22 +54,30 @@ pub(crate) fn run(args: &StallsArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     let format = ctx.format_among(forms::STALLS)?;
     let (process, _launched) = crate::target::one(&args.target, ctx)?;
     let mut watching = Watching::begin(&process, args)?;
+    ctx.looked.whole()?;
     let stop = Stop::listen();
     let step = (args.above.0 / 4).clamp(Duration::from_millis(1), Duration::from_millis(20));
     let end = monotonic_ns().saturating_add(args.duration.0.as_nanos() as u64);
     let mut left = process.alive();
     while left && !stop.asked() && monotonic_ns() < end {
         std::thread::sleep(step);
+        if ctx.looked.replaced_seconds().is_some() {
+            break;
+        }
         watching.take();
-        left = process.alive();
+        left = ctx.looked.go_on();
     }
-    watching.take();
+    let re_executed_seconds = ctx.looked.replaced_seconds();
+    if re_executed_seconds.is_none() {
+        watching.take();
+    }
     let lost = watching.watch.lost().map_err(|e| of_kernel(process.pid(), e))?;
     let collections = watching.tracer.as_ref().map(|t| {
         let coverage = t.coverage();
         Collections { source: t.kind(), seen: coverage.seen(), happened: coverage.happened() }
     });
-    let doc = watching.gathering.finish(monotonic_ns(), lost, collections);
+    let mut doc = watching.gathering.finish(monotonic_ns(), lost, collections);
+    doc.re_executed_seconds = re_executed_seconds;
     match format {
         _ if args.prometheus => ctx.emit(&prometheus(&doc))?,
         Format::Chrome => ctx.emit_document(true, &chrome(&doc), |_| String::new())?,

@@ -10,13 +10,14 @@ use crate::progress::Bar;
 use crate::signals::Stop;
 use crate::{documents, engine, objectives, output, target};
 use clap::Args;
+use m5_agent::pool::{command_name, service_name};
 use m5_agent::stress::{Clock, Event, Options, SoakError};
 use m5_process::Process;
-use m5_report::doc::{End, STRESS_SCHEMA, Stress, StressPlan};
+use m5_report::doc::{End, ObjectivesFrom, STRESS_SCHEMA, Stress, StressPlan};
 use m5_report::text::{self, Style};
 use m5_report::texts::{Record, Soak};
 use m5_report::units;
-use m5_stats::Verdict;
+use m5_stats::{Objectives, Verdict};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -65,19 +66,26 @@ pub(crate) struct StressArgs {
 
 pub(crate) fn run(args: &StressArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     let json = ctx.json()?;
-    let plan = plan(args, ctx)?;
+    let objectives = objectives::objectives(ctx)?;
+    let running = match args.engine || !args.target.command.is_empty() {
+        true => None,
+        false => Some(target::one(&args.target, ctx)?.0),
+    };
+    let (own, from) = objectives.of(&service(args, running.as_ref())?);
+    let plan = plan(args, own);
     if let Some(folder) = args.save.parent().filter(|f| !f.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder).map_err(|e| output::failed(folder, &e))?;
     }
     output::check_writable(&args.save)?;
     let mut stress = resumed(args, plan)?.unwrap_or_else(|| fresh(plan));
+    stress.objectives_from = from;
     let style = Style { lang: ctx.lang, color: ctx.color };
     if stress.done_seconds() > 0.0 {
         let done = units::span(stress.done_seconds());
         ctx.note(Soak::Resuming, &[&done, &units::span(plan.duration_seconds), &args.save.display()]);
     }
     let stop = Stop::listen();
-    let (process, launched, clock) = start(args, &plan, stress.done_seconds(), ctx)?;
+    let (process, launched, clock) = start(args, &plan, stress.done_seconds(), running, ctx)?;
     let options = Options { interval: interval(&plan), keep_going: args.keep_going, clock };
     let bar = Bar::new(ctx, args.duration.0);
     let mut failed = None;
@@ -107,14 +115,26 @@ pub(crate) fn run(args: &StressArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     Ok(exit(&stress))
 }
 
-fn plan(args: &StressArgs, ctx: &Ctx) -> Result<StressPlan, CliError> {
-    Ok(StressPlan {
+fn plan(args: &StressArgs, objectives: &Objectives) -> StressPlan {
+    StressPlan {
         duration_seconds: args.duration.0.as_secs_f64(),
         check_seconds: (args.hours_per_check * 3600.0).min(args.duration.0.as_secs_f64()),
         max_growth_bytes_per_hour: args.max_growth as f64,
-        max_growth_24h_ratio: objectives::objectives(ctx)?.growth_24h_ratio.map_or(f64::INFINITY, |o| o.pass),
+        max_growth_24h_ratio: objectives.growth_24h_ratio.map(|o| o.pass),
         event_time: args.accelerate || args.clock.is_some(),
-    })
+    }
+}
+
+/// What the target is called; a command that is yet to be started by what it will be.
+fn service(args: &StressArgs, running: Option<&Process>) -> Result<String, CliError> {
+    if let Some(process) = running {
+        return Ok(service_name(process));
+    }
+    let command = match args.engine {
+        true => engine::command(&args.save, 0.0, false, &[])?,
+        false => args.target.command.clone(),
+    };
+    Ok(command_name(&command.iter().map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>()))
 }
 
 fn hours(text: &str) -> Result<f64, String> {
@@ -127,6 +147,7 @@ fn fresh(plan: StressPlan) -> Stress {
         schema: STRESS_SCHEMA.to_owned(),
         m5_version: env!("CARGO_PKG_VERSION").to_owned(),
         plan,
+        objectives_from: ObjectivesFrom::default(),
         wall_seconds: 0.0,
         end: End::Interrupted,
         segments: Vec::new(),
@@ -155,11 +176,15 @@ fn start(
     args: &StressArgs,
     plan: &StressPlan,
     done_seconds: f64,
+    running: Option<Process>,
     ctx: &Ctx,
 ) -> Result<(Process, Option<Launched>, Clock), CliError> {
     let events = |path: &Path| Clock::Events(path.to_path_buf());
     if !args.engine {
-        let (process, launched) = target::one(&args.target, ctx)?;
+        let (process, launched) = match running {
+            Some(process) => (process, None),
+            None => target::one(&args.target, ctx)?,
+        };
         return Ok((process, launched, args.clock.as_deref().map_or(Clock::Wall, events)));
     }
     let clock = args.clock.clone().unwrap_or_else(|| args.save.with_extension("clock"));

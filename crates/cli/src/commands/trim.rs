@@ -69,7 +69,7 @@ pub(crate) fn run(args: &TrimArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     };
     let touched = done.stops > 0;
     let after = rss().filter(|_| touched);
-    let later = if touched { recheck(&process, args.recheck, &stop) } else { None };
+    let later = if touched { recheck(&process, args.recheck, &stop, ctx) } else { None };
     let doc = TrimDoc {
         schema: TRIM_SCHEMA.to_owned(),
         pid,
@@ -82,7 +82,11 @@ pub(crate) fn run(args: &TrimArgs, ctx: &Ctx) -> Result<Exit, CliError> {
         rss_before_bytes: before,
         rss_after_bytes: after,
         later,
-        pinned: args.pinned.then(|| pinned(&process)).transpose().map_err(|e| of_capture(pid, e))?,
+        re_executed_seconds: ctx.looked.replaced_seconds(),
+        pinned: (args.pinned && ctx.looked.go_on())
+            .then(|| pinned(&process))
+            .transpose()
+            .map_err(|e| of_capture(pid, e))?,
         others: other_allocators(&process).unwrap_or_default(),
         trim: done,
     };
@@ -94,15 +98,15 @@ pub(crate) fn run(args: &TrimArgs, ctx: &Ctx) -> Result<Exit, CliError> {
 }
 
 /// How the process stands after some time; `None` where nobody waits for it.
-fn recheck(process: &Process, time: Duration, stop: &Stop) -> Option<Later> {
+fn recheck(process: &Process, time: Duration, stop: &Stop, ctx: &Ctx) -> Option<Later> {
     if time.is_zero() {
         return None;
     }
     let began = Instant::now();
     let faults = || process.stat().ok().map(|s| s.minor_faults);
     let before = faults()?;
-    stop.wait(time);
-    let after = faults().filter(|_| process.alive())?;
+    ctx.looked.wait(time, stop);
+    let after = faults().filter(|_| ctx.looked.go_on())?;
     Some(Later {
         after_seconds: began.elapsed().as_secs_f64(),
         rss_bytes: process.status().ok()?.rss_bytes?,

@@ -66,7 +66,9 @@ pub(crate) fn run(args: &WhyArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     };
     // First: of the debug registers one is enough for it, and the watch of collections makes do with what is left.
     let sampled = Sampling::begin(&process, MAKING);
-    let mut baseline = record(&[Process::open(identity.pid)?], &options, &mut |_| !stop.asked())?;
+    let mut baseline =
+        record(&[Process::open(identity.pid)?], &options, &mut |_| ctx.looked.begun() && !stop.asked())?;
+    ctx.looked.recorded()?;
     m5_agent::derive::complete(&mut baseline, &objectives);
     let observed = baseline.recorded.observed_seconds;
     let record = baseline.processes.into_iter().next().ok_or(CliError::NoTarget)?;
@@ -78,10 +80,13 @@ pub(crate) fn run(args: &WhyArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     let (births, allocations) = sampled.end(ctx);
     let taken = match ended {
         true => Err(CliError::Gone { pid: identity.pid }),
-        false => before.and_then(|before| Ok((before, args.capture.take(&process)?))),
+        false => ctx.looked.whole().and(before).and_then(|before| Ok((before, args.capture.take(&process)?))),
     };
+    // What it executes since then is another program.
+    let taken = ctx.looked.whole().and(taken);
     let taken = taken.map(|(before, after)| Taken { before, after, births, allocations });
-    let why = judge(&process, record, observed, taken, &objectives, ctx);
+    let (limits, _) = objectives.of_record(&record);
+    let why = judge(&process, record, observed, taken, limits, ctx);
     drop(launched);
     ctx.emit_document(json, &why.0, |style| m5_report::text::why_text(&why.0, style))?;
     if ended {
@@ -111,21 +116,22 @@ fn judge(
     limits: &Objectives,
     ctx: &Ctx,
 ) -> (Why, bool) {
+    let same = ctx.looked.replaced_seconds().is_none();
     let rss = || record.samples.rss_bytes.iter().copied().flatten();
     let grown = rss().next().zip(rss().last()).map(|(first, last)| last as i64 - first as i64);
     let mut seen = Seen {
         rss_grown_bytes: grown,
-        stopped: process.stat().is_ok_and(|stat| matches!(stat.state, 'T' | 't')),
+        stopped: same && process.stat().is_ok_and(|stat| matches!(stat.state, 'T' | 't')),
         pid: record.identity.pid,
         python: record.interpreter.as_ref().map(|i| i.version.clone()),
         command: record.command,
         observed_seconds,
         growth_objective: limits.growth_bytes_per_second.map_or(GROWTH, |o| o.pass),
         criteria: &record.criteria,
-        own_objectives: objectives::file(ctx).is_some() || ctx.profile.is_some(),
+        objectives_from: record.objectives_from.unwrap_or_default(),
         collector_on: record.interpreter.as_ref().map(|i| i.gc_end.enabled),
         headroom_bytes: Headroom::of(process.pid()).left_in_groups(),
-        rss_bytes: process.status().ok().and_then(|s| s.rss_bytes),
+        rss_bytes: rss().last(),
         children: Process::descendants(process.pid()).map_or(0, |all| all.len() as u64),
         ..Seen::default()
     };

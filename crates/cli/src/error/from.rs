@@ -52,6 +52,7 @@ impl From<m5_gc::tune::TuneError> for CliError {
         match error {
             m5_gc::tune::TuneError::Cpython(error) => error.into(),
             m5_gc::tune::TuneError::Process(error) => error.into(),
+            m5_gc::tune::TuneError::Replaced { pid } => Self::Replaced { pid, after: None },
             other => Self::Tune(other),
         }
     }
@@ -66,7 +67,9 @@ pub(crate) fn of_capture(pid: i32, error: m5_heap::HeapError) -> CliError {
             CliError::Permission { pid, what: "memory".to_owned() }
         }
         m5_heap::HeapError::Trace(m5_process::TraceError::Process(error)) => error.into(),
-        m5_heap::HeapError::Trace(m5_process::TraceError::Replaced) => CliError::Replaced { pid },
+        m5_heap::HeapError::Trace(m5_process::TraceError::Replaced) => {
+            CliError::Replaced { pid, after: None }
+        }
         m5_heap::HeapError::Trace(error) => CliError::Refused { pid, reason: error.to_string() },
     }
 }

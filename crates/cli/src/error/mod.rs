@@ -7,6 +7,8 @@ mod permission;
 mod table;
 mod tuning;
 
+use std::time::Duration;
+
 pub(crate) use from::{of_capture, of_kernel, of_trim};
 
 /// An error for a person: what happened, the remedy, the exit code.
@@ -15,7 +17,7 @@ pub(crate) enum CliError {
     /// No such process, or it is gone.
     Gone { pid: i32 },
     /// It executed another program while it was looked at.
-    Replaced { pid: i32 },
+    Replaced { pid: i32, after: Option<Duration> },
     /// Not a CPython process.
     NotPython { pid: i32, instead: m5_cpython::Instead },
     /// A CPython that no layout fits.
@@ -54,6 +56,8 @@ pub(crate) enum CliError {
     Config { path: String, reason: String },
     /// Nothing to look at.
     NoTarget,
+    /// The PID in the environment is none.
+    PidVariable { value: String, reason: String },
     /// Too much to look at.
     ManyTargets { found: String },
     /// A command for one process got more.
@@ -100,4 +104,29 @@ pub(crate) enum CliError {
     NoRoom { reason: String },
     /// Its memory cannot be captured safely.
     Refused { pid: i32, reason: String },
+}
+
+impl CliError {
+    /// Whether it is what a target is or does that went wrong, which another program of it may explain.
+    pub(crate) fn of_target(&self) -> bool {
+        matches!(
+            self,
+            Self::Gone { .. }
+                | Self::Replaced { .. }
+                | Self::NotPython { .. }
+                | Self::Unsupported { .. }
+                | Self::FreeThreaded { .. }
+                | Self::Starting { .. }
+                | Self::Busy { .. }
+                | Self::Pauses { .. }
+                | Self::Permission { .. }
+                | Self::Bpf { .. }
+                | Self::Tune(_)
+                | Self::Kernel { .. }
+                | Self::EndedEarly
+                | Self::NoTarget
+                | Self::NotTrimmed { .. }
+                | Self::Refused { .. }
+        )
+    }
 }

@@ -4,8 +4,8 @@ use super::explained::Explained;
 use super::{CliError, history, permission, tuning};
 use crate::exit::Exit;
 use m5_cpython::Instead;
-use m5_report::Lang;
 use m5_report::texts::{Bench, Fault, Fleet, Serve, Soak, Top};
+use m5_report::{Lang, units};
 
 /// A row: how m5 ends, a word for programs, what happened; then what to do about it, if anything is known.
 macro_rules! row {
@@ -30,8 +30,12 @@ impl CliError {
                 row!(lang, Gone, "gone", Fault::NoSuchProcess[pid] => Fault::NoSuchProcessRemedy)
             }
             Self::EndedEarly => row!(lang, Gone, "gone", Fault::EndedEarly => Fault::EndedEarlyRemedy),
-            Self::Replaced { pid } => {
+            Self::Replaced { pid, after: None } => {
                 row!(lang, Incomplete, "replaced", Fault::Replaced[pid] => Fault::ReplacedRemedy)
+            }
+            Self::Replaced { pid, after: Some(after) } => {
+                let after = units::span(after.as_secs_f64());
+                row!(lang, Incomplete, "replaced", Fault::ReplacedAfter[pid, after] => Fault::ReplacedRemedy)
             }
             Self::NotPython { pid, instead } => not_python(*pid, instead, lang),
             Self::Unsupported { pid, found } => {
@@ -91,6 +95,9 @@ impl CliError {
                 row!(lang, Unreadable, "settings", Fault::SettingsUnreadable[path, reason] => Fault::SettingsUnreadableRemedy)
             }
             Self::NoTarget => row!(lang, Usage, "usage", Fault::NoTarget => Fault::NoTargetRemedy),
+            Self::PidVariable { value, reason } => {
+                row!(lang, Usage, "usage", Fault::PidVariable[value, reason] => Fault::PidVariableRemedy)
+            }
             Self::ManyTargets { found } => {
                 row!(lang, Usage, "usage", Fault::ManyTargets[found] => Fault::ManyTargetsRemedy)
             }

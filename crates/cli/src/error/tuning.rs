@@ -35,7 +35,7 @@ pub(super) fn explain(error: &TuneError, lang: Lang) -> Explained {
         E::RemoteFailed { pid, reason } => {
             (Exit::Incomplete, lang.fill(Text::RemoteFailed, &[pid, reason]), Text::RemoteFailedRemedy)
         }
-        E::Cpython(_) | E::Process(_) | E::Interrupted { .. } => {
+        E::Cpython(_) | E::Process(_) | E::Interrupted { .. } | E::Replaced { .. } => {
             return Explained::new(Exit::Incomplete, "tuning", error.to_string());
         }
     };

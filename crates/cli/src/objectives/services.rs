@@ -1,27 +1,12 @@
 //! Objectives of services by name: `[[services]]` in the settings file.
 
-use super::{changed, file, objectives, profile_named, text_of};
-use crate::ctx::Ctx;
-use crate::error::CliError;
-use m5_agent::pool::name_matches;
+use super::{changed, profile_named};
 use m5_report::rules::ServiceObjectives;
 use m5_stats::{Objectives, Profile};
 use toml::{Table, Value};
 
-/// What the settings file says of services, in its order.
-pub(crate) fn services(ctx: &Ctx) -> Result<Vec<ServiceObjectives>, CliError> {
-    let general = objectives(ctx)?;
-    let Some(path) = file(ctx) else { return Ok(Vec::new()) };
-    parse(&text_of(&path)?, &general)
-        .map_err(|reason| CliError::Config { path: path.display().to_string(), reason })
-}
-
-/// What holds for a service: of the names that fit the first, else what holds for all.
-pub(crate) fn of_service(ctx: &Ctx, name: &str) -> Result<Option<Objectives>, CliError> {
-    Ok(services(ctx)?.into_iter().find(|s| name_matches(&s.name, name)).map(|s| s.objectives))
-}
-
-fn parse(text: &str, general: &Objectives) -> Result<Vec<ServiceObjectives>, String> {
+/// What the settings say of services, in their order.
+pub(super) fn parse(text: &str, general: &Objectives) -> Result<Vec<ServiceObjectives>, String> {
     let mut table: Table = text.parse().map_err(|e: toml::de::Error| e.message().to_owned())?;
     let services = match table.remove("services") {
         None => return Ok(Vec::new()),
@@ -48,7 +33,7 @@ fn one(service: Value, general: &Objectives) -> Result<ServiceObjectives, String
     }
     match service.keys().next() {
         Some(key) => Err(within(format!("{key} is not known; there are name, profile and objectives"))),
-        None => Ok(ServiceObjectives { name, objectives: own }),
+        None => Ok(ServiceObjectives { name, profile, objectives: own }),
     }
 }
 

@@ -39,6 +39,12 @@ pub enum TuneError {
         /// The pid.
         pid: i32,
     },
+    /// It executed another program, or its own anew, since m5 looked at it: its settings are its own.
+    #[error("PID {pid} executed another program meanwhile: what m5 had set is gone with the old one")]
+    Replaced {
+        /// The pid.
+        pid: i32,
+    },
     /// The journal could not be written or read.
     #[error("cannot keep the old settings in {}: {source}", path.display())]
     Journal {

@@ -6,7 +6,7 @@ use super::remote::{self, Frozen};
 use super::settings::Settings;
 use m5_cpython::Interpreter;
 use m5_cpython::layout::{GENERATION_SIZE, THRESHOLD};
-use m5_process::{Process, write_memory};
+use m5_process::{Execution, Process, write_memory};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -36,6 +36,8 @@ pub struct Undone {
 #[derive(Debug)]
 pub struct Tuner {
     process: Process,
+    /// Nothing is written into what it may execute after this one.
+    execution: Execution,
     main: Interpreter,
     dir: PathBuf,
 }
@@ -45,7 +47,8 @@ impl Tuner {
     /// ([`super::journal_dir`]).
     #[must_use]
     pub fn new(process: &Process, interpreter: &Interpreter, dir: PathBuf) -> Self {
-        Self { process: process.clone(), main: interpreter.clone(), dir }
+        let execution = Execution::held(process);
+        Self { process: process.clone(), execution, main: interpreter.clone(), dir }
     }
 
     /// The settings of every interpreter, the main one first.
@@ -123,13 +126,14 @@ impl Tuner {
         Ok(changes.iter().map(before).collect())
     }
 
-    /// Puts back settings that [`Tuner::set`] returned. A process that has ended needs nothing.
+    /// Puts back settings that [`Tuner::set`] returned. A process that has ended, or executes something else, needs
+    /// nothing.
     ///
     /// # Errors
     /// [`TuneError`] where a setting cannot be read or written; the journal then still says what to put back.
     pub fn restore(&self, before: &[InterpreterSettings]) -> Result<()> {
         let Some(mut journal) = self.journal()? else { return Ok(()) };
-        if !self.process.alive() {
+        if !self.execution.goes_on() {
             journal.remove(&self.dir);
             return Ok(());
         }
@@ -198,6 +202,14 @@ impl Tuner {
                 self.clear_exchange()?;
                 self.note_frozen(true, false).map(|()| frozen)
             }
+            _ if self.execution.replaced() => {
+                // What was frozen went with the old program; its script does not run in the new one.
+                if let Some(folder) = self.journal()?.and_then(|journal| journal.exchange) {
+                    let _ = std::fs::remove_dir_all(folder);
+                }
+                Journal::new(self.process.identity()).remove(&self.dir);
+                Err(TuneError::Replaced { pid: self.process.pid() })
+            }
             done => {
                 self.clear_exchange()?;
                 if done.is_ok() || self.main.frozen().unwrap_or(false) && !before {
@@ -257,11 +269,14 @@ impl Tuner {
         journal.save(&self.dir)
     }
 
-    /// Same process, and nothing speaks against the layout.
+    /// Same process, same execution, and nothing speaks against the layout.
     fn check(&self, interpreter: &Interpreter) -> Result<()> {
         let pid = self.process.pid();
         if !self.process.alive() {
             return Err(m5_process::Error::NoSuchProcess { pid }.into());
+        }
+        if !self.execution.goes_on() {
+            return Err(TuneError::Replaced { pid });
         }
         match interpreter.doubt_before_write()? {
             Some(doubt) => Err(TuneError::Doubt { pid, doubt }),

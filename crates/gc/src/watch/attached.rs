@@ -19,6 +19,8 @@ const QUIET_TRIES: usize = 50;
 const HEIRS: usize = 256;
 /// Registers come free a moment after the watch that had them was closed: they are asked for so often, so long apart.
 const RELEASE_TRIES: usize = 20;
+/// So often before one is done without: with one less a generation may not be told.
+const LATE_TRIES: usize = 5;
 const RELEASE: Duration = Duration::from_millis(1);
 /// A write is in memory a moment before its record is in the ring.
 const TRAP: Duration = Duration::from_micros(40);
@@ -56,7 +58,7 @@ impl Attached {
             return Err(exclusive_pairs::REFUSED);
         }
         let mut registers = REGISTERS;
-        let mut waits = 0;
+        let (mut waits, mut late) = (0, 0);
         loop {
             let program = Program::new(interpreters, registers).ok().flatten();
             let program = program.ok_or(OpenError(libc::ESRCH))?;
@@ -72,8 +74,13 @@ impl Attached {
                     attached.settle(interpreters, true, rings);
                     return Ok(attached);
                 }
+                Err(OpenError(libc::ENOSPC)) if late < LATE_TRIES => {
+                    late += 1;
+                    rings.forget(process);
+                    std::thread::sleep(RELEASE);
+                }
                 Err(OpenError(libc::ENOSPC)) if registers > 1 => {
-                    registers -= 1;
+                    (registers, late) = (registers - 1, 0);
                     rings.forget(process);
                 }
                 Err(OpenError(libc::ENOSPC)) if waits < RELEASE_TRIES => {

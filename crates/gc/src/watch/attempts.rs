@@ -1,34 +1,69 @@
-//! Beginnings that other threads wrote while a collection ran. Most were turned away. Where threads run at once (free-threaded
-//! builds) the last one may have come right after the end and be told before it: a trap is dated when its processor gets to it,
-//! and the processor of the thread that ended may have been taken away meanwhile. What the thread writes next tells which:
-//! one that was turned away begins again, one that was let in ends.
+//! Beginnings that threads wrote while another thread's collection ran, or seemed to. Most were turned away. Where threads run at
+//! once (free-threaded builds) two may be told in the wrong order: a trap is dated when its processor gets to it, and the
+//! processor of the other thread may have been taken away meanwhile. So one that was let in may be told before the end that it
+//! followed, and one that was turned away before the beginning that turned it away. What the threads write next tells which: one
+//! that was turned away begins again, one that was let in ends.
+
+use super::world::World;
+
+/// A collection from its beginning on, as far as it was told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Run {
+    /// `None` where its beginning was not seen.
+    pub(crate) start: Option<u64>,
+    pub(crate) tid: i32,
+    /// The last counter that rose in it.
+    pub(crate) label: Option<u8>,
+    /// Watched writes of its thread in it.
+    pub(crate) inside: u32,
+    pub(crate) world: World,
+    /// Told while another one ran: it began at that one's end, if not then.
+    early: bool,
+}
+
+impl Run {
+    /// One that begins.
+    pub(crate) fn of(start: Option<u64>, tid: i32) -> Self {
+        Self { start, tid, label: None, inside: 0, world: World::default(), early: false }
+    }
+}
 
 /// The last attempt of each thread.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Attempts {
-    /// Thread and time.
-    of: Vec<(i32, u64)>,
-    /// When the collection ended that ran meanwhile; 0 while it runs.
+    of: Vec<Run>,
+    /// When the last collection ended.
     ended: u64,
 }
 
 impl Attempts {
     /// A thread wrote the beginning of a collection while another one's ran.
     pub(crate) fn note(&mut self, tid: i32, time: u64) {
-        self.of.retain(|(t, _)| *t != tid);
-        self.of.push((tid, time));
+        self.keep(Run { early: true, ..Run::of(Some(time), tid) });
     }
 
-    /// The collection that ran has ended.
+    /// One that seemed to run, and another one does: it was turned away, or its end is told late.
+    pub(crate) fn keep(&mut self, run: Run) {
+        self.of.retain(|r| r.tid != run.tid);
+        self.of.push(run);
+    }
+
+    /// A collection has ended.
     pub(crate) fn ended(&mut self, time: u64) {
         self.ended = time;
     }
 
-    /// The beginning of a collection that a thread is in, though it was told while another one ran: not before that
-    /// one's end. Each is told once.
-    pub(crate) fn let_in(&mut self, tid: i32) -> Option<u64> {
-        let at = self.of.iter().position(|(t, _)| *t == tid)?;
-        Some(self.of.swap_remove(at).1.max(self.ended))
+    /// The attempt of a thread.
+    pub(crate) fn find(&mut self, tid: i32) -> Option<&mut Run> {
+        self.of.iter_mut().find(|r| r.tid == tid)
+    }
+
+    /// The collection that a thread is in, though it was told while another one ran. Each is told once.
+    pub(crate) fn let_in(&mut self, tid: i32) -> Option<Run> {
+        let at = self.of.iter().position(|r| r.tid == tid)?;
+        let run = self.of.swap_remove(at);
+        let start = if run.early { run.start.max(Some(self.ended)) } else { run.start };
+        Some(Run { start, ..run })
     }
 
     /// All of them were turned away, or nothing is known of them any more.

@@ -4,7 +4,7 @@
 //! counts as a write too, so parity is no guide. The instruction is: one seen while the collector was idle
 //! begins a collection; the same one while it collects is a rejection; any other ends it.
 
-use super::attempts::Attempts;
+use super::attempts::{Attempts, Run};
 use super::world::World;
 use std::collections::HashSet;
 
@@ -83,14 +83,7 @@ enum State {
     /// After a loss: only a known instruction tells.
     Unknown,
     Idle,
-    /// Since `start`; `None` where its beginning was not seen.
-    Collecting {
-        start: Option<u64>,
-        tid: i32,
-        label: Option<u8>,
-        inside: u32,
-        world: World,
-    },
+    Collecting(Run),
 }
 
 /// The collector of one interpreter.
@@ -112,7 +105,7 @@ impl Classifier {
 
     /// The same collector in a process forked from here: a collection that runs began before its birth.
     pub(crate) fn forked(&self) -> Self {
-        Self::new(matches!(self.state, State::Collecting { .. }))
+        Self::new(matches!(self.state, State::Collecting(_)))
     }
 
     /// Whether a collection runs; `None` where that is not known.
@@ -120,7 +113,7 @@ impl Classifier {
         match self.state {
             State::Unknown => None,
             State::Idle => Some(false),
-            State::Collecting { .. } => Some(true),
+            State::Collecting(_) => Some(true),
         }
     }
 
@@ -130,9 +123,7 @@ impl Classifier {
             self.torn += 1;
         }
         self.state = match collecting {
-            true => {
-                State::Collecting { start: None, tid: 0, label: None, inside: 0, world: World::default() }
-            }
+            true => State::Collecting(Run::of(None, 0)),
             false => State::Idle,
         };
     }
@@ -159,7 +150,7 @@ impl Classifier {
     /// The same, and its thread.
     pub(crate) fn running(&self) -> Option<(u64, i32)> {
         match self.state {
-            State::Collecting { start, tid, .. } => start.map(|start| (start, tid)),
+            State::Collecting(run) => run.start.map(|start| (start, run.tid)),
             _ => None,
         }
     }
@@ -177,35 +168,41 @@ impl Classifier {
 
     fn label(&mut self, event: &Event, told: impl Fn(Option<u8>) -> Option<u8>) {
         self.let_in(event);
-        if let State::Collecting { start, tid, label, inside, .. } = &mut self.state
-            && (start.is_none() || *tid == event.tid)
+        if let State::Collecting(run) = &mut self.state
+            && (run.start.is_none() || run.tid == event.tid)
         {
-            *label = told(*label);
-            *inside += 1;
+            run.label = told(run.label);
+            run.inside += 1;
         }
     }
 
-    /// Where the thread of this event, which is no beginning, is in a collection that was told to begin before the one
-    /// before it had ended.
+    /// Where the thread of this event, which is no beginning, is in a collection that was told to begin while another one
+    /// ran, it is that one that runs.
     fn let_in(&mut self, event: &Event) {
-        if let State::Idle | State::Collecting { start: None, .. } = self.state
-            && let Some(start) = self.attempts.let_in(event.tid)
-        {
-            let (start, tid) = (Some(start), event.tid);
-            self.state = State::Collecting { start, tid, label: None, inside: 0, world: World::default() };
+        let running = match self.state {
+            State::Unknown => return,
+            State::Idle => None,
+            State::Collecting(run) => run.start.map(|_| run),
+        };
+        if running.is_some_and(|run| run.tid == event.tid) {
+            return;
         }
+        let Some(run) = self.attempts.let_in(event.tid) else { return };
+        self.state = State::Collecting(run);
+        running.into_iter().for_each(|other| self.attempts.keep(other));
     }
 
     /// All threads are stopped, or go on; others than the collecting one stop them for reasons of their own.
     fn stop(&mut self, event: &Event) {
-        let State::Collecting { start: Some(_), tid, inside, world, .. } = &mut self.state else { return };
-        if *tid != event.tid {
-            return;
-        }
-        *inside += 1;
+        let run = match &mut self.state {
+            State::Collecting(run) if run.start.is_some() && run.tid == event.tid => Some(run),
+            _ => self.attempts.find(event.tid),
+        };
+        let Some(run) = run else { return };
+        run.inside += 1;
         match event.write {
-            Write::Asked => world.asked(event.time),
-            _ => world.turned(event.time),
+            Write::Asked => run.world.asked(event.time),
+            _ => run.world.turned(event.time),
         }
     }
 
@@ -230,28 +227,28 @@ impl Classifier {
                 }
                 None
             }
-            State::Collecting { start: Some(_), tid, .. } if *tid != event.tid => {
+            State::Collecting(run) if run.start.is_some() && run.tid != event.tid => {
                 // A collection ends in the thread where it began.
                 if starts {
                     self.attempts.note(event.tid, event.time);
                 }
                 None
             }
-            State::Collecting { inside, .. } if starts => {
-                *inside += 1;
+            State::Collecting(run) if starts => {
+                run.inside += 1;
                 None
             }
-            State::Collecting { start, tid, label, inside, world } => {
+            State::Collecting(run) => {
                 known.learn(event.ip, false);
-                let span = start.map(|start| Span {
+                let span = run.start.map(|start| Span {
                     start,
                     stop: event.time,
-                    tid: *tid,
-                    label: *label,
-                    inside: *inside,
+                    tid: run.tid,
+                    label: run.label,
+                    inside: run.inside,
                     collected: None,
                     slack: 0,
-                    world: *world,
+                    world: run.world,
                 });
                 self.state = State::Idle;
                 self.attempts.ended(event.time);
@@ -262,8 +259,7 @@ impl Classifier {
 
     fn begin(&mut self, event: &Event) -> Option<Span> {
         self.attempts.forget();
-        let (start, tid) = (Some(event.time), event.tid);
-        self.state = State::Collecting { start, tid, label: None, inside: 0, world: World::default() };
+        self.state = State::Collecting(Run::of(Some(event.time), event.tid));
         None
     }
 }
@@ -367,6 +363,48 @@ mod tests {
         let told: Vec<_> = got.iter().map(|s| (s.tid, s.start, s.stop, s.label)).collect();
         assert_eq!(told, [(1, 1, 6, Some(2)), (8, 6, 9, Some(1)), (9, 9, 10, None), (1, 11, 12, None)]);
         assert_eq!(classifier.torn, 0);
+    }
+
+    #[test]
+    fn one_that_was_turned_away_told_before_the_beginning_that_turned_it_away() {
+        let mut classifier = Classifier::new(false);
+        let standing = |time| Event { time, tid: 1, ip: 0x40, write: Write::Standing };
+        let events = [
+            flag(1, START),
+            flag(2, STOP),
+            of(9, flag(3, START)),
+            flag(4, START),
+            standing(5),
+            standing(7),
+            label(8, 2),
+            of(9, flag(9, START)),
+            flag(10, STOP),
+            of(8, flag(11, START)),
+            of(9, flag(12, START)),
+            of(9, flag(13, STOP)),
+            of(9, flag(14, START)),
+            of(9, flag(15, STOP)),
+        ];
+        let got = spans(&mut classifier, &events);
+        let told: Vec<_> = got.iter().map(|s| (s.tid, s.start, s.stop, s.label)).collect();
+        assert_eq!(told, [(1, 1, 2, None), (1, 4, 10, Some(2)), (9, 12, 13, None), (9, 14, 15, None)]);
+        assert_eq!((got[1].world.told(0).unwrap().stood_ns, classifier.torn), (2, 0));
+    }
+
+    #[test]
+    fn an_end_that_is_told_late_ends_its_own() {
+        let mut classifier = Classifier::new(false);
+        let events = [
+            flag(1, START),
+            label(2, 2),
+            of(9, flag(3, START)),
+            of(9, label(4, 1)),
+            flag(5, STOP),
+            of(9, flag(6, STOP)),
+        ];
+        let got = spans(&mut classifier, &events);
+        let told: Vec<_> = got.iter().map(|s| (s.tid, s.start, s.stop, s.label)).collect();
+        assert_eq!(told, [(1, 1, 5, Some(2)), (9, 5, 6, Some(1))]);
     }
 
     #[test]

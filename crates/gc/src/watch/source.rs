@@ -14,7 +14,7 @@ use crate::{
     Coverage, Detail, Error, InterpreterCollections, Obstacle, Pause, PauseSource, Result, SourceKind,
 };
 use m5_cpython::{GcState, Interpreter};
-use m5_process::Process;
+use m5_process::{Execution, Process};
 use std::time::Duration;
 
 /// Traps within a pause, about, that were taken off its length.
@@ -33,6 +33,7 @@ pub(crate) struct Wanted {
 /// Watches the collectors of one process and, if wanted, of its descendants.
 pub(crate) struct WatchSource {
     watched: Watched,
+    execution: Execution,
     duty: DutyCycle,
     ledger: Ledger,
     trap: Traps,
@@ -52,6 +53,7 @@ impl WatchSource {
         let trap = Traps::measured()?;
         let cost = trap.warm_ns as f64 / 1e9 * TRAP_COST;
         let budget = wanted.max_overhead.map(|share| Budget::new(share, cost, wanted.seed));
+        let execution = Execution::held(process);
         let mut watched = Watched::new(process, wanted.children, now_ns())?;
         let interpreters = main.all().map_err(|_| OpenError(libc::ESRCH))?;
         let start_ns = watched.attach(process, &interpreters)?;
@@ -61,7 +63,7 @@ impl WatchSource {
         duty.begin(&watched, &ledger);
         watched.adopt(true);
         let details = Vec::new();
-        Ok(Self { watched, duty, ledger, trap, start_ns, stacks: None, details, endless: false })
+        Ok(Self { watched, execution, duty, ledger, trap, start_ns, stacks: None, details, endless: false })
     }
 
     fn handle(&mut self, record: &Record) {
@@ -177,6 +179,10 @@ impl PauseSource for WatchSource {
         SourceKind::Watchpoint
     }
 
+    fn told(&self) -> bool {
+        self.watched.rings.inherits()
+    }
+
     fn interval(&self) -> Duration {
         self.duty.interval(self.stacks.as_ref().map(Stacks::interval))
     }
@@ -184,7 +190,10 @@ impl PauseSource for WatchSource {
     fn drain(&mut self, pauses: &mut Vec<Pause>) -> Result<()> {
         let before = now_ns();
         let states = self.watched.states();
-        let (records, all) = self.watched.records(before);
+        // The kernel takes the watch away as the process executes something else: its records are of what was, all of
+        // them; the states may not be.
+        let over = !self.execution.goes_on();
+        let (records, all) = self.watched.records(if over && self.told() { u64::MAX } else { before });
         let settled = all && self.duty.is_open();
         for record in &records {
             self.handle(record);
@@ -197,7 +206,10 @@ impl PauseSource for WatchSource {
             // All that was told until the watch closed has been read: an end that was not will not come.
             self.watched.unwatched();
         }
-        self.watched.rescan(before);
+        match over {
+            true => self.watched.ended(),
+            false => self.watched.rescan(before),
+        }
         let result = self.reconcile(states, before, settled);
         self.look();
         self.emit(pauses);
@@ -218,9 +230,9 @@ impl PauseSource for WatchSource {
     fn coverage(&self) -> Coverage {
         let now = now_ns();
         let (wall_ns, open_ns) = (now - self.start_ns, self.duty.open_ns(now));
-        let Scheduled { switches, waited_ns } = self.duty.scheduled();
+        let Scheduled { preempted, waited_ns, .. } = self.duty.scheduled();
         let counted = self.ledger.coverage(&self.watched.tracked);
-        Coverage { wall_ns, open_ns, switches, waited_ns, ..counted }
+        Coverage { wall_ns, open_ns, preempted, waited_ns, ..counted }
     }
 
     fn interpreters(&self) -> Vec<InterpreterCollections> {

@@ -90,6 +90,12 @@ impl Watched {
         gone
     }
 
+    /// The process itself has ended, or executes something else.
+    pub(super) fn ended(&mut self) {
+        let pid = self.process.pid();
+        self.tracked.iter_mut().filter(|t| t.collector.pid == pid).for_each(|t| t.gone = true);
+    }
+
     /// Opens or closes what is watched in windows only.
     pub(super) fn switch(&mut self, on: bool) {
         let rings = &self.rings;

@@ -72,6 +72,8 @@ pub struct TypeTable {
 }
 
 const CACHE: usize = 1 << 12;
+/// What an entry holds that no type took: where nothing lies, though a hash that was not computed yet looks like it.
+const EMPTY: u64 = u64::MAX;
 
 impl TypeTable {
     /// Number of a type.
@@ -80,7 +82,7 @@ impl TypeTable {
     pub fn number(&self, address: u64) -> Option<u32> {
         let (cached, number) = *self.cache.get(slot(address))?;
         if cached == address {
-            return Some(number);
+            return Some(number).filter(|_| address != EMPTY);
         }
         self.by_address.get(&address).copied()
     }
@@ -120,7 +122,7 @@ impl TypeTable {
     }
 
     fn describe(image: &Image, anchor: &Anchor, addresses: &[u64]) -> Self {
-        let mut table = Self { cache: vec![(u64::MAX, 0); CACHE], ..Self::default() };
+        let mut table = Self { cache: vec![(EMPTY, 0); CACHE], ..Self::default() };
         for (number, address) in addresses.iter().enumerate() {
             table.by_address.insert(*address, number as u32);
             if let Some(entry) = table.cache.get_mut(slot(*address)) {

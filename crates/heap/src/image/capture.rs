@@ -1,10 +1,10 @@
 //! Takes the image of a running process with a stated pause.
 
-use crate::image::fill::Second;
 use crate::image::need;
 use crate::image::pages::Pages;
 use crate::image::room::Room;
 use crate::image::stream;
+use crate::image::stream::Second;
 use crate::image::wanted::{Extent, Plan};
 use crate::image::{Image, Segment};
 use m5_process::{
@@ -108,9 +108,9 @@ pub(crate) fn capture_of(
     extent: Extent,
 ) -> TraceResult<Capture> {
     let began = Instant::now();
+    let rss_before = process.status().ok().and_then(|s| s.rss_bytes);
     let _first = FirstVictim::begin();
-    let mut execution = Execution::of(process);
-    execution.hold();
+    let execution = Execution::held(process);
     let order: &[Method] = match options.method {
         Method::Auto => &[Method::Fork, Method::Freeze, Method::Live],
         Method::Fork => &[Method::Fork],
@@ -133,7 +133,7 @@ pub(crate) fn capture_of(
                 report.method = *method;
                 report.bytes = read.plan.bytes();
                 let Plan { maps, own, .. } = read.plan;
-                let pages = Pages::of(process, &maps, own);
+                let pages = Pages::of(process, &maps, own, rss_before);
                 let constants = Constants::of(process, &maps)?;
                 let image = Image::new(read.segments, maps, Box::new(constants));
                 tracing::debug!(read = report.bytes, kept = image.bytes(), "image");

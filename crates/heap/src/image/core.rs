@@ -1,7 +1,7 @@
 //! The image of a core file. Which pages were in memory it does not say: a page counts that holds anything but
 //! zeroes.
 
-use crate::image::fill::{Second, empty, fill};
+use crate::image::fill::{empty, fill};
 use crate::image::pages::Pages;
 use crate::image::wanted::{WHOLE_FILE, may_hold};
 use crate::image::{Image, ReadOnly, Segment};
@@ -28,13 +28,7 @@ pub(crate) fn load(core: &Arc<CoreFile>) -> TraceResult<(Image, Pages)> {
         segments.extend(empty(&wanted, i));
         runs.extend(wanted);
     }
-    fill(
-        Second::Hurries,
-        &|addr, buf: &mut [u8]| Memory::read(core, addr, buf).is_ok(),
-        &mut segments,
-        &runs,
-        &|| Ok(()),
-    )?;
+    fill(&|addr, buf: &mut [u8]| Memory::read(core, addr, buf).is_ok(), &mut segments, &runs, &|| Ok(()))?;
     let image = Image::new(segments, maps, Box::new(Arc::clone(core)));
     let held = dumped.iter().flat_map(|range| written(&image, range)).collect();
     let pages = Pages::from_runs(held, vec![None; image.maps().len()], None);

@@ -2,7 +2,7 @@
 
 use crate::image::Segment;
 use crate::image::huge::zeroed;
-use m5_process::{TraceResult, page_size, run_when_idle};
+use m5_process::{TraceResult, page_size};
 use std::ops::Range;
 use std::sync::Mutex;
 
@@ -31,18 +31,8 @@ pub(crate) fn joined(runs: &[Range<u64>]) -> Vec<Range<u64>> {
     out
 }
 
-/// How the second of the two readers behaves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Second {
-    /// As the first: somebody stands still until the copy is there.
-    Hurries,
-    /// It takes only time that nobody wants, so that a thread of the target always finds a processor.
-    Yields,
-}
-
 /// Reads the runs into their segments, on two threads.
 pub(crate) fn fill(
-    second: Second,
     read: &(impl Fn(u64, &mut [u8]) -> bool + Sync),
     segments: &mut [Segment],
     runs: &[Range<u64>],
@@ -72,12 +62,7 @@ pub(crate) fn fill(
         }
     };
     std::thread::scope(|scope| {
-        let second = scope.spawn(move || {
-            if second == Second::Yields {
-                run_when_idle();
-            }
-            reader()
-        });
+        let second = scope.spawn(reader);
         let first = reader();
         second.join().unwrap_or(Ok(())).and(first)
     })

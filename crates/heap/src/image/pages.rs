@@ -13,7 +13,8 @@ pub struct Pages {
     before: Vec<u64>,
     /// Bytes of file or shared pages by mapping; absent where the kernel did not say.
     files: Vec<Option<u64>>,
-    /// RSS right after the capture.
+    /// RSS of the moment of the capture: what the pages come to, as far as that lies between RSS right before and right
+    /// after (a target that allocates has another one by then); else the nearer of those.
     pub rss_bytes: Option<u64>,
     /// What RSS leaves out.
     pub beside: BesideRss,
@@ -29,14 +30,18 @@ pub struct BesideRss {
 }
 
 impl Pages {
-    pub(crate) fn of(process: &Process, maps: &[Mapping], own: OwnPages) -> Self {
-        let files = maps.iter().map(|m| file_pages(process.pid(), m)).collect();
+    /// `rss_before`: RSS right before the capture.
+    pub(crate) fn of(process: &Process, maps: &[Mapping], own: OwnPages, rss_before: Option<u64>) -> Self {
+        let files: Vec<Option<u64>> = maps.iter().map(|m| file_pages(process.pid(), m)).collect();
         let status = process.status().unwrap_or_default();
         let beside = BesideRss {
             page_table_bytes: status.page_table_bytes,
             swap_bytes: status.swap_bytes.map(|_| own.swapped_bytes),
         };
-        Self { beside, ..Self::from_runs(own.runs, files, status.rss_bytes) }
+        let private: u64 = own.runs.iter().map(|r| r.end - r.start).sum();
+        let seen = private.saturating_sub(own.swapped_bytes) + files.iter().flatten().sum::<u64>();
+        let rss = status.rss_bytes.map(|after| at_the_moment(seen, rss_before.unwrap_or(after), after));
+        Self { beside, ..Self::from_runs(own.runs, files, rss) }
     }
 
     /// `files` has an entry for every mapping.
@@ -82,6 +87,11 @@ impl Pages {
     }
 }
 
+/// RSS when `seen` bytes of pages were found: between what it was before and after.
+fn at_the_moment(seen: u64, before: u64, after: u64) -> u64 {
+    seen.clamp(before.min(after), before.max(after))
+}
+
 /// Private anonymous memory has no file pages; special mappings cannot be asked.
 fn file_pages(pid: i32, map: &Mapping) -> Option<u64> {
     if map.inode == 0 && !map.shared && !map.path.starts_with("[v") {
@@ -93,6 +103,14 @@ fn file_pages(pid: i32, map: &Mapping) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_came_while_rss_was_read_is_not_without_a_name() {
+        assert_eq!(at_the_moment(15, 10, 20), 15);
+        assert_eq!(at_the_moment(15, 20, 10), 15);
+        assert_eq!(at_the_moment(25, 10, 20), 20, "pages that RSS never held are told");
+        assert_eq!(at_the_moment(5, 10, 10), 10, "pages that were not found are told");
+    }
 
     #[test]
     fn ranges_cut_runs() {

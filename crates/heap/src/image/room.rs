@@ -1,7 +1,7 @@
 //! Memory read at once into buffers that were made ready, while the process stands still.
 
 use crate::image::Segment;
-use crate::image::fill::{Second, fill};
+use crate::image::fill::fill;
 use crate::image::huge::{touched, zeroed};
 use crate::image::wanted::{Extent, Plan, Wanted};
 use m5_process::TraceResult;
@@ -44,7 +44,7 @@ impl Room {
             }
         }
         self.0.clear();
-        fill(Second::Hurries, read, &mut segments, &runs, check)?;
+        fill(read, &mut segments, &runs, check)?;
         Ok(segments)
     }
 }

@@ -1,7 +1,7 @@
 //! Reads memory piece by piece, in order, so that what is left out of the image is never held.
 
 use crate::image::Segment;
-use crate::image::fill::{Second, read_chunk};
+use crate::image::fill::read_chunk;
 use crate::image::leads::Leads;
 use crate::image::lean::Lean;
 use crate::image::wanted::Wanted;
@@ -20,6 +20,15 @@ const AHEAD: usize = 4;
 const PATIENCE: Duration = Duration::from_millis(2);
 /// Time between two looks at it.
 const LOOK: Duration = Duration::from_micros(50);
+
+/// How the second of the two readers behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Second {
+    /// As the first: somebody stands still until the copy is there.
+    Hurries,
+    /// It takes only time that nobody wants, so that a thread of the target always finds a processor.
+    Yields,
+}
 
 /// Reads what is wanted and leaves out what refers to nothing.
 pub(crate) fn read(
@@ -44,14 +53,20 @@ pub(crate) fn read(
         stop: AtomicBool::new(false),
     };
     std::thread::scope(|scope| {
-        scope.spawn(|| {
+        let ahead = scope.spawn(|| {
             if second == Second::Yields {
                 run_when_idle();
             }
             readers.run_ahead();
         });
-        let _stop = Stop(&readers);
-        assemble(&readers, wanted, &leads, check)
+        let stop = Stop(&readers);
+        let read = assemble(&readers, wanted, &leads, check);
+        drop(stop);
+        // It ends when a processor is idle, and until then we say that we are here.
+        while !ahead.is_finished() && check().is_ok() {
+            std::thread::sleep(LOOK);
+        }
+        read
     })
 }
 
@@ -201,5 +216,45 @@ impl<R: Fn(u64, &mut [u8]) -> bool> Readers<'_, R> {
             }
             next += 1;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicU64;
+
+    #[test]
+    fn a_second_reader_without_a_processor_is_waited_for_with_signs_of_life() {
+        const SIGNS: u64 = 1000;
+        let (signs, first) = (AtomicU64::new(0), std::thread::current().id());
+        let begun = AtomicBool::new(false);
+        let all = 0..3 * PIECE;
+        let wanted = [Wanted {
+            range: all.clone(),
+            mapping: 0,
+            ground: crate::image::lean::Ground::Other,
+            stretches: vec![(all.clone(), vec![all])],
+        }];
+        // The first waits until the second has begun, which goes on only when there were more signs than reading gives.
+        let fill = |_: u64, bytes: &mut [u8]| {
+            let is_first = std::thread::current().id() == first;
+            begun.fetch_or(!is_first, Ordering::Relaxed);
+            let goes_on = || match is_first {
+                true => begun.load(Ordering::Relaxed),
+                false => signs.load(Ordering::Relaxed) >= SIGNS,
+            };
+            while !goes_on() {
+                std::thread::sleep(LOOK);
+            }
+            bytes.fill(1);
+            true
+        };
+        let sign = || {
+            signs.fetch_add(1, Ordering::Relaxed);
+            Ok(())
+        };
+        read(Second::Yields, &fill, &wanted, &sign).unwrap();
+        assert!(signs.load(Ordering::Relaxed) >= SIGNS);
     }
 }

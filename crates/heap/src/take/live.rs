@@ -53,8 +53,7 @@ fn take<T: Send>(
     // Also while the image is analysed, which takes the most memory.
     let _first = FirstVictim::begin();
     may_begin(process)?;
-    let mut execution = Execution::of(process);
-    execution.hold();
+    let execution = Execution::held(process);
     let anchor = Anchor::of(process);
     if execution.replaced() {
         return Err(TraceError::Replaced.into());

@@ -194,8 +194,7 @@ pub fn other_allocators(process: &Process) -> Result<Vec<OtherAllocator>, TrimEr
 pub fn trim(process: &Process, options: &TrimOptions, progress: &dyn Progress) -> Result<Trim, TrimError> {
     let began = Instant::now();
     let _first = FirstVictim::begin();
-    let mut execution = Execution::of(process);
-    execution.hold();
+    let execution = Execution::held(process);
     let library = Library::find(process, &mappings(process)?)?;
     refusal::check(process)?;
     may_call(process)?;

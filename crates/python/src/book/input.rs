@@ -20,8 +20,8 @@ pub(super) fn stamp(py: Python<'_>, ts: &Bound<'_, PyAny>, unit_ns: i64) -> PyRe
 }
 
 impl CandleBook {
-    /// A row out of an array (symbols × fields) or a mapping from symbols to candles.
-    pub(super) fn row(&self, py: Python<'_>, values: &Bound<'_, PyAny>) -> PyResult<Vec<f64>> {
+    /// A row out of an array (symbols × fields) or a mapping from symbols to candles, and which symbols have one.
+    pub(super) fn row(&self, values: &Bound<'_, PyAny>) -> PyResult<(Vec<f64>, Vec<bool>)> {
         let (symbols, fields) = (self.symbol_index.len(), self.names.len());
         let mut row = vec![f64::NAN; symbols * fields];
         let mut set = |symbol: usize, candle: &Bound<'_, PyAny>| {
@@ -46,7 +46,7 @@ impl CandleBook {
                 let text = format!("{symbols} candles expected, one a symbol, {given} given");
                 return Err(PyValueError::new_err(text));
             }
-            return Ok(row);
+            return Ok((row, vec![true; symbols]));
         };
         let mut traded = vec![false; symbols];
         for (name, candle) in mapping {
@@ -54,10 +54,6 @@ impl CandleBook {
             traded[symbol] = true;
             set(symbol, &candle)?;
         }
-        self.state.with(py, |s| {
-            let idle = traded.iter().enumerate().filter(|(_, traded)| !**traded);
-            idle.for_each(|(symbol, _)| s.idle(&mut row, symbol));
-        });
-        Ok(row)
+        Ok((row, traded))
     }
 }

@@ -1,15 +1,14 @@
 //! `CandleBook`: the newest bars of many symbols in one piece of memory, for what is computed across them.
-#![allow(unsafe_code)]
 
 mod input;
 mod saved;
 mod state;
 
 use crate::bars;
-use crate::block::{self, Item, Rows};
-use crate::cell::GilCell;
+use crate::block::{Item, Rows};
 use crate::guard::{self, Guard, OnBad};
 use crate::npy;
+use crate::threads::StateCell;
 use crate::tick::{self, Interval, Tick};
 use crate::track::{self, Version};
 use pyo3::exceptions::{PyKeyError, PyTypeError, PyValueError};
@@ -29,7 +28,7 @@ use std::collections::HashMap;
 /// It pickles and copies; `state()` gives what is saved.
 #[pyclass(frozen, module = "m5mem._native")]
 pub(crate) struct CandleBook {
-    state: GilCell<State>,
+    state: StateCell<State>,
     symbols: Py<PyTuple>,
     fields: Py<PyTuple>,
     symbol_index: HashMap<String, usize>,
@@ -38,7 +37,7 @@ pub(crate) struct CandleBook {
     /// What it was made with, to make another.
     made: Py<PyDict>,
     on_bad: OnBad,
-    told: GilCell<u8>,
+    told: StateCell<u8>,
 }
 
 impl Drop for CandleBook {
@@ -141,7 +140,7 @@ impl CandleBook {
             stamp: stamp.clone_ref(py),
         };
         Ok(Self {
-            state: GilCell::new(state),
+            state: StateCell::new(state),
             symbols: PyTuple::new(py, &symbols)?.unbind(),
             fields: PyTuple::new(py, &names)?.unbind(),
             symbol_index,
@@ -149,7 +148,7 @@ impl CandleBook {
             stamp,
             made: made.unbind(),
             on_bad,
-            told: GilCell::new(0),
+            told: StateCell::new(0),
         })
     }
 
@@ -160,8 +159,12 @@ impl CandleBook {
             Ok(ns) => ns,
             Err(_) => tick::time_ns(py, time)?,
         };
-        let row = self.row(py, values)?;
-        self.state.with(py, |s| s.append(py, &row, time))
+        let (mut row, traded) = self.row(values)?;
+        self.state.with(py, |s| {
+            let idle = traded.iter().enumerate().filter(|(_, traded)| !**traded);
+            idle.for_each(|(symbol, _)| s.idle(&mut row, symbol));
+            s.append(py, &row, time)
+        })
     }
 
     /// Takes a tick of a symbol; returns how many bars it closed, for all symbols. `ts` is a number in the book's unit,
@@ -203,36 +206,16 @@ impl CandleBook {
         let field = field.map(|f| self.field(f)).transpose()?;
         let symbol = symbol.map(|s| self.symbol(s)).transpose()?;
         track::read(py, &self.stamp);
-        let (block, piece) = self.state.with(py, |s| {
-            let open = s.bars.as_ref().is_some_and(|b| b.bar.is_some());
-            let skip = usize::from(open && closed);
-            let piece = s.rows.look(n.unwrap_or(usize::MAX), skip, s.columns(field, symbol));
-            if open && !closed {
-                // The last row is about to change: who held it would make every tick copy the whole book.
-                return block::copy(py, &piece);
-            }
-            s.rows.mark(skip);
-            Ok((s.rows.block.clone_ref(py), piece))
-        })?;
-        let made = npy::array(py, &block, &piece, false)?;
-        // SAFETY: a new reference.
-        Ok(unsafe { Bound::from_owned_ptr(py, made) })
+        let (memory, piece) = self.state.with(py, |s| s.look(py, n, field, symbol, closed))?;
+        npy::bound(py, &memory.lend(py)?, &piece)
     }
 
     /// When each of the last `n` bars begins: int64 nanoseconds since 1970, a view.
     #[pyo3(signature = (n = None, *, closed = false))]
     fn times<'py>(&self, py: Python<'py>, n: Option<usize>, closed: bool) -> PyResult<Bound<'py, PyAny>> {
         track::read(py, &self.stamp);
-        let (block, piece) = self.state.with(py, |s| {
-            let open = s.bars.as_ref().is_some_and(|b| b.bar.is_some());
-            s.times.mark(0);
-            let only = block::Columns { first: 0, step: 1, count: None };
-            let piece = s.times.look(n.unwrap_or(usize::MAX), usize::from(open && closed), only);
-            (s.times.block.clone_ref(py), piece)
-        });
-        let made = npy::array(py, &block, &piece, false)?;
-        // SAFETY: a new reference.
-        Ok(unsafe { Bound::from_owned_ptr(py, made) })
+        let (memory, piece) = self.state.with(py, |s| s.look_at_times(n, closed));
+        npy::bound(py, &memory.lend(py)?, &piece)
     }
 
     /// One number: `field` of a symbol's newest bar, or of the one `back` bars before it.
@@ -248,15 +231,21 @@ impl CandleBook {
     #[pyo3(signature = (field = "close", n = None))]
     fn to_pandas<'py>(&self, py: Python<'py>, field: &str, n: Option<usize>) -> PyResult<Bound<'py, PyAny>> {
         let pandas = py.import("pandas")?;
+        let field = self.field(field)?;
+        track::read(py, &self.stamp);
+        let (times, values) = self.state.with(py, |s| {
+            PyResult::Ok((s.look_at_times(n, false), s.look(py, n, Some(field), None, false)?))
+        })?;
         let named = PyDict::new(py);
         named.set_item("utc", true)?;
         named.set_item("unit", "ns")?;
-        let index = pandas.call_method("to_datetime", (self.times(py, n, false)?,), Some(&named))?;
+        let times = npy::bound(py, &times.0.lend(py)?, &times.1)?;
+        let index = pandas.call_method("to_datetime", (times,), Some(&named))?;
         let options = PyDict::new(py);
         options.set_item("columns", self.symbols.bind(py).to_list())?;
         options.set_item("copy", true)?;
         options.set_item("index", index.call_method1("rename", ("time",))?)?;
-        let values = self.window(py, n, Some(field), None, false)?;
+        let values = npy::bound(py, &values.0.lend(py)?, &values.1)?;
         pandas.call_method("DataFrame", (values,), Some(&options))
     }
 

@@ -9,12 +9,12 @@ use pyo3::types::{PyBytes, PyDict};
 impl CandleBook {
     /// All that it knows, as plain values.
     pub(super) fn save<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let (rows, times) = self.state.with(py, |s| (saved::bytes(&s.rows), saved::bytes(&s.times)));
-        let (bar, open, counts, guard) = self.state.with(py, |s| {
+        let (rows, times, (bar, open, counts, guard)) = self.state.with(py, |s| {
             let bars = s.bars.as_ref();
             let open: Option<Vec<Option<SavedBar>>> =
                 bars.map(|b| b.open.iter().map(|o| o.as_ref().map(saved::of_open)).collect());
-            (bars.and_then(|b| b.bar), open, (s.late, s.gaps, s.held), saved::of_guard(&s.guard))
+            let rest = (bars.and_then(|b| b.bar), open, (s.late, s.gaps, s.held), saved::of_guard(&s.guard));
+            (saved::bytes(&s.rows), saved::bytes(&s.times), rest)
         });
         let out = PyDict::new(py);
         out.set_item("format", 1)?;

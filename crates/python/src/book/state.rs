@@ -1,8 +1,9 @@
 //! The bars of all symbols: one row a moment, one column a field of a symbol.
 
 use crate::bars::Open;
-use crate::block::{Columns, Rows};
+use crate::block::{self, Columns, Piece, Rows};
 use crate::guard::{Bad, Check, Guard};
+use crate::threads::Shared;
 use crate::tick::{Interval, Tick};
 use crate::track::Version;
 use pyo3::prelude::*;
@@ -53,6 +54,40 @@ impl State {
             (Some(_), None) => Columns { first, step: 1, count: Some(self.symbols) },
             (None, _) => Columns { first, step: self.symbols, count: Some(self.fields()) },
         }
+    }
+
+    /// The last `n` rows of a field, a symbol, or both, without the open bar where they are to be `closed`.
+    pub(super) fn look(
+        &mut self,
+        py: Python<'_>,
+        n: Option<usize>,
+        field: Option<usize>,
+        symbol: Option<usize>,
+        closed: bool,
+    ) -> PyResult<(Shared, Piece)> {
+        let open = self.is_open();
+        let skip = usize::from(open && closed);
+        let piece = self.rows.look(n.unwrap_or(usize::MAX), skip, self.columns(field, symbol));
+        if open && !closed {
+            // The last row is about to change: who held it would make every tick copy the whole book.
+            return block::copy(py, &piece);
+        }
+        self.rows.mark(skip);
+        Ok((self.rows.hold(), piece))
+    }
+
+    /// When each of the last `n` rows begins, in the same way.
+    pub(super) fn look_at_times(&mut self, n: Option<usize>, closed: bool) -> (Shared, Piece) {
+        let skip = usize::from(self.is_open() && closed);
+        self.times.mark(0);
+        let only = Columns { first: 0, step: 1, count: None };
+        let piece = self.times.look(n.unwrap_or(usize::MAX), skip, only);
+        (self.times.hold(), piece)
+    }
+
+    /// Whether ticks may still change the last row.
+    fn is_open(&self) -> bool {
+        self.bars.as_ref().is_some_and(|b| b.bar.is_some())
     }
 
     /// The last number of a field of a symbol.

@@ -14,7 +14,7 @@ use pyo3::prelude::*;
 pub(crate) struct Miss {
     pub(crate) hash: isize,
     /// The state of the table in which there is no entry for the key; `None`: an expired one is there.
-    changes: Option<u64>,
+    pub(super) changes: Option<u64>,
 }
 
 /// The answer of a look into the cache.
@@ -49,16 +49,22 @@ impl State {
         self.map.expires(entry) > now && !self.map.value(entry).is_some_and(|v| track::is_stale(v.as_ptr()))
     }
 
-    /// The value of an entry, as one that is used now.
+    /// The value of an entry that is alive, as one that is used now.
+    #[inline(always)]
+    pub(super) fn living(&mut self, entry: u32, now: f64) -> Option<Own> {
+        if !self.is_alive(entry, now) {
+            return None;
+        }
+        // SAFETY: the map holds the value; the GIL is held.
+        let value = self.map.value(entry).map(|value| unsafe { Own::to(value.as_ptr()) })?;
+        self.map.touch(entry);
+        Some(value)
+    }
+
     #[inline(always)]
     fn answer(&mut self, entry: Option<u32>, hash: isize, now: f64, count: bool) -> Found {
-        if let Some(entry) = entry.filter(|&e| self.is_alive(e, now))
-            && let Some(value) = self.map.value(entry)
-        {
-            // SAFETY: the map holds the value; the GIL is held.
-            let value = unsafe { Own::to(value.as_ptr()) };
+        if let Some(value) = entry.and_then(|e| self.living(e, now)) {
             self.counts.hits += u64::from(count);
-            self.map.touch(entry);
             return Found::Value(value);
         }
         self.counts.misses += u64::from(count);
@@ -67,21 +73,60 @@ impl State {
 }
 
 impl Cache {
-    /// The entry of a key. Runs comparisons outside of the cell and starts again when they changed the table.
-    pub(super) fn find(&self, py: Python<'_>, hash: isize, key: *mut PyObject) -> PyResult<Option<u32>> {
+    /// Does `f` with the entry of a key: finding it and what `f` does are one step, in which nobody else changes the
+    /// table. Comparisons that only Python can make are made outside of the cell, and all begins again where the table
+    /// changed meanwhile. `absent`: the state of the table in which there is no entry for the key.
+    #[inline(always)]
+    pub(super) fn at<R>(
+        &self,
+        py: Python<'_>,
+        hash: isize,
+        key: *mut PyObject,
+        absent: Option<u64>,
+        f: impl FnOnce(&mut State, Option<u32>) -> R,
+    ) -> PyResult<R> {
+        let mut f = Some(f);
+        let done = self.state.with(py, |s| {
+            let found = if absent == Some(s.map.changes) { Ok(None) } else { s.find(hash, key) };
+            found.ok().and_then(|entry| f.take().map(|f| f(s, entry)))
+        });
+        match (done, f) {
+            (None, Some(f)) => self.at_slowly(py, hash, key, f),
+            (Some(done), _) => Ok(done),
+            (None, None) => unreachable!("done, or still to be done"),
+        }
+    }
+
+    #[cold]
+    fn at_slowly<R>(
+        &self,
+        py: Python<'_>,
+        hash: isize,
+        key: *mut PyObject,
+        f: impl FnOnce(&mut State, Option<u32>) -> R,
+    ) -> PyResult<R> {
+        let mut f = Some(f);
         loop {
-            if let Ok(found) = self.state.with(py, |s| s.find(hash, key)) {
-                return Ok(found);
-            }
-            if let Some(answer) = self.find_slowly(py, hash, key)? {
-                return Ok(answer);
+            let Some((entry, changes)) = self.find_slowly(py, hash, key)? else { continue };
+            let done = self.state.with(py, |s| {
+                if s.map.changes != changes {
+                    return None;
+                }
+                f.take().map(|f| f(s, entry))
+            });
+            if let Some(done) = done {
+                return Ok(done);
             }
         }
     }
 
-    /// As `find`, asking Python; `None` where the table changed meanwhile.
-    #[cold]
-    fn find_slowly(&self, py: Python<'_>, hash: isize, key: *mut PyObject) -> PyResult<Option<Option<u32>>> {
+    /// The entry of a key and the state of the table in which it is that; `None` where the table changed meanwhile.
+    fn find_slowly(
+        &self,
+        py: Python<'_>,
+        hash: isize,
+        key: *mut PyObject,
+    ) -> PyResult<Option<(Option<u32>, u64)>> {
         let (mut at, changes) = self.state.with(py, |s| (s.map.start(hash), s.map.changes));
         loop {
             let candidate = self.state.with(py, |s| {
@@ -96,7 +141,7 @@ impl Cache {
                 }
             });
             let Ok(candidate) = candidate else { return Ok(None) };
-            let Some((entry, next, other)) = candidate else { return Ok(Some(None)) };
+            let Some((entry, next, other)) = candidate else { return Ok(Some((None, changes))) };
             // SAFETY: both are alive (`other` is owned here); the GIL is held.
             let same = other.as_ptr() == key
                 || match unsafe { ffi::PyObject_RichCompareBool(other.as_ptr(), key, ffi::Py_EQ) } {
@@ -105,8 +150,7 @@ impl Cache {
                 };
             drop(other);
             if same {
-                let still = self.state.with(py, |s| s.map.changes == changes);
-                return Ok(still.then_some(Some(entry)));
+                return Ok(Some((Some(entry), changes)));
             }
             at = next;
         }
@@ -124,15 +168,7 @@ impl Cache {
             Some(now) => now,
             None => self.policy.now(py)?,
         };
-        let quick = self.state.with(py, |s| s.find(hash, key).map(|entry| s.answer(entry, hash, now, count)));
-        let found = match quick {
-            Ok(found) => found,
-            Err(Doubt) => {
-                let entry = self.find(py, hash, key)?;
-                self.state.with(py, |s| s.answer(entry, hash, now, count))
-            }
-        };
-        Ok(match found {
+        Ok(match self.at(py, hash, key, None, |s, entry| s.answer(entry, hash, now, count))? {
             Found::Value(stored) => Found::Value(track::open(py, stored)),
             miss => miss,
         })
@@ -149,13 +185,9 @@ impl Cache {
                 let key = s.map.key(entry)?.as_ptr();
                 // SAFETY: the key is alive and the GIL is held.
                 if unsafe { is_tuple_of(key, args) } {
-                    if !s.is_alive(entry, now) {
-                        return None;
-                    }
+                    let value = s.living(entry, now)?;
                     s.counts.hits += 1;
-                    s.map.touch(entry);
-                    // SAFETY: the map holds the value; the GIL is held.
-                    return s.map.value(entry).map(|value| unsafe { Own::to(value.as_ptr()) });
+                    return Some(value);
                 }
                 at = next;
             }
@@ -177,7 +209,6 @@ impl Cache {
             return Err(PyErr::fetch(py));
         }
         let now = self.policy.now(py)?;
-        let entry = self.find(py, hash, key)?;
-        Ok(self.state.with(py, |s| entry.is_some_and(|e| s.is_alive(e, now))))
+        self.at(py, hash, key, None, |s, entry| entry.is_some_and(|e| s.is_alive(e, now)))
     }
 }

@@ -2,7 +2,7 @@
 #![allow(unsafe_code)]
 
 use super::terms::Policy;
-use super::{Cache, Found};
+use super::{Cache, Found, When};
 use crate::own::Own;
 use crate::track::{self, Reads};
 use pyo3::exceptions::PyKeyError;
@@ -63,16 +63,18 @@ impl Cache {
         Ok(self.value(key, false)?.or(default))
     }
 
-    /// Stores a value if it alone is not too large; whether it did. `reads`: what it was computed from.
-    #[pyo3(signature = (key, value, reads = None))]
+    /// Stores a value if it alone is not too large; whether it did. `reads`: what it was computed from; `epoch`: only
+    /// where nothing was invalidated since then.
+    #[pyo3(signature = (key, value, reads = None, epoch = None))]
     fn offer(
         &self,
         key: &Bound<'_, PyAny>,
         value: Bound<'_, PyAny>,
         reads: Option<&Bound<'_, Reads>>,
+        epoch: Option<u64>,
     ) -> PyResult<bool> {
         let found = reads.map(|r| r.get().found(key.py())).unwrap_or_default();
-        Ok(self.store(key, value, found, None)?.1)
+        Ok(self.store(key, value, found, When { epoch, ..When::default() })?.1)
     }
 
     /// What a value counts: its size by `getsizeof`, or 1.
@@ -157,8 +159,7 @@ impl Cache {
             return Ok(value);
         }
         let value = default.unwrap_or_else(|| key.py().None().into_bound(key.py()));
-        self.set(key, value.clone())?;
-        Ok(value)
+        self.set_default(key, value).map(|value| bound(key.py(), &value))
     }
 
     #[pyo3(signature = (other = None, **pairs))]
@@ -246,8 +247,7 @@ impl Cache {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        // SAFETY: the collector runs with the GIL held, and never inside `with`, where nothing is allocated that it
-        // could be started by.
+        // SAFETY: this is the collector's visit.
         let state = unsafe { self.state.peek() };
         for (key, value) in state.map.iter() {
             visit.call(key.py())?;

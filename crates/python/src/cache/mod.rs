@@ -9,9 +9,10 @@ mod terms;
 
 pub(crate) use key::{is_plain, quick_equal};
 pub(crate) use lookup::{Found, Miss};
+pub(crate) use store::When;
 
-use crate::cell::GilCell;
 use crate::map::Map;
+use crate::threads::StateCell;
 use pyo3::prelude::*;
 use terms::Policy;
 
@@ -37,7 +38,7 @@ struct State {
 /// Base of the caches: entries in order of use, bounded by number, by size, by age.
 #[pyclass(frozen, subclass, mapping, weakref, name = "Cache", module = "m5mem._native")]
 pub(crate) struct Cache {
-    state: GilCell<State>,
+    state: StateCell<State>,
     policy: Policy,
 }
 
@@ -45,7 +46,7 @@ impl Cache {
     fn make(policy: Policy) -> Self {
         let map = Map::new(policy.keeps_ages());
         let state =
-            GilCell::new(State { map, counts: Counts::default(), epoch: 0, depends: false, gone_seen: 0 });
+            StateCell::new(State { map, counts: Counts::default(), epoch: 0, depends: false, gone_seen: 0 });
         Self { state, policy }
     }
 }

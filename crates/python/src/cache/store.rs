@@ -39,15 +39,33 @@ fn drop_orphans(s: &mut State, gone: &mut Leaving) {
     }
 }
 
+/// When a value is stored.
+#[derive(Default)]
+pub(crate) struct When {
+    /// The key was not found before.
+    pub(crate) miss: Option<Miss>,
+    /// Only while nothing was invalidated since.
+    pub(crate) epoch: Option<u64>,
+    /// Only where there is none.
+    pub(crate) absent: bool,
+}
+
+/// What became of it.
+enum Put {
+    Stored,
+    Refused,
+    There(Own),
+}
+
 impl Cache {
-    /// Stores a value with what it depends on, where it alone is not too large: the value as it is stored, and whether
-    /// it is. `miss`: the key was not found before.
+    /// Stores a value with what it depends on, where it alone is not too large and `when` holds: the value as it is
+    /// stored, and whether it is.
     pub(crate) fn store(
         &self,
         key: &Bound<'_, PyAny>,
         value: Bound<'_, PyAny>,
         found: track::Found,
-        miss: Option<Miss>,
+        when: When,
     ) -> PyResult<(Own, bool)> {
         let py = key.py();
         let size = self.policy.size_of(&value)?;
@@ -57,42 +75,62 @@ impl Cache {
             return Ok((value, false));
         }
         let now = self.policy.now(py)?;
-        let (hash, entry) = match miss {
-            Some(miss) if self.is_still(py, miss) => (miss.hash, None),
-            _ => {
-                let hash = key.hash()?;
-                (hash, self.find(py, hash, key.as_ptr())?)
-            }
+        let hash = match when.miss {
+            Some(miss) => miss.hash,
+            None => key.hash()?,
         };
         let terms = self.policy.terms(py, size, now);
-        let key = Own::from(key.clone());
+        let absent = when.miss.and_then(|miss| miss.changes);
+        let own = Own::from(key.clone());
         let mut gone = Leaving::default();
-        // SAFETY: alive; the GIL is held.
+        // SAFETY: alive; attached.
         let stored = unsafe { Own::to(value.as_ptr()) };
-        self.state.with(py, |s| {
+        let other = self.at(py, hash, key.as_ptr(), absent, |s, entry| {
+            if when.epoch.is_some_and(|epoch| s.epoch != epoch) {
+                gone.push((own, value));
+                return Put::Refused;
+            }
+            if let (true, Some(there)) = (when.absent, entry.and_then(|e| s.living(e, now))) {
+                gone.push((own, value));
+                return Put::There(there);
+            }
             s.depends |= depends;
             match entry {
                 Some(entry) => {
                     if let Some(old) = s.map.replace(entry, value, terms) {
-                        gone.push((key, old));
+                        gone.push((own, old));
                     }
                     self.make_room(s, 0, 0, now, &mut gone);
                 }
                 None => {
                     drop_orphans(s, &mut gone);
                     self.make_room(s, 1, size, now, &mut gone);
-                    s.map.insert(hash, key, value, terms);
+                    s.map.insert(hash, own, value, terms);
                 }
             }
-        });
+            Put::Stored
+        })?;
         drop(gone);
-        Ok((stored, true))
+        Ok(match other {
+            Put::Stored => (stored, true),
+            Put::Refused => (stored, false),
+            Put::There(other) => (other, true),
+        })
     }
 
     /// As `store`; too large a value is an error.
     pub(super) fn set(&self, key: &Bound<'_, PyAny>, value: Bound<'_, PyAny>) -> PyResult<()> {
-        let (_, stored) = self.store(key, value, track::Found::default(), None)?;
+        let (_, stored) = self.store(key, value, track::Found::default(), When::default())?;
         if stored { Ok(()) } else { Err(PyValueError::new_err("value too large")) }
+    }
+
+    /// Stores a value where the key has none; the value that it has afterwards.
+    pub(super) fn set_default(&self, key: &Bound<'_, PyAny>, value: Bound<'_, PyAny>) -> PyResult<Own> {
+        let when = When { absent: true, ..When::default() };
+        match self.store(key, value, track::Found::default(), when)? {
+            (stored, true) => Ok(track::open(key.py(), stored)),
+            (_, false) => Err(PyValueError::new_err("value too large")),
+        }
     }
 
     /// Lets expired entries go, then the least recently used, until `more` entries of `size` fit.
@@ -146,10 +184,9 @@ impl Cache {
             return Err(PyErr::fetch(py));
         }
         let now = self.policy.now(py)?;
-        let entry = self.find(py, hash, key)?;
-        Ok(self.state.with(py, |s| {
+        self.at(py, hash, key, None, |s, entry| {
             let alive = entry.filter(|&e| s.is_alive(e, now))?;
             s.map.remove(alive)
-        }))
+        })
     }
 }

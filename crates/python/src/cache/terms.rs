@@ -1,8 +1,8 @@
 //! What bounds a cache: number, size, age, and the clock.
 #![allow(unsafe_code)]
 
-use crate::cell::GilCell;
 use crate::map::{Map, Terms};
+use crate::threads::StateCell;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
@@ -14,7 +14,7 @@ pub(super) struct Policy {
     pub(super) ttl: Option<f64>,
     /// Which share of its age an entry may lose by chance, so that what was stored together does not expire together.
     pub(super) jitter: f64,
-    chance: GilCell<u64>,
+    chance: StateCell<u64>,
     pub(super) getsizeof: Option<Py<PyAny>>,
     pub(super) timer: Option<Py<PyAny>>,
 }
@@ -59,7 +59,7 @@ impl Policy {
             (bytes, Some(f)) => (maxsize, bytes, Some(f)),
             (bytes, None) => (maxsize, bytes, Some(py.import("m5mem._sizeof")?.getattr("sizeof")?.unbind())),
         };
-        let chance = GilCell::new(monotonic().to_bits() | 1);
+        let chance = StateCell::new(monotonic().to_bits() | 1);
         Ok(Self { most, weight, ttl, jitter, chance, getsizeof, timer })
     }
 

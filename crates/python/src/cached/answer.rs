@@ -4,7 +4,7 @@
 use super::Cached;
 use super::call::Call;
 use super::key::{tuple_hash, tuple_key};
-use crate::cache::{Cache, Found, Miss, is_plain};
+use crate::cache::{Cache, Found, Miss, When, is_plain};
 use crate::flight::{Turn, Waiting};
 use crate::own::Own;
 use crate::track;
@@ -88,6 +88,7 @@ impl Cached {
     ) -> PyResult<Own> {
         // SAFETY: not NULL; `flights` lives as long as the object, which the caller holds.
         let (function, flights) = unsafe { (Self::part(py, self.function), &*self.flights) };
+        let mut may_be_behind = true;
         let lead = loop {
             let (id, owner) = match flights.join(key, miss.hash)? {
                 Turn::Lead(id) => break id,
@@ -102,7 +103,7 @@ impl Cached {
                     waiter
                 }
             };
-            let _waiting = Waiting::new(py, owner)?;
+            let _waiting = Waiting::new(py, flights, id, owner)?;
             let mut landed: (u8, Bound<'_, PyAny>) = waiter.call_method0("wait")?.extract()?;
             if landed.0 == 2 && self.retries && again.is_none() {
                 let (first, second): (bool, Bound<'_, PyAny>) = waiter.call_method0("again")?.extract()?;
@@ -113,6 +114,9 @@ impl Cached {
                 landed = second.call_method0("wait")?.extract()?;
             }
             match landed {
+                // What it read changed before it was over, maybe before this call: it is asked for once more. What
+                // began after this call is good whatever happened since.
+                (1, value) if may_be_behind && track::is_stale(value.as_ptr()) => may_be_behind = false,
                 (1, value) => return Ok(value.into()),
                 (2, error) => return Err(PyErr::from_value(error)),
                 _ => {}
@@ -148,8 +152,9 @@ impl Cached {
         let found = track::end(&ticket);
         let (value, keep) = value?;
         refuse_used_up(&value)?;
-        if keep && cache.epoch(py) == epoch {
-            return cache.store(key, value, found, Some(miss)).map(|(stored, _)| stored);
+        if keep {
+            let when = When { miss: Some(miss), epoch: Some(epoch), absent: false };
+            return cache.store(key, value, found, when).map(|(stored, _)| stored);
         }
         found.wrap(value)
     }

@@ -4,7 +4,8 @@
 
 use super::deliver::deliver;
 use super::{CandleBuffer, MAX_FIELDS, Row};
-use crate::block::{Block, Piece};
+use crate::block::Piece;
+use crate::own::Own;
 use crate::tick::{Stamp, Tick, time_ns};
 use crate::{export, npy, raw, track};
 use pyo3::exceptions::{PyTypeError, PyValueError};
@@ -273,14 +274,14 @@ unsafe fn look(
     slf: *mut PyObject,
     args: *const *mut PyObject,
     n: Py_ssize_t,
-    f: fn(Python<'_>, &Py<Block>, Piece) -> PyResult<*mut PyObject>,
+    f: fn(Python<'_>, &Own, Piece) -> PyResult<*mut PyObject>,
 ) -> *mut PyObject {
     // SAFETY: the contract of METH_FASTCALL.
     unsafe {
         let (py, own) = (Python::assume_attached(), raw::contents::<CandleBuffer>(slf));
         track::read(py, &own.stamp);
         let made = window_args(own, py, raw::args(args, n)).and_then(|(n, field)| {
-            let (block, piece) = own.state.with(py, |s| {
+            let (memory, piece) = own.state.with(py, |s| {
                 let n = n.unwrap_or(usize::MAX);
                 // Where ticks are about to change the last row, whoever holds it costs a copy of all rows: a short
                 // window is rather copied itself.
@@ -288,13 +289,9 @@ unsafe fn look(
                     return s.rows.copied(py, n, field);
                 }
                 let piece = s.rows.window(n, field);
-                Ok((s.rows.block.bind(py).clone().unbind(), piece))
+                Ok((s.rows.hold(), piece))
             })?;
-            // Dropped here and not by PyO3, which would put it off outside of its own calls.
-            let block = std::mem::ManuallyDrop::new(block);
-            let made = f(py, &block, piece);
-            ffi::Py_DECREF(block.as_ptr());
-            made
+            f(py, &memory.lend(py)?, piece)
         });
         raw::give(py, made)
     }

@@ -1,4 +1,5 @@
 //! The methods of `CandleBuffer` that are not called with every tick.
+#![allow(unsafe_code)]
 
 use super::deliver::deliver;
 use super::state::{Places, State};
@@ -6,9 +7,10 @@ use super::{CandleBuffer, MAX_FIELDS};
 use crate::arrow;
 use crate::bars::{self, Bars};
 use crate::block::{Item, Rows};
-use crate::cell::GilCell;
 use crate::guard::{self, Guard, OnBad};
+use crate::npy;
 use crate::own::Own;
+use crate::threads::StateCell;
 use crate::tick::Interval;
 use crate::track::{self, Version};
 use pyo3::exceptions::{PyIndexError, PyTypeError, PyValueError};
@@ -89,12 +91,12 @@ impl CandleBuffer {
             stamp,
             made: made_with.unbind(),
             on_bad,
-            on_close: GilCell::new(on_close.map(Own::from)),
-            followers: GilCell::new(Vec::new()),
-            told: GilCell::new(0),
+            on_close: StateCell::new(on_close.map(Own::from)),
+            followers: StateCell::new(Vec::new()),
+            told: StateCell::new(0),
             row_class: PyOnceLock::new(),
             fields: PyTuple::new(py, &names)?.unbind(),
-            state: GilCell::new(state),
+            state: StateCell::new(state),
             names,
             by_row,
         };
@@ -159,7 +161,7 @@ impl CandleBuffer {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        // SAFETY: the collector runs with the GIL held, and never inside `with`.
+        // SAFETY: this is the collector's visit.
         let (function, followers) = unsafe { (self.on_close.peek(), self.followers.peek()) };
         followers.iter().try_for_each(|f| visit.call(f.object.py()))?;
         function.as_ref().map_or(Ok(()), |f| visit.call(f.py()))
@@ -238,14 +240,17 @@ impl CandleBuffer {
         options.set_item("columns", self.fields.bind(py).to_list())?;
         options.set_item("copy", true)?;
         let pandas = py.import("pandas")?;
-        if self.state.with(py, |s| s.times.is_some()) {
+        let mut parts = self.parts(py, n.unwrap_or(usize::MAX))?;
+        let Some((block, rows)) = parts.pop() else { return Ok(py.None().into_bound(py)) };
+        if let Some((block, piece)) = parts.pop() {
             let named = PyDict::new(py);
             named.set_item("utc", true)?;
             named.set_item("unit", "ns")?;
-            let index = pandas.call_method("to_datetime", (self.times(py, n)?,), Some(&named))?;
+            let times = npy::bound(py, &block, &piece)?;
+            let index = pandas.call_method("to_datetime", (times,), Some(&named))?;
             options.set_item("index", index.call_method1("rename", ("time",))?)?;
         }
-        pandas.call_method("DataFrame", (self.array(py, n, None)?,), Some(&options))
+        pandas.call_method("DataFrame", (npy::bound(py, &block, &rows)?,), Some(&options))
     }
 
     #[pyo3(signature = (dtype = None, copy = None))]
@@ -273,7 +278,7 @@ impl CandleBuffer {
         requested_schema: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<(Bound<'py, PyCapsule>, Bound<'py, PyCapsule>)> {
         let _ = requested_schema;
-        arrow::array(py, &self.columns(py), &self.parts(py))
+        arrow::array(py, &self.columns(py), &self.parts(py, usize::MAX)?)
     }
 
     /// Arrow PyCapsule interface: a stream of one batch.
@@ -284,7 +289,7 @@ impl CandleBuffer {
         requested_schema: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyCapsule>> {
         let _ = requested_schema;
-        arrow::stream(py, self.columns(py), &self.parts(py))
+        arrow::stream(py, self.columns(py), &self.parts(py, usize::MAX)?)
     }
 
     fn __arrow_c_schema__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyCapsule>> {
@@ -313,9 +318,7 @@ impl CandleBuffer {
 
     /// The candles of now, oldest first.
     fn __iter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let rows = self.state.with(py, |s| s.rows.len()) as isize;
-        let candles = (0..rows).map(|i| self.candle(py, i)).collect::<PyResult<Vec<_>>>()?;
-        PyList::new(py, candles)?.as_any().try_iter().map(Bound::into_any)
+        PyList::new(py, self.candles(py)?)?.as_any().try_iter().map(Bound::into_any)
     }
 
     #[getter]

@@ -1,5 +1,4 @@
 //! `CandleBuffer`: the newest candles in one piece of memory, with indicators fed in the same call.
-#![allow(unsafe_code)]
 
 mod attach;
 mod coarse;
@@ -16,11 +15,11 @@ mod sources;
 mod state;
 
 use crate::arrow::Column;
-use crate::block::{Block, Item, Piece};
-use crate::cell::GilCell;
+use crate::block::{Item, Piece};
 use crate::guard::OnBad;
 use crate::npy;
 use crate::own::Own;
+use crate::threads::StateCell;
 use crate::track::{self, Version};
 use follower::Follower;
 use pyo3::exceptions::{PyKeyError, PyValueError};
@@ -36,7 +35,7 @@ use state::State;
 /// fresh block. Attached indicators are updated in the same call. With `interval=` candles are built from ticks.
 #[pyclass(frozen, module = "m5mem._native")]
 pub(crate) struct CandleBuffer {
-    state: GilCell<State>,
+    state: StateCell<State>,
     names: Vec<String>,
     fields: Py<PyTuple>,
     by_row: bool,
@@ -45,10 +44,10 @@ pub(crate) struct CandleBuffer {
     made: Py<PyDict>,
     on_bad: OnBad,
     /// Called when ticks close bars.
-    on_close: GilCell<Option<Own>>,
+    on_close: StateCell<Option<Own>>,
     /// Objects of Python that follow the candles.
-    followers: GilCell<Vec<Follower>>,
-    told: GilCell<u8>,
+    followers: StateCell<Vec<Follower>>,
+    told: StateCell<u8>,
     row_class: PyOnceLock<Py<PyAny>>,
 }
 
@@ -65,12 +64,13 @@ impl CandleBuffer {
         })
     }
 
-    fn piece(&self, py: Python<'_>, n: Option<usize>, field: Option<usize>) -> (Py<Block>, Piece) {
+    fn piece(&self, py: Python<'_>, n: Option<usize>, field: Option<usize>) -> PyResult<(Own, Piece)> {
         track::read(py, &self.stamp);
-        self.state.with(py, |s| {
+        let (memory, piece) = self.state.with(py, |s| {
             let piece = s.rows.window(n.unwrap_or(usize::MAX), field);
-            (s.rows.block.clone_ref(py), piece)
-        })
+            (s.rows.hold(), piece)
+        });
+        Ok((memory.lend(py)?, piece))
     }
 
     /// The columns as Arrow has them: the time axis before the fields.
@@ -83,14 +83,14 @@ impl CandleBuffer {
     }
 
     /// What lies in them, all of one moment.
-    fn parts(&self, py: Python<'_>) -> Vec<(Py<Block>, Piece)> {
+    fn parts(&self, py: Python<'_>, n: usize) -> PyResult<Vec<(Own, Piece)>> {
         track::read(py, &self.stamp);
-        self.state.with(py, |s| {
-            let times = s.times.as_mut().map(|t| (t.window(usize::MAX, Some(0)), t.block.clone_ref(py)));
-            let rows = s.rows.window(usize::MAX, None);
-            let rows = (s.rows.block.clone_ref(py), rows);
-            times.map(|(piece, block)| (block, piece)).into_iter().chain([rows]).collect()
-        })
+        let parts: Vec<_> = self.state.with(py, |s| {
+            let times = s.times.as_mut().map(|t| (t.window(n, Some(0)), t.hold()));
+            let rows = (s.rows.window(n, None), s.rows.hold());
+            times.into_iter().chain([rows]).collect()
+        });
+        parts.into_iter().map(|(piece, memory)| Ok((memory.lend(py)?, piece))).collect()
     }
 
     /// The times of the last `n` candles.
@@ -99,14 +99,12 @@ impl CandleBuffer {
         let found = self.state.with(py, |s| {
             let times = s.times.as_mut()?;
             let piece = times.window(n.unwrap_or(usize::MAX), Some(0));
-            Some((times.block.clone_ref(py), piece))
+            Some((times.hold(), piece))
         });
-        let Some((block, piece)) = found else {
+        let Some((memory, piece)) = found else {
             return Err(PyValueError::new_err("this buffer has no time axis; make it with time=True"));
         };
-        let made = npy::array(py, &block, &piece, false)?;
-        // SAFETY: a new reference.
-        Ok(unsafe { Bound::from_owned_ptr(py, made) })
+        npy::bound(py, &memory.lend(py)?, &piece)
     }
 
     fn array<'py>(
@@ -115,10 +113,8 @@ impl CandleBuffer {
         n: Option<usize>,
         field: Option<usize>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let (block, piece) = self.piece(py, n, field);
-        let made = npy::array(py, &block, &piece, false)?;
-        // SAFETY: a new reference.
-        Ok(unsafe { Bound::from_owned_ptr(py, made) })
+        let (block, piece) = self.piece(py, n, field)?;
+        npy::bound(py, &block, &piece)
     }
 }
 

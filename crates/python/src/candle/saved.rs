@@ -9,14 +9,13 @@ use pyo3::types::{PyBytes, PyDict};
 impl CandleBuffer {
     /// All that it knows, as plain values.
     pub(super) fn save<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let (rows, times, version) = self.state.with(py, |s| {
-            (saved::bytes(&s.rows), s.times.as_ref().map(saved::bytes), s.stamp.get().version())
-        });
-        let (open, counts, guard) = self.state.with(py, |s| {
+        let (rows, times, version, (open, counts, guard)) = self.state.with(py, |s| {
+            let (rows, times) = (saved::bytes(&s.rows), s.times.as_ref().map(saved::bytes));
             let bars = s.bars.as_ref().map(|(b, _)| b);
             let open = bars.and_then(|b| b.open.as_ref()).map(saved::of_open);
             let counts = bars.map(|b| (b.late, b.gaps, b.guard.newest, b.previous_close));
-            (open, counts, bars.map(|b| saved::of_guard(&b.guard)))
+            let rest = (open, counts, bars.map(|b| saved::of_guard(&b.guard)));
+            (rows, times, s.stamp.get().version(), rest)
         });
         let out = PyDict::new(py);
         out.set_item("format", 1)?;

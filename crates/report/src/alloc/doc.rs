@@ -15,6 +15,9 @@ pub struct AllocDoc {
     pub pid: i32,
     /// Seconds since 1970 at the beginning.
     pub taken_at: f64,
+    /// When it was found to execute another program, seconds since the watching began: nothing is said of that one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub re_executed_seconds: Option<f64>,
     /// What was seen.
     #[serde(flatten)]
     pub profile: AllocProfile,

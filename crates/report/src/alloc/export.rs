@@ -99,7 +99,7 @@ mod tests {
             stack(vec![frame("outer", Some(9))], 1, 32),
         ];
         let profile = AllocProfile { samples: 3, bytes: 128, stacks, ..AllocProfile::default() };
-        AllocDoc { schema: String::new(), pid: 7, taken_at: 0.0, profile }
+        AllocDoc { schema: String::new(), pid: 7, taken_at: 0.0, re_executed_seconds: None, profile }
     }
 
     #[test]

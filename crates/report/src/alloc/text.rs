@@ -2,7 +2,7 @@
 
 use super::doc::AllocDoc;
 use crate::shared::units;
-use crate::text::{Align, Style, Table};
+use crate::text::{Align, Style, Table, executed};
 use crate::texts::Alloc;
 use m5_cpython::PyFrame;
 use m5_kernel::{AllocSite, Survival};
@@ -17,6 +17,7 @@ pub fn text(doc: &AllocDoc, top: usize, style: Style) -> String {
     let (lang, p) = (style.lang, &doc.profile);
     let title = lang.fill(Alloc::Title, &[&doc.pid, &units::span(p.seconds)]);
     let mut out = format!("{}\n", style.bold(&title));
+    out.push_str(&executed(doc.re_executed_seconds, style));
     let seen = lang.fill(
         Alloc::Seen,
         &[

@@ -74,7 +74,7 @@ pub enum End {
     Complete,
     /// Somebody stopped it.
     Interrupted,
-    /// Every target ended.
+    /// Every target ended, or executes another program.
     TargetExited,
 }
 
@@ -91,8 +91,15 @@ pub struct ProcessRecord {
     pub started_unix_seconds: f64,
     /// Command line; values that look like secrets are replaced.
     pub command: Vec<String>,
+    /// The service that it belongs to; absent in recordings of before it was written down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
     /// Whether it ended during the recording.
     pub exited: bool,
+    /// When it was found to execute another program, or its own anew, seconds since the recording began: what is
+    /// recorded is what came before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub re_executed_seconds: Option<f64>,
     /// The interpreter, where it could be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interpreter: Option<Interpreter>,
@@ -128,6 +135,9 @@ pub struct ProcessRecord {
     /// The objectives, as they stood when it was recorded; judged anew when the document is read.
     #[serde(default)]
     pub criteria: Vec<Criterion>,
+    /// Where those come from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub objectives_from: Option<ObjectivesFrom>,
 }
 
 /// What was found of an interpreter.

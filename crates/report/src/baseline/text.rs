@@ -7,12 +7,12 @@ use crate::comparison::text::compare;
 use crate::doc::{Baseline, Derived, End, Level, ProcessRecord, Recorded};
 use crate::list::text::one_line;
 use crate::m5mem_page::text::application;
-use crate::objectives::text::{from, objectives, summary};
+use crate::objectives::text::{from_each, objectives, summary};
 use crate::pauses::source_text;
 use crate::pauses::table_text::pauses;
 use crate::shared::units;
 use crate::shared::value_words::{self, NOTHING, maybe};
-use crate::text::{Align, Style, Table};
+use crate::text::{Align, Style, Table, executed};
 use crate::texts::{Goal, List, Record};
 use std::fmt::Write;
 
@@ -29,9 +29,9 @@ pub fn baseline(document: &Baseline, style: Style) -> String {
     if document.processes.len() > 1 {
         out.push_str(&family(&document.processes, style));
     }
-    if let (Some(source), Some(first)) = (&document.objectives_from, document.processes.first()) {
-        let _ = write!(out, "  {}", from(source, first.identity.pid, style));
-    }
+    let sources =
+        document.processes.iter().filter_map(|p| Some((p.identity.pid, p.objectives_from.as_ref()?)));
+    out.push_str(&from_each(&sources.collect::<Vec<_>>(), style));
     if let Some(comparison) = &document.comparison {
         let _ = write!(out, "\n{}", compare(comparison, style));
     }
@@ -72,6 +72,7 @@ fn head(process: &ProcessRecord, recorded: &Recorded, d: &Derived, style: Style)
     };
     let _ = writeln!(out, " · {line}\n{}", style.dim(&one_line(&process.command)));
     let lost = recorded.rounds_due.saturating_sub(recorded.rounds_taken);
+    out.push_str(&executed(process.re_executed_seconds, style));
     if process.exited {
         let _ = writeln!(out, "{}", style.yellow(lang.say(Record::EndExited)));
     } else if recorded.end == End::Interrupted {

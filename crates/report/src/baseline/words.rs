@@ -9,6 +9,7 @@ catalogue! {
         Subtitle: "CPython {} · {} observed at {} · {} samples", "CPython {} · 观测 {}，间隔 {} · {} 个样本";
         SubtitleUnread: "{} observed at {} · {} samples", "观测 {}，间隔 {} · {} 个样本";
         EndInterrupted: "stopped early; what was seen is complete up to then", "已提前停止；此前的数据完整";
+        EndExecuted: "it executed another program after {}; this is what came before", "目标在 {} 后执行了另一个程序（exec）；以下为此前的数据";
         EndExited: "the target ended during the recording", "目标在采集期间已退出";
         RoundsLost: "{} of {} rounds of samples were missed: the machine was too busy", "错过了 {}/{} 轮采样：机器过于繁忙";
         UnreadFreeThreaded: "free-threaded CPython, whose collector m5 does not read yet", "自由线程版 CPython，m5 尚不能读取其回收器";

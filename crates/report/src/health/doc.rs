@@ -22,6 +22,9 @@ pub struct Health {
     pub command: Vec<String>,
     /// How long it was looked at.
     pub observed_seconds: f64,
+    /// When it was found to execute another program, seconds since the look began: nothing is said of that one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub re_executed_seconds: Option<f64>,
     /// Every measured objective is met.
     pub healthy: bool,
     /// The objectives.
@@ -48,7 +51,7 @@ pub struct Check {
     pub file: String,
     /// Every criterion is met by every process: measured, and good.
     pub passed: bool,
-    /// Where the criteria come from.
+    /// Where the criteria come from, of services without any of their own.
     #[serde(default)]
     pub objectives_from: ObjectivesFrom,
     /// The processes of the recording.
@@ -66,6 +69,9 @@ pub struct CheckedProcess {
     pub verdict: Option<Verdict>,
     /// The criteria.
     pub criteria: Vec<Criterion>,
+    /// Where those come from.
+    #[serde(default)]
+    pub objectives_from: ObjectivesFrom,
     /// Suspected leaks.
     pub leak_detection: Vec<Leak>,
     /// Which layers grow, and what to do next.

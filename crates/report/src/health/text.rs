@@ -5,10 +5,10 @@ use crate::baseline::layer_text::layers;
 use crate::doc::{Check, Health};
 use crate::list::text::one_line;
 use crate::m5mem_page::text::application;
-use crate::objectives::text::{from, objectives, summary};
+use crate::objectives::text::{from, from_each, objectives, summary};
 use crate::shared::units;
 use crate::shared::value_words;
-use crate::text::Style;
+use crate::text::{Style, executed};
 use crate::texts::{Goal, Record};
 use std::fmt::Write;
 
@@ -27,6 +27,7 @@ pub fn health(h: &Health, style: Style) -> String {
             style.yellow(&lang.fill(Record::Unread, &[&value_words::unread(unread, lang)]))
         );
     }
+    out.push_str(&executed(h.re_executed_seconds, style));
     out.push_str(&objectives(&h.criteria, style));
     out.push_str(&summary(&h.criteria, style));
     out.push_str(&from(&h.objectives_from, h.pid, style));
@@ -52,7 +53,7 @@ pub fn check(c: &Check, style: Style) -> String {
         out.push_str(&layers(&process.layers, style));
         out.push_str(&summary(&process.criteria, style));
     }
-    let pid = c.processes.first().map_or(0, |p| p.pid);
-    out.push_str(&from(&c.objectives_from, pid, style));
+    let sources: Vec<_> = c.processes.iter().map(|p| (p.pid, &p.objectives_from)).collect();
+    out.push_str(&from_each(&sources, style));
     out
 }

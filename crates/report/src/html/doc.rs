@@ -20,8 +20,6 @@ pub struct Page {
     pub made_unix_seconds: f64,
     /// Time between samples.
     pub interval_seconds: f64,
-    /// The lines that values are held against.
-    pub objectives: PageObjectives,
     /// Processes, those that need somebody first.
     pub processes: Vec<PageProcess>,
 }
@@ -46,6 +44,10 @@ pub struct PageObjectives {
 pub struct PageProcess {
     /// Its service or program.
     pub service: String,
+    /// The lines that its values are held against.
+    pub objectives: PageObjectives,
+    /// Where those come from.
+    pub objectives_from: Sentence,
     /// Which worker of it, where that is known.
     pub slot: Option<usize>,
     /// Its pid.

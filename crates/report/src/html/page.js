@@ -126,7 +126,8 @@ function pairs(title, map) {
   return [make("div", {}, make("p", { class: "note" }, title), table)];
 }
 
-function card(p, lines, index) {
+function card(p, index) {
+  const lines = p.objectives;
   const id = `p${p.pid}-${Math.round(p.started_unix_seconds)}`;
   const meta = [`PID ${p.pid}`, p.python && `Python ${p.python}`, p.exited && say("ended"), p.unread && `${say("unread")}: ${p.unread}`];
   const head = make("summary", {}, make("h2", {}, name(p)), badge(p), make("span", { class: "meta" }, meta.filter(Boolean).join(" · ")));
@@ -141,7 +142,7 @@ function card(p, lines, index) {
     if (!p.samples) return box.append(make("p", { class: "note" }, say("listed")));
     const style = getComputedStyle(box), inner = box.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
     if (p.samples.t.length) box.append(charts(p, lines, Math.max(260, Math.floor(inner))));
-    box.append(kinds);
+    box.append(kinds, make("p", { class: "note" }, ...prose(p.objectives_from[lang])));
   };
   box.addEventListener("toggle", () => {
     opened.set(id, box.open);
@@ -207,7 +208,7 @@ function draw() {
   const filter = document.getElementById("filter");
   filter.hidden = !several;
   filter.placeholder = filter.ariaLabel = say("filter");
-  const cards = shown.map((p, i) => card(p, last.objectives, i));
+  const cards = shown.map((p, i) => card(p, i));
   const none = make("p", { class: "note" }, say(several ? "noMatch" : "none"));
   const table = several ? [overview(shown)] : [];
   document.getElementById("processes").replaceChildren(...table, ...(cards.length ? cards.map((c) => c.box) : [none]));

@@ -23,6 +23,23 @@ pub struct Criterion {
     /// Of a share: what it is a part of, in the unit of the part.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub whole: Option<f64>,
+    /// Of several interpreters in a process: the one that it is held against; absent where it is all together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interpreter: Option<i64>,
+}
+
+impl Criterion {
+    /// Whether it is missed.
+    #[must_use]
+    pub fn missed(&self) -> bool {
+        matches!(self.status, m5_stats::Status::Warn | m5_stats::Status::Fail)
+    }
+
+    /// Whether a person is told of it: of many interpreters those that miss something.
+    #[must_use]
+    pub fn told(&self) -> bool {
+        self.interpreter.is_none() || self.missed()
+    }
 }
 
 /// Where the objectives of a report come from.
@@ -32,6 +49,9 @@ pub struct ObjectivesFrom {
     pub profile: Profile,
     /// The settings file that changed them.
     pub file: Option<String>,
+    /// The name of `[[services]]` in that file that fits the process, where its own objectives hold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
 }
 
 /// Why an objective could not be judged, or was judged without a value.

@@ -13,11 +13,13 @@ catalogue! {
         GroupOfLimit: "cgroup peak of its limit", "cgroup 峰值占上限";
         Throttled: "CPU periods held back", "CPU 受限周期占比";
         FdsOfLimit: "descriptors of their limit", "文件描述符占上限";
+        Interpreter: "of interpreter {} alone", "仅解释器 {}";
         Whole: "of {}", "上限 {}";
         FromGeneral: "Objectives: those that hold for any service. `m5 init -p {}` measures this one and writes an m5.toml of its own.", "目标：适用于任何服务的通用目标。`m5 init -p {}` 可测量此服务并写出它自己的 m5.toml。";
         FromProfile: "Objectives: the profile trading.", "目标：trading 配置。";
         FromFile: "Objectives: {}", "目标：{}";
         FromFileOver: "Objectives: {}, over the profile trading", "目标：{}，基于 trading 配置";
+        FromService: " · [[services]] name = \"{}\"", " · [[services]] name = \"{}\"";
         Growth: "memory growth", "内存增长率";
         Growth24h: "growth in 24 h", "24 小时内存增长";
         PauseP95: "GC pause P95", "GC 暂停 P95";
@@ -44,6 +46,7 @@ catalogue! {
         NoCollections: "no collection in this time", "此期间没有回收";
         NotReadable: "the kernel does not say", "内核未提供";
         AllMet: "All {} measured objectives are met.", "{} 项已测量的目标全部达成。";
+        NoneMeasured: "No objective could be measured.", "没有可测量的目标。";
         Missed: "{} of {} objectives missed.", "{}/{} 项目标未达成。";
         Unmeasured: "{} not measured.", "{} 项未测量。";
     }

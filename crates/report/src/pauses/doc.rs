@@ -1,7 +1,8 @@
 //! `m5.gc/1`: the collections of a process over a stretch of time, what they cost, and what was tried on it.
 
 use crate::doc::{
-    Criterion, End, GcFigures, Interpreter, Level, LongPauses, PauseLog, ProcessRecord, Recorded,
+    Criterion, End, GcFigures, Interpreter, Level, LongPauses, ObjectivesFrom, PauseLog, ProcessRecord,
+    Recorded,
 };
 use m5_cpython::layout::Collector;
 use m5_gc::tune::{Finding, InterpreterSettings, Judgement, Proposal, Settings};
@@ -33,6 +34,9 @@ pub struct GcReport {
     pub recorded: Recorded,
     /// Whether the process ended meanwhile.
     pub exited: bool,
+    /// When it was found to execute another program, seconds since the watching began: what is told came before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub re_executed_seconds: Option<f64>,
     /// Counts, rates and lengths.
     pub gc: GcFigures,
     /// How pauses were seen; absent where they could not be.
@@ -56,6 +60,9 @@ pub struct GcReport {
     pub histogram: Vec<Bucket>,
     /// The objectives of collections and pauses.
     pub objectives: Vec<Criterion>,
+    /// Where those come from.
+    #[serde(default)]
+    pub objectives_from: ObjectivesFrom,
     /// What was found, with its figures.
     pub findings: Vec<Finding>,
     /// What was tried.
@@ -172,7 +179,9 @@ impl GcReport {
             interpreter,
             collector,
             settings,
-            exited: process.exited || recorded.end == End::TargetExited,
+            exited: process.exited
+                || recorded.end == End::TargetExited && process.re_executed_seconds.is_none(),
+            re_executed_seconds: process.re_executed_seconds,
             recorded,
             source: gc.source,
             choice: log.and_then(|l| l.choice.clone()),
@@ -184,6 +193,7 @@ impl GcReport {
             rss: derived.memory.rss,
             histogram: log.map(|l| histogram(&l.duration_seconds)).unwrap_or_default(),
             objectives: process.criteria.into_iter().filter(|c| c.name.starts_with("gc_")).collect(),
+            objectives_from: process.objectives_from.unwrap_or_default(),
             findings: Vec::new(),
             optimization: None,
             timeline: timeline.collect(),

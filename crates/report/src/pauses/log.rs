@@ -56,6 +56,9 @@ pub struct PauseLog {
     pub duration_seconds: Vec<f64>,
     /// Generation; absent where the source could not tell.
     pub generation: Vec<Option<u8>>,
+    /// Number of the interpreter; empty where the main one alone was seen to pause.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub interpreter: Vec<i64>,
 }
 
 impl GenerationTotals {
@@ -111,6 +114,7 @@ impl PauseLog {
             start_seconds: Vec::new(),
             duration_seconds: Vec::new(),
             generation: Vec::new(),
+            interpreter: Vec::new(),
         }
     }
 
@@ -122,6 +126,12 @@ impl PauseLog {
         self.row(pause.interpreter).totals[generation].add(seconds);
         if !mix(self.seen()).is_multiple_of(self.one_in) {
             return;
+        }
+        if pause.interpreter != 0 && self.interpreter.is_empty() {
+            self.interpreter = vec![0; self.start_seconds.len()];
+            self.interpreter.push(pause.interpreter);
+        } else if !self.interpreter.is_empty() {
+            self.interpreter.push(pause.interpreter);
         }
         // One that ran as the recording began is shown at its begin.
         self.start_seconds.push(pause.start_ns.saturating_sub(origin_ns) as f64 / 1e9);
@@ -190,6 +200,9 @@ impl PauseLog {
         if self.duration_seconds.len() != length || self.generation.len() != length {
             return Err("the columns of pauses differ in length".to_owned());
         }
+        if !self.interpreter.is_empty() && self.interpreter.len() != length {
+            return Err("the columns of pauses differ in length".to_owned());
+        }
         let sane = |v: &f64| v.is_finite() && *v >= 0.0;
         if self.one_in == 0 || !self.duration_seconds.iter().all(sane) {
             return Err("a pause has no length, or one_in is 0".to_owned());
@@ -205,6 +218,7 @@ impl PauseLog {
         retain(&mut self.start_seconds, keep);
         retain(&mut self.duration_seconds, keep);
         retain(&mut self.generation, keep);
+        retain(&mut self.interpreter, keep);
     }
 }
 

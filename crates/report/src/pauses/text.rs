@@ -2,12 +2,13 @@
 
 use crate::doc::{Bucket, GcReport, Sentence};
 use crate::list::text::one_line;
+use crate::objectives::text::from;
 use crate::pauses::{source_text, world};
 use crate::shared::units;
 use crate::shared::value_words::{self, maybe};
 use crate::text::Style;
-use crate::text::{objectives, optimization};
-use crate::texts::Gc;
+use crate::text::{executed, objectives, optimization};
+use crate::texts::{Gc, Record};
 use m5_cpython::layout::Collector;
 use m5_gc::tune::Finding;
 use m5_stats::stratified::Total;
@@ -25,6 +26,7 @@ pub fn gc_report(report: &GcReport, style: Style) -> String {
     if !report.objectives.is_empty() {
         let _ = writeln!(out, "\n{}", style.bold(style.lang.say(Gc::Objectives)));
         out.push_str(&objectives(&report.objectives, style));
+        let _ = write!(out, "  {}", from(&report.objectives_from, report.identity.pid, style));
     }
     out.push_str(&findings(report, style));
     if let Some(tried) = &report.optimization {
@@ -44,6 +46,11 @@ fn head(report: &GcReport, style: Style) -> String {
         lang.fill(Gc::Observed, &[&units::span(report.recorded.observed_seconds)]),
         lang.fill(Gc::Events, &[&count]),
     ];
+    if report.re_executed_seconds.is_some() {
+        lines.insert(3, executed(report.re_executed_seconds, style).trim_end().to_owned());
+    } else if report.exited {
+        lines.insert(3, style.yellow(lang.say(Record::EndExited)));
+    }
     // Documents of before hold the share alone.
     let by_share = || gc.pause_ratio.map(|ratio| Total::exact(ratio * report.recorded.observed_seconds));
     let pause_total = gc.pause_total.or_else(by_share);
@@ -178,8 +185,9 @@ fn findings(report: &GcReport, style: Style) -> String {
     for finding in &report.findings {
         let _ = writeln!(out, "   {}", said(finding, style));
     }
+    let goes_on = !report.exited && report.re_executed_seconds.is_none();
     let worth = |f: &Finding| matches!(f, Finding::FullCollections { .. } | Finding::YoungCollections { .. });
-    if report.optimization.is_none() && !report.exited && report.findings.iter().any(worth) {
+    if report.optimization.is_none() && goes_on && report.findings.iter().any(worth) {
         let _ = writeln!(out, "   {}", style.dim(&lang.fill(Gc::TryOptimize, &[&report.identity.pid])));
     }
     out

@@ -1,7 +1,7 @@
 //! Alerts where some services have objectives of their own.
 
 use super::{Alert, alerts};
-use m5_stats::Objectives;
+use m5_stats::{Objectives, Profile};
 use std::fmt::Write;
 
 /// The objectives of the services of a name.
@@ -9,6 +9,8 @@ use std::fmt::Write;
 pub struct ServiceObjectives {
     /// Their name: `*` and `?` stand for any.
     pub name: String,
+    /// The profile that theirs begin with, where they name one.
+    pub profile: Option<Profile>,
     /// What holds for them, whole.
     pub objectives: Objectives,
 }
@@ -72,10 +74,14 @@ fn regex(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use m5_stats::{Objective, Profile};
+    use m5_stats::Objective;
 
     fn service(name: &str, profile: Profile) -> ServiceObjectives {
-        ServiceObjectives { name: name.to_owned(), objectives: Objectives::of(profile) }
+        ServiceObjectives {
+            name: name.to_owned(),
+            profile: Some(profile),
+            objectives: Objectives::of(profile),
+        }
     }
 
     #[test]

@@ -19,6 +19,9 @@ pub struct Stalls {
     pub pid: i32,
     /// How long it was watched, seconds.
     pub seconds: f64,
+    /// When it was found to execute another program, seconds since the watching began: nothing is said of that one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub re_executed_seconds: Option<f64>,
     /// Turns at least this long are told one by one, seconds.
     pub above_s: f64,
     /// Begins and ends of turns that found no room.

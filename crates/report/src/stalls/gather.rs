@@ -176,6 +176,7 @@ impl Gathering {
             schema: STALLS_SCHEMA.to_owned(),
             pid: self.pid,
             seconds: end_ns.saturating_sub(self.began_ns) as f64 / 1e9,
+            re_executed_seconds: None,
             above_s: self.above_ns as f64 / 1e9,
             lost,
             long: self.long,

@@ -2,7 +2,7 @@
 
 use super::doc::{Division, Stalls, Turn};
 use crate::shared::units;
-use crate::text::{Align, Style, Table, place};
+use crate::text::{Align, Style, Table, executed, place};
 use crate::texts::Stall;
 use m5_cpython::PyFrame;
 use std::fmt::Write;
@@ -19,6 +19,7 @@ pub fn text(doc: &Stalls, style: Style) -> String {
     let lang = style.lang;
     let title = lang.fill(Stall::Title, &[&doc.pid, &units::span(doc.seconds)]);
     let mut out = format!("{}\n", style.bold(&title));
+    out.push_str(&executed(doc.re_executed_seconds, style));
     if doc.threads.is_empty() {
         let _ = writeln!(out, "{}", lang.say(Stall::None));
         return out;

@@ -1,7 +1,7 @@
 //! `m5.stress/1`: a soak test, its samples and what each check found. Also what it is resumed from.
 
 use crate::baseline::read::ReadError;
-use crate::doc::End;
+use crate::doc::{End, ObjectivesFrom};
 use m5_process::Identity;
 use m5_stats::Verdict;
 use serde::{Deserialize, Serialize};
@@ -18,6 +18,9 @@ pub struct Stress {
     pub m5_version: String,
     /// What was to be done.
     pub plan: StressPlan,
+    /// Where the objectives come from.
+    #[serde(default)]
+    pub objectives_from: ObjectivesFrom,
     /// Wall time spent so far, seconds, over all segments.
     pub wall_seconds: f64,
     /// Why it ended, the last time that it did.
@@ -40,8 +43,8 @@ pub struct StressPlan {
     pub check_seconds: f64,
     /// Growth of RSS that is an anomaly, bytes an hour.
     pub max_growth_bytes_per_hour: f64,
-    /// Growth in 24 hours that is an anomaly, as a part of the level.
-    pub max_growth_24h_ratio: f64,
+    /// Growth in 24 hours that is an anomaly, as a part of the level; absent where it is not judged.
+    pub max_growth_24h_ratio: Option<f64>,
     /// Whether the clock is the target's event time.
     pub event_time: bool,
 }

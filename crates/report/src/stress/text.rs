@@ -1,6 +1,7 @@
 //! A soak test for people.
 
 use crate::doc::{Anomaly, End, Stress, StressCheck, StressPlan};
+use crate::objectives::text::from;
 use crate::shared::units;
 use crate::shared::value_words::{self, maybe};
 use crate::text::{Align, Style, Table};
@@ -34,6 +35,8 @@ pub fn stress(s: &Stress, style: Style) -> String {
     }
     out.push_str(&table(s, style));
     out.push_str(&summary(s, style));
+    let pid = s.segments.last().map_or(0, |segment| segment.identity.pid);
+    out.push_str(&from(&s.objectives_from, pid, style));
     out
 }
 
@@ -121,7 +124,9 @@ fn anomalies(check: &StressCheck, plan: &StressPlan, style: Style) -> String {
         Anomaly::Growth => lang.fill(Soak::AnomalyGrowth, &[&units::bytes(plan.max_growth_bytes_per_hour)]),
         Anomaly::VerdictGrowing => lang.say(Soak::AnomalyVerdict).to_owned(),
         Anomaly::FdsGrowing => lang.say(Soak::AnomalyFds).to_owned(),
-        Anomaly::Growth24h => lang.fill(Soak::Anomaly24h, &[&units::percent(plan.max_growth_24h_ratio)]),
+        Anomaly::Growth24h => {
+            lang.fill(Soak::Anomaly24h, &[&units::percent(plan.max_growth_24h_ratio.unwrap_or_default())])
+        }
     };
     check.anomalies.iter().map(say).collect::<Vec<_>>().join(", ")
 }

@@ -42,6 +42,9 @@ pub struct TrimDoc {
     pub rss_after_bytes: Option<u64>,
     /// How it stood later; absent where nobody waited, or the process ended.
     pub later: Option<Later>,
+    /// When it was found to execute another program, seconds since the look began: nothing is said of that one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub re_executed_seconds: Option<f64>,
     /// What keeps free memory; absent where nobody asked.
     #[serde(default)]
     pub pinned: Option<Pinned>,

@@ -2,7 +2,7 @@
 
 use super::doc::TrimDoc;
 use crate::shared::units;
-use crate::text::{Align, Style, Table};
+use crate::text::{Align, Style, Table, executed};
 use crate::texts::TrimWords;
 use m5_heap::trim::{Ended, FreePart};
 use std::fmt::{Display, Write};
@@ -14,6 +14,7 @@ pub fn text(doc: &TrimDoc, style: Style) -> String {
     let size = |bytes: u64| units::bytes(bytes as f64);
     let title = lang.fill(TrimWords::Title, &[&doc.pid, &trim.library]);
     let mut out = format!("{}\n", style.bold(&title));
+    out.push_str(&executed(doc.re_executed_seconds, style));
     out.push_str(&parts(&trim.free, style));
     let mut say = |words: TrimWords, values: &[&dyn Display]| {
         let _ = writeln!(out, "{}", lang.fill(words, values));
@@ -134,6 +135,7 @@ mod tests {
             max_pause_seconds: 5e-3,
             rss_before_bytes: Some(306 << 20),
             rss_after_bytes: Some(22 << 20),
+            re_executed_seconds: None,
             later: Some(Later { after_seconds: 60.0, rss_bytes: 31 << 20, minor_faults: 2400 }),
             pinned: Some(Pinned {
                 bytes: 12 << 20,

@@ -1,6 +1,6 @@
 //! `m5.why/1`: what half a minute of looking found wrong, the worst first.
 
-use crate::doc::Criterion;
+use crate::doc::{Criterion, ObjectivesFrom};
 use crate::heap::MemoryVerdict;
 use m5_heap::{Account, BlockGrowth, Culprit, Loose};
 use serde::{Deserialize, Serialize};
@@ -27,6 +27,9 @@ pub struct Why {
     pub account: Option<Account>,
     /// What could not be seen.
     pub unseen: Vec<Unseen>,
+    /// Where the objectives come from that it was held against.
+    #[serde(default)]
+    pub objectives_from: ObjectivesFrom,
 }
 
 /// One thing that was found.

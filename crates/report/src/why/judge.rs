@@ -2,7 +2,7 @@
 //! on that matters, and is called a problem only where it misses the objective.
 
 use super::doc::{Finding, Unseen, WHY_SCHEMA, Weight, What, Why};
-use crate::doc::Criterion;
+use crate::doc::{Criterion, ObjectivesFrom};
 use crate::heap::{MemoryKind, MemoryVerdict};
 use m5_heap::{Cause, Coverage, Culprit, Diff, Summary};
 use m5_stats::Status;
@@ -22,8 +22,8 @@ pub struct Seen<'a> {
     pub growth_objective: f64,
     /// Objectives that were held against it.
     pub criteria: &'a [Criterion],
-    /// Whether they are those of this service, not the defaults.
-    pub own_objectives: bool,
+    /// Where they come from.
+    pub objectives_from: ObjectivesFrom,
     /// What grew between two snapshots.
     pub diff: Option<&'a Diff>,
     /// What the later snapshot holds.
@@ -87,6 +87,7 @@ impl Why {
             findings,
             account: seen.diff.and_then(|d| d.account.clone()),
             unseen: unseen(&seen),
+            objectives_from: seen.objectives_from,
             python: seen.python,
             command: seen.command,
         }
@@ -208,9 +209,13 @@ fn missed(seen: &Seen<'_>) -> Vec<Finding> {
         "open_fds" => c.value.is_some_and(|v| v > c.objective.pass),
         _ => false,
     };
+    let own = seen.objectives_from != ObjectivesFrom::default();
+    // What all interpreters of a process miss together need not be told of each.
+    let together =
+        |name: &str| seen.criteria.iter().any(|c| c.interpreter.is_none() && c.name == name && c.missed());
     let bad = |c: &&Criterion| {
-        let missed = matches!(c.status, Status::Warn | Status::Fail);
-        missed && !c.name.starts_with("growth") && (seen.own_objectives || universal(c))
+        let news = c.interpreter.is_none() || !together(&c.name);
+        c.missed() && news && !c.name.starts_with("growth") && (own || universal(c))
     };
     let told = |c: &Criterion| Finding {
         severity: if c.status == Status::Fail { Weight::Problem } else { Weight::Notice },

@@ -1,13 +1,15 @@
 //! `m5 why` for people: at most twelve lines.
 
 use super::doc::{Finding, Unseen, Weight, What, Why};
+use crate::doc::ObjectivesFrom;
 use crate::heap::phrases::{holder, part, signed, signed_bytes, thousands};
 use crate::heap::text::diff::{account_line, made, sizes};
 use crate::heap::{MemoryKind, MemoryVerdict};
 use crate::list::text::one_line;
+use crate::objectives::text::objectives_from;
 use crate::shared::{units, value_words};
 use crate::text::Style;
-use crate::texts::WhyWords as W;
+use crate::texts::{Goal, WhyWords as W};
 use m5_heap::{Cause, Culprit};
 
 /// Lines of the report, at most.
@@ -41,7 +43,11 @@ pub fn why(why: &Why, style: Style) -> String {
     if !unseen.is_empty() {
         lines.push(style.dim(&lang.fill(W::NotSeen, &[&unseen.join("; ")])));
     }
-    lines.truncate(LINES);
+    if lines.len() >= LINES || why.objectives_from == ObjectivesFrom::default() {
+        lines.truncate(LINES);
+    } else {
+        lines.push(style.dim(&objectives_from(&why.objectives_from, why.pid, lang)));
+    }
     lines.iter().map(|line| format!("{}\n", line.trim_end().replace('\n', " "))).collect()
 }
 
@@ -149,7 +155,10 @@ fn told(finding: &Finding, why: &Why, style: Style) -> (String, String, String) 
         }
         What::Missed { criterion } => {
             let value = value_words::maybe(criterion.value, |v| value_words::in_unit(&criterion.name, v));
-            let goal = value_words::goal(&criterion.name, lang);
+            let mut goal = value_words::goal(&criterion.name, lang);
+            if let Some(id) = criterion.interpreter {
+                goal = format!("{goal} ({})", lang.fill(Goal::Interpreter, &[&id]));
+            }
             let level = value_words::level(criterion, lang);
             (lang.fill(W::Missed, &[&goal, &value, &level]), String::new(), say(W::AdviceMissed))
         }
@@ -299,6 +308,7 @@ mod tests {
         let finding =
             |what| Finding { severity: Weight::Problem, what, next: "m5 diff -p 7 --interval 5m".into() };
         Why {
+            objectives_from: ObjectivesFrom::default(),
             schema: WHY_SCHEMA.into(),
             pid: 7,
             python: Some("3.12.1".into()),

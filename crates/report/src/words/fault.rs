@@ -10,10 +10,13 @@ catalogue! {
         NoSuchProcess: "no process with PID {} (or it has ended)", "没有 PID 为 {} 的进程（或已退出）";
         NoSuchProcessRemedy: "`m5 list` shows the Python processes of this machine", "`m5 list` 可列出本机的 Python 进程";
         Replaced: "PID {} executed another program while m5 looked at it", "PID {} 在采集期间执行了另一个程序（exec）";
+        ReplacedAfter: "PID {} executed another program after {}; nothing is said of what it executes since", "PID {} 在 {} 后执行了另一个程序（exec）；此后的程序未被分析";
         ReplacedRemedy: "look again once the new program runs: the pid is the same", "新程序运行后请重新采集：PID 不变";
         NotPython: "PID {} is not a CPython 3.8+ process", "PID {} 不是 CPython 3.8+ 进程";
         NotPythonRemedy: "give the PID of the interpreter itself, not of a shell or supervisor around it; `m5 list` shows them",
             "请给出解释器本身的 PID，而不是外层 shell 或守护程序的 PID；`m5 list` 可列出";
+        PidVariable: "M5_PID={} in the environment: {}", "环境变量 M5_PID={}：{}";
+        PidVariableRemedy: "set it to the PID of a process, unset it, or name a process with -p", "请将其设为进程 PID、取消该变量，或用 -p 指定进程";
         Zombie: "PID {} has ended; its parent, PID {}, has not asked for its end yet (a zombie)", "PID {} 已退出，其父进程 PID {} 尚未回收它（僵尸进程）";
         ZombieRemedy: "nothing is left of it to look at; `m5 list` shows the Python processes of this machine", "该进程已无内容可供分析；`m5 list` 可列出本机的 Python 进程";
         OtherPython: "PID {} runs {}, not CPython", "PID {} 运行的是 {}，而不是 CPython";

@@ -40,6 +40,7 @@ catalogue! {
         Timing: "pauses of PID {}: ten seconds…", "正在记录 PID {} 的暂停：十秒…";
         Taking: "taking a snapshot of PID {}…", "正在获取 PID {} 的快照…";
         Took: "snapshot saved: {}", "快照已保存：{}";
+        Executed: "PID {} executed another program: what is shown begins anew", "PID {} 执行了另一个程序（exec）：显示的数据重新开始";
         Failed: "that failed: {}", "失败：{}";
         Pauses: "latest pauses", "最近的暂停";
         NoTerminal: "`m5 top` needs a terminal", "`m5 top` 需要终端";

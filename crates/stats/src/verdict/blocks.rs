@@ -52,6 +52,8 @@ pub(super) struct Blocks {
     pub(super) phase: Option<Vec<f64>>,
     /// How often its teeth were reset in the window.
     pub(super) resets: usize,
+    /// Where the series stands: the floor of its last stretch, whatever changed within.
+    pub(super) last: f64,
     /// The level by which values were divided.
     pub(super) level: f64,
     /// The smallest step of the values, as a part of the level.
@@ -201,6 +203,13 @@ fn floor(block: &[Point], slope: f64, floors: bool) -> Option<(f64, f64)> {
     Some((t, lower.iter().sum::<f64>() / lower.len() as f64))
 }
 
+/// The mean of the lowest third of values.
+fn floor_of(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let values = sorted(&values.collect::<Vec<_>>());
+    let lower = values.get(..values.len().div_ceil(3)).filter(|l| !l.is_empty())?;
+    Some(lower.iter().sum::<f64>() / lower.len() as f64)
+}
+
 /// A block in which the level changes is the longer side of that change, or the lower one where that is long
 /// enough: a floor between two levels would be neither.
 fn one_side(block: &[Point], slope: f64) -> &[Point] {
@@ -271,5 +280,9 @@ impl Blocks {
         self.level = [typical, range].into_iter().find(|v| *v > 0.0).unwrap_or(1.0);
         self.quantum = gap.unwrap_or(self.level * 1e-6).min(self.level) / self.level;
         self.y.iter_mut().for_each(|y| *y /= self.level);
+        let since = self.start + self.seconds * (1.0 - 1.0 / BLOCKS as f64);
+        let enough = run.len().saturating_sub(MIN_POINTS);
+        let lately = run.get(run.partition_point(|p| p.t < since).min(enough)..).unwrap_or(&[]);
+        self.last = floor_of(lately.iter().map(|p| p.v)).unwrap_or(0.0) / self.level;
     }
 }

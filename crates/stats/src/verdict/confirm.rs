@@ -10,6 +10,10 @@ const IN_A_ROW: u32 = 3;
 const HOLDS: f64 = 14.0 * 3600.0;
 /// What the floor must have gained meanwhile, as a part of its level, for an alarm before that: no usual day does.
 const GAINED: f64 = 0.5;
+/// Half of that time, and how fast the floor must have risen since it at least, as a part of its pace before: what fills
+/// slows down.
+const HALFWAY: f64 = 0.5 * HOLDS;
+const KEEPS_PACE: f64 = 0.35;
 /// Growth is still held where it is at least so likely: a doubt is no contradiction.
 const HELD: f64 = 0.5;
 
@@ -28,6 +32,9 @@ pub struct Confirmation {
     /// Seconds since then.
     #[serde(default)]
     held: f64,
+    /// Seconds for which it had been held when half of the time that a claim must last was over, and the level then.
+    #[serde(default)]
+    halfway: Option<(f64, f64)>,
     /// Claims that what came later took back.
     #[serde(default)]
     taken_back: u32,
@@ -50,6 +57,8 @@ impl Confirmation {
         if self.in_a_row > 0 {
             self.held += if self.claimed_at.is_some() { seconds_between.max(0.0) } else { 0.0 };
             self.claimed_at = self.claimed_at.or(assessment.level);
+            let halfway = assessment.level.filter(|_| self.held >= HALFWAY).map(|level| (self.held, level));
+            self.halfway = self.halfway.or(halfway);
         }
         if assessment.verdict == Verdict::Growing && !self.called() {
             assessment.verdict = Verdict::Insufficient;
@@ -68,7 +77,16 @@ impl Confirmation {
 
     fn alarms(&self, level: Option<f64>) -> bool {
         let gained = level.zip(self.claimed_at).is_some_and(|(now, then)| now - then >= GAINED * then.abs());
-        self.held >= HOLDS || gained
+        self.held >= HOLDS && self.keeps_pace(level) || gained
+    }
+
+    /// Whether the floor rose on in the second half of the claim. Where that is not known, it is held.
+    fn keeps_pace(&self, level: Option<f64>) -> bool {
+        let (Some(now), Some(then), Some((held, halfway))) = (level, self.claimed_at, self.halfway) else {
+            return true;
+        };
+        let since = self.held - held;
+        since > 0.0 && (now - halfway) / since >= KEEPS_PACE * (halfway - then) / held
     }
 }
 

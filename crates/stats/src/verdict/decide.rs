@@ -35,6 +35,8 @@ const CERTAIN_BEFORE: f64 = 0.9;
 const RETURNED: f64 = 0.25;
 /// …to so many of all floors.
 const SEEN_BEFORE: f64 = 0.15;
+/// A level that was moved to after this part of the window may be a batch as well.
+const STOOD: f64 = 1.0 - SEEN_BEFORE;
 /// Ends of the interval of a forecast. Surprises of memory go upwards, so more of it is left out below.
 const LOW: f64 = 0.05;
 const HIGH: f64 = 0.97;
@@ -135,9 +137,11 @@ impl Judged {
             true => LATE_GOES_ON + lifelong * (CALLED_GOES_ON - LATE_GOES_ON),
             false => DOUBTED_GOES_ON * (self.growth / DOUBTFUL).clamp(0.0, 1.0) * lifelong.max(LATE_DOUBT),
         };
-        let future = ahead(&self.fits, &self.shapes, 1.0 + DAY / seconds, GoesOn { chance, called });
+        let lifelong = lifelong.max(LATE_DOUBT);
+        let goes_on = GoesOn { chance, called, lifelong };
+        let future = ahead(&self.fits, &self.shapes, 1.0 + DAY / seconds, goes_on);
         let value = |q| future.quantile(q).map(|v| v * level);
-        let now = ahead(&self.fits, &self.shapes, 1.0, GoesOn { chance: 1.0, called })
+        let now = ahead(&self.fits, &self.shapes, 1.0, GoesOn { chance: 1.0, ..goes_on })
             .quantile(0.5)
             .map(|v| v * level);
         let now = now.filter(|v| v.is_finite());
@@ -155,7 +159,7 @@ impl Judged {
         };
         if verdict == Verdict::Insufficient {
             a.reason = Some(Reason::Undecided);
-            a.wait_seconds = Some(0.5 * seconds);
+            a.wait_seconds = Some(if self.growth < DOUBTFUL { SEEN_BEFORE } else { 0.5 } * seconds);
         }
         if verdict == Verdict::Step {
             a.shift = self.last_step();
@@ -185,13 +189,16 @@ impl Judged {
         }
         let least = least_growth(&self.blocks, options);
         let falling = falling_weight(&self.fits, &self.shapes, least);
-        let (mut flat, mut step, mut saturating) = (0.0, 0.0, 0.0);
+        let (mut flat, mut step, mut saturating, mut moved_lately) = (0.0, 0.0, 0.0, 0.0);
         for fit in &self.fits {
             let rise = fit.level(&self.shapes, 1.0) - fit.level(&self.shapes, 0.0);
             match fit.class {
                 Class::Saturating if rise > least => saturating += fit.weight,
                 // What came back is no step.
-                Class::Step if fit.moved(&self.shapes) > least && !self.returned(fit) => step += fit.weight,
+                Class::Step if fit.moved(&self.shapes) > least && !self.returned(fit) => {
+                    step += fit.weight;
+                    moved_lately += fit.weight * f64::from(u8::from(fit.last_moved(&self.shapes) > STOOD));
+                }
                 _ if fit.falls(&self.shapes, least) => {}
                 Class::Flat | Class::Rhythm | Class::Step | Class::Saturating => flat += fit.weight,
                 Class::Growing => {}
@@ -202,7 +209,8 @@ impl Judged {
         } else if flat >= step && flat >= saturating {
             Verdict::Flat
         } else if step > saturating {
-            Verdict::Step
+            // Whether it stays is not known yet.
+            if 2.0 * moved_lately > step { Verdict::Insufficient } else { Verdict::Step }
         } else {
             Verdict::Saturating
         }
@@ -233,7 +241,7 @@ impl Judged {
         let floors = || self.blocks.x.iter().zip(&self.blocks.y);
         let before = floors().filter(|(x, y)| *x < last && near(**y)).count();
         let apart = floors().filter(|(x, y)| *x < last && !near(**y)).count();
-        apart > 0 && before as f64 >= SEEN_BEFORE * self.blocks.x.len() as f64
+        apart > 0 && before as f64 >= SEEN_BEFORE * self.blocks.x.len() as f64 || comes_and_goes(&steps)
     }
 
     fn last_step(&self) -> Option<Shift> {
@@ -242,6 +250,21 @@ impl Judged {
         let (at, size) = heaviest.steps(&self.shapes).max_by(|a, b| a.0.total_cmp(&b.0))?;
         Some(Shift { at: self.blocks.start + at * self.blocks.seconds, by: size * self.blocks.level })
     }
+}
+
+/// Whether the last of these changes of level (when, by how much) is one of several excursions: an earlier one of half
+/// of its size and more came back to where all began, and the last one has not lasted for twice as long.
+fn comes_and_goes(steps: &[(f64, f64)]) -> bool {
+    let Some(((last, size), before)) = steps.split_last() else { return false };
+    let (mut level, mut longest, mut farthest) = (0.0_f64, 0.0_f64, 0.0_f64);
+    for ((at, by), (until, _)) in before.iter().zip(steps.iter().skip(1)) {
+        level += by;
+        if level * size > 0.0 && level.abs() >= 0.5 * size.abs() {
+            (longest, farthest) = (longest.max(until - at), farthest.max(level.abs()));
+        }
+    }
+    let at_the_begin = level.abs() < RETURNED * size.abs().max(farthest);
+    at_the_begin && farthest > 0.0 && 1.0 - last < 2.0 * longest
 }
 
 /// Growth per window that matters: a share of the level, and more than rounding can feign.

@@ -226,7 +226,8 @@ impl<'a> Problem<'a> {
         let half = feet.len() / 2;
         let changes = feet.iter().zip(feet.iter().skip(half)).map(|(a, b)| (b - a).powi(2));
         let change = (changes.sum::<f64>() / (feet.len() - half).max(1) as f64).sqrt();
-        (feet.last().copied().unwrap_or(0.0), change)
+        let last = if tooth == 0.0 { self.blocks.last } else { feet.last().copied().unwrap_or(0.0) };
+        (last, change)
     }
 
     fn gram<'p>(&self, whitener: &Whitener, products: &'p mut [f64]) -> Gram<'p> {

@@ -37,6 +37,13 @@ pub(super) const LATE_DOUBT: f64 = 0.1;
 /// Growth that ends before a moment ahead: how often at once, how far off it then is, as a part of the rise, and
 /// how far it comes otherwise.
 const SOON: f64 = 0.6;
+/// …and how often at once where it cannot have lasted for the life of the process.
+const SOON_LATE: f64 = 0.95;
+/// How often, a window, a level that moved goes back to where it came from: what was dropped is filled again, a batch
+/// ends, a deployment is taken back.
+const RETURNS: f64 = 0.06;
+/// How near it then comes, as a part of the way: a standard deviation.
+const RETURNS_NEAR: f64 = 0.3;
 const AT_ONCE: f64 = 0.05;
 const ON_THE_WAY: f64 = 0.3;
 /// How far, of what it fell in the window, a fall may go on or come back: a standard deviation.
@@ -65,6 +72,8 @@ pub(super) struct GoesOn {
     pub(super) chance: f64,
     /// Whether it is called growth: then it is no guess beside the last floor.
     pub(super) called: bool,
+    /// How well it may have lasted for the life of the process: only then does it last as long again.
+    pub(super) lifelong: f64,
 }
 
 /// One normal of a mixture.
@@ -257,13 +266,13 @@ impl Fit {
     }
 
     /// The forecast if growth ends before the moment of `part`, in two halves: at once, and on the way.
-    fn ends_before(&self, shapes: &Shapes, part: Part, chance: f64) -> [Part; 2] {
+    fn ends_before(&self, shapes: &Shapes, part: Part, chance: f64, soon: f64) -> [Part; 2] {
         let now = self.ahead(shapes, 1.0);
         let rise = part.mean - now.mean;
         let sd = part.sd.min((now.sd * now.sd + (AT_ONCE * rise).powi(2)).sqrt());
-        let at_once = Part { weight: SOON * chance * part.weight, mean: now.mean, sd };
+        let at_once = Part { weight: soon * chance * part.weight, mean: now.mean, sd };
         let on_the_way = Part {
-            weight: (1.0 - SOON) * chance * part.weight,
+            weight: (1.0 - soon) * chance * part.weight,
             mean: now.mean + ON_THE_WAY * rise,
             sd: (sd * sd + (ON_THE_WAY * rise).powi(2)).sqrt(),
         };
@@ -280,6 +289,11 @@ impl Fit {
             .filter_map(|(id, size)| Some((shapes.columns.get(usize::from(*id))?.moved()?, *size)))
     }
 
+    /// When its last change of level was.
+    pub(super) fn last_moved(&self, shapes: &Shapes) -> f64 {
+        self.steps(shapes).map(|(at, _)| at).fold(0.0, f64::max)
+    }
+
     /// By how much its changes of level moved it.
     pub(super) fn moved(&self, shapes: &Shapes) -> f64 {
         self.steps(shapes).map(|(_, size)| size).sum::<f64>().abs()
@@ -288,7 +302,7 @@ impl Fit {
     /// Whether it went up and came back: a batch.
     fn came_back(&self, shapes: &Shapes) -> bool {
         let largest = self.steps(shapes).map(|(_, size)| size.abs()).fold(0.0, f64::max);
-        self.moved(shapes) < BACK * largest
+        largest > 0.0 && self.moved(shapes) < BACK * largest
     }
 
     /// Variance by what the load may do later: what it did in the window at least.
@@ -302,6 +316,20 @@ impl Fit {
         // An effect that may be chance is not extrapolated.
         let sure = (effect - 4.0 * noise).max(0.0);
         2.0 * SINE * (sure * more + (effect - sure))
+    }
+
+    /// The forecast if the last change of level is taken back, or what fell is filled again.
+    fn returns(&self, shapes: &Shapes, part: Part, chance: f64) -> Option<Part> {
+        if chance <= 0.0 || self.came_back(shapes) {
+            return None;
+        }
+        let size = match self.class {
+            Class::Step => self.steps(shapes).max_by(|a, b| a.0.total_cmp(&b.0))?.1,
+            Class::Flat => return None,
+            _ => Some(self.level(shapes, 1.0) - self.level(shapes, 0.0)).filter(|moved| *moved < 0.0)?,
+        };
+        let sd = (part.sd * part.sd + (RETURNS_NEAR * size).powi(2)).sqrt();
+        Some(Part { weight: part.weight * chance, mean: part.mean - size, sd })
     }
 
     /// The forecast if the level moves up or on once more.
@@ -345,8 +373,9 @@ pub(super) fn ahead(fits: &[Fit], shapes: &Shapes, x: f64, goes_on: GoesOn) -> M
         let mut part = fit.ahead(shapes, x);
         if fit.class == Class::Growing && ahead > 0.0 {
             let seen = fit.seen(shapes);
-            let chance = goes_on.chance.max(seen / (seen + ahead));
-            parts.extend(fit.ends_before(shapes, part, 1.0 - chance));
+            let chance = goes_on.chance.max(goes_on.lifelong * seen / (seen + ahead));
+            let soon = if goes_on.called { SOON } else { SOON_LATE - goes_on.lifelong * (SOON_LATE - SOON) };
+            parts.extend(fit.ends_before(shapes, part, 1.0 - chance, soon));
             part.weight *= chance;
         }
         let steps = match fit.class {
@@ -356,11 +385,15 @@ pub(super) fn ahead(fits: &[Fit], shapes: &Shapes, x: f64, goes_on: GoesOn) -> M
         };
         // What no window showed may come whether or not an explanation holds.
         let chance = -(-steps * ahead).exp_m1();
-        let mut push = |part: Part| {
+        let back = -(-RETURNS * ahead).exp_m1();
+        let mut push = |mut part: Part| {
             if chance > 0.0 {
                 parts.push(fit.another_step(shapes, part, chance));
             }
-            parts.push(Part { weight: part.weight * (1.0 - chance), ..part });
+            let returned = fit.returns(shapes, part, back);
+            part.weight *= 1.0 - chance - returned.map_or(0.0, |_| back);
+            parts.extend(returned);
+            parts.push(part);
         };
         if ahead > 0.0 && !(goes_on.called && fit.class == Class::Growing) {
             let unexplained = if fit.class == Class::Growing { UNEXPLAINED_GROWTH } else { UNEXPLAINED };

@@ -193,6 +193,9 @@ fn an_alarm_is_growth_that_outlives_half_a_day_or_gains_half() {
     let mut fast = Confirmation::default();
     let first = (0..60_u32).position(|n| fast.confirm(growing(100.0 + 10.0 * f64::from(n)), 60.0).alarm);
     assert_eq!(first, Some(5), "it gained half of its level");
+    let mut fills = Confirmation::default();
+    let slower = |n: u32| growing(100.0 + 10.0 * (1.0 + f64::from(n)).ln());
+    assert!((0..40).all(|n| !fills.confirm(slower(n), 1800.0).alarm), "what fills slows down");
     let mut morning = Confirmation::default();
     let said: Vec<Assessment> = (0..20).map(|_| morning.confirm(growing(100.0), 1800.0)).collect();
     assert!(said.iter().all(|a| !a.alarm) && said[19].held_seconds == Some(19.0 * 1800.0));

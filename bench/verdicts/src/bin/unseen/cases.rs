@@ -1,7 +1,8 @@
-//! The families of both sets, as what the benchmark asks of one.
+//! The families of all sets, as what the benchmark asks of one.
 
-use m5_bench_verdicts::events;
+use super::Args;
 use m5_bench_verdicts::wide::{self, Trace};
+use m5_bench_verdicts::{events, services};
 
 type Make = Box<dyn Fn(u64, f64, f64) -> Trace>;
 
@@ -18,9 +19,20 @@ pub(crate) struct Case {
     pub(crate) life: Make,
 }
 
-/// All families of the second set, or of the third, that are run event by event.
-pub(crate) fn all(events: bool) -> Vec<Case> {
-    if events {
+/// All families of the second set, of the third, that are run event by event, or of the fourth, all of it held out.
+pub(crate) fn all(args: &Args) -> Vec<Case> {
+    if args.services {
+        let case = |(family, name): (services::Family, &'static str)| Case {
+            name,
+            held_out: true,
+            leaks: services::is_leak(family),
+            number: family as u64,
+            trace: Box::new(move |seed, seconds, every| services::trace(family, seed, seconds, every)),
+            life: Box::new(move |seed, seconds, every| services::life(family, seed, seconds, every)),
+        };
+        return services::FAMILIES.into_iter().map(case).collect();
+    }
+    if args.events {
         let case = |(family, name, held_out): (events::Family, &'static str, bool)| Case {
             name,
             held_out,

@@ -44,6 +44,9 @@ pub(crate) struct Args {
     /// Families of the third set, that are run event by event, in place of the second's.
     #[arg(long)]
     events: bool,
+    /// Families of the fourth set, all of it held out: services of several parts.
+    #[arg(long, conflicts_with = "events")]
+    services: bool,
     /// Only families whose name contains one of these, separated by `/`.
     #[arg(long, default_value = "")]
     only: String,
@@ -69,7 +72,7 @@ impl Args {
     /// The families that are wanted.
     fn families(&self) -> impl Iterator<Item = Case> + '_ {
         let named = |name: &str| self.only.split('/').any(|part| name.contains(part));
-        cases::all(self.events).into_iter().filter(move |c| named(c.name) && self.wants(c.held_out))
+        cases::all(self).into_iter().filter(move |c| named(c.name) && self.wants(c.held_out))
     }
 
     fn seed(&self, case: &Case, i: usize) -> u64 {

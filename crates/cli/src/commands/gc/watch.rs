@@ -50,24 +50,27 @@ pub(super) fn run(args: &GcArgs, ctx: &Ctx) -> Result<Exit, CliError> {
         &mut |pause, detail| live.pause(pause, detail),
         &mut |progress| {
             bar.show(progress);
-            !ended()
+            ctx.looked.begun() && !ended()
         },
     );
     bar.clear();
+    ctx.looked.recorded()?;
     let mut recorded = recorded?;
     m5_agent::derive::complete(&mut recorded, &objectives);
     live.end()?;
     let mut page = args.html.as_ref().map(|path| (path, m5_agent::page::saved(&recorded, &objectives)));
     let record = recorded.processes.into_iter().next().ok_or(CliError::EndedEarly)?;
-    let long_lived = interpreter.population().ok().and_then(|p| p.long_lived);
+    let long_lived = record.re_executed_seconds.is_none().then(|| interpreter.population().ok()).flatten();
+    let long_lived = long_lived.and_then(|p| p.long_lived);
     let main = before.first().map_or(Settings { thresholds: [0; 3], enabled: false }, |s| s.settings);
-    let limits = limits(args, &objectives);
+    let limits = limits(args, objectives.of_record(&record).0);
     let seen = window(&record, &recorded.recorded, main, long_lived);
     let report = GcReport::of(record, recorded.recorded, interpreter.layout().collector, before);
     let mut report = report.ok_or(CliError::EndedEarly)?;
     report.long_lived_objects = long_lived;
     report.findings = seen.as_ref().map(|w| findings(w, &limits)).unwrap_or_default();
-    if let (true, Some(seen)) = (args.optimize && !ended() && !report.exited, &seen) {
+    let goes_on = !report.exited && report.re_executed_seconds.is_none();
+    if let (true, Some(seen)) = (args.optimize && !ended() && goes_on, &seen) {
         let plan = optimize::Plan { options, limits, keep: args.keep };
         let target = optimize::Target { process: &process, interpreter: &interpreter, tuner: &tuner };
         report.optimization = Some(optimize::run(&target, seen, &plan, ctx, &ended)?);

@@ -27,7 +27,7 @@ pub(super) fn run(
     let first = args.capture.take(process)?;
     args.save(&first, "start", ctx)?;
     let (samples, whole) = sample(args, process, time, &stop, ctx);
-    let last = args.capture.take(process).ok();
+    let last = args.capture.take(process).ok().filter(|_| ctx.looked.whole().is_ok());
     let exit = match &last {
         Some(last) => {
             args.save(last, "end", ctx)?;
@@ -52,7 +52,7 @@ fn sample(
     let began = Instant::now();
     let mut samples = Vec::new();
     for number in 0..count {
-        if number > 0 && !stop.wait(due(began, args.interval, number, time)) {
+        if number > 0 && !ctx.looked.wait(due(began, args.interval, number, time), stop) {
             return (samples, false);
         }
         let alive = process.alive();
@@ -60,6 +60,9 @@ fn sample(
             return (samples, false);
         };
         let open_fds = process.fds().ok().map(|f| f.total);
+        if !ctx.looked.go_on() {
+            return (samples, false);
+        }
         samples.push(Sample { at_seconds: began.elapsed().as_secs_f64(), rss_bytes, open_fds });
         ctx.note(Heap::ContinuousStart, &[&(number + 1), &count, &units::bytes(rss_bytes as f64)]);
     }

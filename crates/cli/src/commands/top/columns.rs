@@ -112,6 +112,19 @@ impl Column {
         }
     }
 
+    /// Whether what stands there misses an objective of the process.
+    pub(super) fn misses(self, row: &Row) -> bool {
+        let names: &[&str] = match self {
+            Self::Rss => &["rss_peak_bytes", "rss_limit_ratio"],
+            Self::Growth => &["growth_bytes_per_second", "growth_24h_ratio"],
+            Self::Pause => &["gc_pause_p95_seconds"],
+            Self::Fds => &["open_fds", "fd_limit_ratio"],
+            Self::Connections => &["connections"],
+            _ => &[],
+        };
+        row.missed().any(|c| names.contains(&c.name.as_str()))
+    }
+
     /// Numbers stand to the right.
     pub(super) fn right(self) -> bool {
         !matches!(self, Self::Service | Self::Trend | Self::Verdict | Self::Command)

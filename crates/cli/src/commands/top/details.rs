@@ -8,13 +8,13 @@ use m5_report::texts::Top;
 use m5_report::{Lang, units};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
-use ratatui::style::{Modifier, Style};
+use ratatui::style::{Color, Modifier, Style};
 use ratatui::symbols::Marker;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Axis, Block, Chart, Dataset, GraphType, Paragraph, Wrap};
 
 /// Rows of the figures, and of the chart at most.
-const FIGURES: u16 = 7;
+const FIGURES: u16 = 8;
 const CHART: u16 = 10;
 
 pub(super) fn details(frame: &mut Frame<'_>, area: Rect, row: &Row, state: &State, color: bool) {
@@ -38,6 +38,8 @@ fn figures(row: &Row, lang: Lang, color: bool) -> Vec<Line<'static>> {
         |text: Top| Span::styled(format!("{} ", lang.say(text)), Style::new().add_modifier(Modifier::DIM));
     let value = |text: String| Span::raw(format!("{text}   "));
     let verdict = if color { Style::new().fg(shade(row)) } else { Style::new() };
+    let missed = row.missed().next().is_some();
+    let goals = if color && missed { Style::new().fg(Color::Red) } else { Style::new() };
     let count = |n: Option<u64>| n.map_or_else(absent, |n| n.to_string());
     let collections = row.collections.map(|all| all.map(|n| n.to_string()).join(" · "));
     vec![
@@ -73,6 +75,7 @@ fn figures(row: &Row, lang: Lang, color: bool) -> Vec<Line<'static>> {
             head(Top::Collections),
             value(collections.unwrap_or_else(absent)),
         ]),
+        Line::from(row.goals(lang)).style(goals),
         Line::from(row.command.clone()),
     ]
 }

@@ -9,19 +9,24 @@ mod state;
 mod task;
 mod view;
 
-use crate::args::Span;
+use crate::args::{Span, parse_pid};
 use crate::ctx::Ctx;
 use crate::error::CliError;
 use crate::exit::Exit;
+use crate::objectives::objectives;
 use crate::signals::Stop;
 use clap::Args;
 use input::Input;
-use m5_agent::pool::{Pool, PoolOptions, Selection};
+use m5_agent::derive::judge_watched;
+use m5_agent::objectives::ObjectivesByService;
+use m5_agent::pool::{Member, Pool, PoolOptions, Selection};
+use m5_process::{Headroom, Identity, Process};
 use m5_report::Lang;
 use m5_report::texts::Top;
 use ratatui::crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
-use row::Row;
+use row::{Judged, Row};
 use state::{State, View};
+use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 use task::{Kind, Outcome, Task};
@@ -29,6 +34,12 @@ use task::{Kind, Outcome, Task};
 /// Arguments of `m5 top`.
 #[derive(Debug, Args)]
 pub(crate) struct TopArgs {
+    /// Only this process; several times for several
+    #[arg(short, long, value_name = "PID", value_parser = parse_pid)]
+    pid: Vec<i32>,
+    /// The same without `-p`
+    #[arg(value_name = "PID", value_parser = parse_pid)]
+    positional: Vec<i32>,
     /// Only services whose name matches (`*` and `?`)
     #[arg(long, value_name = "GLOB")]
     name: Vec<String>,
@@ -48,12 +59,15 @@ pub(crate) fn run(args: &TopArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     if !(std::io::stdout().is_terminal() && std::io::stdin().is_terminal()) {
         return Err(CliError::NoTerminal);
     }
+    let objectives = objectives(ctx)?;
+    let pids = args.pid.iter().chain(&args.positional);
+    let processes = pids.map(|pid| Ok(Process::open(*pid)?.identity())).collect::<Result<_, CliError>>()?;
     let stop = Stop::listen();
-    let selection = Selection { processes: Vec::new(), names: args.name.clone() };
+    let selection = Selection { processes, names: args.name.clone() };
     let mut pool = Pool::new(PoolOptions { selection, max_overhead: Some(0.01), traced: 64, limit: None });
     // Restores the terminal also where something panics.
     let mut terminal = ratatui::init();
-    let result = Screen::new(ctx.lang, ctx.color).run(args, &mut pool, &stop, &mut terminal);
+    let result = Screen::new(ctx.lang, ctx.color, objectives).run(args, &mut pool, &stop, &mut terminal);
     ratatui::restore();
     result.map_err(|e| CliError::Kernel { message: e.to_string() })?;
     Ok(Exit::Fine)
@@ -63,11 +77,28 @@ struct Screen {
     state: State,
     color: bool,
     task: Option<Task>,
+    objectives: ObjectivesByService,
+    /// The tightest memory limit around each process, which seldom moves and takes many files to find.
+    limits: BTreeMap<Identity, Option<u64>>,
 }
 
 impl Screen {
-    fn new(lang: Lang, color: bool) -> Self {
-        Self { state: State::new(lang), color, task: None }
+    fn new(lang: Lang, color: bool, objectives: ObjectivesByService) -> Self {
+        Self { state: State::new(lang), color, task: None, objectives, limits: BTreeMap::new() }
+    }
+
+    fn rows(&mut self, pool: &Pool) -> Vec<Row> {
+        let members = pool.members();
+        let known: Vec<Identity> = members.iter().map(|m| m.identity()).collect();
+        self.limits.retain(|identity, _| known.contains(identity));
+        let row = |member: &Member| {
+            let find = || Headroom::of(member.identity().pid).tightest();
+            let limit = *self.limits.entry(member.identity()).or_insert_with(find);
+            let (objectives, from) = self.objectives.of(member.service());
+            let judged = Judged { criteria: judge_watched(member, limit, objectives), from };
+            Row::of(member, judged)
+        };
+        members.into_iter().map(row).collect()
     }
 
     fn run(
@@ -87,7 +118,8 @@ impl Screen {
                 round += 1;
                 sampled = Some(Instant::now());
                 pool.sample(4);
-                self.state.take(pool.members().into_iter().map(Row::of).collect());
+                let rows = self.rows(pool);
+                self.take(rows);
             }
             pool.drain();
             self.follow_task();
@@ -99,6 +131,16 @@ impl Screen {
             }
         }
         Ok(())
+    }
+
+    fn take(&mut self, rows: Vec<Row>) {
+        let lives = |(pid, start): (i32, u64)| {
+            let process = Process::open(pid).ok().filter(|p| p.identity().start_ticks == start && p.alive());
+            process.map(|p| p.pid())
+        };
+        let executed: Vec<i32> = self.state.changed(&rows).into_iter().filter_map(lives).collect();
+        self.state.executed(&executed);
+        self.state.take(rows);
     }
 
     fn key(&mut self, key: KeyEvent) {

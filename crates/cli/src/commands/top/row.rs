@@ -1,15 +1,26 @@
 //! One process as `m5 top` shows it: plain values, taken from what is watched.
 
 use m5_agent::pool::{Member, Readable};
+use m5_report::doc::{Criterion, ObjectivesFrom};
 use m5_report::text::Style;
 use m5_report::{Lang, text};
-use m5_stats::{Assessment, quantile, sorted};
+use m5_stats::{Assessment, Status, quantile, sorted};
+
+/// What its service's objectives say of a process.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Judged {
+    pub(super) criteria: Vec<Criterion>,
+    pub(super) from: ObjectivesFrom,
+}
 
 /// One process.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Row {
+    pub(super) judged: Judged,
     pub(super) service: String,
     pub(super) pid: i32,
+    /// Its start, in ticks, and when it was found to execute something anew: another execution has another one.
+    pub(super) execution: (u64, Option<u64>),
     pub(super) ppid: i32,
     pub(super) command: String,
     pub(super) python: Option<String>,
@@ -39,15 +50,17 @@ pub(super) struct Row {
 
 impl Row {
     /// A watched process as a row.
-    pub(super) fn of(member: &Member) -> Self {
+    pub(super) fn of(member: &Member, judged: Judged) -> Self {
         let pauses: Vec<(f64, Option<u8>)> =
             member.pauses.latest().rev().map(|p| (p.duration_ns as f64 / 1e9, p.generation)).collect();
         let lengths = sorted(&pauses.iter().map(|(s, _)| *s).collect::<Vec<_>>());
         let (stat, process) = (&member.reading.stat, member.process());
         let now = m5_process::unix_ns() as f64 / 1e9;
         Self {
+            judged,
             service: named(member.service(), member.slot()),
             pid: member.identity().pid,
+            execution: (member.identity().start_ticks, member.anew_ns()),
             ppid: stat.ppid,
             command: text::command(&m5_agent::record::redact(&process.command().unwrap_or_default())),
             python: match member.readable() {
@@ -79,6 +92,23 @@ impl Row {
         texts.iter().any(|text| text.contains(&word))
     }
 
+    /// The objectives that it misses.
+    pub(super) fn missed(&self) -> impl Iterator<Item = &Criterion> {
+        self.judged.criteria.iter().filter(|c| matches!(c.status, Status::Warn | Status::Fail))
+    }
+
+    /// What it misses of its objectives, or how many it meets, and where those come from.
+    pub(super) fn goals(&self, lang: Lang) -> String {
+        let style = Style { lang, color: false };
+        let missed: Vec<String> = self.missed().map(|c| text::objective(c, lang)).collect();
+        let summary = text::summary(&self.judged.criteria, style);
+        let from = match self.judged.from == ObjectivesFrom::default() {
+            true => String::new(),
+            false => text::objectives_from(&self.judged.from, self.pid, lang),
+        };
+        [summary.trim_end(), &missed.join(" · "), &from].map(str::trim).join(" ").trim_end().to_owned()
+    }
+
     /// What its memory does, in a word.
     pub(super) fn verdict(&self, lang: Lang) -> &'static str {
         if self.stopped {
@@ -105,8 +135,10 @@ pub(super) mod tests {
 
     pub(in super::super) fn row(service: &str, pid: i32, rss: f64) -> Row {
         Row {
+            judged: Judged::default(),
             service: service.to_owned(),
             pid,
+            execution: (1, None),
             ppid: 1,
             command: format!("python -m {service} --port 8000"),
             python: Some("3.11".to_owned()),

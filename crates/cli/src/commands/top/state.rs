@@ -2,6 +2,7 @@
 
 use super::columns::Column;
 use super::row::Row;
+use m5_report::texts::Top;
 use m5_report::{Lang, text};
 
 /// Which screen it is.
@@ -55,6 +56,20 @@ impl State {
             output: String::new(),
             scroll: 0,
             holders: None,
+        }
+    }
+
+    /// Processes of which these rows no longer tell, or tell of another execution, by pid and start.
+    pub(super) fn changed(&self, rows: &[Row]) -> Vec<(i32, u64)> {
+        let same = |old: &Row| rows.iter().any(|new| (new.pid, new.execution) == (old.pid, old.execution));
+        self.rows.iter().filter(|old| !same(old)).map(|old| (old.pid, old.execution.0)).collect()
+    }
+
+    /// These processes execute another program: what is known of the old one is not of the new one.
+    pub(super) fn executed(&mut self, pids: &[i32]) {
+        self.holders = self.holders.take().filter(|(pid, _)| !pids.contains(pid));
+        if let Some(pid) = pids.iter().find(|pid| Some(**pid) == self.chosen).or(pids.first()) {
+            self.message = self.lang.fill(Top::Executed, &[pid]);
         }
     }
 
@@ -168,6 +183,24 @@ mod tests {
         state.take(vec![]);
         state.choose(1);
         assert_eq!(state.chosen, None);
+    }
+
+    #[test]
+    fn another_execution_is_said_and_what_was_known_goes() {
+        let mut state = State::new(Lang::En);
+        state.take(vec![row("a", 1, 10.0), row("b", 2, 20.0)]);
+        state.holders = Some((2, "app.cache".to_owned()));
+        let mut rows = vec![row("a", 1, 10.0), row("b", 2, 5.0)];
+        assert!(state.changed(&rows).is_empty());
+        rows[1].execution.1 = Some(7);
+        assert_eq!(state.changed(&rows), [(2, 1)]);
+        assert_eq!(state.changed(&rows[..1]), [(2, 1)], "what is no Python any more is told of, too");
+        state.executed(&[2]);
+        state.take(rows);
+        assert!(state.holders.is_none() && state.message.contains("PID 2"), "{}", state.message);
+        state.message.clear();
+        state.executed(&[]);
+        assert!(state.message.is_empty());
     }
 
     #[test]

@@ -8,7 +8,7 @@ use m5_report::Lang;
 use m5_report::texts::Top;
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Constraint, Layout, Rect};
-use ratatui::style::{Modifier, Style};
+use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span, Text};
 use ratatui::widgets::{Block, Cell, Paragraph, Row, Table, TableState};
 
@@ -62,6 +62,8 @@ fn list(frame: &mut Frame<'_>, area: Rect, state: &State, color: bool) {
             let cell = aligned(cut(&column.cell(process, *depth, lang), *width), *column);
             if color && *column == Column::Verdict {
                 cell.style(Style::new().fg(shade(process)))
+            } else if color && column.misses(process) {
+                cell.style(Style::new().fg(Color::Red))
             } else {
                 cell
             }

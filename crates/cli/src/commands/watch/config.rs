@@ -6,7 +6,8 @@ use crate::ctx::Ctx;
 use crate::error::CliError;
 use crate::objectives::{self, objectives};
 use jiff::civil::{Time, Weekday};
-use m5_agent::watchdog::{Action, Keep, Level, Metric, Quiet, Restarts, Rule, Settings};
+use m5_agent::objectives::ObjectivesByService;
+use m5_agent::watchdog::{Action, Keep, Level, Metric, Quiet, Restarts, Rule, Settings, Whom};
 use m5_stats::Objectives;
 use serde::Deserialize;
 use toml::Spanned;
@@ -31,6 +32,7 @@ struct Table {
 #[serde(deny_unknown_fields)]
 struct RuleTable {
     name: String,
+    service: Option<String>,
     metric: Metric,
     level: Spanned<Amount>,
     clear: Option<Spanned<Amount>>,
@@ -74,7 +76,7 @@ pub(super) fn settings(args: &WatchArgs, ctx: &Ctx) -> Result<Settings, CliError
     };
     let mut parts = table.unwrap_or_default();
     if parts.rules.is_empty() {
-        parts.rules.push(usual_rule(&objectives(ctx)?));
+        parts.rules = usual_rules(&objectives(ctx)?);
     }
     Ok(Settings {
         rules: parts.rules,
@@ -89,6 +91,19 @@ pub(super) fn settings(args: &WatchArgs, ctx: &Ctx) -> Result<Settings, CliError
 /// A day, seconds.
 const DAY: f64 = 86_400.0;
 
+/// The rules of those who wrote none: one for each service with objectives of its own, one for all others.
+fn usual_rules(objectives: &ObjectivesByService) -> Vec<Rule> {
+    let mut rules = Vec::new();
+    let mut but = Vec::new();
+    for own in objectives.services() {
+        let whom = Whom { only: Some(own.name.clone()), but: but.clone() };
+        rules.push(Rule { whom, ..usual_rule(&own.objectives) });
+        but.push(own.name.clone());
+    }
+    rules.push(Rule { whom: Whom { only: None, but }, ..usual_rule(objectives.general().0) });
+    rules
+}
+
 /// The rule of those who wrote none. The guide's script: over the watchdog's level, a snapshot; looked at again after five
 /// minutes. Where no level is named: a snapshot once the memory limit is reached within a day.
 fn usual_rule(objectives: &Objectives) -> Rule {
@@ -98,6 +113,7 @@ fn usual_rule(objectives: &Objectives) -> Rule {
     };
     Rule {
         name: name.to_owned(),
+        whom: Whom::default(),
         metric,
         level,
         hold: 0.0,
@@ -173,6 +189,7 @@ fn rule(table: RuleTable, default_restarts: Restarts) -> Result<Rule, Mistake> {
         cooldown: seconds(table.cooldown.as_ref(), 1800.0)?,
         restarts,
         name: table.name,
+        whom: Whom { only: table.service, but: Vec::new() },
         metric: table.metric,
         level: Level { fires, clears },
         actions,

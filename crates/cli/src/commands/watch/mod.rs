@@ -4,7 +4,7 @@ mod config;
 mod page;
 mod supervise;
 
-use crate::args::{HistoryArgs, Span};
+use crate::args::{HistoryArgs, Span, parse_pid};
 use crate::ctx::Ctx;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -28,7 +28,7 @@ use supervise::{Supervised, Supervisor};
 #[derive(Debug, Args)]
 pub(crate) struct WatchArgs {
     /// Watch this process; several times for several
-    #[arg(short, long, value_name = "PID")]
+    #[arg(short, long, value_name = "PID", value_parser = parse_pid)]
     pid: Vec<i32>,
     /// Watch services whose name matches (`*` and `?`), also those that start later
     #[arg(long, value_name = "GLOB")]
@@ -113,7 +113,7 @@ impl Watching<'_> {
         let interval = self.args.interval.0;
         while !stop.asked() && self.args.duration.is_none_or(|d| begin.elapsed() < d.0) {
             if reload.swap(false, Ordering::Relaxed) {
-                reread(self.args, self.ctx, &mut self.watchdog);
+                self.reread();
             }
             if due(&mut discovered, DISCOVER.min(interval)) {
                 self.pool.refresh();
@@ -136,6 +136,21 @@ impl Watching<'_> {
             std::thread::sleep(STEP.min(interval));
         }
         Ok(if self.missed { Exit::Missed } else { Exit::Fine })
+    }
+
+    /// Settings with a mistake leave the old ones in force: a watchdog does not die of a typing error.
+    fn reread(&mut self) {
+        let read = config::settings(self.args, self.ctx);
+        match read
+            .and_then(|settings| self.page.as_mut().map_or(Ok(()), |p| p.reread(self.ctx)).map(|()| settings))
+        {
+            Ok(settings) => self.watchdog.reload(settings),
+            Err(error) => {
+                let message = error.explain(self.ctx.lang).message;
+                self.watchdog.note("reload_failed", serde_json::json!({"reason": message}));
+                self.ctx.note(Watch::ReloadFailed, &[&message]);
+            }
+        }
     }
 
     fn look(&mut self) {
@@ -222,18 +237,6 @@ fn due(last: &mut Option<Instant>, every: Duration) -> bool {
         *last = Some(Instant::now());
     }
     due
-}
-
-/// Settings with a mistake leave the old ones in force: a watchdog does not die of a typing error.
-fn reread(args: &WatchArgs, ctx: &Ctx, watchdog: &mut Watchdog) {
-    match config::settings(args, ctx) {
-        Ok(settings) => watchdog.reload(settings),
-        Err(error) => {
-            let message = error.explain(ctx.lang).message;
-            watchdog.note("reload_failed", serde_json::json!({"reason": message}));
-            ctx.note(Watch::ReloadFailed, &[&message]);
-        }
-    }
 }
 
 fn pool(args: &WatchArgs, supervisor: Option<&Supervisor>) -> Result<Pool, CliError> {

@@ -5,11 +5,11 @@ use crate::ctx::Ctx;
 use crate::error::CliError;
 use crate::objectives::objectives;
 use m5_agent::exporter::{Published, families};
+use m5_agent::objectives::ObjectivesByService;
 use m5_agent::pool::Pool;
 use m5_agent::watchdog::Watchdog;
 use m5_agent::web::{Access, Bounds, Server, WebOptions, serve};
 use m5_report::texts::Serve;
-use m5_stats::Objectives;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use std::time::Duration;
 /// What is answered, until the value goes.
 pub(super) struct Page {
     published: Arc<Published>,
-    objectives: Objectives,
+    objectives: ObjectivesByService,
     interval: Duration,
     _server: Server,
 }
@@ -42,6 +42,12 @@ impl Page {
         let server = serve(&options, published.clone()).map_err(web_error)?;
         ctx.note(Serve::Listening, &[&"http", &server.address()]);
         Ok(Some(Self { published, objectives: objectives(ctx)?, interval, _server: server }))
+    }
+
+    /// Takes the objectives of settings that were read again.
+    pub(super) fn reread(&mut self, ctx: &Ctx) -> Result<(), CliError> {
+        self.objectives = objectives(ctx)?;
+        Ok(())
     }
 
     /// Replaces what is answered.

@@ -117,7 +117,9 @@ impl Region {
     fn strange(&self) -> bool {
         const LARGE: u64 = 1 << 20;
         const FEW: usize = 16;
-        self.kind == RegionKind::Main && self.chunks.len() < FEW && self.end - self.start > LARGE
+        let nothing = self.chunks.is_empty() && self.broken;
+        let few = self.chunks.len() < FEW && self.end - self.start > LARGE;
+        self.kind == RegionKind::Main && (nothing || few)
     }
 }
 
@@ -140,9 +142,13 @@ const STATE: [u64; 3] = [2200, 2192, 2112];
 const TOP_BEHIND_FAST: u64 = 96;
 const STATE_TOP: [u64; 2] = [8, TOP_BEHIND_FAST];
 
-/// Walks everything; `taken` are ranges that belong to another allocator, in order.
+/// Walks everything; `taken` are ranges that belong to another allocator, in order. Nothing is a heap of this library where
+/// the process has another one.
 pub(crate) fn walk(image: &Image, taken: &[(u64, u64)]) -> Heaps {
     let mut regions = Vec::new();
+    if image.maps().iter().any(|m| m.executable && m.path.contains("/ld-musl-")) {
+        return Heaps { regions };
+    }
     for map in image.maps().iter().filter(|m| m.writable && !m.shared && m.inode == 0) {
         if map.path == "[heap]" {
             regions.push(main_heap(image, map));
