@@ -95,9 +95,9 @@ pub(super) fn name_lines(
 /// Samples that may be among those that live, where so many are to be expected. More are mistaken: most of those who made
 /// them are others, whose blocks came into these hands.
 fn most(expected: f64) -> f64 {
-    const TIMES: f64 = 2.0;
-    const CHANCE: f64 = 10.0;
-    expected * TIMES + CHANCE
+    const TIMES: f64 = 1.5;
+    const CHANCE: f64 = 3.0;
+    expected * TIMES + CHANCE * expected.sqrt() + CHANCE
 }
 
 /// Objects that only the later snapshot shows, by the name of their type.

@@ -37,6 +37,9 @@ const LEAST: u64 = 3;
 const LEAST_SHARE: u64 = 20;
 /// A class that keeps so many times less than another keeps nothing.
 const MISTAKEN: f64 = 10.0;
+/// Of a class that keeps less than this share, what is kept may as well be others': a busy machine hides when a block was
+/// handed out again.
+const LEAST_KEPT: f64 = 0.05;
 
 /// Blocks of one size that one line asked for.
 #[derive(Debug, Default)]
@@ -127,7 +130,8 @@ impl Classes {
         alive.retain(|a| {
             let kept = kept.get(&(a.type_name.clone(), a.slot / 2)).copied().unwrap_or(0);
             let best = best.get(a.type_name.as_str()).copied().unwrap_or(0.0);
-            share(a.slot / 2, kept).0 * MISTAKEN >= best
+            let share = share(a.slot / 2, kept).0;
+            share >= LEAST_KEPT && share * MISTAKEN >= best
         });
     }
 

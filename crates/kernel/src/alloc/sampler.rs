@@ -46,6 +46,8 @@ struct Thread {
 
 /// The share of a window for which a block must not have been handed out again.
 const SETTLED: f64 = 0.5;
+/// And so many allocations of its thread must have followed: one that stood still meanwhile proves nothing.
+const FOLLOWING: usize = 4;
 
 /// Samples a process's allocations.
 pub struct AllocSampler {
@@ -252,14 +254,15 @@ impl AllocSampler {
         for (at, allocation) in seen.iter().enumerate() {
             let again = |a: &Allocation| a.block.is_some() && a.block == allocation.block;
             let last = !seen.iter().skip(at + 1).any(again);
-            self.take(allocation, last, settles);
+            let settled = allocation.time_ns <= settles && follows(&seen[at..]);
+            self.take(allocation, last, settled);
         }
         self.gathering.window();
         seen.len()
     }
 
-    /// Takes an allocation: whether its block was not handed out again in this window, and since when that says something.
-    fn take(&mut self, allocation: &Allocation, last: bool, settles_ns: u64) {
+    /// Takes an allocation: whether its block was not handed out again in this window, and whether that says something.
+    fn take(&mut self, allocation: &Allocation, last: bool, early: bool) {
         let now = allocation.time_ns;
         if now.saturating_sub(self.named_ns) > BELIEVED_NS {
             self.names.clear();
@@ -277,7 +280,6 @@ impl AllocSampler {
         followers.handed_out(block);
         let classes = &mut self.gathering.classes;
         let class = classes.of(line, allocation.size);
-        let early = now <= settles_ns;
         if early {
             classes.is_settled(class);
         }
@@ -360,4 +362,10 @@ impl AllocSampler {
         self.random ^= self.random << 17;
         (self.random >> 11) as f64 / (1u64 << 53) as f64
     }
+}
+
+/// Whether enough allocations of the first one's thread follow it.
+fn follows(seen: &[Allocation]) -> bool {
+    let Some((first, rest)) = seen.split_first() else { return false };
+    rest.iter().filter(|a| a.thread == first.thread).nth(FOLLOWING - 1).is_some()
 }
