@@ -8,7 +8,7 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::signals::Stop;
 use clap::Args;
-use m5_heap::{Births, Snapshot, read_snapshot};
+use m5_heap::{Births, Snapshot};
 use m5_report::heap::{Allocations, DIFF_SCHEMA, DiffDoc, diff_text};
 use std::path::PathBuf;
 
@@ -41,8 +41,8 @@ pub(crate) fn run(args: &DiffArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     let json = ctx.json()?;
     let Looks { before, after, births, allocations } = match args.files.as_slice() {
         [before, after] => Looks {
-            before: read_snapshot(before)?,
-            after: read_snapshot(after)?,
+            before: args.capture.read(before)?,
+            after: args.capture.read(after)?,
             births: Births::default(),
             allocations: None,
         },
