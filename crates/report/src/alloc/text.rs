@@ -147,7 +147,7 @@ mod tests {
             sites,
             ..AllocProfile::default()
         };
-        AllocDoc { schema: ALLOC_SCHEMA.into(), pid: 7, taken_at: 1.7e9, profile }
+        AllocDoc { schema: ALLOC_SCHEMA.into(), pid: 7, taken_at: 1.7e9, re_executed_seconds: None, profile }
     }
 
     #[test]

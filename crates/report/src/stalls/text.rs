@@ -168,6 +168,7 @@ mod tests {
         Stalls {
             schema: STALLS_SCHEMA.into(),
             pid: 7,
+            re_executed_seconds: None,
             seconds: 60.0,
             above_s: 0.01,
             lost: 3,
