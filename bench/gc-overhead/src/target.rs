@@ -9,6 +9,8 @@ class Node:
     __slots__ = ('me', '__weakref__')
 kept = [Node() for _ in range(20000)]
 every = 0
+# Without a GIL 0 switches off that it waits for a quarter more objects, whatever the threshold.
+old = 50 if getattr(sys, '_is_gil_enabled', lambda: True)() else 0
 def work(n):
     while every and n > every:
         churn(every); time.sleep(0); time.sleep(1e-6); n -= every
@@ -30,7 +32,7 @@ def note(phase, info, log=log, clock=time.monotonic_ns):
 for line in sys.stdin:
     word, n = line.split()
     if word == 'threshold':
-        gc.collect(); gc.set_threshold(int(n), 50, 1000)
+        gc.collect(); gc.set_threshold(int(n), old, 1000)
     elif word == 'every':
         every = int(n)
     elif word == 'callbacks':

@@ -5,6 +5,7 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::looked::Looked;
 use crate::output;
+use clap::ValueEnum;
 use m5_report::text::{Style, for_terminal, json_for_terminal};
 use m5_report::{Lang, Text};
 use std::fmt::Display;
@@ -147,6 +148,17 @@ impl Ctx {
         let said = for_terminal(&self.lang.fill(text, values), false);
         let _ = writeln!(std::io::stderr(), "{said}");
     }
+}
+
+/// The language of a command line that is not understood.
+pub(crate) fn language_as_typed() -> Lang {
+    let words: Vec<String> = std::env::args().collect();
+    let typed = |(at, word): (usize, &String)| match word.strip_prefix("--lang")? {
+        "" => words.get(at + 1).cloned(),
+        value => value.strip_prefix('=').map(str::to_owned),
+    };
+    let typed = words.iter().enumerate().find_map(typed).or_else(|| std::env::var("M5_LANG").ok());
+    language(typed.and_then(|name| LangArg::from_str(&name, true).ok()))
 }
 
 fn language(asked: Option<LangArg>) -> Lang {

@@ -17,6 +17,8 @@ mod progress;
 mod signals;
 mod target;
 
+use m5_report::Lang;
+use std::io::Write;
 use std::process::ExitCode;
 
 /// Large buffers lie in a file with `--spool`.
@@ -34,6 +36,12 @@ fn main() -> ExitCode {
     let cli = match commands::parse() {
         Ok(cli) => cli,
         Err(usage) => {
+            let lang = ctx::language_as_typed();
+            if let (Lang::Zh, Some(explained)) = (lang, error::of_usage(&usage, lang)) {
+                let lines = m5_report::text::for_terminal(&explained.lines(lang), false);
+                let _ = std::io::stderr().write_all(lines.as_bytes());
+                return explained.exit.into();
+            }
             // Help goes to standard output and is no failure; a reader that closed early is none either.
             let _ = usage.print();
             return ExitCode::from(u8::try_from(usage.exit_code()).unwrap_or(2));

@@ -165,6 +165,15 @@ fn every_way_to_the_heap_finds_what_stands_still() {
 }
 
 #[test]
+fn allocation_sites_are_refused_with_what_helps() {
+    for live in each() {
+        let (code, said) = verdict(&live.m5("alloc", &["-d", "1s"]));
+        assert!(code == 5 && said.contains("mimalloc") && said.contains("m5 diff"), "{}: {said}", live.name);
+        assert!(!said.contains("5.15"), "{}: {said}", live.name);
+    }
+}
+
+#[test]
 fn why_says_what_is_wrong_and_what_runs() {
     for live in each() {
         let (code, said) = verdict(&live.m5("why", &["-d", "3s"]));

@@ -48,5 +48,5 @@ pub use summary::{Holding, Loose, Summary, SummaryOptions, TypeRow, summarize};
 pub use take::analysis::{Analysis, SelfCheck};
 pub use take::core::{CorePlaces, take_core};
 pub use take::live::{take_snapshot, take_tree};
-pub use take::snapshot::{Coverage, Fragmentation, Snapshot, SnapshotInfo};
+pub use take::snapshot::{Coverage, Fragmentation, OwnerState, QueuedFor, Snapshot, SnapshotInfo};
 pub use take::stage_times::{StageTime, Stopwatch};

@@ -2,7 +2,10 @@
 //! the collector inside knows.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use m5_heap::{Accounting, Analysis, Anchor, CaptureOptions, Redaction, RootKind, capture, take_snapshot};
+use m5_heap::{
+    Accounting, Analysis, Anchor, CaptureOptions, OwnerState, QueuedFor, Redaction, RootKind, capture,
+    take_snapshot,
+};
 use m5_process::Process;
 use m5_testkit::{Target, free_threaded_pythons};
 use std::collections::BTreeMap;
@@ -158,11 +161,10 @@ fn what_waits_for_its_owner_is_named_with_the_owner() {
         let process = Process::open(target.pid()).unwrap();
         let options = CaptureOptions::default();
         let snapshot = take_snapshot(&process, &options, &Redaction::new(false)).unwrap();
-        let named = format!(
-            "1200 objects (57600 bytes, without what they hold) wait for thread {owner}, which sleeps"
-        );
-        let notes = &snapshot.info.notes;
-        assert!(notes.iter().any(|n| n.starts_with(&named)), "{}: {notes:?}", python.name);
+        let told =
+            QueuedFor { thread: owner as i32, state: Some(OwnerState::Sleeps), objects: 1200, bytes: 57_600 };
+        let queued = &snapshot.info.queued;
+        assert!(queued.contains(&told), "{}: {queued:?}", python.name);
         let queue = snapshot.graph.roots.iter().filter(|r| r.name == format!("the queue of thread {owner}"));
         assert_eq!(queue.count(), 1200);
     }

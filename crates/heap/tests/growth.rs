@@ -230,6 +230,33 @@ fn what_a_cache_with_a_limit_turns_over_is_no_growth_of_its_entries() {
     }
 }
 
+/// A cache that fills while other objects of the sizes of its entries come and go: new entries lie where old objects lay.
+const FILLS: &str = "
+class Term:
+    def __init__(self, n): self.args = (n, str(n)); self.more = [n, (n,)]
+import functools
+@functools.lru_cache(maxsize=5000)
+def term(n): return Term(n)
+COUNT, OTHERS = [0], []
+def grow():
+    OTHERS.clear()
+    for _ in range(600):
+        COUNT[0] += 1; term(Term(COUNT[0]).args)
+        OTHERS.append(Term(-COUNT[0]))
+    del OTHERS[::2]
+";
+
+#[test]
+fn a_cache_that_fills_is_accused_and_not_its_entries() {
+    for python in pythons() {
+        let (diff, _) = grown(&python, FILLS);
+        let accused: Vec<&Culprit> = diff.culprits.iter().filter(|c| c.holder.limit.is_none()).collect();
+        let below = |c: &&Culprit| c.holder.name.contains("term") || c.holder.path.contains("term");
+        assert!(!accused.iter().any(below), "{}: {accused:?}", python.name);
+        assert_eq!(worst(&python, &diff).holder.limit, Some(5000), "{}", python.name);
+    }
+}
+
 const IN_PLACE: &str = "
 class Stats:
     pass

@@ -40,7 +40,7 @@ pub use procfs::fds::{FdCounts, FdKind, fd_kind, socket_inode};
 pub use procfs::headroom::{Headroom, MemoryNeed, Shortage};
 pub use procfs::machine::Machine;
 pub use procfs::maps::{Mapping, joined_maps, parse_maps};
-pub use procfs::namespaces::inner_tid;
+pub use procfs::namespaces::{in_pid_namespace, inner_tid, outer_pids};
 pub use procfs::net_namespaces::SocketTables;
 pub use procfs::pagemap::{AnonymousPages, OwnPages, anonymous_pages, file_bytes, own_pages};
 pub use procfs::sampler::{Reading, Sampler};

@@ -34,6 +34,7 @@ subjects! {
     SourceWords in pauses::source_words;
     Watch in words::watch;
     Top in words::top;
+    Usage in words::usage;
     TuneWords in tune::words;
     TrimWords in trim::words;
     TuneFault in pauses::tuning_words;

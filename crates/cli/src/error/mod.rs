@@ -6,10 +6,12 @@ mod history;
 mod permission;
 mod table;
 mod tuning;
+mod usage;
 
 use std::time::Duration;
 
 pub(crate) use from::{of_capture, of_kernel, of_trim};
+pub(crate) use usage::explain as of_usage;
 
 /// An error for a person: what happened, the remedy, the exit code.
 #[derive(Debug)]
@@ -24,6 +26,8 @@ pub(crate) enum CliError {
     Unsupported { pid: i32, found: String },
     /// A free-threaded CPython.
     FreeThreaded { pid: i32, version: String },
+    /// Its allocator's calls are not followed.
+    NoAllocationSites { pid: i32 },
     /// An interpreter that is not set up yet.
     Starting { pid: i32 },
     /// It collects without a pause.
@@ -116,6 +120,7 @@ impl CliError {
                 | Self::NotPython { .. }
                 | Self::Unsupported { .. }
                 | Self::FreeThreaded { .. }
+                | Self::NoAllocationSites { .. }
                 | Self::Starting { .. }
                 | Self::Busy { .. }
                 | Self::Pauses { .. }

@@ -27,7 +27,9 @@ impl CliError {
                 ..row!(lang, Permission, "permission", Fault::Permission[what, pid])
             },
             Self::Gone { pid } => {
-                row!(lang, Gone, "gone", Fault::NoSuchProcess[pid] => Fault::NoSuchProcessRemedy)
+                let mut row = row!(lang, Gone, "gone", Fault::NoSuchProcess[pid]);
+                row.remedies = permission::numbers(*pid, lang);
+                row.remedy(lang, Fault::NoSuchProcessRemedy)
             }
             Self::EndedEarly => row!(lang, Gone, "gone", Fault::EndedEarly => Fault::EndedEarlyRemedy),
             Self::Replaced { pid, after: None } => {
@@ -40,6 +42,9 @@ impl CliError {
             Self::NotPython { pid, instead } => not_python(*pid, instead, lang),
             Self::Unsupported { pid, found } => {
                 row!(lang, Unreadable, "unsupported", Fault::Unsupported[pid, found] => Fault::UnsupportedRemedy)
+            }
+            Self::NoAllocationSites { pid } => {
+                row!(lang, Unreadable, "free_threaded", Fault::NoAllocationSites[pid] => Fault::NoAllocationSitesRemedy)
             }
             Self::FreeThreaded { pid, version } => {
                 row!(lang, Unreadable, "free_threaded", Fault::FreeThreaded[pid, version] => Fault::FreeThreadedRemedy)
@@ -153,7 +158,9 @@ fn not_python(pid: i32, instead: &Instead, lang: Lang) -> Explained {
             row!(lang, Unreadable, "not_python", Fault::Around[pid, name, below] => Fault::AroundRemedy)
         }
         Instead::Nothing => {
-            row!(lang, Unreadable, "not_python", Fault::NotPython[pid] => Fault::NotPythonRemedy)
+            let mut row = row!(lang, Unreadable, "not_python", Fault::NotPython[pid]);
+            row.remedies = permission::numbers(pid, lang);
+            row.remedy(lang, Fault::NotPythonRemedy)
         }
     }
 }

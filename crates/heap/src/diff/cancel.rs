@@ -11,6 +11,9 @@ use rustc_hash::FxHashMap;
 /// No holder among the anchors.
 const NONE: u32 = u32::MAX;
 
+/// Entries of a cache that gained at once, from which on it is the cache that fills.
+const MANY: i64 = 8;
+
 /// Sets off gains along the holding paths of the later snapshot.
 pub(super) fn along_paths(gains: &mut Gains, tree: &PathTree, objects: usize) {
     let mut above = vec![NONE; objects];
@@ -70,7 +73,10 @@ pub(super) fn within_limits(gains: &mut Gains, tree: &PathTree, limited: impl Fn
         let moved: i64 = own.map_or(0, |g| g.bytes.abs()) + others().map(|g| g.bytes.abs()).sum::<i64>();
         let gone: i64 = gone + others().map(|g| g.gone).sum::<i64>();
         let more: i64 = others().map(|g| g.bytes.max(0)).sum();
-        if net.abs() * 2 >= moved && gone < more {
+        // A cache that fills took in an entry itself for each of many that gained: those were made where others were.
+        let entries = anchors.len() as i64 - i64::from(own.is_some());
+        let fills = entries >= MANY && own.is_some_and(|g| g.objects * 2 >= entries);
+        if net.abs() * 2 >= moved && gone < more && !fills {
             continue;
         }
         for anchor in anchors.into_iter().filter(|a| *a != keeps) {

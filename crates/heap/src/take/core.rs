@@ -47,11 +47,12 @@ pub fn take_core(path: &Path, places: CorePlaces<'_>, redaction: &Redaction) -> 
         fragmentation: None,
         beside_rss: None,
         full_collections: None,
+        queued: Vec::new(),
         notes: notes(&core),
     };
     let analysis = Analysis::of(&image, anchor)?;
     let mut snapshot = examine(&image, &pages, analysis, redaction, info, |_, _| Vec::new());
-    snapshot.info.notes.extend(queued::notes(&snapshot.graph, |_| None));
+    snapshot.info.queued = queued::queued(&snapshot.graph, |_| None);
     snapshot.info.total_seconds = Some(began.elapsed().as_secs_f64());
     Ok(snapshot)
 }

@@ -80,6 +80,7 @@ fn take<T: Send>(
         fragmentation: None,
         beside_rss: None,
         full_collections: interpreter.read().ok().map(|gc| gc.generations[2].collections),
+        queued: Vec::new(),
         notes: taken.report.notes,
     };
     let fds = |owners: &_, describer: &Describer<'_>| fd_holders(process, owners, describer);
@@ -89,7 +90,7 @@ fn take<T: Send>(
         Ok::<_, HeapError>((examine(&taken.image, &taken.pages, analysis, redaction, info, fds), more))
     })?;
     let state = |tid: i32| m5_process::thread_now(process.pid(), tid).map(|now| now.state);
-    snapshot.info.notes.extend(queued::notes(&snapshot.graph, state));
+    snapshot.info.queued = queued::queued(&snapshot.graph, state);
     snapshot.info.total_seconds = Some(began.elapsed().as_secs_f64());
     Ok((snapshot, more))
 }

@@ -3,13 +3,14 @@
 
 use crate::graph::model::{HeapGraph, RootKind};
 use crate::graph::roots::QUEUE_OF;
+use crate::take::snapshot::{OwnerState, QueuedFor};
 use std::collections::BTreeMap;
 
 /// Threads that are told of.
 const TOLD: usize = 5;
 
-/// A note for each thread that many wait for; `state` is the kernel's letter for what a thread does.
-pub(crate) fn notes(graph: &HeapGraph, state: impl Fn(i32) -> Option<char>) -> Vec<String> {
+/// The threads that many wait for; `state` is the kernel's letter for what a thread does.
+pub(crate) fn queued(graph: &HeapGraph, state: impl Fn(i32) -> Option<char>) -> Vec<QueuedFor> {
     let mut waiting: BTreeMap<i32, (u64, u64)> = BTreeMap::new();
     for root in graph.roots.iter().filter(|r| r.kind == RootKind::Interpreter) {
         let thread = root.name.strip_prefix(QUEUE_OF).and_then(|rest| rest.trim().parse().ok());
@@ -21,18 +22,15 @@ pub(crate) fn notes(graph: &HeapGraph, state: impl Fn(i32) -> Option<char>) -> V
     }
     let mut most: Vec<(i32, (u64, u64))> = waiting.into_iter().collect();
     most.sort_by_key(|(_, counted)| std::cmp::Reverse(*counted));
-    let note = |(thread, (count, bytes)): (i32, (u64, u64))| {
-        let does = match state(thread) {
-            Some('S') => ", which sleeps",
-            Some('R') => ", which runs",
-            Some('D') => ", which waits in the kernel",
-            Some('T' | 't') => ", which is stopped",
-            _ => "",
+    let told = |(thread, (objects, bytes))| {
+        let state = match state(thread) {
+            Some('S') => Some(OwnerState::Sleeps),
+            Some('R') => Some(OwnerState::Runs),
+            Some('D') => Some(OwnerState::WaitsInKernel),
+            Some('T' | 't') => Some(OwnerState::Stopped),
+            _ => None,
         };
-        format!(
-            "{count} objects ({bytes} bytes, without what they hold) wait for thread {thread}{does}: another thread \
-             dropped the last reference to them, and their owner frees them when it next runs Python code"
-        )
+        QueuedFor { thread, state, objects, bytes }
     };
-    most.into_iter().take(TOLD).map(note).collect()
+    most.into_iter().take(TOLD).map(told).collect()
 }

@@ -38,8 +38,38 @@ pub struct SnapshotInfo {
     /// What keeps free memory from going back, where it was looked for.
     #[serde(default)]
     pub fragmentation: Option<Fragmentation>,
+    /// Objects of a free-threaded build that wait for the thread that owns them; those that most wait for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub queued: Vec<QueuedFor>,
     /// What the reader should know: refusals, fallbacks, inconsistencies.
     pub notes: Vec<String>,
+}
+
+/// Objects whose last reference another thread dropped: their owner frees them when it next runs Python code.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueuedFor {
+    /// The owner, as the kernel numbers threads.
+    pub thread: i32,
+    /// What it did when it was looked at; absent where nobody could say.
+    pub state: Option<OwnerState>,
+    /// How many objects.
+    pub objects: u64,
+    /// Their own size, without what they hold.
+    pub bytes: u64,
+}
+
+/// What a thread does that objects wait for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OwnerState {
+    /// It may look at its queue soon.
+    Runs,
+    /// It does not until something wakes it.
+    Sleeps,
+    /// It waits in the kernel, for a disk say.
+    WaitsInKernel,
+    /// It was stopped.
+    Stopped,
 }
 
 /// Arenas of Python's allocator that few objects keep.

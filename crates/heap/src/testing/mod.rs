@@ -158,6 +158,7 @@ pub(crate) fn sample_info() -> SnapshotInfo {
         fragmentation: None,
         beside_rss: None,
         full_collections: None,
+        queued: Vec::new(),
         notes: Vec::new(),
     }
 }

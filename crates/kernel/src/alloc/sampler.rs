@@ -94,9 +94,7 @@ impl AllocSampler {
         let interpreter = Interpreter::attach(process)?;
         let maps = process.maps()?;
         if interpreter.layout().free_threaded {
-            return Err(Error::Unsupported(
-                "a free-threaded CPython takes memory from mimalloc, whose calls m5 does not follow: `m5 diff` of two snapshots tells what grows",
-            ));
+            return Err(Error::OtherAllocator);
         }
         let image = interpreter
             .objects()

@@ -2,8 +2,8 @@
 
 use super::doc::{GuideSummary, SNAPSHOT_SCHEMA, Sample, SnapshotDoc};
 use m5_heap::{
-    BesideRss, Coverage, EdgeName, FdHolder, Fragmentation, HeapGraph, MemoryTree, Pinning, Root, RootKind,
-    Snapshot, SnapshotInfo, StoredNames, SummaryOptions, TypeInfo, summarize,
+    BesideRss, Coverage, EdgeName, FdHolder, Fragmentation, HeapGraph, MemoryTree, OwnerState, Pinning,
+    QueuedFor, Root, RootKind, Snapshot, SnapshotInfo, StoredNames, SummaryOptions, TypeInfo, summarize,
 };
 
 /// `engine.FEED.history` with ticks, an object that nobody holds and a cycle.
@@ -83,6 +83,12 @@ fn info(taken_at: f64) -> SnapshotInfo {
             pinned_bytes: 2 << 20,
             pinning: vec![Pinning { type_name: "dict".into(), objects: 12, arenas: 3 }],
         }),
+        queued: vec![QueuedFor {
+            thread: 4712,
+            state: Some(OwnerState::Sleeps),
+            objects: 1_200,
+            bytes: 57_600,
+        }],
         notes: vec!["freeze was not needed".into()],
     }
 }

@@ -18,6 +18,12 @@ catalogue! {
         CoverageRss: "{} of RSS named", "RSS 已归类 {}";
         CoverageInconsistent: "{} inconsistencies while it ran", "运行中采集发现 {} 处不一致";
         Note: "Note: {}", "注意：{}";
+        QueuedFor: "{} objects ({}, without what they hold) wait for thread {}{}: another thread dropped the last reference to them, and their owner frees them when it next runs Python code",
+            "{} 个对象（{}，不含其引用的对象）在等待线程 {}{}：最后一个引用由其他线程释放，所属线程下次运行 Python 代码时才会回收它们";
+        OwnerRuns: ", which runs", "（正在运行）";
+        OwnerSleeps: ", which sleeps", "（正在休眠）";
+        OwnerWaits: ", which waits in the kernel", "（正在内核中等待）";
+        OwnerStopped: ", which is stopped", "（已停止）";
         MemoryHead: "WHERE RSS WENT", "RSS 去向";
         VerdictObjects: "{} ({}) are live objects: see the types and their holders; `m5 diff` of two snapshots tells a leak from a cache",
             "{}（{}）是存活对象：请看类型与持有者；用 `m5 diff` 比较两次快照可区分泄漏与缓存";

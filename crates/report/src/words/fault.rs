@@ -9,6 +9,8 @@ catalogue! {
         Remedy: "what to do", "解决办法";
         NoSuchProcess: "no process with PID {} (or it has ended)", "没有 PID 为 {} 的进程（或已退出）";
         NoSuchProcessRemedy: "`m5 list` shows the Python processes of this machine", "`m5 list` 可列出本机的 Python 进程";
+        InsideContainer: "in a container PID {} is here PID {}: give that one", "容器内的 PID {} 在此处为 PID {}：请使用后者";
+        OutsideContainer: "m5 runs in a container and sees only its processes: give the PID as counted in here", "m5 运行在容器内，只能看到容器内的进程：请使用容器内的 PID";
         Replaced: "PID {} executed another program while m5 looked at it", "PID {} 在采集期间执行了另一个程序（exec）";
         ReplacedAfter: "PID {} executed another program after {}; nothing is said of what it executes since", "PID {} 在 {} 后执行了另一个程序（exec）；此后的程序未被分析";
         ReplacedRemedy: "look again once the new program runs: the pid is the same", "新程序运行后请重新采集：PID 不变";
@@ -29,6 +31,8 @@ catalogue! {
             "m5 不会猜测无法验证的内存布局；进程级指标（RSS、FD）仍可用：`m5 baseline`。请反馈上面这一行";
         FreeThreaded: "PID {} runs free-threaded CPython {}, whose collector m5 does not read yet", "PID {} 运行的是自由线程版 CPython {}，m5 尚不能读取其回收器";
         FreeThreadedRemedy: "process figures (RSS, FDs) still work: `m5 baseline`", "进程级指标（RSS、FD）仍可用：`m5 baseline`";
+        NoAllocationSites: "PID {} runs a free-threaded CPython, which takes memory from mimalloc: m5 does not follow its calls", "PID {} 运行的是自由线程版 CPython，其内存来自 mimalloc：m5 不跟踪它的调用";
+        NoAllocationSitesRemedy: "`m5 diff` of two snapshots tells which types grow and who holds them; `m5 gc --stacks` which lines start collections", "用 `m5 diff` 比较两次快照可知哪些类型在增长、由谁持有；`m5 gc --stacks` 可给出触发回收的代码行";
         Starting: "the interpreter of PID {} is still starting (or already ending)", "PID {} 的解释器仍在启动（或正在退出）";
         Busy: "PID {} is busy collecting: no moment between two collections came", "PID {} 正在不停地回收：没有等到两次回收之间的空隙";
         BusyRemedy: "try again in a moment", "请稍后重试";

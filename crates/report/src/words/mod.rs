@@ -4,4 +4,5 @@ pub(crate) mod fault;
 pub(crate) mod say;
 pub(crate) mod serve;
 pub(crate) mod top;
+pub(crate) mod usage;
 pub(crate) mod watch;

@@ -8,7 +8,7 @@ use crate::heap::verdict::MemoryKind;
 use crate::text::{Align, Style, Table};
 use crate::texts::Heap;
 use crate::{Lang, shared::units};
-use m5_heap::{Holding, MemoryTree, SnapshotInfo, Summary};
+use m5_heap::{Holding, MemoryTree, OwnerState, QueuedFor, SnapshotInfo, Summary};
 
 /// Parts of memory smaller than this share are left to the JSON.
 const SMALL_PART: f64 = 0.002;
@@ -90,9 +90,25 @@ fn head(out: &mut String, info: &SnapshotInfo, rss: Option<u64>, heap: Option<&S
     if !coverage.is_empty() {
         out.push_str(&format!("{}\n", lang.fill(Heap::Coverage, &[&coverage])));
     }
+    for queued in &info.queued {
+        let note = queued_note(queued, lang);
+        out.push_str(&format!("{}\n", style.yellow(&lang.fill(Heap::Note, &[&note]))));
+    }
     for note in &info.notes {
         out.push_str(&format!("{}\n", style.yellow(&lang.fill(Heap::Note, &[note]))));
     }
+}
+
+/// Objects that wait for a thread, in a sentence.
+fn queued_note(queued: &QueuedFor, lang: Lang) -> String {
+    let does = queued.state.map(|state| match state {
+        OwnerState::Runs => lang.say(Heap::OwnerRuns),
+        OwnerState::Sleeps => lang.say(Heap::OwnerSleeps),
+        OwnerState::WaitsInKernel => lang.say(Heap::OwnerWaits),
+        OwnerState::Stopped => lang.say(Heap::OwnerStopped),
+    });
+    let (objects, size) = (thousands(queued.objects), bytes(queued.bytes));
+    lang.fill(Heap::QueuedFor, &[&objects, &size, &queued.thread, &does.unwrap_or_default()])
 }
 
 fn coverage(info: &SnapshotInfo, style: Style) -> String {
