@@ -33,6 +33,7 @@ fn main() -> ExitCode {
     const LEAST: u64 = 16 << 20;
     let room = m5_process::Headroom::check_own(LEAST);
     m5_process::return_large_blocks();
+    signals::large_files_are_errors();
     let cli = match commands::parse() {
         Ok(cli) => cli,
         Err(usage) => {

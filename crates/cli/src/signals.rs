@@ -1,9 +1,15 @@
 //! Ctrl-C and a polite kill end a recording early; what was seen is still saved. A second one ends m5 at once.
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+
+/// A file that may not become larger (`ulimit -f`) is an error of the write, and not m5's end in the middle of it. What m5
+/// starts has the default again.
+pub(crate) fn large_files_are_errors() {
+    let _ = signal_hook::flag::register(SIGXFSZ, Arc::default());
+}
 
 /// Says whether somebody asked to stop.
 #[derive(Debug, Clone, Default)]

@@ -2,12 +2,15 @@
 //! ends.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+#[path = "support/harm.rs"]
+mod harm;
 mod support;
 
+use harm::Group;
 use m5_testkit::{Target, pythons};
 use std::fs;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use support::{json, m5, run};
 
@@ -100,4 +103,94 @@ fn a_folder_that_does_not_do_is_refused() {
         assert_eq!(output.status.code(), Some(2), "{error}");
         assert!(error.contains(folder) && error.contains(word) && error.contains("--spool"), "{error}");
     }
+}
+
+/// A disk that runs full in the middle, as a limit on the size of files makes it: an error that says so, no signal.
+#[test]
+fn a_file_that_may_not_grow_is_an_error() {
+    let (mut target, folder) = (target(), folder());
+    let (pid, path) = (target.pid().to_string(), folder.path().to_str().unwrap());
+    let limited = |words: &[&str]| {
+        let mut shell = Command::new("sh");
+        // Blocks of 512 bytes: 4 MiB.
+        shell.args([
+            "-c",
+            "ulimit -f 8192 && exec \"$@\"",
+            "sh",
+            env!("CARGO_BIN_EXE_m5"),
+            "snapshot",
+            "--lang",
+            "en",
+        ]);
+        support::clean(shell).args(["-p", &pid]).args(words).output().unwrap()
+    };
+    let output = limited(&["--json", "--spool", path]);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    assert!(error.contains("did not fit") && error.contains("--spool"), "{error}");
+    // A file of its own that may not become that large either leaves nothing behind.
+    let heap = folder.path().join("heap.m5snap");
+    let output = Command::new("sh")
+        .args([
+            "-c",
+            "ulimit -f 64 && exec \"$@\"",
+            "sh",
+            env!("CARGO_BIN_EXE_m5"),
+            "snapshot",
+            "--json",
+            "-p",
+            &pid,
+            "--save",
+        ])
+        .arg(&heap)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(6), "{output:?}");
+    assert_eq!(entries(folder.path()), 0);
+    target.say("?");
+    assert_eq!(target.line(), "alive");
+}
+
+/// In a group that has room for a part of what a capture takes: refused with a word on `--spool`, and done with it.
+#[test]
+fn a_group_with_little_room_is_enough() {
+    let Some(group) = Group::new("spool") else { return };
+    let (target, folder) = (target(), folder());
+    let pid = target.pid().to_string();
+    group.limit(120 << 20);
+    let take = |more: &[&str]| {
+        let mut here = m5();
+        here.args(["snapshot", "--lang", "en", "--json", "--method", "live", "-p", &pid]).args(more);
+        group.inside(&here).stdin(Stdio::null()).output().unwrap()
+    };
+    let refused = take(&[]);
+    let error = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(5), "{error}");
+    assert!(error.contains("--spool"), "{error}");
+    let done = take(&["--spool", folder.path().to_str().unwrap()]);
+    assert_eq!(done.status.code(), Some(0), "{}", String::from_utf8_lossy(&done.stderr));
+    assert!(json(&done)["heap"]["objects"].as_u64().unwrap() > 300_000);
+}
+
+/// Snapshot files and core files too.
+#[test]
+fn files_are_read_with_buffers_in_the_folder() {
+    let (target, folder) = (target(), folder());
+    let pid = target.pid().to_string();
+    let (heap, core) = (folder.path().join("heap.m5snap"), folder.path().join("core"));
+    let (heap, core) = (heap.to_str().unwrap(), core.to_str().unwrap());
+    assert_eq!(run(&["snapshot", "--json", "-p", &pid, "--save", heap]).status.code(), Some(0));
+    m5_testkit::write_core(target.pid(), Path::new(core));
+    let spool = tempfile::tempdir_in(folder.path()).unwrap();
+    let with = ["--json", "--spool", spool.path().to_str().unwrap()];
+    let objects = |words: &[&str]| {
+        let output = run(&[words, &with].concat());
+        assert_eq!(output.status.code(), Some(0), "{words:?}: {output:?}");
+        json(&output)["heap"]["objects"].as_u64()
+    };
+    let known = objects(&["snapshot", "--load", heap]);
+    assert!(known.is_some_and(|n| n > 300_000));
+    assert_eq!(objects(&["snapshot", "--core", core]), known);
+    assert_eq!(run(&[&["diff", heap, heap][..], &with].concat()).status.code(), Some(0));
+    assert_eq!(entries(spool.path()), 0);
 }

@@ -51,7 +51,7 @@ pub use procfs::threads::{ThreadNow, thread_now};
 pub use procfs::throttling::Throttling;
 pub use procfs::waits::name as call_name;
 pub use signal::send_signal;
-pub use spool::{SpoolAllocator, SpoolError, spool, spooling};
+pub use spool::{SpoolAllocator, SpoolError, spool, spool_lacks, spooling};
 pub use trace::arch::{ADDRESS_BITS, OWN_WAITS, address_of, interrupted, page_size};
 pub use trace::discard::{CallCode, Discarded, StoppedThread, may_call};
 pub use trace::fork::{ForkedChild, fork};

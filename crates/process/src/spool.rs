@@ -6,13 +6,13 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::fs::File;
 use std::os::fd::{AsRawFd, IntoRawFd};
 use std::path::Path;
-use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU64, AtomicUsize, Ordering};
 use thiserror::Error;
 
-/// Blocks from this size on lie in the file.
-const LARGE: usize = 1 << 20;
 /// The largest page of any machine: blocks begin and end at multiples of it.
 const PAGE: usize = 64 << 10;
+/// Blocks from this size on lie in the file: what thousands of tasks hold at a time are many blocks of some 100 KiB.
+const LARGE: usize = PAGE;
 /// Where the addresses that are set aside begin is for the kernel to say.
 const ALIGN: usize = 4096;
 /// Addresses that are set aside for them. No address is used twice, so that a file of this size is never full.
@@ -22,6 +22,8 @@ static FILE: AtomicI32 = AtomicI32::new(-1);
 /// First address; 0 where no file is in use.
 static BASE: AtomicUsize = AtomicUsize::new(0);
 static NEXT: AtomicUsize = AtomicUsize::new(0);
+/// Bytes of blocks that the file had no room for.
+static LACKING: AtomicU64 = AtomicU64::new(0);
 
 /// Why buffers cannot lie in a folder.
 #[derive(Debug, Error)]
@@ -83,6 +85,14 @@ pub fn spool(folder: &Path, need: u64) -> Result<(), SpoolError> {
 #[must_use]
 pub fn spooling() -> bool {
     BASE.load(Ordering::Acquire) != 0
+}
+
+/// Bytes of large buffers that lie in memory because the file could not take them, since it began: its disk ran full,
+/// or files may not become that large (`ulimit -f`). An allocator cannot fail with a word: whoever makes large buffers
+/// asks from time to time, and gives up before the memory is used up that was to be spared.
+#[must_use]
+pub fn spool_lacks() -> u64 {
+    LACKING.load(Ordering::Relaxed)
 }
 
 /// Free bytes of the file system; `None` where it is memory.
@@ -179,6 +189,7 @@ fn in_file(layout: Layout) -> Option<*mut u8> {
     let at = NEXT.fetch_add(len, Ordering::Relaxed);
     let file = FILE.load(Ordering::Acquire);
     if at.checked_add(len)? > SPAN || allocate(file, at, len).is_err() {
+        LACKING.fetch_add(len as u64, Ordering::Relaxed);
         return None;
     }
     // SAFETY: replaces a part of what was set aside, which nobody has yet.
@@ -189,6 +200,7 @@ fn in_file(layout: Layout) -> Option<*mut u8> {
     };
     if block == libc::MAP_FAILED {
         give_back(at, len);
+        LACKING.fetch_add(len as u64, Ordering::Relaxed);
         return None;
     }
     Some(block.cast())

@@ -12,12 +12,14 @@ pub(crate) mod decide;
 mod evidence;
 mod forecast;
 mod ground;
+mod linear;
 mod load;
 mod noise;
 mod options;
 mod sawtooth;
 mod series;
 mod shapes;
+mod stairs;
 
 use serde::{Deserialize, Serialize};
 

@@ -113,6 +113,50 @@ fn batches_that_come_and_go_are_no_steps() {
 }
 
 #[test]
+fn feet_of_uneven_teeth_are_floors() {
+    // Sixteen teeth, each twice to half as long as the usual one, of one height; below a leak and without.
+    let long = |i: usize| [1.0, 1.9, 0.6, 1.2, 0.5, 1.5, 0.8, 1.1][i % 8];
+    let mut ends: Vec<f64> = (0..16)
+        .scan(0.0, |sum, i| {
+            *sum += long(i);
+            Some(*sum)
+        })
+        .collect();
+    let whole = ends[15];
+    ends.iter_mut().for_each(|e| *e /= whole);
+    let tooth = |x: f64| {
+        let i = ends.partition_point(|e| *e <= x).min(15);
+        let from = if i == 0 { 0.0 } else { ends[i - 1] };
+        0.3 * (x - from) / (ends[i] - from)
+    };
+    assert_eq!(assess(&series(|x| 1.0 + tooth(x))).verdict, Verdict::Flat);
+    let leak = assess(&series(|x| 1.0 + tooth(x) + 0.1 * x));
+    assert_eq!(leak.verdict, Verdict::Growing, "{leak:?}");
+    // 24 hours are four windows.
+    let f = leak.forecast_24h.unwrap();
+    assert!(f.low < 1.5 && f.high > 1.5 && f.high < 1.8, "{f:?}");
+}
+
+#[test]
+fn steps_of_a_young_process_may_go_on() {
+    let stairs = series(|x| {
+        1.0 + if x < 0.35 {
+            0.0
+        } else if x < 0.7 {
+            0.05
+        } else {
+            0.1
+        }
+    });
+    let high = |started: f64| {
+        let options = Options { started: Some(started), ..Options::default() };
+        assess_with(&stairs, &options).forecast_24h.unwrap().high
+    };
+    // Its whole life was seen, and it went up twice; of an old process that says little.
+    assert!(high(0.0) > 1.4 && high(-100.0 * SIX_HOURS) < high(0.0), "{} {}", high(0.0), high(-1e9));
+}
+
+#[test]
 fn what_changed_in_an_old_process_may_come_back() {
     let old = Options { started: Some(-100.0 * SIX_HOURS), ..Options::default() };
     // A drop may be filled again; a step up may be taken back; both stand as well as not.

@@ -7,7 +7,7 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::signals::Stop;
 use clap::Args;
-use m5_heap::{Snapshot, read_snapshot};
+use m5_heap::Snapshot;
 use m5_report::heap::{DIFF_SCHEMA, DiffDoc, diff_text};
 use std::path::PathBuf;
 
@@ -35,7 +35,7 @@ pub(crate) struct DiffArgs {
 pub(crate) fn run(args: &DiffArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     let json = ctx.json()?;
     let (before, after) = match args.files.as_slice() {
-        [before, after] => (read_snapshot(before)?, read_snapshot(after)?),
+        [before, after] => (args.capture.read(before)?, args.capture.read(after)?),
         [] => twice(args, ctx)?,
         _ => return Err(CliError::TwoFiles),
     };

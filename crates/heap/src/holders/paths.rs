@@ -11,6 +11,10 @@ use rustc_hash::FxHashMap;
 const NONE: u32 = u32::MAX;
 /// More than any root or step costs, so that a ring of so many buckets holds every open distance.
 const RING: usize = 64;
+/// Nobody led there yet.
+const UNSEEN: u8 = u8::MAX;
+/// Its path is known.
+const SETTLED: u8 = u8::MAX - 1;
 const FOREIGN_COST: u32 = 6;
 
 /// Where an object hangs in the tree of holding paths.
@@ -29,8 +33,6 @@ pub enum Held {
 pub struct PathTree {
     /// Below the number of objects: the holder; from there on: the root; [`NONE`]: nothing.
     via: Vec<u32>,
-    /// Cost of the path, never less than that of the holder's.
-    distance: Vec<u32>,
     /// Objects in the order in which they were reached.
     order: Vec<u32>,
     /// Where paths are very long: of each object the one on its path that is [`REACH`] steps from the root, itself where
@@ -68,30 +70,24 @@ impl PathTree {
     #[must_use]
     pub fn of(graph: &HeapGraph) -> Self {
         let n = graph.len();
-        let tree = Self {
-            via: huge::filled(n, NONE),
-            distance: huge::filled(n, NONE),
-            order: huge::with_room(n),
-            trunk: Vec::new(),
-        };
+        let tree = Self { via: huge::filled(n, NONE), order: huge::with_room(n), trunk: Vec::new() };
         let names = graph.types.iter().map(|t| (t.address, t.name.as_str())).collect();
         let ring = std::array::from_fn(|_| Vec::new());
-        let mut search = Search { graph, classes: classes(graph), names, tree, base: 0, ring };
+        let open = huge::filled(n, UNSEEN);
+        let mut search =
+            Search { graph, classes: classes(graph), names, tree, open, base: 0, farthest: 0, ring };
         for pass in 0..4 {
             search.pass(pass);
         }
         let mut tree = search.tree;
-        tree.find_trunk();
+        if search.farthest >= LONG {
+            tree.find_trunk();
+        }
         tree
     }
 
     /// A list of a million nodes has as many steps: nobody walks them all for each node that is told of.
     fn find_trunk(&mut self) {
-        let far = |o: &u32| self.distance.get(*o as usize).copied().unwrap_or(0);
-        // The last one of a pass is the farthest of it; each step costs at least one.
-        if self.order.iter().map(far).max().unwrap_or(0) < LONG {
-            return;
-        }
         let mut trunk: Vec<u32> = huge::filled(self.via.len(), NONE);
         let mut depth: Vec<u32> = huge::zeroed(self.via.len());
         for object in &self.order {
@@ -174,7 +170,11 @@ struct Search<'a> {
     /// Names of the classes by the address of their object.
     names: FxHashMap<u64, &'a str>,
     tree: PathTree,
+    /// By object: [`UNSEEN`], [`SETTLED`], or the bucket that it waits in, which says the cost of its path.
+    open: Vec<u8>,
     base: u32,
+    /// The dearest path.
+    farthest: u32,
     ring: [Vec<u32>; RING],
 }
 
@@ -200,10 +200,16 @@ impl<'a> Search<'a> {
     }
 
     fn offer(&mut self, object: u32, cost: u32, via: u32) {
-        if let Some(slot) = self.tree.distance.get_mut(object as usize)
-            && cost < *slot
-        {
-            *slot = cost;
+        let Some(slot) = self.open.get_mut(object as usize) else { return };
+        // Costs are those of the bucket at hand or of one of the others, which follow it.
+        let waits = (*slot as usize + RING - self.base as usize % RING) % RING;
+        let cheaper = match *slot {
+            UNSEEN => true,
+            SETTLED => false,
+            _ => ((cost - self.base) as usize) < waits,
+        };
+        if cheaper {
+            *slot = (cost as usize % RING) as u8;
             self.tree.via[object as usize] = via;
             self.ring[cost as usize % RING].push(object);
         }
@@ -211,9 +217,12 @@ impl<'a> Search<'a> {
 
     fn settle(&mut self, object: u32) {
         // Cheaper offers came first; what is left of dearer ones is skipped here.
-        if self.tree.distance[object as usize] != self.base {
+        let slot = &mut self.open[object as usize];
+        if usize::from(*slot) != self.base as usize % RING {
             return;
         }
+        *slot = SETTLED;
+        self.farthest = self.base;
         self.tree.order.push(object);
         let class = self.class(object);
         let cost = self.base + class.step_cost();

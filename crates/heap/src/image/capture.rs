@@ -2,7 +2,7 @@
 
 use crate::image::need;
 use crate::image::pages::Pages;
-use crate::image::room::Room;
+use crate::image::room::{Room, check_spool};
 use crate::image::stream;
 use crate::image::stream::Second;
 use crate::image::wanted::{Extent, Plan};
@@ -142,7 +142,7 @@ pub(crate) fn capture_of(
                 tracing::debug!(pid = process.pid(), ?report, "captured");
                 return Ok(Capture { image, report, pages });
             }
-            Err(error) if last || !process.alive() => return Err(error),
+            Err(error) if last || !process.alive() || check_spool().is_err() => return Err(error),
             Err(error) => notes.push(format!("{} was not possible: {error}", method.word())),
         }
     }
@@ -226,6 +226,7 @@ fn by_fork(process: &Process, extent: Extent, max_pause: Duration, asked_for: bo
         let copy = fork(process, &guard, max_pause)?;
         let goes_on = || {
             guard.beat();
+            check_spool()?;
             guard.ended_copy().map_or(Ok(()), |why| {
                 Err(TraceError::Refused(format!("the copy was ended before it was read: {why}")))
             })
@@ -277,7 +278,7 @@ fn live(process: &Process, extent: Extent) -> TraceResult<Taken> {
     check_room(process, &Headroom::of(process.pid()), &Copied::default(), own)?;
     let memory = open_live(process.pid())?;
     // Each read holds the lock of the target's mappings for a moment: it must not be put off in the middle.
-    let read = streamed(process.pid(), &memory, extent, Second::Hurries, || Ok(()))?;
+    let read = streamed(process.pid(), &memory, extent, Second::Hurries, check_spool)?;
     let report = CaptureReport { consistent: Some(false), ..CaptureReport::default() };
     Ok((read, report))
 }

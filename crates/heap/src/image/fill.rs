@@ -1,7 +1,6 @@
 //! Fills the segments of an image from wherever its memory lies.
 
 use crate::image::Segment;
-use crate::image::huge::zeroed;
 use m5_process::{TraceResult, page_size};
 use std::ops::Range;
 use std::sync::Mutex;
@@ -10,16 +9,20 @@ use std::sync::Mutex;
 const GAP: u64 = 256 << 10;
 const CHUNK: usize = 4 << 20;
 
-/// Segments for the runs of pages of one mapping, not yet read.
-pub(crate) fn empty(runs: &[Range<u64>], mapping: usize) -> impl Iterator<Item = Segment> + use<> {
-    let segment = move |range: Range<u64>| {
-        let bytes = zeroed((range.end - range.start) as usize);
-        Segment { start: range.start, bytes, mapping: mapping as u32, left_out: false }
-    };
-    joined(runs).into_iter().map(segment)
+/// Runs in order, those that touch or overlap as one.
+pub(crate) fn joined_runs(mut runs: Vec<Range<u64>>) -> Vec<Range<u64>> {
+    runs.sort_by_key(|r| r.start);
+    runs.dedup_by(|next, last| {
+        let touches = next.start <= last.end;
+        if touches {
+            last.end = last.end.max(next.end);
+        }
+        touches
+    });
+    runs
 }
 
-/// The same runs, those with small gaps between them as one.
+/// Runs, those with small gaps between them as one.
 pub(crate) fn joined(runs: &[Range<u64>]) -> Vec<Range<u64>> {
     let mut out: Vec<Range<u64>> = Vec::new();
     for run in runs {

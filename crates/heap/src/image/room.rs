@@ -4,10 +4,21 @@ use crate::image::Segment;
 use crate::image::fill::fill;
 use crate::image::huge::{touched, zeroed};
 use crate::image::wanted::{Extent, Plan, Wanted};
-use m5_process::TraceResult;
+use m5_process::{TraceError, TraceResult, spool_lacks};
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 use std::ops::Range;
+
+/// Gives up where the file of `--spool` is full: what it cannot take would use up the memory that it was to spare.
+pub(crate) fn check_spool() -> TraceResult<()> {
+    const SPARED: u64 = 16 << 20;
+    match spool_lacks() {
+        lacks if lacks > SPARED => {
+            Err(TraceError::Refused(format!("the file of --spool has no room for {} MiB", lacks >> 20)))
+        }
+        _ => Ok(()),
+    }
+}
 
 /// Buffers for what a process holds, made and touched before it is stopped: the first touch of our own memory
 /// takes longer than the copying. What came or grew since finds no room and gets some while the target waits.

@@ -24,6 +24,21 @@ pub(crate) struct Wanted {
     pub(crate) stretches: Vec<(Range<u64>, Vec<Range<u64>>)>,
 }
 
+impl Wanted {
+    /// These runs of pages of a mapping; none where there are none.
+    pub(crate) fn of(map: &Mapping, mapping: u32, runs: &[Range<u64>], extent: Extent) -> Option<Self> {
+        let mut rest = runs.iter().peekable();
+        let within = |stretch: Range<u64>| {
+            let inside = std::iter::from_fn(|| rest.next_if(|r| r.end <= stretch.end).cloned());
+            let inside = inside.collect();
+            (stretch, inside)
+        };
+        let stretches: Vec<_> = joined(runs).into_iter().map(within).collect();
+        let ground = if extent == Extent::Whole { Ground::Other } else { ground(map) };
+        (!stretches.is_empty()).then_some(Self { mapping, range: map.start..map.end, ground, stretches })
+    }
+}
+
 /// A process's mappings, what is wanted of them, and its own pages.
 #[derive(Debug, Default)]
 pub(crate) struct Plan {
@@ -41,17 +56,7 @@ impl Plan {
                 check()?;
             }
             let runs = wanted(pid, map, &mut plan.own)?;
-            let mut rest = runs.iter().peekable();
-            let within = |stretch: Range<u64>| {
-                let inside = std::iter::from_fn(|| rest.next_if(|r| r.end <= stretch.end).cloned());
-                let inside = inside.collect();
-                (stretch, inside)
-            };
-            let stretches: Vec<_> = joined(&runs).into_iter().map(within).collect();
-            if !stretches.is_empty() {
-                let ground = if extent == Extent::Whole { Ground::Other } else { ground(map) };
-                plan.wanted.push(Wanted { mapping: i as u32, range: map.start..map.end, ground, stretches });
-            }
+            plan.wanted.extend(Wanted::of(map, i as u32, &runs, extent));
         }
         Ok(plan)
     }

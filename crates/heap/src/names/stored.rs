@@ -5,7 +5,7 @@ use crate::{Class, EdgeName, EdgeNamer, HeapGraph, Held, PathTree, Redaction, cl
 use rustc_hash::FxHashMap;
 
 /// Objects with fewer than this many others below them are twigs.
-const BOUGH: u32 = 8;
+const BOUGH: u8 = 8;
 /// Steps from a root within which every inner reference keeps its name.
 const TRUNK: u8 = 4;
 /// Steps from a module to the values of its attributes.
@@ -150,9 +150,9 @@ fn redacted(name: EdgeName, redaction: &Redaction) -> EdgeName {
     }
 }
 
-/// Number of objects below each in the tree.
-fn below(graph: &HeapGraph, tree: &PathTree) -> Vec<u32> {
-    let mut below: Vec<u32> = huge::zeroed(graph.len());
+/// Number of objects below each in the tree, up to 255.
+fn below(graph: &HeapGraph, tree: &PathTree) -> Vec<u8> {
+    let mut below: Vec<u8> = huge::zeroed(graph.len());
     for object in tree.order().iter().rev() {
         if let Held::By(holder) = tree.held(*object) {
             let more = below[*object as usize].saturating_add(1);

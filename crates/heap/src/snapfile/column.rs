@@ -19,6 +19,11 @@ pub(super) fn unfold(value: u64) -> i64 {
     (value >> 1) as i64 ^ -((value & 1) as i64)
 }
 
+/// How many numbers these bytes are, where all of them are whole.
+pub(super) fn count(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|byte| **byte & 0x80 == 0).count()
+}
+
 /// Reads numbers until the bytes end.
 pub(super) struct Numbers<'a>(pub(super) &'a [u8]);
 
@@ -54,6 +59,7 @@ mod tests {
         fn numbers_come_back(values in prop::collection::vec(any::<u64>(), 0..50)) {
             let mut bytes = Vec::new();
             values.iter().for_each(|v| put(&mut bytes, *v));
+            prop_assert_eq!(count(&bytes), values.len());
             let back: Option<Vec<u64>> = Numbers(&bytes).collect();
             prop_assert_eq!(back, Some(values));
         }

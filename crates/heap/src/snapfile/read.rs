@@ -1,6 +1,6 @@
 //! Reading files that anybody may have written.
 
-use super::column::{Numbers, unfold};
+use super::column::{self, Numbers, unfold};
 use super::{Head, MAGIC, SnapfileError, VERSION, tag};
 use crate::graph::model;
 use crate::{HeapGraph, NativeMemory, Snapshot, StoredNames};
@@ -67,11 +67,12 @@ fn decode(sections: &Sections<'_>, budget: &mut u64) -> Decoded<Snapshot> {
     let mut graph = HeapGraph { types: head.types, roots: head.roots, ..HeapGraph::default() };
     graph.address = addresses(&unpack(sections, tag::ADDRESS, budget)?)?.into();
     let n = graph.address.len();
-    let kinds = numbers(&unpack(sections, tag::TYPE, budget)?, graph.types.len() as u64)?;
-    graph.type_id = same_length("types", kinds, n)?.into_iter().map(|t| t as u32).collect();
+    let kinds: Vec<u32> = numbers(&unpack(sections, tag::TYPE, budget)?, graph.types.len() as u64)?;
+    graph.type_id = same_length("types", kinds, n)?.into();
     graph.size = same_length("sizes", numbers(&unpack(sections, tag::SIZE, budget)?, u64::MAX)?, n)?;
     model::total(&graph.size).ok_or("the sizes add up to more than any memory")?;
-    let degrees = same_length("degrees", numbers(&unpack(sections, tag::DEGREE, budget)?, u64::MAX)?, n)?;
+    let degrees: Vec<u32> = numbers(&unpack(sections, tag::DEGREE, budget)?, u64::MAX)?;
+    let degrees = same_length("degrees", degrees, n)?;
     edges(&mut graph, &degrees, &unpack(sections, tag::EDGE, budget)?)?;
     if graph.roots.iter().any(|r| r.object as usize >= n) {
         return Err("a root is no object".to_owned());
@@ -105,19 +106,22 @@ fn unpack(sections: &Sections<'_>, tag: [u8; 4], budget: &mut u64) -> Decoded<Ve
 }
 
 /// Numbers below a bound.
-fn numbers(bytes: &[u8], below: u64) -> Decoded<Vec<u64>> {
-    let checked = |v: Option<u64>| v.filter(|v| *v < below || below == u64::MAX);
-    let all: Option<Vec<u64>> = Numbers(bytes).map(checked).collect();
-    all.ok_or_else(|| "a number is out of range".to_owned())
+fn numbers<T: TryFrom<u64>>(bytes: &[u8], below: u64) -> Decoded<Vec<T>> {
+    let mut all = Vec::with_capacity(column::count(bytes));
+    for number in Numbers(bytes) {
+        let number = number.filter(|v| *v < below || below == u64::MAX).and_then(|v| T::try_from(v).ok());
+        all.push(number.ok_or("a number is out of range")?);
+    }
+    Ok(all)
 }
 
-fn same_length(what: &str, column: Vec<u64>, n: usize) -> Decoded<Vec<u64>> {
+fn same_length<T>(what: &str, column: Vec<T>, n: usize) -> Decoded<Vec<T>> {
     if column.len() == n { Ok(column) } else { Err(format!("{} {what} for {n} objects", column.len())) }
 }
 
 fn addresses(bytes: &[u8]) -> Decoded<Vec<u64>> {
     let mut at = 0_u64;
-    let mut out = Vec::new();
+    let mut out = Vec::with_capacity(column::count(bytes));
     for step in Numbers(bytes) {
         let step = step.filter(|s| *s > 0 || out.is_empty());
         at = step.and_then(|s| at.checked_add(s)).ok_or("addresses do not ascend")?;
@@ -129,9 +133,11 @@ fn addresses(bytes: &[u8]) -> Decoded<Vec<u64>> {
     Ok(out)
 }
 
-fn edges(graph: &mut HeapGraph, degrees: &[u64], bytes: &[u8]) -> Decoded<()> {
+fn edges(graph: &mut HeapGraph, degrees: &[u32], bytes: &[u8]) -> Decoded<()> {
     let n = degrees.len() as i64;
     let mut distances = Numbers(bytes);
+    graph.edge_start.reserve_exact(degrees.len() + 1);
+    graph.edge_to.reserve_exact(column::count(bytes));
     graph.edge_start.push(0);
     for (from, degree) in degrees.iter().enumerate() {
         for _ in 0..*degree {

@@ -9,6 +9,7 @@ use crate::graph::model::HeapGraph;
 use crate::graph::native::Native;
 use crate::graph::roots;
 use crate::image::Image;
+use crate::image::room::check_spool;
 use crate::names::namer::ImageNamer;
 use crate::take::stage_times::{StageTime, Stopwatch};
 use rayon::prelude::*;
@@ -91,16 +92,19 @@ impl Analysis {
                     .into(),
             ));
         }
+        check_spool()?;
         let owners = block_owners::assign(image, &census);
         watch.lap("owners");
         let (mut graph, nowhere) = build::build(image, &anchor, &census, &owners);
         watch.lap("references");
+        check_spool()?;
         let walker = Walker { image, anchor: &anchor, census: &census, owners: &owners };
         let found = roots::find(&walker, &mut graph);
         let check = SelfCheck { nowhere, ..check(&census, &graph, &found) };
         graph.roots = found.roots;
         let native = found.memory;
         watch.lap("roots");
+        check_spool()?;
         Ok(Self { anchor, census, graph, check, owners, native, stages: watch.stages().to_vec() })
     }
 

@@ -117,6 +117,15 @@ pub(super) fn cut(run: &[Point], options: &Options<'_>) -> Option<Blocks> {
     let age = options.started.map_or(0.0, |born| (first.t - born) / seconds).max(0.0);
     let mut blocks =
         Blocks { age: age.min(OLD), life: 1.0 + age, start: first.t, seconds, ..Blocks::default() };
+    if !options.floors
+        && let Some(feet) = sawtooth::uneven_feet(run, count)
+    {
+        blocks.x = feet.iter().map(|p| (p.t - first.t) / seconds).collect();
+        blocks.y = feet.iter().map(|p| p.v).collect();
+        blocks.finish(run, options);
+        blocks.last = blocks.y.last().copied().unwrap_or(blocks.last);
+        return Some(blocks);
+    }
     let mut phase = Vec::new();
     let chunks = chunks(run, first.t, seconds / count as f64, count);
     let x = |t: f64| (t - first.t) / seconds;
@@ -141,11 +150,7 @@ pub(super) fn cut(run: &[Point], options: &Options<'_>) -> Option<Blocks> {
     }
     blocks.resets = teeth.as_ref().map_or(0, sawtooth::Sawtooth::count);
     blocks.phase = teeth.and_then(|_| varied(phase));
-    let floors = Floors { x: &blocks.x, y: &blocks.y, start: first.t, seconds };
-    if let Some((load, spread, explains)) = options.load.and_then(|load| load::follow(load, floors)) {
-        (blocks.load, blocks.load_spread, blocks.load_explains) = (Some(load), spread, explains);
-    }
-    blocks.scale(run);
+    blocks.finish(run, options);
     Some(blocks)
 }
 
@@ -269,6 +274,15 @@ impl Blocks {
         let moved = spread(&rest) / spread(&y) > MOVED * spread(&beside) / spread(load);
         let follows = correlation(&rest, &beside);
         steady.abs() > STEADY && trend.abs() >= growth && moved && follows.abs() > FOLLOWS
+    }
+
+    /// The load beside the floors, and the scale of both.
+    fn finish(&mut self, run: &[Point], options: &Options<'_>) {
+        let floors = Floors { x: &self.x, y: &self.y, start: self.start, seconds: self.seconds };
+        if let Some((load, spread, explains)) = options.load.and_then(|load| load::follow(load, floors)) {
+            (self.load, self.load_spread, self.load_explains) = (Some(load), spread, explains);
+        }
+        self.scale(run);
     }
 
     /// Divides by the level and finds the quantum.

@@ -138,7 +138,7 @@ impl Judged {
             false => DOUBTED_GOES_ON * (self.growth / DOUBTFUL).clamp(0.0, 1.0) * lifelong.max(LATE_DOUBT),
         };
         let lifelong = lifelong.max(LATE_DOUBT);
-        let goes_on = GoesOn { chance, called, lifelong };
+        let goes_on = GoesOn { chance, called, lifelong, young: 1.0 / self.blocks.life };
         let future = ahead(&self.fits, &self.shapes, 1.0 + DAY / seconds, goes_on);
         let value = |q| future.quantile(q).map(|v| v * level);
         let now = ahead(&self.fits, &self.shapes, 1.0, GoesOn { chance: 1.0, ..goes_on })

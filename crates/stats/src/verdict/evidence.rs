@@ -3,8 +3,10 @@
 
 use super::blocks::Blocks;
 use super::columns::Column;
+use super::linear::{dot, inverse, project, project_in};
 use super::noise::{Noise, Whitener, grid};
 use super::shapes::{Class, MOST, Model, Shapes};
+use super::stairs::stairs;
 use crate::special::ln_gamma;
 
 /// Explanations weaker than the best by this (natural logarithm) count for nothing.
@@ -17,14 +19,6 @@ const USUAL_SWING: f64 = 0.1;
 const TEETH: usize = 6;
 /// Logarithm of the prior density of a coefficient at most: 1 / (π · scale).
 const MOST_LIKELY_SIZE: f64 = 1.52;
-/// Steps of a stair at least, by how much the largest may be above the smallest, and until when the last may be.
-const STAIRS: u8 = 3;
-const ALIKE: f64 = 1.6;
-const LATELY: f64 = 0.25;
-/// Terms that are summed side by side.
-const LANES: usize = 4;
-/// Fixed columns and free ones of a model at most.
-const MAX: usize = MOST + 2;
 
 /// An explanation that matters, fitted.
 #[derive(Debug, Clone)]
@@ -120,30 +114,6 @@ pub(super) fn weigh(blocks: &Blocks, shapes: &Shapes, wanted: impl Fn(&Model) ->
         problem.fit(share(*score) / total, noises.get(*noise)?, whiteners.get(*noise)?, model)
     };
     found.iter().filter(|(_, _, model)| wanted(model)).filter_map(fit).collect()
-}
-
-/// Growth a window by steps that are a stair: three and more of like size, up, until lately. Levels that were moved to by
-/// one cause each are seldom so alike; what an allocator takes whole arenas for is.
-fn stairs(model: &Model, shapes: &Shapes, beta: &[f64]) -> Option<f64> {
-    if model.class != Class::Step || model.steps < STAIRS {
-        return None;
-    }
-    let at = model.columns().iter().zip(beta).filter_map(|(id, size)| {
-        match shapes.columns.get(usize::from(*id))? {
-            Column::Step(at) => Some((*at, *size)),
-            _ => None,
-        }
-    });
-    let mut steps: Vec<(f64, f64)> = at.collect();
-    steps.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let (first, last) = (steps.first()?.0, steps.last()?.0);
-    let total: f64 = steps.iter().map(|(_, size)| size).sum();
-    // One that is under way, in the last block or in two, is smaller.
-    let most = steps.iter().map(|(_, size)| *size).fold(0.0, f64::max);
-    let whole = steps.iter().filter(|(_, size)| *size * ALIKE >= most).count();
-    let up = steps.iter().all(|(_, size)| *size > 0.0);
-    let longest = steps.windows(2).map(|w| w[1].0 - w[0].0).fold(first, f64::max);
-    (up && whole >= usize::from(STAIRS) && 1.0 - last <= longest.max(LATELY)).then_some(total)
 }
 
 /// Tries one more step beside those of a model, and returns the best.
@@ -384,67 +354,4 @@ fn ln_prior(model: &Model, problem: &Problem<'_>, l: &[[f64; MOST]; MOST], z: &[
     let square: f64 = beta.iter().map(|b| b * b).sum();
     let swing = if model.class == Class::Rhythm { 0.5 * square / (USUAL_SWING * USUAL_SWING) } else { 0.0 };
     -density.ln() - swing
-}
-
-/// Sums of a few terms each, side by side: one sum would wait for itself.
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    let n = a.len().min(b.len());
-    let (a, b) = (&a[..n], &b[..n]);
-    let mut sums = [0.0; LANES];
-    let mut i = 0;
-    while i + LANES <= n {
-        for lane in 0..LANES {
-            sums[lane] += a[i + lane] * b[i + lane];
-        }
-        i += LANES;
-    }
-    let mut rest = 0.0;
-    while i < n {
-        rest += a[i] * b[i];
-        i += 1;
-    }
-    (sums[0] + sums[1]) + (sums[2] + sums[3]) + rest
-}
-
-/// A column less its parts along an orthonormal basis.
-fn project(mut column: Vec<f64>, basis: &[Vec<f64>]) -> Vec<f64> {
-    project_in(&mut column, basis);
-    column
-}
-
-fn project_in(column: &mut [f64], basis: &[Vec<f64>]) {
-    for b in basis {
-        let part = dot(column, b);
-        for (i, v) in column.iter_mut().enumerate() {
-            *v -= part * b[i];
-        }
-    }
-}
-
-/// The inverse of a small symmetric matrix (Gauss–Jordan with pivoting).
-fn inverse(matrix: &[Vec<f64>]) -> Option<Vec<Vec<f64>>> {
-    let n = matrix.len();
-    if n > MAX {
-        return None;
-    }
-    let mut a: Vec<Vec<f64>> = matrix.to_vec();
-    for (i, row) in a.iter_mut().enumerate() {
-        row.extend((0..n).map(|j| f64::from(u8::from(i == j))));
-    }
-    for i in 0..n {
-        let pivot = (i..n).max_by(|p, q| a[*p][i].abs().total_cmp(&a[*q][i].abs()))?;
-        a.swap(i, pivot);
-        let head = a[i][i];
-        if head.abs() < 1e-14 {
-            return None;
-        }
-        a[i].iter_mut().for_each(|v| *v /= head);
-        let row = a[i].clone();
-        for (j, other) in a.iter_mut().enumerate().filter(|(j, _)| *j != i) {
-            let _ = j;
-            let factor = other[i];
-            other.iter_mut().zip(&row).for_each(|(v, r)| *v -= factor * r);
-        }
-    }
-    Some(a.into_iter().map(|row| row.into_iter().skip(n).collect()).collect())
 }

@@ -44,6 +44,10 @@ const SOON_LATE: f64 = 0.95;
 const RETURNS: f64 = 0.06;
 /// How near it then comes, as a part of the way: a standard deviation.
 const RETURNS_NEAR: f64 = 0.3;
+/// How often steps that all went up in a process as young as the window go on at their pace: of two and more, and of one.
+const CLIMBS: [f64; 2] = [0.14, 0.06];
+/// How likely growth that is not called goes on in a process as young as the window, beyond what it does in an old one.
+const YOUNG_GOES_ON: f64 = 0.3;
 const AT_ONCE: f64 = 0.05;
 const ON_THE_WAY: f64 = 0.3;
 /// How far, of what it fell in the window, a fall may go on or come back: a standard deviation.
@@ -74,6 +78,8 @@ pub(super) struct GoesOn {
     pub(super) called: bool,
     /// How well it may have lasted for the life of the process: only then does it last as long again.
     pub(super) lifelong: f64,
+    /// Which part of the life of the process the window is.
+    pub(super) young: f64,
 }
 
 /// One normal of a mixture.
@@ -318,6 +324,19 @@ impl Fit {
         2.0 * SINE * (sure * more + (effect - sure))
     }
 
+    /// The forecast if steps that all went up go on as they came: a leak that shows in whole arenas, or in one of them.
+    fn climbs(&self, shapes: &Shapes, part: Part, ahead: f64, young: f64) -> Option<Part> {
+        if self.class != Class::Step || ahead <= 0.0 || young <= 0.0 {
+            return None;
+        }
+        let (count, least) =
+            self.steps(shapes).fold((0, f64::INFINITY), |(n, least), (_, size)| (n + 1, least.min(size)));
+        let chance = if count > 1 { CLIMBS[0] } else { CLIMBS[1] };
+        let pace = self.moved(shapes) * ahead;
+        let sd = (part.sd * part.sd + (0.5 * pace).powi(2)).sqrt();
+        (least > 0.0).then_some(Part { weight: chance * young * part.weight, mean: part.mean + pace, sd })
+    }
+
     /// The forecast if the last change of level is taken back, or what fell is filled again.
     fn returns(&self, shapes: &Shapes, part: Part, chance: f64) -> Option<Part> {
         if chance <= 0.0 || self.came_back(shapes) {
@@ -373,7 +392,8 @@ pub(super) fn ahead(fits: &[Fit], shapes: &Shapes, x: f64, goes_on: GoesOn) -> M
         let mut part = fit.ahead(shapes, x);
         if fit.class == Class::Growing && ahead > 0.0 {
             let seen = fit.seen(shapes);
-            let chance = goes_on.chance.max(goes_on.lifelong * seen / (seen + ahead));
+            let young = if goes_on.called { 0.0 } else { YOUNG_GOES_ON * goes_on.young };
+            let chance = (goes_on.chance + young).max(goes_on.lifelong * seen / (seen + ahead));
             let soon = if goes_on.called { SOON } else { SOON_LATE - goes_on.lifelong * (SOON_LATE - SOON) };
             parts.extend(fit.ends_before(shapes, part, 1.0 - chance, soon));
             part.weight *= chance;
@@ -391,8 +411,10 @@ pub(super) fn ahead(fits: &[Fit], shapes: &Shapes, x: f64, goes_on: GoesOn) -> M
                 parts.push(fit.another_step(shapes, part, chance));
             }
             let returned = fit.returns(shapes, part, back);
-            part.weight *= 1.0 - chance - returned.map_or(0.0, |_| back);
-            parts.extend(returned);
+            let climbs = fit.climbs(shapes, part, ahead, goes_on.young);
+            let taken = climbs.map_or(0.0, |p| p.weight) + returned.map_or(0.0, |p| p.weight);
+            part.weight = part.weight * (1.0 - chance) - taken;
+            parts.extend(returned.into_iter().chain(climbs));
             parts.push(part);
         };
         if ahead > 0.0 && !(goes_on.called && fit.class == Class::Growing) {

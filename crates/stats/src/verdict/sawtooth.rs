@@ -13,6 +13,11 @@ const SIGNIFICANT: f64 = 6.0;
 const EXPLAINED: f64 = 0.6;
 /// …and how far below all that was seen their foot may lie, in their heights.
 const BELOW: f64 = 0.25;
+/// Feet at least where each is a floor, what part of the window may be without one, and from which deviation of their
+/// distances (as a part of the mean) teeth are uneven: how far along its tooth a moment is then says little.
+const FEW_FEET: usize = 10;
+const WITHOUT: f64 = 0.25;
+const UNEVEN: f64 = 0.12;
 /// The quantile of the feet that counts as the lowest of them.
 const LOWEST: f64 = 0.1;
 
@@ -79,6 +84,33 @@ pub(super) fn find(run: &[Point], blocks: usize) -> Option<Sawtooth> {
 
 /// The feet of a sawtooth with more teeth than blocks: the first sample after each reset, where every block has one.
 pub(super) fn feet(run: &[Point], blocks: usize) -> Option<Vec<Point>> {
+    let feet = all_feet(run)?;
+    (feet.len() >= blocks + blocks / 5 && longest_gap(&feet) < 4.0 * span(run)? / blocks as f64)
+        .then_some(feet)
+}
+
+/// The feet of teeth of unlike length, of which each is a floor; no more than about one a block.
+pub(super) fn uneven_feet(run: &[Point], blocks: usize) -> Option<Vec<Point>> {
+    let feet = all_feet(run)?;
+    if !(FEW_FEET..=blocks + blocks / 5).contains(&feet.len()) || longest_gap(&feet) > WITHOUT * span(run)? {
+        return None;
+    }
+    let gaps: Vec<f64> = feet.windows(2).map(|w| w[1].t - w[0].t).collect();
+    let mean = gaps.iter().sum::<f64>() / gaps.len() as f64;
+    let square = gaps.iter().map(|g| (g - mean).powi(2)).sum::<f64>() / gaps.len() as f64;
+    (square.sqrt() > UNEVEN * mean).then_some(feet)
+}
+
+fn span(run: &[Point]) -> Option<f64> {
+    Some(run.last()?.t - run.first()?.t)
+}
+
+fn longest_gap(feet: &[Point]) -> f64 {
+    feet.windows(2).map(|w| w[1].t - w[0].t).fold(0.0, f64::max)
+}
+
+/// The first sample after each reset, where few jumps go upwards.
+fn all_feet(run: &[Point]) -> Option<Vec<Point>> {
     let changes: Vec<f64> = run.windows(2).map(|w| w[1].v - w[0].v).collect();
     let middle = median(&changes)?;
     let spread = median(&changes.iter().map(|d| (d - middle).abs()).collect::<Vec<_>>())? * 1.4826;
@@ -95,10 +127,7 @@ pub(super) fn feet(run: &[Point], blocks: usize) -> Option<Vec<Point>> {
         .map(|(p, _)| Point { v: p.v - 0.5 * middle.max(0.0) - LOWER_THIRD * spread, ..*p })
         .collect();
     let jumps = changes.iter().filter(|d| **d - middle > least.max(0.4 * typical)).count();
-    let (first, last) = (run.first()?, run.last()?);
-    let even = feet.len() >= blocks + blocks / 5 && jumps * 3 <= feet.len();
-    let longest = feet.windows(2).map(|w| w[1].t - w[0].t).fold(0.0, f64::max);
-    (even && longest < 4.0 * (last.t - first.t) / blocks as f64).then_some(feet)
+    (jumps * 3 <= feet.len()).then_some(feet)
 }
 
 /// From each gap to the next reset: another may have been in the gap. And up to the first reset, where there are

@@ -4,8 +4,8 @@ use crate::args::Span;
 use crate::error::{CliError, of_capture};
 use clap::{Args, ValueEnum};
 use m5_heap::{
-    CaptureOptions, CorePlaces, HeapError, Method, ProcessTree, Redaction, Snapshot, take_core,
-    take_snapshot, take_tree,
+    CaptureOptions, CorePlaces, HeapError, Method, ProcessTree, Redaction, Snapshot, read_snapshot,
+    take_core, take_snapshot, take_tree,
 };
 use m5_process::{Process, TraceError};
 use std::path::{Path, PathBuf};
@@ -67,7 +67,24 @@ impl CaptureArgs {
             true => take_tree(process, &options, &redaction).map(|(snapshot, tree)| (snapshot, Some(tree))),
             false => take_snapshot(process, &options, &redaction).map(|snapshot| (snapshot, None)),
         };
-        taken.map_err(|e| of_capture(process.pid(), e))
+        taken.map_err(|e| self.lacking().unwrap_or_else(|| of_capture(process.pid(), e)))
+    }
+
+    /// Where the file of `--spool` ran full, that is what there is to say.
+    fn lacking(&self) -> Option<CliError> {
+        let folder = self.spool.as_ref()?;
+        let lacks = m5_process::spool_lacks() >> 20;
+        let reason =
+            format!("its disk has no more room, or files may not become that large: {lacks} MiB did not fit");
+        (lacks > 0).then(|| CliError::Spool { path: folder.display().to_string(), reason })
+    }
+
+    /// Reads a snapshot file.
+    pub(crate) fn read(&self, path: &Path) -> Result<Snapshot, CliError> {
+        /// A file of heaps is packed so well.
+        const PACKED: u64 = 20;
+        self.begin_spool(std::fs::metadata(path).map_or(0, |m| m.len().saturating_mul(PACKED)))?;
+        Ok(read_snapshot(path)?)
     }
 
     /// Large buffers go where `--spool` says, for a target of that many bytes.
@@ -84,7 +101,8 @@ impl CaptureArgs {
     /// Reads a core file.
     pub(crate) fn take_core(&self, path: &Path, places: CorePlaces<'_>) -> Result<Snapshot, CliError> {
         self.begin_spool(std::fs::metadata(path).map_or(0, |m| m.len()))?;
-        take_core(path, places, &Redaction::new(self.contents)).map_err(|e| of_core(path, e))
+        take_core(path, places, &Redaction::new(self.contents))
+            .map_err(|e| self.lacking().unwrap_or_else(|| of_core(path, e)))
     }
 }
 

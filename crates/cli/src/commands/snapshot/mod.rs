@@ -11,7 +11,7 @@ use crate::ctx::Ctx;
 use crate::error::CliError;
 use crate::exit::Exit;
 use clap::Args;
-use m5_heap::{CorePlaces, Snapshot, SummaryOptions, read_snapshot, save_snapshot};
+use m5_heap::{CorePlaces, Snapshot, SummaryOptions, save_snapshot};
 use m5_process::Process;
 use m5_report::texts::Heap;
 use std::path::{Path, PathBuf};
@@ -76,7 +76,7 @@ pub(crate) fn run(args: &SnapshotArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     }
     let format = ctx.format_among(forms::SNAPSHOT)?;
     if let Some(path) = &args.load {
-        let snapshot = read_snapshot(path)?;
+        let snapshot = args.capture.read(path)?;
         emit::snapshot(&snapshot, None, format, args.options(), ctx)?;
         return Ok(Exit::Fine);
     }
