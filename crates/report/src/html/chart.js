@@ -114,7 +114,7 @@ function timeChart({ caption, unit, t, series, label, lines, zero, broad, width 
   low = zero ? 0 : Math.max(0, low - room);
   high += room;
   const scale = unit(high);
-  const y = { low, high, at: ticks(low / scale.size, high / scale.size, 4).map((v) => v * scale.size), label: (v) => scale.label(v / scale.size) };
+  const y = { low, high, at: ticks(low / scale.size, high / scale.size, 4).filter((v) => !scale.whole || v % 1 === 0).map((v) => v * scale.size), label: (v) => scale.label(v / scale.size) };
   const times = timeTicks(t[0], t.at(-1), Math.max(2, Math.floor(width / 90)));
   const { svg, px, py } = plane(caption, width, { low: t[0], high: t.at(-1), ...times }, y);
   const keys = [];
@@ -156,7 +156,8 @@ const byteUnit = (high) => {
   const [size, name] = unitOf(high);
   return { size, name, label: (v) => (v < 10 && v % 1 ? v.toFixed(1) : number(Math.round(v * 10) / 10)) };
 };
-const countUnit = (name) => () => ({ size: 1, name, label: (v) => number(Math.round(v * 100) / 100) });
+/** Counts; of what is whole no half stands on an axis. */
+const countUnit = (name, whole) => () => ({ size: 1, name, whole, label: (v) => number(Math.round(v * 100) / 100) });
 const TONES = ["one", "two", "three", "none"], UNKNOWN = 3;
 /** Keys of the generations that are there. */
 const generations = (kind, there) => [0, 1, 2, UNKNOWN].filter(there).map((g) => key(kind, TONES[g], generation(g)));

@@ -108,7 +108,7 @@ function charts(p, lines, width) {
   }));
   box.append(pauseChart(p.pauses, t[0], end, lines.gc_pause_p95_seconds, half), histogramChart(p.pauses, half));
   box.append(timeChart({
-    caption: say("fdChart"), unit: countUnit(""), label: number, t, width: half, zero: true,
+    caption: say("fdChart"), unit: countUnit("", true), label: number, t, width: half, zero: true,
     series: [{ name: say("open"), tone: "one", kind: "main", v: s.fds }, { name: say("established"), tone: "three", kind: "main", v: s.connections }],
     lines: [{ name: say("objective"), tone: "limit", v: lines.open_fds }],
   }));

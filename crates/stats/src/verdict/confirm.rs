@@ -13,7 +13,7 @@ const GAINED: f64 = 0.5;
 /// Half of that time, and how fast the floor must have risen since it at least, as a part of its pace before: what fills
 /// slows down.
 const HALFWAY: f64 = 0.5 * HOLDS;
-const KEEPS_PACE: f64 = 0.35;
+const KEEPS_PACE: f64 = 0.6;
 /// Growth is still held where it is at least so likely: a doubt is no contradiction.
 const HELD: f64 = 0.5;
 
