@@ -1,6 +1,7 @@
 //! The `m5` binary: what was typed → what is meant → an engine → a report. Only `main` ends the process.
 
 mod args;
+mod births;
 mod commands;
 mod ctx;
 mod documents;

@@ -26,7 +26,10 @@ pub use accounting::{Accounting, Pinning};
 pub use census::Census;
 pub use census::anchor::{Anchor, HeapError};
 pub use descriptors::holders::FdHolder;
-pub use diff::{Account, BlockGrowth, Culprit, Diff, PartGrowth, TypeGrowth, diff};
+pub use diff::{
+    Account, Births, BlockGrowth, Born, Culprit, Diff, Made, MadeAt, PartGrowth, TypeGrowth, diff,
+    diff_with_births,
+};
 pub use dominators::retained::Retained;
 pub use dominators::{Dominators, Keeping};
 pub use graph::column::Column;

@@ -78,6 +78,43 @@ fn stacks_of_python_frames_are_named() {
     }
 }
 
+/// A made-up page of code everywhere, and where the interpreter has a compiler of its own that, too.
+const GENERATED: &str = "
+import ctypes, sys
+def hot(n):
+    total = 0
+    for i in range(n): total += i * 2
+    return total
+for _ in range(500): hot(2000)
+libc = ctypes.CDLL(None)
+libc.mmap.restype = ctypes.c_void_p
+place = libc.mmap(None, ctypes.c_size_t(1 << 20), 7, 0x22, -1, ctypes.c_long(0))
+ctypes.memset(ctypes.c_void_p(place), 0x90, 1 << 20)
+libc.mprotect(ctypes.c_void_p(place), ctypes.c_size_t(1 << 20), 5)
+print(int(hasattr(sys, '_jit') and sys._jit.is_enabled()), flush=True)
+sys.stdin.read()
+";
+
+#[test]
+fn code_that_is_made_at_run_time_is_named() {
+    for python in pythons().into_iter().filter(|p| p.minor() == (3, 8) || p.minor() >= (3, 14)) {
+        let mut command = python.command();
+        command.args(["-u", "-c", GENERATED]);
+        command.env("PYTHON_JIT", "1");
+        let mut target = Target::spawn(command);
+        let own = target.line() == "1";
+        let process = Process::open(target.pid()).unwrap();
+        let accounting = account(&process);
+        let generated = accounting.tree.at(&["generated_code"]).map_or(0, |part| part.bytes);
+        println!("{}: {generated} bytes, a compiler of its own: {own}", python.name);
+        let executable = smaps(target.pid());
+        let made = |m: &&Mapped| m.map.executable && m.map.inode == 0 && m.map.path.is_empty();
+        let truth: u64 = executable.iter().filter(made).map(|m| m.bytes).sum();
+        assert!(generated >= 1 << 20 && generated == truth, "{}: {generated} of {truth}", python.name);
+        assert!(accounting.explained > Some(0.99), "{}: {:?}", python.name, accounting.tree);
+    }
+}
+
 /// The kernel's account of one mapping.
 struct Mapped {
     map: Mapping,

@@ -9,6 +9,6 @@ mod bpf;
 mod error;
 mod stalls;
 
-pub use alloc::{AllocProfile, AllocSampler, AllocSite, AllocStack, LOOKS_S, Survival};
+pub use alloc::{AllocProfile, AllocSampler, AllocSite, AllocStack, LOOKS_S, Survival, Survivor};
 pub use error::{Error, Result};
 pub use stalls::{LoopWatch, Spent, Turn};

@@ -9,6 +9,7 @@ pub mod lives;
 pub mod objectives;
 pub mod quantile;
 pub mod random;
+pub mod share;
 mod special;
 pub mod stratified;
 pub mod verdict;
@@ -23,6 +24,7 @@ pub use objectives::{
 };
 pub use quantile::{Summary, median, quantile, rate, sorted, weighted_median};
 pub use random::Random;
+pub use share::wilson;
 pub use verdict::{
     Assessment, Confirmation, Forecast, Options, Point, Reason, Series, TimeToLimit, Verdict, assess,
     assess_with, benjamini_hochberg, rates,

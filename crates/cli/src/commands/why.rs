@@ -1,6 +1,7 @@
 //! `m5 why`: the one command for three in the morning.
 
 use crate::args::{Span, TargetArgs};
+use crate::births::Sampling;
 use crate::commands::snapshot::CaptureArgs;
 use crate::ctx::Ctx;
 use crate::error::CliError;
@@ -9,10 +10,10 @@ use crate::signals::Stop;
 use crate::{objectives, target};
 use clap::Args;
 use m5_agent::record::{RecordOptions, record};
-use m5_heap::{Snapshot, SummaryOptions, summarize};
+use m5_heap::{Births, Snapshot, SummaryOptions, summarize};
 use m5_process::{Headroom, Process};
 use m5_report::doc::{ProcessRecord, Seen, Why};
-use m5_report::heap::MemoryVerdict;
+use m5_report::heap::{Allocations, MemoryVerdict};
 use m5_report::texts::Say;
 use m5_stats::objectives::Objectives;
 use std::time::Duration;
@@ -39,6 +40,8 @@ pub(crate) struct WhyArgs {
 
 /// What tracing may add to the target's CPU in so short a time.
 const OVERHEAD: f64 = 0.05;
+/// What sampling allocations may take of its time.
+const MAKING: f64 = 0.01;
 /// Growth that is worth a word where nobody said how much is: 0.1 MiB a minute, in bytes a second.
 const GROWTH: f64 = 0.1 * 1_048_576.0 / 60.0;
 /// Samples in that time.
@@ -61,6 +64,8 @@ pub(crate) fn run(args: &WhyArgs, ctx: &Ctx) -> Result<Exit, CliError> {
         stacks_above: None,
         workload: None,
     };
+    // First: of the debug registers one is enough for it, and the watch of collections makes do with what is left.
+    let sampled = Sampling::begin(&process, MAKING);
     let mut baseline =
         record(&[Process::open(identity.pid)?], &options, &mut |_| ctx.looked.begun() && !stop.asked())?;
     ctx.looked.recorded()?;
@@ -72,12 +77,14 @@ pub(crate) fn run(args: &WhyArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     }
     // One that ended meanwhile: what was seen until then is told.
     let ended = !process.alive();
+    let (births, allocations) = sampled.end(ctx);
     let taken = match ended {
         true => Err(CliError::Gone { pid: identity.pid }),
         false => ctx.looked.whole().and(before).and_then(|before| Ok((before, args.capture.take(&process)?))),
     };
     // What it executes since then is another program.
     let taken = ctx.looked.whole().and(taken);
+    let taken = taken.map(|(before, after)| Taken { before, after, births, allocations });
     let (limits, _) = objectives.of_record(&record);
     let why = judge(&process, record, observed, taken, limits, ctx);
     drop(launched);
@@ -92,12 +99,20 @@ pub(crate) fn run(args: &WhyArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     })
 }
 
+/// Two snapshots, and what was sampled between them.
+struct Taken {
+    before: Snapshot,
+    after: Snapshot,
+    births: Births,
+    allocations: Allocations,
+}
+
 /// What is wrong, and whether the objects could be seen.
 fn judge(
     process: &Process,
     record: ProcessRecord,
     observed_seconds: f64,
-    taken: Result<(Snapshot, Snapshot), CliError>,
+    taken: Result<Taken, CliError>,
     limits: &Objectives,
     ctx: &Ctx,
 ) -> (Why, bool) {
@@ -120,18 +135,19 @@ fn judge(
         children: Process::descendants(process.pid()).map_or(0, |all| all.len() as u64),
         ..Seen::default()
     };
-    let (before, after) = match taken {
+    let Taken { before, after, births, allocations } = match taken {
         Ok(both) => both,
         Err(error) => {
             seen.no_snapshot = Some(error.explain(ctx.lang).message);
             return (Why::of(seen), false);
         }
     };
-    let diff = m5_heap::diff(&before, &after);
+    let diff = m5_heap::diff_with_births(&before, &after, &births);
     let options = SummaryOptions { top: 20, held: 0, ..SummaryOptions::default() };
     let heap = summarize(&after, &options);
     seen.diff = Some(&diff);
     seen.heap = Some(&heap);
+    seen.no_lines = allocations.reason;
     seen.coverage = after.info.coverage;
     seen.verdict = after.memory.as_ref().and_then(MemoryVerdict::of);
     seen.returnable_bytes = m5_heap::trim::look(process).ok().map(|trim| trim.free_bytes());

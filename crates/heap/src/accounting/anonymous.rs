@@ -16,6 +16,8 @@ pub(super) struct Rest {
     pub(super) thread_stacks: u64,
     /// Stacks of Python frames, of threads and of what waits (3.11 on).
     pub(super) frames: u64,
+    /// Code that was made at run time, by a compiler within the process (CPython's own, a library's).
+    pub(super) generated: u64,
     /// Zeroed data by the path of the file that it belongs to.
     pub(super) zeroed: BTreeMap<String, u64>,
     /// Ranges that nothing is known of, in order.
@@ -41,12 +43,15 @@ impl Counter<'_> {
         let maps = self.image.maps();
         let frames = frames.into_iter().map(|r| self.pages.private(r)).sum();
         let mut rest = Rest { frames, ..Rest::default() };
+        // Old libraries ask for stacks that may hold code: then executable memory is no sign of it.
+        let executable_stacks = maps.iter().any(|m| m.path == "[stack]" && m.executable);
         for (i, map) in maps.iter().enumerate().filter(|(_, m)| m.inode == 0 && !m.path.starts_with("[v")) {
             let before = i.checked_sub(1).and_then(|b| maps.get(b)).filter(|b| b.end == map.start);
             let free = without(map.start..map.end, &taken);
             let bytes = || free.iter().map(|r| self.pages.private(r.clone())).sum::<u64>();
             match before {
                 _ if map.path == "[stack]" => rest.main_stack += bytes(),
+                _ if map.executable && !executable_stacks => rest.generated += bytes(),
                 Some(file) if is_zeroed(file, map) => {
                     *rest.zeroed.entry(file.path.clone()).or_default() += bytes();
                 }

@@ -95,6 +95,7 @@ impl Counter<'_> {
                 MemoryTree::leaf("python_frames", rest.frames),
             ],
         ));
+        parts.push(MemoryTree::leaf("generated_code", rest.generated));
         parts.push(MemoryTree::leaf(
             "other_anonymous",
             rest.other_bytes(self.pages).saturating_sub(owned.mapped),

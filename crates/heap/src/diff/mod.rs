@@ -8,6 +8,7 @@ mod account;
 mod anchors;
 mod cancel;
 mod growth;
+mod made;
 mod matching;
 mod moved;
 mod rank;
@@ -15,6 +16,7 @@ mod survivors;
 
 pub use account::{Account, BlockGrowth, PartGrowth};
 pub use growth::TypeGrowth;
+pub use made::{Births, Born, Made, MadeAt};
 
 use crate::take::idle_threads::on_idle_threads;
 use crate::{Holder, Snapshot};
@@ -47,6 +49,10 @@ pub struct Culprit {
     pub share: Option<f64>,
     /// Other types that grew below the holder, the most numerous first.
     pub also: Vec<(String, i64)>,
+    /// Which lines made it; `None` where allocations were not sampled between the two snapshots, or too few of what
+    /// survived were among the samples to say so.
+    #[serde(default)]
+    pub made: Option<Made>,
 }
 
 /// Two snapshots compared.
@@ -74,15 +80,24 @@ pub struct Diff {
 /// Compares two snapshots.
 #[must_use]
 pub fn diff(before: &Snapshot, after: &Snapshot) -> Diff {
-    on_idle_threads(|| compare(before, after))
+    diff_with_births(before, after, &Births::default())
 }
 
-fn compare(before: &Snapshot, after: &Snapshot) -> Diff {
+/// The same, with the lines that made what grew, from allocations that were sampled between the two.
+#[must_use]
+pub fn diff_with_births(before: &Snapshot, after: &Snapshot, births: &Births) -> Diff {
+    on_idle_threads(|| compare(before, after, births))
+}
+
+fn compare(before: &Snapshot, after: &Snapshot, births: &Births) -> Diff {
     let same_process = before.info.identity == after.info.identity;
     let seconds = Some(after.info.taken_at - before.info.taken_at).filter(|s| *s > 0.0);
     let types = growth::by_type(&before.graph, &after.graph);
-    let mut culprits =
-        if same_process { rank::matched(before, after) } else { rank::by_name(before, after, &types) };
+    let mut culprits = if same_process {
+        rank::matched(before, after, births)
+    } else {
+        rank::by_name(before, after, &types)
+    };
     for culprit in &mut culprits {
         culprit.count_per_second = seconds.map(|s| culprit.count as f64 / s);
         culprit.bytes_per_second = seconds.map(|s| culprit.bytes as f64 / s);

@@ -4,6 +4,7 @@ use super::Culprit;
 use super::anchors::{Anchor, Gain, Gains, Sizes, gains};
 use super::cancel;
 use super::growth::TypeGrowth;
+use super::made::{Births, name_lines};
 use super::matching::{Matching, NONE};
 use super::moved::Whole;
 use super::survivors;
@@ -25,7 +26,7 @@ const LOOSE: i64 = 16 << 10;
 const SAMPLE: usize = 2_000;
 
 /// Culprits within one process.
-pub(super) fn matched(before: &Snapshot, after: &Snapshot) -> Vec<Culprit> {
+pub(super) fn matched(before: &Snapshot, after: &Snapshot, births: &Births) -> Vec<Culprit> {
     let (old_tree, tree) = (PathTree::of(&before.graph), PathTree::of(&after.graph));
     let matching = Matching::of(&before.graph, &after.graph);
     let [old_sizes, sizes] = [before, after].map(|s| Sizes::of(&s.native));
@@ -49,7 +50,11 @@ pub(super) fn matched(before: &Snapshot, after: &Snapshot) -> Vec<Culprit> {
         .filter(|(_, gain)| !turned_over(gain))
         .map(|(holder, gain)| culprit(after, holder, &gain))
         .collect();
-    worth_telling(worst_first(culprits))
+    let mut told = worth_telling(worst_first(culprits));
+    if !births.born.is_empty() {
+        name_lines(&mut told, births, &after.graph, &tree, &describer, &matching);
+    }
+    told
 }
 
 /// Whether more is there than before, and not the same in other words: what a library allocates for one object differs
@@ -216,6 +221,7 @@ fn culprit(after: &Snapshot, holder: Holder, gain: &Gain) -> Culprit {
         holder,
         share: None,
         also,
+        made: None,
     }
 }
 
@@ -289,6 +295,7 @@ pub(super) fn by_name(before: &Snapshot, after: &Snapshot, types: &[TypeGrowth])
             holder,
             share,
             also: Vec::new(),
+            made: None,
         })
     });
     worst_first(culprits.collect())

@@ -4,7 +4,8 @@
 //! dict), or an object that is dead already. So a line's blocks are judged together: only where most of those that
 //! hold an object hold one of the same type are the others of that size taken for its dead.
 
-use super::follow::{LOOKS_S, Survival};
+use super::follow::{Alive, LOOKS_S, Survival};
+use m5_stats::wilson;
 use rustc_hash::FxHashMap;
 
 /// Types whose dead objects some version keeps for the next that asks, past the allocator: what lives in such a block may
@@ -34,6 +35,11 @@ const RESIZED: &[&str] = &["str", "bytes", "bytearray"];
 /// Objects that must have been seen to believe in their type, and the least share of all blocks, as one in so many.
 const LEAST: u64 = 3;
 const LEAST_SHARE: u64 = 20;
+/// A class that keeps so many times less than another keeps nothing.
+const MISTAKEN: f64 = 10.0;
+/// Of a class that keeps less than this share, what is kept may as well be others': a busy machine hides when a block was
+/// handed out again.
+const LEAST_KEPT: f64 = 0.05;
 
 /// Blocks of one size that one line asked for.
 #[derive(Debug, Default)]
@@ -44,6 +50,8 @@ pub(super) struct Class {
     gone: u64,
     /// Blocks in which no object was found.
     unknown: u64,
+    /// Blocks that were handed out early enough in a window to be seen for some time.
+    settled: u64,
 }
 
 /// The classes by number; the survival of class `c` is told at [`known`]`(c)` and [`unknown`]`(c)`.
@@ -76,6 +84,16 @@ impl Classes {
         number
     }
 
+    /// A block was handed out early enough in its window.
+    pub(super) fn is_settled(&mut self, class: usize) {
+        self.all[class].settled += 1;
+    }
+
+    /// Of what is told at `slot`: how many could have been seen to survive.
+    fn settled(&self, slot: usize) -> u64 {
+        self.all.get(slot / 2).map_or(0, |class| class.settled)
+    }
+
     pub(super) fn is_object(&mut self, class: usize, kind: String) {
         *self.all[class].types.entry(kind).or_default() += 1;
         self.survival[known(class)].followed += 1;
@@ -89,6 +107,41 @@ impl Classes {
     pub(super) fn is_unknown(&mut self, class: usize) {
         self.all[class].unknown += 1;
         self.survival[unknown(class)].followed += 1;
+    }
+
+    /// Takes out survivors whose blocks others got meanwhile: of classes that make hardly any objects, and of those that keep
+    /// far less of a type than another class does.
+    pub(super) fn without_mistaken(&self, alive: &mut Vec<Alive>) {
+        alive.retain(|a| self.makes_objects(a.slot));
+        let mut kept: FxHashMap<(String, usize), u64> = FxHashMap::default();
+        for a in alive.iter() {
+            *kept.entry((a.type_name.clone(), a.slot / 2)).or_default() += 1;
+        }
+        let share = |class: usize, kept: u64| {
+            let settled = self.settled(class * 2).max(kept).max(1) as f64;
+            (kept as f64 / settled, settled)
+        };
+        let mut best: FxHashMap<&str, f64> = FxHashMap::default();
+        for ((kind, class), kept) in kept.iter().filter(|(_, kept)| **kept >= LEAST) {
+            let best = best.entry(kind).or_default();
+            let (share, settled) = share(*class, *kept);
+            *best = best.max(wilson(share, settled)[0]);
+        }
+        alive.retain(|a| {
+            let kept = kept.get(&(a.type_name.clone(), a.slot / 2)).copied().unwrap_or(0);
+            let best = best.get(a.type_name.as_str()).copied().unwrap_or(0.0);
+            let share = share(a.slot / 2, kept).0;
+            share >= LEAST_KEPT && share * MISTAKEN >= best
+        });
+    }
+
+    /// Whether objects are found in the blocks of the class that is told at `slot` often enough to believe in one: else they
+    /// are others', who got the block meanwhile.
+    fn makes_objects(&self, slot: usize) -> bool {
+        self.all.get(slot / 2).is_some_and(|class| {
+            let objects: u64 = class.types.values().sum();
+            objects * LEAST_SHARE >= objects + class.gone + class.unknown
+        })
     }
 
     /// Adds what is known of each class to its line.
@@ -176,7 +229,7 @@ mod tests {
 
     fn class(types: &[(&str, u64)], gone: u64, unknown: u64) -> Is {
         let types = types.iter().map(|(name, n)| ((*name).to_owned(), *n)).collect();
-        Class { line: 0, types, gone, unknown }.is()
+        Class { types, gone, unknown, ..Class::default() }.is()
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! How much of what was allocated survives: sampled objects are looked at again, later and later.
 //!
 //! Small blocks are handed out again at once, so a block alone proves nothing: an object survives a look only
-//! if it has the same type as at every look before, and no later sample was given its block.
+//! if it has the same type as at every look before, and no later sample was given its block. The young are looked at again
+//! and again: a block that others of the type come and go in is seen empty once.
 
 use m5_process::{LiveMemory, Memory};
 use rustc_hash::FxHashMap;
@@ -9,6 +10,9 @@ use serde::{Deserialize, Serialize};
 
 /// When each sampled object is looked at again, seconds after its allocation.
 pub const LOOKS_S: [f64; 6] = [0.1, 0.3, 1.0, 3.0, 10.0, 30.0];
+/// An object is looked at again when it has become older by this share of its age, but not sooner than after this long.
+const AGAIN: u64 = 4;
+const SOONEST_NS: u64 = 20_000_000;
 /// Objects that are followed at a time at most.
 const MOST: usize = 200_000;
 /// What may lie before an object: nothing, a collector's head, that and two words of attributes.
@@ -17,6 +21,9 @@ const BEFORE: [u64; 4] = [0, 16, 32, 24];
 const TYPE_NAME: u64 = 24;
 const TYPE_BASIC: u64 = 32;
 const TYPE_ITEM: u64 = 40;
+const TYPE_FLAGS: u64 = 168;
+/// The attributes of its instances lie behind them, as many as the first ones had (3.13 on; no flag before).
+const INLINE_VALUES: u64 = 1 << 2;
 /// The smallest text, of any version.
 const TEXT: u64 = 40;
 
@@ -33,15 +40,40 @@ pub struct Survival {
     pub alive_at_end: u64,
 }
 
+/// A block that was handed out.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Birth {
+    pub(super) block: u64,
+    pub(super) size: u64,
+    /// CLOCK_MONOTONIC, nanoseconds.
+    pub(super) time_ns: u64,
+    /// The number of its stack.
+    pub(super) stack: usize,
+    /// Whether nobody else got the block for as long as it was watched, and that was long enough to say something.
+    pub(super) settled: bool,
+}
+
 #[derive(Debug, Clone, Copy)]
 struct Followed {
-    born_ns: u64,
+    birth: Birth,
     /// Where it is counted.
     slot: usize,
     object: u64,
     kind: u64,
-    /// Looks so far.
+    /// Of [`LOOKS_S`], how many have come.
     looks: usize,
+    /// When it is looked at again.
+    next_ns: u64,
+}
+
+/// An object that lived at the last look.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Alive {
+    pub(super) object: u64,
+    pub(super) type_name: String,
+    /// Where it is counted.
+    pub(super) slot: usize,
+    pub(super) stack: usize,
 }
 
 /// The sampled objects that still live, as far as is known.
@@ -74,17 +106,18 @@ impl Followers {
 
     /// A block that was handed out again before anybody could look, or holds no object: what was in it is dead. Without
     /// these a line of short-lived objects would be judged by the few that were mistaken for others.
-    pub(super) fn gone(&mut self, born_ns: u64, slot: usize) -> bool {
+    pub(super) fn gone(&mut self, birth: Birth, slot: usize) -> bool {
         let room = self.by_block.len() + self.dead.len() < MOST;
         if room {
-            self.dead.push(Followed { born_ns, slot, object: 0, kind: 0, looks: 0 });
+            self.dead.push(Followed { birth, slot, object: 0, kind: 0, looks: 0, next_ns: 0 });
         }
         room
     }
 
     /// Follows the object in a block that was just handed out; the name of its type, or `None` where no object
     /// of that size is (yet, or any more) in it.
-    pub(super) fn follow(&mut self, block: u64, size: u64, born_ns: u64, slot: usize) -> Option<String> {
+    pub(super) fn follow(&mut self, birth: Birth, slot: usize) -> Option<String> {
+        let Birth { block, size, .. } = birth;
         if self.by_block.len() + self.dead.len() >= MOST {
             return None;
         }
@@ -97,7 +130,8 @@ impl Followers {
             let room = size.checked_sub(before)?;
             let fits = if item == 0 { room.abs_diff(basic) <= 16 && room >= basic } else { room >= basic };
             if fits {
-                self.by_block.insert(block, Followed { born_ns, slot, object, kind, looks: 0 });
+                let next_ns = birth.time_ns + SOONEST_NS;
+                self.by_block.insert(block, Followed { birth, slot, object, kind, looks: 0, next_ns });
                 return Some(name);
             }
         }
@@ -106,7 +140,7 @@ impl Followers {
 
     /// Looks again at what is due.
     pub(super) fn look(&mut self, now_ns: u64, survival: &mut [Survival]) {
-        let due = |f: &Followed| LOOKS_S.get(f.looks).is_some_and(|at| age_s(f, now_ns) >= *at);
+        let due = |f: &Followed| now_ns >= f.next_ns;
         let blocks: Vec<u64> = self.by_block.iter().filter(|(_, f)| due(f)).map(|(b, _)| *b).collect();
         let lives = self.lives(&blocks);
         for (block, lives) in blocks.into_iter().zip(lives) {
@@ -114,6 +148,7 @@ impl Followers {
                 self.dead.extend(self.by_block.remove(&block));
             } else if let Some(f) = self.by_block.get_mut(&block) {
                 count(f, now_ns, true, survival);
+                f.next_ns = now_ns + (now_ns.saturating_sub(f.birth.time_ns) / AGAIN).max(SOONEST_NS);
             }
         }
         // The dead are counted when their looks come, not before: else every age would look deadlier than it is.
@@ -123,15 +158,24 @@ impl Followers {
         });
     }
 
-    /// The last look of all.
-    pub(super) fn end(&mut self, survival: &mut [Survival]) {
-        let blocks: Vec<u64> = self.by_block.keys().copied().collect();
+    /// The last look of all; the settled ones that still live, in order of their addresses.
+    pub(super) fn end(&mut self, survival: &mut [Survival]) -> Vec<Alive> {
+        let mut blocks: Vec<u64> = self.by_block.keys().copied().collect();
+        blocks.sort_unstable();
         let lives = self.lives(&blocks);
-        for (block, lives) in blocks.into_iter().zip(lives) {
-            if let Some(line) = self.by_block.get(&block).and_then(|f| survival.get_mut(f.slot)) {
-                line.alive_at_end += u64::from(lives);
+        let mut alive = Vec::new();
+        for (block, _) in blocks.into_iter().zip(lives).filter(|(_, lives)| *lives) {
+            let Some(f) = self.by_block.get(&block).copied() else { continue };
+            if let Some(line) = survival.get_mut(f.slot) {
+                line.alive_at_end += 1;
+            }
+            if f.birth.settled
+                && let Some((type_name, ..)) = self.kind(f.kind)
+            {
+                alive.push(Alive { object: f.object, type_name, slot: f.slot, stack: f.birth.stack });
             }
         }
+        alive
     }
 
     /// Whether each of these blocks still holds an object of the same type, with a sane reference count.
@@ -140,9 +184,10 @@ impl Followers {
         let read = self.memory.each::<16>(&objects).unwrap_or_default();
         let lives = |(block, bytes): (&u64, Option<&Option<[u8; 16]>>)| {
             let (Some(f), Some(Some(bytes))) = (self.by_block.get(block), bytes) else { return false };
-            // A free block begins with a pointer to the next one: far more than any count, or nothing.
-            let count = word(bytes, 0).map_or(0, |w| w & 0xffff_ffff);
-            word(bytes, 8) == Some(f.kind) && count != 0
+            // A count has 32 bits, and flags in the uppermost ones from 3.14 on. A free block begins with a pointer to the next
+            // one, or with nothing.
+            let counted = word(bytes, 0).is_some_and(|w| w as u32 != 0 && w >> 32 & 0xffff == 0);
+            word(bytes, 8) == Some(f.kind) && counted
         };
         blocks.iter().enumerate().map(|(i, b)| lives((b, read.get(i)))).collect()
     }
@@ -163,6 +208,8 @@ impl Followers {
                 is_type.then_some(())?;
                 let name = name(memory, memory.u64(kind + TYPE_NAME).ok()?)?;
                 // Most texts are smaller than their type says, and hold their characters themselves.
+                let flags = memory.u64(kind + TYPE_FLAGS).ok()?;
+                let item = if flags & INLINE_VALUES != 0 { item.max(8) } else { item };
                 let text = name == "str";
                 Some(if text { (name, basic.min(TEXT), 1) } else { (name, basic, item) })
             })
@@ -181,7 +228,7 @@ fn count(f: &mut Followed, now_ns: u64, alive: bool, survival: &mut [Survival]) 
 }
 
 fn age_s(f: &Followed, now_ns: u64) -> f64 {
-    now_ns.saturating_sub(f.born_ns) as f64 / 1e9
+    now_ns.saturating_sub(f.birth.time_ns) as f64 / 1e9
 }
 
 fn word(bytes: &[u8], at: usize) -> Option<u64> {

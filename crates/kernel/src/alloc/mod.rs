@@ -13,5 +13,5 @@ mod record;
 mod sampler;
 
 pub use follow::{LOOKS_S, Survival};
-pub use profile::{AllocProfile, AllocSite, AllocStack};
+pub use profile::{AllocProfile, AllocSite, AllocStack, Survivor};
 pub use sampler::AllocSampler;

@@ -2,8 +2,8 @@
 
 use super::allocator::Allocator;
 use super::classes::{known, unknown};
-use super::follow::{Followers, LOOKS_S};
-use super::profile::{AllocProfile, Gathering};
+use super::follow::{Birth, Followers, LOOKS_S};
+use super::profile::{AllocProfile, Gathering, Survivor};
 use super::record::{Allocation, FrameImage, decode};
 use super::{allocator, pools, program};
 use crate::arch;
@@ -43,6 +43,11 @@ struct Thread {
     /// Holds the program to the event.
     _link: OwnedFd,
 }
+
+/// The share of a window for which a block must not have been handed out again.
+const SETTLED: f64 = 0.5;
+/// And so many allocations of its thread must have followed: one that stood still meanwhile proves nothing.
+const FOLLOWING: usize = 4;
 
 /// Samples a process's allocations.
 pub struct AllocSampler {
@@ -177,9 +182,20 @@ impl AllocSampler {
     ///
     /// # Errors
     /// [`Error`] where the counter of lost samples cannot be read.
-    pub fn finish(mut self) -> Result<AllocProfile> {
+    pub fn finish(self) -> Result<AllocProfile> {
+        self.finish_with_survivors().map(|(profile, _)| profile)
+    }
+
+    /// The same, with the objects that still live; of those whose block was handed out late in a window, when nobody could
+    /// see any more whether it was handed out again, none is among them.
+    ///
+    /// # Errors
+    /// [`Error`] where the counter of lost samples cannot be read.
+    pub fn finish_with_survivors(mut self) -> Result<(AllocProfile, Vec<Survivor>)> {
+        let mut survivors = Vec::new();
         if let Some(followers) = &mut self.followers {
-            followers.end(&mut self.gathering.classes.survival);
+            let alive = followers.end(&mut self.gathering.classes.survival);
+            survivors = self.gathering.survivors(alive);
         }
         let seconds = (monotonic_ns() - self.began_ns) as f64 / 1e9;
         let g = self.gathering;
@@ -207,7 +223,7 @@ impl AllocSampler {
             ..AllocProfile::default()
         };
         (profile.sites, profile.stacks) = g.finish();
-        Ok(profile)
+        Ok((profile, survivors))
     }
 
     /// Watches for the length of a window; how many allocations it saw.
@@ -226,7 +242,9 @@ impl AllocSampler {
         for tid in &chosen {
             let _gone = self.threads.get(tid).map(|t| t.event.switch(false));
         }
-        self.open_ns += monotonic_ns() - start;
+        let end = monotonic_ns();
+        self.open_ns += end - start;
+        let settles = end - ((end - start) as f64 * SETTLED) as u64;
         let (mut seen, image) = (Vec::new(), self.image);
         self.ring.drain(|bytes| seen.extend(decode(bytes, &image)));
         self.calibrate(&seen);
@@ -234,13 +252,15 @@ impl AllocSampler {
         for (at, allocation) in seen.iter().enumerate() {
             let again = |a: &Allocation| a.block.is_some() && a.block == allocation.block;
             let last = !seen.iter().skip(at + 1).any(again);
-            self.take(allocation, last);
+            let settled = allocation.time_ns <= settles && follows(&seen[at..]);
+            self.take(allocation, last, settled);
         }
         self.gathering.window();
         seen.len()
     }
 
-    fn take(&mut self, allocation: &Allocation, last: bool) {
+    /// Takes an allocation: whether its block was not handed out again in this window, and whether that says something.
+    fn take(&mut self, allocation: &Allocation, last: bool, early: bool) {
         let now = allocation.time_ns;
         if now.saturating_sub(self.named_ns) > BELIEVED_NS {
             self.names.clear();
@@ -253,18 +273,22 @@ impl AllocSampler {
         let frames: Vec<PyFrame> = allocation.frames.iter().map_while(&mut name).collect();
         self.gathering.without_stack += u64::from(frames.is_empty());
         self.gathering.cut_stacks += u64::from(allocation.cut);
-        let line = self.gathering.add(frames, allocation.size);
+        let (line, stack) = self.gathering.add(frames, allocation.size);
         let (Some(followers), Some(block)) = (&mut self.followers, allocation.block) else { return };
         followers.handed_out(block);
         let classes = &mut self.gathering.classes;
         let class = classes.of(line, allocation.size);
+        if early {
+            classes.is_settled(class);
+        }
+        let birth = Birth { block, size: allocation.size, time_ns: now, stack, settled: last && early };
         if !last {
-            if followers.gone(now, known(class)) {
+            if followers.gone(birth, known(class)) {
                 classes.is_gone(class);
             }
-        } else if let Some(kind) = followers.follow(block, allocation.size, now, known(class)) {
+        } else if let Some(kind) = followers.follow(birth, known(class)) {
             classes.is_object(class, kind);
-        } else if followers.gone(now, unknown(class)) {
+        } else if followers.gone(birth, unknown(class)) {
             classes.is_unknown(class);
         }
     }
@@ -336,4 +360,10 @@ impl AllocSampler {
         self.random ^= self.random << 17;
         (self.random >> 11) as f64 / (1u64 << 53) as f64
     }
+}
+
+/// Whether enough allocations of the first one's thread follow it.
+fn follows(seen: &[Allocation]) -> bool {
+    let Some((first, rest)) = seen.split_first() else { return false };
+    rest.iter().filter(|a| a.thread == first.thread).nth(FOLLOWING - 1).is_some()
 }

@@ -136,3 +136,19 @@ pub(crate) fn tracepoint(program: &OwnedFd, name: &'static std::ffi::CStr) -> Re
     let attr = Attr::new().word(0, name.as_ptr() as u64).half(8, program.as_raw_fd().cast_unsigned());
     made("a tracepoint", bpf(RAW_TRACEPOINT_OPEN, &attr))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_verifier_says_is_told() {
+        // A program that ends without a result.
+        const EXIT: u64 = 0x95;
+        match load(Kind::PerfEvent, &[EXIT]) {
+            Err(Error::Verifier { said }) => assert!(said.contains("R0"), "{said}"),
+            Err(Error::Refused { source, .. }) => assert_eq!(source.kind(), io::ErrorKind::PermissionDenied),
+            other => panic!("{other:?}"),
+        }
+    }
+}

@@ -93,3 +93,79 @@ fn place(frame: &PyFrame, style: Style) -> String {
     let line = frame.line.map(|l| format!(":{l}")).unwrap_or_default();
     format!("{}{line} {}", frame.file, frame.function).chars().filter(|c| !c.is_control()).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Lang;
+    use crate::alloc::ALLOC_SCHEMA;
+    use m5_kernel::AllocProfile;
+
+    fn site(line: u32, function: &str, survival: Survival, at_most: Survival) -> AllocSite {
+        AllocSite {
+            frame: PyFrame { function: function.into(), file: "market\n.py".into(), line: Some(line) },
+            samples: 600,
+            bytes: 60_000,
+            share: 0.4,
+            share_interval: [0.35, 0.46],
+            bytes_share: 0.5,
+            types: vec![("Tick".into(), 300), ("dict".into(), 20)],
+            survival,
+            survival_at_most: at_most,
+            unfollowed: 3,
+        }
+    }
+
+    /// Everything that can be told, and lacks.
+    fn doc() -> AllocDoc {
+        let lived = Survival {
+            looked: [300, 300, 280, 200, 60, 2],
+            alive: [31, 30, 29, 20, 6, 1],
+            followed: 300,
+            alive_at_end: 6,
+        };
+        let none = Survival::default();
+        let sites = vec![
+            site(88, "on_tick", lived.clone(), none.clone()),
+            site(12, "Feed.parse", none.clone(), lived),
+            site(7, "", none.clone(), none),
+        ];
+        let profile = AllocProfile {
+            seconds: 60.0,
+            open_s: 0.9,
+            windows: 1100,
+            samples: 1500,
+            bytes: 120_000,
+            lost: 4,
+            without_stack: 2,
+            cut_stacks: 1,
+            threads: [3, 5],
+            per_second: Some(170_000.0),
+            cost_s: 10.7e-6,
+            overhead: 0.0093,
+            partial: true,
+            sites,
+            ..AllocProfile::default()
+        };
+        AllocDoc { schema: ALLOC_SCHEMA.into(), pid: 7, taken_at: 1.7e9, re_executed_seconds: None, profile }
+    }
+
+    #[test]
+    fn in_english() {
+        insta::assert_snapshot!(text(&doc(), 20, Style::default()));
+    }
+
+    #[test]
+    fn in_chinese() {
+        insta::assert_snapshot!(text(&doc(), 20, Style { lang: Lang::Zh, color: false }));
+    }
+
+    #[test]
+    fn nothing_seen_is_not_called_quiet_where_callers_are_hidden() {
+        let mut quiet = doc();
+        quiet.profile.samples = 0;
+        assert!(!text(&quiet, 20, Style::default()).contains("nothing was allocated"));
+        quiet.profile.partial = false;
+        assert!(text(&quiet, 20, Style::default()).contains("nothing was allocated"));
+    }
+}

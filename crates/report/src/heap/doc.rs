@@ -115,6 +115,28 @@ pub struct DiffDoc {
     pub after: SnapshotInfo,
     /// What changed.
     pub diff: Diff,
+    /// The allocations that were sampled between the two, for the lines of `made`; absent where files were compared.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub allocations: Option<Allocations>,
+}
+
+/// How many allocations were sampled between two snapshots.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Allocations {
+    /// Samples.
+    pub samples: Option<u64>,
+    /// Allocations that found no room to be written down.
+    pub lost: Option<u64>,
+    /// Sampled objects that lived at the end.
+    pub survivors: Option<u64>,
+    /// The share of the target's time that it took.
+    pub overhead: Option<f64>,
+    /// The build copied its allocator into some callers, which are not seen.
+    pub partial: bool,
+    /// Why there are none.
+    pub reason: Option<String>,
+    /// What to do about that.
+    pub remedy: Option<String>,
 }
 
 impl GuideSummary {

@@ -9,7 +9,8 @@ mod verdict;
 pub(crate) mod words;
 
 pub use doc::{
-    DIFF_SCHEMA, DiffDoc, GuideSummary, LeakFinding, MemoryStats, SNAPSHOT_SCHEMA, Sample, SnapshotDoc,
+    Allocations, DIFF_SCHEMA, DiffDoc, GuideSummary, LeakFinding, MemoryStats, SNAPSHOT_SCHEMA, Sample,
+    SnapshotDoc,
 };
 pub use export::folded::folded;
 pub use export::heapsnapshot::heapsnapshot;

@@ -33,6 +33,7 @@ catalogue! {
         PythonFrames: "Python frames", "Python 栈帧";
         SharedMemory: "shared memory", "共享内存";
         KernelPages: "pages of the kernel", "内核页";
+        GeneratedCode: "code made at run time (JIT)", "运行时生成的代码（JIT）";
         OtherAnonymous: "anonymous memory of unknown use", "用途不明的匿名内存";
         OtherTypes: "other types", "其他类型";
         Unexplained: "unexplained", "未解释";
@@ -72,6 +73,7 @@ impl Part {
             "python_frames" => Part::PythonFrames,
             "shared_memory" => Part::SharedMemory,
             "kernel_pages" => Part::KernelPages,
+            "generated_code" => Part::GeneratedCode,
             "other_anonymous" => Part::OtherAnonymous,
             "other_types" => Part::OtherTypes,
             "unexplained" => Part::Unexplained,
@@ -80,7 +82,7 @@ impl Part {
     }
 
     /// Every identifier.
-    pub const IDENTIFIERS: [&'static str; 31] = [
+    pub const IDENTIFIERS: [&'static str; 32] = [
         "rss",
         "rss_and_swap",
         "python_objects",
@@ -109,6 +111,7 @@ impl Part {
         "python_frames",
         "shared_memory",
         "kernel_pages",
+        "generated_code",
         "other_anonymous",
         "other_types",
         "unexplained",

@@ -101,6 +101,12 @@ catalogue! {
             "{} 个 {} 的原生内存块（{}）在用：没有任何对象或库指向它们，是原生代码丢失或私自保留";
         AccountLine: "RSS {}: {}", "RSS {}：{}";
         AccountRest: "other", "其他";
+        Comma: ", ", "，";
+        MadeAt: "made at {} in {} ({} of {} surviving samples)", "创建于 {} 的 {}（{}/{} 个存活样本）";
+        MadeInside: "{}, allocated in {}", "{}，分配于 {}";
+        MadeAlso: "also made at {} in {} ({})", "另创建于 {} 的 {}（{}）";
+        NoLines: "which lines made them is not told: {}; {}", "未给出创建它们的代码行：{}；{}";
+        LinesPartial: "this build copied its allocator into some of its callers: lines behind those are not seen", "此构建将分配器内联到部分调用者中：其后的代码行不可见";
         GrownTypesHead: "TYPES THAT CHANGED", "有变化的类型";
         Change: "CHANGE", "变化";
         Saved: "Saved to {} ({})", "已保存到 {}（{}）";

@@ -127,3 +127,87 @@ fn stack(out: &mut String, turn: &Turn, style: Style) {
 fn plain(frame: &PyFrame) -> String {
     format!("{} {}", place(frame), frame.function).chars().filter(|c| !c.is_control()).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Lang;
+    use crate::stalls::{Call, Collections, Line, STALLS_SCHEMA, ThreadTurns};
+    use m5_gc::SourceKind;
+
+    fn frame(function: &str, line: u32) -> PyFrame {
+        PyFrame { function: function.into(), file: "feed\n.py".into(), line: Some(line) }
+    }
+
+    fn division(seconds: f64) -> Division {
+        Division {
+            seconds,
+            collector_s: [0.0, 0.0, 0.6 * seconds],
+            gil_s: 0.1 * seconds,
+            calls_s: 0.1 * seconds,
+            processor_s: Some(0.05 * seconds),
+            faults_s: Some(0.0),
+            running_s: 0.15 * seconds,
+            ..Division::default()
+        }
+    }
+
+    /// Everything that can be told, and lacks.
+    fn doc() -> Stalls {
+        let turn = |at_s, stack: Vec<PyFrame>| Turn {
+            tid: 12,
+            at_s,
+            division: division(0.08),
+            longest_call: Some(Call { name: "fsync".into(), seconds: 0.008 }),
+            major_faults: Some(0),
+            collections: Vec::new(),
+            looks: u64::from(!stack.is_empty()),
+            collecting: Some(true),
+            stack,
+        };
+        Stalls {
+            schema: STALLS_SCHEMA.into(),
+            pid: 7,
+            re_executed_seconds: None,
+            seconds: 60.0,
+            above_s: 0.01,
+            lost: 3,
+            long: 37,
+            total: division(1.9),
+            collections: Some(Collections { source: SourceKind::Watchpoint, seen: 90, happened: 100 }),
+            lines: vec![Line { frame: frame("loads", 88), looks: 9, running_s: 0.2 }],
+            threads: vec![ThreadTurns {
+                tid: 12,
+                turns: 4321,
+                seconds: 9.0,
+                p50_s: 0.0004,
+                p95_s: 0.006,
+                p99_s: 0.02,
+                p999_s: 0.07,
+                longest_s: 0.08,
+                buckets: Vec::new(),
+            }],
+            turns: vec![turn(3.5, vec![frame("loads", 88), frame("on_message", 12)]), turn(9.0, Vec::new())],
+        }
+    }
+
+    #[test]
+    fn in_english() {
+        insta::assert_snapshot!(text(&doc(), Style::default()));
+    }
+
+    #[test]
+    fn in_chinese() {
+        insta::assert_snapshot!(text(&doc(), Style { lang: Lang::Zh, color: false }));
+    }
+
+    #[test]
+    fn what_could_not_be_seen_is_told() {
+        let mut blind = doc();
+        (blind.collections, blind.total.processor_s) = (None, None);
+        let told = text(&blind, Style::default());
+        assert!(told.contains("could not be watched") && told.contains("btf/vmlinux"), "{told}");
+        blind.threads.clear();
+        assert!(text(&blind, Style::default()).contains("no thread waited"));
+    }
+}

@@ -151,6 +151,11 @@ pub enum Unseen {
         /// The share of RSS that was named.
         explained: f64,
     },
+    /// The lines that make what grows.
+    Lines {
+        /// Why.
+        reason: String,
+    },
     /// The pauses of the collector.
     Pauses,
     /// Processes below it.

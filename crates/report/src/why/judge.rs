@@ -48,6 +48,8 @@ pub struct Seen<'a> {
     pub stopped: bool,
     /// Processes below it.
     pub children: u64,
+    /// Why no line of code is named; asked only where something grows.
+    pub no_lines: Option<String>,
     /// Why there is no snapshot.
     pub no_snapshot: Option<String>,
 }
@@ -251,6 +253,8 @@ fn unseen(seen: &Seen<'_>) -> Vec<Unseen> {
     let below = |share: Option<f64>| share.filter(|s| *s < COVERED);
     out.extend(below(seen.coverage.refcounts_explained).map(|explained| Unseen::References { explained }));
     out.extend(below(seen.coverage.rss_explained).map(|explained| Unseen::Rss { explained }));
+    let grows = seen.diff.is_some_and(|d| d.culprits.iter().any(|c| c.bytes >= LEAST && c.made.is_none()));
+    out.extend(seen.no_lines.clone().filter(|_| grows).map(|reason| Unseen::Lines { reason }));
     let pause = |c: &Criterion| c.name == "gc_pause_p95_seconds" && c.status == Status::NotMeasured;
     let collected = |c: &Criterion| c.lack != Some(crate::doc::Lack::NoCollections);
     if seen.criteria.iter().any(|c| pause(c) && collected(c)) {

@@ -3,7 +3,7 @@
 use super::doc::{Finding, Unseen, Weight, What, Why};
 use crate::doc::ObjectivesFrom;
 use crate::heap::phrases::{holder, part, signed, signed_bytes, thousands};
-use crate::heap::text::diff::{account_line, sizes};
+use crate::heap::text::diff::{account_line, made, sizes};
 use crate::heap::{MemoryKind, MemoryVerdict};
 use crate::list::text::one_line;
 use crate::objectives::text::objectives_from;
@@ -95,11 +95,16 @@ fn told(finding: &Finding, why: &Why, style: Style) -> (String, String, String) 
             };
             let grows = if culprit.count == 0 { W::GrowsInPlace } else { W::Grows };
             let what = lang.fill(grows, &[&amount(culprit, style), &rate(culprit_rate(culprit, why))]);
-            (format!("{what} {}", who(culprit, style)), evidence(culprit, why, style), advice)
+            (
+                format!("{what} {}{}", who(culprit, style), made(culprit, style)),
+                evidence(culprit, why, style),
+                advice,
+            )
         }
         What::Fills { culprit } => {
             let what = lang.fill(W::Fills, &[&amount(culprit, style), &rate(culprit_rate(culprit, why))]);
-            (format!("{what} {}", who(culprit, style)), evidence(culprit, why, style), say(W::AdviceFills))
+            let what = format!("{what} {}{}", who(culprit, style), made(culprit, style));
+            (what, evidence(culprit, why, style), say(W::AdviceFills))
         }
         What::NativeGrows { block, bytes_per_second } => {
             let owner = match &block.owner {
@@ -232,6 +237,7 @@ fn not_seen(unseen: &Unseen, pid: i32, style: Style) -> String {
         Unseen::Objects { reason } => lang.fill(W::NoObjects, &[reason]),
         Unseen::References { explained } => lang.fill(W::References, &[&units::percent(1.0 - explained)]),
         Unseen::Rss { explained } => lang.fill(W::UnnamedRss, &[&units::percent(1.0 - explained)]),
+        Unseen::Lines { reason } => lang.fill(W::NoLines, &[reason]),
         Unseen::Pauses => lang.say(W::NoPauses).to_owned(),
         Unseen::Children { count } => lang.fill(W::Children, &[count]),
     }
@@ -266,6 +272,7 @@ mod tests {
             holder,
             share: None,
             also: Vec::new(),
+            made: None,
         })
     }
 
@@ -318,6 +325,7 @@ mod tests {
                 Unseen::SlowGrowth { bytes_per_second: 546.0 },
                 Unseen::References { explained: 0.9 },
                 Unseen::Rss { explained: 0.8 },
+                Unseen::Lines { reason: "not\nallowed".into() },
                 Unseen::Pauses,
                 Unseen::Children { count: 3 },
             ],

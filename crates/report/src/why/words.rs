@@ -51,6 +51,7 @@ catalogue! {
         NoObjects: "the objects ({})", "对象（{}）";
         References: "who holds {} of the references", "{} 的引用由谁持有";
         UnnamedRss: "what {} of RSS is", "RSS 的 {} 是什么";
+        NoLines: "which lines make what grows ({})", "创建增长对象的代码行（{}）";
         NoPauses: "the collector's pauses", "回收器的暂停";
         Children: "its {} child processes", "它的 {} 个子进程";
     }

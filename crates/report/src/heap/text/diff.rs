@@ -1,9 +1,9 @@
 //! `m5 diff` for people: the culprit and its holder first.
 
-use crate::heap::doc::DiffDoc;
+use crate::heap::doc::{Allocations, DiffDoc};
 use crate::heap::phrases::{bytes, holder, part, signed, signed_bytes, thousands};
 use crate::shared::units;
-use crate::text::{Align, Style, Table};
+use crate::text::{Align, Style, Table, place};
 use crate::texts::Heap;
 use m5_heap::{Account, BlockGrowth, Cause, Culprit, Diff, PartGrowth};
 
@@ -16,6 +16,11 @@ pub fn diff_text(doc: &DiffDoc, top: usize, style: Style) -> String {
     lines.iter().for_each(|line| out.push_str(line));
     if lines.is_empty() {
         out.push_str(&format!("{}\n", style.green(style.lang.say(Heap::DiffNone))));
+    }
+    if !lines.is_empty()
+        && let Some(word) = doc.allocations.as_ref().and_then(|a| unseen_lines(a, style))
+    {
+        out.push_str(&format!("{}\n", style.dim(&word)));
     }
     if let Some(account) = &doc.diff.account {
         out.push_str(&account_line(account, style));
@@ -57,6 +62,47 @@ pub(crate) fn told_lines(diff: &Diff, style: Style) -> Vec<String> {
     }
     out.extend(blocks.map(|block| told_block(block, style)));
     out
+}
+
+/// Why no line, or not every line, is told.
+pub(crate) fn unseen_lines(allocations: &Allocations, style: Style) -> Option<String> {
+    let lang = style.lang;
+    match &allocations.reason {
+        Some(reason) => {
+            let remedy = allocations.remedy.as_deref().unwrap_or_default();
+            Some(lang.fill(Heap::NoLines, &[reason, &remedy]))
+        }
+        None => allocations.partial.then(|| lang.say(Heap::LinesPartial).to_owned()),
+    }
+}
+
+/// `, made at market.py:88 in on_tick (212 of 220 surviving samples)`; nothing where the samples do not bear it.
+pub(crate) fn made(culprit: &Culprit, style: Style) -> String {
+    let lang = style.lang;
+    let Some((made, line)) = culprit.made.as_ref().and_then(|m| Some((m, m.lines.first()?))) else {
+        return String::new();
+    };
+    let at = style.bold(&plain(&place(&line.frame)));
+    let told = lang.fill(Heap::MadeAt, &[&at, &plain(&line.frame.function), &line.samples, &made.survivors]);
+    let told = match &line.inside {
+        Some(inside) => lang.fill(Heap::MadeInside, &[&told, &plain(&place(inside))]),
+        None => told,
+    };
+    format!("{}{told}", lang.say(Heap::Comma))
+}
+
+/// The further lines that made it.
+fn also_made(culprit: &Culprit, style: Style) -> impl Iterator<Item = String> {
+    let lines = culprit.made.iter().flat_map(|m| m.lines.iter().skip(1));
+    lines.map(move |line| {
+        let at = [plain(&place(&line.frame)), plain(&line.frame.function), units::percent(line.share)];
+        style.lang.fill(Heap::MadeAlso, &[&at[0], &at[1], &at[2]])
+    })
+}
+
+/// Names of a target steer no terminal.
+fn plain(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).collect()
 }
 
 /// `7.8 KiB`, `7.8 KiB–8.2 KiB`.
@@ -125,11 +171,13 @@ fn told(culprit: &Culprit, style: Style) -> String {
             let rate = culprit.bytes_per_second.map(|r| signed_bytes(r as i64));
             let rate = rate.map_or_else(String::new, |r| lang.fill(Heap::ASecond, &[&r]));
             let amount = format!("{}{rate}", amount[1]);
-            format!("{}\n", lang.fill(Heap::GrewInPlace, &[&name, &amount, &who]))
+            lang.fill(Heap::GrewInPlace, &[&name, &amount, &who])
         }
-        _ => format!("{}\n", lang.fill(text, &[&grown, &amount[0], &amount[1], &who])),
+        _ => lang.fill(text, &[&grown, &amount[0], &amount[1], &who]),
     };
-    let mut more = Vec::new();
+    out.push_str(&made(culprit, style));
+    out.push('\n');
+    let mut more: Vec<String> = also_made(culprit, style).collect();
     if let Some(share) = culprit.share {
         more.push(lang.fill(Heap::CulpritShare, &[&units::percent(share), &culprit.type_name]));
     }
@@ -172,12 +220,35 @@ mod tests {
     use crate::Lang;
     use crate::heap::doc::DIFF_SCHEMA;
     use crate::heap::testing::{grown, sample_snapshot};
+    use m5_heap::{Made, MadeAt};
 
     fn sample() -> DiffDoc {
         let before = sample_snapshot();
         let after = grown(350, before.info.taken_at + 30.0);
-        let diff = m5_heap::diff(&before, &after);
-        DiffDoc { schema: DIFF_SCHEMA.into(), before: before.info, after: after.info, diff }
+        let mut diff = m5_heap::diff(&before, &after);
+        let frame = |function: &str, line| m5_cpython::PyFrame {
+            function: function.into(),
+            file: "market\n.py".into(),
+            line: Some(line),
+        };
+        let at = |frame, inside, samples| MadeAt { frame, inside, samples, share: 0.4, interval: [0.3, 0.5] };
+        let inside = Some(frame("__init__", 7));
+        let lines = vec![at(frame("on_tick", 88), inside, 132), at(frame("replay", 9), None, 88)];
+        if let Some(culprit) = diff.culprits.first_mut() {
+            culprit.made = Some(Made { survivors: 220, lines });
+        }
+        DiffDoc {
+            schema: DIFF_SCHEMA.into(),
+            before: before.info,
+            after: after.info,
+            diff,
+            allocations: Some(no_lines()),
+        }
+    }
+
+    fn no_lines() -> Allocations {
+        let (reason, remedy) = (Some("not allowed".into()), Some("run m5 as root".into()));
+        Allocations { reason, remedy, ..Allocations::default() }
     }
 
     #[test]
@@ -195,7 +266,13 @@ mod tests {
         let before = sample_snapshot();
         let diff = m5_heap::diff(&before, &before);
         let info = before.info;
-        let doc = DiffDoc { schema: DIFF_SCHEMA.into(), before: info.clone(), after: info, diff };
+        let doc = DiffDoc {
+            schema: DIFF_SCHEMA.into(),
+            before: info.clone(),
+            after: info,
+            diff,
+            allocations: None,
+        };
         assert!(diff_text(&doc, 10, Style::default()).contains("Nothing that holds objects grew"));
     }
 }

@@ -1,0 +1,109 @@
+//! `m5 diff` and `m5 why` name the line that made what grows, and none where another line of the type would be mistaken for it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+use m5_testkit::{Python, Target, pythons};
+use serde_json::Value;
+use support::{json, run, verdict};
+
+/// Two lines make one type. What one of them makes is kept; what the other makes dies at once.
+const LEAK: &str = "
+import time
+class Tick:
+    def __init__(self, number):
+        self.number = number
+class Quote:
+    def __init__(self, number):
+        self.number = number
+kept = {}
+def quote(number):
+    return [Quote(n) for n in range(20)] and Tick(number).number
+def record(number):
+    kept[number] = Tick(number)
+def leak(every):
+    print('ready', flush=True)
+    number = 0
+    while True:
+        for _ in range(5):
+            number += 1
+            for _ in range(every):
+                quote(number)
+            record(number)
+        time.sleep(0.005)
+leak(EVERY)
+";
+
+/// What `m5 diff` says of the first culprit and of the sampling.
+fn told(target: &Target, interval: &str) -> (Value, Value) {
+    let output = run(&["diff", "-j", "--interval", interval, "-p", &target.pid().to_string()]);
+    assert_eq!(verdict(&output).0, 0, "{output:?}");
+    let mut document = json(&output);
+    (document["diff"]["culprits"][0].take(), document["allocations"].take())
+}
+
+/// Whether allocations may be sampled here; the reason is told where not.
+fn sampled(allocations: &Value) -> bool {
+    if allocations["reason"].is_null() {
+        assert!(allocations["overhead"].as_f64().is_some_and(|o| (0.0..0.05).contains(&o)), "{allocations}");
+        return allocations["partial"] == false;
+    }
+    assert!(std::env::var_os("M5_TEST_BPF").is_none(), "{allocations}");
+    assert!(allocations["remedy"].is_string() && allocations["samples"].is_null(), "{allocations}");
+    false
+}
+
+fn some() -> Vec<Python> {
+    let all: Vec<Python> = pythons().into_iter().filter(|p| p.root().is_none() && !p.musl).collect();
+    all.first().into_iter().chain(all.iter().skip(1).last()).cloned().collect()
+}
+
+#[test]
+fn the_line_that_made_what_grows() {
+    for python in some() {
+        let mut target = Target::start(&python, &LEAK.replace("EVERY", "1"));
+        assert_eq!(target.line(), "ready");
+        // Where the machine is busy less is sampled: so it is watched longer.
+        for interval in ["3s", "10s", "30s"] {
+            let (culprit, allocations) = told(&target, interval);
+            if !sampled(&allocations) {
+                break;
+            }
+            let line = &culprit["made"]["lines"][0];
+            assert_eq!(culprit["type_name"], "__main__.Tick", "{culprit}");
+            if line.is_null() && interval != "30s" {
+                continue;
+            }
+            assert_eq!(line["frame"]["function"], "record", "{python:?}: {culprit} {allocations}");
+            break;
+        }
+    }
+}
+
+#[test]
+fn a_line_whose_blocks_went_to_the_leak_is_not_accused() {
+    for python in some() {
+        let mut target = Target::start(&python, &LEAK.replace("EVERY", "100"));
+        assert_eq!(target.line(), "ready");
+        let (culprit, allocations) = told(&target, "5s");
+        if sampled(&allocations) {
+            for line in culprit["made"]["lines"].as_array().into_iter().flatten() {
+                assert_eq!(line["frame"]["function"], "record", "{python:?}: {culprit} {allocations}");
+            }
+        }
+    }
+}
+
+#[test]
+fn without_sampling_there_is_no_line_and_no_word() {
+    let python = some().remove(0);
+    let mut target = Target::start(&python, &LEAK.replace("EVERY", "1"));
+    assert_eq!(target.line(), "ready");
+    let pid = target.pid().to_string();
+    let output = run(&["diff", "-j", "--interval", "1s", "--max-overhead", "0", "-p", &pid]);
+    let document = json(&output);
+    assert!(
+        document["allocations"].is_null() && document["diff"]["culprits"][0]["made"].is_null(),
+        "{document}"
+    );
+}

@@ -1,0 +1,187 @@
+//! Which lines made what a holder gained: objects whose allocation was sampled between the two snapshots.
+
+use super::Culprit;
+use super::matching::{Matching, NONE};
+use crate::{Cause, Describer, HeapGraph, Held, PathTree, display_type};
+use m5_cpython::PyFrame;
+use m5_stats::wilson;
+use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
+
+/// Samples below which nothing is said, of a holder and of a line.
+const LEAST: u64 = 5;
+/// A line is named where at least this share of the survivors is surely its own.
+const SURE: f64 = 0.25;
+/// Lines that are told of one holder.
+const LINES: usize = 3;
+/// Steps of a path that are walked.
+const STEPS: usize = 256;
+
+/// An object that was sampled as it was made, between two snapshots, and that lived at every look since.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Born {
+    /// Its address.
+    pub object: u64,
+    /// Its type, with or without a module.
+    pub type_name: String,
+    /// Who made it, innermost first.
+    pub stack: Vec<PyFrame>,
+}
+
+/// What was sampled of the allocations between two snapshots.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Births {
+    /// Objects that live.
+    pub born: Vec<Born>,
+    /// The share of the time in which allocations were seen at all: of what was made, no more was sampled.
+    pub open_share: f64,
+}
+
+/// Which lines made what a holder gained.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Made {
+    /// Surviving samples of the culprit's type below its holder.
+    pub survivors: u64,
+    /// Lines that made them, those that made most first.
+    pub lines: Vec<MadeAt>,
+}
+
+/// A line that made objects.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MadeAt {
+    /// The service's own line: the innermost that is of no library, else the innermost.
+    pub frame: PyFrame,
+    /// The library's line in which that allocated, most often.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub inside: Option<PyFrame>,
+    /// Surviving samples that it made.
+    pub samples: u64,
+    /// Their share of all survivors.
+    pub share: f64,
+    /// 95 % interval of that.
+    pub interval: [f64; 2],
+}
+
+/// Names the lines of each culprit whose samples bear it.
+pub(super) fn name_lines(
+    culprits: &mut [Culprit],
+    births: &Births,
+    graph: &HeapGraph,
+    tree: &PathTree,
+    describer: &Describer<'_>,
+    matching: &Matching,
+) {
+    let mut below: Vec<Vec<&[PyFrame]>> = culprits.iter().map(|_| Vec::new()).collect();
+    let mut known = FxHashMap::default();
+    for born in births.born.iter().filter(|b| !b.stack.is_empty()) {
+        let Ok(object) = graph.address.binary_search(&born.object) else { continue };
+        let (name, new) = (describer.type_name(object as u32), matching.before_of.get(object) == Some(&NONE));
+        if !new || last_part(name) != last_part(&born.type_name) {
+            continue;
+        }
+        if let Some(at) = holder_of(object as u32, culprits, tree, describer, &mut known)
+            && let (Some(told), Some(culprit)) = (below.get_mut(at), culprits.get(at))
+        {
+            told.extend((culprit.type_name == name).then_some(born.stack.as_slice()));
+        }
+    }
+    let new = new_by_type(graph, matching);
+    for (culprit, samples) in culprits.iter_mut().zip(below) {
+        let there = new.get(culprit.type_name.as_str()).copied().unwrap_or(0) as f64;
+        culprit.made = made(&samples).filter(|m| m.survivors as f64 <= most(there * births.open_share));
+    }
+}
+
+/// Samples that may be among those that live, where so many are to be expected. More are mistaken: most of those who made
+/// them are others, whose blocks came into these hands.
+fn most(expected: f64) -> f64 {
+    const TIMES: f64 = 1.5;
+    const CHANCE: f64 = 3.0;
+    expected * TIMES + CHANCE * expected.sqrt() + CHANCE
+}
+
+/// Objects that only the later snapshot shows, by the name of their type.
+fn new_by_type<'a>(graph: &'a HeapGraph, matching: &Matching) -> FxHashMap<&'a str, u64> {
+    let mut by_number = vec![0u64; graph.types.len()];
+    for (kind, before) in graph.type_id.iter().zip(&matching.before_of) {
+        if let Some(count) = by_number.get_mut(*kind as usize).filter(|_| *before == NONE) {
+            *count += 1;
+        }
+    }
+    let mut new = FxHashMap::default();
+    for (kind, count) in graph.types.iter().zip(by_number) {
+        *new.entry(display_type(&kind.name)).or_default() += count;
+    }
+    new
+}
+
+/// The culprit that is nearest above an object; what is found is `known` of all on the way.
+fn holder_of(
+    object: u32,
+    culprits: &[Culprit],
+    tree: &PathTree,
+    describer: &Describer<'_>,
+    known: &mut FxHashMap<Held, Option<usize>>,
+) -> Option<usize> {
+    let mut way = Vec::new();
+    let mut at = tree.held(object);
+    let found = loop {
+        if let Some(found) = known.get(&at) {
+            break *found;
+        }
+        way.push(at);
+        let (cause, name) = describer.group_name(at);
+        let kind = describer.type_name(object);
+        let same = |c: &&Culprit| c.holder.cause == cause && c.holder.name == name;
+        let matching = || culprits.iter().enumerate().filter(|(_, c)| same(c));
+        let named = match cause {
+            Cause::Held | Cause::Uncollectable => matching().next(),
+            // Nobody with a name: apart by type.
+            _ => matching().find(|(_, c)| c.type_name == kind).or_else(|| matching().next()),
+        };
+        match at {
+            _ if named.is_some() || way.len() >= STEPS => break named.map(|(i, _)| i),
+            Held::By(holder) => at = tree.held(holder),
+            _ => break None,
+        }
+    };
+    known.extend(way.into_iter().map(|at| (at, found)));
+    found
+}
+
+/// The lines that surely made much of what survived.
+fn made(samples: &[&[PyFrame]]) -> Option<Made> {
+    let survivors = samples.len() as u64;
+    let mut by_line: FxHashMap<&PyFrame, FxHashMap<&PyFrame, u64>> = FxHashMap::default();
+    for stack in samples {
+        if let Some(innermost) = stack.first() {
+            let own = stack.iter().find(|f| !of_library(&f.file)).unwrap_or(innermost);
+            *by_line.entry(own).or_default().entry(innermost).or_default() += 1;
+        }
+    }
+    let mut lines: Vec<MadeAt> = by_line
+        .into_iter()
+        .map(|(frame, inside)| {
+            let samples = inside.values().sum();
+            let most = inside.into_iter().max_by_key(|(frame, n)| (*n, std::cmp::Reverse(*frame)));
+            let inside = most.map(|(frame, _)| frame).filter(|inside| *inside != frame).cloned();
+            let share = samples as f64 / survivors as f64;
+            MadeAt { frame: frame.clone(), inside, samples, share, interval: wilson(share, survivors as f64) }
+        })
+        .filter(|line| line.samples >= LEAST && line.interval[0] >= SURE)
+        .collect();
+    lines.sort_by(|a, b| b.samples.cmp(&a.samples).then_with(|| a.frame.cmp(&b.frame)));
+    lines.truncate(LINES);
+    (!lines.is_empty()).then_some(Made { survivors, lines })
+}
+
+/// Whether a file is the standard library's, or an installed package's.
+fn of_library(file: &str) -> bool {
+    file.starts_with('<')
+        || ["/site-packages/", "/dist-packages/", "/lib/python3"].iter().any(|p| file.contains(p))
+}
+
+/// A type's name without its module.
+fn last_part(name: &str) -> &str {
+    name.rsplit('.').next().unwrap_or(name)
+}
