@@ -28,7 +28,7 @@ def test_the_wheel_carries_m5():
         pytest.skip("not installed from a wheel")
     assert found, "the wheel has no m5 in it"
     out = subprocess.run([found, "--version"], capture_output=True, text=True, timeout=30)
-    assert out.returncode == 0 and out.stdout.split() == ["m5", m5mem.__version__]
+    assert out.returncode == 0 and out.stdout.split()[:2] == ["m5", m5mem.__version__]
 
 
 def test_the_wheel_puts_nothing_else_beside_it():
