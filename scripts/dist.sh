@@ -16,7 +16,7 @@ if [[ ! -x $tools/bin/cargo-zigbuild ]]; then
     say "installing zig, cargo-zigbuild and maturin into out/dist-tools (once)"
     mkdir -p out
     "${PYTHON:-python3}" -m venv "$tools"
-    "$tools/bin/python" -m pip install --disable-pip-version-check --quiet ziglang cargo-zigbuild 'maturin>=1.7,<2'
+    "$tools/bin/python" -m pip install --disable-pip-version-check --quiet ziglang cargo-zigbuild 'maturin>=1.9.4,<2'
 fi
 export PATH=$tools/bin:$PATH M5_MANYLINUX=2_28
 version=$(sed -nE 's/^version = "(.*)"/\1/p' Cargo.toml | sed -n 1p)
