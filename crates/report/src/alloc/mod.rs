@@ -1,5 +1,6 @@
 //! Where a process allocates: `m5 alloc`.
 
+mod collections;
 pub(crate) mod doc;
 pub(crate) mod export;
 pub(crate) mod text;
