@@ -1,7 +1,7 @@
 //! `m5 alloc` for people where it saw collections only.
 
 use super::doc::AllocDoc;
-use super::text::place;
+use super::place::place;
 use crate::shared::units;
 use crate::text::{Align, Style, Table};
 use crate::texts::Alloc;

@@ -3,6 +3,7 @@
 mod collections;
 pub(crate) mod doc;
 pub(crate) mod export;
+mod place;
 pub(crate) mod text;
 pub(crate) mod words;
 

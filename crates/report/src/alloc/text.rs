@@ -1,10 +1,10 @@
 //! `m5 alloc` for people.
 
 use super::doc::AllocDoc;
+use super::place::place;
 use crate::shared::units;
 use crate::text::{Align, Style, Table, executed};
 use crate::texts::Alloc;
-use m5_cpython::PyFrame;
 use m5_kernel::{AllocSite, Survival};
 use std::fmt::Write;
 
@@ -91,19 +91,12 @@ fn survivors(site: &AllocSite) -> String {
     own.unwrap_or_else(|| "–".to_owned())
 }
 
-pub(super) fn place(frame: &PyFrame, style: Style) -> String {
-    if frame.function.is_empty() {
-        return style.lang.say(Alloc::Nowhere).to_owned();
-    }
-    let line = frame.line.map(|l| format!(":{l}")).unwrap_or_default();
-    format!("{}{line} {}", frame.file, frame.function).chars().filter(|c| !c.is_control()).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::Lang;
     use crate::alloc::ALLOC_SCHEMA;
+    use m5_cpython::PyFrame;
     use m5_kernel::{AllocProfile, AllocSource, CollectionsSeen};
 
     fn site(line: u32, function: &str, survival: Survival, at_most: Survival) -> AllocSite {
