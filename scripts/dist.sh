@@ -28,10 +28,8 @@ mkdir -p dist
 for architecture; do
     export M5_TARGET=$architecture-unknown-linux-gnu CARGO_TARGET_DIR=$PWD/target/dist
     with=()
-    # zig compiles the C in it too, for the same old glibc; of the cross compilers only Rust's is taken.
-    [[ $architecture == "$(uname -m)" ]] ||
-        with=(scripts/arm64.sh exec env -u CC_aarch64_unknown_linux_gnu -u AR_aarch64_unknown_linux_gnu
-            -u CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER)
+    # Of the cross compilers only Rust's is taken: zig compiles the C in it too, and links, for the same old glibc.
+    [[ $architecture == "$(uname -m)" ]] || with=(scripts/arm64.sh exec)
     say "building for $architecture"
     "${with[@]}" python scripts/wheel_backend.py dist
     cp "$CARGO_TARGET_DIR/$M5_TARGET/$folder/m5" "dist/m5-$version-linux-$architecture"

@@ -31,6 +31,16 @@ suppress_build_script_link_lines=true
 """
 
 
+def commit() -> str:
+    """What `m5 --version` says it was built from; nothing where that is not known."""
+    try:
+        asked = ["git", "rev-parse", "--short", "HEAD"]
+        told = subprocess.run(asked, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    except FileNotFoundError:
+        return ""
+    return told.stdout.strip()
+
+
 class Plan:
     """What is built, and how."""
 
@@ -56,16 +66,31 @@ class Plan:
         folder = "debug" if self.profile == "dev" else self.profile
         return (root / self.target if self.target else root) / folder / "m5"
 
+    def surroundings(self) -> dict[str, str]:
+        """The environment for every compiler."""
+        env = dict(os.environ)
+        if self.manylinux:
+            # zig takes the place of no linker and no compiler that is named already: what came out would need the
+            # glibc of whoever named it (scripts/arm64.sh names gcc).
+            underscored = str(self.target).replace("-", "_")
+            for name in [f"{tool}_{t}" for tool in ("CC", "CXX", "AR") for t in (self.target, underscored)]:
+                env.pop(name, None)
+            env.pop(f"CARGO_TARGET_{underscored.upper()}_LINKER", None)
+        if self.profile == "release":
+            env.setdefault("M5_COMMIT", commit())
+        return env
+
     def environment(self) -> dict[str, str]:
         """The environment for maturin: what the module is built for, where no interpreter is there to be asked."""
+        env = self.surroundings()
         if not self.free_threaded:
-            return dict(os.environ)
+            return env
         # A folder of its own: the module for a GIL stays built.
         target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "free-threaded"
         target.mkdir(parents=True, exist_ok=True)
         config = target / f"pyo3-{self.free_threaded}.txt"
         config.write_text(FREE_THREADED.format(version=self.free_threaded))
-        return {**os.environ, "CARGO_TARGET_DIR": str(target), "PYO3_CONFIG_FILE": str(config)}
+        return {**env, "CARGO_TARGET_DIR": str(target), "PYO3_CONFIG_FILE": str(config)}
 
     def maturin(self) -> list[str]:
         """Arguments for maturin."""
@@ -86,7 +111,7 @@ class Plan:
 def stage(plan: Plan) -> None:
     """Builds m5 and puts it where maturin takes a wheel's programs from."""
     try:
-        subprocess.run(plan.cargo(), cwd=ROOT, check=True)
+        subprocess.run(plan.cargo(), cwd=ROOT, check=True, env=plan.surroundings())
     except FileNotFoundError as error:
         raise SystemExit(
             "cargo is missing: install Rust from https://rustup.rs, or a wheel of m5mem"
@@ -155,6 +180,9 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
     plan = Plan()
     stage(plan)
     settings = {"build-args": " ".join(plan.maturin()), **(config_settings or {})}
+    fresh = plan.environment()
+    os.environ.clear()  # maturin takes it from here
+    os.environ.update(fresh)
     try:
         return maturin.build_wheel(wheel_directory, settings, metadata_directory)
     finally:

@@ -157,15 +157,52 @@ kill "$customer" 2>/dev/null || true
 within /usr/bin/python3.14 -c 'import urllib.request as u; print("first hour: orders", u.urlopen("http://127.0.0.1:8000/order").read().decode())' >&2
 INSIDE
 
-# A root without glibc: only a program that brings its own libc starts there.
-musl=$(ls -d "$roots"/wheel-3.14-musl 2>/dev/null || true)
-if [[ -n $musl ]] && ! readelf -l "$work/bin/m5" 2>/dev/null | grep -q INTERP; then
-    unshare --mount --pid --fork --kill-child bash -euo pipefail -c '
-        mount --make-rprivate / && mount -t tmpfs none /mnt && mkdir /mnt/{upper,inner,merged}
-        mount -t overlay overlay -o "lowerdir=$1,upperdir=/mnt/upper,workdir=/mnt/inner" /mnt/merged
-        mkdir -p /mnt/merged/proc /mnt/merged/opt && mount -t proc proc /mnt/merged/proc
-        cp "$2" /mnt/merged/opt/m5 && chroot /mnt/merged /opt/m5 list >&2' - "$musl" "$work/bin/m5" ||
-        die "a static m5 does not start without glibc"
-    say "m5 starts in a root without glibc"
+# Roots without glibc, where only a program that brings its own libc starts: musl's, and one with nothing at all in it.
+musl=$roots/wheel-3.14-musl
+if [[ -e $musl/.complete ]] && ! readelf -l "$work/bin/m5" 2>/dev/null | grep -q INTERP; then
+    cat >"$work/queue.py" <<'PYTHON'
+import os, sys, threading
+class Entry:
+    def __init__(self, number):
+        self.number, self.me = number, self
+kept = [[]]
+def fill():
+    while True:
+        kept[0].append(Entry(len(kept[0])))
+        [Entry(n) for n in range(20)]
+        os.stat("/")
+        pause.wait(0.0005)
+pause = threading.Event()
+print("ready", flush=True)
+fill()
+PYTHON
+    export musl
+    unshare --mount --pid --fork --kill-child bash -euo pipefail -s <<'INSIDE' || die "a static m5 is of no use without glibc"
+mount --make-rprivate / && mount -t tmpfs none /mnt && mkdir -p /mnt/{upper,inner,merged} /mnt/empty/proc
+mount -t overlay overlay -o "lowerdir=$musl,upperdir=/mnt/upper,workdir=/mnt/inner" /mnt/merged
+here=/mnt/merged
+mkdir -p $here/{proc,srv} && mount -t proc proc $here/proc && mount -t proc proc /mnt/empty/proc
+cp "$work/queue.py" $here/srv/
+cp "$work/bin/m5" $here/m5 && cp "$work/bin/m5" /mnt/empty/m5
+chroot=$(command -v chroot)
+mkfifo /mnt/ready
+"$chroot" $here /usr/local/python /srv/queue.py >/mnt/ready &
+pid=$!
+read -r word </mnt/ready
+for root in $here /mnt/empty; do
+    for asked in "list" "health -p $pid" "gc -p $pid -d 2s" "snapshot -p $pid" "diff -p $pid --interval 2s" \
+        "why -p $pid -d 5s" "dump -p $pid"; do
+        status=0
+        # shellcheck disable=SC2086 # words
+        env -i HOME=/ "$chroot" "$root" /m5 $asked >/mnt/said 2>/mnt/complained || status=$?
+        ((status == 0 || status == 1 || status == 6)) ||
+            { printf 'm5 %s: exit %s\n' "$asked" "$status" >&2; cat /mnt/said /mnt/complained >&2; exit 1; }
+        printf 'first hour: without glibc (%s): m5 %s: exit %s, %s lines\n' "${root##*/}" "$asked" $status \
+            "$(wc -l </mnt/said)" >&2
+    done
+done
+grep -q queue.py /mnt/said
+INSIDE
+    say "m5 works in a root without glibc, and in one with nothing else in it"
 fi
 say "fine"

@@ -174,7 +174,8 @@ def main():
         counts[verdict] += 1
         if options.markdown:
             title = case.name + (" (%s)" % case.requirement if case.requirement else "")
-            print("| %s | %s | %s |" % (title, verdict, " | ".join(columns)), flush=True)
+            line = "| %s | %s | %s |" % (title, verdict, " | ".join(columns))
+            print(line.replace("<", "\\<"), flush=True)  # no tag of HTML
         else:
             title = case.name + (" " + case.requirement if case.requirement else "")
             layer, grows, held, size, share = columns

@@ -1,6 +1,7 @@
 """What the documentation says is what the package does."""
 
 import importlib.util
+import os
 import re
 import sys
 from pathlib import Path
@@ -13,14 +14,30 @@ ROOT = Path(__file__).parents[2]
 needs_tree = pytest.mark.skipif(not (ROOT / "docs" / "m5mem").exists(), reason="needs the repository")
 
 
+def script(name):
+    spec = importlib.util.spec_from_file_location(name, ROOT / "scripts" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@needs_tree
+def test_each_page_is_in_the_book_and_each_link_leads_somewhere():
+    book = script("book")
+    made = book.pages()
+    for page, text in made.items():
+        for target in book.LINK.findall(re.sub(r"```.*?```", "", text, flags=re.DOTALL)):
+            if not book.OUTSIDE.match(target[1]):
+                place = Path(os.path.normpath(page.parent / target[1].partition("#")[0]))
+                assert place in made or place.name in ("commands.md", "page.png"), (page, target[1])
+
+
 @needs_tree
 @pytest.mark.skipif(
     sys.version_info[:2] != (3, 13), reason="signatures are written a little differently by each version"
 )
 def test_the_reference_is_up_to_date():
-    spec = importlib.util.spec_from_file_location("api_reference", ROOT / "scripts" / "api_reference.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = script("api_reference")
     assert module.PAGE.read_text() == module.page(), "run scripts/api_reference.py"
 
 

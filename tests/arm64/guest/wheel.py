@@ -21,7 +21,7 @@ assert (double(5), double(5), calls) == (10, 10, [5])
 with m5mem.gc.manage(warmup=0.0):
     pass
 told = subprocess.run([sys.argv[1], "--version"], stdout=subprocess.PIPE, check=True).stdout.decode().split()
-assert told == ["m5", m5mem.__version__], told
+assert told[:2] == ["m5", m5mem.__version__], told
 print("m5mem", m5mem.__version__)
 """
 
