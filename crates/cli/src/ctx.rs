@@ -132,7 +132,9 @@ impl Ctx {
     /// How a command ends whose target executed another program meanwhile: incomplete, whatever went wrong for that
     /// reason; an objective that is missed is still told by the code.
     pub(crate) fn settle(&self, ended: Result<Exit, CliError>) -> Result<Exit, CliError> {
-        let Err(replaced) = self.looked.whole() else { return ended };
+        let gone = matches!(&ended, Ok(Exit::Gone) | Err(CliError::Gone { .. }));
+        let whole = if gone { self.looked.whole_in_the_end() } else { self.looked.whole() };
+        let Err(replaced) = whole else { return ended };
         match ended {
             Ok(Exit::Missed) => {
                 self.report(&replaced);

@@ -36,6 +36,13 @@ impl Looked {
         self.replaced().map_or(Ok(()), |(pid, after)| Err(CliError::Replaced { pid, after: Some(after) }))
     }
 
+    /// The same where a target seems to have ended.
+    pub(crate) fn whole_in_the_end(&self) -> Result<(), CliError> {
+        // What is replaced stays so.
+        let _ = self.executions.borrow().iter().any(Execution::replaced_in_the_end);
+        self.whole()
+    }
+
     /// To be asked all the time while something is recorded: false where, as that began, one executed another program
     /// already.
     pub(crate) fn begun(&self) -> bool {

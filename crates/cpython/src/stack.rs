@@ -83,6 +83,16 @@ impl Interpreter {
         walk.named(code, line)
     }
 
+    /// Code and instruction of each frame of the thread with this state, innermost first, of at most so many: read in one go
+    /// and not named, for moments that are short. [`Self::frame_of`] names them.
+    #[must_use]
+    pub fn raw_stack(&self, thread: u64, most: usize) -> Vec<(u64, u64)> {
+        let Some(objects) = self.objects() else { return Vec::new() };
+        let walk = Walk { values: Values::new(self.memory(), objects), lines: &objects.lines };
+        let (raw, _) = walk.raw(walk.innermost(thread), most);
+        raw.iter().filter(|r| !r.shim).map(|r| (r.code, r.instruction)).collect()
+    }
+
     /// The state of each of its threads: the thread's number as the target sees it, and the address.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 //! threads that end, filters on system calls, pages that somebody watches.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use m5_heap::trim::{ToTheEnd, TrimOptions, trim};
+use m5_heap::trim::{Ended, ToTheEnd, TrimOptions, trim};
 use m5_process::Process;
 use m5_testkit::{Python, Target, pythons};
 use std::time::{Duration, Instant};
@@ -91,6 +91,28 @@ fn freed(then: &str) -> Target {
 fn still_fine(target: &mut Target) {
     target.say("");
     assert_eq!(target.line(), "fine");
+}
+
+const THREADS: &str = "
+import threading
+event, there = threading.Event(), threading.Barrier(601)
+def wait(): there.wait(); event.wait()
+threads = [threading.Thread(target=wait, daemon=True) for _ in range(600)]
+for thread in threads: thread.start()
+there.wait()
+";
+
+#[test]
+fn who_has_more_threads_than_the_pause_allows_is_not_stopped() {
+    let mut target = freed(THREADS);
+    assert_eq!(target.line(), "ready");
+    let process = Process::open(target.pid()).unwrap();
+    let short = TrimOptions { max_pause: Duration::from_millis(5), ..options() };
+    let done = trim(&process, &short, &ToTheEnd).unwrap();
+    assert_eq!((done.ended, done.stops), (Ended::Late, 0), "{done:?}");
+    let done = trim(&process, &options(), &ToTheEnd).unwrap();
+    assert!(done.given_bytes > 32 << 20, "{done:?}");
+    still_fine(&mut target);
 }
 
 /// Whoever calls `madvise` is killed.

@@ -9,6 +9,9 @@ mod bpf;
 mod error;
 mod stalls;
 
-pub use alloc::{AllocProfile, AllocSampler, AllocSite, AllocStack, LOOKS_S, Survival, Survivor};
+pub use alloc::{
+    AllocProfile, AllocSampler, AllocSite, AllocSource, AllocStack, CollectionSampler, CollectionsSeen,
+    LOOKS_S, Survival, Survivor,
+};
 pub use error::{Error, Result};
 pub use stalls::{LoopWatch, Spent, Turn};

@@ -1,7 +1,7 @@
 //! The sampler against programs whose shares are known by construction.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use m5_kernel::{AllocProfile, AllocSampler, Error};
+use m5_kernel::{AllocProfile, AllocSampler, AllocSource, CollectionSampler, Error};
 use m5_process::{Process, monotonic_ns};
 use m5_testkit::{Target, pythons};
 
@@ -93,18 +93,106 @@ fn survivors_are_told_from_the_dead() {
         }
         // What is formatted is moved past the breakpoint: of it nothing is told, least of all that it is dead.
         for site in profile.sites.iter().filter(|s| s.frame.function.ends_with("put")) {
-            let s = &site.survival;
-            assert!(s.alive[1] * 2 >= s.looked[1] && site.unfollowed > 0, "{python:?}: {site:?}");
+            let s = site.survival.as_ref().unwrap();
+            assert!(s.alive[1] * 2 >= s.looked[1] && site.unfollowed > Some(0), "{python:?}: {site:?}");
         }
         for (function, lives) in [("churn", false), ("grow", true)] {
             let (mut alive, mut looked) = (0, 0);
             for site in profile.sites.iter().filter(|s| s.frame.function.ends_with(function)) {
-                alive += site.survival.alive[1];
-                looked += site.survival.looked[1];
+                let survival = site.survival.as_ref().unwrap();
+                alive += survival.alive[1];
+                looked += survival.looked[1];
             }
             let told = format!("{python:?} {function}: {alive} of {looked}: {profile:?}");
             let right = if lives { alive * 10 >= looked * 8 } else { alive * 10 <= looked };
             assert!(right && looked >= 10, "{told}");
         }
     }
+}
+
+/// Tracked objects, three of four at one line, in runs of random length: no pattern that the threshold could fall in step with.
+/// Collections are long enough for a slow build to see them all.
+const TRACKED: &str = "
+import gc, random
+keep, r = [], random.Random(1).random
+def much(n):
+    for _ in range(n):
+        keep.append([])
+def little(n):
+    for _ in range(n):
+        keep.append([])
+gc.set_threshold(5000, 10, 10)
+print('ready', flush=True)
+while True:
+    much(int(3000 * r()))
+    little(int(1000 * r()))
+    if len(keep) > 100000: keep.clear()
+";
+
+/// As [`profile`], by the stacks of collections.
+fn by_collections(target: &Target, seconds: u64, windows: usize) -> AllocProfile {
+    let process = Process::open(target.pid()).unwrap();
+    let instead = Error::Unsupported("this is a test");
+    let mut sampler = CollectionSampler::attach(&process, 0.05, &instead).unwrap();
+    let until = monotonic_ns() + seconds * 1_000_000_000;
+    let mut left = windows;
+    while left > 0 && monotonic_ns() < until && sampler.step(until).unwrap() {
+        left -= 1;
+    }
+    sampler.finish()
+}
+
+#[test]
+fn collections_tell_the_shares_of_tracked_objects() {
+    let pythons = pythons();
+    for python in pythons.first().into_iter().chain(pythons.last()) {
+        let mut target = Target::start(python, TRACKED);
+        assert_eq!(target.line(), "ready");
+        let profile = by_collections(&target, 20, 250);
+        let told = format!("{python:?}: {profile:?}");
+        let of = |function: &str| {
+            let own = profile.sites.iter().filter(|s| s.frame.function.ends_with(function));
+            own.fold((0.0, 0.0), |sum, s| {
+                (sum.0 + s.share, sum.1 + s.share_interval[1] - s.share_interval[0])
+            })
+        };
+        let (much, little) = (of("much"), of("little"));
+        assert!(profile.samples >= 10, "{told}");
+        // Twice the width of the interval at 95 %: a test must not fail one time in twenty.
+        assert!((much.0 - 0.75).abs() <= much.1.max(0.05), "{much:?} {told}");
+        assert!((little.0 - 0.25).abs() <= little.1.max(0.05), "{little:?} {told}");
+        let seen = profile.collections.as_ref().expect("of collections");
+        assert!(seen.threshold == 5000 && seen.happened >= seen.in_windows, "{told}");
+        assert!(seen.in_windows >= profile.samples && profile.source == AllocSource::Collections, "{told}");
+        // What collections do not tell is absent, not zero.
+        assert!(profile.bytes.is_none() && profile.per_second.is_none(), "{told}");
+        assert!(profile.sites.iter().all(|s| s.bytes.is_none() && s.survival.is_none()), "{told}");
+        assert!(profile.stacks.iter().all(|s| s.net_objects == Some(5000 * s.samples)), "{told}");
+    }
+}
+
+#[test]
+fn full_collections_that_were_asked_for_are_no_samples() {
+    let pythons = pythons();
+    for python in pythons.first().into_iter().chain(pythons.last()) {
+        let mut target = Target::start(
+            python,
+            "import gc\nkeep = [[] for _ in range(50000)]\ngc.set_threshold(10**9)\nprint('ready', flush=True)\nwhile True: gc.collect()",
+        );
+        assert_eq!(target.line(), "ready");
+        let profile = by_collections(&target, 20, 20);
+        let happened = profile.collections.as_ref().map(|c| c.happened);
+        assert_eq!((profile.samples, happened, profile.sites.len()), (0, Some(0), 0), "{python:?}");
+    }
+}
+
+#[test]
+fn a_collector_that_is_off_tells_nothing() {
+    let pythons = pythons();
+    let mut target =
+        Target::start(&pythons[0], "import gc; gc.disable(); print('ready', flush=True); input()");
+    assert_eq!(target.line(), "ready");
+    let process = Process::open(target.pid()).unwrap();
+    let sampler = CollectionSampler::attach(&process, 0.01, &Error::Unsupported("this is a test"));
+    assert!(matches!(sampler, Err(Error::Unsupported(why)) if why.contains("collector is off")));
 }

@@ -66,15 +66,21 @@ impl Execution {
     /// Whether the process runs on and executes something else.
     #[must_use]
     pub fn replaced(&self) -> bool {
-        !self.goes_on() && self.lives()
+        !self.goes_on() && self.process.alive()
     }
 
-    /// Where another thread than the first executes something, the first is shown as ended until the other has taken its
-    /// place: that is waited for, as is the end of a process whose threads end one by one.
-    fn lives(&self) -> bool {
+    /// The same for whoever found that it has ended: where another thread than the first executes something, the first is
+    /// shown as ended until the other has taken its place, and a moment later the old memory is there still.
+    #[must_use]
+    pub fn replaced_in_the_end(&self) -> bool {
+        const TIMES: u32 = 20;
         let end = Instant::now() + HANDOVER;
-        while !self.process.alive() {
-            if !self.process.has_other_living_threads() || Instant::now() >= end {
+        let mut ended = 0;
+        while !self.replaced() {
+            // As the number of the one goes over to the other, nobody has it.
+            let lives = self.process.alive() || self.process.has_other_living_threads();
+            ended = if lives { 0 } else { ended + 1 };
+            if ended >= TIMES || Instant::now() >= end {
                 return false;
             }
             std::thread::sleep(Duration::from_millis(1));
@@ -216,10 +222,11 @@ mod tests {
             let process = Process::open(child.id() as i32).unwrap();
             let execution = held(&process);
             child.stdin.take().unwrap().write_all(b"go\n").unwrap();
-            while execution.goes_on() {
+            // From the moment on at which the first thread has ended, or everything is done.
+            while execution.goes_on() && process.alive() {
                 std::thread::yield_now();
             }
-            let replaced = execution.replaced();
+            let replaced = execution.replaced_in_the_end();
             child.kill().unwrap();
             child.wait().unwrap();
             assert!(replaced);

@@ -6,8 +6,8 @@ use crate::error::{CliError, of_kernel};
 use crate::exit::Exit;
 use crate::signals::Stop;
 use clap::Args;
-use m5_kernel::AllocSampler;
-use m5_process::{monotonic_ns, unix_ns};
+use m5_kernel::{AllocProfile, AllocSampler, CollectionSampler, Error};
+use m5_process::{Process, monotonic_ns, unix_ns};
 use m5_report::alloc::{ALLOC_SCHEMA, AllocDoc, folded, html, pprof, speedscope, text};
 use std::time::Duration;
 
@@ -18,7 +18,8 @@ const STEP: Duration = Duration::from_millis(200);
 #[derive(Debug, Args)]
 #[command(after_help = "\
 A breakpoint on the object allocator runs a small program in the kernel, in random short windows, as many as \
---max-overhead bears; nothing is stopped or written. Needs Linux 5.15 (on 64-bit Arm 6.6), CAP_BPF and CAP_PERFMON. SURVIVE says \
+--max-overhead bears; nothing is stopped or written. Needs Linux 5.15 (on 64-bit Arm 6.6), CAP_BPF and CAP_PERFMON; without them the \
+stacks at the starts of young collections are read, which see lines that make tracked objects, and no bytes. SURVIVE says \
 how many of a line's sampled objects lived at the latest age that enough of them reached; with a sign where their type \
 has a free list, so that some may have been handed on to another line.")]
 pub(crate) struct AllocArgs {
@@ -39,13 +40,48 @@ pub(crate) struct AllocArgs {
     top: usize,
 }
 
+/// The best source that is allowed.
+enum Sampler {
+    Kernel(Box<AllocSampler>),
+    Collections(Box<CollectionSampler>),
+}
+
+impl Sampler {
+    /// Where the kernel refuses its programs, collections tell; where they cannot either, it is the kernel that is told of.
+    fn attach(process: &Process, args: &AllocArgs) -> Result<Self, Error> {
+        let refused = match AllocSampler::attach(process, args.max_overhead, args.survival) {
+            Ok(sampler) => return Ok(Self::Kernel(Box::new(sampler))),
+            Err(error @ (Error::Refused { .. } | Error::Verifier { .. } | Error::Unsupported(_))) => error,
+            Err(error) => return Err(error),
+        };
+        match CollectionSampler::attach(process, args.max_overhead, &refused) {
+            Ok(sampler) => Ok(Self::Collections(Box::new(sampler))),
+            Err(_) => Err(refused),
+        }
+    }
+
+    fn step(&mut self, until_ns: u64) -> Result<bool, Error> {
+        match self {
+            Self::Kernel(sampler) => sampler.step(until_ns),
+            Self::Collections(sampler) => sampler.step(until_ns),
+        }
+    }
+
+    fn finish(self) -> Result<AllocProfile, Error> {
+        match self {
+            Self::Kernel(sampler) => sampler.finish(),
+            Self::Collections(sampler) => Ok(sampler.finish()),
+        }
+    }
+}
+
 pub(crate) fn run(args: &AllocArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     let format = ctx.format_among(forms::ALLOC)?;
     let (process, _launched) = crate::target::one(&args.target, ctx)?;
     let pid = process.pid();
     let taken_at = unix_ns() as f64 / 1e9;
     let fault = |error| of_kernel(pid, error);
-    let mut sampler = AllocSampler::attach(&process, args.max_overhead, args.survival).map_err(fault)?;
+    let mut sampler = Sampler::attach(&process, args).map_err(fault)?;
     ctx.looked.whole()?;
     let stop = Stop::listen();
     let end = monotonic_ns().saturating_add(args.duration.0.as_nanos() as u64);

@@ -1,9 +1,7 @@
 //! The kernel's performance events, as little of them as watchpoints need: open, redirect, switch, and read
 //! the records. Events themselves are opened by `m5_process::perf`.
 
-mod mapping;
 mod record;
 
-pub(crate) use m5_process::perf::{Attr, Event, OpenError, Target};
-pub(crate) use mapping::Mapping;
+pub(crate) use m5_process::perf::{Attr, Event, Mapping, OpenError, Target};
 pub(crate) use record::{Record, Sample, parse};

@@ -19,6 +19,8 @@ const TRIES: u32 = 200;
 const LEAST_GAP: Duration = Duration::from_millis(10);
 /// The target runs so many times longer than it stood.
 const GAP: u32 = 9;
+/// What the stop of one thread takes at the least.
+const STOP: Duration = Duration::from_micros(5);
 /// What the release of one thread takes.
 const RELEASE: Duration = Duration::from_micros(8);
 /// The way back, until it is known what it takes.
@@ -119,13 +121,19 @@ impl Giver<'_> {
                 given.left = Some(Left::Ended);
                 return Ok(());
             }
+            if self.has_too_many_threads()? {
+                given.left = Some(Left::Late);
+                return Ok(());
+            }
             let before = (given.bytes, given.refused_bytes);
             match self.slice(stock, allowed, moments, given)? {
                 Slice::Gave if (given.bytes, given.refused_bytes) != before => tries = 0,
                 // There was no time left for a call.
                 Slice::Gave | Slice::Late => {
                     given.late += 1;
-                    tries += TRIES / 10;
+                    // What stood too long already is not tried ten times.
+                    let over = given.stops.last().is_some_and(|stop| *stop > self.max_pause);
+                    tries += TRIES / if over { 2 } else { 10 };
                     given.left = Some(Left::Late).filter(|_| tries >= TRIES).or(given.left);
                 }
                 Slice::Missed(inside) => {
@@ -145,6 +153,12 @@ impl Giver<'_> {
             self.rest(given.stops.last().copied().unwrap_or_default(), given.missed);
         }
         Ok(())
+    }
+
+    /// Whether to stop all threads and let them go must take longer than is allowed: then none is stopped.
+    fn has_too_many_threads(&self) -> Result<bool, TrimError> {
+        let threads = u32::try_from(self.process.threads()?.len()).unwrap_or(u32::MAX);
+        Ok((STOP + RELEASE) * threads + ENDING >= self.max_pause)
     }
 
     /// Lets the target run for longer than it stood, a different time each time: a program with a beat of its own is

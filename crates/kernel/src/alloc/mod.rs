@@ -1,10 +1,12 @@
 //! Where a process allocates, by line, and how much of it survives.
 //!
 //! An execution breakpoint on the object allocator runs a program in the kernel, in the thread, at the call; it
-//! is open for random short windows, as many as the budget bears.
+//! is open for random short windows, as many as the budget bears. Where that is not allowed, the stacks at the starts of
+//! young collections are read instead.
 
 mod allocator;
 mod classes;
+mod collections;
 mod follow;
 mod pools;
 mod profile;
@@ -12,6 +14,7 @@ mod program;
 mod record;
 mod sampler;
 
+pub use collections::CollectionSampler;
 pub use follow::{LOOKS_S, Survival};
-pub use profile::{AllocProfile, AllocSite, AllocStack, Survivor};
+pub use profile::{AllocProfile, AllocSite, AllocSource, AllocStack, CollectionsSeen, Survivor};
 pub use sampler::AllocSampler;

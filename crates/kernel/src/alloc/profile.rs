@@ -5,6 +5,7 @@ use super::follow::{Alive, LOOKS_S, Survival};
 use m5_cpython::PyFrame;
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Where a process allocated.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -17,8 +18,8 @@ pub struct AllocProfile {
     pub windows: u64,
     /// Allocations seen.
     pub samples: u64,
-    /// Bytes that they asked for.
-    pub bytes: u64,
+    /// Bytes that they asked for; `None` where the source does not tell.
+    pub bytes: Option<u64>,
     /// Allocations in a window that found no room to be written down.
     pub lost: u64,
     /// Samples whose stack had no Python frame that could be read.
@@ -39,10 +40,45 @@ pub struct AllocProfile {
     pub partial: bool,
     /// Whether blocks are known at all, so that survivors could be followed.
     pub follows: bool,
-    /// Lines, the most bytes first.
+    /// What saw the samples.
+    #[serde(default)]
+    pub source: AllocSource,
+    /// Of the source [`AllocSource::Collections`]: the collections.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub collections: Option<CollectionsSeen>,
+    /// Lines, the most bytes first, or the most samples where bytes are not known.
     pub sites: Vec<AllocSite>,
     /// Stacks, the most samples first.
     pub stacks: Vec<AllocStack>,
+}
+
+/// What sees allocations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AllocSource {
+    /// A program in the kernel, at the allocator.
+    #[default]
+    Kernel,
+    /// Stacks at the starts of young collections.
+    Collections,
+}
+
+/// Collections whose stacks are the samples: each stands for as many new tracked objects, less those that died, as the
+/// threshold of the youngest generation says.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct CollectionsSeen {
+    /// Collections of young generations while the process was watched.
+    pub happened: u64,
+    /// Of these, while windows were open.
+    pub in_windows: u64,
+    /// The youngest generation's threshold, as last read.
+    pub threshold: u64,
+    /// New tracked objects a second, less those that died.
+    pub net_objects_per_second: f64,
+    /// What stood in the way of the kernel's programs.
+    pub instead_of_kernel: String,
+    /// Why these fields are `null`.
+    pub absent: BTreeMap<String, String>,
 }
 
 /// A line that allocates.
@@ -52,24 +88,24 @@ pub struct AllocSite {
     pub frame: PyFrame,
     /// Samples.
     pub samples: u64,
-    /// Bytes that they asked for.
-    pub bytes: u64,
+    /// Bytes that they asked for; `None` where the source does not tell.
+    pub bytes: Option<u64>,
     /// Share of all samples.
     pub share: f64,
     /// 95 % interval of that: the windows are the units, since what is seen in one of them is alike.
     pub share_interval: [f64; 2],
     /// Share of all bytes.
-    pub bytes_share: f64,
+    pub bytes_share: Option<f64>,
     /// Types of what was followed, the most frequent first.
     pub types: Vec<(String, u64)>,
     /// How much survives of the objects that are surely this line's.
-    pub survival: Survival,
+    pub survival: Option<Survival>,
     /// The same for types with free lists, past which the allocator is not asked: what lives may have been handed on to
     /// another line, so that less of this line's lives than is told.
-    pub survival_at_most: Survival,
+    pub survival_at_most: Option<Survival>,
     /// Followed blocks that are no objects (items of a list, keys of a dict), or texts, which are moved when they are whole:
     /// nothing is told of them.
-    pub unfollowed: u64,
+    pub unfollowed: Option<u64>,
 }
 
 /// A stack that allocates.
@@ -79,8 +115,19 @@ pub struct AllocStack {
     pub frames: Vec<PyFrame>,
     /// Samples.
     pub samples: u64,
-    /// Bytes that they asked for.
-    pub bytes: u64,
+    /// Bytes that they asked for; `None` where the source does not tell.
+    pub bytes: Option<u64>,
+    /// New tracked objects that its samples stand for, less those that died; of [`AllocSource::Collections`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub net_objects: Option<u64>,
+}
+
+impl AllocStack {
+    /// Bytes, or objects where bytes are not known.
+    #[must_use]
+    pub fn weight(&self) -> u64 {
+        self.bytes.or(self.net_objects).unwrap_or(self.samples)
+    }
 }
 
 /// An object that was sampled as it was made, and that lived at every look since.
@@ -192,21 +239,21 @@ impl Gathering {
             sites.push(AllocSite {
                 frame,
                 samples: line.samples,
-                bytes: line.bytes,
+                bytes: Some(line.bytes),
                 share,
                 share_interval: interval(share, samples, variance),
-                bytes_share: line.bytes as f64 / all_bytes,
+                bytes_share: Some(line.bytes as f64 / all_bytes),
                 types,
-                survival: followed.own,
-                survival_at_most: followed.shared,
-                unfollowed: followed.unfollowed,
+                survival: Some(followed.own),
+                survival_at_most: Some(followed.shared),
+                unfollowed: Some(followed.unfollowed),
             });
         }
         sites.sort_by(|a, b| b.bytes.cmp(&a.bytes).then_with(|| a.frame.cmp(&b.frame)));
         let by_stack = self.by_stack;
         let stack = |(frames, number): (Vec<PyFrame>, usize)| {
             let (samples, bytes) = by_stack[number];
-            AllocStack { frames, samples, bytes }
+            AllocStack { frames, samples, bytes: Some(bytes), net_objects: None }
         };
         let mut stacks: Vec<AllocStack> = self.stacks.into_iter().map(stack).collect();
         stacks.sort_by(|a, b| b.samples.cmp(&a.samples).then_with(|| a.frames.cmp(&b.frames)));

@@ -12,6 +12,7 @@ use crate::{Error, Result};
 use m5_cpython::{Interpreter, PyFrame};
 use m5_process::perf::{Attr, Event, OpenError, Target};
 use m5_process::{Process, inner_tid, monotonic_ns};
+use m5_stats::Random;
 use rustc_hash::FxHashMap;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -71,7 +72,7 @@ pub struct AllocSampler {
     cost_ns: f64,
     /// Typical distance of two samples.
     middle_ns: f64,
-    random: u64,
+    random: Random,
     began_ns: u64,
     open_ns: u64,
     windows: u64,
@@ -138,7 +139,7 @@ impl AllocSampler {
             mean_hits: WANTED,
             cost_ns: COST_NS,
             middle_ns: 0.0,
-            random: now | 1,
+            random: Random::new(now),
             began_ns: now,
             open_ns: 0,
             windows: 0,
@@ -209,7 +210,7 @@ impl AllocSampler {
             open_s: self.open_ns as f64 / 1e9,
             windows: self.windows,
             samples: g.samples,
-            bytes: g.bytes,
+            bytes: Some(g.bytes),
             lost: sys::count(&self.lost)?,
             without_stack: g.without_stack,
             cut_stacks: g.cut_stacks,
@@ -353,12 +354,9 @@ impl AllocSampler {
         Ok(Thread { state, event, _link: link })
     }
 
-    /// A random number from 0 to 1 (xorshift).
+    /// A random number from 0 to 1.
     fn fraction(&mut self) -> f64 {
-        self.random ^= self.random << 13;
-        self.random ^= self.random >> 7;
-        self.random ^= self.random << 17;
-        (self.random >> 11) as f64 / (1u64 << 53) as f64
+        self.random.unit()
     }
 }
 

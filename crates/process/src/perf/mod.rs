@@ -1,6 +1,12 @@
 //! The kernel's performance events: what to watch, on which task and CPU. Only this folder opens one.
 #![allow(unsafe_code)]
 
+mod alarm;
+mod mapping;
+
+pub use alarm::Alarm;
+pub use mapping::Mapping;
+
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
@@ -123,6 +129,13 @@ impl Attr {
     #[must_use]
     pub fn telling_tasks(mut self) -> Self {
         self.flags |= TASK;
+        self
+    }
+
+    /// Wakes whoever waits for its ring each time.
+    #[must_use]
+    pub fn waking(mut self) -> Self {
+        self.wakeup = 1;
         self
     }
 

@@ -1,7 +1,9 @@
 //! Where a process allocates: `m5 alloc`.
 
+mod collections;
 pub(crate) mod doc;
 pub(crate) mod export;
+mod place;
 pub(crate) mod text;
 pub(crate) mod words;
 

@@ -1,10 +1,10 @@
 //! `m5 alloc` for people.
 
 use super::doc::AllocDoc;
+use super::place::place;
 use crate::shared::units;
 use crate::text::{Align, Style, Table, executed};
 use crate::texts::Alloc;
-use m5_cpython::PyFrame;
 use m5_kernel::{AllocSite, Survival};
 use std::fmt::Write;
 
@@ -18,6 +18,10 @@ pub fn text(doc: &AllocDoc, top: usize, style: Style) -> String {
     let title = lang.fill(Alloc::Title, &[&doc.pid, &units::span(p.seconds)]);
     let mut out = format!("{}\n", style.bold(&title));
     out.push_str(&executed(doc.re_executed_seconds, style));
+    if let Some(collections) = &p.collections {
+        super::collections::text(&mut out, doc, collections, top, style);
+        return out;
+    }
     let seen = lang.fill(
         Alloc::Seen,
         &[
@@ -50,7 +54,7 @@ pub fn text(doc: &AllocDoc, top: usize, style: Style) -> String {
     for site in p.sites.iter().take(top) {
         let [low, high] = site.share_interval;
         table.row([
-            units::percent(site.bytes_share),
+            site.bytes_share.map_or_else(|| "–".to_owned(), units::percent),
             units::percent(site.share),
             format!("{:.0}–{:.0} %", 100.0 * low, 100.0 * high),
             survivors(site),
@@ -82,16 +86,9 @@ fn survivors(site: &AllocSite) -> String {
     let told = |sign: &str, s: &Survival| {
         s.latest(ENOUGH).map(|(age, alive, of)| format!("{sign}{alive}/{of} @{age}s"))
     };
-    let own = told("", &site.survival).or_else(|| told("≤ ", &site.survival_at_most));
+    let own = site.survival.as_ref().and_then(|s| told("", s));
+    let own = own.or_else(|| site.survival_at_most.as_ref().and_then(|s| told("≤ ", s)));
     own.unwrap_or_else(|| "–".to_owned())
-}
-
-fn place(frame: &PyFrame, style: Style) -> String {
-    if frame.function.is_empty() {
-        return style.lang.say(Alloc::Nowhere).to_owned();
-    }
-    let line = frame.line.map(|l| format!(":{l}")).unwrap_or_default();
-    format!("{}{line} {}", frame.file, frame.function).chars().filter(|c| !c.is_control()).collect()
 }
 
 #[cfg(test)]
@@ -99,20 +96,21 @@ mod tests {
     use super::*;
     use crate::Lang;
     use crate::alloc::ALLOC_SCHEMA;
-    use m5_kernel::AllocProfile;
+    use m5_cpython::PyFrame;
+    use m5_kernel::{AllocProfile, AllocSource, CollectionsSeen};
 
     fn site(line: u32, function: &str, survival: Survival, at_most: Survival) -> AllocSite {
         AllocSite {
             frame: PyFrame { function: function.into(), file: "market\n.py".into(), line: Some(line) },
             samples: 600,
-            bytes: 60_000,
+            bytes: Some(60_000),
             share: 0.4,
             share_interval: [0.35, 0.46],
-            bytes_share: 0.5,
+            bytes_share: Some(0.5),
             types: vec![("Tick".into(), 300), ("dict".into(), 20)],
-            survival,
-            survival_at_most: at_most,
-            unfollowed: 3,
+            survival: Some(survival),
+            survival_at_most: Some(at_most),
+            unfollowed: Some(3),
         }
     }
 
@@ -135,7 +133,7 @@ mod tests {
             open_s: 0.9,
             windows: 1100,
             samples: 1500,
-            bytes: 120_000,
+            bytes: Some(120_000),
             lost: 4,
             without_stack: 2,
             cut_stacks: 1,
@@ -158,6 +156,37 @@ mod tests {
     #[test]
     fn in_chinese() {
         insta::assert_snapshot!(text(&doc(), 20, Style { lang: Lang::Zh, color: false }));
+    }
+
+    /// The same from collections.
+    fn coarse() -> AllocDoc {
+        let mut doc = doc();
+        let seen = CollectionsSeen {
+            happened: 900,
+            in_windows: 210,
+            threshold: 700,
+            net_objects_per_second: 10_500.0,
+            instead_of_kernel: "the kernel refuses a program: Operation not permitted (os error 1)".into(),
+            ..CollectionsSeen::default()
+        };
+        let p = &mut doc.profile;
+        (p.source, p.collections, p.samples, p.lost) = (AllocSource::Collections, Some(seen), 200, 10);
+        doc
+    }
+
+    #[test]
+    fn from_collections() {
+        let zh = Style { lang: Lang::Zh, color: false };
+        insta::assert_snapshot!([text(&coarse(), 2, Style::default()), text(&coarse(), 2, zh)].concat());
+    }
+
+    #[test]
+    fn no_collection_is_no_quiet_program() {
+        let mut none = coarse();
+        (none.profile.samples, none.profile.lost) = (0, 0);
+        assert!(text(&none, 20, Style::default()).contains("no collection was seen from its start"));
+        none.profile.collections = Some(CollectionsSeen::default());
+        assert!(text(&none, 20, Style::default()).contains("no collection happened"));
     }
 
     #[test]

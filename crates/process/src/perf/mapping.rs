@@ -2,7 +2,7 @@
 #![allow(unsafe_code)]
 
 use super::{Event, OpenError};
-use m5_process::page_size;
+use crate::page_size;
 use std::io;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,7 +15,7 @@ const SMALLEST: usize = 16 << 10;
 
 /// A mapped ring.
 #[derive(Debug)]
-pub(crate) struct Mapping {
+pub struct Mapping {
     base: NonNull<u8>,
     page: usize,
     size: usize,
@@ -26,7 +26,10 @@ unsafe impl Send for Mapping {}
 
 impl Mapping {
     /// Maps a ring of `size` bytes (a power of two), or a smaller one where locked memory is short.
-    pub(crate) fn new(event: &Event, mut size: usize) -> Result<Self, OpenError> {
+    ///
+    /// # Errors
+    /// The number of the kernel's refusal.
+    pub fn new(event: &Event, mut size: usize) -> Result<Self, OpenError> {
         let page = page_size() as usize;
         loop {
             let prot = libc::PROT_READ | libc::PROT_WRITE;
@@ -47,7 +50,7 @@ impl Mapping {
     }
 
     /// Moves all that was written since the last call to the end of `out`.
-    pub(crate) fn drain(&self, out: &mut Vec<u8>) {
+    pub fn drain(&self, out: &mut Vec<u8>) {
         let (head, tail) = (self.position(DATA_HEAD), self.position(DATA_TAIL));
         let end = head.load(Ordering::Acquire);
         let start = tail.load(Ordering::Relaxed);
