@@ -45,8 +45,10 @@ if [[ -z $m5 ]]; then
             { tail -20 "$work/wheel.log" >&2 && die "no wheel"; }
         wheel=$(echo "$work"/dist/*.whl)
     fi
-    "$python" -m pip install --quiet --disable-pip-version-check --target "$work/site" --python-version 3.14 \
+    # A folder of its own: pip leaves a bin alone that is there, and uvicorn has one.
+    "$python" -m pip install --quiet --disable-pip-version-check --target "$work/package" --python-version 3.14 \
         --implementation cp --only-binary :all: --no-deps "$wheel"
+    cp -r "$work/package/." "$work/site/"
     m5=$work/site/bin/m5
 fi
 mkdir -p "$work/bin" && cp "$m5" "$work/bin/m5"
@@ -123,6 +125,8 @@ ask() {
 }
 
 ask --version -- '^m5 [0-9]'
+[[ ! -d $work/site/m5mem ]] ||
+    within /usr/bin/python3.14 -c 'import m5mem; assert m5mem.cached(len)("abc") == 3; print("first hour: m5mem", m5mem.__version__)' >&2
 ask list -- 'No Python process|PID'
 
 mkfifo /mnt/ready
