@@ -234,6 +234,26 @@ mod tests {
     }
 
     #[test]
+    fn an_end_that_takes_a_while_is_no_other_execution() {
+        // It gives up its memory first, which takes longer the more there is.
+        let program = "b = bytearray(b'1') * (300 << 20); print('ready', flush=True); input()";
+        for _ in 0..5 {
+            let mut command = Command::new("python3");
+            command.args(["-c", program]).stdin(Stdio::piped()).stdout(Stdio::piped());
+            let mut child = command.spawn().unwrap();
+            BufReader::new(child.stdout.take().unwrap()).read_line(&mut String::new()).unwrap();
+            let execution = held(&Process::open(child.id() as i32).unwrap());
+            child.kill().unwrap();
+            while execution.goes_on() {
+                std::thread::yield_now();
+            }
+            let (replaced, in_the_end) = (execution.replaced(), execution.replaced_in_the_end());
+            child.wait().unwrap();
+            assert!(!replaced && !in_the_end);
+        }
+    }
+
+    #[test]
     fn an_end_is_no_other_execution() {
         let mut shell = Shell::start(&[]);
         let both = [held(&shell.process()), Execution::of(&shell.process())];

@@ -143,10 +143,12 @@ impl Process {
         LiveMemory::new(self.identity.pid)
     }
 
-    /// Whether it still runs: same start time, not a zombie.
+    /// Whether it still runs: same start time, not a zombie, and not on the way to be one: what ends gives up its memory
+    /// first, and that of a large process takes a while.
     #[must_use]
     pub fn alive(&self) -> bool {
-        self.stat().is_ok_and(|s| s.start_ticks == self.identity.start_ticks && !matches!(s.state, 'Z' | 'X'))
+        let runs = |s: &Stat| !matches!(s.state, 'Z' | 'X') && s.virtual_bytes > 0;
+        self.stat().is_ok_and(|s| s.start_ticks == self.identity.start_ticks && runs(&s))
     }
 
     /// Whether a thread of it goes on beside the one that it was opened by.

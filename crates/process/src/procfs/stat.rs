@@ -24,6 +24,8 @@ pub struct Stat {
     pub threads: u64,
     /// Start, clock ticks since boot.
     pub start_ticks: u64,
+    /// Virtual size; 0 once it has given up its memory on the way to its end.
+    pub virtual_bytes: u64,
     /// Where its stack begins; absent where that is not told (only who may trace it is).
     pub stack_start: Option<u64>,
 }
@@ -91,6 +93,7 @@ impl Stat {
             system_ticks: number(12)?,
             threads: number(17)?,
             start_ticks: number(19)?,
+            virtual_bytes: number(20)?,
             stack_start: number(25).filter(|at| *at != 0),
         })
     }
