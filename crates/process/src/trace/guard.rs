@@ -26,6 +26,8 @@ const STEP_NS: i64 = 500_000;
 const STUCK_NS: u64 = 5_000_000_000;
 /// Without one for so long, a copy is given up: it costs memory for as long as it is there.
 const STALLED_NS: u64 = 2_000_000_000;
+/// The same where m5 is not seen to be stopped: it may wait for a processor, or be frozen from outside.
+const SILENT_NS: u64 = 10_000_000_000;
 /// Limits that are looked at.
 const MOST_LIMITS: usize = 16;
 
@@ -357,7 +359,10 @@ unsafe fn look(page: &Shared, limits: &[Watched], files: &[(i32, i32)], maker: M
         // SAFETY: as the caller promises.
         due && unsafe { short_of(limit, *files) }
     });
-    let why = if short { 1 } else { u32::from(silent >= STALLED_NS) * 2 };
+    // A reader that gets no processor is late, not stopped, and nobody stands still for it.
+    // SAFETY: as the caller promises.
+    let stopped = silent >= SILENT_NS || silent >= STALLED_NS && unsafe { maker.stopped() };
+    let why = if short { 1 } else { u32::from(stopped) * 2 };
     if why != 0 {
         page.ended.store(why, Relaxed);
         page.copy.store(0, Relaxed);
