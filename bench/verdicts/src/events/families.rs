@@ -1,10 +1,10 @@
 //! The families: which parts each is made of, and which are held out.
 
+use super::Plan;
 use super::parts::{
     arenas, bent, by_error, by_request, by_time, decays, follows, garbage, heavy_tails, jobs, jumping,
     keyed_cache, lopsided, sessions, usual_noise, warm_up, week,
 };
-use super::{Plan, Watching};
 use crate::Rng;
 use crate::wide::DAY;
 
@@ -93,20 +93,7 @@ pub(super) fn plan(family: Family, seconds: f64, span: Option<f64>, every: f64, 
         None if weeks => (DAY * rng.count(4, 21) as f64, 600.0, None),
         span => (seconds, every, span),
     };
-    let mut p = Plan {
-        seconds,
-        every,
-        scale: None,
-        load: None,
-        named: false,
-        live: Vec::new(),
-        leak: None,
-        garbage: None,
-        allocator: None,
-        noise: usual_noise(every, rng),
-        restarts: Vec::new(),
-        watching: Watching::default(),
-    };
+    let mut p = Plan { noise: usual_noise(every, rng), ..Plan::empty(seconds, every) };
     healthy(family, &mut p, span.unwrap_or(seconds), rng);
     leak(family, &mut p, rng);
     p.seconds = span.unwrap_or(seconds);

@@ -74,6 +74,24 @@ pub fn life(family: Family, seed: u64, seconds: f64, every: f64) -> Trace {
 }
 
 impl Plan {
+    /// A plan without anything in it.
+    pub(crate) fn empty(seconds: f64, every: f64) -> Self {
+        Self {
+            seconds,
+            every,
+            scale: None,
+            load: None,
+            named: false,
+            live: Vec::new(),
+            leak: None,
+            garbage: None,
+            allocator: None,
+            noise: Box::new(|_, _| 0.0),
+            restarts: Vec::new(),
+            watching: Watching::default(),
+        }
+    }
+
     pub(crate) fn run(mut self, rng: &mut Rng) -> Trace {
         let base = rng.scale(20e6, 8e9);
         let quantum = if rng.chance(0.5) || base < 2e8 { 4096.0 } else { 1_048_576.0 };

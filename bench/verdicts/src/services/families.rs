@@ -79,7 +79,7 @@ pub fn is_leak(family: Family) -> bool {
 
 /// What a service does whose events are of the scale of `seconds`, watched for `span`.
 pub(super) fn plan(family: Family, seconds: f64, span: f64, every: f64, rng: &mut Rng) -> Plan {
-    let mut p = super::empty(seconds, every);
+    let mut p = Plan::empty(seconds, every);
     let (short, long) = (every * rng.scale(1.0, 20.0), seconds * rng.scale(0.01, 0.2));
     p.noise = flicker(rng.scale(0.0004, 0.008), short, long.max(2.0 * short), rng);
     healthy(family, &mut p, rng);

@@ -6,7 +6,6 @@ mod families;
 mod parts;
 
 use crate::Rng;
-use crate::events::{Plan, Watching};
 use crate::wide::{DAY, Trace};
 
 pub use families::{FAMILIES, Family, is_leak};
@@ -28,22 +27,4 @@ pub fn trace(family: Family, seed: u64, seconds: f64, every: f64) -> Trace {
 pub fn life(family: Family, seed: u64, seconds: f64, every: f64) -> Trace {
     let mut rng = Rng::new(seed ^ 0x2545_f491_4f6c_dd1d);
     families::plan(family, DAY, seconds, every, &mut rng).run(&mut rng)
-}
-
-/// A plan without anything in it.
-fn empty(seconds: f64, every: f64) -> Plan {
-    Plan {
-        seconds,
-        every,
-        scale: None,
-        load: None,
-        named: false,
-        live: Vec::new(),
-        leak: None,
-        garbage: None,
-        allocator: None,
-        noise: Box::new(|_, _| 0.0),
-        restarts: Vec::new(),
-        watching: Watching::default(),
-    }
 }
