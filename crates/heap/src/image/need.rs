@@ -42,10 +42,13 @@ pub(crate) fn own(process: &Process, extent: Extent, whole: bool) -> TraceResult
     let plan = Plan::of(process.pid(), Extent::Whole, || Ok(()))?;
     let mixture = sampled(process, &plan)?;
     let bytes = plan.bytes() as f64;
+    let stays = mixture.objects + mixture.blocks * BEGINNINGS;
     let image = match (extent, packed::cache(plan.bytes())) {
         (Extent::Whole, _) => bytes,
-        (_, None) => bytes * (mixture.objects + mixture.blocks * BEGINNINGS),
-        (_, Some(cache)) => bytes * (mixture.packed + mixture.blocks * BEGINNINGS) + cache as f64,
+        (_, None) => bytes * stays,
+        (_, Some(cache)) => {
+            bytes * (mixture.packed + mixture.blocks * BEGINNINGS) + (cache as f64).min(bytes * stays)
+        }
     };
     let analysed = image + bytes * mixture.references * PER_REFERENCE;
     let own = BASE + if whole { analysed.max(bytes) } else { analysed } as u64;
