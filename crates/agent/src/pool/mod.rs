@@ -4,7 +4,6 @@
 mod attached;
 mod chart_points;
 mod member;
-mod name;
 mod past;
 mod pauses;
 mod selection;
@@ -14,13 +13,11 @@ mod stored;
 pub use attached::Readable;
 pub use chart_points::{ChartPoint, ChartPoints};
 pub use member::{Member, Sampled};
-pub use name::from_command as command_name;
-pub use name::service_name;
 pub use pauses::{OnPause, PAUSE_BOUNDS, PauseLog};
 pub use selection::Selection;
 pub use selection::matches as name_matches;
 
-use crate::discover;
+use crate::{discover, service_name};
 use m5_process::{Identity, Process, SocketTables, monotonic_ns, settle_memory};
 use member::Place;
 use past::Past;
