@@ -263,9 +263,9 @@ impl Walk<'_> {
             let page = (!books).then(|| self.page(segment.books, entry, range.clone())).flatten();
             let unused = !books && number(self.image, entry, segment.books.block_size) < SMALLEST;
             let free = unused.then(|| Chunk::new(range.start, range.end - range.start, true));
-            out.push(page.unwrap_or_else(|| {
-                region(RegionKind::Span, range.clone(), free.into_iter().collect())
-            }));
+            out.push(
+                page.unwrap_or_else(|| region(RegionKind::Span, range.clone(), free.into_iter().collect())),
+            );
         }
         out
     }
