@@ -5,7 +5,7 @@ use crate::ctx::Ctx;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::launch::Launched;
-use m5_agent::pool::service_name;
+use m5_agent::service_name;
 use m5_cpython::Interpreter;
 use m5_process::Process;
 use m5_report::texts::{List, Say};

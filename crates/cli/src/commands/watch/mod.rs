@@ -8,6 +8,7 @@ use crate::args::{HistoryArgs, Span, parse_pid};
 use crate::ctx::Ctx;
 use crate::error::CliError;
 use crate::exit::Exit;
+use crate::objectives::objectives;
 use crate::signals::Stop;
 use clap::Args;
 use m5_agent::history::History;
@@ -84,8 +85,11 @@ pub(crate) fn run(args: &WatchArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     };
     let watchdog = Watchdog::new(settings, journal);
     ctx.note(Watch::Watching, &[&args.journal.display(), &ctx.lang.say(mode(args))]);
-    let pool = pool(args, supervisor.as_ref())?;
+    let mut pool = pool(args, supervisor.as_ref())?;
     let page = page::Page::open(args.listen, args.interval.0, ctx)?;
+    if page.is_some() {
+        super::serve::count_turns(&mut pool, &objectives(ctx)?, ctx);
+    }
     let mut watching =
         Watching { args, ctx, pool, watchdog, supervisor, history, page, lost: 0, missed: false };
     let exit = watching.run(&stop, &reload);
