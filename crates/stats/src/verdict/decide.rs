@@ -25,6 +25,10 @@ const SURE_BEFORE: f64 = 0.5;
 const DAYS_KNOWN: f64 = 1.4;
 /// Below this, an innocent explanation is accepted.
 const DOUBTFUL: f64 = 0.5;
+/// …but only where growth by this much a window, as a part of the level, is less likely than that: what could hide a
+/// leak has not been shown to be none.
+const WOULD_MATTER: f64 = 0.1;
+const EXCLUDED: f64 = 0.05;
 /// Parts of the window at which growth must have shown already…
 const BEFORE: [f64; 2] = [0.9, 0.8];
 /// …the last of them at least so much…
@@ -117,14 +121,18 @@ struct Judged {
     shapes: Shapes,
     fits: Vec<Fit>,
     growth: f64,
+    /// Growth that would matter is excluded.
+    excluded: bool,
 }
 
 impl Judged {
     fn new(blocks: Blocks, options: &Options<'_>) -> Self {
         let shapes = shapes(&blocks);
         let fits = weigh(&blocks, &shapes, |_| true);
-        let growth = growth_probability(&fits, &shapes, least_growth(&blocks, options));
-        Self { blocks, shapes, fits, growth }
+        let least = least_growth(&blocks, options);
+        let growth = growth_probability(&fits, &shapes, least);
+        let excluded = growth_probability(&fits, &shapes, WOULD_MATTER.max(least)) < EXCLUDED;
+        Self { blocks, shapes, fits, growth, excluded }
     }
 
     fn assessment(&self, verdict: Verdict, options: &Options<'_>) -> Assessment {
@@ -159,7 +167,7 @@ impl Judged {
         };
         if verdict == Verdict::Insufficient {
             a.reason = Some(Reason::Undecided);
-            a.wait_seconds = Some(if self.growth < DOUBTFUL { SEEN_BEFORE } else { 0.5 } * seconds);
+            a.wait_seconds = Some(if self.excluded { SEEN_BEFORE } else { 0.5 } * seconds);
         }
         if verdict == Verdict::Step {
             a.shift = self.last_step();
@@ -184,7 +192,7 @@ impl Judged {
         if self.growth >= sure && !innocent {
             return Verdict::Growing;
         }
-        if self.growth >= DOUBTFUL {
+        if self.growth >= DOUBTFUL || !self.excluded {
             return Verdict::Insufficient;
         }
         let least = least_growth(&self.blocks, options);
