@@ -38,8 +38,8 @@ catalogue! {
         BusyRemedy: "try again in a moment", "请稍后重试";
         StartingRemedy: "try again in a moment", "请稍后重试";
         Bpf: "PID {}: {}", "PID {}：{}";
-        BpfRemedy: "run m5 as root, or give it CAP_BPF and CAP_PERFMON (and CAP_SYS_PTRACE for another user's process); without them `m5 gc --stacks` tells which lines start collections", "请以 root 运行 m5，或授予 CAP_BPF 与 CAP_PERFMON（其他用户的进程还需 CAP_SYS_PTRACE）；否则 `m5 gc --stacks` 可给出触发回收的代码行";
-        BpfLackRemedy: "it takes Linux 5.15 or later (on 64-bit Arm 6.6); `m5 gc --stacks` tells which lines start collections", "需要 Linux 5.15 或更高版本（64 位 Arm 需 6.6）；`m5 gc --stacks` 可给出触发回收的代码行";
+        BpfRemedy: "run m5 as root, or give it CAP_BPF and CAP_PERFMON (and CAP_SYS_PTRACE for another user's process); without them `m5 alloc` reads the stacks of young collections, and `m5 gc --stacks` those of pauses", "请以 root 运行 m5，或授予 CAP_BPF 与 CAP_PERFMON（其他用户的进程还需 CAP_SYS_PTRACE）；否则 `m5 alloc` 读取年轻代回收的调用栈，`m5 gc --stacks` 读取停顿的调用栈";
+        BpfLackRemedy: "it takes Linux 5.15 or later (on 64-bit Arm 6.6), in the host's namespace of processes; elsewhere `m5 alloc` reads the stacks of young collections, and `m5 gc --stacks` those of pauses", "需要 Linux 5.15 或更高版本（64 位 Arm 需 6.6），并在主机的进程命名空间中运行；否则 `m5 alloc` 读取年轻代回收的调用栈，`m5 gc --stacks` 读取停顿的调用栈";
         PausesRemedy: "leave out the choice of a source: m5 then takes the best that is allowed", "不要指定来源：m5 会自动选择可用的最佳来源";
         Permission: "no permission to read {} of PID {}", "没有权限读取 {}（PID {}）";
         PermissionUser: "PID {} belongs to another user (uid {}): run m5 as that user or as root (sudo), or give it the capability: sudo setcap cap_sys_ptrace,cap_perfmon+ep $(command -v m5)",
