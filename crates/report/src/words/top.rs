@@ -26,7 +26,7 @@ catalogue! {
         Fds: "FDS", "描述符";
         Connections: "CONNS", "连接";
         Keys: "? help  q quit  s sort: {}  / filter  v tree  Enter details  l 中文", "? 帮助  q 退出  s 排序：{}  / 筛选  v 树形  Enter 详情  l English";
-        DetailKeys: "Esc back  t snapshot  d diff  g pauses  a lines  e loop  ↑↓  ? help  q quit", "Esc 返回  t 快照  d 增长  g 暂停  a 代码行  e 循环  ↑↓  ? 帮助  q 退出";
+        DetailKeys: "Esc back  t snapshot  d diff  g pauses  a lines  e loop  ? help  q quit", "Esc 返回  t 快照  d 增长  g 暂停  a 分配  e 循环  ? 帮助";
         Back: "Esc back  ↑↓ scroll  q quit", "Esc 返回  ↑↓ 滚动  q 退出";
         Filtered: "only \"{}\": / changes it, Esc shows all", "仅显示“{}”：/ 修改，Esc 显示全部";
         None: "no Python process is running", "没有正在运行的 Python 进程";
