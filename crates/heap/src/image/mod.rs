@@ -12,6 +12,7 @@ pub(crate) mod pages;
 pub(crate) mod room;
 pub(crate) mod stacks;
 pub(crate) mod stream;
+mod uncopied;
 pub(crate) mod wanted;
 
 use m5_process::{ADDRESS_BITS, Constants, Error, Mapping, Memory, Result};
