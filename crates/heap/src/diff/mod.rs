@@ -8,6 +8,7 @@ mod account;
 mod anchors;
 mod cancel;
 mod growth;
+mod handed;
 mod made;
 mod matching;
 mod moved;

@@ -31,6 +31,8 @@ catalogue! {
             "{}（{}）是被少量存活对象钉住的空闲块：尽早或在别处创建长寿对象（gc.freeze、定期退出的工作进程），或实测 PYTHONMALLOC=malloc、jemalloc 等设置：m5 tune -- CMD";
         VerdictNativeFree: "{} ({}) are free in the C library and not returned: give it back: m5 trim; prove a setting: m5 tune -- CMD",
             "{}（{}）在 C 库中空闲但未归还：归还：m5 trim；实测设置：m5 tune -- CMD";
+        VerdictMimallocFree: "{} ({}) are free in mimalloc, the allocator of this build, which uses them again before it asks for more; prove a setting: m5 tune -- CMD",
+            "{}（{}）在该版本自带的分配器 mimalloc 中空闲，会先被重新使用；实测设置：m5 tune -- CMD";
         VerdictNative: "{} ({}) are in use by native code (extensions, buffers), not by Python objects", "{}（{}）由原生代码（扩展、缓冲区）使用，而非 Python 对象";
         VerdictCode: "{} ({}) are code and data of files, shared with other processes where they are clean: fewer imports lower it", "{}（{}）是程序与库文件，干净页可与其他进程共享：减少导入可降低";
         Swapped: "Of it {} are swapped out.", "其中 {} 已换出。";

@@ -29,8 +29,8 @@ catalogue! {
         Unsupported: "PID {} runs a CPython that m5 does not know: {}", "PID {} 运行的 CPython 版本 m5 尚不支持：{}";
         UnsupportedRemedy: "m5 refuses to guess at memory it cannot verify; process figures (RSS, FDs) still work: `m5 baseline`. Please report the line above",
             "m5 不会猜测无法验证的内存布局；进程级指标（RSS、FD）仍可用：`m5 baseline`。请反馈上面这一行";
-        FreeThreaded: "PID {} runs free-threaded CPython {}, whose collector m5 does not read yet", "PID {} 运行的是自由线程版 CPython {}，m5 尚不能读取其回收器";
-        FreeThreadedRemedy: "process figures (RSS, FDs) still work: `m5 baseline`", "进程级指标（RSS、FD）仍可用：`m5 baseline`";
+        FreeThreaded: "PID {} runs free-threaded CPython {}, a version that this m5 does not know: it reads 3.13 to 3.15", "PID {} 运行的是自由线程版 CPython {}，此 m5 尚不认识该版本：它支持 3.13 至 3.15";
+        FreeThreadedRemedy: "a later m5 may; process figures (RSS, FDs) still work: `m5 baseline`", "更新的 m5 也许支持；进程级指标（RSS、FD）仍可用：`m5 baseline`";
         NoAllocationSites: "PID {} runs a free-threaded CPython, which takes memory from mimalloc: m5 does not follow its calls", "PID {} 运行的是自由线程版 CPython，其内存来自 mimalloc：m5 不跟踪它的调用";
         NoAllocationSitesRemedy: "`m5 diff` of two snapshots tells which types grow and who holds them; `m5 gc --stacks` which lines start collections", "用 `m5 diff` 比较两次快照可知哪些类型在增长、由谁持有；`m5 gc --stacks` 可给出触发回收的代码行";
         Starting: "the interpreter of PID {} is still starting (or already ending)", "PID {} 的解释器仍在启动（或正在退出）";
@@ -42,12 +42,12 @@ catalogue! {
         BpfLackRemedy: "it takes Linux 5.15 or later (on 64-bit Arm 6.6), in the host's namespace of processes; elsewhere `m5 alloc` reads the stacks of young collections, and `m5 gc --stacks` those of pauses", "需要 Linux 5.15 或更高版本（64 位 Arm 需 6.6），并在主机的进程命名空间中运行；否则 `m5 alloc` 读取年轻代回收的调用栈，`m5 gc --stacks` 读取停顿的调用栈";
         PausesRemedy: "leave out the choice of a source: m5 then takes the best that is allowed", "不要指定来源：m5 会自动选择可用的最佳来源";
         Permission: "no permission to read {} of PID {}", "没有权限读取 {}（PID {}）";
-        PermissionUser: "PID {} belongs to another user (uid {}): run m5 as that user or as root (sudo), or give it the capability: sudo setcap cap_sys_ptrace,cap_perfmon+ep $(command -v m5)",
-            "PID {} 属于其他用户（uid {}）：请以该用户或 root（sudo）运行，或授予能力：sudo setcap cap_sys_ptrace,cap_perfmon+ep $(command -v m5)";
+        PermissionUser: "PID {} belongs to another user (uid {}): run m5 as that user or as root (sudo), or give it the capabilities: sudo setcap cap_sys_ptrace,cap_dac_read_search,cap_perfmon+ep $(command -v m5)",
+            "PID {} 属于其他用户（uid {}）：请以该用户或 root（sudo）运行，或授予能力：sudo setcap cap_sys_ptrace,cap_dac_read_search,cap_perfmon+ep $(command -v m5)";
         PermissionYama: "kernel.yama.ptrace_scope is {}: run m5 as root, or give it CAP_SYS_PTRACE and CAP_PERFMON (sudo setcap cap_sys_ptrace,cap_perfmon+ep $(command -v m5)), or start the target from m5 (m5 baseline -- CMD), or sudo sysctl kernel.yama.ptrace_scope=0",
             "kernel.yama.ptrace_scope 为 {}：请以 root 运行，或授予 CAP_SYS_PTRACE（sudo setcap cap_sys_ptrace,cap_perfmon+ep $(command -v m5)），或由 m5 启动目标（m5 baseline -- CMD），或执行 sudo sysctl kernel.yama.ptrace_scope=0";
-        PermissionContainer: "in a container, add the capability: docker run --cap-add SYS_PTRACE --cap-add PERFMON, or securityContext.capabilities.add: [SYS_PTRACE, PERFMON] in Kubernetes",
-            "在容器中请添加能力：docker run --cap-add SYS_PTRACE --cap-add PERFMON，或在 Kubernetes 中设置 securityContext.capabilities.add: [SYS_PTRACE, PERFMON]";
+        PermissionContainer: "in a container, add the capabilities: docker run --cap-add SYS_PTRACE --cap-add PERFMON, or in Kubernetes runAsUser: 0 and securityContext.capabilities.add: [SYS_PTRACE, PERFMON], with drop: [ALL] DAC_READ_SEARCH too",
+            "在容器中请添加能力：docker run --cap-add SYS_PTRACE --cap-add PERFMON，或在 Kubernetes 中设置 runAsUser: 0 与 securityContext.capabilities.add: [SYS_PTRACE, PERFMON]（若 drop: [ALL]，还需 DAC_READ_SEARCH）";
         Kernel: "{}", "{}";
         WorkloadRemedy: "--workload takes a file that begins with a number, or a metric: http://127.0.0.1:8000/metrics#orders_total",
             "--workload 接受以数字开头的文件，或一个指标：http://127.0.0.1:8000/metrics#orders_total";
@@ -66,8 +66,8 @@ catalogue! {
         FileSchemaRemedy: "record it again with this m5, or read it with the m5 that wrote it",
             "请用当前版本的 m5 重新采集，或用写入它的 m5 版本读取";
         WriteFailed: "cannot write {}: {}", "无法写入 {}：{}";
-        WriteFailedRemedy: "the folder must exist, be yours to write and have room; choose another with -o or --save; nothing half-written was left behind",
-            "目录须存在、可写且有剩余空间；可用 -o / --save 换一个位置；未留下写到一半的文件";
+        WriteFailedRemedy: "the folder must exist, be yours to write and have room; choose another with the option that named it (-o, --save, --journal, …); nothing half-written was left behind",
+            "目录须存在、可写且有剩余空间；请用相应选项（-o、--save、--journal 等）换一个位置；未留下写到一半的文件";
         Exists: "{} is there already", "{} 已存在";
         ExistsRemedy: "--force replaces it; --save FILE writes another", "--force 可覆盖；--save FILE 可写入其他文件";
         Spool: "m5's buffers cannot lie in {}: {}", "m5 的缓冲区无法放在 {}：{}";
@@ -91,7 +91,7 @@ catalogue! {
         NoRoom: "nothing was begun: {}", "未开始任何操作：{}";
         NoRoomRemedy: "run m5 outside of that group (on the host, or in a container of its own), or raise the limit: at the limit the kernel may end the target", "请在该控制组之外运行 m5（宿主机或单独的容器），或提高上限：达到上限时内核可能终止目标进程";
         NotTrimmed: "nothing of PID {} was given back: {}", "未归还 PID {} 的内存：{}";
-        NotTrimmedRemedy: "the target was left as it was", "目标未受影响";
+        NotTrimmedRemedy: "the target was left as it was; `m5 list` says whether it is stopped, and how to let it go on", "目标未受影响；`m5 list` 会显示目标是否已被暂停以及如何使其继续";
         EndedEarly: "the target ended before anything could be measured", "目标在测量开始前已退出";
         EndedEarlyRemedy: "give the PID of a process that keeps running", "请给出持续运行的进程 PID";
     }

@@ -137,9 +137,12 @@ fn remedy(doc: &SnapshotDoc, style: Style) -> String {
     let mut out = String::new();
     if let Some(verdict) = &doc.verdict {
         let share = units::percent(verdict.share);
+        // The objects of such a build lie in mimalloc, which no library of C can give back.
+        let free_threaded = doc.info.as_ref().is_some_and(|i| i.python.ends_with("free-threaded"));
         let text = match verdict.kind {
             MemoryKind::Objects => Heap::VerdictObjects,
             MemoryKind::PymallocFragmentation => Heap::VerdictPymalloc,
+            MemoryKind::NativeFragmentation if free_threaded => Heap::VerdictMimallocFree,
             MemoryKind::NativeFragmentation => Heap::VerdictNativeFree,
             MemoryKind::Native => Heap::VerdictNative,
             MemoryKind::Code => Heap::VerdictCode,
