@@ -12,8 +12,8 @@ use std::os::unix::fs::FileExt;
 
 /// The program itself, its threads, what every interpreter has, medium blocks that stay.
 pub(crate) const BASE: u64 = 64 << 20;
-/// Bytes of graph, indices and dominators for each byte of references: 2.8 and less were measured.
-const PER_REFERENCE: f64 = 3.2;
+/// Bytes of graph, indices and dominators for each byte of references: 3.2 and less were measured.
+const PER_REFERENCE: f64 = 3.6;
 /// A page with this share of references is one of objects and stays whole.
 const OBJECTS: f64 = 1.0 / 16.0;
 /// What stays of a page with fewer: the beginnings of its blocks.
