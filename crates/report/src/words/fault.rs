@@ -29,8 +29,8 @@ catalogue! {
         Unsupported: "PID {} runs a CPython that m5 does not know: {}", "PID {} 运行的 CPython 版本 m5 尚不支持：{}";
         UnsupportedRemedy: "m5 refuses to guess at memory it cannot verify; process figures (RSS, FDs) still work: `m5 baseline`. Please report the line above",
             "m5 不会猜测无法验证的内存布局；进程级指标（RSS、FD）仍可用：`m5 baseline`。请反馈上面这一行";
-        FreeThreaded: "PID {} runs free-threaded CPython {}, whose collector m5 does not read yet", "PID {} 运行的是自由线程版 CPython {}，m5 尚不能读取其回收器";
-        FreeThreadedRemedy: "process figures (RSS, FDs) still work: `m5 baseline`", "进程级指标（RSS、FD）仍可用：`m5 baseline`";
+        FreeThreaded: "PID {} runs free-threaded CPython {}, a version that this m5 does not know: it reads 3.13 to 3.15", "PID {} 运行的是自由线程版 CPython {}，此 m5 尚不认识该版本：它支持 3.13 至 3.15";
+        FreeThreadedRemedy: "a later m5 may; process figures (RSS, FDs) still work: `m5 baseline`", "更新的 m5 也许支持；进程级指标（RSS、FD）仍可用：`m5 baseline`";
         NoAllocationSites: "PID {} runs a free-threaded CPython, which takes memory from mimalloc: m5 does not follow its calls", "PID {} 运行的是自由线程版 CPython，其内存来自 mimalloc：m5 不跟踪它的调用";
         NoAllocationSitesRemedy: "`m5 diff` of two snapshots tells which types grow and who holds them; `m5 gc --stacks` which lines start collections", "用 `m5 diff` 比较两次快照可知哪些类型在增长、由谁持有；`m5 gc --stacks` 可给出触发回收的代码行";
         Starting: "the interpreter of PID {} is still starting (or already ending)", "PID {} 的解释器仍在启动（或正在退出）";
@@ -38,8 +38,8 @@ catalogue! {
         BusyRemedy: "try again in a moment", "请稍后重试";
         StartingRemedy: "try again in a moment", "请稍后重试";
         Bpf: "PID {}: {}", "PID {}：{}";
-        BpfRemedy: "run m5 as root, or give it CAP_BPF and CAP_PERFMON (and CAP_SYS_PTRACE for another user's process); without them `m5 gc --stacks` tells which lines start collections", "请以 root 运行 m5，或授予 CAP_BPF 与 CAP_PERFMON（其他用户的进程还需 CAP_SYS_PTRACE）；否则 `m5 gc --stacks` 可给出触发回收的代码行";
-        BpfLackRemedy: "it takes Linux 5.15 or later (on 64-bit Arm 6.6); `m5 gc --stacks` tells which lines start collections", "需要 Linux 5.15 或更高版本（64 位 Arm 需 6.6）；`m5 gc --stacks` 可给出触发回收的代码行";
+        BpfRemedy: "run m5 as root, or give it CAP_BPF and CAP_PERFMON (and CAP_SYS_PTRACE for another user's process); without them `m5 alloc` reads the stacks of young collections, and `m5 gc --stacks` those of pauses", "请以 root 运行 m5，或授予 CAP_BPF 与 CAP_PERFMON（其他用户的进程还需 CAP_SYS_PTRACE）；否则 `m5 alloc` 读取年轻代回收的调用栈，`m5 gc --stacks` 读取停顿的调用栈";
+        BpfLackRemedy: "it takes Linux 5.15 or later (on 64-bit Arm 6.6), in the host's namespace of processes; elsewhere `m5 alloc` reads the stacks of young collections, and `m5 gc --stacks` those of pauses", "需要 Linux 5.15 或更高版本（64 位 Arm 需 6.6），并在主机的进程命名空间中运行；否则 `m5 alloc` 读取年轻代回收的调用栈，`m5 gc --stacks` 读取停顿的调用栈";
         PausesRemedy: "leave out the choice of a source: m5 then takes the best that is allowed", "不要指定来源：m5 会自动选择可用的最佳来源";
         Permission: "no permission to read {} of PID {}", "没有权限读取 {}（PID {}）";
         PermissionUser: "PID {} belongs to another user (uid {}): run m5 as that user or as root (sudo), or give it the capabilities: sudo setcap cap_sys_ptrace,cap_dac_read_search,cap_perfmon+ep $(command -v m5)",
