@@ -3,7 +3,7 @@
 python scripts/pictures.py [--seconds 600] [--into out/pictures] [--docs]
 
 Three services run: a shop that forgets no order, a market gateway whose memory is level, and 报表, which sleeps. m5 looks
-at them for as long as a verdict takes, twelve minutes. `--docs` renews docs/pictures. Needs chromium, a font with Chinese letters,
+at them for as long as a verdict takes, twelve minutes. `--docs` renews docs/pictures. Needs chromium, a font with Chinese,
 pyte (pip install pyte) and target/debug/m5, or M5.
 """
 
