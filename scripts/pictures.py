@@ -1,6 +1,6 @@
 """Pictures of a real run: the page, `m5 top` and the reports that are saved as pages, each as people see it.
 
-python scripts/pictures.py [--seconds 600] [--into out/pictures] [--docs]
+python scripts/pictures.py [--seconds 720] [--into out/pictures] [--docs]
 
 Three services run: a shop that forgets no order, a market gateway whose memory is level, and 报表, which sleeps. m5 looks
 at them for as long as a verdict takes, twelve minutes. `--docs` renews docs/pictures. Needs chromium, a font with Chinese,
@@ -287,7 +287,7 @@ def main() -> None:
         shoot_page(tab, address, asked.into)
         shoot_reports(tab, folder, asked.into, pids)
     if asked.docs:
-        for name, of in {"page": "first", "top": "top-160"}.items():
+        for name, of in {"page": "first"}.items():
             shutil.copy(asked.into / f"{of}.png", ROOT / "docs/pictures" / f"{name}.png")
 
 
