@@ -108,6 +108,7 @@ catalogue! {
         MadeInside: "{}, allocated in {}", "{}，分配于 {}";
         MadeAlso: "also made at {} in {} ({})", "另创建于 {} 的 {}（{}）";
         NoLines: "which lines made them is not told: {}; {}", "未给出创建它们的代码行：{}；{}";
+        LinesCoarse: "Coarser, by young collections: of all new objects that the collector tracks, not only these, most are made at {} in {} ({} of {})", "较粗略的年轻代回收采样：在回收器跟踪的全部新对象（不限于上述对象）中，多数创建于 {} 的 {}（{}/{}）";
         LinesPartial: "this build copied its allocator into some of its callers: lines behind those are not seen", "此构建将分配器内联到部分调用者中：其后的代码行不可见";
         GrownTypesHead: "TYPES THAT CHANGED", "有变化的类型";
         Change: "CHANGE", "变化";
