@@ -1,8 +1,8 @@
 //! Finds the interpreters: pyenv's, Debian's own, and those that `tests/interpreters.sh` unpacked beside.
 
+use crate::target::start;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use crate::target::start;
 use std::process::{Command, Stdio};
 
 /// One interpreter and how to start it.
