@@ -24,11 +24,11 @@ test: test-rust test-python ## Every test
 
 test-rust:
 	@scripts/prepare.sh rust
-	cargo test --workspace
+	$(PYTHON) scripts/run_rust_tests.py
 
 test-python:
 	@scripts/prepare.sh dev package
-	$(VENV_PYTHON) -m pytest -q
+	$(VENV_PYTHON) scripts/run_python_tests.py
 
 lint: ## Formats and lints of Rust and Python
 	@scripts/prepare.sh rust dev

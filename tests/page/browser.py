@@ -114,10 +114,11 @@ class Tab:
         self.call("Page.navigate", url=address)
         until("the page is drawn", lambda: self.evaluate("!!document.documentElement?.dataset.drawn"))
 
-    def screenshot(self, file: Path) -> None:
-        """The whole page as a picture."""
+    def screenshot(self, file: Path, clip: tuple[float, float] | None = None) -> None:
+        """The whole page as a picture, or so much of it: width and height."""
         size = self.call("Page.getLayoutMetrics")["cssContentSize"]
-        clip = {"x": 0, "y": 0, "width": size["width"], "height": min(size["height"], 6000), "scale": 1}
+        width, height = clip or (size["width"], min(size["height"], 6000))
+        clip = {"x": 0, "y": 0, "width": width, "height": height, "scale": 1}
         data = self.call("Page.captureScreenshot", captureBeyondViewport=True, clip=clip)["data"]
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(base64.b64decode(data))

@@ -1,6 +1,7 @@
 //! What the benchmarks of verdicts and of the gate share: seeded randomness, generators, rivals.
 #![allow(clippy::indexing_slicing)]
 
+pub mod containers;
 pub mod events;
 pub mod real;
 pub mod rivals;

@@ -16,6 +16,7 @@ pub mod page;
 pub mod pool;
 pub mod record;
 pub mod runs;
+mod service_name;
 mod snapshot;
 pub mod stress;
 pub mod tune;
@@ -27,4 +28,5 @@ pub mod workload;
 
 pub use discover::{Discovered, discover};
 pub use dump::dump;
+pub use service_name::{from_command as command_name, service_name};
 pub use snapshot::process_snapshot;

@@ -1,6 +1,7 @@
 //! Whose objectives hold: asked by everything that judges a process, so that all give one answer.
 
-use crate::pool::{command_name, name_matches};
+use crate::command_name;
+use crate::pool::{TurnsOf, name_matches};
 use m5_report::doc::{ObjectivesFrom, ProcessRecord};
 use m5_report::rules::ServiceObjectives;
 use m5_stats::Objectives;
@@ -11,6 +12,7 @@ pub struct ObjectivesByService {
     general: Objectives,
     from: ObjectivesFrom,
     services: Vec<ServiceObjectives>,
+    event_loop_turns: bool,
 }
 
 /// Objectives that nobody put in a file, the same for all services.
@@ -24,7 +26,20 @@ impl ObjectivesByService {
     /// What holds for all, where it comes from, and what the settings say of services, in their order.
     #[must_use]
     pub fn new(general: Objectives, from: ObjectivesFrom, services: Vec<ServiceObjectives>) -> Self {
-        Self { general, from, services }
+        Self { general, from, services, event_loop_turns: false }
+    }
+
+    /// Whether turns of event loops are exported where nothing is said of a service.
+    #[must_use]
+    pub fn with_event_loop_turns(self, event_loop_turns: bool) -> Self {
+        Self { event_loop_turns, ..self }
+    }
+
+    /// Whose turns of event loops are exported.
+    #[must_use]
+    pub fn turns_of(&self) -> TurnsOf {
+        let named = self.services.iter().map(|s| (s.name.clone(), s.event_loop_turns));
+        TurnsOf { names: named.chain([("*".to_owned(), self.event_loop_turns)]).collect() }
     }
 
     /// What holds where nothing is said of a service.
@@ -82,7 +97,7 @@ mod tests {
 
     fn own(name: &str, profile: Option<Profile>) -> ServiceObjectives {
         let objectives = Objectives::of(profile.unwrap_or_default());
-        ServiceObjectives { name: name.to_owned(), profile, objectives }
+        ServiceObjectives { name: name.to_owned(), profile, objectives, event_loop_turns: false }
     }
 
     #[test]

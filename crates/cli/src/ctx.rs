@@ -55,6 +55,11 @@ impl Ctx {
         }
     }
 
+    /// An error where the report could not be written to where `-o` says.
+    pub(crate) fn check_writable(&self) -> Result<(), CliError> {
+        self.output.as_deref().map_or(Ok(()), output::check_writable)
+    }
+
     /// The form of the report, among those that a command has; the first is its default.
     ///
     /// A form that it does not have is wrong usage.

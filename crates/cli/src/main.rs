@@ -58,7 +58,9 @@ fn main() -> ExitCode {
     if let (Err(shortage), true) = (room, cli.command.looks_at_processes()) {
         return ctx.report(&error::CliError::NoRoom { reason: shortage.to_string() }).into();
     }
-    match ctx.settle(commands::run(&cli.command, &ctx)) {
+    // Before hours are spent, or anything is changed, for a report that has no place.
+    let done = ctx.check_writable().and_then(|()| commands::run(&cli.command, &ctx));
+    match ctx.settle(done) {
         Ok(exit) => exit.into(),
         Err(error) => ctx.report(&error).into(),
     }

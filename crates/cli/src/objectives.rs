@@ -31,9 +31,9 @@ pub(crate) fn objectives(ctx: &Ctx) -> Result<ObjectivesByService, CliError> {
     let text = text_of(&path)?;
     let read = || {
         let (general, profile) = parse(&text, asked)?;
-        let services = services::parse(&text, &general)?;
+        let (services, turns) = services::parse(&text, &general)?;
         let from = ObjectivesFrom { profile, file: Some(name.clone()), service: None };
-        Ok(ObjectivesByService::new(general, from, services))
+        Ok(ObjectivesByService::new(general, from, services).with_event_loop_turns(turns))
     };
     read().map_err(|reason| CliError::Config { path: name.clone(), reason })
 }

@@ -5,16 +5,18 @@ use crate::ctx::Ctx;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::launch::Launched;
-use m5_agent::pool::service_name;
+use m5_agent::service_name;
 use m5_cpython::Interpreter;
 use m5_process::Process;
-use m5_report::texts::Say;
+use m5_report::texts::{List, Say};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 /// How long an interpreter that is just starting is waited for.
 const STARTING: Duration = Duration::from_secs(2);
 const STEP: Duration = Duration::from_millis(5);
+/// What another m5 stops a process for is over by then.
+const MOMENT: Duration = Duration::from_millis(50);
 /// Processes that are offered by name.
 const NAMED: usize = 12;
 
@@ -70,8 +72,22 @@ pub(crate) fn several(args: &TargetArgs, ctx: &Ctx) -> Result<Chosen, CliError> 
         true => vec![only_one(ctx)?],
         false => pids.into_iter().map(|pid| named(pid, ctx)).collect::<Result<_, _>>()?,
     };
-    processes.iter().for_each(|process| ctx.looked.at(process));
+    for process in &processes {
+        ctx.looked.at(process);
+        if stands_still(process) {
+            ctx.note(List::StoppedRemedy, &[&process.pid(), &process.pid()]);
+        }
+    }
     Ok(Chosen { processes, launched: None })
+}
+
+/// Whether somebody stopped it, and not only for the moment of a look.
+fn stands_still(process: &Process) -> bool {
+    let stopped = || process.stat().is_ok_and(|stat| matches!(stat.state, 'T' | 't'));
+    stopped() && {
+        sleep(MOMENT);
+        stopped()
+    }
 }
 
 /// The process with this PID, or a thread of it that goes on where the first one has ended.

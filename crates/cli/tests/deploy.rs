@@ -61,3 +61,28 @@ fn the_exporters_unit_writes_nothing() {
     assert!(run(&unit, folder.path(), &["-d", "100ms"]).is_empty());
     assert!(!folder.path().join("state").exists());
 }
+
+/// The words of a Kubernetes file's `args: [...]`.
+fn arguments(name: &str) -> Vec<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/kubernetes").join(name);
+    let text = std::fs::read_to_string(path).unwrap();
+    let line = text.lines().find_map(|line| line.trim().strip_prefix("args: [")).unwrap().to_owned();
+    line.trim_end_matches(']').split(", ").map(|word| word.trim_matches('"').to_owned()).collect()
+}
+
+#[test]
+fn the_kubernetes_files_start_what_answers() {
+    for name in ["daemonset.yaml", "sidecar.yaml"] {
+        let folder = support::folder();
+        let token = folder.path().join("token");
+        std::fs::write(&token, "hunter2").unwrap();
+        let words = arguments(name).into_iter().map(|word| match word.as_str() {
+            "/etc/m5/token" => token.display().to_string(),
+            address if address.ends_with(":9464") => address.replace(":9464", ":0"),
+            other => other.to_owned(),
+        });
+        let out = support::m5().args(words).args(["-d", "100ms"]).output().unwrap();
+        let said = String::from_utf8_lossy(&out.stderr).into_owned();
+        assert!(out.status.success() && said.contains("serving on"), "{name}: {said}");
+    }
+}

@@ -1,4 +1,4 @@
-//! `m5 alloc`, `m5 stalls` and the sampling of `m5 diff` killed at random moments: nothing of theirs is left in the kernel or
+//! `m5 alloc`, `m5 stalls`, the sampling of `m5 diff` and the counting of `m5 serve` killed at random moments: nothing of theirs is left in the kernel or
 //! in the target. What they do where parts of /sys are missing.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -39,7 +39,7 @@ fn python() -> Python {
 }
 
 fn rounds() -> u64 {
-    if std::env::var_os("M5_SLOW").is_some() { 1000 } else { 9 }
+    if std::env::var_os("M5_SLOW").is_some() { 1000 } else { 12 }
 }
 
 /// Numbers of the kernel's programs that a process holds.
@@ -99,15 +99,19 @@ fn killed_at_any_moment_they_leave_nothing() {
         return;
     }
     let id = pid.to_string();
+    let folder = support::folder();
+    let config = support::file(folder.path(), "m5.toml");
+    fs::write(&config, "event_loop_turns = true").unwrap();
     let commands = [
         vec!["alloc", "--survival", "-d", "1h"],
         vec!["stalls", "-d", "1h"],
         vec!["diff", "--interval", "1h"],
+        vec!["serve", "--listen", "127.0.0.1:0", "--interval", "100ms", "--config", &config],
     ];
     let (mut seed, mut seen) = (0x9e37_79b9, BTreeSet::new());
     for round in 0..rounds() {
         let mut command = m5();
-        command.args(&commands[(round % 3) as usize]).args(["-p", &id]);
+        command.args(&commands[(round % 4) as usize]).args(["-p", &id]);
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         std::thread::sleep(Duration::from_millis(number(&mut seed) % 600));
         seen.extend(programs(child.id()));

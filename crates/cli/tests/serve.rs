@@ -106,6 +106,64 @@ fn prometheus_accepts_it_and_a_gone_process_goes_from_it() {
     until(&exporter, |text| !text.contains(&label) && text.contains("m5_processes 0"));
 }
 
+/// Turns so many times as it is told, each of two milliseconds at least where that is asked for.
+const TURNS: &str = "
+import select, sys, time
+poll = select.poll()
+poll.register(0, select.POLLIN)
+print('ready', flush=True)
+for line in sys.stdin:
+    turns, seconds = line.split()
+    for _ in range(int(turns)):
+        poll.poll(0)
+        if float(seconds): time.sleep(float(seconds))
+    print('done', flush=True)
+";
+
+#[test]
+fn turns_of_event_loops_are_exported_of_those_that_ask_for_it() {
+    let folder = support::folder();
+    let config = support::file(folder.path(), "m5.toml");
+    for python in pythons() {
+        let mut target = Target::start(&python, TURNS);
+        assert_eq!(target.line(), "ready");
+        let asks = |asks: bool| {
+            let text = format!("[[services]]\nname = 'python*'\nevent_loop_turns = {asks}\n");
+            std::fs::write(&config, text).unwrap();
+            serve(&["-p", &target.pid().to_string(), "--config", &config, "--max-overhead", "100%"])
+        };
+        let without = asks(false);
+        let text = until(&without, |text| value(text, "process_memory_rss_bytes").is_some());
+        assert!(!text.contains("m5_event_loop_watched{") && !text.contains("event_loop_turn_seconds_count{"));
+        drop(without);
+        let exporter = asks(true);
+        let text = until(&exporter, |text| value(text, "m5_event_loop_watched").is_some());
+        if value(&text, "m5_event_loop_watched") == Some(0.0) {
+            assert!(std::env::var_os("M5_TEST_BPF").is_none(), "{python:?}: {text}");
+            eprintln!("skipped: programs in the kernel are not allowed here");
+            return;
+        }
+        // The first wait begins the first turn, and the last begins one that goes on.
+        target.say("1001 0");
+        assert_eq!(target.line(), "done");
+        let name = "event_loop_turn_seconds_count{service=\"python\",slot=\"0\"}";
+        until(&exporter, |text| value(text, name) == Some(1000.0));
+        target.say("4 0.03");
+        assert_eq!(target.line(), "done");
+        let text = until(&exporter, |text| value(text, name) == Some(1004.0));
+        let bucket = |le: &str| {
+            let name = format!("event_loop_turn_seconds_bucket{{service=\"python\",slot=\"0\",le=\"{le}\"}}");
+            value(&text, &name)
+        };
+        // Three of 30 ms at least; the fourth lasted from before them.
+        let short = bucket("0.025").unwrap();
+        assert!(short <= 1001.0 && bucket("+Inf") == Some(1004.0), "{python:?}: {text}");
+        assert!(value(&text, "event_loop_turn_seconds_sum").is_some_and(|sum| sum >= 0.09), "{text}");
+        let coverage = value(&text, "m5_event_loop_turns_coverage_ratio").unwrap();
+        assert!(coverage > 0.0 && coverage <= 1.0, "{text}");
+    }
+}
+
 #[test]
 fn beyond_loopback_is_refused_without_secret_and_encryption() {
     let folder = support::folder();

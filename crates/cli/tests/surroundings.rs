@@ -142,3 +142,137 @@ for _ in range(3000):
     let health = m5().args(["health", "-d", "200ms", "-p", &here.to_string()]).output().unwrap();
     assert!(matches!(verdict(&health).0, 0 | 1), "{health:?}");
 }
+
+/// What starts commands, goes on, or needs the kernel's leave, each with the codes that it may end with here.
+fn others<'a>(pid: &'a str, place: &'a str, python: &'a str) -> Vec<(Vec<&'a str>, &'static [i32])> {
+    let fine: &[i32] = &[0, 1, 6];
+    // Without the kernel's leave they say what they lack.
+    let asks: &[i32] = &[0, 1, 4, 5, 6];
+    vec![
+        (vec!["alloc", "-d", "200ms", "-p", pid], asks),
+        (vec!["stalls", "-d", "200ms", "-p", pid], asks),
+        (vec!["init", "-d", "200ms", "--save", "-", "-p", pid], fine),
+        (vec!["stress", "-d", "300ms", "--save", place, "-p", pid], fine),
+        (vec!["bench-run", "-n", "2", "--", python, "-c", "pass"], fine),
+        (vec!["leaks", "--", python, "-c", "pass"], fine),
+    ]
+}
+
+#[test]
+fn what_starts_something_or_needs_leave_bears_the_same() {
+    let target = sleeper();
+    let python = pythons().into_iter().rfind(|p| p.executable().is_some()).expect("an interpreter");
+    let python = python.executable().unwrap().display().to_string();
+    let place = folder();
+    let (pid, save) = (target.pid().to_string(), file(place.path(), "stress.json"));
+    for (words, codes) in others(&pid, &save, &python) {
+        let mut child = m5().args(&words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop((child.stdout.take(), child.stderr.take()));
+        let code = child.wait().unwrap().code();
+        assert!(code.is_some_and(|c| codes.contains(&c)), "{words:?} with nobody reading: {code:?}");
+        let zh =
+            m5().args(&words).env("LANG", "zh_CN.UTF-8").env("COLUMNS", "40").env("NO_COLOR", "1").output();
+        let zh = zh.unwrap();
+        let (code, text) = verdict(&zh);
+        assert!(codes.contains(&code) && !text.contains("panicked"), "{words:?}: {code} {text}");
+        assert!(!zh.stdout.contains(&0x1b) && !zh.stderr.contains(&0x1b), "{words:?}");
+        if matches!(code, 4 | 5) {
+            assert!(text.contains("解决办法"), "{words:?}: {text}");
+            continue;
+        }
+        let said = String::from_utf8_lossy(&zh.stdout).into_owned();
+        // The file that m5 init writes is read by English and Chinese alike.
+        assert!(words[0] == "init" || said.chars().any(|c| c >= '\u{4e00}'), "{words:?}: {said}");
+    }
+    for words in [&["watch", "--journal", "-"][..], &["serve", "--listen", "127.0.0.1:0"]] {
+        let journal = file(place.path(), "journal");
+        let words: Vec<&str> = words.iter().map(|w| if *w == "-" { journal.as_str() } else { w }).collect();
+        let run = |more: &[&str]| m5().args(&words).args(["-d", "200ms"]).args(more).output().unwrap();
+        let (code, text) = verdict(&run(&["-p", &pid]));
+        assert!(code == 0 && !text.is_empty(), "{words:?}: {text}");
+        assert_eq!(verdict(&run(&["-p", "2147483647"])).0, 3, "{words:?}");
+    }
+    let (code, text) =
+        verdict(&m5().args(["watch", "--journal", "/no/such/folder/j", "-p", &pid]).output().unwrap());
+    assert!(
+        code == 6 && text.matches("/no/such/folder/j").count() == 1 && text.contains("--journal"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_report_that_has_no_place_is_refused_before_anything_is_begun() {
+    let target = sleeper();
+    let place = folder();
+    let (pid, begun) = (target.pid().to_string(), place.path().join("begun"));
+    let mark = format!("touch '{}'", begun.display());
+    let began = ["sh", "-c", &mark];
+    for words in [
+        vec!["baseline", "-d", "24h", "-p", &pid],
+        vec!["gc", "--set", "1000,10,10", "-p", &pid],
+        vec!["alloc", "-d", "24h", "-p", &pid],
+        vec!["stalls", "-d", "24h", "-p", &pid],
+        vec!["stress", "-d", "24h", "-p", &pid],
+        vec!["init", "-d", "24h", "-p", &pid],
+        vec!["trim", "-p", &pid],
+        vec!["watch", "-p", &pid],
+        vec!["serve", "--listen", "127.0.0.1:0", "-p", &pid],
+        [&["tune", "--"], &began[..]].concat(),
+        [&["leaks", "--"], &began[..]].concat(),
+        [&["bench-run", "--"], &began[..]].concat(),
+        [&["baseline", "-d", "24h", "--"], &began[..]].concat(),
+    ] {
+        let out =
+            m5().args(["-o", "/no/such/folder/report"]).args(&words).current_dir(&place).output().unwrap();
+        let (code, text) = verdict(&out);
+        assert!(
+            code == 6 && text.contains("/no/such/folder") && text.contains("-o"),
+            "{words:?}: {code} {text}"
+        );
+        assert!(!begun.exists(), "{words:?}");
+    }
+    let left: Vec<_> = fs::read_dir(&place).unwrap().flatten().map(|entry| entry.file_name()).collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+/// A named pipe is a place for a report: whoever reads it gets all of it, and no end before it.
+#[test]
+fn a_pipe_with_a_name_takes_a_report() {
+    let place = folder();
+    let pipe = file(place.path(), "pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let reader = std::thread::spawn({
+        let pipe = pipe.clone();
+        move || fs::read_to_string(pipe).unwrap()
+    });
+    let (code, text) = verdict(&m5().args(["rules", "-o", &pipe]).output().unwrap());
+    assert_eq!(code, 0, "{text}");
+    assert!(reader.join().unwrap().contains("groups:"));
+}
+
+#[test]
+fn a_target_that_somebody_stopped_is_called_stopped() {
+    let target = sleeper();
+    let pid = target.pid().to_string();
+    assert!(Command::new("kill").args(["-STOP", &pid]).status().unwrap().success());
+    let stat = format!("/proc/{pid}/stat");
+    while !fs::read_to_string(&stat).unwrap().rsplit(") ").next().unwrap().starts_with('T') {
+        std::thread::yield_now();
+    }
+    for words in [
+        &["health", "-d", "200ms"][..],
+        &["baseline", "-d", "200ms"],
+        &["gc", "-d", "200ms"],
+        &["gc", "--show"],
+        &["init", "-d", "200ms", "--save", "-"],
+        &["diff", "--interval", "200ms"],
+        &["alloc", "-d", "200ms"],
+        &["stalls", "-d", "200ms"],
+        &["trim"],
+    ] {
+        let (_, text) = verdict(&m5().args(words).args(["-p", &pid]).output().unwrap());
+        assert!(text.contains(&format!("kill -CONT {pid}")), "{words:?}: {text}");
+        let (_, text) = verdict(&m5().args(words).args(["--lang", "zh", "-p", &pid]).output().unwrap());
+        assert!(text.contains("已被暂停"), "{words:?}: {text}");
+    }
+}

@@ -1,4 +1,4 @@
-//! `analyse PID [fork|freeze|live]`: census, references, roots and their self-check, with times.
+//! `analyse PID [fork|freeze|live] [held]`: census, references, roots and their self-check, with times.
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -7,8 +7,8 @@
     clippy::indexing_slicing
 )]
 use m5_heap::{
-    Accounting, Analysis, Anchor, CaptureOptions, Dominators, Method, PathTree, Redaction, Retained,
-    RootKind, StageTime, Stopwatch, StoredNames, capture,
+    Accounting, Analysis, Anchor, CaptureOptions, Dominators, HeapGraph, Method, PathTree, Redaction,
+    Retained, RootKind, StageTime, Stopwatch, StoredNames, capture,
 };
 use m5_process::Process;
 use std::collections::BTreeMap;
@@ -23,6 +23,9 @@ fn main() {
         Some("live") => Method::Live,
         _ => Method::Auto,
     };
+    if args.iter().any(|word| word == "held") {
+        m5_heap::pack_images_from(u64::MAX);
+    }
     let anchor = Anchor::of(&process).expect("python");
     let taken =
         capture(&process, &CaptureOptions { method, max_pause: std::time::Duration::from_secs(30) }).unwrap();
@@ -63,7 +66,7 @@ fn main() {
         StoredNames::collect(&analysis.graph, &paths, &analysis.namer(&taken.image), &Redaction::new(false));
     watch.lap("names");
     // As `m5 snapshot` does: what was captured goes before the graph is judged.
-    let Analysis { graph, .. } = analysis;
+    let graph = alone(analysis);
     drop((paths, taken.image));
     let tree = Dominators::of(&graph);
     watch.lap("dominators");
@@ -92,6 +95,11 @@ fn main() {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let peak = status.lines().find_map(|l| l.strip_prefix("VmHWM:")).unwrap();
     println!("peak {} MiB", peak.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1024);
+}
+
+/// The rest goes.
+fn alone(analysis: Analysis) -> HeapGraph {
+    analysis.graph
 }
 
 fn lap(lap: &StageTime) {

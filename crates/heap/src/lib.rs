@@ -40,7 +40,7 @@ pub use holders::{
 };
 pub use image::capture::{Capture, CaptureOptions, CaptureReport, Method, capture};
 pub use image::pages::{BesideRss, Pages};
-pub use image::{Image, NothingElse, ReadOnly, Segment};
+pub use image::{Bytes, Image, NothingElse, ReadOnly, Segment, pack_images_from};
 pub use names::namer::ImageNamer;
 pub use names::redact::{Redaction, is_plain_name};
 pub use names::stored::StoredNames;

@@ -165,6 +165,10 @@ class Order:
 ORDERS = [Order(i) for i in range(20000)]
 BIG = [bytes(700 + i) for i in range(2000)]
 TABLE = {i: str(i) for i in range(50000)}
+# Blocks of every kind of size, and what a burst left behind.
+BODIES = [b'x' * (40 + i % 9000) for i in range(16000)]
+BURST = [bytes(2_000_000) for i in range(20)]
+del BODIES[::2], BURST
 print('ready', flush=True)
 sys.stdin.read()
 ";
@@ -188,6 +192,12 @@ sys.stdin.read()
             assert!(other.accounting.explained.unwrap() > 0.99, "{name}");
             let objects = other.bytes(&["python_objects"]).abs_diff(plain.bytes(&["python_objects"]));
             assert!(objects < plain.bytes(&["python_objects"]) / 10, "{name}: {objects}");
+            // What m5 reads the books of is told from what is in use.
+            let heap = |part: &str| other.bytes(&["native_heap", part]);
+            if !library.contains("tcmalloc") {
+                let (free, overhead) = (heap("native_free"), heap("native_overhead"));
+                assert!(free > 16 << 20 && overhead < 8 << 20, "{name}: {free} free, {overhead} beside it");
+            }
         }
     }
 }

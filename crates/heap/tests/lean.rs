@@ -2,7 +2,9 @@
 //! without the insides of large blocks that refer to nothing.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use m5_heap::{CaptureOptions, Method, Redaction, Snapshot, capture, take_snapshot, take_tree};
+use m5_heap::{
+    CaptureOptions, Method, Redaction, Snapshot, capture, pack_images_from, take_snapshot, take_tree,
+};
 use m5_process::Process;
 use m5_testkit::{Target, pythons};
 use std::time::Duration;
@@ -73,6 +75,14 @@ fn nothing_that_is_said_changes() {
             let (whole, _) = take_tree(&process, &options, &redaction).unwrap();
             let lean = take_snapshot(&process, &options, &redaction).unwrap();
             same(&whole, &lean, &format!("{}, {method:?}", python.name));
+            if methods.len() == 1 {
+                continue;
+            }
+            // Compressed, where the kernel lets us, and unpacked where it is looked at.
+            pack_images_from(0);
+            let packed = take_snapshot(&process, &options, &redaction).unwrap();
+            pack_images_from(u64::MAX);
+            same(&whole, &packed, &format!("{}, {method:?}, compressed", python.name));
         }
         let max_pause = Duration::from_secs(10);
         let options = CaptureOptions { method: Method::Fork, max_pause };

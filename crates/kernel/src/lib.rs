@@ -14,4 +14,5 @@ pub use alloc::{
     LOOKS_S, Survival, Survivor,
 };
 pub use error::{Error, Result};
-pub use stalls::{LoopWatch, Spent, Turn};
+pub use stalls::Lengths as TurnLengths;
+pub use stalls::{LoopCounter, LoopOptions, LoopWatch, Spent, TURN_BOUNDS, Turn, Turns};

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use m5_cpython::Interpreter;
-use m5_kernel::{Error, LoopWatch, Turn};
+use m5_kernel::{Error, LoopCounter, LoopOptions, LoopWatch, Turn};
 use m5_process::Process;
 use m5_testkit::{Python, Target, pythons};
 
@@ -69,7 +69,8 @@ while True:
 fn watch(python: &Python, target: &Target) -> Option<LoopWatch> {
     let process = Process::open(target.pid()).unwrap();
     let gil = Interpreter::attach(&process).unwrap().gil_address().unwrap();
-    match LoopWatch::attach(&process, gil) {
+    let options = LoopOptions { gil, above_ns: 0, max_overhead: 1.0 };
+    match LoopWatch::attach(&process, &options) {
         Ok(watch) => Some(watch),
         Err(error @ (Error::Refused { .. } | Error::Unsupported(_))) => {
             assert!(std::env::var_os("M5_TEST_BPF").is_none(), "{python:?}: {error}");
@@ -86,7 +87,7 @@ fn turn(watch: &mut LoopWatch, from: u64, to: u64) -> Turn {
     let mut seen = Vec::new();
     loop {
         let holds = |t: &Turn| t.start_ns <= from && to <= t.start_ns + t.duration_ns;
-        seen.extend(watch.drain());
+        seen.extend(watch.drain().unwrap());
         if let Some(turn) = seen.iter().find(|t| holds(t)) {
             return *turn;
         }
@@ -152,4 +153,88 @@ fn a_loop_of_epoll_waits_nowhere_else() {
             assert!(kind == "nothing" || calls > 75_000_000, "{python:?}: {turn:?}");
         }
     }
+}
+
+/// As many turns as its processor can make, and one of 30 ms now and then; the number of those is told.
+const FAST: &str = "
+import select, sys, time
+poll = select.poll()
+poll.register(0, select.POLLIN)
+print('ready', flush=True)
+turns = 0
+while True:
+    for _ in range(2000):
+        if poll.poll(0): sys.exit()
+    turns += 1
+    time.sleep(0.03)
+";
+
+#[test]
+fn what_would_cost_too_much_is_seen_in_windows() {
+    let pythons = pythons();
+    let python = &pythons[0];
+    let mut target = Target::start(python, FAST);
+    assert_eq!(target.line(), "ready");
+    let process = Process::open(target.pid()).unwrap();
+    let options = LoopOptions { gil: None, above_ns: 20_000_000, max_overhead: 0.001 };
+    let mut watch = match LoopWatch::attach(&process, &options) {
+        Ok(watch) => watch,
+        Err(error) => {
+            assert!(std::env::var_os("M5_TEST_BPF").is_none(), "{error}");
+            eprintln!("skipped: {error}");
+            return;
+        }
+    };
+    let deadline = m5_process::monotonic_ns() + 60_000_000_000;
+    let mut long = Vec::new();
+    while watch.share().0 > 0.2 || long.is_empty() {
+        long.extend(watch.drain().unwrap());
+        assert!(m5_process::monotonic_ns() < deadline, "{:?} {long:?}", watch.share());
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    let turns: u64 = watch.lengths().iter().map(|(_, l)| l.turns).sum();
+    let in_long: u64 = watch.lengths().iter().map(|(_, l)| l.buckets[7..].iter().sum::<u64>()).sum();
+    assert!(turns > 0 && in_long >= 1, "{turns} {in_long}");
+    assert!(long.iter().all(|t| t.duration_ns >= 20_000_000), "{long:?}");
+    assert_eq!(watch.lost().unwrap(), 0);
+}
+
+#[test]
+fn many_processes_are_counted_apart() {
+    let pythons = pythons();
+    let program = PROGRAM.replace("POLL()", "poll()");
+    let mut targets = [0, 1].map(|_| Target::start(&pythons[0], &program));
+    assert!(targets.iter_mut().all(|target| target.line() == "ready"));
+    let mut counter = match LoopCounter::new() {
+        Ok(counter) => counter,
+        Err(error) => {
+            assert!(std::env::var_os("M5_TEST_BPF").is_none(), "{error}");
+            eprintln!("skipped: {error}");
+            return;
+        }
+    };
+    for target in &targets {
+        counter.add(target.pid(), 1.0).unwrap();
+    }
+    // The first answer tells that a wait returned: a turn began. Each further one ended two: its own, and the empty one.
+    for (target, times) in targets.iter_mut().zip([2, 5]) {
+        for _ in 0..times {
+            target.say("nothing");
+            let _stamps = target.numbers::<u64>();
+        }
+    }
+    counter.step().unwrap();
+    let pids = [targets[0].pid(), targets[1].pid()];
+    let deadline = m5_process::monotonic_ns() + 10_000_000_000;
+    // The last pair ends after its answer.
+    let mut turns = || pids.map(|pid| counter.turns(pid).unwrap().lengths.turns);
+    while turns() != [4, 10] {
+        assert!(m5_process::monotonic_ns() < deadline, "{:?}", turns());
+        std::thread::yield_now();
+    }
+    counter.forget(pids[0]);
+    assert!(counter.turns(pids[0]).is_none() && counter.turns(pids[1]).is_some());
+    // Nothing is counted twice where it is taken up anew.
+    counter.add(pids[0], 1.0).unwrap();
+    assert_eq!(counter.turns(pids[0]).unwrap().lengths.turns, 0);
 }

@@ -29,7 +29,8 @@ pub fn write_whole(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result
 /// Those that writing would have.
 pub fn check_writable(path: &Path) -> io::Result<()> {
     if is_special(path) {
-        return File::options().write(true).open(path).map(drop);
+        // Not opened: a pipe that is opened and closed is at its end for whoever reads it.
+        return Ok(rustix::fs::access(path, rustix::fs::Access::WRITE_OK)?);
     }
     temporary(path).map(drop)
 }

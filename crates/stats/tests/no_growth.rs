@@ -187,7 +187,9 @@ fn makes_sense(points: &[Point], options: &Options<'_>) -> Result<(), TestCaseEr
     }
     let slopes = [a.slope_low, a.slope, a.slope_high];
     prop_assert!(slopes.iter().flatten().is_sorted() && slopes.iter().flatten().all(|v| v.is_finite()));
-    prop_assert!(a.level.is_none_or(f64::is_finite));
+    let values = || points.iter().filter(|p| p.t.is_finite() && p.v.is_finite()).map(|p| p.v);
+    let seen = |level: f64| values().any(|v| v <= level) && values().any(|v| v >= level);
+    prop_assert!(a.level.is_none_or(seen), "{:?} was never seen", a.level);
     prop_assert!(a.growth_probability.is_none_or(|p| (0.0..=1.0).contains(&p)));
     prop_assert!(a.wait_seconds.is_none_or(|w| w > 0.0), "{:?}", a.wait_seconds);
     prop_assert!(a.observed_seconds >= 0.0);

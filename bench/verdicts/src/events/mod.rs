@@ -10,7 +10,7 @@ use crate::wide::{DAY, Trace};
 use m5_stats::Point;
 
 pub use families::{FAMILIES, Family, is_leak};
-pub(crate) use parts::{by_request, by_time};
+pub(crate) use parts::{by_request, by_time, follows, usual_noise};
 
 /// What a part of a process sees at a moment.
 #[derive(Debug, Clone, Copy)]
@@ -30,6 +30,11 @@ pub(crate) type Part = Box<dyn FnMut(Now, &mut Rng) -> f64>;
 /// What the allocator holds for what is live.
 pub(crate) type Allocator = Box<dyn FnMut(f64, f64, &mut Rng) -> f64>;
 
+/// Whether something that happens so often (a second) happens now.
+pub(crate) fn happens(often: f64, now: Now, rng: &mut Rng) -> bool {
+    rng.chance(-(-often * now.dt).exp_m1())
+}
+
 /// How a watcher sees.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Watching {
@@ -39,6 +44,8 @@ pub(crate) struct Watching {
     pub(crate) gap: Option<(f64, f64)>,
     /// The clock is set: when, by how much.
     pub(crate) jump: Option<(f64, f64)>,
+    /// Samples come by chance, every so many of those that are due. Zero: at each.
+    pub(crate) uneven: f64,
 }
 
 pub(crate) struct Plan {
@@ -151,7 +158,10 @@ impl Plan {
 impl Watching {
     /// The time that the watcher writes beside a sample at `t`, or nothing where it misses it.
     fn at(&self, t: f64, rng: &mut Rng) -> Option<f64> {
-        let missed = rng.chance(self.missed) || self.gap.is_some_and(|(from, to)| (from..to).contains(&t));
+        let by_chance = self.uneven > 0.0 && !rng.chance(1.0 / self.uneven);
+        let missed = by_chance
+            || rng.chance(self.missed)
+            || self.gap.is_some_and(|(from, to)| (from..to).contains(&t));
         let set = self.jump.filter(|(at, _)| t >= *at).map_or(0.0, |(_, by)| by);
         (!missed).then_some(t + set)
     }

@@ -1,14 +1,9 @@
 //! What the parts of a service do.
 
 use crate::Rng;
-use crate::events::{Allocator, Now, Part};
+use crate::events::{Allocator, Part, happens};
 use crate::wide::DAY;
 use std::f64::consts::TAU;
-
-/// Whether something that happens so often (a second) happens now.
-fn happens(often: f64, now: Now, rng: &mut Rng) -> bool {
-    rng.chance(-(-often * now.dt).exp_m1())
-}
 
 /// Noise of every time scale from `shortest` to `longest` seconds, as much of one as of another.
 pub(super) fn flicker(size: f64, shortest: f64, longest: f64, rng: &mut Rng) -> Part {

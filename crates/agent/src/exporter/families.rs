@@ -4,7 +4,7 @@
 use super::labels::labels;
 use crate::pool::{Member, Pool, Readable};
 use m5_process::{Throttling, ticks_per_second};
-use m5_report::metrics::{Family, Kind, Labels};
+use m5_report::metrics::{Family, Histogram, Kind, Labels};
 use m5_stats::Verdict;
 use m5_stats::objectives::MIB;
 
@@ -102,6 +102,15 @@ const SPECS: &[Spec] = specs! {
         |m, l, f| pauses(m, l, f);
     Gauge "m5_gc_pauses_coverage_ratio" "Pauses in the histogram over collections that happened."
         |m, l, f| f.push(l, m.pauses.coverage.ratio().filter(|_| m.traced()));
+    Histogram "event_loop_turn_seconds"
+        "Time between two waits of an event loop, of services that ask for it (event_loop_turns in m5.toml)."
+        |m, l, f| turns(m, l, f);
+    Gauge "m5_event_loop_turns_coverage_ratio" "The share of the time in which turns of event loops were counted."
+        |m, l, f| f.push(l, m.turns.as_ref().map(|t| t.coverage));
+    Gauge "m5_event_loop_turns_overhead_ratio" "What counting turns of event loops took of the process's time, in processors."
+        |m, l, f| f.push(l, m.turns.as_ref().map(|t| t.overhead));
+    Gauge "m5_event_loop_watched" "1 where the turns that are asked for are counted, 0 where the kernel does not allow it."
+        |m, l, f| f.push(l, m.asks_for_turns.then(|| f64::from(u8::from(m.turns.is_some()))));
     Counter "gc_collections_by_generation_total" "Collections by generation, as the interpreter counts them."
         |m, l, f| generations(m, l, f, |g| g.collections);
     Counter "python_gc_collections_total" "Collections by generation, under the ecosystem's name."
@@ -170,6 +179,14 @@ fn pauses(m: &Member, l: &Labels, f: &mut Family) {
         for (generation, histogram) in m.pauses.histograms().iter().enumerate() {
             f.push_histogram(&l.with("generation", generation.to_string()), histogram.clone());
         }
+    }
+}
+
+fn turns(m: &Member, l: &Labels, f: &mut Family) {
+    if let Some(turns) = &m.turns {
+        let lengths = &turns.lengths;
+        let seconds = lengths.sum_ns as f64 / 1e9;
+        f.push_histogram(l, Histogram::counted(m5_kernel::TURN_BOUNDS, &lengths.buckets, seconds));
     }
 }
 

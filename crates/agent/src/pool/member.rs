@@ -7,6 +7,7 @@ use crate::Discovered;
 use crate::watched::{MemoryVerdict, WatchedProcess, established};
 use m5_cpython::{GcState, Population};
 use m5_gc::{SourceKind, Tracer};
+use m5_kernel::Turns;
 use m5_process::{
     Cgroup, ConnectionGroup, Error, Execution, Identity, Process, Reading, Result, SocketTables, Stat,
     monotonic_ns, ticks_per_second, unix_ns,
@@ -34,6 +35,8 @@ pub(super) struct Place {
     pub(super) slot: usize,
     /// The most that tracing may add to its CPU, as a share; `None`: it is not traced.
     pub(super) overhead: Option<f64>,
+    /// Whether the turns of its event loops are asked for.
+    pub(super) asks_for_turns: bool,
     /// Whether it was watched already, in an execution that has just ended.
     pub(super) anew: bool,
 }
@@ -72,6 +75,10 @@ pub struct Member {
     pub post_gc_bytes: Option<f64>,
     /// Pauses.
     pub pauses: PauseLog,
+    /// Whether the turns of its event loops are asked for.
+    pub asks_for_turns: bool,
+    /// The turns of its event loops, where they are counted.
+    pub turns: Option<Turns>,
     /// What it says of itself.
     pub application: Option<Application>,
 }
@@ -103,6 +110,8 @@ impl Member {
             cgroup: None,
             post_gc_bytes: None,
             pauses: PauseLog::default(),
+            asks_for_turns: place.asks_for_turns,
+            turns: None,
             application: None,
         })
     }

@@ -3,8 +3,8 @@
 
 mod attached;
 mod chart_points;
+mod loops;
 mod member;
-mod name;
 mod past;
 mod pauses;
 mod selection;
@@ -13,14 +13,14 @@ mod stored;
 
 pub use attached::Readable;
 pub use chart_points::{ChartPoint, ChartPoints};
+pub use loops::TurnsOf;
 pub use member::{Member, Sampled};
-pub use name::from_command as command_name;
-pub use name::service_name;
 pub use pauses::{OnPause, PAUSE_BOUNDS, PauseLog};
 pub use selection::Selection;
 pub use selection::matches as name_matches;
 
-use crate::discover;
+use crate::{discover, service_name};
+use loops::Loops;
 use m5_process::{Identity, Process, SocketTables, monotonic_ns, settle_memory};
 use member::Place;
 use past::Past;
@@ -49,6 +49,7 @@ pub struct Pool {
     renewed: BTreeMap<Identity, u64>,
     slots: Slots,
     past: Past,
+    loops: Loops,
     /// What was charted of processes before they were watched here.
     charted: BTreeMap<Identity, ChartPoints>,
     turn: usize,
@@ -70,6 +71,7 @@ impl Pool {
             renewed: BTreeMap::new(),
             slots: Slots::default(),
             past: Past::default(),
+            loops: Loops::default(),
             charted: BTreeMap::new(),
             turn: 0,
             errors: 0,
@@ -80,6 +82,14 @@ impl Pool {
     /// Goes on with charts that were begun by another.
     pub fn go_on_with(&mut self, charted: BTreeMap<Identity, ChartPoints>) {
         self.charted = charted;
+    }
+
+    /// Counts the turns of the event loops of services that ask for it: of processes that are found from now on.
+    ///
+    /// # Errors
+    /// Why the kernel does not allow it; all else goes on.
+    pub fn count_turns(&mut self, wanted: TurnsOf) -> Result<(), m5_kernel::Error> {
+        self.loops.want(wanted)
     }
 
     /// Watches others from now on.
@@ -144,8 +154,12 @@ impl Pool {
             return false;
         }
         let traced = self.members.values().filter(|m| m.attached.traced()).count();
+        let asks = self.loops.asks(&service);
+        // Who asks for both has half of it for each.
+        let share = self.options.max_overhead.map(|share| if asks { share / 2.0 } else { share });
         let place = Place {
-            overhead: self.options.max_overhead.filter(|_| traced < self.options.traced),
+            overhead: share.filter(|_| traced < self.options.traced),
+            asks_for_turns: asks,
             slot: self.slots.take(&service),
             anew: self.renewed.remove(&identity).is_some(),
             service: service.clone(),
@@ -155,6 +169,9 @@ impl Pool {
             Ok(mut member) => {
                 if let Some(points) = self.charted.remove(&identity) {
                     member.go_on_with(points);
+                }
+                if let Some(share) = share.filter(|_| asks) {
+                    self.loops.add(identity.pid, share);
                 }
                 self.members.insert(identity, member);
                 true
@@ -178,10 +195,12 @@ impl Pool {
 
     fn drop_ended(&mut self) {
         let (slots, past, renewed) = (&mut self.slots, &mut self.past, &mut self.renewed);
+        let loops = &mut self.loops;
         self.members.retain(|identity, member| {
             let keep = member.alive();
             if !keep {
                 slots.free(member.service(), member.slot());
+                loops.forget(identity.pid);
                 if let Some(life) = member.life() {
                     past.remember(member.service(), member.slot(), life);
                 }
@@ -193,10 +212,10 @@ impl Pool {
         });
     }
 
-    /// Whether the pauses of any process are traced, so that they must be taken before they pile up.
+    /// Whether the pauses or turns of any process are traced, so that they must be taken before they pile up.
     #[must_use]
     pub fn listens(&self) -> bool {
-        self.members.values().any(Member::traced)
+        self.loops.any() || self.members.values().any(Member::traced)
     }
 
     /// Takes the pauses that ended since the last call.
@@ -209,6 +228,7 @@ impl Pool {
         for member in self.members.values_mut() {
             member.drain(on_pause);
         }
+        self.loops.step();
     }
 
     /// Samples every process, and judges `judged` of them in turn.
@@ -229,6 +249,9 @@ impl Pool {
                 Some(Sampled::Ended) => ended = true,
                 Some(Sampled::Failed) => self.sample_errors += 1,
                 Some(Sampled::Done) | None => {}
+            }
+            if let Some(member) = self.members.get_mut(identity).filter(|m| m.asks_for_turns) {
+                member.turns = self.loops.turns(identity.pid).or(member.turns.take());
             }
         }
         if ended {

@@ -5,7 +5,7 @@ use super::pace::Pace;
 use super::sample::{allocator_sample, collector_sample, population_sample, process_sample};
 use super::traced::{Traced, Tracing};
 use super::{describe, record_of, unread};
-use crate::pool::service_name;
+use crate::service_name;
 use crate::watched::{WatchedProcess, established};
 use m5_cpython::{Allocators, GcState, Interpreter};
 use m5_process::{

@@ -21,7 +21,8 @@ const READ_BACK: u64 = 4 << 20;
 #[error("cannot write the journal {path}: {source}")]
 pub struct JournalError {
     path: PathBuf,
-    source: io::Error,
+    /// The reason.
+    pub source: io::Error,
 }
 
 /// Rule and service-with-slot.

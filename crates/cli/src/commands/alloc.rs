@@ -100,7 +100,7 @@ pub(crate) fn run(args: &AllocArgs, ctx: &Ctx) -> Result<Exit, CliError> {
         Format::Pprof => ctx.emit_with(|out| out.write_all(&pprof(&doc)?))?,
         Format::Speedscope => ctx.emit_document(true, &speedscope(&doc), |_| String::new())?,
         Format::Html => {
-            let page = html(&doc).map_err(|e| CliError::Kernel { message: e.to_string() })?;
+            let page = html(&doc, ctx.lang).map_err(|e| CliError::Kernel { message: e.to_string() })?;
             ctx.emit_with(|out| out.write_all(page.as_bytes()))?;
         }
         _ => ctx.emit_document(format == Format::Json, &doc, |style| text(&doc, args.top, style))?,

@@ -31,7 +31,12 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("watch", "m5 watch --name 'engine*'\nm5 watch --name 'engine*' --config m5.toml --act"),
     ("stress", "m5 stress --engine -d 24h --accelerate\nm5 stress -p 4711 -d 24h"),
     ("top", "m5 top\nm5 top --name 'engine*'"),
-    ("trim", "m5 trim -p 4711"),
+    ("trim", "m5 trim -p 4711 --dry-run\nm5 trim -p 4711"),
+    (
+        "tune",
+        "m5 tune -- python work.py\nm5 tune --goal rss,cpu -n 8 --load './load.sh' -- gunicorn app:app\n\
+      m5 tune --only arenas-1,gc-10000 -- python work.py",
+    ),
     ("completions", "m5 completions bash > ~/.local/share/bash-completion/completions/m5"),
 ];
 
@@ -86,9 +91,59 @@ mod tests {
         for mut sub in super::first(command()).get_subcommands().filter(|c| !c.is_hide_set()).cloned() {
             let help = sub.render_long_help().to_string();
             let (Some(examples), Some(usage)) = (help.find("Examples:"), help.find("Usage:")) else {
-                continue;
+                panic!("no example: {help}");
             };
             assert!(examples < usage && help.matches("Examples:").count() == 1, "{help}");
+        }
+    }
+
+    /// What the documentation types, with the file, and whether it stands in a block of its own.
+    fn documented() -> Vec<(String, String, bool)> {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let mut found = Vec::new();
+        for folder in ["", "docs", "docs/zh", "docs/m5mem"] {
+            for entry in std::fs::read_dir(root.join(folder)).into_iter().flatten().flatten() {
+                let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
+                // What was said in the past is not typed today.
+                if path.extension().is_none_or(|e| e != "md") || name == "CHANGELOG.md" {
+                    continue;
+                }
+                let text = std::fs::read_to_string(path).unwrap();
+                for (number, part) in text.split("```").enumerate() {
+                    let block = number % 2 == 1;
+                    let typed: Vec<&str> = match block {
+                        true => part.lines().map(|line| line.trim().trim_start_matches("$ ")).collect(),
+                        false => part.split('`').skip(1).step_by(2).collect(),
+                    };
+                    let commands = typed.into_iter().filter(|line| line.starts_with("m5 "));
+                    found.extend(commands.map(|line| (name.clone(), line.to_owned(), block)));
+                }
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn what_the_documentation_types_is_what_m5_takes() {
+        use clap::error::ErrorKind::{DisplayHelp, DisplayVersion, InvalidSubcommand, UnknownArgument};
+        let found = documented();
+        assert!(found.len() > 50 || !std::path::Path::new("../../docs").exists(), "{}", found.len());
+        for (file, line, block) in found {
+            let typed = line
+                .split(" #")
+                .next()
+                .unwrap()
+                .split(['|', '>', '…'])
+                .next()
+                .unwrap()
+                .replace(['[', ']', '\''], "");
+            let words: Vec<&str> =
+                typed.split_whitespace().map(|w| if w == "PID" { "4711" } else { w }).collect();
+            let words: Vec<&str> = words.into_iter().map(|w| if w == "SHELL" { "bash" } else { w }).collect();
+            let Err(error) = command().try_get_matches_from(&words) else { continue };
+            let unknown = matches!(error.kind(), InvalidSubcommand | UnknownArgument);
+            let whole = block && !matches!(error.kind(), DisplayHelp | DisplayVersion);
+            assert!(!unknown && !whole, "{file}: {line}: {error}");
         }
     }
 

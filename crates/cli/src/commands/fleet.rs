@@ -72,6 +72,6 @@ fn token(args: &FleetArgs) -> Result<Option<String>, CliError> {
 
 impl From<FleetError> for CliError {
     fn from(error: FleetError) -> Self {
-        Self::Fleet { message: error.to_string() }
+        Self::Fleet(error)
     }
 }

@@ -5,8 +5,9 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use clap::{Args, ValueEnum};
 use m5_agent::Discovered;
-use m5_agent::pool::{name_matches, service_name};
+use m5_agent::pool::name_matches;
 use m5_agent::record::{redact, version};
+use m5_agent::service_name;
 use m5_report::doc::{LIST_SCHEMA, ListedProcess, ProcessList, Unread};
 use std::cmp::Reverse;
 

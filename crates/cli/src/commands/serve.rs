@@ -8,11 +8,12 @@ use crate::objectives::objectives;
 use crate::signals::Stop;
 use clap::Args;
 use m5_agent::exporter::{ExporterOptions, Published, Sinks, run as run_exporter};
+use m5_agent::objectives::ObjectivesByService;
 use m5_agent::otlp::Pusher;
 use m5_agent::pool::{Pool, PoolOptions, Selection};
 use m5_agent::web::{Access, AllowedHost, Bounds, Tls, WebError, WebOptions, serve};
 use m5_process::Process;
-use m5_report::texts::Serve;
+use m5_report::texts::{Fault, Serve};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -94,6 +95,7 @@ pub(crate) fn run(args: &ServeArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     let server = serve(&web_options(args)?, published.clone()).map_err(web_error)?;
     let scheme = if args.tls_cert.is_some() { "https" } else { "http" };
     ctx.note(Serve::Listening, &[&scheme, &server.address()]);
+    count_turns(&mut pool, &objectives, ctx);
     let options = ExporterOptions { interval: args.interval.0, with_pid: args.pid_label, objectives };
     let begin = Instant::now();
     let over = |d: Duration| begin.elapsed() >= d;
@@ -101,6 +103,15 @@ pub(crate) fn run(args: &ServeArgs, ctx: &Ctx) -> Result<Exit, CliError> {
         !stop.asked() && !args.duration.is_some_and(|d| over(d.0))
     });
     Ok(Exit::Fine)
+}
+
+/// Counts turns of event loops of those that ask for it; that the kernel does not allow it is told, and all else goes on.
+pub(super) fn count_turns(pool: &mut Pool, objectives: &ObjectivesByService, ctx: &Ctx) {
+    if let Err(error) = pool.count_turns(objectives.turns_of()) {
+        let permission = error.is_permission();
+        let remedy = ctx.lang.say(if permission { Fault::BpfRemedy } else { Fault::BpfLackRemedy });
+        ctx.note(Serve::NoTurns, &[&format!("{error} ({remedy})")]);
+    }
 }
 
 fn selection(args: &ServeArgs) -> Result<Selection, CliError> {

@@ -8,9 +8,9 @@ use crate::signals::Stop;
 use clap::Args;
 use m5_cpython::Interpreter;
 use m5_gc::{TraceOptions, Tracer};
-use m5_kernel::LoopWatch;
+use m5_kernel::{LoopOptions, LoopWatch};
 use m5_process::{Process, monotonic_ns};
-use m5_report::stalls::{Collections, Gathering, Look, chrome, prometheus, text};
+use m5_report::stalls::{Collections, Gathering, Look, Seeing, chrome, prometheus, text};
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -36,7 +36,8 @@ pub(crate) struct StallsArgs {
     /// Turns longer than this are told one by one, with the stack in the middle of them
     #[arg(long, value_name = "TIME", default_value = "10ms")]
     above: Span,
-    /// The most that watching collections may take of the target's time
+    /// The most that watching may take of the target's time: half for turns, half for collections. Where seeing all of them
+    /// would take more, they are watched in random windows, and the report says how much of the time that was
     #[arg(long, value_name = "SHARE", default_value = "1%", value_parser = parse_ratio, env = "M5_MAX_OVERHEAD")]
     max_overhead: f64,
     /// End with 1 where a turn was longer than this
@@ -64,19 +65,22 @@ pub(crate) fn run(args: &StallsArgs, ctx: &Ctx) -> Result<Exit, CliError> {
         if ctx.looked.replaced_seconds().is_some() {
             break;
         }
-        watching.take();
+        watching.take()?;
         left = ctx.looked.go_on();
     }
     let re_executed_seconds = ctx.looked.replaced_seconds();
     if re_executed_seconds.is_none() {
-        watching.take();
+        watching.take()?;
     }
     let lost = watching.watch.lost().map_err(|e| of_kernel(process.pid(), e))?;
     let collections = watching.tracer.as_ref().map(|t| {
         let coverage = t.coverage();
         Collections { source: t.kind(), seen: coverage.seen(), happened: coverage.happened() }
     });
-    let mut doc = watching.gathering.finish(monotonic_ns(), lost, collections);
+    let (coverage, overhead) = watching.watch.share();
+    let seeing = Seeing { lost, coverage, overhead };
+    let lengths = watching.watch.lengths();
+    let mut doc = watching.gathering.finish(monotonic_ns(), &lengths, seeing, collections);
     doc.re_executed_seconds = re_executed_seconds;
     match format {
         _ if args.prometheus => ctx.emit(&prometheus(&doc))?,
@@ -99,8 +103,8 @@ struct Watching<'a> {
     /// `None` where collections cannot be seen: the report says so.
     tracer: Option<Tracer>,
     above_ns: u64,
-    /// Of each turn that lasts: its start, and the looks at it.
-    looks: HashMap<i32, (u64, Vec<Look>)>,
+    /// The looks at each turn that lasts, by its thread and start.
+    looks: HashMap<(i32, u64), Vec<Look>>,
     gathering: Gathering,
 }
 
@@ -108,51 +112,62 @@ impl<'a> Watching<'a> {
     fn begin(process: &'a Process, args: &StallsArgs) -> Result<Self, CliError> {
         let interpreter = Interpreter::attach(process)?;
         let gil = interpreter.gil_address()?;
-        let options = TraceOptions { max_overhead: Some(args.max_overhead), ..TraceOptions::default() };
+        let share = args.max_overhead / 2.0;
+        let options = TraceOptions { max_overhead: Some(share), ..TraceOptions::default() };
         let tracer = Tracer::attach(process, &interpreter, &options).ok();
-        let watch = LoopWatch::attach(process, gil).map_err(|e| of_kernel(process.pid(), e))?;
         let above_ns = args.above.0.as_nanos() as u64;
+        let options = LoopOptions { gil, above_ns, max_overhead: share };
+        let watch = LoopWatch::attach(process, &options).map_err(|e| of_kernel(process.pid(), e))?;
         let gathering = Gathering::new(process.pid(), monotonic_ns(), above_ns, args.top);
         Ok(Self { process, interpreter, watch, tracer, above_ns, looks: HashMap::new(), gathering })
     }
 
-    fn take(&mut self) {
-        let ended = self.watch.drain();
+    fn take(&mut self) -> Result<(), CliError> {
+        // In this order: what lasts no more by now was written down before.
+        let mut turning = self.turning();
+        let ended = self.watch.drain().map_err(|e| of_kernel(self.process.pid(), e))?;
         for turn in ended {
-            let looks = self.looks.remove(&turn.tid).filter(|(start, _)| *start == turn.start_ns);
-            self.gathering.turn(turn, looks.map(|(_, looks)| looks).unwrap_or_default());
+            turning.retain(|(tid, start)| (*tid, *start) != (turn.tid, turn.start_ns));
+            let looks = self.looks.remove(&(turn.tid, turn.start_ns));
+            self.gathering.turn(turn, looks.unwrap_or_default());
         }
-        self.look();
+        self.looks.retain(|turn, _| turning.contains(turn));
+        self.look(&turning);
         let mut pauses = Vec::new();
         // A target that is gone is noticed by who called; what was seen stays.
         let _gone = self.tracer.as_mut().map(|t| t.drain(&mut pauses));
         let now = monotonic_ns();
-        let open = self.watch.turning().map(|(_, start)| start).fold(now, u64::min);
+        let open = turning.iter().map(|(_, start)| *start).fold(now, u64::min);
         self.gathering.pauses(&pauses, open);
         self.gathering.settle(now);
-        self.watch.keep(&self.process.threads().unwrap_or_default());
+        Ok(())
+    }
+
+    /// The threads that are in a turn, and since when.
+    fn turning(&self) -> Vec<(i32, u64)> {
+        let threads = self.process.threads().unwrap_or_default();
+        threads.into_iter().filter_map(|tid| Some((tid, self.watch.turning(tid)?))).collect()
     }
 
     /// Looks at the turns that have become long, again and again while they last.
-    fn look(&mut self) {
-        let turning: Vec<(i32, u64)> = self.watch.turning().collect();
-        for (tid, start_ns) in turning {
+    fn look(&mut self, turning: &[(i32, u64)]) {
+        for &(tid, start_ns) in turning {
             let now = monotonic_ns();
-            let entry = self.looks.entry(tid).or_insert_with(|| (start_ns, Vec::new()));
-            if entry.0 != start_ns {
-                *entry = (start_ns, Vec::new());
-            }
-            let since = entry.1.last().map_or(start_ns, |l| l.at_ns);
+            let since = self.looks.get(&(tid, start_ns)).and_then(|l| l.last()).map_or(start_ns, |l| l.at_ns);
             let covers_ns = now.saturating_sub(since);
             if covers_ns < (self.above_ns / 2).max(now.saturating_sub(start_ns) / AGAIN) {
                 continue;
             }
-            entry.1.push(Look {
+            let look = Look {
                 at_ns: now,
                 covers_ns,
                 collecting: self.interpreter.read().ok().map(|state| state.collecting),
                 stack: self.interpreter.stack(self.process.pid(), tid).unwrap_or_default(),
-            });
+            };
+            // What was seen while it ended may be of the next one.
+            if self.watch.turning(tid) == Some(start_ns) {
+                self.looks.entry((tid, start_ns)).or_default().push(look);
+            }
         }
     }
 }

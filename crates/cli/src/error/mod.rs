@@ -85,7 +85,7 @@ pub(crate) enum CliError {
     /// A kept soak test has another plan.
     OtherPlan { path: String },
     /// Prometheus did not answer as it should.
-    Fleet { message: String },
+    Fleet(m5_agent::fleet::FleetError),
     /// A command for a terminal has none.
     NoTerminal,
     /// The load that growth should be held against cannot be read.

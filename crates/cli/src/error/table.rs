@@ -3,6 +3,7 @@
 use super::explained::Explained;
 use super::{CliError, history, permission, tuning};
 use crate::exit::Exit;
+use m5_agent::fleet::FleetError;
 use m5_cpython::Instead;
 use m5_report::texts::{Bench, Fault, Fleet, Serve, Soak, Top};
 use m5_report::{Lang, units};
@@ -129,8 +130,14 @@ impl CliError {
             Self::OtherPlan { path } => {
                 row!(lang, Usage, "plan", Soak::OtherPlan[path] => Soak::OtherPlanRemedy)
             }
-            Self::Fleet { message } => {
-                row!(lang, Unreadable, "prometheus", Fault::Kernel[message] => Fleet::UnreachableRemedy)
+            Self::Fleet(FleetError::Unreachable { url, detail }) => {
+                row!(lang, Unreadable, "prometheus", Fleet::Unreachable[url, detail] => Fleet::UnreachableRemedy)
+            }
+            Self::Fleet(FleetError::Refused { detail }) => {
+                row!(lang, Unreadable, "prometheus", Fleet::Refused[detail] => Fleet::UnreachableRemedy)
+            }
+            Self::Fleet(FleetError::Foreign { url, detail }) => {
+                row!(lang, Unreadable, "prometheus", Fleet::Foreign[url, detail] => Fleet::UnreachableRemedy)
             }
             Self::Workload(error) => row!(lang, Usage, "load", Fault::Kernel[error] => Fault::WorkloadRemedy),
             Self::Open { message } => row!(lang, Usage, "listen", Fault::Kernel[message]),

@@ -1,5 +1,5 @@
 //! Where versions of mimalloc keep their books: CPython carries 2.1.2 (3.13, 3.14.0 to 3.14.9, 3.15.0 and 3.15.1) and
-//! 2.5.2 (since), Arrow 2.0.6 and 2.2.4. Taken with `offsetof` from their internal headers; books that the process does
+//! 2.5.2 (since), Arrow 2.0.6 and 2.2.4, Debian 2.0.9. Taken with `offsetof` from their internal headers; books that the process does
 //! not confirm are not read.
 
 /// Offsets in a segment's header, and of the fields of its pages.
@@ -135,10 +135,14 @@ const FIRST: Books = Books {
     ..OLD
 };
 
+/// 2.0.8 and 2.0.9 (Debian's).
+const SECOND: Books = Books { page: 80, start: Start::Fixed(384), ..OLD };
+
 /// Bytes of a slice.
 pub const SLICE: u64 = 64 << 10;
 /// Stands for a size that is not told in 32 bits.
 pub const HUGE: u64 = 1 << 31;
 
 /// Those of builds without the GIL, whose pages have three words more, then those of builds with it and of libraries.
-pub const BOOKS: [Books; 6] = [OLD, NEW, Books { page: 80, ..OLD }, Books { page: 96, ..NEW }, MIDDLE, FIRST];
+pub const BOOKS: [Books; 7] =
+    [OLD, NEW, Books { page: 80, ..OLD }, Books { page: 96, ..NEW }, MIDDLE, FIRST, SECOND];

@@ -85,8 +85,9 @@ impl Extent {
         self.bits >> shift & mask
     }
 
+    /// What is kept for reuse says of its last use what it was.
     fn slab(&self) -> bool {
-        self.bits & SLAB != 0
+        self.bits & SLAB != 0 && self.field(STATE) == ACTIVE
     }
 
     /// Blocks of a slab.
@@ -117,7 +118,7 @@ impl Extent {
             }
             // A page more is there to spread the beginnings of large blocks over the cache.
             (ACTIVE, false) => class >= FIRST_LARGE && matches!(self.size - bytes.min(self.size), 0 | PAGE),
-            (_, slab) => !slab && self.address.is_multiple_of(PAGE),
+            _ => self.address.is_multiple_of(PAGE),
         }
     }
 
@@ -263,5 +264,18 @@ mod tests {
         let chunks = slab.region().chunks;
         assert_eq!((chunks.len(), chunks.iter().filter(|c| c.free()).count()), (256, 3));
         assert_eq!(chunks[3], Chunk::new(0x7f00_0000_1030, 16, false));
+    }
+
+    #[test]
+    fn what_was_a_slab_and_is_kept_for_reuse_is_free() {
+        const DIRTY: u64 = 1;
+        const NO_CLASS: u64 = 232;
+        let mut bytes = [0_u8; 128];
+        let bits = SLAB | DIRTY << STATE.0 | NO_CLASS << CLASS.0 | 2 << FREE.0;
+        bytes[..8].copy_from_slice(&bits.to_le_bytes());
+        bytes[8..16].copy_from_slice(&0x7f00_0000_1000_u64.to_le_bytes());
+        bytes[16..24].copy_from_slice(&((30 << 20) | 7_u64).to_le_bytes());
+        let chunks = Extent::read(0, &bytes).unwrap().region().chunks;
+        assert_eq!(chunks, [Chunk::new(0x7f00_0000_1000, 30 << 20, true)]);
     }
 }

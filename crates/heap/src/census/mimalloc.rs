@@ -16,6 +16,8 @@ use std::ops::Range;
 const SEGMENTS: [u64; 2] = [32 << 20, 64 << 20];
 /// Entries of a segment's table.
 const MOST_SLICES: u64 = SEGMENTS[1] / SLICE + 1;
+/// Bytes of the smallest block; less marks slices that are free.
+const SMALLEST: u64 = 8;
 /// More blocks than wait to be freed in any process.
 const MOST_DELAYED: usize = 1 << 24;
 
@@ -101,31 +103,28 @@ fn segment(image: &Image, books: &'static Books, address: u64) -> Option<(Segmen
 }
 
 /// How many pages say the same twice, how many of their blocks are in use and which are not; zero where too few do.
+/// Where blocks begin depends on their size, so that each kind of size has to agree.
 fn confirmed(image: &Image, segments: &[Segment]) -> usize {
     /// Segments that are asked, and of ten pages, those that must agree.
     const ASKED: usize = 16;
     const MOST_OF_TEN: usize = 9;
-    let (mut agree, mut all) = (0, 0);
+    /// Fewer pages of a kind may be torn ones.
+    const FEW: usize = 4;
+    let mut kinds = [(0_usize, 0_usize); 4];
     for segment in segments.iter().take(ASKED) {
         for (entry, slices) in pages(image, segment).filter(|(_, slices)| slices.start > 0) {
             let range = segment.address + slices.start * SLICE..segment.address + slices.end * SLICE;
             let Some(page) = Page::read(image, segment.books, entry, range) else { continue };
-            let [free, local, _] = page.lists(image);
-            // A full page fits any books.
-            if free == 0 && local == 0 {
+            let (Some(agrees), Some((agree, all))) = (page.agrees(image), kinds.get_mut(page.kind())) else {
                 continue;
-            }
-            all += 1;
-            let known = |block: &u64| page.slot(*block).is_some();
-            let of = |first: u64| {
-                let list: Vec<u64> = chain(image, first, page.capacity as usize + 1).collect();
-                list.iter().all(known).then_some(list.len() as u64)
             };
-            agree +=
-                usize::from(of(free).zip(of(local)).is_some_and(|(a, b)| page.used + a + b == page.capacity));
+            *agree += usize::from(agrees);
+            *all += 1;
         }
     }
-    if agree * 10 >= all * MOST_OF_TEN { agree } else { 0 }
+    let holds = |(agree, all): &(usize, usize)| *all < FEW || agree * 10 >= all * MOST_OF_TEN;
+    let (agree, all) = kinds.iter().fold((0, 0), |sum, kind| (sum.0 + kind.0, sum.1 + kind.1));
+    if kinds.iter().all(holds) && agree * 10 >= all * MOST_OF_TEN { agree } else { 0 }
 }
 
 /// A page: blocks of one size.
@@ -145,7 +144,7 @@ impl Page {
             HUGE if books.block_size.1 == 4 => range.end - range.start,
             size => size,
         };
-        if size < 8 {
+        if size < SMALLEST {
             return None;
         }
         let start = match books.start {
@@ -162,6 +161,31 @@ impl Page {
     fn lists(&self, image: &Image) -> [u64; 3] {
         let list = |at: u64| image.word_in(self.entry, at).unwrap_or(0);
         [list(FREE), list(self.books.local_free), list(self.books.thread_free) & !3]
+    }
+
+    /// Kinds of sizes whose blocks begin differently behind their slice in one version or another.
+    fn kind(&self) -> usize {
+        match self.size {
+            ..=64 => 0,
+            65..=512 => 1,
+            513..=1024 => 2,
+            _ => 3,
+        }
+    }
+
+    /// Whether its free blocks are some of its blocks, and as many as are not in use; `None` where it has none.
+    fn agrees(&self, image: &Image) -> Option<bool> {
+        let [free, local, _] = self.lists(image);
+        // A full page fits any books.
+        if free == 0 && local == 0 {
+            return None;
+        }
+        let known = |block: &u64| self.slot(*block).is_some();
+        let of = |first: u64| {
+            let list: Vec<u64> = chain(image, first, self.capacity as usize + 1).collect();
+            list.iter().all(known).then_some(list.len() as u64)
+        };
+        Some(of(free).zip(of(local)).is_some_and(|(a, b)| self.used + a + b == self.capacity))
     }
 
     /// Number of a block.
@@ -235,12 +259,13 @@ impl Walk<'_> {
             let last =
                 slices.end == self.image.word_in(segment.address, segment.books.slice_entries).unwrap_or(0);
             let range = start..if last { end } else { reaches };
-            let page = (slices.start > 0).then(|| self.page(segment.books, entry, range.clone())).flatten();
-            match (page, out.last_mut().filter(|r| r.kind == RegionKind::Span && r.end == range.start)) {
-                (Some(page), _) => out.push(page),
-                (None, Some(span)) => span.end = range.end,
-                (None, None) => out.push(region(RegionKind::Span, range, Vec::new())),
-            }
+            let books = slices.start == 0;
+            let page = (!books).then(|| self.page(segment.books, entry, range.clone())).flatten();
+            let unused = !books && number(self.image, entry, segment.books.block_size) < SMALLEST;
+            let free = unused.then(|| Chunk::new(range.start, range.end - range.start, true));
+            out.push(
+                page.unwrap_or_else(|| region(RegionKind::Span, range.clone(), free.into_iter().collect())),
+            );
         }
         out
     }
@@ -266,6 +291,11 @@ impl Walk<'_> {
             let count = if run.free { 1 } else { run.length };
             let bytes = if run.free { run.length * size } else { size };
             chunks.extend((0..count).map(|n| Chunk::new(start + (i + n) * size, bytes, run.free)));
+        }
+        // Blocks that it has never handed out, of which an earlier page of the same slices may have left memory.
+        let behind = start + capacity * size;
+        if range.end > behind {
+            chunks.push(Chunk::new(behind, range.end - behind, true));
         }
         let (at, bit) = books.tag;
         let tag = image.byte_in(entry, at).unwrap_or(0) >> bit & 15;

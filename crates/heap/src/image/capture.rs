@@ -2,7 +2,7 @@
 
 use crate::image::need;
 use crate::image::pages::Pages;
-use crate::image::room::{Room, check_spool};
+use crate::image::room::{self, Room, check_spool};
 use crate::image::stream;
 use crate::image::stream::Second;
 use crate::image::wanted::{Extent, Plan};
@@ -262,7 +262,8 @@ fn by_freeze(process: &Process, extent: Extent, max_pause: Duration) -> TraceRes
         let read = whole(process.pid(), frozen.memory(), extent, &mut room, || frozen.check());
         let stopped_threads = frozen.threads();
         let pause = frozen.thaw();
-        let read = read?;
+        let mut read = read?;
+        read.segments = room::packed(read.segments);
         let report = CaptureReport {
             pause_seconds: Some(pause.as_secs_f64()),
             stopped_threads,

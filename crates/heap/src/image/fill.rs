@@ -45,7 +45,7 @@ pub(crate) fn fill(
     let mut runs = runs.iter().peekable();
     for segment in segments.iter_mut() {
         let (mut at, end) = (segment.start, segment.end());
-        let mut rest = segment.bytes.as_mut_slice();
+        let mut rest = segment.bytes.held_mut();
         while let Some(run) = runs.next_if(|r| r.start < end) {
             let (_, tail) = std::mem::take(&mut rest).split_at_mut((run.start - at) as usize);
             let (mine, tail) = tail.split_at_mut((run.end - run.start) as usize);

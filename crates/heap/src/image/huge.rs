@@ -41,6 +41,17 @@ pub(crate) fn touched(len: usize) -> Vec<u8> {
     bytes
 }
 
+/// Gives whole pages of a buffer back to the system; nobody reads what was in it.
+pub(crate) fn give_back(bytes: &mut [u8]) {
+    let page = m5_process::page_size() as usize;
+    let begin = bytes.as_mut_ptr() as usize;
+    let (start, end) = (begin.next_multiple_of(page), (begin + bytes.len()) / page * page);
+    if start < end {
+        // SAFETY: pages inside an exclusive slice of plain bytes, which are zeroes afterwards or as they were.
+        unsafe { libc::madvise(start as *mut libc::c_void, end - start, libc::MADV_DONTNEED) };
+    }
+}
+
 fn advised<T>(mut buffer: Vec<T>) -> Vec<T> {
     let begin = buffer.as_mut_ptr() as usize;
     let (start, end) =

@@ -3,8 +3,9 @@
 //! which may be an address.
 
 use crate::census::glibc::heads;
+use crate::image::Segment;
 use crate::image::leads::Leads;
-use crate::image::{Segment, huge};
+use crate::image::packed::{Assembly, Packer};
 use std::ops::Range;
 
 /// What of a block stays: the allocator's words, a debug allocator's, the collector's, and an object's own.
@@ -20,7 +21,7 @@ const MEDIUM_KEPT: u64 = 24 << 20;
 const ANYWHERE: u64 = 16 << 10;
 /// The main heap of an allocator that is not the C library's shows few blocks.
 const SURE: u32 = 16;
-/// Up to this size a stretch is copied into a buffer of its own size.
+/// So much of what was left out comes back at a time.
 const SMALL: usize = 1 << 20;
 
 /// What a stretch of memory is to the C library's allocator.
@@ -73,18 +74,20 @@ pub(crate) struct Lean<'a, S> {
     chunks: u32,
     medium: &'a mut u64,
     open_at: u64,
-    open: Vec<u8>,
+    open: Assembly<'a>,
     out: Vec<Segment>,
 }
 
 impl<'a, S: Fn(u64, &mut [u8])> Lean<'a, S> {
-    /// `medium` counts the bytes of medium blocks that stayed, over all mappings of an image.
+    /// `medium` counts the bytes of medium blocks that stayed, over all mappings of an image; `packer` compresses large
+    /// segments.
     pub(crate) fn new(
         range: Range<u64>,
         mapping: u32,
         ground: Ground,
         leads: &'a Leads,
         medium: &'a mut u64,
+        packer: Option<&'a mut Packer>,
         source: S,
     ) -> Self {
         let place = match ground {
@@ -103,7 +106,7 @@ impl<'a, S: Fn(u64, &mut [u8])> Lean<'a, S> {
             chunks: 0,
             medium,
             open_at: range.start,
-            open: Vec::new(),
+            open: Assembly::new(packer),
             out: Vec::new(),
         }
     }
@@ -255,28 +258,14 @@ impl<'a, S: Fn(u64, &mut [u8])> Lean<'a, S> {
     }
 
     fn keep(&mut self, bytes: &[u8]) -> usize {
-        let needed = self.open.len() + bytes.len();
-        if needed > self.open.capacity().max(SMALL) {
-            let mut large = huge::with_room(needed.max(self.stretch.saturating_sub(self.open_at) as usize));
-            large.extend_from_slice(&self.open);
-            self.open = large;
-        }
-        self.open.extend_from_slice(bytes);
+        self.open.extend(bytes, self.stretch.saturating_sub(self.open_at) as usize);
         bytes.len()
     }
 
     /// Makes a segment of what was kept; the next one begins at `next`.
     fn close(&mut self, left_out: bool, next: u64) {
         if !self.open.is_empty() {
-            let bytes = if self.open.len() < SMALL {
-                let bytes = self.open.as_slice().to_vec();
-                self.open.clear();
-                bytes
-            } else {
-                let mut bytes = std::mem::take(&mut self.open);
-                bytes.shrink_to_fit();
-                bytes
-            };
+            let bytes = self.open.take();
             self.out.push(Segment { start: self.open_at, bytes, mapping: self.mapping, left_out });
         }
         self.open_at = next;

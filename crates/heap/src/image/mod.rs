@@ -8,11 +8,14 @@ pub(crate) mod huge;
 pub(crate) mod leads;
 pub(crate) mod lean;
 pub(crate) mod need;
+pub(crate) mod packed;
 pub(crate) mod pages;
 pub(crate) mod room;
 pub(crate) mod stacks;
 pub(crate) mod stream;
 pub(crate) mod wanted;
+
+pub use packed::{Bytes, pack_images_from};
 
 use m5_process::{ADDRESS_BITS, Constants, Error, Mapping, Memory, Result};
 use std::fmt::Debug;
@@ -25,7 +28,7 @@ pub struct Segment {
     /// First address.
     pub start: u64,
     /// Its bytes; pages that were not resident are zero.
-    pub bytes: Vec<u8>,
+    pub bytes: Bytes,
     /// Index of the mapping that it belongs to.
     pub mapping: u32,
     /// Whether what follows, up to the next segment, was in memory and left out: it refers to nothing.

@@ -4,6 +4,7 @@
 //! objects, references and dominators; a page of numbers costs nothing.
 
 use crate::image::leads::Leads;
+use crate::image::packed;
 use crate::image::stream::leads;
 use crate::image::wanted::{Extent, Plan};
 use m5_process::{Process, TraceResult, open_live, spooling};
@@ -29,6 +30,8 @@ struct Mixture {
     blocks: f64,
     /// Bytes of references among all bytes.
     references: f64,
+    /// What pages of objects come to when they are compressed one by one; many at once become less.
+    packed: f64,
 }
 
 /// Bytes that m5 comes to hold for a capture; `whole` where all is read before anything is left out.
@@ -39,9 +42,16 @@ pub(crate) fn own(process: &Process, extent: Extent, whole: bool) -> TraceResult
     let plan = Plan::of(process.pid(), Extent::Whole, || Ok(()))?;
     let mixture = sampled(process, &plan)?;
     let bytes = plan.bytes() as f64;
-    let stays =
-        if whole || extent == Extent::Whole { 1.0 } else { mixture.objects + mixture.blocks * BEGINNINGS };
-    let own = BASE + (bytes * (stays + mixture.references * PER_REFERENCE)) as u64;
+    let stays = mixture.objects + mixture.blocks * BEGINNINGS;
+    let image = match (extent, packed::cache(plan.bytes())) {
+        (Extent::Whole, _) => bytes,
+        (_, None) => bytes * stays,
+        (_, Some(cache)) => {
+            bytes * (mixture.packed + mixture.blocks * BEGINNINGS) + (cache as f64).min(bytes * stays)
+        }
+    };
+    let analysed = image + bytes * mixture.references * PER_REFERENCE;
+    let own = BASE + if whole { analysed.max(bytes) } else { analysed } as u64;
     tracing::debug!(pid = process.pid(), ?mixture, read = plan.bytes(), own, "what m5 itself may need");
     Ok(own)
 }
@@ -72,7 +82,12 @@ fn sampled(process: &Process, plan: &Plan) -> TraceResult<Mixture> {
         before += count;
     }
     let share = |sum: f64| sum / seen.max(1) as f64;
-    Ok(Mixture { objects: share(sum.objects), blocks: share(sum.blocks), references: share(sum.references) })
+    Ok(Mixture {
+        objects: share(sum.objects),
+        blocks: share(sum.blocks),
+        references: share(sum.references),
+        packed: share(sum.packed),
+    })
 }
 
 /// Whether one of these runs, which are in order, holds the page.
@@ -86,6 +101,9 @@ fn add(sum: &mut Mixture, leads: &Leads, page: &[u8]) {
     match references {
         0.0 => {}
         few if few < OBJECTS => sum.blocks += 1.0,
-        _ => sum.objects += 1.0,
+        _ => {
+            sum.objects += 1.0;
+            sum.packed += packed::packed_len(page) as f64 / PAGE as f64;
+        }
     }
 }

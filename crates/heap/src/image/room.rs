@@ -3,6 +3,7 @@
 use crate::image::Segment;
 use crate::image::fill::fill;
 use crate::image::huge::{touched, zeroed};
+use crate::image::packed::{Bytes, Packer};
 use crate::image::wanted::{Extent, Plan, Wanted};
 use m5_process::{TraceError, TraceResult, spool_lacks};
 use rayon::prelude::*;
@@ -50,7 +51,7 @@ impl Room {
                 let bytes = self.0.remove(stretch);
                 let bytes = bytes.unwrap_or_else(|| zeroed((stretch.end - stretch.start) as usize));
                 let start = stretch.start;
-                segments.push(Segment { start, bytes, mapping: part.mapping, left_out: false });
+                segments.push(Segment { start, bytes: bytes.into(), mapping: part.mapping, left_out: false });
                 runs.extend(inside.iter().cloned());
             }
         }
@@ -58,4 +59,17 @@ impl Room {
         fill(read, &mut segments, &runs, check)?;
         Ok(segments)
     }
+}
+
+/// Compresses what was read, as it is when it is read piece by piece.
+pub(crate) fn packed(mut segments: Vec<Segment>) -> Vec<Segment> {
+    let bytes = segments.iter().map(|s| s.bytes.len() as u64).sum();
+    if let Some(mut packer) = Packer::new(bytes, segments.len()) {
+        for segment in &mut segments {
+            if let Bytes::Held(bytes) = std::mem::take(&mut segment.bytes) {
+                segment.bytes = packer.pack(bytes);
+            }
+        }
+    }
+    segments
 }

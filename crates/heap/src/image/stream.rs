@@ -4,6 +4,7 @@ use crate::image::Segment;
 use crate::image::fill::read_chunk;
 use crate::image::leads::Leads;
 use crate::image::lean::Lean;
+use crate::image::packed::Packer;
 use crate::image::wanted::Wanted;
 use m5_process::{TraceResult, run_when_idle};
 use std::collections::BTreeMap;
@@ -44,6 +45,8 @@ pub(crate) fn read(
     };
     let pieces: Vec<(u64, usize)> = runs().flat_map(cut).collect();
     let leads = leads(wanted);
+    let stretches = || wanted.iter().flat_map(|w| &w.stretches).map(|(stretch, _)| stretch);
+    let mut packer = Packer::new(stretches().map(|s| s.end - s.start).sum(), stretches().count());
     let readers = Readers {
         pieces: &pieces,
         read,
@@ -60,8 +63,11 @@ pub(crate) fn read(
             readers.run_ahead();
         });
         let stop = Stop(&readers);
-        let read = assemble(&readers, wanted, &leads, check);
+        let read = assemble(&readers, wanted, &leads, packer.as_mut(), check);
         drop(stop);
+        if let Some(packer) = &packer {
+            tracing::debug!(held = packer.held(), "the image is compressed");
+        }
         // It ends when a processor is idle, and until then we say that we are here.
         while !ahead.is_finished() && check().is_ok() {
             std::thread::sleep(LOOK);
@@ -92,6 +98,7 @@ fn assemble(
     readers: &Readers<'_, impl Fn(u64, &mut [u8]) -> bool + Sync>,
     wanted: &[Wanted],
     leads: &Leads,
+    mut packer: Option<&mut Packer>,
     check: &impl Fn() -> TraceResult<()>,
 ) -> TraceResult<Vec<Segment>> {
     let mut segments = Vec::new();
@@ -100,7 +107,9 @@ fn assemble(
     for part in wanted {
         check()?;
         let again = |at: u64, bytes: &mut [u8]| read_chunk(readers.read, at, bytes);
-        let mut lean = Lean::new(part.range.clone(), part.mapping, part.ground, leads, &mut medium, again);
+        let packer = packer.as_deref_mut();
+        let mut lean =
+            Lean::new(part.range.clone(), part.mapping, part.ground, leads, &mut medium, packer, again);
         for (stretch, runs) in &part.stretches {
             lean.stretch(stretch);
             let mut at = stretch.start;

@@ -62,6 +62,9 @@ pub struct Loose {
     pub bytes: u64,
 }
 
+/// Heaps of fewer objects are looked at from two sides at once.
+const AT_ONCE: usize = 2 << 20;
+
 /// Sums up a snapshot.
 #[must_use]
 pub fn summarize(snapshot: &Snapshot, options: &SummaryOptions) -> Summary {
@@ -70,14 +73,16 @@ pub fn summarize(snapshot: &Snapshot, options: &SummaryOptions) -> Summary {
 
 fn sum_up(snapshot: &Snapshot, options: &SummaryOptions) -> Summary {
     let graph = &snapshot.graph;
-    let ((dominators, retained), tree) = rayon::join(
-        || {
-            let dominators = Dominators::of(graph);
-            let retained = Retained::of(graph, &dominators);
-            (dominators, retained)
-        },
-        || PathTree::of(graph),
-    );
+    let judged = || {
+        let dominators = Dominators::of(graph);
+        let retained = Retained::of(graph, &dominators);
+        (dominators, retained)
+    };
+    // Of a large heap one after the other: what either needs beside its result is as much as the graph.
+    let ((dominators, retained), tree) = match graph.len() {
+        0..AT_ONCE => rayon::join(judged, || PathTree::of(graph)),
+        _ => (judged(), PathTree::of(graph)),
+    };
     // Names in a snapshot are redacted already.
     let redaction = Redaction::new(true);
     let describer = Describer::new(graph, &tree, &snapshot.names, &redaction);

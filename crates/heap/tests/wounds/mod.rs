@@ -58,7 +58,7 @@ impl Sound {
         let process = Process::open(target.pid()).unwrap();
         let anchor = Anchor::of(&process).unwrap();
         let image = capture(&process, &CaptureOptions::default()).unwrap().image;
-        let copy = |s: &Segment| (s.start, s.bytes.clone(), s.mapping);
+        let copy = |s: &Segment| (s.start, s.bytes.to_vec(), s.mapping);
         let segments = image.segments().iter().map(copy).collect();
         let mut places = Analysis::of(&image, anchor.clone()).unwrap().graph.address.to_vec();
         // The interpreter's own fields are few: they count as much as all objects of a kind.
@@ -76,7 +76,7 @@ impl Sound {
         }
         let segments = segments
             .into_iter()
-            .map(|(start, bytes, mapping)| Segment { start, bytes, mapping, left_out: false })
+            .map(|(start, bytes, mapping)| Segment { start, bytes: bytes.into(), mapping, left_out: false })
             .collect();
         Image::new(segments, self.maps.clone(), Box::new(Constants(self.memory)))
     }

@@ -7,16 +7,22 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 const MAP_CREATE: i32 = 0;
 const MAP_LOOKUP: i32 = 1;
+const MAP_UPDATE: i32 = 2;
+const MAP_DELETE: i32 = 3;
+const MAP_NEXT_KEY: i32 = 4;
 const PROG_LOAD: i32 = 5;
 const RAW_TRACEPOINT_OPEN: i32 = 17;
 const LINK_CREATE: i32 = 28;
 
 /// `BPF_PERF_EVENT`, the kind of attachment.
 const ATTACH_PERF_EVENT: u32 = 41;
-/// `BPF_MAP_TYPE_ARRAY`, `BPF_MAP_TYPE_LRU_HASH`, `BPF_MAP_TYPE_RINGBUF`.
+/// `BPF_MAP_TYPE_HASH`, `BPF_MAP_TYPE_ARRAY`, `BPF_MAP_TYPE_LRU_HASH`, `BPF_MAP_TYPE_RINGBUF`.
+const HASH: u32 = 1;
 const ARRAY: u32 = 2;
 const LRU_HASH: u32 = 9;
 const RING: u32 = 27;
+/// Numbers of a table that are told at most.
+const MOST_KEYS: usize = 1 << 16;
 /// Bytes of the verifier's words that are kept.
 const LOG: usize = 1 << 16;
 /// The helpers that read memory are open to programs under this licence only.
@@ -72,10 +78,90 @@ pub(crate) fn counter() -> Result<OwnedFd> {
     made("a counter", bpf(MAP_CREATE, &Attr::new().half(0, ARRAY).half(4, 4).half(8, 8).half(12, 1)))
 }
 
-/// Values of `bytes` by the number of a thread; where there are more than `most`, those longest unused go.
-pub(crate) fn by_thread(bytes: u32, most: u32) -> Result<OwnedFd> {
-    let attr = Attr::new().half(0, LRU_HASH).half(4, 4).half(8, bytes).half(12, most);
-    made("a table of threads", bpf(MAP_CREATE, &attr))
+/// What a table does where it is full.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Full {
+    /// What was longest unused goes.
+    OldestGoes,
+    /// Nothing new is taken.
+    NothingNew,
+}
+
+/// A table of values by a number of 32 bits, which programs fill and m5 reads, or the other way round.
+#[derive(Debug)]
+pub(crate) struct Table {
+    fd: OwnedFd,
+    bytes: usize,
+}
+
+impl Table {
+    /// A table of at most `most` values of `bytes` each.
+    pub(crate) fn new(bytes: usize, most: u32, full: Full) -> Result<Self> {
+        let kind = match full {
+            Full::OldestGoes => LRU_HASH,
+            Full::NothingNew => HASH,
+        };
+        let attr = Attr::new().half(0, kind).half(4, 4).half(8, bytes as u32).half(12, most);
+        Ok(Self { fd: made("a table", bpf(MAP_CREATE, &attr))?, bytes })
+    }
+
+    /// A single value of so many bytes, all zero, at number 0.
+    pub(crate) fn zeroes(bytes: usize) -> Result<Self> {
+        let attr = Attr::new().half(0, ARRAY).half(4, 4).half(8, bytes as u32).half(12, 1);
+        Ok(Self { fd: made("a table", bpf(MAP_CREATE, &attr))?, bytes })
+    }
+
+    pub(crate) fn fd(&self) -> i32 {
+        self.fd.as_raw_fd()
+    }
+
+    /// The words of the value at a number.
+    pub(crate) fn get(&self, key: u32) -> Option<Vec<u64>> {
+        let mut value = vec![0u64; self.bytes.div_ceil(8)];
+        bpf(MAP_LOOKUP, &self.at(&key, value.as_mut_ptr() as u64)).ok()?;
+        Some(value)
+    }
+
+    /// Sets the value at a number.
+    pub(crate) fn put(&self, key: u32, value: &[u64]) -> Result<()> {
+        debug_assert_eq!(size_of_val(value), self.bytes);
+        let done = bpf(MAP_UPDATE, &self.at(&key, value.as_ptr() as u64));
+        done.map(drop).map_err(|source| Error::Refused { what: "a value in a table", source })
+    }
+
+    /// Forgets a number.
+    pub(crate) fn remove(&self, key: u32) {
+        let _absent = bpf(MAP_DELETE, &self.at(&key, 0));
+    }
+
+    /// The numbers that have a value; while programs take others in, one may be missed or be told twice.
+    pub(crate) fn keys(&self) -> Vec<u32> {
+        let (mut keys, mut last): (Vec<u32>, Option<u32>) = (Vec::new(), None);
+        // As many as it holds: a table that changes could else be walked without an end.
+        while keys.len() < MOST_KEYS {
+            let mut next = 0u32;
+            let from = last.as_ref().map_or(0, |key| std::ptr::from_ref(key) as u64);
+            let attr = Attr::new()
+                .half(0, self.fd.as_raw_fd().cast_unsigned())
+                .word(8, from)
+                .word(16, std::ptr::from_mut(&mut next) as u64);
+            if bpf(MAP_NEXT_KEY, &attr).is_err() {
+                break;
+            }
+            keys.push(next);
+            last = Some(next);
+        }
+        keys.sort_unstable();
+        keys.dedup();
+        keys
+    }
+
+    fn at(&self, key: &u32, value: u64) -> Attr {
+        Attr::new()
+            .half(0, self.fd.as_raw_fd().cast_unsigned())
+            .word(8, std::ptr::from_ref(key) as u64)
+            .word(16, value)
+    }
 }
 
 /// The number in a [`counter`].

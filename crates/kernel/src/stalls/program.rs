@@ -1,18 +1,24 @@
 //! The programs at system calls and at switches between threads: when a turn of a loop begins and ends, and where
 //! its time goes meanwhile.
 
+use super::lengths::{Counting, count, find};
 use super::record::{
-    BEGIN_BYTES, END_BYTES, END_DELAY, END_FAULTS, END_VALUE, GIL, IN_TURN as V, IN_TURN_BYTES, LOCK, OTHER,
+    END_BYTES, END_DELAY, END_FAULTS, END_VALUE, GIL, IN_TURN as V, IN_TURN_BYTES, LOCK,
+    OPEN as WATCHED_OPEN, OTHER, WATCHED,
 };
 use crate::arch::{CALL, CALL_FIRST, EPOLLS, POLLS, SELECTS};
 use crate::bpf::btf::Btf;
 use crate::bpf::{Assembler, Helper, If, Label, Reg};
 
-/// Slots on the program's stack: the key (a thread's number), two words, and a value by thread.
+/// Slots on the program's stack: the key (a thread's number), two words, the process's number, whether its turns begin, the
+/// length of a turn, and a value by thread.
 const KEY: i16 = -8;
 const WORD: i16 = -16;
 const SECOND: i16 = -24;
-const VALUE: i16 = SECOND - IN_TURN_BYTES;
+const PROCESS: i16 = -32;
+const OPEN: i16 = -40;
+const LENGTH: i16 = -48;
+const VALUE: i16 = LENGTH - IN_TURN_BYTES;
 
 /// Where this kernel keeps what it knows of a thread, in its `struct task_struct`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,12 +47,23 @@ impl TaskFields {
 /// What the programs are made for.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Wanted {
-    pub(super) ring: i32,
-    pub(super) lost: i32,
+    /// The table of watched processes.
+    pub(super) watched: i32,
     /// The table of threads in a turn.
     pub(super) threads: i32,
-    /// The process, as the kernel numbers it.
-    pub(super) pid: i32,
+    /// Where lengths are counted.
+    pub(super) counting: Counting,
+    /// Where the time of long turns goes; `None` counts only.
+    pub(super) division: Option<Division>,
+}
+
+/// How the time of long turns is divided, and where they are written down.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Division {
+    pub(super) ring: i32,
+    pub(super) lost: i32,
+    /// The shortest that is written down, nanoseconds.
+    pub(super) above_ns: u64,
     /// Where the interpreter's lock begins and how long it is.
     pub(super) gil: Option<(u64, i32)>,
     pub(super) task: Option<TaskFields>,
@@ -57,30 +74,59 @@ pub(super) fn entries(w: &Wanted) -> Option<Vec<u64>> {
     let mut a = Assembler::default();
     let (end, full, waits, other) = (a.label(), a.label(), a.label(), a.label());
     of_process(&mut a, w, end);
+    a.set(Reg::R1, 1).add_atomically(Reg::R0, WATCHED.calls, Reg::R1);
     a.load(Reg::R9, Reg::R6, 8);
-    look_up(&mut a, w.threads, end);
+    find(&mut a, w.threads, KEY, Reg::R7, end);
     a.load(Reg::R1, Reg::R7, V.start).jump_if(Reg::R1, If::Equal, 0, end);
-    a.call(Helper::Ktime).copy(Reg::R8, Reg::R0);
     for call in EPOLLS {
         a.jump_if(Reg::R9, If::Equal, *call as i32, waits);
     }
     a.load(Reg::R1, Reg::R7, V.epoll).jump_if(Reg::R1, If::NotEqual, 0, other);
     poll_or_select(&mut a, waits);
-    a.place(other).store(Reg::R7, V.entered, Reg::R8);
-    task_word(&mut a, w.task.map(|t| t.delay), WORD);
+    a.place(other);
+    if let Some(division) = w.division {
+        enter(&mut a, &division, end);
+    }
+    a.jump(end).place(waits);
+    a.call(Helper::Ktime).copy(Reg::R8, Reg::R0);
+    a.load(Reg::R1, Reg::R7, V.start).copy(Reg::R2, Reg::R8).subtract_register(Reg::R2, Reg::R1);
+    a.store(Reg::R10, LENGTH, Reg::R2);
+    of_table(&mut a, w, end);
+    a.set(Reg::R1, 1).add_atomically(Reg::R0, WATCHED.turns, Reg::R1);
+    let over = a.label();
+    count(&mut a, w.counting, [KEY, LENGTH, WORD], over);
+    if let Some(division) = w.division {
+        a.load(Reg::R1, Reg::R10, LENGTH).set_wide(Reg::R2, division.above_ns);
+        a.jump_if_registers(Reg::R2, If::Above, Reg::R1, over);
+        write_down(&mut a, &division, full);
+        a.jump(over).place(full);
+        count_lost(&mut a, division.lost, over);
+    }
+    a.place(over).store_value(Reg::R7, V.start, 0);
+    a.place(end).set(Reg::R0, 0).exit();
+    a.finish()
+}
+
+/// Notes that the call in R9 is entered, in the value at R7.
+fn enter(a: &mut Assembler, w: &Division, end: Label) {
+    a.call(Helper::Ktime).store(Reg::R7, V.entered, Reg::R0);
+    task_word(a, w.task.map(|t| t.delay), WORD);
     a.load(Reg::R1, Reg::R10, WORD).store(Reg::R7, V.delay_entered, Reg::R1);
     a.store_value(Reg::R7, V.kind, OTHER);
     a.jump_if(Reg::R9, If::NotEqual, libc::SYS_futex as i32, end);
     a.store_value(Reg::R7, V.kind, LOCK);
     if let Some((gil, bytes)) = w.gil {
         a.load(Reg::R3, Reg::R6, 0).add(Reg::R3, CALL_FIRST);
-        read_kernel(&mut a, WORD, 8);
+        read_kernel(a, WORD, 8);
         a.load(Reg::R1, Reg::R10, WORD).set_wide(Reg::R2, gil).subtract_register(Reg::R1, Reg::R2);
         a.jump_if(Reg::R1, If::Above, bytes - 1, end).store_value(Reg::R7, V.kind, GIL);
     }
-    a.jump(end).place(waits);
-    task_word(&mut a, w.task.map(|t| t.delay), WORD);
-    task_word(&mut a, w.task.map(|t| t.major_faults), SECOND);
+}
+
+/// Writes down a turn of the value at R7 that ends now (R8). R6 is lost.
+fn write_down(a: &mut Assembler, w: &Division, full: Label) {
+    task_word(a, w.task.map(|t| t.delay), WORD);
+    task_word(a, w.task.map(|t| t.major_faults), SECOND);
     a.set_map(Reg::R1, w.ring).set(Reg::R2, END_BYTES as i32).set(Reg::R3, 0).call(Helper::RingReserve);
     a.jump_if(Reg::R0, If::Equal, 0, full).copy(Reg::R6, Reg::R0);
     a.store(Reg::R6, 0, Reg::R8).load(Reg::R1, Reg::R10, KEY).store(Reg::R6, 8, Reg::R1);
@@ -91,20 +137,15 @@ pub(super) fn entries(w: &Wanted) -> Option<Vec<u64>> {
         a.load(Reg::R1, Reg::R10, now).load(Reg::R2, Reg::R7, before);
         a.subtract_register(Reg::R1, Reg::R2).store(Reg::R6, to, Reg::R1);
     }
-    a.store_value(Reg::R7, V.start, 0);
-    a.submit(Reg::R6).jump(end);
-    a.place(full).store_value(Reg::R7, V.start, 0);
-    count_lost(&mut a, w.lost, end);
-    a.place(end).set(Reg::R0, 0).exit();
-    a.finish()
+    a.submit(Reg::R6);
 }
 
 /// The program at exits of calls: that of a wait begins a turn.
 pub(super) fn exits(w: &Wanted) -> Option<Vec<u64>> {
     let mut a = Assembler::default();
-    let (end, full, waits, other, new) = (a.label(), a.label(), a.label(), a.label(), a.label());
-    let (gil, lock, shorter, first, told) = (a.label(), a.label(), a.label(), a.label(), a.label());
+    let (end, waits, other, new, first) = (a.label(), a.label(), a.label(), a.label(), a.label());
     of_process(&mut a, w, end);
+    a.load(Reg::R1, Reg::R0, WATCHED.open).store(Reg::R10, OPEN, Reg::R1);
     a.load(Reg::R3, Reg::R6, 0).add(Reg::R3, CALL);
     a.store_value(Reg::R10, WORD, 0);
     read_kernel(&mut a, WORD, 4);
@@ -113,19 +154,43 @@ pub(super) fn exits(w: &Wanted) -> Option<Vec<u64>> {
         a.jump_if(Reg::R9, If::Equal, *call as i32, waits);
     }
     a.set(Reg::R7, 0);
-    look_up(&mut a, w.threads, new);
+    find(&mut a, w.threads, KEY, Reg::R7, new);
     a.load(Reg::R1, Reg::R7, V.epoll).jump_if(Reg::R1, If::NotEqual, 0, other);
     a.place(new);
     poll_or_select(&mut a, waits);
-    a.place(other).jump_if(Reg::R7, If::Equal, 0, end);
+    a.place(other);
+    match w.division {
+        Some(division) => leave(a.jump_if(Reg::R7, If::Equal, 0, end), &division, end),
+        None => drop(a.jump(end)),
+    }
+    a.place(waits);
+    a.load(Reg::R1, Reg::R10, OPEN).jump_if(Reg::R1, If::NotEqual, WATCHED_OPEN, end);
+    let task = w.division.and_then(|d| d.task);
+    task_word(&mut a, task.map(|t| t.delay), WORD);
+    task_word(&mut a, task.map(|t| t.major_faults), SECOND);
+    a.call(Helper::Ktime).copy(Reg::R8, Reg::R0);
+    // A thread that had a turn before has its value already: only the first one is put into the table, which costs more.
+    find(&mut a, w.threads, KEY, Reg::R7, first);
+    begin(&mut a, Reg::R7, 0);
+    a.jump(end).place(first);
+    begin(&mut a, Reg::R10, VALUE);
+    a.set_map(Reg::R1, w.threads).copy(Reg::R2, Reg::R10).add(Reg::R2, KEY.into());
+    a.copy(Reg::R3, Reg::R10).add(Reg::R3, VALUE.into()).set(Reg::R4, 0).call(Helper::MapUpdate);
+    a.place(end).set(Reg::R0, 0).exit();
+    a.finish()
+}
+
+/// Adds the call in R9 that ends to the value at R7.
+fn leave(a: &mut Assembler, w: &Division, end: Label) {
+    let (gil, lock, shorter) = (a.label(), a.label(), a.label());
     a.load(Reg::R1, Reg::R7, V.entered).jump_if(Reg::R1, If::Equal, 0, end);
     a.call(Helper::Ktime).load(Reg::R1, Reg::R7, V.entered).subtract_register(Reg::R0, Reg::R1);
     a.copy(Reg::R8, Reg::R0).store_value(Reg::R7, V.entered, 0);
     // R6: of that, waiting for a processor.
-    task_word(&mut a, w.task.map(|t| t.delay), WORD);
+    task_word(a, w.task.map(|t| t.delay), WORD);
     a.load(Reg::R6, Reg::R10, WORD).load(Reg::R1, Reg::R7, V.delay_entered);
     a.subtract_register(Reg::R6, Reg::R1);
-    add_to(&mut a, V.delay_calls, Reg::R6);
+    add_to(a, V.delay_calls, Reg::R6);
     a.load(Reg::R1, Reg::R7, V.kind);
     a.jump_if(Reg::R1, If::Equal, GIL, gil).jump_if(Reg::R1, If::Equal, LOCK, lock);
     a.load(Reg::R1, Reg::R7, V.longest).jump_if_registers(Reg::R1, If::Above, Reg::R8, shorter);
@@ -136,29 +201,9 @@ pub(super) fn exits(w: &Wanted) -> Option<Vec<u64>> {
             a.place(label);
         }
         a.subtract_register(Reg::R8, Reg::R6);
-        add_to(&mut a, field, Reg::R8);
+        add_to(a, field, Reg::R8);
         a.jump(end);
     }
-    a.place(waits);
-    task_word(&mut a, w.task.map(|t| t.delay), WORD);
-    task_word(&mut a, w.task.map(|t| t.major_faults), SECOND);
-    a.call(Helper::Ktime).copy(Reg::R8, Reg::R0);
-    // A thread that had a turn before has its value already: only the first one is put into the table, which costs more.
-    look_up(&mut a, w.threads, first);
-    begin(&mut a, Reg::R7, 0);
-    a.jump(told).place(first);
-    begin(&mut a, Reg::R10, VALUE);
-    a.set_map(Reg::R1, w.threads).copy(Reg::R2, Reg::R10).add(Reg::R2, KEY.into());
-    a.copy(Reg::R3, Reg::R10).add(Reg::R3, VALUE.into()).set(Reg::R4, 0).call(Helper::MapUpdate);
-    a.place(told);
-    a.set_map(Reg::R1, w.ring).set(Reg::R2, BEGIN_BYTES as i32).set(Reg::R3, 0).call(Helper::RingReserve);
-    a.jump_if(Reg::R0, If::Equal, 0, full);
-    a.store(Reg::R0, 0, Reg::R8).load(Reg::R1, Reg::R10, KEY).store(Reg::R0, 8, Reg::R1);
-    a.submit(Reg::R0).jump(end);
-    a.place(full);
-    count_lost(&mut a, w.lost, end);
-    a.place(end).set(Reg::R0, 0).exit();
-    a.finish()
 }
 
 /// Writes the value of a thread whose turn begins, at a place: the time is in R8, the call in R9, and what the kernel
@@ -178,23 +223,22 @@ fn begin(a: &mut Assembler, base: Reg, at: i16) {
 }
 
 /// The program at switches between threads: how long those of the process are off their processor outside of calls.
-pub(super) fn switches(w: &Wanted) -> Option<Vec<u64>> {
-    let task = w.task?;
+pub(super) fn switches(w: &Wanted, task: TaskFields) -> Option<Vec<u64>> {
     let mut a = Assembler::default();
     let (end, next) = (a.label(), a.label());
     of_process(&mut a, w, next);
-    look_up(&mut a, w.threads, next);
+    find(&mut a, w.threads, KEY, Reg::R7, next);
     a.load(Reg::R1, Reg::R7, V.start).jump_if(Reg::R1, If::Equal, 0, next);
     a.call(Helper::Ktime).store(Reg::R7, V.off, Reg::R0);
     a.place(next);
-    for (field, slot) in [(task.tgid, WORD), (task.pid, KEY)] {
+    for (field, slot) in [(task.tgid, PROCESS), (task.pid, KEY)] {
         a.store_value(Reg::R10, slot, 0).load(Reg::R3, Reg::R6, 16).add(Reg::R3, field);
         read_kernel(&mut a, slot, 4);
-        if slot == WORD {
-            a.load(Reg::R1, Reg::R10, WORD).jump_if(Reg::R1, If::NotEqual, w.pid, end);
+        if slot == PROCESS {
+            of_table(&mut a, w, end);
         }
     }
-    look_up(&mut a, w.threads, end);
+    find(&mut a, w.threads, KEY, Reg::R7, end);
     a.load(Reg::R8, Reg::R7, V.off).jump_if(Reg::R8, If::Equal, 0, end);
     a.store_value(Reg::R7, V.off, 0);
     a.load(Reg::R1, Reg::R7, V.entered).jump_if(Reg::R1, If::NotEqual, 0, end);
@@ -204,16 +248,21 @@ pub(super) fn switches(w: &Wanted) -> Option<Vec<u64>> {
     a.finish()
 }
 
-/// Keeps what the program was called with in R6 and the thread's number as the key; else goes to `other`.
+/// Keeps what the program was called with in R6 and the thread's number as the key; R0 is then what is said of its process.
+/// Goes to `other` where that is not watched.
 fn of_process(a: &mut Assembler, w: &Wanted, other: Label) {
     a.copy(Reg::R6, Reg::R1).call(Helper::PidTgid).store(Reg::R10, KEY, Reg::R0);
-    a.shift_right(Reg::R0, 32).jump_if(Reg::R0, If::NotEqual, w.pid, other);
+    a.shift_right(Reg::R0, 32).store(Reg::R10, PROCESS, Reg::R0);
+    of_table(a, w, other);
 }
 
-/// Puts the value of the key into R7.
-fn look_up(a: &mut Assembler, threads: i32, none: Label) {
-    a.set_map(Reg::R1, threads).copy(Reg::R2, Reg::R10).add(Reg::R2, KEY.into()).call(Helper::MapLookup);
-    a.jump_if(Reg::R0, If::Equal, 0, none).copy(Reg::R7, Reg::R0);
+/// Puts what is said of the process into R0.
+fn of_table(a: &mut Assembler, w: &Wanted, other: Label) {
+    a.set_map(Reg::R1, w.watched)
+        .copy(Reg::R2, Reg::R10)
+        .add(Reg::R2, PROCESS.into())
+        .call(Helper::MapLookup);
+    a.jump_if(Reg::R0, If::Equal, 0, other);
 }
 
 /// Whether the call in R9 is a wait of a loop that does not use epoll; what it was called with is at R6.

@@ -50,13 +50,27 @@ pub(super) const IN_TURN: InTurn = InTurn {
 /// Bytes of that value.
 pub(super) const IN_TURN_BYTES: i16 = 120;
 
+/// What is said of a watched process: offsets of words of 64 bits.
+pub(super) struct Watched {
+    /// [`OPEN`], or [`CLOSING`]: no turn begins any more.
+    pub(super) open: i16,
+    /// Its calls of the kernel.
+    pub(super) calls: i16,
+    /// Its turns that ended.
+    pub(super) turns: i16,
+}
+
+pub(super) const WATCHED: Watched = Watched { open: 0, calls: 8, turns: 16 };
+/// Bytes of that value.
+pub(super) const WATCHED_BYTES: usize = 24;
+pub(super) const OPEN: i32 = 1;
+pub(super) const CLOSING: i32 = 2;
+
 /// Kinds of calls: waiting for the interpreter's lock, for another lock, all else.
 pub(super) const GIL: i32 = 1;
 pub(super) const LOCK: i32 = 2;
 pub(super) const OTHER: i32 = 3;
 
-/// A record of a turn that begins: its time and task (thread and process).
-pub(super) const BEGIN_BYTES: usize = 16;
 /// A record of a turn that ended: its end and task, then the value by thread as it was, then what was added to the
 /// thread's waiting for a processor, and to its major faults.
 pub(super) const END_VALUE: i16 = 16;

@@ -1,21 +1,16 @@
 //! The turns of each thread's loop: from the return of a wait to the next wait.
 
-use super::program::{TaskFields, Wanted, entries, exits, switches};
-use super::record::{BEGIN_BYTES, END_BYTES, IN_TURN_BYTES, Spent, decode};
+use super::lengths::Lengths;
+use super::program::{Division, TaskFields};
+use super::record::{END_BYTES, Spent, decode};
+use super::tap::Tap;
+use crate::Result;
 use crate::bpf::{Ring, sys};
-use crate::{Error, Result};
 use m5_cpython::layout::running::GIL_BYTES;
 use m5_process::Process;
-use rustc_hash::FxHashMap;
-use std::fs;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::path::Path;
 
 const BYTES: usize = 1 << 20;
-/// Threads whose turns are told apart at a time.
-const THREADS: u32 = 8192;
-/// The kernel's first namespace of process numbers.
-const FIRST_NAMESPACE: &str = "pid:[4026531836]";
 
 /// One turn of a loop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,87 +25,92 @@ pub struct Turn {
     pub spent: Spent,
 }
 
+/// How to watch.
+#[derive(Debug, Clone, Copy)]
+pub struct LoopOptions {
+    /// Where the interpreter's lock is; without it waiting for it counts as other locks.
+    pub gil: Option<u64>,
+    /// Turns at least so long are told one by one, nanoseconds.
+    pub above_ns: u64,
+    /// The most that watching may take of the process's time, as a share of one processor.
+    pub max_overhead: f64,
+}
+
 /// Watches the waits of a process.
 #[derive(Debug)]
 pub struct LoopWatch {
+    pid: i32,
+    tap: Tap,
     ring: Ring,
     lost: OwnedFd,
-    _threads: OwnedFd,
-    _links: Vec<OwnedFd>,
     /// The kernel describes what it keeps of a thread.
     described: bool,
-    /// Threads that are in a turn: since when.
-    turning: FxHashMap<i32, u64>,
 }
 
 impl LoopWatch {
-    /// Begins to watch. `gil` is where the interpreter's lock is; without it waiting for it counts as other locks.
+    /// Begins to watch.
     ///
     /// # Errors
-    /// [`Error::Unsupported`], or what the kernel refused.
-    pub fn attach(process: &Process, gil: Option<u64>) -> Result<Self> {
-        if fs::read_link("/proc/self/ns/pid").ok().as_deref() != Some(Path::new(FIRST_NAMESPACE)) {
-            return Err(Error::Unsupported(
-                "turns of a loop are watched from the host's namespace of processes: run m5 there",
-            ));
-        }
+    /// [`crate::Error::Unsupported`], or what the kernel refused.
+    pub fn attach(process: &Process, options: &LoopOptions) -> Result<Self> {
         let (ring, lost) = (Ring::new(BYTES)?, sys::counter()?);
-        let threads = sys::by_thread(u32::from(IN_TURN_BYTES.cast_unsigned()), THREADS)?;
-        let wanted = Wanted {
+        let task = TaskFields::of_kernel();
+        let division = Division {
             ring: ring.fd(),
             lost: lost.as_raw_fd(),
-            threads: threads.as_raw_fd(),
-            pid: process.pid(),
-            gil: gil.map(|at| (at, GIL_BYTES as i32)),
-            task: TaskFields::of_kernel(),
+            above_ns: options.above_ns,
+            gil: options.gil.map(|at| (at, GIL_BYTES as i32)),
+            task,
         };
-        let attach = |code: Option<Vec<u64>>, name| {
-            let code = code.ok_or(Error::Unsupported("the program does not fit"))?;
-            sys::tracepoint(&sys::load(sys::Kind::RawTracepoint, &code)?, name)
-        };
-        // Exits come last: no turn begins before all else is watched.
-        let mut links = vec![attach(entries(&wanted), c"sys_enter")?];
-        if wanted.task.is_some() {
-            links.push(attach(switches(&wanted), c"sched_switch")?);
-        }
-        links.push(attach(exits(&wanted), c"sys_exit")?);
-        let described = wanted.task.is_some();
-        Ok(Self { ring, lost, _threads: threads, _links: links, described, turning: FxHashMap::default() })
+        let mut tap = Tap::new(Some(division), true)?;
+        // What was seen of m5 itself is nobody's.
+        ring.drain(|_| {});
+        tap.add(process.pid(), options.max_overhead)?;
+        Ok(Self { pid: process.pid(), tap, ring, lost, described: task.is_some() })
     }
 
-    /// The turns that ended since the last call.
-    pub fn drain(&mut self) -> Vec<Turn> {
-        let (mut turns, turning, described) = (Vec::new(), &mut self.turning, self.described);
+    /// The long turns that ended since the last call. To be called often: it keeps to the budget too.
+    ///
+    /// # Errors
+    /// What the kernel refused.
+    pub fn drain(&mut self) -> Result<Vec<Turn>> {
+        let (mut turns, described) = (Vec::new(), self.described);
         self.ring.drain(|bytes| {
             let word = |at: usize| bytes.get(at..at + 8)?.try_into().ok().map(u64::from_le_bytes);
             let (Some(time), Some(task)) = (word(0), word(8)) else { return };
             let tid = (task as u32).cast_signed();
-            if bytes.len() == BEGIN_BYTES {
-                turning.insert(tid, time);
-            } else if bytes.len() >= END_BYTES
+            if bytes.len() >= END_BYTES
                 && let Some((start_ns, spent)) = decode(bytes, described)
             {
-                turning.remove(&tid);
                 turns.push(Turn { tid, start_ns, duration_ns: time.saturating_sub(start_ns), spent });
             }
         });
-        turns
+        self.tap.step()?;
+        Ok(turns)
     }
 
-    /// Threads that are in a turn: their number, and since when.
-    pub fn turning(&self) -> impl Iterator<Item = (i32, u64)> {
-        self.turning.iter().map(|(tid, start)| (*tid, *start))
+    /// When the turn of a thread began; `None` where it is in none that is seen.
+    #[must_use]
+    pub fn turning(&self, tid: i32) -> Option<u64> {
+        self.tap.turning(tid)
     }
 
-    /// Forgets threads that are gone.
-    pub fn keep(&mut self, tids: &[i32]) {
-        self.turning.retain(|tid, _| tids.contains(tid));
+    /// How long the turns of each thread were.
+    #[must_use]
+    pub fn lengths(&self) -> Vec<(i32, Lengths)> {
+        self.tap.lengths_of(self.pid)
     }
 
-    /// Begins and ends of turns that found no room.
+    /// The share of the time in which turns that began were seen, and what watching took of the process's time.
+    #[must_use]
+    pub fn share(&self) -> (f64, f64) {
+        self.tap.share(self.pid).unwrap_or_default()
+    }
+
+    /// Long turns that found no room.
     ///
     /// # Errors
-    /// [`Error`] where the map of the program cannot be read any more.
+    /// [`crate::Error`] where the map of the program cannot be read any more.
     pub fn lost(&self) -> Result<u64> {
         sys::count(&self.lost)
     }

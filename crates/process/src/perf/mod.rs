@@ -151,6 +151,10 @@ impl Attr {
 #[derive(Debug)]
 pub struct Event(OwnedFd);
 
+/// Descriptors that events leave to the rest of m5. Where they took the last one, a list of threads could no longer
+/// be read, and the watch would be called whole.
+const DESCRIPTORS_LEFT: u64 = 32;
+
 const FLAG_FD_CLOEXEC: libc::c_ulong = 8;
 const IOC_ENABLE: libc::c_ulong = 0x2400;
 const IOC_DISABLE: libc::c_ulong = 0x2401;
@@ -180,7 +184,10 @@ impl Event {
             return Err(OpenError::last());
         }
         // SAFETY: the kernel has just given us this descriptor and nobody else owns it.
-        Ok(Self(unsafe { OwnedFd::from_raw_fd(fd as i32) }))
+        let event = Self(unsafe { OwnedFd::from_raw_fd(fd as i32) });
+        // The lowest free number is what the kernel gives, so that none below the limit would be left.
+        let last = crate::descriptor_limit().saturating_sub(DESCRIPTORS_LEFT);
+        if fd as u64 >= last { Err(OpenError(libc::EMFILE)) } else { Ok(event) }
     }
 
     /// Its descriptor.

@@ -2,6 +2,8 @@
 
 use crate::trace::arch;
 use crate::{Process, TraceError, TraceResult};
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
 use std::fs;
 use std::io::Read;
 use std::time::Duration;
@@ -81,6 +83,13 @@ const SPARE_TASKS: u64 = 8;
 pub fn may_fork(process: &Process, safety: &Safety, max_pause: Duration) -> TraceResult<()> {
     if safety.job_stopped {
         return refuse("the target is stopped by a signal; --method freeze reads it as it is".into());
+    }
+    // Its end is sent to the copy, and the target is made to take that in: a copy that m5 may not end would stay a zombie.
+    if Pid::from_raw(process.pid()).is_none_or(|pid| test_kill_process(pid) == Err(Errno::PERM)) {
+        return refuse(
+            "m5 may not send signals to a process of that user, and could not end the copy: add CAP_KILL, or use --method freeze"
+                .into(),
+        );
     }
     if arch::protects_returns(&status(process)?) {
         return refuse("the target runs with a shadow stack; use --method freeze".into());

@@ -1,6 +1,7 @@
 //! Stacks of allocations for other tools: folded, pprof, speedscope, and a page with a flame graph.
 
 use super::doc::AllocDoc;
+use crate::Lang;
 use crate::shared::pprof::{Builder, Place};
 use m5_cpython::PyFrame;
 use m5_kernel::{AllocSource, AllocStack};
@@ -88,14 +89,15 @@ pub fn speedscope(doc: &AllocDoc) -> Value {
     })
 }
 
-/// A page for a browser with a flame graph of the bytes that were asked for.
+/// A page for a browser with a flame graph of the bytes that were asked for, in a language that its button changes.
 ///
 /// # Errors
 /// Never: the document's keys are strings.
-pub fn html(doc: &AllocDoc) -> serde_json::Result<String> {
+pub fn html(doc: &AllocDoc, lang: Lang) -> serde_json::Result<String> {
     let stack = |s: &AllocStack| json!({"weight": s.weight(), "samples": s.samples, "frames": s.frames.iter().rev().map(frame).collect::<Vec<_>>()});
     let stacks: Vec<Value> = doc.profile.stacks.iter().map(stack).collect();
-    let data = serde_json::to_string(&json!({"pid": doc.pid, "seconds": doc.profile.seconds,
+    let data =
+        serde_json::to_string(&json!({"lang": lang.code(), "pid": doc.pid, "seconds": doc.profile.seconds,
         "samples": doc.profile.samples, "unit": unit(doc), "stacks": stacks}))?;
     // `</script>` inside the data would end the element; JSON may spell `<` otherwise.
     Ok(PAGE.replace("{{data}}", &data.replace('<', "\\u003c")))
@@ -129,7 +131,8 @@ mod tests {
 
     #[test]
     fn names_cannot_break_out_of_the_page() {
-        let page = html(&doc()).unwrap_or_default();
+        let page = html(&doc(), Lang::Zh).unwrap_or_default();
         assert!(page.contains("inner\\u003c/script>") && page.matches("</script>").count() == 1);
+        assert!(page.contains("\"lang\":\"zh\""));
     }
 }

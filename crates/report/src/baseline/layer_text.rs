@@ -1,5 +1,6 @@
 //! A line per layer that grows: which, by how much, and what to do next.
 
+use crate::heap::phrases::signed;
 use crate::shared::units;
 use crate::shared::value_words::maybe;
 use crate::text::Style;
@@ -33,7 +34,13 @@ fn line(growing: &Growing, style: Style) -> String {
 
 /// Growth for people: bytes or a count a minute.
 pub(crate) fn rate(per_second: f64, bytes: bool) -> String {
-    if bytes { units::growth(per_second) } else { format!("{:+.2}/min", per_second * 60.0) }
+    let a_minute = per_second * 60.0;
+    match bytes {
+        true => units::growth(per_second),
+        // What is counted by hundreds has no hundredths.
+        false if a_minute.abs() >= 100.0 => format!("{}/min", signed(a_minute.round() as i64)),
+        false => format!("{a_minute:+.2}/min"),
+    }
 }
 
 fn layer(layer: Layer) -> Grows {

@@ -5,6 +5,9 @@ use crate::shared::catalogue::catalogue;
 catalogue! {
     /// The table of services and versions.
     Fleet {
+        Unreachable: "cannot reach Prometheus at {}: {}", "无法连接位于 {} 的 Prometheus：{}";
+        Refused: "Prometheus refused the query: {}", "Prometheus 拒绝了查询：{}";
+        Foreign: "{} does not speak Prometheus' API: {}", "{} 不支持 Prometheus API：{}";
         Group: "SERVICE", "服务";
         Instances: "INSTANCES", "实例数";
         Growing: "GROWING", "增长占比";

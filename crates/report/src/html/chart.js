@@ -15,6 +15,13 @@ function ticks(low, high, count) {
   for (let v = Math.ceil(low / step) * step; v <= high + step * 1e-9; v += step) out.push(v);
   return out;
 }
+/** How many decimals tell places of one axis apart. */
+function decimals(at) {
+  const step = at.length > 1 ? at[1] - at[0] : 1;
+  let places = 0;
+  while (places < 6 && Math.abs(step * 10 ** places - Math.round(step * 10 ** places)) > 1e-6) places++;
+  return places;
+}
 const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 604800];
 function timeTicks(from, to, count) {
   const step = STEPS.find((s) => (to - from) / s <= count) || (to - from) / count;
@@ -110,12 +117,14 @@ function timeChart({ caption, unit, t, series, label, lines, zero, broad, width 
   const near = lines.filter((l) => l.v != null && l.v < high + (high - low) + high * 0.5 && l.v > low * 0.5);
   high = Math.max(high, ...near.map((l) => l.v));
   low = Math.min(low, ...near.map((l) => l.v));
-  const room = (high - low) * 0.08 || Math.abs(high) * 0.05 || 1;
+  // Noise does not fill the chart.
+  const room = Math.max((high - low) * 0.08, Math.abs(high) * (high === low ? 0.05 : 0.005)) || 1;
   low = zero ? 0 : Math.max(0, low - room);
   high += room;
   const scale = unit(high);
-  const y = { low, high, at: ticks(low / scale.size, high / scale.size, 4).filter((v) => !scale.whole || v % 1 === 0).map((v) => v * scale.size), label: (v) => scale.label(v / scale.size) };
-  const times = timeTicks(t[0], t.at(-1), Math.max(2, Math.floor(width / 90)));
+  const levels = ticks(low / scale.size, high / scale.size, 4).filter((v) => !scale.whole || v % 1 === 0), places = decimals(levels);
+  const y = { low, high, at: levels.map((v) => v * scale.size), label: (v) => number(v / scale.size, places) };
+  const times = timeTicks(t[0], t.at(-1), Math.max(4, Math.floor(width / 90)));
   const { svg, px, py } = plane(caption, width, { low: t[0], high: t.at(-1), ...times }, y);
   const keys = [];
   for (const l of near) {
@@ -154,10 +163,10 @@ function timeChart({ caption, unit, t, series, label, lines, zero, broad, width 
 
 const byteUnit = (high) => {
   const [size, name] = unitOf(high);
-  return { size, name, label: (v) => (v < 10 && v % 1 ? v.toFixed(1) : number(Math.round(v * 10) / 10)) };
+  return { size, name };
 };
 /** Counts; of what is whole no half stands on an axis. */
-const countUnit = (name, whole) => () => ({ size: 1, name, whole, label: (v) => number(Math.round(v * 100) / 100) });
+const countUnit = (name, whole) => () => ({ size: 1, name, whole });
 const TONES = ["one", "two", "three", "none"], UNKNOWN = 3;
 /** Keys of the generations that are there. */
 const generations = (kind, there) => [0, 1, 2, UNKNOWN].filter(there).map((g) => key(kind, TONES[g], generation(g)));
@@ -178,7 +187,7 @@ function pauseChart(pauses, from, to, objective, width) {
   if (shown) most = Math.max(most, log(objective));
   const y = { low: Math.floor(least - 0.05), high: Math.max(Math.ceil(most + 0.05), Math.floor(least) + 1), label: (v) => tick(10 ** v) };
   y.at = Array.from({ length: y.high - y.low + 1 }, (_, i) => y.low + i);
-  const times = timeTicks(from, to, Math.max(2, Math.floor(width / 90)));
+  const times = timeTicks(from, to, Math.max(4, Math.floor(width / 90)));
   const { svg, px, py } = plane(caption, width, { low: from, high: to, ...times }, y);
   if (shown) svg.append(make("line", { class: "dash limit", x1: LEFT, x2: width - RIGHT, y1: py(log(objective)), y2: py(log(objective)) }));
   rows.forEach(([t, , g], i) => {
@@ -202,10 +211,10 @@ function histogramChart(pauses, width) {
   const first = sums.findIndex((n) => n), last = sums.findLastIndex((n) => n);
   if (first < 0) return nothing(caption, say("noCollection"));
   const from = Math.max(0, first - 1), to = Math.min(sums.length - 1, last + 1), bars = to - from + 1;
-  const most = Math.max(...sums), edge = (i) => (i < 1 ? "0" : tick(pauses.bounds[i - 1]));
+  const most = Math.max(...sums), edge = (i) => (i < 1 ? "0" : i > pauses.bounds.length ? "∞" : tick(pauses.bounds[i - 1]));
   const every = Math.ceil(bars * 52 / (width - LEFT - RIGHT));
   const x = { low: from, high: to + 1, at: Array.from({ length: bars + 1 }, (_, i) => from + i).filter((i) => (i - from) % every === 0), label: edge };
-  const { svg, px, py } = plane(caption, width, x, { low: 0, high: most * 1.05, at: ticks(0, most * 1.05, 4).filter((v) => v % 1 === 0), label: number });
+  const { svg, px, py } = plane(caption, width, x, { low: 0, high: most * 1.05, at: ticks(0, most * 1.05, 4).filter((v) => v % 1 === 0), label: (v) => number(v) });
   const wide = px(1) - px(0);
   for (let i = from; i <= to; i++) {
     let below = 0;

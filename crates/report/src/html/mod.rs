@@ -17,11 +17,7 @@ const SCRIPT: &str = include_str!("page.js");
 /// The page. With `data` (the JSON of `m5.page/1`) it stands for itself; without, it asks the exporter.
 #[must_use]
 pub fn page(lang: Option<Lang>, data: Option<&str>) -> String {
-    let lang = match lang {
-        Some(Lang::En) => "en",
-        Some(Lang::Zh) => "zh",
-        None => "",
-    };
+    let lang = lang.map_or("", Lang::code);
     // `</script>` inside the data would end the element; JSON may spell `<` otherwise.
     let data = data.map_or_else(String::new, |json| json.replace('<', "\\u003c"));
     TEMPLATE

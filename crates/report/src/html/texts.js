@@ -97,7 +97,8 @@ function bytes(v) {
 /** Growth, from bytes a second to MiB a minute, as the objectives count. */
 function rate(v) {
   if (v == null) return "–";
-  return `${v < 0 ? "" : "+"}${(v * 60 / 1048576).toFixed(3)} MiB/min`;
+  const rate = v * 60 / 1048576;
+  return Math.abs(rate) < 5e-4 ? "+0.000 MiB/min" : `${v < 0 ? "" : "+"}${rate.toFixed(3)} MiB/min`;
 }
 function time(s) {
   if (s == null) return "–";
@@ -118,7 +119,10 @@ function span(s) {
   return whole < 86400 ? `${of(3600, 24)} h ${of(60, 60)} min` : `${of(86400, Infinity)} d ${of(3600, 24)} h`;
 }
 const percent = (v) => (v == null ? "–" : `${(v * 100).toFixed(Math.abs(v) < 0.001 ? 3 : 1)} %`);
-const number = (v) => (v == null ? "–" : v.toLocaleString(lang === "zh" ? "zh-CN" : "en"));
+const number = (v, places) => {
+  const digits = places == null ? {} : { minimumFractionDigits: places, maximumFractionDigits: places };
+  return v == null ? "–" : v.toLocaleString(lang === "zh" ? "zh-CN" : "en", digits);
+};
 const locale = () => (lang === "zh" ? "zh-CN" : "en-GB");
 const clock = (unix, seconds) => new Date(unix * 1000).toLocaleTimeString(locale(), seconds ? {} : { hour: "2-digit", minute: "2-digit" });
 const day = (unix) => new Date(unix * 1000).toLocaleDateString(locale(), { month: "short", day: "numeric" });

@@ -173,7 +173,7 @@ fn histogram(buckets: &[Bucket], style: Style) -> String {
 #[must_use]
 pub fn finding_lines(report: &GcReport) -> Vec<Sentence> {
     let plain = |lang| Style { lang, color: false };
-    report.findings.iter().map(|finding| Sentence::each(|lang| said(finding, plain(lang)))).collect()
+    report.findings.iter().map(|finding| Sentence::each(|lang| said(finding, report, plain(lang)))).collect()
 }
 
 fn findings(report: &GcReport, style: Style) -> String {
@@ -183,7 +183,7 @@ fn findings(report: &GcReport, style: Style) -> String {
     }
     let mut out = format!("\n{}\n", style.bold(lang.say(Gc::Advice)));
     for finding in &report.findings {
-        let _ = writeln!(out, "   {}", said(finding, style));
+        let _ = writeln!(out, "   {}", said(finding, report, style));
     }
     let goes_on = !report.exited && report.re_executed_seconds.is_none();
     let worth = |f: &Finding| matches!(f, Finding::FullCollections { .. } | Finding::YoungCollections { .. });
@@ -193,9 +193,10 @@ fn findings(report: &GcReport, style: Style) -> String {
     out
 }
 
-fn said(finding: &Finding, style: Style) -> String {
+fn said(finding: &Finding, report: &GcReport, style: Style) -> String {
     let lang = style.lang;
     match finding {
+        Finding::NothingToGain { .. } if report.gc.happened == 0 => lang.say(Gc::NothingHappened).to_owned(),
         Finding::NothingToGain { share_of_wall, max } => {
             lang.fill(Gc::NothingToGain, &[&units::percent(*share_of_wall), &units::time(*max)])
         }

@@ -41,6 +41,7 @@ catalogue! {
         Objectives: "🎯 Objectives:", "🎯 目标:";
         Advice: "💡 Findings:", "💡 优化建议:";
         NothingToGain: "nothing to gain: collections take {} of the time, the longest {}", "无需优化：回收占总时间 {}，最长 {}";
+        NothingHappened: "nothing to gain: no collection happened", "无需优化：没有发生回收";
         FullCollections: "gen 2 costs {} of the pause time ({} each) and freed {} of the {} objects it walked: rarer full collections, or gc.freeze() after warm-up (`--freeze`)",
             "Gen2 占暂停时间的 {}（平均每次 {}），只回收了 {}（每次扫描 {} 个对象）：降低全量回收频率，或预热后执行 gc.freeze()（`--freeze`）";
         YoungCollections: "gen 0 and 1 cost {} of the pause time, gen 0 runs {}: a higher threshold0", "Gen0 和 Gen1 占暂停时间的 {}，Gen0 频率 {}：提高 threshold0";

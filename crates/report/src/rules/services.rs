@@ -13,6 +13,8 @@ pub struct ServiceObjectives {
     pub profile: Option<Profile>,
     /// What holds for them, whole.
     pub objectives: Objectives,
+    /// Whether the turns of their event loops are exported.
+    pub event_loop_turns: bool,
 }
 
 /// All alerts: those of every service, and those that differ for some. Of several names that fit a service the first
@@ -78,6 +80,7 @@ mod tests {
 
     fn service(name: &str, profile: Profile) -> ServiceObjectives {
         ServiceObjectives {
+            event_loop_turns: false,
             name: name.to_owned(),
             profile: Some(profile),
             objectives: Objectives::of(profile),

@@ -25,6 +25,15 @@ impl Lang {
         if locale.to_ascii_lowercase().starts_with("zh") { Self::Zh } else { Self::En }
     }
 
+    /// How pages name it.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::En => "en",
+            Self::Zh => "zh",
+        }
+    }
+
     /// A text without values.
     #[must_use]
     pub fn say(self, text: impl Text) -> &'static str {

@@ -12,10 +12,11 @@ pub fn bytes(value: f64) -> String {
     }
 }
 
-/// MiB a minute from bytes a second, with its sign.
+/// MiB a minute from bytes a second, with its sign; what is nothing to three places falls no more than it grows.
 #[must_use]
 pub fn growth(bytes_per_second: f64) -> String {
-    format!("{:+.3} MiB/min", bytes_per_second * 60.0 / 1_048_576.0)
+    let rate = bytes_per_second * 60.0 / 1_048_576.0;
+    format!("{:+.3} MiB/min", if rate.abs() < 5e-4 { 0.0 } else { rate })
 }
 
 /// A short time: `850 ns`, `12.3 µs`, `4.56 ms`, `1.20 s`.

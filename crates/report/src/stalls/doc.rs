@@ -2,14 +2,11 @@
 
 use m5_cpython::PyFrame;
 use m5_gc::SourceKind;
+pub use m5_kernel::TURN_BOUNDS;
 use serde::{Deserialize, Serialize};
 
 /// Name and version of the document.
 pub const STALLS_SCHEMA: &str = "m5.stalls/1";
-/// Upper bounds of the turns' histogram, seconds; turns above all of them are counted behind.
-pub const TURN_BOUNDS: &[f64] =
-    &[0.000_1, 0.000_25, 0.000_5, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
-
 /// Turns of the loops of a process.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Stalls {
@@ -24,8 +21,15 @@ pub struct Stalls {
     pub re_executed_seconds: Option<f64>,
     /// Turns at least this long are told one by one, seconds.
     pub above_s: f64,
-    /// Begins and ends of turns that found no room.
+    /// Long turns that found no room.
     pub lost: u64,
+    /// The share of the time in which turns that began were seen: below 1 where seeing all would have taken more of the
+    /// process's time than was allowed. `None` in documents of before it was told.
+    #[serde(default)]
+    pub coverage: Option<f64>,
+    /// What watching took of the process's time, as a share of one processor.
+    #[serde(default)]
+    pub overhead: Option<f64>,
     /// Turns longer than the limit, in all.
     pub long: u64,
     /// Where the time of all of these went.
@@ -91,11 +95,11 @@ pub struct Line {
 pub struct ThreadTurns {
     /// The thread.
     pub tid: i32,
-    /// Turns.
+    /// Turns that were seen.
     pub turns: u64,
     /// Their length in all, seconds.
     pub seconds: f64,
-    /// Quantiles of their length, seconds.
+    /// Quantiles of their length, within 3 %, seconds.
     pub p50_s: f64,
     /// Likewise.
     pub p95_s: f64,

@@ -1,16 +1,12 @@
 //! Turns, looks at them, and collections come in as they happen; a document goes out.
 
 use super::divide::{divide, overlap};
-use super::doc::{
-    Call, Collection, Collections, Division, Line, STALLS_SCHEMA, Stalls, TURN_BOUNDS, ThreadTurns, Turn,
-};
+use super::doc::{Call, Collection, Collections, Division, Line, STALLS_SCHEMA, Stalls, ThreadTurns, Turn};
 use m5_cpython::PyFrame;
 use m5_gc::Pause;
-use m5_kernel::Turn as Seen;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use m5_kernel::{Turn as Seen, TurnLengths};
+use std::collections::{HashMap, VecDeque};
 
-/// Lengths of turns that are kept of each thread at most; from then on a fair sample of them is.
-const MOST: usize = 1 << 20;
 /// Collections that are kept for turns that may still come.
 const MOST_PAUSES: usize = 1 << 18;
 /// A turn is divided this long after its end: by then its collections are known.
@@ -32,13 +28,15 @@ pub struct Look {
     pub stack: Vec<PyFrame>,
 }
 
-#[derive(Debug, Default)]
-struct Lengths {
-    turns: u64,
-    sum_ns: u64,
-    longest_ns: u64,
-    kept: Vec<u64>,
-    buckets: Vec<u64>,
+/// How turns were seen.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Seeing {
+    /// Long turns that found no room.
+    pub lost: u64,
+    /// The share of the time in which turns that began were seen.
+    pub coverage: f64,
+    /// What watching took of the process's time, as a share of one processor.
+    pub overhead: f64,
 }
 
 /// Gathers what `m5 stalls` tells.
@@ -48,7 +46,6 @@ pub struct Gathering {
     began_ns: u64,
     above_ns: u64,
     top: usize,
-    lengths: BTreeMap<i32, Lengths>,
     waiting: Vec<(Seen, Vec<Look>)>,
     pauses: VecDeque<Pause>,
     long: u64,
@@ -66,7 +63,6 @@ impl Gathering {
             began_ns,
             above_ns,
             top,
-            lengths: BTreeMap::new(),
             waiting: Vec::new(),
             pauses: VecDeque::new(),
             long: 0,
@@ -76,22 +72,9 @@ impl Gathering {
         }
     }
 
-    /// A turn that ended, and the looks at it.
+    /// A long turn that ended, and the looks at it.
     pub fn turn(&mut self, turn: Seen, looks: Vec<Look>) {
-        let lengths = self.lengths.entry(turn.tid).or_default();
-        lengths.turns += 1;
-        lengths.sum_ns += turn.duration_ns;
-        lengths.longest_ns = lengths.longest_ns.max(turn.duration_ns);
-        lengths.buckets.resize(TURN_BOUNDS.len() + 1, 0);
-        lengths.buckets[TURN_BOUNDS.partition_point(|bound| *bound < turn.duration_ns as f64 / 1e9)] += 1;
-        // Beyond the bound every turn replaces one at a place that its own start scatters.
-        match lengths.kept.len() {
-            n if n < MOST => lengths.kept.push(turn.duration_ns),
-            n => lengths.kept[turn.start_ns as usize / 64 % n] = turn.duration_ns,
-        }
-        if turn.duration_ns >= self.above_ns {
-            self.waiting.push((turn, looks));
-        }
+        self.waiting.push((turn, looks));
     }
 
     /// Collections that ended. `open_ns` is when the oldest turn that still lasts began.
@@ -162,12 +145,19 @@ impl Gathering {
         });
     }
 
-    /// The document.
+    /// The document, with how long the turns of each thread were.
     #[must_use]
-    pub fn finish(mut self, end_ns: u64, lost: u64, collections: Option<Collections>) -> Stalls {
+    pub fn finish(
+        mut self,
+        end_ns: u64,
+        lengths: &[(i32, TurnLengths)],
+        seeing: Seeing,
+        collections: Option<Collections>,
+    ) -> Stalls {
         self.settle(u64::MAX);
-        let mut threads: Vec<ThreadTurns> = self.lengths.into_iter().map(thread).collect();
-        threads.sort_by_key(|t| std::cmp::Reverse(t.turns));
+        let some = lengths.iter().filter(|(_, l)| l.turns > 0);
+        let mut threads: Vec<ThreadTurns> = some.map(|(tid, l)| thread(*tid, l)).collect();
+        threads.sort_by_key(|t| (std::cmp::Reverse(t.turns), t.tid));
         let line = |(frame, (looks, running_s))| Line { frame, looks, running_s };
         let mut lines: Vec<Line> = self.lines.into_iter().map(line).collect();
         lines.sort_by(|a, b| b.running_s.total_cmp(&a.running_s).then_with(|| a.frame.cmp(&b.frame)));
@@ -178,7 +168,9 @@ impl Gathering {
             seconds: end_ns.saturating_sub(self.began_ns) as f64 / 1e9,
             re_executed_seconds: None,
             above_s: self.above_ns as f64 / 1e9,
-            lost,
+            lost: seeing.lost,
+            coverage: Some(seeing.coverage),
+            overhead: Some(seeing.overhead),
             long: self.long,
             total: self.total,
             collections,
@@ -189,13 +181,9 @@ impl Gathering {
     }
 }
 
-fn thread((tid, mut lengths): (i32, Lengths)) -> ThreadTurns {
-    let kept = &mut lengths.kept;
-    kept.sort_unstable();
-    let [p50_s, p95_s, p99_s, p999_s] = [0.5, 0.95, 0.99, 0.999].map(|q| {
-        let at = ((kept.len() as f64 * q).ceil() as usize).clamp(1, kept.len());
-        kept[at - 1] as f64 / 1e9
-    });
+fn thread(tid: i32, lengths: &TurnLengths) -> ThreadTurns {
+    let [p50_s, p95_s, p99_s, p999_s] =
+        [0.5, 0.95, 0.99, 0.999].map(|q| lengths.quantile(q).unwrap_or(0) as f64 / 1e9);
     ThreadTurns {
         tid,
         turns: lengths.turns,
@@ -205,6 +193,6 @@ fn thread((tid, mut lengths): (i32, Lengths)) -> ThreadTurns {
         p99_s,
         p999_s,
         longest_s: lengths.longest_ns as f64 / 1e9,
-        buckets: lengths.buckets,
+        buckets: lengths.buckets.clone(),
     }
 }

@@ -11,5 +11,5 @@ pub use doc::{
     Call, Collection, Collections, Division, Line, STALLS_SCHEMA, Stalls, TURN_BOUNDS, ThreadTurns, Turn,
 };
 pub use export::{chrome, prometheus};
-pub use gather::{Gathering, Look};
+pub use gather::{Gathering, Look, Seeing};
 pub use text::text;

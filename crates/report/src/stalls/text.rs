@@ -10,6 +10,8 @@ use std::fmt::Write;
 /// Frames of each stack, and lines, that are shown.
 const FRAMES: usize = 3;
 const LINES: usize = 5;
+/// A coverage from here on is told as whole.
+const WHOLE: f64 = 0.99;
 /// Shares below this are not told.
 const LEAST: f64 = 0.01;
 
@@ -22,6 +24,7 @@ pub fn text(doc: &Stalls, style: Style) -> String {
     out.push_str(&executed(doc.re_executed_seconds, style));
     if doc.threads.is_empty() {
         let _ = writeln!(out, "{}", lang.say(Stall::None));
+        partly(&mut out, doc, style);
         return out;
     }
     out.push_str(&table(doc, style));
@@ -56,7 +59,18 @@ pub fn text(doc: &Stalls, style: Style) -> String {
     if doc.lost > 0 {
         let _ = writeln!(out, "{}", style.yellow(&lang.fill(Stall::Lost, &[&doc.lost])));
     }
+    partly(&mut out, doc, style);
     out
+}
+
+/// That not all turns were seen, where that is so.
+fn partly(out: &mut String, doc: &Stalls, style: Style) {
+    if let (Some(coverage), Some(overhead)) = (doc.coverage, doc.overhead)
+        && coverage < WHOLE
+    {
+        let shares: [&dyn std::fmt::Display; 2] = [&units::percent(coverage), &units::percent(overhead)];
+        let _ = writeln!(out, "{}", style.yellow(&style.lang.fill(Stall::Partly, &shares)));
+    }
 }
 
 fn table(doc: &Stalls, style: Style) -> String {
@@ -172,6 +186,8 @@ mod tests {
             seconds: 60.0,
             above_s: 0.01,
             lost: 3,
+            coverage: Some(0.21),
+            overhead: Some(0.0098),
             long: 37,
             total: division(1.9),
             collections: Some(Collections { source: SourceKind::Watchpoint, seen: 90, happened: 100 }),

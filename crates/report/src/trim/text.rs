@@ -72,6 +72,8 @@ pub fn text(doc: &TrimDoc, style: Style) -> String {
             Some(bytes) => say(TrimWords::FreeOfOthers, &[&size(bytes)]),
             None => say(TrimWords::UnknownOfOthers, &[]),
         }
+    } else if !doc.others.is_empty() {
+        say(TrimWords::AskOthers, &[&doc.pid]);
     }
     for other in &doc.others {
         say(TrimWords::Other, &[&other.name, &other.library, &other.setting]);

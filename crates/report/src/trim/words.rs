@@ -31,9 +31,10 @@ catalogue! {
         Pinned: "{} more are free in {} arenas of Python's small objects and stay: live objects lie in them ({})",
             "另有 {} 空闲于 Python 小对象的 {} 个 arena 中，因其中有存活对象而保留（{}）";
         NotPinned: "no arena of Python's small objects is kept by a few live ones", "没有被少量存活对象钉住的小对象 arena";
-        FreeOfOthers: "other allocators hold {} in free blocks, by their own books; whole pages that they keep for later are not counted",
-            "其他分配器自身账目显示空闲块 {}；未计入其留待后用的整页";
+        FreeOfOthers: "other allocators hold {} free, by their own books: blocks, and whole pages that they keep for later",
+            "其他分配器自身账目显示空闲 {}：含空闲块及其留待后用的整页";
         UnknownOfOthers: "what other allocators hold free is not known: their books are not read", "其他分配器的空闲量未知：其账目无法读取";
+        AskOthers: "what other allocators hold free tells m5 trim -p {} --dry-run --pinned", "其他分配器的空闲量：m5 trim -p {} --dry-run --pinned";
         Other: "{} is in use too ({}); what it holds free does not go back this way. The setting that returns it: {}",
             "另有 {} 在用（{}）；其空闲内存无法以此方式归还。对应设置：{}";
     }

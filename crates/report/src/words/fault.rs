@@ -42,12 +42,12 @@ catalogue! {
         BpfLackRemedy: "it takes Linux 5.15 or later (on 64-bit Arm 6.6); `m5 gc --stacks` tells which lines start collections", "需要 Linux 5.15 或更高版本（64 位 Arm 需 6.6）；`m5 gc --stacks` 可给出触发回收的代码行";
         PausesRemedy: "leave out the choice of a source: m5 then takes the best that is allowed", "不要指定来源：m5 会自动选择可用的最佳来源";
         Permission: "no permission to read {} of PID {}", "没有权限读取 {}（PID {}）";
-        PermissionUser: "PID {} belongs to another user (uid {}): run m5 as that user or as root (sudo), or give it the capability: sudo setcap cap_sys_ptrace,cap_perfmon+ep $(command -v m5)",
-            "PID {} 属于其他用户（uid {}）：请以该用户或 root（sudo）运行，或授予能力：sudo setcap cap_sys_ptrace,cap_perfmon+ep $(command -v m5)";
+        PermissionUser: "PID {} belongs to another user (uid {}): run m5 as that user or as root (sudo), or give it the capabilities: sudo setcap cap_sys_ptrace,cap_dac_read_search,cap_perfmon+ep $(command -v m5)",
+            "PID {} 属于其他用户（uid {}）：请以该用户或 root（sudo）运行，或授予能力：sudo setcap cap_sys_ptrace,cap_dac_read_search,cap_perfmon+ep $(command -v m5)";
         PermissionYama: "kernel.yama.ptrace_scope is {}: run m5 as root, or give it CAP_SYS_PTRACE and CAP_PERFMON (sudo setcap cap_sys_ptrace,cap_perfmon+ep $(command -v m5)), or start the target from m5 (m5 baseline -- CMD), or sudo sysctl kernel.yama.ptrace_scope=0",
             "kernel.yama.ptrace_scope 为 {}：请以 root 运行，或授予 CAP_SYS_PTRACE（sudo setcap cap_sys_ptrace,cap_perfmon+ep $(command -v m5)），或由 m5 启动目标（m5 baseline -- CMD），或执行 sudo sysctl kernel.yama.ptrace_scope=0";
-        PermissionContainer: "in a container, add the capability: docker run --cap-add SYS_PTRACE --cap-add PERFMON, or securityContext.capabilities.add: [SYS_PTRACE, PERFMON] in Kubernetes",
-            "在容器中请添加能力：docker run --cap-add SYS_PTRACE --cap-add PERFMON，或在 Kubernetes 中设置 securityContext.capabilities.add: [SYS_PTRACE, PERFMON]";
+        PermissionContainer: "in a container, add the capabilities: docker run --cap-add SYS_PTRACE --cap-add PERFMON, or in Kubernetes runAsUser: 0 and securityContext.capabilities.add: [SYS_PTRACE, PERFMON], with drop: [ALL] DAC_READ_SEARCH too",
+            "在容器中请添加能力：docker run --cap-add SYS_PTRACE --cap-add PERFMON，或在 Kubernetes 中设置 runAsUser: 0 与 securityContext.capabilities.add: [SYS_PTRACE, PERFMON]（若 drop: [ALL]，还需 DAC_READ_SEARCH）";
         Kernel: "{}", "{}";
         WorkloadRemedy: "--workload takes a file that begins with a number, or a metric: http://127.0.0.1:8000/metrics#orders_total",
             "--workload 接受以数字开头的文件，或一个指标：http://127.0.0.1:8000/metrics#orders_total";
@@ -66,8 +66,8 @@ catalogue! {
         FileSchemaRemedy: "record it again with this m5, or read it with the m5 that wrote it",
             "请用当前版本的 m5 重新采集，或用写入它的 m5 版本读取";
         WriteFailed: "cannot write {}: {}", "无法写入 {}：{}";
-        WriteFailedRemedy: "the folder must exist, be yours to write and have room; choose another with -o or --save; nothing half-written was left behind",
-            "目录须存在、可写且有剩余空间；可用 -o / --save 换一个位置；未留下写到一半的文件";
+        WriteFailedRemedy: "the folder must exist, be yours to write and have room; choose another with the option that named it (-o, --save, --journal, …); nothing half-written was left behind",
+            "目录须存在、可写且有剩余空间；请用相应选项（-o、--save、--journal 等）换一个位置；未留下写到一半的文件";
         Exists: "{} is there already", "{} 已存在";
         ExistsRemedy: "--force replaces it; --save FILE writes another", "--force 可覆盖；--save FILE 可写入其他文件";
         Spool: "m5's buffers cannot lie in {}: {}", "m5 的缓冲区无法放在 {}：{}";
@@ -91,7 +91,7 @@ catalogue! {
         NoRoom: "nothing was begun: {}", "未开始任何操作：{}";
         NoRoomRemedy: "run m5 outside of that group (on the host, or in a container of its own), or raise the limit: at the limit the kernel may end the target", "请在该控制组之外运行 m5（宿主机或单独的容器），或提高上限：达到上限时内核可能终止目标进程";
         NotTrimmed: "nothing of PID {} was given back: {}", "未归还 PID {} 的内存：{}";
-        NotTrimmedRemedy: "the target was left as it was", "目标未受影响";
+        NotTrimmedRemedy: "the target was left as it was; `m5 list` says whether it is stopped, and how to let it go on", "目标未受影响；`m5 list` 会显示目标是否已被暂停以及如何使其继续";
         EndedEarly: "the target ended before anything could be measured", "目标在测量开始前已退出";
         EndedEarlyRemedy: "give the PID of a process that keeps running", "请给出持续运行的进程 PID";
     }

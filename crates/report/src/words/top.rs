@@ -14,8 +14,9 @@ catalogue! {
         Threads: "THREADS", "线程";
         Floor: "FLOOR", "底部";
         Limit: "LIMIT", "上限";
+        NoLimit: "none", "无";
         Seen: "PAUSES SEEN", "已观测暂停";
-        Collections: "COLLECTIONS SINCE START 0·1·2", "启动以来回收次数 0·1·2";
+        Collections: "COLLECTIONS SINCE START, GEN 0·1·2:", "启动以来回收次数（0·1·2 代）：";
         Stopped: "stopped", "已暂停运行";
         Now: "now", "现在";
         Trend: "TREND", "趋势";
@@ -43,6 +44,7 @@ catalogue! {
         Executed: "PID {} executed another program: what is shown begins anew", "PID {} 执行了另一个程序（exec）：显示的数据重新开始";
         Failed: "that failed: {}", "失败：{}";
         Pauses: "latest pauses", "最近的暂停";
+        NoPauses: "none seen yet", "尚未观测到";
         NoTerminal: "`m5 top` needs a terminal", "`m5 top` 需要终端";
         NoTerminalRemedy: "use `m5 list` or `m5 health --json` in scripts", "脚本中请使用 `m5 list` 或 `m5 health --json`";
     }

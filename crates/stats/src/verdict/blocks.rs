@@ -56,6 +56,8 @@ pub(super) struct Blocks {
     pub(super) last: f64,
     /// The level by which values were divided.
     pub(super) level: f64,
+    /// The lowest and the highest value, in the series' own unit.
+    pub(super) between: [f64; 2],
     /// The smallest step of the values, as a part of the level.
     pub(super) quantum: f64,
     /// How old the process was at the begin of the window, in windows; two at most: older is old.
@@ -101,6 +103,12 @@ pub(super) fn warmup_end(run: &[Point], started: Option<f64>) -> Option<f64> {
 
 /// Cuts a run (already without its warm-up) into blocks. `None` where there are too few points.
 pub(super) fn cut(run: &[Point], options: &Options<'_>) -> Option<Blocks> {
+    let end = |pick: fn(f64, f64) -> f64| run.iter().map(|p| p.v).reduce(pick);
+    let between = [end(f64::min)?, end(f64::max)?];
+    Some(Blocks { between, ..cut_floors(run, options)? })
+}
+
+fn cut_floors(run: &[Point], options: &Options<'_>) -> Option<Blocks> {
     let (first, last) = (run.first()?, run.last()?);
     let seconds = last.t - first.t;
     let count = (run.len() / MIN_POINTS).min(most(seconds));
@@ -112,7 +120,7 @@ pub(super) fn cut(run: &[Point], options: &Options<'_>) -> Option<Blocks> {
         && !options.floors
         && let Some(feet) = sawtooth::feet(run, count)
     {
-        return cut(&feet, &Options { floors: true, ..*options });
+        return cut_floors(&feet, &Options { floors: true, ..*options });
     }
     let age = options.started.map_or(0.0, |born| (first.t - born) / seconds).max(0.0);
     let mut blocks =
@@ -257,6 +265,11 @@ impl Blocks {
         self.x.retain(|_| kept.next().copied().unwrap_or(true));
         let mut kept = keep.iter();
         self.y.retain(|_| kept.next().copied().unwrap_or(true));
+    }
+
+    /// A level of the window is none that was never seen, whatever line or tooth leads there.
+    pub(super) fn seen(&self, level: f64) -> f64 {
+        level.max(self.between[0]).min(self.between[1])
     }
 
     /// Whether growth of this size, a window, may be the doing of the load: it rises or falls as steadily and by

@@ -25,6 +25,10 @@ const SURE_BEFORE: f64 = 0.5;
 const DAYS_KNOWN: f64 = 1.4;
 /// Below this, an innocent explanation is accepted.
 const DOUBTFUL: f64 = 0.5;
+/// …but only where growth by this much a window, as a part of the level, is less likely than that: what could hide a
+/// leak has not been shown to be none.
+const WOULD_MATTER: f64 = 0.1;
+const EXCLUDED: f64 = 0.1;
 /// Parts of the window at which growth must have shown already…
 const BEFORE: [f64; 2] = [0.9, 0.8];
 /// …the last of them at least so much…
@@ -117,14 +121,21 @@ struct Judged {
     shapes: Shapes,
     fits: Vec<Fit>,
     growth: f64,
+    /// Growth that would matter is excluded.
+    excluded: bool,
 }
 
 impl Judged {
     fn new(blocks: Blocks, options: &Options<'_>) -> Self {
         let shapes = shapes(&blocks);
         let fits = weigh(&blocks, &shapes, |_| true);
-        let growth = growth_probability(&fits, &shapes, least_growth(&blocks, options));
-        Self { blocks, shapes, fits, growth }
+        let least = least_growth(&blocks, options);
+        let growth = growth_probability(&fits, &shapes, least);
+        // In a process that has lived for many windows, growth that began in this one is a rare chance.
+        let matters = WOULD_MATTER.max(least);
+        let chance = growth_probability(&fits, &shapes, matters) / (matters * blocks.life).max(1.0);
+        let excluded = chance < EXCLUDED;
+        Self { blocks, shapes, fits, growth, excluded }
     }
 
     fn assessment(&self, verdict: Verdict, options: &Options<'_>) -> Assessment {
@@ -132,19 +143,21 @@ impl Judged {
         let slopes = slopes(&self.fits, &self.shapes);
         let slope = |q| slopes.quantile(q).map(|s| s * level / seconds).filter(|s| s.is_finite());
         let called = verdict == Verdict::Growing;
-        let lifelong = self.lifelong(slopes.quantile(0.5).unwrap_or(0.0));
+        let growth = slopes.quantile(0.5).unwrap_or(0.0);
+        let lifelong = self.lifelong(growth);
         let chance = match called {
             true => LATE_GOES_ON + lifelong * (CALLED_GOES_ON - LATE_GOES_ON),
             false => DOUBTED_GOES_ON * (self.growth / DOUBTFUL).clamp(0.0, 1.0) * lifelong.max(LATE_DOUBT),
         };
         let lifelong = lifelong.max(LATE_DOUBT);
-        let goes_on = GoesOn { chance, called, lifelong, young: 1.0 / self.blocks.life };
+        let innocent = !called && self.innocent(growth);
+        let goes_on = GoesOn { chance, called, innocent, lifelong, young: 1.0 / self.blocks.life };
         let future = ahead(&self.fits, &self.shapes, 1.0 + DAY / seconds, goes_on);
         let value = |q| future.quantile(q).map(|v| v * level);
         let now = ahead(&self.fits, &self.shapes, 1.0, GoesOn { chance: 1.0, ..goes_on })
             .quantile(0.5)
             .map(|v| v * level);
-        let now = now.filter(|v| v.is_finite());
+        let now = now.filter(|v| v.is_finite()).map(|v| self.blocks.seen(v));
         let forecast = || Forecast::of([value(LOW)?, value(0.5)?, value(HIGH)?]);
         let mut a = Assessment {
             verdict,
@@ -159,7 +172,7 @@ impl Judged {
         };
         if verdict == Verdict::Insufficient {
             a.reason = Some(Reason::Undecided);
-            a.wait_seconds = Some(if self.growth < DOUBTFUL { SEEN_BEFORE } else { 0.5 } * seconds);
+            a.wait_seconds = Some(if self.excluded { SEEN_BEFORE } else { 0.5 } * seconds);
         }
         if verdict == Verdict::Step {
             a.shift = self.last_step();
@@ -177,14 +190,12 @@ impl Judged {
 
     fn verdict(&self, options: &Options<'_>) -> Verdict {
         let growth = slopes(&self.fits, &self.shapes).quantile(0.5).unwrap_or(0.0);
-        let rhythm: f64 = self.fits.iter().filter(|f| f.class == Class::Rhythm).map(|f| f.weight).sum();
-        let innocent = rhythm > RHYTHM || self.regains(growth) || self.blocks.load_may_explain(growth);
         let usual = if self.blocks.seconds < DAYS_KNOWN * DAY { SURE } else { SURE_DAYS };
         let sure = usual + (1.0 - self.lifelong(growth)) * (SURE_LATE - usual);
-        if self.growth >= sure && !innocent {
+        if self.growth >= sure && !self.innocent(growth) {
             return Verdict::Growing;
         }
-        if self.growth >= DOUBTFUL {
+        if self.growth >= DOUBTFUL || !self.excluded {
             return Verdict::Insufficient;
         }
         let least = least_growth(&self.blocks, options);
@@ -214,6 +225,12 @@ impl Judged {
         } else {
             Verdict::Saturating
         }
+    }
+
+    /// Whether growth by so much a window may as well be a rhythm, half of a tooth or the doing of the load.
+    fn innocent(&self, growth: f64) -> bool {
+        let rhythm: f64 = self.fits.iter().filter(|f| f.class == Class::Rhythm).map(|f| f.weight).sum();
+        rhythm > RHYTHM || self.regains(growth) || self.blocks.load_may_explain(growth)
     }
 
     /// Whether a rise only regains what the window gave back, the load and the teeth aside.

@@ -19,13 +19,15 @@ const STEPS_UNSEEN: f64 = 0.04;
 const UNSEEN: f64 = 0.025;
 /// Growth is never perfectly even: its pace over the day ahead differs by so much of itself from what it was, a
 /// standard deviation, also where noise hides that.
-const UNEVEN: f64 = 0.015;
+const UNEVEN: f64 = 0.1;
 /// A level that is this near to where it was, as a part of the way, came back.
 const BACK: f64 = 0.2;
 /// How often none of the explanations holds for the day ahead.
 const UNEXPLAINED: f64 = 0.75;
-/// The same of growth that is likely but not called.
+/// The same of growth that is likely but not called…
 const UNEXPLAINED_GROWTH: f64 = 0.5;
+/// …and which part of that is left out in a process as young as the window: of it nothing else is known.
+const EXPLAINED_YOUNG: f64 = 0.9;
 /// How likely growth that is called so goes on for the day ahead.
 pub(super) const CALLED_GOES_ON: f64 = 0.97;
 /// The same of growth that is likely but not called: an innocent explanation fits too, or it was not seen for long.
@@ -46,8 +48,10 @@ const RETURNS: f64 = 0.06;
 const RETURNS_NEAR: f64 = 0.3;
 /// How often steps that all went up in a process as young as the window go on at their pace: of two and more, and of one.
 const CLIMBS: [f64; 2] = [0.14, 0.06];
-/// How likely growth that is not called goes on in a process as young as the window, beyond what it does in an old one.
-const YOUNG_GOES_ON: f64 = 0.3;
+/// How likely growth that is not called goes on in a process as young as the window, beyond what it does in an old one;
+/// and where it may as well be a rhythm, half of a tooth or the doing of the load.
+const YOUNG_GOES_ON: f64 = 0.9;
+const INNOCENT_GOES_ON: f64 = 0.3;
 const AT_ONCE: f64 = 0.05;
 const ON_THE_WAY: f64 = 0.3;
 /// How far, of what it fell in the window, a fall may go on or come back: a standard deviation.
@@ -76,6 +80,8 @@ pub(super) struct GoesOn {
     pub(super) chance: f64,
     /// Whether it is called growth: then it is no guess beside the last floor.
     pub(super) called: bool,
+    /// Whether what looks like growth may as well be a rhythm, half of a tooth or the doing of the load.
+    pub(super) innocent: bool,
     /// How well it may have lasted for the life of the process: only then does it last as long again.
     pub(super) lifelong: f64,
     /// Which part of the life of the process the window is.
@@ -392,7 +398,11 @@ pub(super) fn ahead(fits: &[Fit], shapes: &Shapes, x: f64, goes_on: GoesOn) -> M
         let mut part = fit.ahead(shapes, x);
         if fit.class == Class::Growing && ahead > 0.0 {
             let seen = fit.seen(shapes);
-            let young = if goes_on.called { 0.0 } else { YOUNG_GOES_ON * goes_on.young };
+            let young = match goes_on {
+                GoesOn { called: true, .. } => 0.0,
+                GoesOn { innocent: true, young, .. } => INNOCENT_GOES_ON * young,
+                GoesOn { young, .. } => YOUNG_GOES_ON * young,
+            };
             let chance = (goes_on.chance + young).max(goes_on.lifelong * seen / (seen + ahead));
             let soon = if goes_on.called { SOON } else { SOON_LATE - goes_on.lifelong * (SOON_LATE - SOON) };
             parts.extend(fit.ends_before(shapes, part, 1.0 - chance, soon));
@@ -418,7 +428,11 @@ pub(super) fn ahead(fits: &[Fit], shapes: &Shapes, x: f64, goes_on: GoesOn) -> M
             parts.push(part);
         };
         if ahead > 0.0 && !(goes_on.called && fit.class == Class::Growing) {
-            let unexplained = if fit.class == Class::Growing { UNEXPLAINED_GROWTH } else { UNEXPLAINED };
+            let young = if goes_on.innocent { 0.0 } else { goes_on.young };
+            let unexplained = match fit.class {
+                Class::Growing => UNEXPLAINED_GROWTH * (1.0 - EXPLAINED_YOUNG * young),
+                _ => UNEXPLAINED,
+            };
             push(fit.as_before(unexplained * part.weight));
             part.weight *= 1.0 - unexplained;
         }

@@ -2,7 +2,7 @@
 
 use super::Args;
 use m5_bench_verdicts::wide::{self, Trace};
-use m5_bench_verdicts::{events, services};
+use m5_bench_verdicts::{containers, events, services};
 
 type Make = Box<dyn Fn(u64, f64, f64) -> Trace>;
 
@@ -19,37 +19,46 @@ pub(crate) struct Case {
     pub(crate) life: Make,
 }
 
-/// All families of the second set, of the third, that are run event by event, or of the fourth, all of it held out.
+/// All families of the second set, of the third, that are run event by event, or of the fourth or the fifth.
 pub(crate) fn all(args: &Args) -> Vec<Case> {
+    if args.containers {
+        return set(
+            containers::FAMILIES.map(|(f, name)| (f, name, true)),
+            containers::is_leak,
+            containers::trace,
+            containers::life,
+        );
+    }
     if args.services {
-        let case = |(family, name): (services::Family, &'static str)| Case {
-            name,
-            held_out: true,
-            leaks: services::is_leak(family),
-            number: family as u64,
-            trace: Box::new(move |seed, seconds, every| services::trace(family, seed, seconds, every)),
-            life: Box::new(move |seed, seconds, every| services::life(family, seed, seconds, every)),
-        };
-        return services::FAMILIES.into_iter().map(case).collect();
+        return set(
+            services::FAMILIES.map(|(f, name)| (f, name, false)),
+            services::is_leak,
+            services::trace,
+            services::life,
+        );
     }
     if args.events {
-        let case = |(family, name, held_out): (events::Family, &'static str, bool)| Case {
-            name,
-            held_out,
-            leaks: events::is_leak(family),
-            number: family as u64,
-            trace: Box::new(move |seed, seconds, every| events::trace(family, seed, seconds, every)),
-            life: Box::new(move |seed, seconds, every| events::life(family, seed, seconds, every)),
-        };
-        return events::FAMILIES.into_iter().map(case).collect();
+        return set(events::FAMILIES, events::is_leak, events::trace, events::life);
     }
-    let case = |(family, name, held_out): (wide::Family, &'static str, bool)| Case {
+    set(wide::FAMILIES, wide::is_leak, wide::trace, wide::life)
+}
+
+type Generate<F> = fn(F, u64, f64, f64) -> Trace;
+
+/// The families of one set; the number of each is its place.
+fn set<F: Copy + 'static, const N: usize>(
+    families: [(F, &'static str, bool); N],
+    is_leak: fn(F) -> bool,
+    trace: Generate<F>,
+    life: Generate<F>,
+) -> Vec<Case> {
+    let case = |(number, (family, name, held_out)): (usize, (F, &'static str, bool))| Case {
         name,
         held_out,
-        leaks: wide::is_leak(family),
-        number: family as u64,
-        trace: Box::new(move |seed, seconds, every| wide::trace(family, seed, seconds, every)),
-        life: Box::new(move |seed, seconds, every| wide::life(family, seed, seconds, every)),
+        leaks: is_leak(family),
+        number: number as u64,
+        trace: Box::new(move |seed, seconds, every| trace(family, seed, seconds, every)),
+        life: Box::new(move |seed, seconds, every| life(family, seed, seconds, every)),
     };
-    wide::FAMILIES.into_iter().map(case).collect()
+    families.into_iter().enumerate().map(case).collect()
 }

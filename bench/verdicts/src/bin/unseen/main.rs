@@ -16,7 +16,7 @@ mod weeks;
 use cases::Case;
 use clap::Parser;
 use m5_bench_verdicts::{real, wide};
-use score::Score;
+use score::{Score, Summary};
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -44,9 +44,12 @@ pub(crate) struct Args {
     /// Families of the third set, that are run event by event, in place of the second's.
     #[arg(long)]
     events: bool,
-    /// Families of the fourth set, all of it held out: services of several parts.
+    /// Families of the fourth set: services of several parts.
     #[arg(long, conflicts_with = "events")]
     services: bool,
+    /// Families of the fifth set, all of it held out: what watchers see of services in containers.
+    #[arg(long, conflicts_with_all = ["events", "services"])]
+    containers: bool,
     /// Only families whose name contains one of these, separated by `/`.
     #[arg(long, default_value = "")]
     only: String,
@@ -103,6 +106,7 @@ fn main() -> std::io::Result<()> {
         }
         return writeln!(out, "{:<28}{score}", "real");
     }
+    let mut summary = Summary::default();
     for case in args.families() {
         let name = case.name;
         let mut score = Score::default();
@@ -116,6 +120,8 @@ fn main() -> std::io::Result<()> {
         }
         let name = format!("{name}{}", if case.held_out { " *" } else { "" });
         writeln!(out, "{name:<28}{score}")?;
+        summary.add(&score);
     }
+    writeln!(out, "{summary}")?;
     writeln!(out, "* held out while constants were chosen")
 }

@@ -19,6 +19,8 @@ pub(crate) struct Score {
     leaks: bool,
     strong: usize,
     strong_found: usize,
+    /// Of the strong ones: called neither growing nor undecided, so that nobody would look again.
+    strong_cleared: usize,
     placed: [usize; 3],
     /// Sums of pinball losses, as parts of the level: m5, last floor, line.
     pinball: [f64; 3],
@@ -30,7 +32,7 @@ pub(crate) struct Score {
 }
 
 impl Score {
-    pub(crate) const HEADING: &'static str = "   n  grow%  >=10%  insuf   flat  satur   step   fall |  in24  below  above  width |  pinball: m5  last  line |   OLS    MK    HR  pred    R2 |  ms";
+    pub(crate) const HEADING: &'static str = "   n  grow%  >=10%  clear  insuf   flat  satur   step   fall |  in24  below  above  width |  pinball: m5  last  line |   OLS    MK    HR  pred    R2 |  ms";
 
     pub(crate) fn trace(&mut self, trace: &Trace, leaks: bool) -> String {
         let options =
@@ -40,6 +42,8 @@ impl Score {
         let strong = trace.growth >= STRONG;
         self.strong += usize::from(strong);
         self.strong_found += usize::from(strong && a.verdict == Verdict::Growing);
+        let open = matches!(a.verdict, Verdict::Growing | Verdict::Insufficient);
+        self.strong_cleared += usize::from(strong && !open);
         self.forecast(&trace.points, trace.floor_24h, &a);
         for (i, alarm) in rivals::alarms(&trace.points).into_iter().enumerate() {
             self.rivals[i] += usize::from(alarm && (strong || !leaks));
@@ -110,14 +114,78 @@ impl Score {
     }
 }
 
+/// The families beside each other: the mean, and the worst.
+#[derive(Debug, Default)]
+pub(crate) struct Summary {
+    /// In percent: healthy series called growing, and a step; strong leaks found, and cleared; intervals that held.
+    columns: [Vec<f64>; 5],
+    /// Pinball losses of healthy and of leaking families.
+    losses: [Vec<f64>; 2],
+}
+
+impl Summary {
+    pub(crate) fn add(&mut self, s: &Score) {
+        let share = |n: usize, of: usize| 100.0 * n as f64 / of.max(1) as f64;
+        let verdict = |v: Verdict| share(s.verdicts[v as usize], s.traces);
+        let of = |n: usize| share(n, s.strong);
+        let [growing, step, found, cleared, held] = &mut self.columns;
+        if s.leaks {
+            found.push(of(s.strong_found));
+            cleared.push(of(s.strong_cleared));
+        } else {
+            growing.push(verdict(Verdict::Growing));
+            step.push(verdict(Verdict::Step));
+        }
+        held.push(share(s.placed[0], s.judged));
+        self.losses[usize::from(s.leaks)].push(100.0 * s.pinball[0] / s.judged.max(1) as f64);
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mean = |v: &[f64]| v.iter().sum::<f64>() / v.len().max(1) as f64;
+        let most = |v: &[f64]| v.iter().copied().fold(0.0, f64::max);
+        let least = |v: &[f64]| v.iter().copied().fold(100.0, f64::min);
+        let [growing, step, found, cleared, held] = &self.columns;
+        let below = |v: &[f64], aim: f64| v.iter().filter(|v| **v < aim).count();
+        writeln!(f, "false positives: mean {:.1} %, worst {:.1} %", mean(growing), most(growing))?;
+        writeln!(f, "healthy called a step: mean {:.1} %, worst {:.1} %", mean(step), most(step))?;
+        writeln!(
+            f,
+            "recall: mean {:.1} %, worst {:.1} %, below 90 % in {} of {}; called neither growing nor undecided: {:.1} %",
+            mean(found),
+            least(found),
+            below(found, 90.0),
+            found.len(),
+            mean(cleared)
+        )?;
+        writeln!(
+            f,
+            "interval held: mean {:.1} %, worst {:.1} %, below 85 % in {} of {}",
+            mean(held),
+            least(held),
+            below(held, 85.0),
+            held.len()
+        )?;
+        write!(
+            f,
+            "pinball loss: healthy {:.2} %, leaking {:.2} %",
+            mean(&self.losses[0]),
+            mean(&self.losses[1])
+        )
+    }
+}
+
 impl fmt::Display for Score {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let share = |n: usize, of: usize| 100.0 * n as f64 / of.max(1) as f64;
         let verdict = |v: Verdict| share(self.verdicts[v as usize], self.traces);
         write!(f, "{:>4}{:>7.1}", self.traces, verdict(Verdict::Growing))?;
         match self.leaks {
-            true => write!(f, "{:>7.1}", share(self.strong_found, self.strong))?,
-            false => write!(f, "{:>7}", "")?,
+            true => [self.strong_found, self.strong_cleared]
+                .into_iter()
+                .try_for_each(|n| write!(f, "{:>7.1}", share(n, self.strong)))?,
+            false => write!(f, "{:>14}", "")?,
         }
         let others =
             [Verdict::Insufficient, Verdict::Flat, Verdict::Saturating, Verdict::Step, Verdict::Falling];

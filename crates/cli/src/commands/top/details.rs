@@ -15,7 +15,14 @@ use ratatui::widgets::{Axis, Block, Chart, Dataset, GraphType, Paragraph, Wrap};
 
 /// Rows of the figures, and of the chart at most.
 const FIGURES: u16 = 8;
+const FIGURES_NARROW: u16 = 10;
 const CHART: u16 = 10;
+const CHART_NARROW: u16 = 6;
+/// Cells of the pauses where they stand beside the holders, and of a screen that is too narrow for that: there this many
+/// rows of pauses stand above them.
+const PAUSES: u16 = 24;
+const NARROW: u16 = 80;
+const FEW: u16 = 4;
 
 pub(super) fn details(frame: &mut Frame<'_>, area: Rect, row: &Row, state: &State, color: bool) {
     let lang = state.lang;
@@ -23,11 +30,17 @@ pub(super) fn details(frame: &mut Frame<'_>, area: Rect, row: &Row, state: &Stat
     let block = Block::bordered().title(format!(" {} · PID {}{python} ", row.service, row.pid));
     let inner = block.inner(area);
     frame.render_widget(block, area);
-    let heights = [Constraint::Length(FIGURES), Constraint::Max(CHART), Constraint::Min(4)];
+    let narrow = inner.width < NARROW;
+    let (figures_height, chart) = if narrow { (FIGURES_NARROW, CHART_NARROW) } else { (FIGURES, CHART) };
+    let heights = [Constraint::Length(figures_height), Constraint::Max(chart), Constraint::Min(4)];
     let parts = Layout::vertical(heights).split(inner);
     frame.render_widget(Paragraph::new(figures(row, lang, color)).wrap(Wrap { trim: true }), parts[0]);
     memory(frame, parts[1], row, lang, color);
-    let halves = Layout::horizontal([Constraint::Length(24), Constraint::Min(10)]).spacing(2).split(parts[2]);
+    let halves = match narrow {
+        true => Layout::vertical([Constraint::Max(FEW), Constraint::Min(2)]),
+        false => Layout::horizontal([Constraint::Length(PAUSES), Constraint::Min(10)]).spacing(2),
+    };
+    let halves = halves.split(parts[2]);
     frame.render_widget(Paragraph::new(pauses(row, halves[0].height, lang)), halves[0]);
     frame.render_widget(Paragraph::new(holders(row, state)).wrap(Wrap { trim: false }), halves[1]);
 }
@@ -49,7 +62,7 @@ fn figures(row: &Row, lang: Lang, color: bool) -> Vec<Line<'static>> {
             head(Top::Floor),
             value(row.memory.level.map_or_else(absent, units::bytes)),
             head(Top::Limit),
-            value(row.limit.map_or_else(absent, units::bytes)),
+            value(row.limit.map_or_else(|| lang.say(Top::NoLimit).to_owned(), units::bytes)),
             Span::styled(row.verdict(lang), verdict.add_modifier(Modifier::BOLD)),
         ]),
         Line::from(row.evidence(lang)),
@@ -109,6 +122,9 @@ fn memory(frame: &mut Frame<'_>, area: Rect, row: &Row, lang: Lang, color: bool)
 fn pauses(row: &Row, height: u16, lang: Lang) -> Vec<Line<'static>> {
     let bold = Style::new().add_modifier(Modifier::BOLD);
     let mut lines = vec![Line::from(lang.say(Top::Pauses)).style(bold)];
+    if row.pauses.is_empty() {
+        lines.push(Line::from(lang.say(Top::NoPauses)));
+    }
     lines.extend(row.pauses.iter().take(height.into()).map(|(seconds, generation)| {
         let label = generation.map_or_else(|| "?".to_owned(), |g| g.to_string());
         Line::from(format!("gen {label}  {:>10}", units::time(*seconds)))

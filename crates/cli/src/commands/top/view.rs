@@ -1,7 +1,7 @@
 //! The screens of `m5 top`, drawn from their state.
 
 use super::color::shade;
-use super::columns::{Column, cut, fitting};
+use super::columns::{Column, cells, cut, fitting};
 use super::details::details;
 use super::state::{State, View};
 use m5_report::Lang;
@@ -21,8 +21,15 @@ pub(super) fn draw(frame: &mut Frame<'_>, state: &State, color: bool) {
         _ => list(frame, areas[0], state, color),
     }
     let style = if state.typing { Style::new() } else { Style::new().add_modifier(Modifier::DIM) };
-    let line = cut(&last_line(state), frame.area().width.into());
+    let line = fitted(&last_line(state), frame.area().width.into());
     frame.render_widget(Paragraph::new(line).style(style), areas[1]);
+}
+
+/// The items of a line of keys that fit, each whole; what is one item is cut.
+fn fitted(line: &str, width: usize) -> String {
+    let items: Vec<&str> = line.split("  ").collect();
+    let some = (1..=items.len()).rev().map(|n| items[..n].join("  "));
+    some.into_iter().find(|line| cells(line) <= width).unwrap_or_else(|| cut(line, width))
 }
 
 /// What is being typed, what was done, or which keys there are.

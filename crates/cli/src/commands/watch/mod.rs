@@ -8,11 +8,12 @@ use crate::args::{HistoryArgs, Span, parse_pid};
 use crate::ctx::Ctx;
 use crate::error::CliError;
 use crate::exit::Exit;
+use crate::objectives::objectives;
 use crate::signals::Stop;
 use clap::Args;
 use m5_agent::history::History;
 use m5_agent::pool::{Pool, PoolOptions, Selection};
-use m5_agent::watchdog::{Alarm, Journal, Metric, Outcome, Watchdog};
+use m5_agent::watchdog::{Alarm, Journal, JournalError, Metric, Outcome, Watchdog};
 use m5_process::Process;
 use m5_report::texts::Watch;
 use signal_hook::consts::SIGHUP;
@@ -68,8 +69,11 @@ const STEP: Duration = Duration::from_millis(100);
 
 pub(crate) fn run(args: &WatchArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     let settings = config::settings(args, ctx)?;
-    let journal = Journal::open(&args.journal)
-        .map_err(|e| CliError::Write { path: args.journal.display().to_string(), reason: e.to_string() })?;
+    let failed = |e: JournalError| CliError::Write {
+        path: args.journal.display().to_string(),
+        reason: e.source.to_string(),
+    };
+    let journal = Journal::open(&args.journal).map_err(failed)?;
     let history = args.history.open(args.interval.0)?;
     // A first Ctrl-C ends the watch; a hang-up reloads the settings.
     let reload = Arc::new(AtomicBool::new(false));
@@ -81,8 +85,11 @@ pub(crate) fn run(args: &WatchArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     };
     let watchdog = Watchdog::new(settings, journal);
     ctx.note(Watch::Watching, &[&args.journal.display(), &ctx.lang.say(mode(args))]);
-    let pool = pool(args, supervisor.as_ref())?;
+    let mut pool = pool(args, supervisor.as_ref())?;
     let page = page::Page::open(args.listen, args.interval.0, ctx)?;
+    if page.is_some() {
+        super::serve::count_turns(&mut pool, &objectives(ctx)?, ctx);
+    }
     let mut watching =
         Watching { args, ctx, pool, watchdog, supervisor, history, page, lost: 0, missed: false };
     let exit = watching.run(&stop, &reload);

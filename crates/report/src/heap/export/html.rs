@@ -16,12 +16,11 @@ pub fn html(doc: &SnapshotDoc, lang: Lang) -> serde_json::Result<String> {
     let data = serde_json::to_string(doc)?;
     // Inside a script element only a `<` could end it; JSON strings may spell it otherwise.
     let data = data.replace('<', "\\u003c").replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029");
-    let lang = match lang {
-        Lang::En => "en",
-        Lang::Zh => "zh",
-    };
     let parts = serde_json::to_string(&labels())?;
-    Ok(PAGE.replacen("__LANG__", lang, 1).replacen("__PARTS__", &parts, 1).replacen("__DATA__", &data, 1))
+    Ok(PAGE
+        .replacen("__LANG__", lang.code(), 1)
+        .replacen("__PARTS__", &parts, 1)
+        .replacen("__DATA__", &data, 1))
 }
 
 /// Names of the parts of memory in each language, from the one catalogue.

@@ -1,0 +1,160 @@
+//! When the turns of a process are watched: always where that is cheap, else in random windows.
+
+use m5_stats::Random;
+
+/// What has been spent is looked at after this long, nanoseconds.
+const WINDOW_NS: u64 = 50_000_000;
+/// Turns that began in a window are waited for, but no longer than this: their end belongs to them.
+const PATIENCE_NS: u64 = 10_000_000_000;
+/// Longest time between two windows, nanoseconds.
+const LONGEST_GAP_NS: f64 = 600e9;
+
+/// What holds for a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Gate {
+    /// Turns begin and end.
+    Open,
+    /// Turns that have begun end; none begins.
+    Closing,
+    /// Nothing is seen.
+    Closed,
+}
+
+/// Opens and closes within a budget.
+#[derive(Debug)]
+pub(super) struct Duty {
+    /// The most that watching may take, as a share of the time.
+    budget: f64,
+    gate: Gate,
+    /// Since when the gate is so, nanoseconds; and until when, where it is closed.
+    since_ns: u64,
+    until_ns: u64,
+    /// When this window opened, and what was spent by then.
+    opened_ns: u64,
+    spent_ns: f64,
+    began_ns: u64,
+    open_ns: u64,
+    /// What was spent in windows whose counts are gone.
+    kept_ns: f64,
+    random: Random,
+}
+
+impl Duty {
+    /// Open from now on.
+    pub(super) fn new(budget: f64, now_ns: u64, seed: u64) -> Self {
+        Self {
+            budget: budget.clamp(1e-6, 1.0),
+            gate: Gate::Open,
+            since_ns: now_ns,
+            until_ns: 0,
+            opened_ns: now_ns,
+            spent_ns: 0.0,
+            began_ns: now_ns,
+            open_ns: 0,
+            kept_ns: 0.0,
+            random: Random::new(seed),
+        }
+    }
+
+    /// What holds.
+    pub(super) fn gate(&self) -> Gate {
+        self.gate
+    }
+
+    /// Keeps what was spent, as its counts are given up.
+    pub(super) fn keep(&mut self, spent_ns: f64) {
+        self.kept_ns += spent_ns;
+    }
+
+    /// What was so kept.
+    pub(super) fn kept_ns(&self) -> f64 {
+        self.kept_ns
+    }
+
+    /// How long it is watched, nanoseconds.
+    pub(super) fn age_ns(&self, now_ns: u64) -> f64 {
+        now_ns.saturating_sub(self.began_ns).max(1) as f64
+    }
+
+    /// What holds from now on: `spent_ns` is what watching took so far, `turning` whether a turn that was seen to begin
+    /// still lasts.
+    pub(super) fn step(&mut self, now_ns: u64, spent_ns: f64, turning: bool) -> Gate {
+        let lasted = now_ns.saturating_sub(self.since_ns);
+        match self.gate {
+            Gate::Open if lasted >= WINDOW_NS => {
+                self.open_ns += lasted;
+                self.since_ns = now_ns;
+                let window = now_ns.saturating_sub(self.opened_ns) as f64;
+                if spent_ns - self.spent_ns <= self.budget * window {
+                    (self.opened_ns, self.spent_ns) = (now_ns, spent_ns);
+                } else {
+                    self.gate = Gate::Closing;
+                }
+            }
+            Gate::Closing if !turning || lasted >= PATIENCE_NS => {
+                let window = now_ns.saturating_sub(self.opened_ns) as f64;
+                let gap = (spent_ns - self.spent_ns) / self.budget - window;
+                let gap = gap.clamp(0.0, LONGEST_GAP_NS) * (0.5 + self.random.unit());
+                (self.gate, self.since_ns, self.until_ns) = (Gate::Closed, now_ns, now_ns + gap as u64);
+            }
+            Gate::Closed if now_ns >= self.until_ns => {
+                self.gate = Gate::Open;
+                (self.since_ns, self.opened_ns, self.spent_ns) = (now_ns, now_ns, spent_ns);
+            }
+            _ => {}
+        }
+        self.gate
+    }
+
+    /// The share of the time until now in which turns that began were seen.
+    pub(super) fn coverage(&self, now_ns: u64) -> f64 {
+        let open = if self.gate == Gate::Open { now_ns.saturating_sub(self.since_ns) } else { 0 };
+        ((self.open_ns + open) as f64 / now_ns.saturating_sub(self.began_ns).max(1) as f64).min(1.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Spends `cost` of the time while it is open or closing, looked at every `step_ns`; the share spent, and the coverage.
+    fn run(budget: f64, cost: f64, step_ns: u64, seed: u64) -> (f64, f64) {
+        const LENGTH_NS: u64 = 3_600_000_000_000;
+        let mut duty = Duty::new(budget, 0, seed);
+        let (mut spent, mut now) = (0.0, 0);
+        while now < LENGTH_NS {
+            let gate = duty.step(now, spent, false);
+            now += step_ns;
+            spent += if gate == Gate::Closed { 0.0 } else { cost * step_ns as f64 };
+        }
+        (spent / now as f64, duty.coverage(now))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(16))]
+        #[test]
+        fn the_budget_holds(budget in 0.002f64..0.05, cost in 0.0f64..0.6, step in 2u64..250, seed: u64) {
+            let (spent, coverage) = run(budget, cost, step * 1_000_000, seed);
+            prop_assert!(spent <= budget * 1.2, "{spent} of {budget}");
+            if cost <= budget {
+                prop_assert!(coverage > 0.999, "{coverage}");
+            } else {
+                let could = budget / cost;
+                prop_assert!(coverage > 0.3 * could && coverage < 1.3 * could, "{coverage} of {could}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_turn_that_lasts_is_waited_for_but_not_for_ever() {
+        let mut duty = Duty::new(0.01, 0, 1);
+        assert_eq!(duty.step(WINDOW_NS, 1e9, true), Gate::Closing);
+        assert_eq!(duty.step(WINDOW_NS + 1, 1e9, true), Gate::Closing);
+        assert_eq!(duty.step(WINDOW_NS + PATIENCE_NS, 1e9, true), Gate::Closed);
+        let mut duty = Duty::new(0.01, 0, 1);
+        assert_eq!(duty.step(WINDOW_NS, 1e9, true), Gate::Closing);
+        assert_eq!(duty.step(WINDOW_NS + 1, 1e9, false), Gate::Closed);
+        assert_eq!(duty.step(1 << 62, 1e9, false), Gate::Open);
+    }
+}

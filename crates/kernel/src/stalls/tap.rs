@@ -1,0 +1,216 @@
+//! The programs, their tables, and who is watched: attached only while the turns of somebody are.
+
+use super::cost::{Cost, Pace};
+use super::duty::{Duty, Gate};
+use super::lengths::{self, Counting, Lengths};
+use super::program::{Division, Wanted, entries, exits, switches};
+use super::record::{CLOSING, IN_TURN, IN_TURN_BYTES, OPEN, WATCHED, WATCHED_BYTES};
+use crate::bpf::sys::{self, Full, Table};
+use crate::{Error, Result};
+use m5_process::monotonic_ns;
+use rustc_hash::FxHashMap;
+use std::ffi::CStr;
+use std::fs;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+/// Threads whose turns are told apart at a time; processes that are watched at a time.
+const THREADS: u32 = 4096;
+const PROCESSES: u32 = 1024;
+/// The kernel's first namespace of process numbers.
+const FIRST_NAMESPACE: &str = "pid:[4026531836]";
+
+/// Programs at entries and exits of calls and at switches of threads, and what they fill.
+#[derive(Debug)]
+pub(super) struct Tap {
+    threads: Table,
+    lengths: Table,
+    _zeroes: Table,
+    watched: Table,
+    /// Exits come last: no turn begins before all else is watched.
+    programs: Vec<(&'static CStr, OwnedFd)>,
+    links: Vec<OwnedFd>,
+    processes: FxHashMap<i32, Duty>,
+    cost: Cost,
+}
+
+impl Tap {
+    /// Loads the programs, and tries them on m5 itself. `fine` counts for quantiles too.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`], or what the kernel refused.
+    pub(super) fn new(division: Option<Division>, fine: bool) -> Result<Self> {
+        if fs::read_link("/proc/self/ns/pid").ok().as_deref() != Some(Path::new(FIRST_NAMESPACE)) {
+            return Err(Error::Unsupported(
+                "turns of a loop are watched from the host's namespace of processes: run m5 there",
+            ));
+        }
+        let bytes = lengths::bytes(fine);
+        let threads = Table::new(IN_TURN_BYTES as usize, THREADS, Full::OldestGoes)?;
+        let lengths = Table::new(bytes, THREADS, Full::OldestGoes)?;
+        let zeroes = Table::zeroes(bytes)?;
+        let watched = Table::new(WATCHED_BYTES, PROCESSES, Full::NothingNew)?;
+        let counting = Counting { table: lengths.fd(), zeroes: zeroes.fd(), fine };
+        let wanted = Wanted { watched: watched.fd(), threads: threads.fd(), counting, division };
+        let load = |name: &'static CStr, code: Option<Vec<u64>>| -> Result<(&'static CStr, OwnedFd)> {
+            let code = code.ok_or(Error::Unsupported("the program does not fit"))?;
+            Ok((name, sys::load(sys::Kind::RawTracepoint, &code)?))
+        };
+        let mut programs = vec![load(c"sys_enter", entries(&wanted))?];
+        if let Some(task) = division.and_then(|d| d.task) {
+            programs.push(load(c"sched_switch", switches(&wanted, task))?);
+        }
+        programs.push(load(c"sys_exit", exits(&wanted))?);
+        let cost = Cost { call_ns: 0.0, turn_ns: 0.0 };
+        let (links, processes) = (Vec::new(), FxHashMap::default());
+        let mut tap = Self { threads, lengths, _zeroes: zeroes, watched, programs, links, processes, cost };
+        tap.calibrate()?;
+        Ok(tap)
+    }
+
+    fn calibrate(&mut self) -> Result<()> {
+        let own = std::process::id().cast_signed();
+        let alone = Pace::measured();
+        self.open(own)?;
+        self.attach()?;
+        self.cost = alone.cost(Pace::measured());
+        self.links.clear();
+        self.clear(own);
+        Ok(())
+    }
+
+    fn attach(&mut self) -> Result<()> {
+        if self.links.is_empty() {
+            let links = self.programs.iter().map(|(name, program)| sys::tracepoint(program, name));
+            self.links = links.collect::<Result<_>>()?;
+        }
+        Ok(())
+    }
+
+    /// Begins to watch a process, within a share of its time.
+    ///
+    /// # Errors
+    /// What the kernel refused.
+    pub(super) fn add(&mut self, pid: i32, max_overhead: f64) -> Result<()> {
+        self.clear(pid);
+        self.open(pid)?;
+        self.attach()?;
+        let now = monotonic_ns();
+        self.processes.insert(pid, Duty::new(max_overhead, now, now ^ pid.unsigned_abs() as u64));
+        Ok(())
+    }
+
+    /// Watches a process no more.
+    pub(super) fn forget(&mut self, pid: i32) {
+        self.processes.remove(&pid);
+        self.clear(pid);
+        if self.processes.is_empty() {
+            self.links.clear();
+        }
+    }
+
+    /// Forgets what the tables say of a process.
+    fn clear(&self, pid: i32) {
+        self.watched.remove(key(pid));
+        for (tid, _) in self.lengths_of(pid) {
+            self.lengths.remove(key(tid));
+            self.threads.remove(key(tid));
+        }
+    }
+
+    fn open(&self, pid: i32) -> Result<()> {
+        self.say(pid, OPEN)
+    }
+
+    /// Says what holds for a process; its counts go on.
+    fn say(&self, pid: i32, what: i32) -> Result<()> {
+        let mut words = self.watched.get(key(pid)).unwrap_or_else(|| vec![0; WATCHED_BYTES / 8]);
+        words[WATCHED.open as usize / 8] = u64::from(what.unsigned_abs());
+        self.watched.put(key(pid), &words)
+    }
+
+    /// Opens and closes as the budgets ask. To be called often.
+    ///
+    /// # Errors
+    /// What the kernel refused.
+    pub(super) fn step(&mut self) -> Result<()> {
+        let now = monotonic_ns();
+        let mut processes = std::mem::take(&mut self.processes);
+        let mut done = Ok(());
+        for (pid, duty) in &mut processes {
+            done = done.and(self.step_one(*pid, duty, now));
+        }
+        self.processes = processes;
+        if self.processes.values().all(|duty| duty.gate() == Gate::Closed) {
+            self.links.clear();
+        }
+        done
+    }
+
+    fn step_one(&mut self, pid: i32, duty: &mut Duty, now: u64) -> Result<()> {
+        let before = duty.gate();
+        let turning = || !self.turning_of(pid).is_empty();
+        let turning = before == Gate::Closing && turning();
+        let gate = duty.step(now, self.spent_ns(pid, duty), turning);
+        match gate {
+            _ if gate == before => Ok(()),
+            Gate::Open => {
+                self.open(pid)?;
+                self.attach()
+            }
+            Gate::Closing => self.say(pid, CLOSING),
+            Gate::Closed => {
+                duty.keep(self.counted_ns(pid));
+                self.watched.remove(key(pid));
+                // Turns that still last would end in another window.
+                self.turning_of(pid).iter().for_each(|(tid, _)| self.threads.remove(key(*tid)));
+                Ok(())
+            }
+        }
+    }
+
+    /// What watching a process has taken of its time, nanoseconds.
+    fn spent_ns(&self, pid: i32, duty: &Duty) -> f64 {
+        duty.kept_ns() + self.counted_ns(pid)
+    }
+
+    /// That of the calls that are counted now.
+    fn counted_ns(&self, pid: i32) -> f64 {
+        let Some(words) = self.watched.get(key(pid)) else { return 0.0 };
+        let count = |at: i16| words[at as usize / 8] as f64;
+        count(WATCHED.calls) * self.cost.call_ns + count(WATCHED.turns) * self.cost.turn_ns
+    }
+
+    /// The share of the time in which turns that began were seen, and what that took of the process's time; `None` of one
+    /// that is not watched.
+    pub(super) fn share(&self, pid: i32) -> Option<(f64, f64)> {
+        let (duty, now) = (self.processes.get(&pid)?, monotonic_ns());
+        Some((duty.coverage(now), self.spent_ns(pid, duty) / duty.age_ns(now)))
+    }
+
+    /// How long the turns of each thread of a process are.
+    pub(super) fn lengths_of(&self, pid: i32) -> Vec<(i32, Lengths)> {
+        let of = |tid: u32| {
+            let (process, lengths) = Lengths::decode(&self.lengths.get(tid)?)?;
+            (process == pid).then_some((tid.cast_signed(), lengths))
+        };
+        self.lengths.keys().into_iter().filter_map(of).collect()
+    }
+
+    /// The threads of a process that are in a turn, and since when.
+    fn turning_of(&self, pid: i32) -> Vec<(i32, u64)> {
+        let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+        let tids = tasks.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        tids.filter_map(|tid| Some((tid, self.turning(tid)?))).collect()
+    }
+
+    /// When the turn of a thread began; `None` where it is in none.
+    pub(super) fn turning(&self, tid: i32) -> Option<u64> {
+        let words = self.threads.get(key(tid))?;
+        Some(words[IN_TURN.start as usize / 8]).filter(|start| *start > 0)
+    }
+}
+
+fn key(number: i32) -> u32 {
+    number.cast_unsigned()
+}
