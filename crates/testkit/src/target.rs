@@ -10,7 +10,6 @@ static FORKING: Mutex<()> = Mutex::new(());
 
 /// While this is held no test of this binary starts a program through this crate. Until it executes, a child holds copies
 /// of all descriptors, also of those that are closed here meanwhile: a debug register that was given back is not free.
-#[must_use]
 pub fn nothing_starts() -> MutexGuard<'static, ()> {
     FORKING.lock().unwrap_or_else(PoisonError::into_inner)
 }
