@@ -20,6 +20,7 @@ MOST_AT_ONCE = 12
 STARTED = re.compile(r"^running \d+ tests?$")
 LISTED_TEST = re.compile(r"^    (\S+)$")
 RESULT = re.compile(r"^test result: (\w+)\. (\d+) passed")
+PACKAGE = re.compile(r"(-p|--package) \S+")
 FAILED_TARGET = re.compile(r"to rerun pass `(.+)`$")
 
 
@@ -71,7 +72,8 @@ def run(arguments: list[str]) -> Outcome:
 def alone(target: str, names: list[str]) -> bool:
     """Whether these tests pass when nothing runs beside them (all of the target, where none was named)."""
     exact = ["--exact", *names] if names else []
-    again = run([*shlex.split(target), "--", "--test-threads=1", *exact])
+    # A package by itself has other features on, and much would be built again.
+    again = run([*shlex.split(PACKAGE.sub("--workspace", target)), "--", "--test-threads=1", *exact])
     return again.code == 0 and again.passed >= max(1, len(names))
 
 

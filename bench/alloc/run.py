@@ -1,6 +1,6 @@
 """What `m5 alloc` and `m5 stalls` cost their target: CPU a round, in turns with nothing and with the peers.
 
-    python3 bench/alloc/run.py --m5 target/release/m5 [--python PYTHON] [--rounds 8] [--seconds 3]
+    python3 bench/alloc/run.py --m5 target/release/m5 [--python PYTHON] [--rounds 8] [--seconds 3] [--only NAME …]
 
 One process does all: each round it works once under each contender, in an order of chance, and tells the CPU that it
 took. A figure is the median of the ratios to the same round without anything, with the middle half of them. `memray
@@ -58,6 +58,13 @@ def watched(target: Target, kind: str, seconds: float, command: list[str]) -> tu
     return cost, out
 
 
+def served(directory: str) -> list[str]:
+    """Options of an exporter that counts turns, and traces no pauses for more than its half of the budget."""
+    config = Path(directory) / "m5.toml"
+    config.write_text("event_loop_turns = true\n")
+    return ["--listen", "127.0.0.1:0", "--config", str(config)]
+
+
 def contenders(args: argparse.Namespace, pid: int, directory: str) -> dict[str, tuple[str, list[str] | None]]:
     """By name: what the target does meanwhile, and the command that watches it."""
     span = f"{HEAD + args.seconds + 1:.0f}s"
@@ -70,6 +77,7 @@ def contenders(args: argparse.Namespace, pid: int, directory: str) -> dict[str, 
         ),
         "tracemalloc": ("objects", None),
         "m5 stalls": ("turns", [*m5, "stalls", "-p", str(pid), "-d", span, "--json"]),
+        "m5 serve": ("turns", [*m5, "serve", "-p", str(pid), "-d", span, *served(directory)]),
     }
     memray = [args.python, "-m", "memray"]
     works = subprocess.run([*memray, "--version"], capture_output=True, check=False).returncode == 0
@@ -87,22 +95,27 @@ def main() -> None:
     parser.add_argument("--python", default=sys.executable)
     parser.add_argument("--rounds", type=int, default=8)
     parser.add_argument("--seconds", type=float, default=3)
+    parser.add_argument("--only", nargs="*", default=[], help="contenders whose name begins so")
     args = parser.parse_args()
     target = Target(args.python)
     ratios: dict[str, list[float]] = {}
-    rates: list[float] = []
+    rates: dict[str, list[float]] = {}
+    coverage: list[float] = []
     with tempfile.TemporaryDirectory() as directory:
         for _ in range(args.rounds):
             named = list(contenders(args, target.process.pid, directory).items())
+            named = [n for n in named if not args.only or n[0].startswith(tuple(args.only))]
             for name, (kind, command) in random.sample(named, len(named)):
                 before = target.work(kind, args.seconds)
                 if command is None:
                     cost = target.work(kind, args.seconds, "trace")
                 else:
                     cost, out = watched(target, kind, args.seconds, command)
-                    if name == "m5 alloc":
+                    if name.startswith("m5 alloc"):
                         told = json.loads(out)
-                        rates.append(told["samples"] / told["seconds"])
+                        rates.setdefault(name, []).append(told["samples"] / told["seconds"])
+                    elif name == "m5 stalls":
+                        coverage.append(json.loads(out)["coverage"])
                 after = target.work(kind, args.seconds)
                 ratios.setdefault(name, []).append(cost / ((before + after) / 2))
     target.process.kill()
@@ -110,7 +123,10 @@ def main() -> None:
     for name, all_ratios in ratios.items():
         low, middle, high = statistics.quantiles(all_ratios, n=4)
         print(f"{name:22} {middle - 1:+10.1%}    {low - 1:+.1%} … {high - 1:+.1%}")
-    print(f"samples a second: {statistics.median(rates):.0f}")
+    for name, seen in rates.items():
+        print(f"samples a second, {name}: {statistics.median(seen):.0f}")
+    if coverage:
+        print(f"turns that m5 stalls saw: {statistics.median(coverage):.1%} of the time")
 
 
 if __name__ == "__main__":

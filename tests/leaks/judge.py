@@ -2,7 +2,7 @@
 
 `python tests/leaks/judge.py target/release/m5` runs the cases of the standard library, and with M5_SLOW=1 all public
 packages too. `python tests/leaks/judge.py target/release/m5 NAME…` runs those cases, or groups: STANDARD, PACKAGES, FOUND,
-REGISTRIES, LIBRARIES, SERVICES. `--python 3.8` takes that interpreter where a case wants none; `--markdown` prints the
+REGISTRIES, LIBRARIES, SERVICES, UNSEEN. `--python 3.8` takes that interpreter where a case wants none; `--markdown` prints the
 table of the docs.
 """
 
@@ -17,6 +17,7 @@ import tempfile
 from catalogue import FOUND, PACKAGES, STANDARD
 from held_out import LIBRARIES, REGISTRIES, SERVICES
 from home import HERE, environment, interpreter
+from unseen import UNSEEN
 
 
 def diff(m5, case, python, variables):
@@ -144,6 +145,7 @@ GROUPS = {
     "FOUND": FOUND,
     "LIBRARIES": LIBRARIES,
     "SERVICES": SERVICES,
+    "UNSEEN": UNSEEN,
 }
 
 

@@ -8,16 +8,22 @@ import functools
 from standard import Session, _numbers, _once
 
 
-def _mended(function):
-    """The same case as its author mends it."""
+def pairs(module):
+    """A decorator that puts the same case as its author mends it beside the case, into the names of `module`."""
 
-    @functools.wraps(function)
-    def call():
-        function(mended=True)
+    def _mended(function):
+        @functools.wraps(function)
+        def call():
+            function(mended=True)
 
-    call.__name__ = call.__qualname__ = function.__name__ + "_mended"
-    globals()[call.__name__] = call
-    return function
+        call.__name__ = call.__qualname__ = function.__name__ + "_mended"
+        module[call.__name__] = call
+        return function
+
+    return _mended
+
+
+_mended = pairs(globals())
 
 
 @_mended

@@ -63,7 +63,7 @@ def test_what_passes_is_run_once(tmp_path):
 def test_what_passes_alone_is_named_as_unsteady(tmp_path):
     code, said, asked = told(tmp_path, (101, FAILED), (0, PASSED))
     assert code == 0
-    assert asked[1] == "test -p m5-cli --test gc -- --test-threads=1 --exact it_holds"
+    assert asked[1] == "test --workspace --test gc -- --test-threads=1 --exact it_holds"
     assert "unsteady (failed beside others, passed alone): -p m5-cli --test gc: it_holds" in said
 
 
@@ -79,7 +79,7 @@ def test_a_second_try_that_ran_nothing_is_none(tmp_path):
 
 def test_a_target_that_died_is_tried_whole(tmp_path):
     code, said, asked = told(tmp_path, (101, DIED), (0, PASSED))
-    assert (code, asked[1]) == (0, "test -p m5-heap --lib -- --test-threads=1")
+    assert (code, asked[1]) == (0, "test --workspace --lib -- --test-threads=1")
     assert "the whole target" in said
 
 

@@ -241,7 +241,7 @@ fn unread() -> ProcessRecord {
     for column in [&mut samples.gc0_collections, &mut samples.gc1_collections, &mut samples.gc2_collections] {
         column.fill(None);
     }
-    let detail = "PID 4711 runs free-threaded CPython 3.13.0, whose collector m5 does not read yet";
+    let detail = "PID 4711 runs free-threaded CPython 3.16.0, a version that this m5 does not know";
     ProcessRecord {
         interpreter: None,
         unread: Some(Unread {

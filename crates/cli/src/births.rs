@@ -2,8 +2,8 @@
 
 use crate::ctx::Ctx;
 use crate::error::of_kernel;
-use m5_heap::{Births, Born};
-use m5_kernel::{AllocProfile, AllocSampler, Error, Survivor};
+use m5_heap::{Births, Born, lines_of};
+use m5_kernel::{AllocProfile, AllocSampler, CollectionSampler, Error, Survivor};
 use m5_process::{Process, monotonic_ns};
 use m5_report::heap::Allocations;
 use std::sync::Arc;
@@ -13,26 +13,39 @@ use std::thread::JoinHandle;
 /// Longest time without a look at whether it is over.
 const STEP_NS: u64 = 100_000_000;
 
-type Seen = Result<(AllocProfile, Vec<Survivor>), Error>;
+/// What a sampling came to.
+enum Seen {
+    /// Where objects are made, and which of them live.
+    Births(Box<AllocProfile>, Vec<Survivor>),
+    /// Where young collections began, as the kernel refuses the rest.
+    Collections(Box<AllocProfile>, Error),
+}
 
 /// Allocations of a process are being sampled, in a thread of m5's own.
 pub(crate) struct Sampling {
     pid: i32,
     over: Arc<AtomicBool>,
-    thread: Result<JoinHandle<Seen>, Error>,
+    thread: Result<JoinHandle<Result<Seen, Error>>, Error>,
 }
 
 impl Sampling {
-    /// Begins to sample within `max_overhead`, a share of the target's time. That it cannot be is told at the end.
+    /// Begins to sample within `max_overhead`, a share of the target's time; where the kernel's programs are refused, by the
+    /// stacks of young collections. That it cannot be is told at the end.
     pub(crate) fn begin(process: &Process, max_overhead: f64) -> Self {
         let over = Arc::new(AtomicBool::new(false));
-        let thread = AllocSampler::attach(process, max_overhead, true).and_then(|sampler| {
-            let over = Arc::clone(&over);
-            let thread = std::thread::Builder::new().name("births".to_owned());
-            thread
-                .spawn(move || sample(sampler, &over))
-                .map_err(|source| Error::Refused { what: "a thread of m5's own", source })
-        });
+        let thread = match AllocSampler::attach(process, max_overhead, true) {
+            Ok(sampler) => {
+                let over = Arc::clone(&over);
+                spawned(move || sample(sampler, &over))
+            }
+            Err(refused) => match CollectionSampler::attach(process, max_overhead, &refused) {
+                Ok(sampler) => {
+                    let over = Arc::clone(&over);
+                    spawned(move || by_collections(sampler, refused, &over))
+                }
+                Err(_) => Err(refused),
+            },
+        };
         Self { pid: process.pid(), over, thread }
     }
 
@@ -43,7 +56,7 @@ impl Sampling {
             running.join().unwrap_or(Err(Error::Unsupported("the sampling of allocations ended by itself")))
         });
         match seen {
-            Ok((profile, survivors)) => {
+            Ok(Seen::Births(profile, survivors)) => {
                 let told = Allocations {
                     samples: Some(profile.samples),
                     lost: Some(profile.lost),
@@ -55,18 +68,45 @@ impl Sampling {
                 let open_share = profile.open_s / profile.seconds.max(1e-9);
                 (Births { born: survivors.into_iter().map(born).collect(), open_share }, told)
             }
-            Err(error) => {
-                let told = of_kernel(self.pid, error).explain(ctx.lang);
-                let (reason, remedy) = (Some(told.message), told.remedies.into_iter().next());
-                (Births::default(), Allocations { reason, remedy, ..Allocations::default() })
+            Ok(Seen::Collections(profile, refused)) => {
+                let stacks: Vec<_> =
+                    profile.stacks.iter().map(|s| (s.frames.as_slice(), s.samples)).collect();
+                let told = Allocations {
+                    samples: Some(profile.samples),
+                    overhead: Some(profile.overhead),
+                    by_collections: lines_of(&stacks),
+                    ..unseen(self.pid, refused, ctx)
+                };
+                (Births::default(), told)
             }
+            Err(error) => (Births::default(), unseen(self.pid, error, ctx)),
         }
     }
 }
 
-fn sample(mut sampler: AllocSampler, over: &AtomicBool) -> Seen {
+/// Why no births were seen, and what to do.
+fn unseen(pid: i32, error: Error, ctx: &Ctx) -> Allocations {
+    let told = of_kernel(pid, error).explain(ctx.lang);
+    let (reason, remedy) = (Some(told.message), told.remedies.into_iter().next());
+    Allocations { reason, remedy, ..Allocations::default() }
+}
+
+fn spawned(
+    run: impl FnOnce() -> Result<Seen, Error> + Send + 'static,
+) -> Result<JoinHandle<Result<Seen, Error>>, Error> {
+    let thread = std::thread::Builder::new().name("births".to_owned());
+    thread.spawn(run).map_err(|source| Error::Refused { what: "a thread of m5's own", source })
+}
+
+fn sample(mut sampler: AllocSampler, over: &AtomicBool) -> Result<Seen, Error> {
     while !over.load(Ordering::Relaxed) && sampler.step(monotonic_ns() + STEP_NS)? {}
-    sampler.finish_with_survivors()
+    let (profile, survivors) = sampler.finish_with_survivors()?;
+    Ok(Seen::Births(Box::new(profile), survivors))
+}
+
+fn by_collections(mut sampler: CollectionSampler, refused: Error, over: &AtomicBool) -> Result<Seen, Error> {
+    while !over.load(Ordering::Relaxed) && sampler.step(monotonic_ns() + STEP_NS)? {}
+    Ok(Seen::Collections(Box::new(sampler.finish()), refused))
 }
 
 fn born(survivor: Survivor) -> Born {

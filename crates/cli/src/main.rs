@@ -32,6 +32,8 @@ fn main() -> ExitCode {
     let first = (!starts).then(m5_process::FirstVictim::begin);
     // What the least of the commands takes, with what a kernel's program takes beside it.
     const LEAST: u64 = 16 << 20;
+    // Several files are open at a time while anything is looked at.
+    const FILES: usize = 6;
     let room = m5_process::Headroom::check_own(LEAST);
     m5_process::return_large_blocks();
     signals::large_files_are_errors();
@@ -58,10 +60,33 @@ fn main() -> ExitCode {
     if let (Err(shortage), true) = (room, cli.command.looks_at_processes()) {
         return ctx.report(&error::CliError::NoRoom { reason: shortage.to_string() }).into();
     }
+    if cli.command.looks_at_processes() && !m5_process::spare_descriptors(FILES) {
+        let most = m5_process::descriptor_limit();
+        return ctx.report(&error::CliError::NoFiles { most }).into();
+    }
+    let no_memory = error::CliError::NoMemory.explain(ctx.lang);
+    m5_process::last_word(no_memory.lines(ctx.lang), no_memory.exit as i32);
+    threads_that_cannot_be_had(no_memory.lines(ctx.lang), no_memory.exit as i32);
     // Before hours are spent, or anything is changed, for a report that has no place.
     let done = ctx.check_writable().and_then(|()| commands::run(&cli.command, &ctx));
     match ctx.settle(done) {
         Ok(exit) => exit.into(),
         Err(error) => ctx.report(&error).into(),
     }
+}
+
+/// Ends with a word where a thread cannot be had, wherever that is: libraries panic there. Targets are let go as when m5 is
+/// killed.
+#[allow(clippy::exit)]
+fn threads_that_cannot_be_had(word: String, code: i32) {
+    const TOLD: [&str; 2] = ["failed to spawn thread", "ThreadPoolBuildError"];
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let said = panic.to_string();
+        if TOLD.iter().any(|words| said.contains(words)) {
+            let _ = std::io::stderr().write_all(word.as_bytes());
+            std::process::exit(code);
+        }
+        usual(panic);
+    }));
 }

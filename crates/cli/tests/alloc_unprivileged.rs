@@ -109,3 +109,26 @@ fn no_collection_is_said_and_a_collector_that_is_off_refused() {
         assert!(code == 4 && said.contains("CAP_BPF") | said.contains("cap_bpf"), "{code} {said}");
     }
 }
+
+#[test]
+fn what_grows_has_a_coarser_line_without_any_privilege() {
+    let Some((pythons, _folder, m5)) = stage() else { return eprintln!("left out: nobody can be made here") };
+    let python = pythons.last().unwrap();
+    let target = start(python, MAKES);
+    let id = target.pid().to_string();
+    let mut command = clean(as_nobody(&Command::new(&m5)));
+    let args = ["diff", "-p", &id, "--interval", "4s", "--max-overhead", "3%", "--json"];
+    let output = command.args(args).output().unwrap();
+    assert_eq!(verdict(&output).0, 0, "{output:?}");
+    let allocations = &json(&output)["allocations"];
+    assert!(allocations["reason"].is_string() && allocations["remedy"].is_string(), "{allocations}");
+    // Nothing is said of survivors, which nobody saw.
+    assert!(allocations["survivors"].is_null(), "{allocations}");
+    let lines = &allocations["by_collections"]["lines"];
+    if lines.is_null() {
+        // A machine that is too busy leaves too few.
+        assert!(allocations["samples"].as_u64().is_none_or(|samples| samples < 10), "{allocations}");
+    } else {
+        assert_eq!(lines[0]["frame"]["function"], "make", "{allocations}");
+    }
+}

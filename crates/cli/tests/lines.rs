@@ -80,6 +80,46 @@ fn the_line_that_made_what_grows() {
     }
 }
 
+/// One line makes all of a type, and one in fifty of them is kept.
+const RARE: &str = "
+import time
+class Tick:
+    def __init__(self, number):
+        self.number = number
+kept = {}
+def on_tick(number):
+    tick = Tick(number)
+    if number % 50 == 0:
+        kept[number] = tick
+print('ready', flush=True)
+number = 0
+while True:
+    for _ in range(500):
+        number += 1
+        on_tick(number)
+    time.sleep(0.005)
+";
+
+#[test]
+fn a_line_that_keeps_one_in_fifty_is_named() {
+    for python in some() {
+        let mut target = Target::start(&python, RARE);
+        assert_eq!(target.line(), "ready");
+        for interval in ["4s", "15s", "40s"] {
+            let (culprit, allocations) = told(&target, interval);
+            if !sampled(&allocations) {
+                break;
+            }
+            let line = &culprit["made"]["lines"][0];
+            if line.is_null() && interval != "40s" {
+                continue;
+            }
+            assert_eq!(line["frame"]["function"], "on_tick", "{python:?}: {culprit} {allocations}");
+            break;
+        }
+    }
+}
+
 #[test]
 fn a_line_whose_blocks_went_to_the_leak_is_not_accused() {
     for python in some() {
@@ -91,6 +131,30 @@ fn a_line_whose_blocks_went_to_the_leak_is_not_accused() {
                 assert_eq!(line["frame"]["function"], "record", "{python:?}: {culprit} {allocations}");
             }
         }
+    }
+}
+
+#[test]
+fn a_series_names_the_line_too() {
+    let python = some().remove(0);
+    let mut target = Target::start(&python, &LEAK.replace("EVERY", "1"));
+    assert_eq!(target.line(), "ready");
+    let pid = target.pid().to_string();
+    for (time, last) in [("4s", false), ("15s", false), ("40s", true)] {
+        let output = run(&["snapshot", "-j", "--continuous", time, "--interval", "1s", "-p", &pid]);
+        assert_eq!(verdict(&output).0, 0, "{output:?}");
+        let document = json(&output);
+        if !sampled(&document["allocations"]) {
+            return;
+        }
+        let culprit = &document["growth"]["culprits"][0];
+        let line = &culprit["made"]["lines"][0];
+        assert_eq!(culprit["type_name"], "__main__.Tick", "{culprit}");
+        if line.is_null() && !last {
+            continue;
+        }
+        assert_eq!(line["frame"]["function"], "record", "{culprit} {}", document["allocations"]);
+        return;
     }
 }
 

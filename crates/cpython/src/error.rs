@@ -23,8 +23,8 @@ pub enum Error {
         /// What was found there.
         found: String,
     },
-    /// A free-threaded CPython: its collector has another state altogether.
-    #[error("PID {pid} runs free-threaded CPython {version}, whose collector m5 does not read yet")]
+    /// A free-threaded CPython of a version without a table: its collector has another state altogether.
+    #[error("PID {pid} runs free-threaded CPython {version}, a version that this m5 does not know")]
     FreeThreaded {
         /// The pid.
         pid: i32,

@@ -28,7 +28,7 @@ pub use census::anchor::{Anchor, HeapError};
 pub use descriptors::holders::FdHolder;
 pub use diff::{
     Account, Births, BlockGrowth, Born, Culprit, Diff, Made, MadeAt, PartGrowth, TypeGrowth, diff,
-    diff_with_births,
+    diff_with_births, lines_of,
 };
 pub use dominators::retained::Retained;
 pub use dominators::{Dominators, Keeping};

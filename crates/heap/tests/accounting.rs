@@ -78,6 +78,39 @@ fn stacks_of_python_frames_are_named() {
     }
 }
 
+/// Memory that copies do not get, or get empty.
+const UNCOPIED: &str = "
+import mmap, sys
+kept = mmap.mmap(-1, 24 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+kept.madvise(mmap.MADV_DONTFORK)
+kept[:] = b'x' * len(kept)
+wiped = mmap.mmap(-1, 12 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+wiped.madvise(18)
+wiped[:] = b'y' * len(wiped)
+print('ready', flush=True)
+sys.stdin.read()
+";
+
+#[test]
+fn what_a_copy_does_not_get_has_a_name_all_the_same() {
+    // `mmap.madvise` is there from 3.8 on; one interpreter shows what the kernel does.
+    let Some(python) = pythons().into_iter().find(|p| p.minor().1 >= 8) else { return };
+    let mut target = Target::start(&python, UNCOPIED);
+    assert_eq!(target.line(), "ready");
+    let process = Process::open(target.pid()).unwrap();
+    let anchor = Anchor::of(&process).unwrap();
+    let options = CaptureOptions { method: m5_heap::Method::Fork, ..CaptureOptions::default() };
+    // Where no copy may be made there is nothing to add to one.
+    let Ok(taken) = capture(&process, &options) else { return };
+    let analysis = Analysis::of(&taken.image, anchor).unwrap();
+    let accounting = Accounting::of(&taken.image, &analysis, &taken.pages);
+    assert!(accounting.explained > Some(0.97), "{:?}", accounting.tree);
+    assert!(accounting.tree.bytes > 36 << 20, "{:?}", accounting.tree);
+    let owned: u64 = accounting.native.objects.iter().map(|(_, bytes)| bytes).sum();
+    assert!(owned >= 36 << 20, "{owned} bytes are the two mappings'");
+    assert!(taken.report.notes.iter().any(|n| n.starts_with("36 MiB")), "{:?}", taken.report.notes);
+}
+
 /// A made-up page of code everywhere, and where the interpreter has a compiler of its own that, too.
 const GENERATED: &str = "
 import ctypes, sys

@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use m5_heap::{
-    Accounting, Analysis, Anchor, CaptureOptions, OwnerState, QueuedFor, Redaction, RootKind, capture,
-    take_snapshot,
+    Accounting, Analysis, Anchor, CaptureOptions, Cause, OwnerState, QueuedFor, Redaction, RootKind, capture,
+    diff, take_snapshot,
 };
 use m5_process::Process;
 use m5_testkit::{Target, free_threaded_pythons};
@@ -211,5 +211,47 @@ fn a_copy_made_during_a_collection_is_whole() {
             println!("{}: {lost} lost, explained {:?}", python.name, analysis.check.refcounts_explained());
         }
         println!("{}: {during} of {COPIES} copies during a collection", python.name);
+    }
+}
+
+/// Four threads that keep orders, each by its own list; all else that they make goes.
+const GROWING: &str = "
+import sys, threading
+class Order:
+    def __init__(self, i): self.lines = ['line %d of %d' % (i, k) for k in range(3)]
+KEPT = {n: [] for n in range(4)}
+def keep(mine):
+    for i in range(500): mine.append(Order(i)); Order(-i)
+def grow():
+    threads = [threading.Thread(target=keep, args=(mine,)) for mine in KEPT.values()]
+    for t in threads: t.start()
+    for t in threads: t.join()
+grow()
+print('ready', flush=True)
+for _ in sys.stdin:
+    grow()
+    print('grown', flush=True)
+";
+
+#[test]
+fn what_threads_keep_together_is_what_grows() {
+    for python in free_threaded_pythons().into_iter().filter(|p| !p.musl || p.minor() == (3, 14)) {
+        let mut command = python.command();
+        command.args(["-I", "-u", "-c", GROWING]);
+        let mut target = Target::spawn(command);
+        assert_eq!(target.line(), "ready");
+        let process = Process::open(target.pid()).unwrap();
+        let take = || take_snapshot(&process, &CaptureOptions::default(), &Redaction::new(false)).unwrap();
+        let before = take();
+        target.say("grow");
+        assert_eq!(target.line(), "grown");
+        let diff = diff(&before, &take());
+        let worst = diff.culprits.first().unwrap_or_else(|| panic!("{}: nothing grew", python.name));
+        assert_eq!(worst.type_name, "__main__.Order", "{}: {worst:?}", python.name);
+        assert!((1990..=2010).contains(&worst.count), "{}: {worst:?}", python.name);
+        assert_eq!(worst.holder.cause, Cause::Held, "{}: {worst:?}", python.name);
+        assert!(worst.holder.path.starts_with("__main__.KEPT"), "{}: {worst:?}", python.name);
+        let lost = diff.culprits.iter().filter(|c| c.holder.cause == Cause::NoReferrer).count();
+        assert_eq!(lost, 0, "{}: {:?}", python.name, diff.culprits);
     }
 }

@@ -1,6 +1,9 @@
 //! One error type for everything the kernel may refuse, so that each refusal can name its remedy.
 
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
 use std::io;
+use std::path::Path;
 
 /// Result of asking the kernel.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -53,6 +56,7 @@ impl Error {
     #[must_use]
     pub fn from_io(pid: i32, what: &str, source: io::Error) -> Self {
         match source.raw_os_error() {
+            Some(libc::ENOENT) if hidden(pid) => Self::Permission { pid, what: what.to_owned() },
             Some(libc::ENOENT | libc::ESRCH) => Self::NoSuchProcess { pid },
             Some(libc::EACCES | libc::EPERM) => Self::Permission { pid, what: what.to_owned() },
             _ => Self::Io { what: what.to_owned(), source },
@@ -62,4 +66,11 @@ impl Error {
     pub(crate) fn malformed(what: &str, detail: impl Into<String>) -> Self {
         Self::Malformed { what: what.to_owned(), detail: detail.into() }
     }
+}
+
+/// Whether a process exists that `/proc` does not show: mounted with `hidepid`, it hides those of other users.
+#[must_use]
+pub fn hidden(pid: i32) -> bool {
+    let exists = Pid::from_raw(pid).is_some_and(|pid| test_kill_process(pid) == Err(Errno::PERM));
+    exists && !Path::new(&format!("/proc/{pid}")).exists()
 }

@@ -22,7 +22,7 @@ mod trace;
 pub use clock::{
     boot_unix_seconds, cpu_ns, monotonic_ns, nap, own_cpu_ns, thread_cpu_ns, ticks_per_second, unix_ns,
 };
-pub use error::{Error, Result};
+pub use error::{Error, Result, hidden};
 pub use execution::Execution;
 pub use files::{open_program, open_regular};
 pub use identity::Identity;
@@ -32,7 +32,7 @@ pub use memory::write::write_memory;
 pub use memory::{BufferMemory, LOWEST_ADDRESS, LiveMemory, Memory};
 pub use own_file::{check_writable, open_to_add, write_whole};
 pub use own_heap::{return_large_blocks, settle_memory};
-pub use own_limit::{descriptor_limit, raise_descriptor_limit};
+pub use own_limit::{descriptor_limit, raise_descriptor_limit, spare_descriptors};
 pub use priority::{run_when_idle, spare_processor};
 pub use process::Process;
 pub use procfs::cgroup::Cgroup;
@@ -51,7 +51,7 @@ pub use procfs::threads::{ThreadNow, thread_now};
 pub use procfs::throttling::Throttling;
 pub use procfs::waits::name as call_name;
 pub use signal::send_signal;
-pub use spool::{SpoolAllocator, SpoolError, spool, spool_lacks, spooling};
+pub use spool::{SpoolAllocator, SpoolError, last_word, spool, spool_lacks, spooling};
 pub use trace::arch::{ADDRESS_BITS, OWN_WAITS, address_of, interrupted, page_size};
 pub use trace::discard::{CallCode, Discarded, StoppedThread, may_call};
 pub use trace::fork::{ForkedChild, fork};

@@ -6,6 +6,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::fs::File;
 use std::os::fd::{AsRawFd, IntoRawFd};
 use std::path::Path;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI32, AtomicU64, AtomicUsize, Ordering};
 use thiserror::Error;
 
@@ -119,6 +120,28 @@ fn allocate(file: i32, at: usize, len: usize) -> std::io::Result<()> {
     }
 }
 
+/// What is said where there is no memory, and the exit code.
+static LAST_WORD: OnceLock<(String, i32)> = OnceLock::new();
+
+/// What the process says, and with which code it ends, where it has no memory left. An allocator cannot fail with an
+/// error, and one that fails without ends the process with a stack of calls instead of a word.
+pub fn last_word(text: String, code: i32) {
+    let _ = LAST_WORD.set((text, code));
+}
+
+/// The block, which there is.
+fn had(block: *mut u8) -> *mut u8 {
+    if let (true, Some((text, code))) = (block.is_null(), LAST_WORD.get()) {
+        // SAFETY: calls that take no memory, with a text that nobody changes; what the process holds ends with it, as it
+        // would by any signal.
+        unsafe {
+            libc::write(libc::STDERR_FILENO, text.as_ptr().cast(), text.len());
+            libc::_exit(*code);
+        }
+    }
+    block
+}
+
 /// The allocator of the binary: the system's, and the file for large blocks where there is one.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SpoolAllocator;
@@ -130,7 +153,7 @@ unsafe impl GlobalAlloc for SpoolAllocator {
         match in_file(layout) {
             Some(block) => block,
             // SAFETY: as the caller's.
-            None => unsafe { System.alloc(layout) },
+            None => had(unsafe { System.alloc(layout) }),
         }
     }
 
@@ -139,7 +162,7 @@ unsafe impl GlobalAlloc for SpoolAllocator {
         match in_file(layout) {
             Some(block) => block,
             // SAFETY: as the caller's.
-            None => unsafe { System.alloc_zeroed(layout) },
+            None => had(unsafe { System.alloc_zeroed(layout) }),
         }
     }
 
@@ -160,7 +183,7 @@ unsafe impl GlobalAlloc for SpoolAllocator {
             }
             None if size < LARGE || !spooling() => {
                 // SAFETY: as the caller's.
-                return unsafe { System.realloc(block, layout, size) };
+                return had(unsafe { System.realloc(block, layout, size) });
             }
             _ => {}
         }

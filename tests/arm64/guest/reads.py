@@ -2,7 +2,7 @@
 
 import json
 
-from common import check, hardware, m5, say
+from common import Target, check, hardware, m5, say
 
 SECONDS = 5
 
@@ -38,7 +38,7 @@ def watched(python, target):
         int(not python.free_threaded) <= happened <= inside,
         f"{happened} of {inside}",
     )
-    if source == "poll":
+    if source == "poll" or happened == 0:
         return
     seen = value["gc"]["seen"]
     check(f"{target.name}: gc sees them all", seen >= happened - 2, f"{seen}, lost {value['gc']['lost']}")
@@ -118,10 +118,15 @@ def told(_, target):
     check(f"{target.name}: dump", code == 0 and named, f"{code} {len(threads)} threads {said}")
 
 
-def in_the_kernel(_, target):
+def in_the_kernel(python, target):
     """Programs in the kernel: which loops, which lines."""
-    code, value, said = m5("stalls", "-p", target.pid, "-d", "4s")
-    check(f"{target.name}: stalls", code in (0, 1) and value["lost"] == 0, f"{code} {said}")
+    code, value, said = m5("stalls", "-p", target.pid, "-d", "2s")
+    check(f"{target.name}: stalls without a loop", code == 6 and value is not None, f"{code} {said}")
+    loop = Target(python, "turns.py")
+    code, value, said = m5("stalls", "-p", loop.pid, "-d", "6s")
+    named = "hold_up" in json.dumps(value)
+    check(f"{loop.name}: stalls", code in (0, 1) and value["lost"] == 0 and named, f"{code} {said}")
+    loop.end()
     code, value, said = m5("alloc", "-p", target.pid, "-d", "4s")
     text = json.dumps(value)
     check(f"{target.name}: alloc", code == 0 and "target.py" in text, f"{code} {said} {text[:160]}")

@@ -6,7 +6,7 @@ use m5_stats::{Chunk, LeakRule, leak_per_iteration};
 use std::ffi::{OsStr, OsString};
 use std::io::{PipeReader, Write};
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const RUNNER: &str = include_str!("iterate.py");
 
@@ -57,8 +57,12 @@ impl Work {
 /// How often it is looked whether a chunk is done.
 const LOOK: Duration = Duration::from_millis(20);
 
+/// How long a process may take to end after its last chunk: what its work left behind (a thread that waits, a queue that
+/// nobody reads) may keep it for ever, and all is measured by then.
+const END: Duration = Duration::from_secs(5);
+
 /// Runs one process: a chunk of iterations to warm up, then as many chunks as the rule asks for. `see` is told how many
-/// of them are done each time.
+/// of them are done each time. A process that does not end afterwards is ended.
 ///
 /// # Errors
 /// Where it does not start, or does not end well.
@@ -117,6 +121,7 @@ fn run(
     // The gate's other end must not be held by this process too.
     drop(start);
     let mut told = 0;
+    let mut all_told: Option<Instant> = None;
     let status = loop {
         let ended = child.try_wait()?;
         let done = std::fs::read(&report).map_or(0, |text| text.iter().filter(|b| **b == b'\n').count());
@@ -125,11 +130,16 @@ fn run(
             see(child.id() as i32, told);
         }
         if let Some(status) = ended {
-            break status;
+            break Some(status);
+        }
+        if done > count && all_told.get_or_insert_with(Instant::now).elapsed() > END {
+            child.kill()?;
+            child.wait()?;
+            break None;
         }
         std::thread::sleep(LOOK);
     };
-    if !status.success() {
+    if let Some(status) = status.filter(|s| !s.success()) {
         return Err(RunError::Failed { command: command(), status: status.to_string() });
     }
     Ok(chunks(&std::fs::read_to_string(&report)?))
@@ -186,6 +196,22 @@ mod tests {
         })
         .unwrap();
         assert_eq!(seen, [1, 2, 3]);
+    }
+
+    #[test]
+    fn a_process_that_does_not_end_is_ended_when_all_is_measured() {
+        const WAITS: &str = "import threading as t; t.Thread(target=t.Event().wait).start()";
+        let line: Vec<OsString> = ["python3", "-c", WAITS].map(Into::into).into();
+        let work = Work::parse(&line, None).unwrap();
+        let mut seen = Vec::new();
+        let mut last = 0;
+        halting(&work, 3, 2, &mut |pid, done| {
+            last = pid;
+            seen.push(done);
+        })
+        .unwrap();
+        assert_eq!(seen, [1, 2, 3]);
+        assert!(!std::path::Path::new(&format!("/proc/{last}")).exists());
     }
 
     #[test]

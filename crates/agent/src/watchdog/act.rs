@@ -3,7 +3,7 @@
 use super::Action;
 use super::action::signal_number;
 use super::event::Event;
-use super::evidence::{PROFILE, SNAPSHOT, stem};
+use super::evidence::{ALLOCATIONS, PROFILE, SNAPSHOT, stem};
 use m5_process::Identity;
 use serde::Serialize;
 use serde_json::Value;
@@ -62,6 +62,12 @@ pub(super) fn act(action: &Action, event: &Event, stop: &AtomicBool) -> Result<C
             let file = evidence_file(event, PROFILE);
             let pid = event.identity.pid.to_string();
             m5(&["gc", "-p", &pid, "-d", "30s", "--json"], Some(&file), stop)?;
+            Ok(Came::with(file.display().to_string()))
+        }
+        Action::AllocProfile => {
+            let file = evidence_file(event, ALLOCATIONS);
+            let pid = event.identity.pid.to_string();
+            m5(&["alloc", "-p", &pid, "-d", "30s", "--survival", "--json"], Some(&file), stop)?;
             Ok(Came::with(file.display().to_string()))
         }
         Action::Trim => trim(event, stop),

@@ -10,6 +10,8 @@ pub enum Action {
     Snapshot,
     /// Profile its collections for half a minute and save the result.
     GcProfile,
+    /// Sample where objects are made, and which survive, for half a minute and save the result (`m5 alloc`).
+    AllocProfile,
     /// Give free memory back to the system (`m5 trim`). Actions of the same rule that end the service wait whether that
     /// was enough.
     Trim,
@@ -30,6 +32,7 @@ impl Action {
         match self {
             Self::Snapshot => "snapshot",
             Self::GcProfile => "gc_profile",
+            Self::AllocProfile => "alloc_profile",
             Self::Trim => "trim",
             Self::Webhook(_) => "webhook",
             Self::Command(_) => "command",
@@ -59,13 +62,13 @@ impl Action {
     /// Whether it leaves a file.
     #[must_use]
     pub fn is_evidence(&self) -> bool {
-        matches!(self, Self::Snapshot | Self::GcProfile)
+        matches!(self, Self::Snapshot | Self::GcProfile | Self::AllocProfile)
     }
 
     /// Sorts actions: evidence, then word to others, then what changes the service. Equals keep their order.
     pub fn evidence_first(actions: &mut [Self]) {
         actions.sort_by_key(|a| match a {
-            Self::Snapshot | Self::GcProfile => 0,
+            Self::Snapshot | Self::GcProfile | Self::AllocProfile => 0,
             Self::Webhook(_) => 1,
             Self::Command(_) => 2,
             Self::Trim => 3,

@@ -10,6 +10,9 @@ use std::path::{Path, PathBuf};
 /// Files are called `SERVICE@SLOT-PID-RULE-UNIXTIME` and one of these.
 pub(super) const SNAPSHOT: &str = ".m5snap";
 pub(super) const PROFILE: &str = ".gc.json";
+pub(super) const ALLOCATIONS: &str = ".alloc.json";
+/// All of them.
+const ENDINGS: [&str; 3] = [SNAPSHOT, PROFILE, ALLOCATIONS];
 /// Letters and bytes of a name's parts that are kept: a file system takes 255 bytes.
 const LONGEST: usize = 64;
 const MOST_BYTES: usize = 90;
@@ -52,7 +55,7 @@ struct Incident {
 
 /// Whose file it is and of when, where m5 wrote it. The service ends at the last `@`: a rule's has been replaced.
 fn parse(name: &str) -> Option<(&str, &str, f64)> {
-    let stem = name.strip_suffix(SNAPSHOT).or_else(|| name.strip_suffix(PROFILE))?;
+    let stem = ENDINGS.iter().find_map(|ending| name.strip_suffix(ending))?;
     let (service, rest) = stem.rsplit_once('@')?;
     let (before, time) = rest.rsplit_once('-')?;
     let mut parts = before.splitn(3, '-');
@@ -206,7 +209,7 @@ mod tests {
         fn every_name_is_read_back(service in "\\PC{1,80}", slot in 0..1000_usize, rule in "\\PC{0,80}", ms in 0..u32::MAX) {
             let event = event(&service, slot, &rule, f64::from(ms) / 1e3);
             let stem = stem(&event);
-            for ending in [SNAPSHOT, PROFILE] {
+            for ending in ENDINGS {
                 let name = format!("{stem}{ending}");
                 let of = format!("{}@{slot}", service_part(&service));
                 prop_assert_eq!(parse(&name), Some((stem.as_str(), of.as_str(), event.unix_seconds)));

@@ -13,7 +13,8 @@ use m5_agent::record::{RecordOptions, record};
 use m5_heap::{Births, Snapshot, SummaryOptions, summarize};
 use m5_process::{Headroom, Process};
 use m5_report::doc::{ProcessRecord, Seen, Why};
-use m5_report::heap::{Allocations, MemoryVerdict};
+use m5_report::heap::{Allocations, MemoryVerdict, coarse_line};
+use m5_report::text::Style;
 use m5_report::texts::Say;
 use m5_stats::objectives::Objectives;
 use std::time::Duration;
@@ -147,7 +148,11 @@ fn judge(
     let heap = summarize(&after, &options);
     seen.diff = Some(&diff);
     seen.heap = Some(&heap);
-    seen.no_lines = allocations.reason;
+    let coarse = coarse_line(&allocations, Style { lang: ctx.lang, color: false });
+    seen.no_lines = allocations.reason.map(|reason| match coarse {
+        Some(coarse) => format!("{reason}; {coarse}"),
+        None => reason,
+    });
     seen.coverage = after.info.coverage;
     seen.verdict = after.memory.as_ref().and_then(MemoryVerdict::of);
     seen.returnable_bytes = m5_heap::trim::look(process).ok().map(|trim| trim.free_bytes());

@@ -3,6 +3,7 @@
 use crate::exit::Exit;
 use m5_report::texts::Fault;
 use m5_report::{Lang, Text};
+use rustix::io::Errno;
 
 /// An error as a person and a program are told of it.
 #[derive(Debug, PartialEq, Eq)]
@@ -21,6 +22,13 @@ impl Explained {
     /// A row whose remedies are still to come.
     pub(super) fn new(exit: Exit, word: &'static str, message: String) -> Self {
         Self { exit, word, message, remedies: Vec::new() }
+    }
+
+    /// Whether the system said that no more files may be open, in m5 or on the whole machine.
+    pub(super) fn lacks_descriptors(&self) -> bool {
+        [Errno::MFILE, Errno::NFILE]
+            .iter()
+            .any(|error| self.message.contains(&format!("(os error {})", error.raw_os_error())))
     }
 
     /// With what to do about it.

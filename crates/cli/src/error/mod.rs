@@ -106,6 +106,10 @@ pub(crate) enum CliError {
     NotTrimmed { pid: i32, reason: String },
     /// m5 itself would take the last room of a memory cgroup.
     NoRoom { reason: String },
+    /// m5 itself may open too few files.
+    NoFiles { most: u64 },
+    /// m5 itself has no memory.
+    NoMemory,
     /// Its memory cannot be captured safely.
     Refused { pid: i32, reason: String },
 }

@@ -7,6 +7,9 @@ use std::fs;
 
 /// The remedies that fit this machine and this process.
 pub(super) fn remedies(pid: i32, lang: Lang) -> Vec<String> {
+    if m5_process::hidden(pid) {
+        return vec![lang.say(Fault::PermissionHidden).to_owned()];
+    }
     let mut out = Vec::new();
     let uid = Process::open(pid).and_then(|p| p.status()).ok().and_then(|s| s.uid);
     let own = fs::read_to_string("/proc/self/status").ok().and_then(|s| m5_process::Status::parse(&s).uid);

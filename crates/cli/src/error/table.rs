@@ -20,6 +20,15 @@ macro_rules! row {
 impl CliError {
     /// What it means, in a language.
     pub(crate) fn explain(&self, lang: Lang) -> Explained {
+        let row = self.row(lang);
+        // Whatever was being read: it is not that which is to be mended.
+        match row.lacks_descriptors() {
+            true => Explained { remedies: Vec::new(), ..row }.remedy(lang, Fault::NoFilesRemedy),
+            false => row,
+        }
+    }
+
+    fn row(&self, lang: Lang) -> Explained {
         match self {
             Self::Tune(error) => tuning::explain(error, lang),
             Self::History(error) => history::explain(error, lang),
@@ -73,6 +82,12 @@ impl CliError {
             }
             Self::NoRoom { reason } => {
                 row!(lang, Unreadable, "no_room", Fault::NoRoom[reason] => Fault::NoRoomRemedy)
+            }
+            Self::NoFiles { most } => {
+                row!(lang, Unreadable, "no_files", Fault::NoFiles[most] => Fault::NoFilesRemedy)
+            }
+            Self::NoMemory => {
+                row!(lang, Unreadable, "no_memory", Fault::NoMemory => Fault::NoMemoryRemedy)
             }
             Self::NotTrimmed { pid, reason } => {
                 row!(lang, Unreadable, "not_trimmed", Fault::NotTrimmed[pid, reason] => Fault::NotTrimmedRemedy)

@@ -201,6 +201,7 @@ impl Counter<'_> {
                 self.analysis.census.desc(object).map(|d| (d.name.clone(), true))
             }
             Some(Owner::Interpreter) => Some(("the interpreter".to_owned(), false)),
+            Some(Owner::Thread) => Some(("threads".to_owned(), false)),
             Some(Owner::Data(piece)) => {
                 let native = &self.analysis.native;
                 native.files.get(piece as usize).map(|file| (file.clone(), false))

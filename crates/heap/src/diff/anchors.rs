@@ -98,7 +98,7 @@ impl Sizes {
         Self { native: native.objects.iter().copied().collect() }
     }
 
-    fn native(&self, object: u32) -> u64 {
+    pub(super) fn native(&self, object: u32) -> u64 {
         self.native.get(&object).copied().unwrap_or(0)
     }
 }

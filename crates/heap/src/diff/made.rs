@@ -149,6 +149,16 @@ fn holder_of(
     found
 }
 
+/// The lines that surely made much of what these stacks (innermost first) were seen to make, each so many times.
+#[must_use]
+pub fn lines_of(stacks: &[(&[PyFrame], u64)]) -> Option<Made> {
+    let mut each = Vec::new();
+    for (stack, times) in stacks {
+        each.extend(std::iter::repeat_n(*stack, *times as usize));
+    }
+    made(&each)
+}
+
 /// The lines that surely made much of what survived.
 fn made(samples: &[&[PyFrame]]) -> Option<Made> {
     let survivors = samples.len() as u64;

@@ -8,6 +8,7 @@ mod account;
 mod anchors;
 mod cancel;
 mod growth;
+mod handed;
 mod made;
 mod matching;
 mod moved;
@@ -16,7 +17,7 @@ mod survivors;
 
 pub use account::{Account, BlockGrowth, PartGrowth};
 pub use growth::TypeGrowth;
-pub use made::{Births, Born, Made, MadeAt};
+pub use made::{Births, Born, Made, MadeAt, lines_of};
 
 use crate::take::idle_threads::on_idle_threads;
 use crate::{Holder, Snapshot};

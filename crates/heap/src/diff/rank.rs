@@ -4,6 +4,7 @@ use super::Culprit;
 use super::anchors::{Anchor, Gain, Gains, Sizes, gains};
 use super::cancel;
 use super::growth::TypeGrowth;
+use super::handed;
 use super::made::{Births, name_lines};
 use super::matching::{Matching, NONE};
 use super::moved::Whole;
@@ -32,6 +33,7 @@ pub(super) fn matched(before: &Snapshot, after: &Snapshot, births: &Births) -> V
     let [old_sizes, sizes] = [before, after].map(|s| Sizes::of(&s.native));
     let (old, new) = ((&before.graph, &old_tree, &old_sizes), (&after.graph, &tree, &sizes));
     let mut all = gains(old, new, &matching);
+    handed::over(&mut all, (&before.graph, &old_tree), new, &matching);
     join_stray(&mut all, &after.graph);
     join_modules(&mut all, &after.graph);
     survivors::call(&mut all, (before, &old_tree), (after, &tree), &matching);
@@ -50,7 +52,7 @@ pub(super) fn matched(before: &Snapshot, after: &Snapshot, births: &Births) -> V
         .filter(|(_, gain)| !turned_over(gain))
         .map(|(holder, gain)| culprit(after, holder, &gain))
         .collect();
-    let mut told = worth_telling(worst_first(culprits));
+    let mut told = without_mirrors(worth_telling(worst_first(culprits)));
     if !births.born.is_empty() {
         name_lines(&mut told, births, &after.graph, &tree, &describer, &matching);
     }
@@ -74,6 +76,22 @@ fn turned_over(gain: &Gain) -> bool {
 /// Whether a holder only remembers what others hold: the classes below a class, by weak references.
 fn mirrors(holder: &Holder) -> bool {
     holder.name.ends_with(".__subclasses__")
+}
+
+/// Without the weak sets and mappings that grew because what they know is kept by others, which are told.
+fn without_mirrors(culprits: Vec<Culprit>) -> Vec<Culprit> {
+    let weak = |name: &str| matches!(name, "weakref.ReferenceType" | "weakref.KeyedRef" | "weakref");
+    let known = |c: &Culprit| {
+        let first = if weak(&c.type_name) { c.count } else { 0 };
+        first + c.also.iter().filter(|(name, _)| weak(name)).map(|(_, count)| count).sum::<i64>()
+    };
+    let registry = |c: &Culprit| {
+        let name = c.holder.name.as_str();
+        let weak = ["WeakSet.data", "WeakValueDictionary.data", "WeakKeyDictionary.data"];
+        weak.iter().any(|end| name.ends_with(end)) && known(c) * 10 >= c.objects * 9
+    };
+    let kept: i64 = culprits.iter().filter(|c| !registry(c)).map(|c| c.objects).sum();
+    culprits.into_iter().filter(|c| !registry(c) || c.objects > kept).collect()
 }
 
 /// Of many lost objects of one type a few have a stray word in native memory that looks like a holder: the

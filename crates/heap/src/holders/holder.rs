@@ -67,4 +67,23 @@ impl Holder {
         let none = String::new;
         Self { cause, name: none(), path: none(), type_name: none(), items: None, limit: None, address: 0 }
     }
+
+    /// Whether its limit ends its growth soon: of one that is far off, nobody who looks now will see the end.
+    #[must_use]
+    pub fn bounded(&self) -> bool {
+        const FAR: u64 = 100;
+        self.limit.is_some_and(|limit| self.items.unwrap_or(0).saturating_mul(FAR) >= limit)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_that_is_far_off_bounds_nothing() {
+        let of = |items, limit| Holder { items, limit, ..Holder::nobody(Cause::Held) }.bounded();
+        assert!(of(Some(100), Some(100)) && of(Some(40), Some(100)));
+        assert!(!of(Some(1_267), Some(0x7fff_ffff)) && !of(None, Some(100)) && !of(Some(100), None));
+    }
 }

@@ -5,6 +5,7 @@ use crate::image::pages::Pages;
 use crate::image::room::{self, Room, check_spool};
 use crate::image::stream;
 use crate::image::stream::Second;
+use crate::image::uncopied;
 use crate::image::wanted::{Extent, Plan};
 use crate::image::{Image, Segment};
 use m5_process::{
@@ -220,7 +221,7 @@ fn by_fork(process: &Process, extent: Extent, max_pause: Duration, asked_for: bo
     let copied =
         Copied { bytes: safety.page_table_bytes + safety.private_bytes, promised: safety.promised_bytes };
     check_room(process, &headroom, &copied, own)?;
-    with_tracer(|| {
+    let (mut read, mut report) = with_tracer(|| {
         // The guard begins as a copy of us: before there is much to copy.
         let guard = guarded(&headroom)?;
         let copy = fork(process, &guard, max_pause)?;
@@ -248,7 +249,13 @@ fn by_fork(process: &Process, extent: Extent, max_pause: Duration, asked_for: bo
             Err(error) => report.notes.push(format!("the copy was not reaped: {error}")),
         }
         Ok((read?, report))
-    })
+    })?;
+    let bytes = uncopied::add(process, extent, &mut read.segments, &mut read.plan, &check_spool)?;
+    if bytes > 0 {
+        let what = "that copies do not get (MADV_DONTFORK, MADV_WIPEONFORK) were read while it ran on";
+        report.notes.push(format!("{} MiB {what}", bytes >> 20));
+    }
+    Ok((read, report))
 }
 
 fn by_freeze(process: &Process, extent: Extent, max_pause: Duration) -> TraceResult<Taken> {

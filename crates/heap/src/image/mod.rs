@@ -13,6 +13,7 @@ pub(crate) mod pages;
 pub(crate) mod room;
 pub(crate) mod stacks;
 pub(crate) mod stream;
+mod uncopied;
 pub(crate) mod wanted;
 
 pub use packed::{Bytes, pack_images_from};

@@ -29,6 +29,11 @@ pub(crate) fn guarded(image: &Image) -> Vec<Range<u64>> {
     behind.map(|(_, map)| map.start..top(image, map)).collect()
 }
 
+/// The tops of stacks, where threads have their descriptors and the variables that libraries keep for each.
+pub(crate) fn descriptors(image: &Image) -> Vec<Range<u64>> {
+    guarded(image).into_iter().map(|s| s.start.max(s.end.saturating_sub(REACH))..s.end).collect()
+}
+
 /// Where the stack at the beginning of a mapping ends.
 pub(crate) fn top(image: &Image, map: &Mapping) -> u64 {
     let inside = |segment: &Segment| {

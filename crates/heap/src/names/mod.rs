@@ -1,5 +1,6 @@
 //! What a reference is called: the seam between the image, which knows keys and fields, and the graph.
 
+mod limits;
 pub(crate) mod namer;
 pub(crate) mod redact;
 pub(crate) mod stored;
@@ -46,10 +47,16 @@ pub trait EdgeNamer {
         None
     }
 
-    /// What an object says of itself that it takes at the most: a number in an attribute called `maxsize`, `capacity` or
-    /// the like.
+    /// What an object or its class says that it takes at the most: a number in an attribute called `maxsize`, `capacity`
+    /// or the like.
     fn bound(&self, owner: u32) -> Option<u64> {
         let _ = owner;
+        None
+    }
+
+    /// What a dictionary of names says that its container of that name takes at the most: `_MAXCACHE` beside `_cache`.
+    fn bound_beside(&self, namespace: u32, container: &str) -> Option<u64> {
+        let _ = (namespace, container);
         None
     }
 }

@@ -65,40 +65,15 @@ impl EdgeNamer for ImageNamer<'_> {
     }
 
     fn bound(&self, owner: u32) -> Option<u64> {
-        let mut found = None;
-        let mut namespace = None;
-        let mut see = |target: u64, label: Label| match label {
-            Label::Namespace => namespace = Some(target),
-            Label::Attribute(key) => found = found.or_else(|| self.bound_in(&self.text(key)?, target)),
-            Label::Slot(offset) => {
-                let slot = || self.slot(self.walker.census.desc(owner)?, offset);
-                found = found.or_else(|| self.bound_in(&slot()?, target));
-            }
-            _ => {}
-        };
-        self.walker.visit(owner, &mut see);
-        let (image, layout) = (self.walker.image, self.walker.anchor.layout);
-        let dict = namespace.and_then(|at| Dict::read(image, layout, at));
-        found.or_else(|| dict?.items(image).find_map(|(key, value)| self.bound_in(&self.text(key)?, value)))
+        self.told_by(owner).or_else(|| self.told_by_class(owner))
     }
-}
 
-/// Whether an attribute is called as limits of caches and queues are, its class's own prefix aside.
-fn limits(name: &str) -> bool {
-    let own = name.rsplit("__").next().unwrap_or(name).trim_start_matches('_');
-    let plain: String = own.chars().filter(|c| *c != '_').collect::<String>().to_ascii_lowercase();
-    let whole = ["maxlen", "maxlength", "maxentries", "maxitems", "maxcached", "capacity", "sizelimit"];
-    whole.contains(&plain.as_str()) || ["maxsize", "cachesize"].iter().any(|end| plain.ends_with(end))
+    fn bound_beside(&self, namespace: u32, container: &str) -> Option<u64> {
+        self.told_beside(namespace, container)
+    }
 }
 
 impl ImageNamer<'_> {
-    /// The number in an attribute that is called like a limit.
-    fn bound_in(&self, name: &str, value: u64) -> Option<u64> {
-        let desc = self.walker.census.desc(self.walker.object(value)?).filter(|d| d.kind == Kind::Int)?;
-        (desc.name == "int" && limits(name)).then_some(())?;
-        self.number(value)?.parse().ok().filter(|n| *n > 0)
-    }
-
     fn words(&self, from: u32, label: Label) -> Option<EdgeName> {
         Some(match label {
             Label::Field(name) => EdgeName::Field(name.to_owned()),
@@ -112,7 +87,7 @@ impl ImageNamer<'_> {
         })
     }
 
-    fn text(&self, at: u64) -> Option<String> {
+    pub(super) fn text(&self, at: u64) -> Option<String> {
         text::of(self.walker.image, self.walker.anchor.layout, at)
     }
 
@@ -126,7 +101,7 @@ impl ImageNamer<'_> {
         }
     }
 
-    fn number(&self, at: u64) -> Option<String> {
+    pub(super) fn number(&self, at: u64) -> Option<String> {
         const DIGIT_BITS: u32 = 30;
         let image = self.walker.image;
         let raw = image.word_at(at, 16)?;
@@ -147,20 +122,17 @@ impl ImageNamer<'_> {
     }
 
     /// The name of a slot: the class that declared it keeps a descriptor with the offset.
-    fn slot(&self, desc: &TypeDesc, offset: u64) -> Option<String> {
+    pub(super) fn slot(&self, desc: &TypeDesc, offset: u64) -> Option<String> {
+        self.class_dicts(desc).find_map(|dict| self.descriptor(dict, offset))
+    }
+
+    /// Dictionaries of a class and of those that it is made from, itself first.
+    pub(super) fn class_dicts(&self, desc: &TypeDesc) -> impl Iterator<Item = u64> {
         const DEEPEST: usize = 64;
         let image = self.walker.image;
-        let mut class = desc.address;
-        for _ in 0..DEEPEST {
-            if let Some(name) = image.word_at(class, tf::DICT).and_then(|d| self.descriptor(d, offset)) {
-                return Some(name);
-            }
-            match image.word_at(class, tf::BASE) {
-                Some(base) if base != 0 && base != class => class = base,
-                _ => break,
-            }
-        }
-        None
+        let base = move |class: &u64| image.word_at(*class, tf::BASE).filter(|b| *b != 0 && b != class);
+        let classes = std::iter::successors(Some(desc.address), base).take(DEEPEST);
+        classes.filter_map(move |class| image.word_at(class, tf::DICT))
     }
 
     fn descriptor(&self, dict: u64, offset: u64) -> Option<String> {
@@ -207,20 +179,5 @@ impl ImageNamer<'_> {
             }
         };
         self.text(key)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::limits;
-
-    #[test]
-    fn limits_are_known_by_their_names() {
-        for name in ["maxsize", "_max_size", "_Cache__maxsize", "capacity", "_GettzFunc__strong_cache_size"] {
-            assert!(limits(name), "{name}");
-        }
-        for name in ["size", "limit", "max_retries", "maxima", "_LRUCache__order"] {
-            assert!(!limits(name), "{name}");
-        }
     }
 }

@@ -98,8 +98,9 @@ impl StoredNames {
     }
 }
 
-/// The limit of a container that the object says which it is an attribute of, or it itself. Some take twice as much before
-/// they throw out; what holds more keeps no limit.
+/// The limit of a container that the object says which it is an attribute of, or it itself, or a constant beside it. Some
+/// take twice as much before they throw out; what holds more keeps no limit. Of one that is far off it is not known
+/// whether it is a limit of items at all (the longest message that a connection takes).
 fn told_limit(
     graph: &HeapGraph,
     tree: &PathTree,
@@ -108,20 +109,29 @@ fn told_limit(
     object: u32,
 ) -> Option<u64> {
     const LEAST: u64 = 8;
+    const FAR: u64 = 10;
     let items = namer.items(object).filter(|items| *items >= LEAST)?;
+    let near = |limit: &u64| items.saturating_mul(FAR) >= *limit;
     let class = |o: u32| graph.type_id.get(o as usize).and_then(|t| classes.get(*t as usize)).copied();
     let holder = |o: u32| match tree.held(o) {
         Held::By(holder) => Some(holder),
         _ => None,
     };
-    let of_attributes = holder(object).filter(|h| class(*h) == Some(Class::Dict)).and_then(holder);
+    let namespace = holder(object).filter(|h| class(*h) == Some(Class::Dict));
+    let of_attributes = namespace.and_then(holder);
+    let of_constants = of_attributes.filter(|o| matches!(class(*o), Some(Class::Module | Class::Type)));
+    if let Some(dict) = namespace.filter(|_| of_constants.is_some())
+        && let Some(EdgeName::Key(name)) = namer.name(dict, object)
+    {
+        return namer.bound_beside(dict, &name).filter(|limit| items <= *limit && near(limit));
+    }
     let owners = [holder(object), of_attributes].into_iter().flatten();
     let owners = owners.filter(|o| class(*o) == Some(Class::Instance));
     // A class of its own that is a dictionary may say it itself.
     let own = graph.type_id.get(object as usize).and_then(|t| graph.types.get(*t as usize));
     let own = own.filter(|t| t.name.contains('.')).map(|_| object);
     let told = own.into_iter().chain(owners).find_map(|o| namer.bound(o));
-    told.filter(|limit| items <= limit.saturating_mul(2))
+    told.filter(|limit| items <= limit.saturating_mul(2) && near(limit))
 }
 
 impl EdgeNamer for StoredNames {

@@ -105,6 +105,12 @@ impl Heap {
         self.names.insert((from, to), name);
     }
 
+    /// Takes a reference back.
+    pub(crate) fn forget(&mut self, from: u32, to: u32) {
+        self.edges.retain(|edge| *edge != (from, to));
+        self.names.remove(&(from, to));
+    }
+
     /// Frees what `holder` refers to directly and puts as many new objects in its place.
     pub(crate) fn replace_children(&mut self, holder: u32, kind: &str) {
         let old: Vec<(u32, u32)> = self.edges.iter().copied().filter(|e| e.0 == holder).collect();

@@ -37,8 +37,8 @@ const LEAST: u64 = 3;
 const LEAST_SHARE: u64 = 20;
 /// A class that keeps so many times less than another keeps nothing.
 const MISTAKEN: f64 = 10.0;
-/// Of a class that keeps less than this share, what is kept may as well be others': a busy machine hides when a block was
-/// handed out again.
+/// Of a class that keeps less than this share, what is kept may as well be others', where others make the type too: a busy
+/// machine hides when a block was handed out again.
 const LEAST_KEPT: f64 = 0.05;
 
 /// Blocks of one size that one line asked for.
@@ -112,7 +112,7 @@ impl Classes {
     /// Takes out survivors whose blocks others got meanwhile: of classes that make hardly any objects, and of those that keep
     /// far less of a type than another class does.
     pub(super) fn without_mistaken(&self, alive: &mut Vec<Alive>) {
-        alive.retain(|a| self.makes_objects(a.slot));
+        alive.retain(|a| self.makes_objects(a.slot) || self.alone(a));
         let mut kept: FxHashMap<(String, usize), u64> = FxHashMap::default();
         for a in alive.iter() {
             *kept.entry((a.type_name.clone(), a.slot / 2)).or_default() += 1;
@@ -131,8 +131,17 @@ impl Classes {
             let kept = kept.get(&(a.type_name.clone(), a.slot / 2)).copied().unwrap_or(0);
             let best = best.get(a.type_name.as_str()).copied().unwrap_or(0.0);
             let share = share(a.slot / 2, kept).0;
-            share >= LEAST_KEPT && share * MISTAKEN >= best
+            (share >= LEAST_KEPT || self.alone(a)) && share * MISTAKEN >= best
         });
+    }
+
+    /// Whether no other class makes the type: nobody else can have made what lives. A line that leaks is sampled as often as
+    /// blocks of others that it was given, so that it is not missed where those are some.
+    fn alone(&self, a: &Alive) -> bool {
+        let own = a.slot / 2;
+        let makes = |class: &Class| class.most().is_some_and(|kind| kind == a.type_name);
+        self.all.get(own).is_some_and(makes)
+            && !self.all.iter().enumerate().any(|(number, class)| number != own && makes(class))
     }
 
     /// Whether objects are found in the blocks of the class that is told at `slot` often enough to believe in one: else they
@@ -194,6 +203,12 @@ enum Is {
 }
 
 impl Class {
+    /// The type of more than half of the objects that were found.
+    fn most(&self) -> Option<&str> {
+        let objects: u64 = self.types.values().sum();
+        self.types.iter().find(|(_, n)| **n * 2 > objects).map(|(kind, _)| kind.as_str())
+    }
+
     fn is(&self) -> Is {
         let objects: u64 = self.types.values().sum();
         let all = objects + self.gone + self.unknown;
@@ -230,6 +245,32 @@ mod tests {
     fn class(types: &[(&str, u64)], gone: u64, unknown: u64) -> Is {
         let types = types.iter().map(|(name, n)| ((*name).to_owned(), *n)).collect();
         Class { types, gone, unknown, ..Class::default() }.is()
+    }
+
+    /// What is left of ten survivors of a line that made a thousand, where another line made `others` of the type.
+    fn left(others: u64) -> usize {
+        let mut classes = Classes::default();
+        let (own, other) = (classes.of(0, 64), classes.of(1, 64));
+        for _ in 0..20 {
+            classes.is_object(own, "Tick".to_owned());
+        }
+        for _ in 0..980 {
+            classes.is_gone(own);
+            classes.is_settled(own);
+        }
+        for _ in 0..others {
+            classes.is_object(other, "Tick".to_owned());
+            classes.is_settled(other);
+        }
+        let one = || Alive { object: 0, type_name: "Tick".to_owned(), slot: known(own), stack: 0 };
+        let mut alive: Vec<Alive> = (0..10).map(|_| one()).collect();
+        classes.without_mistaken(&mut alive);
+        alive.len()
+    }
+
+    #[test]
+    fn a_line_that_keeps_hardly_anything_is_believed_where_nobody_else_makes_the_type() {
+        assert_eq!((left(0), left(1)), (10, 0));
     }
 
     #[test]

@@ -1,13 +1,13 @@
 //! The programs, their tables, and who is watched: attached only while the turns of somebody are.
 
 use super::cost::{Cost, Pace};
-use super::duty::{Duty, Gate};
+use super::duty::{Duty, Gate, Spent};
 use super::lengths::{self, Counting, Lengths};
 use super::program::{Division, Wanted, entries, exits, switches};
 use super::record::{CLOSING, IN_TURN, IN_TURN_BYTES, OPEN, WATCHED, WATCHED_BYTES};
 use crate::bpf::sys::{self, Full, Table};
 use crate::{Error, Result};
-use m5_process::monotonic_ns;
+use m5_process::{cpu_ns, monotonic_ns};
 use rustc_hash::FxHashMap;
 use std::ffi::CStr;
 use std::fs;
@@ -96,7 +96,8 @@ impl Tap {
         self.open(pid)?;
         self.attach()?;
         let now = monotonic_ns();
-        self.processes.insert(pid, Duty::new(max_overhead, now, now ^ pid.unsigned_abs() as u64));
+        let spent = Spent { watching_ns: 0.0, ran_ns: cpu_ns(pid).unwrap_or(0) };
+        self.processes.insert(pid, Duty::new(max_overhead, now, spent, now ^ u64::from(pid.unsigned_abs())));
         Ok(())
     }
 
@@ -151,7 +152,8 @@ impl Tap {
         let before = duty.gate();
         let turning = || !self.turning_of(pid).is_empty();
         let turning = before == Gate::Closing && turning();
-        let gate = duty.step(now, self.spent_ns(pid, duty), turning);
+        let spent = Spent { watching_ns: self.spent_ns(pid, duty), ran_ns: cpu_ns(pid).unwrap_or(0) };
+        let gate = duty.step(now, spent, turning);
         match gate {
             _ if gate == before => Ok(()),
             Gate::Open => {

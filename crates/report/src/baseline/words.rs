@@ -12,7 +12,7 @@ catalogue! {
         EndExecuted: "it executed another program after {}; this is what came before", "目标在 {} 后执行了另一个程序（exec）；以下为此前的数据";
         EndExited: "the target ended during the recording", "目标在采集期间已退出";
         RoundsLost: "{} of {} rounds of samples were missed: the machine was too busy", "错过了 {}/{} 轮采样：机器过于繁忙";
-        UnreadFreeThreaded: "free-threaded CPython, whose collector m5 does not read yet", "自由线程版 CPython，m5 尚不能读取其回收器";
+        UnreadFreeThreaded: "free-threaded CPython of a version that this m5 does not know", "此 m5 尚不认识的自由线程版 CPython";
         UnreadUnsupported: "a CPython that m5 does not know", "m5 尚不支持的 CPython 版本";
         UnreadPermission: "no permission", "没有权限";
         UnreadNotPython: "no CPython in it", "不是 CPython 进程";

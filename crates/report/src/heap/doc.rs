@@ -2,7 +2,7 @@
 
 use super::verdict::MemoryVerdict;
 use crate::doc::ProcessSnapshot;
-use m5_heap::{Diff, FdHolder, MemoryTree, ProcessTree, SnapshotInfo, Summary};
+use m5_heap::{Diff, FdHolder, Made, MemoryTree, ProcessTree, SnapshotInfo, Summary};
 use serde::{Deserialize, Serialize};
 
 /// Name and version of a snapshot's document.
@@ -50,6 +50,9 @@ pub struct SnapshotDoc {
     /// What grew between the full captures of a series.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub growth: Option<Diff>,
+    /// The allocations that were sampled meanwhile, for the lines of what grew.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub allocations: Option<Allocations>,
 }
 
 /// One cheap reading of the kernel's counters.
@@ -137,6 +140,10 @@ pub struct Allocations {
     pub reason: Option<String>,
     /// What to do about that.
     pub remedy: Option<String>,
+    /// Where allocations cannot be sampled: the lines at which young collections began, which make most new objects that the
+    /// collector tracks. Coarser: of any type, and whether they survive is not known. `samples` are collections.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by_collections: Option<Made>,
 }
 
 impl GuideSummary {

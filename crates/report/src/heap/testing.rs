@@ -136,5 +136,6 @@ pub(super) fn sample() -> SnapshotDoc {
         process: None,
         tree: None,
         growth: None,
+        allocations: None,
     }
 }

@@ -31,6 +31,8 @@ catalogue! {
             "{}（{}）是被少量存活对象钉住的空闲块：尽早或在别处创建长寿对象（gc.freeze、定期退出的工作进程），或实测 PYTHONMALLOC=malloc、jemalloc 等设置：m5 tune -- CMD";
         VerdictNativeFree: "{} ({}) are free in the C library and not returned: give it back: m5 trim; prove a setting: m5 tune -- CMD",
             "{}（{}）在 C 库中空闲但未归还：归还：m5 trim；实测设置：m5 tune -- CMD";
+        VerdictMimallocFree: "{} ({}) are free in mimalloc, the allocator of this build, which uses them again before it asks for more; prove a setting: m5 tune -- CMD",
+            "{}（{}）在该版本自带的分配器 mimalloc 中空闲，会先被重新使用；实测设置：m5 tune -- CMD";
         VerdictNative: "{} ({}) are in use by native code (extensions, buffers), not by Python objects", "{}（{}）由原生代码（扩展、缓冲区）使用，而非 Python 对象";
         VerdictCode: "{} ({}) are code and data of files, shared with other processes where they are clean: fewer imports lower it", "{}（{}）是程序与库文件，干净页可与其他进程共享：减少导入可降低";
         Swapped: "Of it {} are swapped out.", "其中 {} 已换出。";
@@ -106,6 +108,7 @@ catalogue! {
         MadeInside: "{}, allocated in {}", "{}，分配于 {}";
         MadeAlso: "also made at {} in {} ({})", "另创建于 {} 的 {}（{}）";
         NoLines: "which lines made them is not told: {}; {}", "未给出创建它们的代码行：{}；{}";
+        LinesCoarse: "Coarser, by young collections: of all new objects that the collector tracks, not only these, most are made at {} in {} ({} of {})", "较粗略的年轻代回收采样：在回收器跟踪的全部新对象（不限于上述对象）中，多数创建于 {} 的 {}（{}/{}）";
         LinesPartial: "this build copied its allocator into some of its callers: lines behind those are not seen", "此构建将分配器内联到部分调用者中：其后的代码行不可见";
         GrownTypesHead: "TYPES THAT CHANGED", "有变化的类型";
         Change: "CHANGE", "变化";

@@ -65,6 +65,8 @@ const DAY: f64 = 86_400.0;
 const FRAGMENTED: f64 = 0.25;
 /// Findings that are told of one kind.
 const MOST: usize = 3;
+/// Parts of memory that threads bring along.
+const OF_THREADS: [&str; 2] = ["thread_stacks", "python_frames"];
 /// Coverage below this is told.
 const COVERED: f64 = 0.97;
 
@@ -114,9 +116,9 @@ fn growth(seen: &Seen<'_>) -> Vec<Finding> {
     for culprit in diff.culprits.iter().filter(grows) {
         let rate = culprit.bytes as f64 / seconds;
         let boxed = Box::new(culprit.clone());
-        let (severity, what) = match culprit.holder.limit {
-            Some(_) => (Weight::Notice, What::Fills { culprit: boxed }),
-            None => (weight(seen, rate), What::Grows { culprit: boxed }),
+        let (severity, what) = match culprit.holder.bounded() {
+            true => (Weight::Notice, What::Fills { culprit: boxed }),
+            false => (weight(seen, rate), What::Grows { culprit: boxed }),
         };
         found.push((culprit.bytes, Finding { severity, what, next: next() }));
     }
@@ -129,8 +131,11 @@ fn growth(seen: &Seen<'_>) -> Vec<Finding> {
     // What grew beside objects and blocks, where those do not explain it.
     let told: i64 = found.iter().map(|(bytes, _)| bytes).sum();
     let named = ["python_objects", "python_buffers", "native_blocks", "pymalloc_other_blocks"];
+    // Threads bring their stacks along: whoever keeps them is told already.
+    let threads = diff.culprits.iter().filter(grows).any(of_threads);
     for part in account.iter().flat_map(|a| &a.parts).filter(|p| !ends_by_itself(&p.part)) {
-        if part.bytes >= LEAST && part.bytes > told && !named.contains(&part.part.as_str()) {
+        let explained = threads && OF_THREADS.contains(&part.part.as_str());
+        if part.bytes >= LEAST && part.bytes > told && !named.contains(&part.part.as_str()) && !explained {
             let rate = part.bytes as f64 / seconds;
             let what = What::PartGrows { part: part.part.clone(), bytes: part.bytes, bytes_per_second: rate };
             let severity = if part.part.contains("free") { Weight::Notice } else { weight(seen, rate) };
@@ -140,6 +145,13 @@ fn growth(seen: &Seen<'_>) -> Vec<Finding> {
     found.sort_by_key(|(bytes, finding)| (finding.severity, std::cmp::Reverse(*bytes)));
     found.truncate(MOST);
     found.into_iter().map(|(_, finding)| finding).collect()
+}
+
+/// Whether what grows are threads, or comes with them.
+fn of_threads(culprit: &Culprit) -> bool {
+    const THREAD: &str = "threading.Thread";
+    let with = || culprit.also.iter().any(|(name, _)| name == THREAD);
+    culprit.type_name == THREAD || culprit.holder.name.starts_with("threading._") || with()
 }
 
 fn stopped(seen: &Seen<'_>) -> Option<Finding> {
@@ -269,7 +281,7 @@ fn unseen(seen: &Seen<'_>) -> Vec<Unseen> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use m5_heap::{Account, BlockGrowth, BlockSource, Loose};
+    use m5_heap::{Account, BlockGrowth, BlockSource, Holder, Loose};
 
     fn diff(account: Account) -> Diff {
         Diff {
@@ -312,6 +324,34 @@ mod tests {
         assert_eq!(of("libraries/libpython3.8.so.1.0"), None);
         assert_eq!(of("native_free"), Some(Weight::Notice));
         assert_eq!(of("other_anonymous"), Some(Weight::Problem));
+    }
+
+    #[test]
+    fn stacks_of_threads_are_told_with_whoever_keeps_the_threads() {
+        let of = |name: &str| {
+            let part = |part: &str| m5_heap::PartGrowth { part: part.into(), bytes: 4 << 20 };
+            let parts = vec![part("thread_stacks"), part("python_frames")];
+            let mut diff = diff(Account { parts, ..Account::default() });
+            diff.culprits.push(Culprit {
+                type_name: "shop.Job".into(),
+                count: 60,
+                count_per_second: None,
+                objects: 60,
+                bytes: 1 << 20,
+                in_place_bytes: 0,
+                native_bytes: 0,
+                bytes_per_second: None,
+                holder: Holder { name: name.into(), ..Holder::nobody(Cause::Held) },
+                share: None,
+                also: Vec::new(),
+                made: None,
+            });
+            let seen = Seen { diff: Some(&diff), growth_objective: 1748.0, ..Seen::default() };
+            Why::of(seen).findings.into_iter().map(|f| f.what).collect::<Vec<_>>()
+        };
+        let told = of("threading._active");
+        assert!(matches!(told.as_slice(), [What::Grows { .. }]), "{told:?}");
+        assert_eq!(of("app.jobs").len(), 3);
     }
 
     #[test]

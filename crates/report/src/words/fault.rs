@@ -29,8 +29,8 @@ catalogue! {
         Unsupported: "PID {} runs a CPython that m5 does not know: {}", "PID {} 运行的 CPython 版本 m5 尚不支持：{}";
         UnsupportedRemedy: "m5 refuses to guess at memory it cannot verify; process figures (RSS, FDs) still work: `m5 baseline`. Please report the line above",
             "m5 不会猜测无法验证的内存布局；进程级指标（RSS、FD）仍可用：`m5 baseline`。请反馈上面这一行";
-        FreeThreaded: "PID {} runs free-threaded CPython {}, whose collector m5 does not read yet", "PID {} 运行的是自由线程版 CPython {}，m5 尚不能读取其回收器";
-        FreeThreadedRemedy: "process figures (RSS, FDs) still work: `m5 baseline`", "进程级指标（RSS、FD）仍可用：`m5 baseline`";
+        FreeThreaded: "PID {} runs free-threaded CPython {}, a version that this m5 does not know: it reads 3.13 to 3.15", "PID {} 运行的是自由线程版 CPython {}，此 m5 尚不认识该版本：它支持 3.13 至 3.15";
+        FreeThreadedRemedy: "a later m5 may; process figures (RSS, FDs) still work: `m5 baseline`", "更新的 m5 也许支持；进程级指标（RSS、FD）仍可用：`m5 baseline`";
         NoAllocationSites: "PID {} runs a free-threaded CPython, which takes memory from mimalloc: m5 does not follow its calls", "PID {} 运行的是自由线程版 CPython，其内存来自 mimalloc：m5 不跟踪它的调用";
         NoAllocationSitesRemedy: "`m5 diff` of two snapshots tells which types grow and who holds them; `m5 gc --stacks` which lines start collections", "用 `m5 diff` 比较两次快照可知哪些类型在增长、由谁持有；`m5 gc --stacks` 可给出触发回收的代码行";
         Starting: "the interpreter of PID {} is still starting (or already ending)", "PID {} 的解释器仍在启动（或正在退出）";
@@ -38,8 +38,8 @@ catalogue! {
         BusyRemedy: "try again in a moment", "请稍后重试";
         StartingRemedy: "try again in a moment", "请稍后重试";
         Bpf: "PID {}: {}", "PID {}：{}";
-        BpfRemedy: "run m5 as root, or give it CAP_BPF and CAP_PERFMON (and CAP_SYS_PTRACE for another user's process); without them `m5 gc --stacks` tells which lines start collections", "请以 root 运行 m5，或授予 CAP_BPF 与 CAP_PERFMON（其他用户的进程还需 CAP_SYS_PTRACE）；否则 `m5 gc --stacks` 可给出触发回收的代码行";
-        BpfLackRemedy: "it takes Linux 5.15 or later (on 64-bit Arm 6.6); `m5 gc --stacks` tells which lines start collections", "需要 Linux 5.15 或更高版本（64 位 Arm 需 6.6）；`m5 gc --stacks` 可给出触发回收的代码行";
+        BpfRemedy: "run m5 as root, or give it CAP_BPF and CAP_PERFMON (and CAP_SYS_PTRACE for another user's process); without them `m5 alloc` reads the stacks of young collections, and `m5 gc --stacks` those of pauses", "请以 root 运行 m5，或授予 CAP_BPF 与 CAP_PERFMON（其他用户的进程还需 CAP_SYS_PTRACE）；否则 `m5 alloc` 读取年轻代回收的调用栈，`m5 gc --stacks` 读取停顿的调用栈";
+        BpfLackRemedy: "it takes Linux 5.15 or later (on 64-bit Arm 6.6), in the host's namespace of processes; elsewhere `m5 alloc` reads the stacks of young collections, and `m5 gc --stacks` those of pauses", "需要 Linux 5.15 或更高版本（64 位 Arm 需 6.6），并在主机的进程命名空间中运行；否则 `m5 alloc` 读取年轻代回收的调用栈，`m5 gc --stacks` 读取停顿的调用栈";
         PausesRemedy: "leave out the choice of a source: m5 then takes the best that is allowed", "不要指定来源：m5 会自动选择可用的最佳来源";
         Permission: "no permission to read {} of PID {}", "没有权限读取 {}（PID {}）";
         PermissionUser: "PID {} belongs to another user (uid {}): run m5 as that user or as root (sudo), or give it the capabilities: sudo setcap cap_sys_ptrace,cap_dac_read_search,cap_perfmon+ep $(command -v m5)",
@@ -88,6 +88,12 @@ catalogue! {
         Refused: "the memory of PID {} was not captured: {}", "未采集 PID {} 的内存：{}";
         RefusedRemedy: "the target was left as it was; try `--method freeze` (stops it for the copy, see --max-pause) or `--method live` (stops nothing, less exact)",
             "目标未受影响；可改用 `--method freeze`（复制期间暂停，见 --max-pause）或 `--method live`（不暂停，精度较低）";
+        NoFiles: "nothing was begun: m5 may have {} files open at a time, which is too few", "未开始任何操作：m5 最多只能同时打开 {} 个文件，数量不足";
+        NoFilesRemedy: "raise the limit: ulimit -n 256", "请提高上限：ulimit -n 256";
+        NoMemory: "m5 gets no more memory, or may have no more threads", "m5 无法获得更多内存或线程";
+        NoMemoryRemedy: "raise the limit (ulimit -v, ulimit -u, or those of its cgroup), or give m5 a folder on disk with --spool", "请提高上限（ulimit -v、ulimit -u 或其控制组的上限），或用 --spool 指定磁盘目录";
+        PermissionHidden: "/proc is mounted with hidepid, which hides the processes of other users: run m5 as that user or as root, or in the group that gid= of the mount names",
+            "/proc 以 hidepid 挂载，隐藏了其他用户的进程：请以该用户或 root 运行 m5，或加入挂载选项 gid= 指定的组";
         NoRoom: "nothing was begun: {}", "未开始任何操作：{}";
         NoRoomRemedy: "run m5 outside of that group (on the host, or in a container of its own), or raise the limit: at the limit the kernel may end the target", "请在该控制组之外运行 m5（宿主机或单独的容器），或提高上限：达到上限时内核可能终止目标进程";
         NotTrimmed: "nothing of PID {} was given back: {}", "未归还 PID {} 的内存：{}";

@@ -2,11 +2,12 @@
 
 use super::{SnapshotArgs, emit};
 use crate::args::Format;
+use crate::births::Sampling;
 use crate::ctx::Ctx;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::signals::Stop;
-use m5_heap::Snapshot;
+use m5_heap::{Births, Diff, Snapshot};
 use m5_process::Process;
 use m5_report::heap::{GuideSummary, Sample, continuous_text};
 use m5_report::texts::Heap;
@@ -26,7 +27,10 @@ pub(super) fn run(
     let stop = Stop::listen();
     let first = args.capture.take(process)?;
     args.save(&first, "start", ctx)?;
+    let sampled = (args.max_overhead > 0.0).then(|| Sampling::begin(process, args.max_overhead));
     let (samples, whole) = sample(args, process, time, &stop, ctx);
+    // No breakpoint is open while the memory is copied.
+    let (births, allocations) = sampled.map(|s| s.end(ctx)).unzip();
     let last = args.capture.take(process).ok().filter(|_| ctx.looked.whole().is_ok());
     let exit = match &last {
         Some(last) => {
@@ -36,7 +40,12 @@ pub(super) fn run(
         // Gone before its time: what was seen is still told.
         None => Exit::Gone,
     };
-    report(args, &samples, &first, last.as_ref(), format, ctx)?;
+    let mut doc = emit::document(last.as_ref().unwrap_or(&first), args.options());
+    doc.summary = GuideSummary::of(&samples);
+    doc.samples = samples;
+    doc.growth = last.map(|last| growth(args, &first, &last, &births.unwrap_or_default()));
+    doc.allocations = allocations;
+    emit::doc(&doc, format, ctx, |style| continuous_text(&doc, style))?;
     Ok(exit)
 }
 
@@ -75,22 +84,10 @@ fn due(began: Instant, interval: Duration, number: usize, time: Duration) -> Dur
     at.saturating_sub(began.elapsed())
 }
 
-fn report(
-    args: &SnapshotArgs,
-    samples: &[Sample],
-    first: &Snapshot,
-    last: Option<&Snapshot>,
-    format: Format,
-    ctx: &Ctx,
-) -> Result<(), CliError> {
-    let mut doc = emit::document(last.unwrap_or(first), args.options());
-    doc.summary = GuideSummary::of(samples);
-    doc.samples = samples.to_vec();
-    doc.growth = last.map(|last| {
-        let mut diff = m5_heap::diff(first, last);
-        diff.culprits.truncate(args.top);
-        diff.types.truncate(args.top);
-        diff
-    });
-    emit::doc(&doc, format, ctx, |style| continuous_text(&doc, style))
+/// What grew, and where it was made.
+fn growth(args: &SnapshotArgs, first: &Snapshot, last: &Snapshot, births: &Births) -> Diff {
+    let mut diff = m5_heap::diff_with_births(first, last, births);
+    diff.culprits.truncate(args.top);
+    diff.types.truncate(args.top);
+    diff
 }

@@ -27,6 +27,7 @@ pub(super) fn document(snapshot: &Snapshot, options: SummaryOptions) -> Snapshot
         process: None,
         tree: None,
         growth: None,
+        allocations: None,
     }
 }
 

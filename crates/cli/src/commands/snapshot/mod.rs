@@ -62,6 +62,10 @@ pub(crate) struct SnapshotArgs {
     /// Time between the cheap samples of --continuous
     #[arg(long, value_name = "TIME", default_value = "60", value_parser = crate::args::parse_duration)]
     interval: Duration,
+    /// With --continuous, the most that sampling allocations, for the lines that made what grew, may take of the process's
+    /// time; 0 samples none
+    #[arg(long, value_name = "SHARE", default_value = "1%", value_parser = crate::args::parse_ratio)]
+    max_overhead: f64,
 }
 
 /// The guide's `--continuous 60` is an hour.

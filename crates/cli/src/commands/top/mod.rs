@@ -173,6 +173,8 @@ impl Screen {
             KeyCode::Char('t') => self.start(Kind::Snapshot),
             KeyCode::Char('d') => self.start(Kind::Diff),
             KeyCode::Char('g') => self.start(Kind::Gc),
+            KeyCode::Char('a') => self.start(Kind::Alloc),
+            KeyCode::Char('e') => self.start(Kind::Stalls),
             KeyCode::Up | KeyCode::Char('k') => state.choose(-1),
             KeyCode::Down | KeyCode::Char('j') => state.choose(1),
             KeyCode::PageUp => state.choose(-PAGE),
@@ -193,6 +195,8 @@ impl Screen {
                     Kind::Snapshot => Top::Taking,
                     Kind::Diff => Top::Comparing,
                     Kind::Gc => Top::Timing,
+                    Kind::Alloc => Top::Sampling,
+                    Kind::Stalls => Top::Turning,
                 };
                 state.lang.fill(running, &[&pid])
             }

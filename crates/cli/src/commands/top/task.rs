@@ -1,4 +1,4 @@
-//! What the keys start: another m5 that takes a snapshot, a difference or a profile of pauses, so that the screen
+//! What the keys start: another m5 that takes a snapshot, a difference, or a profile of pauses, allocations or stalls, so that the screen
 //! goes on meanwhile.
 
 use m5_process::{Process, send_signal};
@@ -19,6 +19,10 @@ pub(super) enum Kind {
     Diff,
     /// Its pauses for ten seconds.
     Gc,
+    /// Which lines allocate in ten seconds, and what of it survives.
+    Alloc,
+    /// What stalls its event loop in ten seconds.
+    Stalls,
 }
 
 /// One that runs.
@@ -50,6 +54,8 @@ impl Task {
             Kind::Snapshot => command.args(["snapshot", "-p", &number, "--save", &file, "--json"]),
             Kind::Diff => command.args(["diff", "-p", &number, "--interval", "10s"]),
             Kind::Gc => command.args(["gc", "-p", &number, "-d", "10s"]),
+            Kind::Alloc => command.args(["alloc", "-p", &number, "-d", "10s", "--survival"]),
+            Kind::Stalls => command.args(["stalls", "-p", &number, "-d", "10s"]),
         };
         command.args(["--color", "never", "--lang", if lang == Lang::Zh { "zh" } else { "en" }]);
         // What is set for a report to a person is not meant for this one.

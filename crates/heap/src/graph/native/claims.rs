@@ -2,13 +2,14 @@
 //! lead to its beginning, over as many blocks as it takes (a tree of C nodes, a list of callbacks).
 //!
 //! Whoever comes first has it, nearest first, in the order: objects of extension types, other objects of C, modules and
-//! classes, interpreters, data of libraries. Words that only look like pointers are rare among beginnings of blocks.
+//! classes, interpreters, data of libraries, descriptors of threads. Words that only look like pointers are rare among beginnings of blocks.
 
 use crate::census::blocks::{block, holds_object};
 use crate::census::kind::Kind;
 use crate::census::sizes;
 use crate::graph::dict::word;
 use crate::graph::edges::Walker;
+use crate::image::stacks;
 use m5_process::{ADDRESS_BITS, LOWEST_ADDRESS};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::VecDeque;
@@ -32,6 +33,8 @@ pub(crate) enum Owner {
     Interpreter,
     /// Static data, by its piece.
     Data(u32),
+    /// What the C library and others keep for each thread.
+    Thread,
 }
 
 /// Owners by the first address of a block.
@@ -71,6 +74,7 @@ impl Claims {
             _ => None,
         };
         let ranks: Vec<Option<u8>> = (0..census.len() as u32).map(rank).collect();
+        claims.told_buffers(walker);
         for wanted in 0..3 {
             for object in (0..census.len() as u32).filter(|o| ranks.get(*o as usize) == Some(&Some(wanted))) {
                 for (block, bytes) in walker.owners.get(&object).into_iter().flatten() {
@@ -91,8 +95,35 @@ impl Claims {
             claims.look(walker, known, bytes, Owner::Data(i as u32));
         }
         claims.follow(walker, known);
+        for part in stacks::descriptors(walker.image) {
+            let bytes = walker.image.slice(part.start, (part.end - part.start) as usize).unwrap_or(&[]);
+            claims.look(walker, known, bytes, Owner::Thread);
+        }
+        claims.follow(walker, known);
         claims.settle(walker, known);
         claims
+    }
+
+    /// What arrays told of their buffers to those who asked for them, which NumPy keeps (from 1.20 on) behind a marked
+    /// pointer.
+    fn told_buffers(&mut self, walker: &Walker<'_>) {
+        const INFO: u64 = 80;
+        const MARK: u64 = 7;
+        let census = walker.census;
+        let keeps: Vec<bool> =
+            census.types.descs.iter().map(|d| d.kind == Kind::NdArray && d.basic_size > INFO).collect();
+        for (object, at) in census.address.iter().enumerate() {
+            let kind = census.type_of.get(object).map_or(usize::MAX, |kind| *kind as usize);
+            if keeps.get(kind) != Some(&true) {
+                continue;
+            }
+            let info = walker.image.word_at(*at, INFO).unwrap_or(0) & !MARK;
+            if let Some(size) = block(walker.image, census, info).filter(|_| info >= LOWEST_ADDRESS)
+                && !holds_object(walker.image, census, info, size)
+            {
+                self.take(info, size, Owner::Object(object as u32));
+            }
+        }
     }
 
     /// The owner of the block that begins here.

@@ -194,6 +194,7 @@ impl NativeWords {
                         Some(Owner::Object(_)) => {}
                         Some(Owner::Interpreter) => names.push((1, INTERPRETER.to_owned())),
                         Some(Owner::Data(piece)) => names.push((0, file(piece))),
+                        Some(Owner::Thread) => names.push((4, STACK.to_owned())),
                         None => names.push((2, BLOCK.to_owned())),
                     },
                     Place::Data(piece) => names.push((0, file(piece))),

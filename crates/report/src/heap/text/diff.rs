@@ -70,10 +70,21 @@ pub(crate) fn unseen_lines(allocations: &Allocations, style: Style) -> Option<St
     match &allocations.reason {
         Some(reason) => {
             let remedy = allocations.remedy.as_deref().unwrap_or_default();
-            Some(lang.fill(Heap::NoLines, &[reason, &remedy]))
+            let why = lang.fill(Heap::NoLines, &[reason, &remedy]);
+            let told = [coarse_line(allocations, style), Some(why)];
+            Some(told.into_iter().flatten().collect::<Vec<_>>().join("\n"))
         }
         None => allocations.partial.then(|| lang.say(Heap::LinesPartial).to_owned()),
     }
+}
+
+/// The line at which most young collections began, where that is all that could be seen.
+#[must_use]
+pub fn coarse_line(allocations: &Allocations, style: Style) -> Option<String> {
+    let made = allocations.by_collections.as_ref()?;
+    let line = made.lines.first()?;
+    let at = [plain(&place(&line.frame)), plain(&line.frame.function)];
+    Some(style.lang.fill(Heap::LinesCoarse, &[&at[0], &at[1], &line.samples, &made.survivors]))
 }
 
 /// `, made at market.py:88 in on_tick (212 of 220 surviving samples)`; nothing where the samples do not bear it.
@@ -220,6 +231,7 @@ mod tests {
     use crate::Lang;
     use crate::heap::doc::DIFF_SCHEMA;
     use crate::heap::testing::{grown, sample_snapshot};
+    use m5_cpython::PyFrame;
     use m5_heap::{Made, MadeAt};
 
     fn sample() -> DiffDoc {
@@ -248,7 +260,10 @@ mod tests {
 
     fn no_lines() -> Allocations {
         let (reason, remedy) = (Some("not allowed".into()), Some("run m5 as root".into()));
-        Allocations { reason, remedy, ..Allocations::default() }
+        let frame = PyFrame { function: "on_tick".into(), file: "market.py".into(), line: Some(88) };
+        let line = MadeAt { frame, inside: None, samples: 41, share: 0.68, interval: [0.56, 0.79] };
+        let by_collections = Some(Made { survivors: 60, lines: vec![line] });
+        Allocations { reason, remedy, by_collections, ..Allocations::default() }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use crate::heap::doc::{LeakFinding, SnapshotDoc};
 use crate::heap::phrases::{bytes, holder, part, signed_bytes, thousands};
+use crate::heap::text::diff::{told_lines, unseen_lines};
 use crate::heap::text::fds::fds;
 use crate::heap::text::tree::tree_text;
 use crate::heap::verdict::MemoryKind;
@@ -14,6 +15,8 @@ use m5_heap::{Holding, MemoryTree, OwnerState, QueuedFor, SnapshotInfo, Summary}
 const SMALL_PART: f64 = 0.002;
 /// Lines of the holdings.
 const HOLDINGS: usize = 20;
+/// Holders that grew, of a series.
+const GREW: usize = 5;
 
 /// The report of one snapshot.
 #[must_use]
@@ -134,9 +137,12 @@ fn remedy(doc: &SnapshotDoc, style: Style) -> String {
     let mut out = String::new();
     if let Some(verdict) = &doc.verdict {
         let share = units::percent(verdict.share);
+        // The objects of such a build lie in mimalloc, which no library of C can give back.
+        let free_threaded = doc.info.as_ref().is_some_and(|i| i.python.ends_with("free-threaded"));
         let text = match verdict.kind {
             MemoryKind::Objects => Heap::VerdictObjects,
             MemoryKind::PymallocFragmentation => Heap::VerdictPymalloc,
+            MemoryKind::NativeFragmentation if free_threaded => Heap::VerdictMimallocFree,
             MemoryKind::NativeFragmentation => Heap::VerdictNativeFree,
             MemoryKind::Native => Heap::VerdictNative,
             MemoryKind::Code => Heap::VerdictCode,
@@ -282,6 +288,13 @@ pub fn continuous_text(doc: &SnapshotDoc, style: Style) -> String {
     }
     if let Some(growth) = doc.summary.memory_stats.total_growth_bytes {
         out.push_str(&format!("{}\n", lang.fill(Heap::Resident, &[&signed_bytes(growth)])));
+    }
+    let lines = doc.growth.as_ref().map(|diff| told_lines(diff, style)).unwrap_or_default();
+    lines.iter().take(GREW).for_each(|line| out.push_str(line));
+    if !lines.is_empty()
+        && let Some(word) = doc.allocations.as_ref().and_then(|a| unseen_lines(a, style))
+    {
+        out.push_str(&format!("{}\n", style.dim(&word)));
     }
     for leak in &doc.summary.leak_detection {
         let line = lang.fill(Heap::Leak, &[&leak.kind, &leak.severity, &step(leak)]);
