@@ -1,9 +1,9 @@
 """Pictures of a real run: the page, `m5 top` and the reports that are saved as pages, each as people see it.
 
-python scripts/pictures.py [--seconds 600] [--into out/pictures] [--docs]
+python scripts/pictures.py [--seconds 720] [--into out/pictures] [--docs]
 
 Three services run: a shop that forgets no order, a market gateway whose memory is level, and 报表, which sleeps. m5 looks
-at them for as long as a verdict takes. `--docs` renews docs/pictures. Needs chromium, a font with Chinese letters,
+at them for as long as a verdict takes, twelve minutes. `--docs` renews docs/pictures. Needs chromium, a font with Chinese,
 pyte (pip install pyte) and target/debug/m5, or M5.
 """
 
@@ -264,7 +264,7 @@ def main() -> None:
     options = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    options.add_argument("--seconds", type=float, default=600.0)
+    options.add_argument("--seconds", type=float, default=720.0)
     options.add_argument("--into", type=Path, default=ROOT / "out/pictures")
     options.add_argument("--docs", action="store_true")
     asked = options.parse_args()
@@ -287,7 +287,7 @@ def main() -> None:
         shoot_page(tab, address, asked.into)
         shoot_reports(tab, folder, asked.into, pids)
     if asked.docs:
-        for name, of in {"page": "first", "top": "top-160"}.items():
+        for name, of in {"page": "first"}.items():
             shutil.copy(asked.into / f"{of}.png", ROOT / "docs/pictures" / f"{name}.png")
 
 

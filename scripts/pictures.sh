@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Pictures of a real run of ten minutes into out/pictures, and those of docs/pictures: the page, m5 top, saved reports.
+# Pictures of a real run of twelve minutes into out/pictures, and those of docs/pictures: the page, m5 top, saved reports.
 # Needs chromium, a font with Chinese letters (Debian's fonts-wqy-zenhei or fonts-noto-cjk), and target/debug/m5 or M5.
 set -euo pipefail
 cd "$(dirname "$0")/.."

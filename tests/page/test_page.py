@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import sqlite3
 import subprocess
 import sys
@@ -119,6 +120,9 @@ def check(tab: Tab, origin: str, words: set[str], background: str) -> None:
         "it scrolls sideways"
     )
     assert SECRET not in tab.evaluate("document.documentElement.outerHTML")
+    # A count is a whole number, grouped by thousands.
+    counts = tab.evaluate("[...document.querySelectorAll('.figures .long b')].map(e => e.textContent)")
+    assert counts and any(re.fullmatch(r"[\d,]+( · [\d,]+){2}", count) for count in counts), counts
     assert tab.complaints == []
     strangers = [url for url in tab.requests if not url.startswith((origin, "data:"))]
     assert strangers == []
@@ -257,6 +261,28 @@ def test_a_leak_is_named_with_the_next_step(
     assert tab.evaluate("document.querySelector('.verdict').innerText") == word
     assert "m5 snapshot" in tab.evaluate("document.querySelector('.next').innerText")
     assert tab.evaluate("document.querySelectorAll('path.dash').length") >= 1, "the trend of the floor"
+
+
+def test_live_charts_go_on_with_the_last_day(target: subprocess.Popen, tab: Tab, tmp_path: Path) -> None:
+    file = tmp_path / "history.db"
+    keep(target, file)
+    grow(file)
+    command = [*serve(target), "--interval", "200ms", "--history", file]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    try:
+        address = process.stderr.readline().split("serving on ")[1].split(" ")[0]
+        shown = until("it samples", lambda: (json.loads(data(address)) or {}).get("processes"))[0]["samples"]
+        assert 7 * 3600 < shown["t"][-1] - shown["t"][0] < 9 * 3600, (shown["t"][0], shown["t"][-1])
+        assert len(shown["t"]) > 50 and shown["rss_bytes"][0] < shown["rss_bytes"][len(shown["t"]) // 2]
+        tab.show(address)
+        until("charts are drawn", lambda: tab.evaluate("document.querySelectorAll('figure svg').length") >= 1)
+        words = "[...document.querySelector('figure svg').querySelectorAll('text')].map(e => e.textContent)"
+        times = [word for word in tab.evaluate(words) if re.fullmatch(r"\d\d:\d\d", word)]
+        assert len(set(times)) >= 3, times
+        assert tab.complaints == []
+    finally:
+        process.kill()
+        process.wait()
 
 
 def grow(file: Path) -> None:

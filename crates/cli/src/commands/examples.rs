@@ -147,6 +147,26 @@ mod tests {
         }
     }
 
+    /// What the scripts of the guide's names hand on.
+    #[test]
+    fn the_guides_own_words_are_taken() {
+        for words in [
+            "baseline --duration 1800 --save output/baseline.json",
+            "baseline --duration 1800 --save baseline_v2.json --compare baseline_v1.json",
+            "snapshot --continuous 60 --interval 60",
+            "snapshot --top 50 --save",
+            "snapshot --save --top 10",
+            "gc --duration 600 --prometheus",
+            "gc --duration 300 --optimize",
+            "compare current.json baseline.json --threshold 15",
+        ] {
+            let typed = format!("m5 {words}");
+            if let Err(error) = Cli::try_parse_from(typed.split(' ')) {
+                panic!("{words}: {error}");
+            }
+        }
+    }
+
     #[test]
     fn every_example_is_one_that_m5_takes() {
         for sub in command().get_subcommands().filter(|c| !c.is_hide_set()) {

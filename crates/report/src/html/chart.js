@@ -123,7 +123,7 @@ function timeChart({ caption, unit, t, series, label, lines, zero, broad, width 
   high += room;
   const scale = unit(high);
   const levels = ticks(low / scale.size, high / scale.size, 4).filter((v) => !scale.whole || v % 1 === 0), places = decimals(levels);
-  const y = { low, high, at: levels.map((v) => v * scale.size), label: (v) => number(v / scale.size, places) };
+  const y = { low, high, at: levels.map((v) => v * scale.size), label: (v) => fixed(v / scale.size, places) };
   const times = timeTicks(t[0], t.at(-1), Math.max(4, Math.floor(width / 90)));
   const { svg, px, py } = plane(caption, width, { low: t[0], high: t.at(-1), ...times }, y);
   const keys = [];
@@ -214,7 +214,7 @@ function histogramChart(pauses, width) {
   const most = Math.max(...sums), edge = (i) => (i < 1 ? "0" : i > pauses.bounds.length ? "∞" : tick(pauses.bounds[i - 1]));
   const every = Math.ceil(bars * 52 / (width - LEFT - RIGHT));
   const x = { low: from, high: to + 1, at: Array.from({ length: bars + 1 }, (_, i) => from + i).filter((i) => (i - from) % every === 0), label: edge };
-  const { svg, px, py } = plane(caption, width, x, { low: 0, high: most * 1.05, at: ticks(0, most * 1.05, 4).filter((v) => v % 1 === 0), label: (v) => number(v) });
+  const { svg, px, py } = plane(caption, width, x, { low: 0, high: most * 1.05, at: ticks(0, most * 1.05, 4).filter((v) => v % 1 === 0), label: number });
   const wide = px(1) - px(0);
   for (let i = from; i <= to; i++) {
     let below = 0;

@@ -119,10 +119,10 @@ function span(s) {
   return whole < 86400 ? `${of(3600, 24)} h ${of(60, 60)} min` : `${of(86400, Infinity)} d ${of(3600, 24)} h`;
 }
 const percent = (v) => (v == null ? "–" : `${(v * 100).toFixed(Math.abs(v) < 0.001 ? 3 : 1)} %`);
-const number = (v, places) => {
-  const digits = places == null ? {} : { minimumFractionDigits: places, maximumFractionDigits: places };
-  return v == null ? "–" : v.toLocaleString(lang === "zh" ? "zh-CN" : "en", digits);
-};
+const grouped = (v, digits) => (v == null ? "–" : v.toLocaleString(lang === "zh" ? "zh-CN" : "en", digits));
+const number = (v) => grouped(v, {});
+/** With so many decimals, as all of an axis have. */
+const fixed = (v, places) => grouped(v, { minimumFractionDigits: places, maximumFractionDigits: places });
 const locale = () => (lang === "zh" ? "zh-CN" : "en-GB");
 const clock = (unix, seconds) => new Date(unix * 1000).toLocaleTimeString(locale(), seconds ? {} : { hour: "2-digit", minute: "2-digit" });
 const day = (unix) => new Date(unix * 1000).toLocaleDateString(locale(), { month: "short", day: "numeric" });

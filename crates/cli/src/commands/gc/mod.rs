@@ -37,8 +37,8 @@ pub(crate) struct GcArgs {
     /// Tell what pauses of at least LIMIT (10ms) were doing: the line that collected, and what was walked
     #[arg(long, value_name = "LIMIT", num_args = 0..=1, default_missing_value = "10ms", value_parser = parse_limit)]
     stacks: Option<Span>,
-    /// Expose metrics: a file for the node exporter's textfile collector, or :PORT on loopback
-    #[arg(long, value_name = "FILE|:PORT", env = "M5_PROMETHEUS")]
+    /// Expose metrics: a file for the node exporter's textfile collector, or :PORT on loopback; alone a free port, which is said
+    #[arg(long, value_name = "FILE|:PORT", env = "M5_GC_PROMETHEUS", num_args = 0..=1, default_missing_value = ":0")]
     prometheus: Option<String>,
     /// Set the thresholds of the running process, for instance 50000,20,100
     #[arg(long, value_name = "A,B,C", value_parser = parse_thresholds)]

@@ -49,7 +49,8 @@ fn figures(row: &Row, lang: Lang, color: bool) -> Vec<Line<'static>> {
     let absent = || "–".to_owned();
     let head =
         |text: Top| Span::styled(format!("{} ", lang.say(text)), Style::new().add_modifier(Modifier::DIM));
-    let value = |text: String| Span::raw(format!("{text}   "));
+    // A value stays whole at the end of a line.
+    let value = |text: String| Span::raw(format!("{}   ", text.replace(' ', "\u{a0}")));
     let verdict = if color { Style::new().fg(shade(row)) } else { Style::new() };
     let missed = row.missed().next().is_some();
     let goals = if color && missed { Style::new().fg(Color::Red) } else { Style::new() };
