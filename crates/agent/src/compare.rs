@@ -87,14 +87,22 @@ pub fn compare_runs(new: &[(&str, &Baseline)], old: &[(&str, &Baseline)], config
         // Lengths that polling caught are bounds, and bounds do not decide.
         .map(|m| Metric { decides: m.decides && !(bounded && m.name.starts_with("gc_pause")), ..m })
         .collect();
+    let (new_side, old_side) = (side(new), side(old));
+    // What ended midway is no proof that nothing got worse.
+    let cut = new_side.re_executed_seconds.or(old_side.re_executed_seconds).is_some();
+    let undecided = |m: &Metric| cut && m.decides && m.verdict == GateVerdict::Pass;
+    let metrics: Vec<Metric> = metrics
+        .into_iter()
+        .map(|m| if undecided(&m) { Metric { verdict: GateVerdict::Inconclusive, ..m } } else { m })
+        .collect();
     let machine = |side: &[(&str, &Baseline)]| -> Vec<_> {
         side.iter().map(|(_, b)| (b.machine.cpu.clone(), b.machine.cpus)).collect()
     };
     let machines: Vec<_> = machine(new).into_iter().chain(machine(old)).collect();
     Comparison {
         schema: COMPARE_SCHEMA.to_owned(),
-        new: side(new),
-        old: side(old),
+        new: new_side,
+        old: old_side,
         threshold: config.threshold,
         peak_threshold: config.peak_threshold,
         verdict: verdict(&metrics),
@@ -169,6 +177,7 @@ fn side(runs: &[(&str, &Baseline)]) -> Side {
         observed_seconds: median(&runs.iter().filter_map(|(_, b)| seconds(b)).collect::<Vec<_>>())
             .unwrap_or(0.0),
         runs: runs.len() as u64,
+        re_executed_seconds: runs.iter().find_map(|(_, b)| b.processes.first()?.re_executed_seconds),
     }
 }
 

@@ -50,5 +50,5 @@ pub fn gate_runs(base: &Runs, new: &Runs, config: &GateConfig) -> Comparison {
 fn side(runs: &Runs) -> Side {
     let seconds: f64 = runs.runs.iter().filter_map(|r| r.elapsed_seconds).sum();
     let runs_made = runs.runs.len() as u64;
-    Side { file: runs.command.clone(), pid: 0, python: None, observed_seconds: seconds, runs: runs_made }
+    Side { file: runs.command.clone(), observed_seconds: seconds, runs: runs_made, ..Side::default() }
 }

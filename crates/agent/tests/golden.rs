@@ -10,7 +10,7 @@ use m5_process::{Cgroup, ConnectionGroup, Identity, Machine, MappedMemory, Rollu
 use m5_report::doc::*;
 use m5_report::text::{self, Style};
 use m5_report::{Lang, json};
-use m5_stats::{Assessment, Forecast, Objectives, Profile, Reason, Verdict};
+use m5_stats::{Assessment, Forecast, GateVerdict, Objectives, Profile, Reason, Verdict};
 
 const MIB: u64 = 1 << 20;
 
@@ -322,6 +322,7 @@ fn check() {
             objectives_from: from(Some("app*")),
             pid: 4711,
             observed_seconds: 300.0,
+            re_executed_seconds: None,
             verdict: Some(Verdict::Growing),
             criteria: process.criteria,
             leak_detection: derived.leak_detection,
@@ -340,6 +341,20 @@ fn comparison() {
     let new = recording(larger);
     let comparison = compare(("new.json", &new), ("old.json", &old), 0.15);
     insta::assert_snapshot!("compare", both(|s| text::compare(&comparison, s)));
+}
+
+#[test]
+fn what_ended_midway_proves_nothing() {
+    let (old, mut cut) = (recording(process()), recording(process()));
+    cut.processes[0].re_executed_seconds = Some(9.0);
+    for (new, old) in [(&cut, &old), (&old, &cut)] {
+        let comparison = compare(("new.json", new), ("old.json", old), 0.15);
+        assert_eq!(comparison.verdict, GateVerdict::Inconclusive);
+        let said = both(|s| text::compare(&comparison, s));
+        assert!(said.contains("executed another program after 9 s"), "{said}");
+        assert!(said.contains("Nothing is proved") && said.contains("无法得出结论"), "{said}");
+    }
+    assert_eq!(compare(("new", &old), ("old", &old), 0.15).verdict, GateVerdict::Pass);
 }
 
 #[test]

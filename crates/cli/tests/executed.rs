@@ -11,7 +11,7 @@ use m5_testkit::{Python, Target};
 use std::fs;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
-use support::m5;
+use support::{folder, m5};
 
 /// Each would go on for much longer.
 const COMMANDS: [&[&str]; 10] = [
@@ -130,6 +130,28 @@ fn every_command_says_so() {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn a_recording_that_was_cut_passes_no_gate() {
+    const LONG: Duration = Duration::from_secs(120);
+    let (python, folder) = (ends().pop().unwrap(), folder());
+    let file = folder.path().join("cut.json");
+    let file = file.to_str().unwrap();
+    let mut target = start(&python);
+    let mut baseline = look(&["baseline", "-d", "300s", "--save", file], target.pid());
+    let over = |m5: &mut Child| m5.try_wait().unwrap().is_some();
+    assert!(until(LONG, || waits(baseline.id()) > 60 || over(&mut baseline)));
+    target.say("sleep");
+    let recorded = baseline.wait_with_output().unwrap();
+    assert!(matches!(recorded.status.code(), Some(1 | 6)), "{recorded:?}");
+    // A criterion that was missed until then is told first.
+    for (words, codes) in [(vec!["check", file], vec![1, 6]), (vec!["compare", file, file], vec![6])] {
+        let output = m5().args(&words).args(["--lang", "en"]).output().unwrap();
+        let told = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.code().is_some_and(|c| codes.contains(&c)), "{words:?}: {output:?}");
+        assert!(told.contains("executed another program after "), "{words:?}: {told}");
     }
 }
 

@@ -3,8 +3,8 @@
 
 mod common;
 
-use common::{Run, Scenario, Truth, attach, drain_until, run};
-use m5_gc::{Pause, SourceKind, TraceOptions};
+use common::{Run, Scenario, Truth, attach, drain_until, whole};
+use m5_gc::{Detail, Pause, SourceKind, TraceOptions};
 use m5_testkit::{Target, pythons};
 
 const STORM: &str = "
@@ -22,17 +22,51 @@ fn within_a_budget_counts_are_exact_and_pauses_a_sample() {
     for python in pythons() {
         let options =
             TraceOptions { source: Some(SourceKind::Watchpoint), max_overhead: Some(0.005), children: false };
-        let run = run(&python, &scenario.program, &options);
+        let run = whole(&python, &scenario.program, &options);
         let (name, coverage) = (&python.name, run.coverage);
         assert_eq!(coverage.happened(), 3000, "{name}: {coverage:?}");
         assert_eq!(coverage.seen(), run.pauses.len() as u64, "{name}: {coverage:?}");
-        assert_eq!(coverage.lost, 0, "{name}: {coverage:?}");
-        assert!(coverage.open_ns < coverage.wall_ns, "{name}: {coverage:?}");
+        assert!(coverage.lost > 0 || coverage.open_ns < coverage.wall_ns, "{name}: {coverage:?}");
         for pause in &run.pauses {
             let same = overlapping(pause, &run).iter().any(|t| Some(t.generation) == pause.generation);
             assert!(same, "{name}: {pause:?}");
         }
         println!("{name}: {} of 3000 seen within half a percent", run.pauses.len());
+    }
+}
+
+/// A machine that gives m5 no processor while the target collects more often than there is room for.
+#[test]
+fn what_found_no_room_is_told() {
+    let program = "
+import gc, os, sys
+gc.disable()
+os.sched_setaffinity(0, list(os.sched_getaffinity(0))[:1])
+print('ready', flush=True)
+for line in sys.stdin:
+    for _ in range(int(line)): gc.collect(0)
+    print('done', flush=True)
+";
+    let options = TraceOptions { source: Some(SourceKind::Watchpoint), ..TraceOptions::default() };
+    for python in pythons() {
+        let mut target = Target::start(&python, program);
+        assert_eq!(target.line(), "ready");
+        let mut tracer = attach(target.pid(), &options);
+        let mut pauses = Vec::new();
+        for times in ["5000", "1", "1"] {
+            target.say(times);
+            assert_eq!(target.line(), "done");
+            tracer.drain(&mut pauses).unwrap();
+            let (coverage, seen) = (tracer.coverage(), pauses.len() as u64);
+            assert!(coverage.lost > 0, "{} after {times}: {coverage:?}", python.name);
+            assert_eq!(coverage.seen(), seen, "{} after {times}: {coverage:?}", python.name);
+            assert!(seen > 500, "{} after {times}: {coverage:?}", python.name);
+        }
+        let coverage = tracer.coverage();
+        assert_eq!(coverage.happened(), 5002, "{}: {coverage:?}", python.name);
+        // A collection that was not seen is one record lost at least, and two at most.
+        let missed = coverage.happened() - coverage.seen();
+        assert!((missed..=2 * missed + 2).contains(&coverage.lost), "{}: {coverage:?}", python.name);
     }
 }
 
@@ -43,7 +77,7 @@ fn a_quiet_target_is_watched_all_the_time() {
     for python in pythons() {
         let options =
             TraceOptions { source: Some(SourceKind::Watchpoint), max_overhead: Some(0.5), children: false };
-        let run = run(&python, &scenario.program, &options);
+        let run = whole(&python, &scenario.program, &options);
         assert_eq!((run.pauses.len(), run.coverage.happened()), (12, 12), "{}", python.name);
         let known = run.pauses.iter().filter(|p| p.collected.is_some()).count();
         assert!(known > 0, "{}: objects freed are known of rare collections", python.name);
@@ -66,8 +100,8 @@ for i in range(12):
     for python in pythons() {
         for max_overhead in [Some(0.0), Some(0.001), Some(0.01), Some(0.3)] {
             let source = Some(SourceKind::Watchpoint);
-            let run =
-                run(&python, &scenario.program, &TraceOptions { source, max_overhead, children: false });
+            let options = TraceOptions { source, max_overhead, children: false };
+            let run = whole(&python, &scenario.program, &options);
             let name = format!("{} at {max_overhead:?}", python.name);
             let (seen, full) = (full_pauses(&run), full_truths(&run));
             assert_eq!(seen.len(), full.len(), "{name}: {:?}", run.coverage);
@@ -171,26 +205,39 @@ fn a_long_pause_names_the_line_that_collected() {
 gc.disable()
 kept = [[i] for i in range(400_000)]
 def own(): gc.collect(2)
-for _ in range(4): own()
-t = threading.Thread(target=own, name='other'); t.start(); t.join()
+print('made', flush=True)
+for line in sys.stdin:
+    own()
+    t = threading.Thread(target=own, name='other'); t.start(); t.join()
+    print('collected', flush=True)
 ";
     let scenario = Scenario::new("stacks", body);
     for python in pythons() {
         let mut target = Target::start(&python, &scenario.program);
         assert_eq!(target.line(), "ready");
+        target.say("go");
+        assert_eq!(target.line(), "made");
         let mut tracer = attach(target.pid(), &TraceOptions::default());
         tracer.stacks_above(std::time::Duration::from_millis(4));
-        target.say("go");
         let (mut pauses, mut details) = (Vec::new(), Vec::new());
-        drain_until(&mut tracer, &mut pauses, || target.line());
-        tracer.details(&mut details);
-        let stacks: Vec<_> = details.iter().filter(|d| !d.stack.is_empty()).collect();
-        let long = pauses.iter().filter(|p| p.duration_ns > 8_000_000).count();
+        // On a busy machine m5 may have no processor while the target collects.
+        for _ in 0..50 {
+            drain_until(&mut tracer, &mut pauses, || {
+                target.say("again");
+                assert_eq!(target.line(), "collected");
+            });
+            tracer.details(&mut details);
+            if details.iter().any(|d| !d.stack.is_empty()) {
+                break;
+            }
+        }
+        let stacks: Vec<&Detail> = details.iter().filter(|d| !d.stack.is_empty()).collect();
         for detail in &stacks {
             assert!(pauses.iter().any(|p| p.start_ns == detail.start_ns), "{}: {detail:?}", python.name);
             assert_eq!(detail.stack[0].function, "own", "{}: {detail:?}", python.name);
             assert_eq!(detail.stack[0].file, "<string>", "{}", python.name);
         }
+        let long = pauses.iter().filter(|p| p.duration_ns > 8_000_000).count();
         assert!(!stacks.is_empty() || long == 0, "{}: none of {long} was caught", python.name);
         println!("{}: {} stacks of {long} pauses above 8 ms", python.name, stacks.len());
     }

@@ -199,3 +199,61 @@ fn a_process_that_forbids_remote_debugging_is_left_alone() {
         assert!(matches!(refused, Err(TuneError::RemoteDisabled { .. })), "{}: {refused:?}", python.name);
     }
 }
+
+/// Executes its own file anew for the line `again`; the new one has the settings that the old one began with.
+const AGAIN: &str = "
+import gc, os, sys
+gc.set_threshold(701, 11, 13)
+if len(sys.argv) > 2: gc.freeze()
+def say(): print(*gc.get_threshold(), int(gc.isenabled()), int(gc.get_freeze_count() > 0), flush=True)
+say()
+for line in sys.stdin:
+    if line == 'again\\n': os.execv(sys.executable, [sys.executable, '-I', '-u', '-c', sys.argv[1], sys.argv[1], 'x'])
+    exec(line)
+    say()
+";
+
+#[test]
+fn what_is_executed_next_is_never_written_to() {
+    for python in pythons() {
+        let name = &python.name;
+        let mut command = python.command();
+        command.args(["-I", "-u", "-c", AGAIN, AGAIN]);
+        let mut target = Target::spawn(command);
+        let _: Vec<i32> = target.numbers();
+        let process = Process::open(target.pid()).unwrap();
+        let interpreter = Interpreter::attach(&process).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let tuner = |i: &Interpreter| Tuner::new(&process, i, dir.path().to_owned());
+        let old = tuner(&interpreter);
+        let before = old.set(Some([50_000, 20, 30]), Some(false)).unwrap();
+        if python.minor() >= (3, 14) {
+            // A thread that waits for input runs the script once it has some.
+            std::thread::scope(|scope| {
+                let frozen = scope.spawn(|| old.freeze(&|| true));
+                while !frozen.is_finished() {
+                    target.say("pass");
+                    let _: Vec<i32> = target.numbers();
+                }
+                frozen.join().unwrap().unwrap();
+            });
+        }
+        target.say("again");
+        let fresh: Vec<i32> = target.numbers();
+        // Who looked at the old one writes nothing, and what was written down of it is void.
+        for refused in [old.set(Some([1, 2, 3]), None).map(|_| ()), old.unfreeze().map(|_| ())] {
+            let honest = matches!(refused, Err(TuneError::Replaced { .. } | TuneError::NoRemote { .. }));
+            // Its memory is no more: that it cannot be read says so as well.
+            assert!(honest || matches!(refused, Err(TuneError::Cpython(_))), "{name}: {refused:?}");
+        }
+        target.say("gc.set_threshold(50_000, 20, 30)");
+        assert_eq!(target.numbers::<i32>()[0], 50_000, "{name}");
+        let attached = Interpreter::attach(&process).unwrap();
+        let undone = tuner(&attached).undo();
+        assert!(matches!(undone, Err(TuneError::NothingToUndo { .. })), "{name}: {undone:?}");
+        old.restore(&before).unwrap();
+        target.say("gc.set_threshold(701, 11, 13)");
+        assert_eq!(target.numbers::<i32>(), fresh, "{name}: its own settings, and frozen by itself");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "{name}: nothing is left written down");
+    }
+}

@@ -148,6 +148,35 @@ fn code_that_is_made_at_run_time_is_named() {
     }
 }
 
+#[test]
+fn what_the_interpreter_compiles_is_held_by_its_code() {
+    for python in pythons().into_iter().filter(|p| p.minor() >= (3, 14)) {
+        let mut command = python.command();
+        command.args(["-u", "-c", GENERATED]);
+        command.env("PYTHON_JIT", "1");
+        let mut target = Target::spawn(command);
+        let own = target.line() == "1";
+        let process = Process::open(target.pid()).unwrap();
+        let snapshot = take_snapshot(&process, &CaptureOptions::default(), &Redaction::new(false)).unwrap();
+        let graph = &snapshot.graph;
+        let name = |object: u32| graph.types[graph.type_id[object as usize] as usize].name.as_str();
+        let made = (0..graph.len() as u32).filter(|o| name(*o) == "uop_executor");
+        let holders = |object: u32| -> Vec<&str> {
+            let of =
+                |o: u32| graph.edge_start[o as usize] as usize..graph.edge_start[o as usize + 1] as usize;
+            let holds = |o: &u32| *o != object && graph.edge_to[of(*o)].contains(&object);
+            (0..graph.len() as u32).filter(holds).map(name).collect()
+        };
+        let all: Vec<_> = made.map(holders).collect();
+        println!("{}: {all:?}, a compiler of its own: {own}", python.name);
+        assert!(!own || !all.is_empty(), "{}", python.name);
+        let known = |h: &Vec<&str>| h.iter().any(|name| ["code", "uop_executor"].contains(name));
+        // Two that stand for exits which were not compiled belong to the interpreter itself.
+        let others = all.iter().filter(|h| !known(h)).count();
+        assert!(others <= 2 && others < all.len().max(1), "{}: {all:?}", python.name);
+    }
+}
+
 /// The kernel's account of one mapping.
 struct Mapped {
     map: Mapping,

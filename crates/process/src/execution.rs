@@ -88,6 +88,20 @@ impl Execution {
         true
     }
 
+    /// A number that tells it from all that the process executes before and after, for who has to know it again later: from
+    /// where its stack starts, and from the bytes that the kernel draws for each execution. `None` where those cannot be
+    /// read, or it is over.
+    #[must_use]
+    pub fn mark(&self) -> Option<u64> {
+        let (at, drawn) = (self.process.random_bytes_address()?, &mut [0; 16]);
+        let memory = self.memory.as_ref()?;
+        memory.read_exact_at(drawn, at).ok()?;
+        let stack = self.traces.stack_start.unwrap_or(0).to_le_bytes();
+        // FNV-1a: the bytes themselves are the process's secret.
+        let mix = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        Some(drawn.iter().chain(&stack).fold(0xcbf2_9ce4_8422_2325, mix))
+    }
+
     /// The process.
     #[must_use]
     pub fn process(&self) -> &Process {
@@ -173,7 +187,11 @@ mod tests {
         for _ in 0..50 {
             let (held, seen) = (held(&process), Execution::of(&process));
             assert!(held.goes_on() && seen.goes_on());
+            let mark = held.mark().unwrap();
+            assert_eq!(self::held(&process).mark(), Some(mark));
             shell.again();
+            assert_eq!(held.mark(), None);
+            assert_ne!(self::held(&process).mark(), Some(mark));
             assert!(!held.goes_on() && held.replaced());
             assert_eq!(seen.replaced(), randomised());
         }
@@ -191,8 +209,10 @@ mod tests {
         for _ in 0..50 {
             let before = held(&process);
             assert!(before.goes_on());
+            let mark = before.mark().unwrap();
             shell.again();
             assert!(before.replaced());
+            assert_ne!(held(&process).mark(), Some(mark));
         }
     }
 

@@ -91,13 +91,22 @@ impl Process {
     /// What the kernel told it that the processor can do (`AT_HWCAP`); `None` where that cannot be read.
     #[must_use]
     pub fn hardware_capabilities(&self) -> Option<u64> {
-        const AT_HWCAP: u64 = 16;
+        self.told_by_the_kernel(16)
+    }
+
+    /// Where the sixteen bytes lie that the kernel draws for each execution (`AT_RANDOM`); `None` where that cannot be read.
+    pub(crate) fn random_bytes_address(&self) -> Option<u64> {
+        self.told_by_the_kernel(25)
+    }
+
+    /// An entry of the vector that the kernel gives to a program as it begins.
+    fn told_by_the_kernel(&self, entry: u64) -> Option<u64> {
         let auxv = fs::read(self.path("auxv")).ok()?;
         let word = |half: &[u8]| half.try_into().ok().map(u64::from_le_bytes);
         auxv.as_chunks::<16>()
             .0
             .iter()
-            .find_map(|pair| (word(&pair[..8]) == Some(AT_HWCAP)).then(|| word(&pair[8..])).flatten())
+            .find_map(|pair| (word(&pair[..8]) == Some(entry)).then(|| word(&pair[8..])).flatten())
     }
 
     /// Its children. Without the kernel's own list (`CONFIG_PROC_CHILDREN`) every process is asked.

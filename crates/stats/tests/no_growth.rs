@@ -167,6 +167,18 @@ fn what_changed_in_an_old_process_may_come_back() {
     }
 }
 
+#[test]
+fn a_fall_in_many_small_drops_is_no_row_of_teeth() {
+    // Whole pages that are given back over a seventh of the window: each drop looks like a reset.
+    for from in [0.3, 0.5, 0.7] {
+        let points = series(|x| 1000.0 - (300.0 * ((x - from) / 0.14).clamp(0.0, 1.0)).floor());
+        let a = assess_with(&points, &Options::default());
+        assert!((a.level.unwrap() - 700.0).abs() < 30.0, "{from}: {a:?}");
+        let f = a.forecast_24h.unwrap();
+        assert!((600.0..900.0).contains(&f.value) && f.high < 1500.0, "{from}: {a:?}");
+    }
+}
+
 /// Any number that a file or a clock may hold.
 fn any_value() -> impl Strategy<Value = f64> {
     prop_oneof![

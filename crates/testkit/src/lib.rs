@@ -9,4 +9,4 @@ mod target;
 pub use corefile::write_core;
 pub use program::copy_program;
 pub use pythons::{Python, all_pythons, free_threaded_pythons, pythons, static_pythons};
-pub use target::Target;
+pub use target::{Target, nothing_starts};

@@ -1,8 +1,9 @@
 //! Finds the interpreters: pyenv's, Debian's own, and those that `tests/interpreters.sh` unpacked beside.
 
+use crate::target::start;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 /// One interpreter and how to start it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,7 +53,9 @@ impl Python {
     fn probe(name: String, command: Vec<OsString>, root: Option<PathBuf>) -> Option<Self> {
         let mut python = Self { version: (0, 0, 0), name, musl: false, free_threaded: false, command, root };
         let args = ["-I", "-c", "import sys; print(*sys.version_info[:3])"];
-        let out = python.command().args(args).output().ok()?;
+        let mut command = python.command();
+        let command = command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let out = start(command).ok()?.wait_with_output().ok()?;
         let text = String::from_utf8(out.stdout).ok()?;
         let mut parts = text.split_whitespace().map(|w| w.parse::<u32>().ok());
         python.version = (parts.next()??, parts.next()??, parts.next()??);

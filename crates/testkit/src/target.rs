@@ -3,6 +3,22 @@
 use crate::Python;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Held while a child is forked that does not execute its program yet.
+static FORKING: Mutex<()> = Mutex::new(());
+
+/// While this is held no test of this binary starts a program through this crate. Until it executes, a child holds copies
+/// of all descriptors, also of those that are closed here meanwhile: a debug register that was given back is not free.
+pub fn nothing_starts() -> MutexGuard<'static, ()> {
+    FORKING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Starts it; when this returns, it executes its program.
+pub(crate) fn start(command: &mut Command) -> std::io::Result<Child> {
+    let _alone = nothing_starts();
+    command.spawn()
+}
 
 /// A running program. It is killed when the value is dropped.
 #[derive(Debug)]
@@ -32,7 +48,8 @@ impl Target {
     /// Where it does not start.
     #[must_use]
     pub fn spawn(mut command: Command) -> Self {
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("target starts");
+        let command = command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = start(command).expect("target starts");
         let input = child.stdin.take().expect("piped");
         let output = BufReader::new(child.stdout.take().expect("piped"));
         Self { child, input, output }

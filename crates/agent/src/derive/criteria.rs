@@ -153,24 +153,39 @@ fn estimate(
     criterion
 }
 
-/// No collection, counted exactly, is no pause that was too long.
+/// The pauses of all interpreters together.
 fn pause_p95(f: &Figures<'_>, objective: &Objective) -> Criterion {
-    let name = "gc_pause_p95_seconds";
     let value = f.gc.and_then(|gc| gc.pauses).map(|p| p.p95);
-    let lack = match f.gc {
-        _ if !f.read => Lack::InterpreterUnread,
-        Some(GcFigures { source: Some(_), happened: 0, seen: 0, .. }) => {
-            let status = Status::Ok;
-            let lack = Some(Lack::NoCollections);
-            return Criterion { status, lack, ..plain(name, None, objective, Lack::NoCollections) };
-        }
-        Some(GcFigures { bounded: true, .. }) if value.is_some() => {
-            return Criterion { lack: Some(Lack::LowerBound), ..plain(name, value, objective, TOO_SHORT) };
-        }
-        Some(GcFigures { source: Some(_), .. }) | None => TOO_SHORT,
-        Some(_) => Lack::NotTraced,
+    let (known, lack) = match f.gc {
+        _ if !f.read => (Known::Measured, Lack::InterpreterUnread),
+        Some(GcFigures { source: Some(_), happened: 0, seen: 0, .. }) => (Known::NoneHappened, TOO_SHORT),
+        Some(GcFigures { bounded: true, .. }) => (Known::AtLeast, TOO_SHORT),
+        Some(GcFigures { source: Some(_), .. }) | None => (Known::Measured, TOO_SHORT),
+        Some(_) => (Known::Measured, Lack::NotTraced),
     };
-    plain(name, value, objective, lack)
+    pauses(value, known, objective, lack)
+}
+
+/// How pauses are known.
+pub(super) enum Known {
+    /// No collection, counted exactly.
+    NoneHappened,
+    /// Polled: short ones were missed.
+    AtLeast,
+    /// Seen, or nothing is known.
+    Measured,
+}
+
+/// The 95th percentile of pauses: where none happened, none was too long; `lack` is why it is not known.
+pub(super) fn pauses(value: Option<f64>, known: Known, objective: &Objective, lack: Lack) -> Criterion {
+    let measured = plain("gc_pause_p95_seconds", value, objective, lack);
+    match known {
+        Known::NoneHappened if value.is_none() => {
+            Criterion { status: Status::Ok, lack: Some(Lack::NoCollections), ..measured }
+        }
+        Known::AtLeast if value.is_some() => Criterion { lack: Some(Lack::LowerBound), ..measured },
+        Known::NoneHappened | Known::AtLeast | Known::Measured => measured,
+    }
 }
 
 #[cfg(test)]

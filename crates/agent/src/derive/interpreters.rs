@@ -1,10 +1,10 @@
 //! The objectives of collections held against each interpreter of a process where there are several: each pauses by itself
 //! where it has a lock of its own, and what is rare in one may be frequent in another.
 
-use super::criteria::{TOO_SHORT, plain};
+use super::criteria::{Known, TOO_SHORT, pauses, plain};
 use super::pause_totals::Estimates;
 use m5_gc::SourceKind;
-use m5_report::doc::{Criterion, InterpreterPauses, Lack, PauseLog, ProcessRecord};
+use m5_report::doc::{Criterion, InterpreterPauses, PauseLog, ProcessRecord};
 use m5_stats::stratified::weighted_summary;
 use m5_stats::{Objective, Objectives, rate};
 
@@ -43,19 +43,12 @@ fn judged(
         "gc_gen1_per_second" => plain(name, per_second(1), objective, TOO_SHORT),
         "gc_gen2_per_second" => plain(name, per_second(2), objective, TOO_SHORT),
         "gc_pause_p95_seconds" => {
-            let p95 = p95(row, log, estimates);
-            let bounded = log.source == SourceKind::Poll && p95.is_some();
-            match row.happened == [0; 3] && p95.is_none() {
-                true => Criterion {
-                    status: m5_stats::Status::Ok,
-                    lack: Some(Lack::NoCollections),
-                    ..plain(name, None, objective, TOO_SHORT)
-                },
-                false if bounded => {
-                    Criterion { lack: Some(Lack::LowerBound), ..plain(name, p95, objective, TOO_SHORT) }
-                }
-                false => plain(name, p95, objective, TOO_SHORT),
-            }
+            let known = match log.source {
+                _ if row.happened == [0; 3] => Known::NoneHappened,
+                SourceKind::Poll => Known::AtLeast,
+                SourceKind::Ring | SourceKind::Watchpoint => Known::Measured,
+            };
+            pauses(p95(row, log, estimates), known, objective, TOO_SHORT)
         }
         _ => return None,
     })

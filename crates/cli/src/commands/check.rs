@@ -12,7 +12,8 @@ use std::path::PathBuf;
 /// Arguments of `m5 check`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The exit code is 0 if every criterion is measured and met, 1 if one is missed, 6 if one was not measured.")]
+The exit code is 0 if every criterion is measured and met, 1 if one is missed, 6 if one was not measured or the \
+process executed another program before the time was over.")]
 pub(crate) struct CheckArgs {
     /// A recording of `m5 baseline --save FILE`; `-` is standard input
     #[arg(value_name = "BASELINE.json")]
@@ -43,7 +44,8 @@ pub(crate) fn run(args: &CheckArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     let processes: Vec<CheckedProcess> = baseline.processes.into_iter().map(checked).collect();
     let any = |pick: fn(&Criterion) -> bool| processes.iter().flat_map(|p| &p.criteria).any(pick);
     let missed = any(Criterion::missed);
-    let unmeasured = any(|c| c.told() && c.status == Status::NotMeasured);
+    let cut = processes.iter().any(|p| p.re_executed_seconds.is_some());
+    let unmeasured = cut || any(|c| c.told() && c.status == Status::NotMeasured);
     let check = Check {
         schema: CHECK_SCHEMA.to_owned(),
         file: args.file.display().to_string(),
@@ -68,6 +70,7 @@ fn checked(process: ProcessRecord) -> CheckedProcess {
     CheckedProcess {
         pid: process.identity.pid,
         observed_seconds: derived.observed_seconds,
+        re_executed_seconds: process.re_executed_seconds,
         verdict: derived.growth.get("rss").map(|a| a.verdict),
         objectives_from: process.objectives_from.unwrap_or_default(),
         criteria: CRITERIA.iter().flat_map(of).collect(),

@@ -162,6 +162,8 @@ pub struct ObjectLayout {
     pub code: &'static [Field],
     /// Of a code object: a table of cells that are arguments, which `sys.getsizeof` counts (up to 3.10).
     pub code_cell2arg: Option<u16>,
+    /// Of a code object: the table of what the interpreter's own compiler made of its loops (3.13 on).
+    pub code_executors: Option<u16>,
     /// Of a code object: file name, name, first line.
     pub code_file: u16,
     /// Likewise.

@@ -40,6 +40,9 @@ pub struct Journal {
     identity: Identity,
     /// Start times count from boot, so they name a process in one boot only.
     boot: String,
+    /// What tells the execution that was changed from the next one of the same process; absent where that cannot be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    execution: Option<u64>,
     /// The interpreters that were changed.
     pub kept: Vec<Kept>,
     /// Whether m5 ran `gc.freeze()` there, or is about to.
@@ -70,12 +73,17 @@ pub fn journal_dir() -> PathBuf {
 }
 
 impl Journal {
-    /// A journal of nothing.
+    /// A journal of nothing, for this execution of the process.
     #[must_use]
-    pub fn new(identity: Identity) -> Self {
-        let boot = boot_id();
-        let schema = SCHEMA.to_owned();
-        Self { schema, identity, boot, kept: Vec::new(), frozen: false, unconfirmed: false, exchange: None }
+    pub fn new(identity: Identity, execution: Option<u64>) -> Self {
+        let (schema, boot, kept) = (SCHEMA.to_owned(), boot_id(), Vec::new());
+        Self { schema, identity, boot, execution, kept, frozen: false, unconfirmed: false, exchange: None }
+    }
+
+    /// Whether it is of another execution of the process than this one: nothing of what it says is there any more.
+    #[must_use]
+    pub fn is_of_another(&self, execution: Option<u64>) -> bool {
+        self.execution.zip(execution).is_some_and(|(then, now)| then != now)
     }
 
     /// Reads the journal of a process; `None` where there is none, or it is of another process or boot.
@@ -172,7 +180,7 @@ mod tests {
     fn the_first_values_survive_every_later_change() {
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(Journal::load(dir.path(), ME).unwrap(), None);
-        let mut journal = Journal::new(ME);
+        let mut journal = Journal::new(ME, None);
         journal.note(0, OLD, OLD.with([5000, 10, 10]));
         journal.save(dir.path()).unwrap();
         let mut again = Journal::load(dir.path(), ME).unwrap().unwrap();
@@ -195,7 +203,7 @@ mod tests {
         let me = m5_process::Process::open(std::process::id() as i32).unwrap().identity();
         let recycled = Identity { start_ticks: me.start_ticks + 1, ..me };
         for identity in [me, recycled, Identity { pid: i32::MAX, start_ticks: 1 }] {
-            Journal { frozen: true, ..Journal::new(identity) }.save(dir.path()).unwrap();
+            Journal { frozen: true, ..Journal::new(identity, None) }.save(dir.path()).unwrap();
         }
         sweep(dir.path());
         assert!(Journal::load(dir.path(), me).unwrap().is_some());
@@ -205,7 +213,7 @@ mod tests {
     #[test]
     fn a_journal_of_another_boot_or_a_broken_one_is_not_used() {
         let dir = tempfile::tempdir().unwrap();
-        let foreign = Journal { boot: "another".to_owned(), ..Journal::new(ME) };
+        let foreign = Journal { boot: "another".to_owned(), ..Journal::new(ME, None) };
         foreign.save(dir.path()).unwrap();
         assert_eq!(Journal::load(dir.path(), ME).unwrap(), None);
         fs::write(path(dir.path(), ME), b"{").unwrap();

@@ -13,6 +13,7 @@ mod propose;
 mod remote;
 mod settings;
 mod tuner;
+mod writing;
 
 pub use error::TuneError;
 pub use journal::{Journal, Kept, journal_dir};

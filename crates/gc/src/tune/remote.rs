@@ -5,9 +5,10 @@
 //! was started with remote debugging disabled is left alone.
 
 use super::error::{Result, TuneError};
+use super::writing::{goes_on, write};
 use m5_cpython::Interpreter;
 use m5_cpython::layout::Debugger;
-use m5_process::{Memory, Process, write_memory};
+use m5_process::{Execution, Memory, Process};
 use std::fs;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, chown};
@@ -39,20 +40,20 @@ pub(super) type Note<'a> = dyn Fn(&Path) -> Result<()> + 'a;
 /// Where the interpreter has no remote execution or does not allow it, or the script did not run to its end, or
 /// `go_on` said no before it had begun.
 pub(super) fn freeze(
-    process: &Process,
+    execution: &Execution,
     interpreter: &Interpreter,
     note: &Note<'_>,
     go_on: &dyn Fn() -> bool,
 ) -> Result<Frozen> {
-    run(process, interpreter, "gc.collect(); gc.freeze()", note, go_on)
+    run(execution, interpreter, "gc.collect(); gc.freeze()", note, go_on)
 }
 
 /// Puts frozen objects back into the oldest generation.
 ///
 /// # Errors
 /// As [`freeze`].
-pub(super) fn unfreeze(process: &Process, interpreter: &Interpreter, note: &Note<'_>) -> Result<Frozen> {
-    run(process, interpreter, "gc.unfreeze()", note, &|| true)
+pub(super) fn unfreeze(execution: &Execution, interpreter: &Interpreter, note: &Note<'_>) -> Result<Frozen> {
+    run(execution, interpreter, "gc.unfreeze()", note, &|| true)
 }
 
 /// Whether [`freeze`] can be asked for, before it is announced.
@@ -79,34 +80,35 @@ fn allowed(process: &Process, interpreter: &Interpreter) -> Result<Debugger> {
 }
 
 /// Takes back a script of this folder that still waits to run.
-pub(super) fn withdraw(process: &Process, interpreter: &Interpreter, folder: &Path) {
+pub(super) fn withdraw(execution: &Execution, interpreter: &Interpreter, folder: &Path) {
     let memory = interpreter.memory();
     let take_back = || {
-        let debugger = allowed(process, interpreter).ok()?;
+        let debugger = allowed(execution.process(), interpreter).ok()?;
         let support = main_thread(interpreter).ok()? + debugger.support;
         let mut path = vec![0; usize::try_from(debugger.script_path_size.min(4096)).ok()?];
         let waits = memory.i32(support + debugger.pending_call).ok()? != 0;
         memory.read(support + debugger.script_path, &mut path).ok()?;
         let name = folder.file_name()?.as_encoded_bytes();
         let ours = waits && path.windows(name.len()).any(|part| part == name);
-        ours.then(|| write_memory(process.pid(), support + debugger.pending_call, &0i32.to_le_bytes()))
+        ours.then(|| write(execution, support + debugger.pending_call, &0i32.to_le_bytes()))
     };
     let _ = take_back();
 }
 
 fn run(
-    process: &Process,
+    execution: &Execution,
     interpreter: &Interpreter,
     action: &str,
     note: &Note<'_>,
     go_on: &dyn Fn() -> bool,
 ) -> Result<Frozen> {
-    let (pid, memory) = (process.pid(), interpreter.memory());
+    let (process, memory) = (execution.process(), interpreter.memory());
+    let pid = process.pid();
     let debugger = allowed(process, interpreter)?;
     let exchange = Exchange::create(process, action, note)?;
     let thread = main_thread(interpreter)?;
-    request(pid, &memory, thread, &debugger, &exchange.script_inside)?;
-    let answer = wait(process, &memory, thread, &debugger, &exchange, go_on)?;
+    request(execution, &memory, thread, &debugger, &exchange.script_inside)?;
+    let answer = wait(execution, &memory, thread, &debugger, &exchange, go_on)?;
     let frozen = parse(&answer).ok_or_else(|| failed(pid, answer.trim()))?;
     if interpreter.frozen()? == (frozen.after > 0) {
         Ok(frozen)
@@ -132,7 +134,14 @@ fn main_thread(interpreter: &Interpreter) -> Result<u64> {
 }
 
 /// The path first, then the flag, then the breaker: the order in which the interpreter looks.
-fn request(pid: i32, memory: &impl Memory, thread: u64, d: &Debugger, script: &Path) -> Result<()> {
+fn request(
+    execution: &Execution,
+    memory: &impl Memory,
+    thread: u64,
+    d: &Debugger,
+    script: &Path,
+) -> Result<()> {
+    let pid = execution.process().pid();
     let support = thread + d.support;
     if memory.i32(support + d.pending_call)? != 0 {
         return Err(failed(pid, "another script is waiting to run"));
@@ -142,34 +151,32 @@ fn request(pid: i32, memory: &impl Memory, thread: u64, d: &Debugger, script: &P
     if path.len() as u64 > d.script_path_size {
         return Err(failed(pid, "the path of the script is too long"));
     }
-    write_memory(pid, support + d.script_path, &path)?;
-    write_memory(pid, support + d.pending_call, &1i32.to_le_bytes())?;
+    write(execution, support + d.script_path, &path)?;
+    write(execution, support + d.pending_call, &1i32.to_le_bytes())?;
     let breaker = thread + d.eval_breaker;
     let bits = memory.u64(breaker)? | PLEASE_STOP;
-    Ok(write_memory(pid, breaker, &bits.to_le_bytes())?)
+    write(execution, breaker, &bits.to_le_bytes())
 }
 
 fn wait(
-    process: &Process,
+    execution: &Execution,
     memory: &impl Memory,
     thread: u64,
     d: &Debugger,
     exchange: &Exchange,
     go_on: &dyn Fn() -> bool,
 ) -> Result<String> {
-    let pid = process.pid();
+    let pid = execution.process().pid();
     let pending = thread + d.support + d.pending_call;
     let deadline = Instant::now() + WAIT;
     loop {
         if let Some(answer) = exchange.answer() {
             return Ok(answer);
         }
-        if !process.alive() {
-            return Err(m5_process::Error::NoSuchProcess { pid }.into());
-        }
+        goes_on(execution)?;
         // A script that has begun is waited for: it cannot be taken back.
         if !go_on() && memory.i32(pending)? != 0 {
-            write_memory(pid, pending, &0i32.to_le_bytes())?;
+            write(execution, pending, &0i32.to_le_bytes())?;
             return Err(TuneError::Interrupted { pid });
         }
         if Instant::now() > deadline {
@@ -178,7 +185,7 @@ fn wait(
                 sleep(STEP);
                 continue;
             }
-            write_memory(pid, pending, &0i32.to_le_bytes())?;
+            write(execution, pending, &0i32.to_le_bytes())?;
             return Err(TuneError::RemoteTimeout { pid, seconds: WAIT.as_secs() });
         }
         sleep(STEP);

@@ -4,9 +4,10 @@ use super::error::{Result, TuneError};
 use super::journal::{Journal, sweep};
 use super::remote::{self, Frozen};
 use super::settings::Settings;
+use super::writing::{goes_on, write};
 use m5_cpython::Interpreter;
 use m5_cpython::layout::{GENERATION_SIZE, THRESHOLD};
-use m5_process::{Execution, Process, write_memory};
+use m5_process::{Execution, Process};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -68,7 +69,28 @@ impl Tuner {
     /// # Errors
     /// [`TuneError::Journal`].
     pub fn journal(&self) -> Result<Option<Journal>> {
-        Journal::load(&self.dir, self.process.identity())
+        let journal = Journal::load(&self.dir, self.process.identity())?;
+        match journal {
+            Some(other) if other.is_of_another(self.execution.mark()) => {
+                self.discard(&other);
+                Ok(None)
+            }
+            journal => Ok(journal),
+        }
+    }
+
+    /// A journal, of nothing where there is none.
+    fn noted(&self) -> Result<Journal> {
+        let new = || Journal::new(self.process.identity(), self.execution.mark());
+        Ok(self.journal()?.unwrap_or_else(new))
+    }
+
+    /// Removes what is left of an execution that is over: its script does not run in the next one.
+    fn discard(&self, journal: &Journal) {
+        if let Some(folder) = &journal.exchange {
+            let _ = std::fs::remove_dir_all(folder);
+        }
+        journal.remove(&self.dir);
     }
 
     /// Whether every interpreter of the process may be written to, before anything is announced.
@@ -94,7 +116,7 @@ impl Tuner {
         }
         sweep(&self.dir);
         let all = self.main.all()?;
-        let mut journal = self.journal()?.unwrap_or_else(|| Journal::new(self.process.identity()));
+        let mut journal = self.noted()?;
         let mut changes = Vec::new();
         for interpreter in &all {
             self.check(interpreter)?;
@@ -134,7 +156,7 @@ impl Tuner {
     pub fn restore(&self, before: &[InterpreterSettings]) -> Result<()> {
         let Some(mut journal) = self.journal()? else { return Ok(()) };
         if !self.execution.goes_on() {
-            journal.remove(&self.dir);
+            self.discard(&journal);
             return Ok(());
         }
         for interpreter in &self.main.all()? {
@@ -181,7 +203,7 @@ impl Tuner {
 
     /// Notes in the journal whether the heap is frozen by m5, or (`unconfirmed`) is about to be.
     fn note_frozen(&self, frozen: bool, unconfirmed: bool) -> Result<()> {
-        let mut journal = self.journal()?.unwrap_or_else(|| Journal::new(self.process.identity()));
+        let mut journal = self.noted()?;
         (journal.frozen, journal.unconfirmed) = (frozen, unconfirmed);
         self.keep(&journal)
     }
@@ -197,23 +219,22 @@ impl Tuner {
         self.clear_exchange()?;
         let before = self.journal()?.is_some_and(|j| j.frozen);
         self.note_frozen(true, true)?;
-        match remote::freeze(&self.process, &self.main, &|folder| self.note_exchange(folder), go_on) {
+        match remote::freeze(&self.execution, &self.main, &|folder| self.note_exchange(folder), go_on) {
             Ok(frozen) if go_on() => {
                 self.clear_exchange()?;
                 self.note_frozen(true, false).map(|()| frozen)
             }
             _ if self.execution.replaced() => {
-                // What was frozen went with the old program; its script does not run in the new one.
-                if let Some(folder) = self.journal()?.and_then(|journal| journal.exchange) {
-                    let _ = std::fs::remove_dir_all(folder);
+                // What was frozen went with the old program.
+                if let Some(journal) = self.journal()? {
+                    self.discard(&journal);
                 }
-                Journal::new(self.process.identity()).remove(&self.dir);
                 Err(TuneError::Replaced { pid: self.process.pid() })
             }
             done => {
                 self.clear_exchange()?;
                 if done.is_ok() || self.main.frozen().unwrap_or(false) && !before {
-                    remote::unfreeze(&self.process, &self.main, &|folder| self.note_exchange(folder))?;
+                    remote::unfreeze(&self.execution, &self.main, &|folder| self.note_exchange(folder))?;
                     self.clear_exchange()?;
                 }
                 self.note_frozen(before, false)?;
@@ -235,15 +256,16 @@ impl Tuner {
     /// # Errors
     /// As [`remote::unfreeze`].
     pub fn unfreeze(&self) -> Result<Frozen> {
+        goes_on(&self.execution)?;
         self.clear_exchange()?;
-        let thawed = remote::unfreeze(&self.process, &self.main, &|folder| self.note_exchange(folder))?;
+        let thawed = remote::unfreeze(&self.execution, &self.main, &|folder| self.note_exchange(folder))?;
         self.clear_exchange()?;
         self.note_frozen(false, false)?;
         Ok(thawed)
     }
 
     fn note_exchange(&self, folder: &Path) -> Result<()> {
-        let mut journal = self.journal()?.unwrap_or_else(|| Journal::new(self.process.identity()));
+        let mut journal = self.noted()?;
         journal.exchange = Some(folder.to_owned());
         journal.save(&self.dir)
     }
@@ -253,7 +275,7 @@ impl Tuner {
         let Some(mut journal) = self.journal()? else { return Ok(()) };
         if let Some(folder) = journal.exchange.take() {
             // Its script must not be looked for once it is gone.
-            remote::withdraw(&self.process, &self.main, &folder);
+            remote::withdraw(&self.execution, &self.main, &folder);
             let _ = std::fs::remove_dir_all(folder);
             self.keep(&journal)?;
         }
@@ -272,12 +294,7 @@ impl Tuner {
     /// Same process, same execution, and nothing speaks against the layout.
     fn check(&self, interpreter: &Interpreter) -> Result<()> {
         let pid = self.process.pid();
-        if !self.process.alive() {
-            return Err(m5_process::Error::NoSuchProcess { pid }.into());
-        }
-        if !self.execution.goes_on() {
-            return Err(TuneError::Replaced { pid });
-        }
+        goes_on(&self.execution)?;
         match interpreter.doubt_before_write()? {
             Some(doubt) => Err(TuneError::Doubt { pid, doubt }),
             None => Ok(()),
@@ -292,11 +309,11 @@ impl Tuner {
         for (generation, threshold) in wanted.thresholds.iter().enumerate() {
             if now.thresholds[generation] != *threshold {
                 let at = gc + layout.generations + GENERATION_SIZE * generation as u64 + THRESHOLD;
-                write_memory(pid, at, &threshold.to_le_bytes())?;
+                write(&self.execution, at, &threshold.to_le_bytes())?;
             }
         }
         if now.enabled != wanted.enabled {
-            write_memory(pid, gc + layout.enabled, &i32::from(wanted.enabled).to_le_bytes())?;
+            write(&self.execution, gc + layout.enabled, &i32::from(wanted.enabled).to_le_bytes())?;
         }
         let found = Settings::of(&interpreter.read()?);
         if found == wanted { Ok(()) } else { Err(TuneError::NotObeyed { pid, wanted, found }) }

@@ -1,7 +1,7 @@
 //! The rings that the watchpoints write to, one for each CPU, and which threads are watched.
 
 use crate::perf::{Attr, Event, Mapping, OpenError, Record, Target, parse};
-use m5_process::Process;
+use m5_process::{Process, monotonic_ns};
 use std::collections::HashMap;
 
 /// Bytes of all rings together, and of one: at 5,000 collections a second a large one holds a quarter of a
@@ -17,6 +17,8 @@ pub(super) struct Ring {
     mapping: Mapping,
     /// Time of the last record read from it.
     last: u64,
+    /// It was found full, and one record said to be lost, before the kernel said how many were.
+    full: bool,
 }
 
 /// A ring for each CPU, and the threads whose records they hold.
@@ -41,7 +43,7 @@ impl Rings {
         let ring = |cpu| {
             let owner = Event::open(&Attr::dummy(), Target { tid: 0, cpu }, None)?;
             let mapping = Mapping::new(&owner, size)?;
-            Ok(Ring { cpu, owner, mapping, last: 0 })
+            Ok(Ring { cpu, owner, mapping, last: 0, full: false })
         };
         let rings: Result<Vec<Ring>, OpenError> = cpus.into_iter().map(ring).collect();
         let probe = Event::open(&Attr::dummy().inherited(false), Target { tid: 0, cpu: -1 }, None);
@@ -75,16 +77,8 @@ impl Rings {
     pub(crate) fn drain(&mut self, records: &mut Vec<Record>) {
         let from = records.len();
         for ring in &mut self.rings {
-            let mine = records.len();
             self.bytes.clear();
-            ring.mapping.drain(&mut self.bytes);
-            parse(&self.bytes, records);
-            for record in &mut records[mine..] {
-                let previous = std::mem::replace(&mut ring.last, record.time());
-                if let Record::Lost { time, .. } = record {
-                    *time = previous.min(*time);
-                }
-            }
+            ring.drain(&mut self.bytes, records);
         }
         records[from..].sort_by_key(Record::time);
         for record in &records[from..] {
@@ -96,6 +90,28 @@ impl Rings {
                 Record::Exit { tid, .. } => _ = self.covered.remove(&tid),
                 _ => {}
             }
+        }
+    }
+}
+
+impl Ring {
+    /// Appends what it holds; `bytes` is room to read it to. The kernel says how much found no room before the next record
+    /// that does, so of what a target did last it would never be said: a full ring has lost one record at least.
+    fn drain(&mut self, bytes: &mut Vec<u8>, records: &mut Vec<Record>) {
+        let mine = records.len();
+        let full = self.mapping.drain(bytes);
+        let now = monotonic_ns();
+        parse(bytes, records);
+        for record in &mut records[mine..] {
+            let previous = std::mem::replace(&mut self.last, record.time());
+            if let Record::Lost { time, count, .. } = record {
+                *time = previous.min(*time);
+                *count -= u64::from(std::mem::take(&mut self.full)).min(*count);
+            }
+        }
+        if full {
+            self.full = true;
+            records.push(Record::Lost { time: self.last, until: now, count: 1 });
         }
     }
 }

@@ -4,7 +4,7 @@
 use m5_cpython::Interpreter;
 use m5_gc::{Coverage, Pause, SourceKind, TraceOptions, Tracer};
 use m5_process::Process;
-use m5_testkit::{Python, Target, all_pythons, free_threaded_pythons};
+use m5_testkit::{Python, Target, all_pythons, free_threaded_pythons, nothing_starts};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -73,6 +73,7 @@ pub(crate) struct Run {
 pub(crate) fn attach(pid: i32, options: &TraceOptions) -> Tracer {
     let process = Process::open(pid).unwrap();
     let interpreter = Interpreter::attach(&process).unwrap();
+    let _alone = nothing_starts();
     Tracer::attach(&process, &interpreter, options).unwrap()
 }
 
@@ -136,11 +137,11 @@ pub(crate) fn compare(scenario: &Scenario) {
     }
 }
 
-/// A run in which m5 lost nothing, of three: on a machine where m5 gets no processor for long the rings run over, and
+/// A run in which m5 lost nothing, of five: on a machine where m5 gets no processor for long the rings run over, and
 /// without a GIL two threads' traps may be dated in the other order. Both are told as lost.
-fn whole(python: &Python, program: &str, options: &TraceOptions) -> Run {
+pub(crate) fn whole(python: &Python, program: &str, options: &TraceOptions) -> Run {
     let mut last = run(python, program, options);
-    for _ in 0..2 {
+    for _ in 0..4 {
         if last.kind == SourceKind::Ring || last.coverage.lost == 0 {
             break;
         }

@@ -50,16 +50,16 @@ impl ImageNamer<'_> {
         is_limit(&self.text(key)?).then_some(count)
     }
 
-    /// A whole number above nought, as people write one for items.
+    /// A whole number above nought.
     fn count(&self, value: u64) -> Option<u64> {
         let desc = self.walker.census.desc(self.walker.object(value)?)?;
         (desc.kind == Kind::Int && desc.name == "int").then_some(())?;
-        self.number(value)?.parse().ok().filter(|n| *n > 0 && !of_bytes(*n))
+        self.number(value)?.parse().ok().filter(|n| *n > 0)
     }
 }
 
 /// Whether a limit is one of bytes: many KiB, and whole ones.
-fn of_bytes(limit: u64) -> bool {
+pub(super) fn of_bytes(limit: u64) -> bool {
     limit >= 16 << 10 && limit.is_multiple_of(1 << 10)
 }
 

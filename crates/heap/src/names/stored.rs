@@ -1,6 +1,7 @@
 //! The few names of references that a snapshot keeps once the process is gone: those along the trunk and the
 //! boughs of the tree of holding paths. Twigs are items of large containers and read as `[…]`.
 
+use super::limits::of_bytes;
 use crate::{Class, EdgeName, EdgeNamer, HeapGraph, Held, PathTree, Redaction, classes, image::huge};
 use rustc_hash::FxHashMap;
 
@@ -99,8 +100,8 @@ impl StoredNames {
 }
 
 /// The limit of a container that the object says which it is an attribute of, or it itself, or a constant beside it. Some
-/// take twice as much before they throw out; what holds more keeps no limit. Of one that is far off it is not known
-/// whether it is a limit of items at all (the longest message that a connection takes).
+/// take twice as much before they throw out; what holds more keeps no limit. Of one that somebody else says, and that is far
+/// off, it is not known whether it is a limit of items at all (the longest message that a connection takes).
 fn told_limit(
     graph: &HeapGraph,
     tree: &PathTree,
@@ -111,7 +112,7 @@ fn told_limit(
     const LEAST: u64 = 8;
     const FAR: u64 = 10;
     let items = namer.items(object).filter(|items| *items >= LEAST)?;
-    let near = |limit: &u64| items.saturating_mul(FAR) >= *limit;
+    let of_items = |limit: &u64| items.saturating_mul(FAR) >= *limit && !of_bytes(*limit);
     let class = |o: u32| graph.type_id.get(o as usize).and_then(|t| classes.get(*t as usize)).copied();
     let holder = |o: u32| match tree.held(o) {
         Held::By(holder) => Some(holder),
@@ -123,15 +124,16 @@ fn told_limit(
     if let Some(dict) = namespace.filter(|_| of_constants.is_some())
         && let Some(EdgeName::Key(name)) = namer.name(dict, object)
     {
-        return namer.bound_beside(dict, &name).filter(|limit| items <= *limit && near(limit));
+        return namer.bound_beside(dict, &name).filter(|limit| items <= *limit && of_items(limit));
     }
     let owners = [holder(object), of_attributes].into_iter().flatten();
     let owners = owners.filter(|o| class(*o) == Some(Class::Instance));
     // A class of its own that is a dictionary may say it itself.
     let own = graph.type_id.get(object as usize).and_then(|t| graph.types.get(*t as usize));
     let own = own.filter(|t| t.name.contains('.')).map(|_| object);
-    let told = own.into_iter().chain(owners).find_map(|o| namer.bound(o));
-    told.filter(|limit| items <= limit.saturating_mul(2) && near(limit))
+    let own = own.and_then(|o| namer.bound(o));
+    let told = own.or_else(|| owners.into_iter().find_map(|o| namer.bound(o)).filter(of_items));
+    told.filter(|limit| items <= limit.saturating_mul(2))
 }
 
 impl EdgeNamer for StoredNames {

@@ -43,7 +43,7 @@ impl Alarm {
         let woken = unsafe { libc::poll(fds.as_mut_ptr(), fds.len() as libc::nfds_t, most) };
         if woken > 0 {
             let mut nothing = Vec::new();
-            alarms.iter().for_each(|alarm| alarm.ring.drain(&mut nothing));
+            alarms.iter().for_each(|alarm| _ = alarm.ring.drain(&mut nothing));
         }
     }
 }

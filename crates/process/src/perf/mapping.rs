@@ -13,6 +13,9 @@ const DATA_TAIL: usize = 1032;
 /// Smallest ring worth having, bytes.
 const SMALLEST: usize = 16 << 10;
 
+/// No record of what this folder opens is larger, bytes, with what tells of lost ones before it.
+const LARGEST: usize = 128;
+
 /// A mapped ring.
 #[derive(Debug)]
 pub struct Mapping {
@@ -49,8 +52,9 @@ impl Mapping {
         }
     }
 
-    /// Moves all that was written since the last call to the end of `out`.
-    pub fn drain(&self, out: &mut Vec<u8>) {
+    /// Moves all that was written since the last call to the end of `out`; true where so little room was left that what
+    /// came next may have found none. How much did not is told by a record, but only before the next one that found room.
+    pub fn drain(&self, out: &mut Vec<u8>) -> bool {
         let (head, tail) = (self.position(DATA_HEAD), self.position(DATA_TAIL));
         let end = head.load(Ordering::Acquire);
         let start = tail.load(Ordering::Relaxed);
@@ -64,6 +68,7 @@ impl Mapping {
             });
         }
         tail.store(end, Ordering::Release);
+        self.size - length < LARGEST
     }
 
     fn position(&self, offset: usize) -> &AtomicU64 {

@@ -29,7 +29,7 @@ pub struct Comparison {
 }
 
 /// One recording.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Side {
     /// Its file, or `-` where it was made just now.
     pub file: String,
@@ -42,6 +42,9 @@ pub struct Side {
     /// How many runs stand behind each value.
     #[serde(default = "one")]
     pub runs: u64,
+    /// Seconds until the process executed another program, which ended the recording, or the first of several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub re_executed_seconds: Option<f64>,
 }
 
 fn one() -> u64 {

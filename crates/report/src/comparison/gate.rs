@@ -131,8 +131,13 @@ mod tests {
     use crate::doc::{COMPARE_SCHEMA, Side};
 
     fn comparison() -> Comparison {
-        let side =
-            |file: &str| Side { file: file.into(), pid: 7, python: None, observed_seconds: 60.0, runs: 5 };
+        let side = |file: &str| Side {
+            file: file.into(),
+            pid: 7,
+            observed_seconds: 60.0,
+            runs: 5,
+            ..Side::default()
+        };
         let metric = |name: &str, ratio: f64, verdict, decides| Metric {
             name: name.into(),
             old: Some(1e8),

@@ -25,6 +25,8 @@ catalogue! {
         MachinesDiffer: "The two were recorded on different machines: times and CPU do not compare.",
             "两次采集来自不同机器：时间与 CPU 数据不可比。";
         Shorter: "The recordings differ in length: {} and {}.", "两次采集时长不同：{} 与 {}。";
+        Cut: "Nothing is proved: a recording ended midway. Record again, the whole time.",
+            "无法得出结论：有一次采集中途结束。请重新完整采集。";
         Fine: "No regression.", "没有回退。";
         Regressions: "Regressions ({}): {}.", "{} 项回退：{}。";
         Incomplete: "Not comparable: {} missing on one side.", "无法比较：{} 在一侧缺失。";

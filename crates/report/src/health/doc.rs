@@ -65,6 +65,9 @@ pub struct CheckedProcess {
     pub pid: i32,
     /// Seconds recorded.
     pub observed_seconds: f64,
+    /// Seconds until it executed another program, which ended the recording.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub re_executed_seconds: Option<f64>,
     /// What RSS does.
     pub verdict: Option<Verdict>,
     /// The criteria.

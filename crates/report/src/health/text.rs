@@ -48,6 +48,7 @@ pub fn check(c: &Check, style: Style) -> String {
             .verdict
             .map(|v| format!(" · {} {}", lang.say(Record::Rss), value_words::verdict(v, style)));
         let _ = writeln!(out, "{title} · {seconds}{}", verdict.unwrap_or_default());
+        out.push_str(&executed(process.re_executed_seconds, style));
         out.push_str(&objectives(&process.criteria, style));
         out.push_str(&leak_lines(&process.leak_detection, style));
         out.push_str(&layers(&process.layers, style));

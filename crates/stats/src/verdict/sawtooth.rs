@@ -85,14 +85,16 @@ pub(super) fn find(run: &[Point], blocks: usize) -> Option<Sawtooth> {
 /// The feet of a sawtooth with more teeth than blocks: the first sample after each reset, where every block has one.
 pub(super) fn feet(run: &[Point], blocks: usize) -> Option<Vec<Point>> {
     let feet = all_feet(run)?;
-    (feet.len() >= blocks + blocks / 5 && longest_gap(&feet) < 4.0 * span(run)? / blocks as f64)
+    (feet.len() >= blocks + blocks / 5 && longest_gap(run, &feet) < 4.0 * span(run)? / blocks as f64)
         .then_some(feet)
 }
 
 /// The feet of teeth of unlike length, of which each is a floor; no more than about one a block.
 pub(super) fn uneven_feet(run: &[Point], blocks: usize) -> Option<Vec<Point>> {
     let feet = all_feet(run)?;
-    if !(FEW_FEET..=blocks + blocks / 5).contains(&feet.len()) || longest_gap(&feet) > WITHOUT * span(run)? {
+    if !(FEW_FEET..=blocks + blocks / 5).contains(&feet.len())
+        || longest_gap(run, &feet) > WITHOUT * span(run)?
+    {
         return None;
     }
     let gaps: Vec<f64> = feet.windows(2).map(|w| w[1].t - w[0].t).collect();
@@ -105,8 +107,12 @@ fn span(run: &[Point]) -> Option<f64> {
     Some(run.last()?.t - run.first()?.t)
 }
 
-fn longest_gap(feet: &[Point]) -> f64 {
-    feet.windows(2).map(|w| w[1].t - w[0].t).fold(0.0, f64::max)
+/// The longest stretch of a run without a foot, its begin and its end too: of what is before the first and after the
+/// last nothing is known.
+fn longest_gap(run: &[Point], feet: &[Point]) -> f64 {
+    let moments = run.first().into_iter().chain(feet).chain(run.last());
+    let apart = |(before, after): (&Point, &Point)| after.t - before.t;
+    moments.clone().zip(moments.skip(1)).map(apart).fold(0.0, f64::max)
 }
 
 /// The first sample after each reset, where few jumps go upwards.

@@ -177,6 +177,7 @@ const V38: ObjectLayout = ObjectLayout {
     function: FUNCTION_38,
     code: CODE_38,
     code_cell2arg: Some(96),
+    code_executors: None,
     code_file: 104,
     code_name: 112,
     code_line: 40,
@@ -282,6 +283,7 @@ const V312: ObjectLayout = ObjectLayout {
 };
 const V313: ObjectLayout = ObjectLayout {
     minor: 13,
+    code_executors: Some(152),
     static_types_have_head: false,
     managed: Managed::Inline,
     frames: Frames::Interpreter(FRAME_313),

@@ -1,6 +1,6 @@
 //! References out of classes, frames and generators.
 
-use super::{Label, Visit, Walker, flags};
+use super::{EXECUTOR, Label, Visit, Walker, flags};
 use crate::census::kind::Kind;
 use crate::census::types::TypeDesc;
 use crate::graph::dict::InImage;
@@ -11,7 +11,46 @@ use m5_process::LOWEST_ADDRESS;
 /// More locals and stack than any code object has.
 const MOST_SLOTS: u64 = 1 << 16;
 
+/// A code object has no more executors, and none is longer, bytes.
+const MOST_EXECUTORS: u64 = 256;
+const LONGEST_EXECUTOR: usize = 1 << 20;
+
 impl Walker<'_> {
+    pub(super) fn code(&self, at: u64, see: &mut impl Visit) {
+        self.fields(at, self.anchor.layout.code, see);
+        let offset = self.anchor.layout.code_executors;
+        let Some(table) = offset.and_then(|o| self.image.word_at(at, o.into())).filter(|t| *t != 0) else {
+            return;
+        };
+        // Two numbers of four bytes, how many there are and have room, then the executors.
+        let count = self.image.half_in(table, 0).map_or(0, u64::from).min(MOST_EXECUTORS);
+        for i in 0..count {
+            let target = self.image.word_in(table, 8 + 8 * i).unwrap_or(0);
+            if self.is_executor(target) {
+                see.see(target, Label::Member);
+            }
+        }
+    }
+
+    /// An executor holds those that its exits lead to; of its instructions, and of its links to its neighbours, it counts
+    /// nothing.
+    pub(super) fn exits(&self, at: u64, desc: &TypeDesc, see: &mut impl Visit) {
+        let length = usize::try_from(self.image.word_at(at, 16).unwrap_or(0)).unwrap_or(0);
+        let bytes = self.image.tail(at.wrapping_add(desc.basic_size)).unwrap_or(&[]);
+        let bytes = bytes.get(..length.min(LONGEST_EXECUTOR).min(bytes.len())).unwrap_or(&[]);
+        for word in bytes.as_chunks::<8>().0 {
+            let target = u64::from_le_bytes(*word);
+            if target != at && target >= LOWEST_ADDRESS && self.is_executor(target) {
+                see.see(target, Label::Member);
+            }
+        }
+    }
+
+    fn is_executor(&self, address: u64) -> bool {
+        let desc = self.object(address).and_then(|object| self.census.desc(object));
+        desc.is_some_and(|d| d.item_size == 1 && d.name == EXECUTOR)
+    }
+
     pub(super) fn class(&self, at: u64, see: &mut impl Visit) {
         let layout = self.anchor.layout;
         for (offset, name) in tf::HOLDS {

@@ -59,6 +59,9 @@ impl<F: FnMut(u64, Label)> Visit for F {
     }
 }
 
+/// What the interpreter's own compiler makes of a loop.
+const EXECUTOR: &str = "uop_executor";
+
 /// Of a date or time: whether it has a time zone.
 const HAS_ZONE: u64 = 24;
 
@@ -98,7 +101,7 @@ impl Walker<'_> {
             Kind::Weakref => self.fields(at, &[(24, "__callback__")], see),
             Kind::Type => self.class(at, see),
             Kind::Function => self.fields(at, self.anchor.layout.function, see),
-            Kind::Code => self.fields(at, self.anchor.layout.code, see),
+            Kind::Code => self.code(at, see),
             Kind::Frame => self.frame_object(at, see),
             Kind::Generator => self.generator(at, desc, see),
             Kind::NdArray => self.array(at, see),
@@ -142,6 +145,9 @@ impl Walker<'_> {
 
     /// The words of a struct that m5 does not know, and of its items.
     fn plain(&self, at: u64, desc: &TypeDesc, see: &mut impl Visit) {
+        if desc.item_size == 1 && desc.name == EXECUTOR {
+            return self.exits(at, desc, see);
+        }
         // A date without a zone has no room for one.
         let zoned = desc.slack > 0 && self.image.byte_at(at, HAS_ZONE) == Some(1);
         let slack = if zoned { 0 } else { desc.slack };
