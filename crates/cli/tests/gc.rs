@@ -210,6 +210,36 @@ fn the_source_is_named_and_what_denied_a_better_one() {
     assert!(chinese.contains("选用原因: 无法使用硬件观察点，改为轮询："), "{chinese}");
 }
 
+/// Registers belong to a thread: who comes second gets what is left, and says so.
+#[test]
+fn what_another_watch_holds_is_said() {
+    let python = pythons().into_iter().rfind(|p| p.minor() < (3, 13) && !p.free_threaded).unwrap();
+    let mut target = Target::start(&python, COLLECTOR);
+    target.line();
+    let pid = target.pid().to_string();
+    let alone = json(&m5().args(["gc", "-p", &pid, "-d", "300ms", "--json"]).output().unwrap());
+    if alone["source"] != "watchpoint" {
+        return;
+    }
+    assert_eq!(alone["choice"]["because"], "best", "{}", alone["choice"]);
+    let mut first =
+        m5().args(["gc", "-p", &pid, "-d", "10m", "--json"]).stdout(Stdio::null()).spawn().unwrap();
+    // Soon or late it has them.
+    let second = (0..60).find_map(|_| {
+        let said = json(&m5().args(["gc", "-p", &pid, "-d", "500ms", "--json"]).output().unwrap());
+        (said["choice"]["because"] != "best").then_some(said)
+    });
+    let text = m5().args(["gc", "-p", &pid, "-d", "300ms", "--lang", "en"]).output().unwrap();
+    first.kill().unwrap();
+    first.wait().unwrap();
+    let second = second.expect("it got what the other one holds");
+    let text = String::from_utf8(text.stdout).unwrap();
+    assert_eq!(second["choice"]["because"], "few_registers", "{}", second["choice"]);
+    assert!(second["choice"]["free"].as_u64() < second["choice"]["wanted"].as_u64(), "{}", second["choice"]);
+    assert!(text.contains("debug registers that they take could be had"), "{text}");
+    assert!(text.contains("end what else watches this process"), "{text}");
+}
+
 #[test]
 fn a_command_is_started_watched_and_stopped() {
     let python = pythons().into_iter().find(|p| p.executable().is_some()).unwrap();

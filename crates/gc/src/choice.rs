@@ -16,6 +16,14 @@ pub enum Choice {
         /// What was asked for.
         source: SourceKind,
     },
+    /// Watchpoints, with fewer registers than they take: another one watches the process too. Generations are told
+    /// apart by fewer words, and with one register not at all.
+    FewRegisters {
+        /// Registers that were free.
+        free: usize,
+        /// Registers that it takes.
+        wanted: usize,
+    },
     /// Watchpoints could not be had.
     Fallback {
         /// Why not.
@@ -29,6 +37,9 @@ impl std::fmt::Display for Choice {
             Self::Records => f.write_str("the interpreter records every collection"),
             Self::Best => f.write_str("hardware watchpoints on the collector's flag"),
             Self::Asked { .. } => f.write_str("asked for"),
+            Self::FewRegisters { free, wanted } => {
+                write!(f, "hardware watchpoints with {free} of the {wanted} registers that they take")
+            }
             Self::Fallback { obstacle } => write!(f, "no watchpoints, polling instead: {obstacle}"),
         }
     }

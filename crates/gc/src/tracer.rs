@@ -162,7 +162,13 @@ fn choose(
             (Box::new(RingSource::new(process, interpreter, options.children)?), Choice::Records)
         }
         None => match watch() {
-            Ok(source) => (Box::new(source), Choice::Best),
+            Ok(source) => {
+                let choice = match source.few_registers() {
+                    Some((free, wanted)) => Choice::FewRegisters { free, wanted },
+                    None => Choice::Best,
+                };
+                (Box::new(source), choice)
+            }
             Err(error) => {
                 let obstacle = diagnose(error);
                 (Box::new(PollSource::new(interpreter, pid)?), Choice::Fallback { obstacle })

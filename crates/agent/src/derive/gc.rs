@@ -168,6 +168,30 @@ mod tests {
     }
 
     #[test]
+    fn pauses_without_a_generation_weigh_as_much_as_the_others() {
+        let mut log = log(SourceKind::Watchpoint, &[1; 5], 900);
+        let unlabelled = |ms: u64| Pause {
+            start_ns: 0,
+            duration_ns: ms * 1_000_000,
+            generation: None,
+            pid: 1,
+            interpreter: 0,
+            tid: None,
+            collected: None,
+        };
+        for i in 0..95 {
+            log.push(&unlabelled(if i < 10 { 30 } else { 1 }), 0);
+        }
+        log.coverage.generations[2] = GenerationCoverage { seen: 0, happened: 100 };
+        let s = summary(&log, &[0, 1, 2], &estimates(&log)).unwrap();
+        assert_eq!(
+            (s.p50, s.p95),
+            (0.001, 0.030),
+            "one of ten is long, whatever five of the short ones stand for"
+        );
+    }
+
+    #[test]
     fn a_generation_of_which_nothing_was_seen_makes_the_sum_a_lower_bound() {
         let mut log = log(SourceKind::Watchpoint, &[10, 20], 2);
         log.coverage.generations[1] = GenerationCoverage { seen: 0, happened: 3 };

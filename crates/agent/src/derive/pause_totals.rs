@@ -51,6 +51,9 @@ impl Estimates {
             // Of a thinned log the sum of all that were seen is still known.
             Some(Total { low: estimate.low.max(seen.total_seconds), ..estimate })
         });
+        if let Some(weight) = pooled(log) {
+            weights.fill(weight * log.one_in as f64);
+        }
         let unseen: u64 = (0..3).map(|g| unseen(&log.coverage, g)).sum();
         let told = log.coverage.unlabelled.seen.saturating_sub(log.coverage.unlabelled.happened);
         let missed = if unseen > 0 { unseen.saturating_sub(told) as f64 / unseen as f64 } else { 0.0 };
@@ -85,6 +88,16 @@ impl Estimates {
         });
         Some(self.widened(unseen.fold(seen, Total::plus), seen.value))
     }
+}
+
+/// For how many each pause stands where most have no generation, and of some generation none is known: then what was
+/// seen is one sample of all.
+fn pooled(log: &PauseLog) -> Option<f64> {
+    let without = log.totals.get(3).map_or(0, |t| t.count);
+    let happened = log.coverage.generations.iter().zip(&log.totals);
+    let untold = happened.into_iter().any(|(g, seen)| g.happened > 0 && seen.count == 0);
+    let mostly = 2 * without > log.seen() && log.source != SourceKind::Poll;
+    (untold && mostly).then(|| (log.coverage.happened() as f64 / log.seen() as f64).max(1.0))
 }
 
 /// Collections that no pause was seen of.

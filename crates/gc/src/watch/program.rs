@@ -93,6 +93,12 @@ impl Program {
         self.usual.iter().map(|s| s.watched).collect()
     }
 
+    /// Registers that there were, and how many it takes, where those are more.
+    pub(crate) fn few_registers(&self) -> Option<(usize, usize)> {
+        let wanted = self.words.first().map_or(0, Vec::len).min(arch::REGISTERS);
+        (self.registers < wanted).then_some((self.registers, wanted))
+    }
+
     /// Whether a register is left in most threads.
     pub(crate) fn has_room(&self) -> bool {
         self.usual.len() < self.registers

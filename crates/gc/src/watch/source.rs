@@ -66,6 +66,11 @@ impl WatchSource {
         Ok(Self { watched, execution, duty, ledger, trap, start_ns, stacks: None, details, endless: false })
     }
 
+    /// Registers that it got of those that it takes, where those are fewer: another one watches the process too.
+    pub(crate) fn few_registers(&self) -> Option<(usize, usize)> {
+        self.watched.programs.first().and_then(|p| p.program.few_registers())
+    }
+
     fn handle(&mut self, record: &Record) {
         match *record {
             Record::Sample(sample) => self.sample(&sample),

@@ -48,7 +48,8 @@ fn one_process(process: &ProcessRecord, recorded: &Recorded, style: Style) -> St
     out.push_str(&pauses(derived.gc.as_ref(), style));
     // Why, where a better source was denied; where none was, there is nothing to do about it.
     let choice = process.pauses.as_ref().and_then(|log| log.choice.as_ref());
-    let denied = choice.filter(|c| matches!(c, m5_gc::Choice::Fallback { .. }));
+    let denied =
+        choice.filter(|c| matches!(c, m5_gc::Choice::Fallback { .. } | m5_gc::Choice::FewRegisters { .. }));
     out.push_str(&denied.map(|c| source_text::choice(c, style)).unwrap_or_default());
     out.push_str(&process.application.as_ref().map(|said| application(said, style)).unwrap_or_default());
     out.push_str(&layers(&derived.layers, style));

@@ -25,6 +25,7 @@ pub fn why(choice: &Choice, lang: Lang) -> String {
         Choice::Records => lang.say(SourceWords::Records).to_owned(),
         Choice::Best => lang.say(SourceWords::Best).to_owned(),
         Choice::Asked { .. } => lang.say(SourceWords::Asked).to_owned(),
+        Choice::FewRegisters { free, wanted } => lang.fill(SourceWords::FewRegisters, &[free, wanted]),
         Choice::Fallback { obstacle } => lang.fill(SourceWords::Fallback, &[&what(obstacle, lang)]),
     }
 }
@@ -49,7 +50,11 @@ fn what(obstacle: &Obstacle, lang: Lang) -> String {
 /// How to get a better source, where something can be done.
 #[must_use]
 pub fn remedy(choice: &Choice, lang: Lang) -> Option<&'static str> {
-    let Choice::Fallback { obstacle } = choice else { return None };
+    let obstacle = match choice {
+        Choice::Fallback { obstacle } => obstacle,
+        Choice::FewRegisters { .. } => return Some(lang.say(SourceWords::FewRegistersMend)),
+        Choice::Records | Choice::Best | Choice::Asked { .. } => return None,
+    };
     Some(lang.say(match obstacle {
         Obstacle::Paranoid { .. } => SourceWords::ParanoidMend,
         Obstacle::Seccomp { .. } => SourceWords::SeccompMend,
@@ -66,7 +71,7 @@ pub fn remedy(choice: &Choice, lang: Lang) -> Option<&'static str> {
 pub(crate) fn choice(choice: &Choice, style: Style) -> String {
     let lang = style.lang;
     let why = lang.fill(SourceWords::Why, &[&why(choice, lang)]);
-    let denied = matches!(choice, Choice::Fallback { .. });
+    let denied = matches!(choice, Choice::Fallback { .. } | Choice::FewRegisters { .. });
     let mut out = format!("{}\n", if denied { style.yellow(&why) } else { style.dim(&why) });
     if let Some(remedy) = remedy(choice, lang) {
         let _ = writeln!(out, "{}", lang.fill(SourceWords::Remedy, &[&remedy]));
@@ -106,6 +111,9 @@ pub(crate) fn partly_seen(gc: &GcFigures, style: Style) -> Vec<String> {
     let generations: Vec<(usize, &Collections)> = gc.generations.iter().enumerate().collect();
     let line = |(i, g): &(usize, &Collections)| {
         let seen = g.seen.unwrap_or_default();
+        if seen == 0 {
+            return style.yellow(&lang.fill(Gc::GenerationUnseen, &[i, &g.collections]));
+        }
         let share = m5_stats::rate(seen as f64, g.collections as f64);
         let total = g.pause_total.as_ref().map(|t| total(t, false, lang));
         let (share, total) = (maybe(share, units::percent), total.unwrap_or_else(|| NOTHING.to_owned()));

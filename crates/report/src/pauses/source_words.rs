@@ -10,6 +10,8 @@ catalogue! {
         Records: "the interpreter records every collection itself", "解释器自身记录每次回收";
         Best: "this build keeps no records; hardware watchpoints on the collector's flag are exact", "此版本解释器不保留记录；监视回收标志的硬件观察点是精确的";
         Asked: "it was asked for", "按要求选用";
+        FewRegisters: "hardware watchpoints, but only {} of the {} debug registers that they take could be had: generations are told apart badly or not at all, and full collections may be missed", "硬件观察点，但只得到 {} 个调试寄存器（需 {} 个）：各代难以或无法区分，完全回收可能漏看";
+        FewRegistersMend: "end what else watches this process (m5 serve, top, watch, a debugger), or read the pauses there", "先结束监视该进程的其他程序（m5 serve、top、watch 或调试器），或在那里查看暂停";
         Fallback: "no hardware watchpoints, polling instead: {}", "无法使用硬件观察点，改为轮询：{}";
         Paranoid: "kernel.perf_event_paranoid is {}", "kernel.perf_event_paranoid 为 {}";
         ParanoidMend: "run m5 as root, grant it CAP_PERFMON, or `sysctl kernel.perf_event_paranoid=2`", "以 root 运行 m5、授予 CAP_PERFMON，或执行 `sysctl kernel.perf_event_paranoid=2`";

@@ -24,6 +24,7 @@ catalogue! {
         ByGeneration: "🏷️ By generation:", "🏷️ 分代统计:";
         Generation: "   Gen{}: {}, mean {}, P50={}, P95={}, P99={}, max={}, {}, {} of the time, {} objects freed",
             "   Gen{}: {}次, 平均{}, P50={}, P95={}, P99={}, 最大={}, {}, 占总时间{}, 回收对象{}个";
+        GenerationUnseen: "   Gen{}: none of {} was told apart: neither total nor longest is known", "   Gen{}: {} 次均未能区分：总暂停与最长值未知";
         GenerationSeen: "   Gen{}: {} of {} seen ({}), total {}; its longest is the longest seen", "   Gen{}: 观测到 {} / {}（{}），总暂停 {}；最长值仅限已观测部分";
         AtLeast: "at least {}", "至少 {}";
         PlusMinus: "{} ± {}", "{} ± {}";
