@@ -93,7 +93,10 @@ fn a_stopped_target_is_called_stopped_and_stays_so() {
     while !state() {
         std::thread::yield_now();
     }
-    let seen = dump(&target, &[]);
+    let output = run(&["dump", "-j", "-p", &pid.to_string()]);
+    let (code, said) = verdict(&output);
+    assert!(code == 0 && said.contains("is stopped: kill -CONT"), "{said}");
+    let seen = json(&output);
     assert_eq!((&seen["stopped"], &seen["threads"][0]["state"]), (&true.into(), &"T".into()));
     for (lang, word) in [("en", "the process is stopped (kill -CONT"), ("zh", "进程已被暂停")] {
         let output = run(&["dump", &pid.to_string(), "--lang", lang]);
