@@ -15,19 +15,21 @@ if child == 0:
 import fcntl, struct, termios
 fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 160, 0, 0))
 seen, mark = b"", 0
-def read_until(word, seconds=30):
-    """Looks on behind the last word that was found: one read may bring several."""
+def read_until(*words, seconds=30):
+    """Looks on behind the last word that was found: one read may bring several. Only cells that change are written, and
+    letters may stand in their places already: so any of the words will do."""
     global seen, mark
     end = time.monotonic() + seconds
-    while word not in seen[mark:]:
+    while not any(word in seen[mark:] for word in words):
         if time.monotonic() > end:
-            sys.exit(f"no {word!r} in {seen[mark:]!r}")
+            sys.exit(f"no {words!r} in {seen[mark:]!r}")
         if select.select([fd], [], [], 0.2)[0]:
             try:
                 seen += os.read(fd, 65536)
             except OSError:
                 break
-    mark = seen.index(word, mark) + len(word)
+    found = [(seen.index(word, mark), len(word)) for word in words if word in seen[mark:]]
+    mark = sum(min(found)) if found else mark
 read_until(b"SERVICE")
 read_until(pid.encode())
 os.write(fd, b"l")
@@ -35,15 +37,15 @@ read_until("服务".encode()[:3])
 os.write(fd, b"\r")
 read_until(b"PID")
 os.write(fd, b"l?")
-read_until(b"keys")
-# Only what changes on the screen is written: what is waited for must not stand where it stood before.
+read_until(b"keys", b"choose", b"memory", b"filter", b"snapshot into", b"pause of", b"ten seconds", b"English or")
+# What is waited for must not stand where it stood before.
 os.write(fd, b"/" + pid.encode() + b"\rt")
-read_until(b"FLOOR", 60)
+read_until(b"FLOOR", seconds=60)
 # What is said of the snapshot goes with the next key: it has letters in the places of what is waited for.
 os.write(fd, b"k")
 read_until(b"back")
 os.kill(int(pid), signal.SIGUSR1)
-read_until(b"executed", 60)
+read_until(b"executed", seconds=60)
 os.write(fd, b"q")
 _, status = os.waitpid(child, 0)
 print("code", os.waitstatus_to_exitcode(status))
