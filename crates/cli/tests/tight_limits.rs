@@ -145,7 +145,8 @@ fn where_nothing_can_be_written_nothing_is_changed() {
     let pid = target.pid().to_string();
     let before = lives(&mut target);
     // What lies there (m5 itself, perhaps) stays in sight.
-    let read_only = "for d in /run /tmp; do mount --bind $d $d && mount -o remount,ro,bind $d || exit 1; done";
+    let read_only =
+        "for d in /run /tmp; do mount --bind $d $d && mount -o remount,ro,bind $d || exit 1; done";
     let with = |args: &[&str]| {
         let mut command = mounts(read_only)?;
         for name in

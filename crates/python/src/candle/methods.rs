@@ -59,7 +59,8 @@ impl CandleBuffer {
         let names = fields.unwrap_or_else(bars::usual_fields);
         let distinct = names.iter().enumerate().all(|(i, n)| !names[..i].contains(n));
         if capacity == 0 || capacity > 1 << 32 || names.is_empty() || names.len() > MAX_FIELDS || !distinct {
-            let text = format!("capacity must be 1 to 4,294,967,296, fields 1 to {MAX_FIELDS} distinct names");
+            let text =
+                format!("capacity must be 1 to 4,294,967,296, fields 1 to {MAX_FIELDS} distinct names");
             return Err(PyValueError::new_err(text));
         }
         let item = Item::named(dtype)?;
