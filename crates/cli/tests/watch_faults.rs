@@ -63,9 +63,9 @@ fn a_slow_action_delays_no_look_and_a_kill_repeats_nothing() {
     let mut first = watch(dir, &["-p", &pid]);
     until(dir, |lines| lines.iter().any(|l| l["event"] == "start"));
     hold(&mut target, 100);
-    until(dir, |lines| lines.iter().any(|l| l["rule"] == "slow"));
+    until(dir, |lines| lines.iter().any(|l| l["rule"] == "slow" && l["change"] == "fired"));
     hold(&mut target, 200);
-    let lines = until(dir, |lines| lines.iter().any(|l| l["rule"] == "later"));
+    let lines = until(dir, |lines| lines.iter().any(|l| l["rule"] == "later" && l["change"] == "fired"));
     assert!(outcomes(&lines).is_empty(), "the command still waits");
 
     // Killed in the middle of the action: the command goes on, the target too, and nothing begins again.
@@ -83,7 +83,8 @@ fn a_slow_action_delays_no_look_and_a_kill_repeats_nothing() {
     std::fs::write(dir.join("m5.toml"), SLOW.replace("later", "latest")).unwrap();
     signal(second.0.id(), "HUP");
     let lines = until(dir, |lines| lines.iter().any(|l| l["rule"] == "latest"));
-    assert_eq!(lines.iter().filter(|l| l["rule"] == "slow").count(), 1, "{lines:#?}");
+    let fired = |l: &&serde_json::Value| l["rule"] == "slow" && l["change"] == "fired";
+    assert_eq!(lines.iter().filter(fired).count(), 1, "{lines:#?}");
     assert!(!dir.join("acting").exists());
     signal(command, "KILL");
 }
@@ -97,7 +98,7 @@ fn a_watchdog_that_ends_lets_its_action_end() {
     let mut watchdog = watch(dir, &["-p", &target.pid().to_string()]);
     until(dir, |lines| lines.iter().any(|l| l["event"] == "start"));
     hold(&mut target, 100);
-    until(dir, |lines| lines.iter().any(|l| l["rule"] == "slow"));
+    until(dir, |lines| lines.iter().any(|l| l["rule"] == "slow" && l["change"] == "fired"));
     // Opening the pipe waits for the command to read from it.
     let mut go = std::fs::OpenOptions::new().write(true).open(dir.join("go")).unwrap();
     signal(watchdog.0.id(), "TERM");

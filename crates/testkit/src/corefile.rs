@@ -21,11 +21,30 @@ struct Map {
     held: u64,
 }
 
-/// Writes the memory of a process, which must not run meanwhile (it waits for input, say).
+/// Writes the memory of a process, which stands meanwhile.
 ///
 /// # Panics
 /// Where the process cannot be read or the file cannot be written.
 pub fn write_core(pid: i32, path: &Path) {
+    signal(pid, "-STOP");
+    let stands = || {
+        let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).expect("tasks").flatten();
+        let stats = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("stat")).ok());
+        stats.collect::<Vec<_>>().iter().all(|stat| stat.contains(") T "))
+    };
+    while !stands() {
+        std::thread::yield_now();
+    }
+    write(pid, path);
+    signal(pid, "-CONT");
+}
+
+fn signal(pid: i32, name: &str) {
+    let sent = std::process::Command::new("kill").args([name, &pid.to_string()]).status();
+    assert!(sent.is_ok_and(|status| status.success()), "kill {name} {pid}");
+}
+
+fn write(pid: i32, path: &Path) {
     let text = std::fs::read_to_string(format!("/proc/{pid}/smaps")).expect("smaps");
     let mut maps: Vec<Map> = Vec::new();
     for line in text.lines() {
