@@ -105,10 +105,12 @@ fn segment(image: &Image, books: &'static Books, address: u64) -> Option<(Segmen
 /// How many pages say the same twice, how many of their blocks are in use and which are not; zero where too few do.
 /// Where blocks begin depends on their size, so that each kind of size has to agree.
 fn confirmed(image: &Image, segments: &[Segment]) -> usize {
-    /// Segments that are asked, and of ten pages, those that must agree.
+    /// Segments that are asked; of ten pages, those that must agree, and those of each kind: an image of a process that
+    /// runs is torn, but blocks that begin elsewhere agree by chance only.
     const ASKED: usize = 16;
     const MOST_OF_TEN: usize = 9;
-    /// Fewer pages of a kind may be torn ones.
+    const HALF_OF_TEN: usize = 5;
+    /// Fewer pages of a kind prove nothing.
     const FEW: usize = 4;
     let mut kinds = [(0_usize, 0_usize); 4];
     for segment in segments.iter().take(ASKED) {
@@ -122,7 +124,7 @@ fn confirmed(image: &Image, segments: &[Segment]) -> usize {
             *all += 1;
         }
     }
-    let holds = |(agree, all): &(usize, usize)| *all < FEW || agree * 10 >= all * MOST_OF_TEN;
+    let holds = |(agree, all): &(usize, usize)| *all < FEW || agree * 10 >= all * HALF_OF_TEN;
     let (agree, all) = kinds.iter().fold((0, 0), |sum, kind| (sum.0 + kind.0, sum.1 + kind.1));
     if kinds.iter().all(holds) && agree * 10 >= all * MOST_OF_TEN { agree } else { 0 }
 }
