@@ -12,6 +12,8 @@ import re
 import shlex
 import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -59,14 +61,20 @@ def run(arguments: list[str]) -> Outcome:
     """Runs `cargo test` with these, passing on what it prints."""
     command = ["cargo", "test", *arguments]
     print("+", shlex.join(command), flush=True)
-    said = []
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
-    ) as cargo:
-        for line in cargo.stdout:
-            print(line, end="", flush=True)
-            said.append(line)
-    return read(said, cargo.returncode)
+    # A file and not a pipe: what a test left running would hold that open, and be waited for.
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log:
+        cargo = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+        said = ""
+        with open(f"/proc/self/fd/{log.fileno()}", encoding="utf-8", errors="replace") as so_far:
+            while True:
+                ended = cargo.poll() is not None
+                part = so_far.read()
+                print(part, end="", flush=True)
+                said += part
+                if ended:
+                    break
+                time.sleep(0.1)
+    return read(said.splitlines(), cargo.returncode)
 
 
 def alone(target: str, names: list[str]) -> bool:

@@ -93,3 +93,16 @@ def test_much_that_fails_is_no_accident(tmp_path):
     many += "test result: FAILED. 0 passed; 20 failed\nerror: test failed, to rerun pass `-p m5-gc --lib`\n"
     code, _, asked = told(tmp_path, (101, many))
     assert (code, len(asked)) == (101, 1)
+
+
+def test_what_a_test_left_running_is_not_waited_for(tmp_path):
+    """It holds on to what it was given to write to."""
+    script = tmp_path / "cargo"
+    script.write_text(f"#!/bin/sh\nsleep 600 &\necho $! >{tmp_path}/pid\necho done\n")
+    script.chmod(0o755)
+    env = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = subprocess.run(
+        [sys.executable, SCRIPT], env=env, capture_output=True, text=True, check=False, timeout=60
+    )
+    os.kill(int((tmp_path / "pid").read_text()), 9)
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "done")

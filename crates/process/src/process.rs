@@ -152,12 +152,10 @@ impl Process {
         LiveMemory::new(self.identity.pid)
     }
 
-    /// Whether it still runs: same start time, not a zombie, and not on the way to be one: what ends gives up its memory
-    /// first, and that of a large process takes a while.
+    /// Whether it still runs: same start time, not a zombie, and not on the way to be one.
     #[must_use]
     pub fn alive(&self) -> bool {
-        let runs = |s: &Stat| !matches!(s.state, 'Z' | 'X') && s.virtual_bytes > 0;
-        self.stat().is_ok_and(|s| s.start_ticks == self.identity.start_ticks && runs(&s))
+        self.stat().is_ok_and(|s| s.start_ticks == self.identity.start_ticks && s.runs())
     }
 
     /// Whether a thread of it goes on beside the one that it was opened by.

@@ -57,7 +57,7 @@ impl Sampler {
     /// [`Error::NoSuchProcess`] once it has ended, also while its parent has not yet asked for its status.
     pub fn read(&mut self) -> Result<Reading> {
         let stat = self.stat()?;
-        if matches!(stat.state, 'Z' | 'X') {
+        if !stat.runs() {
             return Err(Error::NoSuchProcess { pid: self.process.pid() });
         }
         let text = text(&self.status, &mut self.buffer, self.process.pid(), "status")?;

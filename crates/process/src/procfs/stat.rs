@@ -70,6 +70,13 @@ pub struct Rollup {
 }
 
 impl Stat {
+    /// Whether it still runs: no zombie, and not on the way to be one. What ends gives up its memory first, and that of a
+    /// large process takes a while: figures read meanwhile would be zeros.
+    #[must_use]
+    pub fn runs(&self) -> bool {
+        !matches!(self.state, 'Z' | 'X') && self.virtual_bytes > 0
+    }
+
     /// Parses the one line of `/proc/PID/stat`; the command may hold spaces and parentheses.
     ///
     /// # Errors
