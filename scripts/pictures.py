@@ -242,16 +242,7 @@ def shoot_reports(tab: Tab, folder: Path, into: Path, pids: dict[str, int]) -> N
                 print(f"left out: {' '.join(command)}: exit {done.returncode}: {done.stderr.strip()}")
                 continue
             tab.call("Page.navigate", url="about:blank")
-            scheme = [{"name": "prefers-color-scheme", "value": "light" if lang == "en" else "dark"}]
-            tab.call("Emulation.setEmulatedMedia", features=scheme)
-            width = 1280 if lang == "en" else 390
-            tab.call(
-                "Emulation.setDeviceMetricsOverride",
-                width=width,
-                height=900,
-                deviceScaleFactor=1,
-                mobile=width < 600,
-            )
+            tab.screen(1280 if lang == "en" else 390, dark=lang != "en")
             tab.call("Page.navigate", url=file.as_uri())
             until("it is there", lambda: tab.evaluate("document.readyState") == "complete")
             time.sleep(1)

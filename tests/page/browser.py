@@ -93,23 +93,27 @@ class Tab:
         assert "exceptionDetails" not in result, result
         return result["result"].get("value")
 
-    def show(self, address: str, *, width: int = 1280, dark: bool = False, lang: str = "en") -> None:
-        """Opens an address as a reader with this screen and taste would, and waits until it is drawn."""
+    def screen(self, width: int, *, dark: bool) -> None:
+        """From now on, a screen of so many pixels of a reader who likes it light or dark."""
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
-        self.call("Emulation.setLocaleOverride", locale={"en": "en-US", "zh": "zh-CN"}[lang])
-        agent = self.evaluate("navigator.userAgent")
-        self.call(
-            "Emulation.setUserAgentOverride",
-            userAgent=agent,
-            acceptLanguage={"en": "en", "zh": "zh-CN"}[lang],
-        )
         self.call(
             "Emulation.setDeviceMetricsOverride",
             width=width,
             height=900,
             deviceScaleFactor=1,
             mobile=width < 600,
+        )
+
+    def show(self, address: str, *, width: int = 1280, dark: bool = False, lang: str = "en") -> None:
+        """Opens an address as a reader with this screen and taste would, and waits until it is drawn."""
+        self.screen(width, dark=dark)
+        self.call("Emulation.setLocaleOverride", locale={"en": "en-US", "zh": "zh-CN"}[lang])
+        agent = self.evaluate("navigator.userAgent")
+        self.call(
+            "Emulation.setUserAgentOverride",
+            userAgent=agent,
+            acceptLanguage={"en": "en", "zh": "zh-CN"}[lang],
         )
         self.call("Page.navigate", url=address)
         until("the page is drawn", lambda: self.evaluate("!!document.documentElement?.dataset.drawn"))

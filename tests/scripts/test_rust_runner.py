@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -34,24 +33,24 @@ PASSED = "running 1 test\ntest it_holds ... ok\ntest result: ok. 1 passed; 0 fai
 NOTHING = "running 0 tests\ntest result: ok. 0 passed; 0 failed; 0 ignored\n"
 
 
+def run(tmp_path: Path, cargo: str) -> subprocess.CompletedProcess[str]:
+    """Runs the script with this shell script for cargo."""
+    program = tmp_path / "cargo"
+    program.write_text("#!/bin/sh\n" + cargo)
+    program.chmod(0o755)
+    env = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    return subprocess.run(
+        [sys.executable, SCRIPT], env=env, capture_output=True, text=True, check=False, timeout=60
+    )
+
+
 def told(tmp_path: Path, *answers: tuple[int, str]) -> tuple[int, str, list[str]]:
     """Runs the script with a cargo that answers this, one after the other: its code, its words, what it asked."""
     for index, (code, text) in enumerate(answers):
         (tmp_path / f"answer{index}").write_text(text)
         (tmp_path / f"code{index}").write_text(str(code))
-    cargo = tmp_path / "cargo"
-    cargo.write_text(
-        f"""#!/bin/sh
-cd {tmp_path}
-n=$(cat asked 2>/dev/null | wc -l)
-echo "$*" >>asked
-cat answer$n
-exit $(cat code$n)
-"""
-    )
-    cargo.chmod(cargo.stat().st_mode | stat.S_IXUSR)
-    env = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
-    done = subprocess.run([sys.executable, SCRIPT], env=env, capture_output=True, text=True, check=False)
+    cargo = f'cd {tmp_path}\nn=$(cat asked 2>/dev/null | wc -l)\necho "$*" >>asked\ncat answer$n\nexit $(cat code$n)\n'
+    done = run(tmp_path, cargo)
     return done.returncode, done.stdout, (tmp_path / "asked").read_text().splitlines()
 
 
@@ -97,12 +96,6 @@ def test_much_that_fails_is_no_accident(tmp_path):
 
 def test_what_a_test_left_running_is_not_waited_for(tmp_path):
     """It holds on to what it was given to write to."""
-    script = tmp_path / "cargo"
-    script.write_text(f"#!/bin/sh\nsleep 600 &\necho $! >{tmp_path}/pid\necho done\n")
-    script.chmod(0o755)
-    env = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
-    done = subprocess.run(
-        [sys.executable, SCRIPT], env=env, capture_output=True, text=True, check=False, timeout=60
-    )
+    done = run(tmp_path, f"sleep 600 &\necho $! >{tmp_path}/pid\necho done\n")
     os.kill(int((tmp_path / "pid").read_text()), 9)
     assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "done")

@@ -3,7 +3,7 @@
 
 use m5_heap::{Accounting, Analysis, Anchor, CaptureOptions, Redaction, capture, take_snapshot};
 use m5_process::{Mapping, Process, parse_maps};
-use m5_testkit::{Target, pythons};
+use m5_testkit::{Python, Target, pythons};
 use std::collections::BTreeMap;
 
 const PROGRAM: &str = "
@@ -128,14 +128,20 @@ print(int(hasattr(sys, '_jit') and sys._jit.is_enabled()), flush=True)
 sys.stdin.read()
 ";
 
+/// It runs, and whether the interpreter has a compiler of its own.
+fn generated(python: &Python) -> (Target, bool) {
+    let mut command = python.command();
+    command.args(["-u", "-c", GENERATED]);
+    command.env("PYTHON_JIT", "1");
+    let mut target = Target::spawn(command);
+    let own = target.line() == "1";
+    (target, own)
+}
+
 #[test]
 fn code_that_is_made_at_run_time_is_named() {
     for python in pythons().into_iter().filter(|p| p.minor() == (3, 8) || p.minor() >= (3, 14)) {
-        let mut command = python.command();
-        command.args(["-u", "-c", GENERATED]);
-        command.env("PYTHON_JIT", "1");
-        let mut target = Target::spawn(command);
-        let own = target.line() == "1";
+        let (target, own) = generated(&python);
         let process = Process::open(target.pid()).unwrap();
         let accounting = account(&process);
         let generated = accounting.tree.at(&["generated_code"]).map_or(0, |part| part.bytes);
@@ -151,11 +157,7 @@ fn code_that_is_made_at_run_time_is_named() {
 #[test]
 fn what_the_interpreter_compiles_is_held_by_its_code() {
     for python in pythons().into_iter().filter(|p| p.minor() >= (3, 14)) {
-        let mut command = python.command();
-        command.args(["-u", "-c", GENERATED]);
-        command.env("PYTHON_JIT", "1");
-        let mut target = Target::spawn(command);
-        let own = target.line() == "1";
+        let (target, own) = generated(&python);
         let process = Process::open(target.pid()).unwrap();
         let snapshot = take_snapshot(&process, &CaptureOptions::default(), &Redaction::new(false)).unwrap();
         let graph = &snapshot.graph;

@@ -100,23 +100,15 @@ mod tests {
     use m5_gc::{GenerationCoverage, Pause};
     use proptest::prelude::*;
 
+    fn pause(start_ns: u64, duration_ns: u64, generation: Option<u8>) -> Pause {
+        let (pid, interpreter, tid, collected) = (1, 0, None, None);
+        Pause { start_ns, duration_ns, generation, pid, interpreter, tid, collected }
+    }
+
     fn log(source: SourceKind, lengths_ms: &[u64], happened: u64) -> PauseLog {
         let mut log = PauseLog::new(source);
         for (i, ms) in lengths_ms.iter().enumerate() {
-            let (start_ns, generation) = (i as u64 * 1_000_000_000, Some(0));
-            let duration_ns = ms * 1_000_000;
-            log.push(
-                &Pause {
-                    start_ns,
-                    duration_ns,
-                    generation,
-                    pid: 1,
-                    interpreter: 0,
-                    tid: None,
-                    collected: None,
-                },
-                0,
-            );
+            log.push(&pause(i as u64 * 1_000_000_000, ms * 1_000_000, Some(0)), 0);
         }
         log.coverage.generations[0] = GenerationCoverage { seen: lengths_ms.len() as u64, happened };
         log.coverage.wall_ns = 60_000_000_000;
@@ -152,16 +144,7 @@ mod tests {
     #[test]
     fn a_full_collection_seen_for_sure_does_not_lift_the_quantiles() {
         let mut log = log(SourceKind::Watchpoint, &[1; 20], 2000);
-        let long = Pause {
-            start_ns: 0,
-            duration_ns: 90_000_000,
-            generation: Some(2),
-            pid: 1,
-            interpreter: 0,
-            tid: None,
-            collected: None,
-        };
-        log.push(&long, 0);
+        log.push(&pause(0, 90_000_000, Some(2)), 0);
         log.coverage.generations[2] = GenerationCoverage { seen: 1, happened: 1 };
         let s = summary(&log, &[0, 1, 2], &estimates(&log)).unwrap();
         assert_eq!((s.p99, s.max, s.count), (0.001, 0.090, 21));
@@ -170,17 +153,9 @@ mod tests {
     #[test]
     fn pauses_without_a_generation_weigh_as_much_as_the_others() {
         let mut log = log(SourceKind::Watchpoint, &[1; 5], 900);
-        let unlabelled = |ms: u64| Pause {
-            start_ns: 0,
-            duration_ns: ms * 1_000_000,
-            generation: None,
-            pid: 1,
-            interpreter: 0,
-            tid: None,
-            collected: None,
-        };
         for i in 0..95 {
-            log.push(&unlabelled(if i < 10 { 30 } else { 1 }), 0);
+            let ms = if i < 10 { 30 } else { 1 };
+            log.push(&pause(0, ms * 1_000_000, None), 0);
         }
         log.coverage.generations[2] = GenerationCoverage { seen: 0, happened: 100 };
         let s = summary(&log, &[0, 1, 2], &estimates(&log)).unwrap();
@@ -221,9 +196,7 @@ mod tests {
     fn told((source, seen, missed, unwatched, lost): &Ledger) -> (PauseLog, GcFigures) {
         let mut log = PauseLog::new(*source);
         for (generation, ms, us) in seen {
-            let (start_ns, duration_ns, generation) = (ms * 1_000_000, us * 1000, *generation);
-            let (pid, interpreter, tid, collected) = (1, 0, None, None);
-            log.push(&Pause { start_ns, duration_ns, generation, pid, interpreter, tid, collected }, 0);
+            log.push(&pause(ms * 1_000_000, us * 1000, *generation), 0);
         }
         log.coverage.wall_ns = 60_000_000_000;
         log.coverage.lost = *lost;

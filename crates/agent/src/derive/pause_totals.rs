@@ -93,10 +93,9 @@ impl Estimates {
 /// For how many each pause stands where most have no generation, and of some generation none is known: then what was
 /// seen is one sample of all.
 fn pooled(log: &PauseLog) -> Option<f64> {
-    let without = log.totals.get(3).map_or(0, |t| t.count);
-    let happened = log.coverage.generations.iter().zip(&log.totals);
-    let untold = happened.into_iter().any(|(g, seen)| g.happened > 0 && seen.count == 0);
-    let mostly = 2 * without > log.seen() && log.source != SourceKind::Poll;
+    let mut generations = log.coverage.generations.iter().zip(&log.totals);
+    let untold = generations.any(|(g, seen)| g.happened > 0 && seen.count == 0);
+    let mostly = 2 * log.totals[3].count > log.seen() && log.source != SourceKind::Poll;
     (untold && mostly).then(|| (log.coverage.happened() as f64 / log.seen() as f64).max(1.0))
 }
 
