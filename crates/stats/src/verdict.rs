@@ -9,6 +9,7 @@ mod blocks;
 mod columns;
 mod confirm;
 pub(crate) mod decide;
+mod events;
 mod evidence;
 mod forecast;
 mod ground;

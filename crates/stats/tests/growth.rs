@@ -53,3 +53,25 @@ fn a_leak_that_begins_late_in_the_life_of_a_process_is_found() {
     let old = Options { started: Some(-30.0 * 86_400.0), ..Options::default() };
     assert_eq!(assess_with(&points, &old).verdict, Verdict::Growing);
 }
+
+/// A batch, pages that were taken and come back, a cache that begins to fill: what happens once.
+fn events() -> [fn(f64) -> f64; 4] {
+    [
+        |x| if (0.55..0.7).contains(&x) { 0.3 } else { 0.0 },
+        |x| if x < 0.4 { 0.0 } else { -0.2 * (-(x - 0.4) / 0.1).exp() },
+        |x| if x < 0.3 { 0.0 } else { -0.25 * (-(x - 0.3) / 0.05).exp_m1() },
+        |x| if (0.2..0.3).contains(&x) || (0.75..0.9).contains(&x) { 0.2 } else { 0.0 },
+    ]
+}
+
+#[test]
+fn a_leak_below_what_happens_once_is_found_and_that_alone_is_none() {
+    for (i, event) in events().into_iter().enumerate() {
+        let leak = assess(&series(|x| 1.0 + 0.2 * x + event(x)));
+        assert_eq!(leak.verdict, Verdict::Growing, "event {i}: {leak:?}");
+        let pace = leak.slope.unwrap() * 21_600.0;
+        assert!((0.1..0.3).contains(&pace), "event {i}: {pace}");
+        let alone = assess(&series(|x| 1.0 + event(x)));
+        assert_ne!(alone.verdict, Verdict::Growing, "event {i}: {alone:?}");
+    }
+}

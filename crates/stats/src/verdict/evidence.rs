@@ -3,6 +3,7 @@
 
 use super::blocks::Blocks;
 use super::columns::Column;
+use super::events;
 use super::linear::{dot, inverse, project, project_in};
 use super::noise::{Noise, Whitener, grid};
 use super::shapes::{Class, MOST, Model, Shapes};
@@ -41,6 +42,8 @@ pub(super) struct Fit {
     pub(super) range: f64,
     /// Change of the floors over half of the window, a root mean square.
     pub(super) change: f64,
+    /// By which power of time that change grows: none where floors come back, a half where they go wherever they go.
+    pub(super) wanders: f64,
     /// The last floor.
     pub(super) last: f64,
     /// How many of the coefficients come before the model's own.
@@ -61,7 +64,7 @@ pub(super) fn weigh(blocks: &Blocks, shapes: &Shapes, wanted: impl Fn(&Model) ->
     let mut best = f64::NEG_INFINITY;
     let mut best_growing = f64::NEG_INFINITY;
     for (i, (noise, whitener)) in noises.iter().zip(&whiteners).enumerate() {
-        let gram = problem.gram(whitener, &mut products);
+        let gram = problem.gram(whitener, &mut products, shapes.events_from);
         let mut best_steps: Option<(f64, Model)> = None;
         let mut best_ramped: Option<(f64, Model)> = None;
         let mut see = |model: &Model, gram: &Gram| {
@@ -104,6 +107,13 @@ pub(super) fn weigh(blocks: &Blocks, shapes: &Shapes, wanted: impl Fn(&Model) ->
             }
         }
     }
+    events::beside(&problem, &noises, &whiteners, &mut products, &mut found);
+    for (score, _, model) in &found {
+        best = best.max(*score);
+        if model.class == Class::Growing {
+            best_growing = best_growing.max(*score);
+        }
+    }
     found.retain(|(score, _, model)| {
         let growing = model.class == Class::Growing && *score > best_growing - NEAR;
         *score > best - NEGLIGIBLE || growing
@@ -136,9 +146,9 @@ fn one_more(
     best.map(|(_, model)| model)
 }
 
-struct Problem<'a> {
+pub(super) struct Problem<'a> {
     blocks: &'a Blocks,
-    shapes: &'a Shapes,
+    pub(super) shapes: &'a Shapes,
     fixed: Vec<Vec<f64>>,
     /// The free columns, one after the other.
     free: Vec<f64>,
@@ -152,7 +162,10 @@ struct Problem<'a> {
 }
 
 /// One noise: what is left of every column, and of the values, after the fixed columns.
-struct Gram<'a> {
+pub(super) struct Gram<'a> {
+    /// What is left of the columns, one after the other, and how long each is.
+    all: Vec<f64>,
+    n: usize,
     /// Products of the columns that stand beside others, row by row: those that a model asks for.
     paired: usize,
     xx: &'a [f64],
@@ -190,17 +203,25 @@ impl<'a> Problem<'a> {
     }
 
     /// The last floor, and what floors did over half of the window (a root mean square); teeth of this height aside.
-    fn as_before(&self, tooth: f64) -> (f64, f64) {
+    fn as_before(&self, tooth: f64) -> (f64, f64, f64) {
         let phase = |i: usize| self.blocks.phase.as_ref().and_then(|p| p.get(i)).copied().unwrap_or(0.0);
         let feet: Vec<f64> = self.blocks.y.iter().enumerate().map(|(i, y)| y - tooth * phase(i)).collect();
         let half = feet.len() / 2;
-        let changes = feet.iter().zip(feet.iter().skip(half)).map(|(a, b)| (b - a).powi(2));
-        let change = (changes.sum::<f64>() / (feet.len() - half).max(1) as f64).sqrt();
+        let over = |lag: usize| {
+            let changes = feet.iter().zip(feet.iter().skip(lag)).map(|(a, b)| (b - a).powi(2));
+            (changes.sum::<f64>() / (feet.len() - lag).max(1) as f64).sqrt()
+        };
+        let change = over(half);
+        let ways: f64 = feet.windows(2).map(|w| (w[1] - w[0]).abs()).sum();
+        let net = feet.last().zip(feet.first()).map_or(0.0, |(b, a)| (b - a).abs());
+        let power = (change / over((half / 4).max(1)).max(1e-12)).max(1e-12).ln() / 4_f64.ln();
+        let wanders = power.clamp(0.0, 0.5) * (1.0 - net / ways.max(1e-12));
         let last = if tooth == 0.0 { self.blocks.last } else { feet.last().copied().unwrap_or(0.0) };
-        (last, change)
+        (last, change, wanders)
     }
 
-    fn gram<'p>(&self, whitener: &Whitener, products: &'p mut [f64]) -> Gram<'p> {
+    /// With so many of the columns, from the first.
+    pub(super) fn gram<'p>(&self, whitener: &Whitener, products: &'p mut [f64], columns: usize) -> Gram<'p> {
         let mut basis: Vec<Vec<f64>> = Vec::new();
         let mut ln_fixed = 0.0;
         for column in &self.fixed {
@@ -212,11 +233,12 @@ impl<'a> Problem<'a> {
         }
         let y = project(whitener.apply(&self.blocks.y), &basis);
         let n = self.blocks.x.len();
-        let mut all = whitener.apply_all(&self.free);
+        let mut all = whitener.apply_all(&self.free[..columns * n]);
         all.chunks_exact_mut(n).for_each(|c| project_in(c, &basis));
         let x: Vec<&[f64]> = all.chunks_exact(n).collect();
-        let paired = self.paired;
-        for (i, j) in self.shapes.pairs() {
+        // Beside events anything may stand beside anything.
+        let paired = if columns > self.shapes.events_from { 0 } else { self.paired };
+        for (i, j) in self.shapes.pairs().filter(|_| paired > 0) {
             let (i, j) = (usize::from(i), usize::from(j));
             let product = dot(x[i], x[j]);
             products[i * paired + j] = product;
@@ -225,10 +247,13 @@ impl<'a> Problem<'a> {
         let load = self.shapes.load.and_then(|l| x.get(usize::from(l)));
         let with_load = load.map_or_else(Vec::new, |load| x.iter().map(|c| dot(c, load)).collect());
         let xy = x.iter().map(|c| dot(c, &y)).collect();
+        let own = x.iter().map(|c| dot(c, c)).collect();
         Gram {
+            all,
+            n,
             paired,
             xx: products,
-            own: x.iter().map(|c| dot(c, c)).collect(),
+            own,
             with_load,
             xy,
             yy: dot(&y, &y),
@@ -256,7 +281,7 @@ impl<'a> Problem<'a> {
         let rest: Vec<f64> = self.blocks.y.iter().enumerate().map(|(i, y)| y - fitted(i)).collect();
         let state = whitener.state(&rest);
         let tooth = if self.blocks.resets >= TEETH { beta.get(1).copied().unwrap_or(0.0) } else { 0.0 };
-        let (last, change) = self.as_before(tooth);
+        let (last, change, wanders) = self.as_before(tooth);
         let covariance = inverse.into_iter().map(|r| r.into_iter().map(|v| v * variance).collect()).collect();
         let stairs = stairs(model, self.shapes, beta.get(self.fixed.len()..).unwrap_or(&[]));
         Some(Fit {
@@ -271,6 +296,7 @@ impl<'a> Problem<'a> {
             state,
             range: self.range,
             change,
+            wanders,
             last,
             fixed: self.fixed.len(),
             noise: *noise,
@@ -280,21 +306,24 @@ impl<'a> Problem<'a> {
 }
 
 impl Gram<'_> {
-    /// Product of two columns: both stand beside others, or one is the load, or they are the same.
+    /// Product of two columns. Those that stand beside others, with the load or with themselves are known.
     fn product(&self, a: u16, b: u16) -> f64 {
         let (a, b) = (usize::from(a), usize::from(b));
         if a == b {
             self.own[a]
         } else if a < self.paired && b < self.paired {
             self.xx[a * self.paired + b]
+        } else if let Some(product) = self.with_load.get(a.max(b)).filter(|_| a.min(b) == 0) {
+            *product
         } else {
-            self.with_load.get(a.max(b)).copied().unwrap_or(0.0)
+            let column = |i: usize| &self.all[i * self.n..(i + 1) * self.n];
+            dot(column(a), column(b))
         }
     }
 
     /// Logarithm of the marginal likelihood. `None` where the columns cannot be told apart, or where it is below
     /// `least` whatever the prior of its coefficients.
-    fn evidence(&self, model: &Model, problem: &Problem<'_>, least: f64) -> Option<f64> {
+    pub(super) fn evidence(&self, model: &Model, problem: &Problem<'_>, least: f64) -> Option<f64> {
         let k = usize::from(model.len);
         let (ln_gamma, half) = (*problem.left.get(k)?)?;
         let mut l = [[0.0_f64; MOST]; MOST];
