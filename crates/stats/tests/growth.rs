@@ -75,3 +75,20 @@ fn a_leak_below_what_happens_once_is_found_and_that_alone_is_none() {
         assert_ne!(alone.verdict, Verdict::Growing, "event {i}: {alone:?}");
     }
 }
+
+#[test]
+fn what_climbs_by_uneven_steps_grows_and_what_wanders_by_the_same_steps_does_not() {
+    let steps = |down: bool| {
+        move |x: f64| -> f64 {
+            let size = |i: i32| {
+                0.03 * (1.0 + 0.8 * f64::from(i).sin()) * if down && i % 2 == 0 { -1.0 } else { 1.0 }
+            };
+            let at = |i: i32| (f64::from(i) + 0.35 * (2.0 * f64::from(i)).cos()) / 10.0;
+            1.0 + (0..10).filter(|i| at(*i) < x).map(size).sum::<f64>()
+        }
+    };
+    let climbs = assess(&series(steps(false)));
+    assert_eq!(climbs.verdict, Verdict::Growing, "{climbs:?}");
+    let wanders = assess(&series(steps(true)));
+    assert_ne!(wanders.verdict, Verdict::Growing, "{wanders:?}");
+}

@@ -15,9 +15,10 @@ const DAY: f64 = 86_400.0;
 pub(crate) const SURE: f64 = 0.75;
 /// Growth by this part of the level a window is small (caches of rare keys, code that is used for the first time, a
 /// morning): it is called so from this probability on…
-const SMALL: f64 = 0.03;
-const SURE_SMALL: f64 = 0.95;
-/// …one that would matter where it is likelier than not…
+const SMALL: f64 = 0.05;
+const SURE_SMALL: f64 = 0.97;
+/// …by this part, one that matters, where it is likelier than not…
+const LARGE: f64 = 0.12;
 const SURE_LARGE: f64 = 0.5;
 /// …and from this one where days are known, so that no rhythm of theirs passes for it…
 const SURE_DAYS: f64 = 0.6;
@@ -35,6 +36,8 @@ const WOULD_MATTER: f64 = 0.1;
 const EXCLUDED: f64 = 0.1;
 /// The part of the window at which growth must have shown already, at least so much.
 const BEFORE: f64 = 0.9;
+/// How many times as likely growth is where floors climb by steps and hardly ever go down.
+const CLIMBS: f64 = 8.0;
 const SHOWN_BEFORE: f64 = 0.4;
 /// A level is one that was there before where it is this near, as a part of the largest change…
 const RETURNED: f64 = 0.25;
@@ -109,7 +112,12 @@ fn shapes(blocks: &Blocks) -> Shapes {
 fn growth_of(blocks: &Blocks, options: &Options<'_>) -> f64 {
     let shapes = shapes(blocks);
     let growing = weigh(blocks, &shapes, |m| matches!(m.class, Class::Growing | Class::Step));
-    growth_probability(&growing, &shapes, least_growth(blocks, options))
+    likelier(growth_probability(&growing, &shapes, least_growth(blocks, options)), blocks)
+}
+
+/// A probability of growth that knows whether floors climb by steps.
+fn likelier(growth: f64, blocks: &Blocks) -> f64 {
+    if ground::climbs(&blocks.y) { CLIMBS * growth / (1.0 + (CLIMBS - 1.0) * growth) } else { growth }
 }
 
 /// A window with its explanations weighed.
@@ -127,7 +135,7 @@ impl Judged {
         let shapes = shapes(&blocks);
         let fits = weigh(&blocks, &shapes, |_| true);
         let least = least_growth(&blocks, options);
-        let growth = growth_probability(&fits, &shapes, least);
+        let growth = likelier(growth_probability(&fits, &shapes, least), &blocks);
         // In a process that has lived for many windows, growth that began in this one is a rare chance.
         let matters = WOULD_MATTER.max(least);
         let chance = growth_probability(&fits, &shapes, matters) / (matters * blocks.life).max(1.0);
@@ -187,7 +195,7 @@ impl Judged {
 
     fn verdict(&self, options: &Options<'_>) -> Verdict {
         let growth = slopes(&self.fits, &self.shapes).quantile(0.5).unwrap_or(0.0);
-        let matters = ((growth - SMALL) / (WOULD_MATTER - SMALL)).clamp(0.0, 1.0);
+        let matters = ((growth - SMALL) / (LARGE - SMALL)).clamp(0.0, 1.0);
         let usual = match self.blocks.seconds < DAYS_KNOWN * DAY {
             true => SURE_SMALL + matters * (SURE_LARGE - SURE_SMALL),
             false => SURE_DAYS,
@@ -250,8 +258,7 @@ impl Judged {
 
     /// Whether the level after the last change was there before it: batches come and go.
     fn returned(&self, fit: &Fit) -> bool {
-        let mut steps: Vec<(f64, f64)> = fit.steps(&self.shapes).collect();
-        steps.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let steps = fit.steps_and_batches(&self.shapes);
         let Some((last, _)) = steps.last() else { return false };
         let largest = steps.iter().map(|(_, size)| size.abs()).fold(0.0, f64::max);
         let end = fit.level(&self.shapes, 1.0);

@@ -13,7 +13,7 @@ const SPREAD: f64 = 0.93;
 /// How often, a window, a level that moved moves again.
 const STEPS_AGAIN: f64 = 0.05;
 /// So many windows are taken to be like any other, beside the one that was seen, in a young process.
-const OTHER_WINDOWS: f64 = 4.0;
+const OTHER_WINDOWS: f64 = 6.0;
 /// How often, a window, a level that did not move goes up after all: an allocator keeps the most that was ever
 /// needed, and what will once be needed no window shows.
 const STEPS_UNSEEN: f64 = 0.04;
@@ -305,6 +305,18 @@ impl Fit {
             .filter_map(|(id, size)| Some((shapes.columns.get(usize::from(*id))?.moved()?, *size)))
     }
 
+    /// Its changes of level with those of batches, which end.
+    pub(super) fn steps_and_batches(&self, shapes: &Shapes) -> Vec<(f64, f64)> {
+        let mut all: Vec<(f64, f64)> = self.steps(shapes).collect();
+        for (id, size) in self.model.columns().iter().zip(self.beta.iter().skip(self.fixed)) {
+            if let Some(Column::Batch(from, to)) = shapes.columns.get(usize::from(*id)) {
+                all.extend([(*from, *size), (*to, -*size)]);
+            }
+        }
+        all.sort_by(|a, b| a.0.total_cmp(&b.0));
+        all
+    }
+
     /// When its last change of level was.
     pub(super) fn last_moved(&self, shapes: &Shapes) -> f64 {
         self.steps(shapes).map(|(at, _)| at).fold(0.0, f64::max)
@@ -364,7 +376,9 @@ impl Fit {
     /// How often, a window, its level moves again: in a process that is as young as the window as it did in it, among
     /// others in which little happens.
     fn steps_again(&self, shapes: &Shapes, young: f64) -> f64 {
-        let moves = if self.came_back(shapes) { 0.0 } else { young * self.steps(shapes).count() as f64 };
+        // Of one move nobody knows how often such come.
+        let again = self.steps(shapes).count().saturating_sub(1) as f64;
+        let moves = if self.came_back(shapes) { 0.0 } else { young * again };
         (moves + OTHER_WINDOWS * STEPS_AGAIN) / (young + OTHER_WINDOWS)
     }
 

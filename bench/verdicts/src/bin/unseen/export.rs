@@ -40,6 +40,7 @@ impl Table {
         let blocks = blocks(points);
         let level = blocks.last().map_or(1.0, |b| b[0]).max(f64::MIN_POSITIVE);
         let seconds = points.last().zip(points.first()).map_or(0.0, |(b, a)| b.t - a.t);
+        let family = family.replace(',', "");
         write!(file, "{family},{},{:.4},{seconds:.0}", u8::from(leaks), trace.growth)?;
         for place in 0..3 {
             blocks.iter().try_for_each(|b| write!(file, ",{:.5}", b[place] / level))?;
