@@ -13,7 +13,7 @@ const SPREAD: f64 = 0.93;
 /// How often, a window, a level that moved moves again.
 const STEPS_AGAIN: f64 = 0.05;
 /// So many windows are taken to be like any other, beside the one that was seen, in a young process.
-const OTHER_WINDOWS: f64 = 6.0;
+const OTHER_WINDOWS: f64 = 4.0;
 /// How often, a window, a level that did not move goes up after all: an allocator keeps the most that was ever
 /// needed, and what will once be needed no window shows.
 const STEPS_UNSEEN: f64 = 0.04;
@@ -376,9 +376,10 @@ impl Fit {
     /// How often, a window, its level moves again: in a process that is as young as the window as it did in it, among
     /// others in which little happens.
     fn steps_again(&self, shapes: &Shapes, young: f64) -> f64 {
-        // Of one move nobody knows how often such come.
-        let again = self.steps(shapes).count().saturating_sub(1) as f64;
-        let moves = if self.came_back(shapes) { 0.0 } else { young * again };
+        // Of moves in one direction nobody knows whether such come again: a rise that was cut into steps has ended.
+        let both_ways = [1.0, -1.0].iter().all(|way| self.steps(shapes).any(|(_, size)| way * size > 0.0));
+        let again = self.steps(shapes).count() as f64;
+        let moves = if both_ways && !self.came_back(shapes) { young * again } else { 0.0 };
         (moves + OTHER_WINDOWS * STEPS_AGAIN) / (young + OTHER_WINDOWS)
     }
 
@@ -393,7 +394,8 @@ impl Fit {
             (steps.iter().sum::<f64>() / n, steps.iter().map(|s| s * s).sum::<f64>() / n)
         };
         let sd = (part.sd * part.sd + times * square).sqrt();
-        Part { weight: part.weight * chance, mean: part.mean + mean, sd }
+        // Of many moves nobody knows the direction.
+        Part { weight: part.weight * chance, mean: part.mean + mean / times, sd }
     }
 }
 
