@@ -216,6 +216,13 @@ fn by_fork(process: &Process, extent: Extent, max_pause: Duration, asked_for: bo
     }
     may_fork(process, &safety, max_pause)?;
     let headroom = Headroom::of(process.pid());
+    if !headroom.known() {
+        return Err(TraceError::Refused(
+            "the memory limits around the target cannot be seen from here (mount its cgroups at /sys/fs/cgroup), and a copy \
+             may use up what is left below one; use --method freeze"
+                .into(),
+        ));
+    }
     // Whoever rewrites its memory while the copy lives comes to have all of it twice.
     let own = need::own(process, extent, false)?;
     let copied =
