@@ -27,8 +27,29 @@ fn special(python: &Python, kind: &str) -> Option<Target> {
     is_special.then_some(target)
 }
 
+/// Starts a program (`sys.argv[1:]`) for which the kernel does not say whose calls it hands over: before 6.4 none does.
+const OLDER_KERNEL: &str = "
+import ctypes, os, struct, sys
+libc = ctypes.CDLL(None, use_errno=True)
+def bpf(code, jt, jf, k): return struct.pack('HBBI', code, jt, jf, k)
+ptrace = {'x86_64': 101, 'aarch64': 117}[os.uname().machine]
+steps = [bpf(0x20, 0, 0, 0), bpf(0x15, 0, 3, ptrace), bpf(0x20, 0, 0, 16), bpf(0x15, 0, 1, 0x4211)]
+steps += [bpf(6, 0, 0, 0x50005), bpf(6, 0, 0, 0x7fff0000)]
+text = ctypes.create_string_buffer(b''.join(steps))
+class Program(ctypes.Structure): _fields_ = [('len', ctypes.c_ushort), ('filter', ctypes.c_void_p)]
+program = Program(len(steps), ctypes.addressof(text))
+assert libc.prctl(38, 1, 0, 0, 0) == 0 and libc.prctl(22, 2, ctypes.byref(program), 0, 0) == 0
+os.execv(sys.argv[1], sys.argv[1:])
+";
+
+fn on_an_older_kernel() -> Command {
+    let mut command = newest().command();
+    command.args(["-I", "-c", OLDER_KERNEL]).arg(m5().get_program());
+    support::clean(command)
+}
+
 /// No copy is made, for this reason; without a method of one's own it is frozen; and all else does no harm either.
-fn is_not_copied(kind: &str, word: &str) {
+fn is_not_copied(kind: &str, word: &str, m5: impl Fn() -> Command) {
     for python in ends() {
         let Some(mut target) = special(&python, kind) else {
             eprintln!("left out on {}: nothing of the kind here ({word})", python.name);
@@ -58,17 +79,18 @@ fn is_not_copied(kind: &str, word: &str) {
 
 #[test]
 fn who_has_its_calls_handed_to_itself_is_not_made_to_call() {
-    is_not_copied(HANDS_CALLS_OVER, "PR_SET_SYSCALL_USER_DISPATCH");
+    is_not_copied(HANDS_CALLS_OVER, "PR_SET_SYSCALL_USER_DISPATCH", m5);
+    is_not_copied(HANDS_CALLS_OVER, "PR_SET_SYSCALL_USER_DISPATCH", on_an_older_kernel);
 }
 
 #[test]
 fn who_is_told_of_copies_is_not_copied() {
-    is_not_copied(HEARS_OF_COPIES, "userfaultfd");
+    is_not_copied(HEARS_OF_COPIES, "userfaultfd", m5);
 }
 
 #[test]
 fn who_has_huge_pages_of_its_own_is_not_copied() {
-    is_not_copied(HUGE_PAGES, "huge pages");
+    is_not_copied(HUGE_PAGES, "huge pages", m5);
 }
 
 /// As in a container beside the target's, in one pod: m5 sees its own group, and neither the target's nor its limit.
