@@ -17,6 +17,7 @@ catalogue! {
         Partial: "this build copied its allocator into some of its callers: their allocations are not seen", "此构建将分配器内联到部分调用者中：这些分配不可见";
         FreeLists: "types with free lists (float, tuple, list, dict) reuse memory that the allocator never sees again", "带空闲链表的类型（float、tuple、list、dict）会复用内存，分配器无法看到";
         Coarse: "the coarser source: stacks at the starts of young collections, each for {} new tracked objects less those that died; bytes, survivors, and objects that are untracked (numbers, texts) or die at once are not seen, and from CPython 3.12 on the line may be that of the next call or turn of a loop", "较粗的来源：年轻代回收开始时的栈，每个代表 {} 个新增的受跟踪对象（已扣除死亡的）；看不到字节数、存活情况，以及不受跟踪（数字、字符串）或立即死亡的对象；CPython 3.12 起，代码行可能是下一次调用或循环跳转所在的行";
+        NoBetter: "every kind of allocation, bytes and survivors cannot be seen here: {}", "此处看不到各类分配、字节数与存活：{}";
         Better: "every kind of allocation, bytes and survivors: give m5 CAP_BPF and CAP_PERFMON, or run it as root ({})", "要看到各类分配、字节数与存活：请授予 m5 CAP_BPF 与 CAP_PERFMON，或以 root 运行（{}）";
         Starts: "{} samples of {} young collections in {} windows open for {} in all ({} collections happened); watching took at most {} of its time", "{} 个样本，来自 {} 次年轻代回收，{} 个窗口合计打开 {}（共发生 {} 次回收）；观察最多占其时间的 {}";
         NetRate: "about {} tracked objects a second more than die", "受跟踪对象约每秒净增 {} 个";
