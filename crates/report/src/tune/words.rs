@@ -20,8 +20,8 @@ catalogue! {
         Costly: "helps, but costs elsewhere", "有效，但另有代价";
         Failed: "failed: {}", "失败：{}";
         LeftOut: "not tried: {} ({})", "未试：{}（{}）";
-        Nothing: "nothing is recommended: no setting is proved to help by 2 % or more over {} runs a side", "不作推荐：在每侧 {} 次运行中没有设置被证实至少改善 2 %";
-        Recommended: "recommended, proved over {} runs a side:", "推荐（每侧 {} 次运行证实）：";
+        Nothing: "nothing is recommended: no setting is proved to help by 2 % or more over {} run{|s} a side", "不作推荐：在每侧 {} 次运行中没有设置被证实至少改善 2 %";
+        Recommended: "recommended, proved over {} run{|s} a side:", "推荐（每侧 {} 次运行证实）：";
         Incomplete: "ended before all runs were made; --continue takes it up again", "提前结束；可用 --continue 继续";
         Round: "{}: run {}", "{}：第 {} 次运行";
         NotFor: "the command ended with {}", "命令结束状态为 {}";
