@@ -35,7 +35,7 @@ catalogue! {
         PssUss: "PSS {} · USS {}", "PSS {} · USS {}";
         Cgroup: "cgroup v{}: {} in use, limit {}", "cgroup v{}：已用 {}，上限 {}";
         CgroupPeak: "peak {} ({} of it)", "峰值 {}（占上限 {}）";
-        CgroupQuota: "CPU quota: held back in {} of the periods watched, {} in all (limit {} cores)",
+        CgroupQuota: "CPU quota: held back in {} of the periods watched, {} in all (limit {} core{|s})",
             "CPU 配额：观测期间 {} 的周期被限流，共 {}（上限 {} 核）";
         CgroupPressure: "memory pressure {} of the last 10 s", "最近 10 秒内存压力 {}";
         NoLimit: "none", "无";
@@ -43,7 +43,7 @@ catalogue! {
         GrowthLine: "{} ({} … {}) · in 24 h {} ({} … {})", "{}（{} … {}）· 24 小时后 {}（{} … {}）";
         GrowthGoing: "{} ({} … {}) · seen over {}, {} sure · in 24 h, if it goes on, {} ({} … {})",
             "{}（{} … {}）· 依据 {} 的观测，把握 {} · 若持续，24 小时后 {}（{} … {}）";
-        GrowthBetween: "between restarts: {} an hour ({} … {}), in each of {} lives of {}",
+        GrowthBetween: "between restarts: {} an hour ({} … {}), in each of {} {life|lives} of {}",
             "重启之间：每小时 {}（{} … {}），{} 次运行（每次约 {}）均如此";
         GrowthShort: "too short to say: {} more needed", "观测时间不足：还需 {}";
         GrowthUndecided: "growth and an innocent explanation both fit: {} more needed, or a load to hold it against (--workload)",

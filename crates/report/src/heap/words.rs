@@ -18,7 +18,7 @@ catalogue! {
         CoverageRss: "{} of RSS named", "RSS 已归类 {}";
         CoverageInconsistent: "{} inconsistenc{y|ies} while it ran", "运行中采集发现 {} 处不一致";
         Note: "Note: {}", "注意：{}";
-        QueuedFor: "{} objects ({}, without what they hold) wait for thread {}{}: another thread dropped the last reference to them, and their owner frees them when it next runs Python code",
+        QueuedFor: "{} object{|s} ({}, without what they hold) wait for thread {}{}: another thread dropped the last reference to them, and their owner frees them when it next runs Python code",
             "{} 个对象（{}，不含其引用的对象）在等待线程 {}{}：最后一个引用由其他线程释放，所属线程下次运行 Python 代码时才会回收它们";
         OwnerRuns: ", which runs", "（正在运行）";
         OwnerSleeps: ", which sleeps", "（正在休眠）";
@@ -49,11 +49,11 @@ catalogue! {
         TreeChanged: "BY CHANGES", "因内容变化";
         TreeOwn: "NEW", "新分配";
         TreeAlone: "It has no children: nothing to compare.", "没有子进程，无可比较。";
-        TreeFreeze: "{} in {} workers were copied only because the collector wrote its marks beside inherited objects: call gc.disable() early in the parent, gc.freeze() right before it forks, gc.enable() in the workers (gunicorn: preload_app with these in when_ready and post_fork)",
+        TreeFreeze: "{} in {} worker{|s} were copied only because the collector wrote its marks beside inherited objects: call gc.disable() early in the parent, gc.freeze() right before it forks, gc.enable() in the workers (gunicorn: preload_app with these in when_ready and post_fork)",
             "{}（{} 个工作进程）仅因回收器在继承对象旁写标记而被复制：在父进程早期调用 gc.disable()，fork 前调用 gc.freeze()，在工作进程中调用 gc.enable()（gunicorn：preload_app，并放入 when_ready 与 post_fork）";
-        TreeCounted: "{} in {} workers were copied only because objects were counted as they were read; gc.freeze does not help there: keep large read-only data in few objects (arrays, bytes, mmap, a database) instead of many",
+        TreeCounted: "{} in {} worker{|s} were copied only because objects were counted as they were read; gc.freeze does not help there: keep large read-only data in few objects (arrays, bytes, mmap, a database) instead of many",
             "{}（{} 个工作进程）仅因读取对象时改写引用计数而被复制；gc.freeze 对此无效：请把大块只读数据放在少量对象中（数组、bytes、mmap、数据库），而不是大量小对象";
-        TreePreload: "{} in {} workers are new since the fork and little was inherited: load the application before forking (gunicorn --preload), so that workers share it",
+        TreePreload: "{} in {} worker{|s} are new since the fork and little was inherited: load the application before forking (gunicorn --preload), so that workers share it",
             "{}（{} 个工作进程）是 fork 之后新分配的，继承很少：请在 fork 之前加载应用（gunicorn --preload）以便共享";
         TreeFine: "{} in {} worker{|s} are still shared with their parent; little was copied for bookkeeping", "{}（{} 个工作进程）仍与父进程共享；因簿记而复制的很少";
         TypesHead: "TYPES", "类型";
@@ -99,7 +99,7 @@ catalogue! {
         ASecond: ", {} a second", "，每秒 {}";
         OfItNative: "{} of it native memory that they own", "其中 {} 为它们拥有的原生内存";
         BlocksOwned: "{} native block{|s} of {} ({}), kept by {}", "{} 个 {} 的原生内存块（{}），由 {} 持有";
-        BlocksLoose: "{} native blocks of {} ({}) in use: no object and no library leads to them, so native code lost them or keeps them to itself",
+        BlocksLoose: "{} native block{|s} of {} ({}) in use: no object and no library leads to them, so native code lost them or keeps them to itself",
             "{} 个 {} 的原生内存块（{}）在用：没有任何对象或库指向它们，是原生代码丢失或私自保留";
         AccountLine: "RSS {}: {}", "RSS {}：{}";
         AccountRest: "other", "其他";

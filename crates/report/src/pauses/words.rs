@@ -22,7 +22,7 @@ catalogue! {
         LongLived: "🧱 long-lived objects: {}", "🧱 长期存活对象: {}";
         Uncollectable: "⚠️ uncollectable objects: {}", "⚠️ 无法回收的对象: {}";
         ByGeneration: "🏷️ By generation:", "🏷️ 分代统计:";
-        Generation: "   Gen{}: {}, mean {}, P50={}, P95={}, P99={}, max={}, {}, {} of the time, {} objects freed",
+        Generation: "   Gen{}: {}, mean {}, P50={}, P95={}, P99={}, max={}, {}, {} of the time, {} object{|s} freed",
             "   Gen{}: {}次, 平均{}, P50={}, P95={}, P99={}, 最大={}, {}, 占总时间{}, 回收对象{}个";
         GenerationUnseen: "   Gen{}: none of {} was told apart: neither total nor longest is known", "   Gen{}: {} 次均未能区分：总暂停与最长值未知";
         GenerationSeen: "   Gen{}: {} of {} seen ({}), total {}; its longest is the longest seen", "   Gen{}: 观测到 {} / {}（{}），总暂停 {}；最长值仅限已观测部分";
@@ -44,7 +44,7 @@ catalogue! {
         Advice: "💡 Findings:", "💡 优化建议:";
         NothingToGain: "nothing to gain: collections take {} of the time, the longest {}", "无需优化：回收占总时间 {}，最长 {}";
         NothingHappened: "nothing to gain: no collection happened", "无需优化：没有发生回收";
-        FullCollections: "gen 2 costs {} of the pause time ({} each) and freed {} of the {} objects it walked: rarer full collections, or gc.freeze() after warm-up (`--freeze`)",
+        FullCollections: "gen 2 costs {} of the pause time ({} each) and freed {} of the {} object{|s} it walked: rarer full collections, or gc.freeze() after warm-up (`--freeze`)",
             "Gen2 占暂停时间的 {}（平均每次 {}），只回收了 {}（每次扫描 {} 个对象）：降低全量回收频率，或预热后执行 gc.freeze()（`--freeze`）";
         YoungCollections: "gen 0 and 1 cost {} of the pause time, gen 0 runs {}: a higher threshold0", "Gen0 和 Gen1 占暂停时间的 {}，Gen0 频率 {}：提高 threshold0";
         CyclicGarbage: "the collector frees {} object{|s} a second that reference counting could not: look for the cycles", "回收器每秒释放 {} 个引用计数无法释放的对象：请查找循环引用";

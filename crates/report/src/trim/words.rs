@@ -28,7 +28,7 @@ catalogue! {
         OutOfReach: "not all of it: some lists of free chunks are too long for --max-pause {}; allow more", "未全部归还：部分空闲链表过长，--max-pause {} 内无法走完；请放宽上限";
         Stopped: "not all of it: it was ended before", "未全部归还：提前结束";
         Refused: "the kernel would not take {} ({})", "内核拒绝归还 {}（{}）";
-        Pinned: "{} more are free in {} arenas of Python's small objects and stay: live objects lie in them ({})",
+        Pinned: "{} more are free in {} arena{|s} of Python's small objects and stay: live objects lie in them ({})",
             "另有 {} 空闲于 Python 小对象的 {} 个 arena 中，因其中有存活对象而保留（{}）";
         NotPinned: "no arena of Python's small objects is kept by a few live ones", "没有被少量存活对象钉住的小对象 arena";
         FreeOfOthers: "other allocators hold {} free, by their own books: blocks, and whole pages that they keep for later",
