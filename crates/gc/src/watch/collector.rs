@@ -69,8 +69,9 @@ pub(crate) struct Collector {
     /// The last reading, where one ran then, and the first since which one may have run without an end.
     runs: Option<u64>,
     busy: Option<u64>,
-    /// Counters when it was first read, that collection or not.
+    /// Counters when it was first read, that collection or not; whether it was seen to end as a full one.
     first: [u64; 3],
+    first_full: bool,
     now: Counters,
     /// Collections at the last reading.
     read: [u64; 3],
@@ -128,6 +129,7 @@ impl Collector {
             runs: None,
             busy: None,
             first: now.collections,
+            first_full: false,
             now,
             read: now.collections,
             aligned: quiet.then_some(now),
@@ -168,11 +170,14 @@ impl Collector {
     /// The next event.
     pub(crate) fn feed(&mut self, event: &Event, known: &mut Instructions, labels: Labels) {
         self.events += 1;
-        self.full.feed(event, labels.full_begins);
         if event.write == Write::Label(2) {
+            self.first_full |= self.classifier.running().is_none() && self.full.begun().is_none();
             self.now.collections[2] += 1;
+            (self.runs, self.busy) = (None, None);
         }
+        self.full.feed(event, labels.full_begins);
         let Some(mut span) = self.classifier.feed(event, known) else { return };
+        (self.runs, self.busy) = (None, None);
         if span.start < self.blind_until {
             self.classifier.torn += 1;
             return;
@@ -231,17 +236,20 @@ impl Collector {
         self.tell_young(now.collections[1]);
         self.now = now;
         self.untold = 0;
+        // While it is not watched nothing is on its way.
+        if self.start.is_none() && (settled || self.classifier.collecting().is_none()) {
+            self.start = beginning(self.first, self.without_seen(), self.first_full);
+        }
         let quiet = settled && agree && !state.collecting;
         match of {
             Watching::FlagAlone => self.tell_by_counts(state, at, settled),
             _ => self.marks.clear(),
         }
         if quiet {
+            // What ran at the beginning had been counted by then.
+            self.start.get_or_insert(self.first);
             if let Some(before) = self.aligned.filter(|_| of != Watching::FlagAlone) {
                 self.attribute(&before);
-            }
-            if self.start.is_none() {
-                self.start = Some(beginning(self.first, self.without_seen()));
             }
         }
         self.aligned = quiet.then_some(now);
@@ -436,10 +444,10 @@ impl Collector {
         self.doubt = None;
     }
 
-    /// Collections by generation since the beginning.
+    /// Collections by generation since the beginning; those that were seen, while it is not settled what that was.
     pub(crate) fn happened(&self) -> [u64; 3] {
-        let start = self.start.unwrap_or_else(|| beginning(self.first, self.without_seen()));
-        [0, 1, 2].map(|g| self.now.collections[g].saturating_sub(start[g]))
+        let since = |start: [u64; 3]| [0, 1, 2].map(|g| self.now.collections[g].saturating_sub(start[g]));
+        self.start.map_or(self.seen, since)
     }
 
     /// Adds what was seen and what happened.
@@ -458,12 +466,12 @@ impl Collector {
 }
 
 /// Counters at the beginning, where a collection ran then that is not ours: `first` was read while it ran, `rest` is
-/// what was not seen of all that is counted now. One collection explains a difference of one; a larger one is of
-/// collections that were missed, and they happened.
-fn beginning(first: [u64; 3], rest: [u64; 3]) -> [u64; 3] {
+/// what was not seen of all that is counted now. It is one of those; the others were missed, and they happened. Absent while
+/// it goes on. Where several generations are left it is put down to one of which some was missed; the sum is right.
+fn beginning(first: [u64; 3], rest: [u64; 3], full: bool) -> Option<[u64; 3]> {
     let more = [0, 1, 2].map(|g| rest[g] > first[g]);
-    let alone = more.iter().filter(|m| **m).count() == 1;
-    [0, 1, 2].map(|g| first[g] + u64::from(more[g] && alone))
+    let mine = if full && more[2] { 2 } else { more.iter().position(|more| *more)? };
+    Some([0, 1, 2].map(|g| first[g] + u64::from(g == mine)))
 }
 
 #[cfg(test)]
@@ -472,9 +480,11 @@ mod tests {
 
     #[test]
     fn what_was_missed_at_the_beginning_happened() {
-        assert_eq!(beginning([5, 4, 3], [5, 4, 3]), [5, 4, 3]);
-        assert_eq!(beginning([5, 4, 3], [6, 4, 3]), [6, 4, 3], "the one that ran");
-        assert_eq!(beginning([5, 4, 3], [5, 4, 9]), [5, 4, 4], "five more were missed");
-        assert_eq!(beginning([5, 4, 3], [7, 5, 3]), [5, 4, 3], "which of them ran then is not known");
+        let of = |rest, full| beginning([5, 4, 3], rest, full);
+        assert_eq!(of([5, 4, 3], false), None, "it goes on");
+        assert_eq!(of([6, 4, 3], false), Some([6, 4, 3]), "the one that ran");
+        assert_eq!(of([5, 4, 9], false), Some([5, 4, 4]), "five more were missed");
+        assert_eq!(of([7, 5, 3], false), Some([6, 4, 3]), "one of three");
+        assert_eq!(of([7, 5, 4], true), Some([5, 4, 4]), "a full one, as was seen");
     }
 }
