@@ -7,7 +7,7 @@
 use super::classify::Span;
 use m5_cpython::GcState;
 
-/// What the collector said at a moment without a collection.
+/// What the collector said at a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Mark {
     pub(crate) at: u64,
@@ -16,23 +16,31 @@ pub(crate) struct Mark {
     /// Young collections since the last older one, and middle ones since the last full one.
     young: u64,
     middle: u64,
+    /// Whether one ran, which is not counted yet.
+    running: bool,
 }
 
 impl Mark {
-    /// The state as it was read at that moment; absent where a collection ran.
-    pub(crate) fn of(at: u64, state: &GcState) -> Option<Self> {
+    /// The state as it was read at that moment.
+    pub(crate) fn of(at: u64, state: &GcState) -> Self {
         let count = |g: usize| u64::try_from(state.generations[g].count).unwrap_or_default();
-        (!state.collecting).then(|| Self {
+        Self {
             at,
             collections: state.generations.map(|g| g.collections),
             collected: state.generations.map(|g| g.collected),
             young: count(1),
             middle: count(2),
-        })
+            running: state.collecting,
+        }
     }
 
-    /// Labels the collections that ended between two marks, in the order of their ends, as far as the counts tell; none
-    /// where they are not all that happened.
+    /// Whether none ended between them.
+    pub(crate) fn same(&self, other: &Self) -> bool {
+        self.collections == other.collections
+    }
+
+    /// Labels the collections that ended between this mark and a `later` one without a collection, in the order of their
+    /// ends, as far as the counts tell; none where they are not all that happened.
     pub(crate) fn tell(&self, later: &Self, spans: &mut [&mut Span]) {
         let rose = [0, 1, 2].map(|g| later.collections[g].saturating_sub(self.collections[g]));
         if rose.iter().sum::<u64>() != spans.len() as u64 {
@@ -67,8 +75,8 @@ impl Mark {
             return unknown;
         };
         let kind = if later.middle == 0 { 2 } else { 1 };
-        // `gc.freeze()` clears the counts without a collection.
-        let counted = kind == 2 || rose[2] > 0 || later.middle == self.middle + rose[1];
+        // `gc.freeze()` clears the counts without a collection. One that runs has counted itself in as it began.
+        let counted = kind == 2 || rose[2] > 0 || self.running || later.middle == self.middle + rose[1];
         if rose[usize::from(kind)] == 0 || !counted {
             return unknown;
         }
@@ -109,7 +117,7 @@ mod tests {
         let all: Vec<u8> = before.iter().chain(between).copied().collect();
         let (later, mut spans) = run(&all);
         let mut spans: Vec<&mut Span> = spans[before.len()..].iter_mut().collect();
-        Mark::of(0, &earlier).unwrap().tell(&Mark::of(1, &later).unwrap(), &mut spans);
+        Mark::of(0, &earlier).tell(&Mark::of(1, &later), &mut spans);
         spans.iter().map(|s| s.label).collect()
     }
 
@@ -139,7 +147,7 @@ mod tests {
         let (earlier, (later, mut spans)) = (run(&[]).0, run(&[0, 0, 2]));
         let tell = |later: &GcState, spans: &mut [Span]| {
             let mut some: Vec<&mut Span> = spans.iter_mut().collect();
-            Mark::of(0, &earlier).unwrap().tell(&Mark::of(1, later).unwrap(), &mut some);
+            Mark::of(0, &earlier).tell(&Mark::of(1, later), &mut some);
             spans.iter().all(|s| s.label.is_none())
         };
         assert!(tell(&later, &mut spans[..2]));

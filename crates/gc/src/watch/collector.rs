@@ -8,8 +8,10 @@ use super::window::Window;
 use crate::{Coverage, Detail, Pause};
 use m5_cpython::{GcState, Interpreter};
 
-/// Readings for which pauses without a generation are kept back until the counts may tell it.
-const KEPT: u32 = 10;
+/// Nanoseconds for which pauses without a generation are kept back until the counts may tell it, if none runs then, and
+/// how many.
+const KEPT_NS: u64 = 300_000_000;
+const KEPT: usize = 4096;
 /// Contradictions in a row, however busy the collector, that refute the events.
 const DOUBTS: u32 = 5;
 
@@ -80,9 +82,8 @@ pub(crate) struct Collector {
     /// Full collections and what they freed, at the last reading that none straddled, watched or not.
     full_aligned: Option<(u64, u64)>,
     full_aligned_at: u64,
-    /// Readings without a collection, since which the counts tell generations; those since the first of them.
+    /// Readings since which the counts tell generations, without a collection but for the first one.
     marks: Vec<Mark>,
-    readings: u32,
     spans: Vec<Span>,
     /// When the last collection that was seen ended.
     last_stop: u64,
@@ -136,7 +137,6 @@ impl Collector {
             full_aligned: quiet.then(|| now.full()),
             full_aligned_at: 0,
             marks: Vec::new(),
-            readings: 0,
             spans: Vec::new(),
             last_stop: 0,
             seen: [0; 3],
@@ -263,13 +263,13 @@ impl Collector {
     /// The state at a moment when the flag was watched.
     pub(crate) fn mark(&mut self, at: u64, state: &GcState) {
         self.reading(at, state);
-        self.marks.extend(Mark::of(at, state));
+        self.marks.extend((!state.collecting).then(|| Mark::of(at, state)));
     }
 
     /// The same right before the flag is watched again. A collection that runs is followed where its end would not be
     /// `told` otherwise.
     pub(crate) fn opens(&mut self, at: u64, state: &GcState, told: bool) {
-        self.marks.clear();
+        self.marks = vec![Mark::of(at, state)];
         let running = self.full.running_since(at).filter(|_| state.collecting && !told);
         self.reading(at, state);
         running.into_iter().for_each(|(start, slack)| self.classifier.resume(at, start, slack));
@@ -282,15 +282,18 @@ impl Collector {
             true => self.opens(at, state, told),
             false => self.classifier.idle_at(at),
         }
-        self.mark(at, state);
+        let mark = Mark::of(at, state);
+        if !self.marks.first().is_some_and(|before| before.same(&mark)) {
+            self.marks = vec![mark];
+        }
+        self.reading(at, state);
     }
 
     /// Labels what ended between two marks. What came after the last one is kept for the next, if not for too long.
     fn tell_by_counts(&mut self, state: &GcState, at: u64, settled: bool) {
-        if settled {
-            self.marks.extend(Mark::of(at, state));
+        if settled && !state.collecting {
+            self.marks.push(Mark::of(at, state));
         }
-        self.readings += 1;
         while let [from, to, ..] = self.marks[..]
             && to.at <= at
         {
@@ -299,9 +302,9 @@ impl Collector {
             between.sort_by_key(|s| s.stop);
             from.tell(&to, &mut between);
             self.marks.remove(0);
-            self.readings = 0;
         }
-        if self.readings > KEPT {
+        let late = |mark: &Mark| !state.collecting && at.saturating_sub(mark.at) > KEPT_NS;
+        if self.spans.len() > KEPT || self.marks.first().is_some_and(late) {
             self.marks.clear();
         }
     }
