@@ -37,18 +37,24 @@ def _find() -> Callable[[int], int] | None:
 
 
 def _find_info() -> Callable[[], Any] | None:
-    names = "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost".split()
-
-    class Info(ctypes.Structure):
-        """``struct mallinfo2``."""
-
-        _fields_ = [(name, ctypes.c_size_t) for name in names]
-
+    names = (
+        "arena",
+        "ordblks",
+        "smblks",
+        "hblks",
+        "hblkhd",
+        "usmblks",
+        "fsmblks",
+        "uordblks",
+        "fordblks",
+        "keepcost",
+    )
+    info = type("mallinfo2", (ctypes.Structure,), {"_fields_": [(name, ctypes.c_size_t) for name in names]})
     try:
         found = ctypes.CDLL(None).mallinfo2  # glibc 2.33 and later
     except (OSError, AttributeError):
         return None
-    found.argtypes, found.restype = [], Info
+    found.argtypes, found.restype = [], info
     return found
 
 
