@@ -190,7 +190,10 @@ def test_classes_made_of_a_cache(number):
                 said.append(type(error))
         return said, seen
 
-    assert run(LRUCache) == run(cachetools.LRUCache)
+    (said, seen), (their_words, they_saw) = run(LRUCache), run(cachetools.LRUCache)
+    assert said == their_words
+    if int(cachetools.__version__.partition(".")[0]) >= 8:  # older ones go other ways to the same end
+        assert seen == they_saw
 
 
 class Kept(TTLCache):
