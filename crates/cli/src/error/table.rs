@@ -5,7 +5,7 @@ use super::{CliError, containers, history, tuning};
 use crate::exit::Exit;
 use m5_agent::fleet::FleetError;
 use m5_cpython::Instead;
-use m5_report::texts::{Bench, Fault, Fleet, Serve, Soak, Top};
+use m5_report::texts::{Bench, Fault, Fleet, Serve, Soak, Top, TuneWords};
 use m5_report::{Lang, units};
 
 /// A row: how m5 ends, a word for programs, what happened; then what to do about it, if anything is known.
@@ -132,6 +132,15 @@ impl CliError {
             Self::NoTerminal => row!(lang, Usage, "usage", Top::NoTerminal => Top::NoTerminalRemedy),
             Self::Spawn { command, reason } => {
                 row!(lang, Usage, "command", Fault::Spawn[command, reason] => Fault::SpawnRemedy)
+            }
+            Self::NothingToTry { asked, known } => {
+                row!(lang, Usage, "nothing_to_try", TuneWords::NothingToTry[asked, known])
+            }
+            Self::OtherSearch { path } => {
+                row!(lang, Usage, "other_search", TuneWords::OtherSearch[path] => TuneWords::OtherSearchRemedy)
+            }
+            Self::NotMeasured { command, reason } => {
+                row!(lang, Incomplete, "command", TuneWords::NotMeasured[command, reason] => Bench::FailedRemedy)
             }
             Self::RunFailed { command, status } => {
                 row!(lang, Incomplete, "command", Bench::Failed[command, status] => Bench::FailedRemedy)
