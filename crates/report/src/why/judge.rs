@@ -4,6 +4,7 @@
 use super::doc::{Finding, Unseen, WHY_SCHEMA, Weight, What, Why};
 use crate::doc::{Criterion, ObjectivesFrom};
 use crate::heap::{MemoryKind, MemoryVerdict};
+use m5_heap::trim::FreeElsewhere;
 use m5_heap::{Cause, Coverage, Culprit, Diff, Summary};
 use m5_stats::Status;
 
@@ -34,6 +35,8 @@ pub struct Seen<'a> {
     pub verdict: Option<MemoryVerdict>,
     /// What the C library holds free and could give back.
     pub returnable_bytes: Option<u64>,
+    /// What others than the C library hold of it, where that is most.
+    pub elsewhere: Option<FreeElsewhere>,
     /// Types that keep garbage from ever being freed.
     pub through: Vec<String>,
     /// Full collections between the snapshots.
@@ -281,12 +284,14 @@ fn fragmented(seen: &Seen<'_>) -> Option<Finding> {
     let verdict = seen.verdict.filter(|v| free(v) && v.share >= FRAGMENTED)?;
     let native = verdict.kind == MemoryKind::NativeFragmentation;
     let returnable_bytes = seen.returnable_bytes.filter(|_| native);
+    let elsewhere = seen.elsewhere.clone().filter(|_| native);
     // Where nothing would go back, the account says what keeps it.
-    let next = match returnable_bytes {
-        Some(1..) => format!("m5 trim -p {}", seen.pid),
+    let next = match (&elsewhere, returnable_bytes) {
+        (None, Some(1..)) => format!("m5 trim -p {}", seen.pid),
         _ => format!("m5 snapshot -p {}", seen.pid),
     };
-    Some(Finding { severity: Weight::Notice, what: What::Fragmented { verdict, returnable_bytes }, next })
+    let what = What::Fragmented { verdict, returnable_bytes, elsewhere };
+    Some(Finding { severity: Weight::Notice, what, next })
 }
 
 fn unseen(seen: &Seen<'_>) -> Vec<Unseen> {
