@@ -1,9 +1,9 @@
 //! Everything that may go wrong. `table` says what each means for a person, `from` where it comes from.
 
+mod containers;
 mod explained;
 mod from;
 mod history;
-mod permission;
 mod table;
 mod tuning;
 mod usage;
