@@ -13,6 +13,7 @@ pub mod m5mem_page;
 pub mod objectives;
 pub mod otlp;
 pub mod page;
+mod permission;
 pub mod pool;
 pub mod record;
 pub mod runs;
@@ -29,6 +30,7 @@ pub mod workload;
 
 pub use discover::{Discovered, discover};
 pub use dump::dump;
+pub use permission::permission_remedies;
 pub use service_name::{from_command as command_name, service_name};
 pub use snapshot::process_snapshot;
 pub use teller::teller;

@@ -192,6 +192,11 @@ fn choose(
                 let Some((free, wanted)) = source.few_registers() else {
                     return Ok((Box::new(source), Choice::Best));
                 };
+                // Within a budget a program in the kernel looks in windows only, and full collections outside of them would be
+                // missed: this watch sees those.
+                if options.max_overhead.is_some() {
+                    return Ok((Box::new(source), Choice::FewRegisters { free, wanted }));
+                }
                 // The registers that it got are what the program in the kernel needs.
                 drop(source);
                 if let Some(source) = told(interpreter, options, teller) {
