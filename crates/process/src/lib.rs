@@ -22,7 +22,7 @@ mod trace;
 pub use clock::{
     boot_unix_seconds, cpu_ns, monotonic_ns, nap, own_cpu_ns, thread_cpu_ns, ticks_per_second, unix_ns,
 };
-pub use error::{Error, Result, hidden};
+pub use error::{Error, Result, hidden, hides_others};
 pub use execution::Execution;
 pub use files::{open_program, open_regular};
 pub use identity::Identity;
@@ -47,7 +47,7 @@ pub use procfs::sampler::{Reading, Sampler};
 pub use procfs::smaps::{MappedMemory, MappingFlags, parse_flags, parse_smaps};
 pub use procfs::sockets::{ConnectionGroup, SocketTable, TcpSocket};
 pub use procfs::stat::{Rollup, Stat, Status};
-pub use procfs::threads::{ThreadNow, thread_now};
+pub use procfs::threads::{ThreadCounted, ThreadNow, thread_call, thread_counted, thread_now};
 pub use procfs::throttling::Throttling;
 pub use procfs::waits::name as call_name;
 pub use signal::send_signal;

@@ -4,6 +4,7 @@
 mod arch;
 mod attached;
 mod attempts;
+mod by_counts;
 mod calibrate;
 mod classify;
 mod collector;
@@ -21,5 +22,6 @@ mod watched;
 mod window;
 mod world;
 
+pub(crate) use calibrate::Traps;
 pub(crate) use obstacle::diagnose;
 pub(crate) use source::{Wanted, WatchSource};

@@ -17,6 +17,7 @@ pub(crate) mod pymalloc;
 pub(crate) mod runs;
 pub(crate) mod sizes;
 pub(crate) mod statics;
+mod tcmalloc;
 pub(crate) mod types;
 pub(crate) mod validate;
 
@@ -24,6 +25,7 @@ use crate::census::anchor::Anchor;
 use crate::graph::column::Column;
 use crate::graph::dict::{Dict, word};
 use crate::image::Image;
+use crate::names::text;
 use crate::take::stage_times::Stopwatch;
 use arenas::ArenaIndex;
 use by_thread::ByThread;
@@ -70,6 +72,8 @@ pub struct Census {
     pub interned: Option<u32>,
     /// References that threads count by themselves.
     pub(crate) by_thread: ByThread,
+    /// Whether there is memory of mimalloc.
+    pub(crate) mimalloc: bool,
 }
 
 impl Census {
@@ -83,11 +87,15 @@ impl Census {
         let small = ArenaIndex::new(&arenas, anchor.layout.arena_bits, anchor.layout.pool_bits);
         let free_threaded = anchor.layout.free_threaded;
         let mimalloc = mimalloc::walk(image, free_threaded);
-        let mut known = [taken.as_slice(), mimalloc.segments.as_slice()].concat();
+        let data = statics::ranges(image);
+        let tcmalloc = tcmalloc::walk(image, &statics::data(image, &data, &taken));
+        let has_mimalloc = !mimalloc.segments.is_empty();
+        let spans: Vec<(u64, u64)> = tcmalloc.iter().map(|r| (r.start, r.end)).collect();
+        let mut known = [taken.as_slice(), &mimalloc.segments, &spans].concat();
         known.sort_unstable();
         let mut heaps = glibc::walk(image, &known);
         heaps.add(mimalloc.regions);
-        let data = statics::ranges(image);
+        heaps.add(tcmalloc);
         let jemalloc = jemalloc::walk(image, &foreign::unclaimed(image, &taken, &heaps, &data));
         heaps.add(jemalloc);
         watch.lap("allocators");
@@ -106,6 +114,7 @@ impl Census {
         let mut census =
             Self { types, arenas, taken, small, heaps, data, loose: loose.concat(), ..Self::default() };
         census.by_thread = ByThread::read(image, anchor);
+        census.mimalloc = has_mimalloc;
         census.gather(image, runs);
         let regions = foreign::regions(image, anchor, &census, &foreign);
         census.heaps.add(regions);
@@ -124,7 +133,8 @@ impl Census {
         self.index = ObjectIndex::new(image, &self.address);
     }
 
-    /// The largest dictionary whose first keys are strings that are their own values.
+    /// The largest dictionary whose first keys are interned strings that are their own values: texts that a program has
+    /// made one by a dictionary of its own are not interned.
     fn find_interned(&self, image: &Image, anchor: &Anchor) -> Option<u32> {
         const SMALLEST: u64 = 64;
         const LOOK: usize = 64;
@@ -140,7 +150,9 @@ impl Census {
             }
             let Some(dict) = Dict::read(image, anchor.layout, at) else { continue };
             let items = dict.items(image).filter(|(_, value)| *value != 0).take(LOOK);
-            let same = items.map_while(|(key, value)| (key == value).then_some(())).count();
+            let same = items
+                .take_while(|(key, value)| key == value && text::interned(image, anchor.layout, *key))
+                .count();
             if same == LOOK {
                 best = Some((used, object));
             }

@@ -26,6 +26,7 @@ pub fn why(choice: &Choice, lang: Lang) -> String {
         Choice::Best => lang.say(SourceWords::Best).to_owned(),
         Choice::Asked { .. } => lang.say(SourceWords::Asked).to_owned(),
         Choice::FewRegisters { free, wanted } => lang.fill(SourceWords::FewRegisters, &[free, wanted]),
+        Choice::Counters { free, wanted } => lang.fill(SourceWords::Counters, &[free, wanted]),
         Choice::Fallback { obstacle } => lang.fill(SourceWords::Fallback, &[&what(obstacle, lang)]),
     }
 }
@@ -53,7 +54,7 @@ pub fn remedy(choice: &Choice, lang: Lang) -> Option<&'static str> {
     let obstacle = match choice {
         Choice::Fallback { obstacle } => obstacle,
         Choice::FewRegisters { .. } => return Some(lang.say(SourceWords::FewRegistersMend)),
-        Choice::Records | Choice::Best | Choice::Asked { .. } => return None,
+        Choice::Records | Choice::Best | Choice::Asked { .. } | Choice::Counters { .. } => return None,
     };
     Some(lang.say(match obstacle {
         Obstacle::Paranoid { .. } => SourceWords::ParanoidMend,
@@ -147,12 +148,12 @@ pub(crate) fn interpreters(log: &PauseLog, style: Style) -> Vec<String> {
 
 fn interpreter(row: &InterpreterPauses, lang: Lang) -> String {
     let (whole, happened) = (row.whole(), row.happened.iter().sum::<u64>());
-    let name =
-        row.interpreter.map_or_else(|| lang.say(Gc::InterpretersEnded).to_owned(), |id| id.to_string());
     let [paused, longest] = [whole.total_seconds, whole.max_seconds].map(units::time);
-    let values: [&dyn std::fmt::Display; 6] =
-        [&name, &happened, &row.happened[2], &whole.count, &paused, &longest];
-    lang.fill(Gc::Interpreter, &values)
+    let values: [&dyn std::fmt::Display; 5] = [&happened, &row.happened[2], &whole.count, &paused, &longest];
+    match row.interpreter {
+        Some(id) => lang.fill(Gc::Interpreter, &[&[&id as &dyn std::fmt::Display], &values[..]].concat()),
+        None => lang.fill(Gc::InterpretersEnded, &values),
+    }
 }
 
 /// The longest pauses, each with its stack.
@@ -166,6 +167,9 @@ pub(crate) fn long_pauses(long: &LongPauses, source: Option<SourceKind>, style: 
     for (i, pause) in long.longest.iter().take(LISTED).enumerate() {
         let _ = writeln!(out, "   {}. {}", i + 1, one(pause, lang));
         out.push_str(&stack(&pause.stack, source, style));
+    }
+    if let Some(why) = long.stacks_read.as_ref().filter(|_| long.count > 0) {
+        let _ = writeln!(out, "{}", style.dim(&lang.fill(SourceWords::StacksRead, &[why])));
     }
     let listed = long.longest.len().min(LISTED) as u64;
     if long.count > listed {

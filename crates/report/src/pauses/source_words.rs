@@ -10,7 +10,8 @@ catalogue! {
         Records: "the interpreter records every collection itself", "解释器自身记录每次回收";
         Best: "this build keeps no records; hardware watchpoints on the collector's flag are exact", "此版本解释器不保留记录；监视回收标志的硬件观察点是精确的";
         Asked: "it was asked for", "按要求选用";
-        FewRegisters: "hardware watchpoints, but only {} of the {} debug registers that they take could be had: generations are told apart badly or not at all, and full collections may be missed", "硬件观察点，但只得到 {} 个调试寄存器（需 {} 个）：各代难以或无法区分，完全回收可能漏看";
+        FewRegisters: "hardware watchpoints, but only {} of the {} debug register{|s} that they take could be had: every full collection is seen, some to within bounds; some young ones are told without their generation", "硬件观察点，但只得到 {} 个调试寄存器（需 {} 个）：每次完全回收都会看到，其中一些的时长只有上下界；部分年轻代回收无法分代";
+        Counters: "one hardware watchpoint ({} of the {} debug registers that watchpoints alone take were free): a program in the kernel reads the generation of each collection", "一个硬件观察点（空闲 {} 个，仅用观察点需 {} 个调试寄存器）：由内核中的程序读取每次回收的代";
         FewRegistersMend: "end what else watches this process (m5 serve, top, watch, a debugger), or read the pauses there", "先结束监视该进程的其他程序（m5 serve、top、watch 或调试器），或在那里查看暂停";
         Fallback: "no hardware watchpoints, polling instead: {}", "无法使用硬件观察点，改为轮询：{}";
         Paranoid: "kernel.perf_event_paranoid is {}", "kernel.perf_event_paranoid 为 {}";
@@ -25,21 +26,21 @@ catalogue! {
         ExclusivePairs: "this processor or this build of CPython swaps by pairs of exclusive instructions, which a watch would never let succeed", "此处理器或此 CPython 构建以独占指令对完成交换，监视点会使其永远无法成功";
         NoRegisters: "a debugger or another tracer holds the debug registers", "调试器或其他跟踪程序占用了调试寄存器";
         NoRegistersMend: "end the other tracer first", "先结束该跟踪程序";
-        FileLimit: "too many threads for {} open files", "线程过多，打开文件数上限 {} 不够用";
+        FileLimit: "too many threads for {} open file{|s}", "线程过多，打开文件数上限 {} 不够用";
         FileLimitMend: "raise the hard limit of open files (ulimit -Hn)", "提高打开文件数的硬上限（ulimit -Hn）";
         LockedMemory: "no memory may be locked for the event rings", "无法为事件环形缓冲区锁定内存";
         LockedMemoryMend: "raise kernel.perf_event_mlock_kb or ulimit -l", "提高 kernel.perf_event_mlock_kb 或 ulimit -l";
         Other: "perf_event_open failed ({})", "perf_event_open 失败（{}）";
-        Windows: "   {} collections were not observed: the watch was open {} of the time, at random, to stay within --max-overhead", "   {} 次回收未被观测：为不超过 --max-overhead，仅在 {} 的时间内随机开启监视";
+        Windows: "   {} collection{|s} {was|were} not observed: the watch was open {} of the time, at random, to stay within --max-overhead", "   {} 次回收未被观测：为不超过 --max-overhead，仅在 {} 的时间内随机开启监视";
         Long: "🐢 Pauses of {} and longer: {}", "🐢 不短于 {} 的暂停: {}次";
         LongNone: "   none", "   无";
         LongMore: "   … {} more; the longest {} are in the JSON", "   ……另有 {} 次；最长的 {} 次见 JSON";
         LongAt: "at {}", "开始于 {}";
         LongGeneration: "Gen{}", "Gen{}";
         LongThread: "thread {}", "线程 {}";
-        LongFreed: "{} objects freed", "回收对象 {} 个";
-        LongCandidates: "{} candidates", "候选对象 {} 个";
-        LongLive: "{} objects alive after it", "之后存活对象 {} 个";
+        LongFreed: "{} object{|s} freed", "回收对象 {} 个";
+        LongCandidates: "{} candidate{|s}", "候选对象 {} 个";
+        LongLive: "{} object{|s} alive after it", "之后存活对象 {} 个";
         LongLived: "{} long-lived objects", "长期存活对象 {} 个";
         LongStood: "other threads stood for {}", "其他线程停顿 {}";
         LongWaited: "waited {} for them to stop", "等待其停下 {}";
@@ -48,7 +49,8 @@ catalogue! {
         WorldUnwatched: "🧵 how long other threads stood still was not watched", "🧵 未监视其他线程停顿了多久";
         LongBound: "± {}", "± {}";
         Frame: "      at {} ({})", "      位于 {}（{}）";
-        FramesMore: "      … {} outer frames more", "      ……外层还有 {} 帧";
+        FramesMore: "      … {} outer frame{|s} more", "      ……外层还有 {} 帧";
+        StacksRead: "   stacks were read while a collection lasted, which misses short ones ({}); with CAP_BPF and CAP_PERFMON the kernel tells each at its start", "   调用栈在回收期间读取，较短的回收会漏掉（{}）；有 CAP_BPF 与 CAP_PERFMON 时由内核在每次回收开始时给出";
         NoStack: "      (no stack was caught)", "      （未捕获到调用栈）";
         NoStackPolling: "      (polling reads no stacks)", "      （轮询不读取调用栈）";
     }

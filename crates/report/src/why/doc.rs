@@ -2,6 +2,7 @@
 
 use crate::doc::{Criterion, ObjectivesFrom};
 use crate::heap::MemoryVerdict;
+use m5_heap::trim::FreeElsewhere;
 use m5_heap::{Account, BlockGrowth, Culprit, Loose};
 use serde::{Deserialize, Serialize};
 
@@ -100,6 +101,13 @@ pub enum What {
         /// The types that keep it so.
         through: Vec<String>,
     },
+    /// Much garbage waits, it becomes more, and no full collection ran.
+    GarbageWaits {
+        /// How much of it there is.
+        garbage: Loose,
+        /// How fast it grows.
+        bytes_per_second: f64,
+    },
     /// Garbage waits and the collector is off.
     CollectorOff {
         /// How much of it there is.
@@ -119,6 +127,9 @@ pub enum What {
         /// How much of it `m5 trim` would give back; absent where that was not looked at.
         #[serde(default)]
         returnable_bytes: Option<u64>,
+        /// What others than the C library hold of it, where that is most.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        elsewhere: Option<FreeElsewhere>,
     },
     /// An objective is missed.
     Missed {

@@ -4,6 +4,7 @@
 use super::doc::{Finding, Unseen, WHY_SCHEMA, Weight, What, Why};
 use crate::doc::{Criterion, ObjectivesFrom};
 use crate::heap::{MemoryKind, MemoryVerdict};
+use m5_heap::trim::FreeElsewhere;
 use m5_heap::{Cause, Coverage, Culprit, Diff, Summary};
 use m5_stats::Status;
 
@@ -34,8 +35,12 @@ pub struct Seen<'a> {
     pub verdict: Option<MemoryVerdict>,
     /// What the C library holds free and could give back.
     pub returnable_bytes: Option<u64>,
+    /// What others than the C library hold of it, where that is most.
+    pub elsewhere: Option<FreeElsewhere>,
     /// Types that keep garbage from ever being freed.
     pub through: Vec<String>,
+    /// Full collections between the snapshots.
+    pub full_collections: Option<u64>,
     /// Whether automatic collection is on.
     pub collector_on: Option<bool>,
     /// Bytes below the tightest memory limit.
@@ -58,6 +63,8 @@ pub struct Seen<'a> {
 const LEAST: i64 = 16 << 10;
 /// Garbage of fewer bytes is not told.
 const LEAST_GARBAGE: u64 = 64 << 10;
+/// Garbage that waits for a collector that is on is told where it is so much of all objects' bytes.
+const MUCH_GARBAGE: f64 = 0.1;
 /// A limit is near where so little is left, as a share of RSS, or where growth reaches it within a day.
 const NEAR: f64 = 0.1;
 const DAY: f64 = 86_400.0;
@@ -118,6 +125,7 @@ fn growth(seen: &Seen<'_>) -> Vec<Finding> {
         let boxed = Box::new(culprit.clone());
         let (severity, what) = match culprit.holder.bounded() {
             true => (Weight::Notice, What::Fills { culprit: boxed }),
+            false if in_passing(culprit) => (Weight::Notice, What::Grows { culprit: boxed }),
             false => (weight(seen, rate), What::Grows { culprit: boxed }),
         };
         found.push((culprit.bytes, Finding { severity, what, next: next() }));
@@ -129,7 +137,8 @@ fn growth(seen: &Seen<'_>) -> Vec<Finding> {
         found.push((block.bytes, Finding { severity: weight(seen, rate), what, next: next() }));
     }
     // What grew beside objects and blocks, where those do not explain it.
-    let told: i64 = found.iter().map(|(bytes, _)| bytes).sum();
+    let waits = diff.culprits.iter().filter(|c| c.bytes > 0 && c.holder.cause == Cause::Garbage);
+    let told: i64 = found.iter().map(|(bytes, _)| *bytes).chain(waits.map(|c| c.bytes)).sum();
     let named = ["python_objects", "python_buffers", "native_blocks", "pymalloc_other_blocks"];
     // Threads bring their stacks along: whoever keeps them is told already.
     let threads = diff.culprits.iter().filter(grows).any(of_threads);
@@ -138,13 +147,20 @@ fn growth(seen: &Seen<'_>) -> Vec<Finding> {
         if part.bytes >= LEAST && part.bytes > told && !named.contains(&part.part.as_str()) && !explained {
             let rate = part.bytes as f64 / seconds;
             let what = What::PartGrows { part: part.part.clone(), bytes: part.bytes, bytes_per_second: rate };
-            let severity = if part.part.contains("free") { Weight::Notice } else { weight(seen, rate) };
+            let severity = if is_free(&part.part) { Weight::Notice } else { weight(seen, rate) };
             found.push((part.bytes, Finding { severity, what, next: next() }));
         }
     }
     found.sort_by_key(|(bytes, finding)| (finding.severity, std::cmp::Reverse(*bytes)));
     found.truncate(MOST);
     found.into_iter().map(|(_, finding)| finding).collect()
+}
+
+/// Whether it may only have been passed around at that moment: very few objects, which nobody with a name holds.
+fn in_passing(culprit: &Culprit) -> bool {
+    const FEW: i64 = 3;
+    let nobody = matches!(culprit.holder.cause, Cause::Native | Cause::NoReferrer);
+    nobody && culprit.holder.name.is_empty() && (1..=FEW).contains(&culprit.objects)
 }
 
 /// Whether what grows are threads, or comes with them.
@@ -170,6 +186,11 @@ fn unseen_growth(seen: &Seen<'_>) -> Option<Finding> {
     Some(Finding { severity: weight(seen, rate), what, next })
 }
 
+/// Whether a part is memory that an allocator keeps for the next who asks.
+fn is_free(part: &str) -> bool {
+    part.contains("free") || part == "native_top"
+}
+
 /// Whether a part grows no further than a file is large: pages of code and data that are used for the first time.
 fn ends_by_itself(part: &str) -> bool {
     part.starts_with("libraries/")
@@ -193,7 +214,23 @@ fn garbage(seen: &Seen<'_>) -> Vec<Finding> {
             next: format!("m5 gc -p {}", seen.pid),
         });
     }
+    found.extend(waiting(seen, heap));
     found
+}
+
+/// Garbage that is much and becomes more, while no full collection runs: thresholds that none ever reaches, `gc.freeze()` of
+/// what is garbage.
+fn waiting(seen: &Seen<'_>, heap: &Summary) -> Option<Finding> {
+    let much = (heap.garbage.bytes as f64) >= MUCH_GARBAGE * heap.bytes as f64;
+    let diff = seen.diff.filter(|_| much && heap.garbage.bytes >= LEAST_GARBAGE)?;
+    let waits = diff.culprits.iter().find(|c| c.bytes >= LEAST && c.holder.cause == Cause::Garbage)?;
+    let bytes_per_second = waits.bytes as f64 / diff.seconds.unwrap_or(seen.observed_seconds).max(1e-3);
+    let stays = seen.full_collections == Some(0) && seen.collector_on == Some(true);
+    (stays && bytes_per_second >= seen.growth_objective).then(|| Finding {
+        severity: Weight::Notice,
+        what: What::GarbageWaits { garbage: heap.garbage, bytes_per_second },
+        next: format!("m5 gc -p {} --duration 5m", seen.pid),
+    })
 }
 
 fn limit(seen: &Seen<'_>) -> Option<Finding> {
@@ -247,12 +284,14 @@ fn fragmented(seen: &Seen<'_>) -> Option<Finding> {
     let verdict = seen.verdict.filter(|v| free(v) && v.share >= FRAGMENTED)?;
     let native = verdict.kind == MemoryKind::NativeFragmentation;
     let returnable_bytes = seen.returnable_bytes.filter(|_| native);
+    let elsewhere = seen.elsewhere.clone().filter(|_| native);
     // Where nothing would go back, the account says what keeps it.
-    let next = match returnable_bytes {
-        Some(1..) => format!("m5 trim -p {}", seen.pid),
+    let next = match (&elsewhere, returnable_bytes) {
+        (None, Some(1..)) => format!("m5 trim -p {}", seen.pid),
         _ => format!("m5 snapshot -p {}", seen.pid),
     };
-    Some(Finding { severity: Weight::Notice, what: What::Fragmented { verdict, returnable_bytes }, next })
+    let what = What::Fragmented { verdict, returnable_bytes, elsewhere };
+    Some(Finding { severity: Weight::Notice, what, next })
 }
 
 fn unseen(seen: &Seen<'_>) -> Vec<Unseen> {
@@ -296,6 +335,23 @@ mod tests {
         }
     }
 
+    fn jobs(holder: Holder) -> Culprit {
+        Culprit {
+            type_name: "shop.Job".into(),
+            count: 60,
+            count_per_second: None,
+            objects: 60,
+            bytes: 1 << 20,
+            in_place_bytes: 0,
+            native_bytes: 0,
+            bytes_per_second: None,
+            holder,
+            share: None,
+            also: Vec::new(),
+            made: None,
+        }
+    }
+
     fn block(bytes: i64) -> BlockGrowth {
         let source = BlockSource::Native;
         BlockGrowth { source, owner: None, objects: false, least: 8000, most: 8008, count: 9, bytes }
@@ -322,7 +378,7 @@ mod tests {
             Why::of(seen).findings.first().map(|f| f.severity)
         };
         assert_eq!(of("libraries/libpython3.8.so.1.0"), None);
-        assert_eq!(of("native_free"), Some(Weight::Notice));
+        assert_eq!((of("native_free"), of("native_top")), (Some(Weight::Notice), Some(Weight::Notice)));
         assert_eq!(of("other_anonymous"), Some(Weight::Problem));
     }
 
@@ -332,20 +388,7 @@ mod tests {
             let part = |part: &str| m5_heap::PartGrowth { part: part.into(), bytes: 4 << 20 };
             let parts = vec![part("thread_stacks"), part("python_frames")];
             let mut diff = diff(Account { parts, ..Account::default() });
-            diff.culprits.push(Culprit {
-                type_name: "shop.Job".into(),
-                count: 60,
-                count_per_second: None,
-                objects: 60,
-                bytes: 1 << 20,
-                in_place_bytes: 0,
-                native_bytes: 0,
-                bytes_per_second: None,
-                holder: Holder { name: name.into(), ..Holder::nobody(Cause::Held) },
-                share: None,
-                also: Vec::new(),
-                made: None,
-            });
+            diff.culprits.push(jobs(Holder { name: name.into(), ..Holder::nobody(Cause::Held) }));
             let seen = Seen { diff: Some(&diff), growth_objective: 1748.0, ..Seen::default() };
             Why::of(seen).findings.into_iter().map(|f| f.what).collect::<Vec<_>>()
         };
@@ -354,11 +397,10 @@ mod tests {
         assert_eq!(of("app.jobs").len(), 3);
     }
 
-    #[test]
-    fn garbage_waits_only_for_a_collector_that_is_on() {
-        let heap = Summary {
+    fn with_garbage(bytes: u64) -> Summary {
+        Summary {
             objects: 1,
-            bytes: 1,
+            bytes,
             references: 0,
             type_count: 1,
             garbage: Loose { objects: 1000, bytes: 1 << 20 },
@@ -367,7 +409,54 @@ mod tests {
             uncollectable: Loose::default(),
             types: Vec::new(),
             holdings: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn very_few_objects_that_nobody_with_a_name_holds_may_be_in_passing() {
+        let of = |cause, objects| {
+            let mut diff = diff(Account::default());
+            diff.culprits.push(Culprit { objects, ..jobs(Holder::nobody(cause)) });
+            let seen = Seen { diff: Some(&diff), growth_objective: 1748.0, ..Seen::default() };
+            Why::of(seen).findings.first().map(|f| f.severity)
         };
+        assert_eq!(of(Cause::Native, 2), Some(Weight::Notice));
+        assert_eq!(of(Cause::NoReferrer, 60), Some(Weight::Problem));
+        assert_eq!(of(Cause::Held, 2), Some(Weight::Problem));
+    }
+
+    #[test]
+    fn much_garbage_that_grows_is_told_where_no_full_collection_comes() {
+        let mut diff = diff(Account::default());
+        diff.culprits.push(jobs(Holder::nobody(Cause::Garbage)));
+        let part = m5_heap::PartGrowth { part: "pymalloc_overhead".into(), bytes: 64 << 10 };
+        diff.account = Some(Account { parts: vec![part], ..Account::default() });
+        let of = |bytes, full_collections| {
+            let heap = with_garbage(bytes);
+            let seen = Seen {
+                heap: Some(&heap),
+                diff: Some(&diff),
+                growth_objective: 1748.0,
+                full_collections: Some(full_collections),
+                collector_on: Some(true),
+                ..Seen::default()
+            };
+            Why::of(seen).findings
+        };
+        let told = of(4 << 20, 0);
+        assert!(
+            matches!(
+                told.as_slice(),
+                [Finding { what: What::GarbageWaits { .. }, severity: Weight::Notice, .. }]
+            ),
+            "{told:?}"
+        );
+        assert!(of(4 << 20, 1).is_empty() && of(64 << 20, 0).is_empty());
+    }
+
+    #[test]
+    fn garbage_waits_only_for_a_collector_that_is_on() {
+        let heap = with_garbage(1);
         let of = |on| Why::of(Seen { heap: Some(&heap), collector_on: Some(on), ..Seen::default() });
         assert!(of(true).findings.is_empty());
         assert!(of(false).problem());
