@@ -39,7 +39,7 @@ def features(row):
             seen += [slope, spread, slope / spread, together]
         quarters = column.reshape(8, -1)
         seen += list(np.diff(quarters.min(axis=1))) + list(np.diff(np.median(quarters, axis=1)))
-        seen += list(quarters.min(axis=1)) + [np.abs(np.diff(column)).mean(), column.min(), column.max()]
+        seen += [*quarters.min(axis=1), np.abs(np.diff(column)).mean(), column.min(), column.max()]
     if load.std() > 0:
         left = low - np.polyval(np.polyfit(load, low, 1), load)
         total = np.cumsum(load) / load.sum()
@@ -97,7 +97,10 @@ def main():
     for name, rows in leaking.items():
         beside = twin(name, healthy)
         found, area = recall(np.array(rows), np.array(healthy[beside] if beside else everybody))
-        print(f"{name:28}{len(rows):8}  {beside or 'all healthy ones':26}{100 * found:9.1f}{area:7.3f}", flush=True)
+        print(
+            f"{name:28}{len(rows):8}  {beside or 'all healthy ones':26}{100 * found:9.1f}{area:7.3f}",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ mod sawtooth;
 mod series;
 mod shapes;
 mod stairs;
+mod weigh;
 
 use serde::{Deserialize, Serialize};
 

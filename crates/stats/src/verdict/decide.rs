@@ -1,13 +1,14 @@
 //! From weighed explanations to a verdict, or to how long still to wait for one.
 
 use super::blocks::{self, Blocks, MIN_SECONDS, WARMUP_SECONDS};
-use super::evidence::{Fit, weigh};
+use super::evidence::Fit;
 use super::forecast::{
     CALLED_GOES_ON, DOUBTED_GOES_ON, GoesOn, LATE_DOUBT, LATE_GOES_ON, ahead, falling_weight,
     growth_probability, slopes,
 };
 use super::ground;
 use super::shapes::{Class, Shapes};
+use super::weigh::weigh;
 use super::{Assessment, Forecast, Options, Point, Reason, Shift, TimeToLimit, Verdict};
 
 const DAY: f64 = 86_400.0;
