@@ -165,6 +165,7 @@ fn choose(
             Ok(source) => {
                 let choice = match source.few_registers() {
                     Some((free, wanted)) => Choice::FewRegisters { free, wanted },
+                    None if records => Choice::FewRecords,
                     None => Choice::Best,
                 };
                 (Box::new(source), choice)

@@ -184,7 +184,7 @@ fn mappings(process: &Process) -> Result<Vec<Mapping>, TrimError> {
 /// # Errors
 /// [`TrimError`] where its mappings may not be read: it has ended, or may not be traced.
 pub fn other_allocators(process: &Process) -> Result<Vec<OtherAllocator>, TrimError> {
-    Ok(others::others(&process.maps()?))
+    Ok(others::others(process, &process.maps()?))
 }
 
 /// Gives back what is free.

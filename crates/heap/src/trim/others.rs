@@ -1,6 +1,7 @@
 //! Allocators beside the C library's: what they hold free does not go back from outside; a setting of their own does it.
 
-use m5_process::Mapping;
+use m5_cpython::Interpreter;
+use m5_process::{Mapping, Process};
 use serde::{Deserialize, Serialize};
 
 /// Another allocator in a process.
@@ -21,9 +22,28 @@ const KNOWN: [(&str, &str); 3] = [
     ("tcmalloc", "TCMALLOC_RELEASE_RATE=10"),
 ];
 
-/// Those whose libraries are mapped.
-pub(super) fn others(maps: &[Mapping]) -> Vec<OtherAllocator> {
-    let file = |m: &Mapping| m.path.rsplit('/').next().unwrap_or_default().to_owned();
+/// Those whose libraries are mapped, and the interpreter's own: a build without the GIL keeps everything in mimalloc.
+pub(super) fn others(process: &Process, maps: &[Mapping]) -> Vec<OtherAllocator> {
+    let mut others = of_libraries(maps);
+    let Ok(interpreter) = Interpreter::attach(process) else { return others };
+    if interpreter.layout().free_threaded {
+        let library = base(interpreter.file());
+        let own = KNOWN.iter().filter(|(name, _)| *name == "mimalloc");
+        others.extend(own.map(|(name, setting)| OtherAllocator {
+            name: (*name).to_owned(),
+            library: library.clone(),
+            setting: (*setting).to_owned(),
+        }));
+    }
+    others
+}
+
+fn base(path: &str) -> String {
+    path.rsplit('/').next().unwrap_or_default().to_owned()
+}
+
+fn of_libraries(maps: &[Mapping]) -> Vec<OtherAllocator> {
+    let file = |m: &Mapping| base(&m.path);
     let mapped = |name: &str| maps.iter().filter(|m| m.executable).map(file).find(|f| f.contains(name));
     let known = KNOWN.iter().filter_map(|(name, setting)| {
         Some(OtherAllocator {

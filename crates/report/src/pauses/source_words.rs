@@ -9,6 +9,7 @@ catalogue! {
         Remedy: "   🔧 to see them exactly: {}", "   🔧 如需精确观测: {}";
         Records: "the interpreter records every collection itself", "解释器自身记录每次回收";
         Best: "this build keeps no records; hardware watchpoints on the collector's flag are exact", "此版本解释器不保留记录；监视回收标志的硬件观察点是精确的";
+        FewRecords: "this build keeps the record of one collection of each generation, which the next one overwrites; hardware watchpoints on the collector's flag are exact", "此版本解释器每代只保留一次回收的记录，下一次即覆盖；监视回收标志的硬件观察点是精确的";
         Asked: "it was asked for", "按要求选用";
         FewRegisters: "hardware watchpoints, but only {} of the {} debug registers that they take could be had: generations are told apart badly or not at all, and full collections may be missed", "硬件观察点，但只得到 {} 个调试寄存器（需 {} 个）：各代难以或无法区分，完全回收可能漏看";
         FewRegistersMend: "end what else watches this process (m5 serve, top, watch, a debugger), or read the pauses there", "先结束监视该进程的其他程序（m5 serve、top、watch 或调试器），或在那里查看暂停";
