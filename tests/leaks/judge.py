@@ -2,8 +2,8 @@
 
 `python tests/leaks/judge.py target/release/m5` runs the cases of the standard library, and with M5_SLOW=1 all public
 packages too. `python tests/leaks/judge.py target/release/m5 NAME…` runs those cases, or groups: STANDARD, PACKAGES, FOUND,
-REGISTRIES, LIBRARIES, SERVICES, UNSEEN. `--python 3.8` takes that interpreter where a case wants none; `--markdown` prints the
-table of the docs.
+REGISTRIES, LIBRARIES, SERVICES, UNSEEN, MISTAKES. `--python 3.8` takes that interpreter where a case wants none;
+`--markdown` prints the table of the docs.
 """
 
 import argparse
@@ -17,6 +17,7 @@ import tempfile
 from catalogue import FOUND, PACKAGES, STANDARD
 from held_out import LIBRARIES, REGISTRIES, SERVICES
 from home import HERE, environment, interpreter
+from mistaken import MISTAKES
 from unseen import UNSEEN
 
 
@@ -146,6 +147,7 @@ GROUPS = {
     "LIBRARIES": LIBRARIES,
     "SERVICES": SERVICES,
     "UNSEEN": UNSEEN,
+    "MISTAKES": MISTAKES,
 }
 
 

@@ -405,11 +405,13 @@ fn list() {
         remedies: vec!["sudo".to_owned()],
     };
     let processes = vec![listed(4711, None), ListedProcess { python: None, ..listed(4712, Some(no)) }];
-    let list = ProcessList { schema: LIST_SCHEMA.to_owned(), processes, of_other_names: 0 };
+    let schema = LIST_SCHEMA.to_owned();
+    let list = ProcessList { schema, processes, of_other_names: 0, others_hidden: false };
     let nobody = |of_other_names| ProcessList {
         schema: LIST_SCHEMA.to_owned(),
         processes: Vec::new(),
         of_other_names,
+        others_hidden: of_other_names > 0,
     };
     insta::assert_snapshot!(
         "list",

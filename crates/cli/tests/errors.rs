@@ -100,7 +100,7 @@ fn a_process_whose_first_thread_ended_is_read_by_one_that_goes_on() {
     while process.alive() {
         std::thread::yield_now();
     }
-    for command in ["health", "dump", "gc --show", "snapshot"] {
+    for command in ["health", "dump", "gc --show", "snapshot", "snapshot --method freeze --max-pause 20s"] {
         let out = m5().args(command.split(' ')).args(["-p", &pid]).output().unwrap();
         let (code, text) = verdict(&out);
         assert!(code == 0 && text.contains("main thread"), "{command}: {code} {text}");

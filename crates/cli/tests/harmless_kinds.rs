@@ -5,9 +5,12 @@
 
 #[path = "support/harm.rs"]
 mod harm;
+#[path = "support/kinds.rs"]
+mod kinds;
 mod support;
 
 use harm::{children, ends, lives, ready, signal, states, until};
+use kinds::{BEGIN, END, KINDS};
 use m5_testkit::{Python, Target, copy_program, pythons};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -25,136 +28,6 @@ const COMMANDS: [&[&str]; 8] = [
     &["gc", "--json", "-d", "200ms"],
     &["alloc", "-d", "200ms"],
     &["stalls", "-d", "200ms"],
-];
-
-/// What every program has: work that goes on for ever, a count of its wrong results, and free memory for `trim`.
-const BEGIN: &str = "
-import ctypes, os, resource, select, signal, subprocess, sys, threading, time
-libc = ctypes.CDLL(None, use_errno=True)
-kept = [[i] for i in range(20000)]
-hole = [bytes(600) for _ in range(20000)]
-last = bytes(600)
-del hole
-wrong = []
-def check(right):
-    if not right: wrong.append(right)
-def forever(work):
-    def run():
-        try:
-            while True: work()
-        except BaseException as error: wrong.append(error)
-    threading.Thread(target=run, daemon=True).start()
-def child(code):
-    pid = os.fork()
-    if pid == 0: os._exit(code)
-    return pid
-";
-
-const END: &str = "
-print('ready')
-for line in sys.stdin: print('alive' if not wrong and sum(map(len, kept)) == 20000 else wrong)
-";
-
-/// A kind of program: its name, what makes it one, and whether its descriptors and threads stay as they are.
-type Kind = (&'static str, &'static str, bool);
-
-const KINDS: [Kind; 14] = [
-    (
-        "five hundred threads asleep",
-        "
-asleep = threading.Event()
-for _ in range(500): threading.Thread(target=asleep.wait, daemon=True).start()
-",
-        true,
-    ),
-    ("threads that compute", "for _ in range(3): forever(lambda: check(sum(range(1000)) == 499500))", true),
-    (
-        "threads that come and go",
-        "
-def work():
-    some = [threading.Thread(target=lambda: check(sum(range(1000)) == 499500)) for _ in range(4)]
-    for thread in some: thread.start()
-    for thread in some: thread.join()
-    time.sleep(0.001)
-forever(work)
-",
-        false,
-    ),
-    (
-        "a fork every 10 ms",
-        "
-def work():
-    check(os.waitpid(child(3), 0)[1] == 3 << 8)
-    time.sleep(0.01)
-forever(work)
-",
-        false,
-    ),
-    (
-        "subprocesses",
-        "
-def work():
-    check(subprocess.run(['true']).returncode == 0)
-    time.sleep(0.01)
-forever(work)
-",
-        false,
-    ),
-    (
-        "children that nobody waits for",
-        "
-signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-def work():
-    child(3)
-    time.sleep(0.01)
-forever(work)
-",
-        false,
-    ),
-    (
-        "a reaper of orphans",
-        "
-check(libc.prctl(36, 1, 0, 0, 0) == 0)
-def work():
-    pid = os.fork()
-    if pid == 0: os._exit(3 if child(3) else 4)
-    check(all(os.wait()[1] == 3 << 8 for _ in range(2)))
-    time.sleep(0.01)
-forever(work)
-",
-        false,
-    ),
-    (
-        "an alarm every millisecond",
-        "
-rung = []
-signal.signal(signal.SIGALRM, lambda *_: rung.append(1))
-signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
-forever(lambda: check(select.select([], [], [], 0.01) == ([], [], [])))
-",
-        true,
-    ),
-    ("signals blocked", "signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 32))", true),
-    (
-        "polling",
-        "
-poll, (ours, theirs) = select.epoll(), os.pipe()
-poll.register(ours, select.EPOLLIN)
-forever(lambda: check(poll.poll(0.005) == []))
-",
-        true,
-    ),
-    ("no dumps", "check(libc.prctl(4, 0, 0, 0, 0) == 0)", true),
-    ("locked memory", "libc.mlockall(3)", true),
-    (
-        "no more address space",
-        "
-used = int(open('/proc/self/statm').read().split()[0]) * 4096
-resource.setrlimit(resource.RLIMIT_AS, (used + (32 << 20),) * 2)
-",
-        true,
-    ),
-    ("no further descriptor", "resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))", true),
 ];
 
 /// How a process stands: what m5 must not have changed of it.

@@ -176,13 +176,21 @@ fn a_hidden_process_is_not_called_ended() {
     let folder = folder();
     let m5 = folder.path().join("m5");
     std::fs::copy(env!("CARGO_BIN_EXE_m5"), &m5).unwrap();
-    command.args(["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]).arg(&m5);
+    command.args(["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]);
     let mut reached = Command::new("setpriv");
     reached.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]).arg(&m5).arg("--version");
     if !reached.output().is_ok_and(|o| o.status.success()) || !Path::new("/proc/self").exists() {
         println!("left out: another user cannot reach the program");
         return;
     }
-    let (code, said) = verdict(&command.args(["health", "-p", &pid, "--lang", "en"]).output().unwrap());
+    command
+        .args(["sh", "-c", "\"$0\" list --lang en && exec \"$0\" health --lang en -p \"$1\""])
+        .arg(&m5)
+        .arg(&pid);
+    let output = command.output().unwrap();
+    let (code, said) = verdict(&output);
     assert!(code == 4 && said.contains("hidepid"), "{code}: {said}");
+    // Nor does a list without it pass for a whole one.
+    let listed = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(listed.contains("hidepid") && !listed.contains(&format!("{pid} ")), "{listed}");
 }

@@ -4,7 +4,7 @@
 
 use m5_heap::{CaptureOptions, Cause, Culprit, Diff, Redaction, Snapshot, diff, take_snapshot};
 use m5_process::Process;
-use m5_testkit::{Python, Target, pythons};
+use m5_testkit::{Python, Target, free_threaded_pythons, pythons};
 
 /// Runs `before`, then for each line that it is told the function `grow`.
 fn grown(python: &Python, code: &str) -> (Diff, Snapshot) {
@@ -128,6 +128,55 @@ fn what_a_table_of_c_refers_to_is_held_by_the_object_that_owns_the_table() {
         let worst = worst(&python, &diff);
         assert_eq!(worst.holder.name, "__main__.PICKLER", "{}: {worst:?}", python.name);
         assert!(worst.objects >= 1000, "{}: {worst:?}", python.name);
+    }
+}
+
+/// More texts than the interpreter itself has interned.
+const TEXTS_MADE_ONE: &str = "
+CANONICAL = {}
+def grow():
+    for i in range(len(CANONICAL), len(CANONICAL) + 20000):
+        text = 'customer-%d' % i; CANONICAL.setdefault(text, text)
+";
+
+#[test]
+fn a_table_that_makes_equal_texts_one_is_not_taken_for_the_interpreters_own() {
+    for python in pythons() {
+        let (diff, _) = grown(&python, TEXTS_MADE_ONE);
+        let worst = worst(&python, &diff);
+        let told = (worst.type_name.as_str(), worst.holder.cause, worst.holder.name.as_str());
+        assert_eq!(told, ("str", Cause::Held, "__main__.CANONICAL"), "{}: {worst:?}", python.name);
+    }
+}
+
+/// The first text says whether such texts live for ever: in 3.12.0 to 3.12.3, and without the GIL.
+const INTERNED: &str = "
+import sys
+COUNT = [0]
+FOR_EVER = sys.getrefcount(sys.intern('a text %d' % id(COUNT))) > 1 << 24
+def grow():
+    for _ in range(3000):
+        COUNT[0] += 1; sys.intern('customer %d of the shop' % COUNT[0])
+KEPT = {}
+if not FOR_EVER:
+    def grow():
+        for _ in range(3000):
+            COUNT[0] += 1; text = sys.intern('customer %d of the shop' % COUNT[0]); KEPT[text] = None
+";
+
+#[test]
+fn interned_texts_are_held_by_who_keeps_them_or_by_their_table() {
+    for python in pythons().into_iter().chain(free_threaded_pythons().into_iter().filter(|p| !p.musl)) {
+        let (diff, _) = grown(&python, INTERNED);
+        let worst = worst(&python, &diff);
+        assert_eq!(worst.type_name, "str", "{}: {worst:?}", python.name);
+        assert!(
+            ["sys.intern", "__main__.KEPT"].contains(&worst.holder.name.as_str()),
+            "{}: {worst:?}",
+            python.name
+        );
+        assert_eq!((worst.holder.cause, worst.count), (Cause::Held, 3000), "{}: {worst:?}", python.name);
+        assert!(!diff.culprits.iter().any(|c| c.holder.cause == Cause::NoReferrer), "{}", python.name);
     }
 }
 
@@ -274,6 +323,30 @@ fn a_list_that_grows_in_place_has_its_holder() {
         assert_eq!((worst.type_name.as_str(), worst.count), ("list", 0), "{}: {worst:?}", python.name);
         assert_eq!(worst.holder.name, "__main__.Stats.hits", "{}", python.name);
         assert!(worst.in_place_bytes >= 8 * 200_000, "{}: {worst:?}", python.name);
+    }
+}
+
+const SERIES: &str = "
+import array
+SERIES = array.array('d')
+def grow():
+    SERIES.extend([0.5] * 20000)
+";
+
+#[test]
+fn a_buffer_that_the_size_of_its_object_counts_is_counted_once() {
+    for python in pythons() {
+        let (diff, _) = grown(&python, SERIES);
+        let worst = worst(&python, &diff);
+        assert_eq!(worst.type_name, "array.array", "{}: {worst:?}", python.name);
+        assert_eq!(
+            (worst.native_bytes, worst.in_place_bytes),
+            (0, worst.bytes),
+            "{}: {worst:?}",
+            python.name
+        );
+        // An array makes a little more room than it needs.
+        assert!((160_000..200_000).contains(&worst.bytes), "{}: {worst:?}", python.name);
     }
 }
 

@@ -211,6 +211,37 @@ keep.append(
 )
 keep.append([csv.reader(["a,b"]), csv.DictReader(["a,b"])])
 keep.append([sqlite3.connect(":memory:"), socket.socket(), select.epoll(), queue.SimpleQueue()])
+keep.append([queue.SimpleQueue() for _ in range(4)])
+for waiting, line in zip((1, 8, 9, 300), keep[-1]):
+    for i in range(waiting):
+        line.put([i])
+for _ in range(280):
+    keep[-1][3].get()
+keep.append([bytearray(), bytearray(1), bytearray(b"z" * 5000)])
+keep[-1][2] += b"more"
+del keep[-1][2][:100]
+keep.append(bytearray(b"gone"))
+keep[-1].clear()
+
+
+class Header(ctypes.Structure):
+    _fields_ = [("kind", ctypes.c_int), ("name", ctypes.c_char * 7)]
+
+
+class Longer(Header):
+    _fields_ = [("more", ctypes.c_longlong)]
+
+
+class Either(ctypes.Union):
+    _fields_ = [("number", ctypes.c_long), ("header", Header)]
+
+
+class Abstract(ctypes.Structure):
+    pass
+
+
+keep.append([ctypes.POINTER(Header), Header * 5, (ctypes.c_int * 3) * 4, ctypes.CFUNCTYPE(ctypes.c_int)])
+keep.append([Header(), Longer(), Either(), ctypes.pointer(Header()), (Header * 5)()])
 keep.append([bz2.BZ2Compressor(), lzma.LZMACompressor(), json.JSONDecoder().scan_once, ssl.SSLContext(2)])
 keep.append([uuid.uuid4(), datetime.timezone.utc, operator.attrgetter("a.b", "c"), operator.itemgetter(1, 2)])
 keep.append([str.maketrans("ab", "cd"), "ab".encode("utf-16"), range(10), iter("abc"), enumerate("x")])

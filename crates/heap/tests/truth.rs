@@ -142,10 +142,8 @@ fn check(python: &Python) {
     );
     assert!(score.missing.is_empty(), "{}: {:?}", python.name, score.missing);
     assert!(share(score.type_right, score.found) > 0.999);
-    // Left out: the descriptions of ctypes' classes (from 3.13 on), code that a debugger or a profiler put something beside, and of 3.15
-    // what a bytearray and a queue keep in objects of their own.
-    let newest = |name: &str| python.minor().1 >= 15 && ["?bytearray", "_queue.SimpleQueue"].contains(&name);
-    let known = |name: &str| name == "?code" || name.contains("ctypes") || newest(name);
+    // Left out: code that a debugger or a profiler put something beside.
+    let known = |name: &str| name == "?code";
     let wrong: Vec<_> = score.wrong_sizes.iter().filter(|(name, _)| !known(name)).collect();
     assert!(wrong.is_empty(), "{}: type: count, bytes here, bytes there: {wrong:?}", python.name);
     // Left out on purpose: what a cache wrapper reports of its entries, and attributes that 3.13 and later

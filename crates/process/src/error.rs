@@ -74,3 +74,11 @@ pub fn hidden(pid: i32) -> bool {
     let exists = Pid::from_raw(pid).is_some_and(|pid| test_kill_process(pid) == Err(Errno::PERM));
     exists && !Path::new(&format!("/proc/{pid}")).exists()
 }
+
+/// Whether `/proc` is mounted so that it hides the processes of other users from this one (`hidepid`), or all about them:
+/// told by the first process, which is always there and of which everybody may read the state otherwise.
+#[must_use]
+pub fn hides_others() -> bool {
+    let refused = std::fs::File::open("/proc/1/stat").err().and_then(|e| e.raw_os_error());
+    hidden(1) || matches!(refused, Some(libc::EPERM | libc::EACCES))
+}

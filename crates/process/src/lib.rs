@@ -22,7 +22,7 @@ mod trace;
 pub use clock::{
     boot_unix_seconds, cpu_ns, monotonic_ns, nap, own_cpu_ns, thread_cpu_ns, ticks_per_second, unix_ns,
 };
-pub use error::{Error, Result, hidden};
+pub use error::{Error, Result, hidden, hides_others};
 pub use execution::Execution;
 pub use files::{open_program, open_regular};
 pub use identity::Identity;

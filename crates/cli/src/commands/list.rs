@@ -53,7 +53,8 @@ pub(crate) fn run(args: &ListArgs, ctx: &Ctx) -> Result<Exit, CliError> {
         Sort::Name => processes.sort_by(|a, b| a.name.cmp(&b.name)),
     }
     let of_other_names = all - processes.len();
-    let document = ProcessList { schema: LIST_SCHEMA.to_owned(), processes, of_other_names };
+    let others_hidden = m5_process::hides_others();
+    let document = ProcessList { schema: LIST_SCHEMA.to_owned(), processes, of_other_names, others_hidden };
     let tree = args.sort == Sort::Pid;
     ctx.emit_document(json, &document, |style| m5_report::text::list(&document, tree, style))?;
     Ok(Exit::Fine)

@@ -130,7 +130,11 @@ fn judge(
         growth_objective: limits.growth_bytes_per_second.map_or(GROWTH, |o| o.pass),
         criteria: &record.criteria,
         objectives_from: record.objectives_from.unwrap_or_default(),
-        collector_on: record.interpreter.as_ref().map(|i| i.gc_end.enabled),
+        // A first threshold of zero is off too, whatever `gc.isenabled()` says.
+        collector_on: record
+            .interpreter
+            .as_ref()
+            .map(|i| i.gc_end.enabled && i.gc_end.generations[0].threshold > 0),
         headroom_bytes: Headroom::of(process.pid()).left_in_groups(),
         rss_bytes: rss().last(),
         children: Process::descendants(process.pid()).map_or(0, |all| all.len() as u64),
@@ -153,6 +157,8 @@ fn judge(
         Some(coarse) => format!("{reason}; {coarse}"),
         None => reason,
     });
+    let full = before.info.full_collections.zip(after.info.full_collections);
+    seen.full_collections = full.map(|(before, after)| after.saturating_sub(before));
     seen.coverage = after.info.coverage;
     seen.verdict = after.memory.as_ref().and_then(MemoryVerdict::of);
     seen.returnable_bytes = m5_heap::trim::look(process).ok().map(|trim| trim.free_bytes());

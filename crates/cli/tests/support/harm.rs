@@ -5,7 +5,7 @@
 
 use m5_testkit::{Python, Target, pythons};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -94,6 +94,15 @@ impl Group {
             eprintln!("left out: no memory cgroup can be made here");
         }
         made
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Puts a process that runs into it.
+    pub(crate) fn take(&self, pid: i32) {
+        fs::write(self.0.join("cgroup.procs"), pid.to_string()).unwrap();
     }
 
     pub(crate) fn file(&self, names: [&str; 2]) -> PathBuf {

@@ -156,6 +156,12 @@ pub struct ObjectLayout {
     pub qualname: u16,
     /// Offset of `ht_cached_keys` in a class.
     pub cached_keys: u16,
+    /// Of a `bytearray`: the object of `bytes` that its contents lie in (3.15 on).
+    pub bytearray_object: Option<u16>,
+    /// Of a `queue.SimpleQueue`: its ring, which `sys.getsizeof` counts (3.15 on); how many it has room for follows.
+    pub queue_ring: Option<u16>,
+    /// Of what a class of `ctypes` keeps behind its fields: the format of its instances (3.13 on).
+    pub ctypes_format: Option<u16>,
     /// Pointers that a function holds.
     pub function: &'static [Field],
     /// Pointers that a code object holds.

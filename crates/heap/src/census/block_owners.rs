@@ -1,4 +1,5 @@
-//! Memory blocks that belong to objects of unknown extension types and to the state of modules.
+//! Memory blocks that belong to objects of unknown extension types and to the state of modules. Buffers that the size of an
+//! object counts already are none of them.
 //!
 //! Only the first word that points to the very beginning of a block owns it, so that no block is read as
 //! part of two objects.
@@ -30,9 +31,14 @@ pub(crate) fn assign(image: &Image, census: &Census) -> BlockOwners {
         };
         let at = census.address.get(object as usize).copied().unwrap_or(0);
         let fields = image.slice(at, desc.basic_size as usize).unwrap_or(&[]);
+        let counted: Vec<u64> =
+            desc.outside.iter().flat_map(|o| o.buffers(image, at)).map(|(buffer, _)| buffer).collect();
         for offset in (from..fields.len().saturating_sub(7)).step_by(8) {
             let pointer = word(fields, offset);
             if pointer < LOWEST_ADDRESS || !pointer.is_multiple_of(8) || taken.contains(&pointer) {
+                continue;
+            }
+            if counted.contains(&pointer) {
                 continue;
             }
             let Some(bytes) = block(image, census, pointer).filter(|b| *b <= LARGEST) else {

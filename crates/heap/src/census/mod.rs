@@ -24,6 +24,7 @@ use crate::census::anchor::Anchor;
 use crate::graph::column::Column;
 use crate::graph::dict::{Dict, word};
 use crate::image::Image;
+use crate::names::text;
 use crate::take::stage_times::Stopwatch;
 use arenas::ArenaIndex;
 use by_thread::ByThread;
@@ -124,7 +125,8 @@ impl Census {
         self.index = ObjectIndex::new(image, &self.address);
     }
 
-    /// The largest dictionary whose first keys are strings that are their own values.
+    /// The largest dictionary whose first keys are interned strings that are their own values: texts that a program has
+    /// made one by a dictionary of its own are not interned.
     fn find_interned(&self, image: &Image, anchor: &Anchor) -> Option<u32> {
         const SMALLEST: u64 = 64;
         const LOOK: usize = 64;
@@ -140,7 +142,9 @@ impl Census {
             }
             let Some(dict) = Dict::read(image, anchor.layout, at) else { continue };
             let items = dict.items(image).filter(|(_, value)| *value != 0).take(LOOK);
-            let same = items.map_while(|(key, value)| (key == value).then_some(())).count();
+            let same = items
+                .take_while(|(key, value)| key == value && text::interned(image, anchor.layout, *key))
+                .count();
             if same == LOOK {
                 best = Some((used, object));
             }

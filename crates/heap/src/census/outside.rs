@@ -3,7 +3,7 @@
 
 use crate::census::count::{self, Count};
 use crate::image::Image;
-use m5_cpython::layout::objects::type_fields as tf;
+use m5_cpython::layout::objects::{ObjectLayout, type_fields as tf};
 
 const ABSURD: u64 = 1 << 40;
 
@@ -32,13 +32,17 @@ pub(crate) enum Outside {
     Mapping,
     /// The namespace of a class of `ctypes`, which describes its instances (up to 3.12).
     Description,
+    /// A class of `ctypes` where the description lies behind its fields (from 3.13 on).
+    Class,
+    /// `queue.SimpleQueue`: its ring, where `sys.getsizeof` counts it.
+    Ring(u16),
     /// A scalar of NumPy, which counts this many bytes of its value once more; none: as its dtype says.
     Scalar(u8),
 }
 
 impl Outside {
     /// By the name that C gives the type or the nearest of its bases.
-    pub(crate) fn by_name(name: &str) -> Option<Self> {
+    pub(crate) fn by_name(name: &str, layout: &ObjectLayout) -> Option<Self> {
         Some(match name {
             "array.array" => Self::Array,
             "_io.BytesIO" => Self::BytesIo,
@@ -51,6 +55,8 @@ impl Outside {
             "itertools.product" => Self::Product,
             "mmap.mmap" => Self::Mapping,
             "StgDict" => Self::Description,
+            "_ctypes.CType_Type" => Self::Class,
+            "_queue.SimpleQueue" => Self::Ring(layout.queue_ring?),
             other => Self::Scalar(scalar(other.strip_prefix("numpy.")?)?),
         })
     }
@@ -67,14 +73,7 @@ impl Outside {
             Self::Description => {
                 /// What it adds to a dictionary, which counts twice.
                 const FIELDS: u64 = 144;
-                const LONGEST: usize = 1 << 16;
-                let word = |offset: u64| image.word_at(at, offset);
-                let (length, elements, format) = (word(64)?, word(88)?, word(168)?);
-                let dimensions = word(176)? & u64::from(u32::MAX);
-                let format = image.c_string(format, LONGEST).filter(|_| format != 0);
-                let format = format.map_or(0, |text| text.len() as u64 + 1);
-                let elements = if elements == 0 { 0 } else { (length.min(ABSURD) + 1) * 8 };
-                Some(FIELDS + format + elements + dimensions * 8)
+                Some(FIELDS + description(image, at + 64, at + 168)?)
             }
             Self::Scalar(bytes) => Some(u64::from(bytes)),
             Self::Element => {
@@ -141,7 +140,11 @@ impl Outside {
             Self::Permutations => (word(24)?, image.word_at(word(16)?, 16)?.min(ABSURD) * 8),
             Self::Product => (word(24)?, image.word_at(word(16)?, 16)?.min(ABSURD) * 8),
             Self::Mapping => (word(16)?, word(24)?.min(ABSURD)),
-            Self::Scalar(_) | Self::Description => return None,
+            Self::Ring(ring) => {
+                let ring = u64::from(ring);
+                (word(ring)?, word(ring + 8)?.min(ABSURD) * 8)
+            }
+            Self::Scalar(_) | Self::Description | Self::Class => return None,
         };
         // Words that only look like such an object rarely lead anywhere. Pages that nobody touched are not there.
         let leads = image.mapping_of(address).and_then(|i| image.maps().get(i));
@@ -150,8 +153,26 @@ impl Outside {
     }
 }
 
+/// What describes the instances of a class of `ctypes` outside itself: types of the elements, format, dimensions. It is read
+/// from the number of elements on and from the format on.
+fn description(image: &Image, length: u64, format: u64) -> Option<u64> {
+    const LONGEST: usize = 1 << 16;
+    let (count, elements) = (image.word(length)?, image.word_in(length, 24)?);
+    let (text, dimensions) = (image.word(format)?, image.word_in(format, 8)? & u64::from(u32::MAX));
+    let text = image.c_string(text, LONGEST).filter(|_| text != 0).map_or(0, |text| text.len() as u64 + 1);
+    let elements = if elements == 0 { 0 } else { (count.min(ABSURD) + 1) * 8 };
+    Some(text + elements + dimensions * 8)
+}
+
+/// The same of a class that keeps its description behind its fields.
+pub(super) fn class_description(image: &Image, layout: &ObjectLayout, class: u64) -> Option<u64> {
+    const LENGTH: u64 = 24;
+    let behind = class + u64::from(layout.heap_type_size).next_multiple_of(16);
+    description(image, behind + LENGTH, behind + u64::from(layout.ctypes_format?))
+}
+
 /// `sys.getsizeof(b"")`.
-const BYTES_HEAD: u64 = 33;
+pub(super) const BYTES_HEAD: u64 = 33;
 
 fn word_at_own(image: &Image, bytes: u64) -> Option<u64> {
     image.word_at(bytes, 16)
@@ -186,7 +207,12 @@ pub(crate) fn item_size(image: &Image, dtype: u64) -> Option<u64> {
 }
 
 /// The nearest base of a class whose instances keep something outside themselves.
-pub(super) fn of(image: &Image, class: u64, name: impl Fn(u64) -> Option<String>) -> Option<Outside> {
+pub(super) fn of(
+    image: &Image,
+    layout: &ObjectLayout,
+    class: u64,
+    name: impl Fn(u64) -> Option<String>,
+) -> Option<Outside> {
     const DEEPEST: usize = 64;
     let mut at = class;
     for _ in 0..DEEPEST {
@@ -194,7 +220,7 @@ pub(super) fn of(image: &Image, class: u64, name: impl Fn(u64) -> Option<String>
         let spelled = name(at).unwrap_or_default();
         // A class made by a `class` statement has a name without a dot.
         if (flags & tf::HEAP == 0 || spelled.contains('.'))
-            && let Some(found) = Outside::by_name(&spelled)
+            && let Some(found) = Outside::by_name(&spelled, layout)
         {
             return Some(found);
         }

@@ -1,7 +1,7 @@
 //! How large objects are: in their own block, and as `sys.getsizeof` would say.
 
 use super::kind::Kind;
-use super::outside::item_size;
+use super::outside::{BYTES_HEAD, Outside, class_description, item_size};
 use super::types::TypeDesc;
 use crate::graph::dict::{Dict, InImage};
 use crate::image::Image;
@@ -78,6 +78,7 @@ fn fields(image: &Image, layout: &ObjectLayout, at: u64, desc: &TypeDesc) -> Opt
             let shape = text::shape(image, layout, at)?;
             string(layout, shape)
         }
+        Kind::Type if desc.outside == Some(Outside::Class) => desc.basic_size,
         Kind::Type => {
             let heap = image.word_at(at, tf::FLAGS)? & tf::HEAP != 0;
             u64::from(if heap { layout.heap_type_size } else { layout.type_size })
@@ -145,7 +146,7 @@ fn before(image: &Image, layout: &ObjectLayout, at: u64, desc: &TypeDesc) -> u64
 fn outside(image: &Image, layout: &ObjectLayout, at: u64, desc: &TypeDesc) -> Option<u64> {
     Some(match desc.kind {
         Kind::List => image.word_at(at, 32)?.min(ABSURD) * 8,
-        Kind::ByteArray => image.word_at(at, 24)?.min(ABSURD),
+        Kind::ByteArray => byte_array(image, layout, at)?,
         Kind::Dict | Kind::OrderedDict => {
             let more = desc.outside.and_then(|o| o.bytes(image, at)).unwrap_or(0);
             dictionary(image, layout, at, desc)? + more
@@ -159,11 +160,8 @@ fn outside(image: &Image, layout: &ObjectLayout, at: u64, desc: &TypeDesc) -> Op
             let text = if shape.compact { 0 } else { (shape.length.min(ABSURD) + 1) * shape.width };
             text + encoded(image, layout, at, shape)
         }
-        Kind::Type => {
-            let heap = image.word_at(at, tf::FLAGS)? & tf::HEAP != 0;
-            let keys = if heap { image.word_at(at, u64::from(layout.cached_keys))? } else { 0 };
-            KeyTable::read(image, layout, keys).map_or(0, |k| k.bytes)
-        }
+        Kind::Type if desc.outside == Some(Outside::Class) => class_description(image, layout, at)?,
+        Kind::Type => shared_keys(image, layout, at)?,
         Kind::Deque => {
             /// A block: 64 items and two links.
             const BLOCK: u64 = 66 * 8;
@@ -188,13 +186,29 @@ pub(crate) fn buffer(image: &Image, layout: &ObjectLayout, at: u64, desc: &TypeD
     let (address, bytes) = match desc.kind {
         Kind::Dict | Kind::OrderedDict => (pointer(32)?, KeyTable::read(image, layout, pointer(32)?)?.bytes),
         Kind::List => (pointer(24)?, outside(image, layout, at, desc)?),
+        // An object of its own, where its contents lie in one.
+        Kind::ByteArray if layout.bytearray_object.is_some() => return None,
         Kind::ByteArray => (pointer(32)?, outside(image, layout, at, desc)?),
         Kind::Set => (pointer(40)?, outside(image, layout, at, desc)?),
         Kind::NdArray => (pointer(16)?, outside(image, layout, at, desc)?),
-        Kind::Type => (pointer(u64::from(layout.cached_keys))?, outside(image, layout, at, desc)?),
+        Kind::Type => (pointer(u64::from(layout.cached_keys))?, shared_keys(image, layout, at)?),
         _ => return desc.outside?.buffer(image, at),
     };
     (bytes > 0).then_some((address, bytes))
+}
+
+/// The contents of a bytearray, with the head of the object that they lie in.
+fn byte_array(image: &Image, layout: &ObjectLayout, at: u64) -> Option<u64> {
+    let room = image.word_at(at, 24)?.min(ABSURD);
+    let head = if layout.bytearray_object.is_some() && room > 0 { BYTES_HEAD + layout.shift() } else { 0 };
+    Some(head + room)
+}
+
+/// The keys that instances of a class share.
+fn shared_keys(image: &Image, layout: &ObjectLayout, class: u64) -> Option<u64> {
+    let heap = image.word_at(class, tf::FLAGS)? & tf::HEAP != 0;
+    let keys = if heap { image.word_at(class, u64::from(layout.cached_keys))? } else { 0 };
+    Some(KeyTable::read(image, layout, keys).map_or(0, |k| k.bytes))
 }
 
 /// A copy in UTF-8 beside the text.

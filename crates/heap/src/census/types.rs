@@ -174,7 +174,7 @@ fn desc(image: &Image, anchor: &Anchor, address: u64) -> TypeDesc {
         weaklist_offset: word(tf::WEAKLIST_OFFSET) as i64,
         exact,
         slack: if matches!(name.as_str(), "datetime.time" | "datetime.datetime") { 8 } else { 0 },
-        outside: outside::of(image, address, |at| self::name(image, at)),
+        outside: outside::of(image, layout, address, |at| self::name(image, at)),
         borrowed: borrowed(&name),
         name,
     }

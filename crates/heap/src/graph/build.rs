@@ -36,7 +36,7 @@ pub(crate) fn build(
     let slices = size.par_chunks_mut(BATCH).enumerate();
     let batches: Vec<Batch> = slices.map(|(i, sizes)| batch(&walker, i * BATCH, sizes)).collect();
     let nowhere = batches.iter().map(|b| b.nowhere).sum();
-    // The bytes inside a stream count with the stream, as `sys.getsizeof` has it, and not once more.
+    // The bytes inside a stream or a bytearray count with it, as `sys.getsizeof` has it, and not once more.
     let inside: Vec<u32> = batches.iter().flat_map(|b| b.inside.iter().copied()).collect();
     inside.iter().for_each(|object| size[*object as usize] = 0);
     let (edge_start, edge_to) = joined(batches, census.len());
@@ -77,9 +77,7 @@ fn batch(walker: &Walker<'_>, first: usize, sizes: &mut [u64]) -> Batch {
         });
         batch.counts.push((batch.targets.len() - before) as u32);
         *size = shallow(walker, object);
-        if walker.census.desc(object).is_some_and(|d| d.outside == Some(Outside::BytesIo)) {
-            batch.inside.extend(stream_bytes(walker, object));
-        }
+        batch.inside.extend(inner_bytes(walker, object));
     }
     batch.targets.shrink_to_fit();
     batch
@@ -90,10 +88,17 @@ fn shallow(walker: &Walker<'_>, object: u32) -> u64 {
     walker.census.desc(object).map_or(0, |d| sizes::shallow(walker.image, walker.anchor.layout, at, d))
 }
 
-/// The object that is the buffer of a stream in memory.
-fn stream_bytes(walker: &Walker<'_>, object: u32) -> Option<u32> {
+/// The object that is the buffer of a stream in memory, or of a bytearray.
+fn inner_bytes(walker: &Walker<'_>, object: u32) -> Option<u32> {
+    let desc = walker.census.desc(object)?;
     let at = *walker.census.address.get(object as usize)?;
-    let (buffer, _) = Outside::BytesIo.buffer(walker.image, at)?;
+    let buffer = match (desc.kind, walker.anchor.layout.bytearray_object) {
+        (Kind::ByteArray, Some(offset)) if walker.image.word_at(at, 24)? > 0 => {
+            walker.image.word_at(at, u64::from(offset))?
+        }
+        _ if desc.outside == Some(Outside::BytesIo) => Outside::BytesIo.buffer(walker.image, at)?.0,
+        _ => return None,
+    };
     walker.object(buffer)
 }
 

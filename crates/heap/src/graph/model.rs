@@ -48,8 +48,8 @@ impl Root {
     /// Whether the root is what a function of the standard library registers objects with, and is called as that.
     #[must_use]
     pub fn registered(&self) -> bool {
-        const BY: [&str; 4] =
-            ["atexit.register", "codecs.register", "os.register_at_fork", "sys.addaudithook"];
+        const BY: [&str; 5] =
+            ["atexit.register", "codecs.register", "os.register_at_fork", "sys.addaudithook", "sys.intern"];
         self.kind == RootKind::Interpreter && BY.contains(&self.name.as_str())
     }
 

@@ -10,7 +10,7 @@ use crate::graph::frames::Frame;
 use crate::graph::keepers;
 use crate::graph::model::{HeapGraph, Root, RootKind};
 use crate::graph::native::{Native, NativeWords};
-use crate::graph::reachability::{Counts, Reached};
+use crate::graph::reachability::{Counts, Reached, excess};
 use crate::graph::uncollectable;
 use crate::image::Image;
 use m5_cpython::layout::objects::ObjectLayout;
@@ -20,6 +20,8 @@ use rustc_hash::FxHashMap;
 
 /// What holds objects that another thread dropped, before the number of the thread that owns them.
 pub(crate) const QUEUE_OF: &str = "the queue of thread";
+/// What keeps interned strings for ever is called as the function that puts them there.
+pub(crate) const INTERNED: &str = "sys.intern";
 /// Bytes of a thread state that are looked through.
 const THREAD_STATE: u64 = 304;
 
@@ -46,6 +48,9 @@ pub(crate) fn find(walker: &Walker<'_>, graph: &mut HeapGraph) -> Found {
         finder.interpreter(*interpreter);
     }
     finder.queued();
+    if let Some(table) = walker.census.interned.and_then(|o| walker.census.address.get(o as usize)) {
+        finder.add(*table, RootKind::Interpreter, || INTERNED.to_owned());
+    }
     finder.statics();
     let plain: &HeapGraph = graph;
     let spread = || {
@@ -65,6 +70,9 @@ pub(crate) fn find(walker: &Walker<'_>, graph: &mut HeapGraph) -> Found {
     let native = NativeWords::find(walker, graph, excess, &finder.held);
     build::add_edges(graph, &native.edges);
     finder.native(graph, &native, &mut reached);
+    let kept = finder.interned(graph, &reached);
+    build::add_edges(graph, &kept);
+    reach_through(graph, &kept, &mut reached);
     let reachable = reached.count() as u64;
     for object in uncollectable::find(walker, graph, &reached, &degrees) {
         let name = walker.census.desc(object).map_or_else(String::new, |d| d.name.clone());
@@ -193,6 +201,20 @@ impl Finder<'_> {
                 self.roots.push(Root { object, kind: RootKind::Static, name });
             }
         }
+    }
+
+    /// Interned strings that live for ever (3.12, and builds without the GIL) and that nobody but the table has any more:
+    /// table and string.
+    fn interned(&self, graph: &HeapGraph, reached: &Reached) -> Vec<(u32, u32)> {
+        let walker = self.walker;
+        let Some(table) = walker.census.interned else { return Vec::new() };
+        let at = graph.address.get(table as usize).copied().unwrap_or(0);
+        let alone = |key: u64| {
+            let object = walker.object(key).filter(|o| !reached.has(*o))?;
+            excess(walker, object, 0).is_none().then_some((table, object))
+        };
+        let dict = Dict::read(walker.image, walker.anchor.layout, at);
+        dict.iter().flat_map(|d| d.items(walker.image)).filter_map(|(key, _)| alone(key)).collect()
     }
 
     /// For what nothing reaches although its count says that somebody holds it: who in native memory points

@@ -222,6 +222,13 @@ fn by_fork(process: &Process, extent: Extent, max_pause: Duration, asked_for: bo
     }
     may_fork(process, &safety, max_pause)?;
     let headroom = Headroom::of(process.pid());
+    if !headroom.known() {
+        return Err(TraceError::Refused(
+            "the memory limits around the target cannot be seen from here (mount its cgroups at /sys/fs/cgroup), and a copy \
+             may use up what is left below one; use --method freeze"
+                .into(),
+        ));
+    }
     // Whoever rewrites its memory while the copy lives comes to have all of it twice.
     let own = need::own(process, extent, false)?;
     let copied =
@@ -250,6 +257,7 @@ fn by_fork(process: &Process, extent: Extent, max_pause: Duration, asked_for: bo
         if let Some(n @ 1..) = copy.awoken {
             report.notes.push(format!("{n} sleeping threads woke during the copy"));
         }
+        report.notes.extend(overlong(copy.pause, max_pause));
         match copy.end() {
             Ok(reap) => report.reap_seconds = Some(reap.as_secs_f64()),
             Err(error) => report.notes.push(format!("the copy was not reaped: {error}")),
@@ -262,6 +270,13 @@ fn by_fork(process: &Process, extent: Extent, max_pause: Duration, asked_for: bo
         report.notes.push(format!("{} MiB {what}", bytes >> 20));
     }
     Ok((read, report))
+}
+
+/// What to say of a copy that took longer than was allowed: it cannot be broken off, and is predicted only.
+fn overlong(pause: Duration, max_pause: Duration) -> Option<String> {
+    let (took, allowed) = (pause.as_millis(), max_pause.as_millis());
+    let word = "the copy stopped the target for longer than --max-pause allows";
+    (pause > max_pause).then(|| format!("{word}: {took} ms of {allowed} ms; processors were busy"))
 }
 
 fn by_freeze(process: &Process, extent: Extent, max_pause: Duration) -> TraceResult<Taken> {
@@ -325,4 +340,16 @@ fn whole(
     let anon_bytes = anon_bytes(pid);
     let segments = room.read(&read, &plan.wanted, &check)?;
     Ok(Read { segments, plan, anon_bytes })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_that_took_too_long_is_told() {
+        let ms = Duration::from_millis;
+        assert_eq!(overlong(ms(250), ms(250)), None);
+        assert!(overlong(ms(273), ms(250)).is_some_and(|said| said.contains("273 ms of 250 ms")));
+    }
 }

@@ -29,6 +29,11 @@ pub(crate) fn shape(image: &Image, layout: &ObjectLayout, address: u64) -> Optio
     Some(StrShape { length, width: u64::from(kind), compact: rest & 1 != 0, ascii: rest & 2 != 0 })
 }
 
+/// Whether the string at an address is one of those that the interpreter has once only.
+pub(crate) fn interned(image: &Image, layout: &ObjectLayout, address: u64) -> bool {
+    image.half_at(address, 32).is_some_and(|state| state & ((1 << layout.str_kind) - 1) != 0)
+}
+
 /// The text of a compact string.
 pub(crate) fn of(image: &Image, layout: &ObjectLayout, address: u64) -> Option<String> {
     let shape = shape(image, layout, address)?;

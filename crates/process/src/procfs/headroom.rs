@@ -1,7 +1,9 @@
 //! How much memory may still be used before a limit around a target or around m5 ends somebody.
 
 use super::cgroup::CGROUPS;
+use super::group_files::visible;
 use super::memory_limits::{End, Limit, OVERCOMMIT, limits, machine};
+use super::namespaces::in_first_cgroups;
 use std::fmt;
 use std::fs;
 use std::path::Path;
@@ -52,6 +54,8 @@ pub struct Headroom {
     own: Vec<Limit>,
     /// The machine's memory, and what it promises where it promises no more than it has.
     machine: Vec<Limit>,
+    /// Whether the groups around the target could be looked at.
+    visible: bool,
 }
 
 impl Headroom {
@@ -59,14 +63,22 @@ impl Headroom {
     #[must_use]
     pub fn of(pid: i32) -> Self {
         let text = |who: &str| fs::read_to_string(format!("/proc/{who}/cgroup")).unwrap_or_default();
+        let of_target = text(&pid.to_string());
         let around = |text: &str| limits(text, Path::new(CGROUPS));
         let meminfo = fs::read_to_string("/proc/meminfo").unwrap_or_default();
         Self {
-            target: around(&text(&pid.to_string())),
+            target: around(&of_target),
             own: around(&text("self")),
             machine: machine(&meminfo, &fs::read_to_string(OVERCOMMIT).unwrap_or_default()),
+            visible: visible(&of_target, Path::new(CGROUPS), in_first_cgroups()),
         }
         .joined()
+    }
+
+    /// Whether the limits around the target are known. Where they are not, there may be any.
+    #[must_use]
+    pub fn known(&self) -> bool {
+        self.visible
     }
 
     /// Where both are in one group whose processes are ended together, no limit of the machine spares the target either.
@@ -150,13 +162,14 @@ impl Headroom {
 
 #[cfg(test)]
 mod tests {
+    use super::super::memory_limits::Counts;
     use super::super::memory_limits::tests::{MIB, group, v2};
     use super::*;
     use std::path::PathBuf;
 
     fn limit(name: &str, left: u64) -> Limit {
         let group = Some(PathBuf::from(name));
-        Limit { group, limit: 1000 * MIB, left: left * MIB, end: End::One }
+        Limit { group, limit: 1000 * MIB, left: left * MIB, end: End::One, counts: Counts::default() }
     }
 
     #[test]
@@ -164,7 +177,8 @@ mod tests {
         let headroom = |target: &[Limit], own: &[Limit], machine: u64| Headroom {
             target: target.to_vec(),
             own: own.to_vec(),
-            machine: vec![Limit { group: None, limit: 4000 * MIB, left: machine * MIB, end: End::One }],
+            machine: vec![Limit { group: None, ..limit("", machine) }],
+            visible: true,
         };
         let need = MemoryNeed { target: 100 * MIB, own: 200 * MIB, promised: 0 };
         let apart = headroom(&[limit("a", 117)], &[limit("b", 221)], 331);
@@ -201,7 +215,7 @@ mod tests {
         let machine = || machine("MemTotal: 4096000 kB\nMemAvailable: 4096000 kB\n", "0");
         let of = |text: &str| {
             let (target, own) = (limits(text, root.path()), Vec::new());
-            Headroom { target, own, machine: machine() }.joined()
+            Headroom { target, own, machine: machine(), visible: true }.joined()
         };
         // 100 MiB are left: 70 and a tenth fit, 70 and a reserve of 64 do not.
         let need = MemoryNeed { target: 70 * MIB, ..MemoryNeed::default() };
@@ -213,7 +227,10 @@ mod tests {
     #[test]
     fn where_the_machine_promises_no_more_than_it_has_promises_count() {
         let text = "MemTotal: 4096000 kB\nMemAvailable: 4096000 kB\nCommitLimit: 2048000 kB\nCommitted_AS: 1024000 kB\n";
-        let of = |mode| Headroom { target: Vec::new(), own: Vec::new(), machine: machine(text, mode) };
+        let of = |mode| {
+            let (target, own) = (Vec::new(), Vec::new());
+            Headroom { target, own, machine: machine(text, mode), visible: true }
+        };
         let need = MemoryNeed { target: 10 * MIB, own: 0, promised: 990 * MIB };
         let short = of("2\n").check(need).unwrap_err();
         assert_eq!((short.left / MIB, short.own), (1000, false));

@@ -16,6 +16,40 @@ pub(crate) struct Limit {
     pub(crate) left: u64,
     /// What happens where it is passed.
     pub(crate) end: End,
+    /// What is counted.
+    pub(crate) counts: Counts,
+}
+
+/// What counts against a limit, by the file of a group that tells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Counts {
+    /// Memory, version 1.
+    Memory1,
+    /// Memory, version 2.
+    #[default]
+    Memory2,
+    /// Memory and what of it is swapped out, version 1: to swap out makes no room below it.
+    WithSwap1,
+}
+
+impl Counts {
+    /// The file with what is in use.
+    pub(crate) fn file(self) -> &'static str {
+        match self {
+            Self::Memory1 => "memory.usage_in_bytes",
+            Self::Memory2 => "memory.current",
+            Self::WithSwap1 => "memory.memsw.usage_in_bytes",
+        }
+    }
+
+    /// Files of which the least is the limit. Above `high` nobody is ended, but everybody in the group is slowed down.
+    fn limits(self) -> &'static [&'static str] {
+        match self {
+            Self::Memory1 => &["memory.limit_in_bytes"],
+            Self::Memory2 => &["memory.max", "memory.high"],
+            Self::WithSwap1 => &["memory.memsw.limit_in_bytes"],
+        }
+    }
 }
 
 /// What a limit does to who passes it.
@@ -66,12 +100,13 @@ pub(super) fn limits(text: &str, mount: &Path) -> Vec<Limit> {
         for dir in dir.ancestors().take_while(|d| d.starts_with(&root)) {
             // Who is ended at an outer limit takes the inner group with it.
             together |= number(&dir.join("memory.oom.group")) == Some(1);
-            let Some(mut limit) = limit_of(dir) else { continue };
-            if together {
-                limit.end = End::Together;
-            }
-            if !found.iter().any(|f| f.group == limit.group) {
-                found.push(limit);
+            for mut limit in limits_of(dir) {
+                if together {
+                    limit.end = End::Together;
+                }
+                if !found.iter().any(|f| f.group == limit.group && f.counts == limit.counts) {
+                    found.push(limit);
+                }
             }
         }
     }
@@ -101,19 +136,18 @@ fn groups(text: &str, mount: &Path) -> Vec<(PathBuf, PathBuf)> {
     out
 }
 
-fn limit_of(dir: &Path) -> Option<Limit> {
-    let number = |name: &str| fs::read_to_string(dir.join(name)).ok()?.trim().parse::<u64>().ok();
-    let (usage, limit) = match number("memory.usage_in_bytes") {
-        Some(usage) => (usage, number("memory.limit_in_bytes").filter(|n| *n < UNLIMITED)?),
-        // Above `high` nobody is killed, but everybody in the group is slowed down.
-        None => (
-            number("memory.current")?,
-            [number("memory.max"), number("memory.high")].into_iter().flatten().min()?,
-        ),
-    };
+fn limits_of(dir: &Path) -> Vec<Limit> {
+    let number = |name: &str| number(&dir.join(name));
     let stat = fs::read_to_string(dir.join("memory.stat")).unwrap_or_default();
-    let used = usage.saturating_sub(reclaimable(&stat));
-    Some(Limit { group: Some(dir.to_owned()), limit, left: limit.saturating_sub(used), end: End::One })
+    let of = |counts: Counts| {
+        let usage = number(counts.file())?;
+        let limit =
+            counts.limits().iter().filter_map(|name| number(name)).min().filter(|n| *n < UNLIMITED)?;
+        let used = usage.saturating_sub(reclaimable(&stat));
+        let left = limit.saturating_sub(used);
+        Some(Limit { group: Some(dir.to_owned()), limit, left, end: End::One, counts })
+    };
+    [Counts::Memory1, Counts::Memory2, Counts::WithSwap1].into_iter().filter_map(of).collect()
 }
 
 /// Clean file pages that were not used lately: what the kernel gives up first. Of a version 1 group's own text the
@@ -135,11 +169,17 @@ pub(super) fn machine(meminfo: &str, overcommit: &str) -> Vec<Limit> {
         line.split_whitespace().next()?.parse::<u64>().ok()?.checked_mul(1024)
     };
     let memory = bytes("MemTotal:").zip(bytes("MemAvailable:"));
-    let memory = memory.map(|(limit, left)| Limit { group: None, limit, left, end: End::One });
+    let memory = memory.map(|(limit, left)| Limit {
+        group: None,
+        limit,
+        left,
+        end: End::One,
+        counts: Counts::default(),
+    });
     let promised = bytes("CommitLimit:").zip(bytes("Committed_AS:")).filter(|_| overcommit.trim() == "2");
     let promised = promised.map(|(limit, promised)| {
         let left = limit.saturating_sub(promised);
-        Limit { group: None, limit, left, end: End::Refusal }
+        Limit { group: None, limit, left, end: End::Refusal, counts: Counts::default() }
     });
     memory.into_iter().chain(promised).collect()
 }
@@ -182,6 +222,20 @@ pub(super) mod tests {
         assert_eq!(left("0::/pod/free\n", root.path()), [32]);
         assert_eq!(left("5:cpu:/\n4:memory,hugetlb:/docker/x\n0::/pod\n", root.path()), [300, 32]);
         assert_eq!(left("0::/\n", root.path()), [0u64; 0]);
+    }
+
+    #[test]
+    fn what_is_swapped_out_counts_where_memory_and_swap_are_limited_together() {
+        let root = tempfile::tempdir().unwrap();
+        v1(root.path(), "memory/x", 700, 1000 * MIB);
+        let files = [("usage", 1150), ("limit", 1200)];
+        let files =
+            files.map(|(name, mib)| (format!("memory.memsw.{name}_in_bytes"), (mib * MIB).to_string()));
+        let files = files.each_ref().map(|(name, text)| (name.as_str(), text.clone()));
+        group(root.path(), "memory/x", &files);
+        assert_eq!(left("4:memory:/x\n", root.path()), [300, 50]);
+        group(root.path(), "memory/x", &[("memory.memsw.limit_in_bytes", (i64::MAX as u64).to_string())]);
+        assert_eq!(left("4:memory:/x\n", root.path()), [300]);
     }
 
     #[test]

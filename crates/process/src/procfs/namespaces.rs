@@ -27,6 +27,13 @@ pub fn in_pid_namespace() -> bool {
     std::fs::read_link("/proc/self/ns/pid").is_ok_and(|link| link.as_os_str() != FIRST)
 }
 
+/// Whether m5 sees the first group of cgroups as the root, and no container's own.
+pub(crate) fn in_first_cgroups() -> bool {
+    /// The kernel's first namespace of cgroups (PROC_CGROUP_INIT_INO); kernels without such namespaces have one.
+    const FIRST: &str = "cgroup:[4026531835]";
+    std::fs::read_link("/proc/self/ns/cgroup").map_or(true, |link| link.as_os_str() == FIRST)
+}
+
 #[cfg(test)]
 mod tests {
     use super::inner_tid;

@@ -10,7 +10,7 @@ use crate::trace::arch::{self, Gadgets, Registers};
 use crate::trace::fork::{end_child, open_memory, options_for_call, reap_strays};
 use crate::trace::freeze::Frozen;
 use crate::trace::guard::Guard;
-use crate::trace::inject::{HELPER_NAME, Injector};
+use crate::trace::inject::{HELPER_NAME, Injector, can_call};
 use crate::trace::ptrace::{Tracee, Wait};
 use crate::trace::safety::{is_filtered, status};
 use crate::trace::stacks::Stacks;
@@ -151,7 +151,7 @@ impl Frozen<'_> {
     /// itself if that can be had.
     fn caller(&self, process: &Process, stacks: &Stacks) -> Option<&Tracee> {
         const ASKED: usize = 8;
-        let own = || self.tracees.iter().filter(|t| stacks.of_thread(t).is_some());
+        let own = || self.tracees.iter().filter(|t| can_call(t, stacks));
         let mut order = own().filter(|t| !t.in_system_call()).chain(own()).take(ASKED);
         order.find(|t| !is_filtered(process.pid(), t.tid)).or_else(|| own().next())
     }

@@ -7,7 +7,7 @@ use crate::priority::Urgent;
 use crate::procfs::threads;
 use crate::trace::arch::Gadgets;
 use crate::trace::guard::Guard;
-use crate::trace::inject::{HELPER_NAME, Injector, LOOSE_COPY};
+use crate::trace::inject::{HELPER_NAME, Injector, LOOSE_COPY, can_call};
 use crate::trace::ptrace::{Tracee, kill, wait_until};
 use crate::trace::safety::is_filtered;
 use crate::trace::stacks::Stacks;
@@ -107,7 +107,7 @@ impl ForkedChild<'_> {
         let began = Instant::now();
         let mut stopped = Vec::new();
         for tid in waiting {
-            if let Some(mut tracee) = seize_and_interrupt(tid)?
+            if let Some(mut tracee) = Tracee::interrupted(tid)?
                 && tracee.stop(began + STOP)?
             {
                 stopped.push(tracee);
@@ -177,7 +177,7 @@ fn stop_runners(process: &Process, stacks: &Stacks, began: Instant) -> TraceResu
         let known = |tid: &i32| stopped.iter().any(|t| t.tid == *tid);
         let fresh = tids.iter().filter(|t| !known(t) && threads::state(pid, **t) == Some('R'));
         let fresh: Vec<Tracee> =
-            fresh.filter_map(|t| seize_and_interrupt(*t).transpose()).collect::<TraceResult<_>>()?;
+            fresh.filter_map(|t| Tracee::interrupted(*t).transpose()).collect::<TraceResult<_>>()?;
         if fresh.is_empty() {
             break;
         }
@@ -208,28 +208,20 @@ fn stop_sleeper(process: &Process, stacks: &Stacks, deadline: Instant) -> TraceR
         asleep.into_iter().chain(tids.iter().copied()).partition(|tid| is_filtered(process.pid(), *tid));
     for tid in free.into_iter().chain(filtered) {
         if matches!(threads::state(process.pid(), tid), Some('S' | 'R'))
-            && let Some(mut tracee) = seize_and_interrupt(tid)?
+            && let Some(mut tracee) = Tracee::interrupted(tid)?
             && tracee.stop(deadline)?
         {
-            if stacks.of_thread(&tracee).is_some() {
+            if can_call(&tracee, stacks) {
                 return Ok(tracee);
             }
             tracee.detach()?;
         }
     }
     Err(TraceError::Refused(
-        "no thread of the target can be stopped now (all wait in the kernel, or stand on stacks of their own making)"
+        "no thread of the target can be made to call now (all wait in the kernel, stand on stacks of their own making, \
+         or have their calls handed to the program); use --method freeze"
             .into(),
     ))
-}
-
-/// `None` where the thread ended meanwhile.
-fn seize_and_interrupt(tid: i32) -> TraceResult<Option<Tracee>> {
-    let seized = Tracee::seize(tid).and_then(|t| t.interrupt().map(|()| t));
-    match seized {
-        Err(TraceError::System { source, .. }) if source.raw_os_error() == Some(libc::ESRCH) => Ok(None),
-        other => other.map(Some),
-    }
 }
 
 /// Options for a call in a thread: where a filter judges its calls, it is suspended. Asked of the stopped thread, which
@@ -256,7 +248,7 @@ fn clone(
     gadgets: Gadgets,
 ) -> TraceResult<(i64, i32)> {
     stopped.sort_by_cached_key(|t| {
-        (stacks.of_thread(t).is_none(), is_filtered(process.pid(), t.tid), t.in_system_call())
+        (!can_call(t, stacks), is_filtered(process.pid(), t.tid), t.in_system_call())
     });
     let Some(tracee) = stopped.first() else {
         return Err(TraceError::Refused("no thread of the target can be stopped now".into()));
@@ -290,7 +282,7 @@ impl Target<'_> {
             [] => Some(stop_sleeper(self.process, &stacks, began + STOP)?),
             _ => None,
         };
-        let mut able = own.iter().chain(stopped).filter(|t| stacks.of_thread(t).is_some());
+        let mut able = own.iter().chain(stopped).filter(|t| can_call(t, &stacks));
         let reaped = match able.next() {
             Some(tracee) => self.reap_on(tracee, &stacks, gadgets, child, began + COPY),
             None => Err(TraceError::Refused("no thread of the target can be stopped now".into())),

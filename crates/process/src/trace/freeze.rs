@@ -55,11 +55,7 @@ impl Frozen<'_> {
             .collect();
         let mut waiting = Vec::new();
         for tid in fresh {
-            match Tracee::seize(tid).and_then(|t| t.interrupt().map(|()| t)) {
-                Ok(tracee) => waiting.push(tracee),
-                Err(TraceError::System { source, .. }) if source.raw_os_error() == Some(libc::ESRCH) => {}
-                Err(other) => return Err(other),
-            }
+            waiting.extend(Tracee::interrupted(tid)?);
         }
         for mut tracee in waiting {
             // One that waits in the kernel where nothing can wake it (for a disk, for the child of a vfork) stops

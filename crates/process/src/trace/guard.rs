@@ -244,11 +244,7 @@ impl Watched {
         let least = limit.reserve(0).max(limit.left / 32) / 2;
         let path = |dir: &Path, name: &str| CString::new(dir.join(name).as_os_str().as_bytes()).ok();
         let (usage, stat, machine) = match &limit.group {
-            Some(dir) => {
-                let v1 = dir.join("memory.usage_in_bytes").exists();
-                let usage = if v1 { "memory.usage_in_bytes" } else { "memory.current" };
-                (path(dir, usage)?, path(dir, "memory.stat")?, false)
-            }
+            Some(dir) => (path(dir, limit.counts.file())?, path(dir, "memory.stat")?, false),
             None => (c"/proc/meminfo".to_owned(), c"/proc/meminfo".to_owned(), true),
         };
         Some(Self { usage, stat, least, limit: limit.limit, machine })
@@ -465,6 +461,7 @@ mod tests {
     #[test]
     fn a_copy_ends_when_memory_runs_short_or_nobody_reads_it() {
         let full = Limit {
+            counts: crate::procfs::memory_limits::Counts::default(),
             group: None,
             limit: u64::MAX,
             left: u64::MAX / 2,

@@ -64,6 +64,17 @@ fn text(map: &Mapping, files: &Constants, memory: &File) -> Option<Vec<u8>> {
     read.then_some(bytes)
 }
 
+fn dispatched() -> TraceError {
+    let why =
+        "the kernel hands the thread's system calls to the program itself (PR_SET_SYSCALL_USER_DISPATCH)";
+    TraceError::Refused(format!("{why}; use --method freeze"))
+}
+
+/// Whether a stopped thread can be made to call: it stands on a stack of its own, and its calls reach the kernel.
+pub(crate) fn can_call(tracee: &Tracee, stacks: &Stacks) -> bool {
+    stacks.of_thread(tracee).is_some() && !tracee.dispatches_calls()
+}
+
 fn position(haystack: &[u8], needle: &[u8]) -> Option<usize> {
     haystack.windows(needle.len()).position(|w| w == needle)
 }
@@ -94,7 +105,8 @@ impl<'a> Injector<'a> {
     ///
     /// # Errors
     /// [`TraceError::Replaced`] where the code that the call would go through is no longer there.
-    /// [`TraceError::Refused`] where the thread does not stand on a stack of its own, with room below.
+    /// [`TraceError::Refused`] where the thread does not stand on a stack of its own, with room below, and where its calls
+    /// do not reach the kernel.
     pub(crate) fn prepare(
         tracee: &'a Tracee,
         memory: &'a File,
@@ -110,6 +122,9 @@ impl<'a> Injector<'a> {
                     .into(),
             ));
         };
+        if tracee.dispatches_calls() {
+            return Err(dispatched());
+        }
         let saved = tracee.regs.map_or_else(|| tracee.get_regs(), Ok)?;
         let saved = rseq::left(tracee, memory, saved)?;
         if let Some(why) = arch::unfit(&|set| tracee.register_set(set).ok()) {
@@ -166,9 +181,10 @@ impl<'a> Injector<'a> {
         deadline: Instant,
     ) -> TraceResult<(i64, Option<i32>)> {
         let regs = arch::calling(&self.saved, self.gadgets, self.frame, number, args);
-        // From here on the frame is the way back, and it restores the mask too.
+        // From here on the frame is the way back, and it restores the mask too. A SIGSYS of the kernel's own making that
+        // is blocked would end the target: it is let in, seen, and taken out.
         self.tracee.set_regs(&regs)?;
-        self.tracee.set_signal_mask(u64::MAX)?;
+        self.tracee.set_signal_mask(!(1 << (libc::SIGSYS - 1)))?;
         let mut child = None;
         let mut entered = false;
         let mut signal = 0;
@@ -179,6 +195,7 @@ impl<'a> Injector<'a> {
                 Wait::Cloned => child = Some(self.tracee.event_message()? as i32),
                 Wait::Syscall if entered => break,
                 Wait::Syscall => entered = true,
+                Wait::Signal(libc::SIGSYS) if self.tracee.was_dispatched() => return Err(dispatched()),
                 Wait::Signal(n) => signal = n,
                 Wait::Interrupted => {}
             }

@@ -4,6 +4,7 @@
 //! ends, the kernel lets go of everything that it held.
 #![allow(unsafe_code)]
 
+use crate::procfs::threads;
 use crate::trace::arch::{self, Before, Registers};
 use crate::trace::guard;
 use std::fs;
@@ -108,6 +109,7 @@ fn ptrace(what: &'static str, request: u32, tid: i32, addr: usize, data: usize) 
 
 const GETSIGMASK: u32 = 0x420a;
 const SETSIGMASK: u32 = 0x420b;
+const GET_SYSCALL_USER_DISPATCH_CONFIG: u32 = 0x4211;
 
 /// A seized thread. Dropping it does not detach: a running thread cannot be detached, and the end of the
 /// tracing thread does it anyway.
@@ -140,6 +142,20 @@ impl Tracee {
     /// One that is traced already because one of ours made it.
     pub(crate) fn born(tid: i32) -> Self {
         Self { tid, regs: None, before: Before::unknown(), injected: AtomicBool::new(false) }
+    }
+
+    /// Attaches and asks it to stop; `None` where it has ended, as the first thread of a process may long before the others.
+    pub(crate) fn interrupted(tid: i32) -> TraceResult<Option<Self>> {
+        let seized = Self::seize(tid).and_then(|tracee| tracee.interrupt().map(|()| tracee));
+        let has_ended = |error: &io::Error| match error.raw_os_error() {
+            Some(libc::ESRCH) => true,
+            Some(libc::EPERM) => matches!(threads::state(tid, tid), None | Some('Z' | 'X')),
+            _ => false,
+        };
+        match seized {
+            Err(TraceError::System { source, .. }) if has_ended(&source) => Ok(None),
+            other => other.map(Some),
+        }
     }
 
     pub(crate) fn interrupt(&self) -> TraceResult<()> {
@@ -205,6 +221,32 @@ impl Tracee {
     pub(crate) fn set_signal_mask(&self, mask: u64) -> TraceResult<()> {
         let data = (&raw const mask) as usize;
         ptrace("PTRACE_SETSIGMASK", SETSIGMASK, self.tid, size_of::<u64>(), data).map(drop)
+    }
+
+    /// Whether the kernel hands its system calls to the program itself (`PR_SET_SYSCALL_USER_DISPATCH`: Wine, sandboxes),
+    /// as a SIGSYS that ends who does not expect it. Kernels before 6.4 do not say.
+    pub(crate) fn dispatches_calls(&self) -> bool {
+        // Mode, selector, offset, length.
+        let mut config = [0u64; 4];
+        let (size, data) = (size_of_val(&config), (&raw mut config) as usize);
+        let asked = ptrace(
+            "PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG",
+            GET_SYSCALL_USER_DISPATCH_CONFIG,
+            self.tid,
+            size,
+            data,
+        );
+        asked.is_ok() && config.first() != Some(&0)
+    }
+
+    /// Whether the signal that it is stopped with says that the kernel handed a call to the program itself.
+    pub(crate) fn was_dispatched(&self) -> bool {
+        const SYS_USER_DISPATCH: i32 = 2;
+        // SAFETY: all zeroes is a value of the struct, which the kernel fills.
+        let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+        let data = (&raw mut info) as usize;
+        let asked = ptrace("PTRACE_GETSIGINFO", libc::PTRACE_GETSIGINFO, self.tid, 0, data);
+        asked.is_ok() && info.si_signo == libc::SIGSYS && info.si_code == SYS_USER_DISPATCH
     }
 
     /// Whether a signal waits that it does not block and that has a handler.

@@ -91,8 +91,22 @@ pub fn may_fork(process: &Process, safety: &Safety, max_pause: Duration) -> Trac
                 .into(),
         );
     }
-    if arch::protects_returns(&status(process)?) {
+    let status = status(process)?;
+    if arch::protects_returns(&status) {
         return refuse("the target runs with a shadow stack; use --method freeze".into());
+    }
+    if has_huge_pages_of_its_own(process, &status) {
+        return refuse(
+            "it has private memory in huge pages of the machine's pool: a page that it writes to beside a copy takes another \
+             of them, and where there is none, the write ends it; use --method freeze"
+                .into(),
+        );
+    }
+    if hears_of_copies(process) {
+        return refuse(
+            "it watches memory with userfaultfd and has itself told of every copy; use --method freeze"
+                .into(),
+        );
     }
     if let Some(left) = process.tasks_left().filter(|left| *left < SPARE_TASKS) {
         return refuse(format!(
@@ -108,6 +122,37 @@ pub fn may_fork(process: &Process, safety: &Safety, max_pause: Duration) -> Trac
         ));
     }
     Ok(())
+}
+
+/// Whether private memory lies in huge pages of the pool (`hugetlbfs`, `MAP_HUGETLB`). What cannot be read is taken for it.
+fn has_huge_pages_of_its_own(process: &Process, status: &str) -> bool {
+    let used = status.lines().find_map(|l| l.strip_prefix("HugetlbPages:"));
+    if used.is_none_or(|used| used.trim_start().starts_with("0 ")) {
+        return false;
+    }
+    process.mapping_flags().map_or(true, |all| all.iter().any(|mapping| is_private_huge(&mapping.flags)))
+}
+
+/// Judges the kernel's words about a mapping: one of huge pages, that no other process may share.
+fn is_private_huge(flags: &str) -> bool {
+    let has = |word: &str| flags.split_whitespace().any(|flag| flag == word);
+    has("ht") && !has("ms") && !has("sh")
+}
+
+/// Whether the process holds a userfaultfd that reports forks (`UFFD_FEATURE_EVENT_FORK`). What cannot be read does.
+fn hears_of_copies(process: &Process) -> bool {
+    let links = process.fd_links().unwrap_or_default();
+    let watches = links.iter().filter(|(_, link)| link == "anon_inode:[userfaultfd]");
+    watches
+        .map(|(fd, _)| fs::read_to_string(process.path(&format!("fdinfo/{fd}"))))
+        .any(|info| info.map_or(true, |info| reports_forks(&info)))
+}
+
+/// Judges the text of the descriptor: `API:` has the version, the features, and what the kernel can.
+fn reports_forks(info: &str) -> bool {
+    const EVENT_FORK: u64 = 1 << 1;
+    let features = info.lines().find_map(|l| l.strip_prefix("API:")?.trim().split(':').nth(1));
+    features.and_then(|f| u64::from_str_radix(f, 16).ok()).is_none_or(|features| features & EVENT_FORK != 0)
 }
 
 /// How long a fork of the process may take, from what the kernel copies: measured at 3.6 ms for 0.3 MiB of page tables
@@ -133,6 +178,16 @@ fn is_native(pid: i32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_kernel_says_of_huge_pages_and_of_watched_memory() {
+        assert!(is_private_huge("rd wr mr mw me de ht"));
+        assert!(!is_private_huge("rd wr sh mr mw me ms de ht"));
+        assert!(!is_private_huge("rd mr me ms ht") && !is_private_huge("rd wr mr mw me ac"));
+        assert!(reports_forks("pending:\t0\ntotal:\t0\nAPI:\taa:80000002:5ffff\n"));
+        assert!(!reports_forks("pending:\t0\ntotal:\t0\nAPI:\taa:80000000:5ffff\n"));
+        assert!(reports_forks(""), "what is not said is feared");
+    }
 
     #[test]
     fn a_pause_is_told_from_page_tables_and_mappings() {

@@ -15,6 +15,9 @@ pub struct ProcessList {
     /// How many more there are, whose names were not asked for.
     #[serde(skip_serializing_if = "is_none", default)]
     pub of_other_names: usize,
+    /// Whether the system hides processes of other users, so that there may be more.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub others_hidden: bool,
 }
 
 fn is_none(count: &usize) -> bool {

@@ -10,10 +10,14 @@ use crate::texts::List;
 #[must_use]
 pub fn list(document: &ProcessList, tree: bool, style: Style) -> String {
     let lang = style.lang;
+    let hidden = match document.others_hidden {
+        true => format!("{}\n", lang.say(List::Hidden)),
+        false => String::new(),
+    };
     if document.processes.is_empty() {
         return match document.of_other_names {
-            0 => format!("{}\n", lang.say(List::None)),
-            others => format!("{}\n", lang.fill(List::NoneNamed, &[&others])),
+            0 => format!("{}\n{hidden}", lang.say(List::None)),
+            others => format!("{}\n{hidden}", lang.fill(List::NoneNamed, &[&others])),
         };
     }
     let left = Align::Left;
@@ -50,7 +54,7 @@ pub fn list(document: &ProcessList, tree: bool, style: Style) -> String {
             }
         }
     }
-    out
+    out + &hidden
 }
 
 /// A command line without the folders of its program, and of a long path only the telling end.

@@ -100,6 +100,13 @@ pub enum What {
         /// The types that keep it so.
         through: Vec<String>,
     },
+    /// Much garbage waits, it becomes more, and no full collection ran.
+    GarbageWaits {
+        /// How much of it there is.
+        garbage: Loose,
+        /// How fast it grows.
+        bytes_per_second: f64,
+    },
     /// Garbage waits and the collector is off.
     CollectorOff {
         /// How much of it there is.

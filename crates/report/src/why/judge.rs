@@ -36,6 +36,8 @@ pub struct Seen<'a> {
     pub returnable_bytes: Option<u64>,
     /// Types that keep garbage from ever being freed.
     pub through: Vec<String>,
+    /// Full collections between the snapshots.
+    pub full_collections: Option<u64>,
     /// Whether automatic collection is on.
     pub collector_on: Option<bool>,
     /// Bytes below the tightest memory limit.
@@ -58,6 +60,8 @@ pub struct Seen<'a> {
 const LEAST: i64 = 16 << 10;
 /// Garbage of fewer bytes is not told.
 const LEAST_GARBAGE: u64 = 64 << 10;
+/// Garbage that waits for a collector that is on is told where it is so much of all objects' bytes.
+const MUCH_GARBAGE: f64 = 0.1;
 /// A limit is near where so little is left, as a share of RSS, or where growth reaches it within a day.
 const NEAR: f64 = 0.1;
 const DAY: f64 = 86_400.0;
@@ -129,7 +133,8 @@ fn growth(seen: &Seen<'_>) -> Vec<Finding> {
         found.push((block.bytes, Finding { severity: weight(seen, rate), what, next: next() }));
     }
     // What grew beside objects and blocks, where those do not explain it.
-    let told: i64 = found.iter().map(|(bytes, _)| bytes).sum();
+    let waits = diff.culprits.iter().filter(|c| c.bytes > 0 && c.holder.cause == Cause::Garbage);
+    let told: i64 = found.iter().map(|(bytes, _)| *bytes).chain(waits.map(|c| c.bytes)).sum();
     let named = ["python_objects", "python_buffers", "native_blocks", "pymalloc_other_blocks"];
     // Threads bring their stacks along: whoever keeps them is told already.
     let threads = diff.culprits.iter().filter(grows).any(of_threads);
@@ -193,7 +198,23 @@ fn garbage(seen: &Seen<'_>) -> Vec<Finding> {
             next: format!("m5 gc -p {}", seen.pid),
         });
     }
+    found.extend(waiting(seen, heap));
     found
+}
+
+/// Garbage that is much and becomes more, while no full collection runs: thresholds that none ever reaches, `gc.freeze()` of
+/// what is garbage.
+fn waiting(seen: &Seen<'_>, heap: &Summary) -> Option<Finding> {
+    let much = (heap.garbage.bytes as f64) >= MUCH_GARBAGE * heap.bytes as f64;
+    let diff = seen.diff.filter(|_| much && heap.garbage.bytes >= LEAST_GARBAGE)?;
+    let waits = diff.culprits.iter().find(|c| c.bytes >= LEAST && c.holder.cause == Cause::Garbage)?;
+    let bytes_per_second = waits.bytes as f64 / diff.seconds.unwrap_or(seen.observed_seconds).max(1e-3);
+    let stays = seen.full_collections == Some(0) && seen.collector_on == Some(true);
+    (stays && bytes_per_second >= seen.growth_objective).then(|| Finding {
+        severity: Weight::Notice,
+        what: What::GarbageWaits { garbage: heap.garbage, bytes_per_second },
+        next: format!("m5 gc -p {} --duration 5m", seen.pid),
+    })
 }
 
 fn limit(seen: &Seen<'_>) -> Option<Finding> {
@@ -296,6 +317,23 @@ mod tests {
         }
     }
 
+    fn jobs(holder: Holder) -> Culprit {
+        Culprit {
+            type_name: "shop.Job".into(),
+            count: 60,
+            count_per_second: None,
+            objects: 60,
+            bytes: 1 << 20,
+            in_place_bytes: 0,
+            native_bytes: 0,
+            bytes_per_second: None,
+            holder,
+            share: None,
+            also: Vec::new(),
+            made: None,
+        }
+    }
+
     fn block(bytes: i64) -> BlockGrowth {
         let source = BlockSource::Native;
         BlockGrowth { source, owner: None, objects: false, least: 8000, most: 8008, count: 9, bytes }
@@ -332,20 +370,7 @@ mod tests {
             let part = |part: &str| m5_heap::PartGrowth { part: part.into(), bytes: 4 << 20 };
             let parts = vec![part("thread_stacks"), part("python_frames")];
             let mut diff = diff(Account { parts, ..Account::default() });
-            diff.culprits.push(Culprit {
-                type_name: "shop.Job".into(),
-                count: 60,
-                count_per_second: None,
-                objects: 60,
-                bytes: 1 << 20,
-                in_place_bytes: 0,
-                native_bytes: 0,
-                bytes_per_second: None,
-                holder: Holder { name: name.into(), ..Holder::nobody(Cause::Held) },
-                share: None,
-                also: Vec::new(),
-                made: None,
-            });
+            diff.culprits.push(jobs(Holder { name: name.into(), ..Holder::nobody(Cause::Held) }));
             let seen = Seen { diff: Some(&diff), growth_objective: 1748.0, ..Seen::default() };
             Why::of(seen).findings.into_iter().map(|f| f.what).collect::<Vec<_>>()
         };
@@ -354,11 +379,10 @@ mod tests {
         assert_eq!(of("app.jobs").len(), 3);
     }
 
-    #[test]
-    fn garbage_waits_only_for_a_collector_that_is_on() {
-        let heap = Summary {
+    fn with_garbage(bytes: u64) -> Summary {
+        Summary {
             objects: 1,
-            bytes: 1,
+            bytes,
             references: 0,
             type_count: 1,
             garbage: Loose { objects: 1000, bytes: 1 << 20 },
@@ -367,7 +391,41 @@ mod tests {
             uncollectable: Loose::default(),
             types: Vec::new(),
             holdings: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn much_garbage_that_grows_is_told_where_no_full_collection_comes() {
+        let mut diff = diff(Account::default());
+        diff.culprits.push(jobs(Holder::nobody(Cause::Garbage)));
+        let part = m5_heap::PartGrowth { part: "pymalloc_overhead".into(), bytes: 64 << 10 };
+        diff.account = Some(Account { parts: vec![part], ..Account::default() });
+        let of = |bytes, full_collections| {
+            let heap = with_garbage(bytes);
+            let seen = Seen {
+                heap: Some(&heap),
+                diff: Some(&diff),
+                growth_objective: 1748.0,
+                full_collections: Some(full_collections),
+                collector_on: Some(true),
+                ..Seen::default()
+            };
+            Why::of(seen).findings
         };
+        let told = of(4 << 20, 0);
+        assert!(
+            matches!(
+                told.as_slice(),
+                [Finding { what: What::GarbageWaits { .. }, severity: Weight::Notice, .. }]
+            ),
+            "{told:?}"
+        );
+        assert!(of(4 << 20, 1).is_empty() && of(64 << 20, 0).is_empty());
+    }
+
+    #[test]
+    fn garbage_waits_only_for_a_collector_that_is_on() {
+        let heap = with_garbage(1);
         let of = |on| Why::of(Seen { heap: Some(&heap), collector_on: Some(on), ..Seen::default() });
         assert!(of(true).findings.is_empty());
         assert!(of(false).problem());

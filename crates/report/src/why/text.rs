@@ -136,6 +136,16 @@ fn told(finding: &Finding, why: &Why, style: Style) -> (String, String, String) 
             let what = lang.fill(W::NeverFreed, &[&values[0], &values[1], &through]);
             (what, String::new(), lang.fill(W::AdviceUncollectable, &[&through]))
         }
+        What::GarbageWaits { garbage, bytes_per_second } => {
+            let values = [
+                thousands(garbage.objects),
+                units::bytes(garbage.bytes as f64),
+                rate(*bytes_per_second),
+                units::span(why.observed_seconds),
+            ];
+            let what = lang.fill(W::GarbageWaits, &[&values[0], &values[1], &values[2], &values[3]]);
+            (what, String::new(), say(W::AdviceWaits))
+        }
         What::CollectorOff { garbage } => {
             let values = [thousands(garbage.objects), units::bytes(garbage.bytes as f64)];
             let what = lang.fill(W::CollectorOff, &[&values[0], &values[1]]);
@@ -305,6 +315,7 @@ mod tests {
             What::NearLimit { headroom_bytes: 20 << 20, seconds: Some(7200.0) },
             What::NeverFreed { garbage: loose, through: vec!["hiredis.Reader".into()] },
             What::CollectorOff { garbage: loose },
+            What::GarbageWaits { garbage: loose, bytes_per_second: 34_952.0 },
             What::Fills { culprit: culprit(Cause::Held, Some(1000)) },
             What::RssGrows { bytes: 9 << 20, bytes_per_second: 314_572.8 },
             What::Stopped,

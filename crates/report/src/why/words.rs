@@ -28,6 +28,7 @@ catalogue! {
         PartGrows: "memory beside objects grows: {} by {}, {}", "对象之外的内存增长：{} {}，{}";
         NeverFreed: "{} objects ({}) are garbage that no collection can free, through {}", "{} 个对象（{}）是任何回收都无法释放的垃圾，经过 {}";
         CollectorOff: "{} objects ({}) are garbage, and automatic collection is off", "{} 个对象（{}）是垃圾，而自动回收已关闭";
+        GarbageWaits: "{} objects ({}) are garbage, {}; no full collection ran in {}", "{} 个对象（{}）是垃圾，{}；{} 内没有完全回收";
         LimitIn: "the memory limit is {} away: reached in {} at this rate", "距内存上限还有 {}：按此速度 {} 后达到";
         Limit: "the memory limit is {} away", "距内存上限还有 {}";
         FreePymalloc: "{} ({} of RSS) are free blocks that a few live objects pin", "{}（占 RSS 的 {}）是被少量存活对象钉住的空闲块";
@@ -43,6 +44,7 @@ catalogue! {
         AdviceNative: "native code allocates it; watch it longer, then upgrade or profile that extension", "由原生代码分配；延长观察，然后升级或分析该扩展";
         AdvicePart: "watch it longer, to see whether it goes on", "延长观察，确认是否持续";
         AdviceCollector: "turn it on or call gc.collect()", "开启自动回收或调用 gc.collect()";
+        AdviceWaits: "see whether full collections come; garbage that gc.freeze() took in is never freed", "看完全回收是否会发生；被 gc.freeze() 冻结的垃圾永远不会释放";
         AdviceLimit: "see what it is made of", "查看内存构成";
         Returnable: "{} of it would go back at once", "其中 {} 可立即归还";
         AdviceTrim: "give it back (a setting that keeps it so is proved by `{}`)", "归还它（可用 `{}` 实测能长期避免的设置）";

@@ -174,6 +174,9 @@ const V38: ObjectLayout = ObjectLayout {
     heap_type: HEAP_TYPE_38,
     qualname: 864,
     cached_keys: 872,
+    bytearray_object: None,
+    queue_ring: None,
+    ctypes_format: None,
     function: FUNCTION_38,
     code: CODE_38,
     code_cell2arg: Some(96),
@@ -283,6 +286,7 @@ const V312: ObjectLayout = ObjectLayout {
 };
 const V313: ObjectLayout = ObjectLayout {
     minor: 13,
+    ctypes_format: Some(136),
     code_executors: Some(152),
     static_types_have_head: false,
     managed: Managed::Inline,
@@ -304,6 +308,7 @@ const V313: ObjectLayout = ObjectLayout {
 
 const V314: ObjectLayout = ObjectLayout {
     minor: 14,
+    ctypes_format: Some(144),
     flagged_counts: true,
     tuple_items: 32,
     frames: Frames::Interpreter(FRAME_314),
@@ -319,6 +324,8 @@ const V314: ObjectLayout = ObjectLayout {
 };
 const V315: ObjectLayout = ObjectLayout {
     minor: 15,
+    bytearray_object: Some(56),
+    queue_ring: Some(40),
     frames: Frames::Interpreter(FRAME_315),
     type_size: 424,
     heap_type_size: 944,

@@ -172,15 +172,26 @@ impl Extent {
         }
     }
 
+    /// Blocks in use each for itself; free neighbours as one, of which pages may never have been in memory.
+    fn blocks_of_slab(&self, size: u64) -> Vec<Chunk> {
+        let free = |i: u64| self.free.get(i as usize / 64).is_some_and(|w| w >> (i % 64) & 1 != 0);
+        let mut chunks = Vec::new();
+        let mut at = 0;
+        while at < self.blocks() {
+            let run = (at..self.blocks()).take_while(|i| free(*i)).count() as u64;
+            let length = run.max(1);
+            chunks.push(Chunk::new(self.address + at * size, length * size, run > 0));
+            at += length;
+        }
+        chunks
+    }
+
     /// Its blocks, as those of any allocator.
     pub(super) fn region(&self) -> Region {
         let pages = self.pages();
         let size = class_size(self.class());
         let chunks = match (self.field(STATE), self.slab()) {
-            (ACTIVE, true) => {
-                let free = |i: u64| self.free.get(i as usize / 64).is_some_and(|w| w >> (i % 64) & 1 != 0);
-                (0..self.blocks()).map(|i| Chunk::new(self.address + i * size, size, free(i))).collect()
-            }
+            (ACTIVE, true) => self.blocks_of_slab(size),
             (ACTIVE, false) => vec![Chunk::new(self.address, size.min(pages.end - self.address), false)],
             _ => vec![Chunk::new(pages.start, self.size, true)],
         };
@@ -235,12 +246,13 @@ mod tests {
 
     #[test]
     fn a_slab_says_twice_how_many_of_its_blocks_are_free() {
-        for (geometry, blocks) in [(SMALL, 256), (LARGE, 4096)] {
+        for (geometry, blocks) in [(SMALL, 254), (LARGE, 4094)] {
             let mut bytes = slab(geometry, START, 1, 3);
             let found = Extent::read(geometry, 0, &bytes).unwrap();
             let chunks = found.region().chunks;
-            assert_eq!((chunks.len(), chunks.iter().filter(|c| c.free()).count()), (blocks, 3));
-            assert_eq!(chunks[3], Chunk::new(START + 0x30, 16, false));
+            // Those that are free are neighbours.
+            assert_eq!((chunks.len(), chunks[0]), (blocks, Chunk::new(START, 3 * 16, true)));
+            assert_eq!(chunks[1], Chunk::new(START + 0x30, 16, false));
             bytes[BITMAP + 1] |= 1;
             assert!(Extent::read(geometry, 0, &bytes).is_none());
         }

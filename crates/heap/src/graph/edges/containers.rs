@@ -100,6 +100,12 @@ impl Walker<'_> {
 
     /// The words of an element's struct, its attributes and its children: up to four of them lie in the block that has
     /// the attributes, more in a block of their own, and the four stay behind.
+    /// What waits in a queue.
+    pub(super) fn ring(&self, at: u64, offset: u64, see: &mut impl Visit) {
+        let word = |offset: u64| self.image.word_at(at, offset).unwrap_or(0);
+        self.items(word(offset), word(offset + 8), see);
+    }
+
     pub(super) fn element(&self, at: u64, see: &mut impl Visit) {
         let word = |at: u64, offset: u64| self.image.word_in(at, offset).unwrap_or(0);
         let extra = self.image.word_at(at, 40).unwrap_or(0);

@@ -110,8 +110,11 @@ impl Walker<'_> {
             Kind::Plain => self.plain(at, desc, see),
         }
         match desc.kind {
-            Kind::Plain if desc.outside == Some(Outside::Element) => self.element(at, see),
-            Kind::Plain => self.claimed(object, see),
+            Kind::Plain => match desc.outside {
+                Some(Outside::Element) => self.element(at, see),
+                Some(Outside::Ring(ring)) => self.ring(at, u64::from(ring), see),
+                _ => self.claimed(object, see),
+            },
             _ if desc.basic_size > desc.covered => {
                 self.scan(at, desc.covered, desc.basic_size, desc, see);
                 self.claimed(object, see);

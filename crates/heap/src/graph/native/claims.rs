@@ -4,7 +4,7 @@
 //! Whoever comes first has it, nearest first, in the order: objects of extension types, other objects of C, modules and
 //! classes, interpreters, data of libraries, descriptors of threads. Words that only look like pointers are rare among beginnings of blocks.
 
-use crate::census::blocks::{block, holds_object};
+use crate::census::blocks::{block, enclosing, holds_object};
 use crate::census::kind::Kind;
 use crate::census::sizes;
 use crate::graph::dict::word;
@@ -101,7 +101,31 @@ impl Claims {
         }
         claims.follow(walker, known);
         claims.settle(walker, known);
+        for object in (0..census.len() as u32).filter(|o| ranks.get(*o as usize) == Some(&Some(0))) {
+            claims.within(walker, known, fields(object).unwrap_or(&[]), Owner::Object(object));
+        }
+        claims.follow(walker, known);
+        claims.settle(walker, known);
         claims
+    }
+
+    /// Gives what still nobody is known to own to the object of an extension that points anywhere into it: an arena lies
+    /// at the end of its first block (protobuf), a C++ object's part far behind its beginning.
+    fn within(&mut self, walker: &Walker<'_>, known: &FxHashSet<u64>, fields: &[u8], owner: Owner) {
+        for at in (0..fields.len() / 8).map(|i| i * 8) {
+            let pointer = word(fields, at);
+            if pointer < LOWEST_ADDRESS || pointer >> ADDRESS_BITS != 0 || !pointer.is_multiple_of(8) {
+                continue;
+            }
+            let Some(start) = enclosing(walker.image, walker.census, pointer) else { continue };
+            if self.has(start) || known.contains(&start) {
+                continue;
+            }
+            let size = block(walker.image, walker.census, start).unwrap_or(0);
+            if size > 0 && !holds_object(walker.image, walker.census, start, size) {
+                self.take(start, size, owner);
+            }
+        }
     }
 
     /// What arrays told of their buffers to those who asked for them, which NumPy keeps (from 1.20 on) behind a marked
