@@ -5,8 +5,11 @@ Run it with a Python that has m5mem.
 
 from __future__ import annotations
 
+import ast
+import dataclasses
 import inspect
 import sys
+import textwrap
 from pathlib import Path
 
 import m5mem
@@ -33,9 +36,25 @@ def text(thing: object) -> str:
     return (inspect.getdoc(thing) or "").strip()
 
 
+def fields(cls: type) -> dict[str, str]:
+    """What stands below the fields of a data class."""
+    if not dataclasses.is_dataclass(cls):
+        return {}
+    body = ast.parse(textwrap.dedent(inspect.getsource(cls))).body[0].body  # type: ignore[attr-defined]
+    pairs = zip(body, body[1:])
+    return {
+        field.target.id: below.value.value
+        for field, below in pairs
+        if isinstance(field, ast.AnnAssign)
+        and isinstance(below, ast.Expr)
+        and isinstance(below.value, ast.Constant)
+    }
+
+
 def members(cls: type) -> list[str]:
     """Public methods and properties of a class and of its bases in this package."""
     lines = []
+    said_of_fields = fields(cls)
     for name in sorted(dir(cls)):
         if name.startswith("_"):
             continue
@@ -46,7 +65,7 @@ def members(cls: type) -> list[str]:
         member = getattr(
             member, "__func__", member
         )  # a static method has a text of its own about static methods
-        said = " ".join(text(member).split())
+        said = " ".join((said_of_fields[name] if name in said_of_fields else text(member)).split())
         said = f": {said}" if said else ""
         called = callable(getattr(cls, name, None))
         shown = (

@@ -101,6 +101,8 @@ deb() {
     trap "rm -rf '$stage'" EXIT
     chmod 755 "$stage"
     lay_out "$stage" /usr
+    # Debian's zsh looks there.
+    mv "$stage/usr/share/zsh/site-functions" "$stage/usr/share/zsh/vendor-completions"
     for unit in deploy/systemd/*.service; do
         install -D -m 644 "$unit" "$stage/lib/systemd/system/$(basename "$unit")"
     done

@@ -1,18 +1,20 @@
 """What m5 tune recommends for four programs, and a second, independent measurement of it.
 
-    python bench/tune/run.py [--m5 target/release/m5] [--python python3] [-n 5] [--again 7] [program …]
+    python bench/tune/run.py [--m5 target/release/m5] [--python python3] [-n 5] [--again 7] [--most 600] [program …]
 
-The second measurement starts each program anew, as it is and with what was recommended in turns, and reads
-/proc/PID/statm itself: the median of the last third of a run. Of `steady`, on which no setting has any effect, nothing
-should be recommended.
+The second measurement starts each program anew, as it is and with what was recommended in turns, and measures without m5:
+/proc/PID/statm (the median of the last third of a run), and pauses by gc.callbacks inside of the program. Of `steady`, on
+which no setting has any effect, nothing should be recommended. A search ends after `--most` seconds at the latest.
 """
 
 import argparse
 import json
 import os
+import signal
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -57,8 +59,27 @@ time.sleep(1.5)
 """
 
 
+WARM_UP = 0.5
+# What the second measurement puts before a program: its pauses go to a file at its end.
+PROBE = (
+    """
+import atexit, gc, os, threading, time
+_began, _sum = [0.0], [0.0]
+def _told(phase, info):
+    now = time.perf_counter()
+    if phase == "start": _began[0] = now
+    else: _sum[0] += now - _began[0]
+gc.callbacks.append(_told)
+atexit.register(lambda: open(os.environ["PAUSES"], "w").write(str(_sum[0])))
+if lines := os.environ.get("LINES"):
+    _timer = threading.Timer(%s, exec, (lines,)); _timer.daemon = True; _timer.start()
+"""
+    % WARM_UP
+)
+
+
 def programs(python):
-    engine = [python, str(ROOT / "examples" / "trading_engine"), "--offline", "--duration", "20", "--quiet"]
+    engine = [python, str(ROOT / "examples" / "trading_engine"), "--offline", "--duration", "60", "--quiet"]
     return {
         "engine": (engine, []),
         "bodies": ([python, "-c", BODIES], []),
@@ -67,22 +88,54 @@ def programs(python):
     }
 
 
-def once(command, environment):
-    process = subprocess.Popen(
-        command, env={**os.environ, "PYTHONHASHSEED": "0", **environment}, stdout=subprocess.DEVNULL
-    )
-    seen = []
-    while process.poll() is None:
-        try:
-            with open(f"/proc/{process.pid}/statm") as file:
-                seen.append(int(file.read().split()[1]) * PAGE)
-        except (OSError, IndexError):
-            pass
-        time.sleep(0.02)
-    if process.returncode:
-        raise SystemExit(f"{command[0]} ended with {process.returncode}")
+def once(command, environment, lines):
+    """Bytes of the last third, and seconds in pauses where the program can tell them."""
+    with tempfile.NamedTemporaryFile("r") as pauses:
+        if "-c" in command:
+            command = [*command[:-1], PROBE + command[-1]]
+        environment = {**os.environ, "PYTHONHASHSEED": "0", **environment}
+        environment |= {"PAUSES": pauses.name, "LINES": "\n".join(lines)}
+        process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+        seen = []
+        while process.poll() is None:
+            try:
+                with open(f"/proc/{process.pid}/statm") as file:
+                    seen.append(int(file.read().split()[1]) * PAGE)
+            except (OSError, IndexError):
+                pass
+            time.sleep(0.02)
+        if process.returncode:
+            raise SystemExit(f"{command[0]} ended with {process.returncode}")
+        told = pauses.read()
     seen = [rss for rss in seen if rss]
-    return statistics.median(seen[len(seen) * 2 // 3 :])
+    return statistics.median(seen[len(seen) * 2 // 3 :]), float(told) if told else None
+
+
+def search(line, most):
+    """The report of m5 tune; what it has after so many seconds, if it takes longer."""
+    process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        return process.communicate(timeout=most)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGINT)
+        return process.communicate()
+
+
+def again(command, environment, lines, count):
+    pairs = [(once(command, {}, []), once(command, environment, lines)) for _ in range(count)]
+    for what, unit, scale in (("RSS", "MiB", MIB), ("pauses", "ms", 1e-3)):
+        index = 0 if what == "RSS" else 1
+        both = [(old[index], new[index]) for old, new in pairs if old[index] and new[index]]
+        if not both:
+            continue
+        ratios = sorted(new / old for old, new in both)
+        base, new = (statistics.median(pair[i] for pair in both) / scale for i in (0, 1))
+        middle = statistics.median(ratios)
+        print(
+            f"    again, {len(both)} pairs, {what}: {base:.1f} → {new:.1f} {unit}, "
+            f"× {middle:.3f} ({ratios[0]:.3f} to {ratios[-1]:.3f})",
+            flush=True,
+        )
 
 
 def main():
@@ -91,6 +144,7 @@ def main():
     parser.add_argument("--python", default=sys.executable)
     parser.add_argument("-n", type=int, default=5)
     parser.add_argument("--again", type=int, default=7)
+    parser.add_argument("--most", type=float, default=600)
     parser.add_argument("programs", nargs="*")
     arguments = parser.parse_args()
     known = programs(arguments.python)
@@ -103,22 +157,23 @@ def main():
             "-n",
             str(arguments.n),
             "--warmup",
-            "500ms",
+            f"{WARM_UP * 1000:.0f}ms",
             *options,
             "--json",
             "--",
             *command,
         ]
-        done = subprocess.run(line, capture_output=True, text=True, check=False)
-        if not done.stdout:
-            print(f"{name}: {done.stderr.strip().splitlines()[-1]}")
+        said, errors = search(line, arguments.most)
+        if not said:
+            print(f"{name}: {errors.strip().splitlines()[-1]}", flush=True)
             continue
-        told = json.loads(done.stdout)
+        told = json.loads(said)
         runs = sum(len(row["screening"]) + len(row["runs"]) for row in told["tried"])
         environment = dict(told["recommended"])
-        said = " ".join([*(f"{k}={v}" for k, v in environment.items()), *told.get("recommended_python", [])])
+        words = " ".join([*(f"{k}={v}" for k, v in environment.items()), *told.get("recommended_python", [])])
         print(
-            f"{name}: {runs} runs in {time.monotonic() - began:.0f} s; recommended: {said or 'nothing'}",
+            f"{name}: {runs} runs in {time.monotonic() - began:.0f} s{'' if told['complete'] else ' (ended)'}; "
+            f"recommended: {words or 'nothing'}",
             flush=True,
         )
         for row in told["tried"]:
@@ -128,14 +183,8 @@ def main():
                     print(
                         f"    {row['name']} {row['stage']}: {goal} × {o['ratio']:.3f} ({o['lower']:.3f} to {o['upper']:.3f})"
                     )
-        if not environment:
-            continue
-        pairs = [(once(command, {}), once(command, environment)) for _ in range(arguments.again)]
-        ratios = sorted(new / old for old, new in pairs)
-        base = statistics.median(old for old, _ in pairs) / MIB
-        new = statistics.median(new for _, new in pairs) / MIB
-        spread = f"{ratios[0]:.3f} to {ratios[-1]:.3f}"
-        print(f"    again, {arguments.again} pairs: {base:.1f} → {new:.1f} MiB, ratios {spread}", flush=True)
+        if environment or told["recommended_python"]:
+            again(command, environment, told["recommended_python"], arguments.again)
 
 
 if __name__ == "__main__":

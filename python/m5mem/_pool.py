@@ -111,6 +111,9 @@ class Pool(Generic[T]):
         *,
         name: str = "pool",
     ) -> None:
+        for what, given in (("factory", factory), ("reset", reset)):
+            if not callable(given) and not (what == "reset" and given is None):
+                raise TypeError(f"{what} must be callable, not {type(given).__name__}")
         if max_size < 1:
             raise ValueError("max_size must be 1 or more")
         self._factory, self._reset, self.max_size = factory, reset, max_size

@@ -46,6 +46,9 @@ def interval_ns(interval: Any) -> int:
         return int(value)
     if isinstance(interval, dt.timedelta):
         return int(interval // _MICROSECOND * 1000)
+    if type(interval).__name__ == "timedelta64":
+        ns = int(interval.astype("timedelta64[ns]").astype("int64"))
+        return ns if ns > 0 else 0
     raise TypeError(
         f"an interval is a number, a text as '1min', or a timedelta, not {type(interval).__name__}"
     )

@@ -3,7 +3,8 @@
 Python's objects of more than 512 bytes, NumPy's and every C library's blocks come from malloc, which keeps what was
 freed. (Without a GIL Python's objects come from mimalloc, which gives back by itself; the others still from malloc.)
 ``malloc_trim`` returns it. It holds the lock of one arena at a time, so another thread that allocates there
-waits; that is at most as long as the call takes, which is what is measured and bounded here.
+waits; that is at most as long as the call takes, which is what is measured and bounded here. A call cannot be cut short:
+how long it will take is told beforehand from how much is free, and from what the last one took.
 """
 
 from __future__ import annotations
@@ -35,12 +36,41 @@ def _find() -> Callable[[int], int] | None:
     return found
 
 
-class Trimmer:
-    """Trims when it is told that now is a good moment, if it is expected to fit into ``budget`` seconds."""
+def _find_info() -> Callable[[], Any] | None:
+    names = (
+        "arena",
+        "ordblks",
+        "smblks",
+        "hblks",
+        "hblkhd",
+        "usmblks",
+        "fsmblks",
+        "uordblks",
+        "fordblks",
+        "keepcost",
+    )
+    info = type("mallinfo2", (ctypes.Structure,), {"_fields_": [(name, ctypes.c_size_t) for name in names]})
+    try:
+        found = ctypes.CDLL(None).mallinfo2  # glibc 2.33 and later
+    except (OSError, AttributeError):
+        return None
+    found.argtypes, found.restype = [], info
+    return found
 
-    def __init__(self, budget: float, interval: float) -> None:
-        self.budget, self.interval = budget, interval
-        self._call = _find()
+
+class Trimmer:
+    """Trims when it is told that now is a good moment, if it is expected to fit into ``budget`` seconds; after
+    ``deadline`` seconds without one it does all the same."""
+
+    # Seconds a free byte, before one was measured: what dropping pages takes on a slow machine.
+    _FIRST_RATE = 0.1e-3 / 2**20
+
+    def __init__(self, budget: float, interval: float, deadline: float = 3600.0) -> None:
+        self.budget, self.interval, self.deadline = budget, interval, deadline
+        self._call, self._info = _find(), _find_info()
+        self._rate = self._FIRST_RATE
+        self._last = time.monotonic()
+        self.expected_seconds: float | None = None
         self.unavailable = None if self._call is not None else "this C library has no malloc_trim"
         self.count = self.put_off = 0
         self.freed = 0
@@ -55,20 +85,37 @@ class Trimmer:
         if self._call is None or now < self._next or (self._thread is not None and self._thread.is_alive()):
             return False
         self._next = now + self._wait
+        self.expected_seconds = self._expected()
+        too_long = self.expected_seconds is not None and self.expected_seconds > self.budget
+        if too_long and now - self._last < self.deadline:
+            self.put_off += 1
+            return False
         self._thread = threading.Thread(target=self.trim, name="m5mem-trim", daemon=True)
         self._thread.start()
         return True
+
+    def _free(self) -> int | None:
+        """Bytes that the C library holds free, given back before or not."""
+        return int(self._info().fordblks) if self._info is not None else None
+
+    def _expected(self) -> float | None:
+        free = self._free()
+        return None if free is None else free * self._rate
 
     def trim(self) -> int | None:
         """Trims now; bytes that came back (`None`: not known). After one that took longer than the budget the next
         comes later, twice as late each time."""
         if self._call is None:
             return None
-        before = rss()
+        before, free = rss(), self._free()
         began = time.monotonic()
         self._call(0)
-        took = time.monotonic() - began
+        self._last = time.monotonic()
+        took = self._last - began
         after = rss()
+        if free:
+            # What was given back before counts as free and costs nothing: so it falls slowly.
+            self._rate = max(took / free, self._rate / 2)
         self.count += 1
         self.seconds += took
         self.last_seconds, self.max_seconds = took, max(self.max_seconds, took)
@@ -98,6 +145,7 @@ class Trimmer:
         return {
             "count": self.count,
             "put_off": self.put_off,
+            "expected_seconds": self.expected_seconds,
             "freed_bytes": self.freed,
             "seconds": self.seconds,
             "last_seconds": self.last_seconds,

@@ -111,7 +111,7 @@ _ROWS = [
     (
         "listeners_of_an_engine",
         "objects",
-        "Order|function|method|deque|sqlalchemy",
+        "Order|function|method|deque|sqlalchemy|dict",
         "listened_engine|dispatch|sqlalchemy|event",
         "sqlalchemy==2.0.36",
         "3.13",

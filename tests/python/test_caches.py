@@ -205,7 +205,7 @@ def test_mapping_methods():
     cache = LRUCache(None)
     cache.update({"a": 1}, b=2)
     assert cache.setdefault("a", 9) == 1 and cache.setdefault("c") is None
-    assert cache.items() == [("b", 2), ("a", 1), ("c", None)] and cache.values() == [2, 1, None]
+    assert list(cache.items()) == [("b", 2), ("a", 1), ("c", None)] and list(cache.values()) == [2, 1, None]
     assert cache.maxsize is None and "LRUCache 3/unbounded" in repr(cache)
     with pytest.raises(KeyError):
         cache.pop("nope")

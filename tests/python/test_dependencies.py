@@ -221,10 +221,10 @@ def test_what_the_cache_itself_shows():
         return b.last()
 
     f(1), f(2)
-    assert cache[1] == 1.0 and cache.get(2) == 1.0 and cache.values() == [1.0, 1.0] and 1 in cache
-    assert cache.items() == [(1, 1.0), (2, 1.0)] and cache.peek(1) == 1.0
+    assert cache[1] == 1.0 and cache.get(2) == 1.0 and list(cache.values()) == [1.0, 1.0] and 1 in cache
+    assert list(cache.items()) == [(1, 1.0), (2, 1.0)] and cache.peek(1) == 1.0
     b.append(2.0)
-    assert 1 not in cache and cache.get(1) is None and len(cache) == 0 and cache.values() == []
+    assert 1 not in cache and cache.get(1) is None and len(cache) == 0 and list(cache.values()) == []
     with pytest.raises(KeyError):
         cache[1]
     f(1)

@@ -276,6 +276,14 @@ def test_trim_gives_free_memory_back():
     tight = Trimmer(budget=1e-12, interval=1)
     tight.trim()
     assert tight.put_off == 1 and not tight.look()  # it took longer than it may: later
+    # What is expected to take longer waits, but not for ever.
+    if trimmer.snapshot()["expected_seconds"] is not None:
+        waits = Trimmer(budget=1e-12, interval=0)
+        assert not waits.look() and (waits.count, waits.put_off) == (0, 1) and waits.expected_seconds > 1e-12
+        at_last = Trimmer(budget=1e-12, interval=0, deadline=0)
+        assert at_last.look()
+        at_last.join()
+        assert at_last.count == 1
 
     with m5mem.gc.manage(warmup=0, tick=0.005, thresholds=None, trim=m5mem.gc.Trim(interval=0.0)) as manager:
         while manager.state != "managed":

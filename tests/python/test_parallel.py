@@ -54,7 +54,7 @@ def test_a_cache_gives_what_was_stored_under_the_key(cache, make):
                 assert found is None or found == ("value", n)
             else:
                 assert len(cache) <= 64 and cache.setdefault(key, ("value", n)) == ("value", n)
-                keys = cache.keys()
+                keys = list(cache.keys())
                 assert len(keys) == len(set(keys)) <= 64
 
     together(work)

@@ -99,7 +99,11 @@ fn spawned(
 }
 
 fn sample(mut sampler: AllocSampler, over: &AtomicBool) -> Result<Seen, Error> {
-    while !over.load(Ordering::Relaxed) && sampler.step(monotonic_ns() + STEP_NS)? {}
+    while !over.load(Ordering::Relaxed) && sampler.step(monotonic_ns() + STEP_NS)? {
+        if let Some((other, blind)) = sampler.instead() {
+            return by_collections(other, blind, over);
+        }
+    }
     let (profile, survivors) = sampler.finish_with_survivors()?;
     Ok(Seen::Births(Box::new(profile), survivors))
 }

@@ -196,6 +196,16 @@ fn another_users_process() {
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let line = text.lines().find(|l| l.trim_start().starts_with(&target.pid().to_string())).unwrap();
     assert!(line.contains(" no ") && text.contains("cap_sys_ptrace"), "{text}");
+    // What is left on for days says it by itself, once.
+    for (lang, words) in [("en", "not read, only memory"), ("zh", "无法读取")] {
+        let mut serve = clean(Command::new(&setpriv));
+        serve.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&binary).current_dir("/");
+        serve.args(["serve", "--lang", lang, "--listen", "127.0.0.1:0", "--interval", "100ms", "-d", "1s"]);
+        let (code, text) = verdict(&serve.args(["-p", &target.pid().to_string()]).output().unwrap());
+        assert_eq!(code, 0, "{text}");
+        assert_eq!(text.matches(words).count(), 1, "{text}");
+        assert!(text.contains(&format!("{} (", target.pid())) && text.contains("cap_sys_ptrace"), "{text}");
+    }
 }
 
 /// A program that has `_PyRuntime` of a size that no CPython has.

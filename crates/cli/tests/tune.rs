@@ -52,13 +52,21 @@ fn what_helps_is_proved_and_runs_are_made_once() {
     let again = with("--lang=en");
     let text = String::from_utf8(again.stdout.clone()).unwrap();
     assert!(verdict(&again).0 == 0 && text.contains("Environment=\"MALLOC_ARENA_MAX=1\""), "{text}");
+    assert!(text.contains("not proved to help"), "{text}");
     assert_eq!(std::fs::read_to_string(&log).unwrap(), before, "what is known is not run again");
+    let (code, said) = verdict(&run(&["tune", "--continue", log_name, "--", "true"]));
+    assert!(code == 2 && said.contains("another command"), "{code} {said}");
 }
 
 #[test]
 fn what_cannot_be_tried_is_said() {
     let (code, said) = verdict(&run(&["tune", "--only", "warp-drive", "--", "true"]));
     assert!(code == 2 && said.contains("warp-drive") && said.contains("arenas-2"), "{code} {said}");
-    assert_ne!(verdict(&run(&["tune", "--", "false"])).0, 0);
+    let (code, said) = verdict(&run(&["tune", "--", "false"]));
+    assert!(code == 6 && said.contains("could not be measured: ended with exit status"), "{code} {said}");
+    // What the command sets for itself would hide what is tried.
+    let set = ["tune", "--only", "arenas-2", "--", "env", "MALLOC_ARENA_MAX=1", "true"];
+    let (code, said) = verdict(&run(&set));
+    assert!(code == 2 && said.contains("none can be tried"), "{code} {said}");
     assert_eq!(verdict(&run(&["tune"])).0, 2);
 }

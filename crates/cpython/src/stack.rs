@@ -33,6 +33,15 @@ pub struct PyFrame {
     pub line: Option<u32>,
 }
 
+impl PyFrame {
+    /// Whether it is of a program: from 3.13 on a call of a class runs a few instructions of the interpreter's own around
+    /// `__init__`, whose code has that for its file too, and no lines.
+    #[must_use]
+    pub fn is_of_a_program(&self) -> bool {
+        self.line.is_some() || self.file != self.function
+    }
+}
+
 /// The stack of a thread as it was at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ThreadStack {
@@ -135,7 +144,7 @@ impl<M: Memory> Walk<M> {
     /// Frames of the stack that begins at a frame, innermost first, as they are met.
     fn frames_from(&self, innermost: Option<u64>) -> Vec<PyFrame> {
         let (raw, _) = self.raw(innermost, DEEPEST);
-        raw.iter().filter(|r| !r.shim).map_while(|r| self.frame(r)).collect()
+        raw.iter().filter(|r| !r.shim).map_while(|r| self.frame(r)).filter(PyFrame::is_of_a_program).collect()
     }
 
     /// The stack of a thread state, of at most so many frames.
@@ -163,7 +172,9 @@ impl<M: Memory> Walk<M> {
     }
 
     fn told(frames: Vec<(Raw, Option<PyFrame>)>, torn: bool, deeper: bool) -> ThreadStack {
-        let (raw, frames): (Vec<Raw>, Vec<Option<PyFrame>>) = frames.into_iter().unzip();
+        let of_a_program = |f: &Option<PyFrame>| f.as_ref().is_none_or(PyFrame::is_of_a_program);
+        let (raw, frames): (Vec<Raw>, Vec<Option<PyFrame>>) =
+            frames.into_iter().filter(|(_, frame)| of_a_program(frame)).unzip();
         let frames = frames.into_iter().flatten().collect();
         ThreadStack { frames, torn, deeper, addresses: raw.iter().map(|r| r.at).collect() }
     }

@@ -26,6 +26,14 @@ pub enum Choice {
         /// Registers that it takes.
         wanted: usize,
     },
+    /// One watchpoint, as fewer registers were free than watchpoints alone take: a program in the kernel reads the generation of
+    /// each collection from the collector's counters.
+    Counters {
+        /// Registers that were free.
+        free: usize,
+        /// Registers that watchpoints alone take.
+        wanted: usize,
+    },
     /// Watchpoints could not be had.
     Fallback {
         /// Why not.
@@ -41,6 +49,12 @@ impl std::fmt::Display for Choice {
             Self::Asked { .. } => f.write_str("asked for"),
             Self::FewRegisters { free, wanted } => {
                 write!(f, "hardware watchpoints with {free} of the {wanted} registers that they take")
+            }
+            Self::Counters { free, wanted } => {
+                write!(
+                    f,
+                    "one of {free} free debug registers (watchpoints alone take {wanted}): a program in the kernel"
+                )
             }
             Self::Fallback { obstacle } => write!(f, "no watchpoints, polling instead: {obstacle}"),
         }

@@ -14,6 +14,7 @@ mod perf;
 mod poll;
 mod ring;
 mod stacks;
+mod told;
 mod tracer;
 pub mod tune;
 mod watch;
@@ -24,4 +25,5 @@ pub use obstacle::{Obstacle, errno_name};
 pub use pause::{
     Coverage, Detail, GenerationCoverage, InterpreterCollections, Pause, PauseSource, SourceKind, WorldStops,
 };
+pub use told::{Teller, ToldPause};
 pub use tracer::{TraceOptions, Tracer};

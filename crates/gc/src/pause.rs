@@ -178,6 +178,9 @@ pub struct Detail {
     /// The Python stack of the collecting thread, innermost first, read while it collected; empty where it was
     /// not asked for, not caught or not to be had.
     pub stack: Vec<PyFrame>,
+    /// The stack is that of the collection's very start, told by the kernel.
+    #[serde(default)]
+    pub at_start: bool,
 }
 
 /// A stream of pauses of one process (and, where the source can, of its children).

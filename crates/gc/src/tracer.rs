@@ -3,11 +3,13 @@
 use crate::counts::now_ns;
 use crate::poll::PollSource;
 use crate::ring::RingSource;
-use crate::watch::{Wanted, WatchSource, diagnose};
+use crate::told::{Teller, ToldSource};
+use crate::watch::{Traps, Wanted, WatchSource, diagnose};
 use crate::{
     Choice, Coverage, Detail, Error, InterpreterCollections, Obstacle, Pause, PauseSource, Result, SourceKind,
 };
 use m5_cpython::Interpreter;
+use m5_cpython::layout::Stats;
 use m5_process::{Execution, Process};
 use std::time::Duration;
 
@@ -45,6 +47,19 @@ impl Tracer {
         Self::attach_seeded(process, interpreter, options, now_ns())
     }
 
+    /// The same; where registers are short, `teller` may stand in, which takes a single one.
+    ///
+    /// # Errors
+    /// As [`Tracer::attach`].
+    pub fn attach_or_told(
+        process: &Process,
+        interpreter: &Interpreter,
+        options: &TraceOptions,
+        teller: &dyn Fn() -> Option<Box<dyn Teller>>,
+    ) -> Result<Self> {
+        Self::begin(process, interpreter, options, now_ns(), teller)
+    }
+
     /// The same, with the seed of the chance that opens and closes the watch when the overhead is limited.
     ///
     /// # Errors
@@ -55,8 +70,18 @@ impl Tracer {
         options: &TraceOptions,
         seed: u64,
     ) -> Result<Self> {
+        Self::begin(process, interpreter, options, seed, &|| None)
+    }
+
+    fn begin(
+        process: &Process,
+        interpreter: &Interpreter,
+        options: &TraceOptions,
+        seed: u64,
+        teller: &dyn Fn() -> Option<Box<dyn Teller>>,
+    ) -> Result<Self> {
         let execution = Execution::held(process);
-        let (source, choice) = choose(process, interpreter, options, seed)?;
+        let (source, choice) = choose(process, interpreter, options, seed, teller)?;
         let polled = options.source.is_none().then(|| (interpreter.clone(), process.pid()));
         let (last, over) = ((source.coverage(), source.interpreters()), false);
         Ok(Self { source, execution, last, over, polled, reason: choice.to_string(), choice })
@@ -148,6 +173,7 @@ fn choose(
     interpreter: &Interpreter,
     options: &TraceOptions,
     seed: u64,
+    teller: &dyn Fn() -> Option<Box<dyn Teller>>,
 ) -> Result<(Box<dyn PauseSource + Send>, Choice)> {
     let pid = process.pid();
     /// A ring of fewer records is overwritten between two looks.
@@ -163,12 +189,22 @@ fn choose(
         }
         None => match watch() {
             Ok(source) => {
-                let choice = match source.few_registers() {
-                    Some((free, wanted)) => Choice::FewRegisters { free, wanted },
-                    None if records => Choice::FewRecords,
-                    None => Choice::Best,
+                let Some((free, wanted)) = source.few_registers() else {
+                    let choice = if records { Choice::FewRecords } else { Choice::Best };
+                    return Ok((Box::new(source), choice));
                 };
-                (Box::new(source), choice)
+                // The registers that it got are what the program in the kernel needs.
+                drop(source);
+                if let Some(source) = told(interpreter, options, teller) {
+                    return Ok((Box::new(source), Choice::Counters { free, wanted }));
+                }
+                match watch() {
+                    Ok(source) => (Box::new(source), Choice::FewRegisters { free, wanted }),
+                    Err(error) => {
+                        let obstacle = diagnose(error);
+                        (Box::new(PollSource::new(interpreter, pid)?), Choice::Fallback { obstacle })
+                    }
+                }
             }
             Err(error) => {
                 let obstacle = diagnose(error);
@@ -185,4 +221,18 @@ fn choose(
         }
         Some(kind @ SourceKind::Poll) => (Box::new(PollSource::new(interpreter, pid)?), asked(kind)),
     })
+}
+
+/// What a program in the kernel tells, of builds whose counters it can read.
+fn told(
+    interpreter: &Interpreter,
+    options: &TraceOptions,
+    teller: &dyn Fn() -> Option<Box<dyn Teller>>,
+) -> Option<ToldSource> {
+    let layout = interpreter.layout();
+    let counted = matches!(layout.stats, Stats::Inline { .. }) && !layout.free_threaded;
+    if options.children || !counted {
+        return None;
+    }
+    ToldSource::new(interpreter, teller()?, Traps::measured().ok()?).ok()
 }

@@ -194,12 +194,45 @@ sys.stdin.read()
             assert!(objects < plain.bytes(&["python_objects"]) / 10, "{name}: {objects}");
             // What m5 reads the books of is told from what is in use.
             let heap = |part: &str| other.bytes(&["native_heap", part]);
-            if !library.contains("tcmalloc") {
-                let (free, overhead) = (heap("native_free"), heap("native_overhead"));
-                assert!(free > 16 << 20 && overhead < 8 << 20, "{name}: {free} free, {overhead} beside it");
-            }
+            let (free, overhead) = (heap("native_free"), heap("native_overhead"));
+            assert!(free > 16 << 20 && overhead < 8 << 20, "{name}: {free} free, {overhead} beside it");
         }
     }
+}
+
+/// tcmalloc's own figures; what its caches hold free is not told from what is in use.
+#[test]
+fn the_page_heap_of_tcmalloc_is_read() {
+    const PROGRAM: &str = "
+import ctypes, sys
+kept = [bytes(9000 + i % 7000) for i in range(4000)][::40]
+large = [bytes(3_000_000) for i in range(9)][::3]
+libc, value = ctypes.CDLL(None), ctypes.c_size_t()
+libc.MallocExtension_ReleaseToSystem(ctypes.c_size_t(1 << 20))
+for name in (b'free', b'unmapped'):
+    libc.MallocExtension_GetNumericProperty(b'tcmalloc.pageheap_%s_bytes' % name, ctypes.byref(value))
+    print(name.decode(), '=', value.value, file=sys.stderr)
+sys.stderr.flush()
+print('ready', flush=True)
+sys.stdin.read()
+";
+    let library = "/usr/lib/x86_64-linux-gnu/libtcmalloc_minimal.so.4";
+    if !std::path::Path::new(library).exists() {
+        return;
+    }
+    let python = pythons().into_iter().rfind(|p| p.root().is_none()).unwrap();
+    let taken = take_with(&python, None, Some(library), PROGRAM);
+    let (free, unmapped) = (taken.pymalloc("free"), taken.pymalloc("unmapped"));
+    assert!(free > 32 << 20 && unmapped >= 1 << 20, "{free} {unmapped}");
+    let spans = taken.analysis.census.heaps.regions.iter().flat_map(|r| &r.chunks).filter(|c| c.free());
+    let spans: u64 = spans.map(|c| c.usable()).sum();
+    // Saying so itself takes a span or two.
+    assert!(spans.abs_diff(free + unmapped) < 1 << 20, "{spans} {free} {unmapped}");
+    let accounting = &taken.accounting;
+    // Of what it has from the system some was never touched.
+    let in_memory = accounting.free_of_others.unwrap();
+    assert!(in_memory > free / 2 && in_memory < free + (2 << 20), "{in_memory} of {free}");
+    assert!(accounting.unread_of_others, "its caches");
 }
 
 #[test]

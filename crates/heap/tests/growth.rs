@@ -149,7 +149,7 @@ fn a_table_that_makes_equal_texts_one_is_not_taken_for_the_interpreters_own() {
     }
 }
 
-/// The first text says whether such texts live for ever: in 3.12.0 to 3.12.3, and without the GIL.
+/// The first text says whether such texts live for ever: in the first releases of 3.12, and without the GIL.
 const INTERNED: &str = "
 import sys
 COUNT = [0]

@@ -6,13 +6,17 @@
 mod alloc;
 mod arch;
 mod bpf;
+mod collector;
+mod duty;
 mod error;
+mod frames;
 mod stalls;
 
 pub use alloc::{
     AllocProfile, AllocSampler, AllocSite, AllocSource, AllocStack, CollectionSampler, CollectionsSeen,
     LOOKS_S, Survival, Survivor,
 };
+pub use collector::{CollectionWatch, CollectorEvent, EndedCollection};
 pub use error::{Error, Result};
 pub use stalls::Lengths as TurnLengths;
 pub use stalls::{LoopCounter, LoopOptions, LoopWatch, Spent, TURN_BOUNDS, Turn, Turns};

@@ -3,7 +3,7 @@
 
 use m5_cpython::Interpreter;
 use m5_kernel::{Error, LoopCounter, LoopOptions, LoopWatch, Turn};
-use m5_process::Process;
+use m5_process::{Process, monotonic_ns};
 use m5_testkit::{Python, Target, pythons};
 
 /// A loop of `select` that stamps its turns itself. Each line that it reads names what the next turn does; the answer is
@@ -46,7 +46,21 @@ def inner():
     other.register(read, select.POLLIN)
     other.poll(40)
     select.select([read], [], [], 0.04)
-KINDS = {'inner': inner, 'code': lambda: busy(0.03), 'sleep': lambda: time.sleep(0.04), 'gil': gil, 'lock': other_lock,
+def nested():
+    other = select.epoll()
+    other.register(read, select.EPOLLIN)
+    other.poll(0.04)
+    other.close()
+def renew():
+    global poll
+    poll.close()
+    time.sleep(0.04)
+    poll = select.epoll()
+    poll.register(0, select.EPOLLIN)
+def long():
+    os.write(1, b'begun\\n')
+    os.read(0, 100)
+KINDS = {'inner': inner, 'nested': nested, 'renew': renew, 'long': long, 'code': lambda: busy(0.03), 'sleep': lambda: time.sleep(0.04), 'gil': gil, 'lock': other_lock,
          'collector': lambda: gc.collect(), 'nothing': lambda: None}
 poll = select.POLL()
 poll.register(read, select.POLLIN)
@@ -83,7 +97,7 @@ fn watch(python: &Python, target: &Target) -> Option<LoopWatch> {
 
 /// The turn that held these moments.
 fn turn(watch: &mut LoopWatch, from: u64, to: u64) -> Turn {
-    let deadline = m5_process::monotonic_ns() + 10_000_000_000;
+    let deadline = monotonic_ns() + 10_000_000_000;
     let mut seen = Vec::new();
     loop {
         let holds = |t: &Turn| t.start_ns <= from && to <= t.start_ns + t.duration_ns;
@@ -91,7 +105,7 @@ fn turn(watch: &mut LoopWatch, from: u64, to: u64) -> Turn {
         if let Some(turn) = seen.iter().find(|t| holds(t)) {
             return *turn;
         }
-        assert!(m5_process::monotonic_ns() < deadline, "{from} to {to} did not come: {seen:?}");
+        assert!(monotonic_ns() < deadline, "{from} to {to} did not come: {seen:?}");
         std::thread::yield_now();
     }
 }
@@ -155,11 +169,143 @@ fn a_loop_of_epoll_waits_nowhere_else() {
     }
 }
 
+/// The turn in which a kind of stall was made, and all that were seen until then.
+fn made(watch: &mut LoopWatch, target: &mut Target, kind: &str) -> Turn {
+    target.say(kind);
+    let stamps = target.numbers::<u64>();
+    turn(watch, stamps[0], stamps[1])
+}
+
+#[test]
+fn a_wait_at_another_epoll_is_a_call() {
+    for python in pythons() {
+        let mut target = Target::start(&python, &PROGRAM.replace("POLL()", "epoll()"));
+        assert_eq!(target.line(), "ready");
+        let Some(mut watch) = watch(&python, &target) else { return };
+        made(&mut watch, &mut target, "nothing");
+        let nested = made(&mut watch, &mut target, "nested");
+        let spent = nested.spent;
+        let calls = spent.calls_ns + spent.processor_ns.unwrap_or(0);
+        assert!(nested.duration_ns > 39_000_000 && calls > 39_000_000, "{python:?}: {nested:?}");
+    }
+}
+
+#[test]
+fn what_comes_after_a_loop_is_closed_is_no_turn() {
+    let pythons = pythons();
+    for python in pythons.first().into_iter().chain(pythons.last()) {
+        let mut target = Target::start(python, &PROGRAM.replace("POLL()", "epoll()"));
+        assert_eq!(target.line(), "ready");
+        let Some(mut watch) = watch(python, &target) else { return };
+        made(&mut watch, &mut target, "nothing");
+        target.say("renew");
+        let stamps = target.numbers::<u64>();
+        // The next loop is seen, and its first turn begins after its own wait.
+        target.say("nothing");
+        let after = target.numbers::<u64>();
+        let deadline = monotonic_ns() + 10_000_000_000;
+        let mut seen = Vec::new();
+        while !seen.iter().any(|t: &Turn| t.start_ns <= after[0] && after[1] <= t.start_ns + t.duration_ns) {
+            seen.extend(watch.drain().unwrap());
+            assert!(monotonic_ns() < deadline, "{python:?}: {seen:?}");
+            std::thread::yield_now();
+        }
+        let over = |t: &Turn| t.start_ns <= stamps[0] && stamps[1] <= t.start_ns + t.duration_ns;
+        assert!(!seen.iter().any(over), "{python:?}: {seen:?} {stamps:?}");
+    }
+}
+
+#[test]
+fn a_turn_that_had_begun_before_and_one_that_still_lasts() {
+    let pythons = pythons();
+    for python in pythons.first().into_iter().chain(pythons.last()) {
+        for poll in ["epoll()", "poll()"] {
+            let mut target = Target::start(python, &PROGRAM.replace("POLL()", poll));
+            assert_eq!(target.line(), "ready");
+            target.say("long");
+            assert_eq!(target.line(), "begun");
+            let Some(mut watch) = watch(python, &target) else { return };
+            let deadline = monotonic_ns() + 10_000_000_000;
+            // It says so a moment before it reads.
+            watch.suppose(target.pid());
+            let lasts = watch.unfinished();
+            assert!(lasts.len() == 1 && lasts[0].lasts && lasts[0].began_before, "{python:?}: {lasts:?}");
+            target.say("on");
+            let _stamps = target.numbers::<u64>();
+            let mut ended = Vec::new();
+            while ended.is_empty() {
+                ended = watch.drain().unwrap();
+                assert!(monotonic_ns() < deadline, "{python:?}");
+            }
+            assert!(ended[0].began_before && !ended[0].lasts, "{python:?}: {ended:?}");
+            assert!(ended[0].start_ns == lasts[0].start_ns, "{python:?}: {ended:?} {lasts:?}");
+            // One that waits is in none.
+            while watch.unfinished().iter().any(|turn| turn.tid == target.pid()) {
+                assert!(monotonic_ns() < deadline, "{python:?}");
+            }
+            let waits = || m5_process::thread_call(target.pid(), target.pid()).is_some_and(|n| n >= 0);
+            while !waits() {
+                assert!(monotonic_ns() < deadline, "{python:?}");
+            }
+            watch.suppose(target.pid());
+            assert!(watch.unfinished().is_empty(), "{python:?}");
+        }
+    }
+}
+
+/// A thread that uses sockets with timeouts, as drivers do, and tries them before it uses them again; in between it waits for
+/// work. The main thread is a loop.
+const WORKER: &str = "
+import os, queue, select, socket, sys, threading
+jobs, done = queue.Queue(), queue.Queue()
+def work():
+    ours, theirs = socket.socketpair()
+    ours.settimeout(0.002)
+    while True:
+        done.put(jobs.get())
+        look = select.poll()
+        look.register(ours, select.POLLIN)
+        look.poll(0)
+        try: ours.recv(1)
+        except OSError: pass
+worker = threading.Thread(target=work, daemon=True)
+worker.start()
+poll = select.poll()
+poll.register(0, select.POLLIN)
+read, write = os.pipe()
+poll.register(read, select.POLLIN)
+print('ready', flush=True)
+while poll.poll():
+    if not os.read(0, 100): break
+    jobs.put(1)
+    done.get()
+    print('done', flush=True)
+";
+
+#[test]
+fn a_thread_that_waits_for_sockets_of_its_own_is_no_loop() {
+    let pythons = pythons();
+    for python in pythons.first().into_iter().chain(pythons.last()) {
+        let mut target = Target::start(python, WORKER);
+        assert_eq!(target.line(), "ready");
+        let Some(watch) = watch(python, &target) else { return };
+        for _ in 0..20 {
+            target.say("job");
+            assert_eq!(target.line(), "done");
+        }
+        let turns: Vec<(i32, u64)> = watch.lengths().iter().map(|(tid, l)| (*tid, l.turns)).collect();
+        assert!(turns.iter().all(|(tid, _)| *tid == target.pid()), "{python:?}: {turns:?}");
+        assert!(turns.iter().any(|(_, turns)| *turns >= 18), "{python:?}: {turns:?}");
+    }
+}
+
 /// As many turns as its processor can make, and one of 30 ms now and then; the number of those is told.
 const FAST: &str = "
 import select, sys, time
+import os
 poll = select.poll()
 poll.register(0, select.POLLIN)
+poll.register(os.pipe()[0], select.POLLIN)
 print('ready', flush=True)
 turns = 0
 while True:
@@ -185,11 +331,11 @@ fn what_would_cost_too_much_is_seen_in_windows() {
             return;
         }
     };
-    let deadline = m5_process::monotonic_ns() + 60_000_000_000;
+    let deadline = monotonic_ns() + 60_000_000_000;
     let mut long = Vec::new();
     while watch.share().0 > 0.2 || long.is_empty() {
         long.extend(watch.drain().unwrap());
-        assert!(m5_process::monotonic_ns() < deadline, "{:?} {long:?}", watch.share());
+        assert!(monotonic_ns() < deadline, "{:?} {long:?}", watch.share());
         std::thread::sleep(std::time::Duration::from_millis(2));
     }
     let turns: u64 = watch.lengths().iter().map(|(_, l)| l.turns).sum();
@@ -225,11 +371,11 @@ fn many_processes_are_counted_apart() {
     }
     counter.step().unwrap();
     let pids = [targets[0].pid(), targets[1].pid()];
-    let deadline = m5_process::monotonic_ns() + 10_000_000_000;
+    let deadline = monotonic_ns() + 10_000_000_000;
     // The last pair ends after its answer.
     let mut turns = || pids.map(|pid| counter.turns(pid).unwrap().lengths.turns);
     while turns() != [4, 10] {
-        assert!(m5_process::monotonic_ns() < deadline, "{:?}", turns());
+        assert!(monotonic_ns() < deadline, "{:?}", turns());
         std::thread::yield_now();
     }
     counter.forget(pids[0]);

@@ -6,6 +6,7 @@
 use crate::indicators::{Indicator, Nan, Output, Spec, run};
 use crate::threads::StateCell;
 use crate::track::{self, Version};
+use crate::types::number;
 use crate::{npy, raw};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::ffi::{self, Py_ssize_t, PyObject};
@@ -13,7 +14,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyType;
 
 /// Base of all indicators.
-#[pyclass(frozen, subclass, name = "Indicator", module = "m5mem._native")]
+#[pyclass(frozen, subclass, weakref, name = "Indicator", module = "m5mem._native")]
 pub(crate) struct PyIndicator {
     pub(crate) cell: StateCell<Indicator>,
     pub(crate) attached: StateCell<bool>,
@@ -61,6 +62,13 @@ fn deviation(n: usize, ddof: usize) -> PyResult<Spec> {
         return Err(PyValueError::new_err("ddof must be smaller than the period"));
     }
     Ok(Spec::Std { period: checked(n)?, ddof })
+}
+
+/// The parameters of an indicator as its class takes them.
+fn parameters(spec: Spec) -> String {
+    let text = format!("{spec:?}");
+    let inside = text.split_once(['(', '{']).map_or("", |(_, rest)| rest.trim_end_matches([')', '}']).trim());
+    inside.replace(": ", "=").replace("atr=", "atr_period=").replace("times=", "multiplier=")
 }
 
 /// A new float, or a tuple of two or three.
@@ -117,12 +125,8 @@ impl PyIndicator {
     }
 
     fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
-        Ok(format!(
-            "<m5mem.{} {:?} value={}>",
-            slf.get_type().name()?,
-            slf.get().spec,
-            slf.get().value(slf.py())?
-        ))
+        let (name, parameters) = (slf.get_type().name()?, parameters(slf.get().spec));
+        Ok(format!("<m5mem.{name}({parameters}) value={}>", slf.get().value(slf.py())?))
     }
 }
 
@@ -208,7 +212,11 @@ macro_rules! indicator {
         impl $class {
             #[new]
             #[pyo3(signature = ($($param = $default,)* *, nan = "propagate"))]
-            fn new(py: Python<'_>, $($param: $ty,)* nan: &str) -> PyResult<PyClassInitializer<Self>> {
+            fn new(
+                py: Python<'_>,
+                $(#[pyo3(from_py_with = number)] $param: $ty,)*
+                nan: &str,
+            ) -> PyResult<PyClassInitializer<Self>> {
                 let spec: Spec = $spec;
                 let cell = StateCell::new(Indicator::new(spec, nan_rule(nan)?));
                 let stamp = Version::make(py)?;
@@ -224,7 +232,7 @@ macro_rules! indicator {
         pub(crate) fn $batch<'py>(
             py: Python<'py>,
             $($arg: &Bound<'py, PyAny>,)+
-            $($param: $ty,)*
+            $(#[pyo3(from_py_with = number)] $param: $ty,)*
             nan: &str,
         ) -> PyResult<Bound<'py, PyAny>> {
             let spec: Spec = $spec;

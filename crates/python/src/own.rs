@@ -27,6 +27,13 @@ impl Own {
         }
     }
 
+    /// Another reference to the same object.
+    #[inline]
+    pub(crate) fn again(&self) -> Self {
+        // SAFETY: alive, since it is held here; the GIL is held wherever an `Own` is.
+        unsafe { Self::to(self.as_ptr()) }
+    }
+
     #[inline]
     pub(crate) fn as_ptr(&self) -> *mut PyObject {
         self.0.as_ptr()

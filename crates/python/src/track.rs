@@ -243,6 +243,11 @@ fn tracked<'a>(stored: *mut PyObject) -> Option<&'a Tracked> {
     unsafe { (ffi::Py_TYPE(stored) as usize == TRACKED.load(Relaxed)).then(|| raw::contents(stored)) }
 }
 
+/// Whether a stored value depends on anything.
+pub(crate) fn is_tracked(stored: *mut PyObject) -> bool {
+    tracked(stored).is_some()
+}
+
 /// Whether something that the value depends on has changed.
 #[inline]
 pub(crate) fn is_stale(stored: *mut PyObject) -> bool {

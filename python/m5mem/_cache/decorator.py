@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import _thread
 import os
 import weakref
 
@@ -32,17 +31,11 @@ class _Owner:
         return f"<{self.name}>"
 
 
-# How many functions without a key of their own share a cache.
-_sharing: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
-# Re-entrant: the collector may run code that comes back here.
-_guard = _thread.RLock()
 # What has to be put right in a forked child.
 _living: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
 def _after_fork() -> None:
-    global _guard
-    _guard = _thread.RLock()
     after_fork()
     _registry.after_fork()
     _source.after_fork()
@@ -57,10 +50,7 @@ def _prefix(cache: Any, native: bool, label: str) -> Any:
     """What tells this function's keys from others' in a shared cache; the first needs nothing."""
     if not native:
         return label
-    with _guard:
-        number = _sharing.get(cache, 0)
-        _sharing[cache] = number + 1
-    return _Owner(label) if number else None
+    return _Owner(label) if cache.share() else None
 
 
 def _describe(function: Any) -> str:
@@ -71,7 +61,7 @@ def _describe(function: Any) -> str:
     return f"<m5mem.cached {function.__module__}.{function.__qualname__}: {info.currsize}/{bound} entries{share}>"
 
 
-CachedFunction.__repr__ = _describe  # type: ignore[method-assign]
+CachedFunction.__repr__ = _describe  # type: ignore[assignment, method-assign, unused-ignore]
 # Pickled, and copied, by reference, as every function is.
 CachedFunction.__reduce__ = lambda self: self.__qualname__  # type: ignore[method-assign, attr-defined]
 CachedFunction.__copy__ = lambda self: self  # type: ignore[attr-defined]
@@ -142,12 +132,13 @@ def _cache_for(given: Any, options: dict[str, Any]) -> tuple[Cache[Any, Any], An
         raise ValueError(
             "max_bytes, ttl, ttl_jitter and sizeof are for a cache of its own; the given one has its bounds"
         )
-    if isinstance(given, Cache):
+    if isinstance(given, type) or not (hasattr(given, "__setitem__") and hasattr(given, "get")):
+        what = f"the class {given.__name__}" if isinstance(given, type) else type(given).__name__
+        raise TypeError(f"a number of results or a mapping is needed, not {what}")
+    if isinstance(given, Cache) and not given.overridden:
         if options["stale_ttl"] and given.ttl is None:
             raise ValueError("stale_ttl needs a ttl: give a TTLCache")
         return given, None
-    if not hasattr(given, "__setitem__") or not hasattr(given, "get"):
-        raise TypeError(f"a number of results or a mapping is needed, not {type(given).__name__}")
     if options["stale_ttl"]:
         raise ValueError("stale_ttl needs a ttl= or a TTLCache of m5mem")
     return LRUCache(0), given
@@ -203,6 +194,8 @@ def cached(
         raise ValueError("errors must be 'share' or 'retry'")
     if any(t is not None and not t >= 0 for t in (error_ttl, stale_ttl)):
         raise ValueError("error_ttl and stale_ttl are seconds, 0 or more")
+    if key is not None and not callable(key):
+        raise TypeError(f"key makes a key of the arguments: a function is needed, not {type(key).__name__}")
     given = maxsize if isinstance(cache, int) and cache == 128 else cache
     options = {
         "max_bytes": max_bytes,
@@ -215,6 +208,8 @@ def cached(
     _cache_for(given, options)  # a wrong argument is told here, not when the function is made
 
     def decorate(function: Any) -> Any:
+        if not callable(function):
+            raise TypeError(f"a function is needed, not {type(function).__name__}: {function!r:.80}")
         if is_generator_function(function):
             raise TypeError("a generator can be used only once, so it cannot be cached: return a list")
         store, mapping = _cache_for(given, options)

@@ -27,6 +27,8 @@ class Idle:
     """A collection that is expected to take longer is put off."""
 
     def __post_init__(self) -> None:
+        if not self.pause_budget >= 0:
+            raise ValueError("pause_budget is 0 seconds or more")
         if not 0 < self.max_load <= 1:
             raise ValueError("max_load is a share: above 0, at most 1")
         if not 0 <= self.interval <= self.deadline or not 0 <= self.full_interval <= self.full_deadline:
@@ -48,10 +50,13 @@ class Trim:
     """When to give free native memory back."""
 
     budget: float = 0.05
-    """Seconds that one may take; after one that took longer the next comes twice as late."""
+    """Seconds that one may take. One that is expected to take longer is put off; after one that did, the next comes twice
+    as late."""
     interval: float = 300.0
     """At least so long between two."""
+    deadline: float = 3600.0
+    """After so long without one it comes although it is expected to exceed the budget: it cannot be cut short."""
 
     def __post_init__(self) -> None:
-        if self.budget <= 0 or self.interval < 0:
-            raise ValueError("budget is above 0 seconds, interval 0 or more")
+        if not self.budget > 0 or not 0 <= self.interval <= self.deadline:
+            raise ValueError("budget is above 0 seconds, interval 0 or more, deadline not before it")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc as _gc
 import logging
+import math
 import os
 import threading
 import time
@@ -287,6 +288,14 @@ class Manager:
         self.stop()
 
 
+def _three(given: Any) -> tuple[int, int, int]:
+    """Thresholds that `gc.set_threshold` takes."""
+    numbers = tuple(given) if isinstance(given, (tuple, list)) else ()
+    if len(numbers) != 3 or not all(isinstance(n, int) and 0 <= n < 2**31 for n in numbers):
+        raise ValueError("thresholds must be three numbers of 0 or more, 'measure' or None")
+    return numbers
+
+
 def manage(
     *,
     freeze_after_warmup: bool = True,
@@ -310,10 +319,17 @@ def manage(
 
     There is one manager at a time: a second call is an error until the first has stopped.
     """
-    if isinstance(thresholds, str) and thresholds != "measure":
-        raise ValueError("thresholds must be three numbers, 'measure' or None")
-    if warmup < 0 or tick <= 0:
+    if thresholds is not None and thresholds != "measure":
+        thresholds = _three(thresholds)
+    if not 0 <= warmup < math.inf or not 0 < tick < math.inf:
         raise ValueError("warmup must be 0 or more, tick above 0")
+    for name, given, limits in (
+        ("idle_collect", idle_collect, Idle),
+        ("guard", guard, Guard),
+        ("trim", trim, Trim),
+    ):
+        if not isinstance(given, (bool, limits)) and not (name == "idle_collect" and given is None):
+            raise TypeError(f"{name} is True, False or {limits.__name__}(...), not {given!r:.60}")
     if loop is None:
         try:
             loop = asyncio.get_running_loop()
@@ -324,7 +340,7 @@ def manage(
                 ) from None
     if idle_collect is None:
         idle_collect = loop is not None
-    limits = trim if isinstance(trim, Trim) else (Trim() if trim else None)
+    trims = trim if isinstance(trim, Trim) else (Trim() if trim else None)
     return Manager(
         freeze_after_warmup=freeze_after_warmup,
         thresholds=thresholds,
@@ -333,5 +349,5 @@ def manage(
         warmup=warmup,
         tick=tick,
         loop=loop,
-        trimmer=Trimmer(limits.budget, limits.interval) if limits is not None else None,
+        trimmer=Trimmer(trims.budget, trims.interval, trims.deadline) if trims is not None else None,
     )

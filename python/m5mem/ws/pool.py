@@ -99,10 +99,15 @@ class ManagedWSPool:
         name = uri if name is None else name
         if name in self._keepers:
             raise ValueError(f"there is a connection {name!r} already; give it another name=")
+        if not callable(handler) or not (on_open is None or callable(on_open)):
+            raise TypeError(
+                "handler and on_open are functions: of a message (a connection), and of the slot if they want it"
+            )
+        loop = asyncio.get_running_loop()  # before anything is there to undo
         timeout = self.handler_timeout if handler_timeout is None else handler_timeout
         slot = Slot(name, uri, handler, {**self._defaults, **options}, on_open, timeout)
         keeper = self._keepers[name] = Keeper(slot, self._terms, self._connect, self._chores)
-        slot.task = Owner(keeper.run(), loop=asyncio.get_running_loop(), name=f"m5mem-ws-{name}")
+        slot.task = Owner(keeper.run(), loop=loop, name=f"m5mem-ws-{name}")
         slot.task.add_done_callback(partial(self._end, slot))
         return slot
 

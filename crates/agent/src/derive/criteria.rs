@@ -176,14 +176,19 @@ pub(super) enum Known {
     Measured,
 }
 
-/// The 95th percentile of pauses: where none happened, none was too long; `lack` is why it is not known.
+/// The 95th percentile of pauses: where none happened, none was too long; a lower bound can miss its objective, not meet
+/// it; `lack` is why it is not known.
 pub(super) fn pauses(value: Option<f64>, known: Known, objective: &Objective, lack: Lack) -> Criterion {
     let measured = plain("gc_pause_p95_seconds", value, objective, lack);
     match known {
         Known::NoneHappened if value.is_none() => {
             Criterion { status: Status::Ok, lack: Some(Lack::NoCollections), ..measured }
         }
-        Known::AtLeast if value.is_some() => Criterion { lack: Some(Lack::LowerBound), ..measured },
+        // What is too long already is missed. What is not may be: that is no pass.
+        Known::AtLeast if value.is_some() => {
+            let status = if measured.missed() { measured.status } else { Status::NotMeasured };
+            Criterion { status, lack: Some(Lack::LowerBound), ..measured }
+        }
         Known::NoneHappened | Known::AtLeast | Known::Measured => measured,
     }
 }
@@ -211,6 +216,22 @@ mod tests {
         let a = assessment(verdict, guess, low);
         let c = estimate("x", Some((guess, [low, guess])), Some(&a), &Objective::below(10.0, Some(20.0)));
         (c.status, c.lack)
+    }
+
+    #[test]
+    fn a_lower_bound_can_miss_an_objective_and_not_meet_it() {
+        let objective = Objective::below(0.05, Some(0.1));
+        let of = |value| {
+            let c = pauses(Some(value), Known::AtLeast, &objective, TOO_SHORT);
+            assert_eq!((c.value, c.lack), (Some(value), Some(Lack::LowerBound)));
+            c.status
+        };
+        assert_eq!(
+            [0.0, 0.01, 0.07, 0.2].map(of),
+            [Status::NotMeasured, Status::NotMeasured, Status::Warn, Status::Fail]
+        );
+        let none = pauses(None, Known::NoneHappened, &objective, TOO_SHORT);
+        assert_eq!((none.status, none.lack), (Status::Ok, Some(Lack::NoCollections)), "none was too long");
     }
 
     #[test]

@@ -2,9 +2,11 @@
 
 use super::{by_need, evidence, lines, states, timeline, told};
 use crate::objectives::ObjectivesByService;
+use crate::permission_remedies;
 use crate::pool::{Member, PAUSE_BOUNDS, Pool, Readable};
 use m5_process::{monotonic_ns, unix_ns};
-use m5_report::doc::{PAGE_SCHEMA, Page, PagePauses, PageProcess, PageSamples, floors};
+use m5_report::Lang;
+use m5_report::doc::{PAGE_SCHEMA, Page, PagePauses, PageProcess, PageSamples, Sentence, floors};
 use m5_report::metrics::Histogram;
 use m5_stats::{quantile, sorted};
 use std::collections::BTreeMap;
@@ -72,8 +74,14 @@ fn process(member: &Member, objectives: &ObjectivesByService) -> PageProcess {
         samples: Some(samples(member)),
         floors: floors(&points),
         pauses: member.traced().then(|| pauses(member)),
-        advice: Vec::new(),
+        advice: if member.refused() { remedies(member.identity().pid) } else { Vec::new() },
     }
+}
+
+/// What to do about a process that may not be read.
+fn remedies(pid: i32) -> Vec<Sentence> {
+    let [en, zh] = [Lang::En, Lang::Zh].map(|lang| permission_remedies(pid, lang));
+    en.into_iter().zip(zh).map(|(en, zh)| Sentence { en, zh }).collect()
 }
 
 fn samples(member: &Member) -> PageSamples {

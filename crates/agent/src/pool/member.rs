@@ -163,6 +163,14 @@ impl Member {
         &self.attached.readable
     }
 
+    /// Whether its interpreter may not be read: the kernel does not allow it.
+    #[must_use]
+    pub fn refused(&self) -> bool {
+        let permission =
+            |e: &m5_cpython::Error| matches!(e, m5_cpython::Error::Process(Error::Permission { .. }));
+        self.attached.unread.as_ref().is_some_and(permission)
+    }
+
     /// When it was last sampled, CLOCK_MONOTONIC nanoseconds.
     #[must_use]
     pub fn sampled_ns(&self) -> u64 {

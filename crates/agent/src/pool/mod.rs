@@ -106,6 +106,11 @@ impl Pool {
         all
     }
 
+    /// Those whose interpreter may not be read.
+    pub fn refused(&self) -> impl Iterator<Item = &Member> {
+        self.members.values().filter(|m| m.refused())
+    }
+
     /// Failed look-ups since the start.
     #[must_use]
     pub fn errors(&self) -> u64 {

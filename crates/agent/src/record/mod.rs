@@ -11,6 +11,7 @@ mod on_pause;
 mod pace;
 mod redact;
 mod sample;
+mod starts;
 mod traced;
 
 pub use bare::bare_record;

@@ -1,8 +1,10 @@
 //! The pauses of one process of a recording: its tracer, and what was seen and missed since the recording began.
 
 use super::on_pause::OnPause;
+use super::starts::Starts;
+use crate::teller::teller;
 use m5_cpython::Interpreter;
-use m5_gc::{Coverage, Detail, InterpreterCollections, Pause, TraceOptions, Tracer};
+use m5_gc::{Choice, Coverage, Detail, InterpreterCollections, Pause, TraceOptions, Tracer};
 use m5_process::Process;
 use m5_report::doc::{LongPauses, PauseLog};
 use std::time::Duration;
@@ -18,6 +20,8 @@ pub(super) struct Tracing {
 pub(super) struct Traced {
     tracing: Option<Tracing>,
     tracer: Option<Tracer>,
+    /// The stacks at which collections began, where they are wanted and the kernel tells them.
+    starts: Option<Starts>,
     /// What the tracers before this one saw and missed, and what this one did before the recording began.
     earlier: Coverage,
     before: Coverage,
@@ -31,7 +35,7 @@ impl Traced {
     pub(super) fn new(tracing: Option<Tracing>) -> Self {
         let (earlier, before) = (Coverage::default(), Coverage::default());
         let (counted_before, drained, details) = (Vec::new(), Vec::new(), Vec::new());
-        Self { tracing, tracer: None, earlier, before, counted_before, drained, details }
+        Self { tracing, tracer: None, starts: None, earlier, before, counted_before, drained, details }
     }
 
     /// How often pauses have to be taken, where they are traced.
@@ -47,14 +51,28 @@ impl Traced {
         log: &mut Option<PauseLog>,
     ) {
         let Some(tracing) = &self.tracing else { return };
-        if let Ok(mut tracer) = Tracer::attach(process, interpreter, &tracing.options) {
+        let mut options = tracing.options;
+        if tracing.stacks_above.is_some() {
+            // Half of what may be spent is for the stacks.
+            options.max_overhead = options.max_overhead.map(|share| share / 2.0);
+        }
+        let told = || teller(process, options.max_overhead);
+        if let Ok(mut tracer) = Tracer::attach_or_told(process, interpreter, &options, &told) {
             let log = log.get_or_insert_with(|| PauseLog::new(tracer.kind()));
             log.choice = Some(tracer.choice().clone());
             (self.earlier, self.before) = (log.coverage, Coverage::default());
             self.counted_before = Vec::new();
             if let Some(limit) = tracing.stacks_above {
                 tracer.stacks_above(limit);
-                log.long.get_or_insert_with(|| LongPauses::above(limit));
+                let long = log.long.get_or_insert_with(|| LongPauses::above(limit));
+                // After the tracer: it needs its registers more.
+                let tells = matches!(tracer.choice(), Choice::Counters { .. });
+                if !tells {
+                    match Starts::attach(process, options.max_overhead.unwrap_or(1.0)) {
+                        Ok(starts) => self.starts = Some(starts),
+                        Err(error) => long.stacks_read = Some(error.to_string()),
+                    }
+                }
             }
             self.tracer = Some(tracer);
         }
@@ -62,7 +80,7 @@ impl Traced {
 
     /// The interpreter is gone.
     pub(super) fn detach(&mut self) {
-        self.tracer = None;
+        (self.tracer, self.starts) = (None, None);
     }
 
     /// The recording begins: what ended before is no part of it, seen or not.
@@ -88,6 +106,9 @@ impl Traced {
         let drained = tracer.drain(&mut self.drained);
         self.details.clear();
         tracer.details(&mut self.details);
+        if let Some(starts) = &mut self.starts {
+            starts.tell(&self.drained, &mut self.details);
+        }
         for pause in self.drained.drain(..) {
             log.push(&pause, begin_ns);
             let detail = detail(&self.details, &pause);
@@ -114,7 +135,7 @@ impl Traced {
         }
         log.count(&counted);
         if drained.is_err() {
-            self.tracer = None;
+            (self.tracer, self.starts) = (None, None);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Which settings are tried.
 
-use m5_report::tune::LeftOut;
+use m5_heap::trim::RETURNING;
+use m5_report::tune::{Lack, LeftOut};
 use std::path::{Path, PathBuf};
 
 /// A setting under a name: environment variables, or what is done to the process.
@@ -38,6 +39,8 @@ enum Kind {
     Collector,
     /// Another allocator: nothing of the C library's own has an effect then.
     Allocator,
+    /// What another allocator does with what is free.
+    Returns,
 }
 
 impl Setting {
@@ -118,10 +121,12 @@ const FOLDERS: [&str; 6] = [
     "/usr/local/lib",
     "/lib",
 ];
+const PRELOAD: &str = "LD_PRELOAD";
 
-/// Settings that can be tried here, and those that cannot. What the environment sets already is not tried.
+/// Settings that can be tried here, and those that cannot. What is set already, by the environment or by words of the
+/// command (`env NAME=VALUE …`), is not tried.
 #[must_use]
-pub fn candidates(is_set: impl Fn(&str) -> bool) -> (Vec<Setting>, Vec<LeftOut>) {
+pub fn candidates(set: impl Fn(&str) -> Option<String>) -> (Vec<Setting>, Vec<LeftOut>) {
     let tunable = "GLIBC_TUNABLES";
     let mut all = vec![
         Setting::new("arenas-1", "MALLOC_ARENA_MAX", "1", Kind::Arenas),
@@ -136,24 +141,51 @@ pub fn candidates(is_set: impl Fn(&str) -> bool) -> (Vec<Setting>, Vec<LeftOut>)
     let mut left_out = Vec::new();
     match huge_pages() {
         true => all.push(Setting::without_huge_pages()),
-        false => left_out
-            .push(LeftOut { name: "no-huge-pages".to_owned(), reason: "they are off here".to_owned() }),
+        false => left_out.push(LeftOut { name: "no-huge-pages".to_owned(), lack: Lack::Off }),
     }
+    let preloaded = set(PRELOAD).unwrap_or_default();
     for (name, files) in ALLOCATORS {
         match installed(files) {
             Some(path) => {
-                all.push(Setting::new(name, "LD_PRELOAD", &path.display().to_string(), Kind::Allocator));
+                all.push(Setting::new(name, PRELOAD, &path.display().to_string(), Kind::Allocator));
             }
-            None => left_out.push(LeftOut { name: name.to_owned(), reason: "not installed".to_owned() }),
+            None => left_out.push(LeftOut { name: name.to_owned(), lack: Lack::NotInstalled }),
         }
+        all.extend(returning(name).filter(|_| preloaded.contains(name)));
     }
-    let (taken, free): (Vec<Setting>, Vec<Setting>) =
-        all.into_iter().partition(|s| s.environment.iter().any(|(variable, _)| is_set(variable)));
-    left_out.extend(taken.into_iter().map(|s| LeftOut {
-        name: s.name,
-        reason: format!("{} is set already", s.environment.first().map_or("", |(variable, _)| variable)),
-    }));
+    // A Python without a GIL has its own.
+    all.extend(returning("mimalloc").filter(|_| !preloaded.contains("mimalloc")));
+    let of =
+        |s: &Setting| s.environment.iter().map(|(name, _)| name.clone()).find(|name| set(name).is_some());
+    let (taken, free): (Vec<Setting>, Vec<Setting>) = all.into_iter().partition(|s| of(s).is_some());
+    left_out.extend(
+        taken.into_iter().map(|s| LeftOut { lack: Lack::Set(of(&s).unwrap_or_default()), name: s.name }),
+    );
     (free, left_out)
+}
+
+/// Every name that a setting may have on some machine.
+#[must_use]
+pub fn names() -> Vec<String> {
+    let (free, left_out) = candidates(|_| None);
+    let known = free.into_iter().map(|s| s.name).chain(left_out.into_iter().map(|l| l.name));
+    let mut all: Vec<String> = known.chain(RETURNING.iter().map(|r| format!("{}-returns", r.name))).collect();
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+/// What makes an allocator that is in use return what is free.
+fn returning(name: &str) -> Option<Setting> {
+    let known = RETURNING.iter().find(|known| known.name == name)?;
+    let environment = known.environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Some(Setting {
+        name: format!("{name}-returns"),
+        environment: environment.collect(),
+        no_huge_pages: false,
+        collector: None,
+        kind: Kind::Returns,
+    })
 }
 
 /// Whether the kernel gives huge pages to whoever wants them, or to all.
@@ -175,21 +207,33 @@ mod tests {
 
     #[test]
     fn what_is_set_already_is_not_tried() {
-        let (all, left_out) = candidates(|name| name == "MALLOC_ARENA_MAX");
+        let (all, left_out) = candidates(|name| (name == "MALLOC_ARENA_MAX").then(String::new));
         assert!(all.iter().all(|s| !s.name.starts_with("arenas")) && all.len() >= 4);
-        assert!(left_out.iter().filter(|l| l.reason.contains("MALLOC_ARENA_MAX")).count() == 2);
+        assert!(left_out.iter().filter(|l| l.lack == Lack::Set("MALLOC_ARENA_MAX".to_owned())).count() == 2);
+    }
+
+    #[test]
+    fn who_is_started_under_another_allocator_is_told_what_returns_its_memory() {
+        let (all, left_out) = candidates(|name| (name == PRELOAD).then(|| "/x/libtcmalloc.so.4".to_owned()));
+        let found = all.iter().find(|s| s.name == "tcmalloc-returns").unwrap();
+        assert_eq!(found.environment, [("TCMALLOC_AGGRESSIVE_DECOMMIT".to_owned(), "1".to_owned())]);
+        assert!(all.iter().all(|s| s.kind != Kind::Allocator && s.name != "jemalloc-returns"));
+        assert!(!left_out.is_empty());
+        let (plain, _) = candidates(|_| None);
+        assert!(plain.iter().all(|s| s.name != "tcmalloc-returns"));
+        assert!(plain.iter().any(|s| s.name == "mimalloc-returns"), "an interpreter's own");
     }
 
     #[test]
     fn what_excludes_each_other() {
         let [arenas, more, trim, python] = ["arenas-1", "arenas-2", "trim-128k", "pymalloc-off"]
-            .map(|name| candidates(|_| false).0.into_iter().find(|s| s.name == name).unwrap());
+            .map(|name| candidates(|_| None).0.into_iter().find(|s| s.name == name).unwrap());
         let other = Setting::new("jemalloc", "LD_PRELOAD", "/x", Kind::Allocator);
         assert!(!arenas.goes_with(&more) && arenas.goes_with(&trim) && !arenas.goes_with(&other));
         assert!(other.goes_with(&python) && !other.goes_with(&other));
         assert_eq!(arenas.and(&trim).environment.len(), 2);
         let [rare, freeze] = ["gc-10000", "gc-freeze"]
-            .map(|name| candidates(|_| false).0.into_iter().find(|s| s.name == name).unwrap());
+            .map(|name| candidates(|_| None).0.into_iter().find(|s| s.name == name).unwrap());
         assert!(!rare.goes_with(&freeze) && rare.goes_with(&arenas) && rare.goes_with(&other));
         let both = arenas.and(&rare);
         assert!(both.environment.len() == 1 && both.python() == rare.python() && rare.python().len() == 1);

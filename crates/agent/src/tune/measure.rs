@@ -224,7 +224,7 @@ mod tests {
         let code =
             "import os, time; x = bytearray(50 << 20) if os.environ.get('BIG') else 0; time.sleep(0.5)";
         let plan = plan(&[&python(), "-c", code], None);
-        let mut big = candidates(|_| false).0.remove(0);
+        let mut big = candidates(|_| None).0.remove(0);
         big.environment = vec![("BIG".into(), "1".into())];
         let small = measure(&plan, None, &|| true).unwrap();
         let big = measure(&plan, Some(&big), &|| true).unwrap();
@@ -245,7 +245,7 @@ mod tests {
 
     #[test]
     fn what_no_variable_sets_is_set_too() {
-        let find = |name: &str| candidates(|_| false).0.into_iter().find(|s| s.name == name);
+        let find = |name: &str| candidates(|_| None).0.into_iter().find(|s| s.name == name);
         // A kernel without huge pages has nothing to try.
         if let Some(setting) = find("no-huge-pages") {
             let code = "import sys, time; time.sleep(0.2)\n\

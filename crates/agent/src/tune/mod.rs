@@ -6,7 +6,7 @@ mod log;
 mod measure;
 mod race;
 
-pub use candidates::{Collector, Setting, candidates};
+pub use candidates::{Collector, Setting, candidates, names};
 pub use log::{Header, Log};
 pub use measure::{Plan, measure};
 pub use race::{Runner, race};

@@ -75,17 +75,16 @@ pub fn race(
     if !turns(settings, &mut base, &mut all, &order, runs, runner)? {
         return Ok(ended(base, all));
     }
-    let mut proved: Vec<(usize, f64)> = Vec::new();
+    let mut proved: Vec<usize> = Vec::new();
     for i in &order {
         let Some(tried) = all.get_mut(*i).filter(|t| t.failure.is_none()) else { continue };
         judge(&base, tried, goals, ALPHA / order.len() as f64);
-        let of_first = tried.outcomes.iter().find(|o| o.goal == goal);
         if tried.stage == Stage::Proved {
-            proved.push((*i, of_first.map_or(1.0, |o| o.ratio)));
+            proved.push(*i);
         }
     }
-    proved.sort_by(|a, b| a.1.total_cmp(&b.1));
-    let chosen: Vec<&Setting> = proved.iter().filter_map(|(i, _)| settings.get(*i)).collect();
+    let chosen: Vec<&Setting> =
+        best_first(proved, &all, goals).iter().filter_map(|i| settings.get(*i)).collect();
     let Some(best) = chosen.first() else {
         return Ok(Race { complete: true, ..ended(base, all) });
     };
@@ -106,6 +105,26 @@ pub fn race(
     }
     let recommended_python = recommended.python();
     Ok(Race { tried: with(base, all), recommended: recommended.environment, recommended_python, complete })
+}
+
+/// By the first goal; where that makes no difference that would be a help, by the next.
+fn best_first(mut proved: Vec<usize>, all: &[Tried], goals: &[Goal]) -> Vec<usize> {
+    let ratio = |i: usize, goal: Goal| {
+        let outcomes = all.get(i).map_or(&[][..], |t| &t.outcomes);
+        outcomes.iter().find(|o| o.goal == goal).map_or(1.0, |o| o.ratio)
+    };
+    let mut sorted = Vec::new();
+    while !proved.is_empty() {
+        let mut equals = proved.clone();
+        for goal in goals {
+            let best = equals.iter().map(|i| ratio(*i, *goal)).fold(f64::MAX, f64::min);
+            equals.retain(|i| ratio(*i, *goal) <= best * (1.0 + LEAST));
+        }
+        let Some(best) = equals.first().copied() else { break };
+        proved.retain(|i| *i != best);
+        sorted.push(best);
+    }
+    sorted
 }
 
 fn tried(name: &str, setting: Option<&Setting>, stage: Stage) -> Tried {
@@ -285,7 +304,7 @@ mod tests {
     }
 
     fn outcome(effect: &dyn Fn(&str) -> f64, noise: f64, seed: u64) -> (Race, usize) {
-        let (settings, _) = candidates(|_| false);
+        let (settings, _) = candidates(|_| None);
         let random = Random::new(seed.wrapping_mul(0x2545_f491_4f6c_dd1d));
         let mut program = Program { effect, noise, random, runs: 0 };
         (race(&settings, 5, &[Goal::Rss], &mut program).unwrap(), program.runs)
@@ -319,6 +338,22 @@ mod tests {
     }
 
     #[test]
+    fn where_the_first_goal_makes_no_difference_the_next_decides() {
+        let of = |name: &str, rss: f64, cpu: f64| {
+            let outcome = |goal, ratio| GoalOutcome { goal, ratio, lower: None, upper: None };
+            Tried {
+                outcomes: vec![outcome(Goal::Rss, rss), outcome(Goal::Cpu, cpu)],
+                ..tried(name, None, Stage::Proved)
+            }
+        };
+        let all = [of("a", 0.500, 1.08), of("b", 0.505, 0.90), of("c", 0.800, 0.50)];
+        let sorted = |goals: &[Goal]| best_first(vec![0, 1, 2], &all, goals);
+        assert_eq!(sorted(&[Goal::Rss]), [0, 1, 2]);
+        assert_eq!(sorted(&[Goal::Rss, Goal::Cpu]), [1, 0, 2]);
+        assert_eq!(sorted(&[Goal::Cpu, Goal::Rss]), [2, 1, 0]);
+    }
+
+    #[test]
     fn two_that_help_together_are_recommended_together() {
         let effect = |name: &str| {
             let arenas = if name.contains("arenas-2") { 0.6 } else { 1.0 };
@@ -346,7 +381,7 @@ mod tests {
                 }
             }
         }
-        let (settings, _) = candidates(|_| false);
+        let (settings, _) = candidates(|_| None);
         let done = race(&settings, 5, &[Goal::Rss], &mut Fails("pad-0")).unwrap();
         let failed = done.tried.iter().find(|t| t.name == "pad-0").unwrap();
         assert!(failed.stage == Stage::Failed && failed.failure.is_some() && done.recommended.is_empty());

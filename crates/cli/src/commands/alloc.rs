@@ -62,7 +62,13 @@ impl Sampler {
 
     fn step(&mut self, until_ns: u64) -> Result<bool, Error> {
         match self {
-            Self::Kernel(sampler) => sampler.step(until_ns),
+            Self::Kernel(sampler) => {
+                let left = sampler.step(until_ns)?;
+                if let Some((other, _)) = sampler.instead() {
+                    *self = Self::Collections(Box::new(other));
+                }
+                Ok(left)
+            }
             Self::Collections(sampler) => sampler.step(until_ns),
         }
     }

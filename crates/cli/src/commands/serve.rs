@@ -1,5 +1,6 @@
 //! `m5 serve`: the exporter and its page, for every Python process of this machine or those that match.
 
+use super::refused::Refused;
 use crate::args::{HistoryArgs, Span, parse_pid};
 use crate::ctx::Ctx;
 use crate::error::CliError;
@@ -99,7 +100,9 @@ pub(crate) fn run(args: &ServeArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     let options = ExporterOptions { interval: args.interval.0, with_pid: args.pid_label, objectives };
     let begin = Instant::now();
     let over = |d: Duration| begin.elapsed() >= d;
-    run_exporter(&mut pool, &options, &published, &mut sinks, &mut |_| {
+    let mut refused = Refused::default();
+    run_exporter(&mut pool, &options, &published, &mut sinks, &mut |pool| {
+        refused.tell(pool, ctx);
         !stop.asked() && !args.duration.is_some_and(|d| over(d.0))
     });
     Ok(Exit::Fine)

@@ -6,7 +6,7 @@ use crate::error::{CliError, of_kernel};
 use crate::exit::Exit;
 use crate::signals::Stop;
 use clap::Args;
-use m5_cpython::Interpreter;
+use m5_cpython::{Interpreter, PyFrame};
 use m5_gc::{TraceOptions, Tracer};
 use m5_kernel::{LoopOptions, LoopWatch};
 use m5_process::{Process, monotonic_ns};
@@ -71,6 +71,7 @@ pub(crate) fn run(args: &StallsArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     let re_executed_seconds = ctx.looked.replaced_seconds();
     if re_executed_seconds.is_none() {
         watching.take()?;
+        watching.take_unfinished();
     }
     let lost = watching.watch.lost().map_err(|e| of_kernel(process.pid(), e))?;
     let collections = watching.tracer.as_ref().map(|t| {
@@ -87,12 +88,31 @@ pub(crate) fn run(args: &StallsArgs, ctx: &Ctx) -> Result<Exit, CliError> {
         Format::Chrome => ctx.emit_document(true, &chrome(&doc), |_| String::new())?,
         _ => ctx.emit_document(format == Format::Json, &doc, |style| text(&doc, style))?,
     }
-    let longest = doc.threads.iter().map(|t| t.longest_s).fold(0.0, f64::max);
+    let lengths = doc.threads.iter().map(|t| t.longest_s).chain(doc.turns.iter().map(|t| t.division.seconds));
+    let longest = lengths.fold(0.0, f64::max);
+    let none = doc.threads.is_empty() && doc.turns.is_empty();
     Ok(match args.fail_above {
         Some(limit) if longest > limit.0.as_secs_f64() => Exit::Missed,
-        _ if doc.threads.is_empty() || doc.lost > 0 => Exit::Incomplete,
+        _ if none || doc.lost > 0 => Exit::Incomplete,
         _ => Exit::Fine,
     })
+}
+
+/// Ends of files whose functions run a loop.
+const LOOPS: &[&str] = &[
+    "/asyncio/base_events.py",
+    "/asyncio/runners.py",
+    "/tornado/ioloop.py",
+    "/trio/_core/_run.py",
+    "/eventlet/hubs/hub.py",
+    "/gevent/hub.py",
+    "/socketserver.py",
+    "/uvloop/__init__.py",
+];
+
+/// Whether a thread with this stack runs a loop that is known.
+fn runs_a_loop(stack: &[PyFrame]) -> bool {
+    stack.iter().any(|frame| LOOPS.iter().any(|file| frame.file.ends_with(file)))
 }
 
 /// A process whose turns are watched.
@@ -114,10 +134,16 @@ impl<'a> Watching<'a> {
         let gil = interpreter.gil_address()?;
         let share = args.max_overhead / 2.0;
         let options = TraceOptions { max_overhead: Some(share), ..TraceOptions::default() };
-        let tracer = Tracer::attach(process, &interpreter, &options).ok();
+        let told = || m5_agent::teller(process, options.max_overhead);
+        let tracer = Tracer::attach_or_told(process, &interpreter, &options, &told).ok();
         let above_ns = args.above.0.as_nanos() as u64;
         let options = LoopOptions { gil, above_ns, max_overhead: share };
         let watch = LoopWatch::attach(process, &options).map_err(|e| of_kernel(process.pid(), e))?;
+        for tid in process.threads().unwrap_or_default() {
+            if interpreter.stack(process.pid(), tid).is_ok_and(|stack| runs_a_loop(&stack)) {
+                watch.suppose(tid);
+            }
+        }
         let gathering = Gathering::new(process.pid(), monotonic_ns(), above_ns, args.top);
         Ok(Self { process, interpreter, watch, tracer, above_ns, looks: HashMap::new(), gathering })
     }
@@ -141,6 +167,14 @@ impl<'a> Watching<'a> {
         self.gathering.pauses(&pauses, open);
         self.gathering.settle(now);
         Ok(())
+    }
+
+    /// What still lasts at the end of the watch, and is long by now.
+    fn take_unfinished(&mut self) {
+        for turn in self.watch.unfinished().into_iter().filter(|turn| turn.duration_ns >= self.above_ns) {
+            let looks = self.looks.remove(&(turn.tid, turn.start_ns));
+            self.gathering.turn(turn, looks.unwrap_or_default());
+        }
     }
 
     /// The threads that are in a turn, and since when.

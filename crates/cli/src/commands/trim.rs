@@ -20,11 +20,11 @@ allocator. None of the target's code is run and none of its data changed. x86-64
 pub(crate) struct TrimArgs {
     #[command(flatten)]
     target: TargetArgs,
-    /// Only say what is free and could go back; nothing is stopped
+    /// Only say what is free, what could go back and what keeps the rest; nothing is stopped
     #[arg(long)]
     dry_run: bool,
-    /// Say too which live objects keep free memory, and what other allocators hold free: a look at all objects, while the
-    /// target runs
+    /// Say so after giving back too: which live objects keep free memory, and what other allocators hold free, by a look at all
+    /// objects while the target runs
     #[arg(long)]
     pinned: bool,
     /// Longest single stop of the target
@@ -70,6 +70,13 @@ pub(crate) fn run(args: &TrimArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     let touched = done.stops > 0;
     let after = rss().filter(|_| touched);
     let later = if touched { recheck(&process, args.recheck, &stop, ctx) } else { None };
+    let looks = (args.pinned || args.dry_run) && ctx.looked.go_on();
+    let (pinned, pinned_unknown) = match looks.then(|| pinned(&process)).transpose() {
+        Ok(pinned) => (pinned, None),
+        // What the C library holds free is known of any program.
+        Err(error) if !args.pinned => (None, Some(error.to_string())),
+        Err(error) => return Err(of_capture(pid, error)),
+    };
     let doc = TrimDoc {
         schema: TRIM_SCHEMA.to_owned(),
         pid,
@@ -83,10 +90,8 @@ pub(crate) fn run(args: &TrimArgs, ctx: &Ctx) -> Result<Exit, CliError> {
         rss_after_bytes: after,
         later,
         re_executed_seconds: ctx.looked.replaced_seconds(),
-        pinned: (args.pinned && ctx.looked.go_on())
-            .then(|| pinned(&process))
-            .transpose()
-            .map_err(|e| of_capture(pid, e))?,
+        pinned,
+        pinned_unknown,
         others: other_allocators(&process).unwrap_or_default(),
         trim: done,
     };

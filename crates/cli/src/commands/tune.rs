@@ -7,7 +7,7 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::signals::Stop;
 use clap::{Args, ValueEnum};
-use m5_agent::tune::{Header, Log, Plan, Runner, Setting, candidates, measure, race};
+use m5_agent::tune::{Header, Log, Plan, Runner, Setting, candidates, measure, names, race};
 use m5_report::texts::TuneWords;
 use m5_report::tune::{Goal, TUNE_SCHEMA, TuneDoc, TuneRun, text};
 use std::ffi::OsString;
@@ -31,7 +31,7 @@ pub(crate) struct TuneArgs {
     /// After this time the command is warm: settings of its collector are written into it then
     #[arg(long, value_name = "TIME", default_value = "2s")]
     warmup: Span,
-    /// What should become less: the first decides, the others must not grow by a tenth
+    /// What should become less: the first decides, the next where that makes no difference; nothing else may grow by a tenth
     #[arg(long, value_enum, value_delimiter = ',', default_value = "rss,peak,pause,cpu")]
     goal: Vec<GoalArg>,
     /// Try only these, by their names in the table
@@ -45,14 +45,20 @@ pub(crate) struct TuneArgs {
     command: Vec<OsString>,
 }
 
-/// A setting that can be tried here.
+/// The name of a setting, whether or not it can be tried here.
 fn parse_name(text: &str) -> Result<String, String> {
-    let (known, left_out) = candidates(|_| false);
-    if let Some(left) = left_out.iter().find(|l| l.name == text) {
-        return Err(left.reason.clone());
+    let known = names();
+    if known.iter().any(|name| name == text) {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("known are {}", known.join(", ")))
     }
-    let names: Vec<&str> = known.iter().map(|s| s.name.as_str()).collect();
-    if names.contains(&text) { Ok(text.to_owned()) } else { Err(format!("known are {}", names.join(", "))) }
+}
+
+/// What a variable is set to for the command, by us or by words before it (`env NAME=VALUE …`).
+fn set_for(command: &[String], name: &str) -> Option<String> {
+    let word = |word: &String| word.strip_prefix(name)?.strip_prefix('=').map(str::to_owned);
+    command.iter().find_map(word).or_else(|| Some(std::env::var_os(name)?.to_string_lossy().into_owned()))
 }
 
 /// Goals by their names on the command line.
@@ -119,15 +125,24 @@ pub(crate) fn run(args: &TuneArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     of.push(format!("load {:?}, duration {most:?}, warm-up {:?}", args.load, args.warmup.0));
     let header = Header { schema: "m5.tune-runs/1".to_owned(), of };
     let log = args.log.as_ref().map(|path| {
-        Log::open(path, &header)
-            .map_err(|e| CliError::Unreadable { path: path.display().to_string(), reason: e.to_string() })
+        let shown = path.display().to_string();
+        Log::open(path, &header).map_err(|e| match e.kind() {
+            std::io::ErrorKind::InvalidData => CliError::OtherSearch { path: shown },
+            _ => CliError::Unreadable { path: shown, reason: e.to_string() },
+        })
     });
     let plan = Plan { command: args.command.clone(), load: args.load.clone(), most, warm_up: args.warmup.0 };
-    let (mut settings, left_out) = candidates(|name| std::env::var_os(name).is_some());
-    settings.retain(|s| args.only.is_empty() || args.only.contains(&s.name));
+    let (mut settings, mut left_out) = candidates(|name| set_for(&command, name));
+    let wanted = |name: &String| args.only.is_empty() || args.only.contains(name);
+    settings.retain(|s| wanted(&s.name));
+    left_out.retain(|l| wanted(&l.name));
+    if settings.is_empty() {
+        let [one, other] = [&args.only, &names()].map(|names| names.join(", "));
+        return Err(CliError::NothingToTry { asked: one, known: other });
+    }
     let mut runs = Runs { plan, log: log.transpose()?, stop: Stop::listen(), ctx, count: 0 };
     let done = race(&settings, args.runs as usize, &goals, &mut runs)
-        .map_err(|status| CliError::RunFailed { command: shown(&args.command), status })?;
+        .map_err(|reason| CliError::NotMeasured { command: shown(&args.command), reason })?;
     let doc = TuneDoc {
         schema: TUNE_SCHEMA.to_owned(),
         command,

@@ -161,6 +161,7 @@ fn judge(
     seen.full_collections = full.map(|(before, after)| after.saturating_sub(before));
     seen.coverage = after.info.coverage;
     seen.verdict = after.memory.as_ref().and_then(MemoryVerdict::of);
+    seen.elsewhere = seen.verdict.and_then(|v| after.info.mostly_elsewhere(v.bytes).cloned());
     seen.returnable_bytes = m5_heap::trim::look(process).ok().map(|trim| trim.free_bytes());
     seen.through = after.never_freed_through();
     (Why::of(seen), true)

@@ -1,9 +1,9 @@
 //! Everything that may go wrong. `table` says what each means for a person, `from` where it comes from.
 
+mod containers;
 mod explained;
 mod from;
 mod history;
-mod permission;
 mod table;
 mod tuning;
 mod usage;
@@ -72,6 +72,12 @@ pub(crate) enum CliError {
     Spawn { command: String, reason: String },
     /// A command that was to be measured did not end well.
     RunFailed { command: String, status: String },
+    /// A command of which no run could be measured.
+    NotMeasured { command: String, reason: String },
+    /// A file holds the runs of another search.
+    OtherSearch { path: String },
+    /// None of the settings that were asked for can be tried here.
+    NothingToTry { asked: String, known: String },
     /// A command whose work m5 cannot repeat.
     NotIterable,
     /// Recordings on one side and runs on the other.

@@ -1,11 +1,11 @@
 //! One row for each thing that may go wrong: how m5 ends, a word for programs, what happened, what to do.
 
 use super::explained::Explained;
-use super::{CliError, history, permission, tuning};
+use super::{CliError, containers, history, tuning};
 use crate::exit::Exit;
 use m5_agent::fleet::FleetError;
 use m5_cpython::Instead;
-use m5_report::texts::{Bench, Fault, Fleet, Serve, Soak, Top};
+use m5_report::texts::{Bench, Fault, Fleet, Serve, Soak, Top, TuneWords};
 use m5_report::{Lang, units};
 
 /// A row: how m5 ends, a word for programs, what happened; then what to do about it, if anything is known.
@@ -33,12 +33,12 @@ impl CliError {
             Self::Tune(error) => tuning::explain(error, lang),
             Self::History(error) => history::explain(error, lang),
             Self::Permission { pid, what } => Explained {
-                remedies: permission::remedies(*pid, lang),
+                remedies: m5_agent::permission_remedies(*pid, lang),
                 ..row!(lang, Permission, "permission", Fault::Permission[what, pid])
             },
             Self::Gone { pid } => {
                 let mut row = row!(lang, Gone, "gone", Fault::NoSuchProcess[pid]);
-                row.remedies = permission::numbers(*pid, lang);
+                row.remedies = containers::numbers(*pid, lang);
                 row.remedy(lang, Fault::NoSuchProcessRemedy)
             }
             Self::EndedEarly => row!(lang, Gone, "gone", Fault::EndedEarly => Fault::EndedEarlyRemedy),
@@ -133,6 +133,15 @@ impl CliError {
             Self::Spawn { command, reason } => {
                 row!(lang, Usage, "command", Fault::Spawn[command, reason] => Fault::SpawnRemedy)
             }
+            Self::NothingToTry { asked, known } => {
+                row!(lang, Usage, "nothing_to_try", TuneWords::NothingToTry[asked, known])
+            }
+            Self::OtherSearch { path } => {
+                row!(lang, Usage, "other_search", TuneWords::OtherSearch[path] => TuneWords::OtherSearchRemedy)
+            }
+            Self::NotMeasured { command, reason } => {
+                row!(lang, Incomplete, "command", TuneWords::NotMeasured[command, reason] => Bench::FailedRemedy)
+            }
             Self::RunFailed { command, status } => {
                 row!(lang, Incomplete, "command", Bench::Failed[command, status] => Bench::FailedRemedy)
             }
@@ -181,7 +190,7 @@ fn not_python(pid: i32, instead: &Instead, lang: Lang) -> Explained {
         }
         Instead::Nothing => {
             let mut row = row!(lang, Unreadable, "not_python", Fault::NotPython[pid]);
-            row.remedies = permission::numbers(pid, lang);
+            row.remedies = containers::numbers(pid, lang);
             row.remedy(lang, Fault::NotPythonRemedy)
         }
     }

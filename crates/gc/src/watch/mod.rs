@@ -21,5 +21,6 @@ mod watched;
 mod window;
 mod world;
 
+pub(crate) use calibrate::Traps;
 pub(crate) use obstacle::diagnose;
 pub(crate) use source::{Wanted, WatchSource};

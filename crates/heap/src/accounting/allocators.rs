@@ -3,6 +3,7 @@
 use super::counter::{Counter, pages_of};
 use crate::accounting::tree::MemoryTree;
 use crate::census::glibc::RegionKind;
+use m5_process::page_size;
 
 impl Counter<'_> {
     /// The rest of the small object allocator; `owned` are bytes of its blocks with a known owner.
@@ -42,20 +43,35 @@ impl Counter<'_> {
         bytes
     }
 
-    /// Free blocks of allocators that lie in pages of their own.
-    pub(super) fn free_of_others(&self) -> Option<u64> {
-        let mut sum = 0;
+    /// Free blocks of allocators that lie in pages of their own, absent where nobody's books are read, and whether some
+    /// books are not.
+    pub(super) fn free_of_others(&self) -> (Option<u64>, bool) {
+        let (mut sum, mut read, mut unread) = (0, false, false);
         for region in &self.analysis.census.heaps.regions {
             match region.kind {
-                RegionKind::Foreign => return None,
+                RegionKind::Foreign => unread = true,
                 RegionKind::Page(_) | RegionKind::Span => {
                     let free = region.chunks.iter().filter(|c| c.free());
                     sum += free.map(|c| self.touched(c.address..c.address + c.usable())).sum::<u64>();
+                    read = true;
                 }
                 RegionKind::Main | RegionKind::Thread | RegionKind::Mapped => {}
             }
         }
-        Some(sum)
+        ((read || !unread).then_some(sum), unread)
+    }
+
+    /// What is free in the C library's heaps beside whole pages.
+    pub(super) fn scattered(&self) -> u64 {
+        let page = page_size();
+        let beside = |start: u64, end: u64| {
+            let whole = (end / page * page).saturating_sub(start.next_multiple_of(page));
+            end - start - whole
+        };
+        let heaps = self.analysis.census.heaps.regions.iter();
+        let heaps = heaps.filter(|r| matches!(r.kind, RegionKind::Main | RegionKind::Thread));
+        let free = heaps.flat_map(|r| r.chunks.iter().filter(|c| c.free()));
+        free.map(|c| beside(c.address, c.address + c.usable())).sum()
     }
 
     /// The C library's heaps but for what belongs to objects.

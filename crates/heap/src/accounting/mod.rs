@@ -42,8 +42,12 @@ pub struct Accounting {
     pub pinned_bytes: u64,
     /// What keeps them, most objects first.
     pub pinning: Vec<Pinning>,
-    /// What allocators beside the C library's hold free, in memory; absent where there is one whose books are not read.
+    /// What allocators beside the C library's hold free, in memory; absent where the books of none of them are read.
     pub free_of_others: Option<u64>,
+    /// Whether they hold memory of which nothing says what of it is free: that is not counted.
+    pub unread_of_others: bool,
+    /// Free bytes in the C library's heaps that are no whole pages of a free chunk.
+    pub scattered_bytes: u64,
     /// Native memory in use by its owners.
     pub native: NativeMemory,
 }
@@ -58,7 +62,8 @@ impl Accounting {
         let counter = Counter { image, analysis, pages };
         let mut accounting = Self::default();
         counter.sparse(&mut accounting);
-        accounting.free_of_others = counter.free_of_others();
+        (accounting.free_of_others, accounting.unread_of_others) = counter.free_of_others();
+        accounting.scattered_bytes = counter.scattered();
         accounting.native = counter.native_memory();
         let parts = counter.parts();
         let named: u64 = parts.iter().map(|p| p.bytes).sum();

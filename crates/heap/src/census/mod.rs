@@ -17,6 +17,7 @@ pub(crate) mod pymalloc;
 pub(crate) mod runs;
 pub(crate) mod sizes;
 pub(crate) mod statics;
+mod tcmalloc;
 pub(crate) mod types;
 pub(crate) mod validate;
 
@@ -71,6 +72,8 @@ pub struct Census {
     pub interned: Option<u32>,
     /// References that threads count by themselves.
     pub(crate) by_thread: ByThread,
+    /// Whether there is memory of mimalloc.
+    pub(crate) mimalloc: bool,
 }
 
 impl Census {
@@ -84,11 +87,15 @@ impl Census {
         let small = ArenaIndex::new(&arenas, anchor.layout.arena_bits, anchor.layout.pool_bits);
         let free_threaded = anchor.layout.free_threaded;
         let mimalloc = mimalloc::walk(image, free_threaded);
-        let mut known = [taken.as_slice(), mimalloc.segments.as_slice()].concat();
+        let data = statics::ranges(image);
+        let tcmalloc = tcmalloc::walk(image, &statics::data(image, &data, &taken));
+        let has_mimalloc = !mimalloc.segments.is_empty();
+        let spans: Vec<(u64, u64)> = tcmalloc.iter().map(|r| (r.start, r.end)).collect();
+        let mut known = [taken.as_slice(), &mimalloc.segments, &spans].concat();
         known.sort_unstable();
         let mut heaps = glibc::walk(image, &known);
         heaps.add(mimalloc.regions);
-        let data = statics::ranges(image);
+        heaps.add(tcmalloc);
         let jemalloc = jemalloc::walk(image, &foreign::unclaimed(image, &taken, &heaps, &data));
         heaps.add(jemalloc);
         watch.lap("allocators");
@@ -107,6 +114,7 @@ impl Census {
         let mut census =
             Self { types, arenas, taken, small, heaps, data, loose: loose.concat(), ..Self::default() };
         census.by_thread = ByThread::read(image, anchor);
+        census.mimalloc = has_mimalloc;
         census.gather(image, runs);
         let regions = foreign::regions(image, anchor, &census, &foreign);
         census.heaps.add(regions);

@@ -45,6 +45,7 @@ pub fn take_core(path: &Path, places: CorePlaces<'_>, redaction: &Redaction) -> 
         rss_bytes: None,
         coverage: Coverage::default(),
         fragmentation: None,
+        free_elsewhere: None,
         beside_rss: None,
         full_collections: None,
         queued: Vec::new(),

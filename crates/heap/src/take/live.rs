@@ -6,6 +6,8 @@ use crate::image::capture::{capture_of, may_begin};
 use crate::image::wanted::Extent;
 use crate::take::idle_threads::on_idle_threads;
 use crate::take::queued;
+use crate::trim::FreeElsewhere;
+use crate::trim::others::others;
 use crate::{
     Accounting, Analysis, Anchor, BesideRss, CaptureOptions, Coverage, Describer, FdHolder, Fragmentation,
     HeapError, Image, Pages, PathTree, ProcessTree, Redaction, Snapshot, SnapshotInfo, StoredNames,
@@ -78,6 +80,7 @@ fn take<T: Send>(
         rss_bytes: taken.pages.rss_bytes,
         coverage: Coverage::default(),
         fragmentation: None,
+        free_elsewhere: None,
         beside_rss: None,
         full_collections: interpreter.read().ok().map(|gc| gc.generations[2].collections),
         queued: Vec::new(),
@@ -115,7 +118,7 @@ pub(crate) fn examine(
     );
     let describer = Describer::new(&analysis.graph, &tree, &namer, redaction);
     let fds = fds(&fd_owners(image, &analysis), &describer);
-    let mimalloc = analysis.census.heaps.regions.iter().any(|r| matches!(r.kind, RegionKind::Page(_)));
+    let mimalloc = analysis.census.mimalloc;
     if analysis.census.arenas.is_empty() && !mimalloc {
         info.notes.push(
             "Python's allocator of small objects is not in use (PYTHONMALLOC=malloc): objects lie in the C \
@@ -136,6 +139,11 @@ pub(crate) fn examine(
         sparse_arenas: accounting.sparse_arenas,
         pinned_bytes: accounting.pinned_bytes,
         pinning: accounting.pinning,
+    });
+    info.free_elsewhere = accounting.free_of_others.filter(|bytes| *bytes > 0).map(|bytes| FreeElsewhere {
+        bytes,
+        at_least: accounting.unread_of_others,
+        allocators: others(image.maps(), mimalloc && analysis.census.arenas.is_empty()),
     });
     Snapshot {
         info,

@@ -1,6 +1,7 @@
 //! One process at one moment: what was captured, by what means, and what is known about it.
 
 use crate::RootKind;
+use crate::trim::FreeElsewhere;
 use crate::{BesideRss, FdHolder, HeapGraph, MemoryTree, NativeMemory, Pinning, StoredNames};
 use m5_process::Identity;
 use serde::{Deserialize, Serialize};
@@ -38,11 +39,22 @@ pub struct SnapshotInfo {
     /// What keeps free memory from going back, where it was looked for.
     #[serde(default)]
     pub fragmentation: Option<Fragmentation>,
+    /// What allocators beside the C library's hold free, where there is any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub free_elsewhere: Option<FreeElsewhere>,
     /// Objects of a free-threaded build that wait for the thread that owns them; those that most wait for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub queued: Vec<QueuedFor>,
     /// What the reader should know: refusals, fallbacks, inconsistencies.
     pub notes: Vec<String>,
+}
+
+impl SnapshotInfo {
+    /// What others than the C library hold free, where that is at least half of so many bytes.
+    #[must_use]
+    pub fn mostly_elsewhere(&self, free: u64) -> Option<&FreeElsewhere> {
+        self.free_elsewhere.as_ref().filter(|e| e.bytes.saturating_mul(2) >= free)
+    }
 }
 
 /// Objects whose last reference another thread dropped: their owner frees them when it next runs Python code.

@@ -162,6 +162,7 @@ pub(crate) fn sample_info() -> SnapshotInfo {
         rss_bytes: Some(1 << 27),
         coverage: crate::Coverage::default(),
         fragmentation: None,
+        free_elsewhere: None,
         beside_rss: None,
         full_collections: None,
         queued: Vec::new(),

@@ -11,7 +11,7 @@ mod give;
 mod library;
 mod lists;
 mod moment;
-mod others;
+pub(crate) mod others;
 mod pinned;
 mod plan;
 mod progress;
@@ -19,7 +19,7 @@ mod refusal;
 mod stock;
 
 pub use error::TrimError;
-pub use others::OtherAllocator;
+pub use others::{FreeElsewhere, OtherAllocator, RETURNING, Returning};
 pub use pinned::{Pinned, pinned};
 pub use progress::{Progress, ToTheEnd};
 pub use stock::FreePart;
@@ -184,7 +184,11 @@ fn mappings(process: &Process) -> Result<Vec<Mapping>, TrimError> {
 /// # Errors
 /// [`TrimError`] where its mappings may not be read: it has ended, or may not be traced.
 pub fn other_allocators(process: &Process) -> Result<Vec<OtherAllocator>, TrimError> {
-    Ok(others::others(process, &process.maps()?))
+    let told = || {
+        process.environment().is_ok_and(|e| e.iter().any(|line| line.starts_with("PYTHONMALLOC=mimalloc")))
+    };
+    let built = || m5_cpython::Interpreter::attach(process).is_ok_and(|i| i.layout().free_threaded);
+    Ok(others::others(&process.maps()?, told() || built()))
 }
 
 /// Gives back what is free.

@@ -1,7 +1,6 @@
 //! Allocators beside the C library's: what they hold free does not go back from outside; a setting of their own does it.
 
-use m5_cpython::Interpreter;
-use m5_process::{Mapping, Process};
+use m5_process::Mapping;
 use serde::{Deserialize, Serialize};
 
 /// Another allocator in a process.
@@ -15,41 +14,70 @@ pub struct OtherAllocator {
     pub setting: String,
 }
 
-/// Name in the library's file name, and the setting.
-const KNOWN: [(&str, &str); 3] = [
-    ("jemalloc", "MALLOC_CONF=background_thread:true,dirty_decay_ms:1000,muzzy_decay_ms:0"),
-    ("mimalloc", "MIMALLOC_PURGE_DELAY=0"),
-    ("tcmalloc", "TCMALLOC_RELEASE_RATE=10"),
+/// What allocators beside the C library's hold free, and what makes them return it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FreeElsewhere {
+    /// Bytes in memory, by their own books.
+    pub bytes: u64,
+    /// Whether there may be more: not all of their books are read.
+    pub at_least: bool,
+    /// Those that are known; none where they lie inside of an extension.
+    pub allocators: Vec<OtherAllocator>,
+}
+
+impl FreeElsewhere {
+    /// Their names and the settings, where any is known.
+    #[must_use]
+    pub fn named(&self) -> Option<(String, String)> {
+        let join =
+            |of: fn(&OtherAllocator) -> &str| self.allocators.iter().map(of).collect::<Vec<_>>().join(", ");
+        (!self.allocators.is_empty()).then(|| (join(|a| &a.name), join(|a| &a.setting)))
+    }
+}
+
+/// Variables of the environment with which an allocator returns what is free, by a part of its library's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Returning {
+    /// Its name, which is part of the name of its library.
+    pub name: &'static str,
+    /// Variables and values, all at once.
+    pub environment: &'static [(&'static str, &'static str)],
+}
+
+/// tcmalloc has no thread of its own: with a rate of release it returns memory only as more of it is freed. mimalloc calls
+/// it a purge from 2.1 on, a decommit before, and does not mind the other name.
+pub const RETURNING: [Returning; 3] = [
+    Returning {
+        name: "jemalloc",
+        environment: &[("MALLOC_CONF", "background_thread:true,dirty_decay_ms:1000,muzzy_decay_ms:0")],
+    },
+    Returning {
+        name: "mimalloc",
+        environment: &[("MIMALLOC_PURGE_DELAY", "0"), ("MIMALLOC_DECOMMIT_DELAY", "0")],
+    },
+    Returning { name: "tcmalloc", environment: &[("TCMALLOC_AGGRESSIVE_DECOMMIT", "1")] },
 ];
 
-/// Those whose libraries are mapped, and the interpreter's own: a build without the GIL keeps everything in mimalloc.
-pub(super) fn others(process: &Process, maps: &[Mapping]) -> Vec<OtherAllocator> {
-    let mut others = of_libraries(maps);
-    let Ok(interpreter) = Interpreter::attach(process) else { return others };
-    if interpreter.layout().free_threaded {
-        let library = base(interpreter.file());
-        let own = KNOWN.iter().filter(|(name, _)| *name == "mimalloc");
-        others.extend(own.map(|(name, setting)| OtherAllocator {
-            name: (*name).to_owned(),
-            library: library.clone(),
-            setting: (*setting).to_owned(),
-        }));
+impl Returning {
+    /// As it stands before a command in a shell.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let words: Vec<String> =
+            self.environment.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        words.join(" ")
     }
-    others
 }
 
-fn base(path: &str) -> String {
-    path.rsplit('/').next().unwrap_or_default().to_owned()
-}
-
-fn of_libraries(maps: &[Mapping]) -> Vec<OtherAllocator> {
-    let file = |m: &Mapping| base(&m.path);
+/// Those whose libraries are mapped, and the one that the interpreter carries where it is in use.
+pub(crate) fn others(maps: &[Mapping], inside_of_python: bool) -> Vec<OtherAllocator> {
+    let file = |m: &Mapping| m.path.rsplit('/').next().unwrap_or_default().to_owned();
     let mapped = |name: &str| maps.iter().filter(|m| m.executable).map(file).find(|f| f.contains(name));
-    let known = KNOWN.iter().filter_map(|(name, setting)| {
+    let own = |name: &str| (inside_of_python && name == "mimalloc").then(|| "CPython".to_owned());
+    let known = RETURNING.iter().filter_map(|known| {
         Some(OtherAllocator {
-            name: (*name).to_owned(),
-            library: mapped(name)?,
-            setting: (*setting).to_owned(),
+            name: known.name.to_owned(),
+            library: mapped(known.name).or_else(|| own(known.name))?,
+            setting: known.words(),
         })
     });
     known.collect()

@@ -14,9 +14,15 @@ pub struct Pinned {
     pub arenas: u64,
     /// The types of those objects, most arenas first.
     pub types: Vec<Pinning>,
-    /// Free blocks of allocators beside the C library's, by their own books, without whole pages that they keep for later;
-    /// absent where there is one whose books are not read.
+    /// Free memory of allocators beside the C library's, by their own books: blocks, and whole pages that they keep for later;
+    /// absent where none of those books is read.
     pub free_of_others: Option<u64>,
+    /// Whether they have memory besides of which nothing says what of it is free.
+    #[serde(default)]
+    pub unread_of_others: bool,
+    /// Free bytes in the C library's heaps that are no whole pages of a free chunk, and stay.
+    #[serde(default)]
+    pub scattered_bytes: u64,
 }
 
 /// Looks; nothing is stopped.
@@ -36,5 +42,7 @@ pub fn pinned(process: &Process) -> Result<Pinned, HeapError> {
         arenas: accounting.sparse_arenas,
         types: accounting.pinning,
         free_of_others: accounting.free_of_others,
+        unread_of_others: accounting.unread_of_others,
+        scattered_bytes: accounting.scattered_bytes,
     })
 }

@@ -34,7 +34,7 @@ pub(super) fn plan(process: &Process, library: &Library) -> Result<Plan, TrimErr
     let memory = process.memory();
     let found = match arenas::find(&memory, library) {
         // Where another allocator has all of it, the C library's was never set up.
-        Err(TrimError::Unknown(_)) if !others(process, &process.maps()?).is_empty() => Vec::new(),
+        Err(TrimError::Unknown(_)) if !others(&process.maps()?, false).is_empty() => Vec::new(),
         found => found?,
     };
     let mut allowed = Allowed::of(process)?;

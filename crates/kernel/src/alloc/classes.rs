@@ -127,6 +127,8 @@ impl Classes {
             let (share, settled) = share(*class, *kept);
             *best = best.max(wilson(share, settled)[0]);
         }
+        // One or two may as well be others': a machine that is busy takes its processor from m5 or the program at any moment.
+        alive.retain(|a| kept.get(&(a.type_name.clone(), a.slot / 2)).is_some_and(|kept| *kept >= LEAST));
         alive.retain(|a| {
             let kept = kept.get(&(a.type_name.clone(), a.slot / 2)).copied().unwrap_or(0);
             let best = best.get(a.type_name.as_str()).copied().unwrap_or(0.0);

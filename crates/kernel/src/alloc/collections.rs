@@ -74,7 +74,7 @@ impl std::fmt::Debug for CollectionSampler {
 }
 
 /// Collections that are not full ones: those are asked for by name, or too rare to count.
-fn young(state: &GcState) -> u64 {
+pub(super) fn young(state: &GcState) -> u64 {
     state.generations[0].collections + state.generations[1].collections
 }
 
@@ -333,7 +333,8 @@ impl CollectionSampler {
         let (interpreter, names) = (&lane.interpreter, &mut self.names);
         let mut name =
             |at: &(u64, u64)| names.entry(*at).or_insert_with(|| interpreter.frame_of(at.0, at.1)).clone();
-        let frames: Vec<PyFrame> = raw.iter().map_while(&mut name).collect();
+        let frames = raw.iter().map_while(&mut name);
+        let frames: Vec<PyFrame> = frames.filter(PyFrame::is_of_a_program).collect();
         self.gathering.without_stack += u64::from(frames.is_empty());
         self.gathering.cut_stacks += u64::from(cut);
         self.gathering.add(frames, threshold);

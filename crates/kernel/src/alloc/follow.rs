@@ -40,6 +40,9 @@ pub struct Survival {
     pub alive_at_end: u64,
 }
 
+/// The beginning of a block: as much as tells the type of the object in it.
+pub(super) type Words = [u8; 56];
+
 /// A block that was handed out.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Birth {
@@ -114,16 +117,23 @@ impl Followers {
         room
     }
 
-    /// Follows the object in a block that was just handed out; the name of its type, or `None` where no object
-    /// of that size is (yet, or any more) in it.
-    pub(super) fn follow(&mut self, birth: Birth, slot: usize) -> Option<String> {
+    /// What these blocks hold now.
+    pub(super) fn read(&self, blocks: impl Iterator<Item = Option<u64>>) -> Vec<Option<Words>> {
+        let blocks: Vec<Option<u64>> = blocks.collect();
+        let known: Vec<u64> = blocks.iter().copied().flatten().collect();
+        let mut words = self.memory.each(&known).unwrap_or_default().into_iter();
+        blocks.iter().map(|block| block.and_then(|_| words.next().flatten())).collect()
+    }
+
+    /// Follows the object in a block that was just handed out and holds these bytes; the name of its type, or `None` where no
+    /// object of that size is (yet, or any more) in it.
+    pub(super) fn follow(&mut self, birth: Birth, slot: usize, words: &Words) -> Option<String> {
         let Birth { block, size, .. } = birth;
         if self.by_block.len() + self.dead.len() >= MOST {
             return None;
         }
-        let words = self.memory.bytes::<56>(block).ok()?;
         for before in BEFORE {
-            let kind = word(&words, before as usize + 8)?;
+            let kind = word(words, before as usize + 8)?;
             let object = block + before;
             let Some((name, basic, item)) = self.kind(kind) else { continue };
             // Its size says whether it is the one that was asked for.

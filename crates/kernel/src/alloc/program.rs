@@ -1,7 +1,8 @@
 //! The program that runs at each allocation: what is asked for, which block it will get, and the raw frames.
 
-use super::record::{DEPTH, FRAMES, FrameImage, HEAD, RECORD};
+use super::record::{FRAMES, HEAD, RECORD};
 use crate::bpf::{Assembler, Helper, If, Reg};
+use crate::frames::{DEPTH, FrameImage, read};
 
 /// Largest block that comes from a pool.
 const LARGEST_POOLED: i32 = 512;
@@ -41,20 +42,7 @@ pub(super) fn program(
         a.load(Reg::R1, Reg::R10, -16).store(Reg::R7, HEAD.block, Reg::R1);
     }
     a.place(no_block);
-    read(&mut a, -8, Reg::R8, frames.current, end);
-    a.load(Reg::R8, Reg::R10, -8);
-    if let Some(inner) = frames.through {
-        read(&mut a, -8, Reg::R8, inner, end);
-        a.load(Reg::R8, Reg::R10, -8);
-    }
-    for frame in 0..DEPTH {
-        let at = FRAMES + frame * frames.size;
-        a.jump_if(Reg::R8, If::Equal, 0, end);
-        a.copy(Reg::R1, Reg::R7).add(Reg::R1, at as i32).set(Reg::R2, frames.size as i32);
-        a.copy(Reg::R3, Reg::R8).call(Helper::ReadUser).jump_if(Reg::R0, If::NotEqual, 0, end);
-        a.store_value(Reg::R7, HEAD.depth, frame as i32 + 1);
-        a.load(Reg::R8, Reg::R7, (at + frames.previous) as i16);
-    }
+    frames.walk(&mut a, FRAMES, HEAD.depth, DEPTH, end);
     a.place(end);
     a.submit(Reg::R7).set(Reg::R0, 0).exit();
     a.place(full);
@@ -63,11 +51,4 @@ pub(super) fn program(
     a.set(Reg::R1, 1).add_atomically(Reg::R0, 0, Reg::R1);
     a.place(no_lost).set(Reg::R0, 0).exit();
     a.finish()
-}
-
-/// Reads 64 bits of the target at `base + offset` into the stack at `slot`; goes to `failed` where it cannot.
-fn read(a: &mut Assembler, slot: i32, base: Reg, offset: i32, failed: crate::bpf::Label) {
-    a.copy(Reg::R1, Reg::R10).add(Reg::R1, slot).set(Reg::R2, 8);
-    a.copy(Reg::R3, base).add(Reg::R3, offset).call(Helper::ReadUser);
-    a.jump_if(Reg::R0, If::NotEqual, 0, failed);
 }

@@ -2,12 +2,14 @@
 
 use super::allocator::Allocator;
 use super::classes::{known, unknown};
-use super::follow::{Birth, Followers, LOOKS_S};
+use super::collections::{CollectionSampler, young};
+use super::follow::{Birth, Followers, LOOKS_S, Words};
 use super::profile::{AllocProfile, Gathering, Survivor};
-use super::record::{Allocation, FrameImage, decode};
+use super::record::{Allocation, decode};
 use super::{allocator, pools, program};
 use crate::arch;
 use crate::bpf::{Ring, sys};
+use crate::frames::FrameImage;
 use crate::{Error, Result};
 use m5_cpython::{Interpreter, PyFrame};
 use m5_process::perf::{Attr, Event, OpenError, Target};
@@ -37,6 +39,10 @@ const RESCAN_NS: u64 = 100_000_000;
 const BELIEVED_NS: u64 = 1_000_000_000;
 /// The rate is not told where samples follow each other within so many times their own cost.
 const SATURATED: f64 = 1.5;
+
+/// A build is called blind after so many windows, and so long, without a sample.
+const PROVING: u64 = 10;
+const PROVING_NS: u64 = 1_000_000_000;
 
 struct Thread {
     state: u64,
@@ -76,6 +82,8 @@ pub struct AllocSampler {
     began_ns: u64,
     open_ns: u64,
     windows: u64,
+    /// Young collections when it began; `None` once nothing follows from them any more.
+    collections: Option<u64>,
 }
 
 impl std::fmt::Debug for AllocSampler {
@@ -118,6 +126,7 @@ impl AllocSampler {
             .ok_or(Error::Unsupported("the program does not fit"))?;
         let program = sys::load(sys::Kind::PerfEvent, &code)?;
         let memory = interpreter.memory();
+        let collections = interpreter.read().ok().map(|state| young(&state));
         let now = monotonic_ns();
         let mut sampler = Self {
             process: Process::open(process.pid())?,
@@ -143,6 +152,7 @@ impl AllocSampler {
             began_ns: now,
             open_ns: 0,
             windows: 0,
+            collections,
         };
         sampler.rescan(now)?;
         if sampler.threads.is_empty() {
@@ -177,6 +187,25 @@ impl AllocSampler {
         let left = until_ns.saturating_sub(monotonic_ns());
         sleep(Duration::from_nanos((gap as u64).min(left)));
         Ok(true)
+    }
+
+    /// Another source, where this one is blind: the build copied its allocator into its callers, and objects are made, since
+    /// collections begin, none of which is seen. Why is told too.
+    pub fn instead(&mut self) -> Option<(CollectionSampler, Error)> {
+        let blind = self.allocator.exported && self.gathering.samples == 0;
+        let long = self.windows >= PROVING && monotonic_ns().saturating_sub(self.began_ns) >= PROVING_NS;
+        let collections = self.collections?;
+        let collects = || self.interpreter.read().is_ok_and(|state| young(&state) > collections);
+        if !(blind && long && collects()) {
+            return None;
+        }
+        // Once is enough.
+        self.collections = None;
+        let why = Error::Unsupported(
+            "this build of CPython copied its allocator into the functions that call it: none of its allocations is seen",
+        );
+        let sampler = CollectionSampler::attach(&self.process, self.max_overhead, &why).ok()?;
+        Some((sampler, why))
     }
 
     /// What was seen.
@@ -248,20 +277,25 @@ impl AllocSampler {
         let settles = end - ((end - start) as f64 * SETTLED) as u64;
         let (mut seen, image) = (Vec::new(), self.image);
         self.ring.drain(|bytes| seen.extend(decode(bytes, &image)));
+        // At once: what takes long to be read may be somebody else's by then.
+        let found = self.followers.as_ref().map(|f| f.read(seen.iter().map(|a| a.block)));
+        let prompt = monotonic_ns().saturating_sub(end) <= end - settles;
         self.calibrate(&seen);
         // First who died: a block that was handed out twice in this window belongs to the last one.
         for (at, allocation) in seen.iter().enumerate() {
             let again = |a: &Allocation| a.block.is_some() && a.block == allocation.block;
             let last = !seen.iter().skip(at + 1).any(again);
-            let settled = allocation.time_ns <= settles && follows(&seen[at..]);
-            self.take(allocation, last, settled);
+            let settled = prompt && allocation.time_ns <= settles && follows(&seen[at..]);
+            let words = found.as_ref().and_then(|found| found.get(at).copied().flatten());
+            self.take(allocation, last, settled, words);
         }
         self.gathering.window();
         seen.len()
     }
 
-    /// Takes an allocation: whether its block was not handed out again in this window, and whether that says something.
-    fn take(&mut self, allocation: &Allocation, last: bool, early: bool) {
+    /// Takes an allocation: whether its block was not handed out again in this window, and whether that says something; and
+    /// what was found in its block.
+    fn take(&mut self, allocation: &Allocation, last: bool, early: bool, words: Option<Words>) {
         let now = allocation.time_ns;
         if now.saturating_sub(self.named_ns) > BELIEVED_NS {
             self.names.clear();
@@ -271,7 +305,8 @@ impl AllocSampler {
         let mut name = |at: &(u64, u64)| {
             self.names.entry(*at).or_insert_with(|| interpreter.frame_of(at.0, at.1)).clone()
         };
-        let frames: Vec<PyFrame> = allocation.frames.iter().map_while(&mut name).collect();
+        let frames = allocation.frames.iter().map_while(&mut name);
+        let frames: Vec<PyFrame> = frames.filter(PyFrame::is_of_a_program).collect();
         self.gathering.without_stack += u64::from(frames.is_empty());
         self.gathering.cut_stacks += u64::from(allocation.cut);
         let (line, stack) = self.gathering.add(frames, allocation.size);
@@ -287,7 +322,7 @@ impl AllocSampler {
             if followers.gone(birth, known(class)) {
                 classes.is_gone(class);
             }
-        } else if let Some(kind) = followers.follow(birth, known(class)) {
+        } else if let Some(kind) = words.and_then(|words| followers.follow(birth, known(class), &words)) {
             classes.is_object(class, kind);
         } else if followers.gone(birth, unknown(class)) {
             classes.is_unknown(class);

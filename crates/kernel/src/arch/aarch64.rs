@@ -11,6 +11,12 @@ pub(crate) const ARGUMENTS: [i16; 2] = [0, 8];
 pub(crate) const CALL: i32 = 280;
 /// Offset of the call's first argument in it, at its entry and its exit.
 pub(crate) const CALL_FIRST: i32 = 272;
+/// Those of its second and third arguments, and of the stack pointer, likewise.
+pub(crate) const CALL_SECOND: i32 = 8;
+pub(crate) const CALL_THIRD: i32 = 16;
+pub(crate) const STACK_POINTER: i32 = 248;
+/// The poll whose timeout is a number of milliseconds; that of the others is a pointer, or null.
+pub(crate) const POLL_WITH_MILLISECONDS: Option<i64> = None;
 /// The calls in which loops wait: a loop that uses those of the first kind waits in no other.
 pub(crate) const EPOLLS: &[i64] = &[libc::SYS_epoll_pwait, libc::SYS_epoll_pwait2];
 pub(crate) const POLLS: &[i64] = &[libc::SYS_ppoll];
@@ -19,6 +25,9 @@ pub(crate) const SELECTS: &[i64] = &[libc::SYS_pselect6];
 /// The first kernel (major, minor) on which a program at a breakpoint lets the thread go on: before, the kernel stepped
 /// over a breakpoint for its own handlers only, and the thread stood at it for ever.
 pub(crate) const BREAKPOINT_PROGRAMS: (u32, u32) = (6, 6);
+
+/// Whether an instruction whose write is watched always ends: a pair of an exclusive load and store does not.
+pub(crate) const WATCHES_END: bool = false;
 
 /// Instructions that are followed.
 const STEPS: usize = 128;

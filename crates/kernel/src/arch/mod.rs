@@ -7,9 +7,15 @@ mod aarch64;
 mod x86_64;
 
 #[cfg(target_arch = "aarch64")]
-pub(crate) use aarch64::{ARGUMENTS, BREAKPOINT_PROGRAMS, CALL, CALL_FIRST, EPOLLS, POLLS, SELECTS, behind};
+pub(crate) use aarch64::{
+    ARGUMENTS, BREAKPOINT_PROGRAMS, CALL, CALL_FIRST, CALL_SECOND, CALL_THIRD, EPOLLS,
+    POLL_WITH_MILLISECONDS, POLLS, SELECTS, STACK_POINTER, WATCHES_END, behind,
+};
 #[cfg(target_arch = "x86_64")]
-pub(crate) use x86_64::{ARGUMENTS, BREAKPOINT_PROGRAMS, CALL, CALL_FIRST, EPOLLS, POLLS, SELECTS, behind};
+pub(crate) use x86_64::{
+    ARGUMENTS, BREAKPOINT_PROGRAMS, CALL, CALL_FIRST, CALL_SECOND, CALL_THIRD, EPOLLS,
+    POLL_WITH_MILLISECONDS, POLLS, SELECTS, STACK_POINTER, WATCHES_END, behind,
+};
 
 /// What lies behind a function that ends in a call through a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

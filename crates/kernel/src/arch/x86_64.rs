@@ -11,6 +11,12 @@ pub(crate) const ARGUMENTS: [i16; 2] = [112, 104];
 pub(crate) const CALL: i32 = 120;
 /// Offset of the call's first argument in it, at its entry and its exit.
 pub(crate) const CALL_FIRST: i32 = 112;
+/// Those of its second and third arguments, and of the stack pointer, likewise.
+pub(crate) const CALL_SECOND: i32 = 104;
+pub(crate) const CALL_THIRD: i32 = 96;
+pub(crate) const STACK_POINTER: i32 = 152;
+/// The poll whose timeout is a number of milliseconds; that of the others is a pointer, or null.
+pub(crate) const POLL_WITH_MILLISECONDS: Option<i64> = Some(libc::SYS_poll);
 /// The calls in which loops wait: a loop that uses those of the first kind waits in no other.
 pub(crate) const EPOLLS: &[i64] = &[libc::SYS_epoll_wait, libc::SYS_epoll_pwait, libc::SYS_epoll_pwait2];
 pub(crate) const POLLS: &[i64] = &[libc::SYS_poll, libc::SYS_ppoll];
@@ -18,6 +24,9 @@ pub(crate) const POLLS: &[i64] = &[libc::SYS_poll, libc::SYS_ppoll];
 pub(crate) const SELECTS: &[i64] = &[libc::SYS_select, libc::SYS_pselect6];
 /// The first kernel (major, minor) on which a program at a breakpoint lets the thread go on: every one.
 pub(crate) const BREAKPOINT_PROGRAMS: (u32, u32) = (0, 0);
+
+/// Whether an instruction whose write is watched always ends.
+pub(crate) const WATCHES_END: bool = true;
 
 /// Bytes of a function that are read, and instructions that are followed.
 const CODE: usize = 256;

@@ -129,6 +129,14 @@ impl Table {
         done.map(drop).map_err(|source| Error::Refused { what: "a value in a table", source })
     }
 
+    /// The same, unless it has one.
+    pub(crate) fn put_new(&self, key: u32, value: &[u64]) -> Result<()> {
+        const NO_EXIST: u64 = 1;
+        debug_assert_eq!(size_of_val(value), self.bytes);
+        let done = bpf(MAP_UPDATE, &self.at(&key, value.as_ptr() as u64).word(24, NO_EXIST));
+        done.map(drop).map_err(|source| Error::Refused { what: "a value in a table", source })
+    }
+
     /// Forgets a number.
     pub(crate) fn remove(&self, key: u32) {
         let _absent = bpf(MAP_DELETE, &self.at(&key, 0));

@@ -2,7 +2,6 @@
 
 mod cost;
 mod counter;
-mod duty;
 mod lengths;
 mod program;
 mod record;

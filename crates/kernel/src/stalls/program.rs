@@ -4,9 +4,11 @@
 use super::lengths::{Counting, count, find};
 use super::record::{
     END_BYTES, END_DELAY, END_FAULTS, END_VALUE, GIL, IN_TURN as V, IN_TURN_BYTES, LOCK,
-    OPEN as WATCHED_OPEN, OTHER, WATCHED,
+    OPEN as WATCHED_OPEN, OTHER, SOME_EPOLL, WATCHED,
 };
-use crate::arch::{CALL, CALL_FIRST, EPOLLS, POLLS, SELECTS};
+use crate::arch::{
+    CALL, CALL_FIRST, CALL_SECOND, CALL_THIRD, EPOLLS, POLL_WITH_MILLISECONDS, POLLS, SELECTS, STACK_POINTER,
+};
 use crate::bpf::btf::Btf;
 use crate::bpf::{Assembler, Helper, If, Label, Reg};
 
@@ -73,21 +75,31 @@ pub(super) struct Division {
 pub(super) fn entries(w: &Wanted) -> Option<Vec<u64>> {
     let mut a = Assembler::default();
     let (end, full, waits, other) = (a.label(), a.label(), a.label(), a.label());
+    let (epolls, no_close) = (a.label(), a.label());
     of_process(&mut a, w, end);
     a.set(Reg::R1, 1).add_atomically(Reg::R0, WATCHED.calls, Reg::R1);
     a.load(Reg::R9, Reg::R6, 8);
     find(&mut a, w.threads, KEY, Reg::R7, end);
     a.load(Reg::R1, Reg::R7, V.start).jump_if(Reg::R1, If::Equal, 0, end);
     for call in EPOLLS {
-        a.jump_if(Reg::R9, If::Equal, *call as i32, waits);
+        a.jump_if(Reg::R9, If::Equal, *call as i32, epolls);
     }
+    a.jump_if(Reg::R9, If::NotEqual, libc::SYS_close as i32, no_close);
+    closed(&mut a, end);
+    a.place(no_close);
     a.load(Reg::R1, Reg::R7, V.epoll).jump_if(Reg::R1, If::NotEqual, 0, other);
-    poll_or_select(&mut a, waits);
+    poll_or_select(&mut a, waits, false);
+    a.jump(other).place(epolls);
+    at_another(&mut a, waits, end);
     a.place(other);
-    if let Some(division) = w.division {
-        enter(&mut a, &division, end);
+    match w.division {
+        Some(division) => enter(&mut a, &division, end),
+        None => {
+            a.store_value(Reg::R7, V.entered, 1);
+        }
     }
     a.jump(end).place(waits);
+    a.store_value(Reg::R7, V.entered, 0);
     a.call(Helper::Ktime).copy(Reg::R8, Reg::R0);
     a.load(Reg::R1, Reg::R7, V.start).copy(Reg::R2, Reg::R8).subtract_register(Reg::R2, Reg::R1);
     a.store(Reg::R10, LENGTH, Reg::R2);
@@ -105,6 +117,52 @@ pub(super) fn entries(w: &Wanted) -> Option<Vec<u64>> {
     a.place(over).store_value(Reg::R7, V.start, 0);
     a.place(end).set(Reg::R0, 0).exit();
     a.finish()
+}
+
+/// Waits at a descriptor of epoll that is not the loop's, in a row, from which on that one is taken for a loop's.
+const NESTED: i32 = 32;
+
+/// A wait in epoll: at another descriptor than the loop's it is a call like any other (a driver of a database that waits for
+/// its own socket), unless that goes on and on, so that another loop must have taken over. Goes to `waits` for a wait of the
+/// loop, to `end` where another takes over, on where it is a call.
+fn at_another(a: &mut Assembler, waits: Label, end: Label) {
+    let (same, on) = (a.label(), a.label());
+    first_argument(a, Reg::R8);
+    a.add(Reg::R8, 1).load(Reg::R1, Reg::R7, V.epoll);
+    a.jump_if(Reg::R1, If::Equal, 0, waits).jump_if(Reg::R1, If::Equal, SOME_EPOLL, waits);
+    a.jump_if_registers(Reg::R1, If::Equal, Reg::R8, waits);
+    a.load(Reg::R1, Reg::R7, V.other).jump_if_registers(Reg::R1, If::Equal, Reg::R8, same);
+    a.store(Reg::R7, V.other, Reg::R8).store_value(Reg::R7, V.others, 0);
+    a.place(same).load(Reg::R1, Reg::R7, V.others).add(Reg::R1, 1).store(Reg::R7, V.others, Reg::R1);
+    a.jump_if(Reg::R1, If::Above, NESTED, on);
+    let call = a.label();
+    a.jump(call).place(on);
+    a.store_value(Reg::R7, V.start, 0).store_value(Reg::R7, V.entered, 0).jump(end);
+    a.place(call);
+}
+
+/// A call of `close`: that of the loop's descriptor ends the loop, and what comes then is no turn of it.
+fn closed(a: &mut Assembler, end: Label) {
+    let other = a.label();
+    first_argument(a, Reg::R8);
+    a.add(Reg::R8, 1).load(Reg::R1, Reg::R7, V.epoll);
+    a.jump_if_registers(Reg::R1, If::NotEqual, Reg::R8, other);
+    for field in [V.start, V.entered, V.epoll] {
+        a.store_value(Reg::R7, field, 0);
+    }
+    a.jump(end).place(other);
+}
+
+/// Puts the call's first argument, a descriptor, into a register.
+fn first_argument(a: &mut Assembler, to: Reg) {
+    register(a, CALL_FIRST, 4);
+    a.load(to, Reg::R10, WORD);
+}
+
+/// Reads a register of the calling thread into a word on the stack, or its lower half.
+fn register(a: &mut Assembler, at: i32, bytes: i32) {
+    a.load(Reg::R3, Reg::R6, 0).add(Reg::R3, at).store_value(Reg::R10, WORD, 0);
+    read_kernel(a, WORD, bytes);
 }
 
 /// Notes that the call in R9 is entered, in the value at R7.
@@ -143,27 +201,36 @@ fn write_down(a: &mut Assembler, w: &Division, full: Label) {
 /// The program at exits of calls: that of a wait begins a turn.
 pub(super) fn exits(w: &Wanted) -> Option<Vec<u64>> {
     let mut a = Assembler::default();
-    let (end, waits, other, new, first) = (a.label(), a.label(), a.label(), a.label(), a.label());
+    let (end, waits, new, first) = (a.label(), a.label(), a.label(), a.label());
+    let at_rest = a.label();
     of_process(&mut a, w, end);
     a.load(Reg::R1, Reg::R0, WATCHED.open).store(Reg::R10, OPEN, Reg::R1);
     a.load(Reg::R3, Reg::R6, 0).add(Reg::R3, CALL);
     a.store_value(Reg::R10, WORD, 0);
     read_kernel(&mut a, WORD, 4);
     a.jump_if(Reg::R0, If::NotEqual, 0, end).load(Reg::R9, Reg::R10, WORD);
+    a.set(Reg::R7, 0);
+    find(&mut a, w.threads, KEY, Reg::R7, new);
+    // A call that was entered within a turn.
+    a.load(Reg::R1, Reg::R7, V.entered).jump_if(Reg::R1, If::Equal, 0, at_rest);
+    match w.division {
+        Some(division) => leave(&mut a, &division, end),
+        None => {
+            a.store_value(Reg::R7, V.entered, 0).jump(end);
+        }
+    }
+    a.place(at_rest);
     for call in EPOLLS {
         a.jump_if(Reg::R9, If::Equal, *call as i32, waits);
     }
-    a.set(Reg::R7, 0);
-    find(&mut a, w.threads, KEY, Reg::R7, new);
-    a.load(Reg::R1, Reg::R7, V.epoll).jump_if(Reg::R1, If::NotEqual, 0, other);
-    a.place(new);
-    poll_or_select(&mut a, waits);
-    a.place(other);
-    match w.division {
-        Some(division) => leave(a.jump_if(Reg::R7, If::Equal, 0, end), &division, end),
-        None => drop(a.jump(end)),
+    a.load(Reg::R1, Reg::R7, V.epoll).jump_if(Reg::R1, If::NotEqual, 0, end);
+    poll_or_select(&mut a, waits, false);
+    a.jump(end).place(new);
+    for call in EPOLLS {
+        a.jump_if(Reg::R9, If::Equal, *call as i32, waits);
     }
-    a.place(waits);
+    poll_or_select(&mut a, waits, true);
+    a.jump(end).place(waits);
     a.load(Reg::R1, Reg::R10, OPEN).jump_if(Reg::R1, If::NotEqual, WATCHED_OPEN, end);
     let task = w.division.and_then(|d| d.task);
     task_word(&mut a, task.map(|t| t.delay), WORD);
@@ -183,7 +250,6 @@ pub(super) fn exits(w: &Wanted) -> Option<Vec<u64>> {
 /// Adds the call in R9 that ends to the value at R7.
 fn leave(a: &mut Assembler, w: &Division, end: Label) {
     let (gil, lock, shorter) = (a.label(), a.label(), a.label());
-    a.load(Reg::R1, Reg::R7, V.entered).jump_if(Reg::R1, If::Equal, 0, end);
     a.call(Helper::Ktime).load(Reg::R1, Reg::R7, V.entered).subtract_register(Reg::R0, Reg::R1);
     a.copy(Reg::R8, Reg::R0).store_value(Reg::R7, V.entered, 0);
     // R6: of that, waiting for a processor.
@@ -218,7 +284,9 @@ fn begin(a: &mut Assembler, base: Reg, at: i16) {
     for call in EPOLLS {
         a.jump_if(Reg::R9, If::Equal, *call as i32, epoll);
     }
-    a.jump(done).place(epoll).store_value(base, at + V.epoll, 1);
+    a.jump(done).place(epoll);
+    first_argument(a, Reg::R1);
+    a.add(Reg::R1, 1).store(base, at + V.epoll, Reg::R1);
     a.place(done).store(base, at + V.start, Reg::R8);
 }
 
@@ -265,18 +333,62 @@ fn of_table(a: &mut Assembler, w: &Wanted, other: Label) {
     a.jump_if(Reg::R0, If::Equal, 0, other);
 }
 
-/// Whether the call in R9 is a wait of a loop that does not use epoll; what it was called with is at R6.
-fn poll_or_select(a: &mut Assembler, waits: Label) {
-    let (selects, no) = (a.label(), a.label());
-    for (calls, to) in [(POLLS, waits), (SELECTS, selects)] {
+/// Whether the call in R9 is a wait of a loop that does not use epoll; what it was called with is at R6. `new`: of a thread
+/// that was not seen to wait before.
+fn poll_or_select(a: &mut Assembler, waits: Label, new: bool) {
+    let (polls, selects, no) = (a.label(), a.label(), a.label());
+    for (calls, to) in [(POLLS, polls), (SELECTS, selects)] {
         for call in calls {
             a.jump_if(Reg::R9, If::Equal, *call as i32, to);
         }
     }
-    a.jump(no).place(selects).load(Reg::R3, Reg::R6, 0).add(Reg::R3, CALL_FIRST);
-    a.store_value(Reg::R10, WORD, 0);
-    read_kernel(a, WORD, 4);
-    a.load(Reg::R1, Reg::R10, WORD).jump_if(Reg::R1, If::NotEqual, 0, waits).place(no);
+    a.jump(no).place(polls);
+    of_a_socket(a, no, new);
+    a.jump(waits).place(selects);
+    first_argument(a, Reg::R1);
+    a.jump_if(Reg::R1, If::NotEqual, 0, waits).place(no);
+}
+
+/// How near to the stack's end a variable of the calling function lies, bytes.
+const NEAR: i32 = 1 << 16;
+
+/// Whether the poll in R9 waits for a single socket, as a socket with a timeout does: what is polled is a variable on the stack,
+/// while loops keep theirs elsewhere. The same holds for a look at a single descriptor, without waiting, by a thread that is not
+/// known for a loop: so connections are tried before they are used again. Goes to `socket` then, on where it does not.
+fn of_a_socket(a: &mut Assembler, socket: Label, new: bool) {
+    let (no, pointer, finite) = (a.label(), a.label(), a.label());
+    register(a, CALL_SECOND, 8);
+    a.load(Reg::R1, Reg::R10, WORD).jump_if(Reg::R1, If::NotEqual, 1, no);
+    register(a, CALL_THIRD, 8);
+    a.load(Reg::R1, Reg::R10, WORD);
+    if let Some(call) = POLL_WITH_MILLISECONDS {
+        a.jump_if(Reg::R9, If::NotEqual, call as i32, pointer);
+        a.shift_left(Reg::R1, 32).shift_right(Reg::R1, 32);
+        if new {
+            a.jump_if(Reg::R1, If::Equal, 0, socket);
+        }
+        // Negative: without a timeout.
+        a.set(Reg::R2, i32::MAX).jump_if_registers(Reg::R1, If::Above, Reg::R2, no);
+        a.jump(finite);
+    }
+    a.place(pointer).jump_if(Reg::R1, If::Equal, 0, no);
+    if new {
+        // Seconds and nanoseconds; what is left of them, where it waited. R8 is not used yet.
+        a.copy(Reg::R8, Reg::R1);
+        for at in [0, 8] {
+            a.copy(Reg::R1, Reg::R10).add(Reg::R1, WORD.into()).set(Reg::R2, 8).copy(Reg::R3, Reg::R8);
+            a.add(Reg::R3, at).call(Helper::ReadUser).jump_if(Reg::R0, If::NotEqual, 0, finite);
+            a.load(Reg::R1, Reg::R10, WORD).jump_if(Reg::R1, If::NotEqual, 0, finite);
+        }
+        a.jump(socket);
+    }
+    a.place(finite);
+    register(a, STACK_POINTER, 8);
+    a.load(Reg::R1, Reg::R10, WORD).store(Reg::R10, SECOND, Reg::R1);
+    register(a, CALL_FIRST, 8);
+    a.load(Reg::R1, Reg::R10, WORD).load(Reg::R2, Reg::R10, SECOND).subtract_register(Reg::R1, Reg::R2);
+    a.set(Reg::R2, NEAR).jump_if_registers(Reg::R2, If::Above, Reg::R1, socket);
+    a.place(no);
 }
 
 /// Reads bytes of the kernel at R3 into a slot.

@@ -26,8 +26,14 @@ pub(super) struct InTurn {
     /// The longest call of the kind [`OTHER`], and its number.
     pub(super) longest: i16,
     pub(super) longest_call: i16,
-    /// 1 where the thread's loop waits in epoll, so that other waits are calls like any other.
+    /// The descriptor that the thread's loop waits at and one, where that is one of epoll: other waits are then calls like any
+    /// other. [`SOME_EPOLL`] where it is not known which.
     pub(super) epoll: i16,
+    /// Another descriptor of epoll, and one, that was waited at within the turn, and how often in a row.
+    pub(super) other: i16,
+    pub(super) others: i16,
+    /// 1 where the turn had begun before it was watched.
+    pub(super) before: i16,
 }
 
 pub(super) const IN_TURN: InTurn = InTurn {
@@ -46,9 +52,14 @@ pub(super) const IN_TURN: InTurn = InTurn {
     longest: 96,
     longest_call: 104,
     epoll: 112,
+    other: 120,
+    others: 128,
+    before: 136,
 };
 /// Bytes of that value.
-pub(super) const IN_TURN_BYTES: i16 = 120;
+pub(super) const IN_TURN_BYTES: i16 = 144;
+/// Stands for a descriptor of epoll that is not known.
+pub(super) const SOME_EPOLL: i32 = i32::MAX;
 
 /// What is said of a watched process: offsets of words of 64 bits.
 pub(super) struct Watched {
@@ -97,17 +108,31 @@ pub struct Spent {
     pub longest_call: Option<(i64, u64)>,
 }
 
-/// Decodes the record of a turn that ended; the turn's start, and what became of its time.
-pub(super) fn decode(bytes: &[u8], described: bool) -> Option<(u64, Spent)> {
+/// A turn as it is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Known {
+    pub(super) start_ns: u64,
+    /// It had begun before it was watched: the start is that of the watching.
+    pub(super) began_before: bool,
+    pub(super) spent: Spent,
+}
+
+/// Decodes the record of a turn that ended: the turn's start, and what became of its time.
+pub(super) fn decode(bytes: &[u8], described: bool) -> Option<Known> {
     let word = |at: i16| {
         let at = usize::try_from(at).ok()?;
         Some(u64::from_le_bytes(bytes.get(at..at.checked_add(8)?)?.try_into().ok()?))
     };
+    known(|at| word(END_VALUE + at), word(END_DELAY)?, word(END_FAULTS)?, described)
+}
+
+/// The turn with this value, and what was added to its thread's waiting for a processor and to its major faults.
+fn known(word: impl Fn(i16) -> Option<u64>, delay: u64, faults: u64, described: bool) -> Option<Known> {
     // Two clocks that differ by a little may make a length less than nothing.
-    let length = |at: i16| word(at).map(|n| u64::try_from(n.cast_signed()).unwrap_or(0));
-    let of = |at: i16| length(END_VALUE + at);
+    let positive = |n: u64| u64::try_from(n.cast_signed()).unwrap_or(0);
+    let of = |at: i16| word(at).map(positive);
     let v = &IN_TURN;
-    let delay = length(END_DELAY)?;
+    let delay = positive(delay);
     let outside = delay.saturating_sub(of(v.delay_calls)?);
     let longest = of(v.longest)?;
     let spent = Spent {
@@ -116,10 +141,46 @@ pub(super) fn decode(bytes: &[u8], described: bool) -> Option<(u64, Spent)> {
         calls_ns: of(v.calls)?,
         processor_ns: described.then_some(delay),
         faults_ns: described.then_some(of(v.off_outside)?.saturating_sub(outside)),
-        major_faults: described.then_some(length(END_FAULTS)?),
+        major_faults: described.then_some(positive(faults)),
         longest_call: (longest > 0).then_some((of(v.longest_call)?.cast_signed(), longest)),
     };
-    Some((of(v.start)?, spent))
+    Some(Known { start_ns: of(v.start)?, began_before: of(v.before)? != 0, spent })
+}
+
+/// A turn that still lasts, by its value: as if it ended now, with what the kernel has counted of its thread so far.
+pub(super) fn unfinished(
+    value: &[u64],
+    now_ns: u64,
+    delay_ns: u64,
+    faults: u64,
+    described: bool,
+) -> Option<Known> {
+    let at = |field: i16| usize::try_from(field).ok().map(|at| at / 8);
+    let word = |field: i16| value.get(at(field)?).copied();
+    let v = &IN_TURN;
+    let mut value = value.to_vec();
+    let mut add = |field: i16, ns: u64| {
+        if let Some(word) = at(field).and_then(|at| value.get_mut(at)) {
+            *word = word.wrapping_add(ns);
+        }
+    };
+    let (entered, off) = (word(v.entered)?, word(v.off)?);
+    if entered > 0 {
+        let lasted = now_ns.saturating_sub(entered);
+        let waited = if described { delay_ns.saturating_sub(word(v.delay_entered)?).min(lasted) } else { 0 };
+        add(v.delay_calls, waited);
+        let field = match i32::try_from(word(v.kind)?).ok()? {
+            GIL => v.gil,
+            LOCK => v.locks,
+            _ => v.calls,
+        };
+        add(field, lasted - waited);
+    } else if off > 0 {
+        add(v.off_outside, now_ns.saturating_sub(off));
+    }
+    let delay = delay_ns.wrapping_sub(word(v.delay_start)?);
+    let faults = faults.wrapping_sub(word(v.faults_start)?);
+    known(|field| value.get(at(field)?).copied(), delay, faults, described)
 }
 
 #[cfg(test)]
@@ -136,10 +197,11 @@ mod tests {
         }
         put(END_VALUE + v.delay_calls, 4);
         put(END_DELAY, 24);
-        let Some((start, spent)) = decode(&bytes, true) else { panic!("no record") };
-        assert_eq!((start, spent.gil_ns, spent.locks_ns, spent.calls_ns), (5, 10, 0, 7));
+        let Some(Known { start_ns, began_before, spent }) = decode(&bytes, true) else { panic!("no record") };
+        assert_eq!((start_ns, began_before), (5, false));
+        assert_eq!((spent.gil_ns, spent.locks_ns, spent.calls_ns), (10, 0, 7));
         assert_eq!((spent.processor_ns, spent.faults_ns, spent.longest_call), (Some(24), Some(30), None));
         assert!(decode(&bytes[..END_BYTES - 1], true).is_none());
-        assert!(decode(&bytes, false).is_some_and(|(_, s)| s.processor_ns.is_none()));
+        assert!(decode(&bytes, false).is_some_and(|known| known.spent.processor_ns.is_none()));
     }
 }

@@ -1,13 +1,14 @@
 //! The programs, their tables, and who is watched: attached only while the turns of somebody are.
 
 use super::cost::{Cost, Pace};
-use super::duty::{Duty, Gate, Spent};
 use super::lengths::{self, Counting, Lengths};
 use super::program::{Division, Wanted, entries, exits, switches};
-use super::record::{CLOSING, IN_TURN, IN_TURN_BYTES, OPEN, WATCHED, WATCHED_BYTES};
+use super::record::{CLOSING, IN_TURN, IN_TURN_BYTES, LOCK, OPEN, OTHER, SOME_EPOLL, WATCHED, WATCHED_BYTES};
+use crate::arch::{EPOLLS, POLLS, SELECTS};
 use crate::bpf::sys::{self, Full, Table};
+use crate::duty::{Duty, Gate, Spent};
 use crate::{Error, Result};
-use m5_process::{cpu_ns, monotonic_ns};
+use m5_process::{cpu_ns, monotonic_ns, thread_call, thread_counted};
 use rustc_hash::FxHashMap;
 use std::ffi::CStr;
 use std::fs;
@@ -164,8 +165,8 @@ impl Tap {
             Gate::Closed => {
                 duty.keep(self.counted_ns(pid));
                 self.watched.remove(key(pid));
-                // Turns that still last would end in another window.
-                self.turning_of(pid).iter().for_each(|(tid, _)| self.threads.remove(key(*tid)));
+                // Turns that still last would end in another window, and a loop may be closed unseen.
+                tasks(pid).into_iter().for_each(|tid| self.threads.remove(key(tid)));
                 Ok(())
             }
         }
@@ -201,9 +202,47 @@ impl Tap {
 
     /// The threads of a process that are in a turn, and since when.
     fn turning_of(&self, pid: i32) -> Vec<(i32, u64)> {
-        let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
-        let tids = tasks.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-        tids.filter_map(|tid| Some((tid, self.turning(tid)?))).collect()
+        tasks(pid).into_iter().filter_map(|tid| Some((tid, self.turning(tid)?))).collect()
+    }
+
+    /// What is known of the turn that a thread is in: the words of its value.
+    pub(super) fn in_turn(&self, tid: i32) -> Option<Vec<u64>> {
+        self.threads.get(key(tid)).filter(|words| words[IN_TURN.start as usize / 8] > 0)
+    }
+
+    /// A thread whose loop is known to run otherwise is in a turn that began before; nothing where it waits, or a turn of it was
+    /// seen to begin. `epoll`: its loop may wait in epoll.
+    pub(super) fn suppose(&self, pid: i32, tid: i32, epoll: bool) -> Option<()> {
+        let waits =
+            || thread_call(pid, tid).is_some_and(|call| WAITS.iter().any(|waits| waits.contains(&call)));
+        if waits() {
+            return None;
+        }
+        let counted = thread_counted(pid, tid).unwrap_or_default();
+        let mut words = vec![0u64; IN_TURN_BYTES as usize / 8];
+        let v = &IN_TURN;
+        let now = monotonic_ns();
+        let epoll = if epoll { u64::from(SOME_EPOLL.unsigned_abs()) } else { 0 };
+        let call = thread_call(pid, tid).filter(|number| *number >= 0);
+        for (field, value) in [
+            (v.start, now),
+            (v.before, 1),
+            (v.epoll, epoll),
+            (v.delay_start, counted.waited_ns),
+            (v.delay_entered, counted.waited_ns),
+            (v.faults_start, counted.major_faults),
+            (v.entered, if call.is_some() { now } else { 0 }),
+            (v.kind, if call == Some(libc::SYS_futex) { LOCK } else { OTHER }.unsigned_abs().into()),
+        ] {
+            words[field as usize / 8] = value;
+        }
+        self.threads.put_new(key(tid), &words).ok()?;
+        // It may have come to its wait meanwhile.
+        if waits() {
+            self.threads.remove(key(tid));
+            return None;
+        }
+        Some(())
     }
 
     /// When the turn of a thread began; `None` where it is in none.
@@ -211,6 +250,15 @@ impl Tap {
         let words = self.threads.get(key(tid))?;
         Some(words[IN_TURN.start as usize / 8]).filter(|start| *start > 0)
     }
+}
+
+/// The calls in which loops wait.
+const WAITS: [&[i64]; 3] = [EPOLLS, POLLS, SELECTS];
+
+/// The threads of a process.
+pub(super) fn tasks(pid: i32) -> Vec<i32> {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    tasks.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }
 
 fn key(number: i32) -> u32 {

@@ -2,13 +2,15 @@
 
 use super::lengths::Lengths;
 use super::program::{Division, TaskFields};
-use super::record::{END_BYTES, Spent, decode};
-use super::tap::Tap;
+use super::record::{END_BYTES, Known, Spent, decode, unfinished};
+use super::tap::{Tap, tasks};
 use crate::Result;
 use crate::bpf::{Ring, sys};
 use m5_cpython::layout::running::GIL_BYTES;
-use m5_process::Process;
+use m5_process::{Process, monotonic_ns, thread_counted};
+use std::fs;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::PathBuf;
 
 const BYTES: usize = 1 << 20;
 
@@ -23,6 +25,24 @@ pub struct Turn {
     pub duration_ns: u64,
     /// Where that time went.
     pub spent: Spent,
+    /// It had begun before it was watched: the start is that of the watching.
+    pub began_before: bool,
+    /// It still lasts: the length is that so far.
+    pub lasts: bool,
+}
+
+impl Turn {
+    fn of(tid: i32, known: Known, end_ns: u64, lasts: bool) -> Self {
+        let Known { start_ns, began_before, spent } = known;
+        let duration_ns = end_ns.saturating_sub(start_ns);
+        Self { tid, start_ns, duration_ns, spent, began_before, lasts }
+    }
+}
+
+/// What the descriptors of a process are.
+fn descriptors(pid: i32) -> impl Iterator<Item = PathBuf> {
+    let entries = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    entries.filter_map(|entry| fs::read_link(entry.path()).ok())
 }
 
 /// How to watch.
@@ -80,13 +100,33 @@ impl LoopWatch {
             let (Some(time), Some(task)) = (word(0), word(8)) else { return };
             let tid = (task as u32).cast_signed();
             if bytes.len() >= END_BYTES
-                && let Some((start_ns, spent)) = decode(bytes, described)
+                && let Some(known) = decode(bytes, described)
             {
-                turns.push(Turn { tid, start_ns, duration_ns: time.saturating_sub(start_ns), spent });
+                turns.push(Turn::of(tid, known, time, false));
             }
         });
         self.tap.step()?;
         Ok(turns)
+    }
+
+    /// A thread that runs a loop, by its stack, and does not wait is in a turn that began before the watch: it is watched from
+    /// now on. Nothing where it waits after all.
+    pub fn suppose(&self, tid: i32) {
+        let epoll = descriptors(self.pid).any(|target| target.as_os_str() == "anon_inode:[eventpoll]");
+        let _waits = self.tap.suppose(self.pid, tid, epoll);
+    }
+
+    /// The turns that still last, as if they ended now.
+    #[must_use]
+    pub fn unfinished(&self) -> Vec<Turn> {
+        let now = monotonic_ns();
+        let of = |tid: i32| {
+            let value = self.tap.in_turn(tid)?;
+            let counted = thread_counted(self.pid, tid).unwrap_or_default();
+            let known = unfinished(&value, now, counted.waited_ns, counted.major_faults, self.described)?;
+            Some(Turn::of(tid, known, now, true))
+        };
+        tasks(self.pid).into_iter().filter_map(of).collect()
     }
 
     /// When the turn of a thread began; `None` where it is in none that is seen.

@@ -118,6 +118,13 @@ impl Attr {
         attr
     }
 
+    /// Ends where the task executes another program (Linux 5.13).
+    #[must_use]
+    pub fn gone_with_the_program(mut self) -> Self {
+        self.flags |= REMOVE_ON_EXEC;
+        self
+    }
+
     /// Counts in threads born later too; in child processes too, if wanted; never in another program.
     #[must_use]
     pub fn inherited(mut self, children: bool) -> Self {

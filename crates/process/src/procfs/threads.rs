@@ -1,5 +1,6 @@
 //! Which threads of a process run, sleep, and where: what decides whom to stop.
 
+use super::stat::Stat;
 use super::waits;
 use crate::trace::arch::CALLS_RESTARTED_WELL;
 use std::fs;
@@ -38,6 +39,30 @@ pub(crate) fn state(pid: i32, tid: i32) -> Option<char> {
 pub(crate) fn slices(pid: i32, tid: i32) -> Option<u64> {
     let text = fs::read_to_string(format!("/proc/{pid}/task/{tid}/schedstat")).ok()?;
     text.split_whitespace().nth(2)?.parse().ok()
+}
+
+/// What the kernel has counted of a thread so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ThreadCounted {
+    /// How long it waited for a processor, nanoseconds.
+    pub waited_ns: u64,
+    /// Faults that had to fetch a page.
+    pub major_faults: u64,
+}
+
+/// What the kernel has counted of a thread so far; `None` where it is gone.
+#[must_use]
+pub fn thread_counted(pid: i32, tid: i32) -> Option<ThreadCounted> {
+    let slices = fs::read_to_string(format!("/proc/{pid}/task/{tid}/schedstat")).ok()?;
+    let stat = fs::read_to_string(format!("/proc/{pid}/task/{tid}/stat")).ok()?;
+    let waited_ns = slices.split_whitespace().nth(1)?.parse().ok()?;
+    Some(ThreadCounted { waited_ns, major_faults: Stat::parse(&stat).ok()?.major_faults })
+}
+
+/// The number of the system call that a thread sleeps in, −1 where it sleeps outside of one; `None` where it runs or is gone.
+#[must_use]
+pub fn thread_call(pid: i32, tid: i32) -> Option<i64> {
+    call(pid, tid)
 }
 
 /// The system call that a thread sleeps in.

@@ -11,6 +11,7 @@ use crate::npy;
 use crate::threads::StateCell;
 use crate::tick::{self, Interval, Tick};
 use crate::track::{self, Version};
+use crate::types::{Names, number};
 use pyo3::exceptions::{PyKeyError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
@@ -26,7 +27,7 @@ use std::collections::HashMap;
 /// (`fill="last"`), or NaN (`fill="nan"`). A tick more than `max_gap` ahead of the newest is not believed alone.
 /// A tick that is none is counted (`on_bad="skip"`), and warned of once a reason (`"warn"`), or an error (`"raise"`).
 /// It pickles and copies; `state()` gives what is saved.
-#[pyclass(frozen, module = "m5mem._native")]
+#[pyclass(frozen, weakref, module = "m5mem._native")]
 pub(crate) struct CandleBook {
     state: StateCell<State>,
     symbols: Py<PyTuple>,
@@ -66,9 +67,9 @@ impl CandleBook {
     #[allow(clippy::too_many_arguments)] // one argument a thing that a book may be
     fn new(
         py: Python<'_>,
-        symbols: Vec<String>,
-        capacity: usize,
-        fields: Option<Vec<String>>,
+        symbols: Names,
+        #[pyo3(from_py_with = number)] capacity: usize,
+        fields: Option<Names>,
         dtype: &str,
         interval: Option<&Bound<'_, PyAny>>,
         unit: &str,
@@ -77,6 +78,7 @@ impl CandleBook {
         prices: &str,
         on_bad: &str,
     ) -> PyResult<Self> {
+        let symbols = symbols.0;
         let made = PyDict::new(py);
         for (name, value) in [("interval", interval), ("max_gap", max_gap)] {
             made.set_item(name, value)?;
@@ -88,7 +90,7 @@ impl CandleBook {
         }
         made.set_item("capacity", capacity)?;
         made.set_item("symbols", PyTuple::new(py, &symbols)?)?;
-        let names = fields.unwrap_or_else(bars::usual_fields);
+        let names = fields.map_or_else(bars::usual_fields, |f| f.0);
         made.set_item("fields", PyTuple::new(py, &names)?)?;
         let on_bad = OnBad::named(on_bad)?;
         let symbol_index: HashMap<String, usize> =
@@ -195,7 +197,7 @@ impl CandleBook {
     fn window<'py>(
         &self,
         py: Python<'py>,
-        n: Option<usize>,
+        #[pyo3(from_py_with = number)] n: Option<usize>,
         field: Option<&str>,
         symbol: Option<&str>,
         closed: bool,
@@ -212,7 +214,12 @@ impl CandleBook {
 
     /// When each of the last `n` bars begins: int64 nanoseconds since 1970, a view.
     #[pyo3(signature = (n = None, *, closed = false))]
-    fn times<'py>(&self, py: Python<'py>, n: Option<usize>, closed: bool) -> PyResult<Bound<'py, PyAny>> {
+    fn times<'py>(
+        &self,
+        py: Python<'py>,
+        #[pyo3(from_py_with = number)] n: Option<usize>,
+        closed: bool,
+    ) -> PyResult<Bound<'py, PyAny>> {
         track::read(py, &self.stamp);
         let (memory, piece) = self.state.with(py, |s| s.look_at_times(n, closed));
         npy::bound(py, &memory.lend(py)?, &piece)
@@ -220,7 +227,13 @@ impl CandleBook {
 
     /// One number: `field` of a symbol's newest bar, or of the one `back` bars before it.
     #[pyo3(signature = (symbol, field = "close", back = 0))]
-    fn last(&self, py: Python<'_>, symbol: &str, field: &str, back: usize) -> PyResult<f64> {
+    fn last(
+        &self,
+        py: Python<'_>,
+        symbol: &str,
+        field: &str,
+        #[pyo3(from_py_with = number)] back: usize,
+    ) -> PyResult<f64> {
         let (field, symbol) = (self.field(field)?, self.symbol(symbol)?);
         track::read(py, &self.stamp);
         let found = self.state.with(py, |s| s.last(field, symbol, back));
@@ -229,7 +242,12 @@ impl CandleBook {
 
     /// One field as a DataFrame of its own: a row a bar, a column a symbol.
     #[pyo3(signature = (field = "close", n = None))]
-    fn to_pandas<'py>(&self, py: Python<'py>, field: &str, n: Option<usize>) -> PyResult<Bound<'py, PyAny>> {
+    fn to_pandas<'py>(
+        &self,
+        py: Python<'py>,
+        field: &str,
+        #[pyo3(from_py_with = number)] n: Option<usize>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         let pandas = py.import("pandas")?;
         let field = self.field(field)?;
         track::read(py, &self.stamp);

@@ -164,9 +164,9 @@ impl Cache {
         if hash == -1 {
             return Err(PyErr::fetch(py));
         }
-        let now = match self.policy.quick_now() {
+        let now = match self.policy().quick_now() {
             Some(now) => now,
-            None => self.policy.now(py)?,
+            None => self.policy().now(py)?,
         };
         Ok(match self.at(py, hash, key, None, |s, entry| s.answer(entry, hash, now, count))? {
             Found::Value(stored) => Found::Value(track::open(py, stored)),
@@ -178,7 +178,7 @@ impl Cache {
     /// that cannot be said here: then the tuple is needed.
     #[inline]
     pub(crate) fn lookup_tuple(&self, py: Python<'_>, hash: isize, args: &[*mut PyObject]) -> Option<Own> {
-        let now = self.policy.quick_now()?;
+        let now = self.policy().quick_now()?;
         let stored = self.state.with(py, |s| {
             let mut at = s.map.start(hash);
             while let Probe::Candidate { entry, next } = s.map.probe(hash, at) {
@@ -208,7 +208,7 @@ impl Cache {
         if hash == -1 {
             return Err(PyErr::fetch(py));
         }
-        let now = self.policy.now(py)?;
+        let now = self.policy().now(py)?;
         self.at(py, hash, key, None, |s, entry| entry.is_some_and(|e| s.is_alive(e, now)))
     }
 }

@@ -1,9 +1,12 @@
 //! `LRUCache` and `TTLCache` in the shape that cachetools' users know: one store, one policy, two constructors.
 
 mod class;
+mod hooks;
 mod key;
 mod lookup;
 mod methods;
+mod overridden;
+mod saved;
 mod store;
 mod terms;
 
@@ -13,8 +16,10 @@ pub(crate) use store::When;
 
 use crate::map::Map;
 use crate::threads::StateCell;
+use hooks::Hooks;
 use pyo3::prelude::*;
-use terms::Policy;
+use std::sync::OnceLock;
+use terms::{Policy, UNSET};
 
 /// What happened so far.
 #[derive(Default, Clone, Copy)]
@@ -33,21 +38,38 @@ struct State {
     /// Some value depends on buffers; and how many of those were gone at the last look.
     depends: bool,
     gone_seen: usize,
+    /// Functions that share the cache.
+    functions: u64,
 }
 
 /// Base of the caches: entries in order of use, bounded by number, by size, by age.
 #[pyclass(frozen, subclass, mapping, weakref, name = "Cache", module = "m5mem._native")]
 pub(crate) struct Cache {
     state: StateCell<State>,
-    policy: Policy,
+    /// Set once: when it is made, or by the `__init__` that a subclass's own calls.
+    policy: OnceLock<Policy>,
+    hooks: Hooks,
 }
 
 impl Cache {
-    fn make(policy: Policy) -> Self {
-        let map = Map::new(policy.keeps_ages());
+    fn make(hooks: Hooks) -> Self {
+        let map = Map::new(false);
         let state =
-            StateCell::new(State { map, counts: Counts::default(), epoch: 0, depends: false, gone_seen: 0 });
-        Self { state, policy }
+            State { map, counts: Counts::default(), epoch: 0, depends: false, gone_seen: 0, functions: 0 };
+        Self { state: StateCell::new(state), policy: OnceLock::new(), hooks }
+    }
+
+    /// Gives a cache that is made its bounds, where it has none yet.
+    fn settle(&self, py: Python<'_>, policy: Policy) {
+        let map = Map::new(policy.keeps_ages());
+        if self.policy.set(policy).is_ok() {
+            drop(self.state.with(py, |s| std::mem::replace(&mut s.map, map)));
+        }
+    }
+
+    #[inline(always)]
+    fn policy(&self) -> &Policy {
+        self.policy.get().unwrap_or(&UNSET)
     }
 }
 

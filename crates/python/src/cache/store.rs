@@ -5,7 +5,7 @@ use super::{Cache, Miss, State};
 use crate::map::Gone;
 use crate::own::Own;
 use crate::track;
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::ffi::{self, PyObject};
 use pyo3::prelude::*;
 
@@ -48,6 +48,8 @@ pub(crate) struct When {
     pub(crate) epoch: Option<u64>,
     /// Only where there is none.
     pub(crate) absent: bool,
+    /// For so many seconds yet.
+    pub(crate) left: Option<f64>,
 }
 
 /// What became of it.
@@ -67,19 +69,34 @@ impl Cache {
         found: track::Found,
         when: When,
     ) -> PyResult<(Own, bool)> {
+        let size = self.policy().size_of(&value)?;
+        self.store_sized(key, value, found, when, size)
+    }
+
+    /// As `store`, for a value of this size.
+    pub(super) fn store_sized(
+        &self,
+        key: &Bound<'_, PyAny>,
+        value: Bound<'_, PyAny>,
+        found: track::Found,
+        when: When,
+        size: u64,
+    ) -> PyResult<(Own, bool)> {
         let py = key.py();
-        let size = self.policy.size_of(&value)?;
         let depends = !found.is_empty();
         let value = found.wrap(value)?;
-        if self.policy.refuses(size) {
+        if self.policy().refuses(size) {
             return Ok((value, false));
         }
-        let now = self.policy.now(py)?;
+        let now = self.policy().now(py)?;
         let hash = match when.miss {
             Some(miss) => miss.hash,
             None => key.hash()?,
         };
-        let terms = self.policy.terms(py, size, now);
+        let mut terms = self.policy().terms(py, size, now);
+        if let Some(left) = when.left {
+            terms.expires = now + left;
+        }
         let absent = when.miss.and_then(|miss| miss.changes);
         let own = Own::from(key.clone());
         let mut gone = Leaving::default();
@@ -121,7 +138,7 @@ impl Cache {
     /// As `store`; too large a value is an error.
     pub(super) fn set(&self, key: &Bound<'_, PyAny>, value: Bound<'_, PyAny>) -> PyResult<()> {
         let (_, stored) = self.store(key, value, track::Found::default(), When::default())?;
-        if stored { Ok(()) } else { Err(PyValueError::new_err("value too large")) }
+        if stored { Ok(()) } else { Err(self.too_large()) }
     }
 
     /// Stores a value where the key has none; the value that it has afterwards.
@@ -129,13 +146,22 @@ impl Cache {
         let when = When { absent: true, ..When::default() };
         match self.store(key, value, track::Found::default(), when)? {
             (stored, true) => Ok(track::open(key.py(), stored)),
-            (_, false) => Err(PyValueError::new_err("value too large")),
+            (_, false) => Err(self.too_large()),
+        }
+    }
+
+    pub(super) fn too_large(&self) -> PyErr {
+        match self.policy.get() {
+            Some(_) => PyValueError::new_err("value too large"),
+            None => PyRuntimeError::new_err(
+                "this cache has no bounds: the __init__ of its class does not call super().__init__(maxsize, ...)",
+            ),
         }
     }
 
     /// Lets expired entries go, then the least recently used, until `more` entries of `size` fit.
     fn make_room(&self, s: &mut State, more: u64, size: u64, now: f64, gone: &mut Leaving) {
-        while self.policy.is_over(&s.map, more, size) {
+        while self.policy().is_over(&s.map, more, size) {
             let (entry, count) = match s.map.expired(now) {
                 Some(entry) => (entry, &mut s.counts.expirations),
                 None => (s.map.first, &mut s.counts.evictions),
@@ -149,31 +175,36 @@ impl Cache {
     /// Lets entries go that are expired, or whose data have changed.
     pub(super) fn sweep(&self, py: Python<'_>) -> PyResult<Vec<Gone>> {
         let depends = self.state.with(py, |s| s.depends);
-        if self.policy.ttl.is_none() && !depends {
+        if self.policy().ttl.is_none() && !depends {
             return Ok(Vec::new());
         }
-        let now = self.policy.now(py)?;
-        Ok(self.state.with(py, |s| {
+        let now = self.policy().now(py)?;
+        Ok(self.sweep_at(py, now))
+    }
+
+    /// The same at a moment by the cache's clock.
+    pub(super) fn sweep_at(&self, py: Python<'_>, now: f64) -> Vec<Gone> {
+        self.state.with(py, |s| {
             let mut gone = Vec::new();
             while let Some(pair) = s.map.expired(now).and_then(|entry| s.map.remove(entry)) {
                 s.counts.expirations += 1;
                 gone.push(pair);
             }
-            if self.policy.jitter > 0.0 {
+            if self.policy().jitter > 0.0 {
                 // Then the oldest is not always the first to expire.
                 for entry in s.map.all_expired(now) {
                     s.counts.expirations += 1;
                     gone.extend(s.map.remove(entry));
                 }
             }
-            if depends {
+            if s.depends {
                 for entry in s.map.entries_where(track::is_stale) {
                     s.counts.expirations += 1;
                     gone.extend(s.map.remove(entry));
                 }
             }
             gone
-        }))
+        })
     }
 
     /// Takes the entry of a key out.
@@ -183,7 +214,7 @@ impl Cache {
         if hash == -1 {
             return Err(PyErr::fetch(py));
         }
-        let now = self.policy.now(py)?;
+        let now = self.policy().now(py)?;
         self.at(py, hash, key, None, |s, entry| {
             let alive = entry.filter(|&e| s.is_alive(e, now))?;
             s.map.remove(alive)

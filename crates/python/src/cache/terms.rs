@@ -3,7 +3,7 @@
 
 use crate::map::{Map, Terms};
 use crate::threads::StateCell;
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 
 /// The bounds of a cache, from the arguments of its class.
@@ -17,7 +17,25 @@ pub(super) struct Policy {
     chance: StateCell<u64>,
     pub(super) getsizeof: Option<Py<PyAny>>,
     pub(super) timer: Option<Py<PyAny>>,
+    /// Entries have sizes: by `getsizeof`, or by a subclass's method of that name.
+    sized: bool,
 }
+
+/// What a class takes: maxsize, getsizeof, max_bytes, ttl, timer, jitter.
+pub(super) type Arguments =
+    (Option<f64>, Option<Py<PyAny>>, Option<u64>, Option<f64>, Option<Py<PyAny>>, f64);
+
+/// The bounds of a cache whose `__init__` was not called: nothing fits.
+pub(super) static UNSET: Policy = Policy {
+    most: Some(0),
+    weight: None,
+    ttl: None,
+    jitter: 0.0,
+    chance: StateCell::new(1),
+    getsizeof: None,
+    timer: None,
+    sized: false,
+};
 
 /// The monotonic clock, in seconds.
 fn monotonic() -> f64 {
@@ -27,18 +45,27 @@ fn monotonic() -> f64 {
     now.tv_sec as f64 + now.tv_nsec as f64 * 1e-9
 }
 
+/// A size that a function of the user gave.
+pub(super) fn as_size(given: &Bound<'_, PyAny>) -> PyResult<u64> {
+    given.extract().map_err(|error: PyErr| match error.is_instance_of::<PyOverflowError>(given.py()) {
+        true => PyValueError::new_err(format!("the size of a value is 0 or more, not {given}")),
+        false => error,
+    })
+}
+
 impl Policy {
     /// As in cachetools `maxsize` bounds the sum of `getsizeof`, or the number of entries without it. With
-    /// `max_bytes` it bounds their number, and `max_bytes` the sum.
-    pub(super) fn new(
-        py: Python<'_>,
-        maxsize: Option<f64>,
-        getsizeof: Option<Py<PyAny>>,
-        max_bytes: Option<u64>,
-        ttl: Option<f64>,
-        timer: Option<Py<PyAny>>,
-        jitter: f64,
-    ) -> PyResult<Self> {
+    /// `max_bytes` it bounds their number, and `max_bytes` the sum. `by_method`: a subclass says how large a value is.
+    pub(super) fn new(py: Python<'_>, arguments: Arguments, by_method: bool) -> PyResult<Self> {
+        let (maxsize, getsizeof, max_bytes, ttl, timer, jitter) = arguments;
+        for (name, function) in [("getsizeof", &getsizeof), ("timer", &timer)] {
+            if let Some(given) = function.as_ref().map(|f| f.bind(py)).filter(|f| !f.is_callable()) {
+                return Err(PyTypeError::new_err(format!(
+                    "{name} must be callable, not {}",
+                    given.get_type().name()?
+                )));
+            }
+        }
         if !(0.0..=1.0).contains(&jitter) {
             return Err(PyValueError::new_err("jitter is a share of the ttl: 0 to 1"));
         }
@@ -53,19 +80,29 @@ impl Policy {
                 return Err(PyValueError::new_err("maxsize must be a whole number, or None for no bound"));
             }
         };
-        let (most, weight, getsizeof) = match (max_bytes, getsizeof) {
-            (None, None) => (maxsize, None, None),
-            (None, Some(f)) => (None, maxsize, Some(f)),
-            (bytes, Some(f)) => (maxsize, bytes, Some(f)),
-            (bytes, None) => (maxsize, bytes, Some(py.import("m5mem._sizeof")?.getattr("sizeof")?.unbind())),
+        let sized = getsizeof.is_some() || max_bytes.is_some() || by_method;
+        let (most, weight) =
+            if sized && max_bytes.is_none() { (None, maxsize) } else { (maxsize, max_bytes) };
+        let getsizeof = match getsizeof {
+            None if sized && !by_method => Some(py.import("m5mem._sizeof")?.getattr("sizeof")?.unbind()),
+            given => given,
         };
         let chance = StateCell::new(monotonic().to_bits() | 1);
-        Ok(Self { most, weight, ttl, jitter, chance, getsizeof, timer })
+        Ok(Self { most, weight, ttl, jitter, chance, getsizeof, timer, sized })
+    }
+
+    /// Arguments that make the same bounds.
+    pub(super) fn arguments(&self, py: Python<'_>) -> Arguments {
+        let copy = |o: &Option<Py<PyAny>>| o.as_ref().map(|o| o.clone_ref(py));
+        let plain = self.sized && self.most.is_none();
+        let maxsize = if plain { self.weight } else { self.most };
+        let bytes = if plain { None } else { self.weight };
+        (maxsize.map(|n| n as f64), copy(&self.getsizeof), bytes, self.ttl, copy(&self.timer), self.jitter)
     }
 
     /// Whether entries have a size or an age.
     pub(super) fn keeps_ages(&self) -> bool {
-        self.ttl.is_some() || self.getsizeof.is_some()
+        self.ttl.is_some() || self.sized
     }
 
     /// The time where it matters.
@@ -92,7 +129,7 @@ impl Policy {
     pub(super) fn size_of(&self, value: &Bound<'_, PyAny>) -> PyResult<u64> {
         match &self.getsizeof {
             None => Ok(1),
-            Some(f) => f.bind(value.py()).call1((value,))?.extract(),
+            Some(f) => as_size(&f.bind(value.py()).call1((value,))?),
         }
     }
 
@@ -124,10 +161,10 @@ impl Policy {
 
     /// Number of entries, or the sum of their sizes where `getsizeof` was given.
     pub(super) fn weigh(&self, map: &Map) -> u64 {
-        if self.getsizeof.is_some() { map.size() } else { map.len as u64 }
+        if self.sized { map.size() } else { map.len as u64 }
     }
 
     pub(super) fn maxsize(&self) -> Option<u64> {
-        if self.most.is_some() || self.getsizeof.is_none() { self.most } else { self.weight }
+        if self.most.is_some() || !self.sized { self.most } else { self.weight }
     }
 }

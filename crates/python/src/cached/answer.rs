@@ -153,7 +153,7 @@ impl Cached {
         let (value, keep) = value?;
         refuse_used_up(&value)?;
         if keep {
-            let when = When { miss: Some(miss), epoch: Some(epoch), absent: false };
+            let when = When { miss: Some(miss), epoch: Some(epoch), ..When::default() };
             return cache.store(key, value, found, when).map(|(stored, _)| stored);
         }
         found.wrap(value)

@@ -195,7 +195,7 @@ unsafe extern "C" fn push_tick(
             Ok(named) => named,
             Err(error) => return raw::give(py, Err(error)),
         };
-        let mut fits = positional.len() <= 3;
+        let mut wrong = None;
         for (slot, &arg) in all.iter_mut().zip(positional) {
             *slot = arg;
         }
@@ -203,13 +203,16 @@ unsafe extern "C" fn push_tick(
             let place = ["ts", "price", "qty"].iter().position(|p| p == name);
             match place {
                 Some(at) if all[at].is_null() => all[at] = value.as_ptr(),
-                _ => fits = false,
+                Some(_) => wrong = Some(format!("push_tick(): '{name}' is given twice")),
+                None => wrong = Some(format!("push_tick(ts, price, qty=0.0) knows no '{name}'")),
             }
         }
         let [ts, price, qty] = all;
-        if !fits || ts.is_null() || price.is_null() {
+        if wrong.is_none() && (positional.len() > 3 || ts.is_null() || price.is_null()) {
             let given = positional.len() + named.len();
-            let text = format!("push_tick(ts, price, qty=0.0) takes 2 or 3 arguments, {given} given");
+            wrong = Some(format!("push_tick(ts, price, qty=0.0) takes 2 or 3 arguments, {given} given"));
+        }
+        if let Some(text) = wrong {
             return raw::give(py, Err(PyTypeError::new_err(text)));
         }
         let Some(ts) = stamp(py, own, ts) else { return std::ptr::null_mut() };
@@ -247,22 +250,37 @@ unsafe fn finish(py: Python<'_>, slf: *mut PyObject, calls: bool) -> PyResult<()
 unsafe fn window_args(
     own: &CandleBuffer,
     py: Python<'_>,
-    args: &[*mut PyObject],
+    args: *const *mut PyObject,
+    n: Py_ssize_t,
+    names: *mut PyObject,
 ) -> PyResult<(Option<usize>, Option<usize>)> {
-    if args.len() > 2 {
+    // SAFETY: the caller's contract is that of the call: borrowed references that live for it.
+    let (mut given, named) = unsafe {
+        let positional = raw::args(args, n).iter().map(|&p| Some(Bound::from_borrowed_ptr(py, p)));
+        (positional.collect::<Vec<_>>(), keywords(py, args, n, names)?)
+    };
+    if given.len() > 2 {
         return Err(PyTypeError::new_err("window(n=None, field=None) takes at most 2 arguments"));
     }
-    // SAFETY: borrowed references that live for the call.
-    let at =
-        |i: usize| args.get(i).map(|&p| unsafe { Bound::from_borrowed_ptr(py, p) }).filter(|o| !o.is_none());
-    let n = match at(0) {
+    given.resize(2, None);
+    for (name, value) in named {
+        match ["n", "field"].iter().position(|known| *known == name) {
+            Some(at) if at >= n as usize => given[at] = Some(value),
+            Some(_) => return Err(PyTypeError::new_err(format!("'{name}' is given twice"))),
+            None => {
+                return Err(PyTypeError::new_err(format!("window(n=None, field=None) knows no '{name}'")));
+            }
+        }
+    }
+    let [n, field] = [0, 1].map(|at| given[at].take().filter(|o| !o.is_none()));
+    let n = match n {
         None => None,
         Some(n) => match n.extract::<isize>()? {
             n if n >= 0 => Some(n as usize),
             _ => return Err(PyValueError::new_err("a window has 0 or more candles")),
         },
     };
-    let field = match at(1) {
+    let field = match field {
         None => None,
         Some(f) => Some(own.index(&f.cast::<PyString>()?.to_cow()?)?),
     };
@@ -274,13 +292,14 @@ unsafe fn look(
     slf: *mut PyObject,
     args: *const *mut PyObject,
     n: Py_ssize_t,
+    names: *mut PyObject,
     f: fn(Python<'_>, &Own, Piece) -> PyResult<*mut PyObject>,
 ) -> *mut PyObject {
     // SAFETY: the contract of METH_FASTCALL.
     unsafe {
         let (py, own) = (Python::assume_attached(), raw::contents::<CandleBuffer>(slf));
         track::read(py, &own.stamp);
-        let made = window_args(own, py, raw::args(args, n)).and_then(|(n, field)| {
+        let made = window_args(own, py, args, n, names).and_then(|(n, field)| {
             let (memory, piece) = own.state.with(py, |s| {
                 let n = n.unwrap_or(usize::MAX);
                 // Where ticks are about to change the last row, whoever holds it costs a copy of all rows: a short
@@ -297,14 +316,24 @@ unsafe fn look(
     }
 }
 
-unsafe extern "C" fn window(slf: *mut PyObject, args: *const *mut PyObject, n: Py_ssize_t) -> *mut PyObject {
+unsafe extern "C" fn window(
+    slf: *mut PyObject,
+    args: *const *mut PyObject,
+    n: Py_ssize_t,
+    names: *mut PyObject,
+) -> *mut PyObject {
     // SAFETY: the contract of METH_FASTCALL.
-    unsafe { look(slf, args, n, |py, block, piece| npy::array(py, block, &piece, false)) }
+    unsafe { look(slf, args, n, names, |py, block, piece| npy::array(py, block, &piece, false)) }
 }
 
-unsafe extern "C" fn view(slf: *mut PyObject, args: *const *mut PyObject, n: Py_ssize_t) -> *mut PyObject {
+unsafe extern "C" fn view(
+    slf: *mut PyObject,
+    args: *const *mut PyObject,
+    n: Py_ssize_t,
+    names: *mut PyObject,
+) -> *mut PyObject {
     // SAFETY: the contract of METH_FASTCALL.
-    unsafe { look(slf, args, n, export::memoryview) }
+    unsafe { look(slf, args, n, names, export::memoryview) }
 }
 
 /// Adds the methods to the class.
@@ -328,16 +357,16 @@ pub(super) fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
         c"push_tick($self, ts, price, qty=0.0)\n--\n\nTakes a tick into the open bar; returns how many bars it closed. ts is a number in the buffer's unit, a datetime, a pandas Timestamp or a datetime64 (UTC where it has no time zone).",
         push_tick,
     )?;
-    raw::add_fast(
+    raw::add_fast_named(
         class,
         c"window",
-        c"window($self, n=None, field=None, /)\n--\n\nThe last n candles, or one field of them, as a read-only NumPy view.",
+        c"window($self, n=None, field=None)\n--\n\nThe last n candles, or one field of them, as a read-only NumPy view.",
         window,
     )?;
-    raw::add_fast(
+    raw::add_fast_named(
         class,
         c"view",
-        c"view($self, n=None, field=None, /)\n--\n\nThe same as a memoryview: needs no NumPy.",
+        c"view($self, n=None, field=None)\n--\n\nThe same as a memoryview: needs no NumPy.",
         view,
     )
 }

@@ -13,6 +13,7 @@ use crate::own::Own;
 use crate::threads::StateCell;
 use crate::tick::Interval;
 use crate::track::{self, Version};
+use crate::types::{Names, number};
 use pyo3::exceptions::{PyIndexError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -26,8 +27,8 @@ impl CandleBuffer {
     #[allow(clippy::too_many_arguments)] // one argument a thing that a buffer may be
     fn new(
         py: Python<'_>,
-        capacity: usize,
-        fields: Option<Vec<String>>,
+        #[pyo3(from_py_with = number)] capacity: usize,
+        fields: Option<Names>,
         dtype: &str,
         order: &str,
         interval: Option<&Bound<'_, PyAny>>,
@@ -56,7 +57,7 @@ impl CandleBuffer {
         if on_close.as_ref().is_some_and(|f| !f.is_callable()) {
             return Err(PyTypeError::new_err("on_close must be callable"));
         }
-        let names = fields.unwrap_or_else(bars::usual_fields);
+        let names = fields.map_or_else(bars::usual_fields, |f| f.0);
         let distinct = names.iter().enumerate().all(|(i, n)| !names[..i].contains(n));
         if capacity == 0 || capacity > 1 << 32 || names.is_empty() || names.len() > MAX_FIELDS || !distinct {
             let text =
@@ -101,6 +102,7 @@ impl CandleBuffer {
             names,
             by_row,
         };
+        let unit_ns: i64 = py.import("m5mem._time")?.call_method1("unit_ns", (unit,))?.extract()?;
         if let Some(interval) = interval {
             let places = Places {
                 open: made.index("open")?,
@@ -110,7 +112,6 @@ impl CandleBuffer {
                 volume: made.index("volume").ok(),
                 ts: made.index("ts").ok(),
             };
-            let unit_ns: i64 = py.import("m5mem._time")?.call_method1("unit_ns", (unit,))?.extract()?;
             let guard = Guard::from_py(max_gap, unit_ns, any_price)?;
             let bars = Bars::new(Interval::from_py(interval, unit_ns)?, unit_ns, fill, guard);
             made.state.with(py, |s| s.bars = Some((bars, places)));
@@ -141,7 +142,11 @@ impl CandleBuffer {
 
     /// When each of the last `n` candles begins: int64 nanoseconds since 1970, a view (`time=True`).
     #[pyo3(name = "times", signature = (n = None))]
-    fn py_times<'py>(&self, py: Python<'py>, n: Option<usize>) -> PyResult<Bound<'py, PyAny>> {
+    fn py_times<'py>(
+        &self,
+        py: Python<'py>,
+        #[pyo3(from_py_with = number)] n: Option<usize>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         self.times(py, n)
     }
 
@@ -206,7 +211,7 @@ impl CandleBuffer {
     fn resample<'py>(
         slf: &Bound<'py, Self>,
         interval: &Bound<'py, PyAny>,
-        capacity: usize,
+        #[pyo3(from_py_with = number)] capacity: usize,
         how: Option<&Bound<'py, PyDict>>,
         on_close: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, Self>> {
@@ -226,7 +231,7 @@ impl CandleBuffer {
 
     /// One number: `field` of the newest candle, or of the one `back` candles before it.
     #[pyo3(signature = (field = "close", back = 0))]
-    fn last(&self, py: Python<'_>, field: &str, back: usize) -> PyResult<f64> {
+    fn last(&self, py: Python<'_>, field: &str, #[pyo3(from_py_with = number)] back: usize) -> PyResult<f64> {
         let field = self.index(field)?;
         track::read(py, &self.stamp);
         self.state
@@ -236,7 +241,11 @@ impl CandleBuffer {
 
     /// The last `n` candles as a pandas DataFrame of their own (a copy).
     #[pyo3(signature = (n = None))]
-    fn to_pandas<'py>(&self, py: Python<'py>, n: Option<usize>) -> PyResult<Bound<'py, PyAny>> {
+    fn to_pandas<'py>(
+        &self,
+        py: Python<'py>,
+        #[pyo3(from_py_with = number)] n: Option<usize>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         let options = PyDict::new(py);
         options.set_item("columns", self.fields.bind(py).to_list())?;
         options.set_item("copy", true)?;

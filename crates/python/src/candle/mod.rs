@@ -33,7 +33,7 @@ use state::State;
 ///
 /// `window(n)` is a read-only NumPy view that costs no copy and never changes: what would overwrite it goes to a
 /// fresh block. Attached indicators are updated in the same call. With `interval=` candles are built from ticks.
-#[pyclass(frozen, module = "m5mem._native")]
+#[pyclass(frozen, weakref, module = "m5mem._native")]
 pub(crate) struct CandleBuffer {
     state: StateCell<State>,
     names: Vec<String>,

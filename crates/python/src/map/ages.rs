@@ -36,6 +36,10 @@ impl Ages {
         self.list[entry as usize].terms.expires
     }
 
+    pub(super) fn size_of(&self, entry: u32) -> u64 {
+        self.list[entry as usize].terms.size
+    }
+
     /// The oldest where it is good no longer.
     pub(super) fn expired(&self, now: f64) -> Option<u32> {
         let oldest = self.list.get(self.oldest as usize)?;

@@ -173,6 +173,21 @@ impl Map {
         old
     }
 
+    /// The numbers of the entries, from the least to the most recently used.
+    pub(crate) fn order(&self) -> impl Iterator<Item = u32> {
+        let mut at = self.first;
+        std::iter::from_fn(move || {
+            let entry = at;
+            at = self.entries.get(entry as usize)?.next;
+            Some(entry)
+        })
+    }
+
+    /// What an entry weighs, where sizes are kept.
+    pub(crate) fn size_of(&self, entry: u32) -> u64 {
+        self.ages.as_ref().map_or(1, |ages| ages.size_of(entry))
+    }
+
     /// Entries from the least to the most recently used.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&Own, &Own)> {
         let mut at = self.first;

@@ -16,7 +16,7 @@ unsafe impl<T> Sync for StateCell<T> {}
 unsafe impl<T> Send for StateCell<T> {}
 
 impl<T> StateCell<T> {
-    pub(crate) fn new(value: T) -> Self {
+    pub(crate) const fn new(value: T) -> Self {
         Self(UnsafeCell::new(value))
     }
 

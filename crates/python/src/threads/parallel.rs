@@ -19,7 +19,7 @@ unsafe impl<T> Sync for StateCell<T> {}
 unsafe impl<T> Send for StateCell<T> {}
 
 impl<T> StateCell<T> {
-    pub(crate) fn new(value: T) -> Self {
+    pub(crate) const fn new(value: T) -> Self {
         Self { lock: Mutex::new(()), value: UnsafeCell::new(value) }
     }
 

@@ -83,6 +83,7 @@ fn info(taken_at: f64) -> SnapshotInfo {
             pinned_bytes: 2 << 20,
             pinning: vec![Pinning { type_name: "dict".into(), objects: 12, arenas: 3 }],
         }),
+        free_elsewhere: None,
         queued: vec![QueuedFor {
             thread: 4712,
             state: Some(OwnerState::Sleeps),

@@ -29,10 +29,12 @@ catalogue! {
             "{}（{}）是存活对象：请看类型与持有者；用 `m5 diff` 比较两次快照可区分泄漏与缓存";
         VerdictPymalloc: "{} ({}) are free blocks that few live objects keep from going back: make long-lived objects early or elsewhere (gc.freeze, a worker that ends), or prove PYTHONMALLOC=malloc, jemalloc and others: m5 tune -- CMD",
             "{}（{}）是被少量存活对象钉住的空闲块：尽早或在别处创建长寿对象（gc.freeze、定期退出的工作进程），或实测 PYTHONMALLOC=malloc、jemalloc 等设置：m5 tune -- CMD";
-        VerdictNativeFree: "{} ({}) are free in the C library and not returned: give it back: m5 trim; prove a setting: m5 tune -- CMD",
-            "{}（{}）在 C 库中空闲但未归还：归还：m5 trim；实测设置：m5 tune -- CMD";
-        VerdictMimallocFree: "{} ({}) are free in mimalloc, the allocator of this build, which uses them again before it asks for more; prove a setting: m5 tune -- CMD",
-            "{}（{}）在该版本自带的分配器 mimalloc 中空闲，会先被重新使用；实测设置：m5 tune -- CMD";
+        VerdictNativeFree: "{} ({}) are free in the C library and not returned: give it back: m5 trim -p {}; prove a setting: m5 tune -- CMD",
+            "{}（{}）在 C 库中空闲但未归还：归还：m5 trim -p {}；实测设置：m5 tune -- CMD";
+        VerdictElsewhereFree: "{} ({}) are free and not returned, most of it in {}, which uses it again before it asks for more; m5 trim cannot give that back; the setting that returns it: {}; prove it: m5 tune -- CMD",
+            "{}（{}）空闲但未归还，大部分在 {} 中，会先被重新使用；m5 trim 无法归还这部分；使其归还的设置：{}；实测：m5 tune -- CMD";
+        VerdictUnnamedFree: "{} ({}) are free and not returned, most of it in the allocator of an extension, which uses it again before it asks for more; m5 trim cannot give that back",
+            "{}（{}）空闲但未归还，大部分在某个扩展自带的分配器中，会先被重新使用；m5 trim 无法归还这部分";
         VerdictNative: "{} ({}) are in use by native code (extensions, buffers), not by Python objects", "{}（{}）由原生代码（扩展、缓冲区）使用，而非 Python 对象";
         VerdictCode: "{} ({}) are code and data of files, shared with other processes where they are clean: fewer imports lower it", "{}（{}）是程序与库文件，干净页可与其他进程共享：减少导入可降低";
         Swapped: "Of it {} are swapped out.", "其中 {} 已换出。";

@@ -14,6 +14,10 @@ pub struct LongPauses {
     pub count: u64,
     /// The longest of them, the longest first.
     pub longest: Vec<LongPause>,
+    /// Why the kernel does not tell the stack at the start of each: stacks are read while a collection lasts, which misses short
+    /// ones. Absent where it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stacks_read: Option<String>,
 }
 
 /// One of them. What the source cannot tell is absent.
@@ -49,6 +53,9 @@ pub struct LongPause {
     /// The Python stack of the collecting thread, innermost first, read while it collected; empty where none
     /// was caught.
     pub stack: Vec<PyFrame>,
+    /// The stack is that of its very start, told by the kernel.
+    #[serde(default)]
+    pub stack_at_start: bool,
 }
 
 impl LongPauses {
@@ -58,7 +65,7 @@ impl LongPauses {
     /// None so far.
     #[must_use]
     pub fn above(limit: Duration) -> Self {
-        Self { limit_seconds: limit.as_secs_f64(), count: 0, longest: Vec::new() }
+        Self { limit_seconds: limit.as_secs_f64(), count: 0, longest: Vec::new(), stacks_read: None }
     }
 
     /// Whether a pause belongs here.
@@ -93,6 +100,7 @@ impl LongPauses {
             waited_seconds: world.and_then(|w| w.waited_ns).map(|ns| ns as f64 / 1e9),
             stood_seconds: world.map(|w| w.stood_ns as f64 / 1e9),
             stack: detail.map(|d| d.stack.clone()).unwrap_or_default(),
+            stack_at_start: detail.is_some_and(|d| d.at_start),
         };
         self.longest.insert(at, long);
         self.longest.truncate(Self::MOST);

@@ -27,6 +27,7 @@ pub fn why(choice: &Choice, lang: Lang) -> String {
         Choice::FewRecords => lang.say(SourceWords::FewRecords).to_owned(),
         Choice::Asked { .. } => lang.say(SourceWords::Asked).to_owned(),
         Choice::FewRegisters { free, wanted } => lang.fill(SourceWords::FewRegisters, &[free, wanted]),
+        Choice::Counters { free, wanted } => lang.fill(SourceWords::Counters, &[free, wanted]),
         Choice::Fallback { obstacle } => lang.fill(SourceWords::Fallback, &[&what(obstacle, lang)]),
     }
 }
@@ -54,7 +55,13 @@ pub fn remedy(choice: &Choice, lang: Lang) -> Option<&'static str> {
     let obstacle = match choice {
         Choice::Fallback { obstacle } => obstacle,
         Choice::FewRegisters { .. } => return Some(lang.say(SourceWords::FewRegistersMend)),
-        Choice::Records | Choice::Best | Choice::FewRecords | Choice::Asked { .. } => return None,
+        Choice::Records
+        | Choice::Best
+        | Choice::FewRecords
+        | Choice::Asked { .. }
+        | Choice::Counters { .. } => {
+            return None;
+        }
     };
     Some(lang.say(match obstacle {
         Obstacle::Paranoid { .. } => SourceWords::ParanoidMend,
@@ -167,6 +174,9 @@ pub(crate) fn long_pauses(long: &LongPauses, source: Option<SourceKind>, style: 
     for (i, pause) in long.longest.iter().take(LISTED).enumerate() {
         let _ = writeln!(out, "   {}. {}", i + 1, one(pause, lang));
         out.push_str(&stack(&pause.stack, source, style));
+    }
+    if let Some(why) = long.stacks_read.as_ref().filter(|_| long.count > 0) {
+        let _ = writeln!(out, "{}", style.dim(&lang.fill(SourceWords::StacksRead, &[why])));
     }
     let listed = long.longest.len().min(LISTED) as u64;
     if long.count > listed {

@@ -12,6 +12,7 @@ catalogue! {
         FewRecords: "this build keeps the record of one collection of each generation, which the next one overwrites; hardware watchpoints on the collector's flag are exact", "此版本解释器每代只保留一次回收的记录，下一次即覆盖；监视回收标志的硬件观察点是精确的";
         Asked: "it was asked for", "按要求选用";
         FewRegisters: "hardware watchpoints, but only {} of the {} debug registers that they take could be had: generations are told apart badly or not at all, and full collections may be missed", "硬件观察点，但只得到 {} 个调试寄存器（需 {} 个）：各代难以或无法区分，完全回收可能漏看";
+        Counters: "one hardware watchpoint ({} of the {} debug registers that watchpoints alone take were free): a program in the kernel reads the generation of each collection", "一个硬件观察点（空闲 {} 个，仅用观察点需 {} 个调试寄存器）：由内核中的程序读取每次回收的代";
         FewRegistersMend: "end what else watches this process (m5 serve, top, watch, a debugger), or read the pauses there", "先结束监视该进程的其他程序（m5 serve、top、watch 或调试器），或在那里查看暂停";
         Fallback: "no hardware watchpoints, polling instead: {}", "无法使用硬件观察点，改为轮询：{}";
         Paranoid: "kernel.perf_event_paranoid is {}", "kernel.perf_event_paranoid 为 {}";
@@ -50,6 +51,7 @@ catalogue! {
         LongBound: "± {}", "± {}";
         Frame: "      at {} ({})", "      位于 {}（{}）";
         FramesMore: "      … {} outer frames more", "      ……外层还有 {} 帧";
+        StacksRead: "   stacks were read while a collection lasted, which misses short ones ({}); with CAP_BPF and CAP_PERFMON the kernel tells each at its start", "   调用栈在回收期间读取，较短的回收会漏掉（{}）；有 CAP_BPF 与 CAP_PERFMON 时由内核在每次回收开始时给出";
         NoStack: "      (no stack was caught)", "      （未捕获到调用栈）";
         NoStackPolling: "      (polling reads no stacks)", "      （轮询不读取调用栈）";
     }

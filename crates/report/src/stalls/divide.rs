@@ -52,6 +52,10 @@ mod tests {
     use m5_kernel::Spent;
     use proptest::prelude::*;
 
+    fn whole_turn(tid: i32, start_ns: u64, duration_ns: u64, spent: Spent) -> Turn {
+        Turn { tid, start_ns, duration_ns, spent, began_before: false, lasts: false }
+    }
+
     fn pause(start_ns: u64, duration_ns: u64, generation: Option<u8>, tid: Option<i32>) -> Pause {
         Pause { start_ns, duration_ns, generation, pid: 1, interpreter: 0, tid, collected: None }
     }
@@ -59,7 +63,7 @@ mod tests {
     #[test]
     fn a_collection_of_another_thread_is_what_the_lock_was_waited_for() {
         let spent = Spent { gil_ns: 600, processor_ns: Some(100), ..Spent::default() };
-        let turn = Turn { tid: 7, start_ns: 1000, duration_ns: 1000, spent };
+        let turn = whole_turn(7, 1000, 1000, spent);
         let pauses = [pause(900, 500, Some(2), Some(8)), pause(1500, 200, Some(0), Some(7))];
         let d = divide(&turn, pauses.iter());
         assert_eq!(d.collector_s.map(|s| (s * 1e9).round()), [200.0, 0.0, 400.0]);
@@ -76,7 +80,7 @@ mod tests {
         ) {
             let [gil_ns, locks_ns, calls_ns, processor] = parts;
             let spent = Spent { gil_ns, locks_ns, calls_ns, processor_ns: Some(processor), ..Spent::default() };
-            let turn = Turn { tid: 1, start_ns: 500_000, duration_ns: parts.iter().sum::<u64>() + whole, spent };
+            let turn = whole_turn(1, 500_000, parts.iter().sum::<u64>() + whole, spent);
             let pauses: Vec<Pause> = pauses.into_iter().map(|(s, d, g, t)| pause(s, d, g, t)).collect();
             let d = divide(&turn, pauses.iter());
             let sum = d.collector_s.iter().sum::<f64>() + d.collector_unknown_s + d.gil_s + d.locks_s + d.calls_s

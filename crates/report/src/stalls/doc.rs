@@ -120,6 +120,12 @@ pub struct Turn {
     pub tid: i32,
     /// Seconds since the watch began.
     pub at_s: f64,
+    /// It had begun before the watch: its time counts from there on.
+    #[serde(default)]
+    pub began_before: bool,
+    /// It still lasted when the watch ended: its time counts until then.
+    #[serde(default)]
+    pub lasts: bool,
     /// Where its time went.
     pub division: Division,
     /// The longest of its system calls.

@@ -135,6 +135,8 @@ impl Gathering {
         self.longest.push(Turn {
             tid: turn.tid,
             at_s: since(turn.start_ns),
+            began_before: turn.began_before,
+            lasts: turn.lasts,
             division,
             longest_call: turn.spent.longest_call.map(call),
             major_faults: turn.spent.major_faults,
@@ -157,6 +159,11 @@ impl Gathering {
         self.settle(u64::MAX);
         let some = lengths.iter().filter(|(_, l)| l.turns > 0);
         let mut threads: Vec<ThreadTurns> = some.map(|(tid, l)| thread(*tid, l)).collect();
+        // What still lasts is not counted yet.
+        for turn in self.longest.iter().filter(|t| t.lasts) {
+            let own = threads.iter_mut().filter(|t| t.tid == turn.tid);
+            own.for_each(|t| t.longest_s = t.longest_s.max(turn.division.seconds));
+        }
         threads.sort_by_key(|t| (std::cmp::Reverse(t.turns), t.tid));
         let line = |(frame, (looks, running_s))| Line { frame, looks, running_s };
         let mut lines: Vec<Line> = self.lines.into_iter().map(line).collect();

@@ -22,12 +22,14 @@ pub fn text(doc: &Stalls, style: Style) -> String {
     let title = lang.fill(Stall::Title, &[&doc.pid, &units::span(doc.seconds)]);
     let mut out = format!("{}\n", style.bold(&title));
     out.push_str(&executed(doc.re_executed_seconds, style));
-    if doc.threads.is_empty() {
+    if doc.threads.is_empty() && doc.turns.is_empty() {
         let _ = writeln!(out, "{}", lang.say(Stall::None));
         partly(&mut out, doc, style);
         return out;
     }
-    out.push_str(&table(doc, style));
+    if !doc.threads.is_empty() {
+        out.push_str(&table(doc, style));
+    }
     let long = lang.fill(Stall::Long, &[&doc.long, &units::time(doc.above_s)]);
     if doc.long == 0 {
         let _ = writeln!(out, "{}", style.green(&long));
@@ -42,7 +44,9 @@ pub fn text(doc: &Stalls, style: Style) -> String {
         let what = parts(&turn.division, called, style);
         let each: [&dyn std::fmt::Display; 4] =
             [&units::time(turn.division.seconds), &units::span(turn.at_s), &turn.tid, &what];
-        let _ = writeln!(out, "  {}", lang.fill(Stall::Each, &each));
+        let cut = [(turn.began_before, Stall::Before), (turn.lasts, Stall::Lasts)];
+        let cut: String = cut.iter().filter(|(is, _)| *is).map(|(_, word)| lang.say(*word)).collect();
+        let _ = writeln!(out, "  {}{cut}", lang.fill(Stall::Each, &each));
         stack(&mut out, turn, style);
     }
     match &doc.collections {
@@ -171,6 +175,8 @@ mod tests {
         let turn = |at_s, stack: Vec<PyFrame>| Turn {
             tid: 12,
             at_s,
+            began_before: false,
+            lasts: at_s > 5.0,
             division: division(0.08),
             longest_call: Some(Call { name: "fsync".into(), seconds: 0.008 }),
             major_faults: Some(0),
@@ -224,6 +230,10 @@ mod tests {
         let told = text(&blind, Style::default());
         assert!(told.contains("could not be watched") && told.contains("btf/vmlinux"), "{told}");
         blind.threads.clear();
+        blind.turns[0].began_before = true;
+        let told = text(&blind, Style::default());
+        assert!(told.contains("had begun before") && told.contains("still lasted"), "{told}");
+        blind.turns.clear();
         assert!(text(&blind, Style::default()).contains("no thread waited"));
     }
 }

@@ -24,6 +24,8 @@ catalogue! {
         Running: "running code", "执行代码";
         Ran: "lines that ran, by looks at them, with their share of that time:", "观察到正在执行的代码行及其占比：";
         Each: "{} at {} in thread {}: {}", "{}，位于 {}，线程 {}：{}";
+        Before: " (it had begun before)", "（在观察之前已开始）";
+        Lasts: " (it still lasted at the end)", "（观察结束时仍在持续）";
         Collecting: "the garbage collector ran, started at", "垃圾回收正在运行，起于";
         NotLooked: "not looked at in time", "未能及时查看";
         NoCollector: "collections could not be watched: their time counts as running code", "无法观察垃圾回收：其时间计入执行代码";

@@ -48,6 +48,9 @@ pub struct TrimDoc {
     /// What keeps free memory; absent where nobody asked.
     #[serde(default)]
     pub pinned: Option<Pinned>,
+    /// Why that is not known, where a look without it was worth something.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pinned_unknown: Option<String>,
     /// Allocators beside the C library's, whose memory does not go back this way.
     pub others: Vec<OtherAllocator>,
     /// What was done.

@@ -26,6 +26,9 @@ pub fn text(doc: &TrimDoc, style: Style) -> String {
     let pause = units::time(doc.max_pause_seconds);
     match trim.ended {
         Ended::TooLittle => say(TrimWords::TooLittle, &[&size(doc.least_bytes)]),
+        Ended::Looked if doc.free_bytes < doc.least_bytes => {
+            say(TrimWords::LookedForLittle, &[&size(doc.least_bytes)])
+        }
         Ended::Looked => say(TrimWords::Looked, &[&doc.pid]),
         ended => {
             let longest = trim.longest_stop_seconds.map_or_else(|| "–".to_owned(), units::time);
@@ -62,18 +65,25 @@ pub fn text(doc: &TrimDoc, style: Style) -> String {
     if let Some(pinned) = &doc.pinned {
         let by: Vec<String> =
             pinned.types.iter().take(5).map(|p| format!("{} ×{}", p.type_name, p.objects)).collect();
+        if pinned.scattered_bytes > 0 {
+            say(TrimWords::Scattered, &[&size(pinned.scattered_bytes)]);
+        }
         if pinned.arenas > 0 {
             say(TrimWords::Pinned, &[&size(pinned.bytes), &pinned.arenas, &by.join(", ")]);
         } else {
             say(TrimWords::NotPinned, &[]);
         }
         match pinned.free_of_others {
-            _ if doc.others.is_empty() => {}
+            // An extension may have one of its own.
+            Some(0) | None if doc.others.is_empty() => {}
+            Some(bytes) if pinned.unread_of_others => say(TrimWords::SomeFreeOfOthers, &[&size(bytes)]),
             Some(bytes) => say(TrimWords::FreeOfOthers, &[&size(bytes)]),
             None => say(TrimWords::UnknownOfOthers, &[]),
         }
-    } else if !doc.others.is_empty() {
-        say(TrimWords::AskOthers, &[&doc.pid]);
+    } else if let Some(reason) = &doc.pinned_unknown {
+        say(TrimWords::PinnedUnknown, &[reason]);
+    } else {
+        say(TrimWords::AskPinned, &[&doc.pid]);
     }
     for other in &doc.others {
         say(TrimWords::Other, &[&other.name, &other.library, &other.setting]);
@@ -87,6 +97,9 @@ fn parts(free: &[FreePart], style: Style) -> String {
     let mut table = Table::new(&[Align::Left, Align::Right, Align::Right, Align::Right, Align::Right], 2);
     let heads = [TrimWords::Part, TrimWords::Chunks, TrimWords::InChunks, TrimWords::Top, TrimWords::System];
     table.row(heads.map(|h| style.dim(lang.say(h))));
+    if free.is_empty() {
+        return String::new();
+    }
     let threads = free.iter().filter(|p| !p.main).count();
     let names =
         [(true, lang.say(TrimWords::Main).to_owned()), (false, lang.fill(TrimWords::Threads, &[&threads]))];
@@ -144,7 +157,10 @@ mod tests {
                 arenas: 13,
                 types: vec![Pinning { type_name: "app.Session".into(), objects: 40, arenas: 13 }],
                 free_of_others: (ended != Ended::Looked).then_some(5 << 20),
+                unread_of_others: ended == Ended::Busy,
+                scattered_bytes: 3 << 20,
             }),
+            pinned_unknown: None,
             others: vec![OtherAllocator {
                 name: "jemalloc".into(),
                 library: "libjemalloc.so.2".into(),

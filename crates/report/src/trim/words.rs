@@ -18,6 +18,7 @@ catalogue! {
         Kept: "{} are free and stay: locked, shared, or watched by the program's own wish", "{} 空闲但保留：被程序自身锁定、共享或监视";
         TooLittle: "less than {} (--min): not worth a stop, nothing was done", "不足 {}（--min），不值得暂停，未执行";
         Looked: "nothing was done (--dry-run); to give it back: m5 trim -p {}", "未执行（--dry-run）；归还命令：m5 trim -p {}";
+        LookedForLittle: "nothing was done (--dry-run); less than {} (--min) would not be worth a stop", "未执行（--dry-run）；不足 {}（--min），不值得暂停";
         Gave: "{} went back in {} stops: the longest {}, together {} (allowed: {} each)", "已归还 {}，共暂停 {} 次：最长 {}，合计 {}（每次上限 {}）";
         Rss: "RSS {} before, {} after", "RSS：之前 {}，之后 {}";
         Later: "RSS {} after {}: {} came back, {} page faults in that time", "RSS {}（{} 后）：回升 {}，期间缺页 {} 次";
@@ -34,7 +35,11 @@ catalogue! {
         FreeOfOthers: "other allocators hold {} free, by their own books: blocks, and whole pages that they keep for later",
             "其他分配器自身账目显示空闲 {}：含空闲块及其留待后用的整页";
         UnknownOfOthers: "what other allocators hold free is not known: their books are not read", "其他分配器的空闲量未知：其账目无法读取";
-        AskOthers: "what other allocators hold free tells m5 trim -p {} --dry-run --pinned", "其他分配器的空闲量：m5 trim -p {} --dry-run --pinned";
+        SomeFreeOfOthers: "other allocators hold at least {} free, by their own books: blocks, and whole pages that they keep for later; not all of their books are read",
+            "其他分配器自身账目显示至少空闲 {}：含空闲块及其留待后用的整页；部分账目无法读取";
+        Scattered: "{} more are free in the C library in less than whole pages, and stay until what lives beside them is freed", "另有 {} 空闲于 C 库中不足整页之处，待相邻内存释放后才能归还";
+        PinnedUnknown: "what pins free memory is not known: {}", "无法得知是什么钉住了空闲内存：{}";
+        AskPinned: "what pins free memory, and what other allocators hold free: m5 trim -p {} --dry-run", "钉住空闲内存的对象及其他分配器的空闲量：m5 trim -p {} --dry-run";
         Other: "{} is in use too ({}); what it holds free does not go back this way. The setting that returns it: {}",
             "另有 {} 在用（{}）；其空闲内存无法以此方式归还。对应设置：{}";
     }

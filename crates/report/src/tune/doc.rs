@@ -104,13 +104,25 @@ pub struct Tried {
     pub outcomes: Vec<GoalOutcome>,
 }
 
+/// Why a setting was not tried.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Lack {
+    /// Huge pages are off on this machine.
+    Off,
+    /// The library is not there.
+    NotInstalled,
+    /// This variable is set already.
+    Set(String),
+}
+
 /// A setting that was not tried.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeftOut {
     /// Its name.
     pub name: String,
     /// Why.
-    pub reason: String,
+    pub lack: Lack,
 }
 
 /// What `m5 tune` found.

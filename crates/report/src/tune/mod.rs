@@ -5,5 +5,5 @@ pub(crate) mod paste;
 pub(crate) mod text;
 pub(crate) mod words;
 
-pub use doc::{Goal, GoalOutcome, LeftOut, Stage, TUNE_SCHEMA, Tried, TuneDoc, TuneRun};
+pub use doc::{Goal, GoalOutcome, Lack, LeftOut, Stage, TUNE_SCHEMA, Tried, TuneDoc, TuneRun};
 pub use text::text;

@@ -1,6 +1,6 @@
 //! `m5 tune` for people.
 
-use super::doc::{Goal, Stage, Tried, TuneDoc};
+use super::doc::{Goal, GoalOutcome, Lack, Stage, Tried, TuneDoc};
 use super::paste::blocks;
 use crate::shared::units;
 use crate::text::{Align, Style, Table};
@@ -35,7 +35,12 @@ pub fn text(doc: &TuneDoc, style: Style) -> String {
     }
     out.push_str(&table.render());
     for left in &doc.left_out {
-        let _ = writeln!(out, "{}", style.dim(&lang.fill(TuneWords::LeftOut, &[&left.name, &left.reason])));
+        let reason = match &left.lack {
+            Lack::Off => lang.say(TuneWords::Off).to_owned(),
+            Lack::NotInstalled => lang.say(TuneWords::NotInstalled).to_owned(),
+            Lack::Set(variable) => lang.fill(TuneWords::SetAlready, &[variable]),
+        };
+        let _ = writeln!(out, "{}", style.dim(&lang.fill(TuneWords::LeftOut, &[&left.name, &reason])));
     }
     if !doc.complete {
         let _ = writeln!(out, "{}", style.yellow(lang.say(TuneWords::Incomplete)));
@@ -45,10 +50,50 @@ pub fn text(doc: &TuneDoc, style: Style) -> String {
         return out;
     }
     let _ = writeln!(out, "{}", style.green(&lang.fill(TuneWords::Recommended, &[&doc.runs])));
+    out.push_str(&effects(doc, style));
     for (form, block) in blocks(&doc.recommended, &doc.recommended_python) {
         let _ = writeln!(out, "\n# {form}\n{block}");
     }
     out
+}
+
+/// What the recommendation is proved to change, and what not.
+fn effects(doc: &TuneDoc, style: Style) -> String {
+    let lang = style.lang;
+    let is = |t: &&Tried| {
+        t.stage == Stage::Proved && t.environment == doc.recommended && t.python == doc.recommended_python
+    };
+    let Some(tried) = doc.tried.iter().find(is) else { return String::new() };
+    let helps = |o: &&GoalOutcome| o.upper.is_some_and(|upper| upper < 1.0);
+    let (helped, not): (Vec<&GoalOutcome>, Vec<&GoalOutcome>) = tried.outcomes.iter().partition(helps);
+    let join = |outcomes: Vec<&GoalOutcome>| {
+        let said: Vec<String> = outcomes.into_iter().map(|o| change(o, style)).collect();
+        said.join(if lang == crate::Lang::Zh { "，" } else { ", " })
+    };
+    let mut out = String::new();
+    if tried.name.contains(" + ") {
+        let _ = writeln!(out, "  {}", lang.say(TuneWords::BesideOther));
+    }
+    for (words, outcomes) in [(TuneWords::Helped, helped), (TuneWords::NotHelped, not)] {
+        if !outcomes.is_empty() {
+            let _ = writeln!(out, "  {}", lang.fill(words, &[&join(outcomes)]));
+        }
+    }
+    out
+}
+
+/// A goal with the ratio to the base and its bounds.
+fn change(outcome: &GoalOutcome, style: Style) -> String {
+    let name = style.lang.say(match outcome.goal {
+        Goal::Rss => TuneWords::Rss,
+        Goal::Peak => TuneWords::Peak,
+        Goal::Pause => TuneWords::Pauses,
+        Goal::Cpu => TuneWords::Cpu,
+    });
+    match (outcome.lower, outcome.upper) {
+        (Some(lower), Some(upper)) => format!("{name} × {:.2} ({lower:.2}–{upper:.2})", outcome.ratio),
+        _ => format!("{name} × {:.2}", outcome.ratio),
+    }
 }
 
 /// The value, and how it compares.
@@ -89,6 +134,8 @@ mod tests {
     use super::*;
     use crate::Lang;
 
+    const PYTHON: &str = "import gc; gc.set_threshold(10000, 10, 10)";
+
     #[test]
     fn it_reads_well_and_can_be_pasted() {
         let run = |mib: f64| TuneRun {
@@ -101,14 +148,18 @@ mod tests {
         let tried = |name: &str, stage, mib| Tried {
             name: name.into(),
             environment: vec![(name.into(), "2".into())],
-            python: vec![],
+            python: if stage == Stage::Proved { vec![PYTHON.into()] } else { vec![] },
             stage,
             failure: None,
             screening: vec![run(mib)],
             runs: if stage == Stage::Screened { vec![] } else { vec![run(mib); 5] },
             outcomes: match stage {
                 Stage::Proved => {
-                    vec![GoalOutcome { goal: Goal::Rss, ratio: 0.5, lower: Some(0.48), upper: Some(0.53) }]
+                    let outcome = |goal, ratio: f64| {
+                        let (lower, upper) = (Some(ratio * 0.96), Some(ratio * 1.06));
+                        GoalOutcome { goal, ratio, lower, upper }
+                    };
+                    vec![outcome(Goal::Rss, 0.5), outcome(Goal::Cpu, 1.01)]
                 }
                 _ => vec![],
             },
@@ -124,9 +175,12 @@ mod tests {
                 tried("MALLOC_ARENA_MAX", Stage::Proved, 50.0),
                 tried("MALLOC_TOP_PAD_", Stage::Screened, 101.0),
             ],
-            left_out: vec![LeftOut { name: "jemalloc".into(), reason: "not installed".into() }],
+            left_out: vec![
+                LeftOut { name: "jemalloc".into(), lack: Lack::NotInstalled },
+                LeftOut { name: "no-tcache".into(), lack: Lack::Set("GLIBC_TUNABLES".into()) },
+            ],
             recommended: vec![("MALLOC_ARENA_MAX".into(), "2".into())],
-            recommended_python: vec!["import gc; gc.set_threshold(10000, 10, 10)".into()],
+            recommended_python: vec![PYTHON.into()],
             complete: true,
         };
         let mut all = String::new();

@@ -2,6 +2,7 @@
 
 use crate::doc::{Criterion, ObjectivesFrom};
 use crate::heap::MemoryVerdict;
+use m5_heap::trim::FreeElsewhere;
 use m5_heap::{Account, BlockGrowth, Culprit, Loose};
 use serde::{Deserialize, Serialize};
 
@@ -126,6 +127,9 @@ pub enum What {
         /// How much of it `m5 trim` would give back; absent where that was not looked at.
         #[serde(default)]
         returnable_bytes: Option<u64>,
+        /// What others than the C library hold of it, where that is most.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        elsewhere: Option<FreeElsewhere>,
     },
     /// An objective is missed.
     Missed {

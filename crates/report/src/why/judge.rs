@@ -4,6 +4,7 @@
 use super::doc::{Finding, Unseen, WHY_SCHEMA, Weight, What, Why};
 use crate::doc::{Criterion, ObjectivesFrom};
 use crate::heap::{MemoryKind, MemoryVerdict};
+use m5_heap::trim::FreeElsewhere;
 use m5_heap::{Cause, Coverage, Culprit, Diff, Summary};
 use m5_stats::Status;
 
@@ -34,6 +35,8 @@ pub struct Seen<'a> {
     pub verdict: Option<MemoryVerdict>,
     /// What the C library holds free and could give back.
     pub returnable_bytes: Option<u64>,
+    /// What others than the C library hold of it, where that is most.
+    pub elsewhere: Option<FreeElsewhere>,
     /// Types that keep garbage from ever being freed.
     pub through: Vec<String>,
     /// Full collections between the snapshots.
@@ -122,6 +125,7 @@ fn growth(seen: &Seen<'_>) -> Vec<Finding> {
         let boxed = Box::new(culprit.clone());
         let (severity, what) = match culprit.holder.bounded() {
             true => (Weight::Notice, What::Fills { culprit: boxed }),
+            false if in_passing(culprit) => (Weight::Notice, What::Grows { culprit: boxed }),
             false => (weight(seen, rate), What::Grows { culprit: boxed }),
         };
         found.push((culprit.bytes, Finding { severity, what, next: next() }));
@@ -143,13 +147,20 @@ fn growth(seen: &Seen<'_>) -> Vec<Finding> {
         if part.bytes >= LEAST && part.bytes > told && !named.contains(&part.part.as_str()) && !explained {
             let rate = part.bytes as f64 / seconds;
             let what = What::PartGrows { part: part.part.clone(), bytes: part.bytes, bytes_per_second: rate };
-            let severity = if part.part.contains("free") { Weight::Notice } else { weight(seen, rate) };
+            let severity = if is_free(&part.part) { Weight::Notice } else { weight(seen, rate) };
             found.push((part.bytes, Finding { severity, what, next: next() }));
         }
     }
     found.sort_by_key(|(bytes, finding)| (finding.severity, std::cmp::Reverse(*bytes)));
     found.truncate(MOST);
     found.into_iter().map(|(_, finding)| finding).collect()
+}
+
+/// Whether it may only have been passed around at that moment: very few objects, which nobody with a name holds.
+fn in_passing(culprit: &Culprit) -> bool {
+    const FEW: i64 = 3;
+    let nobody = matches!(culprit.holder.cause, Cause::Native | Cause::NoReferrer);
+    nobody && culprit.holder.name.is_empty() && (1..=FEW).contains(&culprit.objects)
 }
 
 /// Whether what grows are threads, or comes with them.
@@ -173,6 +184,11 @@ fn unseen_growth(seen: &Seen<'_>) -> Option<Finding> {
     let next = format!("m5 baseline -p {} --duration 5m", seen.pid);
     let what = What::RssGrows { bytes, bytes_per_second: rate };
     Some(Finding { severity: weight(seen, rate), what, next })
+}
+
+/// Whether a part is memory that an allocator keeps for the next who asks.
+fn is_free(part: &str) -> bool {
+    part.contains("free") || part == "native_top"
 }
 
 /// Whether a part grows no further than a file is large: pages of code and data that are used for the first time.
@@ -268,12 +284,14 @@ fn fragmented(seen: &Seen<'_>) -> Option<Finding> {
     let verdict = seen.verdict.filter(|v| free(v) && v.share >= FRAGMENTED)?;
     let native = verdict.kind == MemoryKind::NativeFragmentation;
     let returnable_bytes = seen.returnable_bytes.filter(|_| native);
+    let elsewhere = seen.elsewhere.clone().filter(|_| native);
     // Where nothing would go back, the account says what keeps it.
-    let next = match returnable_bytes {
-        Some(1..) => format!("m5 trim -p {}", seen.pid),
+    let next = match (&elsewhere, returnable_bytes) {
+        (None, Some(1..)) => format!("m5 trim -p {}", seen.pid),
         _ => format!("m5 snapshot -p {}", seen.pid),
     };
-    Some(Finding { severity: Weight::Notice, what: What::Fragmented { verdict, returnable_bytes }, next })
+    let what = What::Fragmented { verdict, returnable_bytes, elsewhere };
+    Some(Finding { severity: Weight::Notice, what, next })
 }
 
 fn unseen(seen: &Seen<'_>) -> Vec<Unseen> {
@@ -360,7 +378,7 @@ mod tests {
             Why::of(seen).findings.first().map(|f| f.severity)
         };
         assert_eq!(of("libraries/libpython3.8.so.1.0"), None);
-        assert_eq!(of("native_free"), Some(Weight::Notice));
+        assert_eq!((of("native_free"), of("native_top")), (Some(Weight::Notice), Some(Weight::Notice)));
         assert_eq!(of("other_anonymous"), Some(Weight::Problem));
     }
 
@@ -392,6 +410,19 @@ mod tests {
             types: Vec::new(),
             holdings: Vec::new(),
         }
+    }
+
+    #[test]
+    fn very_few_objects_that_nobody_with_a_name_holds_may_be_in_passing() {
+        let of = |cause, objects| {
+            let mut diff = diff(Account::default());
+            diff.culprits.push(Culprit { objects, ..jobs(Holder::nobody(cause)) });
+            let seen = Seen { diff: Some(&diff), growth_objective: 1748.0, ..Seen::default() };
+            Why::of(seen).findings.first().map(|f| f.severity)
+        };
+        assert_eq!(of(Cause::Native, 2), Some(Weight::Notice));
+        assert_eq!(of(Cause::NoReferrer, 60), Some(Weight::Problem));
+        assert_eq!(of(Cause::Held, 2), Some(Weight::Problem));
     }
 
     #[test]

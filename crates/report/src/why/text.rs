@@ -10,6 +10,7 @@ use crate::objectives::text::objectives_from;
 use crate::shared::{units, value_words};
 use crate::text::Style;
 use crate::texts::{Goal, WhyWords as W};
+use m5_heap::trim::FreeElsewhere;
 use m5_heap::{Cause, Culprit};
 
 /// Lines of the report, at most.
@@ -159,13 +160,20 @@ fn told(finding: &Finding, why: &Why, style: Style) -> (String, String, String) 
             };
             (what, account(why, style), say(W::AdviceLimit))
         }
-        What::Fragmented { verdict, returnable_bytes } => {
+        What::Fragmented { verdict, returnable_bytes, elsewhere } => {
             let tune = tune_line(&why.command);
-            let (evidence, advice) = match returnable_bytes.filter(|b| *b > 0) {
-                Some(bytes) => (lang.fill(W::Returnable, &[&units::bytes(bytes as f64)]), W::AdviceTrim),
-                None => (String::new(), W::AdviceFree),
+            let named = elsewhere.as_ref().and_then(FreeElsewhere::named);
+            let (evidence, advice) = match (elsewhere, returnable_bytes.filter(|b| *b > 0)) {
+                (Some(_), _) => match &named {
+                    Some((_, settings)) => (lang.fill(W::Returns, &[settings]), W::AdviceElsewhere),
+                    None => (String::new(), W::AdviceFree),
+                },
+                (None, Some(bytes)) => {
+                    (lang.fill(W::Returnable, &[&units::bytes(bytes as f64)]), W::AdviceTrim)
+                }
+                (None, None) => (String::new(), W::AdviceFree),
             };
-            (free(verdict, style), evidence, lang.fill(advice, &[&tune]))
+            (free(verdict, elsewhere.as_ref(), style), evidence, lang.fill(advice, &[&tune]))
         }
         What::Missed { criterion } => {
             let value = value_words::maybe(criterion.value, |v| value_words::in_unit(&criterion.name, v));
@@ -190,12 +198,17 @@ fn tune_line(command: &[String]) -> String {
     format!("m5 tune -- {}", if typed { line.as_str() } else { "CMD" })
 }
 
-fn free(verdict: &MemoryVerdict, style: Style) -> String {
-    let word = match verdict.kind {
-        MemoryKind::PymallocFragmentation => W::FreePymalloc,
-        _ => W::FreeNative,
-    };
-    style.lang.fill(word, &[&units::bytes(verdict.bytes as f64), &units::percent(verdict.share)])
+fn free(verdict: &MemoryVerdict, elsewhere: Option<&FreeElsewhere>, style: Style) -> String {
+    let lang = style.lang;
+    let (size, share) = (units::bytes(verdict.bytes as f64), units::percent(verdict.share));
+    match (verdict.kind, elsewhere) {
+        (MemoryKind::PymallocFragmentation, _) => lang.fill(W::FreePymalloc, &[&size, &share]),
+        (_, None) => lang.fill(W::FreeNative, &[&size, &share]),
+        (_, Some(elsewhere)) => {
+            let names = elsewhere.named().map_or_else(|| lang.say(W::Unnamed).to_owned(), |(names, _)| names);
+            lang.fill(W::FreeElsewhere, &[&size, &share, &names])
+        }
+    }
 }
 
 fn amount(culprit: &Culprit, style: Style) -> String {

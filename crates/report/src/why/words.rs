@@ -33,6 +33,10 @@ catalogue! {
         Limit: "the memory limit is {} away", "距内存上限还有 {}";
         FreePymalloc: "{} ({} of RSS) are free blocks that a few live objects pin", "{}（占 RSS 的 {}）是被少量存活对象钉住的空闲块";
         FreeNative: "{} ({} of RSS) are free in the C library and not returned", "{}（占 RSS 的 {}）在 C 库中空闲但未归还";
+        FreeElsewhere: "{} ({} of RSS) are free and not returned, most of it in {}", "{}（占 RSS 的 {}）空闲但未归还，大部分在 {} 中";
+        Unnamed: "the allocator of an extension", "某个扩展自带的分配器";
+        Returns: "m5 trim cannot give that back; the setting that returns it: {}", "m5 trim 无法归还这部分；使其归还的设置：{}";
+        AdviceElsewhere: "see it in full (the setting is proved by `{}`)", "查看详情（可用 `{}` 实测该设置）";
         Missed: "{}: {}, the objective is {}", "{}：{}，目标为 {}";
         Bytes: "{} in {} objects", "{}，{} 个对象";
         OfItNative: "{} of it native memory that they own", "其中 {} 为它们拥有的原生内存";

@@ -7,6 +7,7 @@ catalogue! {
     Fault {
         Prefix: "error", "错误";
         Remedy: "what to do", "解决办法";
+        RemedyLine: "  what to do: {}", "  解决办法：{}";
         NoSuchProcess: "no process with PID {} (or it has ended)", "没有 PID 为 {} 的进程（或已退出）";
         NoSuchProcessRemedy: "`m5 list` shows the Python processes of this machine", "`m5 list` 可列出本机的 Python 进程";
         InsideContainer: "in a container PID {} is here PID {}: give that one", "容器内的 PID {} 在此处为 PID {}：请使用后者";

@@ -4,6 +4,7 @@ mod config;
 mod page;
 mod supervise;
 
+use super::refused::Refused;
 use crate::args::{HistoryArgs, Span, parse_pid};
 use crate::ctx::Ctx;
 use crate::error::CliError;
@@ -90,8 +91,18 @@ pub(crate) fn run(args: &WatchArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     if page.is_some() {
         super::serve::count_turns(&mut pool, &objectives(ctx)?, ctx);
     }
-    let mut watching =
-        Watching { args, ctx, pool, watchdog, supervisor, history, page, lost: 0, missed: false };
+    let mut watching = Watching {
+        args,
+        ctx,
+        pool,
+        watchdog,
+        supervisor,
+        history,
+        page,
+        lost: 0,
+        missed: false,
+        refused: Refused::default(),
+    };
     let exit = watching.run(&stop, &reload);
     watching.tell_rest();
     exit
@@ -110,6 +121,7 @@ struct Watching<'a> {
     lost: u64,
     /// Whether it could not help any further at least once.
     missed: bool,
+    refused: Refused,
 }
 
 impl Watching<'_> {
@@ -124,6 +136,7 @@ impl Watching<'_> {
             }
             if due(&mut discovered, DISCOVER.min(interval)) {
                 self.pool.refresh();
+                self.refused.tell(&self.pool, self.ctx);
             }
             match &mut self.history {
                 Some(history) => {

@@ -55,6 +55,19 @@ pub const OWN_WAITS: &[(i64, &str)] = &[
     (libc::SYS_poll, "poll"),
     (libc::SYS_select, "select"),
     (libc::SYS_pause, "pause"),
+    (libc::SYS_open, "open"),
+    (libc::SYS_stat, "stat"),
+    (libc::SYS_lstat, "lstat"),
+    (libc::SYS_access, "access"),
+    (libc::SYS_unlink, "unlink"),
+    (libc::SYS_rename, "rename"),
+    (libc::SYS_mkdir, "mkdir"),
+    (libc::SYS_rmdir, "rmdir"),
+    (libc::SYS_readlink, "readlink"),
+    (libc::SYS_getdents, "getdents"),
+    (libc::SYS_fork, "fork"),
+    (libc::SYS_vfork, "vfork"),
+    (libc::SYS_creat, "creat"),
 ];
 
 /// Where the memory of programs ends. What asks for more (57 bits, by a hint to mmap) is not read.

@@ -136,18 +136,27 @@ fn remedy(doc: &SnapshotDoc, style: Style) -> String {
     let lang = style.lang;
     let mut out = String::new();
     if let Some(verdict) = &doc.verdict {
-        let share = units::percent(verdict.share);
-        // The objects of such a build lie in mimalloc, which no library of C can give back.
-        let free_threaded = doc.info.as_ref().is_some_and(|i| i.python.ends_with("free-threaded"));
-        let text = match verdict.kind {
-            MemoryKind::Objects => Heap::VerdictObjects,
-            MemoryKind::PymallocFragmentation => Heap::VerdictPymalloc,
-            MemoryKind::NativeFragmentation if free_threaded => Heap::VerdictMimallocFree,
-            MemoryKind::NativeFragmentation => Heap::VerdictNativeFree,
-            MemoryKind::Native => Heap::VerdictNative,
-            MemoryKind::Code => Heap::VerdictCode,
+        let values = [bytes(verdict.bytes), units::percent(verdict.share)];
+        let info = doc.info.as_ref();
+        let fill = |text: Heap, more: &[&dyn std::fmt::Display]| {
+            let [size, share] = &values;
+            lang.fill(text, &[&[size as &dyn std::fmt::Display, share], more].concat())
         };
-        out.push_str(&format!("  → {}\n", style.bold(&lang.fill(text, &[&bytes(verdict.bytes), &share]))));
+        let said = match (verdict.kind, info.and_then(|i| i.mostly_elsewhere(verdict.bytes))) {
+            (MemoryKind::Objects, _) => fill(Heap::VerdictObjects, &[]),
+            (MemoryKind::PymallocFragmentation, _) => fill(Heap::VerdictPymalloc, &[]),
+            (MemoryKind::NativeFragmentation, Some(elsewhere)) => match elsewhere.named() {
+                Some((names, settings)) => fill(Heap::VerdictElsewhereFree, &[&names, &settings]),
+                None => fill(Heap::VerdictUnnamedFree, &[]),
+            },
+            (MemoryKind::NativeFragmentation, None) => {
+                let pid = info.map_or_else(|| "PID".to_owned(), |i| i.identity.pid.to_string());
+                fill(Heap::VerdictNativeFree, &[&pid])
+            }
+            (MemoryKind::Native, _) => fill(Heap::VerdictNative, &[]),
+            (MemoryKind::Code, _) => fill(Heap::VerdictCode, &[]),
+        };
+        out.push_str(&format!("  → {}\n", style.bold(&said)));
     }
     let pinned = doc.info.as_ref().and_then(|i| i.fragmentation.as_ref()).filter(|f| f.sparse_arenas > 0);
     if let Some(f) = pinned {

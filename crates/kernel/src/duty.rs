@@ -1,4 +1,4 @@
-//! When the turns of a process are watched: always where that is cheap, else in random windows.
+//! When a process is watched: always where that is cheap, else in random windows.
 
 use m5_stats::Random;
 
@@ -11,7 +11,7 @@ const LONGEST_GAP_NS: f64 = 600e9;
 
 /// What holds for a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Gate {
+pub(crate) enum Gate {
     /// Turns begin and end.
     Open,
     /// Turns that have begun end; none begins.
@@ -26,16 +26,16 @@ const LEAST_RUN: f64 = 0.1;
 
 /// What a process has spent so far, nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub(super) struct Spent {
+pub(crate) struct Spent {
     /// For being watched.
-    pub(super) watching_ns: f64,
+    pub(crate) watching_ns: f64,
     /// On processors, in all.
-    pub(super) ran_ns: u64,
+    pub(crate) ran_ns: u64,
 }
 
 /// Opens and closes within a budget.
 #[derive(Debug)]
-pub(super) struct Duty {
+pub(crate) struct Duty {
     /// The most that watching may take, as a share of the time that the process runs.
     budget: f64,
     gate: Gate,
@@ -54,7 +54,7 @@ pub(super) struct Duty {
 
 impl Duty {
     /// Open from now on.
-    pub(super) fn new(budget: f64, now_ns: u64, spent: Spent, seed: u64) -> Self {
+    pub(crate) fn new(budget: f64, now_ns: u64, spent: Spent, seed: u64) -> Self {
         Self {
             budget: budget.clamp(1e-6, 1.0),
             gate: Gate::Open,
@@ -70,27 +70,27 @@ impl Duty {
     }
 
     /// What holds.
-    pub(super) fn gate(&self) -> Gate {
+    pub(crate) fn gate(&self) -> Gate {
         self.gate
     }
 
     /// Keeps what was spent, as its counts are given up.
-    pub(super) fn keep(&mut self, spent_ns: f64) {
+    pub(crate) fn keep(&mut self, spent_ns: f64) {
         self.kept_ns += spent_ns;
     }
 
     /// What was so kept.
-    pub(super) fn kept_ns(&self) -> f64 {
+    pub(crate) fn kept_ns(&self) -> f64 {
         self.kept_ns
     }
 
     /// How long it is watched, nanoseconds.
-    pub(super) fn age_ns(&self, now_ns: u64) -> f64 {
+    pub(crate) fn age_ns(&self, now_ns: u64) -> f64 {
         now_ns.saturating_sub(self.began_ns).max(1) as f64
     }
 
     /// What holds from now on. `turning`: a turn that was seen to begin still lasts.
-    pub(super) fn step(&mut self, now_ns: u64, spent: Spent, turning: bool) -> Gate {
+    pub(crate) fn step(&mut self, now_ns: u64, spent: Spent, turning: bool) -> Gate {
         let lasted = now_ns.saturating_sub(self.since_ns);
         match self.gate {
             Gate::Open if lasted >= WINDOW_NS => {
@@ -125,7 +125,7 @@ impl Duty {
     }
 
     /// The share of the time until now in which turns that began were seen.
-    pub(super) fn coverage(&self, now_ns: u64) -> f64 {
+    pub(crate) fn coverage(&self, now_ns: u64) -> f64 {
         let open = if self.gate == Gate::Open { now_ns.saturating_sub(self.since_ns) } else { 0 };
         ((self.open_ns + open) as f64 / now_ns.saturating_sub(self.began_ns).max(1) as f64).min(1.0)
     }

@@ -6,7 +6,8 @@ use m5_report::texts::Fault;
 use std::fs;
 
 /// The remedies that fit this machine and this process.
-pub(super) fn remedies(pid: i32, lang: Lang) -> Vec<String> {
+#[must_use]
+pub fn permission_remedies(pid: i32, lang: Lang) -> Vec<String> {
     if m5_process::hidden(pid) {
         return vec![lang.say(Fault::PermissionHidden).to_owned()];
     }
@@ -22,19 +23,6 @@ pub(super) fn remedies(pid: i32, lang: Lang) -> Vec<String> {
     }
     if out.is_empty() || in_container() {
         out.push(lang.say(Fault::PermissionContainer).to_owned());
-    }
-    out
-}
-
-/// Containers count processes by themselves: where such a number was meant, which one it is here.
-pub(super) fn numbers(pid: i32, lang: Lang) -> Vec<String> {
-    // Every container has a first process; to name them all helps nobody.
-    const TOLD: usize = 3;
-    let outer = m5_process::outer_pids(pid);
-    let mut out: Vec<String> =
-        outer.iter().take(TOLD).map(|outer| lang.fill(Fault::InsideContainer, &[&pid, outer])).collect();
-    if out.is_empty() && m5_process::in_pid_namespace() {
-        out.push(lang.say(Fault::OutsideContainer).to_owned());
     }
     out
 }
