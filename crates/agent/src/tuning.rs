@@ -66,6 +66,7 @@ pub fn window(
         happened: log.coverage.generations.map(|g| g.happened),
         collected: gc.generations.map(|g| g.collected),
         uncollectable: unfreed(&interpreter.gc_end).saturating_sub(unfreed(&interpreter.gc_begin)),
+        unfinished: gc.unfinished_seconds,
         long_lived,
         rss_max: derived.memory.rss.map(|l| l.max as u64),
         rss_slope: derived

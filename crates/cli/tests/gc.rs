@@ -282,6 +282,35 @@ fn what_another_watch_holds_is_said() {
     assert!(text.contains("end what else watches this process"), "{text}");
 }
 
+/// A watch that ends within a collection says so: in the report, the page and the document, in both languages.
+#[test]
+fn a_collection_that_outlasts_the_watch_is_told() {
+    let program = "
+import gc, sys
+class Slow:
+    def __del__(self):
+        print('inside', flush=True)
+        sys.stdin.readline()
+s = Slow(); s.me = s; del s
+gc.collect()
+";
+    let mut target = start(program);
+    let pid = target.pid().to_string();
+    let state = folder();
+    let page = file(state.path(), "page.html");
+    let run = |more: &[&str]| m5().args(["gc", "-p", &pid, "-d", "300ms"]).args(more).output().unwrap();
+    let report = json(&run(&["--json"]));
+    assert!(report["gc"]["unfinished_seconds"].as_f64().unwrap() > 0.0, "{}", report["gc"]);
+    assert_eq!(report["gc"]["longest_known"], false, "{}", report["gc"]);
+    assert_eq!((&report["gc"]["happened"], &report["gc"]["seen"]), (&0.into(), &0.into()));
+    let text = |out: std::process::Output| String::from_utf8(out.stdout).unwrap();
+    let english = text(run(&["--lang", "en", "--html", &page]));
+    assert!(english.contains("had not ended after") && english.contains("at least 0"), "{english}");
+    assert!(text(run(&["--lang", "zh"])).contains("仍未完成"));
+    assert!(std::fs::read_to_string(&page).unwrap().contains("had not ended after"));
+    target.say("");
+}
+
 #[test]
 fn a_command_is_started_watched_and_stopped() {
     let python = pythons().into_iter().find(|p| p.executable().is_some()).unwrap();

@@ -58,6 +58,7 @@ pub(crate) struct Budget {
     seen: f64,
     balance: f64,
     window: f64,
+    gap: f64,
 }
 
 impl Budget {
@@ -65,8 +66,13 @@ impl Budget {
     pub(crate) fn new(share: f64, trap: f64, seed: u64) -> Self {
         let random = Random::new(seed);
         let (traps, seen) = PRIOR;
-        let window = INTERVAL;
-        Self { share, trap, random, collections: 0.0, cpu: 0.0, traps, seen, balance: 0.0, window }
+        let (window, gap) = (INTERVAL, INTERVAL);
+        Self { share, trap, random, collections: 0.0, cpu: 0.0, traps, seen, balance: 0.0, window, gap }
+    }
+
+    /// Intervals without a watch last this long, seconds.
+    pub(crate) fn gaps_of(&mut self, gap: f64) {
+        self.gap = gap;
     }
 
     /// Whether to watch during the next interval.
@@ -74,14 +80,14 @@ impl Budget {
         let part = self.part(step);
         self.window = if part < 0.5 { WINDOW } else { INTERVAL };
         // Windows and the gaps between them differ in length: so many of all must be windows.
-        let (open, closed) = (part * INTERVAL, (1.0 - part) * self.window);
+        let (open, closed) = (part * self.gap, (1.0 - part) * self.window);
         let chance = if part >= 1.0 { 1.0 } else { open / (open + closed) };
         self.random.unit() < chance
     }
 
     /// How long the interval should last that `next` has decided on.
     pub(crate) fn interval(&self, open: bool) -> f64 {
-        if open { self.window } else { INTERVAL }
+        if open { self.window } else { self.gap }
     }
 
     /// The part of the time to watch.

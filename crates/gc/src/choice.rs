@@ -18,8 +18,8 @@ pub enum Choice {
         /// What was asked for.
         source: SourceKind,
     },
-    /// Watchpoints, with fewer registers than they take: another one watches the process too. Generations are told
-    /// apart by fewer words, and with one register not at all.
+    /// Watchpoints, with fewer registers than they take: another one watches the process too. Full collections are all
+    /// seen, some of them to within bounds; generations are told by the collector's counts, where those tell.
     FewRegisters {
         /// Registers that were free.
         free: usize,

@@ -19,8 +19,19 @@ impl Counts {
         Self { start, now: start, seen: [0; 3] }
     }
 
+    pub(crate) fn now(&self) -> [u64; 3] {
+        self.now
+    }
+
     pub(crate) fn set(&mut self, now: [u64; 3]) {
         self.now = now;
+    }
+
+    /// The collection that ran at the beginning has ended as these were counted; `rose` since the last reading before it.
+    /// It was not ours, but what came with it is.
+    pub(crate) fn begin(&mut self, now: [u64; 3], rose: [u64; 3]) {
+        let alone = (0..3).filter(|g| rose[*g] > 0).count() == 1;
+        self.start = [0, 1, 2].map(|g| now[g] - rose[g] + u64::from(alone && rose[g] > 0));
     }
 
     pub(crate) fn happened(&self) -> [u64; 3] {

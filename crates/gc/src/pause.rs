@@ -63,6 +63,10 @@ pub struct Coverage {
     pub open_ns: u64,
     /// Nanoseconds since it was attached.
     pub wall_ns: u64,
+    /// Nanoseconds, at least, for which a collection has run that has not ended; 0 where none runs. It is among none of
+    /// the others.
+    #[serde(default, skip_serializing_if = "none")]
+    pub unfinished_ns: u64,
     /// Times that a processor was taken away from a thread of the target meanwhile, about; 0 where nobody counted.
     #[serde(default, skip_serializing_if = "none")]
     pub preempted: u64,
@@ -103,7 +107,8 @@ impl Coverage {
     /// Both together.
     #[must_use]
     pub fn plus(&self, other: &Self) -> Self {
-        self.combine(other, u64::saturating_add)
+        let unfinished_ns = self.unfinished_ns.max(other.unfinished_ns);
+        Self { unfinished_ns, ..self.combine(other, u64::saturating_add) }
     }
 
     /// What came since; what the same source said `before`.
@@ -124,6 +129,7 @@ impl Coverage {
             lost: of(self.lost, other.lost),
             open_ns: of(self.open_ns, other.open_ns),
             wall_ns: of(self.wall_ns, other.wall_ns),
+            unfinished_ns: self.unfinished_ns,
             preempted: of(self.preempted, other.preempted),
             waited_ns: of(self.waited_ns, other.waited_ns),
         }

@@ -27,6 +27,8 @@ struct Lane {
     counts: Counts,
     last: Reading,
     open: Option<Open>,
+    /// One ran at the beginning, and goes on: when it began is not known.
+    before_us: bool,
     unlabelled: u64,
 }
 
@@ -67,8 +69,9 @@ struct Open {
 impl Lane {
     fn new(interpreter: Interpreter) -> Result<Self> {
         let last = Reading::of(&interpreter)?;
+        let open = last.collecting.then_some(Open { before: last, first: last.time, last: last.time });
         let counts = Counts::from(last.collections);
-        Ok(Self { interpreter, counts, last, open: None, unlabelled: 0 })
+        Ok(Self { interpreter, counts, last, open, before_us: open.is_some(), unlabelled: 0 })
     }
 
     /// One that came while its process was watched: all that it has collected so far counts.
@@ -85,7 +88,10 @@ impl Lane {
         // A counter rises when a collection ends: one that still seems to run is the next one.
         let ended = !now.collecting || now.rose_since(&before) != [0; 3];
         if let (Some(open), true) = (self.open, ended) {
-            self.close(pid, open, &now, pauses, details);
+            match std::mem::take(&mut self.before_us) {
+                true => self.counts.begin(now.collections, now.rose_since(&open.before)),
+                false => self.close(pid, open, &now, pauses, details),
+            }
             self.open = None;
         }
         match &mut self.open {
@@ -103,6 +109,8 @@ impl Lane {
     fn add_to(&self, coverage: &mut Coverage) {
         self.counts.add_to(coverage);
         coverage.unlabelled.seen += self.unlabelled;
+        let running = self.open.map_or(0, |open| open.last - open.first);
+        coverage.unfinished_ns = coverage.unfinished_ns.max(running);
     }
 
     /// A collection ended between its last sight and now: its length lies between two bounds, and half way

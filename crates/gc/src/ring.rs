@@ -41,6 +41,8 @@ struct Lane {
     /// The last record of each generation that was seen.
     last: [RingItem; 3],
     lost: u64,
+    /// The first reading since which one runs, and the last.
+    busy: Option<(u64, u64)>,
     gone: bool,
 }
 
@@ -65,6 +67,7 @@ impl Lane {
             interpreter,
             last,
             lost: 0,
+            busy: None,
             gone: false,
         })
     }
@@ -104,7 +107,18 @@ impl Lane {
         let rings = self.interpreter.rings()?.unwrap_or_default();
         let filled = rings.into_iter().enumerate().map(|(g, ring)| self.take(g, ring, out));
         let filled = filled.fold(0.0, f64::max);
-        self.counts.set(self.last.map(|r| r.collections));
+        let last = self.last.map(|r| r.collections);
+        if last != self.counts.now() {
+            self.busy = None;
+        }
+        self.counts.set(last);
+        match self.interpreter.read()?.collecting {
+            true => {
+                let now = now_ns();
+                self.busy = Some((self.busy.map_or(now, |(first, _)| first), now));
+            }
+            false => self.busy = None,
+        }
         Ok(filled)
     }
 }
@@ -271,6 +285,8 @@ impl PauseSource for RingSource {
         for lane in &self.lanes {
             lane.counts.add_to(&mut coverage);
             coverage.lost += lane.lost;
+            let running = lane.busy.map_or(0, |(first, last)| last - first);
+            coverage.unfinished_ns = coverage.unfinished_ns.max(running);
         }
         coverage.wall_ns = now_ns() - self.start_ns;
         coverage.open_ns = coverage.wall_ns;

@@ -193,6 +193,11 @@ fn choose(
                     let choice = if records { Choice::FewRecords } else { Choice::Best };
                     return Ok((Box::new(source), choice));
                 };
+                // Within a budget a program in the kernel looks in windows only, and full collections outside of them would be
+                // missed: this watch sees those.
+                if options.max_overhead.is_some() {
+                    return Ok((Box::new(source), Choice::FewRegisters { free, wanted }));
+                }
                 // The registers that it got are what the program in the kernel needs.
                 drop(source);
                 if let Some(source) = told(interpreter, options, teller) {

@@ -4,7 +4,7 @@
 mod common;
 
 use common::{Scenario, attach, drain_until};
-use m5_gc::{SourceKind, TraceOptions};
+use m5_gc::{SourceKind, TraceOptions, Tracer};
 use m5_testkit::{Python, Target, pythons};
 
 /// Those that watchpoints are for, and 3.15 with them.
@@ -45,6 +45,88 @@ sys.stdin.readline()
         assert_eq!(generations, [Some(0), Some(1)], "{}", python.name);
         let coverage = tracer.coverage();
         assert_eq!((coverage.seen(), coverage.happened(), coverage.lost), (2, 2, 0), "{}", python.name);
+    }
+}
+
+/// A collection that goes on until it is told to end.
+const HELD: &str = "
+import gc, sys
+gc.disable()
+class Slow:
+    def __del__(self):
+        print('inside', flush=True)
+        sys.stdin.readline()
+print('ready', flush=True)
+sys.stdin.readline()
+s = Slow(); s.me = s; del s
+gc.collect()
+print('done', flush=True)
+sys.stdin.readline()
+";
+
+/// Whoever watches for less than a collection takes is told of it; that nothing paused would be the opposite of the truth.
+#[test]
+fn one_that_outlasts_the_watch_is_told() {
+    for python in pythons() {
+        for (source, max_overhead) in [(None, None), (None, Some(0.0)), (Some(SourceKind::Poll), None)] {
+            let mut target = Target::start(&python, HELD);
+            assert_eq!(target.line(), "ready");
+            let mut tracer = attach(target.pid(), &TraceOptions { source, max_overhead, children: false });
+            let name = format!("{} by {:?} at {max_overhead:?}", python.name, tracer.kind());
+            let mut pauses = Vec::new();
+            drain_until(&mut tracer, &mut pauses, || {
+                target.say("");
+                assert_eq!(target.line(), "inside");
+            });
+            assert_eq!(tracer.coverage().happened(), 0, "{name}");
+            let ran = |tracer: &mut Tracer, pauses: &mut Vec<_>| {
+                std::thread::sleep(tracer.interval());
+                tracer.drain(pauses).unwrap();
+                tracer.coverage().unfinished_ns
+            };
+            let first = ran(&mut tracer, &mut pauses);
+            let later = ran(&mut tracer, &mut pauses);
+            assert!(later > first && pauses.is_empty(), "{name}: {first} {later} {pauses:?}");
+            drain_until(&mut tracer, &mut pauses, || {
+                target.say("");
+                assert_eq!(target.line(), "done");
+            });
+            let coverage = tracer.coverage();
+            assert_eq!((coverage.unfinished_ns, coverage.happened()), (0, 1), "{name}: {coverage:?}");
+            assert!(pauses.len() == 1 && pauses[0].duration_ns >= later, "{name}: {pauses:?}");
+        }
+    }
+}
+
+/// No reading falls between two collections: at each moment as many happened as were seen, at least.
+#[test]
+fn collections_without_a_moment_between() {
+    let program = "
+import gc, sys, threading
+gc.disable()
+kept = [[i] for i in range(100_000)]
+print('ready', flush=True)
+collect = lambda: [gc.collect() for _ in iter(int, 1)]
+threading.Thread(target=collect, daemon=True).start()
+for line in sys.stdin: print(gc.get_stats()[2]['collections'], flush=True)
+";
+    for python in pythons() {
+        for source in [SourceKind::Watchpoint, SourceKind::Poll] {
+            let mut target = Target::start(&python, program);
+            assert_eq!(target.line(), "ready");
+            let mut tracer = attach(
+                target.pid(),
+                &TraceOptions { source: Some(source), max_overhead: None, children: false },
+            );
+            let mut pauses = Vec::new();
+            for _ in 0..20 {
+                std::thread::sleep(tracer.interval());
+                tracer.drain(&mut pauses).unwrap();
+                let coverage = tracer.coverage();
+                assert!(coverage.seen() <= coverage.happened(), "{} {source:?}: {coverage:?}", python.name);
+                assert_eq!(coverage.seen(), pauses.len() as u64, "{}: {coverage:?}", python.name);
+            }
+        }
     }
 }
 

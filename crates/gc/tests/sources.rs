@@ -5,7 +5,7 @@ mod common;
 
 use common::{Run, Scenario, Truth, attach, drain_until, whole};
 use m5_gc::{Detail, Pause, SourceKind, TraceOptions};
-use m5_testkit::{Target, pythons};
+use m5_testkit::{Python, Target, pythons};
 
 const STORM: &str = "
 for i in range(3000): gc.collect(0 if i % 40 else 2)
@@ -241,4 +241,101 @@ for line in sys.stdin:
         assert!(!stacks.is_empty() || long == 0, "{}: none of {long} was caught", python.name);
         println!("{}: {} stacks of {long} pauses above 8 ms", python.name, stacks.len());
     }
+}
+
+/// Registers that are taken already: `watches` are other watches of m5, `words` registers of one thread.
+fn full_beside_others(watches: usize, words: u64) {
+    let body = "
+kept = [[i] for i in range(120_000)]
+for i in range(12):
+    for _ in range(150): gc.collect(0)
+    for _ in range(3): gc.collect(1); churn(300)
+    gc.collect(2); time.sleep(0.01 * (i % 3))
+";
+    let scenario = Scenario::new("beside", body);
+    let mut pythons = pythons();
+    // The oldest, one of the middle, and the newest that keeps no records of all.
+    pythons.retain(|p| [8, 12, 14].contains(&p.minor().1));
+    for python in pythons {
+        for max_overhead in [Some(0.0), Some(0.3)] {
+            beside(&python, &scenario, watches, words, max_overhead);
+        }
+    }
+}
+
+fn beside(python: &Python, scenario: &Scenario, watches: usize, words: u64, max_overhead: Option<f64>) {
+    let mut target = Target::start(python, &scenario.program);
+    assert_eq!(target.line(), "ready");
+    let pid = target.pid();
+    let options = TraceOptions { source: Some(SourceKind::Watchpoint), max_overhead, children: false };
+    let first: Vec<_> = (0..watches).map(|_| attach(pid, &TraceOptions::default())).collect();
+    let held: Vec<_> = (0..words).map(|word| hold_register(pid, word)).collect();
+    let mut tracer = attach(pid, &TraceOptions { source: None, ..options });
+    let choice = tracer.choice().clone();
+    let (mut pauses, mut details) = (Vec::new(), Vec::new());
+    target.say("go");
+    let done = drain_until(&mut tracer, &mut pauses, || target.line());
+    tracer.details(&mut details);
+    drop((first, held));
+    if tracer.kind() != SourceKind::Watchpoint || tracer.coverage().lost > 0 {
+        return;
+    }
+    let count: u64 = done.strip_prefix("done ").unwrap().parse().unwrap();
+    let truth: Vec<Truth> = (0..count).map(|_| common::truth(&target.numbers())).collect();
+    let name = format!("{} at {max_overhead:?}, {choice:?}", python.name);
+    let full: Vec<&Truth> = truth.iter().filter(|t| t.generation == 2).collect();
+    let coverage = tracer.coverage();
+    assert!(matches!(choice, m5_gc::Choice::FewRegisters { .. }), "{name}");
+    assert_eq!((full.len() as u64, coverage.happened()), (coverage.generations[2].happened, count), "{name}");
+    assert_eq!(coverage.seen(), pauses.len() as u64, "{name}: {coverage:?}");
+    let (mut slacks, mut off) = (Vec::new(), Vec::new());
+    for of in &full {
+        let same = |p: &&Pause| p.start_ns < of.stop && p.start_ns + p.duration_ns > of.start;
+        let mut seen: Vec<&Pause> =
+            pauses.iter().filter(same).filter(|p| !matches!(p.generation, Some(0 | 1))).collect();
+        seen.sort_by_key(|p| p.generation.is_none());
+        let seen = seen.first();
+        let seen = seen.unwrap_or_else(|| panic!("{name}: {of:?} was missed: {coverage:?}"));
+        let slack = details.iter().find(|d| d.start_ns == seen.start_ns).and_then(|d| d.uncertainty_ns);
+        let slack = slack.unwrap_or(0);
+        assert!(seen.start_ns <= of.start + slack + 100_000_000, "{name}: {seen:?} {of:?} {slack}");
+        slacks.push(slack);
+        // Between the flag and the callback the processor may be lost, but not most times.
+        off.push(of.start.abs_diff(seen.start_ns).saturating_sub(slack));
+    }
+    for pause in &pauses {
+        let (start, stop) = (pause.start_ns, pause.start_ns + pause.duration_ns + 100_000);
+        let mut same = truth.iter().filter(|t| t.start <= stop && t.stop >= start);
+        let told = same.any(|t| pause.generation.is_none_or(|g| g == t.generation));
+        assert!(told, "{name}: {pause:?}");
+    }
+    slacks.sort_unstable();
+    off.sort_unstable();
+    assert!(off[off.len() / 2] < 20_000_000, "{name}: {off:?}");
+    let unlabelled = pauses.iter().filter(|p| p.generation.is_none()).count();
+    println!(
+        "{name}: all {} full ones of {}, bounds median {:.2} ms, {unlabelled} without a generation",
+        full.len(),
+        pauses.len(),
+        slacks[slacks.len() / 2] as f64 / 1e6
+    );
+}
+
+/// As a debugger holds one.
+fn hold_register(pid: i32, word: u64) -> m5_process::perf::Event {
+    use m5_process::perf::{Attr, Event, Target};
+    // Nothing is there to be written.
+    let attr = Attr::write_watch(0x1000 + 8 * word, 8);
+    Event::open(&attr, Target { tid: pid, cpu: -1 }, None).unwrap()
+}
+
+#[test]
+fn no_full_collection_is_missed_beside_another_watch() {
+    full_beside_others(1, 0);
+}
+
+#[test]
+fn no_full_collection_is_missed_beside_a_debugger() {
+    full_beside_others(0, 2);
+    full_beside_others(0, 3);
 }

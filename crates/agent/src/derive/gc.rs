@@ -54,9 +54,13 @@ fn pauses(figures: &mut GcFigures, log: &PauseLog, estimates: &Estimates) {
     figures.pauses_older = summary(log, &[1, 2], estimates);
     let max = log.totals.iter().map(|t| t.max_seconds).fold(0.0, f64::max);
     figures.max_seconds = (figures.seen > 0).then_some(max);
-    figures.longest_known = figures.seen >= figures.happened && figures.lost == 0 && !figures.bounded;
+    let unfinished = log.coverage.unfinished_ns as f64 / 1e9;
+    figures.unfinished_seconds = (unfinished > max).then_some(unfinished);
+    let whole = figures.seen >= figures.happened && figures.lost == 0 && figures.unfinished_seconds.is_none();
+    figures.longest_known = whole && !figures.bounded;
     figures.pause_total = estimates.whole(log);
-    figures.at_least = figures.pause_total.is_some() && (figures.bounded || estimates.blind());
+    figures.at_least = figures.pause_total.is_some()
+        && (figures.bounded || estimates.blind() || figures.unfinished_seconds.is_some());
     let wall = log.coverage.wall_ns as f64 / 1e9;
     figures.pause_ratio = figures.pause_total.and_then(|t| rate(t.value, wall));
     figures.pause_seconds_per_minute = figures.pause_ratio.map(|r| r * 60.0);
@@ -164,6 +168,20 @@ mod tests {
             (0.001, 0.030),
             "one of ten is long, whatever five of the short ones stand for"
         );
+    }
+
+    #[test]
+    fn one_that_has_not_ended_may_be_the_longest() {
+        let mut log = log(SourceKind::Watchpoint, &[10, 20], 2);
+        let figures = |log: &PauseLog| {
+            let mut figures = GcFigures::default();
+            pauses(&mut figures, log, &estimates(log));
+            (figures.longest_known, figures.at_least, figures.unfinished_seconds)
+        };
+        log.coverage.unfinished_ns = 5_000_000;
+        assert_eq!(figures(&log), (true, false, None), "one that ran at the end, as one mostly does");
+        log.coverage.unfinished_ns = 300_000_000;
+        assert_eq!(figures(&log), (false, true, Some(0.3)));
     }
 
     #[test]

@@ -21,6 +21,8 @@ pub struct Window {
     pub collected: [u64; 3],
     /// Objects that they could not free.
     pub uncollectable: u64,
+    /// Seconds, at least, for which a collection ran at the end that had not ended, where that is longer than any other.
+    pub unfinished: Option<f64>,
     /// Objects that survived the last full collection.
     pub long_lived: Option<u64>,
     /// Highest RSS, bytes.
@@ -45,6 +47,7 @@ impl Window {
         self.slices.extend(next.slices);
         self.seconds += next.seconds;
         self.uncollectable += next.uncollectable;
+        self.unfinished = next.unfinished;
         self.long_lived = next.long_lived.or(self.long_lived);
         self.rss_max = self.rss_max.max(next.rss_max);
         self.ended_seconds = next.ended_seconds;
@@ -153,6 +156,7 @@ pub(crate) mod tests {
             happened: [200, 20, 2],
             collected: [1000, 200, 40],
             uncollectable: 0,
+            unfinished: None,
             long_lived: Some(100_000),
             rss_max: Some(50 << 20),
             rss_slope: Some(0.0),

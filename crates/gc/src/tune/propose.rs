@@ -33,6 +33,11 @@ pub enum Finding {
         /// Longest pause, seconds.
         max: f64,
     },
+    /// A collection ran at the end that had not ended, the longest of all: what it costs is not known.
+    Unfinished {
+        /// How long it had run, at least, seconds.
+        seconds: f64,
+    },
     /// Too little was seen to say what collections cost.
     Unseen {
         /// Pauses that were seen.
@@ -171,11 +176,14 @@ fn unseen(window: &Window) -> bool {
 pub fn findings(window: &Window, limits: &Limits) -> Vec<Finding> {
     let model = Model::of(window);
     let mut list = Vec::new();
+    list.extend(window.unfinished.map(|seconds| Finding::Unfinished { seconds }));
     if !window.settings.enabled || window.settings.thresholds[0] == 0 {
         list.push(Finding::Disabled);
     } else if nothing_to_gain(&model, limits) && unseen(window) {
         let seen = window.pauses.iter().map(|p| p.len() as u64).sum();
         list.push(Finding::Unseen { seen, happened: window.happened.iter().sum() });
+    } else if nothing_to_gain(&model, limits) && window.unfinished.is_some() {
+        // What it would cost is still to come.
     } else if nothing_to_gain(&model, limits) {
         list.push(Finding::NothingToGain { share_of_wall: model.share_of_wall, max: model.max });
     } else {
@@ -247,6 +255,10 @@ mod tests {
         let quiet = Window { pauses: [vec![1e-6; 3], vec![], vec![]], happened: [3, 0, 0], ..window() };
         assert!(propose(&quiet, Collector::Generational, &Limits::default()).is_empty());
         assert!(matches!(findings(&quiet, &Limits::default())[0], Finding::NothingToGain { .. }));
+        let running = Window { unfinished: Some(0.3), ..quiet.clone() };
+        let list = findings(&running, &Limits::default());
+        assert_eq!(list[0], Finding::Unfinished { seconds: 0.3 });
+        assert!(!list.iter().any(|f| matches!(f, Finding::NothingToGain { .. })), "{list:?}");
         let off = Window { settings: super::super::Settings { enabled: false, ..quiet.settings }, ..quiet };
         assert!(propose(&off, Collector::Generational, &Limits::default()).is_empty());
         assert_eq!(findings(&off, &Limits::default())[0], Finding::Disabled);

@@ -1,9 +1,9 @@
 //! The programs under watch: the target, and the Python programs among its descendants if they are wanted.
 
 use super::arch::REGISTERS;
-use super::collector::Collector;
+use super::collector::{Collector, Watching};
 use super::exclusive_pairs;
-use super::group::Group;
+use super::group::{Group, Set};
 use super::program::Program;
 use super::rings::Rings;
 use crate::perf::{OpenError, Record};
@@ -113,8 +113,12 @@ impl Attached {
             tries += 1;
             if tries >= QUIET_TRIES || !records.iter().any(|r| busy.contains(&r.time())) {
                 let pid = self.process.pid();
-                let collectors = interpreters.iter().cloned().zip(&states);
-                return Ok((collectors.map(|(i, s)| Collector::new(pid, i, s)).collect(), after));
+                let collectors = interpreters.iter().cloned().zip(&states).map(|(interpreter, state)| {
+                    let mut collector = Collector::new(pid, interpreter, state);
+                    collector.mark(after, state);
+                    collector
+                });
+                return Ok((collectors.collect(), after));
             }
         }
     }
@@ -153,11 +157,11 @@ impl Attached {
         loop {
             let main = &self.main;
             let may = |tid| alive.contains(&tid) && main.shares(tid, rings) <= HEIRS;
-            let Some((tid, watched)) = self.program.unsettled(may) else { return };
+            let Some((tid, set)) = self.program.unsettled(may) else { return };
             // What is sought may hold the register.
             self.sought = None;
             // What cannot be watched shows in the coverage.
-            let _ = self.main.replace(tid, watched, &self.process, rings);
+            let _ = self.main.replace(tid, set, &self.process, rings);
         }
     }
 
@@ -168,7 +172,8 @@ impl Attached {
         }
         self.sought = None;
         let Some((flag, end)) = sought else { return };
-        let mut group = Group::alternating(flag.watched, end.watched, self.children);
+        let set = Set { words: vec![flag.watched], instead: Some(end.watched) };
+        let mut group = Group::new(set, self.children);
         group.switch(self.main.on(), rings);
         let mut tids = self.process.threads().unwrap_or_default();
         tids.retain(|tid| !self.program.has_own(*tid));
@@ -177,9 +182,14 @@ impl Attached {
         }
     }
 
-    /// Whether the collections of the interpreter with this flag are seen.
-    pub(crate) fn watches(&self, flag: u64) -> bool {
-        self.program.watches(flag) || self.sought.as_ref().is_some_and(|(sought, _)| *sought == flag)
+    /// What is watched of the interpreter with this flag.
+    pub(crate) fn watching(&self, flag: u64) -> Watching {
+        let sought = self.sought.as_ref().is_some_and(|(sought, _)| *sought == flag);
+        match self.program.watches(flag) {
+            false if !sought => Watching::Nothing,
+            _ if self.program.tells_by_counts(flag, sought) => Watching::FlagAlone,
+            _ => Watching::Whole,
+        }
     }
 
     /// Words that are watched in windows only.

@@ -19,12 +19,41 @@ pub(crate) struct Run {
     pub(crate) world: World,
     /// Told while another one ran: it began at that one's end, if not then.
     early: bool,
+    /// Where its beginning was not seen.
+    pub(crate) found: Option<Found>,
+}
+
+/// A collection that was found running.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// When.
+    pub(crate) at: u64,
+    /// When it began, and how exactly that is known.
+    pub(crate) start: u64,
+    pub(crate) slack: u64,
+    /// When none ran any more: it had ended by then.
+    pub(crate) over: Option<u64>,
 }
 
 impl Run {
     /// One that begins.
     pub(crate) fn of(start: Option<u64>, tid: i32) -> Self {
-        Self { start, tid, label: None, inside: 0, world: World::default(), early: false }
+        Self { start, tid, label: None, inside: 0, world: World::default(), early: false, found: None }
+    }
+
+    /// One that was found running; any thread may end it.
+    pub(crate) fn found(at: u64, start: u64, slack: u64) -> Self {
+        Self { found: Some(Found { at, start, slack, over: None }), ..Self::of(None, 0) }
+    }
+
+    /// Whether it is known not to be the one that a write of that time belongs to.
+    pub(crate) fn is_other(&self, time: u64) -> bool {
+        self.found.is_some_and(|f| time <= f.at || f.over.is_some_and(|over| time > over))
+    }
+
+    /// When it began, and how exactly that is known.
+    pub(crate) fn began(&self) -> Option<(u64, u64)> {
+        self.start.map(|start| (start, 0)).or(self.found.map(|f| (f.start, f.slack)))
     }
 }
 

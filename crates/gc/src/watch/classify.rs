@@ -40,7 +40,7 @@ pub(crate) struct Event {
 }
 
 /// A collection from start to stop, as the events had it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Span {
     pub(crate) start: u64,
     pub(crate) stop: u64,
@@ -117,6 +117,18 @@ impl Classifier {
         }
     }
 
+    /// A collection was found running at this moment, as the watch was opened: it began at `start`, give or take `slack`.
+    pub(crate) fn resume(&mut self, at: u64, start: u64, slack: u64) {
+        self.state = State::Collecting(Run::found(at, start, slack));
+    }
+
+    /// None ran at this moment: one that was found running had ended, told or not.
+    pub(crate) fn idle_at(&mut self, at: u64) {
+        if let State::Collecting(Run { found: Some(found), .. }) = &mut self.state {
+            found.over = Some(at);
+        }
+    }
+
     /// Takes the state from the collector's own flag.
     pub(crate) fn set(&mut self, collecting: bool) {
         if self.running_since().is_some() {
@@ -169,7 +181,7 @@ impl Classifier {
     fn label(&mut self, event: &Event, told: impl Fn(Option<u8>) -> Option<u8>) {
         self.let_in(event);
         if let State::Collecting(run) = &mut self.state
-            && (run.start.is_none() || run.tid == event.tid)
+            && (run.start.is_none() && !run.is_other(event.time) || run.tid == event.tid)
         {
             run.label = told(run.label);
             run.inside += 1;
@@ -234,20 +246,24 @@ impl Classifier {
                 }
                 None
             }
+            State::Collecting(run) if run.is_other(event.time) => {
+                self.state = State::Idle;
+                if stops { None } else { self.begin(event) }
+            }
             State::Collecting(run) if starts => {
                 run.inside += 1;
                 None
             }
             State::Collecting(run) => {
                 known.learn(event.ip, false);
-                let span = run.start.map(|start| Span {
+                let span = run.began().map(|(start, slack)| Span {
                     start,
                     stop: event.time,
-                    tid: run.tid,
+                    tid: event.tid,
                     label: run.label,
                     inside: run.inside,
                     collected: None,
-                    slack: 0,
+                    slack,
                     world: run.world,
                 });
                 self.state = State::Idle;

@@ -2,7 +2,7 @@
 
 use super::ledger::Ledger;
 use super::scheduling::{Scheduled, Scheduling};
-use super::watched::Watched;
+use super::watched::{Moment, Watched};
 use super::window::Window;
 use crate::budget::{Budget, Step};
 use crate::counts::now_ns;
@@ -13,6 +13,8 @@ use std::time::Duration;
 const INTERVAL: Duration = Duration::from_millis(20);
 /// The same while a window waits for the end of a long collection.
 const CLOSING: Duration = Duration::from_millis(1);
+/// The same while the watch is closed and full collections are known by the looks.
+const GAP: Duration = Duration::from_millis(4);
 
 /// Looks, and the time between them, for a moment without a collection when a window closes.
 const CLOSE_TRIES: usize = 20;
@@ -62,6 +64,13 @@ impl DutyCycle {
             scheduling: Scheduling::default(),
             counted_ns: 0,
             standing: 0.0,
+        }
+    }
+
+    /// From now on looks often while the watch is closed: what it sees then is bounded by the looks.
+    pub(super) fn look_often(&mut self) {
+        if let Some(budget) = &mut self.budget {
+            budget.gaps_of(GAP.as_secs_f64());
         }
     }
 
@@ -154,6 +163,7 @@ impl DutyCycle {
         for _ in 0..CLOSE_TRIES {
             running.retain(|i| watched.tracked[*i].collector.interpreter.read().is_ok_and(|s| s.collecting));
             if running.is_empty() {
+                watched.mark(Moment::Closes);
                 watched.switch(false);
                 self.switches += 1;
                 self.window = Window::Closed { from, until };
@@ -164,9 +174,11 @@ impl DutyCycle {
     }
 
     fn open(&mut self, watched: &mut Watched) {
-        watched.switch(true);
-        self.switches += 1;
         watched.unwatched();
+        watched.mark(Moment::Opens);
+        watched.switch(true);
+        watched.mark(Moment::Opened);
+        self.switches += 1;
         let from = now_ns();
         self.window = Window::Open { from };
         self.opened_ns = from;

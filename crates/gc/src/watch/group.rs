@@ -15,6 +15,15 @@ pub(crate) struct Watched {
     pub(crate) stands: bool,
 }
 
+/// What is watched of one thread.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Set {
+    /// A register each.
+    pub(crate) words: Vec<Watched>,
+    /// What is watched in place of the one that is switched, while the group is off. Only where one alone is.
+    pub(crate) instead: Option<Watched>,
+}
+
 /// Rounds of looking for threads that were born while the others were watched.
 const ROUNDS: usize = 200;
 /// A thread is listed a moment before its birth is told.
@@ -24,10 +33,8 @@ const BIRTH: Duration = Duration::from_micros(300);
 /// switched on and off together.
 pub(crate) struct Group {
     /// What is watched of any thread, and of those that have a set of their own.
-    usual: Vec<Watched>,
-    own: HashMap<i32, Vec<Watched>>,
-    /// What is watched in place of the first of the usual ones while the group is off.
-    instead: Option<Watched>,
+    usual: Set,
+    own: HashMap<i32, Set>,
     children: bool,
     on: bool,
     seats: HashMap<i32, Seat>,
@@ -36,19 +43,22 @@ pub(crate) struct Group {
 /// The events of one thread on all CPUs, and of those that inherited them.
 #[derive(Default)]
 struct Seat {
-    /// Switching one switches its set on one CPU.
-    switches: Vec<Event>,
+    switches: Vec<Switch>,
     others: Vec<Event>,
 }
 
-impl Group {
-    pub(crate) fn new(usual: Vec<Watched>, children: bool) -> Self {
-        Self { usual, own: HashMap::new(), instead: None, children, on: true, seats: HashMap::new() }
-    }
+/// What is on while the group is, on one CPU.
+struct Switch {
+    /// Switching it switches all of them.
+    leader: Event,
+    on: Watched,
+    /// What it watches otherwise.
+    off: Option<Watched>,
+}
 
-    /// One register for two words: the one while the group is on, the other while it is off.
-    pub(crate) fn alternating(on: Watched, off: Watched, children: bool) -> Self {
-        Self { instead: Some(off), ..Self::new(vec![on], children) }
+impl Group {
+    pub(crate) fn new(usual: Set, children: bool) -> Self {
+        Self { usual, own: HashMap::new(), children, on: true, seats: HashMap::new() }
     }
 
     /// Watches the threads of the process that are not yet covered, until there is none; appends the records
@@ -92,11 +102,11 @@ impl Group {
     pub(crate) fn replace(
         &mut self,
         tid: i32,
-        watched: Vec<Watched>,
+        set: Set,
         process: &Process,
         rings: &mut Rings,
     ) -> Result<(), OpenError> {
-        self.own.insert(tid, watched);
+        self.own.insert(tid, set);
         let source = rings.source(tid).unwrap_or(tid);
         let alive = process.threads().unwrap_or_default();
         let mut heirs = rings.heirs(source);
@@ -151,22 +161,23 @@ impl Group {
 
     fn watch_on(&self, tid: i32, ring: &Ring, inherits: bool, seat: &mut Seat) -> Result<(), OpenError> {
         let target = Target { tid, cpu: ring.cpu };
-        let watched = self.own.get(&tid).unwrap_or(&self.usual);
-        let standing = self.open(watched.iter().filter(|w| w.stands), target, ring, inherits)?;
-        let switched = self.open(watched.iter().filter(|w| !w.stands), target, ring, inherits)?;
+        let Set { words, instead } = self.own.get(&tid).unwrap_or(&self.usual);
+        let in_windows = || words.iter().filter(|w| !w.stands);
+        let standing = self.open(words.iter().filter(|w| w.stands), target, ring, inherits)?;
+        let switched = self.open(in_windows(), target, ring, inherits)?;
         if let Some(leader) = standing.first() {
             leader.switch(true)?;
         }
         let mut switched = switched.into_iter();
-        if let Some(leader) = switched.next() {
-            match (self.on, &self.instead) {
+        if let (Some(leader), Some(on)) = (switched.next(), in_windows().next()) {
+            match (self.on, instead) {
                 (true, _) => leader.switch(true)?,
                 (false, Some(other)) => {
                     let _ = leader.move_to(&self.attr(other, inherits).telling_tasks());
                 }
                 (false, None) => {}
             }
-            seat.switches.push(leader);
+            seat.switches.push(Switch { leader, on: *on, off: *instead });
         }
         seat.others.extend(standing.into_iter().chain(switched));
         Ok(())
@@ -206,14 +217,12 @@ impl Group {
     /// Opens or closes the watch; what stands stays.
     pub(crate) fn switch(&mut self, on: bool, rings: &Rings) {
         self.on = on;
-        let place = if on { self.usual.first() } else { self.instead.as_ref() };
-        let place = place.filter(|_| self.instead.is_some());
-        let moved = place.map(|watched| self.attr(watched, rings.inherits).telling_tasks());
-        for leader in self.seats.values().flat_map(|s| &s.switches) {
+        for switch in self.seats.values().flat_map(|s| &s.switches) {
+            let place = switch.off.map(|off| if on { switch.on } else { off });
             // A thread that has ended needs no switching. A kernel that moves none watches in windows alone.
-            let _ = match &moved {
-                Some(attr) => leader.move_to(attr).or_else(|_| leader.switch(on)),
-                None => leader.switch(on),
+            let _ = match place.map(|watched| self.attr(&watched, rings.inherits).telling_tasks()) {
+                Some(attr) => switch.leader.move_to(&attr).or_else(|_| switch.leader.switch(on)),
+                None => switch.leader.switch(on),
             };
         }
     }
@@ -232,7 +241,7 @@ mod tests {
         let mut rings = Rings::open(&process).unwrap();
         rings.inherits = inherits;
         let watched = Watched { addr: word.as_ptr() as u64, len: 4, stands: false };
-        let mut group = Group::new(vec![watched], false);
+        let mut group = Group::new(Set { words: vec![watched], instead: None }, false);
         let mut records = Vec::new();
         group.cover(&process, &mut rings, &mut records).unwrap();
         let (go, wait) = mpsc::channel::<()>();

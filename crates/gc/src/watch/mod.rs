@@ -4,6 +4,7 @@
 mod arch;
 mod attached;
 mod attempts;
+mod by_counts;
 mod calibrate;
 mod classify;
 mod collector;

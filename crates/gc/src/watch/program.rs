@@ -4,7 +4,7 @@
 use super::arch::{self, LENGTH};
 use super::classify::{Instructions, Write};
 use super::collector::Labels;
-use super::group::Watched;
+use super::group::{Set, Watched};
 use m5_cpython::Interpreter;
 use m5_cpython::layout::Collector as Organisation;
 use m5_process::Memory;
@@ -19,6 +19,37 @@ pub(crate) struct Site {
     pub(crate) write: Write,
 }
 
+/// The words to watch of a thread, with the registers that there are.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Plan {
+    sites: Vec<Site>,
+    /// One that found no register takes that of the flag while the flag is not watched.
+    instead: Option<Site>,
+}
+
+impl Plan {
+    /// As many of these as there are registers, the most telling first.
+    fn of(mut sites: Vec<Site>, registers: usize) -> Self {
+        let left = sites.split_off(registers.min(sites.len()));
+        let mut switched = sites.iter().filter(|s| !s.write.stands());
+        let alone = switched.next().filter(|_| switched.next().is_none());
+        let instead = left.first().filter(|s| s.write.stands() && alone.is_some_and(|a| a.flag == s.flag));
+        Self { instead: instead.copied(), sites }
+    }
+
+    fn set(&self) -> Set {
+        Set {
+            words: self.sites.iter().map(|s| s.watched).collect(),
+            instead: self.instead.map(|s| s.watched),
+        }
+    }
+
+    /// Whether it watches this word of the interpreter with this flag all the time, or whenever the flag is watched.
+    fn watches(&self, flag: u64, write: Write) -> bool {
+        self.sites.iter().any(|s| s.flag == flag && s.write == write)
+    }
+}
+
 /// A program and what is watched of it.
 pub(crate) struct Program {
     pub(crate) main: Interpreter,
@@ -27,9 +58,9 @@ pub(crate) struct Program {
     /// The words of every interpreter, the main one's first; of one interpreter, the flag first.
     words: Vec<Vec<Site>>,
     /// What is watched of a thread that is at home in the main interpreter.
-    usual: Vec<Site>,
+    usual: Plan,
     /// What is watched of the others.
-    own: HashMap<i32, Vec<Site>>,
+    own: HashMap<i32, Plan>,
     /// The interpreters, by their flags, that a thread was seen to run, beside the main one.
     homes: HashMap<i32, Vec<u64>>,
 }
@@ -64,8 +95,7 @@ impl Program {
     /// Plans for these interpreters, the main one first, with so many registers.
     pub(crate) fn new(interpreters: &[Interpreter], registers: usize) -> m5_cpython::Result<Option<Self>> {
         let Some(main) = interpreters.first() else { return Ok(None) };
-        let mut usual = words(main)?;
-        usual.truncate(registers);
+        let usual = Plan::of(words(main)?, registers);
         let mut program = Self {
             main: main.clone(),
             known: Instructions::default(),
@@ -89,8 +119,8 @@ impl Program {
     }
 
     /// What is watched of a thread that has no set of its own.
-    pub(crate) fn usual(&self) -> Vec<Watched> {
-        self.usual.iter().map(|s| s.watched).collect()
+    pub(crate) fn usual(&self) -> Set {
+        self.usual.set()
     }
 
     /// Registers that there were, and how many it takes, where those are more.
@@ -101,7 +131,7 @@ impl Program {
 
     /// Whether a register is left in most threads.
     pub(crate) fn has_room(&self) -> bool {
-        self.usual.len() < self.registers
+        self.usual.sites.len() < self.registers
     }
 
     /// A thread was seen in an interpreter other than the main one; true where that is news.
@@ -115,32 +145,31 @@ impl Program {
     }
 
     /// The next thread whose set no longer fits its homes, with the set that does.
-    pub(crate) fn unsettled(&mut self, may: impl Fn(i32) -> bool) -> Option<(i32, Vec<Watched>)> {
+    pub(crate) fn unsettled(&mut self, may: impl Fn(i32) -> bool) -> Option<(i32, Set)> {
         let wanted = |(tid, homes): (&i32, &Vec<u64>)| {
-            let sites = self.sites_of(*tid, homes);
-            (self.own.get(tid).unwrap_or(&self.usual) != &sites && may(*tid)).then_some((*tid, sites))
+            let plan = self.plan_of(*tid, homes);
+            (self.own.get(tid).unwrap_or(&self.usual) != &plan && may(*tid)).then_some((*tid, plan))
         };
-        let (tid, sites) = self.homes.iter().find_map(wanted)?;
-        let watched = sites.iter().map(|s| s.watched).collect();
-        self.own.insert(tid, sites);
-        Some((tid, watched))
+        let (tid, plan) = self.homes.iter().find_map(wanted)?;
+        let set = plan.set();
+        self.own.insert(tid, plan);
+        Some((tid, set))
     }
 
     /// The words to watch of a thread. The first thread runs the main interpreter above all; another one that runs
     /// a further interpreter runs the main one between two calls, so that at least its full collections are seen.
-    fn sites_of(&self, tid: i32, homes: &[u64]) -> Vec<Site> {
+    fn plan_of(&self, tid: i32, homes: &[u64]) -> Plan {
         let of = |flag: &u64| self.words.iter().find(|w| w[0].flag == *flag).into_iter().flatten();
         let end = |site: &&Site| site.write == Write::Label(2);
         let short = |site: &&Site| site.write == Write::Flag || end(site);
         let main = self.main.collecting_address();
-        let mut sites: Vec<Site> = match homes {
-            _ if tid == self.main.pid() => self.usual.clone(),
-            [] => self.usual.clone(),
+        let sites: Vec<Site> = match homes {
+            _ if tid == self.main.pid() => return self.usual.clone(),
+            [] => return self.usual.clone(),
             [home] => of(home).chain(of(&main).filter(end)).copied().collect(),
             several => several.iter().flat_map(|home| of(home).filter(short)).copied().collect(),
         };
-        sites.truncate(self.registers);
-        sites
+        Plan::of(sites, self.registers)
     }
 
     /// The newest interpreter of which no thread is known, or else the newest one: its flag, and what is written as
@@ -157,7 +186,7 @@ impl Program {
     }
 
     fn has_a_set(&self, flag: u64) -> bool {
-        self.own.values().flatten().any(|s| s.flag == flag)
+        self.own.values().flat_map(|plan| &plan.sites).any(|s| s.flag == flag)
     }
 
     /// Whether the collections of an interpreter are seen, beside the one that is sought.
@@ -172,8 +201,8 @@ impl Program {
 
     /// How a generation is read from the events of one thread for the collector with this flag.
     pub(crate) fn labels(&self, tid: i32, flag: u64) -> Labels {
-        let sites = self.own.get(&tid).unwrap_or(&self.usual);
-        let watches = |write: &Write| sites.iter().any(|s| s.flag == flag && s.write == *write);
+        let plan = self.own.get(&tid).unwrap_or(&self.usual);
+        let watches = |write: &Write| plan.watches(flag, *write);
         let organisation = self.main.layout().collector;
         let all = labelling(organisation, false).iter().all(watches);
         let stops = watches(&Write::Standing);
@@ -183,6 +212,31 @@ impl Program {
             full_ends: watches(&Write::Label(2)),
             full_begins: watches(&Write::Older),
         }
+    }
+
+    /// Whether the generations of the collector with this flag are told by its counts: for want of a register in some
+    /// thread, or where it is `sought` in all of them by one.
+    pub(crate) fn tells_by_counts(&self, flag: u64, sought: bool) -> bool {
+        let organisation = self.main.layout().collector;
+        let all = labelling(organisation, false);
+        let short = |plan: &Plan| {
+            plan.watches(flag, Write::Flag) && !all.iter().all(|write| plan.watches(flag, *write))
+        };
+        organisation == Organisation::Generational && (sought || self.plans().any(short))
+    }
+
+    /// Whether the end of each full collection is told, whether or not the flag is watched.
+    pub(crate) fn ends_told(&self, flag: u64) -> bool {
+        self.plans().any(|plan| plan.watches(flag, Write::Label(2)))
+    }
+
+    fn plans(&self) -> impl Iterator<Item = &Plan> {
+        [&self.usual].into_iter().chain(self.own.values())
+    }
+
+    /// Whether a full collection of the main interpreter may begin and end without a trap at its beginning.
+    pub(crate) fn bounds_full(&self) -> bool {
+        self.usual.instead.is_some_and(|s| s.write == Write::Label(2))
     }
 
     /// Looks at the code of an instruction that was not seen before; true where the watch must be taken away at once,

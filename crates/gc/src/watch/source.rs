@@ -2,6 +2,7 @@
 
 use super::calibrate::Traps;
 use super::classify::{Event, Write};
+use super::collector::Watching;
 use super::duty_cycle::DutyCycle;
 use super::ledger::Ledger;
 use super::scheduling::Scheduled;
@@ -60,6 +61,9 @@ impl WatchSource {
         watched.pending.retain(|r| r.time() > start_ns);
         let ledger = Ledger::default();
         let mut duty = DutyCycle::new(budget, start_ns);
+        if watched.bounds_full() {
+            duty.look_often();
+        }
         duty.begin(&watched, &ledger);
         watched.adopt(true);
         let details = Vec::new();
@@ -124,10 +128,11 @@ impl WatchSource {
         for (tracked, state) in tracked.iter_mut().zip(states).filter(|(t, _)| !t.gone) {
             let mut of = programs.iter_mut().find(|p| p.id == tracked.program);
             let collector = &mut tracked.collector;
-            let hidden = of.as_ref().is_some_and(|p| !p.watches(collector.interpreter.collecting_address()));
+            let flag = collector.interpreter.collecting_address();
+            let watching = of.as_ref().map_or(Watching::Whole, |p| p.watching(flag));
             match state {
                 Ok(state) => {
-                    if collector.reconcile(&state, at, settled, hidden)
+                    if collector.reconcile(&state, at, settled, watching)
                         && let Some(attached) = &mut of
                     {
                         attached.program.known = Default::default();
@@ -147,7 +152,8 @@ impl WatchSource {
     fn emit(&mut self, pauses: &mut Vec<Pause>) {
         let from = pauses.len();
         for tracked in &mut self.watched.tracked {
-            tracked.collector.pauses(self.duty.window(), self.trap, pauses, &mut self.details);
+            let (window, more) = (self.duty.window(), !tracked.gone);
+            tracked.collector.pauses(window, more, self.trap, pauses, &mut self.details);
         }
         pauses[from..].sort_by_key(|p| p.start_ns);
         self.ledger.seen += (pauses.len() - from) as u64;

@@ -1,15 +1,26 @@
 //! What is under watch, and what comes and goes meanwhile: threads, forked processes, programs, interpreters.
 
 use super::attached::Attached;
-use super::collector::Collector;
+use super::collector::{Collector, Watching};
 use super::rings::Rings;
 use crate::descendants::Descendants;
 use crate::perf::{OpenError, Record};
 use m5_cpython::{GcState, Interpreter};
-use m5_process::Process;
+use m5_process::{Process, monotonic_ns as now_ns};
 
 /// How often threads, processes and interpreters are listed again, in case one escaped.
 const RESCAN_NS: u64 = 1_000_000_000;
+
+/// Moments at which collectors are read of which not all is watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Moment {
+    /// What is watched in windows is about to be.
+    Opens,
+    /// It is watched now.
+    Opened,
+    /// It is about to be watched no more.
+    Closes,
+}
 
 /// A collector and the program it belongs to.
 pub(super) struct Tracked {
@@ -101,6 +112,32 @@ impl Watched {
         let rings = &self.rings;
         self.programs.iter_mut().for_each(|p| p.switch(on, rings));
         self.on = on;
+    }
+
+    /// Whether full collections of the process are bounded by readings of the flag, for want of a register.
+    pub(super) fn bounds_full(&self) -> bool {
+        self.programs.first().is_some_and(|p| p.program.bounds_full())
+    }
+
+    /// Reads collectors of which not all is watched.
+    pub(super) fn mark(&mut self, moment: Moment) {
+        let Self { programs, tracked, .. } = self;
+        for tracked in tracked.iter_mut().filter(|t| !t.gone) {
+            let Some(of) = programs.iter().find(|p| p.id == tracked.program) else { continue };
+            let collector = &mut tracked.collector;
+            let flag = collector.interpreter.collecting_address();
+            let (by_counts, ends_told) =
+                (of.watching(flag) == Watching::FlagAlone, of.program.ends_told(flag));
+            if ends_told && !by_counts {
+                continue;
+            }
+            let Ok(state) = collector.interpreter.read() else { continue };
+            match moment {
+                Moment::Opens => collector.opens(now_ns(), &state, ends_told),
+                Moment::Opened => collector.opened(now_ns(), &state, ends_told),
+                Moment::Closes => collector.mark(now_ns(), &state),
+            }
+        }
     }
 
     /// The flags are not watched, or have only just begun to be again.

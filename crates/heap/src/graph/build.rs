@@ -1,6 +1,7 @@
 //! From a census to the graph: columns of objects, references and roots.
 
 use crate::census::anchor::Anchor;
+use crate::census::glibc::RegionKind;
 use crate::census::kind::Kind;
 use crate::census::outside::Outside;
 use crate::census::{Census, sizes};
@@ -72,7 +73,8 @@ fn batch(walker: &Walker<'_>, first: usize, sizes: &mut [u64]) -> Batch {
         let known = walker.census.desc(object).is_some_and(|d| d.kind != Kind::Plain);
         walker.visit(object, &mut |target: u64, label: Label| {
             let found = walker.object(target);
-            batch.nowhere += u64::from(found.is_none() && known && target != 0 && label.certain());
+            let nowhere = found.is_none() && known && target != 0 && label.certain();
+            batch.nowhere += u64::from(nowhere && in_books(walker, object, target));
             batch.targets.extend(found);
         });
         batch.counts.push((batch.targets.len() - before) as u32);
@@ -81,6 +83,14 @@ fn batch(walker: &Walker<'_>, first: usize, sizes: &mut [u64]) -> Batch {
     }
     batch.targets.shrink_to_fit();
     batch
+}
+
+/// Whether both ends of a reference lie where an allocator's books say what is in use. Elsewhere an object may be what is
+/// left of one that was freed, or not be found: that is no contradiction.
+fn in_books(walker: &Walker<'_>, object: u32, target: u64) -> bool {
+    let own = walker.census.address.get(object as usize).copied().unwrap_or(0);
+    let foreign = walker.census.heaps.regions.iter().filter(|r| r.kind == RegionKind::Foreign);
+    foreign.into_iter().all(|r| [own, target].iter().all(|at| !(r.start..r.end).contains(at)))
 }
 
 fn shallow(walker: &Walker<'_>, object: u32) -> u64 {

@@ -255,7 +255,8 @@ fn by_fork(process: &Process, extent: Extent, max_pause: Duration, asked_for: bo
             ..CaptureReport::default()
         };
         if let Some(n @ 1..) = copy.awoken {
-            report.notes.push(format!("{n} sleeping threads woke during the copy"));
+            let threads = if n == 1 { "thread" } else { "threads" };
+            report.notes.push(format!("{n} sleeping {threads} woke during the copy"));
         }
         report.notes.extend(overlong(copy.pause, max_pause));
         match copy.end() {

@@ -167,6 +167,7 @@ impl CollectionSampler {
             seen: CollectionsSeen {
                 threshold: u64::from(threshold.max(0).cast_unsigned()),
                 instead_of_kernel: instead.to_string(),
+                rights_would_help: instead.is_permission(),
                 ..CollectionsSeen::default()
             },
         };

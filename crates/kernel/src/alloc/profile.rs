@@ -77,6 +77,9 @@ pub struct CollectionsSeen {
     pub net_objects_per_second: f64,
     /// What stood in the way of the kernel's programs.
     pub instead_of_kernel: String,
+    /// Whether more rights would help against that.
+    #[serde(default)]
+    pub rights_would_help: bool,
     /// Why these fields are `null`.
     pub absent: BTreeMap<String, String>,
 }

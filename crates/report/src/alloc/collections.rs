@@ -47,5 +47,6 @@ pub(super) fn text(out: &mut String, doc: &AllocDoc, seen: &CollectionsSeen, top
         }
     }
     let _ = writeln!(out, "{}", style.yellow(&lang.fill(Alloc::Coarse, &[&seen.threshold])));
-    let _ = writeln!(out, "{}", style.yellow(&lang.fill(Alloc::Better, &[&seen.instead_of_kernel])));
+    let better = if seen.rights_would_help { Alloc::Better } else { Alloc::NoBetter };
+    let _ = writeln!(out, "{}", style.yellow(&lang.fill(better, &[&seen.instead_of_kernel])));
 }

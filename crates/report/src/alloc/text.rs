@@ -166,6 +166,7 @@ mod tests {
             in_windows: 210,
             threshold: 700,
             net_objects_per_second: 10_500.0,
+            rights_would_help: true,
             instead_of_kernel: "the kernel refuses a program: Operation not permitted (os error 1)".into(),
             ..CollectionsSeen::default()
         };

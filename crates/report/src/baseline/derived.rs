@@ -128,12 +128,16 @@ pub struct GcFigures {
     /// The sum of all pauses, what was not seen estimated by generation and time; absent where nothing was seen.
     #[serde(default)]
     pub pause_total: Option<Total>,
-    /// Some generation collected and none of its pauses was seen: the sums are lower bounds.
+    /// Some generation collected and none of its pauses was seen, or one had not ended: the sums are lower bounds.
     #[serde(default)]
     pub at_least: bool,
     /// Whether every pause was seen: else a longer one than the longest may have been missed.
     #[serde(default)]
     pub longest_known: bool,
+    /// At the end a collection ran that had not ended, for so long at least; it is in none of the other figures. Absent
+    /// where none did, or for no longer than the longest of the others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unfinished_seconds: Option<f64>,
 }
 
 /// One generation over the recording.

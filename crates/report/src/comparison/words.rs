@@ -6,7 +6,7 @@ catalogue! {
     /// Two recordings side by side.
     Compare {
         Title: "{} (PID {}) against {} (PID {}), threshold {}", "{}（PID {}）对比 {}（PID {}），阈值 {}";
-        TitleRuns: "{} ({} runs) against {} ({} runs), threshold {}", "{}（{} 次）对比 {}（{} 次），阈值 {}";
+        TitleRuns: "{} ({} run{|s}) against {} ({} run{|s}), threshold {}", "{}（{} 次）对比 {}（{} 次），阈值 {}";
         OfPeaks: " ({} for peaks)", "（峰值 {}）";
         Undecided: "undecided", "未定";
         Unproved: "Neither proved nor ruled out: {}. More runs may decide.", "既未证实也未排除：{}。增加运行次数可能得出结论。";

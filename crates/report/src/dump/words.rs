@@ -19,17 +19,17 @@ catalogue! {
         Torn: "changes faster than it can be read: only the frames that stood still are shown", "变化快于读取：仅显示保持不变的栈帧";
         Deeper: "… and deeper", "……更深的栈帧未显示";
         NoFrames: "no Python frame", "无 Python 栈帧";
-        Native: "{} threads run no Python: {}", "{} 个线程不运行 Python：{}";
+        Native: "{} thread{|s} run{s|} no Python: {}", "{} 个线程不运行 Python：{}";
         GilFree: "Nobody held the GIL at that moment.", "此刻没有线程持有 GIL。";
         GilUnknown: "Who holds the GIL is not known of this build.", "无法得知此构建中 GIL 的持有者。";
-        Tasks: "{} asyncio tasks: {} running, {} waiting, {} ready", "{} 个 asyncio 任务：{} 运行中，{} 等待，{} 就绪";
+        Tasks: "{} asyncio task{|s}: {} running, {} waiting, {} ready", "{} 个 asyncio 任务：{} 运行中，{} 等待，{} 就绪";
         Task: "Task {}", "任务 {}";
         TaskRuns: "running on thread {}", "在线程 {} 上运行";
         TaskRunning: "running", "运行中";
         TaskReady: "ready, waits for its turn of the loop", "就绪，等待事件循环调度";
         TaskWaits: "awaits {}", "等待 {}";
-        Same: "{} tasks like this: {}", "{} 个相同的任务：{}";
-        Gathered: "{} of {} gathered futures: {}", "{} / {} 个聚合的 future：{}";
-        ListsUnread: "{} lists of tasks changed too fast or do not read: tasks may be missing", "{} 个任务列表变化过快或无法读取：可能缺少任务";
+        Same: "{} task{|s} like this: {}", "{} 个相同的任务：{}";
+        Gathered: "{} of {} gathered future{|s}: {}", "{} / {} 个聚合的 future：{}";
+        ListsUnread: "{} list{|s} of tasks changed too fast or do not read: tasks may be missing", "{} 个任务列表变化过快或无法读取：可能缺少任务";
     }
 }

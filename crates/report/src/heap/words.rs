@@ -10,15 +10,15 @@ catalogue! {
         TakenPaused: "Taken by {}: the target paused for {}", "采集方式 {}：目标暂停 {}";
         TakenRunning: "Taken by {}: the target was not stopped", "采集方式 {}：目标未被暂停";
         TakenCore: "Read from a core file", "读取自核心转储文件";
-        Counts: "{} objects of {} types, {} ({} references)", "{} 个对象，{} 种类型，共 {}（{} 条引用）";
+        Counts: "{} object{|s} of {} type{|s}, {} ({} reference{|s})", "{} 个对象，{} 种类型，共 {}（{} 条引用）";
         Resident: "RSS {}", "RSS {}";
         Coverage: "Coverage: {}", "覆盖率：{}";
         CoverageRefcounts: "{} of the reference counts explained", "引用计数已解释 {}";
         CoverageReachable: "{} of the objects reached from a root", "从根可达的对象占 {}";
         CoverageRss: "{} of RSS named", "RSS 已归类 {}";
-        CoverageInconsistent: "{} inconsistencies while it ran", "运行中采集发现 {} 处不一致";
+        CoverageInconsistent: "{} inconsistenc{y|ies} while it ran", "运行中采集发现 {} 处不一致";
         Note: "Note: {}", "注意：{}";
-        QueuedFor: "{} objects ({}, without what they hold) wait for thread {}{}: another thread dropped the last reference to them, and their owner frees them when it next runs Python code",
+        QueuedFor: "{} object{|s} ({}, without what they hold) wait for thread {}{}: another thread dropped the last reference to them, and their owner frees them when it next runs Python code",
             "{} 个对象（{}，不含其引用的对象）在等待线程 {}{}：最后一个引用由其他线程释放，所属线程下次运行 Python 代码时才会回收它们";
         OwnerRuns: ", which runs", "（正在运行）";
         OwnerSleeps: ", which sleeps", "（正在休眠）";
@@ -39,7 +39,7 @@ catalogue! {
         VerdictCode: "{} ({}) are code and data of files, shared with other processes where they are clean: fewer imports lower it", "{}（{}）是程序与库文件，干净页可与其他进程共享：减少导入可降低";
         Swapped: "Of it {} are swapped out.", "其中 {} 已换出。";
         PageTables: "Beside RSS the kernel keeps {} of page tables for it, which a container's limit counts.", "RSS 之外，内核另有 {} 页表，计入容器的内存限制。";
-        Pinned: "{} are free in {} sparse arenas that a few objects pin: {}", "{} 空闲内存位于 {} 个稀疏 arena 中，被少量对象钉住：{}";
+        Pinned: "{} are free in {} sparse arena{|s} that a few objects pin: {}", "{} 空闲内存位于 {} 个稀疏 arena 中，被少量对象钉住：{}";
         TreeHead: "PROCESSES: WHAT WORKERS SHARE WITH THEIR PARENT", "进程：工作进程与父进程共享的内存";
         TreePid: "PID", "PID";
         TreeRss: "RSS", "RSS";
@@ -51,13 +51,13 @@ catalogue! {
         TreeChanged: "BY CHANGES", "因内容变化";
         TreeOwn: "NEW", "新分配";
         TreeAlone: "It has no children: nothing to compare.", "没有子进程，无可比较。";
-        TreeFreeze: "{} in {} workers were copied only because the collector wrote its marks beside inherited objects: call gc.disable() early in the parent, gc.freeze() right before it forks, gc.enable() in the workers (gunicorn: preload_app with these in when_ready and post_fork)",
+        TreeFreeze: "{} in {} worker{|s} were copied only because the collector wrote its marks beside inherited objects: call gc.disable() early in the parent, gc.freeze() right before it forks, gc.enable() in the workers (gunicorn: preload_app with these in when_ready and post_fork)",
             "{}（{} 个工作进程）仅因回收器在继承对象旁写标记而被复制：在父进程早期调用 gc.disable()，fork 前调用 gc.freeze()，在工作进程中调用 gc.enable()（gunicorn：preload_app，并放入 when_ready 与 post_fork）";
-        TreeCounted: "{} in {} workers were copied only because objects were counted as they were read; gc.freeze does not help there: keep large read-only data in few objects (arrays, bytes, mmap, a database) instead of many",
+        TreeCounted: "{} in {} worker{|s} were copied only because objects were counted as they were read; gc.freeze does not help there: keep large read-only data in few objects (arrays, bytes, mmap, a database) instead of many",
             "{}（{} 个工作进程）仅因读取对象时改写引用计数而被复制；gc.freeze 对此无效：请把大块只读数据放在少量对象中（数组、bytes、mmap、数据库），而不是大量小对象";
-        TreePreload: "{} in {} workers are new since the fork and little was inherited: load the application before forking (gunicorn --preload), so that workers share it",
+        TreePreload: "{} in {} worker{|s} are new since the fork and little was inherited: load the application before forking (gunicorn --preload), so that workers share it",
             "{}（{} 个工作进程）是 fork 之后新分配的，继承很少：请在 fork 之前加载应用（gunicorn --preload）以便共享";
-        TreeFine: "{} in {} workers are still shared with their parent; little was copied for bookkeeping", "{}（{} 个工作进程）仍与父进程共享；因簿记而复制的很少";
+        TreeFine: "{} in {} worker{|s} are still shared with their parent; little was copied for bookkeeping", "{}（{} 个工作进程）仍与父进程共享；因簿记而复制的很少";
         TypesHead: "TYPES", "类型";
         Type: "TYPE", "类型";
         Count: "COUNT", "数量";
@@ -70,10 +70,10 @@ catalogue! {
         HoldersSample: "{} of a sample of {} of {} {}: {}", "{}（抽样 {}，共 {} 个 {}）：{}";
         HoldingsHead: "LARGEST HOLDINGS (what would go with each)", "最大的持有者（随之释放的内存）";
         LooseHead: "WITHOUT A HOLDER", "没有持有者的对象";
-        LooseLine: "{}: {} objects, {}", "{}：{} 个对象，{}";
-        Items: "{} ({}, {} items)", "{}（{}，{} 项）";
+        LooseLine: "{}: {} object{|s}, {}", "{}：{} 个对象，{}";
+        Items: "{} ({}, {} item{|s})", "{}（{}，{} 项）";
         FullItems: "{} ({}, full, {} of {})", "{}（{}，已满，{}/{}）";
-        LimitedItems: "{} ({}, {} of at most {} items)", "{}（{}，{} 项，上限 {}）";
+        LimitedItems: "{} ({}, {} of at most {} item{|s})", "{}（{}，{} 项，上限 {}）";
         NoItems: "{} ({})", "{}（{}）";
         Native: "native memory only", "仅由原生内存引用";
         NativeIn: "native memory only: {}", "仅由原生内存引用：{}";
@@ -92,21 +92,21 @@ catalogue! {
         DiffNone: "Nothing that holds objects grew.", "没有任何持有者增长。";
         PerSecond: "{} {} a second", "每秒 {} 个 {}";
         Grown: "{} {}", "{} 个 {}";
-        CulpritHeld: "{} ({} objects, {}), held by {}", "{}（{} 个对象，{}），由 {} 持有";
-        CulpritLoose: "{} ({} objects, {}): {}", "{}（{} 个对象，{}）：{}";
+        CulpritHeld: "{} ({} object{|s}, {}), held by {}", "{}（{} 个对象，{}），由 {} 持有";
+        CulpritLoose: "{} ({} object{|s}, {}): {}", "{}（{} 个对象，{}）：{}";
         CulpritShare: "{} of the {} are held so", "其中 {} 的 {} 由此持有";
         Path: "path: {}", "路径：{}";
         Also: "with it: {}", "同时增长：{}";
         GrewInPlace: "{} grew in place ({}), held by {}", "{} 原地增长（{}），由 {} 持有";
         ASecond: ", {} a second", "，每秒 {}";
         OfItNative: "{} of it native memory that they own", "其中 {} 为它们拥有的原生内存";
-        BlocksOwned: "{} native blocks of {} ({}), kept by {}", "{} 个 {} 的原生内存块（{}），由 {} 持有";
-        BlocksLoose: "{} native blocks of {} ({}) in use: no object and no library leads to them, so native code lost them or keeps them to itself",
+        BlocksOwned: "{} native block{|s} of {} ({}), kept by {}", "{} 个 {} 的原生内存块（{}），由 {} 持有";
+        BlocksLoose: "{} native block{|s} of {} ({}) in use: no object and no library leads to them, so native code lost them or keeps them to itself",
             "{} 个 {} 的原生内存块（{}）在用：没有任何对象或库指向它们，是原生代码丢失或私自保留";
         AccountLine: "RSS {}: {}", "RSS {}：{}";
         AccountRest: "other", "其他";
         Comma: ", ", "，";
-        MadeAt: "made at {} in {} ({} of {} surviving samples)", "创建于 {} 的 {}（{}/{} 个存活样本）";
+        MadeAt: "made at {} in {} ({} of {} surviving sample{|s})", "创建于 {} 的 {}（{}/{} 个存活样本）";
         MadeInside: "{}, allocated in {}", "{}，分配于 {}";
         MadeAlso: "also made at {} in {} ({})", "另创建于 {} 的 {}（{}）";
         NoLines: "which lines made them is not told: {}; {}", "未给出创建它们的代码行：{}；{}";

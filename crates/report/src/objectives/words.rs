@@ -45,9 +45,9 @@ catalogue! {
         NotTraced: "pauses were not traced", "未跟踪暂停";
         NoCollections: "no collection in this time", "此期间没有回收";
         NotReadable: "the kernel does not say", "内核未提供";
-        AllMet: "All {} measured objectives are met.", "{} 项已测量的目标全部达成。";
+        AllMet: "All {} measured objective{|s} {is|are} met.", "{} 项已测量的目标全部达成。";
         NoneMeasured: "No objective could be measured.", "没有可测量的目标。";
-        Missed: "{} of {} objectives missed.", "{}/{} 项目标未达成。";
+        Missed: "{} of {} objective{|s} missed.", "{}/{} 项目标未达成。";
         Unmeasured: "{} not measured.", "{} 项未测量。";
     }
 }

@@ -155,12 +155,12 @@ pub(crate) fn interpreters(log: &PauseLog, style: Style) -> Vec<String> {
 
 fn interpreter(row: &InterpreterPauses, lang: Lang) -> String {
     let (whole, happened) = (row.whole(), row.happened.iter().sum::<u64>());
-    let name =
-        row.interpreter.map_or_else(|| lang.say(Gc::InterpretersEnded).to_owned(), |id| id.to_string());
     let [paused, longest] = [whole.total_seconds, whole.max_seconds].map(units::time);
-    let values: [&dyn std::fmt::Display; 6] =
-        [&name, &happened, &row.happened[2], &whole.count, &paused, &longest];
-    lang.fill(Gc::Interpreter, &values)
+    let values: [&dyn std::fmt::Display; 5] = [&happened, &row.happened[2], &whole.count, &paused, &longest];
+    match row.interpreter {
+        Some(id) => lang.fill(Gc::Interpreter, &[&[&id as &dyn std::fmt::Display], &values[..]].concat()),
+        None => lang.fill(Gc::InterpretersEnded, &values),
+    }
 }
 
 /// The longest pauses, each with its stack.

@@ -5,7 +5,7 @@ use crate::pauses::source_text;
 use crate::shared::units;
 use crate::shared::value_words::{self, maybe};
 use crate::text::{Align, Style, Table};
-use crate::texts::Record;
+use crate::texts::{Gc, Record};
 use m5_stats::Summary;
 use m5_stats::stratified::Total;
 use std::fmt::Write;
@@ -25,6 +25,10 @@ pub(crate) fn pauses(figures: Option<&GcFigures>, style: Style) -> String {
     let _ = writeln!(out, "{note}");
     if gc.generations.iter().any(|g| g.collections > 0) {
         out.push_str(&table(gc, style));
+    }
+    if let Some(ran) = gc.unfinished_seconds {
+        let line = lang.fill(Gc::Unfinished, &[&units::time(ran)]);
+        let _ = writeln!(out, "  {}", style.yellow(&line));
     }
     if gc.lost > 0 {
         let _ = writeln!(out, "  {}", style.yellow(&lang.fill(Record::GcLost, &[&gc.lost])));

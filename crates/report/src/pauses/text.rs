@@ -200,6 +200,7 @@ fn said(finding: &Finding, report: &GcReport, style: Style) -> String {
         Finding::NothingToGain { share_of_wall, max } => {
             lang.fill(Gc::NothingToGain, &[&units::percent(*share_of_wall), &units::time(*max)])
         }
+        Finding::Unfinished { seconds } => lang.fill(Gc::Unfinished, &[&units::time(*seconds)]),
         Finding::Unseen { seen, happened } => lang.fill(Gc::UnseenFound, &[seen, happened]),
         Finding::FullCollections { share, freed_share, mean, long_lived } => {
             let (share, freed) = (units::percent(*share), units::percent(*freed_share));

@@ -13,7 +13,7 @@ catalogue! {
         Private: "private", "私有";
         Swapped: "swapped", "换出";
         Size: "address space", "地址空间";
-        Others: "{} others", "其余 {} 项";
+        Others: "{} other{|s}", "其余 {} 项";
         Sum: "sum", "合计";
         Descriptors: "Descriptors", "文件描述符";
         Collector: "GC {} · thresholds {}, {}, {} · collections {}, {}, {}", "GC {} · 阈值 {}、{}、{} · 回收次数 {}、{}、{}";

@@ -48,19 +48,43 @@ impl Lang {
         let mut parts = text.template(self).split("{}");
         out.push_str(parts.next().unwrap_or_default());
         for part in parts {
-            if let Some(value) = values.next() {
-                out.push_str(&value.to_string());
-            }
-            out.push_str(part);
+            let value = values.next().map(ToString::to_string).unwrap_or_default();
+            out.push_str(&value);
+            agree(&mut out, part, value == "1");
         }
         out
     }
+}
+
+/// Appends a part of a text whose words agree with the number before it: of `{one|several}` the first where it is `one`.
+fn agree(out: &mut String, part: &str, one: bool) {
+    let mut rest = part;
+    while let Some((before, choice)) = rest.split_once('{') {
+        let Some((words, after)) = choice.split_once('}') else { break };
+        out.push_str(before);
+        match words.split_once('|') {
+            Some((first, several)) => out.push_str(if one { first } else { several }),
+            None => out.extend(["{", words, "}"]),
+        }
+        rest = after;
+    }
+    out.push_str(rest);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::texts::Fault;
+
+    #[test]
+    fn one_is_not_several() {
+        let said = |n: u64| Lang::En.fill(crate::texts::Gc::UncollectableFound, &[&n]);
+        let mut out = String::new();
+        agree(&mut out, " process{|es} {was|were} seen", true);
+        agree(&mut out, ", inconsistenc{y|ies} {job}", false);
+        assert_eq!(out, " process was seen, inconsistencies {job}");
+        assert!(!said(1).contains('{') && said(1) != said(11));
+    }
 
     #[test]
     fn locales() {

@@ -10,7 +10,7 @@ catalogue! {
         Thread: "THREAD", "线程";
         Turns: "TURNS", "轮次";
         Longest: "LONGEST", "最长";
-        Long: "{} turns over {}", "{} 个轮次超过 {}";
+        Long: "{} turn{|s} over {}", "{} 个轮次超过 {}";
         OfThem: "of their {}: {}", "其 {} 的去向：{}";
         Between: ", ", "，";
         Generation: "collecting generation {}", "第 {} 代回收";
@@ -29,9 +29,9 @@ catalogue! {
         Collecting: "the garbage collector ran, started at", "垃圾回收正在运行，起于";
         NotLooked: "not looked at in time", "未能及时查看";
         NoCollector: "collections could not be watched: their time counts as running code", "无法观察垃圾回收：其时间计入执行代码";
-        Unseen: "{} of {} collections were seen; the others count as running code", "观察到 {} 次回收（共 {} 次），其余计入执行代码";
+        Unseen: "{} of {} collection{|s} {was|were} seen; the others count as running code", "观察到 {} 次回收（共 {} 次），其余计入执行代码";
         Undescribed: "this kernel does not describe its threads (/sys/kernel/btf/vmlinux): waiting for a processor and for pages counts with what it interrupted", "此内核未提供线程描述（/sys/kernel/btf/vmlinux）：等待处理器与取页的时间计入被打断的部分";
-        Lost: "{} long turns found no room and are missing", "有 {} 个较长轮次因缓冲区已满而缺失";
+        Lost: "{} long turn{|s} found no room and are missing", "有 {} 个较长轮次因缓冲区已满而缺失";
         Partly: "turns were watched in random windows, {} of the time, for {} of the target's time: the others are not in these counts (--max-overhead)", "轮次在随机窗口中观察，占全部时间的 {}，占用目标时间的 {}：其余轮次不在上述计数中（--max-overhead）";
     }
 }

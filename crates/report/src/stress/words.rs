@@ -20,8 +20,8 @@ catalogue! {
         AnomalyFds: "descriptors are growing", "文件描述符持续增长";
         Anomaly24h: "over {} in 24 h", "24 小时增长超过 {}";
         GrowthSeen: "Growth since the first check: {} of the level in {}", "自首次检查以来的增长：水平的 {}，历时 {}";
-        Passed: "No anomaly in {} checks.", "{} 次检查均无异常。";
-        Found: "Anomalies in {} of {} checks.", "{}/{} 次检查发现异常。";
+        Passed: "No anomaly in {} check{|s}.", "{} 次检查均无异常。";
+        Found: "Anomalies in {} of {} check{|s}.", "{}/{} 次检查发现异常。";
         Snapshot: "The process at the first anomaly: {}", "首次异常时的进程快照：{}";
         Unfinished: "Not finished: the same command goes on from here.", "尚未完成：再次运行同一命令将继续。";
         Ended: "The target ended before its time.", "目标提前退出。";

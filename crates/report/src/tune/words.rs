@@ -20,8 +20,8 @@ catalogue! {
         Costly: "helps, but costs elsewhere", "有效，但另有代价";
         Failed: "failed: {}", "失败：{}";
         LeftOut: "not tried: {} ({})", "未试：{}（{}）";
-        Nothing: "nothing is recommended: no setting is proved to help by 2 % or more over {} runs a side", "不作推荐：在每侧 {} 次运行中没有设置被证实至少改善 2 %";
-        Recommended: "recommended, proved over {} runs a side:", "推荐（每侧 {} 次运行证实）：";
+        Nothing: "nothing is recommended: no setting is proved to help by 2 % or more over {} run{|s} a side", "不作推荐：在每侧 {} 次运行中没有设置被证实至少改善 2 %";
+        Recommended: "recommended, proved over {} run{|s} a side:", "推荐（每侧 {} 次运行证实）：";
         NothingToTry: "of the settings that were asked for ({}) none can be tried here: it is set already, not installed, or of another allocator (all: {})",
             "所要求的设置（{}）在此都无法试验：已设置、未安装或属于其他分配器（全部：{}）";
         NotMeasured: "`{}` could not be measured: {}", "无法测量 `{}`：{}";

@@ -21,14 +21,14 @@ catalogue! {
         AdviceStopped: "continue it, or end the debugger", "继续运行它，或结束调试器";
         Fills: "{} grow by {} in a cache with a limit,", "{} 增长 {}，位于有上限的缓存，";
         HeldBy: "held by {}", "由 {} 持有";
-        NativeGrows: "native memory grows: {} blocks of {}, {}, {}", "原生内存增长：{} 个 {} 的块，{}，{}";
+        NativeGrows: "native memory grows: {} block{|s} of {}, {}, {}", "原生内存增长：{} 个 {} 的块，{}，{}";
         NativeGrowsInPlace: "native memory grows: blocks of {}, no more of them than before, {}, {}", "原生内存增长：{} 的块，数量未增加，{}，{}";
         KeptBy: "kept by {}", "由 {} 持有";
         KeptByNobody: "that no object or library leads to", "没有任何对象或库指向它们";
         PartGrows: "memory beside objects grows: {} by {}, {}", "对象之外的内存增长：{} {}，{}";
-        NeverFreed: "{} objects ({}) are garbage that no collection can free, through {}", "{} 个对象（{}）是任何回收都无法释放的垃圾，经过 {}";
-        CollectorOff: "{} objects ({}) are garbage, and automatic collection is off", "{} 个对象（{}）是垃圾，而自动回收已关闭";
-        GarbageWaits: "{} objects ({}) are garbage, {}; no full collection ran in {}", "{} 个对象（{}）是垃圾，{}；{} 内没有完全回收";
+        NeverFreed: "{} object{|s} ({}) are garbage that no collection can free, through {}", "{} 个对象（{}）是任何回收都无法释放的垃圾，经过 {}";
+        CollectorOff: "{} object{|s} ({}) are garbage, and automatic collection is off", "{} 个对象（{}）是垃圾，而自动回收已关闭";
+        GarbageWaits: "{} object{|s} ({}) are garbage, {}; no full collection ran in {}", "{} 个对象（{}）是垃圾，{}；{} 内没有完全回收";
         LimitIn: "the memory limit is {} away: reached in {} at this rate", "距内存上限还有 {}：按此速度 {} 后达到";
         Limit: "the memory limit is {} away", "距内存上限还有 {}";
         FreePymalloc: "{} ({} of RSS) are free blocks that a few live objects pin", "{}（占 RSS 的 {}）是被少量存活对象钉住的空闲块";
@@ -38,7 +38,7 @@ catalogue! {
         Returns: "m5 trim cannot give that back; the setting that returns it: {}", "m5 trim 无法归还这部分；使其归还的设置：{}";
         AdviceElsewhere: "see it in full (the setting is proved by `{}`)", "查看详情（可用 `{}` 实测该设置）";
         Missed: "{}: {}, the objective is {}", "{}：{}，目标为 {}";
-        Bytes: "{} in {} objects", "{}，{} 个对象";
+        Bytes: "{} in {} object{|s}", "{}，{} 个对象";
         OfItNative: "{} of it native memory that they own", "其中 {} 为它们拥有的原生内存";
         AdviceHeld: "bound or clear {}; watch it longer", "限制或清理 {}；延长观察";
         AdviceUncollectable: "break the cycle or use a version of {} that supports the collector", "打破循环，或换用支持垃圾回收的 {} 版本";
@@ -60,6 +60,6 @@ catalogue! {
         UnnamedRss: "what {} of RSS is", "RSS 的 {} 是什么";
         NoLines: "which lines make what grows ({})", "创建增长对象的代码行（{}）";
         NoPauses: "the collector's pauses", "回收器的暂停";
-        Children: "its {} child processes", "它的 {} 个子进程";
+        Children: "its {} child process{|es}", "它的 {} 个子进程";
     }
 }

@@ -89,7 +89,7 @@ catalogue! {
         Refused: "the memory of PID {} was not captured: {}", "未采集 PID {} 的内存：{}";
         RefusedRemedy: "the target was left as it was; try `--method freeze` (stops it for the copy, see --max-pause) or `--method live` (stops nothing, less exact)",
             "目标未受影响；可改用 `--method freeze`（复制期间暂停，见 --max-pause）或 `--method live`（不暂停，精度较低）";
-        NoFiles: "nothing was begun: m5 may have {} files open at a time, which is too few", "未开始任何操作：m5 最多只能同时打开 {} 个文件，数量不足";
+        NoFiles: "nothing was begun: m5 may have {} file{|s} open at a time, which is too few", "未开始任何操作：m5 最多只能同时打开 {} 个文件，数量不足";
         NoFilesRemedy: "raise the limit: ulimit -n 256", "请提高上限：ulimit -n 256";
         NoMemory: "m5 gets no more memory, or may have no more threads", "m5 无法获得更多内存或线程";
         NoMemoryRemedy: "raise the limit (ulimit -v, ulimit -u, or those of its cgroup), or give m5 a folder on disk with --spool", "请提高上限（ulimit -v、ulimit -u 或其控制组的上限），或用 --spool 指定磁盘目录";

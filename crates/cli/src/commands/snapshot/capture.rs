@@ -63,11 +63,19 @@ impl CaptureArgs {
         };
         let options = CaptureOptions { method, max_pause: self.max_pause.0 };
         let redaction = Redaction::new(self.contents);
+        let called = m5_agent::service_name(process);
         let taken = match children {
             true => take_tree(process, &options, &redaction).map(|(snapshot, tree)| (snapshot, Some(tree))),
             false => take_snapshot(process, &options, &redaction).map(|snapshot| (snapshot, None)),
         };
-        taken.map_err(|e| self.lacking().unwrap_or_else(|| of_capture(process.pid(), e)))
+        let (mut snapshot, tree) =
+            taken.map_err(|e| self.lacking().unwrap_or_else(|| of_capture(process.pid(), e)))?;
+        let command = &mut snapshot.info.command;
+        // Of a worker whose code was given on the command line, the name of whom it works for says more.
+        if command.ends_with(" -c …") && called.contains('/') {
+            command.push_str(&format!(" ({called})"));
+        }
+        Ok((snapshot, tree))
     }
 
     /// Where the file of `--spool` ran full, that is what there is to say.
