@@ -3,7 +3,7 @@
 # tests/arm64/guest there. ptrace, watchpoints, signals, control groups are the kernel's own; how long things take means
 # nothing.
 #
-#   tests/arm64.sh [SUITE...]            run: short (default), all, trim, calls, groups, wheel, hang, or one look:
+#   tests/arm64.sh [SUITE...]            run: short (default), all, trim, calls, groups, wheel, hang, jemalloc, or one look:
 #                                        listed, watched, tuned, captured, told, in_the_kernel
 #   tests/arm64.sh --require [SUITE...]  the same, but fail where the machine has not what it takes
 #
@@ -59,6 +59,17 @@ base() {
     install -m 755 tests/arm64/init "$root/init"
     ln -sf python3.11 "$root/usr/bin/python3"
     pack "$root" "$dir/base.cpio"
+}
+
+# The malloc that is put before the C library's in the suite jemalloc: Debian's is built for pages of 64 KiB.
+jemalloc() {
+    [[ ! -e $dir/jemalloc.cpio ]] || return 0
+    say "fetching jemalloc"
+    sources bookworm
+    (cd "$work" && private apt-get -qq download libjemalloc2) >"$work/log" 2>&1 || give_up "jemalloc: $(tail -1 "$work/log")"
+    dpkg-deb -x "$work"/libjemalloc2_*.deb "$work/jemalloc"
+    rm -rf "$work/jemalloc/usr/share"
+    pack "$work/jemalloc" "$dir/jemalloc.cpio"
 }
 
 # kernel FLAVOUR: the newest of Debian's.
@@ -155,6 +166,10 @@ for name in ${ARM64_PYTHONS:-3.11 3.13}; do
     pythons+=("$(started_by "$name")")
     [[ -z $archive || " ${archives[*]} " == *" $dir/pythons/$archive.cpio "* ]] || archives+=("$dir/pythons/$archive.cpio")
 done
+if [[ " $suites " == *" jemalloc "* ]]; then
+    jemalloc
+    archives+=("$dir/jemalloc.cpio")
+fi
 tests
 for flavour in ${ARM64_KERNELS:-arm64}; do
     kernel "$flavour"

@@ -3,6 +3,7 @@
 
 pub mod containers;
 pub mod events;
+pub mod layers;
 pub mod real;
 pub mod rivals;
 mod rng;

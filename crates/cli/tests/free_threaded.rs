@@ -174,6 +174,19 @@ fn allocation_sites_are_refused_with_what_helps() {
 }
 
 #[test]
+fn what_the_interpreters_allocator_holds_free_is_told_with_its_setting() {
+    for live in each() {
+        let report = json(&live.m5("trim", &["--dry-run", "--pinned", "--json"]));
+        let others = report["others"].as_array().unwrap();
+        assert_eq!(others.len(), 1, "{}: {report}", live.name);
+        let told = |word: &str| others[0][word].as_str().unwrap().to_owned();
+        assert_eq!(told("name"), "mimalloc", "{}: {report}", live.name);
+        assert!(told("setting").contains("MIMALLOC_PURGE_DELAY"), "{}: {report}", live.name);
+        assert!(report["pinned"]["free_of_others"].as_u64() > Some(0), "{}: {report}", live.name);
+    }
+}
+
+#[test]
 fn why_says_what_is_wrong_and_what_runs() {
     for live in each() {
         let (code, said) = verdict(&live.m5("why", &["-d", "3s"]));

@@ -11,6 +11,8 @@ pub enum Choice {
     Records,
     /// The build keeps no records; watchpoints are the best there is.
     Best,
+    /// The build keeps too few records (3.15 without the GIL one of each generation): each overwrites the one before it.
+    FewRecords,
     /// The caller asked for it.
     Asked {
         /// What was asked for.
@@ -43,7 +45,7 @@ impl std::fmt::Display for Choice {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Records => f.write_str("the interpreter records every collection"),
-            Self::Best => f.write_str("hardware watchpoints on the collector's flag"),
+            Self::Best | Self::FewRecords => f.write_str("hardware watchpoints on the collector's flag"),
             Self::Asked { .. } => f.write_str("asked for"),
             Self::FewRegisters { free, wanted } => {
                 write!(f, "hardware watchpoints with {free} of the {wanted} registers that they take")

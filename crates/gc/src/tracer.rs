@@ -190,7 +190,8 @@ fn choose(
         None => match watch() {
             Ok(source) => {
                 let Some((free, wanted)) = source.few_registers() else {
-                    return Ok((Box::new(source), Choice::Best));
+                    let choice = if records { Choice::FewRecords } else { Choice::Best };
+                    return Ok((Box::new(source), choice));
                 };
                 // Within a budget a program in the kernel looks in windows only, and full collections outside of them would be
                 // missed: this watch sees those.

@@ -9,6 +9,7 @@ mod blocks;
 mod columns;
 mod confirm;
 pub(crate) mod decide;
+mod events;
 mod evidence;
 mod forecast;
 mod ground;
@@ -20,6 +21,7 @@ mod sawtooth;
 mod series;
 mod shapes;
 mod stairs;
+mod weigh;
 
 use serde::{Deserialize, Serialize};
 

@@ -53,3 +53,42 @@ fn a_leak_that_begins_late_in_the_life_of_a_process_is_found() {
     let old = Options { started: Some(-30.0 * 86_400.0), ..Options::default() };
     assert_eq!(assess_with(&points, &old).verdict, Verdict::Growing);
 }
+
+/// A batch, pages that were taken and come back, a cache that begins to fill: what happens once.
+fn events() -> [fn(f64) -> f64; 4] {
+    [
+        |x| if (0.55..0.7).contains(&x) { 0.3 } else { 0.0 },
+        |x| if x < 0.4 { 0.0 } else { -0.2 * (-(x - 0.4) / 0.1).exp() },
+        |x| if x < 0.3 { 0.0 } else { -0.25 * (-(x - 0.3) / 0.05).exp_m1() },
+        |x| if (0.2..0.3).contains(&x) || (0.75..0.9).contains(&x) { 0.2 } else { 0.0 },
+    ]
+}
+
+#[test]
+fn a_leak_below_what_happens_once_is_found_and_that_alone_is_none() {
+    for (i, event) in events().into_iter().enumerate() {
+        let leak = assess(&series(|x| 1.0 + 0.2 * x + event(x)));
+        assert_eq!(leak.verdict, Verdict::Growing, "event {i}: {leak:?}");
+        let pace = leak.slope.unwrap() * 21_600.0;
+        assert!((0.1..0.3).contains(&pace), "event {i}: {pace}");
+        let alone = assess(&series(|x| 1.0 + event(x)));
+        assert_ne!(alone.verdict, Verdict::Growing, "event {i}: {alone:?}");
+    }
+}
+
+#[test]
+fn what_climbs_by_uneven_steps_grows_and_what_wanders_by_the_same_steps_does_not() {
+    let steps = |down: bool| {
+        move |x: f64| -> f64 {
+            let size = |i: i32| {
+                0.03 * (1.0 + 0.8 * f64::from(i).sin()) * if down && i % 2 == 0 { -1.0 } else { 1.0 }
+            };
+            let at = |i: i32| (f64::from(i) + 0.35 * (2.0 * f64::from(i)).cos()) / 10.0;
+            1.0 + (0..10).filter(|i| at(*i) < x).map(size).sum::<f64>()
+        }
+    };
+    let climbs = assess(&series(steps(false)));
+    assert_eq!(climbs.verdict, Verdict::Growing, "{climbs:?}");
+    let wanders = assess(&series(steps(true)));
+    assert_ne!(wanders.verdict, Verdict::Growing, "{wanders:?}");
+}

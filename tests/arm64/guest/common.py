@@ -64,13 +64,14 @@ class Interpreter:
 class Target:
     """A program under test, on one interpreter."""
 
-    def __init__(self, interpreter, program="target.py", *words):
+    def __init__(self, interpreter, program="target.py", *words, environment=None):
         self.name = f"{interpreter.name}: {program.split('.')[0]}"
         self.process = subprocess.Popen(
             interpreter.command(f"{HERE}/{program}", *words),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            env={**os.environ, **(environment or {})},
         )
         line = self.process.stdout.readline()
         assert line == "ready\n", f"{self.name} said {line!r}"

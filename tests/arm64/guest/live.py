@@ -48,6 +48,7 @@ SUITES = {
     "trim": lambda python: [harm.trimmed(python, threads) for threads in (False, True)],
     "calls": lambda python: harm.broken_off(python, 4),
     "groups": lambda python: [groups.seen(python), groups.limits(python)],
+    "jemalloc": reads.under_jemalloc,
     "wheel": wheel.used,
     "hang": lambda python: harm.hung(python, float(os.environ.get("M5_MINUTES") or 10)),
 }

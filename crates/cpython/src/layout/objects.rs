@@ -222,6 +222,12 @@ impl ObjectLayout {
         if self.free_threaded { 0 } else { 16 }
     }
 
+    /// Bytes of the block of a list's items before the first of them: without the GIL it says how many fit.
+    #[must_use]
+    pub const fn list_head(&self) -> u64 {
+        if self.free_threaded { 8 } else { 0 }
+    }
+
     /// Bytes of an object's own header.
     #[must_use]
     pub const fn header(&self) -> u64 {

@@ -111,7 +111,8 @@ impl Counter<'_> {
             Kind::NdArray => (ARRAY_DATA, 16),
             _ => return,
         };
-        let Some(buffer) = self.image.word_at(at, pointer) else { return };
+        let head = if desc.kind == Kind::List { self.analysis.anchor.layout.list_head() } else { 0 };
+        let Some(buffer) = self.image.word_at(at, pointer).map(|p| p.wrapping_sub(head)) else { return };
         if desc.kind == Kind::NdArray && !self.owns_data(at) {
             return;
         }

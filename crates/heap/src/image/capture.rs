@@ -134,7 +134,7 @@ pub(crate) fn capture_of(
                 report.method = *method;
                 report.bytes = read.plan.bytes();
                 let Plan { maps, own, .. } = read.plan;
-                let pages = Pages::of(process, &maps, own, rss_before);
+                let pages = Pages::of(process, &maps, own, rss_before, read.anon_bytes);
                 let constants = Constants::of(process, &maps)?;
                 let image = Image::new(read.segments, maps, Box::new(constants));
                 tracing::debug!(read = report.bytes, kept = image.bytes(), "image");
@@ -192,6 +192,12 @@ fn guarded(headroom: &Headroom) -> TraceResult<Guard> {
 struct Read {
     segments: Vec<Segment>,
     plan: Plan,
+    /// The kernel's own count of anonymous memory of what was read: the copy's, or the target's while it stood.
+    anon_bytes: Option<u64>,
+}
+
+fn anon_bytes(pid: i32) -> Option<u64> {
+    Process::open(pid).ok()?.status().ok()?.anon_bytes
 }
 
 type Taken = (Read, CaptureReport);
@@ -317,8 +323,9 @@ fn streamed(
 ) -> TraceResult<Read> {
     let plan = Plan::of(pid, extent, &check)?;
     let read = |addr: u64, buf: &mut [u8]| memory.read_exact_at(buf, addr).is_ok();
+    let anon_bytes = anon_bytes(pid);
     let segments = stream::read(second, &read, &plan.wanted, &check)?;
-    Ok(Read { segments, plan })
+    Ok(Read { segments, plan, anon_bytes })
 }
 
 /// All at once, as fast as it goes.
@@ -331,8 +338,9 @@ fn whole(
 ) -> TraceResult<Read> {
     let plan = Plan::of(pid, extent, &check)?;
     let read = |addr: u64, buf: &mut [u8]| memory.read_exact_at(buf, addr).is_ok();
+    let anon_bytes = anon_bytes(pid);
     let segments = room.read(&read, &plan.wanted, &check)?;
-    Ok(Read { segments, plan })
+    Ok(Read { segments, plan, anon_bytes })
 }
 
 #[cfg(test)]

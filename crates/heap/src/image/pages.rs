@@ -13,8 +13,8 @@ pub struct Pages {
     before: Vec<u64>,
     /// Bytes of file or shared pages by mapping; absent where the kernel did not say.
     files: Vec<Option<u64>>,
-    /// RSS of the moment of the capture: what the pages come to, as far as that lies between RSS right before and right
-    /// after (a target that allocates has another one by then); else the nearer of those.
+    /// RSS of the moment of the capture: what the pages come to, as far as that lies between RSS right before, then and
+    /// right after (a target that allocates has another one each time); else the nearest of those.
     pub rss_bytes: Option<u64>,
     /// What RSS leaves out.
     pub beside: BesideRss,
@@ -30,8 +30,14 @@ pub struct BesideRss {
 }
 
 impl Pages {
-    /// `rss_before`: RSS right before the capture.
-    pub(crate) fn of(process: &Process, maps: &[Mapping], own: OwnPages, rss_before: Option<u64>) -> Self {
+    /// `rss_before`: RSS right before the capture. `anon_then`: its anonymous part at the moment of it.
+    pub(crate) fn of(
+        process: &Process,
+        maps: &[Mapping],
+        own: OwnPages,
+        rss_before: Option<u64>,
+        anon_then: Option<u64>,
+    ) -> Self {
         let files: Vec<Option<u64>> = maps.iter().map(|m| file_pages(process.pid(), m)).collect();
         let status = process.status().unwrap_or_default();
         let beside = BesideRss {
@@ -40,7 +46,11 @@ impl Pages {
         };
         let private: u64 = own.runs.iter().map(|r| r.end - r.start).sum();
         let seen = private.saturating_sub(own.swapped_bytes) + files.iter().flatten().sum::<u64>();
-        let rss = status.rss_bytes.map(|after| at_the_moment(seen, rss_before.unwrap_or(after), after));
+        // What is of files hardly changes; a copy has little of it.
+        let of_files = status.file_bytes.zip(status.shmem_bytes).map(|(files, shared)| files + shared);
+        let then = anon_then.zip(of_files).map(|(anon, of_files)| anon + of_files);
+        let read: Vec<u64> = [rss_before, then, status.rss_bytes].into_iter().flatten().collect();
+        let rss = status.rss_bytes.map(|_| at_the_moment(seen, &read));
         Self { beside, ..Self::from_runs(own.runs, files, rss) }
     }
 
@@ -87,9 +97,11 @@ impl Pages {
     }
 }
 
-/// RSS when `seen` bytes of pages were found: between what it was before and after.
-fn at_the_moment(seen: u64, before: u64, after: u64) -> u64 {
-    seen.clamp(before.min(after), before.max(after))
+/// RSS when `seen` bytes of pages were found: between the readings of it. Those are not exact on every kernel: it counts
+/// in batches for each processor.
+fn at_the_moment(seen: u64, readings: &[u64]) -> u64 {
+    let (least, most) = (readings.iter().min(), readings.iter().max());
+    least.zip(most).map_or(seen, |(least, most)| seen.clamp(*least, *most))
 }
 
 /// Private anonymous memory has no file pages; special mappings cannot be asked.
@@ -106,10 +118,12 @@ mod tests {
 
     #[test]
     fn what_came_while_rss_was_read_is_not_without_a_name() {
-        assert_eq!(at_the_moment(15, 10, 20), 15);
-        assert_eq!(at_the_moment(15, 20, 10), 15);
-        assert_eq!(at_the_moment(25, 10, 20), 20, "pages that RSS never held are told");
-        assert_eq!(at_the_moment(5, 10, 10), 10, "pages that were not found are told");
+        assert_eq!(at_the_moment(15, &[10, 20]), 15);
+        assert_eq!(at_the_moment(15, &[20, 10]), 15);
+        // It rose and fell again between the two.
+        assert_eq!(at_the_moment(15, &[10, 15, 10]), 15);
+        assert_eq!(at_the_moment(25, &[10, 20]), 20, "pages that RSS never held are told");
+        assert_eq!(at_the_moment(5, &[10, 10]), 10, "pages that were not found are told");
     }
 
     #[test]

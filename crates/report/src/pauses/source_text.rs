@@ -24,6 +24,7 @@ pub fn why(choice: &Choice, lang: Lang) -> String {
     match choice {
         Choice::Records => lang.say(SourceWords::Records).to_owned(),
         Choice::Best => lang.say(SourceWords::Best).to_owned(),
+        Choice::FewRecords => lang.say(SourceWords::FewRecords).to_owned(),
         Choice::Asked { .. } => lang.say(SourceWords::Asked).to_owned(),
         Choice::FewRegisters { free, wanted } => lang.fill(SourceWords::FewRegisters, &[free, wanted]),
         Choice::Counters { free, wanted } => lang.fill(SourceWords::Counters, &[free, wanted]),
@@ -54,7 +55,13 @@ pub fn remedy(choice: &Choice, lang: Lang) -> Option<&'static str> {
     let obstacle = match choice {
         Choice::Fallback { obstacle } => obstacle,
         Choice::FewRegisters { .. } => return Some(lang.say(SourceWords::FewRegistersMend)),
-        Choice::Records | Choice::Best | Choice::Asked { .. } | Choice::Counters { .. } => return None,
+        Choice::Records
+        | Choice::Best
+        | Choice::FewRecords
+        | Choice::Asked { .. }
+        | Choice::Counters { .. } => {
+            return None;
+        }
     };
     Some(lang.say(match obstacle {
         Obstacle::Paranoid { .. } => SourceWords::ParanoidMend,

@@ -9,6 +9,7 @@ catalogue! {
         Remedy: "   🔧 to see them exactly: {}", "   🔧 如需精确观测: {}";
         Records: "the interpreter records every collection itself", "解释器自身记录每次回收";
         Best: "this build keeps no records; hardware watchpoints on the collector's flag are exact", "此版本解释器不保留记录；监视回收标志的硬件观察点是精确的";
+        FewRecords: "this build keeps the record of one collection of each generation, which the next one overwrites; hardware watchpoints on the collector's flag are exact", "此版本解释器每代只保留一次回收的记录，下一次即覆盖；监视回收标志的硬件观察点是精确的";
         Asked: "it was asked for", "按要求选用";
         FewRegisters: "hardware watchpoints, but only {} of the {} debug register{|s} that they take could be had: every full collection is seen, some to within bounds; some young ones are told without their generation", "硬件观察点，但只得到 {} 个调试寄存器（需 {} 个）：每次完全回收都会看到，其中一些的时长只有上下界；部分年轻代回收无法分代";
         Counters: "one hardware watchpoint ({} of the {} debug registers that watchpoints alone take were free): a program in the kernel reads the generation of each collection", "一个硬件观察点（空闲 {} 个，仅用观察点需 {} 个调试寄存器）：由内核中的程序读取每次回收的代";

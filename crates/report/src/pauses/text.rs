@@ -207,7 +207,11 @@ fn said(finding: &Finding, report: &GcReport, style: Style) -> String {
             lang.fill(Gc::FullCollections, &[&share, &units::time(*mean), &freed, long_lived])
         }
         Finding::YoungCollections { share, rate } => {
-            lang.fill(Gc::YoungCollections, &[&units::percent(*share), &units::rate(*rate)])
+            let words = match report.collector {
+                Collector::FreeThreaded => Gc::OwnCollections,
+                _ => Gc::YoungCollections,
+            };
+            lang.fill(words, &[&units::percent(*share), &units::rate(*rate)])
         }
         Finding::CyclicGarbage { per_second } => {
             lang.fill(Gc::CyclicGarbage, &[&units::count(per_second.round())])

@@ -46,6 +46,7 @@ catalogue! {
         NothingHappened: "nothing to gain: no collection happened", "无需优化：没有发生回收";
         FullCollections: "gen 2 costs {} of the pause time ({} each) and freed {} of the {} object{|s} it walked: rarer full collections, or gc.freeze() after warm-up (`--freeze`)",
             "Gen2 占暂停时间的 {}（平均每次 {}），只回收了 {}（每次扫描 {} 个对象）：降低全量回收频率，或预热后执行 gc.freeze()（`--freeze`）";
+        OwnCollections: "collections that begin by themselves cost {} of the pause time and run {}, each a full one: a higher threshold0", "自动触发的回收占暂停时间的 {}，频率 {}，每次都是完整回收：提高 threshold0";
         YoungCollections: "gen 0 and 1 cost {} of the pause time, gen 0 runs {}: a higher threshold0", "Gen0 和 Gen1 占暂停时间的 {}，Gen0 频率 {}：提高 threshold0";
         CyclicGarbage: "the collector frees {} object{|s} a second that reference counting could not: look for the cycles", "回收器每秒释放 {} 个引用计数无法释放的对象：请查找循环引用";
         UncollectableFound: "{} object{|s} could not be freed: see gc.garbage", "{} 个对象无法释放：请查看 gc.garbage";

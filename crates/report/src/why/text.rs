@@ -112,8 +112,12 @@ fn told(finding: &Finding, why: &Why, style: Style) -> (String, String, String) 
                 Some(owner) => lang.fill(W::KeptBy, &[owner]),
                 None => say(W::KeptByNobody),
             };
-            let values = [signed(block.count), sizes(block), rate(*bytes_per_second)];
-            let what = lang.fill(W::NativeGrows, &[&values[0], &values[1], &values[2], &owner]);
+            let (count, rate) = (signed(block.count), rate(*bytes_per_second));
+            let what = match block.count {
+                // Those that are there take more: their pages came into memory, or they became a little larger.
+                ..=0 => lang.fill(W::NativeGrowsInPlace, &[&sizes(block), &rate, &owner]),
+                _ => lang.fill(W::NativeGrows, &[&count, &sizes(block), &rate, &owner]),
+            };
             (what, account(why, style), say(W::AdviceNative))
         }
         What::PartGrows { part: name, bytes, bytes_per_second } => {

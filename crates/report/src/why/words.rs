@@ -22,6 +22,7 @@ catalogue! {
         Fills: "{} grow by {} in a cache with a limit,", "{} 增长 {}，位于有上限的缓存，";
         HeldBy: "held by {}", "由 {} 持有";
         NativeGrows: "native memory grows: {} block{|s} of {}, {}, {}", "原生内存增长：{} 个 {} 的块，{}，{}";
+        NativeGrowsInPlace: "native memory grows: blocks of {}, no more of them than before, {}, {}", "原生内存增长：{} 的块，数量未增加，{}，{}";
         KeptBy: "kept by {}", "由 {} 持有";
         KeptByNobody: "that no object or library leads to", "没有任何对象或库指向它们";
         PartGrows: "memory beside objects grows: {} by {}, {}", "对象之外的内存增长：{} {}，{}";

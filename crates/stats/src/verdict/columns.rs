@@ -18,6 +18,12 @@ pub(super) enum Column {
     Slide(f64, f64),
     /// The same, slow at first and at last.
     Swing(f64, f64),
+    /// A level for a while only: a batch.
+    Batch(f64, f64),
+    /// What was given or taken at a moment and comes back: half of it within 0.7 of the second number.
+    Recovers(f64, f64),
+    /// A rise that begins at a moment and levels off.
+    Rises(f64, f64),
     /// A rise that levels off.
     Exp(f64),
     /// A rise that slows down but never ends: the maximum of more and more of the same.
@@ -55,6 +61,10 @@ impl Column {
                 let u = ((x - from) / (to - from)).clamp(0.0, 1.0);
                 u * u * (3.0 - 2.0 * u)
             }
+            Self::Batch(from, to) => f64::from(u8::from(x > from && x <= to)),
+            Self::Recovers(at, tau) if x > at => (-(x - at) / tau).exp(),
+            Self::Rises(at, tau) if x > at => -(-(x - at) / tau).exp_m1(),
+            Self::Recovers(..) | Self::Rises(..) => 0.0,
             Self::Exp(tau) => -(-x / tau).exp_m1(),
             Self::Log(scale) => (x / scale).ln_1p() / (1.0 / scale).ln_1p(),
             Self::Power(p, age) => ((x + age).max(0.0).powf(p) - age.powf(p)) / Self::span(p, age),
@@ -99,7 +109,7 @@ impl Column {
     /// When the level moved, where that is what this column says.
     pub(super) fn moved(self) -> Option<f64> {
         match self {
-            Self::Step(at) => Some(at),
+            Self::Step(at) | Self::Rises(at, _) => Some(at),
             Self::Slide(from, to) | Self::Swing(from, to) => Some(0.5 * (from + to)),
             _ => None,
         }

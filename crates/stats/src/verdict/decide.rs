@@ -1,26 +1,32 @@
 //! From weighed explanations to a verdict, or to how long still to wait for one.
 
 use super::blocks::{self, Blocks, MIN_SECONDS, WARMUP_SECONDS};
-use super::evidence::{Fit, weigh};
+use super::evidence::Fit;
 use super::forecast::{
     CALLED_GOES_ON, DOUBTED_GOES_ON, GoesOn, LATE_DOUBT, LATE_GOES_ON, ahead, falling_weight,
     growth_probability, slopes,
 };
 use super::ground;
 use super::shapes::{Class, Shapes};
+use super::weigh::weigh;
 use super::{Assessment, Forecast, Options, Point, Reason, Shift, TimeToLimit, Verdict};
 
 const DAY: f64 = 86_400.0;
-/// Growth is called so from this probability on…
+/// Growth of a layer is sure from this probability on.
 pub(crate) const SURE: f64 = 0.75;
-/// …from this one where days are known, so that no rhythm of theirs passes for it…
+/// Growth by this part of the level a window is small (caches of rare keys, code that is used for the first time, a
+/// morning): it is called so from this probability on…
+const SMALL: f64 = 0.05;
+const SURE_SMALL: f64 = 0.97;
+/// …by this part, one that matters, where it is likelier than not…
+const LARGE: f64 = 0.12;
+const SURE_LARGE: f64 = 0.5;
+/// …and from this one where days are known, so that no rhythm of theirs passes for it…
 const SURE_DAYS: f64 = 0.6;
 /// …from this one where it cannot have lasted for the life of the process: a batch, a morning…
 const SURE_LATE: f64 = 0.95;
 /// …unless a rhythm of which only a part was seen explains it with so much of the weight…
 const RHYTHM: f64 = 0.12;
-/// …and if this much was to be seen before.
-const SURE_BEFORE: f64 = 0.5;
 /// …or if it only regains what was given back, as long as days are not known.
 const DAYS_KNOWN: f64 = 1.4;
 /// Below this, an innocent explanation is accepted.
@@ -29,12 +35,11 @@ const DOUBTFUL: f64 = 0.5;
 /// leak has not been shown to be none.
 const WOULD_MATTER: f64 = 0.1;
 const EXCLUDED: f64 = 0.1;
-/// Parts of the window at which growth must have shown already…
-const BEFORE: [f64; 2] = [0.9, 0.8];
-/// …the last of them at least so much…
-const SHOWN_BEFORE: f64 = 0.2;
-/// …but for growth that was as good as certain at the first.
-const CERTAIN_BEFORE: f64 = 0.9;
+/// The part of the window at which growth must have shown already, at least so much.
+const BEFORE: f64 = 0.9;
+/// How many times as likely growth is where floors climb by steps and hardly ever go down.
+const CLIMBS: f64 = 8.0;
+const SHOWN_BEFORE: f64 = 0.4;
 /// A level is one that was there before where it is this near, as a part of the largest change…
 const RETURNED: f64 = 0.25;
 /// …to so many of all floors.
@@ -65,7 +70,7 @@ pub(super) fn decide(points: &[Point], options: &Options<'_>) -> Assessment {
     match judged.verdict(options) {
         Verdict::Growing if options.confirm && !confirmed(used, options) => Assessment {
             reason: Some(Reason::Unconfirmed),
-            wait_seconds: Some((1.0 - BEFORE[1]) * judged.blocks.seconds),
+            wait_seconds: Some((1.0 - BEFORE) * judged.blocks.seconds),
             ..judged.assessment(Verdict::Insufficient, options)
         },
         verdict => judged.assessment(verdict, options),
@@ -75,13 +80,9 @@ pub(super) fn decide(points: &[Point], options: &Options<'_>) -> Assessment {
 /// Whether growth was to be seen a while ago already: what the last moments alone say may be chance.
 fn confirmed(used: &[Point], options: &Options<'_>) -> bool {
     let (Some(first), Some(last)) = (used.first(), used.last()) else { return false };
-    let growth = |part: f64| {
-        let until = first.t + part * (last.t - first.t);
-        let before = used.get(..used.partition_point(|p| p.t <= until)).unwrap_or(&[]);
-        blocks::cut(before, options).map_or(0.0, |b| growth_of(&b, options))
-    };
-    let lately = growth(BEFORE[0]);
-    lately >= CERTAIN_BEFORE || (lately >= SURE_BEFORE && growth(BEFORE[1]) >= SHOWN_BEFORE)
+    let until = first.t + BEFORE * (last.t - first.t);
+    let before = used.get(..used.partition_point(|p| p.t <= until)).unwrap_or(&[]);
+    blocks::cut(before, options).is_some_and(|b| growth_of(&b, options) >= SHOWN_BEFORE)
 }
 
 fn too_little(reason: Reason, observed_seconds: f64, level: Option<f64>, wait: Option<f64>) -> Assessment {
@@ -112,7 +113,12 @@ fn shapes(blocks: &Blocks) -> Shapes {
 fn growth_of(blocks: &Blocks, options: &Options<'_>) -> f64 {
     let shapes = shapes(blocks);
     let growing = weigh(blocks, &shapes, |m| matches!(m.class, Class::Growing | Class::Step));
-    growth_probability(&growing, &shapes, least_growth(blocks, options))
+    likelier(growth_probability(&growing, &shapes, least_growth(blocks, options)), blocks)
+}
+
+/// A probability of growth that knows whether floors climb by steps.
+fn likelier(growth: f64, blocks: &Blocks) -> f64 {
+    if ground::climbs(&blocks.y) { CLIMBS * growth / (1.0 + (CLIMBS - 1.0) * growth) } else { growth }
 }
 
 /// A window with its explanations weighed.
@@ -130,7 +136,7 @@ impl Judged {
         let shapes = shapes(&blocks);
         let fits = weigh(&blocks, &shapes, |_| true);
         let least = least_growth(&blocks, options);
-        let growth = growth_probability(&fits, &shapes, least);
+        let growth = likelier(growth_probability(&fits, &shapes, least), &blocks);
         // In a process that has lived for many windows, growth that began in this one is a rare chance.
         let matters = WOULD_MATTER.max(least);
         let chance = growth_probability(&fits, &shapes, matters) / (matters * blocks.life).max(1.0);
@@ -190,7 +196,11 @@ impl Judged {
 
     fn verdict(&self, options: &Options<'_>) -> Verdict {
         let growth = slopes(&self.fits, &self.shapes).quantile(0.5).unwrap_or(0.0);
-        let usual = if self.blocks.seconds < DAYS_KNOWN * DAY { SURE } else { SURE_DAYS };
+        let matters = ((growth - SMALL) / (LARGE - SMALL)).clamp(0.0, 1.0);
+        let usual = match self.blocks.seconds < DAYS_KNOWN * DAY {
+            true => SURE_SMALL + matters * (SURE_LARGE - SURE_SMALL),
+            false => SURE_DAYS,
+        };
         let sure = usual + (1.0 - self.lifelong(growth)) * (SURE_LATE - usual);
         if self.growth >= sure && !self.innocent(growth) {
             return Verdict::Growing;
@@ -249,8 +259,7 @@ impl Judged {
 
     /// Whether the level after the last change was there before it: batches come and go.
     fn returned(&self, fit: &Fit) -> bool {
-        let mut steps: Vec<(f64, f64)> = fit.steps(&self.shapes).collect();
-        steps.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let steps = fit.steps_and_batches(&self.shapes);
         let Some((last, _)) = steps.last() else { return false };
         let largest = steps.iter().map(|(_, size)| size.abs()).fold(0.0, f64::max);
         let end = fit.level(&self.shapes, 1.0);

@@ -4,15 +4,11 @@
 use super::blocks::Blocks;
 use super::columns::Column;
 use super::linear::{dot, inverse, project, project_in};
-use super::noise::{Noise, Whitener, grid};
+use super::noise::{Noise, Whitener};
 use super::shapes::{Class, MOST, Model, Shapes};
 use super::stairs::stairs;
 use crate::special::ln_gamma;
 
-/// Explanations weaker than the best by this (natural logarithm) count for nothing.
-const NEGLIGIBLE: f64 = 9.0;
-/// Growing explanations are kept where they are this near to the best of their kind.
-const NEAR: f64 = 3.0;
 /// A rhythm that swings up and down by this part of the level is a large one already.
 const USUAL_SWING: f64 = 0.1;
 /// Resets from which teeth are surely teeth, so that the last floor is one without its tooth: two drops may be anything.
@@ -41,6 +37,8 @@ pub(super) struct Fit {
     pub(super) range: f64,
     /// Change of the floors over half of the window, a root mean square.
     pub(super) change: f64,
+    /// By which power of time that change grows: none where floors come back, a half where they go wherever they go.
+    pub(super) wanders: f64,
     /// The last floor.
     pub(super) last: f64,
     /// How many of the coefficients come before the model's own.
@@ -51,99 +49,14 @@ pub(super) struct Fit {
     pub(super) load_spread: Option<f64>,
 }
 
-/// All explanations that matter and that are `wanted`, with weights that sum to one where all are.
-pub(super) fn weigh(blocks: &Blocks, shapes: &Shapes, wanted: impl Fn(&Model) -> bool) -> Vec<Fit> {
-    let problem = Problem::new(blocks, shapes);
-    let noises = grid();
-    let whiteners: Vec<Whitener> = noises.iter().map(|n| Whitener::new(&blocks.x, n)).collect();
-    let mut products = vec![0.0; problem.paired * problem.paired];
-    let mut found: Vec<(f64, usize, Model)> = Vec::new();
-    let mut best = f64::NEG_INFINITY;
-    let mut best_growing = f64::NEG_INFINITY;
-    for (i, (noise, whitener)) in noises.iter().zip(&whiteners).enumerate() {
-        let gram = problem.gram(whitener, &mut products);
-        let mut best_steps: Option<(f64, Model)> = None;
-        let mut best_ramped: Option<(f64, Model)> = None;
-        let mut see = |model: &Model, gram: &Gram| {
-            let growing = model.class == Class::Growing;
-            let least = match (model.class, model.steps) {
-                // A step more is tried beside the best of these, however weak.
-                (Class::Step, 2 | 3) | (Class::Growing, 1) => f64::NEG_INFINITY,
-                (Class::Growing, _) => (best - NEGLIGIBLE).min(best_growing - NEAR),
-                _ => best - NEGLIGIBLE,
-            };
-            let prior = model.ln_prior + noise.ln_prior;
-            let Some(ml) = gram.evidence(model, &problem, least - prior) else { return f64::NEG_INFINITY };
-            let score = ml + prior;
-            best = best.max(score);
-            if growing {
-                best_growing = best_growing.max(score);
-            }
-            // However unlikely growth is: how fast it could be is said of every series.
-            if score > best - NEGLIGIBLE || (growing && score > best_growing - NEAR) {
-                found.push((score, i, *model));
-            }
-            score
-        };
-        for model in &shapes.models {
-            let score = see(model, &gram);
-            let (more, kind) = match model.class {
-                Class::Step => (2, &mut best_steps),
-                Class::Growing => (1, &mut best_ramped),
-                _ => continue,
-            };
-            if model.steps == more && kind.is_none_or(|(s, _)| score > s) {
-                *kind = Some((score, *model));
-            }
-        }
-        let [ramped, third, fourth] = shapes.ln_prior_more_steps;
-        for (best, ln_priors) in [(best_steps, &[third, fourth][..]), (best_ramped, &[ramped])] {
-            let mut few = best.map(|(_, model)| model);
-            for ln_prior in ln_priors {
-                few = few.and_then(|few| one_more(&few, *ln_prior, shapes, |model| see(model, &gram)));
-            }
-        }
-    }
-    found.retain(|(score, _, model)| {
-        let growing = model.class == Class::Growing && *score > best_growing - NEAR;
-        *score > best - NEGLIGIBLE || growing
-    });
-    let share = |score: f64| (score - best).exp().max(f64::MIN_POSITIVE);
-    let total: f64 = found.iter().map(|(s, ..)| share(*s)).sum();
-    let fit = |(score, noise, model): &(f64, usize, Model)| {
-        problem.fit(share(*score) / total, noises.get(*noise)?, whiteners.get(*noise)?, model)
-    };
-    found.iter().filter(|(_, _, model)| wanted(model)).filter_map(fit).collect()
-}
-
-/// Tries one more step beside those of a model, and returns the best.
-fn one_more(
-    few: &Model,
-    ln_prior: f64,
-    shapes: &Shapes,
-    mut see: impl FnMut(&Model) -> f64,
-) -> Option<Model> {
-    let mut best: Option<(f64, Model)> = None;
-    for step in shapes.steps.iter().filter(|s| !few.columns().contains(s)) {
-        let mut more = *few;
-        *more.columns.get_mut(usize::from(few.len))? = *step;
-        (more.len, more.steps, more.ln_prior) = (few.len + 1, few.steps + 1, ln_prior);
-        let score = see(&more);
-        if best.is_none_or(|(s, _)| score > s) {
-            best = Some((score, more));
-        }
-    }
-    best.map(|(_, model)| model)
-}
-
-struct Problem<'a> {
+pub(super) struct Problem<'a> {
     blocks: &'a Blocks,
-    shapes: &'a Shapes,
+    pub(super) shapes: &'a Shapes,
     fixed: Vec<Vec<f64>>,
     /// The free columns, one after the other.
     free: Vec<f64>,
     /// How many of the free columns stand beside others.
-    paired: usize,
+    pub(super) paired: usize,
     /// What models of so many columns leave: Γ of half of the degrees of freedom, and those.
     left: [Option<(f64, f64)>; MOST + 1],
     range: f64,
@@ -152,7 +65,10 @@ struct Problem<'a> {
 }
 
 /// One noise: what is left of every column, and of the values, after the fixed columns.
-struct Gram<'a> {
+pub(super) struct Gram<'a> {
+    /// What is left of the columns, one after the other, and how long each is.
+    all: Vec<f64>,
+    n: usize,
     /// Products of the columns that stand beside others, row by row: those that a model asks for.
     paired: usize,
     xx: &'a [f64],
@@ -167,7 +83,7 @@ struct Gram<'a> {
 }
 
 impl<'a> Problem<'a> {
-    fn new(blocks: &'a Blocks, shapes: &'a Shapes) -> Self {
+    pub(super) fn new(blocks: &'a Blocks, shapes: &'a Shapes) -> Self {
         let mut fixed = vec![vec![1.0; blocks.x.len()]];
         fixed.extend(blocks.phase.clone());
         let load = blocks.load.as_deref().unwrap_or(&[]);
@@ -190,17 +106,25 @@ impl<'a> Problem<'a> {
     }
 
     /// The last floor, and what floors did over half of the window (a root mean square); teeth of this height aside.
-    fn as_before(&self, tooth: f64) -> (f64, f64) {
+    fn as_before(&self, tooth: f64) -> (f64, f64, f64) {
         let phase = |i: usize| self.blocks.phase.as_ref().and_then(|p| p.get(i)).copied().unwrap_or(0.0);
         let feet: Vec<f64> = self.blocks.y.iter().enumerate().map(|(i, y)| y - tooth * phase(i)).collect();
         let half = feet.len() / 2;
-        let changes = feet.iter().zip(feet.iter().skip(half)).map(|(a, b)| (b - a).powi(2));
-        let change = (changes.sum::<f64>() / (feet.len() - half).max(1) as f64).sqrt();
+        let over = |lag: usize| {
+            let changes = feet.iter().zip(feet.iter().skip(lag)).map(|(a, b)| (b - a).powi(2));
+            (changes.sum::<f64>() / (feet.len() - lag).max(1) as f64).sqrt()
+        };
+        let change = over(half);
+        let ways: f64 = feet.windows(2).map(|w| (w[1] - w[0]).abs()).sum();
+        let net = feet.last().zip(feet.first()).map_or(0.0, |(b, a)| (b - a).abs());
+        let power = (change / over((half / 4).max(1)).max(1e-12)).max(1e-12).ln() / 4_f64.ln();
+        let wanders = power.clamp(0.0, 0.5) * (1.0 - net / ways.max(1e-12));
         let last = if tooth == 0.0 { self.blocks.last } else { feet.last().copied().unwrap_or(0.0) };
-        (last, change)
+        (last, change, wanders)
     }
 
-    fn gram<'p>(&self, whitener: &Whitener, products: &'p mut [f64]) -> Gram<'p> {
+    /// With so many of the columns, from the first.
+    pub(super) fn gram<'p>(&self, whitener: &Whitener, products: &'p mut [f64], columns: usize) -> Gram<'p> {
         let mut basis: Vec<Vec<f64>> = Vec::new();
         let mut ln_fixed = 0.0;
         for column in &self.fixed {
@@ -212,11 +136,12 @@ impl<'a> Problem<'a> {
         }
         let y = project(whitener.apply(&self.blocks.y), &basis);
         let n = self.blocks.x.len();
-        let mut all = whitener.apply_all(&self.free);
+        let mut all = whitener.apply_all(&self.free[..columns * n]);
         all.chunks_exact_mut(n).for_each(|c| project_in(c, &basis));
         let x: Vec<&[f64]> = all.chunks_exact(n).collect();
-        let paired = self.paired;
-        for (i, j) in self.shapes.pairs() {
+        // Beside events anything may stand beside anything.
+        let paired = if columns > self.shapes.events_from { 0 } else { self.paired };
+        for (i, j) in self.shapes.pairs().filter(|_| paired > 0) {
             let (i, j) = (usize::from(i), usize::from(j));
             let product = dot(x[i], x[j]);
             products[i * paired + j] = product;
@@ -225,10 +150,13 @@ impl<'a> Problem<'a> {
         let load = self.shapes.load.and_then(|l| x.get(usize::from(l)));
         let with_load = load.map_or_else(Vec::new, |load| x.iter().map(|c| dot(c, load)).collect());
         let xy = x.iter().map(|c| dot(c, &y)).collect();
+        let own = x.iter().map(|c| dot(c, c)).collect();
         Gram {
+            all,
+            n,
             paired,
             xx: products,
-            own: x.iter().map(|c| dot(c, c)).collect(),
+            own,
             with_load,
             xy,
             yy: dot(&y, &y),
@@ -238,7 +166,7 @@ impl<'a> Problem<'a> {
     }
 
     /// The whole fit of one explanation.
-    fn fit(&self, weight: f64, noise: &Noise, whitener: &Whitener, model: &Model) -> Option<Fit> {
+    pub(super) fn fit(&self, weight: f64, noise: &Noise, whitener: &Whitener, model: &Model) -> Option<Fit> {
         let y = whitener.apply(&self.blocks.y);
         let n = self.blocks.x.len();
         let free = model.columns().iter().filter_map(|id| self.free.get(usize::from(*id) * n..)?.get(..n));
@@ -256,7 +184,7 @@ impl<'a> Problem<'a> {
         let rest: Vec<f64> = self.blocks.y.iter().enumerate().map(|(i, y)| y - fitted(i)).collect();
         let state = whitener.state(&rest);
         let tooth = if self.blocks.resets >= TEETH { beta.get(1).copied().unwrap_or(0.0) } else { 0.0 };
-        let (last, change) = self.as_before(tooth);
+        let (last, change, wanders) = self.as_before(tooth);
         let covariance = inverse.into_iter().map(|r| r.into_iter().map(|v| v * variance).collect()).collect();
         let stairs = stairs(model, self.shapes, beta.get(self.fixed.len()..).unwrap_or(&[]));
         Some(Fit {
@@ -271,6 +199,7 @@ impl<'a> Problem<'a> {
             state,
             range: self.range,
             change,
+            wanders,
             last,
             fixed: self.fixed.len(),
             noise: *noise,
@@ -280,21 +209,24 @@ impl<'a> Problem<'a> {
 }
 
 impl Gram<'_> {
-    /// Product of two columns: both stand beside others, or one is the load, or they are the same.
+    /// Product of two columns. Those that stand beside others, with the load or with themselves are known.
     fn product(&self, a: u16, b: u16) -> f64 {
         let (a, b) = (usize::from(a), usize::from(b));
         if a == b {
             self.own[a]
         } else if a < self.paired && b < self.paired {
             self.xx[a * self.paired + b]
+        } else if let Some(product) = self.with_load.get(a.max(b)).filter(|_| a.min(b) == 0) {
+            *product
         } else {
-            self.with_load.get(a.max(b)).copied().unwrap_or(0.0)
+            let column = |i: usize| &self.all[i * self.n..(i + 1) * self.n];
+            dot(column(a), column(b))
         }
     }
 
     /// Logarithm of the marginal likelihood. `None` where the columns cannot be told apart, or where it is below
     /// `least` whatever the prior of its coefficients.
-    fn evidence(&self, model: &Model, problem: &Problem<'_>, least: f64) -> Option<f64> {
+    pub(super) fn evidence(&self, model: &Model, problem: &Problem<'_>, least: f64) -> Option<f64> {
         let k = usize::from(model.len);
         let (ln_gamma, half) = (*problem.left.get(k)?)?;
         let mut l = [[0.0_f64; MOST]; MOST];

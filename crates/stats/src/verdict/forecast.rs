@@ -12,6 +12,8 @@ const SPREAD_SATURATING: f64 = 0.55;
 const SPREAD: f64 = 0.93;
 /// How often, a window, a level that moved moves again.
 const STEPS_AGAIN: f64 = 0.05;
+/// So many windows are taken to be like any other, beside the one that was seen, in a young process.
+const OTHER_WINDOWS: f64 = 4.0;
 /// How often, a window, a level that did not move goes up after all: an allocator keeps the most that was ever
 /// needed, and what will once be needed no window shows.
 const STEPS_UNSEEN: f64 = 0.04;
@@ -263,9 +265,11 @@ impl Fit {
         self.model.columns().iter().any(up)
     }
 
-    /// The forecast by no explanation at all: the last floor, give or take what floors did over half of the window.
-    fn as_before(&self, weight: f64) -> Part {
-        Part { weight, mean: self.last, sd: self.change }
+    /// The forecast by no explanation at all: the last floor, give or take what floors did over half of the window. The
+    /// floors of a young process have not been everywhere yet: they wander farther.
+    fn as_before(&self, weight: f64, ahead: f64, young: f64) -> Part {
+        let farther = (2.0 * ahead).max(1.0).powf(young * self.wanders);
+        Part { weight, mean: self.last, sd: self.change * farther }
     }
 
     /// For how much of the window its growth was seen.
@@ -299,6 +303,18 @@ impl Fit {
             .iter()
             .zip(sizes)
             .filter_map(|(id, size)| Some((shapes.columns.get(usize::from(*id))?.moved()?, *size)))
+    }
+
+    /// Its changes of level with those of batches, which end.
+    pub(super) fn steps_and_batches(&self, shapes: &Shapes) -> Vec<(f64, f64)> {
+        let mut all: Vec<(f64, f64)> = self.steps(shapes).collect();
+        for (id, size) in self.model.columns().iter().zip(self.beta.iter().skip(self.fixed)) {
+            if let Some(Column::Batch(from, to)) = shapes.columns.get(usize::from(*id)) {
+                all.extend([(*from, *size), (*to, -*size)]);
+            }
+        }
+        all.sort_by(|a, b| a.0.total_cmp(&b.0));
+        all
     }
 
     /// When its last change of level was.
@@ -357,8 +373,18 @@ impl Fit {
         Some(Part { weight: part.weight * chance, mean: part.mean - size, sd })
     }
 
-    /// The forecast if the level moves up or on once more.
-    fn another_step(&self, shapes: &Shapes, part: Part, chance: f64) -> Part {
+    /// How often, a window, its level moves again: in a process that is as young as the window as it did in it, among
+    /// others in which little happens.
+    fn steps_again(&self, shapes: &Shapes, young: f64) -> f64 {
+        // Of moves in one direction nobody knows whether such come again: a rise that was cut into steps has ended.
+        let both_ways = [1.0, -1.0].iter().all(|way| self.steps(shapes).any(|(_, size)| way * size > 0.0));
+        let again = self.steps(shapes).count() as f64;
+        let moves = if both_ways && !self.came_back(shapes) { young * again } else { 0.0 };
+        (moves + OTHER_WINDOWS * STEPS_AGAIN) / (young + OTHER_WINDOWS)
+    }
+
+    /// The forecast if the level moves up or on once more, or so many times as are likely then.
+    fn another_step(&self, shapes: &Shapes, part: Part, chance: f64, times: f64) -> Part {
         let moved = self.class == Class::Step && !self.came_back(shapes);
         let steps: Vec<f64> = if moved { self.steps(shapes).map(|s| s.1).collect() } else { Vec::new() };
         let n = steps.len() as f64;
@@ -367,8 +393,9 @@ impl Fit {
         } else {
             (steps.iter().sum::<f64>() / n, steps.iter().map(|s| s * s).sum::<f64>() / n)
         };
-        let sd = (part.sd * part.sd + square).sqrt();
-        Part { weight: part.weight * chance, mean: part.mean + mean, sd }
+        let sd = (part.sd * part.sd + times * square).sqrt();
+        // Of many moves nobody knows the direction.
+        Part { weight: part.weight * chance, mean: part.mean + mean / times, sd }
     }
 }
 
@@ -410,7 +437,7 @@ pub(super) fn ahead(fits: &[Fit], shapes: &Shapes, x: f64, goes_on: GoesOn) -> M
         }
         let steps = match fit.class {
             Class::Growing => 0.0,
-            Class::Step => STEPS_AGAIN,
+            Class::Step => fit.steps_again(shapes, goes_on.young),
             Class::Flat | Class::Rhythm | Class::Saturating => STEPS_UNSEEN,
         };
         // What no window showed may come whether or not an explanation holds.
@@ -418,7 +445,7 @@ pub(super) fn ahead(fits: &[Fit], shapes: &Shapes, x: f64, goes_on: GoesOn) -> M
         let back = -(-RETURNS * ahead).exp_m1();
         let mut push = |mut part: Part| {
             if chance > 0.0 {
-                parts.push(fit.another_step(shapes, part, chance));
+                parts.push(fit.another_step(shapes, part, chance, steps * ahead / chance));
             }
             let returned = fit.returns(shapes, part, back);
             let climbs = fit.climbs(shapes, part, ahead, goes_on.young);
@@ -433,7 +460,7 @@ pub(super) fn ahead(fits: &[Fit], shapes: &Shapes, x: f64, goes_on: GoesOn) -> M
                 Class::Growing => UNEXPLAINED_GROWTH * (1.0 - EXPLAINED_YOUNG * young),
                 _ => UNEXPLAINED,
             };
-            push(fit.as_before(unexplained * part.weight));
+            push(fit.as_before(unexplained * part.weight, ahead, goes_on.young));
             part.weight *= 1.0 - unexplained;
         }
         push(part);

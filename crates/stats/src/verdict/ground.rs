@@ -27,6 +27,37 @@ pub(super) fn regains(x: &[f64], y: &[f64], growth: f64) -> bool {
     !(first.len() >= SEEN && pace(first).zip(pace(rest)).is_some_and(|(a, b)| a > AS_BEFORE * b))
 }
 
+/// A change between floors beside each other is a step where it is so many times the usual one…
+const STEP: f64 = 4.0;
+/// …so many of them, of which so many at most for one up go down, are a climb…
+const MANY: usize = 6;
+const DOWN: f64 = 0.12;
+/// …that is as steep in its second half, this part of it at least, and lasts until this moment.
+const EVEN: f64 = 0.7;
+const UNTIL: f64 = 0.75;
+
+/// Whether floors climb by steps, up and hardly ever down, until lately. Noise, however long it remembers, goes down as
+/// often as up, and what fills slows down.
+pub(super) fn climbs(y: &[f64]) -> bool {
+    let changes: Vec<f64> = y.windows(2).map(|w| w[1] - w[0]).collect();
+    let Some(middle) = median(&changes) else { return false };
+    let usual =
+        median(&changes.iter().map(|c| (c - middle).abs()).collect::<Vec<_>>()).unwrap_or(0.0) * 1.4826;
+    let least = STEP * usual.max(1e-4);
+    let half = changes.len() / 2;
+    let ups: Vec<usize> =
+        (0..changes.len()).filter(|i| changes.get(*i).is_some_and(|c| *c > least)).collect();
+    let downs = changes.iter().filter(|c| **c < -least).count();
+    let early = ups.iter().filter(|i| **i < half).count();
+    let (before, after) = changes.split_at(half);
+    let even = |late: f64, early: f64| late >= EVEN * early;
+    ups.len() >= MANY
+        && downs as f64 <= DOWN * ups.len() as f64
+        && even((ups.len() - early) as f64, early as f64)
+        && even(after.iter().sum(), before.iter().sum())
+        && ups.last().is_some_and(|last| *last as f64 >= UNTIL * changes.len() as f64)
+}
+
 /// The median slope between floors.
 fn slope(x: &[f64], y: &[f64]) -> Option<f64> {
     let mut slopes = Vec::with_capacity(x.len() * x.len() / 2);

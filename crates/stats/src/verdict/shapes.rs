@@ -52,6 +52,8 @@ pub(super) struct Shapes {
     /// Priors of one pair of steps beside a ramp, of one set of three steps, and of one of four: each step more is tried
     /// beside the best so far.
     pub(super) ln_prior_more_steps: [f64; 3],
+    /// From here on columns are events, which stand beside the best explanations only.
+    pub(super) events_from: usize,
 }
 
 const EXPS: [f64; 12] = [0.04, 0.06, 0.08, 0.105, 0.135, 0.17, 0.21, 0.26, 0.31, 0.37, 0.44, 0.53];
@@ -78,6 +80,13 @@ const TWO_WAVES: [f64; 8] = [0.25, 0.315, 0.385, 0.46, 0.55, 0.67, 0.8, 1.0];
 const HOURS: [f64; 6] = [0.25, 0.32, 0.4, 0.5, 0.64, 0.8];
 const SHOULDERS: [f64; 2] = [2.5, 4.5];
 const ANGLES: usize = 14;
+
+/// Events: for how many blocks batches last, how fast what was taken comes back, how fast what begins levels off, and how
+/// many such times must have been seen of that.
+const BATCHES: [usize; 6] = [1, 2, 3, 4, 6, 9];
+const RECOVERIES: [f64; 4] = [0.02, 0.05, 0.12, 0.3];
+const RISES: [f64; 3] = [0.02, 0.06, 0.15];
+const ENOUGH: f64 = 2.5;
 
 /// Days from which a rhythm of the clock is one of the explanations…
 const ONE_DAY: f64 = 0.9;
@@ -160,7 +169,24 @@ impl Shapes {
         s.ln_prior_more_steps = std::array::from_fn(|i| (priors[i] / sets[i].max(1.0)).ln());
         s.steps = step;
         s.pair();
+        s.events(&middles);
         s
+    }
+
+    /// Events between these moments.
+    fn events(&mut self, middles: &[f64]) {
+        self.events_from = self.columns.len();
+        let last = middles.last().copied().unwrap_or(1.0);
+        let batch = |(i, from): (usize, &f64)| {
+            let from = *from;
+            BATCHES.into_iter().filter_map(move |l| Some(Column::Batch(from, *middles.get(i + l)?)))
+        };
+        self.columns.extend(middles.iter().enumerate().flat_map(batch));
+        for at in middles {
+            let apart = |tau: &f64| at + ENOUGH * tau < last;
+            self.columns.extend(RECOVERIES.into_iter().map(|tau| Column::Recovers(*at, tau)));
+            self.columns.extend(RISES.into_iter().filter(apart).map(|tau| Column::Rises(*at, tau)));
+        }
     }
 
     /// Pairs of columns that stand together in a model, each once; not those with the load.

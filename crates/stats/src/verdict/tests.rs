@@ -185,11 +185,27 @@ fn an_alarm_is_growth_that_outlives_half_a_day_or_gains_half() {
     };
     let doubt = Assessment { verdict: Verdict::Insufficient, ..growing(100.0) };
     let flat = Assessment { verdict: Verdict::Flat, ..Assessment::default() };
+    let flat_at = |level: f64| Assessment { level: Some(level), ..flat };
     let mut slow = Confirmation::default();
-    // Half-hourly looks, a doubt among them: 14 hours from the first.
-    let looks = |n: u32| if n == 10 { doubt } else { growing(100.0 + f64::from(n)) };
+    // Half-hourly looks, a doubt among them: what grows since the watch began must outlive its first day…
+    let looks = |n: u32| if n == 10 { doubt } else { growing(100.0 + 0.3 * f64::from(n)) };
     let first = (0..60).position(|n| slow.confirm(looks(n), 1800.0).alarm);
+    assert_eq!(first, Some(52));
+    // …and what begins after days, 14 hours.
+    let mut late = Confirmation::default();
+    assert!((0..200).all(|_| !late.confirm(flat_at(100.0), 1800.0).alarm));
+    let first = (1..60_u32).position(|n| late.confirm(growing(100.0 + 0.3 * f64::from(n)), 1800.0).alarm);
     assert_eq!(first, Some(28));
+    // What comes ever rarer, as much again in twice the time, is no leak however late it is claimed; a leak is.
+    for (claimed, rarer) in [(20_u32, true), (60, true), (100, true), (60, false)] {
+        let mut uses = Confirmation::default();
+        let level = |n: u32| match rarer {
+            true => 100.0 + 8.0 * (1.0 + f64::from(n)).ln(),
+            false => 100.0 + 0.2 * f64::from(n),
+        };
+        let look = |n: u32| if n < claimed { flat_at(level(n)) } else { growing(level(n)) };
+        assert_eq!((0..336).any(|n| uses.confirm(look(n), 1800.0).alarm), !rarer, "{claimed} {rarer}");
+    }
     let mut fast = Confirmation::default();
     let first = (0..60_u32).position(|n| fast.confirm(growing(100.0 + 10.0 * f64::from(n)), 60.0).alarm);
     assert_eq!(first, Some(5), "it gained half of its level");

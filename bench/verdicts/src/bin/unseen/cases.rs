@@ -2,7 +2,7 @@
 
 use super::Args;
 use m5_bench_verdicts::wide::{self, Trace};
-use m5_bench_verdicts::{containers, events, services};
+use m5_bench_verdicts::{containers, events, layers, services};
 
 type Make = Box<dyn Fn(u64, f64, f64) -> Trace>;
 
@@ -19,8 +19,16 @@ pub(crate) struct Case {
     pub(crate) life: Make,
 }
 
-/// All families of the second set, of the third, that are run event by event, or of the fourth or the fifth.
+/// All families of the second set, of the third, that are run event by event, or of the fourth, the fifth or the sixth.
 pub(crate) fn all(args: &Args) -> Vec<Case> {
+    if args.layers {
+        return set(
+            layers::FAMILIES.map(|(f, name)| (f, name, true)),
+            layers::is_leak,
+            layers::trace,
+            layers::life,
+        );
+    }
     if args.containers {
         return set(
             containers::FAMILIES.map(|(f, name)| (f, name, true)),

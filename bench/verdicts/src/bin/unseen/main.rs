@@ -50,6 +50,9 @@ pub(crate) struct Args {
     /// Families of the fifth set, all of it held out: what watchers see of services in containers.
     #[arg(long, conflicts_with_all = ["events", "services"])]
     containers: bool,
+    /// Families of the sixth set, all of it held out: the layers of a process.
+    #[arg(long, conflicts_with_all = ["events", "services", "containers"])]
+    layers: bool,
     /// Only families whose name contains one of these, separated by `/`.
     #[arg(long, default_value = "")]
     only: String,
@@ -62,6 +65,12 @@ pub(crate) struct Args {
     /// Write every series and its truth into a folder, for `rivals.py`.
     #[arg(long)]
     export: Option<PathBuf>,
+    /// Write the blocks of every series and its truth into a table, for `ceiling.py`.
+    #[arg(long)]
+    table: Option<PathBuf>,
+    /// Do not judge: only write what was asked for.
+    #[arg(long)]
+    only_write: bool,
     /// Print every series on standard error.
     #[arg(long)]
     show: bool,
@@ -107,14 +116,18 @@ fn main() -> std::io::Result<()> {
         return writeln!(out, "{:<28}{score}", "real");
     }
     let mut summary = Summary::default();
+    let mut table = export::Table::create(args.table.as_deref())?;
     for case in args.families() {
         let name = case.name;
         let mut score = Score::default();
         for i in 0..args.traces {
             let trace = (case.trace)(args.seed(&case, i), args.window, args.every);
-            let shown = score.trace(&trace, case.leaks);
-            if args.show {
-                eprintln!("{name}\t{i}\t{shown}");
+            table.add(name, case.leaks, &trace)?;
+            if !args.only_write {
+                let shown = score.trace(&trace, case.leaks);
+                if args.show {
+                    eprintln!("{name}\t{i}\t{shown}");
+                }
             }
             export::write(&args, &format!("{name}-{i}"), &trace.points, trace.floor_24h, trace.growth)?;
         }

@@ -47,7 +47,7 @@ fn each(walker: &Walker<'_>, at: u64, desc: &TypeDesc, see: &mut impl FnMut(u64)
     let (image, layout) = (walker.image, walker.anchor.layout);
     let word = |offset: u64| image.word_at(at, offset).unwrap_or(0);
     match desc.kind {
-        Kind::List => see(word(24)),
+        Kind::List => see(word(24).wrapping_sub(layout.list_head())),
         Kind::Dict => {
             see(word(32));
             values_block(walker, word(40), see);
@@ -55,6 +55,8 @@ fn each(walker: &Walker<'_>, at: u64, desc: &TypeDesc, see: &mut impl FnMut(u64)
         Kind::OrderedDict => {
             see(word(32));
             values_block(walker, word(40), see);
+            // Its nodes by place in the table, and one after the other.
+            see(word(64));
             let mut node = word(48);
             for _ in 0..word(16) {
                 let Some(next) = image.word_in(node, 16).filter(|_| node != 0) else { break };

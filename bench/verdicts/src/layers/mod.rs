@@ -1,0 +1,31 @@
+//! A sixth set of generators, all of it held out to the end. What watchers see of the layers of a process: threads,
+//! descriptors, objects, arenas, resident and anonymous memory with swap; stores that flush and merge, timetables,
+//! trading hours, pages shared since a fork, warm-ups that begin late, leaks that pause. Seen at five seconds to five
+//! minutes, a hundred and fifty to twelve hundred samples in one hour to sixty.
+
+mod families;
+mod parts;
+
+use crate::Rng;
+use crate::wide::{DAY, Trace};
+
+pub use families::{FAMILIES, Family, is_leak};
+
+/// Samples of a window: few and many.
+const SAMPLES: [f64; 2] = [150.0, 1200.0];
+
+/// Builds the series of a family that belongs to a seed. Of `seconds`, the usual window, its own is a sixth to ten.
+#[must_use]
+pub fn trace(family: Family, seed: u64, seconds: f64, _every: f64) -> Trace {
+    let mut rng = Rng::new(seed ^ 0xbb67_ae85_84ca_a73b);
+    let window = seconds * rng.scale(0.17, 10.0);
+    let every = (window / rng.scale(SAMPLES[0], SAMPLES[1])).clamp(5.0, 300.0);
+    families::plan(family, window, window, every, &mut rng).run(&mut rng)
+}
+
+/// A long life: what happens in it has the scale of a day.
+#[must_use]
+pub fn life(family: Family, seed: u64, seconds: f64, every: f64) -> Trace {
+    let mut rng = Rng::new(seed ^ 0xbb67_ae85_84ca_a73b);
+    families::plan(family, DAY, seconds, every, &mut rng).run(&mut rng)
+}
