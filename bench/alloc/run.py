@@ -22,6 +22,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 # Attaching takes this much of a slot at its beginning, seconds.
 HEAD = 2
+MEMRAY = "memray attach"
 
 
 class Target:
@@ -48,11 +49,16 @@ class Target:
         return cpu / done
 
 
-def watched(target: Target, kind: str, seconds: float, command: list[str]) -> tuple[float, str]:
+def watched(
+    target: Target, kind: str, seconds: float, command: list[str], attaches: bool
+) -> tuple[float, str]:
     """CPU seconds a round while a command watches, and what it printed."""
     watcher = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    # Only what is worked once the watcher has begun counts.
+    # Only what is worked once the watcher has begun counts: one that attaches by a debugger ends when it has, and needs a target
+    # that allocates for that.
     target.work(kind, HEAD)
+    while attaches and watcher.poll() is None:
+        target.work(kind, 0.2)
     cost = target.work(kind, seconds)
     out, _ = watcher.communicate()
     return cost, out
@@ -84,7 +90,7 @@ def contenders(args: argparse.Namespace, pid: int, directory: str) -> dict[str, 
     if works and (shutil.which("gdb") or shutil.which("lldb")):
         output = str(Path(directory) / "memray.bin")
         attach = [*memray, "attach", "--trace-python-allocators", "-f", "-o", output, "--duration"]
-        found["memray attach"] = ("objects", [*attach, str(int(HEAD + args.seconds + 1)), str(pid)])
+        found[MEMRAY] = ("objects", [*attach, str(int(HEAD + args.seconds + 1)), str(pid)])
     return found
 
 
@@ -110,7 +116,7 @@ def main() -> None:
                 if command is None:
                     cost = target.work(kind, args.seconds, "trace")
                 else:
-                    cost, out = watched(target, kind, args.seconds, command)
+                    cost, out = watched(target, kind, args.seconds, command, name == MEMRAY)
                     if name.startswith("m5 alloc"):
                         told = json.loads(out)
                         rates.setdefault(name, []).append(told["samples"] / told["seconds"])
