@@ -79,7 +79,7 @@ if lines := os.environ.get("LINES"):
 
 
 def programs(python):
-    engine = [python, str(ROOT / "examples" / "trading_engine"), "--offline", "--duration", "60", "--quiet"]
+    engine = [python, str(ROOT / "examples" / "trading_engine"), "--offline", "--duration", "20", "--quiet"]
     return {
         "engine": (engine, []),
         "bodies": ([python, "-c", BODIES], []),
