@@ -80,11 +80,12 @@ fn after_full(s: &Samples, column: &[Option<u64>]) -> Vec<Point> {
     out
 }
 
-/// Objects that the collector keeps: the count of now where the build has one; else what survived each full
+/// Objects that the collector keeps: the count of now where there is one throughout; else what survived each full
 /// collection. That number stands still between two of them, which must not pass for a flat series.
 fn objects(s: &Samples) -> Vec<Point> {
     let live = points(s, &s.gc_live_objects);
-    if live.is_empty() { after_full(s, &s.gc_long_lived_objects) } else { live }
+    let throughout = !live.is_empty() && live.len() * 10 >= s.t_seconds.len() * 9;
+    if throughout { live } else { after_full(s, &s.gc_long_lived_objects) }
 }
 
 /// Blocks of Python's allocator: small and large ones, as `sys.getallocatedblocks` counts them; the small ones

@@ -91,6 +91,17 @@ fn small_strings_grow_what_the_collector_does_not_track() {
     named("", "kept.extend(b'%040d' % (i * 3000 + j) for j in range(3000))", only(Layer::Untracked));
 }
 
+/// What a program does that never collects.
+const NEVER: &str = "gc.disable()\ngc.collect = lambda: 0";
+
+#[test]
+fn without_any_collection_what_is_tracked_is_counted_all_the_same() {
+    let tracked = "kept.extend({'a': j, 'b': [j]} for j in range(1000))";
+    named(NEVER, tracked, only(Layer::GcHeap));
+    let untracked = "kept.extend(b'%040d' % (i * 3000 + j) for j in range(3000))";
+    named(NEVER, untracked, only(Layer::Untracked));
+}
+
 #[test]
 fn large_bytes_are_told_from_native_memory() {
     let step = "kept.extend(bytes([65 + i % 26]) * 20_000 for j in range(10))";

@@ -2,7 +2,7 @@
 
 use super::on_pause::OnPause;
 use super::pace::Pace;
-use super::sample::{allocator_sample, collector_sample, population_sample, process_sample};
+use super::sample::{allocator_sample, collector_sample, population_sample, process_sample, uncollected};
 use super::traced::{Traced, Tracing};
 use super::{describe, record_of, unread};
 use crate::service_name;
@@ -153,6 +153,9 @@ impl Member {
             collector_sample(&mut sample, &all);
             if let Some(population) = self.interpreter.as_ref().and_then(|i| i.population().ok()) {
                 population_sample(&mut sample, &population);
+                let begin = self.record.interpreter.as_ref().map(|known| &known.gc_begin);
+                let counted = || uncollected(begin?, state, &population);
+                sample.gc_live_objects = sample.gc_live_objects.or_else(counted);
             }
             self.note_pools(&mut sample);
         }

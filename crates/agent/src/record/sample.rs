@@ -50,6 +50,14 @@ pub(crate) fn population_sample(sample: &mut Sample, population: &Population) {
     sample.gc_live_objects = population.live;
 }
 
+/// Objects that the collector tracks, where no collection ran since `begin`: all that were made or freed since are in the
+/// count of the first generation. Those that had survived one collection before are left out, always the same ones.
+pub(super) fn uncollected(begin: &GcState, now: &GcState, population: &Population) -> Option<u64> {
+    let ran = |state: &GcState| state.generations.iter().map(|g| g.collections).sum::<u64>();
+    let old = population.long_lived.unwrap_or(0) + population.pending.unwrap_or(0);
+    (ran(begin) == ran(now)).then(|| old + u64::try_from(now.generations[0].count).unwrap_or(0))
+}
+
 /// Adds what its allocator holds.
 pub(super) fn allocator_sample(sample: &mut Sample, used: &PoolUse) {
     sample.python_arena_bytes = Some(used.arena_bytes);

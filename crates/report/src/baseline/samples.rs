@@ -145,7 +145,8 @@ samples! {
     gc_uncollectable: u64;
     /// Objects that survived the last full collection, where the build counts them.
     gc_long_lived_objects: u64;
-    /// Objects that the collector tracks now, where the build counts them.
+    /// Objects that the collector tracks now, where the build counts them; elsewhere while no collection ran since the
+    /// beginning, without those that had survived one.
     gc_live_objects: u64;
     /// Bytes of the arenas of the small object allocator.
     python_arena_bytes: u64;

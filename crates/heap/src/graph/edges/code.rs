@@ -135,9 +135,7 @@ impl Walker<'_> {
     pub(crate) fn interpreter_frame(&self, frame: u64, f: &FrameFields, see: &mut impl Visit) {
         let field = |offset: u16| self.image.word_in(frame, u64::from(offset)).unwrap_or(0);
         let code = field(f.code) & !7;
-        let is_code =
-            self.object(code).and_then(|o| self.census.desc(o)).is_some_and(|d| d.kind == Kind::Code);
-        if !is_code {
+        if !self.is(code, Kind::Code) {
             return;
         }
         for (offset, name) in f.holds {
@@ -155,8 +153,8 @@ impl Walker<'_> {
         } else {
             u64::try_from(self.image.half_in(frame, u64::from(f.top)).unwrap_or(0) as i32).ok()
         };
-        // Of a running frame the top is in a register: all of its stack may be in use.
-        let used = used.unwrap_or(named + count(f.code_stack)).min(MOST_SLOTS);
+        // Of a running frame the top is in a register: what lies above its locals may be in use, or left over.
+        let used = used.unwrap_or(named).min(MOST_SLOTS);
         for i in 0..used {
             let raw = self.image.word_in(first, i * 8).unwrap_or(0);
             let target = if f.top_is_pointer { raw & !7 } else { raw };

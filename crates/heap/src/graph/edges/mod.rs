@@ -161,16 +161,24 @@ impl Walker<'_> {
         }
     }
 
-    /// Blocks that belong to an object of C.
+    /// Blocks that belong to an object of C. What leads back to the object itself from there is not counted: nobody would
+    /// ever free it (a greenlet's own state knows its greenlet). Nor is the frame that something left off at: the frames
+    /// that it remembers hold it.
     fn claimed(&self, object: u32, see: &mut impl Visit) {
+        let at = self.census.address.get(object as usize).copied().unwrap_or(0);
         for (buffer, bytes) in self.owners.get(&object).into_iter().flatten() {
             let words = self.image.tail(*buffer).unwrap_or(&[]);
             let words = words.get(..words.len().min(*bytes as usize)).unwrap_or(&[]);
-            for word in words.as_chunks::<8>().0 {
-                see.see(u64::from_le_bytes(*word), Label::Member);
-            }
-            self.suspended(words, see);
+            let waits = self.suspended(words, see);
+            let counts = |to: u64| to != at && !(waits && self.is(to, Kind::Frame));
+            let targets = words.as_chunks::<8>().0.iter().map(|word| u64::from_le_bytes(*word));
+            targets.filter(|to| counts(*to)).for_each(|to| see.see(to, Label::Member));
         }
+    }
+
+    /// Whether an object of a kind lies there.
+    pub(crate) fn is(&self, at: u64, kind: Kind) -> bool {
+        self.object(at).and_then(|object| self.census.desc(object)).is_some_and(|desc| desc.kind == kind)
     }
 
     /// Words between two offsets, but for the list of weak references and links that are not owned.

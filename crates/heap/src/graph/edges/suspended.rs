@@ -21,12 +21,12 @@ const MOST: usize = 1 << 16;
 
 impl Walker<'_> {
     /// The references of the frames whose stack a block of an object remembers: the chunk, the end of what is used, the
-    /// end of the chunk.
-    pub(super) fn suspended(&self, block: &[u8], see: &mut impl Visit) {
-        let Frames::Interpreter(fields) = self.anchor.layout.frames else { return };
-        for (chunk, top) in self.remembered(block) {
-            self.chunks(chunk, top, &fields, see);
-        }
+    /// end of the chunk. Says whether there are any.
+    pub(super) fn suspended(&self, block: &[u8], see: &mut impl Visit) -> bool {
+        let Frames::Interpreter(fields) = self.anchor.layout.frames else { return false };
+        let remembered = self.remembered(block);
+        remembered.iter().for_each(|(chunk, top)| self.chunks(*chunk, *top, &fields, see));
+        !remembered.is_empty()
     }
 
     /// The pages of those stacks that an object leads to.
