@@ -262,7 +262,8 @@ fn without_objects<'a>(walker: &Walker<'a>) -> Vec<(u64, &'a [u8])> {
             if *own > at {
                 out.extend(piece(at, *own).map(|bytes| (at, bytes)));
             }
-            at = at.max(own.saturating_add(size).min(end));
+            // Words are aligned, whatever the size of what lies before them.
+            at = at.max(own.saturating_add(size).next_multiple_of(8).min(end));
         }
         out.extend(piece(at, end).map(|bytes| (at, bytes)));
     }
