@@ -106,11 +106,12 @@ fn prometheus_accepts_it_and_a_gone_process_goes_from_it() {
     until(&exporter, |text| !text.contains(&label) && text.contains("m5_processes 0"));
 }
 
-/// Turns so many times as it is told, each of two milliseconds at least where that is asked for.
+/// Turns so many times as it is told, each of so many seconds at least. A look at one descriptor is no loop's: there are two.
 const TURNS: &str = "
-import select, sys, time
+import os, select, sys, time
 poll = select.poll()
 poll.register(0, select.POLLIN)
+poll.register(os.pipe()[0], select.POLLIN)
 print('ready', flush=True)
 for line in sys.stdin:
     turns, seconds = line.split()

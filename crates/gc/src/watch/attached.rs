@@ -22,6 +22,9 @@ const RELEASE_TRIES: usize = 20;
 /// So often before one is done without: with one less a generation may not be told.
 const LATE_TRIES: usize = 5;
 const RELEASE: Duration = Duration::from_millis(1);
+/// A thread that starts while its parent's events are opened may swap contexts with it: what is opened next no longer fits
+/// its group (EINVAL), and all are opened anew, so often.
+const SWAP_TRIES: usize = 5;
 /// A write is in memory a moment before its record is in the ring.
 const TRAP: Duration = Duration::from_micros(40);
 
@@ -58,7 +61,7 @@ impl Attached {
             return Err(exclusive_pairs::REFUSED);
         }
         let mut registers = REGISTERS;
-        let (mut waits, mut late) = (0, 0);
+        let (mut waits, mut late, mut swapped) = (0, 0, 0);
         loop {
             let program = Program::new(interpreters, registers).ok().flatten();
             let program = program.ok_or(OpenError(libc::ESRCH))?;
@@ -82,6 +85,11 @@ impl Attached {
                 Err(OpenError(libc::ENOSPC)) if registers > 1 => {
                     (registers, late) = (registers - 1, 0);
                     rings.forget(process);
+                }
+                Err(OpenError(libc::EINVAL)) if swapped < SWAP_TRIES => {
+                    swapped += 1;
+                    rings.forget(process);
+                    std::thread::sleep(RELEASE);
                 }
                 Err(OpenError(libc::ENOSPC)) if waits < RELEASE_TRIES => {
                     waits += 1;

@@ -123,11 +123,12 @@ impl Group {
         Ok(())
     }
 
-    /// Watches a thread whose registers the kernel may give back a moment late; false where it did not.
+    /// Watches a thread whose registers the kernel may give back a moment late, or which swaps its events with those of
+    /// a thread that starts; false where that did not end.
     fn watch_soon(&mut self, tid: i32, rings: &Rings) -> Result<bool, OpenError> {
         for _ in 0..ROUNDS {
             match self.sit(tid, rings) {
-                Err(OpenError(libc::ENOSPC)) => std::thread::sleep(BIRTH),
+                Err(OpenError(libc::ENOSPC | libc::EINVAL)) => std::thread::sleep(BIRTH),
                 other => return other.map(|()| true),
             }
         }
