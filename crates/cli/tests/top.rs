@@ -44,6 +44,11 @@ read_until(b"FLOOR", seconds=60)
 # What is said of the snapshot goes with the next key: it has letters in the places of what is waited for.
 os.write(fd, b"k")
 read_until(b"back")
+# Ten seconds of allocations, and from then on anew until something else is looked at.
+os.write(fd, b"a")
+read_until(b"anew", b"every", b"ends it", seconds=90)
+os.write(fd, b"\x1b")
+read_until(b"SERVICE")
 os.kill(int(pid), signal.SIGUSR1)
 read_until(b"executed", seconds=60)
 os.write(fd, b"q")

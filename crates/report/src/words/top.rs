@@ -33,14 +33,15 @@ catalogue! {
         None: "no Python process is running", "没有正在运行的 Python 进程";
         NoMatch: "no process matches: Esc shows all", "没有匹配的进程：按 Esc 显示全部";
         Help: "keys", "按键";
-        HelpLines: "↑ ↓ j k  choose a process, or scroll\nEnter  one process: figures, memory, pauses, holders\nEsc  back; in the list: no filter\n/  filter by name, command or PID\ns S  sort by the next or the previous column (▼)\nv  children below their parents, or not\nt  snapshot into a file here: who holds what\nd  what grows in ten seconds, and who holds it\ng  every GC pause of ten seconds\na  which lines allocate in ten seconds, and what survives\ne  what stalls the event loop in ten seconds\nl  English or Chinese\nq  quit",
-            "↑ ↓ j k  选择进程，或滚动\nEnter  单个进程：指标、内存、暂停、持有者\nEsc  返回；在列表中：取消筛选\n/  按名称、命令或 PID 筛选\ns S  按下一列或上一列排序（▼）\nv  子进程显示在父进程之下，或不显示\nt  在当前目录保存快照：谁持有什么\nd  十秒内增长了什么，由谁持有\ng  十秒内的每次 GC 暂停\na  十秒内哪些代码行分配内存，哪些存活\ne  十秒内什么阻塞了事件循环\nl  中文或英文\nq  退出";
+        HelpLines: "↑ ↓ j k  choose a process, or scroll\nEnter  one process: figures, memory, pauses, holders\nEsc  back; in the list: no filter\n/  filter by name, command or PID\ns S  sort by the next or the previous column (▼)\nv  children below their parents, or not\nt  snapshot into a file here: who holds what\nd  what grows in ten seconds, and who holds it\ng  every GC pause of ten seconds\na  which lines allocate, and what survives; anew every ten seconds\ne  what stalls the event loop; anew every ten seconds\nl  English or Chinese\nq  quit",
+            "↑ ↓ j k  选择进程，或滚动\nEnter  单个进程：指标、内存、暂停、持有者\nEsc  返回；在列表中：取消筛选\n/  按名称、命令或 PID 筛选\ns S  按下一列或上一列排序（▼）\nv  子进程显示在父进程之下，或不显示\nt  在当前目录保存快照：谁持有什么\nd  十秒内增长了什么，由谁持有\ng  十秒内的每次 GC 暂停\na  哪些代码行分配内存，哪些存活；每十秒更新\ne  什么阻塞了事件循环；每十秒更新\nl  中文或英文\nq  退出";
         Holders: "held by, in the last snapshot", "最近一次快照中的持有者";
         NoHolders: "t takes a snapshot and names them", "按 t 获取快照并列出";
         Comparing: "what grows in PID {}: ten seconds…", "正在比较 PID {}：十秒…";
         Timing: "pauses of PID {}: ten seconds…", "正在记录 PID {} 的暂停：十秒…";
         Sampling: "which lines of PID {} allocate: ten seconds…", "正在采样 PID {} 的内存分配：十秒…";
         Turning: "turns of the event loop of PID {}: ten seconds…", "正在观察 PID {} 的事件循环：十秒…";
+        Renewing: "anew every ten seconds  Esc ends it  ↑↓ scroll", "每十秒更新一次  Esc 结束  ↑↓ 滚动";
         Taking: "taking a snapshot of PID {}…", "正在获取 PID {} 的快照…";
         Took: "snapshot saved: {}", "快照已保存：{}";
         Executed: "PID {} executed another program: what is shown begins anew", "PID {} 执行了另一个程序（exec）：显示的数据重新开始";

@@ -77,6 +77,8 @@ struct Screen {
     state: State,
     color: bool,
     task: Option<Task>,
+    /// What runs was begun to renew what is shown.
+    renews: bool,
     objectives: ObjectivesByService,
     /// The tightest memory limit around each process, which seldom moves and takes many files to find.
     limits: BTreeMap<Identity, Option<u64>>,
@@ -84,7 +86,14 @@ struct Screen {
 
 impl Screen {
     fn new(lang: Lang, color: bool, objectives: ObjectivesByService) -> Self {
-        Self { state: State::new(lang), color, task: None, objectives, limits: BTreeMap::new() }
+        Self {
+            state: State::new(lang),
+            color,
+            task: None,
+            renews: false,
+            objectives,
+            limits: BTreeMap::new(),
+        }
     }
 
     fn rows(&mut self, pool: &Pool) -> Vec<Row> {
@@ -122,6 +131,7 @@ impl Screen {
                 self.take(rows);
             }
             pool.drain();
+            self.end_renewal();
             self.follow_task();
             terminal.draw(|frame| view::draw(frame, &self.state, self.color))?;
             match input::next(STEP)? {
@@ -186,6 +196,9 @@ impl Screen {
     }
 
     fn start(&mut self, kind: Kind) {
+        if self.renews {
+            (self.task, self.renews) = (None, false);
+        }
         let state = &mut self.state;
         let Some(pid) = state.chosen().map(|row| row.pid).filter(|_| self.task.is_none()) else { return };
         state.message = match Task::start(kind, pid, state.lang) {
@@ -204,11 +217,28 @@ impl Screen {
         };
     }
 
+    /// What is no longer looked at is not renewed.
+    fn end_renewal(&mut self) {
+        if self.renews && self.state.view != View::Output {
+            (self.task, self.renews) = (None, false);
+            self.state.message.clear();
+        }
+    }
+
+    fn renew(&mut self, kind: Kind, pid: i32) {
+        let state = &mut self.state;
+        self.task = Task::start(kind, pid, state.lang).ok();
+        self.renews = self.task.is_some();
+        if self.renews {
+            state.message = state.lang.say(Top::Renewing).to_owned();
+        }
+    }
+
     fn follow_task(&mut self) {
         let Some(outcome) = self.task.as_mut().and_then(Task::ended) else { return };
         let Some(Task { kind, pid, ref file, .. }) = self.task else { return };
-        let file = file.clone();
-        self.task = None;
+        let (file, renewed) = (file.clone(), self.renews);
+        (self.task, self.renews) = (None, false);
         let state = &mut self.state;
         state.message.clear();
         match outcome {
@@ -219,7 +249,16 @@ impl Screen {
                 state.chosen = Some(pid);
                 state.view = View::Details;
             }
-            Outcome::Done(text) => state.show_output(text),
+            Outcome::Done(text) => {
+                if renewed {
+                    state.renew_output(text);
+                } else {
+                    state.show_output(text);
+                }
+                if kind.live() {
+                    self.renew(kind, pid);
+                }
+            }
         }
     }
 }

@@ -141,6 +141,12 @@ impl State {
         (self.output, self.scroll, self.view) = (output, 0, View::Output);
     }
 
+    /// Shows what it said when it ran anew, from the line that was read last.
+    pub(super) fn renew_output(&mut self, output: String) {
+        self.scroll = self.scroll.min(output.lines().count().saturating_sub(1));
+        self.output = output;
+    }
+
     pub(super) fn chosen(&self) -> Option<&Row> {
         self.shown().into_iter().map(|(_, row)| row).find(|row| Some(row.pid) == self.chosen)
     }

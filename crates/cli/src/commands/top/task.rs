@@ -25,6 +25,13 @@ pub(super) enum Kind {
     Stalls,
 }
 
+impl Kind {
+    /// What goes on as long as it is looked at.
+    pub(super) fn live(self) -> bool {
+        matches!(self, Self::Alloc | Self::Stalls)
+    }
+}
+
 /// One that runs.
 #[derive(Debug)]
 pub(super) struct Task {
