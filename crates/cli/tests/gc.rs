@@ -3,7 +3,7 @@
 
 mod support;
 
-use m5_testkit::{Target, pythons};
+use m5_testkit::{SLOW_COLLECTION, Target, pythons};
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use support::{file, folder, json, m5, verdict};
@@ -285,16 +285,7 @@ fn what_another_watch_holds_is_said() {
 /// A watch that ends within a collection says so: in the report, the page and the document, in both languages.
 #[test]
 fn a_collection_that_outlasts_the_watch_is_told() {
-    let program = "
-import gc, sys
-class Slow:
-    def __del__(self):
-        print('inside', flush=True)
-        sys.stdin.readline()
-s = Slow(); s.me = s; del s
-gc.collect()
-";
-    let mut target = start(program);
+    let mut target = start(&format!("{SLOW_COLLECTION}collect()"));
     let pid = target.pid().to_string();
     let state = folder();
     let page = file(state.path(), "page.html");

@@ -5,7 +5,7 @@ mod common;
 
 use common::{Scenario, attach, drain_until};
 use m5_gc::{SourceKind, TraceOptions, Tracer};
-use m5_testkit::{Python, Target, pythons};
+use m5_testkit::{Python, SLOW_COLLECTION, Target, pythons};
 
 /// Those that watchpoints are for, and 3.15 with them.
 const WATCH: TraceOptions =
@@ -13,22 +13,18 @@ const WATCH: TraceOptions =
 
 #[test]
 fn attached_in_the_middle_of_a_collection() {
-    let program = "
-import gc, sys
-class Slow:
-    def __del__(self):
-        print('inside', flush=True)
-        sys.stdin.readline()
-s = Slow(); s.me = s; del s
-gc.collect()
+    let program = format!(
+        "{SLOW_COLLECTION}
+collect()
 print('between', flush=True)
 sys.stdin.readline()
 gc.collect(0); gc.collect(1)
 print('done', flush=True)
 sys.stdin.readline()
-";
+"
+    );
     for python in pythons() {
-        let mut target = Target::start(&python, program);
+        let mut target = Target::start(&python, &program);
         assert_eq!(target.line(), "inside");
         let mut tracer = attach(target.pid(), &WATCH);
         let mut pauses = Vec::new();
@@ -50,16 +46,10 @@ sys.stdin.readline()
 
 /// A collection that goes on until it is told to end.
 const HELD: &str = "
-import gc, sys
 gc.disable()
-class Slow:
-    def __del__(self):
-        print('inside', flush=True)
-        sys.stdin.readline()
 print('ready', flush=True)
 sys.stdin.readline()
-s = Slow(); s.me = s; del s
-gc.collect()
+collect()
 print('done', flush=True)
 sys.stdin.readline()
 ";
@@ -69,7 +59,7 @@ sys.stdin.readline()
 fn one_that_outlasts_the_watch_is_told() {
     for python in pythons() {
         for (source, max_overhead) in [(None, None), (None, Some(0.0)), (Some(SourceKind::Poll), None)] {
-            let mut target = Target::start(&python, HELD);
+            let mut target = Target::start(&python, &format!("{SLOW_COLLECTION}{HELD}"));
             assert_eq!(target.line(), "ready");
             let mut tracer = attach(target.pid(), &TraceOptions { source, max_overhead, children: false });
             let name = format!("{} by {:?} at {max_overhead:?}", python.name, tracer.kind());

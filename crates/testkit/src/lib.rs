@@ -7,6 +7,6 @@ mod pythons;
 mod target;
 
 pub use corefile::write_core;
-pub use program::copy_program;
+pub use program::{SLOW_COLLECTION, copy_program};
 pub use pythons::{Python, all_pythons, free_threaded_pythons, pythons, static_pythons};
 pub use target::{Target, nothing_starts};

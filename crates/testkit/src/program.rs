@@ -1,7 +1,19 @@
-//! Copies of programs that a test is about to start.
+//! Programs that a test is about to start, and copies of them.
 
 use std::path::Path;
 use std::process::Command;
+
+/// The beginning of a program with `collect()`: a collection that says "inside" and lasts until it is told to go on.
+pub const SLOW_COLLECTION: &str = "
+import gc, sys
+class Slow:
+    def __del__(self):
+        print('inside', flush=True)
+        sys.stdin.readline()
+def collect():
+    slow = Slow(); slow.me = slow; del slow
+    gc.collect()
+";
 
 /// Copies a program, by another process: what a test beside this one forks meanwhile would hold a file that is open
 /// for writing here until it executes, and a file that is held so cannot be started.
