@@ -1,9 +1,9 @@
 """A service that does one case again and again, for a watcher from outside: `python serve.py CASE [per second]`."""
 
 import sys
-import time
 
 import cases
+from paced import at_rate
 
 
 def filling_cache():
@@ -23,12 +23,7 @@ def idle():
 
 def main():
     work = globals().get(sys.argv[1]) or getattr(cases, sys.argv[1])
-    every = 1.0 / float(sys.argv[2]) if len(sys.argv) > 2 else 0.1
-    due = time.monotonic()
-    while True:
-        work()
-        due += every
-        time.sleep(max(0.0, due - time.monotonic()))
+    at_rate(work, float(sys.argv[2]) if len(sys.argv) > 2 else 10.0)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 //! Raw frames: which bytes of each frame the programs keep, and how code and instruction are cut out of them.
 
-use crate::bpf::{Assembler, Helper, If, Label, Reg};
+use crate::bpf::{self, Assembler, Helper, If, Label, Reg};
 use m5_cpython::layout::lines::Instruction;
 use m5_cpython::layout::objects::{Frames, ObjectLayout};
 
@@ -92,7 +92,7 @@ impl FrameImage {
         depth: usize,
         most: usize,
     ) -> Option<(Vec<(u64, u64)>, bool)> {
-        let word = |at: usize| Some(u64::from_le_bytes(bytes.get(at..at.checked_add(8)?)?.try_into().ok()?));
+        let word = |at: usize| bpf::word(bytes, at);
         let depth = depth.min(most);
         let mut frames = Vec::with_capacity(depth);
         for n in 0..depth {

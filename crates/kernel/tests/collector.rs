@@ -1,7 +1,10 @@
 //! Where collections begin, by the kernel's programs, against what the collector's own callbacks say.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use m5_kernel::{CollectionWatch, CollectorEvent, Error};
+mod common;
+
+use common::allowed;
+use m5_kernel::{CollectionWatch, CollectorEvent};
 use m5_process::{Process, monotonic_ns};
 use m5_testkit::{Python, Target, pythons};
 
@@ -69,15 +72,7 @@ for line in sys.stdin:
 ";
 
 fn watch(python: &Python, target: &Target) -> Option<CollectionWatch> {
-    match CollectionWatch::attach(&Process::open(target.pid()).unwrap(), 1.0) {
-        Ok(watch) => Some(watch),
-        Err(error @ (Error::Refused { .. } | Error::Unsupported(_))) => {
-            assert!(std::env::var_os("M5_TEST_BPF").is_none(), "{python:?}: {error}");
-            eprintln!("skipped: {error}");
-            None
-        }
-        Err(error) => panic!("{error}"),
-    }
+    allowed(&python.name, CollectionWatch::attach(&Process::open(target.pid()).unwrap(), 1.0))
 }
 
 /// Functions and lines, as the program tells them.

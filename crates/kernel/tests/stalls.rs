@@ -1,8 +1,11 @@
 //! Turns of loops against what the program itself measured, and against stalls that it makes on purpose.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod common;
+
+use common::allowed;
 use m5_cpython::Interpreter;
-use m5_kernel::{Error, LoopCounter, LoopOptions, LoopWatch, Turn};
+use m5_kernel::{LoopCounter, LoopOptions, LoopWatch, Turn};
 use m5_process::{Process, monotonic_ns};
 use m5_testkit::{Python, Target, pythons};
 
@@ -84,15 +87,7 @@ fn watch(python: &Python, target: &Target) -> Option<LoopWatch> {
     let process = Process::open(target.pid()).unwrap();
     let gil = Interpreter::attach(&process).unwrap().gil_address().unwrap();
     let options = LoopOptions { gil, above_ns: 0, max_overhead: 1.0 };
-    match LoopWatch::attach(&process, &options) {
-        Ok(watch) => Some(watch),
-        Err(error @ (Error::Refused { .. } | Error::Unsupported(_))) => {
-            assert!(std::env::var_os("M5_TEST_BPF").is_none(), "{python:?}: {error}");
-            eprintln!("skipped: {error}");
-            None
-        }
-        Err(error) => panic!("{error}"),
-    }
+    allowed(&python.name, LoopWatch::attach(&process, &options))
 }
 
 /// The turn that held these moments.

@@ -4,6 +4,7 @@
 //! if it has the same type as at every look before, and no later sample was given its block. The young are looked at again
 //! and again: a block that others of the type come and go in is seen empty once.
 
+use crate::bpf::word;
 use m5_process::{LiveMemory, Memory};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
@@ -239,10 +240,6 @@ fn count(f: &mut Followed, now_ns: u64, alive: bool, survival: &mut [Survival]) 
 
 fn age_s(f: &Followed, now_ns: u64) -> f64 {
     now_ns.saturating_sub(f.birth.time_ns) as f64 / 1e9
-}
-
-fn word(bytes: &[u8], at: usize) -> Option<u64> {
-    Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?))
 }
 
 fn name(memory: &LiveMemory, at: u64) -> Option<String> {

@@ -1,5 +1,6 @@
 //! What the program writes down of an allocation.
 
+use crate::bpf;
 use crate::frames::{DEPTH, FRAMES_BYTES, FrameImage};
 
 /// Where the frames begin, and how long a record is.
@@ -37,8 +38,7 @@ pub(super) struct Allocation {
 
 /// Decodes a record; `None` where it is none.
 pub(super) fn decode(bytes: &[u8], image: &FrameImage) -> Option<Allocation> {
-    let word = |at: usize| Some(u64::from_le_bytes(bytes.get(at..at.checked_add(8)?)?.try_into().ok()?));
-    let head = |at: i16| word(at as usize);
+    let head = |at: i16| bpf::word(bytes, at as usize);
     let (frames, cut) = image.cut_out(bytes, FRAMES, head(HEAD.depth)? as usize, DEPTH)?;
     Some(Allocation {
         time_ns: head(HEAD.time)?,

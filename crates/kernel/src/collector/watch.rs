@@ -4,7 +4,7 @@ use super::program::{
     self, COUNTER_BYTES, COUNTERS, DEPTH, DONE, FLAG, FRAMES, FRAMES_KEPT, Site, TASK, THREAD, TIME,
 };
 use crate::arch;
-use crate::bpf::{Ring, sys};
+use crate::bpf::{self, Ring, sys};
 use crate::duty::{Duty, Gate, Spent};
 use crate::frames::FrameImage;
 use crate::{Error, Result};
@@ -321,10 +321,7 @@ struct Raw {
 }
 
 fn decode(bytes: &[u8], image: &FrameImage) -> Option<Raw> {
-    let word = |at: i16| {
-        let at = usize::try_from(at).ok()?;
-        Some(u64::from_le_bytes(bytes.get(at..at.checked_add(8)?)?.try_into().ok()?))
-    };
+    let word = |at: i16| bpf::word(bytes, usize::try_from(at).ok()?);
     let begins = word(FLAG)? != 0;
     let depth = if begins { word(FRAMES_KEPT)? as usize } else { 0 };
     let (frames, cut) = image.cut_out(bytes, FRAMES, depth, DEPTH)?;

@@ -1,5 +1,7 @@
 //! What the programs keep of each thread and write down of each turn.
 
+use crate::bpf;
+
 /// A value by thread, while it is in a turn: offsets of words of 64 bits.
 pub(super) struct InTurn {
     /// When the turn began; 0 outside of one.
@@ -119,10 +121,7 @@ pub(super) struct Known {
 
 /// Decodes the record of a turn that ended: the turn's start, and what became of its time.
 pub(super) fn decode(bytes: &[u8], described: bool) -> Option<Known> {
-    let word = |at: i16| {
-        let at = usize::try_from(at).ok()?;
-        Some(u64::from_le_bytes(bytes.get(at..at.checked_add(8)?)?.try_into().ok()?))
-    };
+    let word = |at: i16| bpf::word(bytes, usize::try_from(at).ok()?);
     known(|at| word(END_VALUE + at), word(END_DELAY)?, word(END_FAULTS)?, described)
 }
 

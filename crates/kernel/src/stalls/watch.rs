@@ -5,7 +5,7 @@ use super::program::{Division, TaskFields};
 use super::record::{END_BYTES, Known, Spent, decode, unfinished};
 use super::tap::{Tap, tasks};
 use crate::Result;
-use crate::bpf::{Ring, sys};
+use crate::bpf::{Ring, sys, word};
 use m5_cpython::layout::running::GIL_BYTES;
 use m5_process::{Process, monotonic_ns, thread_counted};
 use std::fs;
@@ -96,8 +96,7 @@ impl LoopWatch {
     pub fn drain(&mut self) -> Result<Vec<Turn>> {
         let (mut turns, described) = (Vec::new(), self.described);
         self.ring.drain(|bytes| {
-            let word = |at: usize| bytes.get(at..at + 8)?.try_into().ok().map(u64::from_le_bytes);
-            let (Some(time), Some(task)) = (word(0), word(8)) else { return };
+            let (Some(time), Some(task)) = (word(bytes, 0), word(bytes, 8)) else { return };
             let tid = (task as u32).cast_signed();
             if bytes.len() >= END_BYTES
                 && let Some(known) = decode(bytes, described)
