@@ -23,6 +23,37 @@ pub struct Pause {
     pub tid: Option<i32>,
     /// Objects freed by it; `None` where the source cannot tell.
     pub collected: Option<u64>,
+    /// The chance with which one that began then was seen, parts per million: below [`CERTAIN`] where a budget opened the
+    /// watch by chance.
+    #[serde(default = "certain", skip_serializing_if = "is_certain")]
+    pub chance_ppm: u32,
+}
+
+impl Default for Pause {
+    fn default() -> Self {
+        Self {
+            start_ns: 0,
+            duration_ns: 0,
+            generation: None,
+            pid: 0,
+            interpreter: 0,
+            tid: None,
+            collected: None,
+            chance_ppm: CERTAIN,
+        }
+    }
+}
+
+/// The chance of what is seen always, parts per million.
+pub const CERTAIN: u32 = 1_000_000;
+
+fn certain() -> u32 {
+    CERTAIN
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_certain(chance: &u32) -> bool {
+    *chance == CERTAIN
 }
 
 /// How pauses are seen.

@@ -20,7 +20,8 @@ mod spool;
 mod trace;
 
 pub use clock::{
-    boot_unix_seconds, cpu_ns, monotonic_ns, nap, own_cpu_ns, thread_cpu_ns, ticks_per_second, unix_ns,
+    boot_unix_seconds, clock_ahead_ns, cpu_ns, monotonic_ns, nap, own_cpu_ns, thread_cpu_ns,
+    ticks_per_second, unix_ns,
 };
 pub use error::{Error, Result, hidden, hides_others};
 pub use execution::Execution;

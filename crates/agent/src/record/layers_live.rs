@@ -32,6 +32,7 @@ fn watch(python: &Python, prepare: &str, step: &str) -> Derived {
     }
     let record = member.finish(STEPS as f64 * 60.0);
     let recorded = Recorded {
+        ended_early: false,
         // It ran for long before: no warm-up is left out.
         started_unix_seconds: record.started_unix_seconds + 86_400.0,
         observed_seconds: STEPS as f64 * 60.0,

@@ -240,6 +240,7 @@ impl Recorder {
             schema: BASELINE_SCHEMA.to_owned(),
             m5_version: env!("CARGO_PKG_VERSION").to_owned(),
             recorded: Recorded {
+                ended_early: false,
                 started_unix_seconds: self.begin_unix_ns as f64 / 1e9,
                 observed_seconds,
                 requested_seconds: self.options.duration.as_secs_f64(),

@@ -56,7 +56,7 @@ impl Traced {
             // Half of what may be spent is for the stacks.
             options.max_overhead = options.max_overhead.map(|share| share / 2.0);
         }
-        let told = || teller(process, options.max_overhead);
+        let told = || teller(process);
         if let Ok(mut tracer) = Tracer::attach_or_told(process, interpreter, &options, &told) {
             let log = log.get_or_insert_with(|| PauseLog::new(tracer.kind()));
             log.choice = Some(tracer.choice().clone());

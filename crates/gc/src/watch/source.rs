@@ -3,7 +3,7 @@
 use super::calibrate::Traps;
 use super::classify::{Event, Write};
 use super::collector::Watching;
-use super::duty_cycle::DutyCycle;
+use super::duty_cycle::{DutyCycle, TRAP_COST};
 use super::ledger::Ledger;
 use super::scheduling::Scheduled;
 use super::watched::Watched;
@@ -20,8 +20,6 @@ use std::time::Duration;
 
 /// Traps within a pause, about, that were taken off its length.
 const TRAPS_INSIDE: u64 = 10;
-/// A trap costs the target this much more than the time between two of them shows.
-const TRAP_COST: f64 = 1.3;
 
 /// What the caller wants.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -92,7 +90,7 @@ impl WatchSource {
     }
 
     fn sample(&mut self, sample: &Sample) {
-        self.ledger.traps += 1;
+        self.ledger.trap(sample.time, self.trap);
         let Watched { children, rings, programs, tracked, .. } = &mut self.watched;
         for tracked in tracked.iter_mut().filter(|t| t.collector.pid == sample.pid && !t.gone) {
             let Some(attached) = programs.iter_mut().find(|p| p.id == tracked.program) else { continue };
@@ -152,7 +150,7 @@ impl WatchSource {
     fn emit(&mut self, pauses: &mut Vec<Pause>) {
         let from = pauses.len();
         for tracked in &mut self.watched.tracked {
-            let (window, more) = (self.duty.window(), !tracked.gone);
+            let (window, more) = ((self.duty.window(), self.duty.chance_ppm()), !tracked.gone);
             tracked.collector.pauses(window, more, self.trap, pauses, &mut self.details);
         }
         pauses[from..].sort_by_key(|p| p.start_ns);
