@@ -142,7 +142,7 @@ fn a_long_pause_names_the_function_that_collected() {
         let mut target = Target::start(python, LONG);
         target.line();
         let pid = target.pid().to_string();
-        let args = ["gc", "-p", &pid, "-d", "700ms", "--log", "--max-overhead", "100%", "--stacks", "4ms"];
+        let args = ["gc", "-p", &pid, "-d", "1500ms", "--log", "--max-overhead", "100%", "--stacks", "4ms"];
         let look = || {
             let out = m5().args(args).arg("--json").output().unwrap();
             let report = json(&out);
@@ -152,7 +152,7 @@ fn a_long_pause_names_the_function_that_collected() {
             (out, report, caught)
         };
         // A stack is read while the pause lasts: a busy machine may give m5 no processor then.
-        let mut looks = (0..5).map(|_| look());
+        let mut looks = (0..10).map(|_| look());
         let (out, report) = looks
             .find_map(|(o, r, caught)| (caught || r["source"] == "poll").then_some((o, r)))
             .unwrap_or_else(|| panic!("{}: no stack of any long pause", python.name));

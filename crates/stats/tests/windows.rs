@@ -120,13 +120,7 @@ fn run((_, length): Family, rate: f64, part: f64, seed: u64) -> Option<(f64, Tot
             duty.happened += 1.0;
             if duty.open {
                 duty.seen += 1.0;
-                seen.push((
-                    t,
-                    Seen {
-                        value: length,
-                        chance: duty.part
-                    },
-                ));
+                seen.push((t, Seen { value: length, chance: duty.part }));
             }
         }
     }
