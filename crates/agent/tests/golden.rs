@@ -320,6 +320,7 @@ fn check() {
         passed: false,
         objectives_from: from(None),
         processes: vec![CheckedProcess {
+            ended_early: false,
             objectives_from: from(Some("app*")),
             pid: 4711,
             observed_seconds: 300.0,

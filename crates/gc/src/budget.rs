@@ -38,6 +38,9 @@ const FLOOR: f64 = 0.001;
 const SAVED: f64 = 5.0;
 /// What switching the watch on or off costs the target, seconds: an interrupt to its CPU.
 const SWITCH: f64 = 5e-6;
+/// What is spent while a debt is paid back, of what comes in: of a time that has no chance to be seen nothing stands for what
+/// happens in it.
+const LEAST: f64 = 0.25;
 /// What is planned with, of what may be spent. Windows are opened by chance, so more is spent at times; and what a trap costs
 /// beyond its own time, in the caches, nobody tells: `m5-bench-gc-overhead` shows that all together stays within the share.
 const PLANNED: f64 = 0.75;
@@ -131,8 +134,8 @@ impl Budget {
         self.balance += (self.share * step.cpu).max(floor * step.wall) - spent;
         self.balance = self.balance.clamp(-income * SAVED, income * SAVED);
         let demand = self.collections * self.trapped / self.seen.max(1.0) + step.standing;
-        let affordable = income + self.balance / HORIZON;
-        if demand <= affordable || demand <= 0.0 { 1.0 } else { (affordable / demand).max(0.0) }
+        let affordable = (income + self.balance / HORIZON).max(LEAST * income);
+        if demand <= affordable || demand <= 0.0 { 1.0 } else { affordable / demand }
     }
 }
 
@@ -188,7 +191,8 @@ mod tests {
             let step = Step { wall: 0.02, cpu: 0.02, open: true, standing: 0.05, ..Step::default() };
             open += u32::from(budget.next(&step));
         }
-        assert!(open < 100, "{open}");
+        // A quarter of what comes in, in windows that are short beside the gaps.
+        assert!(open < 200, "{open}");
     }
 
     proptest! {
