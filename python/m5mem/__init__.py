@@ -4,8 +4,6 @@ Importing this package imports neither NumPy nor pandas nor asyncio: they come w
 The modules `gc`, `ws`, `fds`, `metrics` and `indicators`, `cached` and `Pool` are imported when they are first named.
 """
 
-from __future__ import annotations
-
 from _collections_abc import MutableMapping  # what collections.abc is, without its package
 
 try:
@@ -70,7 +68,7 @@ _ELSEWHERE = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     """Imports what is asked for the first time."""
     import importlib
 
@@ -83,7 +81,7 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-def __dir__() -> list[str]:
+def __dir__() -> "list[str]":
     return sorted(__all__)
 
 

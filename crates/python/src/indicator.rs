@@ -7,7 +7,7 @@ use crate::indicators::{Indicator, Nan, Output, Spec, run};
 use crate::threads::StateCell;
 use crate::track::{self, Version};
 use crate::types::number;
-use crate::{npy, raw};
+use crate::{indicator_state, npy, raw};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::ffi::{self, Py_ssize_t, PyObject};
 use pyo3::prelude::*;
@@ -117,6 +117,15 @@ impl PyIndicator {
     /// Forgets everything.
     fn reset(&self, py: Python<'_>) {
         self.change(py, Indicator::reset);
+    }
+
+    /// As it is made again, with what it came to. A copy is attached to nothing.
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<indicator_state::Reduced<'py>> {
+        indicator_state::reduce(slf)
+    }
+
+    fn __setstate__(&self, py: Python<'_>, state: (u64, Vec<u8>)) -> PyResult<()> {
+        indicator_state::set(self, py, state)
     }
 
     fn __float__(&self, py: Python<'_>) -> f64 {
