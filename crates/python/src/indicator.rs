@@ -3,6 +3,7 @@
 // The classes have the names that traders know.
 #![allow(clippy::upper_case_acronyms)]
 
+use crate::indicator_state::{Reduced, State};
 use crate::indicators::{Indicator, Nan, Output, Spec, run};
 use crate::threads::StateCell;
 use crate::track::{self, Version};
@@ -120,12 +121,19 @@ impl PyIndicator {
     }
 
     /// As it is made again, with what it came to. A copy is attached to nothing.
-    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<indicator_state::Reduced<'py>> {
-        indicator_state::reduce(slf)
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Reduced<'py>> {
+        let own = slf.get();
+        track::read(slf.py(), &own.stamp);
+        let (nan, words) = own.cell.with(slf.py(), |i| (i.nan(), i.state()));
+        indicator_state::reduced(slf.get_type(), own.spec, nan, &words)
     }
 
-    fn __setstate__(&self, py: Python<'_>, state: (u64, Vec<u8>)) -> PyResult<()> {
-        indicator_state::set(self, py, state)
+    fn __setstate__(&self, py: Python<'_>, state: State) -> PyResult<()> {
+        let words = indicator_state::words(state)?;
+        if self.change(py, |i| i.restore(&words)) {
+            return Ok(());
+        }
+        Err(PyValueError::new_err("this is no state of such an indicator"))
     }
 
     fn __float__(&self, py: Python<'_>) -> f64 {
