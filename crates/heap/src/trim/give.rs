@@ -9,7 +9,9 @@ use crate::trim::moment::{Inside, Moments};
 use crate::trim::plan::Plan;
 use crate::trim::progress::Progress;
 use crate::trim::stock::{Chosen, Stock, What};
-use m5_process::{CallCode, Execution, Frozen, Guard, Process, TraceError, freeze, with_tracer};
+use m5_process::{
+    CallCode, Execution, Frozen, Guard, Process, TraceError, freeze, spare_processor, with_tracer,
+};
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
@@ -135,9 +137,9 @@ impl Giver<'_> {
                 // There was no time left for a call.
                 Slice::Gave | Slice::Late => {
                     given.late += 1;
-                    // What stood too long already is not tried ten times.
+                    // What stood too long already is not tried as often.
                     let over = given.stops.last().is_some_and(|stop| *stop > self.max_pause);
-                    tries += TRIES / if over { 2 } else { 10 };
+                    tries += TRIES / if over { 4 } else { 10 };
                     given.left = Some(Left::Late).filter(|_| tries >= TRIES).or(given.left);
                 }
                 Slice::Missed(inside) => {
@@ -154,7 +156,7 @@ impl Giver<'_> {
             if tries >= TRIES {
                 return Ok(());
             }
-            self.rest(given.stops.last().copied().unwrap_or_default(), given.missed);
+            self.rest(given);
         }
         Ok(())
     }
@@ -166,12 +168,23 @@ impl Giver<'_> {
     }
 
     /// Lets the target run for longer than it stood, a different time each time: a program with a beat of its own is
-    /// not always met in the same place.
-    fn rest(&self, stood: Duration, turn: u64) {
+    /// not always met in the same place. Where a stop came near to what is allowed, the next one waits for a moment in which
+    /// a processor is free.
+    fn rest(&self, given: &Given) {
         const STEPS: u64 = 7;
+        const LOOK: Duration = Duration::from_millis(1);
+        const LOOKS: usize = 100;
+        let (stood, turn) = (given.stops.last().copied().unwrap_or_default(), given.missed);
         let gap = (stood * GAP).max(LEAST_GAP);
         std::thread::sleep(gap + gap.mul_f64((turn * 3 % STEPS) as f64 / STEPS as f64));
-        self.guard.beat();
+        let near = given.late > 0 || given.stops.iter().any(|stop| *stop > self.max_pause.mul_f64(SHARE));
+        for _ in 0..LOOKS {
+            self.guard.beat();
+            if !near || spare_processor() {
+                break;
+            }
+            std::thread::sleep(LOOK);
+        }
     }
 
     fn slice(

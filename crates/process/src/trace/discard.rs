@@ -191,7 +191,8 @@ impl Frozen<'_> {
         // No signal at its end, shared descriptors: nobody in the target can notice it.
         let flags = (libc::CLONE_VM | libc::CLONE_FILES) as u64;
         let args = [flags, injector.child_stack(), 0, 0];
-        let patience = Patience::new(end, Instant::now() + CALL, &mut || self.let_others_go());
+        let mut late = || self.let_others_go();
+        let patience = Patience::new(end, Instant::now() + CALL, &mut late);
         let (inside, child) = match injector.call(libc::SYS_clone, args, patience)? {
             (inside, Some(child)) if inside > 0 => (inside, child),
             (error, _) => {
@@ -202,8 +203,8 @@ impl Frozen<'_> {
             }
         };
         let mut helper = Helper { tracee: Tracee::born(child), injector, longest: Duration::ZERO };
-        let patience = Patience::new(end, Instant::now() + CALL, &mut || self.let_others_go());
-        let begun = helper.begin(process, patience);
+        let mut late = || self.let_others_go();
+        let begun = helper.begin(process, Patience::new(end, Instant::now() + CALL, &mut late));
         let done = begun.and_then(|()| match self.others_stood() {
             // What was proved held for as long as everybody stood still.
             Some(_) => Ok(Discarded::default()),
@@ -212,7 +213,8 @@ impl Frozen<'_> {
         end_child(child)?;
         // Whoever waits for children of every kind stands still, and never sees it.
         let options = (libc::WNOHANG | libc::__WALL) as u64;
-        let patience = Patience::new(end, Instant::now() + CALL, &mut || self.let_others_go());
+        let mut late = || self.let_others_go();
+        let patience = Patience::new(end, Instant::now() + CALL, &mut late);
         let (said, _) = injector.call(libc::SYS_wait4, [inside as u64, 0, options, 0], patience)?;
         if said != inside {
             return Err(TraceError::Refused(format!(
