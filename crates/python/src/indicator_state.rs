@@ -22,8 +22,9 @@ pub(crate) fn reduced<'py>(
 ) -> PyResult<Reduced<'py>> {
     let py = class.py();
     let (whole, others) = spec.parameters();
-    let whole = whole.into_iter().map(|n| n.into_bound_py_any(py)).collect::<PyResult<Vec<_>>>()?;
-    let others = others.into_iter().map(|x| x.into_bound_py_any(py)).collect::<PyResult<Vec<_>>>()?;
+    let whole = whole.into_iter().map(|n| n.into_bound_py_any(py));
+    let others = others.into_iter().map(|x| x.into_bound_py_any(py));
+    let arguments = whole.chain(others).collect::<PyResult<Vec<_>>>()?;
     let make = match nan {
         Nan::Propagate => class.into_any(),
         Nan::Skip => {
@@ -34,7 +35,7 @@ pub(crate) fn reduced<'py>(
     };
     let bytes: Vec<u8> = words.iter().flat_map(|w| w.to_le_bytes()).collect();
     let state = (FORMAT, PyBytes::new(py, &bytes)).into_bound_py_any(py)?;
-    Ok((make, PyTuple::new(py, whole.into_iter().chain(others))?, state))
+    Ok((make, PyTuple::new(py, arguments)?, state))
 }
 
 /// The words of a state; none where it is torn.

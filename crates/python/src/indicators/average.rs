@@ -2,7 +2,7 @@
 
 use super::sum::Sum;
 use super::tail::{Hole, Tail};
-use super::words::{Words, words};
+use super::words::words;
 use super::{NONE, Output, one};
 
 /// Simple moving average: add the new value, read, subtract the oldest. A value that is no number makes it NaN for as

@@ -5,7 +5,7 @@ use super::momentum::Atr;
 use super::oscillator::Range;
 use super::sum::{Sum, product};
 use super::tail::next;
-use super::words::{Words, words};
+use super::words::words;
 use super::{NONE, Output};
 
 /// Highest high, their middle, lowest low.

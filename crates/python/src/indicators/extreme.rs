@@ -3,7 +3,7 @@
 //! The newest value stays outside the queue until the next one comes, so that it can be replaced.
 
 use super::tail::Hole;
-use super::words::{Words, words};
+use super::words::words;
 use super::{NONE, Output, one};
 
 /// Rolling minimum of `sign * x`, given back times `sign`: -1 makes it a maximum.

@@ -8,7 +8,7 @@ use super::oscillator::{Cci, Mfi, Stoch, WilliamsR};
 use super::spread::{Bollinger, Std};
 use super::trend::{Adx, Obv};
 use super::vwap::Vwap;
-use super::words::{Words, words};
+use super::words::words;
 use super::{Input, NONE, Output};
 
 /// What a NaN among the inputs does after the warm-up has begun.

@@ -1,7 +1,7 @@
 //! ATR and RSI with Wilder's smoothing, and MACD.
 
 use super::average::Ema;
-use super::words::{Words, words};
+use super::words::words;
 use super::{NONE, Output, one};
 
 /// Average true range: the mean of the first `period` ranges, then Wilder's smoothing.

@@ -4,7 +4,7 @@ use super::average::Sma;
 use super::extreme::Extreme;
 use super::sum::Sum;
 use super::tail::next;
-use super::words::{Words, words};
+use super::words::words;
 use super::{NONE, Output, one};
 
 /// The highest high and the lowest low of a window.

@@ -4,7 +4,7 @@
 
 use super::sum::Sum;
 use super::tail::{Hole, Tail};
-use super::words::{Words, words};
+use super::words::words;
 use super::{NONE, Output, one};
 
 /// Rolling mean and standard deviation.

@@ -4,7 +4,7 @@
 //! the window, and a variance computed as the difference of two large sums is lost in it. Here a sum is as good as
 //! one in twice the precision. Sums that are exact in plain arithmetic are exact here, with an error of zero.
 
-use super::words::{Words, words};
+use super::words::words;
 
 /// See the module.
 #[derive(Clone, Copy, Default)]

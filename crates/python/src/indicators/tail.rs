@@ -1,6 +1,6 @@
 //! The last `period` values, and when running sums are rebuilt from them.
 
-use super::words::{Words, words};
+use super::words::words;
 
 /// After so many values (or 16 periods, if that is more) a running sum is built anew, so that rounding errors
 /// cannot pile up in a process that runs for weeks. Exact sums come out the same.

@@ -1,6 +1,6 @@
 //! The directional movement of Wilder, and on-balance volume.
 
-use super::words::{Words, words};
+use super::words::words;
 use super::{NONE, Output, one};
 
 /// A range or a sum of directions below this is none, as in TA-Lib.

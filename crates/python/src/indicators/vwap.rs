@@ -5,7 +5,7 @@
 
 use super::sum::Sum;
 use super::tail::next;
-use super::words::{Words, words};
+use super::words::words;
 use super::{NONE, Output, one};
 
 #[derive(Clone, Copy, Default)]
