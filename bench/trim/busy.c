@@ -16,7 +16,7 @@
 #include <sys/mman.h>
 #include <time.h>
 
-enum { MOST_THREADS = 64, KEPT_OF = 8, TURNS = 400 };
+enum { MOST_THREADS = 64, KEPT_OF = 8, TURNS = 100 };
 static const size_t SIZES[] = {24, 60, 120, 700, 3000, 9000, 30000, 0};
 
 typedef struct {

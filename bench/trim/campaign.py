@@ -1,6 +1,6 @@
 """Ten thousand trims of busy allocators that check every byte: on each C library that is here, in each way to use it.
 
-    python bench/trim/campaign.py [--m5 target/release/m5] [--trims 10000] [--minutes 60] [--side-by-side 8]
+    python bench/trim/campaign.py [--m5 target/release/m5] [--trims 10000] [--minutes 60] [--side-by-side 6]
 
 A target for each pair of C library and way (`busy.c`, which needs a C compiler): threads allocate, fill, check and free, with
 thread caches and without, in one arena and in many, in huge pages, with locked pieces, with threads that end, under
@@ -66,7 +66,7 @@ class Target:
         self.copy = root / "tmp" / f"m5-busy-{os.getpid()}-{threading.get_ident()}"
         shutil.copy(program, self.copy)
         inside = f"/tmp/{self.copy.name}"
-        command = [inside, "4", "300", "98304", "3000", *words]
+        command = [inside, "3", "300", "98304", "20000", *words]
         if root != Path("/"):
             command = ["chroot", str(root), *command]
         pipe = subprocess.PIPE
@@ -167,7 +167,7 @@ class Campaign:
         found = libraries()
         with tempfile.TemporaryDirectory() as folder:
             program = Path(folder) / "busy"
-            subprocess.run(["cc", "-O1", "-pthread", "-o", program, HERE / "busy.c"], check=True)
+            subprocess.run(["cc", "-O3", "-pthread", "-o", program, HERE / "busy.c"], check=True)
             queue = collections.deque((known, root, way) for way in WAYS for known, root in found.items())
             print(
                 f"C libraries {', '.join(found)}; {len(queue)} kinds of targets, {self.begun:,} trims so far",
@@ -225,8 +225,8 @@ def main():
     parser.add_argument("--m5", default="target/release/m5")
     parser.add_argument("--trims", type=int, default=10_000)
     parser.add_argument("--minutes", type=float, default=60)
-    parser.add_argument("--side-by-side", type=int, default=8)
-    parser.add_argument("--each", type=int, default=60, help="trims of one target before the next")
+    parser.add_argument("--side-by-side", type=int, default=6)
+    parser.add_argument("--each", type=int, default=20, help="trims of one target before the next")
     parser.add_argument("--max-pause", default="50ms")
     parser.add_argument("--fresh", action="store_true", help="forget what was counted")
     campaign = Campaign(parser.parse_args())

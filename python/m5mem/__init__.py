@@ -8,13 +8,13 @@ from _collections_abc import MutableMapping  # what collections.abc is, without 
 
 try:
     from . import _native as _native
-except ImportError as error:
-    if "interpreter" not in str(error):
+except ImportError as _reason:
+    if "interpreter" not in str(_reason):
         raise
     raise ImportError(
         "m5mem serves one interpreter of a process: import it in the main one alone, "
-        f"and give subinterpreters what they need ({error})"
-    ) from error
+        f"and give subinterpreters what they need ({_reason})"
+    ) from _reason
 from ._native import (
     ADX,
     ATR,
