@@ -9,6 +9,7 @@ for them is put to the test. Each line is a rate; the noise is what the turns wi
 """
 
 import argparse
+import itertools
 import json
 import statistics
 import subprocess
@@ -71,12 +72,15 @@ def run(options, rate, between, directory):
     target.communicate("\n")
     notes = truths.noted(f"{directory}/exact")
     spans = list(zip(edges[::2], edges[1::2], strict=False))
-    return told, [[(b - a) / 1e3 for a, b, _ in notes if low <= a <= high] for low, high in spans]
+    unwatched = [[(b - a) / 1e3 for a, b, _ in notes if low <= a <= high] for low, high in spans]
+    return told, unwatched
 
 
 def main():
     """Runs and prints."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--m5", default="target/release/m5")
     parser.add_argument("--python", default=sys.executable)
     parser.add_argument("--turns", type=int, default=5)
@@ -87,17 +91,22 @@ def main():
         truths.compiled(options.python, directory)
         for rate, between in KINDS:
             told, true = run(options, rate, between, directory)
-            middle = statistics.median(sum(true, []))
-            halves = [statistics.median(sum(half, [])) for half in (true[::2], true[1::2])]
+            flat = list(itertools.chain.from_iterable(true))
+            middle = statistics.median(flat)
+            halves = [
+                statistics.median(itertools.chain.from_iterable(half)) for half in (true[::2], true[1::2])
+            ]
             error = statistics.median(told) - middle
             worst = max(worst, abs(error))
-            low, _, high = statistics.quantiles(sum(true, []), n=4)
+            low, _, high = statistics.quantiles(flat, n=4)
             print(
                 f"{rate:>5}/s {between:>7}: true {middle:.1f} µs ({low:.1f} to {high:.1f}; noise {halves[0] - halves[1]:+.1f}),"
                 f" m5 {statistics.median(told):.1f} µs of {len(told)}: {error:+.1f} µs",
                 flush=True,
             )
-    print(f"worst median error {worst:.1f} µs, at most {AIM} wanted: {'shown' if worst <= AIM else 'not shown'}")
+    print(
+        f"worst median error {worst:.1f} µs, at most {AIM} wanted: {'shown' if worst <= AIM else 'not shown'}"
+    )
 
 
 main()

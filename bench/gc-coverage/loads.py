@@ -258,7 +258,9 @@ def pool():
 # Nothing of m5 was fitted to these.
 HELD_OUT = {f.__name__: f for f in (freezer, retuned, prefork, documents, pool)}
 LOADS = {f.__name__: f for f in (idle, quiet, engine, busy, storm, rare_long, bursts, threads, short_threads)}
-LOADS |= {f.__name__: f for f in (seconds_long, ends_midway, sleeper, handed_over, lumpy, subinterpreters)} | HELD_OUT
+LOADS |= {
+    f.__name__: f for f in (seconds_long, ends_midway, sleeper, handed_over, lumpy, subinterpreters)
+} | HELD_OUT
 
 
 def main():

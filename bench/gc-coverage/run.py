@@ -219,7 +219,9 @@ def run(options):
     if widths:
         widest = max(widths, key=widths.get)
         middle = statistics.median(widths.values())
-        print(f"interval's width over its value, median: {middle:.3f}; the widest kind: {widest}, {widths[widest]:.3f}")
+        print(
+            f"interval's width over its value, median: {middle:.3f}; the widest kind: {widest}, {widths[widest]:.3f}"
+        )
 
 
 def show(load, budget, rows):

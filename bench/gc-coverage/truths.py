@@ -12,8 +12,19 @@ def compiled(python, directory):
     say = "import sysconfig as s; print(s.get_paths()['include'], s.get_config_var('EXT_SUFFIX'))"
     include, suffix = subprocess.check_output([python, "-c", say], text=True).split()
     if not pathlib.Path(include, "Python.h").exists():
-        sys.exit(f"{python} has no {include}/Python.h: take a Python with its headers (python3-dev, or of pyenv)")
-    command = ["cc", "-O2", "-shared", "-fPIC", f"-I{include}", HERE / "truth.c", "-o", f"{directory}/truth{suffix}"]
+        sys.exit(
+            f"{python} has no {include}/Python.h: take a Python with its headers (python3-dev, or of pyenv)"
+        )
+    command = [
+        "cc",
+        "-O2",
+        "-shared",
+        "-fPIC",
+        f"-I{include}",
+        HERE / "truth.c",
+        "-o",
+        f"{directory}/truth{suffix}",
+    ]
     try:
         subprocess.run(command, check=True)
     except (FileNotFoundError, subprocess.CalledProcessError) as error:

@@ -65,6 +65,7 @@ pub(crate) struct Budget {
     balance: f64,
     window: f64,
     gap: f64,
+    /// The part of the time to watch, as it was last found.
     part: f64,
 }
 
@@ -109,6 +110,11 @@ impl Budget {
     /// The part of the time that the last decision wanted to watch: the chance with which any moment of then was seen.
     pub(crate) fn chance(&self) -> f64 {
         self.part
+    }
+
+    /// Whether all of the time can be afforded, as far as is known: nothing has to be decided soon.
+    pub(crate) fn affords_all(&self) -> bool {
+        self.part >= 1.0
     }
 
     /// How long the interval should last that `next` has decided on.
