@@ -146,7 +146,7 @@ struct Kept {
     range: (f64, f64),
     /// It is told from noise in the last chunk and in all others but one.
     goes_on: bool,
-    /// It is larger at the end than at the beginning, and than in the middle.
+    /// It is larger at the end than after the first chunk, and than in the middle.
     grew: bool,
 }
 
@@ -162,13 +162,14 @@ impl Kept {
         let mut more: Vec<f64> = chunks.iter().map(|c| c.0).collect();
         more.sort_by(f64::total_cmp);
         let usual = *more.get(1).or(more.first())?;
-        let (first, middle, end) = (points.first()?.1, points.get(points.len() / 2)?.1, points.last()?.1);
+        // The first chunk warms up what measures, too.
+        let (first, middle, end) = (points.get(1)?.1, points.get(points.len() / 2)?.1, points.last()?.1);
         let slopes = chunks.iter().map(|c| c.1);
         Some(Self {
             slope: median(&pairs(points))?.min(recent),
             range: (slopes.clone().fold(f64::INFINITY, f64::min), slopes.fold(f64::NEG_INFINITY, f64::max)),
             goes_on: usual >= told_apart && last >= told_apart,
-            grew: end - first >= told_apart / 2.0 && end > middle,
+            grew: end - first >= told_apart && end > middle,
         })
     }
 }
