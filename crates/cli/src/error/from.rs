@@ -81,6 +81,7 @@ pub(crate) fn of_trim(pid: i32, error: m5_heap::trim::TrimError) -> CliError {
             CliError::NotTrimmed { pid, reason: error.to_string() }
         }
         m5_heap::trim::TrimError::Trace(error) => of_capture(pid, error.into()),
+        m5_heap::trim::TrimError::Unknown(reason) => CliError::OtherLibrary { pid, reason },
         other => CliError::NotTrimmed { pid, reason: other.to_string() },
     }
 }
@@ -100,7 +101,7 @@ impl From<m5_heap::SnapfileError> for CliError {
         use m5_heap::SnapfileError as E;
         match error {
             E::Io { path, source } => Self::Unreadable { path, reason: source.to_string() },
-            E::Foreign { path } => Self::Malformed { path, reason: "no m5 snapshot".to_owned() },
+            E::Foreign { path } => Self::Foreign { path },
             E::Newer { path, version } => {
                 Self::Malformed { path, reason: format!("format version {version}: use a newer m5") }
             }

@@ -44,6 +44,8 @@ pub(crate) enum CliError {
     Kernel { message: String },
     /// A file cannot be read.
     Unreadable { path: String, reason: String },
+    /// A file that m5 did not write.
+    Foreign { path: String },
     /// A file is not what it should be.
     Malformed { path: String, reason: String },
     /// A file of another schema.
@@ -110,6 +112,8 @@ pub(crate) enum CliError {
     Core { path: String, reason: String },
     /// Nothing of its memory was given back.
     NotTrimmed { pid: i32, reason: String },
+    /// Its memory is not the GNU C library's, or not of a version that m5 knows.
+    OtherLibrary { pid: i32, reason: String },
     /// m5 itself would take the last room of a memory cgroup.
     NoRoom { reason: String },
     /// m5 itself may open too few files.
@@ -141,6 +145,7 @@ impl CliError {
                 | Self::EndedEarly
                 | Self::NoTarget
                 | Self::NotTrimmed { .. }
+                | Self::OtherLibrary { .. }
                 | Self::Refused { .. }
         )
     }

@@ -92,9 +92,15 @@ impl CliError {
             Self::NotTrimmed { pid, reason } => {
                 row!(lang, Unreadable, "not_trimmed", Fault::NotTrimmed[pid, reason] => Fault::NotTrimmedRemedy)
             }
+            Self::OtherLibrary { pid, reason } => {
+                row!(lang, Unreadable, "not_trimmed", Fault::NotTrimmed[pid, reason] => Fault::OtherLibraryRemedy)
+            }
             Self::Core { path, reason } => row!(lang, Unreadable, "core_file", Fault::Core[path, reason]),
             Self::Unreadable { path, reason } => {
                 row!(lang, Unreadable, "file", Fault::FileUnreadable[path, reason] => Fault::FileUnreadableRemedy)
+            }
+            Self::Foreign { path } => {
+                row!(lang, Unreadable, "file", Fault::FileForeign[path] => Fault::FileForeignRemedy)
             }
             Self::Malformed { path, reason } => {
                 row!(lang, Unreadable, "file", Fault::FileMalformed[path, reason] => Fault::FileMalformedRemedy)

@@ -8,7 +8,7 @@ pub use alarm::Alarm;
 pub use mapping::Mapping;
 
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 /// Why the kernel did not open an event; the system's number tells the kinds apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +70,7 @@ const INHERIT: u64 = 1 << 1;
 const EXCLUDE_KERNEL: u64 = 1 << 5;
 const EXCLUDE_HYPERVISOR: u64 = 1 << 6;
 const TASK: u64 = 1 << 13;
+const WATERMARK: u64 = 1 << 14;
 const SAMPLE_ID_ALL: u64 = 1 << 18;
 const USE_CLOCKID: u64 = 1 << 25;
 const INHERIT_THREAD: u64 = 1 << 35;
@@ -148,6 +149,14 @@ impl Attr {
         self
     }
 
+    /// Wakes whoever waits for its ring each time that so many bytes came to it, whatever wrote them.
+    #[must_use]
+    pub fn waking_at(mut self, bytes: u32) -> Self {
+        self.flags |= WATERMARK;
+        self.wakeup = bytes;
+        self
+    }
+
     /// Starts switched off.
     #[must_use]
     pub fn disabled(mut self) -> Self {
@@ -171,6 +180,12 @@ const IOC_REFRESH: libc::c_ulong = 0x2402;
 const IOC_SET_OUTPUT: libc::c_ulong = 0x2405;
 /// Write direction, eight bytes (a pointer), `$`, 11.
 const IOC_MODIFY_ATTRIBUTES: libc::c_ulong = 0x4008_240b;
+
+impl AsFd for Event {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
 
 impl Event {
     /// Opens an event, in the group of `leader` if there is one: a group is on or off as a whole.
