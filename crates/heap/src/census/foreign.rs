@@ -178,8 +178,7 @@ fn resembling(finder: &Finder<'_>, start: u64, bytes: &[u8], at: usize) -> Optio
     // NumPy allocates classes without the collector's head.
     let class = desc.meta() && finder.types.number(own).is_some();
     let headed = at as u64 >= desc.prefix && (!desc.gc() || collector_head(bytes, at));
-    ((class || headed && !desc.meta()) && sizes::consistent(image, layout, own, desc.kind))
-        .then_some(())?;
+    ((class || headed && !desc.meta()) && sizes::consistent(image, layout, own, desc.kind)).then_some(())?;
     let size = sizes::inline(image, layout, own, desc)?;
     // Its last byte must lie where memory was captured, or where none was touched.
     let whole =

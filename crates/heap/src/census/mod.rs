@@ -271,9 +271,7 @@ impl Finder<'_> {
             let headed = desc.prefix == *offset as u64 && (!desc.gc() || collector_head(bytes, *offset));
             // A class that a library allocated by itself has no head.
             let class = *offset == 0 && desc.meta() && self.types.number(at).is_some();
-            let sane = (headed || class)
-                && bytes.len() >= offset + 16
-                && self.living(word(bytes, *offset));
+            let sane = (headed || class) && bytes.len() >= offset + 16 && self.living(word(bytes, *offset));
             if !sane {
                 return None;
             }
