@@ -59,6 +59,8 @@ pub(crate) struct Budget {
     balance: f64,
     window: f64,
     gap: f64,
+    /// The part of the time to watch, as it was last found.
+    part: f64,
 }
 
 impl Budget {
@@ -67,7 +69,8 @@ impl Budget {
         let random = Random::new(seed);
         let (traps, seen) = PRIOR;
         let (window, gap) = (INTERVAL, INTERVAL);
-        Self { share, trap, random, collections: 0.0, cpu: 0.0, traps, seen, balance: 0.0, window, gap }
+        let (collections, cpu, balance, part) = (0.0, 0.0, 0.0, 1.0);
+        Self { share, trap, random, collections, cpu, traps, seen, balance, window, gap, part }
     }
 
     /// Intervals without a watch last this long, seconds.
@@ -78,11 +81,17 @@ impl Budget {
     /// Whether to watch during the next interval.
     pub(crate) fn next(&mut self, step: &Step) -> bool {
         let part = self.part(step);
+        self.part = part;
         self.window = if part < 0.5 { WINDOW } else { INTERVAL };
         // Windows and the gaps between them differ in length: so many of all must be windows.
         let (open, closed) = (part * self.gap, (1.0 - part) * self.window);
         let chance = if part >= 1.0 { 1.0 } else { open / (open + closed) };
         self.random.unit() < chance
+    }
+
+    /// Whether all of the time can be afforded, as far as is known: nothing has to be decided soon.
+    pub(crate) fn affords_all(&self) -> bool {
+        self.part >= 1.0
     }
 
     /// How long the interval should last that `next` has decided on.

@@ -3,6 +3,7 @@
 use crate::Result;
 use m5_cpython::PyFrame;
 use serde::{Deserialize, Serialize};
+use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 /// One collection, from its start to its end.
@@ -202,6 +203,17 @@ pub trait PauseSource {
 
     /// How often `drain` should be called, by what it last found.
     fn interval(&self) -> Duration;
+
+    /// What becomes readable long before anything could be lost. Who waits for these may put `drain` off for longer than
+    /// `interval`, up to a second; none where it may not be put off. Ask again after each call.
+    fn wakers(&self) -> Vec<BorrowedFd<'_>> {
+        Vec::new()
+    }
+
+    /// Whether nothing was told since the last call of `drain`, where it would have been.
+    fn is_silent(&self) -> bool {
+        false
+    }
 
     /// Appends the pauses that ended since the last call, in order of their start.
     ///

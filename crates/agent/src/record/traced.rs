@@ -7,6 +7,7 @@ use m5_cpython::Interpreter;
 use m5_gc::{Choice, Coverage, Detail, InterpreterCollections, Pause, TraceOptions, Tracer};
 use m5_process::Process;
 use m5_report::doc::{LongPauses, PauseLog};
+use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 /// How the pauses of a member are traced.
@@ -41,6 +42,11 @@ impl Traced {
     /// How often pauses have to be taken, where they are traced.
     pub(super) fn interval(&self) -> Option<Duration> {
         self.tracer.as_ref().map(Tracer::interval)
+    }
+
+    /// What becomes readable long before anything could be lost; none where it may be lost before.
+    pub(super) fn wakers(&self) -> Vec<BorrowedFd<'_>> {
+        self.tracer.as_ref().map(Tracer::wakers).unwrap_or_default()
     }
 
     /// Traces an interpreter that was found.

@@ -1,6 +1,7 @@
 //! `m5 leaks`: what each iteration of a workload keeps.
 
 use crate::commands::bench_run::shown;
+use crate::commands::snapshot::SpoolArgs;
 use crate::ctx::Ctx;
 use crate::error::{CliError, of_capture};
 use crate::exit::Exit;
@@ -40,6 +41,8 @@ pub(crate) struct LeaksArgs {
     /// A function without arguments to call, instead of a script
     #[arg(long, value_name = "MODULE:FUNCTION")]
     call: Option<String>,
+    #[command(flatten)]
+    spool: SpoolArgs,
     /// The command
     #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<OsString>,
@@ -73,7 +76,7 @@ pub(crate) fn run(args: &LeaksArgs, ctx: &Ctx) -> Result<Exit, CliError> {
         }
         iterations = (iterations * 5).min(SURE);
     };
-    let looked = (leaking == Some(true)).then(|| look(&work, iterations, ctx));
+    let looked = (leaking == Some(true)).then(|| look(args, &work, iterations, ctx));
     let (kept, kept_unseen) = match looked {
         Some(Ok(kept)) => (Some(kept), None),
         Some(Err(error)) => (None, Some(error.explain(ctx.lang).message)),
@@ -99,7 +102,7 @@ pub(crate) fn run(args: &LeaksArgs, ctx: &Ctx) -> Result<Exit, CliError> {
 }
 
 /// Two snapshots of one more process, a chunk apart, after two chunks that warm up.
-fn look(work: &Work, iterations: u64, ctx: &Ctx) -> Result<Kept, CliError> {
+fn look(args: &LeaksArgs, work: &Work, iterations: u64, ctx: &Ctx) -> Result<Kept, CliError> {
     const CHUNKS: usize = 2;
     if ctx.progress {
         ctx.note(Say::LookingAtKept, &[&iterations]);
@@ -109,7 +112,7 @@ fn look(work: &Work, iterations: u64, ctx: &Ctx) -> Result<Kept, CliError> {
     halting(work, iterations, CHUNKS, &mut |pid, done| {
         bar.set(done);
         if done >= CHUNKS {
-            taken.push(snapshot(pid));
+            taken.push(snapshot(pid, &args.spool));
         }
     })?;
     let mut taken = taken.into_iter();
@@ -125,10 +128,11 @@ fn look(work: &Work, iterations: u64, ctx: &Ctx) -> Result<Kept, CliError> {
     Ok(Kept { iterations, diff })
 }
 
-fn snapshot(pid: i32) -> Result<Snapshot, CliError> {
+fn snapshot(pid: i32, spool: &SpoolArgs) -> Result<Snapshot, CliError> {
     let process = Process::open(pid)?;
+    spool.begin_for(&process)?;
     take_snapshot(&process, &CaptureOptions::default(), &Redaction::new(false))
-        .map_err(|e| of_capture(pid, e))
+        .map_err(|e| spool.lacking().unwrap_or_else(|| of_capture(pid, e)))
 }
 
 fn positive(text: &str) -> Result<f64, String> {

@@ -112,6 +112,11 @@ impl DutyCycle {
         stacks.map_or(own, |stacks| stacks.min(own))
     }
 
+    /// Whether the watch is open and nothing but time would close it.
+    pub(super) fn is_open_throughout(&self) -> bool {
+        self.is_open() && self.budget.as_ref().is_none_or(Budget::affords_all)
+    }
+
     /// Opens, closes, or lets be, as the budget says.
     pub(super) fn step(&mut self, watched: &mut Watched, ledger: &Ledger, now: u64) {
         let totals = self.totals(watched, ledger);

@@ -16,6 +16,7 @@ use crate::{
 };
 use m5_cpython::{GcState, Interpreter};
 use m5_process::{Execution, Process};
+use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 /// Traps within a pause, about, that were taken off its length.
@@ -196,6 +197,16 @@ impl PauseSource for WatchSource {
 
     fn interval(&self) -> Duration {
         self.duty.interval(self.stacks.as_ref().map(Stacks::interval))
+    }
+
+    fn wakers(&self) -> Vec<BorrowedFd<'_>> {
+        // A program of which not all is watched, and a stack in the middle of a collection, want to be looked at often.
+        let may = self.duty.is_open_throughout() && self.stacks.is_none() && self.watched.is_whole();
+        self.watched.rings.wakers().filter(|_| may).map(Iterator::collect).unwrap_or_default()
+    }
+
+    fn is_silent(&self) -> bool {
+        self.watched.rings.are_empty() && !self.wakers().is_empty()
     }
 
     fn drain(&mut self, pauses: &mut Vec<Pause>) -> Result<()> {

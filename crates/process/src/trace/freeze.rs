@@ -1,6 +1,6 @@
 //! All threads of the target stopped for as long as the value lives, and never longer than agreed.
 
-use crate::priority::Urgent;
+use crate::priority::{AtOnce, Urgent};
 use crate::procfs::threads;
 use crate::trace::guard::{Guard, Held};
 use crate::trace::ptrace::Tracee;
@@ -23,6 +23,8 @@ pub struct Frozen<'g> {
     memory: File,
     pub(super) began: Instant,
     deadline: Instant,
+    /// How long all but the calling thread stood, where they were let go before it.
+    others_stood: Option<Duration>,
 }
 
 /// Stops every thread. Only inside [`crate::with_tracer`], with a guard that lets them go by its own clock.
@@ -37,9 +39,13 @@ pub fn freeze<'g>(process: &Process, guard: &'g Guard, max_pause: Duration) -> T
     let began = Instant::now();
     let deadline = began + max_pause;
     let (tracees, asleep) = (Vec::new(), Vec::new());
-    let mut frozen = Frozen { held, _urgent: urgent, pid, tracees, asleep, memory, began, deadline };
+    let others_stood = None;
+    let mut frozen =
+        Frozen { held, _urgent: urgent, pid, tracees, asleep, memory, began, deadline, others_stood };
     // Threads that are being born are seen on a later round; a stopped parent bears none.
+    let at_once = AtOnce::begin();
     while frozen.round(process)? {}
+    drop(at_once);
     let took_ms = began.elapsed().as_secs_f64() * 1e3;
     tracing::debug!(pid, threads = frozen.tracees.len(), asleep = frozen.asleep.len(), took_ms, "stopped");
     Ok(frozen)
@@ -106,6 +112,26 @@ impl Frozen<'_> {
         let stood = self.began.elapsed();
         tracing::debug!(pid = self.pid, stood_ms = stood.as_secs_f64() * 1e3, "released");
         stood
+    }
+
+    /// Lets every thread go whose stop nothing needs any more, so that they need not wait for the processor that another
+    /// one waits for. Who waits for children stays: it would be told of the helper's end.
+    pub(super) fn let_others_go(&mut self) {
+        let waits = |t: &Tracee| matches!(t.system_call(), Some(libc::SYS_wait4 | libc::SYS_waitid));
+        let (kept, free): (Vec<_>, Vec<_>) = std::mem::take(&mut self.tracees).into_iter().partition(waits);
+        self.tracees = kept;
+        for tracee in &free {
+            let _ = tracee.detach();
+        }
+        if !free.is_empty() {
+            self.others_stood = Some(self.began.elapsed());
+        }
+    }
+
+    /// How long all but one thread stood, where they were let go before that one, which had to wait for a processor.
+    #[must_use]
+    pub fn others_stood(&self) -> Option<Duration> {
+        self.others_stood
     }
 
     fn release(&mut self) {
