@@ -307,11 +307,12 @@ fn a_cache_that_fills_is_accused_and_not_its_entries() {
     }
 }
 
+/// The items of a named tuple are called as its class calls them.
 const IN_PLACE: &str = "
-class Stats:
+import collections
+class Stats(collections.namedtuple('Stats', 'name hits')):
     pass
-STATS = Stats()
-STATS.hits = []
+STATS = Stats('shop', [])
 def grow():
     STATS.hits.extend([True] * 200000)
 ";

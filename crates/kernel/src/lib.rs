@@ -14,7 +14,7 @@ mod stalls;
 
 pub use alloc::{
     AllocProfile, AllocSampler, AllocSite, AllocSource, AllocStack, CollectionSampler, CollectionsSeen,
-    LOOKS_S, Survival, Survivor,
+    LOOKS_S, Rate, Survival, Survivor,
 };
 pub use collector::{CollectionStarts, CollectionWatch, CollectorEvent, EndedCollection};
 pub use error::{Error, Result};

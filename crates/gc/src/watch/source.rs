@@ -19,6 +19,8 @@ use m5_process::{Execution, Process};
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
+/// More records than this at a look are many: about twenty collections.
+const BUSY: usize = 64;
 /// Traps within a pause, about, that were taken off its length.
 const TRAPS_INSIDE: u64 = 10;
 
@@ -42,6 +44,8 @@ pub(crate) struct WatchSource {
     details: Vec<Detail>,
     /// A trap keeps the target from getting on: nothing may stay watched.
     endless: bool,
+    /// The last look found many records: the next one is not put off.
+    busy: bool,
 }
 
 impl WatchSource {
@@ -66,7 +70,8 @@ impl WatchSource {
         duty.begin(&watched, &ledger);
         watched.adopt(true);
         let details = Vec::new();
-        Ok(Self { watched, execution, duty, ledger, trap, start_ns, stacks: None, details, endless: false })
+        let (stacks, endless, busy) = (None, false, false);
+        Ok(Self { watched, execution, duty, ledger, trap, start_ns, stacks, details, endless, busy })
     }
 
     /// Registers that it got of those that it takes, where those are fewer: another one watches the process too.
@@ -199,7 +204,8 @@ impl PauseSource for WatchSource {
 
     fn wakers(&self) -> Vec<BorrowedFd<'_>> {
         // A program of which not all is watched, and a stack in the middle of a collection, want to be looked at often.
-        let may = self.duty.is_open_throughout() && self.stacks.is_none() && self.watched.is_whole();
+        let may = !self.busy && self.duty.is_open_throughout() && self.stacks.is_none();
+        let may = may && self.watched.is_whole();
         self.watched.rings.wakers().filter(|_| may).map(Iterator::collect).unwrap_or_default()
     }
 
@@ -214,6 +220,7 @@ impl PauseSource for WatchSource {
         // them; the states may not be.
         let over = !self.execution.goes_on();
         let (records, all) = self.watched.records(if over && self.told() { u64::MAX } else { before });
+        self.busy = records.len() > BUSY;
         let settled = all && self.duty.is_open();
         for record in &records {
             self.handle(record);

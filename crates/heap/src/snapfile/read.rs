@@ -18,6 +18,9 @@ const SLACK: u64 = 64 << 20;
 /// Heaps pack about 1 : 20; a file that claims more than this was made to fill memory.
 const DENSEST: u64 = 500;
 
+/// Objects are numbered with 32 bits, and some numbers mean something else.
+const MOST_OBJECTS: usize = u32::MAX as usize / 2;
+
 /// Reads a snapshot from a file, piece by piece.
 ///
 /// # Errors
@@ -169,7 +172,7 @@ impl<R: Read> Unpacked<'_, R> {
 fn decode<R: Read + Seek>(sections: &mut Sections<'_, R>) -> Decoded<Snapshot> {
     let head: Head = sections.json(tag::HEAD, "head")?;
     let mut graph = HeapGraph { types: head.types, roots: head.roots, ..HeapGraph::default() };
-    graph.address = sections.numbers(tag::ADDRESS, |all| addresses(all))?.into();
+    graph.address = sections.numbers(tag::ADDRESS, |all| addresses(all, MOST_OBJECTS))?.into();
     let n = graph.address.len();
     let types = graph.types.len() as u64;
     let kinds: Vec<u32> = sections.numbers(tag::TYPE, |all| numbers(all, types, n))?;
@@ -211,7 +214,7 @@ fn same_length<T>(what: &str, column: Vec<T>, n: usize) -> Decoded<Vec<T>> {
     if column.len() == n { Ok(column) } else { Err(format!("{} {what} for {n} objects", column.len())) }
 }
 
-fn addresses(all: &mut Numbers<impl BufRead>) -> Decoded<Vec<u64>> {
+fn addresses(all: &mut Numbers<impl BufRead>, most: usize) -> Decoded<Vec<u64>> {
     let mut at = 0_u64;
     let mut out = Vec::new();
     for step in all {
@@ -219,7 +222,7 @@ fn addresses(all: &mut Numbers<impl BufRead>) -> Decoded<Vec<u64>> {
         at = step.and_then(|s| at.checked_add(s)).ok_or("addresses do not ascend")?;
         out.push(at);
     }
-    if out.len() >= u32::MAX as usize / 2 {
+    if out.len() >= most {
         return Err("too many objects".to_owned());
     }
     out.shrink_to_fit();

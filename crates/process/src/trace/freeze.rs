@@ -2,6 +2,7 @@
 
 use crate::priority::{AtOnce, Urgent};
 use crate::procfs::threads;
+use crate::trace::arch;
 use crate::trace::guard::{Guard, Held};
 use crate::trace::ptrace::Tracee;
 use crate::{Process, TraceError, TraceResult};
@@ -16,6 +17,7 @@ const BRIEF: Duration = Duration::from_millis(2);
 pub struct Frozen<'g> {
     held: Held<'g>,
     _urgent: Urgent,
+    at_once: Option<AtOnce>,
     pid: i32,
     pub(super) tracees: Vec<Tracee>,
     /// Threads that wait in the kernel and stop before they run again.
@@ -39,13 +41,21 @@ pub fn freeze<'g>(process: &Process, guard: &'g Guard, max_pause: Duration) -> T
     let began = Instant::now();
     let deadline = began + max_pause;
     let (tracees, asleep) = (Vec::new(), Vec::new());
-    let others_stood = None;
-    let mut frozen =
-        Frozen { held, _urgent: urgent, pid, tracees, asleep, memory, began, deadline, others_stood };
+    let at_once = Some(AtOnce::begin());
+    let mut frozen = Frozen {
+        held,
+        _urgent: urgent,
+        at_once,
+        pid,
+        tracees,
+        asleep,
+        memory,
+        began,
+        deadline,
+        others_stood: None,
+    };
     // Threads that are being born are seen on a later round; a stopped parent bears none.
-    let at_once = AtOnce::begin();
     while frozen.round(process)? {}
-    drop(at_once);
     let took_ms = began.elapsed().as_secs_f64() * 1e3;
     tracing::debug!(pid, threads = frozen.tracees.len(), asleep = frozen.asleep.len(), took_ms, "stopped");
     Ok(frozen)
@@ -73,6 +83,11 @@ impl Frozen<'_> {
             }
         }
         Ok(self.tracees.len() > known)
+    }
+
+    /// What follows takes a while: this thread no longer goes before all sessions, only before those of its own.
+    pub fn take_time(&mut self) {
+        self.at_once = None;
     }
 
     /// Its memory, for `pread`.
@@ -115,9 +130,16 @@ impl Frozen<'_> {
     }
 
     /// Lets every thread go whose stop nothing needs any more, so that they need not wait for the processor that another
-    /// one waits for. Who waits for children stays: it would be told of the helper's end.
+    /// one waits for. Who waits for children of every kind stays: it would be told of the helper's end.
     pub(super) fn let_others_go(&mut self) {
-        let waits = |t: &Tracee| matches!(t.system_call(), Some(libc::SYS_wait4 | libc::SYS_waitid));
+        let waits = |t: &Tracee| {
+            let argument = |n| t.regs.as_ref().map_or(u64::MAX, |regs| arch::argument(regs, n));
+            match t.system_call() {
+                Some(libc::SYS_wait4) => threads::waits_for_all(argument(2)),
+                Some(libc::SYS_waitid) => threads::waits_for_all(argument(3)),
+                _ => false,
+            }
+        };
         let (kept, free): (Vec<_>, Vec<_>) = std::mem::take(&mut self.tracees).into_iter().partition(waits);
         self.tracees = kept;
         for tracee in &free {
