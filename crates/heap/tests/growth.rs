@@ -4,7 +4,7 @@
 
 use m5_heap::{CaptureOptions, Cause, Culprit, Diff, Redaction, Snapshot, diff, take_snapshot};
 use m5_process::Process;
-use m5_testkit::{Python, Target, free_threaded_pythons, minor_versions, pythons};
+use m5_testkit::{Python, Target, free_threaded_pythons, minor_versions};
 
 /// Runs `before`, then for each line that it is told the function `grow`.
 fn grown(python: &Python, code: &str) -> (Diff, Snapshot) {
