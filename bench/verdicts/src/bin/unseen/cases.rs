@@ -2,7 +2,7 @@
 
 use super::Args;
 use m5_bench_verdicts::wide::{self, Trace};
-use m5_bench_verdicts::{containers, events, layers, services};
+use m5_bench_verdicts::{composed, containers, events, layers, programs, services};
 
 type Make = Box<dyn Fn(u64, f64, f64) -> Trace>;
 
@@ -19,8 +19,20 @@ pub(crate) struct Case {
     pub(crate) life: Make,
 }
 
-/// All families of the second set, of the third, that are run event by event, or of the fourth, the fifth or the sixth.
+/// All families of the second set, of the third, that are run event by event, or of the fourth, the fifth, the sixth or
+/// the seventh.
 pub(crate) fn all(args: &Args) -> Vec<Case> {
+    if args.composed {
+        return composed();
+    }
+    if args.programs {
+        return set(
+            programs::FAMILIES.map(|(f, name)| (f, name, true)),
+            programs::is_leak,
+            programs::trace,
+            programs::life,
+        );
+    }
     if args.layers {
         return set(
             layers::FAMILIES.map(|(f, name)| (f, name, true)),
@@ -69,4 +81,17 @@ fn set<F: Copy + 'static, const N: usize>(
         life: Box::new(move |seed, seconds, every| life(family, seed, seconds, every)),
     };
     families.into_iter().enumerate().map(case).collect()
+}
+
+/// Parts of other sets beside each other: to learn from.
+fn composed() -> Vec<Case> {
+    let case = |(number, family): (usize, composed::Family)| Case {
+        name: family.name,
+        held_out: false,
+        leaks: family.leaks,
+        number: number as u64,
+        trace: Box::new(move |seed, seconds, _| composed::trace(family, seed, seconds)),
+        life: Box::new(move |seed, seconds, _| composed::trace(family, seed, seconds)),
+    };
+    composed::families().into_iter().enumerate().map(case).collect()
 }
