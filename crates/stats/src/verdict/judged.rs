@@ -15,9 +15,9 @@ use super::{Assessment, Forecast, Options, Point, Reason, Shift, TimeToLimit, Ve
 
 const DAY: f64 = 86_400.0;
 /// Growth is called so from this probability on, where as many series grow as do not…
-const SURE: f64 = 0.925;
+const SURE: f64 = 0.88;
 /// …and from this one where it cannot have lasted for the life of the process: a batch, a morning.
-const SURE_LATE: f64 = 0.985;
+const SURE_LATE: f64 = 0.99;
 /// Where days are known growth must be so likely by what was weighed, and be this part of the range of all floors.
 const SURE_DAYS: f64 = 0.6;
 const OF_RANGE: f64 = 0.12;
@@ -37,6 +37,8 @@ const CLIMBS: f64 = 8.0;
 const RETURNED: f64 = 0.25;
 /// …to so many of all floors.
 const SEEN_BEFORE: f64 = 0.15;
+/// A step has so much of the weight: a rhythm, a queue or a batch may look like one as well.
+const SURE_STEP: f64 = 0.8;
 /// A level that was moved to after this part of the window may be a batch as well.
 const STOOD: f64 = 1.0 - SEEN_BEFORE;
 /// Ends of the interval of a forecast. Surprises of memory go upwards, so more of it is left out below.
@@ -177,7 +179,7 @@ impl Judged {
         }
         if falling > flat.max(step).max(saturating) {
             Verdict::Falling
-        } else if flat >= step && flat >= saturating {
+        } else if flat >= step && flat >= saturating || step > saturating && step < SURE_STEP {
             Verdict::Flat
         } else if step > saturating {
             // Whether it stays is not known yet.

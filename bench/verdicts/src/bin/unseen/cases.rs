@@ -6,11 +6,41 @@ use m5_bench_verdicts::{composed, containers, events, layers, programs, services
 
 type Make = Box<dyn Fn(u64, f64, f64) -> Trace>;
 
+/// Healthy families in which a level may move and stay, so that `step` is right; by a part of their name.
+const MOVES: [&str; 24] = [
+    "traffic",
+    "warm-up",
+    "caches",
+    "pool",
+    "deployments",
+    "workers by need",
+    "arenas",
+    "steps",
+    "ratchet",
+    "ring",
+    "mixed",
+    "loaded anew",
+    "huge pages",
+    "trading day",
+    "expires",
+    "cache",
+    "shared pages",
+    "reclaimed",
+    "imports",
+    "sliding",
+    "night job",
+    "limit",
+    "first uses",
+    "restart",
+];
+
 /// A family of series.
 pub(crate) struct Case {
     pub(crate) name: &'static str,
     pub(crate) held_out: bool,
     pub(crate) leaks: bool,
+    /// Whether its level may move and stay.
+    pub(crate) moves: bool,
     /// Its number in its set: part of its seeds.
     pub(crate) number: u64,
     /// One series, by seed, seconds watched and seconds between samples.
@@ -76,6 +106,7 @@ fn set<F: Copy + 'static, const N: usize>(
         name,
         held_out,
         leaks: is_leak(family),
+        moves: MOVES.iter().any(|part| name.contains(part)),
         number: number as u64,
         trace: Box::new(move |seed, seconds, every| trace(family, seed, seconds, every)),
         life: Box::new(move |seed, seconds, every| life(family, seed, seconds, every)),
@@ -89,6 +120,7 @@ fn composed() -> Vec<Case> {
         name: family.name,
         held_out: false,
         leaks: family.leaks,
+        moves: true,
         number: number as u64,
         trace: Box::new(move |seed, seconds, _| composed::trace(family, seed, seconds)),
         life: Box::new(move |seed, seconds, _| composed::trace(family, seed, seconds)),

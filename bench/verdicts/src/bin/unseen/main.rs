@@ -150,7 +150,7 @@ fn main() -> std::io::Result<()> {
         }
         let name = format!("{name}{}", if case.held_out { " *" } else { "" });
         writeln!(out, "{name:<28}{score}")?;
-        summary.add(&score);
+        summary.add(&score, case.moves);
     }
     writeln!(out, "{summary}")?;
     writeln!(out, "* held out while constants were chosen")
