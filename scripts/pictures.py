@@ -72,6 +72,8 @@ while True:
     time.sleep(1)
 """
 SERVICES = {"shop": SHOP, "gateway": GATEWAY, "报表": REPORTS}
+# Pages that the documentation shows.
+DOCUMENTED = ("page", "page-zh")
 # As terminals show them.
 COLORS = {
     "default": "#d8dee9", "red": "#f7768e", "green": "#9ece6a", "brown": "#e0af68", "yellow": "#e0af68",
@@ -211,8 +213,8 @@ def shoot_page(tab: Tab, address: str, into: Path) -> None:
         tab.screenshot(into / f"{name}.png")
         # The list and the first process, for the documentation.
         first = "document.querySelectorAll('details')[1].getBoundingClientRect().top + window.scrollY - 8"
-        if name == "page":
-            tab.screenshot(into / "first.png", clip=(1280, tab.evaluate(first)))
+        if name in DOCUMENTED:
+            tab.screenshot(into / f"first-{name}.png", clip=(1280, tab.evaluate(first)))
 
 
 def shoot_reports(tab: Tab, folder: Path, into: Path, pids: dict[str, int]) -> None:
@@ -229,7 +231,7 @@ def shoot_reports(tab: Tab, folder: Path, into: Path, pids: dict[str, int]) -> N
             "--html",
             "FILE",
         ],
-        "gc": ["gc", "-p", str(pids["gateway"]), "-d", "20s", "--html", "FILE"],
+        "gc": ["gc", "-p", str(pids["报表"]), "-d", "20s", "--html", "FILE"],
         "snapshot": ["snapshot", *shop, "-f", "html", "-o", "FILE"],
         "alloc": ["alloc", *shop, "-d", "10s", "-f", "html", "-o", "FILE"],
     }
@@ -278,8 +280,8 @@ def main() -> None:
         shoot_page(tab, address, asked.into)
         shoot_reports(tab, folder, asked.into, pids)
     if asked.docs:
-        for name, of in {"page": "first"}.items():
-            shutil.copy(asked.into / f"{of}.png", ROOT / "docs/pictures" / f"{name}.png")
+        for name in DOCUMENTED:
+            shutil.copy(asked.into / f"first-{name}.png", ROOT / "docs/pictures" / f"{name}.png")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,8 @@ The wheel is for CPython 3.9 and later. It cannot be built without m5: a wheel t
 Environment: M5_WHEEL_PROFILE (release; dev builds faster and slower), M5_MANYLINUX=2_28 (links against that glibc or older
 ones with zig, so that the wheel runs on all newer systems: needs cargo-zigbuild and ziglang), M5_TARGET (a Rust target,
 as aarch64-unknown-linux-gnu; with M5_MANYLINUX), M5_FREE_THREADED=3.14 (for the build of that version without a GIL, which
-needs not be there: such builds have no stable ABI before 3.15, and take a wheel of their own).
+needs not be there: such builds have no stable ABI before 3.15, and take a wheel of their own), M5_PROGRAM=FILE (an m5
+that is built already goes into the wheel).
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ class Plan:
         self.manylinux = os.environ.get("M5_MANYLINUX")
         self.target = os.environ.get("M5_TARGET")
         self.free_threaded = os.environ.get("M5_FREE_THREADED")
+        self.program = os.environ.get("M5_PROGRAM")
         if self.manylinux and not self.target:
             self.target = f"{platform.machine()}-unknown-linux-gnu"
 
@@ -110,6 +112,22 @@ class Plan:
 
 def stage(plan: Plan) -> None:
     """Builds m5 and puts it where maturin takes a wheel's programs from."""
+    if not plan.program:
+        compiled(plan)
+    elif not os.access(plan.program, os.X_OK):
+        raise SystemExit(f"M5_PROGRAM={plan.program} is no program; without it m5 is built")
+    STAGE.mkdir(parents=True, exist_ok=True)
+    fresh = STAGE / "m5.new"
+    shutil.copy2(plan.program or plan.built(), fresh)
+    fresh.chmod(0o755)
+    fresh.replace(STAGE / "m5")
+    # A module left by a development build must not ride along.
+    for left in (ROOT / "python" / "m5mem").glob("_native*.so"):
+        left.unlink()
+
+
+def compiled(plan: Plan) -> None:
+    """Builds m5."""
     try:
         subprocess.run(plan.cargo(), cwd=ROOT, check=True, env=plan.surroundings())
     except FileNotFoundError as error:
@@ -120,14 +138,6 @@ def stage(plan: Plan) -> None:
         raise SystemExit(
             "m5 did not build, and a wheel without it is not made; the message is above"
         ) from error
-    STAGE.mkdir(parents=True, exist_ok=True)
-    fresh = STAGE / "m5.new"
-    shutil.copy2(plan.built(), fresh)
-    fresh.chmod(0o755)
-    fresh.replace(STAGE / "m5")
-    # A module left by a development build must not ride along.
-    for left in (ROOT / "python" / "m5mem").glob("_native*.so"):
-        left.unlink()
 
 
 def unstage() -> None:

@@ -22,10 +22,12 @@ ROOT = Path(__file__).resolve().parents[2]
 OUT = ROOT / "out" / "page"
 SECRET = "hunter2-s3cret"
 
-# Collections of every generation, memory that comes and goes, descriptors that come, and a secret to keep.
+# Collections of every generation, memory that comes and goes, descriptors that come, a connection, and a secret to keep.
 PROGRAM = """
-import gc, os, sys, time
+import gc, os, socket, sys, time
 files, kept, n = [], [], 0
+listening = socket.create_server(("127.0.0.1", 0))
+ends = socket.create_connection(listening.getsockname()), listening.accept()
 print('ready', flush=True)
 while True:
     n += 1
@@ -123,6 +125,9 @@ def check(tab: Tab, origin: str, words: set[str], background: str) -> None:
     # A count is a whole number, grouped by thousands.
     counts = tab.evaluate("[...document.querySelectorAll('.figures .long b')].map(e => e.textContent)")
     assert counts and any(re.fullmatch(r"[\d,]+( · [\d,]+){2}", count) for count in counts), counts
+    # Who listens is no connection: the number is that of `active_connections`.
+    shown = tab.evaluate("[...document.querySelectorAll('.figures > div')].map(e => e.textContent)")
+    assert {"2connections", "2连接"} & set(shown), shown
     assert tab.complaints == []
     strangers = [url for url in tab.requests if not url.startswith((origin, "data:"))]
     assert strangers == []

@@ -265,6 +265,7 @@ fn health(baseline: Baseline) -> Health {
         command: process.command,
         observed_seconds: 2.0,
         re_executed_seconds: None,
+        stopped: false,
         healthy: false,
         criteria: process.criteria,
         objectives_from: ObjectivesFrom::default(),
@@ -399,12 +400,20 @@ fn list() {
         command: process().command,
         unread,
     };
-    let no = Unread {
-        reason: "permission".to_owned(),
-        detail: "no permission".to_owned(),
-        remedies: vec!["sudo".to_owned()],
+    let no = |pid, uid| ListedProcess {
+        python: None,
+        uid: Some(uid),
+        ..listed(
+            pid,
+            Some(Unread {
+                reason: "permission".to_owned(),
+                detail: format!("no permission to read maps of PID {pid}"),
+                remedies: vec![format!("PID {pid} belongs to another user (uid {uid})"), "sudo".to_owned()],
+            }),
+        )
     };
-    let processes = vec![listed(4711, None), ListedProcess { python: None, ..listed(4712, Some(no)) }];
+    // What is true of two is said once.
+    let processes = vec![listed(4711, None), no(4712, 1000), no(4713, 0), no(4714, 1000)];
     let schema = LIST_SCHEMA.to_owned();
     let list = ProcessList { schema, processes, of_other_names: 0, others_hidden: false };
     let nobody = |of_other_names| ProcessList {

@@ -62,6 +62,7 @@ fn whole(path: &Path) -> Result<Vec<u8>, CliError> {
 fn refused(path: &Path, error: ReadError) -> CliError {
     let path = path.display().to_string();
     match error {
+        ReadError::Foreign => CliError::Foreign { path },
         ReadError::Malformed(reason) => CliError::Malformed { path, reason },
         ReadError::Schema { found, reads } => CliError::Schema { path, found, reads },
     }

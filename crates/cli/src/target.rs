@@ -82,7 +82,7 @@ pub(crate) fn several(args: &TargetArgs, ctx: &Ctx) -> Result<Chosen, CliError> 
 }
 
 /// Whether somebody stopped it, and not only for the moment of a look.
-fn stands_still(process: &Process) -> bool {
+pub(crate) fn stands_still(process: &Process) -> bool {
     let stopped = || process.stat().is_ok_and(|stat| matches!(stat.state, 'T' | 't'));
     stopped() && {
         sleep(MOMENT);

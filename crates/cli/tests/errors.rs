@@ -35,7 +35,7 @@ fn no_such_process() {
 fn not_python() {
     let cat = Target::spawn(Command::new("cat"));
     let pid = cat.pid().to_string();
-    for command in ["health", "baseline"] {
+    for command in ["health", "baseline", "why"] {
         let (code, text) = verdict(&run(&[command, "-p", &pid]));
         assert_eq!(code, 5, "{text}");
         assert!(text.contains("is not a CPython") && text.contains("m5 list"), "{text}");
@@ -291,13 +291,15 @@ fn files_that_cannot_be_used() {
     fs::write(at("none.json"), r#"{"a":1}"#).unwrap();
     fs::write(at("noise.json"), [0xff, 0xfe, 0, 1]).unwrap();
     fs::write(at("empty.json"), "").unwrap();
+    fs::write(at("m5.toml"), "[objectives]\n").unwrap();
     for (name, word) in [
         ("missing.json", "No such file"),
         ("cut.json", "EOF"),
         ("old.json", "m5.baseline/0"),
         ("other.json", "m5.health/1"),
-        ("none.json", "names no schema"),
-        ("noise.json", "not a readable"),
+        ("none.json", "no recording"),
+        ("noise.json", "no recording"),
+        ("m5.toml", "--config"),
         ("empty.json", "EOF"),
         ("", "directory"),
     ] {

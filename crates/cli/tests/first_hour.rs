@@ -134,3 +134,24 @@ fn a_large_service_is_healthy_unless_it_is_said_to_be_a_small_one() {
     let peak = health["criteria"].as_array().unwrap().iter().find(|c| c["name"] == "rss_peak_bytes").unwrap();
     assert_eq!(peak["status"], "fail");
 }
+
+#[test]
+fn a_service_that_somebody_stopped_is_called_so_and_not_healthy() {
+    let mut target = Target::start(&python(), SLEEPS);
+    target.line();
+    let pid = target.pid().to_string();
+    let health = |more: &[&str]| run(&[&["health", "-d", "300ms", "-p", &pid], more].concat());
+    let signal = |name: &str| assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
+    signal("-STOP");
+    let (text, document) = (health(&[]), json(&health(&["--json"])));
+    assert_eq!(verdict(&text).0, 6, "{text:?}");
+    let said = String::from_utf8_lossy(&text.stdout);
+    assert!(said.contains(&format!("PID {pid} is stopped: kill -CONT {pid}")), "{said}");
+    assert_eq!((&document["stopped"], &document["healthy"]), (&true.into(), &false.into()), "{document}");
+    signal("-CONT");
+    let on = health(&["--json"]);
+    assert_eq!(
+        (verdict(&on).0, &json(&on)["healthy"], &json(&on)["stopped"]),
+        (0, &true.into(), &Value::Null)
+    );
+}

@@ -3,6 +3,7 @@
 
 pub mod bootstrap;
 pub mod compare;
+pub mod counts;
 pub mod layer;
 pub mod leak_rule;
 pub mod lives;
@@ -16,6 +17,7 @@ pub mod verdict;
 pub mod windows;
 
 pub use compare::{GateConfig, GateOutcome, GateVerdict, gate, gate_with, single};
+pub use counts::{counted, seconds_to_prove};
 pub use layer::{Advice, Growing, Layer, Layers, Witness, growing_layers};
 pub use leak_rule::{Chunk, LeakOutcome, LeakRule, leak_agreed, leak_per_iteration};
 pub use lives::{BetweenRestarts, Life, between_restarts, life};

@@ -1,12 +1,12 @@
 //! The objectives of collections held against each interpreter of a process where there are several: each pauses by itself
 //! where it has a lock of its own, and what is rare in one may be frequent in another.
 
-use super::criteria::{Known, TOO_SHORT, pauses, plain};
+use super::criteria::{Known, TOO_SHORT, pauses, per_second};
 use super::pause_totals::Estimates;
 use m5_gc::SourceKind;
 use m5_report::doc::{Criterion, InterpreterPauses, PauseLog, ProcessRecord};
 use m5_stats::stratified::weighted_summary;
-use m5_stats::{Objective, Objectives, rate};
+use m5_stats::{Objective, Objectives};
 
 /// One criterion for each interpreter that is there and each objective of the collector; nothing where there is one
 /// interpreter, or nobody traced.
@@ -37,11 +37,11 @@ fn judged(
     estimates: &Estimates,
 ) -> Option<Criterion> {
     let seconds = log.coverage.wall_ns as f64 / 1e9;
-    let per_second = |g: usize| rate(row.happened[g] as f64, seconds);
+    let rate_of = |g: usize| per_second(name, Some((row.happened[g], seconds)), objective, TOO_SHORT);
     Some(match name {
-        "gc_gen0_per_second" => plain(name, per_second(0), objective, TOO_SHORT),
-        "gc_gen1_per_second" => plain(name, per_second(1), objective, TOO_SHORT),
-        "gc_gen2_per_second" => plain(name, per_second(2), objective, TOO_SHORT),
+        "gc_gen0_per_second" => rate_of(0),
+        "gc_gen1_per_second" => rate_of(1),
+        "gc_gen2_per_second" => rate_of(2),
         "gc_pause_p95_seconds" => {
             let known = match log.source {
                 _ if row.happened == [0; 3] => Known::NoneHappened,

@@ -8,6 +8,7 @@ use crate::signals::Stop;
 use crate::{objectives, target};
 use clap::Args;
 use m5_agent::record::{RecordOptions, record};
+use m5_process::Process;
 use m5_report::doc::{Criterion, HEALTH_SCHEMA, Health, Lack};
 use m5_stats::Status;
 use std::time::Duration;
@@ -16,7 +17,7 @@ use std::time::Duration;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Growth cannot be told in seconds; `m5 baseline` tells it. The exit code is 0 if every objective that could be \
-measured is met, 1 if one is missed, 6 if the interpreter or its pauses could not be read.")]
+measured is met, 1 if one is missed, 6 if the interpreter or its pauses could not be read, or somebody has stopped the process.")]
 pub(crate) struct HealthArgs {
     #[command(flatten)]
     target: TargetArgs,
@@ -59,6 +60,9 @@ pub(crate) fn run(args: &HealthArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     if record.samples.is_empty() {
         return Err(CliError::Gone { pid: record.identity.pid });
     }
+    let looked_at = Process::open(record.identity.pid).ok();
+    let stopped =
+        looked_at.is_some_and(|p| target::stands_still(&p)) && ctx.looked.replaced_seconds().is_none();
     let health = Health {
         schema: HEALTH_SCHEMA.to_owned(),
         pid: record.identity.pid,
@@ -66,7 +70,8 @@ pub(crate) fn run(args: &HealthArgs, ctx: &Ctx) -> Result<Exit, CliError> {
         command: record.command,
         observed_seconds,
         re_executed_seconds: record.re_executed_seconds,
-        healthy: exit(&record.criteria) == Exit::Fine,
+        stopped,
+        healthy: exit(&record.criteria) == Exit::Fine && !stopped,
         criteria: record.criteria,
         objectives_from: record.objectives_from.unwrap_or_default(),
         derived: record.derived.unwrap_or_default(),
@@ -75,8 +80,10 @@ pub(crate) fn run(args: &HealthArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     };
     ctx.emit_document(json, &health, |style| m5_report::text::health(&health, style))?;
     Ok(match (exit(&health.criteria), doubt) {
-        (Exit::Missed, _) | (_, None) => exit(&health.criteria),
+        (Exit::Missed, _) => Exit::Missed,
         (_, Some(doubt)) => doubt,
+        (Exit::Fine, None) if stopped => Exit::Incomplete,
+        (exit, None) => exit,
     })
 }
 

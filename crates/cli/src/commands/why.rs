@@ -54,6 +54,8 @@ pub(crate) fn run(args: &WhyArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     let stop = Stop::listen();
     let (process, launched) = target::one(&args.target, ctx)?;
     let identity = process.identity();
+    // What has no interpreter, or may not be read, is told at once and not after half a minute.
+    let doubt = target::doubt(&process, ctx)?;
     let before = args.capture.take(&process);
     ctx.note(Say::Looking, &[&m5_report::units::span(args.duration.0.as_secs_f64())]);
     let options = RecordOptions {
@@ -96,7 +98,7 @@ pub(crate) fn run(args: &WhyArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     Ok(match (why.0.problem(), why.1) {
         (true, _) => Exit::Missed,
         (false, true) => Exit::Fine,
-        (false, false) => Exit::Incomplete,
+        (false, false) => doubt.unwrap_or(Exit::Incomplete),
     })
 }
 

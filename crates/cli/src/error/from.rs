@@ -100,7 +100,7 @@ impl From<m5_heap::SnapfileError> for CliError {
         use m5_heap::SnapfileError as E;
         match error {
             E::Io { path, source } => Self::Unreadable { path, reason: source.to_string() },
-            E::Foreign { path } => Self::Malformed { path, reason: "no m5 snapshot".to_owned() },
+            E::Foreign { path } => Self::Foreign { path },
             E::Newer { path, version } => {
                 Self::Malformed { path, reason: format!("format version {version}: use a newer m5") }
             }

@@ -44,6 +44,8 @@ pub(crate) enum CliError {
     Kernel { message: String },
     /// A file cannot be read.
     Unreadable { path: String, reason: String },
+    /// A file that m5 did not write.
+    Foreign { path: String },
     /// A file is not what it should be.
     Malformed { path: String, reason: String },
     /// A file of another schema.

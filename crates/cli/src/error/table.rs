@@ -96,6 +96,9 @@ impl CliError {
             Self::Unreadable { path, reason } => {
                 row!(lang, Unreadable, "file", Fault::FileUnreadable[path, reason] => Fault::FileUnreadableRemedy)
             }
+            Self::Foreign { path } => {
+                row!(lang, Unreadable, "file", Fault::FileForeign[path] => Fault::FileForeignRemedy)
+            }
             Self::Malformed { path, reason } => {
                 row!(lang, Unreadable, "file", Fault::FileMalformed[path, reason] => Fault::FileMalformedRemedy)
             }

@@ -6,7 +6,10 @@ use serde::Deserialize;
 /// Why a stored document cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {
-    /// Not JSON, cut off, or not of the shape that its schema names.
+    /// Nothing that m5 wrote: it is no JSON object, or names no schema.
+    #[error("no document of m5")]
+    Foreign,
+    /// Cut off, or not of the shape that its schema names.
     #[error("{0}")]
     Malformed(String),
     /// Another schema or another version of it.
@@ -27,10 +30,13 @@ struct Head {
 /// The schema that a stored document names.
 ///
 /// # Errors
-/// Where it is no JSON, or names none.
+/// Where it is no JSON object, is cut off, or names none.
 pub fn schema(bytes: &[u8]) -> Result<String, ReadError> {
+    if bytes.trim_ascii_start().first().is_some_and(|first| *first != b'{') {
+        return Err(ReadError::Foreign);
+    }
     let head: Head = serde_json::from_slice(bytes).map_err(|e| ReadError::Malformed(e.to_string()))?;
-    head.schema.ok_or_else(|| ReadError::Malformed("it names no schema".to_owned()))
+    head.schema.ok_or(ReadError::Foreign)
 }
 
 /// Whether a document names this schema.

@@ -25,7 +25,10 @@ pub struct Health {
     /// When it was found to execute another program, seconds since the look began: nothing is said of that one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub re_executed_seconds: Option<f64>,
-    /// Every measured objective is met.
+    /// Somebody has stopped it (SIGSTOP, a debugger): its figures stand still.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stopped: bool,
+    /// Every measured objective is met, by a process that runs.
     pub healthy: bool,
     /// The objectives.
     pub criteria: Vec<Criterion>,

@@ -9,7 +9,7 @@ use crate::objectives::text::{from, from_each, objectives, summary};
 use crate::shared::units;
 use crate::shared::value_words;
 use crate::text::{Style, executed};
-use crate::texts::{Goal, Record};
+use crate::texts::{Goal, List, Record};
 use std::fmt::Write;
 
 /// A quick look: one line per objective, and the verdict.
@@ -26,6 +26,9 @@ pub fn health(h: &Health, style: Style) -> String {
             "{}",
             style.yellow(&lang.fill(Record::Unread, &[&value_words::unread(unread, lang)]))
         );
+    }
+    if h.stopped {
+        let _ = writeln!(out, "{}", style.yellow(&lang.fill(List::StoppedRemedy, &[&h.pid, &h.pid])));
     }
     out.push_str(&executed(h.re_executed_seconds, style));
     out.push_str(&objectives(&h.criteria, style));

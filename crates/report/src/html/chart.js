@@ -175,12 +175,14 @@ function generation(g) {
   return lang === "zh" ? `${say("gen")} ${g} 代` : `${say("gen")} ${g}`;
 }
 
-/** Each pause as a dot: when, and how long. */
-function pauseChart(pauses, from, to, objective, width) {
+/** Each pause as a dot: when, and how long. Where only the latest were kept, the time of those. */
+function pauseChart(pauses, begin, to, objective, width) {
   const caption = say("pauseChart");
   if (!pauses) return nothing(caption, say("noPauses"));
-  const rows = pauses.latest.filter(([t]) => t >= from && t <= to);
+  const rows = pauses.latest.filter(([t]) => t >= begin && t <= to);
   if (!rows.length) return nothing(caption, say("noCollection"));
+  const cut = rows.length < pauses.seen && rows[0][0] - begin > (to - begin) / 2;
+  const from = cut ? rows[0][0] : begin;
   const lengths = rows.map((r) => Math.max(r[1], 1e-7)), log = Math.log10;
   let most = log(Math.max(...lengths)), least = log(Math.min(...lengths));
   const shown = objective != null && log(objective) < most + 1.3;
@@ -194,7 +196,7 @@ function pauseChart(pauses, from, to, objective, width) {
     svg.append(make("circle", { class: TONES[g ?? UNKNOWN], cx: px(t).toFixed(1), cy: py(log(lengths[i])).toFixed(1), r: g === 2 ? 3 : 2.2, opacity: 0.75 }));
   });
   const keys = [...generations("dot", (g) => rows.some((r) => (r[2] ?? UNKNOWN) === g)), ...(shown ? [key("dash", "limit", `P95 ${say("objective")}`, time(objective))] : [])];
-  const out = figure(caption, say("length"), keys, svg);
+  const out = figure(caption, cut ? say("latest")(number(rows.length)) : say("length"), keys, svg);
   const t = rows.map((r) => r[0]);
   hover(out, svg, width, (place) => {
     const i = nearest(t, from + (place - LEFT) / (width - LEFT - RIGHT) * (to - from));

@@ -68,7 +68,7 @@ function figures(p, lines) {
   put("collections", p.collections ? p.collections.map(number).join(" · ") : "–", false, true);
   put("coverage", percent(p.coverage));
   put("fds", number(fds), over(fds, level.fds));
-  put("connections", p.connections ? number(total(p.connections)) : "–");
+  put("connections", p.connections ? number(p.connections.ESTABLISHED ?? 0) : "–");
   return box;
 }
 

@@ -1,6 +1,7 @@
 //! `m5 list` for people.
 
-use crate::doc::ProcessList;
+use crate::Lang;
+use crate::doc::{ListedProcess, ProcessList};
 use crate::shared::tree::below_parents;
 use crate::shared::units;
 use crate::text::{Align, Style, Table};
@@ -47,14 +48,41 @@ pub fn list(document: &ProcessList, tree: bool, style: Style) -> String {
         if p.stopped {
             out.push_str(&format!("{}\n", lang.fill(List::StoppedRemedy, &[&p.pid, &p.pid])));
         }
-        if let Some(unread) = &p.unread {
-            out.push_str(&format!("{}\n", lang.fill(List::Remedy, &[&p.pid, &unread.detail])));
-            for remedy in &unread.remedies {
-                out.push_str(&format!("  → {remedy}\n"));
-            }
+    }
+    out + &unread(&document.processes, lang) + &hidden
+}
+
+/// Why some cannot be read, and what to do; what is true of several is said once.
+fn unread(processes: &[ListedProcess], lang: Lang) -> String {
+    /// PIDs that are named of those of which the same is true.
+    const NAMED: usize = 12;
+    // What is said of one, the same of any, and of whom.
+    let mut groups: Vec<(String, String, Vec<i32>)> = Vec::new();
+    for (pid, why) in processes.iter().filter_map(|p| Some((p.pid, p.unread.as_ref()?))) {
+        let own = format!("PID {pid}");
+        // What was found is said in English, what to do in the reader's language.
+        let text = |found: &str, to_do: &str| {
+            let found = why.detail.replace(&own, found);
+            let remedies = why.remedies.iter().map(|r| format!("\n  → {}", r.replace(&own, to_do)));
+            found + &remedies.collect::<String>()
+        };
+        let of_one = text(&own, &own);
+        let of_any = text(Lang::En.say(List::Each), lang.say(List::Each));
+        match groups.iter_mut().find(|(_, text, _)| *text == of_any) {
+            Some((.., pids)) => pids.push(pid),
+            None => groups.push((of_one, of_any, vec![pid])),
         }
     }
-    out + &hidden
+    let told = |(of_one, of_any, pids): (String, String, Vec<i32>)| {
+        if let [pid] = pids[..] {
+            return lang.fill(List::Remedy, &[&pid, &of_one]) + "\n";
+        }
+        let named: Vec<String> = pids.iter().take(NAMED).map(i32::to_string).collect();
+        let more = if pids.len() > NAMED { ", …" } else { "" };
+        let named = format!("{}{more}", named.join(", "));
+        lang.fill(List::RemedyOfSeveral, &[&pids.len(), &named, &of_any]) + "\n"
+    };
+    groups.into_iter().map(told).collect()
 }
 
 /// A command line without the folders of its program, and of a long path only the telling end.

@@ -20,5 +20,7 @@ catalogue! {
         Stopped: "yes, stopped", "是（已暂停）";
         StoppedRemedy: "PID {} is stopped: kill -CONT {} lets it go on; until then its figures stand still", "PID {} 已被暂停：kill -CONT {} 可使其继续；在此之前各项数值不变";
         Remedy: "PID {}: {}", "PID {}：{}";
+        RemedyOfSeveral: "{} processes ({}): {}", "{} 个进程（{}）：{}";
+        Each: "each of them", "它们";
     }
 }

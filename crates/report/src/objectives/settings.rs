@@ -2,6 +2,7 @@
 
 use crate::doc::{Derived, ProcessRecord};
 use crate::shared::units;
+use m5_stats::counted;
 use m5_stats::objectives::MIB;
 use std::fmt::Write;
 
@@ -11,6 +12,8 @@ const ROOM: [f64; 2] = [1.25, 1.5];
 const WIDE: [f64; 2] = [2.0, 4.0];
 /// Pauses shorter than this need no objective of their own, seconds.
 const SHORT: f64 = 0.005;
+/// Characters of the command line that are shown.
+const MOST_OF_COMMAND: usize = 100;
 
 /// The settings file of a service, as text. What was not measured is left to the general objectives, and said.
 #[must_use]
@@ -19,7 +22,13 @@ pub fn settings(process: &ProcessRecord, derived: &Derived) -> String {
     let python = process.interpreter.as_ref().map_or("?", |i| i.version.as_str());
     let program =
         process.command.iter().map(|w| w.replace(char::is_control, " ")).collect::<Vec<_>>().join(" ");
-    let program: String = program.chars().take(100).collect();
+    let mut program: String = program.chars().take(MOST_OF_COMMAND + 1).collect();
+    if let Some((end, _)) = program.char_indices().nth(MOST_OF_COMMAND) {
+        program.replace_range(end.., "…");
+    }
+    if let Some(service) = &process.service {
+        program = format!("{service}: {program}");
+    }
     let _ = write!(
         out,
         "# What is normal for this service, measured by `m5 init` in {}: CPython {python},\n# {program}\n#\n\
@@ -66,7 +75,7 @@ fn collector(out: &mut String, derived: &Derived) {
     let gc = derived.gc.as_ref();
     match gc.and_then(|gc| gc.pauses) {
         Some(pauses) => {
-            let [pass, alert] = WIDE.map(|room| milliseconds((pauses.p95 * room).max(SHORT)));
+            let [pass, alert] = WIDE.map(|room| milliseconds(pauses.p95.max(SHORT / WIDE[0]) * room));
             let _ = write!(
                 out,
                 "# seen: a 95th percentile of {} in {} pauses\n\
@@ -81,15 +90,17 @@ fn collector(out: &mut String, derived: &Derived) {
         ),
     }
     for generation in 0..3 {
-        let rate = gc.and_then(|gc| gc.generations.get(generation)?.per_second).filter(|rate| *rate > 0.0);
-        if let Some(rate) = rate {
-            let _ = write!(
-                out,
-                "# seen: {}\ngc_gen{generation}_per_second = {{ pass = {} }}\n",
-                units::rate(rate),
-                round_up(rate * WIDE[0])
-            );
-        }
+        let Some((gc, of)) = gc.and_then(|gc| Some((gc, gc.generations.get(generation)?))) else { continue };
+        let Some(rate) = of.per_second.filter(|rate| *rate > 0.0) else { continue };
+        // Of a few, many times as many may come in the next minute.
+        let most = counted(of.collections)[1] / gc.seconds;
+        let _ = write!(
+            out,
+            "# seen: {}, {} of them\ngc_gen{generation}_per_second = {{ pass = {} }}\n",
+            units::rate(rate),
+            of.collections,
+            round_up((rate * WIDE[0]).max(most))
+        );
     }
 }
 

@@ -59,13 +59,16 @@ catalogue! {
         SettingsUnreadable: "cannot read the settings file {}: {}", "无法读取配置文件 {}：{}";
         SettingsUnreadableRemedy: "check --config or M5_CONFIG; `m5 init -p PID` writes an m5.toml; without one the objectives are those of --profile",
             "请检查 --config 或 M5_CONFIG；`m5 init -p PID` 可生成 m5.toml；没有配置文件时采用 --profile 的指标";
+        FileForeign: "{} is no recording and no snapshot of m5", "{} 不是 m5 的采集文件，也不是快照";
+        FileForeignRemedy: "`m5 baseline --save FILE` writes a recording, `m5 snapshot --save FILE` a snapshot; a settings file (m5.toml) is named by --config",
+            "`m5 baseline --save FILE` 可生成采集文件，`m5 snapshot --save FILE` 可生成快照；配置文件（m5.toml）请用 --config 指定";
         FileMalformed: "{} is not a readable m5 document: {}", "{} 不是可读的 m5 文档：{}";
-        FileMalformedRemedy: "the file is cut off or was changed; record it again with `m5 baseline --save FILE`",
-            "文件不完整或被修改；请用 `m5 baseline --save FILE` 重新采集";
+        FileMalformedRemedy: "the file is cut off or was changed; record it again with `m5 baseline --save FILE` (a snapshot with `m5 snapshot --save FILE`)",
+            "文件不完整或被修改；请用 `m5 baseline --save FILE` 重新采集（快照用 `m5 snapshot --save FILE`）";
         Core: "the core file {} cannot be read: {}", "无法读取核心转储文件 {}：{}";
         FileSchema: "{} has schema {}, this m5 reads {}", "{} 的格式为 {}，当前 m5 可读取 {}";
-        FileSchemaRemedy: "record it again with this m5, or read it with the m5 that wrote it",
-            "请用当前版本的 m5 重新采集，或用写入它的 m5 版本读取";
+        FileSchemaRemedy: "record it again with this m5 (`m5 baseline --save FILE`), or read it with the m5 that wrote it",
+            "请用当前版本的 m5 重新采集（`m5 baseline --save FILE`），或用写入它的 m5 版本读取";
         WriteFailed: "cannot write {}: {}", "无法写入 {}：{}";
         WriteFailedRemedy: "the folder must exist, be yours to write and have room; choose another with the option that named it (-o, --save, --journal, …); nothing half-written was left behind",
             "目录须存在、可写且有剩余空间；请用相应选项（-o、--save、--journal 等）换一个位置；未留下写到一半的文件";

@@ -23,6 +23,8 @@ const CHART_NARROW: u16 = 6;
 const PAUSES: u16 = 24;
 const NARROW: u16 = 80;
 const FEW: u16 = 4;
+/// Bytes of a figure's name from which on it may stand on two lines.
+const LONG_NAME: usize = 20;
 
 pub(super) fn details(frame: &mut Frame<'_>, area: Rect, row: &Row, state: &State, color: bool) {
     let lang = state.lang;
@@ -47,9 +49,12 @@ pub(super) fn details(frame: &mut Frame<'_>, area: Rect, row: &Row, state: &Stat
 
 fn figures(row: &Row, lang: Lang, color: bool) -> Vec<Line<'static>> {
     let absent = || "–".to_owned();
-    let head =
-        |text: Top| Span::styled(format!("{} ", lang.say(text)), Style::new().add_modifier(Modifier::DIM));
-    // A value stays whole at the end of a line.
+    // A value stays whole at the end of a line, and beside what it is called; a long name may be broken.
+    let head = |text: Top| {
+        let name = lang.say(text);
+        let name = if name.len() > LONG_NAME { name.to_owned() } else { name.replace(' ', "\u{a0}") };
+        Span::styled(format!("{name}\u{a0}"), Style::new().add_modifier(Modifier::DIM))
+    };
     let value = |text: String| Span::raw(format!("{}   ", text.replace(' ', "\u{a0}")));
     let verdict = if color { Style::new().fg(shade(row)) } else { Style::new() };
     let missed = row.missed().next().is_some();
