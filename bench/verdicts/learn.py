@@ -303,7 +303,9 @@ def main():
     arguments = arguments.parse_args()
     data = Data(arguments.files)
     used = [i for i, n in enumerate(data.names) if n not in NEVER.split()]
-    print(f"{len(data.x)} series of {len(np.unique(data.family))} families, {len(np.unique(data.group))} groups")
+    print(
+        f"{len(data.x)} series of {len(np.unique(data.family))} families, {len(np.unique(data.group))} groups"
+    )
     summary("by explanations alone", data, data.verdict == "growing")
     if arguments.write:
         write(arguments.write, data, used)
