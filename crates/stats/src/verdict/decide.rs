@@ -11,7 +11,7 @@ pub(crate) const SURE: f64 = 0.75;
 pub(super) fn decide(points: &[Point], options: &Options<'_>) -> Assessment {
     match judge(points, options) {
         Ok(judged) => judged.assessment(options),
-        Err(too_little) => too_little,
+        Err(too_little) => *too_little,
     }
 }
 
@@ -21,22 +21,22 @@ pub(super) fn signs(points: &[Point], options: &Options<'_>) -> Option<(Signs, A
     Some((judged.signs, judged.assessment(options)))
 }
 
-fn judge(points: &[Point], options: &Options<'_>) -> Result<Judged, Assessment> {
+fn judge(points: &[Point], options: &Options<'_>) -> Result<Judged, Box<Assessment>> {
     let (run, started) = blocks::last_run(points, options);
     let Some(warm) = blocks::warmup_end(&run, started) else {
-        return Err(too_little(Reason::TooFewSamples, 0.0, None, None));
+        return Err(Box::new(too_little(Reason::TooFewSamples, 0.0, None, None)));
     };
     let used = run.get(run.partition_point(|p| p.t < warm)..).unwrap_or(&[]);
     let span = used.last().zip(used.first()).map_or(0.0, |(b, a)| b.t - a.t);
     let level = run.last().map(|p| p.v);
     if span < MIN_SECONDS {
         let wait = wait_for_time(&run, started, span);
-        return Err(too_little(Reason::TooShort, span, level, Some(wait)));
+        return Err(Box::new(too_little(Reason::TooShort, span, level, Some(wait))));
     }
     let born = run.first().map(|p| started.unwrap_or(p.t).min(p.t));
     let options = &Options { started: born, ..*options };
     let Some(blocks) = blocks::cut(used, options) else {
-        return Err(too_little(Reason::TooFewSamples, span, level, wait_for_points(used)));
+        return Err(Box::new(too_little(Reason::TooFewSamples, span, level, wait_for_points(used))));
     };
     Ok(Judged::new(blocks, used, options))
 }

@@ -2,6 +2,7 @@
 //! judged on families that they were not taught on. `bench/verdicts/learn.py` makes the [`table`], and says how.
 
 #[rustfmt::skip]
+#[allow(clippy::approx_constant)]
 mod table;
 
 use super::signs::Signs;
