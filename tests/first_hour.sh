@@ -5,7 +5,9 @@
 #   tests/first_hour.sh [--wheel FILE] [--m5 FILE]
 #
 # --wheel   the wheel to install (default: built from this tree, unoptimised)
-# --m5      a static m5 instead: also tried in a root without glibc (Alpine's libc)
+# --m5      a static m5 instead
+#
+# An m5 that is static, in the wheel (M5_PROGRAM) or alone, is also tried in a root without glibc (Alpine's libc).
 #
 # Needs root, and an interpreter of tests/interpreters.sh. Exit codes: 0 fine, 1 not, 3 left out (it says why).
 set -euo pipefail

@@ -85,13 +85,31 @@ def contenders(args: argparse.Namespace, pid: int, directory: str) -> dict[str, 
         "m5 stalls": ("turns", [*m5, "stalls", "-p", str(pid), "-d", span, "--json"]),
         "m5 serve": ("turns", [*m5, "serve", "-p", str(pid), "-d", span, *served(directory)]),
     }
-    memray = [args.python, "-m", "memray"]
-    works = subprocess.run([*memray, "--version"], capture_output=True, check=False).returncode == 0
-    if works and (shutil.which("gdb") or shutil.which("lldb")):
+    if args.memray:
         output = str(Path(directory) / "memray.bin")
-        attach = [*memray, "attach", "--trace-python-allocators", "-f", "-o", output, "--duration"]
+        attach = [
+            args.python,
+            "-m",
+            "memray",
+            "attach",
+            "--trace-python-allocators",
+            "-f",
+            "-o",
+            output,
+            "--duration",
+        ]
         found[MEMRAY] = ("objects", [*attach, str(int(HEAD + args.seconds + 1)), str(pid)])
     return found
+
+
+def lack_of_memray(python: str) -> str | None:
+    """What `memray attach` needs and is missing; nothing where it can be run."""
+    ran = subprocess.run([python, "-m", "memray", "--version"], capture_output=True, check=False)
+    if ran.returncode:
+        return f"{python} has no memray: install it in a virtual environment (pip install memray) and give its --python"
+    if not (shutil.which("gdb") or shutil.which("lldb")):
+        return "a debugger is missing: install gdb or lldb"
+    return None
 
 
 def main() -> None:
@@ -103,6 +121,10 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=3)
     parser.add_argument("--only", nargs="*", default=[], help="contenders whose name begins so")
     args = parser.parse_args()
+    lack = lack_of_memray(args.python)
+    args.memray = lack is None
+    if lack:
+        print(f"{MEMRAY}: left out, {lack}")
     target = Target(args.python)
     ratios: dict[str, list[float]] = {}
     rates: dict[str, list[float]] = {}

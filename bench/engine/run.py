@@ -3,6 +3,7 @@ installed).
 
     python bench/engine/run.py            a few minutes
     python bench/engine/run.py --long     live runs of 30 minutes each
+    python bench/engine/run.py --minutes 7   begins no run after that; the same command goes on
 
 Modes alternate, so that what else the machine does falls on both. Trust the
 ratios. Latency and processor time are those of the virtual clock (`offline`),
@@ -21,6 +22,7 @@ import sys
 
 import measure
 import table
+from kept import Kept
 from measure import Load, Values
 
 LOADS = {50: Load(50, 1000.0, 5), 500: Load(500, 1000.0, 10)}
@@ -29,11 +31,11 @@ PARTS = ("ticks", "book", "candles", "orders", "gc")
 
 
 def interleave(one, repeats: int) -> dict[str, list[Values]]:
-    """`one(words)` for each mode in turn, `repeats` times."""
+    """`one(words, turn)` for each mode in turn, `repeats` times."""
     out: dict[str, list[Values]] = {mode: [] for mode in MODES}
-    for _ in range(repeats):
+    for turn in range(repeats):
         for mode, words in MODES.items():
-            out[mode].append(one(words))
+            out[mode].append(one(words, turn))
     return out
 
 
@@ -45,13 +47,13 @@ def agree(runs: list[Values]) -> str:
     return hashes.pop()
 
 
-def ablate(load: Load, seconds: float, own: list[str]) -> dict[str, Values]:
+def ablate(kept: Kept, load: Load, seconds: float, own: list[str]) -> dict[str, Values]:
     """Each optimisation alone, then all but each; `own` says whose."""
     sets: dict[str, list[str]] = {"naive": []}
     sets.update({f"only {part}": [*own, "--optimize", part] for part in PARTS})
     sets.update({f"all but {part}": [*own, "--without", part] for part in PARTS})
     sets["all"] = [*own, "--optimized"]
-    runs = {name: measure.offline(load, seconds, words) for name, words in sets.items()}
+    runs = {name: kept.offline(load, seconds, words) for name, words in sets.items()}
     agree(list(runs.values()))
     return runs
 
@@ -68,7 +70,10 @@ def main() -> int:
     parser.add_argument(
         "--ablation", action="store_true", help="at 500 symbols too: there each pandas variant takes minutes"
     )
+    parser.add_argument("--minutes", type=float, help="begin no run after so many; they are kept")
+    parser.add_argument("--fresh", action="store_true", help="forget the runs that were kept")
     args = parser.parse_args()
+    kept = Kept(measure.OUT / "engine-runs.json", args.minutes, args.fresh or args.minutes is None)
     if importlib.util.find_spec("m5mem") is None:
         print("m5mem is not installed: its column is left out")
         del MODES["m5mem"]
@@ -81,17 +86,17 @@ def main() -> int:
         load = LOADS[symbols]
         name = f"{symbols} symbols, {load.rate:g} ticks/s"
         virtual = interleave(
-            lambda w, load=load: measure.offline(load, args.offline, w), args.repeats or usual[symbols]
+            lambda w, t, load=load: kept.offline(load, args.offline, w, t), args.repeats or usual[symbols]
         )
         digest = agree([run for runs in virtual.values() for run in runs])
         print("\n".join(table.compare(f"{name}, virtual clock", table.OFFLINE, virtual)))
         print(f"orders: one SHA-256 in all runs, {digest[:16]}…", flush=True)
-        real = interleave(lambda w, load=load: measure.live(load, seconds, w), 1)
+        real = interleave(lambda w, t, load=load: kept.live(load, seconds, w, t), 1)
         agree([run for runs in real.values() for run in runs])
         print("\n".join(table.compare(f"{name}, live", table.LIVE, real)), flush=True)
         document["loads"][symbols] = {"offline": virtual, "live": real}
         if not args.no_ablation and (symbols == 50 or args.long or args.ablation):
-            runs = ablate(load, args.offline, ["--m5mem"] if "m5mem" in MODES else [])
+            runs = ablate(kept, load, args.offline, ["--m5mem"] if "m5mem" in MODES else [])
             print("\n".join(table.ablation(f"{name}, ablation, virtual clock", runs)), flush=True)
             document["loads"][symbols]["ablation"] = runs
     measure.OUT.mkdir(parents=True, exist_ok=True)

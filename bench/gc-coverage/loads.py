@@ -7,7 +7,10 @@ DIRECTORY/truth.
 """
 
 import asyncio
+import concurrent.futures
+import functools
 import gc
+import json
 import os
 import queue
 import random
@@ -152,10 +155,112 @@ def lumpy():
         del kept[: random.choice((0, 0, 0, 3))]
 
 
+# Runs until the other end of the pipe is closed.
+WITHIN = """
+import gc, select, sys
+sys.path.insert(0, {folder!r})
+import truth
+gc.callbacks.append(truth.note)
+class Node: pass
+while not select.select([{pipe}], [], [], 0.0005)[0]:
+    for _ in range({times}):
+        node = Node(); node.me = node
+gc.disable()
+"""
+
+
+def subinterpreters():
+    """Three interpreters beside the main one, each in a thread of its own."""
+    try:
+        import _interpreters as interpreters
+    except ImportError:
+        import _xxsubinterpreters as interpreters
+    ours, theirs = os.pipe()
+
+    def within(times):
+        code = WITHIN.format(folder=sys.argv[2], pipe=ours, times=times)
+        interpreters.run_string(interpreters.create(), code)
+
+    workers = [threading.Thread(target=within, args=(times,)) for times in (200, 500, 2000)]
+    for worker in workers:
+        worker.start()
+    busy()
+    os.close(theirs)
+    for worker in workers:
+        worker.join()
+
+
+def freezer():
+    """What lives is frozen and thawed."""
+    kept = []
+    while not stop.wait(0.001):
+        churn(2000)
+        kept = [[i] for i in range(random.randrange(30_000))] if random.random() < 0.05 else kept
+        if random.random() < 0.1:
+            random.choice((gc.freeze, gc.unfreeze))()
+    gc.unfreeze()
+    return kept
+
+
+def retuned():
+    """Thresholds change while it works."""
+    while not stop.wait(0.002):
+        churn(3000)
+        if random.random() < 0.05:
+            gc.set_threshold(*random.choice(((700, 10, 10), (100, 5, 5), (10_000, 50, 10), (300, 2, 2))))
+
+
+def prefork():
+    """A parent that works and starts children, which collect for themselves."""
+    while not stop.wait(0.001):
+        churn(600)
+        if random.random() < 0.02:
+            child = os.fork()
+            if not child:
+                churn(5000)
+                os._exit(0)
+            os.waitpid(child, 0)
+
+
+def documents():
+    """Requests with documents of all sizes; some fail, and their traces are cycles."""
+    kept = []
+    while not stop.wait(random.expovariate(500)):
+        rows = min(20_000, int(random.paretovariate(0.8) * 30))
+        text = json.dumps([{"id": i, "of": [i, {"a": i}]} for i in range(rows)])
+        try:
+            parsed = json.loads(text)
+            own = {"parsed": parsed}
+            own["self"] = own
+            raise ValueError(own)
+        except ValueError as error:
+            kept.append((error, parsed if random.random() < 0.1 else None))
+        del kept[:-20]
+
+
+def pool():
+    """Tasks in a pool of threads, with a cache that grows."""
+
+    @functools.lru_cache(maxsize=50_000)
+    def cached(key):
+        return [[key, i] for i in range(10)]
+
+    def task(size):
+        churn(size)
+        return [cached(random.randrange(100_000)) for _ in range(size // 20)]
+
+    with concurrent.futures.ThreadPoolExecutor(4) as executor:
+        while not stop.is_set():
+            list(executor.map(task, [random.choice((20, 200, 2000)) for _ in range(8)]))
+            stop.wait(0.002)
+
+
 # Nothing of m5 was fitted to these.
-HELD_OUT = {f.__name__: f for f in (sleeper, handed_over, lumpy)}
+HELD_OUT = {f.__name__: f for f in (freezer, retuned, prefork, documents, pool)}
 LOADS = {f.__name__: f for f in (idle, quiet, engine, busy, storm, rare_long, bursts, threads, short_threads)}
-LOADS |= {f.__name__: f for f in (seconds_long, ends_midway)} | HELD_OUT
+LOADS |= {
+    f.__name__: f for f in (seconds_long, ends_midway, sleeper, handed_over, lumpy, subinterpreters)
+} | HELD_OUT
 
 
 def main():

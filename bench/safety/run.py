@@ -2,7 +2,10 @@
 with m5 killed or stopped. Prints a table; every column behind "refused" should be 0.
 
     python3 bench/safety/run.py [--m5 target/release/m5] [--python python3] [--memory N] [--moments N] [--kills N]
-                                [--jobs N]
+                                [--jobs N] [--seed N] [--tally FILE]
+
+With --tally each row is kept in FILE as soon as it is done, and the table sums up all that FILE holds: runs with other seeds
+add to it, and a run that was broken off goes on with the rows that are missing.
 
 Needs root for the memory limits (left out with a word elsewhere). Each row has targets of its own; --jobs of them are
 filled at a time (as many as there are processors). Without an option it is the whole campaign: 1,400 captures, about ten
@@ -23,6 +26,8 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+# Words of captures that were taken, and that were broken off on purpose.
+TAKEN, BROKEN = ("fork", "freeze", "live"), ("killed", "stopped")
 GROUPS = [Path("/sys/fs/cgroup/memory"), Path("/sys/fs/cgroup")]
 
 
@@ -133,10 +138,26 @@ class Row:
         self.verdicts[verdict] += 1
         self.pauses += [pause] if pause else []
 
+    def kept(self):
+        """As JSON keeps it."""
+        return {
+            "name": self.name,
+            "allowed": self.allowed,
+            "words": self.words,
+            "verdicts": self.verdicts,
+            "pauses": self.pauses,
+        }
+
+    def sum_up(self, kept):
+        """Adds a row of another run."""
+        self.words.update(kept["words"])
+        self.verdicts.update(kept["verdicts"])
+        self.pauses += kept["pauses"]
+
     def cells(self):
         all = sum(self.words.values())
-        taken = sum(self.words[w] for w in ("fork", "freeze", "live"))
-        broken = self.words["killed"] + self.words["stopped"]
+        taken = sum(self.words[w] for w in TAKEN)
+        broken = sum(self.words[w] for w in BROKEN)
         over = sum(p > self.allowed for p in self.pauses)
         dead, changed = self.verdicts["dead"], self.verdicts["changed"]
         return (self.name, all, taken, broken, all - taken - broken, dead, changed, over)
@@ -205,7 +226,7 @@ def random_moments(args, kind, _):
 
 
 def kills_and_stops(args, name, part):
-    row, rng = Row(f"m5 {name} at random moments ({part})", 0.6), random.Random(f"{args.seed} {name} {part}")
+    row, rng = Row(f"m5 {name} at random moments", 0.6), random.Random(f"{args.seed} {name} {part}")
     target = Target(args.python, "threads")
     for _ in range(args.kills // 4):
         running = capture(args.m5, target.pid, rng.choice(["fork", "freeze", "live"]), pause="500ms")
@@ -238,6 +259,30 @@ def states(pid):
     return found
 
 
+class Tally:
+    """Rows that are done, by seed and row, in a file or only here."""
+
+    def __init__(self, path):
+        self.path, self.rows = path, {}
+        if path and path.exists():
+            self.rows = json.loads(path.read_text())
+
+    def add(self, key, row):
+        self.rows[key] = row.kept()
+        if self.path:
+            part = self.path.with_suffix(".part")
+            part.write_text(json.dumps(self.rows))
+            part.replace(self.path)
+
+    def summed(self):
+        """One row for each name, in the order in which they were first done."""
+        rows = {}
+        for key in sorted(self.rows):
+            kept = self.rows[key]
+            rows.setdefault(kept["name"], Row(kept["name"], kept["allowed"])).sum_up(kept)
+        return list(rows.values())
+
+
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -249,18 +294,28 @@ def main():
     parser.add_argument("--kills", type=int, default=1000, help="kills and stops of m5")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="rows at a time")
+    parser.add_argument("--tally", type=Path, help="keep what is done here and add to what is there")
     args = parser.parse_args()
     parts = [(near_limits, kind, inside) for kind in ("numeric", "objects") for inside in (False, True)]
     parts += [(random_moments, kind, None) for kind in ("executes", "forks", "threads", "signals", "filters")]
     parts += [(kills_and_stops, name, part) for part in (1, 2) for name in ("killed", "stopped")]
-    began = time.monotonic()
+    began, tally = time.monotonic(), Tally(args.tally)
+    sizes = f"{args.memory}/{args.moments}/{args.kills}"
     with concurrent.futures.ProcessPoolExecutor(args.jobs) as pool:
-        running = [pool.submit(work, args, *what) for work, *what in parts]
+        running = {}
+        for number, (work, *what) in enumerate(parts):
+            key = f"{number:02} {args.seed} {sizes}"
+            if key not in tally.rows:
+                running[pool.submit(work, args, *what)] = key
         for done in concurrent.futures.as_completed(running):
             row = done.result()
+            tally.add(running[done], row)
             print(f"  {row.name}: {dict(row.words)}", file=sys.stderr, flush=True)
-        rows = [done.result() for done in running]
-    bad = show(rows)
+    bad = show(tally.summed())
+    refusals = collections.Counter()
+    for row in tally.rows.values():
+        refusals.update({w: n for w, n in row["words"].items() if w not in TAKEN and w not in BROKEN})
+    print("refused:", ", ".join(f"{word} {count}" for word, count in refusals.most_common()) or "none")
     print(f"in {(time.monotonic() - began) / 60:.0f} minutes")
     sys.exit(1 if bad else 0)
 

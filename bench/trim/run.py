@@ -4,7 +4,7 @@
 
 Each program runs three times a round, fresh: it trims itself, gdb has it trim itself, m5 trims it, in turns. Medians of the
 rounds, the longest stop of all; the live data is checked afterwards. Programs whose modules are not there are left out and
-named. On a busy machine run it with `nice -n -20`: a stop lasts until the stopped threads get a processor.
+named.
 """
 
 import argparse

@@ -79,7 +79,9 @@ if lines := os.environ.get("LINES"):
 
 
 def programs(python):
-    engine = [python, str(ROOT / "examples" / "trading_engine"), "--offline", "--duration", "20", "--quiet"]
+    # Under a second a run where nothing else wants the processor, most of it after its imports.
+    small = ["--offline", "--symbols", "10", "--rate", "200", "--duration", "40"]
+    engine = [python, str(ROOT / "examples" / "trading_engine"), *small, "--quiet", "--log-level", "ERROR"]
     return {
         "engine": (engine, []),
         "bodies": ([python, "-c", BODIES], []),

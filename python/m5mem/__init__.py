@@ -4,19 +4,17 @@ Importing this package imports neither NumPy nor pandas nor asyncio: they come w
 The modules `gc`, `ws`, `fds`, `metrics` and `indicators`, `cached` and `Pool` are imported when they are first named.
 """
 
-from __future__ import annotations
-
 from _collections_abc import MutableMapping  # what collections.abc is, without its package
 
 try:
     from . import _native as _native
-except ImportError as error:
-    if "interpreter" not in str(error):
+except ImportError as _reason:
+    if "interpreter" not in str(_reason):
         raise
     raise ImportError(
         "m5mem serves one interpreter of a process: import it in the main one alone, "
-        f"and give subinterpreters what they need ({error})"
-    ) from error
+        f"and give subinterpreters what they need ({_reason})"
+    ) from _reason
 from ._native import (
     ADX,
     ATR,
@@ -70,7 +68,7 @@ _ELSEWHERE = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     """Imports what is asked for the first time."""
     import importlib
 
@@ -83,7 +81,7 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-def __dir__() -> list[str]:
+def __dir__() -> "list[str]":
     return sorted(__all__)
 
 

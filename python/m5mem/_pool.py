@@ -127,6 +127,12 @@ class Pool(Generic[T]):
         self.created = self.reused = self.dropped = self.lost = self.reset_errors = 0
         self.name = _registry.add("pool", name, self)
 
+    def __repr__(self) -> str:
+        return f"<m5mem.Pool {self.name!r}: {self._out} out, {len(self._idle)} idle, at most {self.max_size}>"
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a Pool is neither copied nor pickled: what it leases belongs to one process")
+
     def lease(self, timeout: float | None = None) -> Lease[T]:
         """An object of the pool; `PoolTimeout` where none came within ``timeout`` seconds (``None``: wait)."""
         with self._free:

@@ -1,6 +1,6 @@
 """What is right for cases that were written before m5 was tried on any of them; their first results are in the docs."""
 
-from catalogue import clean, leak
+from expected import clean, leak
 
 REGISTRIES = [
     leak("fork_handlers", "objects", "Session", "register_at_fork", module="registries"),

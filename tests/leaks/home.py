@@ -5,10 +5,12 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 PACKAGES = HERE.parents[1] / ".venv" / "leaks"
+_installing = threading.Lock()
 
 
 def interpreter(version=None):
@@ -21,6 +23,11 @@ def interpreter(version=None):
 
 def installed(python, requirement):
     """The folder with that requirement for that interpreter; None where it cannot be had."""
+    with _installing:
+        return _installed(python, requirement)
+
+
+def _installed(python, requirement):
     asked = subprocess.run(
         [python, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"], capture_output=True
     )

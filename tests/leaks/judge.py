@@ -2,8 +2,8 @@
 
 `python tests/leaks/judge.py target/release/m5` runs the cases of the standard library, and with M5_SLOW=1 all public
 packages too. `python tests/leaks/judge.py target/release/m5 NAME…` runs those cases, or groups: STANDARD, PACKAGES, FOUND,
-REGISTRIES, LIBRARIES, SERVICES, UNSEEN, MISTAKES. `--python 3.8` takes that interpreter where a case wants none;
-`--markdown` prints the table of the docs.
+REGISTRIES, LIBRARIES, SERVICES, UNSEEN, MISTAKES, REPORTS. `--python 3.8` takes that interpreter where a case wants none.
+`whole.py` runs all of them by every command and prints the table of the docs.
 """
 
 import argparse
@@ -13,11 +13,13 @@ import re
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 
-from catalogue import FOUND, PACKAGES, STANDARD
+from expected import FOUND, PACKAGES, STANDARD
 from held_out import LIBRARIES, REGISTRIES, SERVICES
 from home import HERE, environment, interpreter
 from mistaken import MISTAKES
+from reports import REPORTS
 from unseen import UNSEEN
 
 
@@ -148,6 +150,7 @@ GROUPS = {
     "SERVICES": SERVICES,
     "UNSEEN": UNSEEN,
     "MISTAKES": MISTAKES,
+    "REPORTS": REPORTS,
 }
 
 
@@ -166,21 +169,17 @@ def main():
     asked.add_argument("m5")
     asked.add_argument("names", nargs="*")
     asked.add_argument("--python", help="interpreter of the cases that want none, 3.8 say")
-    asked.add_argument("--markdown", action="store_true", help="print the table of the docs")
+    asked.add_argument("--together", type=int, default=2, help="services that run at a time")
     options = asked.parse_args()
     m5 = os.path.abspath(options.m5)
     counts = {"right": 0, "WRONG": 0, "skipped": 0}
-    if options.markdown:
-        print("| case | | layer | what grows | who holds it | bytes | of the growth of RSS |")
-        print("|---|---|---|---|---|---|---|")
-    for case in chosen(options.names):
-        verdict, columns = outcome(m5, case, interpreter(case.python or options.python))
-        counts[verdict] += 1
-        if options.markdown:
-            title = case.name + (" (%s)" % case.requirement if case.requirement else "")
-            line = "| %s | %s | %s |" % (title, verdict, " | ".join(columns))
-            print(line.replace("<", "\\<"), flush=True)  # no tag of HTML
-        else:
+
+    def one(case):
+        return case, outcome(m5, case, interpreter(case.python or options.python))
+
+    with ThreadPoolExecutor(options.together) as pool:
+        for case, (verdict, columns) in pool.map(one, chosen(options.names)):
+            counts[verdict] += 1
             title = case.name + (" " + case.requirement if case.requirement else "")
             layer, grows, held, size, share = columns
             print(

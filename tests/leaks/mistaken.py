@@ -3,7 +3,7 @@
 They were written before m5 was tried on any of them; the first results are in the docs.
 """
 
-from catalogue import clean, leak
+from expected import clean, leak
 
 
 def _pair(module, name, layer, grows, held, requirement=None, python=None, n=400):

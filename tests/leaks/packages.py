@@ -1,4 +1,4 @@
-"""Leaks of public packages: one call of a function is one iteration of a service. The versions are in `catalogue.py`."""
+"""Leaks of public packages: one call of a function is one iteration of a service. The versions are in `expected.py`."""
 
 import contextlib
 

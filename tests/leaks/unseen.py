@@ -1,6 +1,6 @@
 """What is right for the cases of `everyday.py` and `everyday_packages.py`: held out from m5 until they were written."""
 
-from catalogue import clean, leak
+from expected import clean, leak
 
 
 def _pair(name, layer, grows, held, requirement=None, python=None, n=400):

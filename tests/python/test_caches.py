@@ -103,7 +103,12 @@ def test_sizeof():
     loop.append(loop)
     assert sizeof(loop) < 200
     pandas = pytest.importorskip("pandas")
-    assert sizeof(pandas.DataFrame({"x": np.zeros(1000)})) >= 8000
+    frame = pandas.DataFrame({"x": np.zeros(1000), "y": np.ones(1000), "z": ["z" * 20] * 1000})
+    assert sizeof(frame) >= 36_000
+    for rows in (frame.iloc[-3:], frame["x"].iloc[:3], frame[["x"]].iloc[::2]):
+        owned = sizeof(rows.copy())
+        assert sizeof(rows) >= 8000 > owned or rows.shape[0] > 3, "a view keeps what it was cut from"
+        assert sizeof(rows) >= owned
 
 
 def test_sizes_of_what_other_libraries_keep():
@@ -118,8 +123,9 @@ def test_sizes_of_what_other_libraries_keep():
         pyarrow.record_batch({"x": big}),
     ):
         assert 800_000 <= m5mem.sizeof(value) < 810_000, type(value)
-    kept = pyarrow.array(big)[:10]  # ten numbers that keep all
-    assert m5mem.sizeof(kept) >= 800_000
+    # Ten rows that keep all.
+    for slices in (pyarrow.array(big)[:10], polars.DataFrame({"x": big})[-10:], polars.Series(big)[-10:]):
+        assert 800_000 <= m5mem.sizeof(slices) < 810_000, type(slices)
     bounded = LRUCache(None, max_bytes=2_000_000)
     for i in range(10):
         bounded[i] = polars.DataFrame({"x": big + i})

@@ -2,8 +2,10 @@
 None of them leaves anything behind."""
 
 import asyncio
+import copy
 import datetime as dt
 import gc
+import pickle
 
 import pytest
 
@@ -201,6 +203,8 @@ REST = [
     (lambda: Pool(5), TypeError, "factory"),
     (lambda: Pool(list, 5), TypeError, "reset"),
     (lambda: Pool(list, max_size=0), ValueError, "max_size"),
+    (lambda: copy.copy(Pool(list)), TypeError, "neither copied nor pickled"),
+    (lambda: pickle.dumps(Pool(list)), TypeError, "neither copied nor pickled"),
     (lambda: ManagedWSPool(0), ValueError, "max_connections"),
     (lambda: ManagedWSPool(stale_after=-1), ValueError, "above 0"),
     (lambda: ManagedWSPool(handler_timeout=0), ValueError, "handler_timeout"),

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import struct
+import sys
 
 import pytest
 from servers import FAST, Raw, run, until, uri_of
@@ -193,10 +194,25 @@ def test_remove_and_limit():
                     pool.add(uri_of(server), print, name=name)
                 with pytest.raises(PoolFull, match="2 connections"):
                     pool.add(uri_of(server), print, name="c")
+                assert "no connections" not in repr(pool) and repr(pool).endswith(", at most 2>")
                 await until(lambda: pool.active_connections == 2)
                 await pool.remove("a")
                 assert list(pool.stats()) == ["b"]
                 pool.add(uri_of(server), print, name="c")
+
+    run(scenario)
+
+
+def test_what_no_attempt_would_mend_is_told_at_once(monkeypatch):
+    async def scenario():
+        async with ManagedWSPool(2, **FAST) as pool:
+            for wrong in ("localhost:80", "http://localhost", ""):
+                with pytest.raises(ValueError, match="no address of a WebSocket"):
+                    pool.add(wrong, print)
+            monkeypatch.setitem(sys.modules, "websockets.asyncio.client", None)
+            with pytest.raises(ImportError, match="install websockets"):
+                pool.add("ws://localhost:1", print)
+            assert not pool.stats() and "no connections" in repr(pool)
 
     run(scenario)
 

@@ -8,7 +8,7 @@ import gc, resource, sys, time
 class Node:
     __slots__ = ('me', '__weakref__')
 kept = [Node() for _ in range(20000)]
-every = 0
+every = spin = 0
 # Without a GIL 0 switches off that it waits for a quarter more objects, whatever the threshold.
 old = 50 if getattr(sys, '_is_gil_enabled', lambda: True)() else 0
 def work(n):
@@ -16,8 +16,10 @@ def work(n):
         churn(every); time.sleep(0); time.sleep(1e-6); n -= every
     churn(n)
 def churn(n):
-    for _ in range(n):
-        a = Node(); a.me = a
+    for _ in range(n // 10):
+        for _ in range(10):
+            a = Node(); a.me = a
+        for _ in range(spin): pass
 def switches():
     used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_nvcsw + used.ru_nivcsw
@@ -26,27 +28,28 @@ count = 0
 def counting(phase, info):
     global count
     count += 1
-log = []
-def note(phase, info, log=log, clock=time.monotonic_ns):
-    log.append((clock(), phase == 'start', info['generation']))
 for line in sys.stdin:
     word, n = line.split()
     if word == 'threshold':
         gc.collect(); gc.set_threshold(int(n), old, 1000)
     elif word == 'every':
         every = int(n)
+    elif word == 'spin':
+        spin = int(n)
     elif word == 'callbacks':
-        gc.callbacks[:] = {'0': [], 'count': [counting], 'note': [note]}[n]
-        log.clear()
+        gc.callbacks[:] = {'0': [], 'count': [counting]}[n]
     elif word == 'work':
         before, rests, cpu = collections(), switches(), time.process_time()
         work(int(n))
         print(time.process_time() - cpu, collections() - before, switches() - rests, flush=True)
-    elif word == 'log':
-        print(len(log) // 2)
-        for a, b in zip(log[::2], log[1::2]): print(a[0], b[0], a[2])
-        sys.stdout.flush()
 "#;
+
+/// New objects from one collection to the next: few, for what they take of the caches would be noise.
+const OBJECTS: u64 = 1000;
+/// What it calculates between them at first, how often that is set right, and collections that tell what is right.
+const FIRST: u64 = 100;
+const TRIES: u32 = 2;
+const SEEN: u64 = 30;
 
 /// The process, by what it can be told.
 pub(crate) struct Worker(Target);
@@ -71,17 +74,25 @@ impl Worker {
         self.0.pid()
     }
 
-    /// Objects that it makes in a CPU second.
-    pub(crate) fn speed(&mut self) -> f64 {
-        self.threshold(100_000);
-        self.work(1_000_000);
-        let work = 3_000_000;
-        work as f64 / self.work(work).cpu
+    /// Collect so often a CPU second, a few objects at a time: how long it calculates between is found by trying. Returns the
+    /// objects that it makes in a CPU second.
+    pub(crate) fn collect_at(&mut self, rate: f64) -> f64 {
+        self.rest_every(0);
+        self.0.say(&format!("threshold {OBJECTS}"));
+        let nothing = self.each(0);
+        let mut spin = FIRST;
+        for _ in 0..TRIES {
+            let more = (self.each(spin) - nothing) / spin as f64;
+            spin = ((1.0 / rate - nothing) / more).round().max(1.0) as u64;
+        }
+        OBJECTS as f64 / self.each(spin)
     }
 
-    /// Collect after so many new objects.
-    pub(crate) fn threshold(&mut self, objects: u64) {
-        self.0.say(&format!("threshold {objects}"));
+    /// CPU seconds from one collection to the next with so much to calculate between.
+    fn each(&mut self, spin: u64) -> f64 {
+        self.0.say(&format!("spin {spin}"));
+        let done = self.work(SEEN * OBJECTS);
+        done.cpu / done.collections.max(1) as f64
     }
 
     /// Rest for a moment after so many new objects; 0 never.
@@ -89,7 +100,7 @@ impl Worker {
         self.0.say(&format!("every {objects}"));
     }
 
-    /// `0`, `count` or `note`.
+    /// `0` or `count`.
     pub(crate) fn callbacks(&mut self, which: &str) {
         self.0.say(&format!("callbacks {which}"));
     }
@@ -99,12 +110,5 @@ impl Worker {
         self.0.say(&format!("work {objects}"));
         let numbers: Vec<f64> = self.0.numbers();
         Done { cpu: numbers[0], collections: numbers[1] as u64, switches: numbers[2] as u64 }
-    }
-
-    /// Start, stop and generation of each collection since `note` was set.
-    pub(crate) fn log(&mut self) -> Vec<[u64; 3]> {
-        self.0.say("log 0");
-        let count: Vec<usize> = self.0.numbers();
-        (0..count[0]).map(|_| self.0.numbers::<u64>().try_into().expect("three numbers")).collect()
     }
 }

@@ -1,8 +1,8 @@
 //! The ways of knowing about collections that are compared.
 
-use crate::target::{Done, Worker};
+use crate::target::Worker;
 use m5_cpython::Interpreter;
-use m5_gc::{Pause, SourceKind, TraceOptions, Tracer};
+use m5_gc::{SourceKind, TraceOptions, Tracer};
 use m5_process::Process;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -24,10 +24,10 @@ pub(crate) enum Way {
 /// The default budget.
 const SHARE: f64 = 0.01;
 
-/// A run of the worker and what was seen of it.
+/// Two runs of the worker one after the other and what was seen of them.
 pub(crate) struct Run {
-    pub(crate) done: Done,
-    pub(crate) pauses: Vec<Pause>,
+    /// CPU seconds of both.
+    pub(crate) cpu: f64,
     pub(crate) coverage: Option<f64>,
 }
 
@@ -52,32 +52,34 @@ impl Way {
         }
     }
 
-    /// Lets the worker work while it is watched in this way.
+    /// Lets the worker work while it is watched in this way, after as much work as the watch takes to find its pace.
     pub(crate) fn run(self, worker: &mut Worker, work: u64) -> Run {
+        let twice = |worker: &mut Worker| (0..2).map(|_| worker.work(work).cpu).sum();
         let Some(options) = self.options() else {
             worker.callbacks(if self == Self::Callbacks { "count" } else { "0" });
             worker.work(work);
-            let done = worker.work(work);
+            let cpu = twice(worker);
             worker.callbacks("0");
-            return Run { done, pauses: Vec::new(), coverage: None };
+            return Run { cpu, coverage: None };
         };
         let process = Process::open(worker.pid()).expect("the worker lives");
         let interpreter = Interpreter::attach(&process).expect("a CPython that m5 knows");
         let mut tracer = Tracer::attach(&process, &interpreter, &options).expect("traced");
-        let (ended, mut pauses) = (AtomicBool::new(false), Vec::new());
-        let done = std::thread::scope(|scope| {
+        let ended = AtomicBool::new(false);
+        let cpu = std::thread::scope(|scope| {
             scope.spawn(|| {
+                let mut pauses = Vec::new();
                 while !ended.load(Ordering::Acquire) {
                     std::thread::sleep(tracer.interval());
+                    pauses.clear();
                     tracer.drain(&mut pauses).expect("the worker lives");
                 }
             });
-            // The budget finds its balance first.
             worker.work(work);
-            let done = worker.work(work);
+            let cpu = twice(worker);
             ended.store(true, Ordering::Release);
-            done
+            cpu
         });
-        Run { done, pauses, coverage: tracer.coverage().ratio() }
+        Run { cpu, coverage: tracer.coverage().ratio() }
     }
 }

@@ -89,7 +89,7 @@ pub fn compare_runs(new: &[(&str, &Baseline)], old: &[(&str, &Baseline)], config
         .collect();
     let (new_side, old_side) = (side(new), side(old));
     // What ended midway is no proof that nothing got worse.
-    let cut = new_side.re_executed_seconds.or(old_side.re_executed_seconds).is_some();
+    let cut = new_side.cut() || old_side.cut();
     let undecided = |m: &Metric| cut && m.decides && m.verdict == GateVerdict::Pass;
     let metrics: Vec<Metric> = metrics
         .into_iter()
@@ -178,6 +178,7 @@ fn side(runs: &[(&str, &Baseline)]) -> Side {
             .unwrap_or(0.0),
         runs: runs.len() as u64,
         re_executed_seconds: runs.iter().find_map(|(_, b)| b.processes.first()?.re_executed_seconds),
+        ended_early: runs.iter().any(|(_, b)| b.recorded.ended_early),
     }
 }
 

@@ -14,10 +14,6 @@ impl Teller for Kernel {
         self.0.ended().into_iter().map(told).collect()
     }
 
-    fn coverage(&self) -> f64 {
-        self.0.coverage()
-    }
-
     fn lost(&self) -> u64 {
         self.0.lost().unwrap_or(0)
     }
@@ -36,9 +32,9 @@ fn told(ended: EndedCollection) -> ToldPause {
     }
 }
 
-/// Who tells the pauses of a process within a share of its time; nobody where the kernel refuses.
+/// Who tells all the pauses of a process; nobody where the kernel refuses.
 #[must_use]
-pub fn teller(process: &Process, max_overhead: Option<f64>) -> Option<Box<dyn Teller>> {
-    let watch = CollectionWatch::attach(process, max_overhead.unwrap_or(1.0)).ok()?;
+pub fn teller(process: &Process) -> Option<Box<dyn Teller>> {
+    let watch = CollectionWatch::attach(process).ok()?;
     Some(Box::new(Kernel(watch)))
 }

@@ -78,7 +78,7 @@ fn pauses(source: SourceKind) -> PauseLog {
                 pid: 4711,
                 interpreter: 0,
                 tid: None,
-                collected: None,
+                ..Pause::default()
             },
             0,
         );
@@ -158,6 +158,7 @@ fn assessment(verdict: Verdict, level: f64, slope: f64) -> Assessment {
 /// The verdicts are set by hand: how they are reached is no matter of reports.
 fn recording(mut process: ProcessRecord) -> Baseline {
     let recorded = Recorded {
+        ended_early: false,
         started_unix_seconds: 1_700_000_100.0,
         observed_seconds: 300.0,
         requested_seconds: 300.0,
@@ -320,6 +321,7 @@ fn check() {
         passed: false,
         objectives_from: from(None),
         processes: vec![CheckedProcess {
+            ended_early: false,
             objectives_from: from(Some("app*")),
             pid: 4711,
             observed_seconds: 300.0,

@@ -10,6 +10,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
+/// The budget is a share of a processor's time, also of a target that hardly runs: few samples would name no line.
+const LEAST_RUN: f64 = 1.0;
 /// Longest time without a look at whether it is over.
 const STEP_NS: u64 = 100_000_000;
 
@@ -33,7 +35,7 @@ impl Sampling {
     /// stacks of young collections. That it cannot be is told at the end.
     pub(crate) fn begin(process: &Process, max_overhead: f64) -> Self {
         let over = Arc::new(AtomicBool::new(false));
-        let thread = match AllocSampler::attach(process, max_overhead, true) {
+        let thread = match AllocSampler::attach(process, max_overhead, LEAST_RUN, true) {
             Ok(sampler) => {
                 let over = Arc::clone(&over);
                 spawned(move || sample(sampler, &over))

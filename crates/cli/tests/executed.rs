@@ -133,25 +133,36 @@ fn every_command_says_so() {
     }
 }
 
-#[test]
-fn a_recording_that_was_cut_passes_no_gate() {
+/// A recording of five minutes that ends as the target does something else; its code.
+fn cut_short(file: &str, end: impl FnOnce(&mut Target)) -> Option<i32> {
     const LONG: Duration = Duration::from_secs(120);
-    let (python, folder) = (ends().pop().unwrap(), folder());
-    let file = folder.path().join("cut.json");
-    let file = file.to_str().unwrap();
-    let mut target = start(&python);
+    let mut target = start(&ends().pop().unwrap());
     let mut baseline = look(&["baseline", "-d", "300s", "--save", file], target.pid());
     let over = |m5: &mut Child| m5.try_wait().unwrap().is_some();
     assert!(until(LONG, || waits(baseline.id()) > 60 || over(&mut baseline)));
-    target.say("sleep");
-    let recorded = baseline.wait_with_output().unwrap();
-    assert!(matches!(recorded.status.code(), Some(1 | 6)), "{recorded:?}");
+    end(&mut target);
+    baseline.wait_with_output().unwrap().status.code()
+}
+
+#[test]
+fn a_recording_that_was_cut_passes_no_gate() {
+    let folder = folder();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let (executed, killed) = (path("executed.json"), path("killed.json"));
+    let codes = [
+        cut_short(&executed, |target| target.say("sleep")),
+        cut_short(&killed, |target| target.child().kill().unwrap()),
+    ];
     // A criterion that was missed until then is told first.
-    for (words, codes) in [(vec!["check", file], vec![1, 6]), (vec!["compare", file, file], vec![6])] {
-        let output = m5().args(&words).args(["--lang", "en"]).output().unwrap();
-        let told = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(output.status.code().is_some_and(|c| codes.contains(&c)), "{words:?}: {output:?}");
-        assert!(told.contains("executed another program after "), "{words:?}: {told}");
+    assert!(codes.iter().all(|code| matches!(code, Some(1 | 6))), "{codes:?}");
+    for (file, why) in [(&executed, "executed another program after "), (&killed, "the target ended during")]
+    {
+        for (words, codes) in [(vec!["check", file], vec![1, 6]), (vec!["compare", file, file], vec![6])] {
+            let output = m5().args(&words).args(["--lang", "en"]).output().unwrap();
+            let told = String::from_utf8_lossy(&output.stdout).into_owned();
+            assert!(output.status.code().is_some_and(|c| codes.contains(&c)), "{words:?}: {output:?}");
+            assert!(told.contains(why), "{words:?}: {told}");
+        }
     }
 }
 

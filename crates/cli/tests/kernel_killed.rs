@@ -1,5 +1,5 @@
-//! `m5 alloc`, `m5 stalls`, the sampling of `m5 diff` and the counting of `m5 serve` killed at random moments: nothing of theirs is left in the kernel or
-//! in the target. What they do where parts of /sys are missing.
+//! `m5 alloc` (by either source), `m5 stalls`, `m5 gc --stacks`, the sampling of `m5 diff` and the counting of `m5 serve` killed at
+//! random moments: nothing of theirs is left in the kernel or in the target. What they do where parts of /sys are missing.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;
@@ -75,6 +75,17 @@ fn registers_are_free(tid: i32) -> bool {
     (0..4).map(|_| Event::open(&attr, On { tid, cpu: -1 }, None)).collect::<Result<Vec<_>, _>>().is_ok()
 }
 
+/// m5 where the kernel refuses its programs.
+fn without_programs() -> Command {
+    let rights = ["--bounding-set=-bpf,-perfmon,-sys_admin", "--inh-caps=-all"];
+    if support::which("setpriv").is_none() {
+        return m5();
+    }
+    let mut command = clean(Command::new("setpriv"));
+    command.args(rights).arg(env!("CARGO_BIN_EXE_m5"));
+    command
+}
+
 fn soon(what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !holds() {
@@ -107,11 +118,15 @@ fn killed_at_any_moment_they_leave_nothing() {
         vec!["stalls", "-d", "1h"],
         vec!["diff", "--interval", "1h"],
         vec!["serve", "--listen", "127.0.0.1:0", "--interval", "100ms", "--config", &config],
+        vec!["gc", "--stacks", "1ms", "-d", "1h"],
+        vec!["alloc", "-d", "1h"],
     ];
     let (mut seed, mut seen) = (0x9e37_79b9, BTreeSet::new());
     for round in 0..rounds() {
-        let mut command = m5();
-        command.args(&commands[(round % 4) as usize]).args(["-p", &id]);
+        let number_of = (round % commands.len() as u64) as usize;
+        // The last one without the rights that programs of the kernel need: by the stacks of collections.
+        let mut command = if number_of + 1 == commands.len() { without_programs() } else { m5() };
+        command.args(&commands[number_of]).args(["-p", &id]);
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         std::thread::sleep(Duration::from_millis(number(&mut seed) % 600));
         seen.extend(programs(child.id()));

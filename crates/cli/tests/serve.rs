@@ -4,7 +4,7 @@
 mod support;
 
 use m5_testkit::{Target, pythons};
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -92,15 +92,7 @@ fn prometheus_accepts_it_and_a_gone_process_goes_from_it() {
     let label = format!("pid=\"{}\"", target.pid());
     let text = until(&exporter, |text| text.contains(&label));
     assert!(get(&exporter, "/data/processes.json").contains("\"schema\":\"m5.page/1\""));
-    if let Ok(mut check) = Command::new("promtool")
-        .args(["check", "metrics"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-    {
-        check.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
-        assert!(check.wait().unwrap().success(), "{text}");
-    }
+    support::checked_by_promtool(&text);
     target.child().kill().unwrap();
     target.child().wait().unwrap();
     until(&exporter, |text| !text.contains(&label) && text.contains("m5_processes 0"));

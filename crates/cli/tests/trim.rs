@@ -190,6 +190,7 @@ actions = [{ signal = "TERM" }, "trim"]
             assert_eq!(value, given as f64, "{text}");
             let done = |l: &&str| l.starts_with("m5_watch_actions_total{") && l.contains("action=\"trim\"");
             assert!(text.lines().find(done).unwrap().ends_with(" 1"), "{text}");
+            support::checked_by_promtool(&text);
             break;
         }
         assert!(Instant::now() < patience, "{text}");

@@ -72,10 +72,11 @@ fn restarts_are_counted_by_service_and_end() {
     assert!(told.contains("gave up on") && told.contains("2 restarts"), "{told}");
     assert_eq!(code, Some(1));
 
-    // Another watchdog on the same journal counts on.
+    // Another watchdog counts on, also where the journal was rotated away meanwhile.
+    std::fs::rename(dir.join("journal.jsonl"), dir.join("journal.1")).unwrap();
     let watchdog = supervise(dir, program);
-    let lines = until(dir, |lines| lines.iter().filter(|l| l["event"] == "gave_up").count() == 2);
-    assert_eq!(lines.iter().filter(|l| l["event"] == "restart").count(), 2);
+    let lines = until(dir, |lines| lines.iter().any(|l| l["event"] == "gave_up"));
+    assert_eq!(lines.iter().filter(|l| l["event"] == "restart").count(), 0);
     drop(end(watchdog));
 }
 

@@ -40,6 +40,20 @@ impl PyFrame {
     pub fn is_of_a_program(&self) -> bool {
         self.line.is_some() || self.file != self.function
     }
+
+    /// Whether it is of the standard library, or of an installed package.
+    #[must_use]
+    pub fn is_of_library(&self) -> bool {
+        self.file.starts_with('<')
+            || ["/site-packages/", "/dist-packages/", "/lib/python3"].iter().any(|p| self.file.contains(p))
+    }
+
+    /// The service's own line that called into a library, of a stack (innermost first) that ends in one.
+    #[must_use]
+    pub fn caller_of_library(stack: &[Self]) -> Option<&Self> {
+        stack.first().filter(|innermost| innermost.is_of_library())?;
+        stack.iter().find(|frame| !frame.is_of_library())
+    }
 }
 
 /// The stack of a thread as it was at one moment.

@@ -19,8 +19,8 @@ pub(crate) struct Step {
     pub(crate) collections: u64,
     /// Collections that were seen whole.
     pub(crate) seen: u64,
-    /// Traps that the target took.
-    pub(crate) traps: u64,
+    /// What the traps that it took cost it, CPU seconds.
+    pub(crate) trapped: f64,
     /// Times that the watch was switched on or off.
     pub(crate) switches: u64,
     /// Whether it was open.
@@ -38,7 +38,14 @@ const FLOOR: f64 = 0.001;
 const SAVED: f64 = 5.0;
 /// What switching the watch on or off costs the target, seconds: an interrupt to its CPU.
 const SWITCH: f64 = 5e-6;
-/// Traps that a collection takes until there are enough to tell: its two ends, and now and then a counter.
+/// What is spent while a debt is paid back, of what comes in: of a time that has no chance to be seen nothing stands for what
+/// happens in it.
+const LEAST: f64 = 0.25;
+/// What is planned with, of what may be spent. Windows are opened by chance, so more is spent at times; and what a trap costs
+/// beyond its own time, in the caches, nobody tells: `m5-bench-gc-overhead` shows that all together stays within the share.
+const PLANNED: f64 = 0.75;
+/// Traps that a collection takes until there are enough to tell, and collections that those are of: its two ends, and now and
+/// then a counter.
 const PRIOR: (f64, f64) = (22.0, 10.0);
 /// What is kept of that experience when there is a newer one.
 const FORGET: f64 = 0.95;
@@ -50,24 +57,38 @@ const WINDOW: f64 = 0.005;
 #[derive(Debug, Clone)]
 pub(crate) struct Budget {
     share: f64,
-    trap: f64,
     random: Random,
     collections: f64,
     cpu: f64,
-    traps: f64,
+    trapped: f64,
     seen: f64,
     balance: f64,
     window: f64,
     gap: f64,
+    /// The part of the time to watch, as it was last found.
+    part: f64,
 }
 
 impl Budget {
-    /// At most `share` of the target's CPU time (or the floor, where that is more; 0 spends nothing), where a trap costs it `trap` seconds.
+    /// At most `share` of the target's CPU time (or the floor, where that is more; 0 spends nothing), where a trap costs it
+    /// about `trap` seconds until it is known better.
     pub(crate) fn new(share: f64, trap: f64, seed: u64) -> Self {
         let random = Random::new(seed);
         let (traps, seen) = PRIOR;
-        let (window, gap) = (INTERVAL, INTERVAL);
-        Self { share, trap, random, collections: 0.0, cpu: 0.0, traps, seen, balance: 0.0, window, gap }
+        let (trapped, window, gap) = (traps * trap, INTERVAL, INTERVAL);
+        let share = share * PLANNED;
+        Self {
+            share,
+            random,
+            collections: 0.0,
+            cpu: 0.0,
+            trapped,
+            seen,
+            balance: 0.0,
+            window,
+            gap,
+            part: 1.0,
+        }
     }
 
     /// Intervals without a watch last this long, seconds.
@@ -82,7 +103,18 @@ impl Budget {
         // Windows and the gaps between them differ in length: so many of all must be windows.
         let (open, closed) = (part * self.gap, (1.0 - part) * self.window);
         let chance = if part >= 1.0 { 1.0 } else { open / (open + closed) };
+        self.part = part;
         self.random.unit() < chance
+    }
+
+    /// The part of the time that the last decision wanted to watch: the chance with which any moment of then was seen.
+    pub(crate) fn chance(&self) -> f64 {
+        self.part
+    }
+
+    /// Whether all of the time can be afforded, as far as is known: nothing has to be decided soon.
+    pub(crate) fn affords_all(&self) -> bool {
+        self.part >= 1.0
     }
 
     /// How long the interval should last that `next` has decided on.
@@ -97,19 +129,19 @@ impl Budget {
         self.collections += weight * (rate(step.collections as f64) - self.collections);
         self.cpu += weight * (rate(step.cpu) - self.cpu);
         // What is watched all the time says nothing about the cost of an open window.
-        if step.open && step.traps > 0 {
-            self.traps = self.traps * FORGET + step.traps as f64;
+        if step.open && step.trapped > 0.0 {
+            self.trapped = self.trapped * FORGET + step.trapped;
             self.seen = self.seen * FORGET + step.seen as f64;
         }
         let floor = if self.share > 0.0 { FLOOR } else { 0.0 };
         let income = (self.share * self.cpu).max(floor);
         let standing = if step.open { step.standing * step.wall } else { 0.0 };
-        let spent = step.traps as f64 * self.trap + step.switches as f64 * SWITCH + standing;
+        let spent = step.trapped + step.switches as f64 * SWITCH + standing;
         self.balance += (self.share * step.cpu).max(floor * step.wall) - spent;
         self.balance = self.balance.clamp(-income * SAVED, income * SAVED);
-        let demand = self.collections * self.traps / self.seen.max(1.0) * self.trap + step.standing;
-        let affordable = income + self.balance / HORIZON;
-        if demand <= affordable || demand <= 0.0 { 1.0 } else { (affordable / demand).max(0.0) }
+        let demand = self.collections * self.trapped / self.seen.max(1.0) + step.standing;
+        let affordable = (income + self.balance / HORIZON).max(LEAST * income);
+        if demand <= affordable || demand <= 0.0 { 1.0 } else { affordable / demand }
     }
 }
 
@@ -129,9 +161,9 @@ mod tests {
             now += wall;
             let seen = if open { collections } else { 0 };
             opened += if open { wall } else { 0.0 };
-            let step =
-                Step { wall, cpu: cpu * wall, collections, seen, traps: 2 * seen, open, ..Step::default() };
-            spent += 2.0 * seen as f64 * trap;
+            let trapped = 2.0 * seen as f64 * trap;
+            let step = Step { wall, cpu: cpu * wall, collections, seen, trapped, open, ..Step::default() };
+            spent += trapped;
             open = budget.next(&step);
         }
         (spent / (cpu * now), opened / now)
@@ -140,7 +172,7 @@ mod tests {
     #[test]
     fn open_all_the_time_where_it_is_cheap() {
         let (cost, open) = steady(0.01, 50.0, 1.0, 1);
-        assert!(cost < 0.01 && open == 1.0, "{cost} {open}");
+        assert!(cost < 0.01 * PLANNED && open == 1.0, "{cost} {open}");
     }
 
     #[test]
@@ -165,7 +197,8 @@ mod tests {
             let step = Step { wall: 0.02, cpu: 0.02, open: true, standing: 0.05, ..Step::default() };
             open += u32::from(budget.next(&step));
         }
-        assert!(open < 100, "{open}");
+        // A quarter of what comes in, in windows that are short beside the gaps.
+        assert!(open < 200, "{open}");
     }
 
     proptest! {
@@ -174,7 +207,7 @@ mod tests {
             share in 0.002f64..0.05, rate in 20.0f64..10_000.0, cpu in 0.05f64..1.0, seed in any::<u64>()
         ) {
             let (cost, open) = steady(share, rate, cpu, seed);
-            let share = share.max(FLOOR / cpu);
+            let share = (share * PLANNED).max(FLOOR / cpu);
             prop_assert!(cost < share * 1.1 + 2e-4, "cost {cost} of {share}, open {open}");
             prop_assert!(cost > share * 0.8 || open > 0.99, "cost {cost} of {share}, open {open}");
         }

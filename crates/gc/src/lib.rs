@@ -23,7 +23,8 @@ pub use choice::Choice;
 pub use error::{Error, Result};
 pub use obstacle::{Obstacle, errno_name};
 pub use pause::{
-    Coverage, Detail, GenerationCoverage, InterpreterCollections, Pause, PauseSource, SourceKind, WorldStops,
+    CERTAIN, Coverage, Detail, GenerationCoverage, InterpreterCollections, Pause, PauseSource, SourceKind,
+    WorldStops,
 };
 pub use told::{Teller, ToldPause};
 pub use tracer::{TraceOptions, Tracer};

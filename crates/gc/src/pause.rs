@@ -3,6 +3,7 @@
 use crate::Result;
 use m5_cpython::PyFrame;
 use serde::{Deserialize, Serialize};
+use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 /// One collection, from its start to its end.
@@ -23,6 +24,37 @@ pub struct Pause {
     pub tid: Option<i32>,
     /// Objects freed by it; `None` where the source cannot tell.
     pub collected: Option<u64>,
+    /// The chance with which one that began then was seen, parts per million: below [`CERTAIN`] where a budget opened the
+    /// watch by chance.
+    #[serde(default = "certain", skip_serializing_if = "is_certain")]
+    pub chance_ppm: u32,
+}
+
+impl Default for Pause {
+    fn default() -> Self {
+        Self {
+            start_ns: 0,
+            duration_ns: 0,
+            generation: None,
+            pid: 0,
+            interpreter: 0,
+            tid: None,
+            collected: None,
+            chance_ppm: CERTAIN,
+        }
+    }
+}
+
+/// The chance of what is seen always, parts per million.
+pub const CERTAIN: u32 = 1_000_000;
+
+fn certain() -> u32 {
+    CERTAIN
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_certain(chance: &u32) -> bool {
+    *chance == CERTAIN
 }
 
 /// How pauses are seen.
@@ -202,6 +234,17 @@ pub trait PauseSource {
 
     /// How often `drain` should be called, by what it last found.
     fn interval(&self) -> Duration;
+
+    /// What becomes readable long before anything could be lost. Who waits for these may put `drain` off for longer than
+    /// `interval`, up to a second; none where it may not be put off. Ask again after each call.
+    fn wakers(&self) -> Vec<BorrowedFd<'_>> {
+        Vec::new()
+    }
+
+    /// Whether nothing was told since the last call of `drain`, where it would have been.
+    fn is_silent(&self) -> bool {
+        false
+    }
 
     /// Appends the pauses that ended since the last call, in order of their start.
     ///

@@ -145,6 +145,7 @@ impl Lane {
             interpreter: self.interpreter.id(),
             tid: None,
             collected: alone.and_then(|g| now.collected[g].checked_sub(open.before.collected[g])),
+            ..Pause::default()
         });
         let uncertainty_ns = Some(slack);
         details.push(Detail { pid, start_ns, uncertainty_ns, ..Detail::default() });

@@ -5,7 +5,7 @@ use crate::descendants::Descendants;
 use crate::stacks::{CaughtStack, Stacks};
 use crate::{Coverage, Detail, InterpreterCollections, Pause, PauseSource, Result, SourceKind};
 use m5_cpython::{Interpreter, RingItem};
-use m5_process::Process;
+use m5_process::{Process, clock_ahead_ns};
 use std::time::Duration;
 
 /// Records that the interpreter keeps for each generation.
@@ -40,6 +40,8 @@ struct Lane {
     counts: Counts,
     /// The last record of each generation that was seen.
     last: [RingItem; 3],
+    /// What the clock that the records are made by is ahead of the machine's, nanoseconds.
+    ahead_ns: i64,
     lost: u64,
     /// The first reading since which one runs, and the last.
     busy: Option<(u64, u64)>,
@@ -66,6 +68,7 @@ impl Lane {
             pid,
             interpreter,
             last,
+            ahead_ns: clock_ahead_ns(pid),
             lost: 0,
             busy: None,
             gone: false,
@@ -80,20 +83,22 @@ impl Lane {
         for item in new {
             let gap = item.collections - last.collections - 1;
             self.lost += gap;
+            let start_ns = item.start_ns.saturating_add_signed(-self.ahead_ns);
             let since = |now: u64, then: u64| (gap == 0).then(|| now.checked_sub(then)).flatten();
             self.counts.seen[generation] += 1;
             out.pauses.push(Pause {
-                start_ns: item.start_ns,
+                start_ns,
                 duration_ns: item.stop_ns - item.start_ns,
                 generation: Some(generation as u8),
                 pid: self.pid,
                 interpreter: self.interpreter.id(),
                 tid: None,
                 collected: since(item.collected, last.collected),
+                ..Pause::default()
             });
             out.details.push(Detail {
                 pid: self.pid,
-                start_ns: item.start_ns,
+                start_ns,
                 candidates: since(item.candidates, last.candidates),
                 live_objects: Some(item.heap_size),
                 ..Detail::default()

@@ -99,7 +99,7 @@ mod tests {
     }
 
     fn pause(start_ns: u64, duration_ns: u64) -> Pause {
-        Pause { start_ns, duration_ns, generation: None, pid: 1, interpreter: 0, tid: None, collected: None }
+        Pause { start_ns, duration_ns, pid: 1, ..Pause::default() }
     }
 
     #[test]

@@ -31,13 +31,10 @@ pub struct ToldPause {
     pub stack: Vec<PyFrame>,
 }
 
-/// Who tells pauses.
+/// Who tells pauses, all of them.
 pub trait Teller: Send {
     /// The pauses that ended since the last call.
     fn told(&mut self) -> Vec<ToldPause>;
-
-    /// The share of the time in which pauses that began are told.
-    fn coverage(&self) -> f64;
 
     /// What was lost, in beginnings and ends.
     fn lost(&self) -> u64;
@@ -143,6 +140,7 @@ impl ToldSource {
             interpreter: told.interpreter,
             tid: Some(told.tid),
             collected: told.collected,
+            ..Pause::default()
         });
     }
 }
@@ -195,7 +193,7 @@ impl PauseSource for ToldSource {
         coverage.unlabelled.happened += self.unlabelled;
         coverage.lost += self.teller.lost();
         coverage.wall_ns = now_ns() - self.start_ns;
-        coverage.open_ns = (coverage.wall_ns as f64 * self.teller.coverage()) as u64;
+        coverage.open_ns = coverage.wall_ns;
         coverage
     }
 

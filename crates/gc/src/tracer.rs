@@ -11,6 +11,7 @@ use crate::{
 use m5_cpython::Interpreter;
 use m5_cpython::layout::Stats;
 use m5_process::{Execution, Process};
+use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 /// How to trace.
@@ -109,6 +110,19 @@ impl Tracer {
     #[must_use]
     pub fn interval(&self) -> Duration {
         self.source.interval()
+    }
+
+    /// What becomes readable long before anything could be lost. Who waits for these may put [`Tracer::drain`] off for longer
+    /// than [`Tracer::interval`], up to a second; none where it may not be put off. Ask again after each call.
+    #[must_use]
+    pub fn wakers(&self) -> Vec<BorrowedFd<'_>> {
+        self.source.wakers()
+    }
+
+    /// Whether nothing was told since the last call of [`Tracer::drain`], where it would have been.
+    #[must_use]
+    pub fn is_silent(&self) -> bool {
+        self.source.is_silent()
     }
 
     /// Appends the pauses that ended since the last call.

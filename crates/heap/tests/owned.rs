@@ -72,6 +72,51 @@ fn what_containers_keep_outside_themselves_is_theirs() {
     }
 }
 
+/// Ten threads, each with a block that only its own descriptor leads to.
+const PER_THREAD: &str = "
+import ctypes, sys, threading
+libc = ctypes.CDLL(None)
+libc.malloc.restype, libc.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
+libc.pthread_setspecific.argtypes = [ctypes.c_uint, ctypes.c_void_p]
+key = ctypes.c_uint()
+libc.pthread_key_create(ctypes.byref(key), None)
+stay, there = threading.Event(), threading.Semaphore(0)
+def work():
+    block = libc.malloc(30000)
+    ctypes.memset(block, 1, 30000)
+    libc.pthread_setspecific(key, block)
+    del block
+    there.release()
+    stay.wait()
+def start(n):
+    for _ in range(n): threading.Thread(target=work, daemon=True).start()
+    for _ in range(n): there.acquire()
+start(2)
+print('ready', flush=True)
+for _ in sys.stdin:
+    start(10)
+    print('grown', flush=True)
+";
+
+#[test]
+fn what_a_library_keeps_for_each_thread_is_the_threads() {
+    // An interpreter with ctypes.
+    let python = pythons().into_iter().rfind(|p| p.executable().is_some() && !p.musl).unwrap();
+    let mut target = Target::start(&python, PER_THREAD);
+    assert_eq!(target.line(), "ready");
+    let process = Process::open(target.pid()).unwrap();
+    let take = || take_snapshot(&process, &CaptureOptions::default(), &Redaction::new(false)).unwrap();
+    let before = take();
+    target.say("go");
+    assert_eq!(target.line(), "grown");
+    let account = diff(&before, &take()).account.unwrap();
+    let of_threads = |b: &&m5_heap::BlockGrowth| b.owner.as_deref() == Some("threads") && b.least <= 30_100;
+    let bytes: i64 =
+        account.blocks.iter().filter(of_threads).filter(|b| b.most >= 30_000).map(|b| b.bytes).sum();
+    // Thread arenas and caches may hold one or the other back.
+    assert!(bytes >= 8 * 30_000, "{}: {:?}", python.name, account.blocks);
+}
+
 fn buffers(tree: &MemoryTree, name: &str) -> Option<u64> {
     tree.at(&["python_buffers", name]).map(|part| part.bytes)
 }

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use m5_heap::trim::{Ended, ToTheEnd, TrimOptions, trim};
-use m5_process::Process;
+use m5_process::{CallCode, Discarded, Guard, Headroom, Process, freeze, with_tracer};
 use m5_testkit::{Python, Target, pythons};
 use std::time::{Duration, Instant};
 
@@ -112,6 +112,39 @@ fn who_has_more_threads_than_the_pause_allows_is_not_stopped() {
     assert_eq!((done.ended, done.stops), (Ended::Late, 0), "{done:?}");
     let done = trim(&process, &options(), &ToTheEnd).unwrap();
     assert!(done.given_bytes > 32 << 20, "{done:?}");
+    still_fine(&mut target);
+}
+
+const WORKERS: &str = "
+import threading
+def work():
+    while True: sum(range(1000))
+for _ in range(3): threading.Thread(target=work, daemon=True).start()
+";
+
+/// The calling thread waits for a processor until the pause is over: all others go on without it, and pages that were
+/// free when everybody stood still are left alone. (These are not free at all.)
+#[test]
+fn a_thread_without_a_processor_holds_nobody_up() {
+    let mut target = freed(WORKERS);
+    assert_eq!(target.line(), "ready");
+    let process = Process::open(target.pid()).unwrap();
+    let heap = process.maps().unwrap().into_iter().find(|m| m.path == "[heap]").unwrap();
+    let pages = [heap.start..heap.start + (1 << 16)];
+    for _ in 0..5 {
+        let (done, others, whole) = with_tracer(|| {
+            let guard = Guard::start(&Headroom::of(process.pid())).unwrap();
+            let code = CallCode::find(&process)?;
+            let mut frozen = freeze(&process, &guard, Duration::from_secs(5))?;
+            let done = frozen.discard(&process, &code, &pages, Instant::now(), Duration::ZERO)?;
+            Ok((done, frozen.others_stood(), frozen.thaw()))
+        })
+        .unwrap();
+        assert_eq!(done, Discarded::default());
+        assert!(others.unwrap() <= whole, "the others are let go first: {others:?} {whole:?}");
+    }
+    // Nor is anything left behind: the next one finds nothing that is in its way.
+    assert!(trim(&process, &options(), &ToTheEnd).unwrap().given_bytes > 32 << 20);
     still_fine(&mut target);
 }
 

@@ -203,6 +203,73 @@ fn large_libraries_agree_with_python() {
     assert!(recall > 0.99 && precision > 0.95 && explained > Some(0.99));
 }
 
+/// Arrays whose elements have references among other fields; for each, what it refers to.
+const STRUCTURED: &str = "
+import sys
+try:
+    import numpy
+except ImportError:
+    print(0, flush=True)
+    sys.exit()
+class Order: pass
+aside = {'names': ['who', 'size'], 'formats': [object, 'i4'], 'offsets': [8, 0], 'itemsize': 24}
+shapes = [
+    ([('price', 'f8'), ('who', object)], [lambda a: a['who']]),
+    ([('flag', 'i1'), ('inner', [('size', 'i4'), ('who', object)])], [lambda a: a['inner']['who']]),
+    ([('many', object, (3,))], [lambda a, k=k: a['many'][:, k] for k in range(3)]),
+    (aside, [lambda a: a['who']]),
+    ([(('a title', 'who'), object)], [lambda a: a['who']]),
+    ([('pairs', [('who', object), ('size', 'i8')], (2,))], [lambda a, k=k: a['pairs']['who'][:, k] for k in range(2)]),
+]
+arrays = []
+for dtype, leaves in shapes:
+    array = numpy.zeros(20, dtype=dtype)
+    ids = []
+    for leaf in leaves:
+        for i in range(len(array)):
+            order = Order()
+            leaf(array)[i] = order
+            ids.append(id(order))
+    arrays.append((array, ids))
+print(len(arrays), flush=True)
+for array, ids in arrays:
+    print(id(array), ','.join(map(str, sorted(ids))), flush=True)
+sys.stdin.read()
+";
+
+/// On the interpreter of the tests in Python, which has NumPy.
+#[test]
+fn references_in_structured_arrays_lie_where_their_dtype_says() {
+    let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.venv/bin/python");
+    if !python.exists() {
+        return;
+    }
+    let mut command = Command::new(python);
+    let mut target = Target::spawn({
+        command.args(["-u", "-c", STRUCTURED]);
+        command
+    });
+    let count: usize = target.line().parse().unwrap();
+    let said: Vec<(u64, Vec<u64>)> = (0..count)
+        .map(|_| {
+            let line = target.line();
+            let (array, ids) = line.split_once(' ').unwrap();
+            (array.parse().unwrap(), ids.split(',').map(|id| id.parse().unwrap()).collect())
+        })
+        .collect();
+    let process = Process::open(target.pid()).unwrap();
+    let anchor = Anchor::of(&process).unwrap();
+    let taken = capture(&process, &CaptureOptions::default()).unwrap();
+    let graph = Analysis::of(&taken.image, anchor).unwrap().graph;
+    for (i, (array, ids)) in said.iter().enumerate() {
+        let order = |o: &&u32| graph.types[graph.type_id[**o as usize] as usize].name == "__main__.Order";
+        let edges = graph.edges(graph.at(*array).unwrap());
+        let mut held: Vec<u64> = edges.iter().filter(order).map(|o| graph.address[*o as usize]).collect();
+        held.sort_unstable();
+        assert_eq!(&held, ids, "shape {i}");
+    }
+}
+
 #[test]
 fn objects_types_sizes_and_references_agree_with_python() {
     let only = std::env::var("M5_PYTHON").ok();

@@ -14,9 +14,9 @@ mod stalls;
 
 pub use alloc::{
     AllocProfile, AllocSampler, AllocSite, AllocSource, AllocStack, CollectionSampler, CollectionsSeen,
-    LOOKS_S, Survival, Survivor,
+    LOOKS_S, Rate, Survival, Survivor,
 };
-pub use collector::{CollectionWatch, CollectorEvent, EndedCollection};
+pub use collector::{CollectionStarts, CollectionWatch, CollectorEvent, EndedCollection};
 pub use error::{Error, Result};
 pub use stalls::Lengths as TurnLengths;
 pub use stalls::{LoopCounter, LoopOptions, LoopWatch, Spent, TURN_BOUNDS, Turn, Turns};

@@ -72,7 +72,7 @@ for line in sys.stdin:
 ";
 
 fn watch(python: &Python, target: &Target) -> Option<CollectionWatch> {
-    allowed(&python.name, CollectionWatch::attach(&Process::open(target.pid()).unwrap(), 1.0))
+    allowed(&python.name, CollectionWatch::attach(&Process::open(target.pid()).unwrap()))
 }
 
 /// Functions and lines, as the program tells them.

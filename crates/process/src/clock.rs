@@ -2,12 +2,34 @@
 #![allow(unsafe_code)]
 
 use rustix::time::{ClockId, Timespec, clock_gettime};
+use std::sync::OnceLock;
 use std::time::Duration;
 
-/// CLOCK_MONOTONIC, nanoseconds.
+/// CLOCK_MONOTONIC of the machine, nanoseconds: that of the kernel's records, whatever time namespace m5 runs in.
 #[must_use]
 pub fn monotonic_ns() -> u64 {
-    ns(clock_gettime(ClockId::Monotonic))
+    static OWN: OnceLock<i64> = OnceLock::new();
+    let ahead = *OWN.get_or_init(|| monotonic_ahead_ns("self"));
+    ns(clock_gettime(ClockId::Monotonic)).saturating_add_signed(-ahead)
+}
+
+/// What the monotonic clock of a process is ahead of the machine's, nanoseconds: 0 outside of a time namespace.
+#[must_use]
+pub fn clock_ahead_ns(pid: i32) -> i64 {
+    monotonic_ahead_ns(&pid.to_string())
+}
+
+/// The same by its name in `/proc`; 0 too where the kernel has no such namespaces, or does not tell.
+fn monotonic_ahead_ns(process: &str) -> i64 {
+    let text = std::fs::read_to_string(format!("/proc/{process}/timens_offsets")).unwrap_or_default();
+    ahead_ns(&text).unwrap_or(0)
+}
+
+/// Of the kernel's table: a clock, seconds and nanoseconds a line.
+fn ahead_ns(offsets: &str) -> Option<i64> {
+    let mut words = offsets.lines().find_map(|l| l.strip_prefix("monotonic"))?.split_whitespace();
+    let (seconds, more): (i64, i64) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+    seconds.checked_mul(1_000_000_000)?.checked_add(more)
 }
 
 /// Sleeps for so long, or until a signal comes: who waits for long must see what its handler noted.
@@ -73,6 +95,11 @@ mod tests {
         let (a, b) = (monotonic_ns(), monotonic_ns());
         assert!(b >= a && a > 0);
         assert!(cpu_ns(std::process::id() as i32).unwrap() > 0 && cpu_ns(100_000_000).is_none());
+        assert_eq!(
+            ahead_ns("monotonic      -5         100\nboottime           7         0\n"),
+            Some(-4_999_999_900)
+        );
+        assert_eq!((ahead_ns(""), ahead_ns("monotonic x 1")), (None, None));
         assert!(boot_unix_seconds() > 1e9 && ticks_per_second() >= 1.0);
     }
 }

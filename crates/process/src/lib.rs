@@ -18,9 +18,11 @@ mod procfs;
 mod signal;
 mod spool;
 mod trace;
+mod wait;
 
 pub use clock::{
-    boot_unix_seconds, cpu_ns, monotonic_ns, nap, own_cpu_ns, thread_cpu_ns, ticks_per_second, unix_ns,
+    boot_unix_seconds, clock_ahead_ns, cpu_ns, monotonic_ns, nap, own_cpu_ns, thread_cpu_ns,
+    ticks_per_second, unix_ns,
 };
 pub use error::{Error, Result, hidden, hides_others};
 pub use execution::Execution;
@@ -35,7 +37,7 @@ pub use own_heap::{return_large_blocks, settle_memory};
 pub use own_limit::{descriptor_limit, raise_descriptor_limit, spare_descriptors};
 pub use priority::{run_when_idle, spare_processor};
 pub use process::Process;
-pub use procfs::cgroup::Cgroup;
+pub use procfs::cgroup::{Cgroup, Cgroups};
 pub use procfs::fds::{FdCounts, FdKind, fd_kind, socket_inode};
 pub use procfs::headroom::{Headroom, MemoryNeed, Shortage};
 pub use procfs::machine::Machine;
@@ -60,3 +62,4 @@ pub use trace::guard::Guard;
 pub use trace::oom::FirstVictim;
 pub use trace::ptrace::{TraceError, TraceResult, with_tracer};
 pub use trace::safety::{Safety, inspect, may_fork};
+pub use wait::{EndOf, nap_on};

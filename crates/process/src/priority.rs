@@ -1,7 +1,15 @@
 //! When our threads get a processor: before the target while it stands still for us, behind it otherwise.
+//!
+//! A nice value weighs only within a session and a control group; where the kernel groups sessions (`sched_autogroup`)
+//! a real-time class goes before all of them.
 #![allow(unsafe_code)]
 
 use rustix::process::{Pid, getpriority_process, setpriority_process};
+use std::cell::Cell;
+
+thread_local! {
+    static AT_ONCE: Cell<bool> = const { Cell::new(false) };
+}
 
 /// While it lives, this thread goes before others where the system allows it: a target stands still until its
 /// tracer gets a processor.
@@ -27,9 +35,53 @@ impl Drop for Urgent {
     }
 }
 
+/// While it lives, this thread goes before all sessions where the system allows it. For moments: it waits by sleeping, so
+/// that a single processor is left to whom it waits for.
+#[derive(Debug)]
+pub(crate) struct AtOnce {
+    before: Option<(libc::c_int, libc::sched_param)>,
+}
+
+impl AtOnce {
+    pub(crate) fn begin() -> Self {
+        let mut own = libc::sched_param { sched_priority: 0 };
+        // SAFETY: `own` is a live local; 0 is the calling thread.
+        let (policy, read) = unsafe { (libc::sched_getscheduler(0), libc::sched_getparam(0, &raw mut own)) };
+        let entered = policy >= 0 && read == 0 && !Self::holds() && enter_real_time(0);
+        AT_ONCE.set(entered || Self::holds());
+        Self { before: entered.then_some((policy, own)) }
+    }
+
+    /// Whether this thread goes before all sessions: then who only gives up its turn gives it to nobody.
+    pub(crate) fn holds() -> bool {
+        AT_ONCE.get()
+    }
+}
+
+impl Drop for AtOnce {
+    fn drop(&mut self) {
+        if let Some((policy, own)) = self.before {
+            // SAFETY: `own` is a live local; 0 is the calling thread. Back to what it was takes no right.
+            unsafe { libc::sched_setscheduler(0, policy, &raw const own) };
+            AT_ONCE.set(false);
+        }
+    }
+}
+
+/// Whether a thread was allowed into the real-time class; what it starts is not in it.
+fn enter_real_time(tid: i32) -> bool {
+    let least = libc::sched_param { sched_priority: 1 };
+    // SAFETY: `least` is a live local. A refusal leaves the thread as it was.
+    unsafe {
+        libc::sched_setscheduler(tid, libc::SCHED_RR | libc::SCHED_RESET_ON_FORK, &raw const least) == 0
+    }
+}
+
 /// Lets a process of ours, which others wait for, go before others where the system allows it.
 pub(crate) fn hurry(pid: i32) {
-    let _ = Pid::from_raw(pid).map(|pid| setpriority_process(Some(pid), Urgent::NICE));
+    if !enter_real_time(pid) {
+        let _ = Pid::from_raw(pid).map(|pid| setpriority_process(Some(pid), Urgent::NICE));
+    }
 }
 
 /// Lets this thread run only where a processor has nothing else to do. There is no way back without privileges.
@@ -63,6 +115,23 @@ mod tests {
         assert_eq!(running("cpu 1 2\n"), None);
         let here = std::fs::read_to_string("/proc/stat").unwrap();
         assert!(running(&here).is_some_and(|n| n > 0), "at least this thread runs");
+    }
+
+    #[test]
+    fn a_hurry_leaves_a_thread_as_it_was() {
+        let policies = std::thread::spawn(|| {
+            // SAFETY: a plain number; 0 is the calling thread.
+            let policy = || unsafe { libc::sched_getscheduler(0) };
+            let before = policy();
+            let hurried = AtOnce::begin();
+            let (entered, during) = (hurried.before.is_some(), policy());
+            let child = std::thread::spawn(move || policy()).join().unwrap();
+            drop(hurried);
+            (before, entered, during, child, policy())
+        });
+        let (before, entered, during, child, after) = policies.join().unwrap();
+        assert_eq!((before, child), (after, after));
+        assert_eq!(entered, during == libc::SCHED_RR | libc::SCHED_RESET_ON_FORK);
     }
 
     #[test]

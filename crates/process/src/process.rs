@@ -1,6 +1,7 @@
 //! One process by pid and start time: every reading goes through here, below an injectable `/proc`.
 
 use crate::procfs::cgroup::CGROUPS;
+use crate::procfs::held::read_once;
 use crate::{
     Cgroup, ConnectionGroup, Error, FdCounts, Identity, LiveMemory, MappedMemory, Mapping, MappingFlags,
     Result, Rollup, SocketTable, Stat, Status, parse_flags, parse_maps, parse_smaps,
@@ -207,7 +208,7 @@ impl Process {
     /// user's, or not dumpable).
     pub fn fds(&self) -> Result<FdCounts> {
         let mut counts = FdCounts::default();
-        self.fd_links()?.iter().for_each(|(_, link)| counts.add(link));
+        self.each_fd_link(|_, link| counts.add(link))?;
         Ok(counts)
     }
 
@@ -260,10 +261,18 @@ impl Process {
         Ok(table)
     }
 
+    /// The groups that it is in: the text of `/proc/PID/cgroup`, which [`crate::Cgroups`] reads them by.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchProcess`] once it has ended. Every user may read it.
+    pub fn cgroup_names(&self) -> Result<String> {
+        self.text("cgroup")
+    }
+
     /// The memory cgroup, where one can be read.
     #[must_use]
     pub fn cgroup(&self) -> Option<Cgroup> {
-        Cgroup::read(&self.text("cgroup").ok()?, Path::new(CGROUPS))
+        Cgroup::read(&self.cgroup_names().ok()?, Path::new(CGROUPS))
     }
 
     /// The command line.
@@ -296,7 +305,7 @@ impl Process {
     }
 
     fn text(&self, name: &str) -> Result<String> {
-        let bytes = fs::read(self.path(name)).map_err(|e| Error::from_io(self.pid(), name, e))?;
+        let bytes = read_once(&self.path(name)).map_err(|e| Error::from_io(self.pid(), name, e))?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 }

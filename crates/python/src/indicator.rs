@@ -3,11 +3,12 @@
 // The classes have the names that traders know.
 #![allow(clippy::upper_case_acronyms)]
 
+use crate::indicator_state::{Reduced, State};
 use crate::indicators::{Indicator, Nan, Output, Spec, run};
 use crate::threads::StateCell;
 use crate::track::{self, Version};
 use crate::types::number;
-use crate::{npy, raw};
+use crate::{indicator_state, npy, raw};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::ffi::{self, Py_ssize_t, PyObject};
 use pyo3::prelude::*;
@@ -117,6 +118,22 @@ impl PyIndicator {
     /// Forgets everything.
     fn reset(&self, py: Python<'_>) {
         self.change(py, Indicator::reset);
+    }
+
+    /// As it is made again, with what it came to. A copy is attached to nothing.
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Reduced<'py>> {
+        let own = slf.get();
+        track::read(slf.py(), &own.stamp);
+        let (nan, words) = own.cell.with(slf.py(), |i| (i.nan(), i.state()));
+        indicator_state::reduced(slf.get_type(), own.spec, nan, &words)
+    }
+
+    fn __setstate__(&self, py: Python<'_>, state: State) -> PyResult<()> {
+        let words = indicator_state::words(state)?;
+        if self.change(py, |i| i.restore(&words)) {
+            return Ok(());
+        }
+        Err(PyValueError::new_err("this is no state of such an indicator"))
     }
 
     fn __float__(&self, py: Python<'_>) -> f64 {

@@ -16,6 +16,7 @@ mod flight;
 mod gcmon;
 mod guard;
 mod indicator;
+mod indicator_state;
 mod indicators;
 mod map;
 mod npy;

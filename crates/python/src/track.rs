@@ -287,7 +287,8 @@ pub(crate) fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     let variable = TASK_READS.get_or_try_init(py, || {
         let options = pyo3::types::PyDict::new(py);
         options.set_item("default", py.None())?;
-        let class = py.import("contextvars")?.getattr("ContextVar")?;
+        // What `contextvars` is, without its module.
+        let class = py.import("_contextvars")?.getattr("ContextVar")?;
         PyResult::Ok(class.call(("m5mem_reads",), Some(&options))?.unbind())
     })?;
     m.add("task_reads", variable)?;

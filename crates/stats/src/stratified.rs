@@ -4,13 +4,38 @@
 use crate::Summary;
 use crate::special::t_quantile;
 
+/// A value that was seen, by chance.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Seen {
+    /// The value.
+    pub value: f64,
+    /// The chance with which it was seen, above 0 and at most 1; in proportion to the others of its stratum is enough.
+    pub chance: f64,
+}
+
+impl Seen {
+    /// One that is as likely to be seen as the others.
+    #[must_use]
+    pub fn alike(value: f64) -> Self {
+        Self { value, chance: 1.0 }
+    }
+
+    /// How many like it there are for the one that was seen.
+    fn worth(&self) -> f64 {
+        1.0 / self.chance.max(LEAST)
+    }
+}
+
+/// A chance is never taken to be less.
+const LEAST: f64 = 1e-6;
+
 /// A population of which some groups were seen: `values` group by group, each group being seen or missed whole.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Stratum {
     /// How many there are in all.
     pub size: u64,
     /// The values that were seen.
-    pub groups: Vec<Vec<f64>>,
+    pub groups: Vec<Vec<Seen>>,
 }
 
 /// A total and the interval that holds the true one in 95 of 100 cases.
@@ -42,37 +67,60 @@ impl Total {
 }
 
 impl Stratum {
+    fn values(&self) -> impl Iterator<Item = &Seen> {
+        self.groups.iter().flatten()
+    }
+
     fn seen(&self) -> usize {
-        self.groups.iter().map(Vec::len).sum()
+        self.values().count()
     }
 
     fn sum(&self) -> f64 {
-        self.groups.iter().flatten().sum()
+        self.values().map(|s| s.value).sum()
     }
 
-    /// For how many each value stands.
-    fn weight(&self) -> f64 {
-        (self.size as f64 / self.seen() as f64).max(1.0)
+    /// For how many the worth of one stands: where the chances are known but for a factor, that is told by how many there are.
+    fn scale(&self) -> f64 {
+        self.size as f64 / self.values().map(Seen::worth).sum::<f64>()
+    }
+
+    /// The mean of all, as far as what was seen tells.
+    fn mean(&self) -> f64 {
+        let worth: f64 = self.values().map(Seen::worth).sum();
+        self.values().map(|s| s.value * s.worth()).sum::<f64>() / worth
+    }
+
+    /// For how many each value stands, in the order of the groups.
+    #[must_use]
+    pub fn stands_for(&self) -> Vec<f64> {
+        let scale = self.scale();
+        self.values().map(|s| s.worth() * scale).collect()
+    }
+
+    /// The part of it that was not seen.
+    fn unseen(&self) -> f64 {
+        (1.0 - self.seen() as f64 / self.size as f64).max(0.0)
     }
 
     /// What the groups are off the common mean (or the values, where there is one group), blown up to the whole.
     fn off(&self) -> Vec<f64> {
-        let (seen, weight) = (self.seen() as f64, self.weight());
-        let mean = self.sum() / seen;
+        let (mean, scale) = (self.mean(), self.scale());
+        let of = |s: &Seen| (s.value - mean) * s.worth() * scale;
         let off: Vec<f64> = match self.groups.len() {
-            1 => self.groups[0].iter().map(|v| v - mean).collect(),
-            _ => self.groups.iter().map(|g| g.iter().sum::<f64>() - mean * g.len() as f64).collect(),
+            1 => self.groups[0].iter().map(of).collect(),
+            _ => self.groups.iter().map(|g| g.iter().map(of).sum()).collect(),
         };
         let many = off.len() as f64;
-        let blown = weight * (many / (many - 1.0).max(1.0) * (1.0 - 1.0 / weight)).sqrt();
+        let blown = (many / (many - 1.0).max(1.0) * self.unseen()).sqrt();
         off.into_iter().map(|d| d * blown).collect()
     }
 
     /// How far the longest is off the mean, blown up to the whole.
     fn longest(&self) -> f64 {
-        let mean = self.sum() / self.seen() as f64;
-        let longest = self.groups.iter().flatten().copied().fold(0.0, f64::max);
-        (longest - mean).max(0.0) * self.weight() * (1.0 - 1.0 / self.weight()).sqrt()
+        let (mean, scale) = (self.mean(), self.scale());
+        let longest = self.values().copied().max_by(|a, b| a.value.total_cmp(&b.value));
+        let off = longest.map_or(0.0, |s| (s.value - mean).max(0.0) * s.worth() * scale);
+        off * self.unseen().sqrt()
     }
 }
 
@@ -86,18 +134,18 @@ pub fn total(strata: &[Stratum]) -> Option<Total> {
     if strata.is_empty() || strata.iter().any(|s| s.seen() == 0) {
         return None;
     }
-    let value: f64 = strata.iter().map(|s| s.sum() * s.weight()).sum();
     let seen: f64 = strata.iter().map(Stratum::sum).sum();
-    if strata.iter().all(|s| s.weight() <= 1.0) {
-        return Some(Total::exact(value));
+    if strata.iter().all(|s| s.unseen() <= 0.0) {
+        return Some(Total::exact(seen));
     }
+    let value: f64 = strata.iter().map(|s| (s.mean() * s.size as f64).max(s.sum())).sum();
     let off: Vec<f64> = strata.iter().flat_map(Stratum::off).collect();
     let variance: f64 = off.iter().map(|d| d * d).sum();
     let groups: usize = strata.iter().map(|s| s.groups.len()).sum();
     let freedom = (groups.saturating_sub(strata.len()) as f64).min(told_by(&off, variance)).max(1.0);
     let t = t_quantile(QUANTILE, freedom);
     // One that was seen alone says nothing of how much they differ: as much as it is long itself.
-    let alone: f64 = strata.iter().filter(|s| s.seen() == 1).map(|s| s.sum() * (s.weight() - 1.0)).sum();
+    let alone: f64 = strata.iter().filter(|s| s.seen() == 1).map(|s| s.sum() * (s.size as f64 - 1.0)).sum();
     // What is rare and long is more often missed than seen once too often.
     let longer = strata.iter().map(|s| s.longest().powi(2)).fold(0.0, f64::max);
     let low = value - t * variance.sqrt() - alone;
@@ -148,16 +196,28 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn group(values: &[f64]) -> Vec<Seen> {
+        values.iter().map(|v| Seen::alike(*v)).collect()
+    }
+
+    #[test]
+    fn what_was_unlikely_to_be_seen_stands_for_more() {
+        let (rare, usual) = (Seen { value: 2.0, chance: 0.1 }, Seen { value: 5.0, chance: 0.5 });
+        let stratum = Stratum { size: 24, groups: vec![vec![rare], vec![usual]] };
+        assert_eq!(stratum.stands_for(), [20.0, 4.0]);
+        assert!((total(&[stratum]).unwrap().value - 60.0).abs() < 1e-9);
+    }
+
     #[test]
     fn what_was_seen_whole_is_exact() {
-        let strata = [Stratum { size: 3, groups: vec![vec![1.0, 2.0], vec![3.0]] }];
+        let strata = [Stratum { size: 3, groups: vec![group(&[1.0, 2.0]), group(&[3.0])] }];
         assert_eq!(total(&strata), Some(Total::exact(6.0)));
     }
 
     #[test]
     fn the_unseen_is_never_nothing() {
         assert_eq!(total(&[Stratum { size: 9, groups: Vec::new() }]), None);
-        let one = total(&[Stratum { size: 4, groups: vec![vec![2.0]] }]).unwrap();
+        let one = total(&[Stratum { size: 4, groups: vec![group(&[2.0])] }]).unwrap();
         assert_eq!((one.value, one.low), (8.0, 2.0));
         assert!(one.high >= 14.0);
     }
@@ -190,7 +250,7 @@ mod tests {
                     truth += group.iter().sum::<f64>();
                     stratum.size += 8;
                     if chance() < 0.1 {
-                        stratum.groups.push(group);
+                        stratum.groups.push(group.into_iter().map(Seen::alike).collect());
                     }
                 }
                 strata.push(stratum);
@@ -207,10 +267,16 @@ mod tests {
         #[test]
         fn a_total_lies_in_its_interval_above_what_was_seen(
             strata in prop::collection::vec(
-                (0u64..50, prop::collection::vec(prop::collection::vec(0.0f64..10.0, 1..5), 1..6)), 1..6)
+                (0u64..50, prop::collection::vec(prop::collection::vec((0.0f64..10.0, 0.001f64..=1.0), 1..5), 1..6)), 1..6)
         ) {
-            let strata: Vec<Stratum> =
-                strata.into_iter().map(|(size, groups)| Stratum { size, groups }).collect();
+            let seen = |(value, chance)| Seen { value, chance };
+            let group = |of: Vec<_>| of.into_iter().map(seen).collect();
+            let stratum = |(size, groups): (u64, Vec<Vec<_>>)| {
+                let groups: Vec<Vec<Seen>> = groups.into_iter().map(group).collect();
+                // Nobody sees more than there are.
+                Stratum { size: size.max(groups.iter().map(Vec::len).sum::<usize>() as u64), groups }
+            };
+            let strata: Vec<Stratum> = strata.into_iter().map(stratum).collect();
             let seen: f64 = strata.iter().map(Stratum::sum).sum();
             let total = total(&strata).unwrap();
             prop_assert!(total.low <= total.value && total.value <= total.high, "{total:?}");

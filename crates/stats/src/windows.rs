@@ -1,7 +1,7 @@
 //! A population in time of which some windows, opened by chance, were seen: cut into stretches, so that what was seen
 //! stands for what was missed at about the same time.
 
-use crate::stratified::Stratum;
+use crate::stratified::{Seen, Stratum};
 use std::ops::Range;
 
 /// Values that a stretch must show before it is told apart from the next one, and in so many windows: how much windows
@@ -18,11 +18,11 @@ pub struct Stretch {
     pub stratum: Stratum,
 }
 
-/// Cuts the time of `seen`, times and values in order of time, into stretches. `happened` is how many there are in all,
+/// Cuts the time of `seen`, moments and what was seen then in order of time, into stretches. `happened` is how many there are in all,
 /// `steps` how many there were until when: without them all time is one stretch. Values within `window` of a first one
 /// were seen in one window.
 #[must_use]
-pub fn stretches(seen: &[(f64, f64)], happened: u64, steps: &[(f64, u64)], window: f64) -> Vec<Stretch> {
+pub fn stretches(seen: &[(f64, Seen)], happened: u64, steps: &[(f64, u64)], window: f64) -> Vec<Stretch> {
     let first = first_of_windows(seen, window);
     let counted = steps.last().map_or(0, |(_, n)| *n);
     // Where the readings and the total differ, the total is right in all and the readings in part.
@@ -40,7 +40,7 @@ pub fn stretches(seen: &[(f64, f64)], happened: u64, steps: &[(f64, u64)], windo
     let rest = happened as f64 - cuts.iter().map(|(_, size)| size).sum::<f64>();
     cuts.push((from..seen.len(), rest));
     let stretch = |(range, size): (Range<usize>, f64)| {
-        let mut groups: Vec<Vec<f64>> = Vec::new();
+        let mut groups: Vec<Vec<Seen>> = Vec::new();
         for i in range.clone() {
             if first[i] || groups.is_empty() {
                 groups.push(Vec::new());
@@ -54,9 +54,9 @@ pub fn stretches(seen: &[(f64, f64)], happened: u64, steps: &[(f64, u64)], windo
 }
 
 /// Which of the values begin a window.
-fn first_of_windows(seen: &[(f64, f64)], window: f64) -> Vec<bool> {
+fn first_of_windows(seen: &[(f64, Seen)], window: f64) -> Vec<bool> {
     let mut begun = f64::NEG_INFINITY;
-    let mut first = |(time, _): &(f64, f64)| {
+    let mut first = |(time, _): &(f64, Seen)| {
         let new = time - begun > window;
         if new {
             begun = *time;

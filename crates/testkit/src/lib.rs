@@ -8,5 +8,7 @@ mod target;
 
 pub use corefile::write_core;
 pub use program::{SLOW_COLLECTION, copy_program};
-pub use pythons::{Python, all_pythons, free_threaded_pythons, pythons, static_pythons};
+pub use pythons::{
+    Python, all_pythons, free_threaded_pythons, minor_versions, pythons, side_by_side, static_pythons,
+};
 pub use target::{Target, nothing_starts};

@@ -4,6 +4,8 @@ use crate::target::start;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// One interpreter and how to start it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,12 +65,41 @@ impl Python {
     }
 }
 
-/// Every interpreter from 3.8 on that starts on this machine, one per real file, in order of version.
+/// Every interpreter from 3.8 on that starts on this machine, one per real file, in order of version. Each is started once in
+/// the life of a test program, to ask.
 ///
 /// # Panics
 /// Where there is none at all: a live test that compares with nothing must not pass.
 #[must_use]
 pub fn pythons() -> Vec<Python> {
+    static FOUND: OnceLock<Vec<Python>> = OnceLock::new();
+    FOUND.get_or_init(installed).clone()
+}
+
+/// One of those for each minor version, the first: for what depends on layouts, and not on how an interpreter was built.
+#[must_use]
+pub fn minor_versions() -> Vec<Python> {
+    let mut all = pythons();
+    all.dedup_by_key(|p| p.minor());
+    all
+}
+
+/// Calls it for each of these, a few side by side: for what waits more than it works.
+pub fn side_by_side(pythons: &[Python], each: impl Fn(&Python) + Sync) {
+    const SIDE_BY_SIDE: usize = 4;
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..SIDE_BY_SIDE {
+            scope.spawn(|| {
+                while let Some(python) = pythons.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    each(python);
+                }
+            });
+        }
+    });
+}
+
+fn installed() -> Vec<Python> {
     let mut files: Vec<PathBuf> = Vec::new();
     let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
     files.extend(children(&home.join(".pyenv/versions")).into_iter().map(|d| d.join("bin/python3")));
@@ -139,6 +170,11 @@ fn unpacked() -> Vec<Python> {
 
 /// Roots named `wheel-3.Y-libc` or, without the GIL, `wheel-3.Yt-libc`.
 fn from_wheels() -> Vec<Python> {
+    static FOUND: OnceLock<Vec<Python>> = OnceLock::new();
+    FOUND.get_or_init(in_wheels).clone()
+}
+
+fn in_wheels() -> Vec<Python> {
     let start = |root: PathBuf| {
         let name = root.file_name()?.to_str()?.to_owned();
         let (version, libc) = name.strip_prefix("wheel-")?.split_once('-')?;

@@ -64,8 +64,8 @@ def _describe(function: Any) -> str:
 CachedFunction.__repr__ = _describe  # type: ignore[assignment, method-assign, unused-ignore]
 # Pickled, and copied, by reference, as every function is.
 CachedFunction.__reduce__ = lambda self: self.__qualname__  # type: ignore[method-assign, attr-defined]
-CachedFunction.__copy__ = lambda self: self  # type: ignore[attr-defined]
-CachedFunction.__deepcopy__ = lambda self, memo: self  # type: ignore[attr-defined]
+CachedFunction.__copy__ = lambda self: self  # type: ignore[attr-defined, method-assign, unused-ignore]
+CachedFunction.__deepcopy__ = lambda self, memo: self  # type: ignore[attr-defined, method-assign, unused-ignore]
 
 
 def _finish(

@@ -11,7 +11,7 @@ from typing import Any, Callable
 from .. import _registry
 from .keeper import Keeper, Terms
 from .slot import ENDS, STATES, Handler, Owner, Slot
-from .wire import Chores, default_connect
+from .wire import Chores, check, default_connect
 
 
 class PoolFull(RuntimeError):
@@ -103,6 +103,8 @@ class ManagedWSPool:
             raise TypeError(
                 "handler and on_open are functions: of a message (a connection), and of the slot if they want it"
             )
+        if self._connect is default_connect:
+            check(uri)
         loop = asyncio.get_running_loop()  # before anything is there to undo
         timeout = self.handler_timeout if handler_timeout is None else handler_timeout
         slot = Slot(name, uri, handler, {**self._defaults, **options}, on_open, timeout)
@@ -149,6 +151,10 @@ class ManagedWSPool:
             for keeper in keepers:
                 self._gone.update(keeper.slot.counts)
                 self._leaving.discard(keeper)
+
+    def __repr__(self) -> str:
+        there = ", ".join(f"{n} {state}" for state, n in self.states().items() if n)
+        return f"<m5mem.ws.ManagedWSPool {self.name!r}: {there or 'no connections'}, at most {self.max_connections}>"
 
     async def __aenter__(self) -> ManagedWSPool:
         return self

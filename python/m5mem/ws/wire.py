@@ -4,19 +4,30 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
-from typing import Any
+from typing import Any, Callable
 
 from .slot import Slot
 
 
-def default_connect(uri: str, **options: Any) -> Awaitable[Any]:
+def _library() -> Callable[..., Awaitable[Any]]:
     try:
         from websockets.asyncio.client import connect
     except ImportError as error:
         raise ImportError(
             f"{error}; install websockets (13 or later), or give connect= of your own"
         ) from error
-    return connect(uri, **options)
+    return connect
+
+
+def default_connect(uri: str, **options: Any) -> Awaitable[Any]:
+    return _library()(uri, **options)
+
+
+def check(uri: str) -> None:
+    """What no later attempt would mend is told at once: an address that is none, a library that is missing."""
+    if not str(uri).lower().startswith(("ws://", "wss://")):
+        raise ValueError(f"{uri!r} is no address of a WebSocket: ws://… or wss://…")
+    _library()
 
 
 async def awaited(thing: Awaitable[Any]) -> Any:

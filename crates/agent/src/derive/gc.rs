@@ -105,8 +105,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn pause(start_ns: u64, duration_ns: u64, generation: Option<u8>) -> Pause {
-        let (pid, interpreter, tid, collected) = (1, 0, None, None);
-        Pause { start_ns, duration_ns, generation, pid, interpreter, tid, collected }
+        Pause { start_ns, duration_ns, generation, pid: 1, ..Pause::default() }
     }
 
     fn log(source: SourceKind, lengths_ms: &[u64], happened: u64) -> PauseLog {

@@ -85,8 +85,7 @@ mod tests {
             let (interpreter, generation) = (i64::from(other), Some(if other { 2 } else { 0 }));
             let duration_ns = if other { 90_000_000 } else { 50_000 };
             let start_ns = i * 250_000_000;
-            let pause =
-                Pause { start_ns, duration_ns, generation, pid: 1, interpreter, tid: None, collected: None };
+            let pause = Pause { start_ns, duration_ns, generation, pid: 1, interpreter, ..Pause::default() };
             log.push(&pause, 0);
         }
         log.coverage.wall_ns = 10_000_000_000;

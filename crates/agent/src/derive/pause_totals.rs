@@ -5,7 +5,7 @@
 use super::waiting::Waiting;
 use m5_gc::{Coverage, SourceKind};
 use m5_report::doc::{PauseLog, ProcessRecord, Samples};
-use m5_stats::stratified::{Stratum, Total, total};
+use m5_stats::stratified::{Seen, Stratum, Total, total};
 use m5_stats::windows::{Stretch, stretches};
 
 /// Pauses within so many seconds of one another were seen in one window, about.
@@ -123,11 +123,15 @@ fn strata(
     let of = |i: &usize| log.generation[*i] == Some(generation as u8);
     let mut kept: Vec<usize> = (0..log.generation.len()).filter(of).collect();
     kept.sort_by(|a, b| log.start_seconds[*a].total_cmp(&log.start_seconds[*b]));
-    let seen: Vec<(f64, f64)> =
-        kept.iter().map(|i| (log.start_seconds[*i], log.duration_seconds[*i])).collect();
+    let value = |i: usize| {
+        let chance = log.chance.get(i).copied().unwrap_or(1.0);
+        (log.start_seconds[i], Seen { value: log.duration_seconds[i], chance })
+    };
+    let seen: Vec<(f64, Seen)> = kept.iter().map(|i| value(*i)).collect();
     let stood_for = |Stretch { range, stratum }: Stretch| {
-        let weight = stratum.size as f64 / range.len() as f64;
-        kept[range].iter().for_each(|i| weights[*i] = weight);
+        for (i, weight) in kept[range].iter().zip(stratum.stands_for()) {
+            weights[*i] = weight;
+        }
         stratum
     };
     stretches(&seen, happened, steps, WINDOW).into_iter().map(stood_for).collect()

@@ -9,4 +9,4 @@ mod run;
 
 pub use families::families;
 pub use published::Published;
-pub use run::{ExporterOptions, Sinks, run};
+pub use run::{ExporterOptions, ROUNDS_KEPT, Sinks, run};

@@ -5,7 +5,6 @@ use crate::history::History;
 use crate::objectives::ObjectivesByService;
 use crate::otlp::Pusher;
 use crate::pool::Pool;
-use m5_process::nap;
 use m5_report::metrics::Family;
 use std::time::{Duration, Instant};
 
@@ -51,6 +50,8 @@ const DRAIN: Duration = Duration::from_millis(200);
 const IDLE: Duration = Duration::from_secs(1);
 /// Time between two looks for new processes.
 const DISCOVER: Duration = Duration::from_secs(10);
+/// For so many rounds of samples after it was asked for, a text is made anew before it is asked for again.
+pub const ROUNDS_KEPT: u32 = 2;
 /// Verdicts per round of samples; each costs milliseconds, so a thousand processes take turns.
 const JUDGED: usize = 16;
 
@@ -64,6 +65,7 @@ pub fn run(
 ) {
     let mut discovered: Option<Instant> = None;
     let mut sampled: Option<Instant> = None;
+    let mut said = Vec::new();
     let due = |last: Option<Instant>, every: Duration| last.is_none_or(|at| at.elapsed() >= every);
     while go_on(pool) {
         if due(discovered, DISCOVER) {
@@ -77,12 +79,21 @@ pub fn run(
         if due(sampled, options.interval) {
             sampled = Some(Instant::now());
             pool.sample(JUDGED);
-            let mut all = families(pool, options.with_pid);
-            all.extend(sinks.round(pool));
-            let page = crate::page::live(pool, &options.objectives, options.interval);
-            published.publish(&all, serde_json::to_string(&page).unwrap_or_default());
+            said = sinks.round(pool);
+            published.outdate();
         }
+        let all = || {
+            let mut all = families(pool, options.with_pid);
+            all.extend(said.iter().cloned());
+            all
+        };
+        let page = || {
+            let page = crate::page::live(pool, &options.objectives, options.interval);
+            serde_json::to_string(&page).unwrap_or_default()
+        };
+        published.fill(options.interval * ROUNDS_KEPT, all, page);
         let until_sample = sampled.map_or(Duration::ZERO, |at| options.interval.saturating_sub(at.elapsed()));
-        nap(until_sample.min(if pool.listens() { DRAIN } else { IDLE }));
+        let most = if pool.listens() { DRAIN } else { IDLE };
+        pool.nap(until_sample.min(most), published.bell());
     }
 }

@@ -165,7 +165,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn pause(duration_ns: u64, generation: Option<u8>) -> Pause {
-        Pause { start_ns: 0, duration_ns, generation, pid: 1, interpreter: 0, tid: None, collected: None }
+        Pause { duration_ns, generation, pid: 1, ..Pause::default() }
     }
 
     proptest! {

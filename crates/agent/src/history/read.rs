@@ -278,6 +278,7 @@ fn recorded(lives: &[Life], sessions: &BTreeMap<i64, Session>, origin: i64, newe
     let observed_seconds = newest.saturating_sub(origin).max(0) as f64 / 1e9;
     let taken: u64 = runs.values().map(taken).sum();
     Recorded {
+        ended_early: false,
         load: None,
         // In two parts: as one number the nanoseconds since 1970 are rounded before they are divided.
         started_unix_seconds: origin.div_euclid(SECOND) as f64 + origin.rem_euclid(SECOND) as f64 / 1e9,

@@ -4,7 +4,7 @@
 mod name;
 mod page;
 
-use m5_process::{Mapping, Memory, Process, inner_tid, monotonic_ns};
+use m5_process::{Mapping, Memory, Process, clock_ahead_ns, inner_tid, monotonic_ns};
 use m5_report::doc::Application;
 use page::PageError;
 
@@ -66,7 +66,9 @@ impl Place {
         if process.memory().read(self.address, &mut bytes).is_err() {
             return Ok(None);
         }
-        let page = page::parse(&bytes, monotonic_ns())?;
+        // It dates by its own clock.
+        let now = monotonic_ns().saturating_add_signed(clock_ahead_ns(process.pid()));
+        let page = page::parse(&bytes, now)?;
         Ok((i64::from(page.writer) == i64::from(self.own)).then_some(page.said))
     }
 }

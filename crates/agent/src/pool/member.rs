@@ -9,14 +9,18 @@ use m5_cpython::{GcState, Population};
 use m5_gc::{SourceKind, Tracer};
 use m5_kernel::Turns;
 use m5_process::{
-    Cgroup, ConnectionGroup, Error, Execution, Identity, Process, Reading, Result, SocketTables, Stat,
-    monotonic_ns, ticks_per_second, unix_ns,
+    Cgroup, Cgroups, ConnectionGroup, Error, Execution, Identity, Process, Reading, Result, SocketTables,
+    Stat, monotonic_ns, ticks_per_second, unix_ns,
 };
 use m5_report::doc::Application;
 use m5_stats::{Assessment, BetweenRestarts, Life};
+use std::os::fd::BorrowedFd;
 
 /// The cgroup is read every so many samples.
 const CGROUP_EVERY: u64 = 4;
+
+/// Who tells nothing is listened to so often all the same: its threads come and go.
+const SILENT_NS: u64 = 1_000_000_000;
 
 /// What became of a sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +60,7 @@ pub struct Member {
     /// Resident memory right after a full collection since the last point of the charts.
     collected_full: Option<f64>,
     sampled_ns: u64,
+    drained_ns: u64,
     pub(super) cgroup_fresh: bool,
     memory: MemoryVerdict,
     chart_points: ChartPoints,
@@ -99,6 +104,7 @@ impl Member {
             anew_ns: place.anew.then_some(now_ns),
             samples: 0,
             sampled_ns: 0,
+            drained_ns: 0,
             cgroup_fresh: false,
             memory: MemoryVerdict::default(),
             chart_points: ChartPoints::default(),
@@ -204,9 +210,18 @@ impl Member {
         self.execution.goes_on().then_some(population)
     }
 
+    /// What becomes readable long before pauses could be lost.
+    pub(super) fn wakers(&self) -> Vec<BorrowedFd<'_>> {
+        self.attached.tracer.as_ref().map(Tracer::wakers).unwrap_or_default()
+    }
+
     pub(super) fn drain(&mut self, on_pause: &mut super::pauses::OnPause<'_>) {
-        let identity = self.process().identity();
+        let (identity, now) = (self.process().identity(), monotonic_ns());
         let Some(tracer) = &mut self.attached.tracer else { return };
+        if tracer.is_silent() && now - self.drained_ns < SILENT_NS {
+            return;
+        }
+        self.drained_ns = now;
         let mut fresh = Vec::new();
         if tracer.drain(&mut fresh).is_err() {
             // The next sample finds out whether it ended.
@@ -238,7 +253,12 @@ impl Member {
         Some(self.watched.collectors(main, &state))
     }
 
-    pub(super) fn sample(&mut self, now_ns: u64, tables: &mut SocketTables) -> Sampled {
+    pub(super) fn sample(
+        &mut self,
+        now_ns: u64,
+        tables: &mut SocketTables,
+        cgroups: &mut Cgroups,
+    ) -> Sampled {
         match self.watched.read() {
             Ok(reading) => {
                 self.cpu = self.cores_since(&reading, now_ns);
@@ -255,7 +275,7 @@ impl Member {
         let full = self.gc.zip(before).is_some_and(|(gc, before)| gc.generations[2].collections > before);
         self.cgroup_fresh = self.samples.is_multiple_of(CGROUP_EVERY);
         if self.cgroup_fresh {
-            self.cgroup = self.process().cgroup();
+            self.cgroup = self.process().cgroup_names().ok().and_then(|names| cgroups.of(&names));
         }
         self.application = self.watched.application();
         if !self.execution.goes_on() {

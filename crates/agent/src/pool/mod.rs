@@ -21,11 +21,13 @@ pub use selection::matches as name_matches;
 
 use crate::{discover, service_name};
 use loops::Loops;
-use m5_process::{Identity, Process, SocketTables, monotonic_ns, settle_memory};
+use m5_process::{Cgroups, Identity, Process, SocketTables, monotonic_ns, nap_on, settle_memory};
 use member::Place;
 use past::Past;
 use slots::Slots;
 use std::collections::{BTreeMap, BTreeSet};
+use std::os::fd::BorrowedFd;
+use std::time::Duration;
 
 /// How to watch.
 #[derive(Debug, Clone)]
@@ -45,11 +47,14 @@ pub struct Pool {
     options: PoolOptions,
     members: BTreeMap<Identity, Member>,
     refused: BTreeSet<Identity>,
+    /// All that there were at the last look.
+    listed: BTreeSet<i32>,
     /// Processes that executed something anew, and until when they are looked at in every round.
     renewed: BTreeMap<Identity, u64>,
     slots: Slots,
     past: Past,
     loops: Loops,
+    cgroups: Cgroups,
     /// What was charted of processes before they were watched here.
     charted: BTreeMap<Identity, ChartPoints>,
     turn: usize,
@@ -68,10 +73,12 @@ impl Pool {
             options,
             members: BTreeMap::new(),
             refused: BTreeSet::new(),
+            listed: BTreeSet::new(),
             renewed: BTreeMap::new(),
             slots: Slots::default(),
             past: Past::default(),
             loops: Loops::default(),
+            cgroups: Cgroups::default(),
             charted: BTreeMap::new(),
             turn: 0,
             errors: 0,
@@ -96,6 +103,7 @@ impl Pool {
     pub fn select(&mut self, selection: Selection) {
         self.options.selection = selection;
         self.refused.clear();
+        self.listed.clear();
     }
 
     /// Those that are watched now, in order of service and slot.
@@ -126,7 +134,17 @@ impl Pool {
         };
         let own = std::process::id() as i32;
         let (mut still, mut looked) = (BTreeSet::new(), false);
-        for process in pids.into_iter().filter(|pid| *pid != own).filter_map(|pid| Process::open(pid).ok()) {
+        // Who had this number at the last look has it still, nearly always: that is asked now and then.
+        let all = self.turn.is_multiple_of(ASKED_AGAIN);
+        let known = |pid: &i32| !all && self.listed.contains(pid);
+        let (old, new): (Vec<i32>, Vec<i32>) =
+            pids.iter().copied().filter(|pid| *pid != own).partition(known);
+        for pid in old {
+            let [from, to] = [0, u64::MAX].map(|start_ticks| Identity { pid, start_ticks });
+            still.extend(self.refused.range(from..=to));
+        }
+        self.listed = pids.into_iter().collect();
+        for process in new.into_iter().filter_map(|pid| Process::open(pid).ok()) {
             let identity = process.identity();
             if self.members.contains_key(&identity) {
                 continue;
@@ -200,12 +218,13 @@ impl Pool {
 
     fn drop_ended(&mut self) {
         let (slots, past, renewed) = (&mut self.slots, &mut self.past, &mut self.renewed);
-        let loops = &mut self.loops;
+        let (loops, listed) = (&mut self.loops, &mut self.listed);
         self.members.retain(|identity, member| {
             let keep = member.alive();
             if !keep {
                 slots.free(member.service(), member.slot());
                 loops.forget(identity.pid);
+                listed.remove(&identity.pid);
                 if let Some(life) = member.life() {
                     past.remember(member.service(), member.slot(), life);
                 }
@@ -221,6 +240,13 @@ impl Pool {
     #[must_use]
     pub fn listens(&self) -> bool {
         self.loops.any() || self.members.values().any(Member::traced)
+    }
+
+    /// Sleeps for so long, or until a signal comes, or until there are so many pauses that they should be taken; `bell` wakes
+    /// it too.
+    pub fn nap(&self, time: Duration, bell: Option<BorrowedFd<'_>>) {
+        let fds: Vec<_> = self.members.values().flat_map(Member::wakers).chain(bell).collect();
+        nap_on(&fds, time);
     }
 
     /// Takes the pauses that ended since the last call.
@@ -239,6 +265,7 @@ impl Pool {
     /// Samples every process, and judges `judged` of them in turn.
     pub fn sample(&mut self, judged: usize) {
         let mut tables = SocketTables::default();
+        self.cgroups.begin_round();
         let all: Vec<Identity> = self.members.keys().copied().collect();
         self.sample_each(&all, &mut tables);
         let anew = self.admit_anew();
@@ -250,7 +277,7 @@ impl Pool {
         let now = monotonic_ns();
         let mut ended = false;
         for identity in identities {
-            match self.members.get_mut(identity).map(|member| member.sample(now, tables)) {
+            match self.members.get_mut(identity).map(|member| member.sample(now, tables, &mut self.cgroups)) {
                 Some(Sampled::Ended) => ended = true,
                 Some(Sampled::Failed) => self.sample_errors += 1,
                 Some(Sampled::Done) | None => {}
@@ -275,7 +302,8 @@ impl Pool {
     }
 }
 
-/// Everything that was no Python is looked at again every so many rounds.
+/// Everything that was no Python is looked at again every so many rounds; and whether it is who it was, every so many.
 const RECHECK: usize = 20;
+const ASKED_AGAIN: usize = 5;
 /// How long after an exec a process is looked at in every round: its interpreter may take a while to start.
 const RENEWED_NS: u64 = 60_000_000_000;

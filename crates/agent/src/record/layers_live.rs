@@ -3,7 +3,7 @@
 
 use super::member::Member;
 use crate::derive::derive;
-use m5_process::{Process, SocketTables};
+use m5_process::{Cgroups, Process, SocketTables};
 use m5_report::doc::{Derived, End, Recorded};
 use m5_stats::{Growing, Layer, Objectives};
 use m5_testkit::{Python, Target, pythons};
@@ -26,12 +26,18 @@ fn watch(python: &Python, prepare: &str, step: &str) -> Derived {
     let mut member = Member::open(&process, &None).unwrap();
     for i in 0..STEPS {
         let mut spent = 0;
-        member.sample(i as f64 * 60.0, Some(&mut SocketTables::default()), &mut spent);
+        member.sample(
+            i as f64 * 60.0,
+            Some(&mut SocketTables::default()),
+            &mut Cgroups::default(),
+            &mut spent,
+        );
         target.say("on");
         target.line();
     }
     let record = member.finish(STEPS as f64 * 60.0);
     let recorded = Recorded {
+        ended_early: false,
         // It ran for long before: no warm-up is left out.
         started_unix_seconds: record.started_unix_seconds + 86_400.0,
         observed_seconds: STEPS as f64 * 60.0,

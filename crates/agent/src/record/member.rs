@@ -9,16 +9,19 @@ use crate::service_name;
 use crate::watched::{WatchedProcess, established};
 use m5_cpython::{Allocators, GcState, Interpreter};
 use m5_process::{
-    ConnectionGroup, Execution, FdCounts, Process, SocketTables, Throttling, monotonic_ns, thread_cpu_ns,
-    ticks_per_second,
+    Cgroups, ConnectionGroup, EndOf, Execution, FdCounts, Process, SocketTables, Throttling, monotonic_ns,
+    thread_cpu_ns, ticks_per_second,
 };
 use m5_report::doc::{ConnectionsAt, PauseLog, ProcessRecord, RollupAt, Sample};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 /// Rounds in which an interpreter that is not there yet (a child before its exec) is looked for again.
 const ATTEMPTS: u32 = 5;
 /// Groups of connections kept in one entry, the largest first.
 const GROUPS: usize = 200;
+/// Which groups a process is in is asked at every so manieth sample: hardly any process is ever moved.
+const GROUPS_EVERY: u64 = 10;
 /// The allocator is read so often at most, and for a five-thousandth of the time.
 const POOLS_SECONDS: f64 = 5.0;
 
@@ -26,6 +29,11 @@ pub(super) struct Member {
     watched: WatchedProcess,
     /// What is recorded is this execution and no other.
     execution: Execution,
+    /// Its end, where it can be waited for.
+    end: Option<EndOf>,
+    /// The groups that it is in, as they were read for the last time.
+    groups: String,
+    samples: u64,
     /// Born while its parent was recorded.
     born: bool,
     interpreter: Option<Interpreter>,
@@ -52,6 +60,9 @@ impl Member {
         let mut member = Self {
             watched,
             execution,
+            end: EndOf::of(process.identity()),
+            groups: String::new(),
+            samples: 0,
             born: false,
             interpreter: None,
             attempts: ATTEMPTS,
@@ -115,6 +126,18 @@ impl Member {
         self.traced.interval()
     }
 
+    /// What becomes readable when it ends, or long before pauses could be lost.
+    pub(super) fn wakers(&self) -> Vec<BorrowedFd<'_>> {
+        let mut fds = self.traced.wakers();
+        fds.extend(self.end.as_ref().map(AsFd::as_fd));
+        fds
+    }
+
+    /// Whether whoever waits for it hears of pauses before they could be lost.
+    pub(super) fn is_never_full(&self) -> bool {
+        !self.traced.wakers().is_empty()
+    }
+
     fn attach(&mut self) {
         let process = self.watched.process().clone();
         let attached = Interpreter::attach(&process).and_then(|i| i.read().map(|state| (i, state)));
@@ -134,7 +157,13 @@ impl Member {
 
     /// Takes one sample; a process that has ended stays as it was last seen. `spent` grows by the time that
     /// socket tables took, nanoseconds.
-    pub(super) fn sample(&mut self, t_seconds: f64, tables: Option<&mut SocketTables>, spent: &mut u64) {
+    pub(super) fn sample(
+        &mut self,
+        t_seconds: f64,
+        tables: Option<&mut SocketTables>,
+        cgroups: &mut Cgroups,
+        spent: &mut u64,
+    ) {
         if !self.running() {
             return;
         }
@@ -174,15 +203,19 @@ impl Member {
             sample.connections = self.note_connections(t_seconds, tables, fds);
             *spent += thread_cpu_ns() - before;
         }
-        self.note_cgroup(&mut sample);
+        self.note_cgroup(&mut sample, cgroups);
         self.note_rollup(t_seconds, false);
         if self.record.samples.t_seconds.last().is_none_or(|last| *last < t_seconds) {
             self.record.samples.push(&sample);
         }
     }
 
-    fn note_cgroup(&mut self, sample: &mut Sample) {
-        self.record.cgroup = self.watched.process().cgroup();
+    fn note_cgroup(&mut self, sample: &mut Sample, cgroups: &mut Cgroups) {
+        if self.samples.is_multiple_of(GROUPS_EVERY) {
+            self.groups = self.watched.process().cgroup_names().unwrap_or_default();
+        }
+        self.samples += 1;
+        self.record.cgroup = cgroups.of(&self.groups);
         if let Some(throttling) = self.record.cgroup.as_mut().and_then(|c| c.throttling.as_mut()) {
             *throttling = throttling.since(self.throttled_before.get_or_insert(*throttling));
         }

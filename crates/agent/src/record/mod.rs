@@ -25,9 +25,12 @@ pub use redact::redact;
 pub(crate) use sample::{collector_sample, population_sample, process_sample};
 
 use crate::workload::{WorkloadSource, WorkloadWatch};
-use m5_process::{Machine, Process, SocketTables, monotonic_ns, nap, settle_memory, unix_ns};
+use m5_process::{
+    Cgroups, Machine, Process, SocketTables, monotonic_ns, nap, nap_on, settle_memory, unix_ns,
+};
 use m5_report::doc::{BASELINE_SCHEMA, Baseline, End, Recorded};
 use member::Member;
+use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::time::Duration;
 use traced::Tracing;
@@ -57,6 +60,10 @@ pub const TRACED: usize = 8;
 const NAP_NS: u64 = 1_000_000_000;
 /// Connections are read at least so often, whatever that costs.
 const SOCKETS_SECONDS: f64 = 10.0;
+/// Pauses are taken at least so often where nothing is lost meanwhile and nobody listens.
+const UNHEARD_NS: u64 = 1_000_000_000;
+/// Whoever has something to tell at every moment is listened to no more often than this.
+const LEAST_NS: u64 = 1_000_000;
 /// How long an ended target may go unnoticed between rare rounds.
 const LOOK_NS: u64 = 1_000_000_000;
 
@@ -82,7 +89,7 @@ pub fn record(
     options: &RecordOptions,
     go_on: &mut dyn FnMut(&Progress) -> bool,
 ) -> m5_process::Result<Baseline> {
-    record_heard(processes, options, &mut |_, _| {}, go_on)
+    recorded(Recorder::new(processes, options)?, &mut |_, _| {}, go_on)
 }
 
 /// The same; `on_pause` is told every pause soon after it ended, and what more is known of it.
@@ -95,7 +102,15 @@ pub fn record_heard(
     on_pause: &mut OnPause<'_>,
     go_on: &mut dyn FnMut(&Progress) -> bool,
 ) -> m5_process::Result<Baseline> {
-    let mut recorder = Recorder::new(processes, options)?;
+    let recorder = Recorder { heard: true, ..Recorder::new(processes, options)? };
+    recorded(recorder, on_pause, go_on)
+}
+
+fn recorded(
+    mut recorder: Recorder,
+    on_pause: &mut OnPause<'_>,
+    go_on: &mut dyn FnMut(&Progress) -> bool,
+) -> m5_process::Result<Baseline> {
     let end = recorder.run(on_pause, go_on);
     Ok(recorder.finish(end, on_pause))
 }
@@ -107,7 +122,10 @@ struct Recorder {
     begin_unix_ns: u64,
     rounds_taken: u64,
     sockets: Pace,
+    cgroups: Cgroups,
     workload: Option<WorkloadWatch>,
+    /// Somebody listens: pauses are told soon.
+    heard: bool,
 }
 
 impl Recorder {
@@ -118,8 +136,10 @@ impl Recorder {
             begin_ns: monotonic_ns(),
             begin_unix_ns: unix_ns(),
             rounds_taken: 0,
-            sockets: Pace::new(0.0, SOCKETS_SECONDS.min(options.duration.as_secs_f64() / 30.0), 2000.0),
+            sockets: Pace::new(0.0, SOCKETS_SECONDS.min(options.duration.as_secs_f64() / 30.0), 10_000.0),
+            cgroups: Cgroups::default(),
             workload: None,
+            heard: false,
         };
         let traced = options.pauses.unwrap_or(processes.len() <= TRACED);
         for process in processes {
@@ -145,7 +165,7 @@ impl Recorder {
     fn run(&mut self, on_pause: &mut OnPause<'_>, go_on: &mut dyn FnMut(&Progress) -> bool) -> End {
         let interval = self.options.interval.as_nanos() as u64;
         let total = self.options.duration.as_nanos() as u64;
-        let (mut round, mut drained, mut looked) = (0_u64, 0_u64, 0_u64);
+        let (mut round, mut drained, mut looked, mut woken) = (0_u64, 0_u64, 0_u64, false);
         loop {
             let elapsed = monotonic_ns() - self.begin_ns;
             if elapsed >= round.saturating_mul(interval).min(total) {
@@ -157,7 +177,8 @@ impl Recorder {
                 }
             }
             let drain = self.drain_interval();
-            if drain.is_some_and(|every| elapsed >= drained + every) {
+            // A little early rather than once more: it keeps in step with the rounds.
+            if woken || drain.is_some_and(|every| elapsed >= drained + every - every / 8) {
                 self.drain(on_pause);
                 drained = elapsed;
             }
@@ -176,9 +197,22 @@ impl Recorder {
             if let Some(every) = drain {
                 next = next.min(drained + every);
             }
-            let now = monotonic_ns() - self.begin_ns;
-            nap(Duration::from_nanos(next.saturating_sub(now)));
+            woken = self.sleep_until(next);
         }
+    }
+
+    /// Sleeps until that moment of the recording; true where somebody has something to tell before.
+    fn sleep_until(&self, next: u64) -> bool {
+        let fds: Vec<BorrowedFd<'_>> =
+            self.members.iter().filter(|m| m.running()).flat_map(Member::wakers).collect();
+        let now = || monotonic_ns() - self.begin_ns;
+        let begin = now();
+        nap_on(&fds, Duration::from_nanos(next.saturating_sub(begin)));
+        let woken = now();
+        if woken < next && woken - begin < LEAST_NS {
+            nap(Duration::from_nanos(LEAST_NS));
+        }
+        woken < next
     }
 
     /// One sample of every process; the last one has everything in it.
@@ -188,8 +222,9 @@ impl Recorder {
         let sockets_due = last || self.sockets.due(t_seconds);
         let mut tables = sockets_due.then(SocketTables::default);
         let mut spent = 0;
+        self.cgroups.begin_round();
         for member in &mut self.members {
-            member.sample(t_seconds, tables.as_mut(), &mut spent);
+            member.sample(t_seconds, tables.as_mut(), &mut self.cgroups, &mut spent);
         }
         if sockets_due {
             self.sockets.done(t_seconds, spent as f64 / 1e9);
@@ -219,7 +254,11 @@ impl Recorder {
     }
 
     fn drain_interval(&self) -> Option<u64> {
-        self.members.iter().filter_map(Member::drain_interval).map(|d| d.as_nanos() as u64).min()
+        let of = |member: &Member| Some((member.drain_interval()?.as_nanos() as u64, member.is_never_full()));
+        let may_wait = |(every, waits): (u64, bool)| {
+            if waits && !self.heard { UNHEARD_NS } else { every }
+        };
+        self.members.iter().filter_map(of).map(may_wait).min()
     }
 
     fn progress(&self) -> Progress {
@@ -240,6 +279,7 @@ impl Recorder {
             schema: BASELINE_SCHEMA.to_owned(),
             m5_version: env!("CARGO_PKG_VERSION").to_owned(),
             recorded: Recorded {
+                ended_early: false,
                 started_unix_seconds: self.begin_unix_ns as f64 / 1e9,
                 observed_seconds,
                 requested_seconds: self.options.duration.as_secs_f64(),

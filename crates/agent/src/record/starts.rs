@@ -1,7 +1,7 @@
 //! The stack at the very start of each collection, as the kernel tells it, beside the pauses of a trace.
 
 use m5_gc::{Detail, Pause};
-use m5_kernel::{CollectionWatch, CollectorEvent, Result};
+use m5_kernel::{CollectionStarts, CollectorEvent, Result};
 use m5_process::Process;
 
 /// The kernel's programs and the trace see the same write, one after the other: within this, nanoseconds.
@@ -11,14 +11,14 @@ const MOST: usize = 10_000;
 
 /// Beginnings of collections whose pauses have not ended yet.
 pub(super) struct Starts {
-    watch: CollectionWatch,
+    watch: CollectionStarts,
     began: Vec<CollectorEvent>,
 }
 
 impl Starts {
     /// Begins to watch, within a share of the process's time.
     pub(super) fn attach(process: &Process, max_overhead: f64) -> Result<Self> {
-        Ok(Self { watch: CollectionWatch::attach(process, max_overhead)?, began: Vec::new() })
+        Ok(Self { watch: CollectionStarts::attach(process, max_overhead)?, began: Vec::new() })
     }
 
     /// Adds to the details of these pauses the stack at which each began, in place of one that was read later.
@@ -76,7 +76,7 @@ mod tests {
             pid: 1,
             interpreter,
             tid: None,
-            collected: None,
+            ..Pause::default()
         };
         let all = [began(0, 1_000_000), began(1, 1_040_000), began(0, 1_100_000)];
         assert_eq!(nearest(&all, &pause(0, 1_030_000)), Some(0));

@@ -7,6 +7,7 @@ use m5_cpython::Interpreter;
 use m5_gc::{Choice, Coverage, Detail, InterpreterCollections, Pause, TraceOptions, Tracer};
 use m5_process::Process;
 use m5_report::doc::{LongPauses, PauseLog};
+use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 /// How the pauses of a member are traced.
@@ -43,6 +44,11 @@ impl Traced {
         self.tracer.as_ref().map(Tracer::interval)
     }
 
+    /// What becomes readable long before anything could be lost; none where it may be lost before.
+    pub(super) fn wakers(&self) -> Vec<BorrowedFd<'_>> {
+        self.tracer.as_ref().map(Tracer::wakers).unwrap_or_default()
+    }
+
     /// Traces an interpreter that was found.
     pub(super) fn attach(
         &mut self,
@@ -56,7 +62,7 @@ impl Traced {
             // Half of what may be spent is for the stacks.
             options.max_overhead = options.max_overhead.map(|share| share / 2.0);
         }
-        let told = || teller(process, options.max_overhead);
+        let told = || teller(process);
         if let Ok(mut tracer) = Tracer::attach_or_told(process, interpreter, &options, &told) {
             let log = log.get_or_insert_with(|| PauseLog::new(tracer.kind()));
             log.choice = Some(tracer.choice().clone());

@@ -37,6 +37,27 @@ def _anonymous():
         return "-"
 
 
+def _allocator():
+    # Bytes in use of the C library's allocator, in all arenas and in mappings of their own; glibc 2.33 and later.
+    try:
+        import ctypes
+
+        class Info(ctypes.Structure):
+            _fields_ = [("words", ctypes.c_size_t * 10)]
+
+        ask = ctypes.CDLL(None).mallinfo2
+        ask.restype = Info
+
+        def used():
+            words = ask().words
+            return words[4] + words[7]  # what is mapped by itself, and the rest
+
+        used()
+        return used
+    except Exception:  # then it is not measured
+        return lambda: "-"
+
+
 def _main():
     report, halts, iterations, chunks, kind, name = sys.argv[1:7]
     iterations, chunks = int(iterations), int(chunks)
@@ -46,6 +67,7 @@ def _main():
         gate, nothing = os.dup(0), os.open(os.devnull, os.O_RDONLY)
         os.dup2(nothing, 0)
     work = _work(kind, name)
+    native = _allocator()
     out = os.open(report, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     done = 0
     for _ in range(chunks + 1):
@@ -59,7 +81,7 @@ def _main():
         gc.collect()
         gc.collect()
         objects, blocks = len(gc.get_objects()), sys.getallocatedblocks()
-        os.write(out, ("%d %d %d %s\n" % (done, objects, blocks, _anonymous())).encode())
+        os.write(out, ("%d %d %d %s %s\n" % (done, objects, blocks, _anonymous(), native())).encode())
         if gate is not None:
             os.read(gate, 1)
     os.close(out)

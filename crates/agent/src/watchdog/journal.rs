@@ -1,5 +1,5 @@
 //! The journal: one JSON line for everything that is noticed and done. It is read back at the start, so that
-//! nothing is done twice; it is reopened when somebody rotated it away.
+//! nothing is done twice; it is reopened when somebody rotated it away, and [`super::memory`] outlives that.
 
 use super::tracked::{Tracked, Who};
 use super::{Change, RuleState};
@@ -58,6 +58,17 @@ impl Journal {
         if writeln!(self.file, "{values}").and_then(|()| self.file.flush()).is_err() {
             self.lost += 1;
         }
+    }
+
+    /// Where what must outlive its rotation is kept; `None` where it is no file (a pipe, a terminal).
+    #[must_use]
+    pub(super) fn memory_path(&self) -> Option<PathBuf> {
+        let regular = self.file.metadata().is_ok_and(|meta| meta.is_file());
+        regular.then(|| {
+            let mut path = self.path.clone().into_os_string();
+            path.push(".memory");
+            path.into()
+        })
     }
 
     /// What fired last and how often the service was ended, by rule and slot, from the end of the file.

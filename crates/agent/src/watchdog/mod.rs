@@ -7,6 +7,7 @@ mod counts;
 mod event;
 mod evidence;
 mod journal;
+mod memory;
 mod quiet;
 mod rule;
 mod run;

@@ -113,6 +113,18 @@ impl RuleState {
         Self { beyond_since: None, active: false, ..before }
     }
 
+    /// When it last fired.
+    #[must_use]
+    pub fn fired_at(&self) -> Option<f64> {
+        self.fired_at
+    }
+
+    /// Whether it fired and has not cleared since.
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        self.active
+    }
+
     /// Whether it fired so lately that it does not fire again.
     #[must_use]
     pub fn cooling(&self, rule: &Rule, now: f64) -> bool {

@@ -3,6 +3,7 @@
 use super::counts::Counts;
 use super::event::Event;
 use super::journal::{Key, RESTART};
+use super::memory;
 use super::tracked::{Look, Tracked, Verdict};
 use super::worker::{Decision, Done, Job, Worker};
 use super::{Action, Change, Journal, Keep, Metric, Outcome, Quiet, Rule, RuleState};
@@ -64,6 +65,8 @@ pub struct Watchdog {
     settings: Settings,
     tracked: BTreeMap<Key, Tracked>,
     journal: Journal,
+    /// Where what must outlive m5 is kept; `None` where it cannot be.
+    memory: Option<PathBuf>,
     worker: Worker,
     clock: Steady,
     /// When m5 started, clock ticks since boot: what started in this tick or later was seen from its start. Ticks are
@@ -79,13 +82,16 @@ impl Watchdog {
     /// Starts with what the journal remembers.
     #[must_use]
     pub fn new(settings: Settings, mut journal: Journal) -> Self {
-        let tracked = journal.remembered();
+        let memory = journal.memory_path();
+        let kept = memory.as_deref().map(memory::read).unwrap_or_default();
+        let tracked = memory::joined(journal.remembered(), kept);
         let rules: Vec<&str> = settings.rules.iter().map(|r| r.name.as_str()).collect();
         journal.write(now(), "start", json!({"rules": rules, "kills": settings.kills}));
         Self {
             settings,
             tracked,
             journal,
+            memory,
             worker: Worker::start(),
             clock: Steady::start(),
             began: began(),
@@ -102,6 +108,18 @@ impl Watchdog {
         for tracked in self.tracked.values_mut() {
             tracked.gave_up = false;
             tracked.restarts.clear();
+        }
+        self.remember();
+    }
+
+    /// Keeps what must outlive m5. That it cannot be kept is said once.
+    fn remember(&mut self) {
+        if let Some(path) = &self.memory
+            && let Err(error) = memory::write(path, &self.tracked)
+        {
+            let line = json!({"path": path.display().to_string(), "reason": error.to_string()});
+            self.memory = None;
+            self.journal.write(now(), "memory_lost", line);
         }
     }
 
@@ -197,7 +215,7 @@ impl Watchdog {
         });
         self.journal.write(now(), "rule", json.clone());
         if change == Change::Cleared {
-            return;
+            return self.remember();
         }
         let event = Event {
             identity: member.identity(),
@@ -217,6 +235,7 @@ impl Watchdog {
             true => self.note("trim_first", json!({"rule": rule.name, "process": process})),
             false => self.bound(rule, process, &mut actions),
         }
+        self.remember();
         self.worker.give(Job { event, actions });
     }
 

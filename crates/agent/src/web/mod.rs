@@ -11,4 +11,4 @@ pub use axum::body::Bytes;
 pub use access::{Access, AccessError};
 pub use bounds::Bounds;
 pub use hosts::{AllowedHost, HostError};
-pub use server::{Server, Source, Tls, WebError, WebOptions, serve};
+pub use server::{Server, Source, Tls, Wanted, WebError, WebOptions, serve};

@@ -34,8 +34,30 @@ const MAX_TIME: Duration = Duration::from_secs(10);
 /// What whoever asks for another host is told.
 const FOREIGN: &str = "m5 answers to its address and to localhost with its port; other names are given with --allowed-host NAME\n";
 
+/// Longest time for which a request waits for what is being made, and the time between two looks whether it is.
+const MAKING: Duration = Duration::from_secs(5);
+const LOOK: Duration = Duration::from_millis(2);
+
+/// What a request asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// The exposition.
+    Metrics {
+        /// In this format,
+        format: Format,
+        /// packed with gzip.
+        packed: bool,
+    },
+    /// The values behind the page.
+    Data,
+}
+
 /// What the pages and scrapes show. Every call returns at once: a sampler fills, a request reads.
 pub trait Source: Send + Sync + 'static {
+    /// Whether something is still to be made, and will be soon now that it is asked for.
+    fn is_making(&self, _what: Wanted) -> bool {
+        false
+    }
     /// The exposition.
     fn metrics(&self, format: Format) -> Bytes;
     /// The same packed with gzip, where it lies ready; else the server packs it.
@@ -235,13 +257,31 @@ async fn metrics(State(source): State<Arc<dyn Source>>, headers: HeaderMap) -> R
     } else {
         (Format::Text, CONTENT_TYPE_TEXT)
     };
-    if takes_gzip(&headers)
-        && let Some(packed) = source.packed_metrics(format)
-    {
+    let packed = takes_gzip(&headers);
+    if !made(&source, Wanted::Metrics { format, packed }).await {
+        return not_made();
+    }
+    if packed && let Some(packed) = source.packed_metrics(format) {
         let heads = [(header::CONTENT_TYPE, kind), (header::CONTENT_ENCODING, "gzip")];
         return (heads, packed).into_response();
     }
     ([(header::CONTENT_TYPE, kind)], source.metrics(format)).into_response()
+}
+
+/// Waits until something is there; false where it is not in time.
+async fn made(source: &Arc<dyn Source>, what: Wanted) -> bool {
+    let begin = tokio::time::Instant::now();
+    while source.is_making(what) {
+        if begin.elapsed() >= MAKING {
+            return false;
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+    true
+}
+
+fn not_made() -> Response {
+    (StatusCode::SERVICE_UNAVAILABLE, "m5 is busy: ask again in a while\n").into_response()
 }
 
 fn takes_gzip(headers: &HeaderMap) -> bool {
@@ -252,6 +292,9 @@ fn takes_gzip(headers: &HeaderMap) -> bool {
 
 async fn data(State(source): State<Arc<dyn Source>>, Path(what): Path<String>) -> Response {
     let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
+    if !made(&source, Wanted::Data).await {
+        return not_made();
+    }
     source.data(&what).map_or_else(
         || (StatusCode::NOT_FOUND, "no such thing\n").into_response(),
         |json| (headers, json).into_response(),

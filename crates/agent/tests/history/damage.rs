@@ -72,9 +72,8 @@ fn recorded(dir: &Path, seconds: i64) -> PathBuf {
     let process = store.process(&head(7, "engine")).unwrap();
     for i in 0..seconds {
         let mut block = Block::new(SourceKind::Ring);
-        let (generation, tid, collected) = (None, None, None);
         let duration_ns = i as u64 * 10;
-        let pause = Pause { start_ns: 0, duration_ns, generation, pid: 1, interpreter: 0, tid, collected };
+        let pause = Pause { duration_ns, pid: 1, ..Pause::default() };
         block.push(&pause, i);
         block.cover(Coverage::default());
         let rollup = Some((1 << 20, 1 << 19));

@@ -118,7 +118,7 @@ fn block(log: &m5_report::doc::PauseLog, begin: i64) -> Block {
             pid: 1,
             interpreter: 0,
             tid: None,
-            collected: None,
+            ..Pause::default()
         };
         block.push(&pause, begin + ns(*start));
     }

@@ -11,6 +11,8 @@ use m5_process::{Process, monotonic_ns, unix_ns};
 use m5_report::alloc::{ALLOC_SCHEMA, AllocDoc, folded, html, pprof, speedscope, text};
 use std::time::Duration;
 
+/// The budget is a share of the time that the target runs, which counts as this share of all time at least.
+const LEAST_RUN: f64 = 0.1;
 /// Longest time without a look at whether somebody asked to stop.
 const STEP: Duration = Duration::from_millis(200);
 
@@ -49,7 +51,7 @@ enum Sampler {
 impl Sampler {
     /// Where the kernel refuses its programs, collections tell; where they cannot either, it is the kernel that is told of.
     fn attach(process: &Process, args: &AllocArgs) -> Result<Self, Error> {
-        let refused = match AllocSampler::attach(process, args.max_overhead, args.survival) {
+        let refused = match AllocSampler::attach(process, args.max_overhead, LEAST_RUN, args.survival) {
             Ok(sampler) => return Ok(Self::Kernel(Box::new(sampler))),
             Err(error @ (Error::Refused { .. } | Error::Verifier { .. } | Error::Unsupported(_))) => error,
             Err(error) => return Err(error),

@@ -104,9 +104,7 @@ pub(crate) fn run(args: &BaselineArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     baseline.comparison =
         old.map(|(name, old)| compare((CURRENT, &baseline), (&name, &old), COMPARE_THRESHOLD));
     ctx.emit_document(json, &baseline, |style| text::baseline(&baseline, style))?;
-    // The history of a process that ended is whole; so is a command that m5 started itself.
-    let whole = args.from_history.is_some() || !args.target.command.is_empty();
-    Ok(match exit(&baseline, whole)? {
+    Ok(match exit(&baseline)? {
         Exit::Fine => doubts.unwrap_or(Exit::Fine),
         other => other,
     })
@@ -144,12 +142,16 @@ fn recorded(args: &BaselineArgs, ctx: &Ctx) -> Result<(Baseline, Option<Exit>), 
     });
     bar.clear();
     ctx.looked.recorded()?;
-    Ok((recorded?, doubts))
+    let mut baseline = recorded?;
+    // A command that m5 started itself may end when it is done.
+    baseline.recorded.ended_early =
+        baseline.recorded.end == End::TargetExited && args.target.command.is_empty();
+    Ok((baseline, doubts))
 }
 
 /// An objective that is missed or a regression is told first; a recording that saw nothing, or less than was asked for
-/// because the target ended, is incomplete. A command that m5 started itself may end when it is done.
-fn exit(baseline: &Baseline, whole: bool) -> Result<Exit, CliError> {
+/// because the target ended, is incomplete.
+fn exit(baseline: &Baseline) -> Result<Exit, CliError> {
     let seen = baseline.processes.iter().any(|p| !p.samples.is_empty());
     let compared = baseline.comparison.as_ref().map_or(Exit::Fine, |c| super::compare::exit(c.verdict));
     match (seen, baseline.recorded.end) {
@@ -157,7 +159,7 @@ fn exit(baseline: &Baseline, whole: bool) -> Result<Exit, CliError> {
         (true, _) if baseline.processes.iter().flat_map(|p| &p.criteria).any(Criterion::missed) => {
             Ok(Exit::Missed)
         }
-        (true, End::TargetExited) if !whole => Ok(Exit::Incomplete),
+        (true, _) if baseline.recorded.ended_early => Ok(Exit::Incomplete),
         (true, _) => Ok(compared),
         (false, End::TargetExited) => Err(CliError::EndedEarly),
         (false, _) => Ok(Exit::Incomplete),

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The exit code is 0 if every criterion is measured and met, 1 if one is missed, 6 if one was not measured or the \
-process executed another program before the time was over.")]
+process ended or executed another program before the time was over.")]
 pub(crate) struct CheckArgs {
     /// A recording of `m5 baseline --save FILE`; `-` is standard input
     #[arg(value_name = "BASELINE.json")]
@@ -41,10 +41,11 @@ pub(crate) fn run(args: &CheckArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     // "Under 500 descriptors" is the criterion; too few of them is a matter of health.
     let objectives = objectives.each(|all| all.open_fds = all.open_fds.map(|o| Objective { low: None, ..o }));
     let baseline = documents::read(&args.file, &objectives)?;
-    let processes: Vec<CheckedProcess> = baseline.processes.into_iter().map(checked).collect();
+    let early = baseline.recorded.ended_early;
+    let processes: Vec<CheckedProcess> = baseline.processes.into_iter().map(|p| checked(p, early)).collect();
     let any = |pick: fn(&Criterion) -> bool| processes.iter().flat_map(|p| &p.criteria).any(pick);
     let missed = any(Criterion::missed);
-    let cut = processes.iter().any(|p| p.re_executed_seconds.is_some());
+    let cut = early || processes.iter().any(|p| p.re_executed_seconds.is_some());
     let unmeasured = cut || any(|c| c.told() && c.status == Status::NotMeasured);
     let check = Check {
         schema: CHECK_SCHEMA.to_owned(),
@@ -61,7 +62,7 @@ pub(crate) fn run(args: &CheckArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     })
 }
 
-fn checked(process: ProcessRecord) -> CheckedProcess {
+fn checked(process: ProcessRecord, early: bool) -> CheckedProcess {
     let derived = process.derived.unwrap_or_default();
     let of = |name: &&'static str| {
         let name = *name;
@@ -71,6 +72,7 @@ fn checked(process: ProcessRecord) -> CheckedProcess {
         pid: process.identity.pid,
         observed_seconds: derived.observed_seconds,
         re_executed_seconds: process.re_executed_seconds,
+        ended_early: early && process.exited,
         verdict: derived.growth.get("rss").map(|a| a.verdict),
         objectives_from: process.objectives_from.unwrap_or_default(),
         criteria: CRITERIA.iter().flat_map(of).collect(),

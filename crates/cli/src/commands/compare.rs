@@ -23,7 +23,7 @@ decides; with several, a regression is called only where it is proved (a one-sid
 ratio beyond the threshold).
 
 The exit code is 0 if nothing got worse by more than the threshold, 1 if something did or a metric is missing on \
-one side, 6 if neither is proved, or a recording ended midway because its process executed another program.")]
+one side, 6 if neither is proved, or a recording ended midway because its process ended or executed another program.")]
 pub(crate) struct CompareArgs {
     /// The new recording
     #[arg(value_name = "NEW")]

@@ -1,6 +1,7 @@
 //! `m5 leaks`: what each iteration of a workload keeps.
 
 use crate::commands::bench_run::shown;
+use crate::commands::snapshot::SpoolArgs;
 use crate::ctx::Ctx;
 use crate::error::{CliError, of_capture};
 use crate::exit::Exit;
@@ -9,7 +10,7 @@ use clap::Args;
 use m5_agent::runs::{Work, halting, iterate};
 use m5_heap::{CaptureOptions, Redaction, Snapshot, take_snapshot};
 use m5_process::Process;
-use m5_report::doc::{Kept, LEAKS_SCHEMA, Leaks};
+use m5_report::doc::{Kept, LEAKS_SCHEMA, Leaks, Worker};
 use m5_report::texts::Say;
 use m5_stats::{LeakRule, leak_agreed};
 use std::ffi::OsString;
@@ -22,9 +23,9 @@ The command is a Python command line: `python app.py …`, `python -m app …` o
 interpreter with a few lines of its own, which run the program again and again in one process: one run of the \
 script is one iteration (its imports stay, as in a service). With --call module:function the function is the \
 iteration, and the command is only the interpreter. After the warm-up and after each of five chunks the garbage \
-is collected and objects, blocks and anonymous memory are counted; what is kept must grow with every iteration, in the last \
-chunk too, in every process. A leak is looked for again with more iterations before it is called one; then two snapshots of \
-one more process name what its iterations keep, and who holds it.
+is collected and objects, blocks, bytes of malloc and anonymous memory are counted; what is kept must grow from chunk to chunk, in the last \
+chunk too, in every process: it is regularity that tells a leak, not size. A leak, and what grew by too little to tell, is \
+looked for again with more iterations; then two snapshots of one more process name what its iterations keep, and who holds it.
 
 0: it keeps nothing. 1: it leaks. 6: undecided.")]
 pub(crate) struct LeaksArgs {
@@ -34,29 +35,36 @@ pub(crate) struct LeaksArgs {
     /// Fresh processes that must agree
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=20))]
     processes: u64,
-    /// Objects or blocks kept per iteration that count as a leak
-    #[arg(long, default_value_t = 0.5, value_parser = positive)]
-    per_iteration: f64,
+    /// Objects or blocks kept per iteration below which it is no leak [default: whatever goes on is one]
+    #[arg(long, value_parser = positive)]
+    per_iteration: Option<f64>,
     /// A function without arguments to call, instead of a script
     #[arg(long, value_name = "MODULE:FUNCTION")]
     call: Option<String>,
+    #[command(flatten)]
+    spool: SpoolArgs,
     /// The command
     #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<OsString>,
 }
 
-/// A leak that shows in chunks of so many iterations is one.
+/// A leak that shows in chunks of so many iterations is one: caches of the interpreter fill over some hundred.
 const SURE: u64 = 500;
+/// What grows by too little to tell is looked at in chunks of up to so many.
+const MOST: u64 = 5_000;
 /// A workload that took longer than this is not run five times as long to be sure.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Where nothing grew, only so long is spent on more iterations: a leak may show once in a hundred of them.
+const MOMENT: Duration = Duration::from_secs(5);
 
 pub(crate) fn run(args: &LeaksArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     let json = ctx.json()?;
     let processes = args.processes as usize;
-    let rule = LeakRule { per_iteration: args.per_iteration, processes, ..LeakRule::default() };
+    let per_iteration = args.per_iteration.unwrap_or_default();
+    let rule = LeakRule { per_iteration, processes, ..LeakRule::default() };
     let work = Work::parse(&args.command, args.call.as_deref())?;
     let mut iterations = args.iterations;
-    let (workers, leaking) = loop {
+    let (workers, leaking, took) = loop {
         let began = Instant::now();
         let one = |number: usize| {
             if ctx.progress {
@@ -67,13 +75,15 @@ pub(crate) fn run(args: &LeaksArgs, ctx: &Ctx) -> Result<Exit, CliError> {
         };
         let workers = (0..processes).map(one).collect::<Result<Vec<_>, _>>()?;
         let leaking = leak_agreed(&workers.iter().map(|w| w.outcome).collect::<Vec<_>>(), &rule);
-        // Caches of the interpreter fill over some hundred iterations; a leak goes on.
-        if leaking != Some(true) || iterations >= SURE || began.elapsed() > PATIENCE {
-            break (workers, leaking);
+        let unsettled = leaking.is_none() || workers.iter().any(|w| w.outcome.unsettled);
+        let took = began.elapsed();
+        match more(iterations, took, leaking == Some(true), unsettled) {
+            Some(next) => iterations = next,
+            None => break (workers, leaking, took),
         }
-        iterations = (iterations * 5).min(SURE);
     };
-    let looked = (leaking == Some(true)).then(|| look(&work, iterations, ctx));
+    let enough = enough(&workers, iterations, took);
+    let looked = (leaking == Some(true)).then(|| look(args, &work, enough, ctx));
     let (kept, kept_unseen) = match looked {
         Some(Ok(kept)) => (Some(kept), None),
         Some(Err(error)) => (None, Some(error.explain(ctx.lang).message)),
@@ -98,8 +108,39 @@ pub(crate) fn run(args: &LeaksArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     })
 }
 
+/// How many iterations a chunk has when it is looked again; `None` when it is enough.
+fn more(iterations: u64, took: Duration, leaking: bool, unsettled: bool) -> Option<u64> {
+    let next = |most: u64| (iterations < most).then(|| (iterations * 5).min(most));
+    let within = |next: &u64, patience: Duration| took.mul_f64(*next as f64 / iterations as f64) < patience;
+    match (leaking, unsettled) {
+        (true, _) => next(SURE).filter(|_| took <= PATIENCE),
+        (false, true) => next(MOST).filter(|next| within(next, PATIENCE)),
+        (false, false) => next(SURE).filter(|next| within(next, MOMENT)),
+    }
+}
+
+/// Iterations between two snapshots in which so much is kept that it stands out, as far as that takes no longer than what
+/// was measured already.
+fn enough(workers: &[Worker], iterations: u64, took: Duration) -> u64 {
+    const OBJECTS: f64 = 300.0;
+    const BYTES: f64 = 65_536.0;
+    const TIMES: u64 = 40;
+    let most = |figures: [Option<f64>; 2]| figures.into_iter().flatten().fold(0.0, f64::max);
+    let of = |worker: &Worker| {
+        let o = &worker.outcome;
+        let count = most([o.objects_per_iteration, o.blocks_per_iteration]) / OBJECTS;
+        count.max(most([o.anon_bytes_per_iteration, o.native_bytes_per_iteration]) / BYTES)
+    };
+    // What stands out of one iteration, in shares of what is enough.
+    let share = workers.iter().map(of).fold(0.0, f64::max);
+    let wanted = if share > 0.0 { (1.0 / share).ceil() } else { f64::INFINITY };
+    let each = took.as_secs_f64() / (workers.len() as u64 * iterations * 6) as f64;
+    let patient = PATIENCE.as_secs_f64() / (3.0 * each.max(1e-9));
+    (wanted.min(patient) as u64).clamp(iterations, iterations * TIMES)
+}
+
 /// Two snapshots of one more process, a chunk apart, after two chunks that warm up.
-fn look(work: &Work, iterations: u64, ctx: &Ctx) -> Result<Kept, CliError> {
+fn look(args: &LeaksArgs, work: &Work, iterations: u64, ctx: &Ctx) -> Result<Kept, CliError> {
     const CHUNKS: usize = 2;
     if ctx.progress {
         ctx.note(Say::LookingAtKept, &[&iterations]);
@@ -109,7 +150,7 @@ fn look(work: &Work, iterations: u64, ctx: &Ctx) -> Result<Kept, CliError> {
     halting(work, iterations, CHUNKS, &mut |pid, done| {
         bar.set(done);
         if done >= CHUNKS {
-            taken.push(snapshot(pid));
+            taken.push(snapshot(pid, &args.spool));
         }
     })?;
     let mut taken = taken.into_iter();
@@ -125,13 +166,38 @@ fn look(work: &Work, iterations: u64, ctx: &Ctx) -> Result<Kept, CliError> {
     Ok(Kept { iterations, diff })
 }
 
-fn snapshot(pid: i32) -> Result<Snapshot, CliError> {
+fn snapshot(pid: i32, spool: &SpoolArgs) -> Result<Snapshot, CliError> {
     let process = Process::open(pid)?;
+    spool.begin_for(&process)?;
     take_snapshot(&process, &CaptureOptions::default(), &Redaction::new(false))
-        .map_err(|e| of_capture(pid, e))
+        .map_err(|e| spool.lacking().unwrap_or_else(|| of_capture(pid, e)))
 }
 
 fn positive(text: &str) -> Result<f64, String> {
     let value: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
     if value > 0.0 && value.is_finite() { Ok(value) } else { Err("must be above zero".to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_looked_again_as_long_as_that_may_tell() {
+        let second = Duration::from_secs(1);
+        // A leak is made sure of, and no more.
+        assert_eq!(more(50, second, true, false), Some(250));
+        assert_eq!(more(250, second, true, false), Some(500));
+        assert_eq!(more(500, second, true, false), None);
+        assert_eq!(more(50, 61 * second, true, false), None);
+        // What grew by too little is followed further, where that takes no hour.
+        assert_eq!(more(500, second, false, true), Some(2_500));
+        assert_eq!(more(2_500, 5 * second, false, true), Some(5_000));
+        assert_eq!(more(5_000, second, false, true), None);
+        assert_eq!(more(500, 20 * second, false, true), None);
+        // Nothing grew: more only where it takes a moment.
+        assert_eq!(more(50, second / 10, false, false), Some(250));
+        assert_eq!(more(50, 2 * second, false, false), None);
+        assert_eq!(more(500, second / 10, false, false), None);
+    }
 }

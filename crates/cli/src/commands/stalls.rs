@@ -134,7 +134,7 @@ impl<'a> Watching<'a> {
         let gil = interpreter.gil_address()?;
         let share = args.max_overhead / 2.0;
         let options = TraceOptions { max_overhead: Some(share), ..TraceOptions::default() };
-        let told = || m5_agent::teller(process, options.max_overhead);
+        let told = || m5_agent::teller(process);
         let tracer = Tracer::attach_or_told(process, &interpreter, &options, &told).ok();
         let above_ns = args.above.0.as_nanos() as u64;
         let options = LoopOptions { gil, above_ns, max_overhead: share };

@@ -81,6 +81,7 @@ pub(crate) fn of_trim(pid: i32, error: m5_heap::trim::TrimError) -> CliError {
             CliError::NotTrimmed { pid, reason: error.to_string() }
         }
         m5_heap::trim::TrimError::Trace(error) => of_capture(pid, error.into()),
+        m5_heap::trim::TrimError::Unknown(reason) => CliError::OtherLibrary { pid, reason },
         other => CliError::NotTrimmed { pid, reason: other.to_string() },
     }
 }

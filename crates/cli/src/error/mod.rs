@@ -112,6 +112,8 @@ pub(crate) enum CliError {
     Core { path: String, reason: String },
     /// Nothing of its memory was given back.
     NotTrimmed { pid: i32, reason: String },
+    /// Its memory is not the GNU C library's, or not of a version that m5 knows.
+    OtherLibrary { pid: i32, reason: String },
     /// m5 itself would take the last room of a memory cgroup.
     NoRoom { reason: String },
     /// m5 itself may open too few files.
@@ -143,6 +145,7 @@ impl CliError {
                 | Self::EndedEarly
                 | Self::NoTarget
                 | Self::NotTrimmed { .. }
+                | Self::OtherLibrary { .. }
                 | Self::Refused { .. }
         )
     }

@@ -92,6 +92,9 @@ impl CliError {
             Self::NotTrimmed { pid, reason } => {
                 row!(lang, Unreadable, "not_trimmed", Fault::NotTrimmed[pid, reason] => Fault::NotTrimmedRemedy)
             }
+            Self::OtherLibrary { pid, reason } => {
+                row!(lang, Unreadable, "not_trimmed", Fault::NotTrimmed[pid, reason] => Fault::OtherLibraryRemedy)
+            }
             Self::Core { path, reason } => row!(lang, Unreadable, "core_file", Fault::Core[path, reason]),
             Self::Unreadable { path, reason } => {
                 row!(lang, Unreadable, "file", Fault::FileUnreadable[path, reason] => Fault::FileUnreadableRemedy)

@@ -34,12 +34,54 @@ for line in sys.stdin: print('alive' if not wrong and sum(map(len, kept)) == 200
 /// A kind of program: its name, what makes it one, and whether its descriptors and threads stay as they are.
 pub(crate) type Kind = (&'static str, &'static str, bool);
 
-pub(crate) const KINDS: [Kind; 14] = [
+pub(crate) const KINDS: [Kind; 15] = [
     (
         "five hundred threads asleep",
         "
 asleep = threading.Event()
 for _ in range(500): threading.Thread(target=asleep.wait, daemon=True).start()
+",
+        true,
+    ),
+    (
+        "what is told by descriptors: timers, signals, events, changes of files",
+        "
+import tempfile
+def descriptor(number):
+    if number < 0: raise OSError(ctypes.get_errno(), 'no descriptor')
+    return number
+def number(bytes): return int.from_bytes(bytes, sys.byteorder)
+timer, before, ticks = descriptor(libc.timerfd_create(1, 0)), time.monotonic(), [0]
+libc.timerfd_settime(timer, 0, (ctypes.c_long * 4)(0, 1000000, 0, 1000000), None)
+begun = time.monotonic()
+def tick():
+    least = (time.monotonic() - begun) * 1000 - 1
+    ticks[0] += number(os.read(timer, 8))
+    check(least <= ticks[0] <= (time.monotonic() - before) * 1000)
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR2])
+signals = descriptor(libc.signalfd(-1, (1 << signal.SIGUSR2 - 1).to_bytes(8, sys.byteorder), 0))
+def send():
+    os.kill(os.getpid(), signal.SIGUSR2)
+    check(number(os.read(signals, 128)[:4]) == signal.SIGUSR2)
+    time.sleep(0.0005)
+there, back = [descriptor(libc.eventfd(0, 0)) for _ in range(2)]
+one = (1).to_bytes(8, sys.byteorder)
+def ask():
+    os.write(there, one)
+    check(os.read(back, 8) == one)
+    time.sleep(0.0005)
+def answer():
+    check(os.read(there, 8) == one)
+    os.write(back, one)
+changes, file = descriptor(libc.inotify_init1(0)), tempfile.TemporaryFile()
+descriptor(libc.inotify_add_watch(changes, b'/proc/self/fd/%d' % file.fileno(), 2))
+def change():
+    os.write(file.fileno(), b'x')
+    check(number(os.read(changes, 16)[4:8]) == 2)
+    os.ftruncate(file.fileno(), 0)
+    check(number(os.read(changes, 16)[4:8]) == 2)
+    time.sleep(0.001)
+for work in tick, send, ask, answer, change: forever(work)
 ",
         true,
     ),

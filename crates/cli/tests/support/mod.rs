@@ -84,3 +84,13 @@ pub(crate) fn get(address: &str, path: &str) -> String {
     stream.read_to_string(&mut text).unwrap();
     text.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default()
 }
+
+/// Metrics as Prometheus' own tool would have them, where it is installed.
+pub(crate) fn checked_by_promtool(text: &str) {
+    use std::io::Write;
+    let mut command = Command::new("promtool");
+    command.args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::null());
+    let Ok(mut check) = command.spawn() else { return };
+    check.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    assert!(check.wait().unwrap().success(), "{text}");
+}

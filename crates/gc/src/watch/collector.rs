@@ -5,7 +5,7 @@ use super::calibrate::Traps;
 use super::classify::{Classifier, Event, Instructions, Span, Write};
 use super::full::{FullCollections, Reading};
 use super::window::Window;
-use crate::{Coverage, Detail, Pause};
+use crate::{CERTAIN, Coverage, Detail, Pause};
 use m5_cpython::{GcState, Interpreter};
 
 /// Nanoseconds for which pauses without a generation are kept back until the counts may tell it, if none runs then, and
@@ -395,10 +395,10 @@ impl Collector {
 
     /// Moves the finished pauses out, each less the traps within it: of the full ones all, of the others those
     /// that began while the watch was open. Those whose generation a later reading may tell wait for it, if there are
-    /// `more` to come.
+    /// `more` to come. `chance_ppm`: that of the window.
     pub(crate) fn pauses(
         &mut self,
-        window: Window,
+        (window, chance_ppm): (Window, u32),
         more: bool,
         trap: Traps,
         out: &mut Vec<Pause>,
@@ -436,6 +436,8 @@ impl Collector {
                 interpreter: self.interpreter.id(),
                 tid: Some(span.tid),
                 collected: span.collected,
+                // Ends of full ones are told whether the flag is watched or not.
+                chance_ppm: if span.label == Some(2) { CERTAIN } else { chance_ppm },
             });
         }
     }

@@ -4,6 +4,7 @@ use super::ledger::Ledger;
 use super::scheduling::{Scheduled, Scheduling};
 use super::watched::{Moment, Watched};
 use super::window::Window;
+use crate::CERTAIN;
 use crate::budget::{Budget, Step};
 use crate::counts::now_ns;
 use m5_process::cpu_ns;
@@ -15,6 +16,9 @@ const INTERVAL: Duration = Duration::from_millis(20);
 const CLOSING: Duration = Duration::from_millis(1);
 /// The same while the watch is closed and full collections are known by the looks.
 const GAP: Duration = Duration::from_millis(4);
+
+/// A trap costs the target this much more than the time between two of them shows.
+pub(super) const TRAP_COST: f64 = 1.3;
 
 /// Looks, and the time between them, for a moment without a collection when a window closes.
 const CLOSE_TRIES: usize = 20;
@@ -30,7 +34,7 @@ struct Totals {
     time: u64,
     cpu: u64,
     collections: u64,
-    traps: u64,
+    trapped_ns: u64,
     seen: u64,
     switches: u64,
 }
@@ -38,6 +42,8 @@ struct Totals {
 /// The windows so far and the budget that opens them; without one the watch stays open.
 pub(super) struct DutyCycle {
     window: Window,
+    /// The chance with which it is open, parts per million; while it is closed, the one with which it was.
+    chance_ppm: u32,
     budget: Option<Budget>,
     opened_ns: u64,
     /// Time in windows that are over, nanoseconds.
@@ -56,6 +62,7 @@ impl DutyCycle {
     pub(super) fn new(budget: Option<Budget>, from: u64) -> Self {
         Self {
             window: Window::Open { from },
+            chance_ppm: CERTAIN,
             budget,
             opened_ns: from,
             open_ns: 0,
@@ -81,6 +88,11 @@ impl DutyCycle {
 
     pub(super) fn window(&self) -> Window {
         self.window
+    }
+
+    /// The chance with which what begins in the window is seen, parts per million.
+    pub(super) fn chance_ppm(&self) -> u32 {
+        self.chance_ppm
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -112,6 +124,11 @@ impl DutyCycle {
         stacks.map_or(own, |stacks| stacks.min(own))
     }
 
+    /// Whether the watch is open and nothing but time would close it.
+    pub(super) fn is_open_throughout(&self) -> bool {
+        self.is_open() && self.budget.as_ref().is_none_or(Budget::affords_all)
+    }
+
     /// Opens, closes, or lets be, as the budget says.
     pub(super) fn step(&mut self, watched: &mut Watched, ledger: &Ledger, now: u64) {
         let totals = self.totals(watched, ledger);
@@ -124,11 +141,14 @@ impl DutyCycle {
             cpu: totals.cpu.saturating_sub(last.cpu) as f64 / 1e9,
             collections: totals.collections.saturating_sub(last.collections),
             seen: totals.seen - last.seen,
-            traps: totals.traps - last.traps,
+            trapped: (totals.trapped_ns - last.trapped_ns) as f64 / 1e9 * TRAP_COST,
             switches: totals.switches - last.switches,
             open: !closed,
             standing,
         });
+        if open && !matches!(self.window, Window::Closing { .. }) {
+            self.chance_ppm = ((budget.chance() * f64::from(CERTAIN)) as u32).clamp(1, CERTAIN);
+        }
         match self.window {
             Window::Open { from } if !open => {
                 self.window = Window::Closing { from, until: now };
@@ -189,7 +209,7 @@ impl DutyCycle {
             time: now_ns(),
             cpu: watched.pids().into_iter().filter_map(cpu_ns).sum(),
             collections: ledger.coverage(&watched.tracked).happened(),
-            traps: ledger.traps,
+            trapped_ns: ledger.trapped_ns,
             seen: ledger.seen,
             switches: self.switches,
         }

@@ -1,5 +1,6 @@
 //! What was counted so far: traps, pauses that were told, and what collectors that are gone left behind.
 
+use super::calibrate::Traps;
 use super::collector::Collector;
 use super::watched::Tracked;
 use crate::Coverage;
@@ -7,8 +8,9 @@ use crate::Coverage;
 /// The counts of a watch.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
-    /// Traps that the targets took.
-    pub(super) traps: u64,
+    /// What the traps that the targets took cost them, nanoseconds, and when the last one was.
+    pub(super) trapped_ns: u64,
+    trap_ns: u64,
     /// Pauses that were told.
     pub(super) seen: u64,
     /// Of collectors that are gone: what was seen and what happened; and all records that were lost.
@@ -18,6 +20,12 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
+    /// Counts a trap at that time.
+    pub(super) fn trap(&mut self, time: u64, traps: Traps) {
+        let idle = time.saturating_sub(std::mem::replace(&mut self.trap_ns, time));
+        self.trapped_ns += traps.ends(idle);
+    }
+
     /// Counts records that were lost.
     pub(super) fn lose(&mut self, records: u64) {
         self.retired.lost += records;

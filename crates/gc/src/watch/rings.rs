@@ -3,12 +3,15 @@
 use crate::perf::{Attr, Event, Mapping, OpenError, Record, Target, parse};
 use m5_process::{Process, monotonic_ns};
 use std::collections::HashMap;
+use std::os::fd::{AsFd, BorrowedFd};
 
 /// Bytes of all rings together, and of one: at 5,000 collections a second a large one holds a quarter of a
 /// second. Smaller where locked memory is short.
 const RINGS: usize = 1 << 20;
 const RING_LEAST: usize = 32 << 10;
 const RING_MOST: usize = 128 << 10;
+/// Whoever waits is woken when this part of a ring was filled.
+const WAKES: usize = 8;
 
 /// One CPU's ring, owned by an event that never fires.
 pub(super) struct Ring {
@@ -31,6 +34,8 @@ pub(crate) struct Rings {
     /// runs another program, where the address means something else; there it is not inherited at all, and
     /// threads are found by listing them.
     pub(super) inherits: bool,
+    /// Whether each tells before it is full: not where locked memory was too short for it.
+    wakes: bool,
 }
 
 impl Rings {
@@ -41,19 +46,32 @@ impl Rings {
         let cpus = cpus(process);
         let size = (RINGS / cpus.len().max(1)).next_power_of_two().clamp(RING_LEAST, RING_MOST);
         let ring = |cpu| {
-            let owner = Event::open(&Attr::dummy(), Target { tid: 0, cpu }, None)?;
+            let attr = Attr::dummy().waking_at((size / WAKES) as u32);
+            let owner = Event::open(&attr, Target { tid: 0, cpu }, None)?;
             let mapping = Mapping::new(&owner, size)?;
             Ok(Ring { cpu, owner, mapping, last: 0, full: false })
         };
         let rings: Result<Vec<Ring>, OpenError> = cpus.into_iter().map(ring).collect();
         let probe = Event::open(&Attr::dummy().inherited(false), Target { tid: 0, cpu: -1 }, None);
         let inherits = !matches!(probe, Err(OpenError(libc::EINVAL | libc::E2BIG)));
-        Ok(Self { rings: rings?, covered: HashMap::new(), bytes: Vec::new(), inherits })
+        let rings = rings?;
+        let wakes = rings.iter().all(|ring| ring.mapping.size() >= size / WAKES * 2);
+        Ok(Self { rings, covered: HashMap::new(), bytes: Vec::new(), inherits, wakes })
     }
 
     /// Whether threads born later are watched from their birth.
     pub(crate) fn inherits(&self) -> bool {
         self.inherits
+    }
+
+    /// What becomes readable long before a ring is full; `None` where one may be full before.
+    pub(super) fn wakers(&self) -> Option<impl Iterator<Item = BorrowedFd<'_>>> {
+        self.wakes.then(|| self.rings.iter().map(|ring| ring.owner.as_fd()))
+    }
+
+    /// Whether they hold nothing.
+    pub(super) fn are_empty(&self) -> bool {
+        self.rings.iter().all(|ring| ring.mapping.is_empty())
     }
 
     /// Forgets the threads of a process: they are no longer watched.

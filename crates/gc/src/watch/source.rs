@@ -3,7 +3,7 @@
 use super::calibrate::Traps;
 use super::classify::{Event, Write};
 use super::collector::Watching;
-use super::duty_cycle::DutyCycle;
+use super::duty_cycle::{DutyCycle, TRAP_COST};
 use super::ledger::Ledger;
 use super::scheduling::Scheduled;
 use super::watched::Watched;
@@ -16,12 +16,13 @@ use crate::{
 };
 use m5_cpython::{GcState, Interpreter};
 use m5_process::{Execution, Process};
+use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
+/// More records than this at a look are many: about twenty collections.
+const BUSY: usize = 64;
 /// Traps within a pause, about, that were taken off its length.
 const TRAPS_INSIDE: u64 = 10;
-/// A trap costs the target this much more than the time between two of them shows.
-const TRAP_COST: f64 = 1.3;
 
 /// What the caller wants.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -43,6 +44,8 @@ pub(crate) struct WatchSource {
     details: Vec<Detail>,
     /// A trap keeps the target from getting on: nothing may stay watched.
     endless: bool,
+    /// The last look found many records: the next one is not put off.
+    busy: bool,
 }
 
 impl WatchSource {
@@ -67,7 +70,8 @@ impl WatchSource {
         duty.begin(&watched, &ledger);
         watched.adopt(true);
         let details = Vec::new();
-        Ok(Self { watched, execution, duty, ledger, trap, start_ns, stacks: None, details, endless: false })
+        let (stacks, endless, busy) = (None, false, false);
+        Ok(Self { watched, execution, duty, ledger, trap, start_ns, stacks, details, endless, busy })
     }
 
     /// Registers that it got of those that it takes, where those are fewer: another one watches the process too.
@@ -92,7 +96,7 @@ impl WatchSource {
     }
 
     fn sample(&mut self, sample: &Sample) {
-        self.ledger.traps += 1;
+        self.ledger.trap(sample.time, self.trap);
         let Watched { children, rings, programs, tracked, .. } = &mut self.watched;
         for tracked in tracked.iter_mut().filter(|t| t.collector.pid == sample.pid && !t.gone) {
             let Some(attached) = programs.iter_mut().find(|p| p.id == tracked.program) else { continue };
@@ -152,7 +156,7 @@ impl WatchSource {
     fn emit(&mut self, pauses: &mut Vec<Pause>) {
         let from = pauses.len();
         for tracked in &mut self.watched.tracked {
-            let (window, more) = (self.duty.window(), !tracked.gone);
+            let (window, more) = ((self.duty.window(), self.duty.chance_ppm()), !tracked.gone);
             tracked.collector.pauses(window, more, self.trap, pauses, &mut self.details);
         }
         pauses[from..].sort_by_key(|p| p.start_ns);
@@ -198,6 +202,17 @@ impl PauseSource for WatchSource {
         self.duty.interval(self.stacks.as_ref().map(Stacks::interval))
     }
 
+    fn wakers(&self) -> Vec<BorrowedFd<'_>> {
+        // A program of which not all is watched, and a stack in the middle of a collection, want to be looked at often.
+        let may = !self.busy && self.duty.is_open_throughout() && self.stacks.is_none();
+        let may = may && self.watched.is_whole();
+        self.watched.rings.wakers().filter(|_| may).map(Iterator::collect).unwrap_or_default()
+    }
+
+    fn is_silent(&self) -> bool {
+        self.watched.rings.are_empty() && !self.wakers().is_empty()
+    }
+
     fn drain(&mut self, pauses: &mut Vec<Pause>) -> Result<()> {
         let before = now_ns();
         let states = self.watched.states();
@@ -205,6 +220,7 @@ impl PauseSource for WatchSource {
         // them; the states may not be.
         let over = !self.execution.goes_on();
         let (records, all) = self.watched.records(if over && self.told() { u64::MAX } else { before });
+        self.busy = records.len() > BUSY;
         let settled = all && self.duty.is_open();
         for record in &records {
             self.handle(record);

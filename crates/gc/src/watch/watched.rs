@@ -119,6 +119,15 @@ impl Watched {
         self.programs.first().is_some_and(|p| p.program.bounds_full())
     }
 
+    /// Whether all that tells collections is watched in every interpreter, and in every thread from its birth.
+    pub(super) fn is_whole(&self) -> bool {
+        let whole = |t: &Tracked| {
+            let of = self.programs.iter().find(|p| p.id == t.program);
+            of.is_some_and(|p| p.watching(t.collector.interpreter.collecting_address()) == Watching::Whole)
+        };
+        self.rings.inherits() && self.tracked.iter().filter(|t| !t.gone).all(whole)
+    }
+
     /// Reads collectors of which not all is watched.
     pub(super) fn mark(&mut self, moment: Moment) {
         let Self { programs, tracked, .. } = self;

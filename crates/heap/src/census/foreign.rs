@@ -139,23 +139,46 @@ fn in_piece(finder: &Finder<'_>, (start, bytes): Piece<'_>) -> Run {
 
 /// Type and size of the object at an offset, if there is one.
 fn candidate(finder: &Finder<'_>, start: u64, bytes: &[u8], at: usize) -> Option<(u32, u64)> {
+    resembling(finder, start, bytes, at).filter(|(_, size)| !holds_others(finder, start, bytes, at, *size))
+}
+
+/// Whether objects lie where this one would: sets and dicts of types show a hash, a type and a hash one after the other,
+/// which looks like a long string of bytes or a long tuple, and would hide everything behind it.
+fn holds_others(finder: &Finder<'_>, start: u64, bytes: &[u8], at: usize, size: u64) -> bool {
+    /// What is shorter hides next to nothing.
+    const LONG: usize = 512;
+    /// Objects lie between buffers: one byte in so many is theirs. A buffer that was reused has old ones in its rest.
+    const SHARE: usize = 16;
+    if size < LONG as u64 {
+        return false;
+    }
+    // As far as memory is at hand; behind it lies what another allocator has.
+    let end = bytes.len().min(at + size as usize);
+    let (mut next, size, mut found) = (at + LONG / 8, end - at, 0);
+    while next + 16 <= end && found * SHARE < size {
+        let inside = resembling(finder, start, bytes, next).map(|(_, inner)| inner as usize);
+        let inner = inside.filter(|inner| next + inner <= end).unwrap_or(0);
+        found += inner;
+        next += inner.next_multiple_of(ALIGN).max(ALIGN);
+    }
+    found * SHARE >= size
+}
+
+/// The same by what stands there alone.
+fn resembling(finder: &Finder<'_>, start: u64, bytes: &[u8], at: usize) -> Option<(u32, u64)> {
     let (count, of) = (word(bytes, at), word(bytes, at + 8));
     // Most words are addresses, which are larger than any count.
     if count == 0 || count >> 32 != 0 && !finder.anchor.layout.flagged_counts {
         return None;
     }
-    let number = finder.types.number(of).filter(|_| finder.living(count, of))?;
+    let number = finder.types.number(of).filter(|_| finder.living(count))?;
     let (image, layout) = (finder.image, finder.anchor.layout);
     let desc = finder.types.get(number)?;
     let own = start + at as u64;
     // NumPy allocates classes without the collector's head.
     let class = desc.meta() && finder.types.number(own).is_some();
     let headed = at as u64 >= desc.prefix && (!desc.gc() || collector_head(bytes, at));
-    // Two addresses one after the other look like an object where those of an executable are small.
-    let object = |at: u64| image.word(at + 8).is_some_and(|of| finder.types.number(of).is_some());
-    let pair = count > 1 << 16 && count % 8 == 0 && object(count);
-    ((class || headed && !desc.meta()) && !pair && sizes::consistent(image, layout, own, desc.kind))
-        .then_some(())?;
+    ((class || headed && !desc.meta()) && sizes::consistent(image, layout, own, desc.kind)).then_some(())?;
     let size = sizes::inline(image, layout, own, desc)?;
     // Its last byte must lie where memory was captured, or where none was touched.
     let whole =

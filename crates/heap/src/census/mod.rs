@@ -271,9 +271,7 @@ impl Finder<'_> {
             let headed = desc.prefix == *offset as u64 && (!desc.gc() || collector_head(bytes, *offset));
             // A class that a library allocated by itself has no head.
             let class = *offset == 0 && desc.meta() && self.types.number(at).is_some();
-            let sane = (headed || class)
-                && bytes.len() >= offset + 16
-                && self.living(word(bytes, *offset), desc.address);
+            let sane = (headed || class) && bytes.len() >= offset + 16 && self.living(word(bytes, *offset));
             if !sane {
                 return None;
             }
@@ -284,14 +282,15 @@ impl Finder<'_> {
         })
     }
 
-    /// A reference count of something of a type that lives: 32 bits, counts that mean "forever" included. Above them
-    /// lie what overflowed, which is nothing, and in some versions flags. What Python keeps for reuse has the address
-    /// of the next one there, which is no large number where the heap follows an executable at a low address.
-    fn living(&self, count: u64, of: u64) -> bool {
-        const LOW: u64 = 1 << 24;
+    /// A reference count of something that lives: 32 bits, counts that mean "forever" included. Above them lie what
+    /// overflowed, which is nothing, and in some versions flags. Where the heap follows an executable at a low address,
+    /// addresses are no large numbers: what Python keeps for reuse has that of the next one there, and two words of a
+    /// buffer one of an object and one of a type.
+    fn living(&self, count: u64) -> bool {
+        const LOW: u64 = 1 << 16;
         let count = if self.anchor.layout.flagged_counts { count & 0x0000_ffff_ffff_ffff } else { count };
-        let next = || count >= LOW && count % 8 == 0 && self.image.word(count + 8) == Some(of);
-        count != 0 && count < 1 << 32 && !next()
+        let address = || count > LOW && count.is_multiple_of(8) && self.type_of(count).is_some();
+        count != 0 && count < 1 << 32 && !address()
     }
 }
 

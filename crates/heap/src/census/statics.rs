@@ -185,7 +185,7 @@ fn candidate(
     // Without the GIL all that a file's data holds lives forever: the halves of two pointers look like counts.
     let living = || match layout.free_threaded {
         true => count::immortal(image, own),
-        false => finder.living(count, desc.address),
+        false => finder.living(count),
     };
     (known && living() && consistent()).then_some(())?;
     sizes::inline(image, finder.anchor.layout, own, desc)

@@ -165,7 +165,7 @@ fn made(samples: &[&[PyFrame]]) -> Option<Made> {
     let mut by_line: FxHashMap<&PyFrame, FxHashMap<&PyFrame, u64>> = FxHashMap::default();
     for stack in samples {
         if let Some(innermost) = stack.first() {
-            let own = stack.iter().find(|f| !of_library(&f.file)).unwrap_or(innermost);
+            let own = stack.iter().find(|f| !f.is_of_library()).unwrap_or(innermost);
             *by_line.entry(own).or_default().entry(innermost).or_default() += 1;
         }
     }
@@ -183,12 +183,6 @@ fn made(samples: &[&[PyFrame]]) -> Option<Made> {
     lines.sort_by(|a, b| b.samples.cmp(&a.samples).then_with(|| a.frame.cmp(&b.frame)));
     lines.truncate(LINES);
     (!lines.is_empty()).then_some(Made { survivors, lines })
-}
-
-/// Whether a file is the standard library's, or an installed package's.
-fn of_library(file: &str) -> bool {
-    file.starts_with('<')
-        || ["/site-packages/", "/dist-packages/", "/lib/python3"].iter().any(|p| file.contains(p))
 }
 
 /// A type's name without its module.

@@ -169,3 +169,24 @@ fn the_parts_of_the_account_add_up() {
     assert_eq!(account.parts[0].part, "native_blocks");
     assert_eq!((account.blocks[0].count, account.blocks[0].bytes), (11, 11 * 8016));
 }
+
+#[test]
+fn a_weak_set_is_told_only_where_it_keeps_more_than_others_do() {
+    let (mut heap, namespace, history) = engine();
+    let every = heap.child(namespace, "_weakrefset.WeakSet", key("EVERY"));
+    let data = heap.child(every, "set", EdgeName::Attribute("data".into()));
+    let before = taken(&heap, 0.0);
+    for i in 0..200 {
+        let tick = heap.child(history, "engine.Tick", EdgeName::Index(20 + i));
+        let weak = heap.child(data, "weakref.ReferenceType", EdgeName::Member);
+        heap.refer(tick, weak, EdgeName::Field("__weakref__".into()));
+    }
+    let told = diff(&before, &taken(&heap, 10.0)).culprits;
+    let names: Vec<&str> = told.iter().map(|c| c.holder.name.as_str()).collect();
+    assert_eq!(names, ["engine.Feed.history"], "{told:?}");
+    // Weak references to what nobody keeps are a leak of the set's own.
+    let before = taken(&heap, 20.0);
+    (0..200).for_each(|_| _ = heap.child(data, "weakref.ReferenceType", EdgeName::Member));
+    let told = diff(&before, &taken(&heap, 30.0)).culprits;
+    assert_eq!((told.len(), told[0].holder.name.ends_with("WeakSet.data")), (1, true), "{told:?}");
+}

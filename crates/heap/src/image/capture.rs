@@ -287,7 +287,8 @@ fn by_freeze(process: &Process, extent: Extent, max_pause: Duration) -> TraceRes
     with_tracer(|| {
         let guard = guarded(&headroom)?;
         let mut room = Room::for_memory_of(process.pid());
-        let frozen = freeze(process, &guard, max_pause)?;
+        let mut frozen = freeze(process, &guard, max_pause)?;
+        frozen.take_time();
         let read = whole(process.pid(), frozen.memory(), extent, &mut room, || frozen.check());
         let stopped_threads = frozen.threads();
         let pause = frozen.thaw();

@@ -2,7 +2,7 @@
 
 use crate::census::kind::Kind;
 use crate::census::types::TypeDesc;
-use crate::graph::dict::Dict;
+use crate::graph::dict::{self, Dict};
 use crate::graph::edges::{Label, Walker};
 use crate::names::text;
 use crate::names::{EdgeName, EdgeNamer};
@@ -81,10 +81,20 @@ impl ImageNamer<'_> {
             Label::Attribute(key) => EdgeName::Attribute(self.text(key)?),
             Label::Slot(offset) => EdgeName::Attribute(self.slot(self.walker.census.desc(from)?, offset)?),
             Label::Key(key) => EdgeName::Key(self.key(key)?),
-            Label::Index(i) => EdgeName::Index(i),
+            Label::Index(i) => self.named_item(from, i).map_or(EdgeName::Index(i), EdgeName::Attribute),
             Label::Local(code, i) => EdgeName::Local(self.local(code, i)?),
             Label::Member => EdgeName::Member,
         })
+    }
+
+    /// The name of an item of a named tuple: its class has them in order.
+    fn named_item(&self, from: u32, i: u64) -> Option<String> {
+        let (image, census, layout) = (self.walker.image, self.walker.census, self.walker.anchor.layout);
+        let desc = census.desc(from).filter(|d| d.kind == Kind::Tuple && d.heap())?;
+        let fields = self.class_dicts(desc).find_map(|dict| dict::get(image, layout, dict, "_fields"))?;
+        census.desc(self.walker.object(fields)?).filter(|d| d.kind == Kind::Tuple)?;
+        image.word_at(fields, 16).filter(|length| i < *length)?;
+        self.text(image.word_at(fields, u64::from(layout.tuple_items) + 8 * i)?)
     }
 
     pub(super) fn text(&self, at: u64) -> Option<String> {

@@ -36,85 +36,115 @@ pub fn write_snapshot(snapshot: &Snapshot, out: &mut dyn Write) -> io::Result<()
     };
     out.write_all(MAGIC)?;
     out.write_all(&VERSION.to_le_bytes())?;
-    out.write_all(&section(tag::HEAD, &serde_json::to_vec(&head)?)?)?;
-    out.write_all(&section(tag::NATIVE, &serde_json::to_vec(&(&snapshot.native, &snapshot.names.limits))?)?)?;
+    let json = |tag, value: &[u8]| section(tag, |out| out.write_all(value));
+    out.write_all(&json(tag::HEAD, &serde_json::to_vec(&head)?)?)?;
+    let native = serde_json::to_vec(&(&snapshot.native, &snapshot.names.limits))?;
+    out.write_all(&json(tag::NATIVE, &native)?)?;
     // Each column is packed by itself, as many at a time as there are processors.
-    let pack = |(tag, raw): &Column| section(*tag, &raw(snapshot));
+    let pack = |(tag, column): &Column| section(*tag, |out| column(snapshot, out));
     for packed in on_idle_threads(|| COLUMNS.par_iter().map(pack).collect::<Vec<_>>()) {
         out.write_all(&packed?)?;
     }
     Ok(())
 }
 
-/// A column's tag and its bytes.
-type Column = ([u8; 4], fn(&Snapshot) -> Vec<u8>);
+/// A column's tag, and what writes its bytes.
+type Column = ([u8; 4], fn(&Snapshot, &mut Packer) -> io::Result<()>);
 
 const COLUMNS: [Column; 7] = [
-    (tag::ADDRESS, |s| differences(s.graph.address.iter().copied())),
-    (tag::TYPE, |s| plain(s.graph.type_id.iter().map(|t| u64::from(*t)))),
-    (tag::SIZE, |s| plain(s.graph.size.iter().copied())),
-    (tag::DEGREE, |s| plain((0..s.graph.len() as u32).map(|o| s.graph.edges(o).len() as u64))),
-    (tag::EDGE, |s| edges(&s.graph)),
-    (tag::NAMES, |s| names(&s.names)),
-    (tag::ITEMS, |s| items(&s.names)),
+    (tag::ADDRESS, |s, out| differences(s.graph.address.iter().copied(), out)),
+    (tag::TYPE, |s, out| plain(s.graph.type_id.iter().map(|t| u64::from(*t)), out)),
+    (tag::SIZE, |s, out| plain(s.graph.size.iter().copied(), out)),
+    (tag::DEGREE, |s, out| plain((0..s.graph.len() as u32).map(|o| s.graph.edges(o).len() as u64), out)),
+    (tag::EDGE, |s, out| edges(&s.graph, out)),
+    (tag::NAMES, |s, out| names(&s.names, out)),
+    (tag::ITEMS, |s, out| items(&s.names, out)),
 ];
 
+/// Packs what is written to it piece by piece, so that no column lies unpacked beside itself.
+struct Packer {
+    encoder: zstd::stream::Encoder<'static, Vec<u8>>,
+    piece: Vec<u8>,
+    length: u64,
+}
+
+/// Bytes of a piece.
+const PIECE: usize = 64 << 10;
+
+impl Packer {
+    fn put(&mut self, value: u64) -> io::Result<()> {
+        put(&mut self.piece, value);
+        if self.piece.len() >= PIECE { self.flush() } else { Ok(()) }
+    }
+}
+
+impl Write for Packer {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.piece.extend_from_slice(bytes);
+        self.flush().map(|()| bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.length += self.piece.len() as u64;
+        self.encoder.write_all(&self.piece)?;
+        self.piece.clear();
+        Ok(())
+    }
+}
+
 /// Tag, lengths, packed bytes.
-fn section(tag: [u8; 4], raw: &[u8]) -> io::Result<Vec<u8>> {
+fn section(tag: [u8; 4], write: impl FnOnce(&mut Packer) -> io::Result<()>) -> io::Result<Vec<u8>> {
     let mut out = tag.to_vec();
-    out.extend([0; 8]);
-    out.extend((raw.len() as u64).to_le_bytes());
+    out.extend([0; 16]);
     let head = out.len();
     let mut encoder = zstd::stream::Encoder::new(out, LEVEL)?;
     encoder.include_checksum(true)?;
-    encoder.write_all(raw)?;
-    let mut out = encoder.finish()?;
-    let packed = (out.len() - head) as u64;
-    if let Some(slot) = out.get_mut(tag.len()..tag.len() + 8) {
-        slot.copy_from_slice(&packed.to_le_bytes());
+    let mut packer = Packer { encoder, piece: Vec::with_capacity(PIECE), length: 0 };
+    write(&mut packer)?;
+    packer.flush()?;
+    let length = packer.length;
+    let mut out = packer.encoder.finish()?;
+    let lengths = [(out.len() - head) as u64, length].map(u64::to_le_bytes);
+    if let Some(slot) = out.get_mut(tag.len()..head) {
+        slot.copy_from_slice(lengths.as_flattened());
     }
     Ok(out)
 }
 
-fn plain(values: impl Iterator<Item = u64>) -> Vec<u8> {
-    let mut out = Vec::new();
-    values.for_each(|v| put(&mut out, v));
-    out
+fn plain(mut values: impl Iterator<Item = u64>, out: &mut Packer) -> io::Result<()> {
+    values.try_for_each(|v| out.put(v))
 }
 
-fn differences(values: impl Iterator<Item = u64>) -> Vec<u8> {
+fn differences(values: impl Iterator<Item = u64>, out: &mut Packer) -> io::Result<()> {
     let mut before = 0;
-    plain(values.map(|v| v.wrapping_sub(std::mem::replace(&mut before, v))))
+    plain(values.map(|v| v.wrapping_sub(std::mem::replace(&mut before, v))), out)
 }
 
 /// Each target as its distance from the source: objects that belong together lie together.
-fn edges(graph: &HeapGraph) -> Vec<u8> {
-    let mut out = Vec::with_capacity(graph.edge_to.len() * 3);
+fn edges(graph: &HeapGraph, out: &mut Packer) -> io::Result<()> {
     for from in 0..graph.len() as u32 {
         for to in graph.edges(from) {
-            put(&mut out, fold(i64::from(*to) - i64::from(from)));
+            out.put(fold(i64::from(*to) - i64::from(from)))?;
         }
     }
-    out
+    Ok(())
 }
 
-fn names(names: &StoredNames) -> Vec<u8> {
-    let mut out = Vec::new();
+fn names(names: &StoredNames, out: &mut Packer) -> io::Result<()> {
     let mut before = 0;
     for ((to, from), name) in names.to.iter().zip(&names.from).zip(&names.name) {
-        put(&mut out, u64::from(*to - std::mem::replace(&mut before, *to)));
-        put(&mut out, fold(i64::from(*from) - i64::from(*to)));
-        put(&mut out, u64::from(*name));
+        out.put(u64::from(*to - std::mem::replace(&mut before, *to)))?;
+        out.put(fold(i64::from(*from) - i64::from(*to)))?;
+        out.put(u64::from(*name))?;
     }
-    out
+    Ok(())
 }
 
-fn items(names: &StoredNames) -> Vec<u8> {
-    let mut out = Vec::new();
+fn items(names: &StoredNames, out: &mut Packer) -> io::Result<()> {
     let mut before = 0;
     for (container, items) in names.container.iter().zip(&names.items) {
-        put(&mut out, u64::from(*container - std::mem::replace(&mut before, *container)));
-        put(&mut out, *items);
+        out.put(u64::from(*container - std::mem::replace(&mut before, *container)))?;
+        out.put(*items)?;
     }
-    out
+    Ok(())
 }

@@ -9,7 +9,9 @@ use crate::trim::moment::{Inside, Moments};
 use crate::trim::plan::Plan;
 use crate::trim::progress::Progress;
 use crate::trim::stock::{Chosen, Stock, What};
-use m5_process::{CallCode, Execution, Frozen, Guard, Process, TraceError, freeze, with_tracer};
+use m5_process::{
+    CallCode, Execution, Frozen, Guard, Process, TraceError, freeze, spare_processor, with_tracer,
+};
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
@@ -19,6 +21,8 @@ const TRIES: u32 = 200;
 const LEAST_GAP: Duration = Duration::from_millis(10);
 /// The target runs so many times longer than it stood.
 const GAP: u32 = 9;
+/// The part of a pause that is used; the rest is left for what is slower than expected.
+const SHARE: f64 = 0.9;
 /// What the stop of one thread takes at the least.
 const STOP: Duration = Duration::from_micros(5);
 /// What the release of one thread takes.
@@ -35,6 +39,8 @@ pub(super) struct Given {
     pub(super) bytes: u64,
     pub(super) calls: u64,
     pub(super) stops: Vec<Duration>,
+    /// The longest that the calling thread stood where all others had been let go before it.
+    pub(super) alone: Option<Duration>,
     /// Moments in which somebody was inside the allocator.
     pub(super) missed: u64,
     /// Stops that took too long in themselves.
@@ -131,9 +137,9 @@ impl Giver<'_> {
                 // There was no time left for a call.
                 Slice::Gave | Slice::Late => {
                     given.late += 1;
-                    // What stood too long already is not tried ten times.
+                    // What stood too long already is not tried as often.
                     let over = given.stops.last().is_some_and(|stop| *stop > self.max_pause);
-                    tries += TRIES / if over { 2 } else { 10 };
+                    tries += TRIES / if over { 4 } else { 10 };
                     given.left = Some(Left::Late).filter(|_| tries >= TRIES).or(given.left);
                 }
                 Slice::Missed(inside) => {
@@ -150,7 +156,7 @@ impl Giver<'_> {
             if tries >= TRIES {
                 return Ok(());
             }
-            self.rest(given.stops.last().copied().unwrap_or_default(), given.missed);
+            self.rest(given);
         }
         Ok(())
     }
@@ -162,12 +168,23 @@ impl Giver<'_> {
     }
 
     /// Lets the target run for longer than it stood, a different time each time: a program with a beat of its own is
-    /// not always met in the same place.
-    fn rest(&self, stood: Duration, turn: u64) {
+    /// not always met in the same place. Where a stop came near to what is allowed, the next one waits for a moment in which
+    /// a processor is free.
+    fn rest(&self, given: &Given) {
         const STEPS: u64 = 7;
+        const LOOK: Duration = Duration::from_millis(1);
+        const LOOKS: usize = 100;
+        let (stood, turn) = (given.stops.last().copied().unwrap_or_default(), given.missed);
         let gap = (stood * GAP).max(LEAST_GAP);
         std::thread::sleep(gap + gap.mul_f64((turn * 3 % STEPS) as f64 / STEPS as f64));
-        self.guard.beat();
+        let near = given.late > 0 || given.stops.iter().any(|stop| *stop > self.max_pause.mul_f64(SHARE));
+        for _ in 0..LOOKS {
+            self.guard.beat();
+            if !near || spare_processor() {
+                break;
+            }
+            std::thread::sleep(LOOK);
+        }
     }
 
     fn slice(
@@ -179,16 +196,22 @@ impl Giver<'_> {
     ) -> Result<Slice, TrimError> {
         // A thread of its own each time: its end lets go of what did not stop in time.
         let done = with_tracer(|| {
-            let frozen = match freeze(self.process, self.guard, self.max_pause) {
+            // The release takes its time too.
+            let mut frozen = match freeze(self.process, self.guard, self.max_pause.mul_f64(SHARE)) {
                 Ok(frozen) => frozen,
                 Err(TraceError::TimedOut(_)) => return Ok(Ok(Slice::Late)),
                 Err(other) => return Err(other),
             };
-            let done = self.frozen(&frozen, stock, allowed, moments, given);
-            given.stops.push(frozen.thaw());
+            let done = self.frozen(&mut frozen, stock, allowed, moments, given);
+            let others = frozen.others_stood();
+            let stood = frozen.thaw();
+            given.stops.push(others.unwrap_or(stood));
+            given.alone = given.alone.max(others.map(|_| stood));
             Ok(done.map(|(slice, last_call)| {
-                // What it once took it may take again; what it never takes again is forgotten.
+                // What it once took it may take again; what it never takes again is forgotten. Where others are let go in
+                // time, it is no reason to give nothing.
                 let ending = last_call.map_or(Duration::ZERO, |at| at.elapsed());
+                let ending = if others.is_some() { ending.min(self.max_pause / 4) } else { ending };
                 given.ending = ending.max(given.ending * 7 / 8);
                 slice
             }))
@@ -199,7 +222,7 @@ impl Giver<'_> {
     /// The part for which everybody stands still.
     fn frozen(
         &self,
-        frozen: &Frozen<'_>,
+        frozen: &mut Frozen<'_>,
         stock: &mut Stock,
         allowed: &Allowed,
         moments: &Moments<'_>,
@@ -212,7 +235,7 @@ impl Giver<'_> {
             return Ok((Slice::Missed(inside), None));
         }
         let release = RELEASE * u32::try_from(frozen.threads()).unwrap_or(u32::MAX);
-        let end = frozen.began() + self.max_pause.mul_f64(0.9).saturating_sub(release);
+        let end = frozen.began() + self.max_pause.mul_f64(SHARE).saturating_sub(release);
         let ending = given.ending.max(ENDING);
         if Instant::now() + ending >= end {
             return Ok((Slice::Late, None));

@@ -101,6 +101,9 @@ pub struct Trim {
     pub missed_moments: u64,
     /// The longest stop.
     pub longest_stop_seconds: Option<f64>,
+    /// The longest that one thread stood, which waited for a processor to make m5's calls, where all others had been let go.
+    #[serde(default)]
+    pub longest_alone_seconds: Option<f64>,
     /// All stops together.
     pub stopped_seconds: f64,
     /// From the first look to the last release.
@@ -132,6 +135,7 @@ impl Trim {
             stops: 0,
             missed_moments: 0,
             longest_stop_seconds: None,
+            longest_alone_seconds: None,
             stopped_seconds: 0.0,
             total_seconds: began.elapsed().as_secs_f64(),
         }
@@ -145,6 +149,7 @@ impl Trim {
         self.stops = given.stops.len() as u64;
         self.missed_moments = given.missed;
         self.longest_stop_seconds = given.stops.iter().max().map(Duration::as_secs_f64);
+        self.longest_alone_seconds = given.alone.map(|stood| stood.as_secs_f64());
         self.stopped_seconds = given.stops.iter().sum::<Duration>().as_secs_f64();
         self.total_seconds = began.elapsed().as_secs_f64();
         self.ended = match given.left {

@@ -5,7 +5,8 @@
 //! collector's flag is watched by a debug register in random windows, or where that is not allowed read again and again;
 //! nothing is stopped or written.
 
-use super::profile::{AllocProfile, AllocSource, CollectionsSeen, Gathering};
+use super::gathering::{Gathering, Open};
+use super::profile::{AllocProfile, AllocSource, CollectionsSeen};
 use crate::{Error, Result};
 use m5_cpython::{GcState, Gil, Interpreter, PyFrame};
 use m5_process::perf::Alarm;
@@ -217,7 +218,7 @@ impl CollectionSampler {
             collections: Some(self.seen),
             ..AllocProfile::default()
         };
-        (profile.sites, profile.stacks) = g.finish();
+        (profile.sites, profile.stacks) = g.finish(None);
         for site in &mut profile.sites {
             (site.bytes, site.bytes_share, site.unfollowed) = (None, None, None);
             (site.survival, site.survival_at_most) = (None, None);
@@ -263,7 +264,7 @@ impl CollectionSampler {
         }
         self.open_ns += monotonic_ns() - start;
         self.windows += 1;
-        self.gathering.window();
+        self.gathering.window(Open::default());
         Ok(())
     }
 

@@ -7,14 +7,18 @@
 mod allocator;
 mod classes;
 mod collections;
+mod cost;
 mod follow;
+mod gathering;
+mod pace;
 mod pools;
 mod profile;
 mod program;
 mod record;
 mod sampler;
+mod threads;
 
 pub use collections::CollectionSampler;
 pub use follow::{LOOKS_S, Survival};
-pub use profile::{AllocProfile, AllocSite, AllocSource, AllocStack, CollectionsSeen, Survivor};
+pub use profile::{AllocProfile, AllocSite, AllocSource, AllocStack, CollectionsSeen, Rate, Survivor};
 pub use sampler::AllocSampler;

@@ -1,9 +1,7 @@
-//! Samples by line and by stack, with intervals.
+//! What a sampling of allocations came to: lines and stacks.
 
-use super::classes::{Classes, Followed};
-use super::follow::{Alive, LOOKS_S, Survival};
+use super::follow::{LOOKS_S, Survival};
 use m5_cpython::PyFrame;
-use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -16,6 +14,9 @@ pub struct AllocProfile {
     pub open_s: f64,
     /// Windows.
     pub windows: u64,
+    /// Windows that the kernel ended before their time, as a thread allocated too much in them.
+    #[serde(default)]
+    pub windows_cut: u64,
     /// Allocations seen.
     pub samples: u64,
     /// Bytes that they asked for; `None` where the source does not tell.
@@ -30,9 +31,13 @@ pub struct AllocProfile {
     pub threads: [u64; 2],
     /// Allocations a second, with what watching itself took taken off; `None` where the windows held little else.
     pub per_second: Option<f64>,
+    /// How many those are at least, where the windows held little but the watching itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_second_at_least: Option<f64>,
     /// What a sample costs the target here, seconds.
     pub cost_s: f64,
-    /// The share of the target's time that watching took, by that cost.
+    /// The share of the target's time that watching took, by that cost: of the time that it ran, or of a tenth of all time where
+    /// it ran less.
     pub overhead: f64,
     /// Ages at which survivors were counted, seconds.
     pub looks_s: Vec<f64>,
@@ -99,6 +104,12 @@ pub struct AllocSite {
     pub share_interval: [f64; 2],
     /// Share of all bytes.
     pub bytes_share: Option<f64>,
+    /// Allocations a second; `None` where [`AllocProfile::per_second`] is.
+    #[serde(default)]
+    pub per_second: Option<Rate>,
+    /// Bytes a second that they ask for, likewise.
+    #[serde(default)]
+    pub bytes_per_second: Option<Rate>,
     /// Types of what was followed, the most frequent first.
     pub types: Vec<(String, u64)>,
     /// How much survives of the objects that are surely this line's.
@@ -109,6 +120,15 @@ pub struct AllocSite {
     /// Followed blocks that are no objects (items of a list, keys of a dict), or texts, which are moved when they are whole:
     /// nothing is told of them.
     pub unfollowed: Option<u64>,
+}
+
+/// So much a second.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Rate {
+    /// The estimate.
+    pub value: f64,
+    /// 95 % interval of that: of windows that differ, and of what watching took in them.
+    pub interval: [f64; 2],
 }
 
 /// A stack that allocates.
@@ -144,133 +164,6 @@ pub struct Survivor {
     pub stack: Vec<PyFrame>,
 }
 
-#[derive(Debug, Default)]
-struct Line {
-    samples: u64,
-    bytes: u64,
-    /// Of the windows that are over: sums of squares and of products with the windows' totals.
-    squares: f64,
-    products: f64,
-    /// In the window that is open.
-    in_window: u64,
-}
-
-/// Gathers samples.
-#[derive(Debug, Default)]
-pub(super) struct Gathering {
-    numbers: FxHashMap<PyFrame, usize>,
-    lines: Vec<Line>,
-    stacks: FxHashMap<Vec<PyFrame>, usize>,
-    /// By a stack's number: its samples and bytes.
-    by_stack: Vec<(u64, u64)>,
-    pub(super) classes: Classes,
-    window_squares: f64,
-    in_window: u64,
-    pub(super) samples: u64,
-    pub(super) bytes: u64,
-    pub(super) without_stack: u64,
-    pub(super) cut_stacks: u64,
-}
-
-impl Gathering {
-    /// Counts a sample; the numbers of its line and of its stack.
-    pub(super) fn add(&mut self, frames: Vec<PyFrame>, bytes: u64) -> (usize, usize) {
-        let nowhere = || PyFrame { function: String::new(), file: String::new(), line: None };
-        let innermost = frames.first().cloned().unwrap_or_else(nowhere);
-        let next = self.lines.len();
-        let number = *self.numbers.entry(innermost).or_insert(next);
-        if number == next {
-            self.lines.push(Line::default());
-        }
-        let line = &mut self.lines[number];
-        line.samples += 1;
-        line.bytes += bytes;
-        line.in_window += 1;
-        self.in_window += 1;
-        self.samples += 1;
-        self.bytes += bytes;
-        let next = self.by_stack.len();
-        let stack = *self.stacks.entry(frames).or_insert(next);
-        if stack == next {
-            self.by_stack.push((0, 0));
-        }
-        self.by_stack[stack].0 += 1;
-        self.by_stack[stack].1 += bytes;
-        (number, stack)
-    }
-
-    /// Where these were made: only of blocks in which objects are found. Where one line keeps what it makes of a type and
-    /// another hardly anything, the few of the other are mistaken: somebody else got their blocks.
-    pub(super) fn survivors(&self, mut alive: Vec<Alive>) -> Vec<Survivor> {
-        self.classes.without_mistaken(&mut alive);
-        let mut stacks = vec![&[][..]; self.by_stack.len()];
-        self.stacks.iter().for_each(|(frames, number)| stacks[*number] = frames);
-        let of = |a: Alive| {
-            let stack = stacks.get(a.stack).map(|s| s.to_vec()).unwrap_or_default();
-            Survivor { object: a.object, type_name: a.type_name, stack }
-        };
-        alive.into_iter().map(of).collect()
-    }
-
-    /// A window is over.
-    pub(super) fn window(&mut self) {
-        let total = self.in_window as f64;
-        self.window_squares += total * total;
-        for line in self.lines.iter_mut().filter(|l| l.in_window > 0) {
-            let own = line.in_window as f64;
-            line.squares += own * own;
-            line.products += own * total;
-            line.in_window = 0;
-        }
-        self.in_window = 0;
-    }
-
-    /// Lines and stacks.
-    pub(super) fn finish(self) -> (Vec<AllocSite>, Vec<AllocStack>) {
-        let (samples, all_bytes) = (self.samples.max(1) as f64, self.bytes.max(1) as f64);
-        let mut followed: Vec<Followed> = self.lines.iter().map(|_| Followed::default()).collect();
-        self.classes.finish(&mut followed);
-        let mut sites = Vec::new();
-        for (frame, number) in self.numbers {
-            let (line, followed) = (&self.lines[number], std::mem::take(&mut followed[number]));
-            let share = line.samples as f64 / samples;
-            let spread = line.squares - 2.0 * share * line.products + share * share * self.window_squares;
-            let variance = (spread / (samples * samples)).max(0.0);
-            let mut types: Vec<_> = followed.types.into_iter().collect();
-            types.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-            types.truncate(3);
-            sites.push(AllocSite {
-                frame,
-                samples: line.samples,
-                bytes: Some(line.bytes),
-                share,
-                share_interval: interval(share, samples, variance),
-                bytes_share: Some(line.bytes as f64 / all_bytes),
-                types,
-                survival: Some(followed.own),
-                survival_at_most: Some(followed.shared),
-                unfollowed: Some(followed.unfollowed),
-            });
-        }
-        sites.sort_by(|a, b| b.bytes.cmp(&a.bytes).then_with(|| a.frame.cmp(&b.frame)));
-        let by_stack = self.by_stack;
-        let stack = |(frames, number): (Vec<PyFrame>, usize)| {
-            let (samples, bytes) = by_stack[number];
-            AllocStack { frames, samples, bytes: Some(bytes), net_objects: None }
-        };
-        let mut stacks: Vec<AllocStack> = self.stacks.into_iter().map(stack).collect();
-        stacks.sort_by(|a, b| b.samples.cmp(&a.samples).then_with(|| a.frames.cmp(&b.frames)));
-        (sites, stacks)
-    }
-}
-
-/// The interval at 95 % of a share, with as many independent samples as the spread over windows leaves.
-fn interval(share: f64, samples: f64, variance: f64) -> [f64; 2] {
-    let simple = share * (1.0 - share) / samples;
-    let design = if simple > 0.0 { (variance / simple).max(1.0) } else { 1.0 };
-    m5_stats::wilson(share, samples / design)
-}
-
 impl Survival {
     /// How many lived at the latest age that at least `least` of them reached: that age in seconds, how many lived,
     /// and of how many.
@@ -278,32 +171,5 @@ impl Survival {
     pub fn latest(&self, least: u64) -> Option<(f64, u64, u64)> {
         let last = (0..LOOKS_S.len()).rev().find(|i| self.looked[*i] >= least.max(1))?;
         Some((LOOKS_S[last], self.alive[last], self.looked[last]))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn frame(line: u32) -> PyFrame {
-        PyFrame { function: "f".into(), file: "x.py".into(), line: Some(line) }
-    }
-
-    #[test]
-    fn windows_that_differ_make_the_interval_wider() {
-        let width = |mixed: bool| {
-            let mut g = Gathering::default();
-            for window in 0..100u32 {
-                for n in 0..10 {
-                    let line = if mixed { n % 2 } else { window % 2 };
-                    g.add(vec![frame(line)], 16);
-                }
-                g.window();
-            }
-            let (sites, _) = g.finish();
-            assert!(sites.iter().all(|s| (s.share - 0.5).abs() < 1e-9));
-            sites[0].share_interval[1] - sites[0].share_interval[0]
-        };
-        assert!(width(false) > 2.0 * width(true), "{} {}", width(false), width(true));
     }
 }

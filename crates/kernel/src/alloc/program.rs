@@ -10,7 +10,7 @@ const LARGEST_POOLED: i32 = 512;
 const POOL_FREE: i32 = 8;
 const POOL_NEXT: i32 = 16;
 
-/// Puts the program together. `size` is where the kernel keeps the register with the size; `usedpools` is 0 where blocks are not predicted.
+/// Puts the program together. It returns 1: so the kernel counts it towards what the event may fire (`switch_on_for`). `size` is where the kernel keeps the register with the size; `usedpools` is 0 where blocks are not predicted.
 pub(super) fn program(
     ring: i32,
     lost: i32,
@@ -44,11 +44,12 @@ pub(super) fn program(
     a.place(no_block);
     frames.walk(&mut a, FRAMES, HEAD.depth, DEPTH, end);
     a.place(end);
-    a.submit(Reg::R7).set(Reg::R0, 0).exit();
+    a.call(Helper::Ktime).store(Reg::R7, HEAD.done, Reg::R0);
+    a.submit(Reg::R7).set(Reg::R0, 1).exit();
     a.place(full);
     a.store_value(Reg::R10, -8, 0).copy(Reg::R2, Reg::R10).add(Reg::R2, -8);
     a.set_map(Reg::R1, lost).call(Helper::MapLookup).jump_if(Reg::R0, If::Equal, 0, no_lost);
     a.set(Reg::R1, 1).add_atomically(Reg::R0, 0, Reg::R1);
-    a.place(no_lost).set(Reg::R0, 0).exit();
+    a.place(no_lost).set(Reg::R0, 1).exit();
     a.finish()
 }

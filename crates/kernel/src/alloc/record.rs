@@ -4,7 +4,7 @@ use crate::bpf;
 use crate::frames::{DEPTH, FRAMES_BYTES, FrameImage};
 
 /// Where the frames begin, and how long a record is.
-pub(super) const FRAMES: usize = 48;
+pub(super) const FRAMES: usize = 56;
 pub(super) const RECORD: usize = FRAMES + FRAMES_BYTES;
 
 /// Offsets of the words before the frames.
@@ -15,15 +15,18 @@ pub(super) struct Head {
     pub(super) size: i16,
     pub(super) block: i16,
     pub(super) depth: i16,
+    pub(super) done: i16,
 }
 
-pub(super) const HEAD: Head = Head { time: 0, task: 8, thread: 16, size: 24, block: 32, depth: 40 };
+pub(super) const HEAD: Head = Head { time: 0, task: 8, thread: 16, size: 24, block: 32, depth: 40, done: 48 };
 
 /// One allocation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Allocation {
     /// CLOCK_MONOTONIC, nanoseconds.
     pub(super) time_ns: u64,
+    /// How long the program ran, nanoseconds.
+    pub(super) took_ns: u64,
     /// Its thread's state.
     pub(super) thread: u64,
     /// Bytes asked for.
@@ -42,6 +45,7 @@ pub(super) fn decode(bytes: &[u8], image: &FrameImage) -> Option<Allocation> {
     let (frames, cut) = image.cut_out(bytes, FRAMES, head(HEAD.depth)? as usize, DEPTH)?;
     Some(Allocation {
         time_ns: head(HEAD.time)?,
+        took_ns: head(HEAD.done)?.saturating_sub(head(HEAD.time)?),
         thread: head(HEAD.thread)?,
         size: head(HEAD.size)?,
         block: Some(head(HEAD.block)?).filter(|b| *b != 0),

@@ -3,53 +3,37 @@
 use super::allocator::Allocator;
 use super::classes::{known, unknown};
 use super::collections::{CollectionSampler, young};
+use super::cost::Cost;
 use super::follow::{Birth, Followers, LOOKS_S, Words};
-use super::profile::{AllocProfile, Gathering, Survivor};
+use super::gathering::{Gathering, Open};
+use super::pace::Pace;
+use super::profile::{AllocProfile, Survivor};
 use super::record::{Allocation, decode};
+use super::threads::Threads;
 use super::{allocator, pools, program};
 use crate::arch;
 use crate::bpf::{Ring, sys};
 use crate::frames::FrameImage;
 use crate::{Error, Result};
 use m5_cpython::{Interpreter, PyFrame};
-use m5_process::perf::{Attr, Event, OpenError, Target};
-use m5_process::{Process, inner_tid, monotonic_ns};
+use m5_process::{Process, cpu_ns, monotonic_ns};
 use m5_stats::Random;
 use rustc_hash::FxHashMap;
-use std::io;
 use std::os::fd::OwnedFd;
 use std::thread::sleep;
 use std::time::Duration;
 
 const RING: usize = 4 << 20;
-/// Cost of a sample before it was measured, nanoseconds.
-const COST_NS: f64 = 12_000.0;
-/// Length of a window, nanoseconds: adapted between these.
-const SHORTEST_NS: f64 = 200_000.0;
-const LONGEST_NS: f64 = 20_000_000.0;
-/// Samples that a window should hold.
-const WANTED: f64 = 40.0;
-/// Bounds of the time between windows, nanoseconds.
-const SHORTEST_GAP_NS: f64 = 1_000_000.0;
-const LONGEST_GAP_NS: f64 = 1_000_000_000.0;
-/// Threads that are watched in one window at most: each costs a call or two of the kernel.
-const AT_ONCE: usize = 16;
 /// How often threads are looked for, and how long names of code are believed.
 const RESCAN_NS: u64 = 100_000_000;
 const BELIEVED_NS: u64 = 1_000_000_000;
+
 /// The rate is not told where samples follow each other within so many times their own cost.
 const SATURATED: f64 = 1.5;
 
 /// A build is called blind after so many windows, and so long, without a sample.
 const PROVING: u64 = 10;
 const PROVING_NS: u64 = 1_000_000_000;
-
-struct Thread {
-    state: u64,
-    event: Event,
-    /// Holds the program to the event.
-    _link: OwnedFd,
-}
 
 /// The share of a window for which a block must not have been handed out again.
 const SETTLED: f64 = 0.5;
@@ -65,23 +49,29 @@ pub struct AllocSampler {
     ring: Ring,
     lost: OwnedFd,
     program: OwnedFd,
-    threads: FxHashMap<i32, Thread>,
-    python_threads: u64,
+    threads: Threads,
     scanned_ns: u64,
     names: FxHashMap<(u64, u64), Option<PyFrame>>,
     named_ns: u64,
     gathering: Gathering,
     followers: Option<Followers>,
     max_overhead: f64,
-    window_ns: f64,
-    mean_hits: f64,
-    cost_ns: f64,
-    /// Typical distance of two samples.
+    pace: Pace,
+    cost: Cost,
+    /// Of the time that windows were open, what samples took.
+    taken_ns: f64,
+    /// Typical distance of two samples of a thread.
     middle_ns: f64,
+    /// Windows that the kernel ended.
+    windows_cut: u64,
+    /// Allocations that found no room, so far.
+    known_lost: u64,
     random: Random,
     began_ns: u64,
     open_ns: u64,
     windows: u64,
+    /// When the next one opens.
+    next_ns: u64,
     /// Young collections when it began; `None` once nothing follows from them any more.
     collections: Option<u64>,
 }
@@ -93,13 +83,13 @@ impl std::fmt::Debug for AllocSampler {
 }
 
 impl AllocSampler {
-    /// Prepares to sample within `max_overhead` (a share of the target's time). Nothing is watched yet but for
-    /// a moment, to see whether it may be. `survival` follows sampled objects too, which is on trial: where many are
+    /// Prepares to sample within `max_overhead`, a share of the time that the target runs, which counts as `least_run` of all
+    /// time at least. Nothing is watched yet. `survival` follows sampled objects too, which is on trial: where many are
     /// sampled it tells too many of them dead.
     ///
     /// # Errors
     /// [`Error::Unsupported`], what the kernel refused, or what could not be read.
-    pub fn attach(process: &Process, max_overhead: f64, survival: bool) -> Result<Self> {
+    pub fn attach(process: &Process, max_overhead: f64, least_run: f64, survival: bool) -> Result<Self> {
         if !arch::programs_may_break() {
             return Err(Error::Unsupported(
                 "on this processor a kernel before 6.6 would hold the target at a breakpoint for ever",
@@ -127,7 +117,8 @@ impl AllocSampler {
         let program = sys::load(sys::Kind::PerfEvent, &code)?;
         let memory = interpreter.memory();
         let collections = interpreter.read().ok().map(|state| young(&state));
-        let now = monotonic_ns();
+        let cost = Cost::measured(&program, &ring, &image);
+        let (now, ran) = (monotonic_ns(), cpu_ns(process.pid()).unwrap_or(0));
         let mut sampler = Self {
             process: Process::open(process.pid())?,
             interpreter,
@@ -136,32 +127,34 @@ impl AllocSampler {
             ring,
             lost,
             program,
-            threads: FxHashMap::default(),
-            python_threads: 0,
+            threads: Threads::default(),
             scanned_ns: 0,
             names: FxHashMap::default(),
             named_ns: now,
             gathering: Gathering::default(),
             followers: usedpools.and(type_type).filter(|_| survival).map(|t| Followers::new(memory, t)),
             max_overhead: max_overhead.clamp(1e-5, 1.0),
-            window_ns: 500_000.0,
-            mean_hits: WANTED,
-            cost_ns: COST_NS,
+            pace: Pace::new(max_overhead, least_run, Cost::of_window(cost.of(0), 0), now, ran),
+            cost,
+            taken_ns: 0.0,
             middle_ns: 0.0,
+            known_lost: 0,
+            windows_cut: 0,
             random: Random::new(now),
             began_ns: now,
             open_ns: 0,
             windows: 0,
+            next_ns: now,
             collections,
         };
         sampler.rescan(now)?;
-        if sampler.threads.is_empty() {
+        if sampler.threads.counts()[0] == 0 {
             return Err(Error::Unsupported("none of its threads runs Python"));
         }
         Ok(sampler)
     }
 
-    /// Opens one window, reads it, and waits as the budget asks, but no longer than until `until_ns`
+    /// Opens one window and reads it, if the budget bears one by now, and waits for the next, but no longer than until `until_ns`
     /// (CLOCK_MONOTONIC). False once the process is gone.
     ///
     /// # Errors
@@ -174,18 +167,17 @@ impl AllocSampler {
         if now.saturating_sub(self.scanned_ns) >= RESCAN_NS && self.rescan(now).is_err() {
             return Ok(self.process.alive());
         }
-        let hits = self.window();
-        self.windows += 1;
-        if let Some(followers) = &mut self.followers {
-            followers.look(monotonic_ns(), &mut self.gathering.classes.survival);
+        if now >= self.next_ns {
+            self.window();
+            self.windows += 1;
+            let unit = self.random.unit();
+            self.next_ns = monotonic_ns() + self.pace.gap_ns(unit);
         }
-        self.mean_hits += (hits as f64 - self.mean_hits) / 8.0;
-        let aim = (WANTED / self.mean_hits.max(0.5)).clamp(0.7, 1.5);
-        let gap = self.mean_hits * self.cost_ns / self.max_overhead - self.window_ns;
-        let gap = gap.clamp(SHORTEST_GAP_NS, LONGEST_GAP_NS) * (0.5 + self.fraction());
-        self.window_ns = (self.window_ns * aim).clamp(SHORTEST_NS, LONGEST_NS);
-        let left = until_ns.saturating_sub(monotonic_ns());
-        sleep(Duration::from_nanos((gap as u64).min(left)));
+        let now = monotonic_ns();
+        if let Some(followers) = &mut self.followers {
+            followers.look(now, &mut self.gathering.classes.survival);
+        }
+        sleep(Duration::from_nanos(self.next_ns.min(until_ns).saturating_sub(now)));
         Ok(true)
     }
 
@@ -229,58 +221,63 @@ impl AllocSampler {
         }
         let seconds = (monotonic_ns() - self.began_ns) as f64 / 1e9;
         let g = self.gathering;
-        let taken = g.samples as f64 * self.cost_ns;
-        let free = self.open_ns as f64 - taken;
-        let known = g.samples > 0
-            && free > 0.0
-            && (self.middle_ns == 0.0 || self.middle_ns > SATURATED * self.cost_ns);
+        let cost_ns = self.taken_ns / g.samples.max(1) as f64;
+        let open = Open { ns: self.open_ns as f64, taken_ns: self.taken_ns };
+        let tells = g.samples > 0 && (self.middle_ns == 0.0 || self.middle_ns > SATURATED * cost_ns);
         let mut profile = AllocProfile {
             seconds,
             open_s: self.open_ns as f64 / 1e9,
             windows: self.windows,
+            windows_cut: self.windows_cut,
             samples: g.samples,
             bytes: Some(g.bytes),
             lost: sys::count(&self.lost)?,
             without_stack: g.without_stack,
             cut_stacks: g.cut_stacks,
-            threads: [self.threads.len() as u64, self.python_threads],
-            per_second: known.then(|| g.samples as f64 / free * 1e9),
-            cost_s: self.cost_ns / 1e9,
-            overhead: taken / 1e9 / seconds.max(1e-9),
+            threads: self.threads.counts(),
+            per_second: tells.then(|| open.rate(g.samples)),
+            per_second_at_least: open.at_least(g.samples).filter(|_| !tells),
+            cost_s: Cost::of_window(cost_ns, 0) / 1e9,
+            overhead: self.pace.spent_share(),
             looks_s: LOOKS_S.to_vec(),
             partial: self.allocator.exported,
             follows: self.followers.is_some(),
             ..AllocProfile::default()
         };
-        (profile.sites, profile.stacks) = g.finish();
+        (profile.sites, profile.stacks) = g.finish(Some(open).filter(|_| tells));
         Ok((profile, survivors))
     }
 
-    /// Watches for the length of a window; how many allocations it saw.
-    fn window(&mut self) -> usize {
-        let mut chosen: Vec<i32> = self.threads.keys().copied().collect();
-        chosen.sort_unstable();
-        while chosen.len() > AT_ONCE {
-            let out = (self.fraction() * chosen.len() as f64) as usize;
-            chosen.swap_remove(out.min(chosen.len() - 1));
-        }
+    /// Watches for the length of a window.
+    fn window(&mut self) {
+        // From before the first thread is told until after the last one is: no longer was any watched.
         let start = monotonic_ns();
-        for tid in &chosen {
-            let _gone = self.threads.get(tid).map(|t| t.event.switch(true));
-        }
-        sleep(Duration::from_nanos(self.window_ns as u64));
-        for tid in &chosen {
-            let _gone = self.threads.get(tid).map(|t| t.event.switch(false));
-        }
-        let end = monotonic_ns();
-        self.open_ns += end - start;
-        let settles = end - ((end - start) as f64 * SETTLED) as u64;
+        let chosen = self.threads.open(self.pace.most(), &mut self.random);
+        sleep(Duration::from_nanos(self.pace.window_ns()));
+        self.threads.close(&chosen);
+        let mut end = monotonic_ns();
         let (mut seen, image) = (Vec::new(), self.image);
         self.ring.drain(|bytes| seen.extend(decode(bytes, &image)));
+        let lost = sys::count(&self.lost).unwrap_or(self.known_lost);
+        let closed = self.threads.count(&seen, lost.saturating_sub(self.known_lost));
+        if lost > self.known_lost || closed.cut_ns.is_some() {
+            (self.known_lost, self.scanned_ns) = (lost, 0);
+        }
+        self.spend(&seen, closed.hits, chosen.len());
+        if let Some(cut) = closed.cut_ns {
+            // What others allocated after it says nothing of the one that is not watched any more.
+            self.windows_cut += 1;
+            seen.retain(|a| a.time_ns <= cut);
+            end = cut.max(start);
+        }
+        let taken: f64 = seen.iter().map(|a| self.cost.of(a.took_ns)).sum();
+        self.open_ns += end - start;
+        self.taken_ns += taken;
+        self.distances(&seen);
+        let settles = end - ((end - start) as f64 * SETTLED) as u64;
         // At once: what takes long to be read may be somebody else's by then.
         let found = self.followers.as_ref().map(|f| f.read(seen.iter().map(|a| a.block)));
-        let prompt = monotonic_ns().saturating_sub(end) <= end - settles;
-        self.calibrate(&seen);
+        let prompt = closed.cut_ns.is_none() && monotonic_ns().saturating_sub(end) <= end - settles;
         // First who died: a block that was handed out twice in this window belongs to the last one.
         for (at, allocation) in seen.iter().enumerate() {
             let again = |a: &Allocation| a.block.is_some() && a.block == allocation.block;
@@ -289,8 +286,26 @@ impl AllocSampler {
             let words = found.as_ref().and_then(|found| found.get(at).copied().flatten());
             self.take(allocation, last, settled, words);
         }
-        self.gathering.window();
-        seen.len()
+        self.gathering.window(Open { ns: (end - start) as f64, taken_ns: taken });
+    }
+
+    /// How far apart samples are.
+    fn distances(&mut self, seen: &[Allocation]) {
+        let of_one = seen.windows(2).filter(|pair| pair[0].thread == pair[1].thread);
+        let mut gaps: Vec<u64> = of_one.map(|pair| pair[1].time_ns.saturating_sub(pair[0].time_ns)).collect();
+        if gaps.len() >= 10 {
+            gaps.sort_unstable();
+            let middle = gaps[gaps.len() / 2] as f64;
+            self.middle_ns = if self.middle_ns == 0.0 { middle } else { self.middle_ns * 0.9 + middle * 0.1 };
+        }
+    }
+
+    /// Counts what a window took of the budget.
+    fn spend(&mut self, seen: &[Allocation], hits: u64, threads: usize) {
+        let told: f64 = seen.iter().map(|a| self.cost.of(a.took_ns)).sum();
+        let took = told + hits.saturating_sub(seen.len() as u64) as f64 * self.cost.of(0);
+        let threads = if hits > 0 { threads } else { 0 };
+        self.pace.window(hits as usize, Cost::of_window(took, threads));
     }
 
     /// Takes an allocation: whether its block was not handed out again in this window, and whether that says something; and
@@ -329,69 +344,11 @@ impl AllocSampler {
         }
     }
 
-    /// The cost of a sample: the shortest distances between two of the same thread are little else.
-    fn calibrate(&mut self, seen: &[Allocation]) {
-        let mut gaps: Vec<u64> = seen
-            .windows(2)
-            .filter(|pair| pair[0].thread == pair[1].thread)
-            .map(|pair| pair[1].time_ns.saturating_sub(pair[0].time_ns))
-            .collect();
-        if gaps.len() >= 10 {
-            gaps.sort_unstable();
-            let low = gaps[gaps.len() / 10] as f64;
-            let middle = gaps[gaps.len() / 2] as f64;
-            self.middle_ns = if self.middle_ns == 0.0 { middle } else { self.middle_ns * 0.9 + middle * 0.1 };
-            self.cost_ns += (low.clamp(1_000.0, 50_000.0) - self.cost_ns) / 16.0;
-        }
-    }
-
     /// Takes up threads that are new, and forgets those that are gone.
     fn rescan(&mut self, now: u64) -> Result<()> {
         self.scanned_ns = now;
-        let pid = self.process.pid();
-        let mut states = FxHashMap::default();
-        for interpreter in self.interpreter.all()? {
-            states.extend(interpreter.thread_states()?);
-        }
-        self.python_threads = states.len() as u64;
-        let mut there = FxHashMap::default();
-        for tid in self.process.threads()? {
-            if let Some(state) = states.get(&inner_tid(pid, tid).unwrap_or(tid)) {
-                there.insert(tid, *state);
-            }
-        }
-        self.threads.retain(|tid, thread| there.get(tid) == Some(&thread.state));
-        for (tid, state) in there {
-            if self.threads.contains_key(&tid) {
-                continue;
-            }
-            match self.watch(tid, state) {
-                Ok(thread) => drop(self.threads.insert(tid, thread)),
-                // It ended meanwhile, or others hold its debug registers: told as coverage, unless nothing is left.
-                Err(Error::Refused { source, .. })
-                    if source.raw_os_error() == Some(libc::ESRCH) || !self.threads.is_empty() => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
-    }
-
-    fn watch(&self, tid: i32, state: u64) -> Result<Thread> {
-        let refused = |OpenError(number)| match number {
-            libc::ENOSPC => Error::Unsupported(
-                "all of its debug registers are in use (a debugger, or m5 gc in another window): end that first",
-            ),
-            _ => Error::Refused { what: "a breakpoint", source: io::Error::from_raw_os_error(number) },
-        };
-        let attr = Attr::execution_watch(self.allocator.address).disabled();
-        let event = Event::open(&attr, Target { tid, cpu: -1 }, None).map_err(refused)?;
-        let link = sys::attach(&self.program, event.fd(), state)?;
-        Ok(Thread { state, event, _link: link })
-    }
-
-    /// A random number from 0 to 1.
-    fn fraction(&mut self) -> f64 {
-        self.random.unit()
+        self.pace.ran(now, cpu_ns(self.process.pid()).unwrap_or(0));
+        self.threads.rescan(&self.process, &self.interpreter, &self.program, self.allocator.address)
     }
 }
 

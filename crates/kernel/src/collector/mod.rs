@@ -4,6 +4,8 @@
 //! counters tell the generation, so that no other register is needed.
 
 mod program;
+mod starts;
 mod watch;
 
+pub use starts::CollectionStarts;
 pub use watch::{CollectionWatch, CollectorEvent, EndedCollection};

@@ -1,4 +1,4 @@
-//! Watches the collectors of a process within a budget, and tells what the programs saw.
+//! Watches the collectors of a process, and tells what the programs saw.
 
 use super::program::{
     self, COUNTER_BYTES, COUNTERS, DEPTH, DONE, FLAG, FRAMES, FRAMES_KEPT, Site, TASK, THREAD, TIME,
@@ -69,7 +69,8 @@ struct Lane {
     seats: FxHashMap<i32, Seat>,
 }
 
-/// Watches a process's collectors.
+/// Watches a process's collectors all the time: within a budget ends would be missed, of full collections too. For their
+/// beginnings alone there is [`super::CollectionStarts`].
 pub struct CollectionWatch {
     process: Process,
     main: Interpreter,
@@ -80,7 +81,8 @@ pub struct CollectionWatch {
     names: FxHashMap<(u64, u64), Option<PyFrame>>,
     scanned_ns: u64,
     listed_ns: u64,
-    duty: Duty,
+    /// What may be spent; `None` where it watches all the time.
+    duty: Option<Duty>,
     watching_ns: f64,
     /// By interpreter: the collection that runs, as it was written down, and as it is told.
     running: FxHashMap<i64, (Counted, CollectorEvent)>,
@@ -96,11 +98,16 @@ impl std::fmt::Debug for CollectionWatch {
 }
 
 impl CollectionWatch {
-    /// Begins to watch, within a share of the process's time.
+    /// Begins to watch.
     ///
     /// # Errors
     /// [`Error::Unsupported`], what the kernel refused, or what could not be read.
-    pub fn attach(process: &Process, max_overhead: f64) -> Result<Self> {
+    pub fn attach(process: &Process) -> Result<Self> {
+        Self::within(process, None)
+    }
+
+    /// The same, within a share of the process's time where there is one.
+    pub(super) fn within(process: &Process, max_overhead: Option<f64>) -> Result<Self> {
         if !arch::WATCHES_END {
             return Err(Error::Unsupported(
                 "on this processor a watch of memory may keep the target from getting on",
@@ -121,7 +128,7 @@ impl CollectionWatch {
             names: FxHashMap::default(),
             scanned_ns: now,
             listed_ns: now,
-            duty: Duty::new(max_overhead, now, spent, now),
+            duty: max_overhead.map(|share| Duty::new(share, now, spent, now)),
             watching_ns: 0.0,
             running: FxHashMap::default(),
             ended: Vec::new(),
@@ -135,7 +142,7 @@ impl CollectionWatch {
         Ok(watch)
     }
 
-    /// The collections that began since the last call. To be called often: it keeps to the budget too.
+    /// The collections that began since the last call. To be called often: it keeps to a budget too.
     ///
     /// # Errors
     /// What the kernel refused.
@@ -146,17 +153,7 @@ impl CollectionWatch {
         self.ring.drain(|bytes| raw.extend(decode(bytes, &image)));
         self.watching_ns += raw.iter().map(|r: &Raw| TRAP_NS + r.took_ns as f64).sum::<f64>();
         let began = raw.into_iter().filter_map(|r| self.event(r)).collect();
-        let spent = Spent { watching_ns: self.watching_ns, ran_ns: cpu_ns(self.process.pid()).unwrap_or(0) };
-        let before = self.duty.gate();
-        let gate = self.duty.step(now, spent, !self.running.is_empty());
-        self.closing_ns = (gate == Gate::Closing).then(|| self.closing_ns.unwrap_or(now));
-        if gate != before && gate != Gate::Closing {
-            let events = self.lanes.iter().flat_map(|lane| lane.seats.values());
-            events.for_each(|seat| {
-                let _gone = seat.event.switch(gate == Gate::Open);
-            });
-            self.running.clear();
-        }
+        self.keep_to_the_budget(now);
         if now.saturating_sub(self.listed_ns) >= RELIST_NS {
             self.listed_ns = now;
             self.names.clear();
@@ -170,15 +167,25 @@ impl CollectionWatch {
         Ok(began)
     }
 
+    /// Opens and closes the watch as the budget says, where there is one.
+    fn keep_to_the_budget(&mut self, now: u64) {
+        let Some(duty) = &mut self.duty else { return };
+        let spent = Spent { watching_ns: self.watching_ns, ran_ns: cpu_ns(self.process.pid()).unwrap_or(0) };
+        let before = duty.gate();
+        let gate = duty.step(now, spent, !self.running.is_empty());
+        self.closing_ns = (gate == Gate::Closing).then(|| self.closing_ns.unwrap_or(now));
+        if gate != before && gate != Gate::Closing {
+            let events = self.lanes.iter().flat_map(|lane| lane.seats.values());
+            events.for_each(|seat| {
+                let _gone = seat.event.switch(gate == Gate::Open);
+            });
+            self.running.clear();
+        }
+    }
+
     /// The collections that have ended since this was last asked, as of the last call of [`Self::drain`].
     pub fn ended(&mut self) -> Vec<EndedCollection> {
         std::mem::take(&mut self.ended)
-    }
-
-    /// The share of the time in which it was watched.
-    #[must_use]
-    pub fn coverage(&self) -> f64 {
-        self.duty.coverage(monotonic_ns())
     }
 
     /// Beginnings and ends that found no room.
@@ -263,7 +270,7 @@ impl CollectionWatch {
 
     /// Takes up threads that are new, and forgets those that are gone.
     fn seat(&mut self) -> Result<()> {
-        let (pid, open) = (self.process.pid(), self.duty.gate() == Gate::Open);
+        let (pid, open) = (self.process.pid(), self.duty.as_ref().is_none_or(|d| d.gate() == Gate::Open));
         let threads = self.process.threads()?;
         for lane in &mut self.lanes {
             let states: FxHashMap<i32, u64> = lane.interpreter.thread_states()?.into_iter().collect();

@@ -52,6 +52,19 @@ impl Mapping {
         }
     }
 
+    /// Bytes that it holds at most.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
+    /// Whether nothing was written since the last call of [`Mapping::drain`].
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        let [head, tail] = [DATA_HEAD, DATA_TAIL].map(|at| self.position(at).load(Ordering::Acquire));
+        head == tail
+    }
+
     /// Moves all that was written since the last call to the end of `out`; true where so little room was left that what
     /// came next may have found none. How much did not is told by a record, but only before the next one that found room.
     pub fn drain(&self, out: &mut Vec<u8>) -> bool {

@@ -8,7 +8,7 @@ pub use alarm::Alarm;
 pub use mapping::Mapping;
 
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 /// Why the kernel did not open an event; the system's number tells the kinds apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +70,7 @@ const INHERIT: u64 = 1 << 1;
 const EXCLUDE_KERNEL: u64 = 1 << 5;
 const EXCLUDE_HYPERVISOR: u64 = 1 << 6;
 const TASK: u64 = 1 << 13;
+const WATERMARK: u64 = 1 << 14;
 const SAMPLE_ID_ALL: u64 = 1 << 18;
 const USE_CLOCKID: u64 = 1 << 25;
 const INHERIT_THREAD: u64 = 1 << 35;
@@ -115,6 +116,8 @@ impl Attr {
         attr.bp_addr = addr;
         attr.bp_len = size_of::<usize>() as u64;
         attr.flags |= REMOVE_ON_EXEC;
+        // Programs of the kernel see it; nobody reads records of it.
+        attr.sample_type = 0;
         attr
     }
 
@@ -146,6 +149,14 @@ impl Attr {
         self
     }
 
+    /// Wakes whoever waits for its ring each time that so many bytes came to it, whatever wrote them.
+    #[must_use]
+    pub fn waking_at(mut self, bytes: u32) -> Self {
+        self.flags |= WATERMARK;
+        self.wakeup = bytes;
+        self
+    }
+
     /// Starts switched off.
     #[must_use]
     pub fn disabled(mut self) -> Self {
@@ -165,9 +176,16 @@ const DESCRIPTORS_LEFT: u64 = 32;
 const FLAG_FD_CLOEXEC: libc::c_ulong = 8;
 const IOC_ENABLE: libc::c_ulong = 0x2400;
 const IOC_DISABLE: libc::c_ulong = 0x2401;
+const IOC_REFRESH: libc::c_ulong = 0x2402;
 const IOC_SET_OUTPUT: libc::c_ulong = 0x2405;
 /// Write direction, eight bytes (a pointer), `$`, 11.
 const IOC_MODIFY_ATTRIBUTES: libc::c_ulong = 0x4008_240b;
+
+impl AsFd for Event {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
 
 impl Event {
     /// Opens an event, in the group of `leader` if there is one: a group is on or off as a whole.
@@ -217,6 +235,15 @@ impl Event {
     /// The number of the kernel's refusal.
     pub fn switch(&self, on: bool) -> Result<(), OpenError> {
         self.control(if on { IOC_ENABLE } else { IOC_DISABLE }, 0)
+    }
+
+    /// Switches it on until it has fired so many times more than it was allowed before: then the kernel itself switches it off,
+    /// whatever became of m5. A program that runs at each firing must return 1 (Linux 6.10). Not for inherited events.
+    ///
+    /// # Errors
+    /// The number of the kernel's refusal.
+    pub fn switch_on_for(&self, more: u32) -> Result<(), OpenError> {
+        self.control(IOC_REFRESH, libc::c_ulong::from(more))
     }
 
     /// Watches other bytes from now on, it and all that inherited it, and is on (Linux 4.17).

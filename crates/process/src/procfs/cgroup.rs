@@ -1,9 +1,10 @@
 //! The memory cgroup that may kill the target: its use, peak and limit, in version 1 and 2.
 
-use super::group_files::{directory, number};
+use super::group_files::directory;
+use super::held::GroupDir;
 use super::throttling::Throttling;
 use serde::{Deserialize, Serialize};
-use std::fs;
+use std::collections::HashMap;
 use std::path::Path;
 
 /// Memory of the cgroup that holds the process; bytes.
@@ -32,6 +33,8 @@ pub struct Cgroup {
 pub(crate) const CGROUPS: &str = "/sys/fs/cgroup";
 /// Version 1 says "no limit" with a number near 2⁶³.
 pub(super) const UNLIMITED: u64 = 1 << 62;
+/// Where groups are is found out again after so many rounds: one may get a controller later.
+const RENEWED: u64 = 64;
 
 impl Cgroup {
     /// The highest use so far as a part of the limit, where there is one.
@@ -44,39 +47,87 @@ impl Cgroup {
     /// Reads the memory cgroup named in the text of `/proc/PID/cgroup`, below `mount` (`/sys/fs/cgroup`).
     #[must_use]
     pub fn read(proc_cgroup: &str, mount: &Path) -> Option<Self> {
-        let throttling = Throttling::read(proc_cgroup, mount);
-        Some(Self { throttling, ..Self::at(&directory(proc_cgroup, mount, "memory")?)? })
+        Group::at(proc_cgroup, mount).read()
     }
 
-    fn at(dir: &Path) -> Option<Self> {
-        if dir.join("memory.usage_in_bytes").exists() {
-            return Some(Self::v1(dir));
+    fn of(dir: &mut GroupDir) -> Option<Self> {
+        if let Some(usage) = dir.text("memory.usage_in_bytes") {
+            return Some(Self {
+                version: 1,
+                current_bytes: usage.trim().parse().ok(),
+                peak_bytes: dir.number("memory.max_usage_in_bytes"),
+                max_bytes: dir.number("memory.limit_in_bytes").filter(|n| *n < UNLIMITED),
+                ..Self::default()
+            });
         }
-        dir.join("memory.current").exists().then(|| Self::v2(dir))
-    }
-
-    fn v1(dir: &Path) -> Self {
-        Self {
-            version: 1,
-            current_bytes: number(&dir.join("memory.usage_in_bytes")),
-            peak_bytes: number(&dir.join("memory.max_usage_in_bytes")),
-            max_bytes: number(&dir.join("memory.limit_in_bytes")).filter(|n| *n < UNLIMITED),
-            pressure_some_percent: None,
-            pressure_full_percent: None,
-            throttling: None,
-        }
-    }
-
-    fn v2(dir: &Path) -> Self {
-        let pressure = fs::read_to_string(dir.join("memory.pressure")).unwrap_or_default();
-        Self {
+        let current = dir.text("memory.current")?;
+        let pressure = dir.text("memory.pressure").unwrap_or_default();
+        Some(Self {
             version: 2,
-            current_bytes: number(&dir.join("memory.current")),
-            peak_bytes: number(&dir.join("memory.peak")),
-            max_bytes: number(&dir.join("memory.max")),
+            current_bytes: current.trim().parse().ok(),
+            peak_bytes: dir.number("memory.peak"),
+            max_bytes: dir.number("memory.max"),
             pressure_some_percent: avg10(&pressure, "some"),
             pressure_full_percent: avg10(&pressure, "full"),
             throttling: None,
+        })
+    }
+}
+
+/// The directories of a group.
+#[derive(Debug)]
+struct Group {
+    memory: Option<GroupDir>,
+    cpu: Option<GroupDir>,
+    /// What it said in a round.
+    said: Option<(u64, Option<Cgroup>)>,
+}
+
+impl Group {
+    fn at(proc_cgroup: &str, mount: &Path) -> Self {
+        let dir = |controller| directory(proc_cgroup, mount, controller).map(GroupDir::new);
+        Self { memory: dir("memory"), cpu: dir("cpu"), said: None }
+    }
+
+    fn read(&mut self) -> Option<Cgroup> {
+        let memory = Cgroup::of(self.memory.as_mut()?)?;
+        Some(Cgroup { throttling: self.cpu.as_mut().and_then(Throttling::of), ..memory })
+    }
+}
+
+/// The cgroups of many processes, read in rounds: each once a round, however many of them it holds.
+#[derive(Debug, Default)]
+pub struct Cgroups {
+    groups: HashMap<String, Group>,
+    round: u64,
+}
+
+impl Cgroups {
+    /// What was read is of the past from now on.
+    pub fn begin_round(&mut self) {
+        self.round += 1;
+        if self.round.is_multiple_of(RENEWED) {
+            self.groups.clear();
+        }
+    }
+
+    /// The group named in the text of `/proc/PID/cgroup`, as it was when it was first asked for in this round.
+    pub fn of(&mut self, proc_cgroup: &str) -> Option<Cgroup> {
+        self.below(Path::new(CGROUPS), proc_cgroup)
+    }
+
+    fn below(&mut self, mount: &Path, proc_cgroup: &str) -> Option<Cgroup> {
+        if !self.groups.contains_key(proc_cgroup) {
+            self.groups.insert(proc_cgroup.to_owned(), Group::at(proc_cgroup, mount));
+        }
+        let group = self.groups.get_mut(proc_cgroup)?;
+        match &group.said {
+            Some((round, said)) if *round == self.round => said.clone(),
+            _ => {
+                let said = group.read();
+                group.said = Some((self.round, said.clone()));
+                said
+            }
         }
     }
 }
@@ -101,5 +152,22 @@ mod tests {
         let got = Cgroup::read("0::/a/b\n", root.path()).unwrap();
         assert_eq!((got.version, got.current_bytes, got.max_bytes), (2, Some(123), None));
         assert_eq!((got.pressure_some_percent, got.pressure_full_percent), (Some(1.25), Some(0.5)));
+    }
+
+    #[test]
+    fn a_group_is_read_once_a_round_and_found_again_where_it_was_made_anew() {
+        let root = tempfile::tempdir().unwrap();
+        let mut groups = Cgroups::default();
+        let mut read = |current: &str, round: bool| {
+            group(root.path(), "memory/x", &[("memory.usage_in_bytes", current)]);
+            if round {
+                groups.begin_round();
+            }
+            groups.below(root.path(), "4:memory:/x\n").and_then(|c| c.current_bytes)
+        };
+        assert_eq!([read("1", true), read("2", false), read("3", true)], [Some(1), Some(1), Some(3)]);
+        std::fs::remove_dir_all(root.path().join("memory/x")).unwrap();
+        let said: Vec<Option<u64>> = (0..RENEWED).map(|i| read(&i.to_string(), true)).collect();
+        assert_eq!(said.last(), Some(&Some(RENEWED - 1)));
     }
 }

@@ -5,6 +5,7 @@ pub(crate) mod fd_links;
 pub(crate) mod fds;
 mod group_files;
 pub(crate) mod headroom;
+pub(crate) mod held;
 pub(crate) mod limits;
 pub(crate) mod machine;
 pub(crate) mod maps;

@@ -1,9 +1,9 @@
 //! One process read again and again: `/proc` files stay open and are read in place, so that a reading costs
 //! microseconds and a recycled pid can never be mistaken for the old process.
 
+use super::held::read_whole;
 use crate::{Error, FdCounts, Process, Result, Stat, Status};
 use std::fs::File;
-use std::os::unix::fs::FileExt;
 
 /// What one reading says.
 #[derive(Debug, Clone, Default)]
@@ -36,7 +36,7 @@ impl Sampler {
             |name: &str| File::open(process.path(name)).map_err(|e| Error::from_io(process.pid(), name, e));
         let (stat, status) = (open("stat")?, open("status")?);
         let mut sampler =
-            Self { process: process.clone(), stat, status, fds_allowed: true, buffer: vec![0; 4096] };
+            Self { process: process.clone(), stat, status, fds_allowed: true, buffer: Vec::new() };
         // The pid may have been recycled between the two openings; the start time tells.
         if sampler.stat()?.start_ticks == process.identity().start_ticks {
             Ok(sampler)
@@ -80,21 +80,10 @@ impl Sampler {
     }
 }
 
-/// The whole text of a file that is read from its start; it grows the buffer where it must.
+/// The whole text of a file, read from its start.
 fn text<'a>(file: &File, buffer: &'a mut Vec<u8>, pid: i32, what: &str) -> Result<&'a str> {
-    const MOST: usize = 1 << 20;
-    let mut filled = 0;
-    loop {
-        let n =
-            file.read_at(&mut buffer[filled..], filled as u64).map_err(|e| Error::from_io(pid, what, e))?;
-        filled += n;
-        if n == 0 || filled < buffer.len() || filled >= MOST {
-            break;
-        }
-        buffer.resize(buffer.len() * 2, 0);
-    }
+    let bytes = read_whole(file, buffer).map_err(|e| Error::from_io(pid, what, e))?;
     // Only the command's name may hold foreign bytes, and no figure depends on it.
-    let bytes = &mut buffer[..filled];
     bytes.iter_mut().filter(|b| !b.is_ascii()).for_each(|b| *b = b'?');
     std::str::from_utf8(bytes).map_err(|e| Error::malformed(what, e.to_string()))
 }

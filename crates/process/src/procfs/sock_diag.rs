@@ -19,10 +19,10 @@ static PATIENCE: libc::timeval = libc::timeval { tv_sec: 1, tv_usec: 0 };
 /// Every TCP socket of this network namespace.
 pub(crate) fn table() -> io::Result<SocketTable> {
     let socket = open()?;
-    let mut table = SocketTable::default();
-    dump(&socket, libc::AF_INET, &mut table)?;
+    let (mut table, mut room) = (SocketTable::default(), vec![0; 32 * 1024]);
+    dump(&socket, libc::AF_INET, &mut table, &mut room)?;
     // A machine without IPv6 refuses that half.
-    let _ = dump(&socket, libc::AF_INET6, &mut table);
+    let _ = dump(&socket, libc::AF_INET6, &mut table, &mut room);
     Ok(table)
 }
 
@@ -45,14 +45,13 @@ fn open() -> io::Result<OwnedFd> {
     Ok(fd)
 }
 
-fn dump(socket: &OwnedFd, family: i32, table: &mut SocketTable) -> io::Result<()> {
+fn dump(socket: &OwnedFd, family: i32, table: &mut SocketTable, buffer: &mut [u8]) -> io::Result<()> {
     let request = request(family);
     // SAFETY: the buffer is as long as is said and outlives the call.
     let sent = unsafe { libc::send(socket.as_raw_fd(), request.as_ptr().cast(), request.len(), 0) };
     if sent < 0 {
         return Err(io::Error::last_os_error());
     }
-    let mut buffer = vec![0_u8; 64 * 1024];
     loop {
         // SAFETY: as above, and the buffer is exclusively borrowed.
         let n = unsafe { libc::recv(socket.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len(), 0) };

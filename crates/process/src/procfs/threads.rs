@@ -101,8 +101,13 @@ fn is_wait_for_all(text: &str) -> bool {
         libc::SYS_waitid => arguments.get(3),
         _ => None,
     };
-    // Both flags as the kernel has them: children that are clones, and all children.
-    options.is_some_and(|o| o & (0x8000_0000 | 0x4000_0000) != 0)
+    options.is_some_and(|o| waits_for_all(*o))
+}
+
+/// Whether these options of a wait are for children that signal nobody, too. Both flags as the kernel has them: children
+/// that are clones, and all children.
+pub(crate) fn waits_for_all(options: u64) -> bool {
+    options & (0x8000_0000 | 0x4000_0000) != 0
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! The CPU quota of a cgroup, and how often it held its tasks back, in version 1 and 2.
 
-use super::group_files::{directory, number};
+use super::group_files::directory;
+use super::held::GroupDir;
 use serde::{Deserialize, Serialize};
-use std::fs;
 use std::path::Path;
 
 /// What a CPU quota did to a group since the group began.
@@ -22,9 +22,13 @@ impl Throttling {
     /// Reads the group named in the text of `/proc/PID/cgroup`, below `mount`. `None` where it has no quota.
     #[must_use]
     pub fn read(proc_cgroup: &str, mount: &Path) -> Option<Self> {
-        let dir = directory(proc_cgroup, mount, "cpu")?;
-        let quota_cores = quota(&dir)?;
-        let text = fs::read_to_string(dir.join("cpu.stat")).ok()?;
+        Self::of(&mut GroupDir::new(directory(proc_cgroup, mount, "cpu")?))
+    }
+
+    /// The same of the group with this directory.
+    pub(super) fn of(dir: &mut GroupDir) -> Option<Self> {
+        let quota_cores = quota(dir)?;
+        let text = dir.text("cpu.stat")?;
         let field = |name: &str| {
             let line = text.lines().find_map(|l| l.strip_prefix(name)?.strip_prefix(' '))?;
             line.trim().parse::<u64>().ok()
@@ -57,16 +61,14 @@ impl Throttling {
 }
 
 /// Cores that a group may use; `None` without a quota.
-fn quota(dir: &Path) -> Option<f64> {
-    let (quota, period) = match fs::read_to_string(dir.join("cpu.max")) {
-        Ok(text) => {
+fn quota(dir: &mut GroupDir) -> Option<f64> {
+    let (quota, period) = match dir.text("cpu.max") {
+        Some(text) => {
             let (quota, period) = text.trim().split_once(' ')?;
             (quota.parse::<f64>().ok()?, period.parse::<f64>().ok()?)
         }
         // No quota is -1 here, which is no `u64`.
-        Err(_) => {
-            (number(&dir.join("cpu.cfs_quota_us"))? as f64, number(&dir.join("cpu.cfs_period_us"))? as f64)
-        }
+        None => (dir.number("cpu.cfs_quota_us")? as f64, dir.number("cpu.cfs_period_us")? as f64),
     };
     (quota > 0.0 && period > 0.0).then_some(quota / period)
 }

@@ -5,12 +5,12 @@
 //! call, whatever becomes of us, while the others run. Therefore a helper makes them: a process that shares the
 //! target's memory for the length of one stop, runs no code but the call, and is ended by the kernel with us.
 
-use crate::priority::hurry;
+use crate::priority::{AtOnce, hurry};
 use crate::trace::arch::{self, Gadgets, Registers};
 use crate::trace::fork::{end_child, open_memory, options_for_call, reap_strays};
 use crate::trace::freeze::Frozen;
 use crate::trace::guard::Guard;
-use crate::trace::inject::{HELPER_NAME, Injector, can_call};
+use crate::trace::inject::{HELPER_NAME, Injector, Patience, can_call};
 use crate::trace::ptrace::{Tracee, Wait};
 use crate::trace::safety::{is_filtered, status};
 use crate::trace::stacks::Stacks;
@@ -124,49 +124,76 @@ impl Frozen<'_> {
     /// Gives the pages of these ranges back, one after the other, for as long as there is time: afterwards all is
     /// as it was by `end`, if the way back takes no longer than `ending`. Ranges are of whole pages.
     ///
+    /// One thread makes the helper and reaps it, and waits for a processor to do so. Where it has none by `end`, all others are
+    /// let go without it ([`Self::others_stood`]); no page is given back from then on.
+    ///
     /// # Errors
     /// [`TraceError`]; a range that the kernel does not take is none.
     pub fn discard(
-        &self,
+        &mut self,
         process: &Process,
         code: &CallCode,
         ranges: &[Range<u64>],
         end: Instant,
         ending: Duration,
     ) -> TraceResult<Discarded> {
-        let Some(tracee) = self.caller(process, &code.stacks) else {
+        let Some(at) = self.caller(process, &code.stacks) else {
             return Err(TraceError::Refused("no thread of the target can be stopped now".into()));
         };
-        options_for_call(process, tracee, libc::PTRACE_O_TRACECLONE | libc::PTRACE_O_TRACEFORK)?;
-        let memory = open_memory(tracee.tid, true)?;
-        let injector = Injector::prepare(tracee, &memory, code.gadgets, &code.stacks)?;
-        let done = self.by_helper(process, &injector, ranges, end.checked_sub(ending).unwrap_or(end));
-        let restored = injector.restore(Instant::now() + CALL);
+        let _at_once = AtOnce::begin();
+        let caller = self.tracees.swap_remove(at);
+        let done = self.through(&caller, process, code, ranges, end, ending);
+        self.tracees.push(caller);
+        done
+    }
+
+    fn through(
+        &mut self,
+        caller: &Tracee,
+        process: &Process,
+        code: &CallCode,
+        ranges: &[Range<u64>],
+        end: Instant,
+        ending: Duration,
+    ) -> TraceResult<Discarded> {
+        options_for_call(process, caller, libc::PTRACE_O_TRACECLONE | libc::PTRACE_O_TRACEFORK)?;
+        let memory = open_memory(caller.tid, true)?;
+        let injector = Injector::prepare(caller, &memory, code.gadgets, &code.stacks)?;
+        let done = self.by_helper(process, &injector, ranges, end, ending);
+        let restored =
+            injector.restore(Patience::new(end, Instant::now() + CALL, &mut || self.let_others_go()));
         let done = done?;
         restored?;
         Ok(done)
     }
 
-    /// A thread that can call: on its own stack, without a filter on its calls, if there is one among the first, and not in a call
-    /// itself if that can be had.
-    fn caller(&self, process: &Process, stacks: &Stacks) -> Option<&Tracee> {
+    /// Where a thread is that can call: on its own stack, without a filter on its calls, if there is one among the first, and
+    /// asleep if that can be had: it gets a processor before one that has used its share, and nobody waits for it.
+    fn caller(&self, process: &Process, stacks: &Stacks) -> Option<usize> {
         const ASKED: usize = 8;
-        let own = || self.tracees.iter().filter(|t| can_call(t, stacks));
-        let mut order = own().filter(|t| !t.in_system_call()).chain(own()).take(ASKED);
-        order.find(|t| !is_filtered(process.pid(), t.tid)).or_else(|| own().next())
+        let own = |asleep: bool| {
+            let able = move |t: &Tracee| t.in_system_call() == asleep && can_call(t, stacks);
+            self.tracees.iter().enumerate().filter(move |(_, t)| able(t)).map(|(at, t)| (at, t.tid))
+        };
+        let order = || own(true).chain(own(false));
+        let free = order().take(ASKED).find(|(_, tid)| !is_filtered(process.pid(), *tid));
+        free.or_else(|| order().next()).map(|(at, _)| at)
     }
 
     fn by_helper(
-        &self,
+        &mut self,
         process: &Process,
         injector: &Injector<'_>,
         ranges: &[Range<u64>],
         end: Instant,
+        ending: Duration,
     ) -> TraceResult<Discarded> {
         // No signal at its end, shared descriptors: nobody in the target can notice it.
         let flags = (libc::CLONE_VM | libc::CLONE_FILES) as u64;
         let args = [flags, injector.child_stack(), 0, 0];
-        let (inside, child) = match injector.call(libc::SYS_clone, args, Instant::now() + CALL)? {
+        let mut late = || self.let_others_go();
+        let patience = Patience::new(end, Instant::now() + CALL, &mut late);
+        let (inside, child) = match injector.call(libc::SYS_clone, args, patience)? {
             (inside, Some(child)) if inside > 0 => (inside, child),
             (error, _) => {
                 return Err(TraceError::System {
@@ -176,12 +203,19 @@ impl Frozen<'_> {
             }
         };
         let mut helper = Helper { tracee: Tracee::born(child), injector, longest: Duration::ZERO };
-        let done = helper.begin(process).and_then(|()| helper.discard(ranges, end, || self.beat()));
+        let mut late = || self.let_others_go();
+        let begun = helper.begin(process, Patience::new(end, Instant::now() + CALL, &mut late));
+        let done = begun.and_then(|()| match self.others_stood() {
+            // What was proved held for as long as everybody stood still.
+            Some(_) => Ok(Discarded::default()),
+            None => helper.discard(ranges, end.checked_sub(ending).unwrap_or(end), || self.beat()),
+        });
         end_child(child)?;
         // Whoever waits for children of every kind stands still, and never sees it.
         let options = (libc::WNOHANG | libc::__WALL) as u64;
-        let (said, _) =
-            injector.call(libc::SYS_wait4, [inside as u64, 0, options, 0], Instant::now() + CALL)?;
+        let mut late = || self.let_others_go();
+        let patience = Patience::new(end, Instant::now() + CALL, &mut late);
+        let (said, _) = injector.call(libc::SYS_wait4, [inside as u64, 0, options, 0], patience)?;
         if said != inside {
             return Err(TraceError::Refused(format!(
                 "the target could not reap the helper (wait4 said {said})"
@@ -201,12 +235,12 @@ struct Helper<'a> {
 
 impl Helper<'_> {
     /// From here on it dies with us. By its name a dead one is known again.
-    fn begin(&mut self, process: &Process) -> TraceResult<()> {
-        self.tracee.wait(Instant::now() + CALL, "the helper to stop")?;
+    fn begin(&mut self, process: &Process, mut patience: Patience<'_>) -> TraceResult<()> {
+        hurry(self.tracee.tid);
+        patience.wait(&self.tracee, "the helper to stop")?;
         let filtered = is_filtered(self.tracee.tid, self.tracee.tid);
         let suspend = if filtered { libc::PTRACE_O_SUSPEND_SECCOMP } else { 0 };
         self.tracee.options(libc::PTRACE_O_EXITKILL | suspend)?;
-        hurry(self.tracee.tid);
         tracing::trace!(pid = process.pid(), helper = self.tracee.tid, "a helper was made");
         let name = self.injector.put_name(HELPER_NAME)?;
         let prctl = [libc::PR_SET_NAME as u64, name, 0, 0];

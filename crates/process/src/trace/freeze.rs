@@ -1,7 +1,8 @@
 //! All threads of the target stopped for as long as the value lives, and never longer than agreed.
 
-use crate::priority::Urgent;
+use crate::priority::{AtOnce, Urgent};
 use crate::procfs::threads;
+use crate::trace::arch;
 use crate::trace::guard::{Guard, Held};
 use crate::trace::ptrace::Tracee;
 use crate::{Process, TraceError, TraceResult};
@@ -16,6 +17,7 @@ const BRIEF: Duration = Duration::from_millis(2);
 pub struct Frozen<'g> {
     held: Held<'g>,
     _urgent: Urgent,
+    at_once: Option<AtOnce>,
     pid: i32,
     pub(super) tracees: Vec<Tracee>,
     /// Threads that wait in the kernel and stop before they run again.
@@ -23,6 +25,8 @@ pub struct Frozen<'g> {
     memory: File,
     pub(super) began: Instant,
     deadline: Instant,
+    /// How long all but the calling thread stood, where they were let go before it.
+    others_stood: Option<Duration>,
 }
 
 /// Stops every thread. Only inside [`crate::with_tracer`], with a guard that lets them go by its own clock.
@@ -37,7 +41,19 @@ pub fn freeze<'g>(process: &Process, guard: &'g Guard, max_pause: Duration) -> T
     let began = Instant::now();
     let deadline = began + max_pause;
     let (tracees, asleep) = (Vec::new(), Vec::new());
-    let mut frozen = Frozen { held, _urgent: urgent, pid, tracees, asleep, memory, began, deadline };
+    let at_once = Some(AtOnce::begin());
+    let mut frozen = Frozen {
+        held,
+        _urgent: urgent,
+        at_once,
+        pid,
+        tracees,
+        asleep,
+        memory,
+        began,
+        deadline,
+        others_stood: None,
+    };
     // Threads that are being born are seen on a later round; a stopped parent bears none.
     while frozen.round(process)? {}
     let took_ms = began.elapsed().as_secs_f64() * 1e3;
@@ -67,6 +83,11 @@ impl Frozen<'_> {
             }
         }
         Ok(self.tracees.len() > known)
+    }
+
+    /// What follows takes a while: this thread no longer goes before all sessions, only before those of its own.
+    pub fn take_time(&mut self) {
+        self.at_once = None;
     }
 
     /// Its memory, for `pread`.
@@ -106,6 +127,33 @@ impl Frozen<'_> {
         let stood = self.began.elapsed();
         tracing::debug!(pid = self.pid, stood_ms = stood.as_secs_f64() * 1e3, "released");
         stood
+    }
+
+    /// Lets every thread go whose stop nothing needs any more, so that they need not wait for the processor that another
+    /// one waits for. Who waits for children of every kind stays: it would be told of the helper's end.
+    pub(super) fn let_others_go(&mut self) {
+        let waits = |t: &Tracee| {
+            let argument = |n| t.regs.as_ref().map_or(u64::MAX, |regs| arch::argument(regs, n));
+            match t.system_call() {
+                Some(libc::SYS_wait4) => threads::waits_for_all(argument(2)),
+                Some(libc::SYS_waitid) => threads::waits_for_all(argument(3)),
+                _ => false,
+            }
+        };
+        let (kept, free): (Vec<_>, Vec<_>) = std::mem::take(&mut self.tracees).into_iter().partition(waits);
+        self.tracees = kept;
+        for tracee in &free {
+            let _ = tracee.detach();
+        }
+        if !free.is_empty() {
+            self.others_stood = Some(self.began.elapsed());
+        }
+    }
+
+    /// How long all but one thread stood, where they were let go before that one, which had to wait for a processor.
+    #[must_use]
+    pub fn others_stood(&self) -> Option<Duration> {
+        self.others_stood
     }
 
     fn release(&mut self) {

@@ -84,6 +84,39 @@ pub(crate) const LOOSE_COPY: u64 = 213;
 /// What a helper is called, which shares the target's memory and is killed at its end: by this it is known again.
 pub(crate) const HELPER_NAME: &str = "m5-helper";
 
+/// How long a thread may take to make a call.
+pub(crate) struct Patience<'a> {
+    /// What to do where it still waits for a processor then; it is done once.
+    early: Option<(Instant, &'a mut dyn FnMut())>,
+    end: Instant,
+}
+
+impl From<Instant> for Patience<'_> {
+    fn from(end: Instant) -> Self {
+        Self { early: None, end }
+    }
+}
+
+impl<'a> Patience<'a> {
+    pub(crate) fn new(early: Instant, end: Instant, does: &'a mut dyn FnMut()) -> Self {
+        Self { early: Some((early, does)), end }
+    }
+
+    /// Waits until a thread stops.
+    pub(crate) fn wait(&mut self, tracee: &Tracee, what: &'static str) -> TraceResult<Wait> {
+        if let Some((at, _)) = &self.early {
+            match tracee.wait(*at, what) {
+                Err(TraceError::TimedOut(_)) => {}
+                other => return other,
+            }
+        }
+        if let Some((_, does)) = self.early.take() {
+            does();
+        }
+        tracee.wait(self.end, what)
+    }
+}
+
 /// A thread ready to make calls: its stack prepared, its registers noted.
 pub(crate) struct Injector<'a> {
     tracee: &'a Tracee,
@@ -174,12 +207,13 @@ impl<'a> Injector<'a> {
     }
 
     /// Makes the call; its result, and the child that clone made as we see it.
-    pub(crate) fn call(
+    pub(crate) fn call<'p>(
         &self,
         number: i64,
         args: [u64; 4],
-        deadline: Instant,
+        patience: impl Into<Patience<'p>>,
     ) -> TraceResult<(i64, Option<i32>)> {
+        let mut patience = patience.into();
         let regs = arch::calling(&self.saved, self.gadgets, self.frame, number, args);
         // From here on the frame is the way back, and it restores the mask too. A SIGSYS of the kernel's own making that
         // is blocked would end the target: it is let in, seen, and taken out.
@@ -190,7 +224,7 @@ impl<'a> Injector<'a> {
         let mut signal = 0;
         loop {
             self.tracee.resume_to_syscall(std::mem::take(&mut signal))?;
-            match self.tracee.wait(deadline, "an injected system call")? {
+            match patience.wait(self.tracee, "an injected system call")? {
                 Wait::Gone => return Err(TraceError::Refused("the target ended meanwhile".into())),
                 Wait::Cloned => child = Some(self.tracee.event_message()? as i32),
                 Wait::Syscall if entered => break,
@@ -205,12 +239,13 @@ impl<'a> Injector<'a> {
 
     /// Puts the stack and the registers back as they were. The thread is brought to the same kind of stop
     /// where it was found, so that the kernel itself restarts what the first stop broke off.
-    pub(crate) fn restore(self, deadline: Instant) -> TraceResult<()> {
+    pub(crate) fn restore<'p>(self, patience: impl Into<Patience<'p>>) -> TraceResult<()> {
+        let mut patience = patience.into();
         self.tracee.interrupt()?;
         let mut signal = 0;
         loop {
             self.tracee.resume_to_syscall(std::mem::take(&mut signal))?;
-            match self.tracee.wait(deadline, "the injected thread to stop again")? {
+            match patience.wait(self.tracee, "the injected thread to stop again")? {
                 Wait::Interrupted => break,
                 Wait::Gone => return Err(TraceError::Refused("the target ended meanwhile".into())),
                 Wait::Signal(n) => signal = n,

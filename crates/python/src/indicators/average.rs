@@ -2,6 +2,7 @@
 
 use super::sum::Sum;
 use super::tail::{Hole, Tail};
+use super::words::words;
 use super::{NONE, Output, one};
 
 /// Simple moving average: add the new value, read, subtract the oldest. A value that is no number makes it NaN for as
@@ -13,6 +14,8 @@ pub(super) struct Sma {
     before: f64,
     after: f64,
 }
+
+words!(Sma: tail, hole, before, after);
 
 impl Sma {
     pub(super) fn new(period: usize) -> Self {
@@ -60,6 +63,8 @@ pub(super) struct Ema {
     before: f64,
     after: f64,
 }
+
+words!(Ema: count, before, after);
 
 impl Ema {
     pub(super) fn new(period: usize) -> Self {
@@ -111,6 +116,8 @@ pub(super) struct Wma {
     before: [Sum; 2],
     after: [Sum; 2],
 }
+
+words!(Wma: tail, hole, leaving, before, after);
 
 impl Wma {
     pub(super) fn new(period: usize) -> Self {

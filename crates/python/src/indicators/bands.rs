@@ -5,11 +5,14 @@ use super::momentum::Atr;
 use super::oscillator::Range;
 use super::sum::{Sum, product};
 use super::tail::next;
+use super::words::words;
 use super::{NONE, Output};
 
 /// Highest high, their middle, lowest low.
 #[derive(Clone)]
 pub(super) struct Donchian(Range);
+
+words!(Donchian: 0);
 
 impl Donchian {
     pub(super) fn new(period: usize) -> Self {
@@ -42,6 +45,8 @@ pub(super) struct Keltner {
     range: Atr,
     times: f64,
 }
+
+words!(Keltner: middle, range);
 
 impl Keltner {
     pub(super) fn new(period: usize, atr: usize, times: f64) -> Self {
@@ -79,6 +84,8 @@ struct Traded {
     broken: u64,
 }
 
+words!(Traded: volume, money, squares, candles, broken);
+
 impl Traded {
     /// Takes a candle in (`sign` 1) or out (-1).
     #[inline]
@@ -114,6 +121,8 @@ pub(super) struct VwapBands {
     up: f64,
     down: f64,
 }
+
+words!(VwapBands: ring, at, count, before, after);
 
 impl VwapBands {
     pub(super) fn new(period: usize, up: f64, down: f64) -> Self {

@@ -3,6 +3,7 @@
 //! The newest value stays outside the queue until the next one comes, so that it can be replaced.
 
 use super::tail::Hole;
+use super::words::words;
 use super::{NONE, Output, one};
 
 /// Rolling minimum of `sign * x`, given back times `sign`: -1 makes it a maximum.
@@ -19,6 +20,8 @@ pub(super) struct Extreme {
     newest: f64,
     hole: Hole,
 }
+
+words!(Extreme: queue, head, len, count, newest, hole);
 
 impl Extreme {
     pub(super) fn new(period: usize, sign: f64) -> Self {

@@ -8,6 +8,7 @@ use super::oscillator::{Cci, Mfi, Stoch, WilliamsR};
 use super::spread::{Bollinger, Std};
 use super::trend::{Adx, Obv};
 use super::vwap::Vwap;
+use super::words::words;
 use super::{Input, NONE, Output};
 
 /// What a NaN among the inputs does after the warm-up has begun.
@@ -154,6 +155,8 @@ pub(crate) struct Indicator {
     pub(crate) value: Output,
 }
 
+words!(Indicator: kind, count, skipped, value);
+
 impl Indicator {
     pub(crate) fn new(spec: Spec, nan: Nan) -> Self {
         Self { spec, nan, kind: spec.start(), count: 0, skipped: false, value: NONE }
@@ -162,6 +165,11 @@ impl Indicator {
     /// Candles taken in so far.
     pub(crate) fn seen(&self) -> u64 {
         self.count
+    }
+
+    /// What it does with numbers that are none.
+    pub(crate) fn nan(&self) -> Nan {
+        self.nan
     }
 
     pub(crate) fn reset(&mut self) {

@@ -16,10 +16,12 @@ mod kind;
 mod momentum;
 mod oscillator;
 mod spread;
+mod state;
 mod sum;
 mod tail;
 mod trend;
 mod vwap;
+mod words;
 
 pub(crate) use batch::run;
 pub(crate) use kind::{Indicator, Nan, Spec};

@@ -1,6 +1,7 @@
 //! ATR and RSI with Wilder's smoothing, and MACD.
 
 use super::average::Ema;
+use super::words::words;
 use super::{NONE, Output, one};
 
 /// Average true range: the mean of the first `period` ranges, then Wilder's smoothing.
@@ -19,6 +20,8 @@ pub(super) struct Atr {
     close_before: f64,
     close: f64,
 }
+
+words!(Atr: count, before, after, close_before, close);
 
 impl Atr {
     pub(super) fn new(period: usize) -> Self {
@@ -86,6 +89,8 @@ pub(super) struct Rsi {
     last_before: f64,
     last: f64,
 }
+
+words!(Rsi: count, before, after, last_before, last);
 
 impl Rsi {
     pub(super) fn new(period: usize) -> Self {
@@ -158,6 +163,8 @@ pub(super) struct Macd {
     skip: u64,
     count: u64,
 }
+
+words!(Macd: fast, slow, signal, count);
 
 impl Macd {
     pub(super) fn new(fast: usize, slow: usize, signal: usize) -> Self {

@@ -4,6 +4,7 @@ use super::average::Sma;
 use super::extreme::Extreme;
 use super::sum::Sum;
 use super::tail::next;
+use super::words::words;
 use super::{NONE, Output, one};
 
 /// The highest high and the lowest low of a window.
@@ -12,6 +13,8 @@ pub(super) struct Range {
     high: Extreme,
     low: Extreme,
 }
+
+words!(Range: high, low);
 
 impl Range {
     pub(super) fn new(period: usize) -> Self {
@@ -46,6 +49,8 @@ pub(super) struct Stoch {
     /// The first candle with a smoothed %K.
     from: u64,
 }
+
+words!(Stoch: range, slow, signal, count);
 
 impl Stoch {
     pub(super) fn new(fast: usize, slow: usize, signal: usize) -> Self {
@@ -86,6 +91,8 @@ impl Stoch {
 #[derive(Clone)]
 pub(super) struct WilliamsR(Range);
 
+words!(WilliamsR: 0);
+
 impl WilliamsR {
     pub(super) fn new(period: usize) -> Self {
         Self(Range::new(period))
@@ -120,6 +127,8 @@ pub(super) struct Cci {
     at: usize,
     count: u64,
 }
+
+words!(Cci: ring, at, count);
 
 impl Cci {
     pub(super) fn new(period: usize) -> Self {
@@ -158,6 +167,8 @@ struct Flows {
     broken: u64,
 }
 
+words!(Flows: rises, falls, moves, broken);
+
 impl Flows {
     /// Takes a flow in (`sign` 1) or out (-1); one in a fall is negative.
     #[inline]
@@ -189,6 +200,8 @@ pub(super) struct Mfi {
     typical: f64,
     before: Flows,
 }
+
+words!(Mfi: ring, at, count, last, typical, before);
 
 impl Mfi {
     pub(super) fn new(period: usize) -> Self {

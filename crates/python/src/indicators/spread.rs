@@ -4,6 +4,7 @@
 
 use super::sum::Sum;
 use super::tail::{Hole, Tail};
+use super::words::words;
 use super::{NONE, Output, one};
 
 /// Rolling mean and standard deviation.
@@ -15,6 +16,8 @@ pub(super) struct Std {
     before: [Sum; 2],
     after: [Sum; 2],
 }
+
+words!(Std: tail, hole, before, after);
 
 impl Std {
     pub(super) fn new(period: usize, ddof: usize) -> Self {
@@ -76,6 +79,8 @@ pub(super) struct Bollinger {
     up: f64,
     down: f64,
 }
+
+words!(Bollinger: std);
 
 impl Bollinger {
     pub(super) fn new(period: usize, up: f64, down: f64) -> Self {

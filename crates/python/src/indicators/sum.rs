@@ -4,12 +4,16 @@
 //! the window, and a variance computed as the difference of two large sums is lost in it. Here a sum is as good as
 //! one in twice the precision. Sums that are exact in plain arithmetic are exact here, with an error of zero.
 
+use super::words::words;
+
 /// See the module.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Sum {
     high: f64,
     error: f64,
 }
+
+words!(Sum: high, error);
 
 /// `a * b` and its rounding error, by splitting both factors: not every processor has a fused multiplication.
 #[inline]

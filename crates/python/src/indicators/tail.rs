@@ -1,5 +1,7 @@
 //! The last `period` values, and when running sums are rebuilt from them.
 
+use super::words::words;
+
 /// After so many values (or 16 periods, if that is more) a running sum is built anew, so that rounding errors
 /// cannot pile up in a process that runs for weeks. Exact sums come out the same.
 const REBUILD: u64 = 4096;
@@ -18,6 +20,8 @@ pub(super) struct Tail {
     pub(super) count: u64,
     next_rebuild: u64,
 }
+
+words!(Tail: ring, at, count, next_rebuild);
 
 impl Tail {
     pub(super) fn new(period: usize) -> Self {
@@ -76,6 +80,8 @@ pub(super) struct Hole {
     before: u64,
     newest: bool,
 }
+
+words!(Hole: before, newest);
 
 impl Hole {
     /// The newest value becomes the one before; it was number `count`.

@@ -1,5 +1,6 @@
 //! The directional movement of Wilder, and on-balance volume.
 
+use super::words::words;
 use super::{NONE, Output, one};
 
 /// A range or a sum of directions below this is none, as in TA-Lib.
@@ -20,6 +21,8 @@ struct Movement {
     close: f64,
 }
 
+words!(Movement: range, up, down, index, high, low, close);
+
 /// Average directional index with both directional indicators.
 #[derive(Clone)]
 pub(super) struct Adx {
@@ -28,6 +31,8 @@ pub(super) struct Adx {
     before: Movement,
     after: Movement,
 }
+
+words!(Adx: count, before, after);
 
 impl Adx {
     pub(super) fn new(period: usize) -> Self {
@@ -87,6 +92,8 @@ pub(super) struct Obv {
     before: (f64, f64),
     after: (f64, f64),
 }
+
+words!(Obv: count, before, after);
 
 impl Obv {
     pub(super) fn new() -> Self {

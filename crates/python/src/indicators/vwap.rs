@@ -5,6 +5,7 @@
 
 use super::sum::Sum;
 use super::tail::next;
+use super::words::words;
 use super::{NONE, Output, one};
 
 #[derive(Clone, Copy, Default)]
@@ -17,6 +18,8 @@ struct State {
     broken: u64,
 }
 
+words!(State: money, volume, traded, broken);
+
 /// See the module.
 #[derive(Clone)]
 pub(super) struct Vwap {
@@ -26,6 +29,8 @@ pub(super) struct Vwap {
     before: State,
     after: State,
 }
+
+words!(Vwap: ring, at, count, before, after);
 
 impl Vwap {
     pub(super) fn new(period: usize) -> Self {

@@ -5,7 +5,9 @@ use super::place::place;
 use crate::shared::units;
 use crate::text::{Align, Style, Table, executed};
 use crate::texts::Alloc;
-use m5_kernel::{AllocSite, Survival};
+use m5_cpython::PyFrame;
+use m5_kernel::{AllocProfile, AllocSite, Rate, Survival};
+use std::collections::HashMap;
 use std::fmt::Write;
 
 /// Followed objects below which no share of survivors is told.
@@ -42,30 +44,19 @@ pub fn text(doc: &AllocDoc, top: usize, style: Style) -> String {
         }
         return out;
     }
-    let rate = match p.per_second {
-        Some(rate) => lang.fill(Alloc::Rate, &[&format!("{rate:.0}")]),
-        None => lang.say(Alloc::NoRate).to_owned(),
+    let rate = match (p.per_second, p.per_second_at_least) {
+        (Some(rate), _) => lang.fill(Alloc::Rate, &[&format!("{rate:.0}")]),
+        (None, Some(least)) => lang.fill(Alloc::AtLeast, &[&rough(least)]),
+        (None, None) => lang.say(Alloc::NoRate).to_owned(),
     };
     let _ = writeln!(out, "{rate}");
-    let left = [Align::Right, Align::Right, Align::Right, Align::Right, Align::Left, Align::Left];
-    let mut table = Table::new(&left, 2);
-    let heads = [Alloc::Bytes, Alloc::Share, Alloc::Interval, Alloc::Survive, Alloc::Line, Alloc::Types];
-    table.row(heads.map(|h| style.dim(lang.say(h))));
-    for site in p.sites.iter().take(top) {
-        let [low, high] = site.share_interval;
-        table.row([
-            site.bytes_share.map_or_else(|| "–".to_owned(), units::percent),
-            units::percent(site.share),
-            format!("{:.0}–{:.0} %", 100.0 * low, 100.0 * high),
-            survivors(site),
-            place(&site.frame, style),
-            site.types.iter().map(|t| t.0.as_str()).collect::<Vec<_>>().join(", "),
-        ]);
-    }
-    out.push_str(&table.render());
-    for (count, sentence) in
-        [(p.lost, Alloc::Lost), (p.without_stack, Alloc::NoStack), (p.cut_stacks, Alloc::Cut)]
-    {
+    out.push_str(&lines(p, top, style).render());
+    for (count, sentence) in [
+        (p.lost, Alloc::Lost),
+        (p.without_stack, Alloc::NoStack),
+        (p.cut_stacks, Alloc::Cut),
+        (p.windows_cut, Alloc::CutWindows),
+    ] {
         if count > 0 {
             let _ = writeln!(out, "{}", style.yellow(&lang.fill(sentence, &[&count])));
         }
@@ -79,6 +70,71 @@ pub fn text(doc: &AllocDoc, top: usize, style: Style) -> String {
     }
     let _ = writeln!(out, "{}", style.dim(lang.say(Alloc::FreeLists)));
     out
+}
+
+/// The lines, with how many allocations and bytes a second those are where that is known.
+fn lines(p: &AllocProfile, top: usize, style: Style) -> Table {
+    use Align::{Left, Right};
+    let lang = style.lang;
+    let rates = p.per_second.is_some();
+    let mut aligned = vec![Right; if rates { 6 } else { 4 }];
+    aligned.extend([Left, Left]);
+    let mut heads = vec![Alloc::Bytes, Alloc::Share, Alloc::Interval];
+    if rates {
+        heads.extend([Alloc::PerSecond, Alloc::BytesPerSecond]);
+    }
+    heads.extend([Alloc::Survive, Alloc::Line, Alloc::Types]);
+    let mut table = Table::new(&aligned, 2);
+    table.row(heads.into_iter().map(|h| style.dim(lang.say(h))));
+    let callers = callers(p);
+    for site in p.sites.iter().take(top) {
+        let [low, high] = site.share_interval;
+        let mut row = vec![
+            site.bytes_share.map_or_else(|| "–".to_owned(), units::percent),
+            units::percent(site.share),
+            format!("{:.0}–{:.0} %", 100.0 * low, 100.0 * high),
+        ];
+        if rates {
+            let told = |rate: Option<Rate>, unit: fn(f64) -> String| {
+                let interval = |r: Rate| format!("{}–{}", unit(r.interval[0]), unit(r.interval[1]));
+                rate.map_or_else(|| "–".to_owned(), interval)
+            };
+            row.extend([told(site.per_second, rough), told(site.bytes_per_second, units::bytes)]);
+        }
+        let types = site.types.iter().map(|t| t.0.as_str()).collect::<Vec<_>>().join(", ");
+        let line = match callers.get(&site.frame) {
+            Some(caller) => {
+                lang.fill(Alloc::CalledFrom, &[&place(&site.frame, style), &place(caller, style)])
+            }
+            None => place(&site.frame, style),
+        };
+        row.extend([survivors(site), line, types]);
+        table.row(row);
+    }
+    table
+}
+
+/// By a library's line that allocates: the service's own line that called it, most often.
+fn callers(p: &AllocProfile) -> HashMap<&PyFrame, &PyFrame> {
+    let mut samples: HashMap<&PyFrame, HashMap<&PyFrame, u64>> = HashMap::new();
+    for stack in &p.stacks {
+        if let (Some(innermost), Some(caller)) =
+            (stack.frames.first(), PyFrame::caller_of_library(&stack.frames))
+        {
+            *samples.entry(innermost).or_default().entry(caller).or_default() += stack.samples;
+        }
+    }
+    let most = |(line, callers): (_, HashMap<_, u64>)| {
+        let (caller, _) = callers.into_iter().max_by_key(|(frame, n)| (*n, *frame))?;
+        Some((line, caller))
+    };
+    samples.into_iter().filter_map(most).collect()
+}
+
+/// A number of two digits: more would not be known.
+fn rough(value: f64) -> String {
+    let unit = 10f64.powf((value.max(1.0).log10().floor() - 1.0).max(0.0));
+    format!("{:.0}", (value / unit).round() * unit)
 }
 
 /// `31 of 40 at 3 s`, short; with a sign where it is the most that may live.
@@ -96,8 +152,7 @@ mod tests {
     use super::*;
     use crate::Lang;
     use crate::alloc::ALLOC_SCHEMA;
-    use m5_cpython::PyFrame;
-    use m5_kernel::{AllocProfile, AllocSource, CollectionsSeen};
+    use m5_kernel::{AllocSource, AllocStack, CollectionsSeen};
 
     fn site(line: u32, function: &str, survival: Survival, at_most: Survival) -> AllocSite {
         AllocSite {
@@ -107,11 +162,25 @@ mod tests {
             share: 0.4,
             share_interval: [0.35, 0.46],
             bytes_share: Some(0.5),
+            per_second: Some(Rate { value: 68_000.0, interval: [59_513.0, 78_200.0] }),
+            bytes_per_second: Some(Rate { value: 6.8e6, interval: [5.9e6, 7.9e6] }),
             types: vec![("Tick".into(), 300), ("dict".into(), 20)],
             survival: Some(survival),
             survival_at_most: Some(at_most),
             unfollowed: Some(3),
         }
+    }
+
+    fn in_library() -> PyFrame {
+        PyFrame {
+            function: "decode".into(),
+            file: "/usr/lib/python3.11/json/decoder.py".into(),
+            line: Some(353),
+        }
+    }
+
+    fn own() -> PyFrame {
+        PyFrame { function: "on_message".into(), file: "feed.py".into(), line: Some(12) }
     }
 
     /// Everything that can be told, and lacks.
@@ -126,7 +195,8 @@ mod tests {
         let sites = vec![
             site(88, "on_tick", lived.clone(), none.clone()),
             site(12, "Feed.parse", none.clone(), lived),
-            site(7, "", none.clone(), none),
+            site(7, "", none.clone(), none.clone()),
+            AllocSite { frame: in_library(), ..site(1, "", none.clone(), none) },
         ];
         let profile = AllocProfile {
             seconds: 60.0,
@@ -137,12 +207,19 @@ mod tests {
             lost: 4,
             without_stack: 2,
             cut_stacks: 1,
+            windows_cut: 1,
             threads: [3, 5],
             per_second: Some(170_000.0),
             cost_s: 10.7e-6,
             overhead: 0.0093,
             partial: true,
             sites,
+            stacks: vec![AllocStack {
+                frames: vec![in_library(), own()],
+                samples: 600,
+                bytes: None,
+                net_objects: None,
+            }],
             ..AllocProfile::default()
         };
         AllocDoc { schema: ALLOC_SCHEMA.into(), pid: 7, taken_at: 1.7e9, re_executed_seconds: None, profile }

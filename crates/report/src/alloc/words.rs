@@ -9,6 +9,8 @@ catalogue! {
         Seen: "{} sampled in {} window{|s} open for {} in all; watching took {} of its time ({} a sample)", "共采样 {} 次，{} 个窗口合计打开 {}；观察占其时间的 {}（每次采样 {}）";
         Rate: "about {} allocation{|s} a second reach the allocator", "到达分配器的分配约为每秒 {} 次";
         NoRate: "the rate is not told: the windows held little but the watching itself", "未给出速率：窗口内几乎只有观察本身的开销";
+        AtLeast: "at least {} allocation{|s} a second reach the allocator; how many is not told, as the windows held little but the watching itself", "到达分配器的分配至少为每秒 {} 次；窗口内几乎只有观察本身的开销，故未给出确切速率";
+        CutWindows: "{} window{|s} {was|were} ended by the kernel: a thread allocated too much in {it|them}", "有 {} 个窗口被内核提前关闭：其中有线程分配过多";
         Threads: "{} of {} thread{|s} that run Python were watched", "共观察 {} 个线程（运行 Python 的线程共 {} 个）";
         Lost: "{} allocation{|s} found no room and are missing", "有 {} 次分配因缓冲区已满而缺失";
         NoStack: "{} sample{|s} had no Python stack that could be read", "有 {} 个样本没有可读取的 Python 栈";
@@ -28,9 +30,12 @@ catalogue! {
         Share: "SHARE", "次数占比";
         Interval: "95 %", "95 % 区间";
         Bytes: "BYTES", "字节占比";
+        PerSecond: "A SECOND", "次/秒";
+        BytesPerSecond: "BYTES A SECOND", "字节/秒";
         Survive: "SURVIVE", "存活";
         Types: "TYPES", "类型";
         Line: "LINE", "代码行";
+        CalledFrom: "{}, called from {}", "{}，调用自 {}";
         Nowhere: "(no Python frame)", "（无 Python 帧）";
         NoSamples: "nothing was allocated while the windows were open", "窗口打开期间没有任何分配";
     }

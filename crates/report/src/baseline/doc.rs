@@ -46,6 +46,9 @@ pub struct Recorded {
     pub rounds_taken: u64,
     /// Why it ended.
     pub end: End,
+    /// The target, which m5 had not started itself, ended before the time was over: less was seen than was asked for.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ended_early: bool,
     /// The load that was named, to hold growth against.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub load: Option<LoadRecord>,

@@ -45,6 +45,17 @@ pub struct Side {
     /// Seconds until the process executed another program, which ended the recording, or the first of several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub re_executed_seconds: Option<f64>,
+    /// The process ended before the time was over, in one of several.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ended_early: bool,
+}
+
+impl Side {
+    /// Whether less was seen than was asked for.
+    #[must_use]
+    pub fn cut(&self) -> bool {
+        self.ended_early || self.re_executed_seconds.is_some()
+    }
 }
 
 fn one() -> u64 {

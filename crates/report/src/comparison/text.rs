@@ -1,7 +1,7 @@
 //! Two recordings side by side, for people.
 
 use crate::doc::{Comparison, Metric};
-use crate::process::executed_text::executed;
+use crate::process::executed_text::cut;
 use crate::shared::units;
 use crate::shared::value_words::{in_unit, maybe};
 use crate::text::{Align, Style, Table};
@@ -24,7 +24,7 @@ pub fn compare(c: &Comparison, style: Style) -> String {
         let _ = writeln!(out, "{}", style.yellow(&lengths));
     }
     for side in [&c.new, &c.old] {
-        let said = executed(side.re_executed_seconds, style);
+        let said = cut(side.re_executed_seconds, side.ended_early, style);
         out.push_str(&if said.is_empty() { said } else { format!("{}: {said}", side.file) });
     }
     out.push_str(&table(c, style));
@@ -93,9 +93,7 @@ pub(crate) fn sentence(c: &Comparison, style: Style) -> String {
         GateVerdict::Missing => {
             style.yellow(&lang.fill(Compare::Incomplete, &[&named(GateVerdict::Missing).join(", ")]))
         }
-        GateVerdict::Inconclusive if [&c.new, &c.old].iter().any(|s| s.re_executed_seconds.is_some()) => {
-            style.yellow(lang.say(Compare::Cut))
-        }
+        GateVerdict::Inconclusive if c.new.cut() || c.old.cut() => style.yellow(lang.say(Compare::Cut)),
         GateVerdict::Inconclusive => {
             style.yellow(&lang.fill(Compare::Unproved, &[&named(GateVerdict::Inconclusive).join(", ")]))
         }

@@ -71,6 +71,9 @@ pub struct CheckedProcess {
     /// Seconds until it executed another program, which ended the recording.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub re_executed_seconds: Option<f64>,
+    /// It ended before the time was over.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ended_early: bool,
     /// What RSS does.
     pub verdict: Option<Verdict>,
     /// The criteria.

@@ -6,6 +6,7 @@ use crate::doc::{Check, Health};
 use crate::list::text::one_line;
 use crate::m5mem_page::text::application;
 use crate::objectives::text::{from, from_each, objectives, summary};
+use crate::process::executed_text::cut;
 use crate::shared::units;
 use crate::shared::value_words;
 use crate::text::{Style, executed};
@@ -51,7 +52,7 @@ pub fn check(c: &Check, style: Style) -> String {
             .verdict
             .map(|v| format!(" · {} {}", lang.say(Record::Rss), value_words::verdict(v, style)));
         let _ = writeln!(out, "{title} · {seconds}{}", verdict.unwrap_or_default());
-        out.push_str(&executed(process.re_executed_seconds, style));
+        out.push_str(&cut(process.re_executed_seconds, process.ended_early, style));
         out.push_str(&objectives(&process.criteria, style));
         out.push_str(&leak_lines(&process.leak_detection, style));
         out.push_str(&layers(&process.layers, style));

@@ -152,7 +152,8 @@ impl Sentence {
 const STRETCHES: usize = 24;
 
 /// Floors of equal stretches of the time that points span: what a garbage collector and a load that come and go
-/// leave. Points are Unix seconds and bytes, in order.
+/// leave. Points are Unix seconds and bytes, in order. A stretch begins with the last point of the one before: where points
+/// are far apart, a floor does not stand above the line between them.
 #[must_use]
 pub fn floors(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     let (Some(first), Some(last)) = (points.first(), points.last()) else { return Vec::new() };
@@ -162,8 +163,14 @@ pub fn floors(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     }
     let stretch = |t: f64| (((t - first.0) / width) as usize).min(STRETCHES - 1);
     let lowest = |part: &[(f64, f64)]| part.iter().map(|p| p.1).fold(f64::INFINITY, f64::min);
+    let mut before = f64::INFINITY;
     let parts = points.chunk_by(|a, b| stretch(a.0) == stretch(b.0));
-    parts.filter_map(|part| Some((part.last()?.0, lowest(part)))).collect()
+    let floor = |part: &[(f64, f64)]| {
+        let (end, at_end) = *part.last()?;
+        let lowest = lowest(part).min(std::mem::replace(&mut before, at_end));
+        Some((end, lowest))
+    };
+    parts.filter_map(floor).collect()
 }
 
 /// Which of many values of a chart to show: of each group in time the lowest and the highest, so that no peak and
@@ -203,6 +210,21 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn no_floor_stands_above_the_memory_that_it_is_drawn_below(
+            steps in prop::collection::vec((0.1..500.0_f64, 1.0..1e9_f64), 2..300),
+        ) {
+            let mut t = 0.0;
+            let points: Vec<(f64, f64)> = steps.iter().map(|(step, bytes)| { t += step; (t, *bytes) }).collect();
+            let floors = floors(&points);
+            prop_assert_eq!(floors.last().map(|f| f.0), points.last().map(|p| p.0));
+            let mut from = points[0].0;
+            for (to, floor) in floors {
+                prop_assert!(points.iter().filter(|p| p.0 >= from && p.0 <= to).all(|p| p.1 >= floor));
+                from = to;
+            }
+        }
+
         #[test]
         fn thinning_keeps_extremes_and_the_last(
             values in prop::collection::vec(prop::option::of(0.0..1e9), 1..3000), most in 4usize..300,

@@ -2,7 +2,7 @@
 
 use crate::doc::{LongPauses, WorldLog};
 use crate::pauses::thin::{mix, retain};
-use m5_gc::{Choice, Coverage, InterpreterCollections, Pause, SourceKind};
+use m5_gc::{CERTAIN, Choice, Coverage, InterpreterCollections, Pause, SourceKind};
 use serde::{Deserialize, Serialize};
 
 /// Exact sums over every pause that was seen, of one generation.
@@ -59,6 +59,9 @@ pub struct PauseLog {
     /// Number of the interpreter; empty where the main one alone was seen to pause.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub interpreter: Vec<i64>,
+    /// The chance with which each was seen; empty where all of one generation were as likely to be, or nobody noted it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub chance: Vec<f64>,
 }
 
 impl GenerationTotals {
@@ -115,6 +118,7 @@ impl PauseLog {
             duration_seconds: Vec::new(),
             generation: Vec::new(),
             interpreter: Vec::new(),
+            chance: Vec::new(),
         }
     }
 
@@ -132,6 +136,12 @@ impl PauseLog {
             self.interpreter.push(pause.interpreter);
         } else if !self.interpreter.is_empty() {
             self.interpreter.push(pause.interpreter);
+        }
+        if pause.chance_ppm < CERTAIN && self.chance.is_empty() {
+            self.chance = vec![1.0; self.start_seconds.len()];
+        }
+        if pause.chance_ppm < CERTAIN || !self.chance.is_empty() {
+            self.chance.push(f64::from(pause.chance_ppm.max(1)) / f64::from(CERTAIN));
         }
         // One that ran as the recording began is shown at its begin.
         self.start_seconds.push(pause.start_ns.saturating_sub(origin_ns) as f64 / 1e9);
@@ -200,10 +210,14 @@ impl PauseLog {
         if self.duration_seconds.len() != length || self.generation.len() != length {
             return Err("the columns of pauses differ in length".to_owned());
         }
-        if !self.interpreter.is_empty() && self.interpreter.len() != length {
+        let fits = |column: usize| column == 0 || column == length;
+        if !fits(self.interpreter.len()) || !fits(self.chance.len()) {
             return Err("the columns of pauses differ in length".to_owned());
         }
         let sane = |v: &f64| v.is_finite() && *v >= 0.0;
+        if !self.chance.iter().all(|c| *c > 0.0 && *c <= 1.0) {
+            return Err("the chance of a pause is none".to_owned());
+        }
         if self.one_in == 0 || !self.duration_seconds.iter().all(sane) {
             return Err("a pause has no length, or one_in is 0".to_owned());
         }
@@ -219,6 +233,7 @@ impl PauseLog {
         retain(&mut self.duration_seconds, keep);
         retain(&mut self.generation, keep);
         retain(&mut self.interpreter, keep);
+        retain(&mut self.chance, keep);
     }
 }
 
@@ -235,7 +250,7 @@ mod tests {
             pid: 1,
             interpreter: 0,
             tid: None,
-            collected: None,
+            ..Pause::default()
         }
     }
 

@@ -119,7 +119,7 @@ mod tests {
             pid: 1,
             interpreter: 0,
             tid: None,
-            collected: None,
+            ..Pause::default()
         }
     }
 

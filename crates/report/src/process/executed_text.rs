@@ -9,3 +9,11 @@ pub(crate) fn executed(seconds: Option<f64>, style: Style) -> String {
     let line = |seconds| style.yellow(&style.lang.fill(Record::EndExecuted, &[&units::span(seconds)])) + "\n";
     seconds.map(line).unwrap_or_default()
 }
+
+/// The same, or one that it ended, where the recording was cut by that.
+pub(crate) fn cut(executed_after: Option<f64>, ended: bool, style: Style) -> String {
+    match executed(executed_after, style) {
+        none if none.is_empty() && ended => style.yellow(style.lang.say(Record::EndExited)) + "\n",
+        line => line,
+    }
+}

@@ -52,44 +52,59 @@ pub fn leaks(doc: &Leaks, style: Style) -> String {
     let lang = style.lang;
     let title = lang.fill(Bench::LeaksTitle, &[&doc.command, &doc.processes.len(), &doc.iterations]);
     let mut out = format!("{}\n", style.bold(&title));
-    let mut table = Table::new(&[Align::Left, Align::Right, Align::Right, Align::Right], 2);
-    let heads = [Bench::Process, Bench::Objects, Bench::Blocks, Bench::AnonBytes].map(|h| lang.say(h));
+    let right = Align::Right;
+    let mut table = Table::new(&[Align::Left, right, right, right, right], 2);
+    let heads = [Bench::Process, Bench::Objects, Bench::Blocks, Bench::NativeBytes, Bench::AnonBytes];
+    let heads = heads.map(|h| lang.say(h));
     table.row(heads.map(|h| style.dim(h)));
     for (i, worker) in doc.processes.iter().enumerate() {
-        let kept = |v: Option<f64>| maybe(v, |v| format!("{v:.2}"));
+        let count = |v: f64| format!("{v:.2}");
         let outcome = &worker.outcome;
         table.row([
             (i + 1).to_string(),
-            kept(outcome.objects_per_iteration),
-            kept(outcome.blocks_per_iteration),
-            maybe(outcome.anon_bytes_per_iteration, units::bytes),
+            ranged(outcome.objects_per_iteration, outcome.objects_range, count),
+            ranged(outcome.blocks_per_iteration, outcome.blocks_range, count),
+            ranged(outcome.native_bytes_per_iteration, outcome.native_bytes_range, units::bytes),
+            ranged(outcome.anon_bytes_per_iteration, outcome.anon_bytes_range, units::bytes),
         ]);
     }
     let _ = writeln!(out, "  {}", style.dim(lang.say(Bench::PerIteration)));
     out.push_str(&table.render());
     let sentence = match doc.leaking {
         Some(true) => {
-            let line = units::count(doc.rule.per_iteration);
-            let leaks = lang.fill(
-                Bench::Leaking,
-                &[&line, &units::bytes(doc.rule.bytes_per_iteration), &doc.rule.processes],
-            );
+            let leaks = lang.fill(Bench::Leaking, &[&doc.iterations, &doc.processes.len()]);
             format!("{}\n{}", style.red(&leaks), kept(doc, style))
         }
-        Some(false) => {
-            let whole = doc.processes.iter().all(|w| w.outcome.anon_bytes_per_iteration.is_some());
-            let (line, bytes) =
-                (units::count(doc.rule.per_iteration), units::bytes(doc.rule.bytes_per_iteration));
-            let none = match whole {
-                true => lang.fill(Bench::NotLeaking, &[&line, &bytes]),
-                false => lang.fill(Bench::NoObjectsLeak, &[&line]),
-            };
-            format!("{}\n{}", style.green(&none), style.dim(lang.say(Bench::NotLookedAt)))
-        }
+        Some(false) => format!("{}\n{}", none(doc, style), style.dim(lang.say(Bench::NotLookedAt))),
         None => style.yellow(lang.say(Bench::Unsure)),
     };
     let _ = writeln!(out, "{sentence}");
     out
+}
+
+/// A figure with the least and the most of any chunk, where that says more.
+fn ranged(value: Option<f64>, range: Option<(f64, f64)>, words: fn(f64) -> String) -> String {
+    let (value, range) = (maybe(value, words), range.map(|(least, most)| (words(least), words(most))));
+    match range.filter(|(least, most)| least != most) {
+        Some((least, most)) => format!("{value} ({least} – {most})"),
+        None => value,
+    }
+}
+
+/// That no leak was seen, and what would have been one.
+fn none(doc: &Leaks, style: Style) -> String {
+    let lang = style.lang;
+    let each = doc.iterations.max(1) as f64;
+    let line = format!("{:.3}", (doc.rule.told_apart / each).max(doc.rule.per_iteration));
+    let bytes = units::bytes((doc.rule.told_apart_bytes / each).ceil());
+    let whole = doc.processes.iter().all(|w| w.outcome.anon_bytes_per_iteration.is_some());
+    let none = match whole {
+        true => lang.fill(Bench::NotLeaking, &[&line, &bytes]),
+        false => lang.fill(Bench::NoObjectsLeak, &[&line]),
+    };
+    let unsettled = doc.processes.iter().any(|w| w.outcome.unsettled);
+    let grew = || format!("\n{}", style.yellow(&lang.fill(Bench::Unsettled, &[&(doc.iterations * 5)])));
+    format!("{}{}", style.green(&none), if unsettled { grew() } else { String::new() })
 }
 
 /// What the iterations kept, with its holders, and the account of RSS.

@@ -20,12 +20,15 @@ catalogue! {
             "`m5 baseline` 的采集与 `m5 bench-run` 的运行不可比：请给出同类文件";
         LeaksTitle: "{}: {} process{|es}, five chunks of {} iteration{|s} after the warm-up", "{}：{} 个进程，预热后 5 组，每组 {} 次迭代";
         Process: "process", "进程";
-        PerIteration: "kept per iteration", "每次迭代保留";
+        PerIteration: "kept per iteration (the least – the most of any chunk)", "每次迭代保留（各组最小 – 最大）";
         Objects: "GC objects", "GC 对象";
         Blocks: "allocated blocks", "已分配内存块";
+        NativeBytes: "malloc in use", "malloc 在用";
         AnonBytes: "anonymous memory", "匿名内存";
-        Leaking: "It leaks: each iteration keeps at least {} object{|s} or blocks, or {} of anonymous memory, in {} process{|es}.",
-            "存在泄漏：每次迭代至少保留 {} 个对象或内存块，或 {} 匿名内存，{} 个进程一致。";
+        Leaking: "It leaks: with every {} iteration{|s} it keeps more, in {} process{|es}.",
+            "存在泄漏：每 {} 次迭代都保留更多，{} 个进程一致。";
+        Unsettled: "Something grew, but not from chunk to chunk: chunks of more iterations tell (-n {}).",
+            "有所增长，但并非组组增长：增加每组迭代次数可以判明（-n {}）。";
         LeaksNext: "Next: take `m5 snapshot` of the running service twice and compare: the type that grows and who holds it.",
             "下一步：对运行中的服务两次执行 `m5 snapshot` 并对比，找出增长的类型及其持有者。";
         Kept: "What {} iteration{|s} of one more process kept:", "另一个进程 {} 次迭代所保留的：";

@@ -57,7 +57,7 @@ mod tests {
     }
 
     fn pause(start_ns: u64, duration_ns: u64, generation: Option<u8>, tid: Option<i32>) -> Pause {
-        Pause { start_ns, duration_ns, generation, pid: 1, interpreter: 0, tid, collected: None }
+        Pause { start_ns, duration_ns, generation, pid: 1, tid, ..Pause::default() }
     }
 
     #[test]

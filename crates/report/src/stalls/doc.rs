@@ -84,6 +84,9 @@ pub struct Division {
 pub struct Line {
     /// Function, file and line.
     pub frame: PyFrame,
+    /// Where that is a library's: the service's own line that called it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub called_from: Option<PyFrame>,
     /// Looks that found it.
     pub looks: u64,
     /// The running time of the turns, shared among the looks at each by how long they stand for, seconds.

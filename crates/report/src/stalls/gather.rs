@@ -50,7 +50,8 @@ pub struct Gathering {
     pauses: VecDeque<Pause>,
     long: u64,
     total: Division,
-    lines: HashMap<PyFrame, (u64, f64)>,
+    /// By the line, and the service's own that called it: looks, and seconds.
+    lines: HashMap<(PyFrame, Option<PyFrame>), (u64, f64)>,
     longest: Vec<Turn>,
 }
 
@@ -105,10 +106,12 @@ impl Gathering {
         let within: Vec<&Pause> = self.pauses.iter().filter(|p| overlap(turn, p) > 0).collect();
         let division = divide(turn, within.iter().copied());
         let ran = looks.iter().filter(|l| l.collecting != Some(true));
-        let ran: Vec<_> = ran.filter_map(|l| Some((l.stack.first()?, l.covers_ns as f64))).collect();
+        let called =
+            |l: &Look| Some((l.stack.first()?.clone(), PyFrame::caller_of_library(&l.stack).cloned()));
+        let ran: Vec<_> = ran.filter_map(|l| Some((called(l)?, l.covers_ns as f64))).collect();
         let covered: f64 = ran.iter().map(|(_, covers)| covers).sum();
         for (frame, covers) in ran {
-            let line = self.lines.entry(frame.clone()).or_default();
+            let line = self.lines.entry(frame).or_default();
             line.0 += 1;
             line.1 += division.running_s * covers / covered.max(1.0);
         }
@@ -165,9 +168,13 @@ impl Gathering {
             own.for_each(|t| t.longest_s = t.longest_s.max(turn.division.seconds));
         }
         threads.sort_by_key(|t| (std::cmp::Reverse(t.turns), t.tid));
-        let line = |(frame, (looks, running_s))| Line { frame, looks, running_s };
+        let line = |((frame, called_from), (looks, running_s))| Line { frame, called_from, looks, running_s };
         let mut lines: Vec<Line> = self.lines.into_iter().map(line).collect();
-        lines.sort_by(|a, b| b.running_s.total_cmp(&a.running_s).then_with(|| a.frame.cmp(&b.frame)));
+        lines.sort_by(|a, b| {
+            b.running_s
+                .total_cmp(&a.running_s)
+                .then_with(|| (&a.frame, &a.called_from).cmp(&(&b.frame, &b.called_from)))
+        });
         lines.truncate(LINES);
         Stalls {
             schema: STALLS_SCHEMA.to_owned(),

@@ -125,7 +125,11 @@ fn lines(out: &mut String, doc: &Stalls, style: Style) {
     let _ = writeln!(out, "{}", style.dim(style.lang.say(Stall::Ran)));
     for line in told {
         let share = units::percent(line.running_s / doc.total.seconds.max(1e-9));
-        let _ = writeln!(out, "  {share} {}", plain(&line.frame));
+        let told = match &line.called_from {
+            Some(caller) => style.lang.fill(Stall::CalledFrom, &[&plain(&line.frame), &plain(caller)]),
+            None => plain(&line.frame),
+        };
+        let _ = writeln!(out, "  {share} {told}");
     }
 }
 
@@ -139,6 +143,11 @@ fn stack(out: &mut String, turn: &Turn, style: Style) {
     }
     for frame in turn.stack.iter().take(FRAMES) {
         let _ = writeln!(out, "    {}", plain(frame));
+    }
+    // What is a library's is told with who called it, however deep that lies.
+    let caller = PyFrame::caller_of_library(&turn.stack);
+    if let Some(caller) = caller.filter(|c| !turn.stack.iter().take(FRAMES).any(|f| f == *c)) {
+        let _ = writeln!(out, "    {}", style.lang.fill(Stall::Deeper, &[&plain(caller)]));
     }
 }
 
@@ -155,6 +164,14 @@ mod tests {
 
     fn frame(function: &str, line: u32) -> PyFrame {
         PyFrame { function: function.into(), file: "feed\n.py".into(), line: Some(line) }
+    }
+
+    fn library() -> PyFrame {
+        PyFrame {
+            function: "decode".into(),
+            file: "/usr/lib/python3.11/json/decoder.py".into(),
+            line: Some(355),
+        }
     }
 
     fn division(seconds: f64) -> Division {
@@ -197,7 +214,10 @@ mod tests {
             long: 37,
             total: division(1.9),
             collections: Some(Collections { source: SourceKind::Watchpoint, seen: 90, happened: 100 }),
-            lines: vec![Line { frame: frame("loads", 88), looks: 9, running_s: 0.2 }],
+            lines: vec![
+                Line { frame: frame("on_message", 12), called_from: None, looks: 9, running_s: 0.2 },
+                Line { frame: library(), called_from: Some(frame("loads", 88)), looks: 3, running_s: 0.1 },
+            ],
             threads: vec![ThreadTurns {
                 tid: 12,
                 turns: 4321,

@@ -23,6 +23,8 @@ catalogue! {
         Faults: "fetching pages from disk or swap", "从磁盘或交换区取页";
         Running: "running code", "执行代码";
         Ran: "lines that ran, by looks at them, with their share of that time:", "观察到正在执行的代码行及其占比：";
+        CalledFrom: "{}, called from {}", "{}，调用自 {}";
+        Deeper: "… called from {}", "… 调用自 {}";
         Each: "{} at {} in thread {}: {}", "{}，位于 {}，线程 {}：{}";
         Before: " (it had begun before)", "（在观察之前已开始）";
         Lasts: " (it still lasted at the end)", "（观察结束时仍在持续）";

@@ -34,6 +34,9 @@ pub fn text(doc: &TrimDoc, style: Style) -> String {
             let longest = trim.longest_stop_seconds.map_or_else(|| "–".to_owned(), units::time);
             let together = units::time(trim.stopped_seconds);
             say(TrimWords::Gave, &[&size(trim.given_bytes), &trim.stops, &longest, &together, &pause]);
+            if let Some(alone) = trim.longest_alone_seconds {
+                say(TrimWords::Alone, &[&units::time(alone)]);
+            }
             match ended {
                 Ended::Busy => say(TrimWords::Busy, &[&trim.missed_moments, &trim.stops]),
                 Ended::Unclear => say(TrimWords::Unclear, &[&trim.missed_moments, &trim.stops]),
@@ -177,6 +180,7 @@ mod tests {
                 stops: 31,
                 missed_moments: 2,
                 longest_stop_seconds: Some(4.1e-3),
+                longest_alone_seconds: (ended == Ended::Busy).then_some(0.012),
                 stopped_seconds: 0.11,
                 total_seconds: 1.4,
             },

@@ -19,6 +19,8 @@ catalogue! {
         TooLittle: "less than {} (--min): not worth a stop, nothing was done", "不足 {}（--min），不值得暂停，未执行";
         Looked: "nothing was done (--dry-run); to give it back: m5 trim -p {}", "未执行（--dry-run）；归还命令：m5 trim -p {}";
         Gave: "{} went back in {} stop{|s}: the longest {}, together {} (allowed: {} each)", "已归还 {}，共暂停 {} 次：最长 {}，合计 {}（每次上限 {}）";
+        Alone: "all others had been let go when the thread that makes m5's calls still waited for a processor: it stood for {} at the most",
+            "其余线程均已放行时，执行 m5 调用的线程仍在等待处理器：最长停留 {}";
         LookedForLittle: "nothing was done (--dry-run); less than {} (--min) would not be worth a stop", "未执行（--dry-run）；不足 {}（--min），不值得暂停";
         Rss: "RSS {} before, {} after", "RSS：之前 {}，之后 {}";
         Later: "RSS {} after {}: {} came back, {} page fault{|s} in that time", "RSS {}（{} 后）：回升 {}，期间缺页 {} 次";

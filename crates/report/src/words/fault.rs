@@ -101,6 +101,8 @@ catalogue! {
         NoRoom: "nothing was begun: {}", "未开始任何操作：{}";
         NoRoomRemedy: "run m5 outside of that group (on the host, or in a container of its own), or raise the limit: at the limit the kernel may end the target", "请在该控制组之外运行 m5（宿主机或单独的容器），或提高上限：达到上限时内核可能终止目标进程";
         NotTrimmed: "nothing of PID {} was given back: {}", "未归还 PID {} 的内存：{}";
+        OtherLibraryRemedy: "start it with an allocator that returns memory by a setting (LD_PRELOAD of jemalloc or mimalloc); `m5 tune -- CMD` proves which helps",
+            "启动时改用可通过设置归还内存的分配器（以 LD_PRELOAD 载入 jemalloc 或 mimalloc）；`m5 tune -- CMD` 会证明哪个有效";
         NotTrimmedRemedy: "the target was left as it was; `m5 list` says whether it is stopped, and how to let it go on", "目标未受影响；`m5 list` 会显示目标是否已被暂停以及如何使其继续";
         EndedEarly: "the target ended before anything could be measured", "目标在测量开始前已退出";
         EndedEarlyRemedy: "give the PID of a process that keeps running", "请给出持续运行的进程 PID";

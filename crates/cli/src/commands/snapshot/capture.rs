@@ -10,6 +10,42 @@ use m5_heap::{
 use m5_process::{Process, TraceError};
 use std::path::{Path, PathBuf};
 
+/// Where m5's own large buffers lie.
+#[derive(Debug, Args)]
+pub(crate) struct SpoolArgs {
+    /// Keep m5's own large buffers in an unnamed file in this folder (on disk) instead of in memory
+    #[arg(long, value_name = "DIR", env = "M5_SPOOL")]
+    spool: Option<PathBuf>,
+}
+
+impl SpoolArgs {
+    /// Large buffers go where `--spool` says, for a target of that many bytes.
+    fn begin(&self, held: u64) -> Result<(), CliError> {
+        /// The image, and what is made of it where all of it is objects.
+        const SHARE: u64 = 3;
+        let Some(folder) = &self.spool else { return Ok(()) };
+        m5_process::spool(folder, held.saturating_mul(SHARE)).map_err(|error| CliError::Spool {
+            path: folder.display().to_string(),
+            reason: error.to_string(),
+        })
+    }
+
+    /// The same, for what a process holds now.
+    pub(crate) fn begin_for(&self, process: &Process) -> Result<(), CliError> {
+        let status = process.status().ok();
+        self.begin(status.map_or(0, |s| s.rss_bytes.unwrap_or(0) + s.swap_bytes.unwrap_or(0)))
+    }
+
+    /// Where the file ran full, that is what there is to say.
+    pub(crate) fn lacking(&self) -> Option<CliError> {
+        let folder = self.spool.as_ref()?;
+        let lacks = m5_process::spool_lacks() >> 20;
+        let reason =
+            format!("its disk has no more room, or files may not become that large: {lacks} MiB did not fit");
+        (lacks > 0).then(|| CliError::Spool { path: folder.display().to_string(), reason })
+    }
+}
+
 /// How to capture.
 #[derive(Debug, Args)]
 pub(crate) struct CaptureArgs {
@@ -22,9 +58,8 @@ pub(crate) struct CaptureArgs {
     /// Show keys and names as they are; without it those that are no identifiers are hashed
     #[arg(long)]
     contents: bool,
-    /// Keep m5's own large buffers in an unnamed file in this folder (on disk) instead of in memory
-    #[arg(long, value_name = "DIR", env = "M5_SPOOL")]
-    spool: Option<PathBuf>,
+    #[command(flatten)]
+    spool: SpoolArgs,
 }
 
 /// Methods by their names on the command line.
@@ -53,8 +88,7 @@ impl CaptureArgs {
         process: &Process,
         children: bool,
     ) -> Result<(Snapshot, Option<ProcessTree>), CliError> {
-        let held = process.status().ok().map_or(0, |s| s.rss_bytes.unwrap_or(0) + s.swap_bytes.unwrap_or(0));
-        self.begin_spool(held)?;
+        self.spool.begin_for(process)?;
         let method = match self.method {
             MethodArg::Auto => Method::Auto,
             MethodArg::Fork => Method::Fork,
@@ -69,7 +103,7 @@ impl CaptureArgs {
             false => take_snapshot(process, &options, &redaction).map(|snapshot| (snapshot, None)),
         };
         let (mut snapshot, tree) =
-            taken.map_err(|e| self.lacking().unwrap_or_else(|| of_capture(process.pid(), e)))?;
+            taken.map_err(|e| self.spool.lacking().unwrap_or_else(|| of_capture(process.pid(), e)))?;
         let command = &mut snapshot.info.command;
         // Of a worker whose code was given on the command line, the name of whom it works for says more.
         if command.ends_with(" -c …") && called.contains('/') {
@@ -78,39 +112,19 @@ impl CaptureArgs {
         Ok((snapshot, tree))
     }
 
-    /// Where the file of `--spool` ran full, that is what there is to say.
-    fn lacking(&self) -> Option<CliError> {
-        let folder = self.spool.as_ref()?;
-        let lacks = m5_process::spool_lacks() >> 20;
-        let reason =
-            format!("its disk has no more room, or files may not become that large: {lacks} MiB did not fit");
-        (lacks > 0).then(|| CliError::Spool { path: folder.display().to_string(), reason })
-    }
-
     /// Reads a snapshot file.
     pub(crate) fn read(&self, path: &Path) -> Result<Snapshot, CliError> {
         /// A file of heaps is packed so well.
         const PACKED: u64 = 20;
-        self.begin_spool(std::fs::metadata(path).map_or(0, |m| m.len().saturating_mul(PACKED)))?;
+        self.spool.begin(std::fs::metadata(path).map_or(0, |m| m.len().saturating_mul(PACKED)))?;
         Ok(read_snapshot(path)?)
-    }
-
-    /// Large buffers go where `--spool` says, for a target of that many bytes.
-    fn begin_spool(&self, held: u64) -> Result<(), CliError> {
-        /// The image, and what is made of it where all of it is objects.
-        const SHARE: u64 = 3;
-        let Some(folder) = &self.spool else { return Ok(()) };
-        m5_process::spool(folder, held.saturating_mul(SHARE)).map_err(|error| CliError::Spool {
-            path: folder.display().to_string(),
-            reason: error.to_string(),
-        })
     }
 
     /// Reads a core file.
     pub(crate) fn take_core(&self, path: &Path, places: CorePlaces<'_>) -> Result<Snapshot, CliError> {
-        self.begin_spool(std::fs::metadata(path).map_or(0, |m| m.len()))?;
+        self.spool.begin(std::fs::metadata(path).map_or(0, |m| m.len()))?;
         take_core(path, places, &Redaction::new(self.contents))
-            .map_err(|e| self.lacking().unwrap_or_else(|| of_core(path, e)))
+            .map_err(|e| self.spool.lacking().unwrap_or_else(|| of_core(path, e)))
     }
 }
 

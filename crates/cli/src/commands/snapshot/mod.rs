@@ -4,7 +4,7 @@ mod capture;
 mod continuous;
 mod emit;
 
-pub(crate) use capture::CaptureArgs;
+pub(crate) use capture::{CaptureArgs, SpoolArgs};
 
 use crate::args::{Format, TargetArgs, forms};
 use crate::ctx::Ctx;

@@ -65,8 +65,9 @@ pub(crate) struct WatchArgs {
 
 /// Time between two looks for new processes.
 const DISCOVER: Duration = Duration::from_secs(2);
-/// Time between two looks at pauses, signals and the supervised command.
+/// Time between two looks at pauses, what was done, and the supervised command; and where there is no such command.
 const STEP: Duration = Duration::from_millis(100);
+const LONG_STEP: Duration = Duration::from_millis(250);
 
 pub(crate) fn run(args: &WatchArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     let settings = config::settings(args, ctx)?;
@@ -153,9 +154,17 @@ impl Watching<'_> {
             if let Some(exit) = self.supervise()? {
                 return Ok(exit);
             }
-            std::thread::sleep(STEP.min(interval));
+            if let Some(page) = &self.page {
+                page.fill(&self.pool, &self.watchdog);
+            }
+            self.pool.nap(self.step().min(interval), self.page.as_ref().and_then(page::Page::bell));
         }
         Ok(if self.missed { Exit::Missed } else { Exit::Fine })
+    }
+
+    /// The time between two looks at what is under way. A signal and a request are seen at once.
+    fn step(&self) -> Duration {
+        if self.supervisor.is_some() { STEP } else { LONG_STEP }
     }
 
     /// Settings with a mistake leave the old ones in force: a watchdog does not die of a typing error.
@@ -180,7 +189,7 @@ impl Watching<'_> {
         }
         self.watchdog.round(&self.pool);
         if let Some(page) = &self.page {
-            page.publish(&self.pool, &self.watchdog);
+            page.outdate();
         }
         if self.lost == 0 && self.watchdog.lost() > 0 {
             self.tell_lost();

@@ -4,13 +4,14 @@ use crate::commands::serve::web_error;
 use crate::ctx::Ctx;
 use crate::error::CliError;
 use crate::objectives::objectives;
-use m5_agent::exporter::{Published, families};
+use m5_agent::exporter::{Published, ROUNDS_KEPT, families};
 use m5_agent::objectives::ObjectivesByService;
 use m5_agent::pool::Pool;
 use m5_agent::watchdog::Watchdog;
 use m5_agent::web::{Access, Bounds, Server, WebOptions, serve};
 use m5_report::texts::Serve;
 use std::net::SocketAddr;
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -50,11 +51,27 @@ impl Page {
         Ok(())
     }
 
-    /// Replaces what is answered.
-    pub(super) fn publish(&self, pool: &Pool, watchdog: &Watchdog) {
-        let mut all = families(pool, false);
-        all.extend(watchdog.families());
-        let page = m5_agent::page::live(pool, &self.objectives, self.interval);
-        self.published.publish(&all, serde_json::to_string(&page).unwrap_or_default());
+    /// There are new samples.
+    pub(super) fn outdate(&self) {
+        self.published.outdate();
+    }
+
+    /// Makes what was asked for.
+    pub(super) fn fill(&self, pool: &Pool, watchdog: &Watchdog) {
+        let all = || {
+            let mut all = families(pool, false);
+            all.extend(watchdog.families());
+            all
+        };
+        let page = || {
+            let page = m5_agent::page::live(pool, &self.objectives, self.interval);
+            serde_json::to_string(&page).unwrap_or_default()
+        };
+        self.published.fill(self.interval * ROUNDS_KEPT, all, page);
+    }
+
+    /// What becomes readable when somebody asks for something that is still to be made.
+    pub(super) fn bell(&self) -> Option<BorrowedFd<'_>> {
+        self.published.bell()
     }
 }

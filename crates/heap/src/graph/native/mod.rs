@@ -5,6 +5,7 @@
 
 pub(crate) mod buffers;
 pub(crate) mod claims;
+mod gaps;
 
 use crate::census::blocks::{block, holds_object};
 use crate::census::glibc::{Region, RegionKind};
@@ -84,7 +85,7 @@ impl NativeWords {
             }
         }
         let buffers = buffers::large(walker);
-        let pieces = without_objects(walker);
+        let pieces = gaps::without_objects(walker);
         let claims = Claims::of(walker, &buffers, &pieces);
         let files = (0..pieces.len() as u32).map(|i| data_name(walker, &pieces, i)).collect();
         let native = Native { claims, buffers, files };
@@ -245,27 +246,4 @@ fn thread_stacks<'a>(walker: &Walker<'a>) -> Vec<&'a [u8]> {
 
 fn has(bits: &[u64], object: u32) -> bool {
     bits.get(object as usize / 64).is_some_and(|word| word >> (object % 64) & 1 != 0)
-}
-
-/// Static data without the static objects in it, whose references are known.
-fn without_objects<'a>(walker: &Walker<'a>) -> Vec<(u64, &'a [u8])> {
-    let addresses = &walker.census.address;
-    let mut out = Vec::new();
-    for (start, bytes) in walker.census.static_data(walker.image) {
-        let (mut at, end) = (start, start + bytes.len() as u64);
-        let piece = |from: u64, to: u64| bytes.get((from - start) as usize..(to.max(from) - start) as usize);
-        let first = addresses.partition_point(|a| *a < start);
-        for (i, own) in addresses.iter().enumerate().skip(first).take_while(|(_, a)| **a < end) {
-            let Some(desc) = walker.census.desc(i as u32) else { continue };
-            let size =
-                crate::census::sizes::inline(walker.image, walker.anchor.layout, *own, desc).unwrap_or(16);
-            if *own > at {
-                out.extend(piece(at, *own).map(|bytes| (at, bytes)));
-            }
-            // Words are aligned, whatever the size of what lies before them.
-            at = at.max(own.saturating_add(size).next_multiple_of(8).min(end));
-        }
-        out.extend(piece(at, end).map(|bytes| (at, bytes)));
-    }
-    out
 }

@@ -142,6 +142,11 @@ pub(crate) fn stack_pointer(regs: &Registers) -> u64 {
     regs.rsp
 }
 
+/// An argument of the system call that a thread stands in, the third or the fourth; others are not asked for.
+pub(crate) fn argument(regs: &Registers, place: usize) -> u64 {
+    if place == 2 { regs.rdx } else { regs.r10 }
+}
+
 /// What the thread's own block is found by: the C library keeps it above the thread's stack.
 pub(crate) fn thread_pointer(regs: &Registers, _set: ReadSet<'_>) -> Option<u64> {
     (regs.fs_base != 0).then_some(regs.fs_base)

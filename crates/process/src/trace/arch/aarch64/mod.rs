@@ -89,6 +89,11 @@ pub(crate) fn stack_pointer(regs: &Registers) -> u64 {
     regs.sp
 }
 
+/// An argument of the system call that a thread stands in, but for the first, in whose place the result lies.
+pub(crate) fn argument(regs: &Registers, place: usize) -> u64 {
+    regs.x.get(place).copied().unwrap_or(u64::MAX)
+}
+
 /// The register that threads keep their pointer in.
 const NT_ARM_TLS: usize = 0x401;
 

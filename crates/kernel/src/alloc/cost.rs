@@ -1,0 +1,146 @@
+//! What a sample costs whom it is taken of: measured by the program on m5 itself.
+
+use super::record::{Allocation, decode};
+use crate::Result;
+use crate::bpf::{Ring, sys};
+use crate::frames::FrameImage;
+use m5_process::perf::{Attr, Event, Target};
+use m5_process::thread_cpu_ns;
+use std::hint::black_box;
+use std::os::fd::OwnedFd;
+
+/// Executions of each batch, and batches: the cheapest was disturbed least.
+const TIMES: u32 = 64;
+const BATCHES: usize = 5;
+/// The measured loop finds all that it needs in the processor's caches. A service has to fetch it, and afterwards its own again.
+const COLD: f64 = 1.5;
+/// Where it cannot be measured, nanoseconds: a debugger has the registers of m5 itself.
+const USUAL_NS: f64 = 12_000.0;
+/// Opening and closing a window interrupts a thread twice, nanoseconds.
+const WINDOW_NS: f64 = 10_000.0;
+
+/// Words of a thread's state, and of what its frames would be.
+const WORDS: usize = 128;
+
+/// Nanoseconds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Cost {
+    /// A trap with the program that finds hardly a frame.
+    trap_ns: f64,
+    /// What the program takes of that.
+    program_ns: f64,
+}
+
+impl Cost {
+    /// That of this program on this machine. Records of it are taken out of the ring.
+    pub(super) fn measured(program: &OwnedFd, ring: &Ring, image: &FrameImage) -> Self {
+        Self::measure(program, ring, image).unwrap_or(Self { trap_ns: USUAL_NS, program_ns: 2_000.0 })
+    }
+
+    fn measure(program: &OwnedFd, ring: &Ring, image: &FrameImage) -> Option<Self> {
+        let nothing = [0u64; WORDS];
+        let state = [nothing.as_ptr() as u64; WORDS];
+        let own = watch(program, state.as_ptr() as u64).ok()?;
+        let mut took = Vec::new();
+        // Twice as many are allowed, so that the event is never used up.
+        let mut allowed = 2 * TIMES;
+        let mut batch = |watched: bool| {
+            if watched {
+                own.0.switch_on_for(std::mem::replace(&mut allowed, TIMES)).ok()?;
+            }
+            let begin = thread_cpu_ns();
+            (0..TIMES).for_each(|_| watched_place(0));
+            let ns = (thread_cpu_ns() - begin) as f64 / f64::from(TIMES);
+            own.0.switch(false).ok()?;
+            let mut seen: Vec<Allocation> = Vec::new();
+            ring.drain(|bytes| seen.extend(decode(bytes, image)));
+            took.extend(seen.iter().map(|a| a.took_ns));
+            (seen.len() == if watched { TIMES as usize } else { 0 }).then_some(ns)
+        };
+        let (mut alone, mut watched) = (f64::MAX, f64::MAX);
+        for _ in 0..BATCHES {
+            alone = alone.min(batch(false)?);
+            watched = watched.min(batch(true)?);
+        }
+        took.sort_unstable();
+        let program_ns = *took.get(took.len() / 2)? as f64;
+        Some(Self { trap_ns: (watched - alone).max(program_ns), program_ns })
+    }
+
+    /// What a sample takes, beside what is fetched again, whose program ran for so long.
+    pub(super) fn of(self, took_ns: u64) -> f64 {
+        self.trap_ns + (took_ns as f64 - self.program_ns).max(0.0)
+    }
+
+    /// What a window takes of the process's time in which samples of so many threads took so long.
+    pub(super) fn of_window(samples_ns: f64, threads: usize) -> f64 {
+        COLD * samples_ns + threads as f64 * WINDOW_NS
+    }
+}
+
+/// What is executed for the measure.
+#[inline(never)]
+extern "C" fn watched_place(bytes: u64) {
+    black_box(bytes);
+}
+
+/// The program at that place in this thread, switched off.
+fn watch(program: &OwnedFd, state: u64) -> Result<(Event, OwnedFd)> {
+    let attr = Attr::execution_watch(watched_place as *const () as u64).disabled();
+    let event = Event::open(&attr, Target { tid: 0, cpu: -1 }, None).map_err(super::threads::refused)?;
+    let link = sys::attach(program, event.fd(), state)?;
+    Ok((event, link))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alloc::program;
+    use m5_cpython::layout::objects::OBJECTS;
+    use std::os::fd::AsRawFd;
+
+    /// The program with where it writes; nothing where the kernel does not allow it.
+    fn loaded() -> Option<(Ring, OwnedFd, OwnedFd, FrameImage)> {
+        let image = OBJECTS.iter().find_map(FrameImage::of)?;
+        let (ring, lost) = (Ring::new(4 << 20).ok()?, sys::counter().ok()?);
+        let code = program::program(ring.fd(), lost.as_raw_fd(), crate::arch::ARGUMENTS[0], 0, &image)?;
+        let program = sys::load(sys::Kind::PerfEvent, &code).ok()?;
+        Some((ring, lost, program, image))
+    }
+
+    #[test]
+    fn the_kernel_itself_ends_what_m5_does_not() {
+        let Some((ring, _lost, program, image)) = loaded().filter(|_| crate::arch::programs_may_break())
+        else {
+            return eprintln!("skipped: programs are not allowed here");
+        };
+        let nothing = [0u64; WORDS];
+        let state = [nothing.as_ptr() as u64; WORDS];
+        let open = || watch(&program, state.as_ptr() as u64).ok();
+        if open().is_none() {
+            return eprintln!("skipped: breakpoints are not allowed here");
+        }
+        let seen = || {
+            let mut count = 0;
+            ring.drain(|bytes| count += u32::from(decode(bytes, &image).is_some()));
+            count
+        };
+        // As if m5 were stopped while a window is open: the place is executed again and again.
+        for allowed in [5, 7] {
+            let (event, _link) = open().unwrap();
+            event.switch_on_for(allowed).unwrap();
+            (0..100).for_each(|_| watched_place(0));
+            assert_eq!(seen(), allowed);
+        }
+        // What was allowed and did not happen counts for the next time.
+        let (event, _link) = open().unwrap();
+        for (allowed, times) in [(10, 4), (4, 100)] {
+            event.switch_on_for(allowed).unwrap();
+            (0..times).for_each(|_| watched_place(0));
+            event.switch(false).unwrap();
+        }
+        assert_eq!(seen(), 14);
+        let cost = Cost::measure(&program, &ring, &image).unwrap();
+        assert!(cost.trap_ns >= cost.program_ns && cost.of(u64::MAX) > cost.of(0), "{cost:?}");
+    }
+}

@@ -1,0 +1,245 @@
+//! Samples by line and by stack, with intervals.
+
+use super::classes::{Classes, Followed};
+use super::follow::Alive;
+use super::profile::{AllocSite, AllocStack, Rate, Survivor};
+use m5_cpython::PyFrame;
+use rustc_hash::FxHashMap;
+
+#[derive(Debug, Default)]
+struct Line {
+    samples: u64,
+    bytes: u64,
+    /// Of the windows that are over: sums of squares and of products with the windows' totals.
+    squares: f64,
+    products: f64,
+    /// Of the same windows, in allocations and in bytes.
+    timed: [Timed; 2],
+    /// In the window that is open.
+    in_window: u64,
+    bytes_in_window: u64,
+}
+
+/// Sums over windows of what was counted, for a rate.
+#[derive(Debug, Clone, Copy, Default)]
+struct Timed {
+    squares: f64,
+    /// With how much of the windows was left to the program.
+    by_time: f64,
+}
+
+/// How long windows were open, nanoseconds.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Open {
+    pub(super) ns: f64,
+    /// What samples took of that.
+    pub(super) taken_ns: f64,
+}
+
+impl Open {
+    /// What samples take is measured on m5 itself; in another program it may differ by so much.
+    const WRONG: f64 = 0.05;
+
+    /// What was left to the program.
+    fn free_ns(self) -> f64 {
+        (self.ns - self.taken_ns).max(1.0)
+    }
+
+    /// So many a second, if nobody watched.
+    pub(super) fn rate(self, count: u64) -> f64 {
+        count as f64 / self.free_ns() * 1e9
+    }
+
+    /// So many a second at least: as many as there were while they were watched.
+    pub(super) fn at_least(self, count: u64) -> Option<f64> {
+        (count > 0).then(|| count as f64 / self.ns.max(1.0) * 1e9)
+    }
+
+    /// The rate of a line, by how it differs over the windows. A program that would have waited for others meanwhile has lost
+    /// nothing to the samples; one that would have worked all the time, all that they took.
+    fn line(self, count: u64, timed: Timed, squares: f64) -> Rate {
+        let free = self.free_ns();
+        let (value, by_ns) = (self.rate(count), count as f64 / free);
+        let spread = timed.squares - 2.0 * by_ns * timed.by_time + by_ns * by_ns * squares;
+        let error = 1.96 * spread.max(0.0).sqrt() / free * 1e9;
+        let low = count as f64 / self.ns.max(1.0) * 1e9 - error;
+        let high = (value + error) * free / (free - Self::WRONG * self.taken_ns).max(1.0);
+        Rate { value, interval: [low.max(0.0), high] }
+    }
+}
+
+/// Gathers samples.
+#[derive(Debug, Default)]
+pub(super) struct Gathering {
+    numbers: FxHashMap<PyFrame, usize>,
+    lines: Vec<Line>,
+    stacks: FxHashMap<Vec<PyFrame>, usize>,
+    /// By a stack's number: its samples and bytes.
+    by_stack: Vec<(u64, u64)>,
+    pub(super) classes: Classes,
+    window_squares: f64,
+    free_squares: f64,
+    in_window: u64,
+    pub(super) samples: u64,
+    pub(super) bytes: u64,
+    pub(super) without_stack: u64,
+    pub(super) cut_stacks: u64,
+}
+
+impl Gathering {
+    /// Counts a sample; the numbers of its line and of its stack.
+    pub(super) fn add(&mut self, frames: Vec<PyFrame>, bytes: u64) -> (usize, usize) {
+        let nowhere = || PyFrame { function: String::new(), file: String::new(), line: None };
+        let innermost = frames.first().cloned().unwrap_or_else(nowhere);
+        let next = self.lines.len();
+        let number = *self.numbers.entry(innermost).or_insert(next);
+        if number == next {
+            self.lines.push(Line::default());
+        }
+        let line = &mut self.lines[number];
+        line.samples += 1;
+        line.bytes += bytes;
+        line.in_window += 1;
+        line.bytes_in_window += bytes;
+        self.in_window += 1;
+        self.samples += 1;
+        self.bytes += bytes;
+        let next = self.by_stack.len();
+        let stack = *self.stacks.entry(frames).or_insert(next);
+        if stack == next {
+            self.by_stack.push((0, 0));
+        }
+        self.by_stack[stack].0 += 1;
+        self.by_stack[stack].1 += bytes;
+        (number, stack)
+    }
+
+    /// Where these were made: only of blocks in which objects are found. Where one line keeps what it makes of a type and
+    /// another hardly anything, the few of the other are mistaken: somebody else got their blocks.
+    pub(super) fn survivors(&self, mut alive: Vec<Alive>) -> Vec<Survivor> {
+        self.classes.without_mistaken(&mut alive);
+        let mut stacks = vec![&[][..]; self.by_stack.len()];
+        self.stacks.iter().for_each(|(frames, number)| stacks[*number] = frames);
+        let of = |a: Alive| {
+            let stack = stacks.get(a.stack).map(|s| s.to_vec()).unwrap_or_default();
+            Survivor { object: a.object, type_name: a.type_name, stack }
+        };
+        alive.into_iter().map(of).collect()
+    }
+
+    /// A window is over.
+    pub(super) fn window(&mut self, open: Open) {
+        let total = self.in_window as f64;
+        let free = open.ns - open.taken_ns;
+        self.free_squares += free * free;
+        self.window_squares += total * total;
+        for line in self.lines.iter_mut().filter(|l| l.in_window > 0) {
+            let own = line.in_window as f64;
+            line.squares += own * own;
+            line.products += own * total;
+            for (timed, counted) in line.timed.iter_mut().zip([own, line.bytes_in_window as f64]) {
+                timed.squares += counted * counted;
+                timed.by_time += counted * free;
+            }
+            (line.in_window, line.bytes_in_window) = (0, 0);
+        }
+        self.in_window = 0;
+    }
+
+    /// Lines and stacks; with their rates where the windows tell any.
+    pub(super) fn finish(self, open: Option<Open>) -> (Vec<AllocSite>, Vec<AllocStack>) {
+        let (samples, all_bytes) = (self.samples.max(1) as f64, self.bytes.max(1) as f64);
+        let mut followed: Vec<Followed> = self.lines.iter().map(|_| Followed::default()).collect();
+        self.classes.finish(&mut followed);
+        let mut sites = Vec::new();
+        for (frame, number) in self.numbers {
+            let (line, followed) = (&self.lines[number], std::mem::take(&mut followed[number]));
+            let share = line.samples as f64 / samples;
+            let spread = line.squares - 2.0 * share * line.products + share * share * self.window_squares;
+            let variance = (spread / (samples * samples)).max(0.0);
+            let mut types: Vec<_> = followed.types.into_iter().collect();
+            types.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+            types.truncate(3);
+            sites.push(AllocSite {
+                frame,
+                samples: line.samples,
+                bytes: Some(line.bytes),
+                share,
+                share_interval: interval(share, samples, variance),
+                bytes_share: Some(line.bytes as f64 / all_bytes),
+                per_second: open.map(|o| o.line(line.samples, line.timed[0], self.free_squares)),
+                bytes_per_second: open.map(|o| o.line(line.bytes, line.timed[1], self.free_squares)),
+                types,
+                survival: Some(followed.own),
+                survival_at_most: Some(followed.shared),
+                unfollowed: Some(followed.unfollowed),
+            });
+        }
+        sites.sort_by(|a, b| b.bytes.cmp(&a.bytes).then_with(|| a.frame.cmp(&b.frame)));
+        let by_stack = self.by_stack;
+        let stack = |(frames, number): (Vec<PyFrame>, usize)| {
+            let (samples, bytes) = by_stack[number];
+            AllocStack { frames, samples, bytes: Some(bytes), net_objects: None }
+        };
+        let mut stacks: Vec<AllocStack> = self.stacks.into_iter().map(stack).collect();
+        stacks.sort_by(|a, b| b.samples.cmp(&a.samples).then_with(|| a.frames.cmp(&b.frames)));
+        (sites, stacks)
+    }
+}
+
+/// The interval at 95 % of a share, with as many independent samples as the spread over windows leaves.
+fn interval(share: f64, samples: f64, variance: f64) -> [f64; 2] {
+    let simple = share * (1.0 - share) / samples;
+    let design = if simple > 0.0 { (variance / simple).max(1.0) } else { 1.0 };
+    m5_stats::wilson(share, samples / design)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(line: u32) -> PyFrame {
+        PyFrame { function: "f".into(), file: "x.py".into(), line: Some(line) }
+    }
+
+    #[test]
+    fn windows_that_differ_make_the_interval_wider() {
+        let width = |mixed: bool| {
+            let mut g = Gathering::default();
+            for window in 0..100u32 {
+                for n in 0..10 {
+                    let line = if mixed { n % 2 } else { window % 2 };
+                    g.add(vec![frame(line)], 16);
+                }
+                g.window(Open::default());
+            }
+            let (sites, _) = g.finish(None);
+            assert!(sites.iter().all(|s| (s.share - 0.5).abs() < 1e-9));
+            sites[0].share_interval[1] - sites[0].share_interval[0]
+        };
+        assert!(width(false) > 2.0 * width(true), "{} {}", width(false), width(true));
+    }
+
+    #[test]
+    fn rates_have_intervals_that_hold_the_truth() {
+        let mut random = m5_stats::Random::new(5);
+        let mut held = 0;
+        for _ in 0..200 {
+            let (mut g, mut all) = (Gathering::default(), Open::default());
+            for _ in 0..100 {
+                // A thousand a second of one line, in bursts, and what watching takes beside.
+                let count = if random.unit() < 0.5 { 0 } else { 2 };
+                let taken_ns = f64::from(count) * 1e4;
+                let window = Open { ns: 1e6 + taken_ns, taken_ns };
+                all = Open { ns: all.ns + window.ns, taken_ns: all.taken_ns + taken_ns };
+                (0..count).for_each(|_| _ = g.add(vec![frame(1)], 64));
+                g.window(window);
+            }
+            let (sites, _) = g.finish(Some(all));
+            let (rate, bytes) = (sites[0].per_second.unwrap(), sites[0].bytes_per_second.unwrap());
+            assert!((bytes.value / rate.value - 64.0).abs() < 1e-9);
+            held += i32::from((rate.interval[0]..=rate.interval[1]).contains(&1000.0));
+        }
+        assert!(held > 180, "{held}");
+    }
+}

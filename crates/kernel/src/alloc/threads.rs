@@ -1,0 +1,146 @@
+//! The threads that are watched, and the windows in which they are.
+
+use super::record::Allocation;
+use crate::bpf::sys;
+use crate::{Error, Result};
+use m5_cpython::Interpreter;
+use m5_process::perf::{Attr, Event, OpenError, Target};
+use m5_process::{Process, inner_tid};
+use m5_stats::Random;
+use rustc_hash::FxHashMap;
+use std::io;
+use std::os::fd::OwnedFd;
+
+/// Threads that are watched in one window at most: each costs a call or two of the kernel.
+const AT_ONCE: usize = 16;
+
+struct Thread {
+    state: u64,
+    event: Event,
+    /// Holds the program to the event.
+    _link: OwnedFd,
+    /// Allocations that are allowed still before the kernel itself ends a window.
+    left: u32,
+}
+
+/// What a window came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Closed {
+    /// Allocations, also those that found no room.
+    pub(super) hits: u64,
+    /// When the kernel ended it, where it did.
+    pub(super) cut_ns: Option<u64>,
+}
+
+/// The threads of a process that run Python.
+#[derive(Default)]
+pub(super) struct Threads {
+    watched: FxHashMap<i32, Thread>,
+    /// How many there are.
+    python: u64,
+}
+
+impl Threads {
+    /// How many are watched, of how many.
+    pub(super) fn counts(&self) -> [u64; 2] {
+        [self.watched.len() as u64, self.python]
+    }
+
+    /// Takes up threads that are new, and forgets those that are gone; `program` is to run where they execute `address`.
+    pub(super) fn rescan(
+        &mut self,
+        process: &Process,
+        main: &Interpreter,
+        program: &OwnedFd,
+        address: u64,
+    ) -> Result<()> {
+        let pid = process.pid();
+        let mut states = FxHashMap::default();
+        for interpreter in main.all()? {
+            states.extend(interpreter.thread_states()?);
+        }
+        self.python = states.len() as u64;
+        let mut there = FxHashMap::default();
+        for tid in process.threads()? {
+            if let Some(state) = states.get(&inner_tid(pid, tid).unwrap_or(tid)) {
+                there.insert(tid, *state);
+            }
+        }
+        self.watched.retain(|tid, thread| there.get(tid) == Some(&thread.state));
+        for (tid, state) in there {
+            if self.watched.contains_key(&tid) {
+                continue;
+            }
+            match watch(tid, state, program, address) {
+                Ok(thread) => drop(self.watched.insert(tid, thread)),
+                // It ended meanwhile, or others hold its debug registers: told as coverage, unless nothing is left.
+                Err(Error::Refused { source, .. })
+                    if source.raw_os_error() == Some(libc::ESRCH) || !self.watched.is_empty() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Opens a window, which the kernel ends at `most` allocations of a thread: of which threads.
+    pub(super) fn open(&mut self, most: u32, random: &mut Random) -> Vec<i32> {
+        let mut chosen: Vec<i32> = self.watched.keys().copied().collect();
+        chosen.sort_unstable();
+        while chosen.len() > AT_ONCE {
+            let out = (random.unit() * chosen.len() as f64) as usize;
+            chosen.swap_remove(out.min(chosen.len() - 1));
+        }
+        for tid in &chosen {
+            if let Some(thread) = self.watched.get_mut(tid) {
+                let _gone = thread.event.switch_on_for(most.saturating_sub(thread.left));
+                thread.left = thread.left.max(most);
+            }
+        }
+        chosen
+    }
+
+    /// Closes it.
+    pub(super) fn close(&self, chosen: &[i32]) {
+        for tid in chosen {
+            let _gone = self.watched.get(tid).map(|t| t.event.switch(false));
+        }
+    }
+
+    /// Counts what was seen in the window that is closed, and how many allocations found no room: whose those were is not known,
+    /// so that every thread is then watched anew. So is one whose window the kernel ended: on some kernels an event
+    /// does not go on after that.
+    pub(super) fn count(&mut self, seen: &[Allocation], lost: u64) -> Closed {
+        let mut cut_ns: Option<u64> = None;
+        self.watched.retain(|_, thread| {
+            let own = seen.iter().filter(|a| a.thread == thread.state);
+            let (hits, last) = own.fold((0u32, 0), |(hits, last), a| (hits + 1, last.max(a.time_ns)));
+            let cut = hits >= thread.left;
+            if cut {
+                cut_ns = Some(cut_ns.map_or(last, |cut| cut.min(last)));
+            }
+            thread.left = thread.left.saturating_sub(hits);
+            !cut
+        });
+        if lost > 0 {
+            self.watched.clear();
+        }
+        Closed { hits: seen.len() as u64 + lost, cut_ns }
+    }
+}
+
+fn watch(tid: i32, state: u64, program: &OwnedFd, address: u64) -> Result<Thread> {
+    let attr = Attr::execution_watch(address).disabled();
+    let event = Event::open(&attr, Target { tid, cpu: -1 }, None).map_err(refused)?;
+    let link = sys::attach(program, event.fd(), state)?;
+    Ok(Thread { state, event, _link: link, left: 0 })
+}
+
+/// What the kernel's refusal of a breakpoint means.
+pub(super) fn refused(OpenError(number): OpenError) -> Error {
+    match number {
+        libc::ENOSPC => Error::Unsupported(
+            "all of its debug registers are in use (a debugger, or m5 gc in another window): end that first",
+        ),
+        _ => Error::Refused { what: "a breakpoint", source: io::Error::from_raw_os_error(number) },
+    }
+}
