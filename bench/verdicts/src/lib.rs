@@ -1,9 +1,11 @@
 //! What the benchmarks of verdicts and of the gate share: seeded randomness, generators, rivals.
 #![allow(clippy::indexing_slicing)]
 
+pub mod composed;
 pub mod containers;
 pub mod events;
 pub mod layers;
+pub mod programs;
 pub mod real;
 pub mod rivals;
 mod rng;

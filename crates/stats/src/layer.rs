@@ -285,6 +285,7 @@ mod tests {
             observed_seconds: 0.0,
             wait_seconds: None,
             growth_probability: None,
+            rises: None,
             reason: None,
             shift: None,
             limit: None,

@@ -13,6 +13,8 @@ mod events;
 mod evidence;
 mod forecast;
 mod ground;
+mod judged;
+mod learned;
 mod linear;
 mod load;
 mod noise;
@@ -20,6 +22,7 @@ mod options;
 mod sawtooth;
 mod series;
 mod shapes;
+mod signs;
 mod stairs;
 mod weigh;
 
@@ -28,6 +31,7 @@ use serde::{Deserialize, Serialize};
 pub use confirm::{Confirmation, benjamini_hochberg};
 pub use options::{Options, rates};
 pub use series::Series;
+pub use signs::{NAMES as SIGNS, Signs};
 
 /// One measurement of a series: seconds since any fixed moment, and a value in its unit.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -155,6 +159,10 @@ pub struct Assessment {
     /// How sure it is that the floor goes on rising, 0 to 1.
     #[serde(default)]
     pub growth_probability: Option<f64>,
+    /// Where growth is called: in how many of how many equal parts of the window the floor was higher than in the part
+    /// before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rises: Option<[u32; 2]>,
     /// Why there is no verdict.
     #[serde(default)]
     pub reason: Option<Reason>,
@@ -189,20 +197,37 @@ pub fn assess(points: &[Point]) -> Assessment {
 /// [`assess`] with all that is known beside the series.
 #[must_use]
 pub fn assess_with(points: &[Point], options: &Options<'_>) -> Assessment {
-    // Seconds since the first point: what is said does not depend on the day on which it is said.
-    let Some(origin) = points.iter().map(|p| p.t).find(|t| t.is_finite()) else {
-        return decide::decide(points, options);
-    };
-    let since = |points: &[Point]| points.iter().map(|p| Point { t: p.t - origin, ..*p }).collect::<Vec<_>>();
-    let load = options.load.map(since);
-    let restarts: Vec<f64> = options.restarts.iter().map(|t| t - origin).collect();
-    let started = options.started.map(|t| t - origin);
-    let options = Options { load: load.as_deref(), restarts: &restarts, started, ..*options };
-    let mut assessment = decide::decide(&since(points), &options);
+    let Some(origin) = origin(points) else { return decide::decide(points, options) };
+    let mut assessment = from(origin, points, options, decide::decide);
     if let Some(shift) = &mut assessment.shift {
         shift.at += origin;
     }
     assessment
+}
+
+/// What verdicts are learned from: the signs of growth, and what is said of the series now. Nothing where there are too few
+/// points.
+#[must_use]
+pub fn signs_of(points: &[Point], options: &Options<'_>) -> Option<(Signs, Assessment)> {
+    from(origin(points)?, points, options, decide::signs)
+}
+
+fn origin(points: &[Point]) -> Option<f64> {
+    points.iter().map(|p| p.t).find(|t| t.is_finite())
+}
+
+/// Asks with seconds since the first point: what is said does not depend on the day on which it is said.
+fn from<T>(
+    origin: f64,
+    points: &[Point],
+    options: &Options<'_>,
+    ask: impl Fn(&[Point], &Options<'_>) -> T,
+) -> T {
+    let since = |points: &[Point]| points.iter().map(|p| Point { t: p.t - origin, ..*p }).collect::<Vec<_>>();
+    let load = options.load.map(since);
+    let restarts: Vec<f64> = options.restarts.iter().map(|t| t - origin).collect();
+    let started = options.started.map(|t| t - origin);
+    ask(&since(points), &Options { load: load.as_deref(), restarts: &restarts, started, ..*options })
 }
 
 #[cfg(test)]

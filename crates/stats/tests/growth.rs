@@ -92,3 +92,24 @@ fn what_climbs_by_uneven_steps_grows_and_what_wanders_by_the_same_steps_does_not
     let wanders = assess(&series(steps(true)));
     assert_ne!(wanders.verdict, Verdict::Growing, "{wanders:?}");
 }
+
+#[test]
+fn an_hour_of_samples_a_minute_is_enough_for_what_grows_fast_in_an_old_process() {
+    // Bytes, counts of two more a minute, and whole arenas.
+    let shapes: [fn(f64) -> f64; 4] = [
+        |i| 20e6 + 120e3 * i,
+        |i| 4.0 + 2.0 * i,
+        |i| 16e6 + 1_048_576.0 * (0.23 * i).floor(),
+        |i| 16e6 + 262_144.0 * (1.7 * i + 0.3 * (0.9 * i).sin()).floor(),
+    ];
+    for (n, shape) in shapes.into_iter().enumerate() {
+        for day in [0.0, 86_400.0] {
+            let points: Vec<Point> =
+                (0..60).map(|i| Point { t: 60.0 * f64::from(i), v: shape(f64::from(i)) }).collect();
+            let options = Options { started: Some(-day), ..Options::default() };
+            let a = assess_with(&points, &options);
+            assert_eq!(a.verdict, Verdict::Growing, "shape {n}, {day} s: {a:?}");
+            assert!(a.rises.is_some_and(|[up, of]| up + 1 >= of), "{a:?}");
+        }
+    }
+}

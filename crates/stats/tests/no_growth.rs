@@ -226,7 +226,7 @@ proptest! {
         let mut t = 0.0;
         let points: Vec<Point> = steps.iter().map(|(dt, v)| { t += dt; Point { t, v: *v } }).collect();
         makes_sense(&points, &Options { restarts: &restarts, limit, load: Some(&points), ..Options::default() })?;
-        makes_sense(&points, &Options { floors: true, confirm: false, ..Options::default() })?;
+        makes_sense(&points, &Options { floors: true, ..Options::default() })?;
     }
 
     #[test]
@@ -267,5 +267,31 @@ proptest! {
         prop_assert_ne!(a.verdict, Verdict::Growing);
         makes_sense(&points, &Options::default())?;
         prop_assert!(a.forecast_24h.is_none_or(|f| f.value < 1e8));
+    }
+
+    #[test]
+    fn what_comes_back_to_its_floor_again_and_again_is_not_growing(
+        kind in 0..4_u32,
+        periods in 4.0..40.0_f64,
+        size in 0.02..0.6_f64,
+        at in 0.0..1.0_f64,
+        part in 0.1..0.9_f64,
+        noise in 0.0..0.004_f64,
+    ) {
+        let shape = |x: f64| {
+            let u = (periods * x + at).fract();
+            match kind {
+                0 => u,
+                1 => f64::from(u8::from(u < part)),
+                2 => 0.5 + 0.5 * (std::f64::consts::TAU * u).sin(),
+                _ => (-6.0 * u).exp(),
+            }
+        };
+        let points: Vec<Point> = series(|x| 1.0 + size * shape(x))
+            .into_iter()
+            .enumerate()
+            .map(|(i, p)| Point { v: p.v + noise * ((i as f64 * 78.233).sin() * 43_758.547).fract(), ..p })
+            .collect();
+        prop_assert_ne!(assess(&points).verdict, Verdict::Growing);
     }
 }

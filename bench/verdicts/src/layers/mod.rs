@@ -29,3 +29,8 @@ pub fn life(family: Family, seed: u64, seconds: f64, every: f64) -> Trace {
     let mut rng = Rng::new(seed ^ 0xbb67_ae85_84ca_a73b);
     families::plan(family, DAY, seconds, every, &mut rng).run(&mut rng)
 }
+
+/// A process of the family of this number, for [`composed`](crate::composed).
+pub(crate) fn part(number: usize, seconds: f64, every: f64, rng: &mut Rng) -> crate::events::Plan {
+    families::plan(FAMILIES[number].0, seconds, seconds, every, rng)
+}

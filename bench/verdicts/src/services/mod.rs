@@ -28,3 +28,8 @@ pub fn life(family: Family, seed: u64, seconds: f64, every: f64) -> Trace {
     let mut rng = Rng::new(seed ^ 0x2545_f491_4f6c_dd1d);
     families::plan(family, DAY, seconds, every, &mut rng).run(&mut rng)
 }
+
+/// A process of the family of this number, for [`composed`](crate::composed).
+pub(crate) fn part(number: usize, seconds: f64, every: f64, rng: &mut Rng) -> crate::events::Plan {
+    families::plan(FAMILIES[number].0, seconds, seconds, every, rng)
+}

@@ -88,6 +88,10 @@ fn evidence(a: &Assessment, memory: bool, style: Style) -> String {
     // What the verdict rests on: a ramp that will stop looks the same until it does.
     let sure = maybe(a.growth_probability, |p| units::percent(p.min(SUREST)));
     let over = units::span(a.observed_seconds);
+    let over = match a.rises {
+        Some([up, of]) => lang.fill(Record::GrowthRises, &[&over, &up.to_string(), &of.to_string()]),
+        None => over,
+    };
     lang.fill(Record::GrowthGoing, &[&at, &least, &most, &over, &sure, &value, &low, &high])
 }
 

@@ -43,6 +43,7 @@ catalogue! {
         GrowthLine: "{} ({} … {}) · in 24 h {} ({} … {})", "{}（{} … {}）· 24 小时后 {}（{} … {}）";
         GrowthGoing: "{} ({} … {}) · seen over {}, {} sure · in 24 h, if it goes on, {} ({} … {})",
             "{}（{} … {}）· 依据 {} 的观测，把握 {} · 若持续，24 小时后 {}（{} … {}）";
+        GrowthRises: "{} (up in {} of {} parts of it)", "{}（{}/{} 段高于前一段）";
         GrowthBetween: "between restarts: {} an hour ({} … {}), in each of {} {life|lives} of {}",
             "重启之间：每小时 {}（{} … {}），{} 次运行（每次约 {}）均如此";
         GrowthShort: "too short to say: {} more needed", "观测时间不足：还需 {}";

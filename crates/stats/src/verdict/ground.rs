@@ -58,8 +58,24 @@ pub(super) fn climbs(y: &[f64]) -> bool {
         && ups.last().is_some_and(|last| *last as f64 >= UNTIL * changes.len() as f64)
 }
 
+/// Parts of a window that are held against each other, where there are two floors for each.
+const PARTS: usize = 13;
+
+/// In how many of how many equal parts floors were higher than in the part before.
+pub(super) fn rises(y: &[f64]) -> Option<[u32; 2]> {
+    let parts = PARTS.min(y.len() / 2);
+    let part = |i: usize| {
+        let floors = y.get(y.len() * i / parts..y.len() * (i + 1) / parts).unwrap_or(&[]);
+        floors.iter().sum::<f64>() / floors.len().max(1) as f64
+    };
+    let means: Vec<f64> = (0..parts).map(part).collect();
+    let of = u32::try_from(parts.checked_sub(1)?).ok()?;
+    let higher = means.windows(2).filter(|w| w[1] > w[0]).count();
+    Some([u32::try_from(higher).ok()?, of])
+}
+
 /// The median slope between floors.
-fn slope(x: &[f64], y: &[f64]) -> Option<f64> {
+pub(super) fn slope(x: &[f64], y: &[f64]) -> Option<f64> {
     let mut slopes = Vec::with_capacity(x.len() * x.len() / 2);
     for (i, (xi, yi)) in x.iter().zip(y).enumerate() {
         slopes.extend(x.iter().zip(y).skip(i + 1).map(|(xj, yj)| (yj - yi) / (xj - xi)));

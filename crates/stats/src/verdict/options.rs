@@ -19,21 +19,11 @@ pub struct Options<'a> {
     pub limit: Option<f64>,
     /// Growth in the time watched that is too small to matter, as a part of the level.
     pub min_growth: f64,
-    /// Growth must also show in what was known a while ago before it is called growth.
-    pub confirm: bool,
 }
 
 impl Default for Options<'_> {
     fn default() -> Self {
-        Self {
-            load: None,
-            started: None,
-            restarts: &[],
-            floors: false,
-            limit: None,
-            min_growth: 0.01,
-            confirm: true,
-        }
+        Self { load: None, started: None, restarts: &[], floors: false, limit: None, min_growth: 0.01 }
     }
 }
 

@@ -10,8 +10,9 @@ use super::shapes::{Class, Model, Shapes};
 const NEGLIGIBLE: f64 = 9.0;
 /// Growing explanations are kept where they are this near to the best of their kind.
 const NEAR: f64 = 3.0;
-/// All explanations that matter and that are `wanted`, with weights that sum to one where all are.
-pub(super) fn weigh(blocks: &Blocks, shapes: &Shapes, wanted: impl Fn(&Model) -> bool) -> Vec<Fit> {
+
+/// All explanations that matter, with weights that sum to one.
+pub(super) fn weigh(blocks: &Blocks, shapes: &Shapes) -> Vec<Fit> {
     let problem = Problem::new(blocks, shapes);
     let noises = grid();
     let whiteners: Vec<Whitener> = noises.iter().map(|n| Whitener::new(&blocks.x, n)).collect();
@@ -79,7 +80,7 @@ pub(super) fn weigh(blocks: &Blocks, shapes: &Shapes, wanted: impl Fn(&Model) ->
     let fit = |(score, noise, model): &(f64, usize, Model)| {
         problem.fit(share(*score) / total, noises.get(*noise)?, whiteners.get(*noise)?, model)
     };
-    found.iter().filter(|(_, _, model)| wanted(model)).filter_map(fit).collect()
+    found.iter().filter_map(fit).collect()
 }
 
 /// Tries one more step beside those of a model, and returns the best.

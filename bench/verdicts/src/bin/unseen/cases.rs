@@ -2,15 +2,45 @@
 
 use super::Args;
 use m5_bench_verdicts::wide::{self, Trace};
-use m5_bench_verdicts::{containers, events, layers, services};
+use m5_bench_verdicts::{composed, containers, events, layers, programs, services};
 
 type Make = Box<dyn Fn(u64, f64, f64) -> Trace>;
+
+/// Healthy families in which a level may move and stay, so that `step` is right; by a part of their name.
+const MOVES: [&str; 24] = [
+    "traffic",
+    "warm-up",
+    "caches",
+    "pool",
+    "deployments",
+    "workers by need",
+    "arenas",
+    "steps",
+    "ratchet",
+    "ring",
+    "mixed",
+    "loaded anew",
+    "huge pages",
+    "trading day",
+    "expires",
+    "cache",
+    "shared pages",
+    "reclaimed",
+    "imports",
+    "sliding",
+    "night job",
+    "limit",
+    "first uses",
+    "restart",
+];
 
 /// A family of series.
 pub(crate) struct Case {
     pub(crate) name: &'static str,
     pub(crate) held_out: bool,
     pub(crate) leaks: bool,
+    /// Whether its level may move and stay.
+    pub(crate) moves: bool,
     /// Its number in its set: part of its seeds.
     pub(crate) number: u64,
     /// One series, by seed, seconds watched and seconds between samples.
@@ -19,8 +49,20 @@ pub(crate) struct Case {
     pub(crate) life: Make,
 }
 
-/// All families of the second set, of the third, that are run event by event, or of the fourth, the fifth or the sixth.
+/// All families of the second set, of the third, that are run event by event, or of the fourth, the fifth, the sixth or
+/// the seventh.
 pub(crate) fn all(args: &Args) -> Vec<Case> {
+    if args.composed {
+        return composed();
+    }
+    if args.programs {
+        return set(
+            programs::FAMILIES.map(|(f, name)| (f, name, true)),
+            programs::is_leak,
+            programs::trace,
+            programs::life,
+        );
+    }
     if args.layers {
         return set(
             layers::FAMILIES.map(|(f, name)| (f, name, true)),
@@ -64,9 +106,24 @@ fn set<F: Copy + 'static, const N: usize>(
         name,
         held_out,
         leaks: is_leak(family),
+        moves: MOVES.iter().any(|part| name.contains(part)),
         number: number as u64,
         trace: Box::new(move |seed, seconds, every| trace(family, seed, seconds, every)),
         life: Box::new(move |seed, seconds, every| life(family, seed, seconds, every)),
     };
     families.into_iter().enumerate().map(case).collect()
+}
+
+/// Parts of other sets beside each other: to learn from.
+fn composed() -> Vec<Case> {
+    let case = |(number, family): (usize, composed::Family)| Case {
+        name: family.name,
+        held_out: false,
+        leaks: family.leaks,
+        moves: true,
+        number: number as u64,
+        trace: Box::new(move |seed, seconds, _| composed::trace(family, seed, seconds)),
+        life: Box::new(move |seed, seconds, _| composed::trace(family, seed, seconds)),
+    };
+    composed::families().into_iter().enumerate().map(case).collect()
 }

@@ -2,7 +2,8 @@
 
 use super::Args;
 use m5_bench_verdicts::wide::Trace;
-use m5_stats::Point;
+use m5_stats::verdict::{SIGNS, signs_of};
+use m5_stats::{Options, Point};
 use std::fs;
 use std::io::Write;
 use std::path::Path;
@@ -67,4 +68,34 @@ fn blocks(points: &[Point]) -> Vec<[f64; 3]> {
         known
     };
     (0..BLOCKS).map(block).collect()
+}
+
+/// A table of all series for `learn.py`: family, whether it leaks, growth a window, the verdict; low end, value, high end and truth of the forecast, as parts of the level; the signs.
+pub(crate) struct Signs(Option<std::io::BufWriter<fs::File>>);
+
+impl Signs {
+    pub(crate) fn create(path: Option<&Path>) -> std::io::Result<Self> {
+        let mut file = path.map(fs::File::create).transpose()?.map(std::io::BufWriter::new);
+        if let Some(file) = &mut file {
+            write!(file, "family,leaks,growth,verdict,low,value,high,truth")?;
+            SIGNS.iter().try_for_each(|name| write!(file, ",{name}"))?;
+            writeln!(file)?;
+        }
+        Ok(Self(file))
+    }
+
+    pub(crate) fn add(&mut self, family: &str, leaks: bool, trace: &Trace) -> std::io::Result<()> {
+        let Some(file) = &mut self.0 else { return Ok(()) };
+        let options =
+            Options { load: trace.load.as_deref(), restarts: &trace.restarts, ..Options::default() };
+        let Some((signs, a)) = signs_of(&trace.points, &options) else { return Ok(()) };
+        let (family, verdict) = (family.replace(',', ""), a.verdict.name());
+        let leaks = u8::from(leaks);
+        write!(file, "{family},{leaks},{:.4},{verdict}", trace.growth)?;
+        let level = a.level.unwrap_or(f64::NAN);
+        let f = a.forecast_24h.map_or([f64::NAN; 3], |f| [f.low, f.value, f.high]);
+        f.iter().chain([&trace.floor_24h]).try_for_each(|v| write!(file, ",{:.6}", v / level))?;
+        signs.0.iter().try_for_each(|v| write!(file, ",{v:.6}"))?;
+        writeln!(file)
+    }
 }

@@ -5,6 +5,7 @@
 //! cargo run --release -p m5-bench-verdicts --bin unseen -- --events --seed 77
 //! cargo run --release -p m5-bench-verdicts --bin unseen -- --held-out --real FOLDER
 //! cargo run --release -p m5-bench-verdicts --bin unseen -- --held-out --weeks 20
+//! cargo run --release -p m5-bench-verdicts --bin unseen -- --programs --traces 60 --seed 7001
 //! ```
 #![allow(clippy::indexing_slicing)]
 
@@ -53,6 +54,15 @@ pub(crate) struct Args {
     /// Families of the sixth set, all of it held out: the layers of a process.
     #[arg(long, conflicts_with_all = ["events", "services", "containers"])]
     layers: bool,
+    /// Families of the seventh set, all of it held out: small programs that are run.
+    #[arg(long, conflicts_with_all = ["events", "services", "containers", "layers"])]
+    programs: bool,
+    /// Families of other sets beside each other: to learn from.
+    #[arg(long, conflicts_with_all = ["events", "services", "containers", "layers", "programs"])]
+    composed: bool,
+    /// Only healthy families.
+    #[arg(long)]
+    healthy: bool,
     /// Only families whose name contains one of these, separated by `/`.
     #[arg(long, default_value = "")]
     only: String,
@@ -68,6 +78,9 @@ pub(crate) struct Args {
     /// Write the blocks of every series and its truth into a table, for `ceiling.py`.
     #[arg(long)]
     table: Option<PathBuf>,
+    /// Write the signs of every series, its forecast and its truth into a table, for `learn.py`.
+    #[arg(long)]
+    signs: Option<PathBuf>,
     /// Do not judge: only write what was asked for.
     #[arg(long)]
     only_write: bool,
@@ -84,7 +97,9 @@ impl Args {
     /// The families that are wanted.
     fn families(&self) -> impl Iterator<Item = Case> + '_ {
         let named = |name: &str| self.only.split('/').any(|part| name.contains(part));
-        cases::all(self).into_iter().filter(move |c| named(c.name) && self.wants(c.held_out))
+        cases::all(self)
+            .into_iter()
+            .filter(move |c| named(c.name) && self.wants(c.held_out) && !(self.healthy && c.leaks))
     }
 
     fn seed(&self, case: &Case, i: usize) -> u64 {
@@ -117,12 +132,14 @@ fn main() -> std::io::Result<()> {
     }
     let mut summary = Summary::default();
     let mut table = export::Table::create(args.table.as_deref())?;
+    let mut signs = export::Signs::create(args.signs.as_deref())?;
     for case in args.families() {
         let name = case.name;
         let mut score = Score::default();
         for i in 0..args.traces {
             let trace = (case.trace)(args.seed(&case, i), args.window, args.every);
             table.add(name, case.leaks, &trace)?;
+            signs.add(name, case.leaks, &trace)?;
             if !args.only_write {
                 let shown = score.trace(&trace, case.leaks);
                 if args.show {
@@ -133,7 +150,7 @@ fn main() -> std::io::Result<()> {
         }
         let name = format!("{name}{}", if case.held_out { " *" } else { "" });
         writeln!(out, "{name:<28}{score}")?;
-        summary.add(&score);
+        summary.add(&score, case.moves);
     }
     writeln!(out, "{summary}")?;
     writeln!(out, "* held out while constants were chosen")

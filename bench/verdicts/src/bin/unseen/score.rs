@@ -117,14 +117,14 @@ impl Score {
 /// The families beside each other: the mean, and the worst.
 #[derive(Debug, Default)]
 pub(crate) struct Summary {
-    /// In percent: healthy series called growing, and a step; strong leaks found, and cleared; intervals that held.
+    /// In percent: healthy series called growing, and a step where no level moves; strong leaks found, and cleared; intervals that held.
     columns: [Vec<f64>; 5],
     /// Pinball losses of healthy and of leaking families.
     losses: [Vec<f64>; 2],
 }
 
 impl Summary {
-    pub(crate) fn add(&mut self, s: &Score) {
+    pub(crate) fn add(&mut self, s: &Score, moves: bool) {
         let share = |n: usize, of: usize| 100.0 * n as f64 / of.max(1) as f64;
         let verdict = |v: Verdict| share(s.verdicts[v as usize], s.traces);
         let of = |n: usize| share(n, s.strong);
@@ -134,7 +134,7 @@ impl Summary {
             cleared.push(of(s.strong_cleared));
         } else {
             growing.push(verdict(Verdict::Growing));
-            step.push(verdict(Verdict::Step));
+            step.extend((!moves).then(|| verdict(Verdict::Step)));
         }
         held.push(share(s.placed[0], s.judged));
         self.losses[usize::from(s.leaks)].push(100.0 * s.pinball[0] / s.judged.max(1) as f64);
@@ -149,7 +149,12 @@ impl fmt::Display for Summary {
         let [growing, step, found, cleared, held] = &self.columns;
         let below = |v: &[f64], aim: f64| v.iter().filter(|v| **v < aim).count();
         writeln!(f, "false positives: mean {:.1} %, worst {:.1} %", mean(growing), most(growing))?;
-        writeln!(f, "healthy called a step: mean {:.1} %, worst {:.1} %", mean(step), most(step))?;
+        writeln!(
+            f,
+            "called a step where no level moves: mean {:.1} %, worst {:.1} %",
+            mean(step),
+            most(step)
+        )?;
         writeln!(
             f,
             "recall: mean {:.1} %, worst {:.1} %, below 90 % in {} of {}; called neither growing nor undecided: {:.1} %",
