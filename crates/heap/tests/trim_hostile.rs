@@ -130,13 +130,19 @@ fn a_thread_without_a_processor_holds_nobody_up() {
     assert_eq!(target.line(), "ready");
     let process = Process::open(target.pid()).unwrap();
     let heap = process.maps().unwrap().into_iter().find(|m| m.path == "[heap]").unwrap();
-    let pages = [heap.start..heap.start + (1 << 16)];
+    let pages = heap.start..heap.start + (1 << 16);
     for _ in 0..5 {
         let (done, others, whole) = with_tracer(|| {
             let guard = Guard::start(&Headroom::of(process.pid())).unwrap();
             let code = CallCode::find(&process)?;
             let mut frozen = freeze(&process, &guard, Duration::from_secs(5))?;
-            let done = frozen.discard(&process, &code, &pages, Instant::now(), Duration::ZERO)?;
+            let done = frozen.discard(
+                &process,
+                &code,
+                std::slice::from_ref(&pages),
+                Instant::now(),
+                Duration::ZERO,
+            )?;
             Ok((done, frozen.others_stood(), frozen.thaw()))
         })
         .unwrap();

@@ -125,7 +125,7 @@ mod tests {
             let before = policy();
             let hurried = AtOnce::begin();
             let (entered, during) = (hurried.before.is_some(), policy());
-            let child = std::thread::spawn(move || policy()).join().unwrap();
+            let child = std::thread::spawn(policy).join().unwrap();
             drop(hurried);
             (before, entered, during, child, policy())
         });
