@@ -6,7 +6,7 @@
 mod harm;
 mod support;
 
-use harm::{ends, until};
+use harm::{ends, until, waits};
 use m5_testkit::{Python, Target};
 use std::fs;
 use std::process::{Child, Command, Stdio};
@@ -73,13 +73,6 @@ fn holds(m5: u32, target: i32) -> bool {
     let memory = format!("/proc/{target}/mem");
     let files = fs::read_dir(format!("/proc/{m5}/fd")).into_iter().flatten().flatten();
     files.filter_map(|f| fs::read_link(f.path()).ok()).any(|link| link.to_str() == Some(&memory))
-}
-
-/// How often a process has waited for something.
-fn waits(pid: u32) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|l| l.strip_prefix("voluntary_ctxt_switches:"));
-    line.and_then(|n| n.trim().parse().ok()).unwrap_or(0)
 }
 
 /// Executes that while m5 looks: right after it chose the process, or when it has looked for a while.
