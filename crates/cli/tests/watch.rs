@@ -132,7 +132,9 @@ fn a_supervised_command_comes_back_and_mistakes_are_named() {
     let dir = dir.path();
     std::fs::write(dir.join("m5.toml"), "[watch]\nkeep_evidence = 3\n").unwrap();
     let python = pythons().into_iter().rfind(|p| p.name.starts_with('/')).unwrap();
-    let program = "import sys; sys.stdin.close(); import time; time.sleep(600)";
+    // It ends with the watchdog that is killed at the end.
+    let program = "import os, sys, time; sys.stdin.close(); parent = os.getppid()
+while os.getppid() == parent: time.sleep(0.2)";
     let watchdog = watch(dir, &["--act", "--", &python.name, "-c", program]);
     let lines = until(dir, |lines| lines.iter().any(|l| l["event"] == "start"));
     assert_eq!(lines[0]["rules"], serde_json::json!(["limit-near"]), "no rules of its own");
