@@ -45,8 +45,10 @@ fn what_helps_is_proved_and_runs_are_made_once() {
     assert_eq!(doc["recommended"], serde_json::json!([["MALLOC_ARENA_MAX", "1"]]), "{doc}");
     let tried = doc["tried"].as_array().unwrap();
     assert!(tried.iter().all(|t| t["stage"] != "failed"), "{doc}");
-    let base = &tried[0]["runs"][0];
-    assert!(base["rss_bytes"].as_f64() > Some(8e7) && base["pause_seconds"].is_number(), "{doc}");
+    let base = tried[0]["runs"].as_array().unwrap();
+    assert!(base.iter().all(|run| run["rss_bytes"].as_f64() > Some(8e7)), "{doc}");
+    // A run whose collector was not found in time says that its pauses are not known.
+    assert!(base.iter().any(|run| run["pause_seconds"].is_number()), "{doc}");
 
     let before = std::fs::read_to_string(&log).unwrap();
     let again = with("--lang=en");

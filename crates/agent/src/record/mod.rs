@@ -194,7 +194,8 @@ impl Recorder {
                 return End::Interrupted;
             }
             let mut next = round.saturating_mul(interval).min(total).min(elapsed + NAP_NS);
-            if let Some(every) = drain {
+            // Asked anew: what was just taken may have been so much that nobody would be woken in time.
+            if let Some(every) = self.drain_interval() {
                 next = next.min(drained + every);
             }
             woken = self.sleep_until(next);

@@ -1,6 +1,6 @@
 //! The same work again and again in one process, measured after each chunk.
 
-use super::{RunError, shown};
+use super::{RunError, huge_pages, shown};
 use m5_report::doc::Worker;
 use m5_stats::{Chunk, LeakRule, leak_per_iteration};
 use std::ffi::{OsStr, OsString};
@@ -117,10 +117,9 @@ fn run(
         .env("PYTHONHASHSEED", "0");
     // In huge pages anonymous memory grows by 2 MiB or not at all, and no growth is regular: the process has none. Where
     // the kernel refuses, there are none, or fewer iterations tell less.
-    let _ = rustix::thread::disable_transparent_huge_pages(true);
     let command = || shown(&[&work.python[..], std::slice::from_ref(&work.name)].concat());
-    let mut child =
-        start.spawn().map_err(|e| RunError::Start { command: command(), reason: e.to_string() })?;
+    let started = huge_pages::without(|| start.spawn()).unwrap_or_else(|_| start.spawn());
+    let mut child = started.map_err(|e| RunError::Start { command: command(), reason: e.to_string() })?;
     // The gate's other end must not be held by this process too.
     drop(start);
     let mut told = 0;

@@ -4,6 +4,7 @@
 //! Both run a few lines of Python inside the measured program, which only m5 itself starts: nothing is ever put
 //! into a process that runs already.
 
+pub(crate) mod huge_pages;
 mod iterate;
 mod measure;
 

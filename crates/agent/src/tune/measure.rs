@@ -1,12 +1,12 @@
 //! One run of a command with some environment: memory and CPU of the command and all that it starts.
 
+use crate::runs::huge_pages;
 use crate::tune::Setting;
 use crate::tune::inside::Inside;
 use m5_cpython::Interpreter;
 use m5_process::{Process, send_signal, ticks_per_second};
 use m5_report::tune::TuneRun;
 use m5_stats::median;
-use rustix::thread::{disable_transparent_huge_pages, transparent_huge_pages_are_disabled};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
@@ -135,16 +135,9 @@ pub fn measure(
     }
 }
 
-/// Starts it. Whether huge pages are wanted is inherited, so it is said of ourselves for that moment.
+/// Starts it, without huge pages where none are wanted.
 fn spawn(command: &mut Command, no_huge_pages: bool) -> std::io::Result<Child> {
-    if !no_huge_pages {
-        return command.spawn();
-    }
-    let before = transparent_huge_pages_are_disabled()?;
-    disable_transparent_huge_pages(true)?;
-    let started = command.spawn();
-    disable_transparent_huge_pages(before)?;
-    started
+    if no_huge_pages { huge_pages::without(|| command.spawn())? } else { command.spawn() }
 }
 
 /// A process that ends with the value.
@@ -252,7 +245,6 @@ mod tests {
                         sys.exit('THP_enabled:\\t0' not in open('/proc/self/status').read())";
             let run = measure(&plan(&[&python(), "-c", code], None), Some(&setting), &|| true);
             assert!(run.is_ok(), "{run:?}");
-            assert!(!transparent_huge_pages_are_disabled().unwrap(), "ours are as they were");
         }
         let code = "import gc, sys, time\nend = time.monotonic() + 60\n\
                     while gc.get_threshold()[0] != 10000 and time.monotonic() < end: time.sleep(0.05)\n\

@@ -52,6 +52,13 @@ pub(crate) fn children(pid: i32) -> Vec<i32> {
     text.split_whitespace().map(|word| word.parse().unwrap()).collect()
 }
 
+/// How often a process has waited for something.
+pub(crate) fn waits(pid: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|l| l.strip_prefix("voluntary_ctxt_switches:"));
+    line.and_then(|n| n.trim().parse().ok()).unwrap_or(0)
+}
+
 /// Whether a process is no more than an exit code.
 pub(crate) fn has_ended(pid: i32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
