@@ -70,6 +70,36 @@ fn a_cycle_that_waits_for_the_collector_is_called_that() {
     }
 }
 
+/// Classes per request: their bases, abstract classes that are asked about them, and the cache of names know them for a while.
+const OWN_TABLES: &str = "
+import collections.abc, gc, itertools
+gc.disable()
+serial = itertools.count()
+class Base:
+    pass
+def grow():
+    for _ in range(120):
+        class Request(Base):
+            pass
+        class Reply:
+            pass
+        isinstance(Request(), collections.abc.Mapping)
+        for _ in range(5):
+            name = 'asked_for_%d' % next(serial)
+            hasattr(Base, name)
+            spacer = ['a text between, of %d' % next(serial)]
+            spacer.append(spacer)
+";
+
+#[test]
+fn what_the_interpreter_keeps_for_itself_is_no_growth() {
+    for python in minor_versions().into_iter().chain(free_threaded_pythons()) {
+        let (diff, _) = grown(&python, OWN_TABLES);
+        let told: Vec<_> = diff.culprits.iter().filter(|c| c.holder.cause != Cause::Garbage).collect();
+        assert!(told.is_empty() && !diff.culprits.is_empty(), "{}: {told:?}", python.name);
+    }
+}
+
 const EXIT_HANDLER: &str = "
 import atexit
 class Session:

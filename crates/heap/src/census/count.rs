@@ -22,7 +22,8 @@ const DEFERRED: u8 = 0x40;
 const FLAGS: u32 = 2;
 const QUEUED: u64 = 2;
 const MERGED: u64 = 3;
-/// What the count of an object with deferred references has on top, so that it never falls to zero.
+/// What the count of an object with deferred references has on top, so that it never falls to zero: this much of 3.14 on, one
+/// of 3.13, which marks each of them as queued too.
 const ON_TOP: i64 = (1 << 60) - 1;
 
 /// The count of an object; `None` where it is not in memory. Of a build with a GIL it is the lower half of the word,
@@ -35,11 +36,20 @@ pub(crate) fn of(image: &Image, object: u64) -> Option<Count> {
     if local == u32::MAX {
         return Some(Count::Forever);
     }
-    let shared = image.word_in(object, SHARED)?.cast_signed() >> FLAGS;
-    let deferred = image.byte_in(object, BITS)? & DEFERRED != 0 && shared > ON_TOP / 2;
-    let on_top = if deferred { ON_TOP } else { 0 };
+    let shared = image.word_in(object, SHARED)?;
+    let (shared, queued) = (shared.cast_signed() >> FLAGS, shared & ((1 << FLAGS) - 1) == QUEUED);
+    let on_top = match deferred(image, object) {
+        true if shared > ON_TOP / 2 => ON_TOP,
+        true => i64::from(queued),
+        false => 0,
+    };
     let listed = i64::from(found_garbage(image, object));
     Some(Count::Of(u64::try_from(i64::from(local) + shared - on_top - listed).unwrap_or(0)))
+}
+
+/// Whether nobody counts the references that stacks hold.
+fn deferred(image: &Image, object: u64) -> bool {
+    image.byte_in(object, BITS).is_some_and(|bits| bits & DEFERRED != 0)
 }
 
 /// Whether a collection that runs has found it to be garbage: its list of those holds a reference to each, and leads on in
@@ -50,9 +60,11 @@ fn found_garbage(image: &Image, object: u64) -> bool {
 }
 
 /// The thread that has to take an object back, by the number that Python knows it by, where another thread dropped the
-/// last reference and the owner has not looked at its queue since: the queue holds one reference.
+/// last reference and the owner has not looked at its queue since: the queue holds one reference. An object with deferred
+/// references never waits there.
 pub(crate) fn queued_for(image: &Image, object: u64) -> Option<u64> {
-    let queued = image.word_in(object, SHARED)? & ((1 << FLAGS) - 1) == QUEUED;
+    let marked = image.word_in(object, SHARED)? & ((1 << FLAGS) - 1) == QUEUED;
+    let queued = marked && !deferred(image, object);
     image.word(object).filter(|owner| queued && *owner != 0)
 }
 
@@ -64,8 +76,7 @@ pub(crate) fn tracked(image: &Image, object: u64) -> bool {
 /// Whether an object of a free-threaded build lives; what is kept for reuse has no references. Of one whose references
 /// stacks hold without counting them, a count of zero says nothing.
 pub(crate) fn living(image: &Image, object: u64) -> bool {
-    let deferred = || image.byte_in(object, BITS).is_some_and(|bits| bits & DEFERRED != 0);
-    of(image, object).is_some_and(|count| count != Count::Of(0) || deferred())
+    of(image, object).is_some_and(|count| count != Count::Of(0) || deferred(image, object))
 }
 
 /// Whether it lives forever.

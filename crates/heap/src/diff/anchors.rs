@@ -1,6 +1,7 @@
 //! Whom new and vanished objects are put down to.
 
 use super::matching::{Matching, NONE};
+use super::own_tables::OwnTables;
 use crate::graph::native::tells;
 use crate::{Cause, HeapGraph, Held, NativeMemory, PathTree, Root, cause};
 use rustc_hash::FxHashMap;
@@ -108,6 +109,8 @@ struct Side<'a> {
     graph: &'a HeapGraph,
     tree: &'a PathTree,
     sizes: &'a Sizes,
+    /// What is put down to nobody.
+    own: &'a OwnTables,
     /// Number in the later snapshot of an object that both show.
     shared: &'a dyn Fn(u32) -> Option<u32>,
     type_number: &'a dyn Fn(u32) -> u32,
@@ -115,10 +118,13 @@ struct Side<'a> {
     sign: i64,
 }
 
-/// Puts down everything new, and takes off everything gone.
+/// A snapshot's graph, its holding paths, and the sizes of its objects.
+type Parts<'a> = (&'a HeapGraph, &'a PathTree, &'a Sizes);
+
+/// Puts down everything new, and takes off everything gone, but for the interpreter's own tables.
 pub(super) fn gains(
-    before: (&HeapGraph, &PathTree, &Sizes),
-    after: (&HeapGraph, &PathTree, &Sizes),
+    (before, old_own): (Parts<'_>, &OwnTables),
+    (after, own): (Parts<'_>, &OwnTables),
     matching: &Matching,
 ) -> Gains {
     let mut gains = Gains::default();
@@ -131,6 +137,7 @@ pub(super) fn gains(
         graph: before.0,
         tree: before.1,
         sizes: before.2,
+        own: old_own,
         shared: &|o| counterpart(&matching.after_of, o),
         type_number: &|t| matching.type_after.get(t as usize).copied().unwrap_or(NONE),
         root_number: &|r| roots.get(&name_of(r)).copied().unwrap_or(NONE),
@@ -141,6 +148,7 @@ pub(super) fn gains(
         graph: after.0,
         tree: after.1,
         sizes: after.2,
+        own,
         shared: &|o| counterpart(&matching.before_of, o).map(|_| o),
         type_number: &|t| t,
         // Roots of one name are one holder.
@@ -149,6 +157,7 @@ pub(super) fn gains(
     }
     .put_down(&mut gains);
     in_place(&mut gains, (before.0, before.2), (after.0, after.2), matching);
+    gains.retain(|anchor, _| !matches!(anchor, Anchor::Object(object) if own.has(*object)));
     gains
 }
 
@@ -194,7 +203,7 @@ impl Side<'_> {
         }
         for object in self.tree.order() {
             let at = *object as usize;
-            if (self.shared)(*object).is_some() {
+            if (self.shared)(*object).is_some() || self.own.has(*object) {
                 continue;
             }
             if let Held::By(holder) = self.tree.held(*object)

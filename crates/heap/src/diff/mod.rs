@@ -12,6 +12,7 @@ mod handed;
 mod made;
 mod matching;
 mod moved;
+mod own_tables;
 mod rank;
 mod survivors;
 

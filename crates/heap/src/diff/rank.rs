@@ -8,6 +8,7 @@ use super::handed;
 use super::made::{Births, name_lines};
 use super::matching::{Matching, NONE};
 use super::moved::Whole;
+use super::own_tables::OwnTables;
 use super::survivors;
 use crate::{
     ByType, Cause, Class, Describer, EdgeNamer, HeapGraph, Held, Holder, PathTree, Redaction, RootKind,
@@ -31,8 +32,9 @@ pub(super) fn matched(before: &Snapshot, after: &Snapshot, births: &Births) -> V
     let (old_tree, tree) = (PathTree::of(&before.graph), PathTree::of(&after.graph));
     let matching = Matching::of(&before.graph, &after.graph);
     let [old_sizes, sizes] = [before, after].map(|s| Sizes::of(&s.native));
+    let [old_own, own] = [(before, &old_tree), (after, &tree)].map(|(s, tree)| OwnTables::of(s, tree));
     let (old, new) = ((&before.graph, &old_tree, &old_sizes), (&after.graph, &tree, &sizes));
-    let mut all = gains(old, new, &matching);
+    let mut all = gains((old, &old_own), (new, &own), &matching);
     handed::over(&mut all, (&before.graph, &old_tree), new, &matching);
     join_stray(&mut all, &after.graph);
     join_modules(&mut all, &after.graph);
@@ -52,7 +54,10 @@ pub(super) fn matched(before: &Snapshot, after: &Snapshot, births: &Births) -> V
         .filter(|(_, gain)| !turned_over(gain))
         .map(|(holder, gain)| culprit(after, holder, &gain))
         .collect();
-    let mut told = without_mirrors(worth_telling(worst_first(culprits)));
+    let ranked = worst_first(culprits);
+    // However little it is: weak references to what waits for the collector go with it.
+    let garbage = ranked.iter().filter(|c| c.holder.cause == Cause::Garbage).map(|c| c.objects).sum();
+    let mut told = without_mirrors(worth_telling(ranked), garbage);
     if !births.born.is_empty() {
         name_lines(&mut told, births, &after.graph, &tree, &describer, &matching);
     }
@@ -78,8 +83,9 @@ fn mirrors(holder: &Holder) -> bool {
     holder.name.ends_with(".__subclasses__")
 }
 
-/// Without the weak sets and mappings that grew because what they know is kept by others, which are told.
-fn without_mirrors(culprits: Vec<Culprit>) -> Vec<Culprit> {
+/// Without the weak sets and mappings that grew because what they know is kept by others, which are told, or waits for the
+/// collector, so many objects of `garbage`.
+fn without_mirrors(culprits: Vec<Culprit>, garbage: i64) -> Vec<Culprit> {
     let weak = |name: &str| matches!(name, "weakref.ReferenceType" | "weakref.KeyedRef" | "weakref");
     let known = |c: &Culprit| {
         let first = if weak(&c.type_name) { c.count } else { 0 };
@@ -90,7 +96,8 @@ fn without_mirrors(culprits: Vec<Culprit>) -> Vec<Culprit> {
         let weak = ["WeakSet.data", "WeakValueDictionary.data", "WeakKeyDictionary.data"];
         weak.iter().any(|end| name.ends_with(end)) && known(c) * 10 >= c.objects * 9
     };
-    let kept: i64 = culprits.iter().filter(|c| !registry(c)).map(|c| c.objects).sum();
+    let keeps = |c: &&Culprit| !registry(c) && c.holder.cause != Cause::Garbage;
+    let kept: i64 = garbage + culprits.iter().filter(keeps).map(|c| c.objects).sum::<i64>();
     culprits.into_iter().filter(|c| !registry(c) || c.objects > kept).collect()
 }
 

@@ -184,9 +184,61 @@ fn a_weak_set_is_told_only_where_it_keeps_more_than_others_do() {
     let told = diff(&before, &taken(&heap, 10.0)).culprits;
     let names: Vec<&str> = told.iter().map(|c| c.holder.name.as_str()).collect();
     assert_eq!(names, ["engine.Feed.history"], "{told:?}");
+    // Those to what waits for the collector go with it, though too little waits to be told.
+    let before = taken(&heap, 12.0);
+    for _ in 0..120 {
+        heap.object("app.Cycle");
+        heap.child(data, "weakref.ReferenceType", EdgeName::Member);
+    }
+    let told = diff(&before, &taken(&heap, 14.0)).culprits;
+    assert!(told.is_empty(), "{told:?}");
     // Weak references to what nobody keeps are a leak of the set's own.
     let before = taken(&heap, 20.0);
     (0..200).for_each(|_| _ = heap.child(data, "weakref.ReferenceType", EdgeName::Member));
     let told = diff(&before, &taken(&heap, 30.0)).culprits;
     assert_eq!((told.len(), told[0].holder.name.ends_with("WeakSet.data")), (1, true), "{told:?}");
+}
+
+#[test]
+fn subclasses_that_wait_for_the_collector_are_no_growth_of_their_base() {
+    let (mut heap, namespace, _) = engine();
+    let base = heap.child(namespace, "type", key("Base"));
+    let asked = heap.child(base, "_abc._abc_data", EdgeName::Attribute("_abc_impl".into()));
+    let seen = heap.child(asked, "set", EdgeName::Member);
+    let before = taken(&heap, 0.0);
+    let subclasses = heap.child(base, "dict", EdgeName::Field("__subclasses__".into()));
+    for i in 0..300 {
+        heap.child(subclasses, "weakref.ReferenceType", key(&i.to_string()));
+        heap.child(subclasses, "int", key(&i.to_string()));
+        heap.child(seen, "weakref.ReferenceType", EdgeName::Member);
+    }
+    let told = diff(&before, &taken(&heap, 10.0)).culprits;
+    assert!(told.is_empty(), "{told:?}");
+    // What else a class gains is told.
+    (0..300).for_each(|i| _ = heap.child(base, "engine.Tick", key(&format!("tick_{i}"))));
+    let told = diff(&before, &taken(&heap, 10.0)).culprits;
+    assert_eq!((told.len(), told[0].type_name.as_str()), (1, "engine.Tick"), "{told:?}");
+}
+
+#[test]
+fn names_in_the_type_cache_and_subclasses_of_what_is_in_c_are_no_growth() {
+    let (mut heap, ..) = engine();
+    let table = heap.object("dict");
+    heap.root(table, RootKind::Native, "native data of libpython3.13.so.1.0");
+    let before = taken(&heap, 0.0);
+    for i in 0..300 {
+        let name = heap.object("str");
+        heap.root(name, RootKind::Native, crate::graph::native::TYPE_CACHE);
+        heap.child(table, "weakref.ReferenceType", key(&i.to_string()));
+        heap.child(table, "int", key(&i.to_string()));
+    }
+    let told = diff(&before, &taken(&heap, 10.0)).culprits;
+    assert!(told.is_empty(), "{told:?}");
+    // What a library of C keeps otherwise is told.
+    for _ in 0..300 {
+        let kept = heap.object("str");
+        heap.root(kept, RootKind::Native, "native data of libfoo.so");
+    }
+    let told = diff(&before, &taken(&heap, 10.0)).culprits;
+    assert_eq!((told.len(), told[0].holder.name.as_str()), (1, "native data of libfoo.so"), "{told:?}");
 }

@@ -6,6 +6,7 @@
 pub(crate) mod buffers;
 pub(crate) mod claims;
 mod gaps;
+mod type_cache;
 
 use crate::census::blocks::{block, holds_object};
 use crate::census::glibc::{Region, RegionKind};
@@ -16,6 +17,7 @@ use crate::image::stacks;
 use claims::{Claims, LARGEST, Owner};
 use m5_process::LOWEST_ADDRESS;
 use rustc_hash::{FxHashMap, FxHashSet};
+pub(crate) use type_cache::TYPE_CACHE;
 
 /// What a holder in memory that leads nowhere is called.
 const BLOCK: &str = "a native memory block";
@@ -37,6 +39,8 @@ enum Place {
     Unknown,
     /// The stack of a thread.
     Stack,
+    /// The interpreter's cache of names.
+    TypeCache,
 }
 
 /// What native memory refers to.
@@ -119,9 +123,16 @@ impl NativeWords {
 
     fn look(&mut self, walker: &Walker<'_>, wanted: &[u64], pieces: &[(u64, &[u8])]) {
         let (image, census) = (walker.image, walker.census);
-        let large = &self.native.buffers;
+        let Native { buffers: large, claims, files } = &self.native;
+        let file = walker.anchor.file.rsplit('/').next().unwrap_or_default();
+        let own = |place| match place {
+            Place::Data(piece) => files.get(piece as usize).is_some_and(|name| name.ends_with(file)),
+            Place::Block(at) => claims.owner(at) == Some(Owner::Interpreter),
+            _ => false,
+        };
         let found = &mut self.found;
         let mut look = |bytes: &[u8], place: Place| {
+            let own = own(place);
             for at in (0..bytes.len() / 8).map(|i| i * 8) {
                 let target = word(bytes, at);
                 let object = if target >= LOWEST_ADDRESS { walker.object(target) } else { None };
@@ -129,7 +140,8 @@ impl NativeWords {
                 let entry = found.entry(object).or_default();
                 entry.count += 1;
                 if entry.places.len() < PLACES {
-                    entry.places.push(place);
+                    let cached = own && type_cache::holds(walker, bytes, at);
+                    entry.places.push(if cached { Place::TypeCache } else { place });
                 }
             }
         };
@@ -184,7 +196,10 @@ impl NativeWords {
         let over: FxHashMap<u32, u32> = self.excess.iter().copied().collect();
         for (object, found) in &mut self.found {
             let mut names = Vec::new();
-            let mut left = over.get(object).copied().unwrap_or(0);
+            // References of the cache are certain; where there are others, those tell more.
+            let cached = found.places.iter().filter(|p| **p == Place::TypeCache).count() as u32;
+            let mut left = over.get(object).copied().unwrap_or(0).saturating_sub(cached);
+            let alone = left == 0;
             for place in &found.places {
                 match *place {
                     Place::Block(at) => match claims.owner(at) {
@@ -193,14 +208,15 @@ impl NativeWords {
                             left -= 1;
                         }
                         Some(Owner::Object(_)) => {}
-                        Some(Owner::Interpreter) => names.push((1, INTERPRETER.to_owned())),
-                        Some(Owner::Data(piece)) => names.push((0, file(piece))),
-                        Some(Owner::Thread) => names.push((4, STACK.to_owned())),
-                        None => names.push((2, BLOCK.to_owned())),
+                        Some(Owner::Interpreter) => names.push((2, INTERPRETER.to_owned())),
+                        Some(Owner::Data(piece)) => names.push((1, file(piece))),
+                        Some(Owner::Thread) => names.push((5, STACK.to_owned())),
+                        None => names.push((3, BLOCK.to_owned())),
                     },
-                    Place::Data(piece) => names.push((0, file(piece))),
-                    Place::Unknown => names.push((3, BLOCK.to_owned())),
-                    Place::Stack => names.push((4, STACK.to_owned())),
+                    Place::Data(piece) => names.push((1, file(piece))),
+                    Place::TypeCache => names.push((if alone { 0 } else { 6 }, TYPE_CACHE.to_owned())),
+                    Place::Unknown => names.push((4, BLOCK.to_owned())),
+                    Place::Stack => names.push((5, STACK.to_owned())),
                 }
             }
             names.sort_unstable();
