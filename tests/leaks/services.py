@@ -58,7 +58,10 @@ def template_cache(mended=False):
     loader = jinja2.FunctionLoader(lambda name: "hello {{ %s }}" % name)
     size = 50 if mended else -1
     environment = _once("pages", lambda: jinja2.Environment(loader=loader, cache_size=size))
-    environment.get_template("user_%d" % next(_numbers)).render()
+    # CPython 3.14 keeps every name that was ever compiled (sys.getunicodeinternedsize(_only_immortal=True)): names that
+    # differ without end are no part of the mended one.
+    number = next(_numbers) % 100 if mended else next(_numbers)
+    environment.get_template("user_%d" % number).render()
 
 
 @_mended
