@@ -75,7 +75,8 @@ pub(crate) fn until(most: Duration, mut what: impl FnMut() -> bool) -> bool {
         if Instant::now() > end {
             return false;
         }
-        std::thread::yield_now();
+        // Whoever waits leaves the processors to those that are waited for.
+        std::thread::sleep(Duration::from_millis(1));
     }
 }
 
