@@ -84,9 +84,10 @@ fn executes(python: &Python, args: &[&str], kind: &str, midway: bool) {
     let over = |m5: &mut Child| m5.try_wait().unwrap().is_some();
     let chosen = until(LONG, || holds(m5.id(), target.pid()) || over(&mut m5));
     assert!(chosen, "{name}");
-    // It waits all the time, but not often before it has begun; some then only once a second.
+    // It waits all the time, but not often before it has begun, and in the first second there is nothing to tell; some then
+    // only once a second.
     let often = matches!(args[0], "gc" | "alloc" | "stalls" | "diff");
-    let begun = if often { 60 } else { 20 };
+    let begun = if often { 120 } else { 20 };
     assert!(!midway || until(LONG, || waits(m5.id()) > begun || over(&mut m5)), "{name}");
     if !over(&mut m5) {
         target.say(kind);
