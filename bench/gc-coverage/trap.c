@@ -2,9 +2,9 @@
  * again, and both writes are watched. The span between the two records less the time that the work took is what the
  * traps add; m5 takes off what they add to writes that follow one another at once.
  *
- *     cc -O1 -o trap bench/gc-coverage/trap.c && ./trap 0 50 1000 && ./trap 20000 50 150
+ *     cc -O1 -o trap bench/gc-coverage/trap.c && ./trap 0 50 1000 && ./trap 20000 50 150 && ./trap -20000 50 150
  *
- * Arguments: microseconds asleep before each pause, microseconds of work in it, pauses.
+ * Arguments: microseconds asleep before each pause (or, below 0, at work all over 32 MiB), microseconds of work in it, pauses.
  */
 #define _GNU_SOURCE
 #include <linux/hw_breakpoint.h>
@@ -32,6 +32,14 @@ static int compare(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
+/* What a program does between two collections: it walks through more memory than the caches hold. */
+static void be_busy(long us) {
+    static unsigned field[8 << 20];
+    static unsigned at;
+    for (long begun = now(); now() - begun < us * 1000;)
+        for (int i = 0; i < 100; i++) field[at = (at * 1103515245u + 12345u) % (8 << 20)]++;
+}
+
 int main(int argc, char **argv) {
     if (argc != 4) return fprintf(stderr, "trap ASLEEP_US WORK_US PAUSES\n"), 2;
     int asleep = atoi(argv[1]), work = atoi(argv[2]), pauses = atoi(argv[3]), count = 0;
@@ -49,7 +57,8 @@ int main(int argc, char **argv) {
     struct perf_event_mmap_page *ring = (void *)map;
     static long extra[MOST];
     for (int i = 0; i < pauses && count < MOST; i++) {
-        if (asleep) usleep(asleep);
+        if (asleep > 0) usleep(asleep);
+        if (asleep < 0) be_busy(-asleep);
         word = 1;
         long begun = now(), ended;
         while ((ended = now()) - begun < work * 1000L) {}

@@ -1,10 +1,11 @@
 //! Pauses that somebody in the kernel tells, each with its generation: one debug register is enough for that.
 
 use crate::counts::{Counts, by_interpreter, now_ns};
-use crate::watch::Traps;
+use crate::watch::{Resting, Traps};
 use crate::{Coverage, Detail, InterpreterCollections, Pause, PauseSource, Result, SourceKind};
 use m5_cpython::layout::Collector;
 use m5_cpython::{Interpreter, PyFrame};
+use m5_process::cpu_ns;
 use std::time::Duration;
 
 /// How often what was told is taken.
@@ -57,6 +58,7 @@ pub(crate) struct ToldSource {
     details: Vec<Detail>,
     stacks_above_ns: Option<u64>,
     trap: Traps,
+    resting: Resting,
     last_stop: u64,
     start_ns: u64,
     scanned_ns: u64,
@@ -75,6 +77,7 @@ impl ToldSource {
             details: Vec::new(),
             stacks_above_ns: None,
             trap,
+            resting: Resting::new(now, cpu_ns(main.pid())),
             last_stop: 0,
             start_ns: now,
             scanned_ns: now,
@@ -121,7 +124,7 @@ impl ToldSource {
         }
         let stop = told.start_ns + told.duration_ns;
         let idle = told.start_ns.saturating_sub(std::mem::replace(&mut self.last_stop, stop));
-        let duration_ns = told.duration_ns.saturating_sub(self.trap.ends(idle));
+        let duration_ns = told.duration_ns.saturating_sub(self.trap.of(self.resting.share()).after(idle));
         let (pid, start_ns) = (lane.interpreter.pid(), told.start_ns);
         if self.stacks_above_ns.is_some_and(|limit| duration_ns >= limit) && !told.stack.is_empty() {
             self.details.push(Detail {
@@ -160,6 +163,7 @@ impl PauseSource for ToldSource {
             self.scanned_ns = now;
             self.rescan();
         }
+        self.resting.look(now, cpu_ns(self.main.pid()));
         // Before the counters: nothing is seen more often than it happened.
         let mut told = self.teller.told();
         told.sort_by_key(|t| t.start_ns);

@@ -1,7 +1,7 @@
 //! One interpreter of one process under watch: its events, and its own counters beside them.
 
 use super::by_counts::Mark;
-use super::calibrate::Traps;
+use super::calibrate::Ends;
 use super::classify::{Classifier, Event, Instructions, Span, Write};
 use super::full::{FullCollections, Reading};
 use super::window::Window;
@@ -400,7 +400,7 @@ impl Collector {
         &mut self,
         (window, chance_ppm): (Window, u32),
         more: bool,
-        trap: Traps,
+        ends: Ends,
         out: &mut Vec<Pause>,
         details: &mut Vec<Detail>,
     ) {
@@ -418,7 +418,7 @@ impl Collector {
                 continue;
             }
             let (uncertainty_ns, world) =
-                ((span.slack > 0).then_some(span.slack), span.world.told(trap.warm_ns));
+                ((span.slack > 0).then_some(span.slack), span.world.told(ends.warm_ns));
             if uncertainty_ns.is_some() || world.is_some() {
                 let (pid, start_ns) = (self.pid, span.start);
                 details.push(Detail { pid, start_ns, uncertainty_ns, world, ..Detail::default() });
@@ -427,7 +427,7 @@ impl Collector {
                 Some(generation) => self.seen[usize::from(generation)] += 1,
                 None => self.unlabelled += 1,
             }
-            let traps = trap.ends(idle) + u64::from(span.inside) * trap.warm_ns;
+            let traps = ends.after(idle) + u64::from(span.inside) * ends.warm_ns;
             out.push(Pause {
                 start_ns: span.start,
                 duration_ns: (span.stop - span.start).saturating_sub(traps),

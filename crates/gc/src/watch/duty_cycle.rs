@@ -1,6 +1,7 @@
 //! When the watch is open and when it is closed, as the budget says.
 
 use super::ledger::Ledger;
+use super::resting::Resting;
 use super::scheduling::{Scheduled, Scheduling};
 use super::watched::{Moment, Watched};
 use super::window::Window;
@@ -49,6 +50,7 @@ pub(super) struct DutyCycle {
     /// Time in windows that are over, nanoseconds.
     open_ns: u64,
     last: Totals,
+    resting: Resting,
     /// Times that the watch was switched on or off.
     switches: u64,
     scheduling: Scheduling,
@@ -67,6 +69,7 @@ impl DutyCycle {
             opened_ns: from,
             open_ns: 0,
             last: Totals::default(),
+            resting: Resting::new(from, None),
             switches: 0,
             scheduling: Scheduling::default(),
             counted_ns: 0,
@@ -84,6 +87,7 @@ impl DutyCycle {
     /// Begins to count what the budget is of.
     pub(super) fn begin(&mut self, watched: &Watched, ledger: &Ledger) {
         self.last = self.totals(watched, ledger);
+        self.resting.look(self.last.time, Some(self.last.cpu));
     }
 
     pub(super) fn window(&self) -> Window {
@@ -101,6 +105,11 @@ impl DutyCycle {
 
     pub(super) fn is_closed(&self) -> bool {
         matches!(self.window, Window::Closed { .. })
+    }
+
+    /// The share of their time that the processes rest.
+    pub(super) fn rested(&self) -> f64 {
+        self.resting.share()
     }
 
     /// How the threads were scheduled so far; nothing where there is no budget to keep.
@@ -133,6 +142,7 @@ impl DutyCycle {
     pub(super) fn step(&mut self, watched: &mut Watched, ledger: &Ledger, now: u64) {
         let totals = self.totals(watched, ledger);
         let last = std::mem::replace(&mut self.last, totals);
+        self.resting.look(totals.time, Some(totals.cpu));
         let standing = self.standing(watched, now);
         let closed = self.is_closed();
         let Some(budget) = &mut self.budget else { return };

@@ -1,6 +1,6 @@
 //! What was counted so far: traps, pauses that were told, and what collectors that are gone left behind.
 
-use super::calibrate::Traps;
+use super::calibrate::Ends;
 use super::collector::Collector;
 use super::watched::Tracked;
 use crate::Coverage;
@@ -21,9 +21,9 @@ pub(super) struct Ledger {
 
 impl Ledger {
     /// Counts a trap at that time.
-    pub(super) fn trap(&mut self, time: u64, traps: Traps) {
+    pub(super) fn trap(&mut self, time: u64, ends: Ends) {
         let idle = time.saturating_sub(std::mem::replace(&mut self.trap_ns, time));
-        self.trapped_ns += traps.ends(idle);
+        self.trapped_ns += ends.after(idle);
     }
 
     /// Counts records that were lost.

@@ -15,6 +15,7 @@ mod group;
 mod ledger;
 mod obstacle;
 mod program;
+mod resting;
 mod rings;
 mod scheduling;
 mod source;
@@ -24,4 +25,5 @@ mod world;
 
 pub(crate) use calibrate::Traps;
 pub(crate) use obstacle::diagnose;
+pub(crate) use resting::Resting;
 pub(crate) use source::{Wanted, WatchSource};

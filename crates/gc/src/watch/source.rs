@@ -96,7 +96,7 @@ impl WatchSource {
     }
 
     fn sample(&mut self, sample: &Sample) {
-        self.ledger.trap(sample.time, self.trap);
+        self.ledger.trap(sample.time, self.trap.of(self.duty.rested()));
         let Watched { children, rings, programs, tracked, .. } = &mut self.watched;
         for tracked in tracked.iter_mut().filter(|t| t.collector.pid == sample.pid && !t.gone) {
             let Some(attached) = programs.iter_mut().find(|p| p.id == tracked.program) else { continue };
@@ -154,10 +154,10 @@ impl WatchSource {
     }
 
     fn emit(&mut self, pauses: &mut Vec<Pause>) {
-        let from = pauses.len();
+        let (from, ends) = (pauses.len(), self.trap.of(self.duty.rested()));
         for tracked in &mut self.watched.tracked {
             let (window, more) = ((self.duty.window(), self.duty.chance_ppm()), !tracked.gone);
-            tracked.collector.pauses(window, more, self.trap, pauses, &mut self.details);
+            tracked.collector.pauses(window, more, ends, pauses, &mut self.details);
         }
         pauses[from..].sort_by_key(|p| p.start_ns);
         self.ledger.seen += (pauses.len() - from) as u64;
