@@ -116,9 +116,12 @@ impl Pace {
         self.borne(WANTED_NS).clamp(WANTED[0], WANTED[1])
     }
 
-    /// At how many samples of a thread it ends.
+    /// At how many samples of a thread it ends; what is earned by now bounds the first ones, when it is not known yet how much the
+    /// process runs.
     pub(super) fn most(&self) -> u32 {
-        self.borne(BURST_NS).clamp(BURST * self.wanted(), MOST) as u32
+        let earned = (self.budget * self.run_ns - self.spent_ns).max(0.0) / self.each_ns();
+        let burst = self.borne(BURST_NS).clamp(BURST * self.wanted(), MOST);
+        burst.min(BURST * earned.max(WANTED[0])) as u32
     }
 
     /// So many samples are borne by so long.
