@@ -25,6 +25,7 @@ class Tick:
 
 
 kept = collections.deque(maxlen=1000)
+growing = []
 
 
 def allocates():
@@ -48,9 +49,14 @@ def often(rounds):
 
 
 def collects(rounds):
-    """The same, and collects what it makes."""
+    """The same, and keeps so much that young collections come; a full one would last for longer than a block."""
+    gc.set_threshold(700, 10, 1_000_000)
     gc.enable()
-    often(rounds)
+    for _ in range(rounds):
+        allocates()
+        growing.extend([] for _ in range(10))
+        if len(growing) > 20_000:
+            growing.clear()
 
 
 def at_times(rounds):

@@ -33,6 +33,14 @@ fn as_nobody(command: &Command) -> Command {
     other
 }
 
+/// A command as root, without the rights that the kernel's programs need.
+fn without_bpf(command: &Command) -> Command {
+    let mut other = Command::new("setpriv");
+    other.args(["--bounding-set=-bpf,-perfmon,-sys_admin", "--inh-caps=-all"]);
+    other.arg(command.get_program()).args(command.get_args());
+    other
+}
+
 fn may(python: &Python) -> bool {
     let mut probe = python.command();
     let mut probe = as_nobody(probe.arg("--version"));
@@ -94,6 +102,34 @@ fn lines_without_any_privilege() {
             let said = String::from_utf8_lossy(&output.stdout).into_owned();
             assert!(words.iter().all(|word| said.contains(word)), "{said}");
         }
+    }
+}
+
+#[test]
+fn root_without_the_rights_is_told_of_the_source_its_coverage_and_what_to_do() {
+    let Some((pythons, _folder, m5)) = stage() else {
+        return eprintln!("left out: rights cannot be dropped here");
+    };
+    let python = pythons.last().unwrap();
+    let target = start(python, MAKES);
+    let watched = |args: &[&str]| {
+        let mut command = clean(without_bpf(&Command::new(&m5)));
+        command.args(["alloc", "-p", &target.pid().to_string(), "-d", "2s"]).args(args).output().unwrap()
+    };
+    let document = json(&watched(&["--json", "--max-overhead", "3%"]));
+    let seen = &document["collections"];
+    assert_eq!(
+        (&document["source"], &seen["rights_would_help"]),
+        (&"collections".into(), &true.into()),
+        "{document}"
+    );
+    // The share of the collections that are samples.
+    let [samples, happened] = [&document["samples"], &seen["happened"]].map(|n| n.as_f64().unwrap());
+    let coverage = seen["coverage"].as_f64().unwrap();
+    assert!(happened > 0.0 && (coverage - (samples / happened).min(1.0)).abs() < 1e-9, "{document}");
+    let said = String::from_utf8_lossy(&watched(&["--lang", "en"]).stdout).into_owned();
+    for word in ["coarser source", "happened, so that", "CAP_BPF", "CAP_PERFMON", "root"] {
+        assert!(said.contains(word), "{word}: {said}");
     }
 }
 

@@ -3,7 +3,7 @@
 
 use m5_kernel::{AllocProfile, AllocSampler, AllocSource, CollectionSampler, Error};
 use m5_process::{Process, monotonic_ns};
-use m5_testkit::{Target, pythons};
+use m5_testkit::{Python, Target, pythons};
 
 /// Three times as many short-lived objects as kept ones, of one size; kept ones stay for ever.
 const PROGRAM: &str = "
@@ -73,6 +73,87 @@ fn lines_on_every_interpreter() {
         assert!(churn.0 > grow.0, "{python:?}: {churn:?} {grow:?}");
         // Three of four, by construction; the rest is the machine's noise and the interval's.
         assert!(churn.1 > 0.5 && grow.1 < 0.45, "{python:?}: {churn:?} {grow:?}");
+    }
+}
+
+/// Counts what it allocates, and tells the count with the time, nanoseconds, about ten times a second: one object, and what repeats
+/// the work after it where there is any. A search that finds nothing gives a number that is always there.
+const COUNTS: &str = "
+import itertools, sys, time
+class Short: __slots__ = ('a', 'b')
+times, works, rests = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
+text, find = bytes(200), bytes.find
+def make(n):
+    for _ in itertools.repeat(None, n):
+        Short()
+        if works:
+            for _ in itertools.repeat(None, works): find(text, b'no')
+count, told = 0, 0
+print('ready', flush=True)
+while True:
+    make(times)
+    count += 2 * times if works else times
+    if rests: time.sleep(rests)
+    now = time.monotonic_ns()
+    if now - told > 100_000_000:
+        told = now
+        print(count, now, flush=True)
+";
+
+/// A program that waits for a processor for more of the time says nothing of rates.
+const BUSY: f64 = 0.1;
+
+/// How long its first thread waited for a processor so far, nanoseconds.
+fn waited(target: &Target) -> u64 {
+    let told = std::fs::read_to_string(format!("/proc/{}/schedstat", target.pid())).unwrap_or_default();
+    told.split_whitespace().nth(1).and_then(|word| word.parse().ok()).unwrap_or(0)
+}
+
+/// Allocations a second by the program's own count while it was watched, what was seen, and the share of the time that it
+/// waited for a processor.
+fn counted(python: &Python, [times, works, rests]: [&str; 3]) -> Option<(f64, AllocProfile, f64)> {
+    let mut command = python.command();
+    command.args(["-I", "-u", "-c", COUNTS, times, works, rests]);
+    let mut target = Target::spawn(command);
+    assert_eq!(target.line(), "ready");
+    let first: Vec<u64> = target.numbers();
+    let before = waited(&target);
+    let profile = profile(&target, 5, false)?;
+    let waited = (waited(&target) - before) as f64 / 1e9 / profile.seconds;
+    let over = monotonic_ns();
+    let mut last = first.clone();
+    while last[1] < over {
+        last = target.numbers();
+    }
+    Some(((last[0] - first[0]) as f64 / (last[1] - first[1]) as f64 * 1e9, profile, waited))
+}
+
+#[test]
+fn rates_hold_what_the_program_counts() {
+    let pythons = pythons();
+    for python in pythons.first().into_iter().chain(pythons.last()) {
+        // Nothing but allocations; some of its time; little of it; some of it in bursts between which it rests.
+        for (kind, told) in [
+            (["1000", "0", "0"], false),
+            (["1000", "100", "0"], true),
+            (["10", "5000", "0"], true),
+            (["100", "100", "0.01"], false),
+        ] {
+            let Some((truth, profile, waited)) = counted(python, kind) else { return };
+            if profile.partial && profile.samples == 0 {
+                continue; // Told: its allocator was copied into its callers.
+            }
+            if waited > BUSY {
+                // m5 waits then, too, in the same moments: its windows are long where the program stands still.
+                eprintln!("left out: {python:?} {kind:?} waited for a processor for {waited:.2} of the time");
+                continue;
+            }
+            let [low, high] = profile.per_second_interval.expect("samples");
+            let said = format!("{python:?} {kind:?}: {truth} counted, {low} to {high}: {profile:?}");
+            // A machine that is busy in one half of the time is not in the other: a tenth of room.
+            assert!(0.9 * low <= truth && truth <= 1.1 * high, "{said}");
+            assert!(profile.per_second.is_some() || !told, "{said}");
+        }
     }
 }
 

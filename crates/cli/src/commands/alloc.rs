@@ -12,7 +12,7 @@ use m5_report::alloc::{ALLOC_SCHEMA, AllocDoc, folded, html, pprof, speedscope, 
 use std::time::Duration;
 
 /// The budget is a share of the time that the target runs, which counts as this share of all time at least.
-const LEAST_RUN: f64 = 0.1;
+const LEAST_RUN: f64 = 0.01;
 /// Longest time without a look at whether somebody asked to stop.
 const STEP: Duration = Duration::from_millis(200);
 

@@ -5,8 +5,9 @@
 //! collector's flag is watched by a debug register in random windows, or where that is not allowed read again and again;
 //! nothing is stopped or written.
 
-use super::gathering::{Gathering, Open};
+use super::gathering::Gathering;
 use super::profile::{AllocProfile, AllocSource, CollectionsSeen};
+use super::rates::Open;
 use crate::{Error, Result};
 use m5_cpython::{GcState, Gil, Interpreter, PyFrame};
 use m5_process::perf::Alarm;
@@ -205,6 +206,8 @@ impl CollectionSampler {
         self.seen.absent = ABSENT.into_iter().map(told).collect();
         let open_s = self.open_ns as f64 / 1e9;
         let g = self.gathering;
+        let happened = self.seen.happened;
+        self.seen.coverage = (happened > 0).then(|| (g.samples as f64 / happened as f64).min(1.0));
         let mut profile = AllocProfile {
             seconds,
             open_s,
@@ -218,7 +221,7 @@ impl CollectionSampler {
             collections: Some(self.seen),
             ..AllocProfile::default()
         };
-        (profile.sites, profile.stacks) = g.finish(None);
+        (profile.sites, profile.stacks) = g.finish(false);
         for site in &mut profile.sites {
             (site.bytes, site.bytes_share, site.unfollowed) = (None, None, None);
             (site.survival, site.survival_at_most) = (None, None);

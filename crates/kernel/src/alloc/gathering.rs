@@ -3,6 +3,7 @@
 use super::classes::{Classes, Followed};
 use super::follow::Alive;
 use super::profile::{AllocSite, AllocStack, Rate, Survivor};
+use super::rates::{Counted, Open, Windows};
 use m5_cpython::PyFrame;
 use rustc_hash::FxHashMap;
 
@@ -14,58 +15,10 @@ struct Line {
     squares: f64,
     products: f64,
     /// Of the same windows, in allocations and in bytes.
-    timed: [Timed; 2],
+    counted: [Counted; 2],
     /// In the window that is open.
     in_window: u64,
     bytes_in_window: u64,
-}
-
-/// Sums over windows of what was counted, for a rate.
-#[derive(Debug, Clone, Copy, Default)]
-struct Timed {
-    squares: f64,
-    /// With how much of the windows was left to the program.
-    by_time: f64,
-}
-
-/// How long windows were open, nanoseconds.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Open {
-    pub(super) ns: f64,
-    /// What samples took of that.
-    pub(super) taken_ns: f64,
-}
-
-impl Open {
-    /// What samples take is measured on m5 itself; in another program it may differ by so much.
-    const WRONG: f64 = 0.05;
-
-    /// What was left to the program.
-    fn free_ns(self) -> f64 {
-        (self.ns - self.taken_ns).max(1.0)
-    }
-
-    /// So many a second, if nobody watched.
-    pub(super) fn rate(self, count: u64) -> f64 {
-        count as f64 / self.free_ns() * 1e9
-    }
-
-    /// So many a second at least: as many as there were while they were watched.
-    pub(super) fn at_least(self, count: u64) -> Option<f64> {
-        (count > 0).then(|| count as f64 / self.ns.max(1.0) * 1e9)
-    }
-
-    /// The rate of a line, by how it differs over the windows. A program that would have waited for others meanwhile has lost
-    /// nothing to the samples; one that would have worked all the time, all that they took.
-    fn line(self, count: u64, timed: Timed, squares: f64) -> Rate {
-        let free = self.free_ns();
-        let (value, by_ns) = (self.rate(count), count as f64 / free);
-        let spread = timed.squares - 2.0 * by_ns * timed.by_time + by_ns * by_ns * squares;
-        let error = 1.96 * spread.max(0.0).sqrt() / free * 1e9;
-        let low = count as f64 / self.ns.max(1.0) * 1e9 - error;
-        let high = (value + error) * free / (free - Self::WRONG * self.taken_ns).max(1.0);
-        Rate { value, interval: [low.max(0.0), high] }
-    }
 }
 
 /// Gathers samples.
@@ -78,7 +31,8 @@ pub(super) struct Gathering {
     by_stack: Vec<(u64, u64)>,
     pub(super) classes: Classes,
     window_squares: f64,
-    free_squares: f64,
+    windows: Windows,
+    counted: Counted,
     in_window: u64,
     pub(super) samples: u64,
     pub(super) bytes: u64,
@@ -130,24 +84,28 @@ impl Gathering {
     /// A window is over.
     pub(super) fn window(&mut self, open: Open) {
         let total = self.in_window as f64;
-        let free = open.ns - open.taken_ns;
-        self.free_squares += free * free;
+        self.windows.add(open);
+        self.counted.add(total, self.in_window, open);
         self.window_squares += total * total;
         for line in self.lines.iter_mut().filter(|l| l.in_window > 0) {
             let own = line.in_window as f64;
             line.squares += own * own;
             line.products += own * total;
-            for (timed, counted) in line.timed.iter_mut().zip([own, line.bytes_in_window as f64]) {
-                timed.squares += counted * counted;
-                timed.by_time += counted * free;
+            for (counted, of_line) in line.counted.iter_mut().zip([own, line.bytes_in_window as f64]) {
+                counted.add(of_line, self.in_window, open);
             }
             (line.in_window, line.bytes_in_window) = (0, 0);
         }
         self.in_window = 0;
     }
 
-    /// Lines and stacks; with their rates where the windows tell any.
-    pub(super) fn finish(self, open: Option<Open>) -> (Vec<AllocSite>, Vec<AllocStack>) {
+    /// How many there are a second.
+    pub(super) fn rate(&self) -> Rate {
+        self.windows.rate(self.counted)
+    }
+
+    /// Lines and stacks; with their rates where those can be told.
+    pub(super) fn finish(self, rates: bool) -> (Vec<AllocSite>, Vec<AllocStack>) {
         let (samples, all_bytes) = (self.samples.max(1) as f64, self.bytes.max(1) as f64);
         let mut followed: Vec<Followed> = self.lines.iter().map(|_| Followed::default()).collect();
         self.classes.finish(&mut followed);
@@ -167,8 +125,8 @@ impl Gathering {
                 share,
                 share_interval: interval(share, samples, variance),
                 bytes_share: Some(line.bytes as f64 / all_bytes),
-                per_second: open.map(|o| o.line(line.samples, line.timed[0], self.free_squares)),
-                bytes_per_second: open.map(|o| o.line(line.bytes, line.timed[1], self.free_squares)),
+                per_second: rates.then(|| self.windows.rate(line.counted[0])),
+                bytes_per_second: rates.then(|| self.windows.rate(line.counted[1])),
                 types,
                 survival: Some(followed.own),
                 survival_at_most: Some(followed.shared),
@@ -213,7 +171,7 @@ mod tests {
                 }
                 g.window(Open::default());
             }
-            let (sites, _) = g.finish(None);
+            let (sites, _) = g.finish(false);
             assert!(sites.iter().all(|s| (s.share - 0.5).abs() < 1e-9));
             sites[0].share_interval[1] - sites[0].share_interval[0]
         };
@@ -225,19 +183,18 @@ mod tests {
         let mut random = m5_stats::Random::new(5);
         let mut held = 0;
         for _ in 0..200 {
-            let (mut g, mut all) = (Gathering::default(), Open::default());
+            let mut g = Gathering::default();
             for _ in 0..100 {
                 // A thousand a second of one line, in bursts, and what watching takes beside.
                 let count = if random.unit() < 0.5 { 0 } else { 2 };
                 let taken_ns = f64::from(count) * 1e4;
-                let window = Open { ns: 1e6 + taken_ns, taken_ns };
-                all = Open { ns: all.ns + window.ns, taken_ns: all.taken_ns + taken_ns };
                 (0..count).for_each(|_| _ = g.add(vec![frame(1)], 64));
-                g.window(window);
+                g.window(Open { ns: 1e6 + taken_ns, taken_ns, stands_ns: 1e7, cut: false });
             }
-            let (sites, _) = g.finish(Some(all));
+            let all = g.rate();
+            let (sites, _) = g.finish(true);
             let (rate, bytes) = (sites[0].per_second.unwrap(), sites[0].bytes_per_second.unwrap());
-            assert!((bytes.value / rate.value - 64.0).abs() < 1e-9);
+            assert!((bytes.value / rate.value - 64.0).abs() < 1e-9 && all == rate);
             held += i32::from((rate.interval[0]..=rate.interval[1]).contains(&1000.0));
         }
         assert!(held > 180, "{held}");

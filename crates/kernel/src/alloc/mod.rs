@@ -14,6 +14,7 @@ mod pace;
 mod pools;
 mod profile;
 mod program;
+mod rates;
 mod record;
 mod sampler;
 mod threads;

@@ -29,16 +29,26 @@ pub struct AllocProfile {
     pub cut_stacks: u64,
     /// Threads that were watched, of how many that run Python.
     pub threads: [u64; 2],
-    /// Allocations a second, with what watching itself took taken off; `None` where the windows held little else.
+    /// Allocations a second, with what watching itself took taken off; `None` where that is known too badly: the upper end of its
+    /// interval is more than three times the lower one.
     pub per_second: Option<f64>,
-    /// How many those are at least, where the windows held little but the watching itself.
+    /// The interval at 95 % of that, also where it is wide; `None` where nothing was seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_second_interval: Option<[f64; 2]>,
+    /// How many those are at least, where they are not told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub per_second_at_least: Option<f64>,
     /// What a sample costs the target here, seconds.
     pub cost_s: f64,
-    /// The share of the target's time that watching took, by that cost: of the time that it ran, or of a tenth of all time where
-    /// it ran less.
+    /// The share of the target's time that watching took, by that cost: of the time that it ran, or of the share of all time that
+    /// its running counts as at least.
     pub overhead: f64,
+    /// What watching took of it by that cost, seconds.
+    #[serde(default)]
+    pub watching_s: f64,
+    /// How long it ran meanwhile, on all processors, seconds; `None` where the source does not look.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_s: Option<f64>,
     /// Ages at which survivors were counted, seconds.
     pub looks_s: Vec<f64>,
     /// The build copied its allocator into some callers, which are not seen.
@@ -76,6 +86,9 @@ pub struct CollectionsSeen {
     pub happened: u64,
     /// Of these, while windows were open.
     pub in_windows: u64,
+    /// The share of those that happened whose stack is a sample; `None` where none happened.
+    #[serde(default)]
+    pub coverage: Option<f64>,
     /// The youngest generation's threshold, as last read.
     pub threshold: u64,
     /// New tracked objects a second, less those that died.

@@ -5,11 +5,12 @@ use super::classes::{known, unknown};
 use super::collections::{CollectionSampler, young};
 use super::cost::Cost;
 use super::follow::{Birth, Followers, LOOKS_S, Words};
-use super::gathering::{Gathering, Open};
+use super::gathering::Gathering;
 use super::pace::Pace;
 use super::profile::{AllocProfile, Survivor};
+use super::rates::{Open, WIDEST};
 use super::record::{Allocation, decode};
-use super::threads::Threads;
+use super::threads::{Closed, Threads};
 use super::{allocator, pools, program};
 use crate::arch;
 use crate::bpf::{Ring, sys};
@@ -27,9 +28,6 @@ const RING: usize = 4 << 20;
 /// How often threads are looked for, and how long names of code are believed.
 const RESCAN_NS: u64 = 100_000_000;
 const BELIEVED_NS: u64 = 1_000_000_000;
-
-/// The rate is not told where samples follow each other within so many times their own cost.
-const SATURATED: f64 = 1.5;
 
 /// A build is called blind after so many windows, and so long, without a sample.
 const PROVING: u64 = 10;
@@ -60,8 +58,8 @@ pub struct AllocSampler {
     cost: Cost,
     /// Of the time that windows were open, what samples took.
     taken_ns: f64,
-    /// Typical distance of two samples of a thread.
-    middle_ns: f64,
+    /// When the last window opened.
+    opened_ns: u64,
     /// Windows that the kernel ended.
     windows_cut: u64,
     /// Allocations that found no room, so far.
@@ -137,16 +135,17 @@ impl AllocSampler {
             pace: Pace::new(max_overhead, least_run, Cost::of_window(cost.of(0), 0), now, ran),
             cost,
             taken_ns: 0.0,
-            middle_ns: 0.0,
+            opened_ns: now,
             known_lost: 0,
             windows_cut: 0,
             random: Random::new(now),
             began_ns: now,
             open_ns: 0,
             windows: 0,
-            next_ns: now,
+            next_ns: 0,
             collections,
         };
+        sampler.next_ns = now + sampler.pace.gap_ns(sampler.random.unit());
         sampler.rescan(now)?;
         if sampler.threads.counts()[0] == 0 {
             return Err(Error::Unsupported("none of its threads runs Python"));
@@ -170,8 +169,9 @@ impl AllocSampler {
         if now >= self.next_ns {
             self.window();
             self.windows += 1;
-            let unit = self.random.unit();
-            self.next_ns = monotonic_ns() + self.pace.gap_ns(unit);
+            let (unit, now) = (self.random.unit(), monotonic_ns());
+            self.told_time(now);
+            self.next_ns = now + self.pace.gap_ns(unit);
         }
         let now = monotonic_ns();
         if let Some(followers) = &mut self.followers {
@@ -219,11 +219,14 @@ impl AllocSampler {
             let alive = followers.end(&mut self.gathering.classes.survival);
             survivors = self.gathering.survivors(alive);
         }
-        let seconds = (monotonic_ns() - self.began_ns) as f64 / 1e9;
+        let now = monotonic_ns();
+        let seconds = (now - self.began_ns) as f64 / 1e9;
+        self.told_time(now);
+        let [watching_s, cpu_s] = self.pace.spent_and_ran();
         let g = self.gathering;
         let cost_ns = self.taken_ns / g.samples.max(1) as f64;
-        let open = Open { ns: self.open_ns as f64, taken_ns: self.taken_ns };
-        let tells = g.samples > 0 && (self.middle_ns == 0.0 || self.middle_ns > SATURATED * cost_ns);
+        let rate = Some(g.rate()).filter(|_| g.samples > 0);
+        let told = rate.filter(|r| r.interval[1] <= WIDEST * r.interval[0]);
         let mut profile = AllocProfile {
             seconds,
             open_s: self.open_ns as f64 / 1e9,
@@ -235,27 +238,34 @@ impl AllocSampler {
             without_stack: g.without_stack,
             cut_stacks: g.cut_stacks,
             threads: self.threads.counts(),
-            per_second: tells.then(|| open.rate(g.samples)),
-            per_second_at_least: open.at_least(g.samples).filter(|_| !tells),
+            per_second: told.map(|r| r.value),
+            per_second_interval: rate.map(|r| r.interval),
+            per_second_at_least: rate.filter(|_| told.is_none()).map(|r| r.interval[0]),
             cost_s: Cost::of_window(cost_ns, 0) / 1e9,
             overhead: self.pace.spent_share(),
+            watching_s,
+            cpu_s: (cpu_s > 0.0).then_some(cpu_s),
             looks_s: LOOKS_S.to_vec(),
             partial: self.allocator.exported,
             follows: self.followers.is_some(),
             ..AllocProfile::default()
         };
-        (profile.sites, profile.stacks) = g.finish(Some(open).filter(|_| tells));
+        (profile.sites, profile.stacks) = g.finish(told.is_some());
         Ok((profile, survivors))
     }
 
     /// Watches for the length of a window.
     fn window(&mut self) {
-        // From before the first thread is told until after the last one is: no longer was any watched.
-        let start = monotonic_ns();
+        let called = monotonic_ns();
         let chosen = self.threads.open(self.pace.most(), &mut self.random);
+        // A thread is watched from the end of its call on, which the kernel makes on its processor, until the next one begins.
+        let half = |ns: u64| ns / 2 - ns / (2 * chosen.len().max(1) as u64);
+        let opened = monotonic_ns();
+        let start = opened - half(opened - called);
         sleep(Duration::from_nanos(self.pace.window_ns()));
+        let over = monotonic_ns();
         self.threads.close(&chosen);
-        let mut end = monotonic_ns();
+        let mut end = over + half(monotonic_ns() - over);
         let (mut seen, image) = (Vec::new(), self.image);
         self.ring.drain(|bytes| seen.extend(decode(bytes, &image)));
         let lost = sys::count(&self.lost).unwrap_or(self.known_lost);
@@ -263,7 +273,7 @@ impl AllocSampler {
         if lost > self.known_lost || closed.cut_ns.is_some() {
             (self.known_lost, self.scanned_ns) = (lost, 0);
         }
-        self.spend(&seen, closed.hits, chosen.len());
+        self.spend(&seen, closed, chosen.len());
         if let Some(cut) = closed.cut_ns {
             // What others allocated after it says nothing of the one that is not watched any more.
             self.windows_cut += 1;
@@ -273,7 +283,6 @@ impl AllocSampler {
         let taken: f64 = seen.iter().map(|a| self.cost.of(a.took_ns)).sum();
         self.open_ns += end - start;
         self.taken_ns += taken;
-        self.distances(&seen);
         let settles = end - ((end - start) as f64 * SETTLED) as u64;
         // At once: what takes long to be read may be somebody else's by then.
         let found = self.followers.as_ref().map(|f| f.read(seen.iter().map(|a| a.block)));
@@ -286,26 +295,22 @@ impl AllocSampler {
             let words = found.as_ref().and_then(|found| found.get(at).copied().flatten());
             self.take(allocation, last, settled, words);
         }
-        self.gathering.window(Open { ns: (end - start) as f64, taken_ns: taken });
-    }
-
-    /// How far apart samples are.
-    fn distances(&mut self, seen: &[Allocation]) {
-        let of_one = seen.windows(2).filter(|pair| pair[0].thread == pair[1].thread);
-        let mut gaps: Vec<u64> = of_one.map(|pair| pair[1].time_ns.saturating_sub(pair[0].time_ns)).collect();
-        if gaps.len() >= 10 {
-            gaps.sort_unstable();
-            let middle = gaps[gaps.len() / 2] as f64;
-            self.middle_ns = if self.middle_ns == 0.0 { middle } else { self.middle_ns * 0.9 + middle * 0.1 };
-        }
+        let stands_ns = start.saturating_sub(std::mem::replace(&mut self.opened_ns, start)) as f64;
+        let (ns, cut) = ((end - start) as f64, closed.cut_ns.is_some());
+        self.gathering.window(Open { ns, taken_ns: taken, stands_ns, cut });
     }
 
     /// Counts what a window took of the budget.
-    fn spend(&mut self, seen: &[Allocation], hits: u64, threads: usize) {
+    fn spend(&mut self, seen: &[Allocation], closed: Closed, threads: usize) {
+        let hits = closed.hits;
         let told: f64 = seen.iter().map(|a| self.cost.of(a.took_ns)).sum();
         let took = told + hits.saturating_sub(seen.len() as u64) as f64 * self.cost.of(0);
-        let threads = if hits > 0 { threads } else { 0 };
-        self.pace.window(hits as usize, Cost::of_window(took, threads));
+        // One that waits is not interrupted; one whose window the kernel ended is watched anew, which is another window's worth.
+        let windows = match hits {
+            0 => self.pace.if_it_runs(Cost::of_window(0.0, threads.min(1))),
+            _ => Cost::of_window(0.0, threads + usize::from(closed.cut_ns.is_some())),
+        };
+        self.pace.window(hits as usize, Cost::of_window(took, 0) + windows);
     }
 
     /// Takes an allocation: whether its block was not handed out again in this window, and whether that says something; and
@@ -344,10 +349,17 @@ impl AllocSampler {
         }
     }
 
+    /// How long the process has run by now; nothing is told of one that is gone.
+    fn told_time(&mut self, now: u64) {
+        if let Some(ran) = cpu_ns(self.process.pid()) {
+            self.pace.ran(now, ran);
+        }
+    }
+
     /// Takes up threads that are new, and forgets those that are gone.
     fn rescan(&mut self, now: u64) -> Result<()> {
         self.scanned_ns = now;
-        self.pace.ran(now, cpu_ns(self.process.pid()).unwrap_or(0));
+        self.told_time(now);
         self.threads.rescan(&self.process, &self.interpreter, &self.program, self.allocator.address)
     }
 }

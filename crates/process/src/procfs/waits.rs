@@ -41,6 +41,8 @@ const WAITS: &[(i64, &str)] = &[
     (libc::SYS_madvise, "madvise"),
     (libc::SYS_brk, "brk"),
     (libc::SYS_sched_yield, "sched_yield"),
+    (libc::SYS_sched_setaffinity, "sched_setaffinity"),
+    (libc::SYS_clock_gettime, "clock_gettime"),
     (libc::SYS_close, "close"),
     (libc::SYS_openat, "openat"),
     (libc::SYS_io_uring_enter, "io_uring_enter"),

@@ -19,6 +19,7 @@ pub(super) fn text(out: &mut String, doc: &AllocDoc, seen: &CollectionsSeen, top
             &p.windows,
             &units::time(p.open_s),
             &seen.happened,
+            &units::percent(seen.coverage.unwrap_or(0.0)),
             &units::percent(p.overhead),
         ],
     );

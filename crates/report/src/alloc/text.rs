@@ -12,6 +12,8 @@ use std::fmt::Write;
 
 /// Followed objects below which no share of survivors is told.
 const ENOUGH: u64 = 5;
+/// A process that runs for less of the time rests.
+const RESTS: f64 = 0.25;
 
 /// The lines that allocate most, at most `top`, and what was not seen.
 #[must_use]
@@ -35,6 +37,9 @@ pub fn text(doc: &AllocDoc, top: usize, style: Style) -> String {
         ],
     );
     let _ = writeln!(out, "{}", style.dim(&seen));
+    if let Some(rests) = rests(p, style) {
+        let _ = writeln!(out, "{}", style.dim(&rests));
+    }
     if p.partial {
         let _ = writeln!(out, "{}", style.yellow(lang.say(Alloc::Partial)));
     }
@@ -44,10 +49,12 @@ pub fn text(doc: &AllocDoc, top: usize, style: Style) -> String {
         }
         return out;
     }
-    let rate = match (p.per_second, p.per_second_at_least) {
-        (Some(rate), _) => lang.fill(Alloc::Rate, &[&format!("{rate:.0}")]),
-        (None, Some(least)) => lang.fill(Alloc::AtLeast, &[&rough(least)]),
-        (None, None) => lang.say(Alloc::NoRate).to_owned(),
+    let rate = match (p.per_second, p.per_second_interval) {
+        (Some(rate), Some([low, high])) => {
+            lang.fill(Alloc::Rate, &[&format!("{rate:.0}"), &rough(low), &rough(high)])
+        }
+        (None, Some([low, high])) => lang.fill(Alloc::Between, &[&rough(low), &rough(high)]),
+        _ => lang.say(Alloc::NoRate).to_owned(),
     };
     let _ = writeln!(out, "{rate}");
     out.push_str(&lines(p, top, style).render());
@@ -70,6 +77,14 @@ pub fn text(doc: &AllocDoc, top: usize, style: Style) -> String {
     }
     let _ = writeln!(out, "{}", style.dim(lang.say(Alloc::FreeLists)));
     out
+}
+
+/// How much it ran, where that is little.
+fn rests(p: &AllocProfile, style: Style) -> Option<String> {
+    let cpu = p.cpu_s?;
+    let ran = cpu / p.seconds.max(1e-9);
+    let told = || style.lang.fill(Alloc::Rests, &[&units::percent(ran), &units::percent(p.watching_s / cpu)]);
+    (ran < RESTS).then(told)
 }
 
 /// The lines, with how many allocations and bytes a second those are where that is known.
@@ -210,8 +225,11 @@ mod tests {
             windows_cut: 1,
             threads: [3, 5],
             per_second: Some(170_000.0),
+            per_second_interval: Some([152_000.0, 191_000.0]),
             cost_s: 10.7e-6,
             overhead: 0.0093,
+            watching_s: 0.016,
+            cpu_s: Some(1.75),
             partial: true,
             sites,
             stacks: vec![AllocStack {
@@ -241,6 +259,7 @@ mod tests {
         let seen = CollectionsSeen {
             happened: 900,
             in_windows: 210,
+            coverage: Some(200.0 / 900.0),
             threshold: 700,
             net_objects_per_second: 10_500.0,
             rights_would_help: true,

@@ -7,9 +7,10 @@ catalogue! {
     Alloc {
         Title: "Allocations of PID {} over {}", "PID {} 的内存分配，观察 {}";
         Seen: "{} sampled in {} window{|s} open for {} in all; watching took {} of its time ({} a sample)", "共采样 {} 次，{} 个窗口合计打开 {}；观察占其时间的 {}（每次采样 {}）";
-        Rate: "about {} allocation{|s} a second reach the allocator", "到达分配器的分配约为每秒 {} 次";
+        Rests: "it ran for {} of the time, of which {} went into watching: the less it runs, the fewer samples the budget bears", "其运行时间占 {}，其中 {} 用于观察：运行越少，预算允许的样本越少";
+        Rate: "about {} allocation{|s} a second reach the allocator ({} to {})", "到达分配器的分配约为每秒 {} 次（{} 至 {}）";
         NoRate: "the rate is not told: the windows held little but the watching itself", "未给出速率：窗口内几乎只有观察本身的开销";
-        AtLeast: "at least {} allocation{|s} a second reach the allocator; how many is not told, as the windows held little but the watching itself", "到达分配器的分配至少为每秒 {} 次；窗口内几乎只有观察本身的开销，故未给出确切速率";
+        Between: "between {} and {} allocations a second reach the allocator; it is not told better, as samples are few or the windows held little but the watching itself", "到达分配器的分配为每秒 {} 至 {} 次；样本太少，或窗口内几乎只有观察本身的开销，无法更精确";
         CutWindows: "{} window{|s} {was|were} ended by the kernel: a thread allocated too much in {it|them}", "有 {} 个窗口被内核提前关闭：其中有线程分配过多";
         Threads: "{} of {} thread{|s} that run Python were watched", "共观察 {} 个线程（运行 Python 的线程共 {} 个）";
         Lost: "{} allocation{|s} found no room and are missing", "有 {} 次分配因缓冲区已满而缺失";
@@ -21,7 +22,7 @@ catalogue! {
         Coarse: "the coarser source: stacks at the starts of young collections, each for {} new tracked objects less those that died; bytes, survivors, and objects that are untracked (numbers, texts) or die at once are not seen, and from CPython 3.12 on the line may be that of the next call or turn of a loop", "较粗的来源：年轻代回收开始时的栈，每个代表 {} 个新增的受跟踪对象（已扣除死亡的）；看不到字节数、存活情况，以及不受跟踪（数字、字符串）或立即死亡的对象；CPython 3.12 起，代码行可能是下一次调用或循环跳转所在的行";
         NoBetter: "every kind of allocation, bytes and survivors cannot be seen here: {}", "此处看不到各类分配、字节数与存活：{}";
         Better: "every kind of allocation, bytes and survivors: give m5 CAP_BPF and CAP_PERFMON, or run it as root ({})", "要看到各类分配、字节数与存活：请授予 m5 CAP_BPF 与 CAP_PERFMON，或以 root 运行（{}）";
-        Starts: "{} sample{|s} of {} young collection{|s} in {} window{|s} open for {} in all ({} collection{|s} happened); watching took at most {} of its time", "{} 个样本，来自 {} 次年轻代回收，{} 个窗口合计打开 {}（共发生 {} 次回收）；观察最多占其时间的 {}";
+        Starts: "{} sample{|s} of {} young collection{|s} in {} window{|s} open for {} in all; {} collection{|s} happened, so that {} are sampled; watching took at most {} of its time", "{} 个样本，来自 {} 次年轻代回收，{} 个窗口合计打开 {}，共发生 {} 次回收，采样 {}；观察最多占其时间的 {}";
         NetRate: "about {} tracked object{|s} a second more than die", "受跟踪对象约每秒净增 {} 个";
         OuterMissing: "{} stack{|s} lack{s|} {its|their} outer frames: the collection ended while {it was|they were} read", "有 {} 个栈缺少外层帧：读取时回收已结束";
         FewCaught: "most collections ended before their stack was read: lines whose collections take longer are told too often", "多数回收在读完栈之前已结束：回收耗时较长的代码行会被高估";
