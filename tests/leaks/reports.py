@@ -34,7 +34,7 @@ _RELEASES = [
         "metric_readers",
         "objects",
         "InMemoryMetricReader|Provider|opentelemetry|dict|Lock",
-        "_all_metric_readers|register_at_fork|atexit",
+        "_all_metric_readers|register_at_fork",
         "opentelemetry-sdk==1.27.0",
         "opentelemetry-sdk==1.35.0",
         "3.11",

@@ -16,7 +16,9 @@ import judge
 from home import interpreter
 
 COMMANDS = ("diff", "why", "leaks")
-HEAD = "| case | | layer | what grows | who holds it | bytes | of the growth of RSS |\n|---|---|---|---|---|---|---|"
+HEAD = (
+    "| group | cases | right by `diff` | `why` | `leaks` | of the growth of RSS |\n|---|---|---|---|---|---|"
+)
 
 
 def key(command, case):
@@ -60,14 +62,30 @@ def run(m5, results, work, together):
                 print("%d of %d" % (number, len(work)), flush=True)
 
 
-def table(group, found):
-    """Lines of the table of the docs."""
+def explained(lines):
+    """The median and the least share of the growth of RSS that is explained, of those that leak."""
+    told = [line["words"] for line in lines if line["verdict"] == "right" and line["words"][0] != "nobody"]
+    shares = sorted(int(words[-1].split()[0]) for words in told if words[-1])
+    return "%d, %d %%" % (shares[len(shares) // 2], shares[0]) if shares else ""
+
+
+def table(groups, found):
+    """Lines of the table of the docs: how many are right by group, and each that is not."""
     print(HEAD)
-    for case in group:
-        line = found.get(key("diff", case))
-        if line is not None:
-            row = "| %s | %s | %s |" % (title(case), line["verdict"], " | ".join(line["words"]))
-            print(row.replace("<", "\\<"))  # no tag of HTML
+    wrong = []
+    for name in groups:
+        cells = [name, str(len(judge.GROUPS[name]))]
+        for command in COMMANDS:
+            lines = [(case, found.get(key(command, case))) for case in judge.GROUPS[name]]
+            seen = [(case, line) for case, line in lines if line and line["verdict"] != "skipped"]
+            wrong += [(command, case, line) for case, line in seen if line["verdict"] != "right"]
+            right = sum(line["verdict"] == "right" for _, line in seen)
+            cells.append("%d of %d" % (right, len(seen)) if seen else "")
+        lines = [line for case in judge.GROUPS[name] if (line := found.get(key("diff", case)))]
+        print("| %s | %s |" % (" | ".join(cells), explained(lines)))
+    for command, case, line in wrong:
+        words = [word.replace("<", "\\<") for word in line["words"] if word]  # no tag of HTML
+        print("\n- `%s`, %s: %s" % (title(case), command, ", ".join(words)))
 
 
 def summary(groups, found):
@@ -99,7 +117,7 @@ def main():
     groups = options.groups or list(judge.GROUPS)
     found = known(options.results)
     if options.markdown:
-        table([case for name in groups for case in judge.GROUPS[name]], found)
+        table(groups, found)
         return 0
     done = {k for k, line in found.items() if line["verdict"] not in options.again}
     every = [

@@ -72,3 +72,53 @@ fn an_iteration_that_keeps_something_is_named() {
     assert_eq!(verdict(&none).0, 0, "{none:?}");
     assert_eq!(verdict(&run(&["leaks", "--", "true"])).0, 2);
 }
+
+/// Names that are looked up once each: Python's own cache of them has room for 4,096.
+const NAMES: &str = "
+import sys, itertools
+class Order: total = 1
+sys.numbers = getattr(sys, 'numbers', None) or itertools.count()
+sys.order = getattr(sys, 'order', None) or Order()
+for _ in range(3):
+    getattr(sys.order, ''.join(['tot', 'al']))
+    getattr(sys.order, 'line_%d' % next(sys.numbers), None)
+";
+
+/// A cache with a limit, which an iteration gives one entry.
+fn cache(limit: u32, more: &str) -> String {
+    format!(
+        "import sys, functools as f\n\
+         sys.c = getattr(sys, 'c', None) or f.lru_cache({limit})(lambda i: [i])\n\
+         sys.n = getattr(sys, 'n', 0) + 1\n\
+         sys.c(sys.n)\n{more}"
+    )
+}
+
+#[test]
+fn what_the_interpreter_caches_for_itself_is_no_leak() {
+    for python in m5_testkit::pythons().iter().filter(|p| !p.name.contains("chroot")) {
+        let names = run(&["leaks", "-n", "50", "--json", "--", &python.name, "-c", NAMES]);
+        assert_eq!(verdict(&names).0, 0, "{}: {names:?}", python.name);
+    }
+}
+
+#[test]
+fn a_cache_that_fills_is_no_leak_and_what_leaks_beside_it_is() {
+    let python = python();
+    let leaks =
+        |code: &str| run(&["leaks", "-n", "100", "--processes", "1", "--json", "--", &python, "-c", code]);
+    // It is full after some thousand iterations, and those are run.
+    let full = leaks(&cache(2_500, ""));
+    assert_eq!(verdict(&full).0, 0, "{full:?}");
+    // It is not full after any number that is run here.
+    let fills = leaks(&cache(100_000, ""));
+    let told = json(&fills);
+    assert_eq!(
+        (verdict(&fills).0, &told["leaking"], &told["bounded"]),
+        (6, &serde_json::Value::Null, &true.into()),
+        "{fills:?}"
+    );
+    assert_eq!(told["kept"]["diff"]["culprits"][0]["holder"]["limit"], 100_000, "{fills:?}");
+    let beside = leaks(&cache(100_000, "sys.kept = getattr(sys, 'kept', []); sys.kept.append([])"));
+    assert_eq!((verdict(&beside).0, &json(&beside)["leaking"]), (1, &true.into()), "{beside:?}");
+}

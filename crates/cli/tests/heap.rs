@@ -101,6 +101,38 @@ fn the_culprit_and_its_holder_come_first() {
     });
 }
 
+/// Tuples that Python keeps for reuse, some hundred of each size, until the next full collection.
+const KEPT_FOR_REUSE: &str = r#"
+import gc, sys
+def make(n): return [[tuple([i] * size) for i in range(n)] for size in (5, 9, 14)] and None
+make(10)
+gc.collect()
+print("ready", flush=True)
+for line in sys.stdin:
+    make(1500)
+    print("made", flush=True)
+"#;
+
+#[test]
+fn what_python_keeps_for_reuse_is_nobodys_growth() {
+    everywhere(|python| {
+        let dir = tempfile::tempdir().unwrap();
+        let mut target = Target::start(python, KEPT_FOR_REUSE);
+        assert_eq!(target.line(), "ready");
+        let [before, after] = ["0.m5snap", "1.m5snap"].map(|name| dir.path().join(name));
+        save(&target, &before);
+        target.say("more");
+        assert_eq!(target.line(), "made");
+        save(&target, &after);
+        let files = [before.to_str().unwrap(), after.to_str().unwrap()];
+        let json: Value = serde_json::from_str(&fine(&["diff", "--json", files[0], files[1]])).unwrap();
+        let told = &json["diff"]["culprits"];
+        assert_eq!(told.as_array().map(Vec::len), Some(0), "{}: {told}", python.name);
+        let blocks = &json["diff"]["account"]["blocks"];
+        assert_eq!(blocks.as_array().map(Vec::len), Some(0), "{}: {blocks}", python.name);
+    });
+}
+
 const SECRETS: &str = r#"
 import socket, sys
 KEYS = {"sk_live_4eC39HqLyjWDarjtT1zdp7dc": ["hunter2-hunter2"] * 40, "alice@example.com": [1] * 40}

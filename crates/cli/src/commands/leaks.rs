@@ -25,7 +25,8 @@ script is one iteration (its imports stay, as in a service). With --call module:
 iteration, and the command is only the interpreter. After the warm-up and after each of five chunks the garbage \
 is collected and objects, blocks, bytes of malloc and anonymous memory are counted; what is kept must grow from chunk to chunk, in the last \
 chunk too, in every process: it is regularity that tells a leak, not size. A leak, and what grew by too little to tell, is \
-looked for again with more iterations; then two snapshots of one more process name what its iterations keep, and who holds it.
+looked for again with more iterations; then two snapshots of one more process name what its iterations keep, and who holds it. \
+What the interpreter caches for itself is emptied before each count, and what only fills a cache with a limit is undecided.
 
 0: it keeps nothing. 1: it leaks. 6: undecided.")]
 pub(crate) struct LeaksArgs {
@@ -48,7 +49,7 @@ pub(crate) struct LeaksArgs {
     command: Vec<OsString>,
 }
 
-/// A leak that shows in chunks of so many iterations is one: caches of the interpreter fill over some hundred.
+/// A leak that shows in chunks of so many iterations is one: caches of the standard library fill over some hundred.
 const SURE: u64 = 500;
 /// What grows by too little to tell is looked at in chunks of up to so many.
 const MOST: u64 = 5_000;
@@ -59,32 +60,11 @@ const MOMENT: Duration = Duration::from_secs(5);
 
 pub(crate) fn run(args: &LeaksArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     let json = ctx.json()?;
-    let processes = args.processes as usize;
     let per_iteration = args.per_iteration.unwrap_or_default();
-    let rule = LeakRule { per_iteration, processes, ..LeakRule::default() };
+    let rule = LeakRule { per_iteration, processes: args.processes as usize, ..LeakRule::default() };
     let work = Work::parse(&args.command, args.call.as_deref())?;
-    let mut iterations = args.iterations;
-    let (workers, leaking, took) = loop {
-        let began = Instant::now();
-        let one = |number: usize| {
-            if ctx.progress {
-                ctx.note(Say::Iterating, &[&(number + 1), &processes, &iterations, &rule.chunks]);
-            }
-            let bar = Counter::new(ctx, rule.chunks + 1);
-            iterate(&work, iterations, &rule, &mut |done| bar.set(done))
-        };
-        let workers = (0..processes).map(one).collect::<Result<Vec<_>, _>>()?;
-        let leaking = leak_agreed(&workers.iter().map(|w| w.outcome).collect::<Vec<_>>(), &rule);
-        let unsettled = leaking.is_none() || workers.iter().any(|w| w.outcome.unsettled);
-        let took = began.elapsed();
-        match more(iterations, took, leaking == Some(true), unsettled) {
-            Some(next) => iterations = next,
-            None => break (workers, leaking, took),
-        }
-    };
-    let enough = enough(&workers, iterations, took);
-    let looked = (leaking == Some(true)).then(|| look(args, &work, enough, ctx));
-    let (kept, kept_unseen) = match looked {
+    let judged = judge(args, &work, &rule, ctx)?;
+    let (kept, kept_unseen) = match judged.looked {
         Some(Ok(kept)) => (Some(kept), None),
         Some(Err(error)) => (None, Some(error.explain(ctx.lang).message)),
         None => (None, None),
@@ -94,9 +74,10 @@ pub(crate) fn run(args: &LeaksArgs, ctx: &Ctx) -> Result<Exit, CliError> {
         schema: LEAKS_SCHEMA.to_owned(),
         command: shown(&args.command) + &call,
         rule,
-        iterations,
-        processes: workers,
-        leaking,
+        iterations: judged.iterations,
+        processes: judged.workers,
+        leaking: judged.leaking,
+        bounded: judged.bounded,
         kept,
         kept_unseen,
     };
@@ -106,6 +87,55 @@ pub(crate) fn run(args: &LeaksArgs, ctx: &Ctx) -> Result<Exit, CliError> {
         Some(false) => Exit::Fine,
         None => Exit::Incomplete,
     })
+}
+
+/// What came of it, with as many iterations as it took to tell.
+struct Judged {
+    iterations: u64,
+    workers: Vec<Worker>,
+    leaking: Option<bool>,
+    /// It goes on, and all that grows has a limit.
+    bounded: bool,
+    looked: Option<Result<Kept, CliError>>,
+}
+
+fn judge(args: &LeaksArgs, work: &Work, rule: &LeakRule, ctx: &Ctx) -> Result<Judged, CliError> {
+    let mut iterations = args.iterations;
+    loop {
+        let began = Instant::now();
+        let workers = measure(work, iterations, rule, ctx)?;
+        let took = began.elapsed();
+        let leaking = leak_agreed(&workers.iter().map(|w| w.outcome).collect::<Vec<_>>(), rule);
+        let unsettled = leaking.is_none() || workers.iter().any(|w| w.outcome.unsettled);
+        if let Some(next) = more(iterations, took, leaking == Some(true), unsettled) {
+            iterations = next;
+            continue;
+        }
+        if leaking != Some(true) {
+            return Ok(Judged { iterations, workers, leaking, bounded: false, looked: None });
+        }
+        let looked = look(args, work, enough(&workers, iterations, took), ctx);
+        let bounded = looked.as_ref().is_ok_and(|(_, bounded)| *bounded);
+        // What is full after more iterations grows no further.
+        match bounded.then(|| more(iterations, took, false, true)).flatten() {
+            Some(next) => iterations = next,
+            None => {
+                let (leaking, looked) = ((!bounded).then_some(true), Some(looked.map(|(kept, _)| kept)));
+                return Ok(Judged { iterations, workers, leaking, bounded, looked });
+            }
+        }
+    }
+}
+
+fn measure(work: &Work, iterations: u64, rule: &LeakRule, ctx: &Ctx) -> Result<Vec<Worker>, CliError> {
+    let one = |number: usize| {
+        if ctx.progress {
+            ctx.note(Say::Iterating, &[&(number + 1), &rule.processes, &iterations, &rule.chunks]);
+        }
+        let bar = Counter::new(ctx, rule.chunks + 1);
+        iterate(work, iterations, rule, &mut |done| bar.set(done))
+    };
+    Ok((0..rule.processes).map(one).collect::<Result<Vec<_>, _>>()?)
 }
 
 /// How many iterations a chunk has when it is looked again; `None` when it is enough.
@@ -139,8 +169,8 @@ fn enough(workers: &[Worker], iterations: u64, took: Duration) -> u64 {
     (wanted.min(patient) as u64).clamp(iterations, iterations * TIMES)
 }
 
-/// Two snapshots of one more process, a chunk apart, after two chunks that warm up.
-fn look(args: &LeaksArgs, work: &Work, iterations: u64, ctx: &Ctx) -> Result<Kept, CliError> {
+/// Two snapshots of one more process, a chunk apart, after two chunks that warm up; and whether all that grew has a limit.
+fn look(args: &LeaksArgs, work: &Work, iterations: u64, ctx: &Ctx) -> Result<(Kept, bool), CliError> {
     const CHUNKS: usize = 2;
     if ctx.progress {
         ctx.note(Say::LookingAtKept, &[&iterations]);
@@ -161,9 +191,10 @@ fn look(args: &LeaksArgs, work: &Work, iterations: u64, ctx: &Ctx) -> Result<Kep
         (culprit.count_per_second, culprit.bytes_per_second) = (None, None);
     }
     diff.seconds = None;
+    let bounded = diff.bounded();
     diff.culprits.truncate(20);
     diff.types.truncate(20);
-    Ok(Kept { iterations, diff })
+    Ok((Kept { iterations, diff }, bounded))
 }
 
 fn snapshot(pid: i32, spool: &SpoolArgs) -> Result<Snapshot, CliError> {

@@ -21,7 +21,7 @@ pub use growth::TypeGrowth;
 pub use made::{Births, Born, Made, MadeAt, lines_of};
 
 use crate::take::idle_threads::on_idle_threads;
-use crate::{Holder, Snapshot};
+use crate::{Cause, Holder, Snapshot};
 use serde::{Deserialize, Serialize};
 
 /// Growth that one holder accounts for.
@@ -77,6 +77,22 @@ pub struct Diff {
     /// Where the change of RSS went, or what sets two processes apart; absent where RSS was not accounted for.
     #[serde(default)]
     pub account: Option<Account>,
+}
+
+impl Diff {
+    /// Whether all that grew is in what has a limit that ends it soon, but for a few objects that come and go.
+    #[must_use]
+    pub fn bounded(&self) -> bool {
+        const FEW: u64 = 5;
+        let blocks = self.account.iter().flat_map(|a| &a.blocks).any(|b| !b.objects);
+        let mut accused = self.culprits.iter().filter(|c| c.holder.cause != Cause::Garbage).peekable();
+        if blocks || accused.peek().is_none() || !accused.all(|c| c.holder.bounded()) {
+            return false;
+        }
+        let grown = self.objects.1 as i64 - self.objects.0 as i64;
+        let told: i64 = self.culprits.iter().map(|c| c.objects).sum();
+        grown.abs_diff(told) <= FEW.max(told.unsigned_abs() / 20)
+    }
 }
 
 /// Compares two snapshots.

@@ -242,3 +242,33 @@ fn names_in_the_type_cache_and_subclasses_of_what_is_in_c_are_no_growth() {
     let told = diff(&before, &taken(&heap, 10.0)).culprits;
     assert_eq!((told.len(), told[0].holder.name.as_str()), (1, "native data of libfoo.so"), "{told:?}");
 }
+
+#[test]
+fn growth_is_bounded_where_all_of_it_has_a_limit() {
+    let (mut heap, namespace, history) = engine();
+    let cache = heap.child(namespace, "functools._lru_cache_wrapper", key("parsed"));
+    let before = taken(&heap, 0.0);
+    assert!(!diff(&before, &before).bounded(), "nothing grew");
+    let entries: Vec<u32> = (0..200).map(|_| heap.child(cache, "engine.Order", EdgeName::Member)).collect();
+    let mut filling = diff(&before, &taken(&heap, 10.0));
+    assert_eq!((filling.culprits.len(), filling.bounded()), (1, false), "{:?}", filling.culprits);
+    let limited = |limit: u64, diff: &mut Diff| {
+        for culprit in &mut diff.culprits {
+            (culprit.holder.items, culprit.holder.limit) = (Some(200), Some(limit));
+        }
+        diff.bounded()
+    };
+    assert!(limited(1000, &mut filling));
+    assert!(!limited(1_000_000, &mut filling), "one that is far off ends nothing");
+    // Objects that nobody is accused of are more than come and go.
+    assert!(limited(1000, &mut filling));
+    filling.objects.1 += 30;
+    assert!(!filling.bounded());
+    // Another that has none, beside it.
+    (0..200).for_each(|i| _ = heap.child(history, "engine.Tick", EdgeName::Index(20 + i)));
+    let mut both = diff(&before, &taken(&heap, 10.0));
+    for culprit in both.culprits.iter_mut().filter(|c| c.type_name == "engine.Order") {
+        (culprit.holder.items, culprit.holder.limit) = (Some(200), Some(1000));
+    }
+    assert_eq!((both.culprits.len(), both.bounded(), entries.len()), (2, false, 200));
+}

@@ -51,9 +51,12 @@ pub struct Leaks {
     pub iterations: u64,
     /// The processes.
     pub processes: Vec<Worker>,
-    /// Whether the processes agree that it leaks. `None`: too few could be measured, or they do not agree.
+    /// Whether the processes agree that it leaks. `None`: too few could be measured, they do not agree, or `bounded`.
     pub leaking: Option<bool>,
-    /// What the iterations of one more process kept, and who holds it; absent where it does not leak or was not seen.
+    /// It goes on, but all that was seen to grow has a limit (a cache) which it had not reached yet.
+    #[serde(default)]
+    pub bounded: bool,
+    /// What the iterations of one more process kept, and who holds it; absent where nothing goes on or it was not seen.
     #[serde(default)]
     pub kept: Option<Kept>,
     /// Why `kept` is absent although it leaks.

@@ -76,6 +76,10 @@ pub fn leaks(doc: &Leaks, style: Style) -> String {
             format!("{}\n{}", style.red(&leaks), kept(doc, style))
         }
         Some(false) => format!("{}\n{}", none(doc, style), style.dim(lang.say(Bench::NotLookedAt))),
+        None if doc.bounded => {
+            let bounded = lang.fill(Bench::Bounded, &[&doc.iterations]);
+            format!("{}\n{}", style.yellow(&bounded), kept(doc, style))
+        }
         None => style.yellow(lang.say(Bench::Unsure)),
     };
     let _ = writeln!(out, "{sentence}");

@@ -29,6 +29,8 @@ catalogue! {
             "存在泄漏：每 {} 次迭代都保留更多，{} 个进程一致。";
         Unsettled: "Something grew, but not from chunk to chunk: chunks of more iterations tell (-n {}).",
             "有所增长，但并非组组增长：增加每组迭代次数可以判明（-n {}）。";
+        Bounded: "Undecided: it keeps more with every {} iteration{|s}, but all that stands out has a limit which it has not reached yet.",
+            "未定：每 {} 次迭代都保留更多，但突出的内容都有上限，且尚未达到。";
         LeaksNext: "Next: take `m5 snapshot` of the running service twice and compare: the type that grows and who holds it.",
             "下一步：对运行中的服务两次执行 `m5 snapshot` 并对比，找出增长的类型及其持有者。";
         Kept: "What {} iteration{|s} of one more process kept:", "另一个进程 {} 次迭代所保留的：";
