@@ -59,6 +59,8 @@ const MOMENT: Duration = Duration::from_secs(5);
 
 pub(crate) fn run(args: &LeaksArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     let json = ctx.json()?;
+    // Not after minutes of iterations.
+    args.spool.check()?;
     let processes = args.processes as usize;
     let per_iteration = args.per_iteration.unwrap_or_default();
     let rule = LeakRule { per_iteration, processes, ..LeakRule::default() };
@@ -86,7 +88,11 @@ pub(crate) fn run(args: &LeaksArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     let looked = (leaking == Some(true)).then(|| look(args, &work, enough, ctx));
     let (kept, kept_unseen) = match looked {
         Some(Ok(kept)) => (Some(kept), None),
-        Some(Err(error)) => (None, Some(error.explain(ctx.lang).message)),
+        Some(Err(error)) => {
+            let explained = error.explain(ctx.lang);
+            let to_do = explained.remedies.iter().map(|remedy| format!("; {remedy}"));
+            (None, Some(explained.message + &to_do.collect::<String>()))
+        }
         None => (None, None),
     };
     let call = args.call.as_ref().map(|c| format!(" {c}")).unwrap_or_default();
