@@ -112,9 +112,9 @@ impl CaptureArgs {
         let (mut snapshot, tree) =
             taken.map_err(|e| self.spool.lacking().unwrap_or_else(|| of_capture(process.pid(), e)))?;
         let command = &mut snapshot.info.command;
-        // Of a worker whose code was given on the command line, the name of whom it works for says more.
-        if command.ends_with(" -c …") && called.contains('/') {
-            command.push_str(&format!(" ({called})"));
+        // Of a worker, the name of whom it works for says more.
+        if called.contains('/') {
+            *command = format!("{called} · {command}");
         }
         Ok((snapshot, tree))
     }
