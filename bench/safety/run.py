@@ -236,10 +236,7 @@ def kills_and_stops(args, name, part):
             running.kill()
         else:
             running.send_signal(signal.SIGSTOP)
-            began = time.monotonic()
-            while "t" in states(target.pid) and time.monotonic() - began < 10:
-                time.sleep(0.005)
-            stood = time.monotonic() - began
+            stood = stood_for(target.pid)
             # Often it ends what it was at; where it was stopped before it had begun, it is not waited for.
             running.kill() if rng.random() < 0.5 else running.send_signal(signal.SIGCONT)
         running.communicate()
@@ -249,6 +246,34 @@ def kills_and_stops(args, name, part):
             target = Target(args.python, "threads")
     target.end()
     return row
+
+
+def stood_for(pid):
+    """How long a target was still seen to stand. Where there are more programs than processors, who watches is kept from one
+    too: it goes before others as far as it may, and its own waits are not counted."""
+    before = priority()
+    began = seen = time.monotonic()
+    try:
+        while "t" in states(pid) and seen - began < 10:
+            seen = time.monotonic()
+            time.sleep(0.005)
+    finally:
+        before()
+    return seen - began
+
+
+def priority():
+    """Goes before all others where the system allows it; gives what takes it back."""
+    if os.geteuid() != 0:
+        return lambda: None
+    try:
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+        return lambda: os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    except OSError:
+        # A control group without real-time bandwidth.
+        nice = os.getpriority(os.PRIO_PROCESS, 0)
+        os.setpriority(os.PRIO_PROCESS, 0, -20)
+        return lambda: os.setpriority(os.PRIO_PROCESS, 0, nice)
 
 
 def states(pid):

@@ -2,7 +2,7 @@
 
 use m5_report::doc::{Baseline, COMPARE_SCHEMA, Comparison, Derived, Level, Metric, Side};
 use m5_stats::objectives::MIB;
-use m5_stats::{GateConfig, GateVerdict, gate_with, median, single};
+use m5_stats::{COLLECTIONS_PER_SECOND, GateConfig, GateVerdict, gate_with, median, single};
 
 /// A metric: where it is found, and the difference that is too small to matter whatever the ratio.
 struct Measure {
@@ -45,9 +45,9 @@ const MEASURES: &[Measure] = &[
     measure("gc_pause_older_p95_seconds", 0.001, |d| Some(d.gc.as_ref()?.pauses_older?.p95)),
     measure("gc_pause_per_minute_seconds", 0.010, |d| d.gc.as_ref()?.pause_seconds_per_minute),
     shown("gc_pause_max_seconds", |d| d.gc.as_ref()?.max_seconds),
-    shown("gc_gen0_per_second", |d| per_second(d, 0)),
-    shown("gc_gen1_per_second", |d| per_second(d, 1)),
-    shown("gc_gen2_per_second", |d| per_second(d, 2)),
+    shown(COLLECTIONS_PER_SECOND[0], |d| per_second(d, 0)),
+    shown(COLLECTIONS_PER_SECOND[1], |d| per_second(d, 1)),
+    shown(COLLECTIONS_PER_SECOND[2], |d| per_second(d, 2)),
     measure("cpu_ratio", 0.01, |d| d.cpu_ratio),
     measure("open_fds", 5.0, |d| max(d.fds)),
     measure("connections", 5.0, |d| max(d.connections)),

@@ -1,6 +1,7 @@
 //! What every thread and every task of a process does now. Nothing is stopped for it.
 
 use crate::record::{redact, version};
+use crate::service_name;
 use m5_cpython::{Gil, Interpreter, Result};
 use m5_process::{Process, ThreadNow, inner_tid, monotonic_ns, thread_now, unix_ns};
 use m5_report::dump::{DUMP_SCHEMA, Dump, DumpedTask, DumpedThread, GilSeen};
@@ -62,6 +63,7 @@ pub fn dump(process: &Process, interpreter: &Interpreter, most: usize) -> Result
         pid,
         python: version(process, interpreter),
         command: redact(&process.command().unwrap_or_default()),
+        service: Some(service_name(process)),
         stopped: process.stat().is_ok_and(|s| matches!(s.state, 'T' | 't')),
         gil,
         threads,

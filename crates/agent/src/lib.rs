@@ -31,6 +31,6 @@ pub mod workload;
 pub use discover::{Discovered, discover};
 pub use dump::dump;
 pub use permission::permission_remedies;
-pub use service_name::{from_command as command_name, service_name};
+pub use service_name::{ServiceNames, from_command as command_name, service_name, service_names};
 pub use snapshot::process_snapshot;
 pub use teller::teller;

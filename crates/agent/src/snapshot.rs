@@ -1,6 +1,7 @@
 //! One process as the kernel sees it, at one moment.
 
 use crate::record::{describe, redact, unread};
+use crate::service_name;
 use m5_cpython::Interpreter;
 use m5_process::{FdCounts, Process, unix_ns};
 use m5_report::doc::{FdTarget, PROCESS_SCHEMA, ProcessSnapshot};
@@ -30,6 +31,7 @@ pub fn process_snapshot(process: &Process) -> m5_process::Result<ProcessSnapshot
         taken_unix_seconds: unix_ns() as f64 / 1e9,
         identity: process.identity(),
         command: redact(&process.command()?),
+        service: Some(service_name(process)),
         interpreter,
         unread,
         status,

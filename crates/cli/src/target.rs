@@ -5,6 +5,7 @@ use crate::ctx::Ctx;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::launch::Launched;
+use m5_agent::record::redact;
 use m5_agent::service_name;
 use m5_cpython::Interpreter;
 use m5_process::Process;
@@ -112,7 +113,7 @@ fn only_one(ctx: &Ctx) -> Result<Process, CliError> {
     let mut found = m5_agent::discover()?;
     match (found.len(), found.pop()) {
         (1, Some(only)) => {
-            let command = only.process.command().unwrap_or_default().join(" ");
+            let command = m5_report::text::command(&redact(&only.process.command().unwrap_or_default()));
             ctx.note(Say::OnlyProcess, &[&only.process.pid(), &command]);
             Ok(only.process)
         }

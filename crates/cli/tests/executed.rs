@@ -6,9 +6,8 @@
 mod harm;
 mod support;
 
-use harm::{ends, until, waits};
+use harm::{descriptors, ends, until, waits};
 use m5_testkit::{Python, Target};
-use std::fs;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use support::{folder, m5};
@@ -71,8 +70,7 @@ fn look(args: &[&str], pid: i32) -> Child {
 /// Whether a process holds the memory of another one: it has chosen what it looks at.
 fn holds(m5: u32, target: i32) -> bool {
     let memory = format!("/proc/{target}/mem");
-    let files = fs::read_dir(format!("/proc/{m5}/fd")).into_iter().flatten().flatten();
-    files.filter_map(|f| fs::read_link(f.path()).ok()).any(|link| link.to_str() == Some(&memory))
+    descriptors(m5).any(|link| link.to_str() == Some(&memory))
 }
 
 /// Executes that while m5 looks: right after it chose the process, or when it has looked for a while.

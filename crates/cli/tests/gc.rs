@@ -5,7 +5,7 @@
 mod harm;
 mod support;
 
-use harm::until;
+use harm::{descriptors, until};
 use m5_testkit::{SLOW_COLLECTION, Target, minor_versions, pythons, side_by_side};
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -256,9 +256,7 @@ fn the_source_is_named_and_what_denied_a_better_one() {
 
 /// Events of the kernel that a process has open.
 fn events(pid: u32) -> usize {
-    let files = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
-    let links = files.filter_map(|file| std::fs::read_link(file.path()).ok());
-    links.filter(|link| link.to_string_lossy().contains("[perf_event]")).count()
+    descriptors(pid).filter(|link| link.to_string_lossy().contains("[perf_event]")).count()
 }
 
 /// Registers belong to a thread: who comes second gets what is left, and says so.

@@ -1,22 +1,26 @@
-//! `m5 gc --set`, `--optimize` and `--freeze` killed at random moments: the next `--undo` knows what was done and takes it back.
+//! `m5 gc --set`, `--optimize` and `--freeze` killed before each of their steps, and at random moments: the next `--undo`
+//! knows what was done and takes it back.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "support/steps.rs"]
+mod steps;
 mod support;
 
 use m5_testkit::{Python, Target, all_pythons, pythons};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
-use support::{folder, m5, root, verdict};
+use steps::ended_before;
+use support::{folder, json, m5, root, verdict};
 
-/// Tells its thresholds and how many objects are frozen, while the main thread makes objects that only a collection frees.
+/// Tells its thresholds, whether it collects, and how many objects are frozen, while the main thread makes objects that only a collection frees.
 const PROGRAM: &str = "
 import gc, sys, threading
 gc.set_threshold(701, 11, 13)
 kept = [[i] for i in range(20000)]
 def answer():
     for line in sys.stdin:
-        print(*gc.get_threshold()[:2], gc.get_freeze_count(), flush=True)
+        print(*gc.get_threshold(), int(gc.isenabled()), gc.get_freeze_count(), flush=True)
 threading.Thread(target=answer, daemon=True).start()
 print('ready', flush=True)
 wait = threading.Event()
@@ -25,7 +29,6 @@ while True:
         own = []; own.append(own)
     wait.wait(0.0005)
 ";
-const AS_IT_WAS: [u64; 3] = [701, 11, 0];
 
 fn rounds() -> u32 {
     if std::env::var_os("M5_SLOW").is_some() { 200 } else { 12 }
@@ -35,6 +38,8 @@ fn rounds() -> u32 {
 struct Trial {
     target: Target,
     state: tempfile::TempDir,
+    /// What it told before any m5 came.
+    was: Vec<u64>,
     /// How long a whole run takes here and now.
     whole: Duration,
     seed: u64,
@@ -44,7 +49,11 @@ impl Trial {
     fn new(command: Command) -> Self {
         let mut target = Target::spawn(command);
         assert_eq!(target.line(), "ready");
-        Self { target, state: folder(), whole: Duration::ZERO, seed: 0x9e37_79b9 }
+        let (state, was) = (folder(), Vec::new());
+        let mut trial = Self { target, state, was, whole: Duration::ZERO, seed: 0x9e37_79b9 };
+        trial.was = trial.state();
+        assert_eq!(trial.was[..2], [701, 11]);
+        trial
     }
 
     fn m5(&self, args: &[&str]) -> Command {
@@ -54,9 +63,9 @@ impl Trial {
         command
     }
 
-    fn state(&mut self) -> [u64; 3] {
+    fn state(&mut self) -> Vec<u64> {
         self.target.say("");
-        self.target.numbers().try_into().unwrap()
+        self.target.numbers()
     }
 
     fn undo(&self) {
@@ -70,9 +79,37 @@ impl Trial {
         let (code, said) = verdict(&self.m5(args).output().unwrap());
         self.whole = began.elapsed();
         assert_eq!(code, 0, "{said}");
-        assert_ne!(self.state(), AS_IT_WAS);
+        assert_ne!(self.state(), self.was);
+        self.undone("a whole run");
+    }
+
+    /// Undoes it, and everything is as it was.
+    fn undone(&mut self, after: &str) {
         self.undo();
-        assert_eq!(self.state(), AS_IT_WAS);
+        assert_eq!(self.state(), self.was, "{after}");
+    }
+
+    /// Runs and is killed before its first change, before its second, and so on until a run comes to its end; what is asked
+    /// after each. How many changes there were.
+    fn killed_before_each_step(&mut self, args: &[&str], name: &str, ask: &dyn Fn(&str)) -> usize {
+        for step in 0..200 {
+            let call = ended_before(&mut self.m5(args), step);
+            let after = format!("{name}: {args:?} before change {step} ({call:?})");
+            let now = self.state();
+            let shown = json(&self.m5(&["--show", "--json"]).stdout(Stdio::piped()).output().unwrap());
+            if now != self.was {
+                // What was done stands in the journal, with what was there before.
+                let frozen = now.last() != self.was.last();
+                let kept = shown["changed_by_m5"][0]["before"]["thresholds"][0].as_u64();
+                assert!(frozen && shown["frozen_by_m5"] == true || kept == Some(701), "{after}: {shown}");
+            }
+            self.undone(&after);
+            ask(&after);
+            if call.is_none() {
+                return step;
+            }
+        }
+        panic!("{name}: {args:?} never comes to its end");
     }
 
     /// Runs and is killed at some moment of the run.
@@ -90,14 +127,55 @@ impl Trial {
     }
 }
 
-#[test]
-fn settings_that_a_killed_m5_left_are_undone() {
+/// The oldest and the newest interpreter, at work.
+fn ends() -> impl Iterator<Item = (String, Trial)> {
     let mut all = pythons();
     let ends: [Python; 2] = [all.remove(0), all.pop().unwrap()];
-    for python in ends {
+    ends.into_iter().map(|python| {
         let mut command = python.command();
         command.args(["-I", "-u", "-c", PROGRAM]);
-        let mut trial = Trial::new(command);
+        (python.name, Trial::new(command))
+    })
+}
+
+/// At least a journal before it, a value, and a journal after it.
+const LEAST: usize = 3;
+
+#[test]
+fn settings_are_undone_whatever_step_was_the_last() {
+    for (name, mut trial) in ends() {
+        for args in [&["--set", "50000,20,30"][..], &["--disable"]] {
+            assert!(trial.killed_before_each_step(args, &name, &|_| ()) >= LEAST, "{name}: {args:?}");
+        }
+    }
+}
+
+#[test]
+fn a_second_change_is_undone_with_the_first() {
+    for (name, mut trial) in ends() {
+        for step in 0.. {
+            assert!(trial.m5(&["--set", "50000,20,30"]).status().unwrap().success());
+            let call = ended_before(&mut trial.m5(&["--set", "60000,21,31"]), step);
+            trial.undone(&format!("{name}: before change {step} ({call:?})"));
+            if call.is_none() {
+                break;
+            }
+        }
+    }
+}
+
+/// A trial that is not worth it on a busy machine changes nothing, and is made again.
+#[test]
+fn a_trial_is_undone_whatever_step_was_the_last() {
+    for (name, mut trial) in ends() {
+        let mut steps = || trial.killed_before_each_step(&["--optimize", "-d", "1s"], &name, &|_| ());
+        assert!((0..3).any(|_| steps() >= LEAST), "{name}: nothing was tried");
+    }
+}
+
+#[test]
+fn settings_that_a_killed_m5_left_are_undone() {
+    for (name, mut trial) in ends() {
         trial.whole(&["--set", "50000,20,30"]);
         for round in 0..rounds() {
             // Another change on top of the first may be the one that was broken off.
@@ -106,12 +184,12 @@ fn settings_that_a_killed_m5_left_are_undone() {
                 trial.killed(&["--set", "70000,22,32"]);
             }
             trial.undo();
-            assert_eq!(trial.state(), AS_IT_WAS, "{} round {round}", python.name);
+            assert_eq!(trial.state(), trial.was, "{name} round {round}");
         }
         for round in 0..rounds() / 4 {
             trial.killed_within(Duration::from_secs(4), &["--optimize", "-d", "1s"]);
             trial.undo();
-            assert_eq!(trial.state(), AS_IT_WAS, "{} trial {round}", python.name);
+            assert_eq!(trial.state(), trial.was, "{name} trial {round}");
         }
     }
 }
@@ -135,11 +213,13 @@ fn a_freeze_that_a_killed_m5_left_is_undone_and_its_folder_goes() {
     let mut trial = Trial::new(with_own_tmp(&python));
     let tmp = PathBuf::from(format!("/proc/{}/root/tmp", trial.target.pid()));
     let left = || std::fs::read_dir(&tmp).unwrap().flatten().map(|e| e.file_name()).collect::<Vec<_>>();
+    let empty = |after: &str| assert!(left().is_empty(), "{after}: {:?}", left());
+    assert!(trial.killed_before_each_step(&["--freeze"], "its own /tmp", &empty) > LEAST);
     trial.whole(&["--freeze"]);
     for round in 0..rounds() {
         trial.killed(&["--freeze"]);
         trial.undo();
-        assert_eq!(trial.state(), AS_IT_WAS, "round {round}");
+        assert_eq!(trial.state(), trial.was, "round {round}");
         assert!(left().is_empty(), "round {round}: {:?}", left());
     }
 }

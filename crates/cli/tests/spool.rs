@@ -9,6 +9,7 @@ mod support;
 use harm::Group;
 use m5_testkit::{Target, pythons};
 use std::fs;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -193,4 +194,96 @@ fn files_are_read_with_buffers_in_the_folder() {
     assert_eq!(objects(&["snapshot", "--core", core]), known);
     assert_eq!(run(&[&["diff", heap, heap][..], &with].concat()).status.code(), Some(0));
     assert_eq!(entries(spool.path()), 0);
+}
+
+/// Holds objects for buffers that are worth a file, and keeps one list in each iteration.
+const KEEPS: &str = "
+import sys
+if not hasattr(sys, 'kept'):
+    class Row:
+        def __init__(self, i): self.number, self.text, self.more = i, str(i) * 3, [i]
+    sys.rows = [Row(i) for i in range(60000)]
+    sys.kept = []
+sys.kept.append([len(sys.kept)])
+";
+
+fn leaks(more: &[&str]) -> Command {
+    let python = pythons().into_iter().rfind(|p| p.name.starts_with('/')).unwrap();
+    let mut command = m5();
+    command.args(["leaks", "--lang", "en", "--json", "-n", "20", "--processes", "1"]).args(more);
+    command.arg("--").arg(python.executable().unwrap()).args(["-c", KEEPS]);
+    command
+}
+
+/// What is kept and who holds it.
+fn told(output: &std::process::Output) -> (Option<i32>, serde_json::Value, String) {
+    let document = json(output);
+    let first = &document["kept"]["diff"]["culprits"][0];
+    let held = format!("{} by {}", first["type_name"], first["holder"]["path"]);
+    (output.status.code(), document["leaking"].clone(), held)
+}
+
+/// Ctrl-C, as a terminal sends it to the whole group, and SIGKILL to m5 alone; in the end it says what it says without.
+#[test]
+fn leaks_says_the_same_however_the_one_before_ended() {
+    let folder = folder();
+    let path = folder.path().to_str().unwrap();
+    for signal in ["INT", "KILL"] {
+        let mut command = leaks(&["--spool", path]);
+        command.stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
+        let mut child = command.spawn().unwrap();
+        let maps = format!("/proc/{}/maps", child.id());
+        let used = || fs::read_to_string(&maps).is_ok_and(|maps| maps.contains(path));
+        let seen = harm::until(Duration::from_secs(300), || used() || child.try_wait().unwrap().is_some());
+        assert!(seen, "no buffer lies in the folder");
+        assert_eq!(entries(folder.path()), 0, "it has a name");
+        let whom = if signal == "INT" { format!("-{}", child.id()) } else { child.id().to_string() };
+        let _ =
+            Command::new("kill").args(["-s", signal, "--", &whom]).stderr(Stdio::null()).status().unwrap();
+        child.wait().unwrap();
+        assert_eq!(entries(folder.path()), 0);
+    }
+    let (plain, spooled) = (leaks(&[]).output().unwrap(), leaks(&["--spool", path]).output().unwrap());
+    assert_eq!(told(&plain), told(&spooled), "{plain:?} {spooled:?}");
+    assert_eq!((plain.status.code(), &json(&plain)["leaking"]), (Some(1), &true.into()));
+    assert!(told(&plain).2.contains("sys.kept"), "{}", told(&plain).2);
+    assert_eq!(entries(folder.path()), 0);
+}
+
+/// A folder that does not do is told before the work begins.
+#[test]
+fn leaks_does_not_begin_with_a_folder_that_does_not_do() {
+    let folder = folder();
+    let (marker, shut) = (folder.path().join("ran"), folder.path().join("shut"));
+    fs::create_dir(&shut).unwrap();
+    fs::set_permissions(&shut, std::os::unix::fs::PermissionsExt::from_mode(0o500)).unwrap();
+    // Root may write anywhere, but not there.
+    let shut = if support::root() { Path::new("/proc") } else { shut.as_path() };
+    for (place, word) in [(Path::new("/nowhere/at/all"), "cannot be made"), (shut, "cannot be made")] {
+        let program = format!("open({:?}, 'w').close()", marker.display().to_string());
+        let python = pythons().into_iter().rfind(|p| p.name.starts_with('/')).unwrap();
+        let mut command = m5();
+        command.args(["leaks", "--lang", "en", "-n", "2", "--spool"]).arg(place).arg("--");
+        let output = command.arg(python.executable().unwrap()).args(["-c", &program]).output().unwrap();
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{error}");
+        assert!(error.contains(word) && error.contains("give --spool a folder on a disk"), "{error}");
+        assert!(!marker.exists(), "the work began");
+    }
+}
+
+/// A disk that runs full in the middle: the leak is told, and why nobody looked at who holds it; the work came to its end.
+#[test]
+fn leaks_tells_what_did_not_fit() {
+    let folder = folder();
+    let whole = leaks(&["--spool", folder.path().to_str().unwrap()]);
+    let mut shell = Command::new("sh");
+    // Blocks of 512 bytes: 1 MiB.
+    shell.args(["-c", "ulimit -f 2048 && exec \"$@\"", "sh"]).arg(whole.get_program()).args(whole.get_args());
+    let output = support::clean(shell).output().unwrap();
+    let document = json(&output);
+    assert_eq!((output.status.code(), &document["leaking"]), (Some(1), &true.into()), "{document}");
+    let unseen = document["kept_unseen"].as_str().unwrap();
+    assert!(unseen.contains("did not fit") && unseen.contains("give --spool a folder on a disk"), "{unseen}");
+    assert_eq!(entries(folder.path()), 0);
 }

@@ -59,15 +59,10 @@ pub fn spool(folder: &Path, need: u64) -> Result<(), SpoolError> {
     if spooling() {
         return Ok(());
     }
-    let system = |what| move |source| SpoolError::System { what, source };
-    let file = tempfile::tempfile_in(folder).map_err(system("a file cannot be made there"))?;
-    let free = free(&file).map_err(system("the file system cannot be asked"))?;
-    let free = free.ok_or(SpoolError::Memory)?;
+    let (file, free) = unnamed_file(folder)?;
     if free < need {
         return Err(SpoolError::Full { free, need });
     }
-    // Room that is promised is there: a write through a mapping could not say that it is not.
-    allocate(file.as_raw_fd(), 0, LARGE).map_err(system("room cannot be set aside in a file there"))?;
     // SAFETY: a new mapping at an address of the kernel's choice, of memory that nobody may touch.
     let base = unsafe {
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
@@ -80,6 +75,28 @@ pub fn spool(folder: &Path, need: u64) -> Result<(), SpoolError> {
     BASE.store(base as usize, Ordering::Release);
     tracing::debug!(folder = %folder.display(), free, need, "large buffers lie in a file");
     Ok(())
+}
+
+/// Whether a folder would do, before anything is done that takes long; nothing is left there.
+///
+/// # Errors
+/// [`SpoolError`].
+pub fn spool_possible(folder: &Path) -> Result<(), SpoolError> {
+    unnamed_file(folder).map(drop)
+}
+
+/// A file without a name that has room for one block, and how much the disk has beside it.
+fn unnamed_file(folder: &Path) -> Result<(File, u64), SpoolError> {
+    let file = tempfile::tempfile_in(folder).map_err(system("a file cannot be made there"))?;
+    let free = free(&file).map_err(system("the file system cannot be asked"))?;
+    let free = free.ok_or(SpoolError::Memory)?;
+    // Room that is promised is there: a write through a mapping could not say that it is not.
+    allocate(file.as_raw_fd(), 0, LARGE).map_err(system("room cannot be set aside in a file there"))?;
+    Ok((file, free))
+}
+
+fn system(what: &'static str) -> impl Fn(std::io::Error) -> SpoolError {
+    move |source| SpoolError::System { what, source }
 }
 
 /// Whether large buffers lie in a file.
@@ -270,6 +287,7 @@ mod tests {
             Err(SpoolError::Memory) => return,
             other => panic!("{other:?}"),
         }
+        spool_possible(dir.path()).unwrap();
         assert!(!spooling());
         spool(dir.path(), 1 << 20).unwrap();
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);

@@ -22,7 +22,8 @@ pub use layer::{Advice, Growing, Layer, Layers, Witness, growing_layers};
 pub use leak_rule::{Chunk, LeakOutcome, LeakRule, leak_agreed, leak_per_iteration};
 pub use lives::{BetweenRestarts, Life, between_restarts, life};
 pub use objectives::{
-    Direction, Objective, ObjectivePatch, Objectives, ObjectivesPatch, Profile, Status, judge,
+    COLLECTIONS_PER_SECOND, Direction, Objective, ObjectivePatch, Objectives, ObjectivesPatch, Profile,
+    Status, generation_of_rate, judge,
 };
 pub use quantile::{Summary, median, quantile, rate, sorted, weighted_median};
 pub use random::Random;

@@ -186,6 +186,16 @@ macro_rules! objectives {
     };
 }
 
+/// Objectives of the collections of each generation, the youngest first.
+pub const COLLECTIONS_PER_SECOND: [&str; 3] =
+    ["gc_gen0_per_second", "gc_gen1_per_second", "gc_gen2_per_second"];
+
+/// The generation whose collections an objective counts; `None` where it is another one.
+#[must_use]
+pub fn generation_of_rate(name: &str) -> Option<usize> {
+    COLLECTIONS_PER_SECOND.iter().position(|own| *own == name)
+}
+
 objectives! {
     /// Peak resident memory, bytes.
     rss_peak_bytes: None, Some(Objective::below(40.0 * MIB, Some(60.0 * MIB)));
@@ -233,6 +243,15 @@ pub const COMPARE_THRESHOLD: f64 = 0.15;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_generation_has_an_objective_of_its_own() {
+        let all = Objectives::of(Profile::Trading);
+        let named: Vec<usize> =
+            all.iter().into_iter().filter_map(|(name, _)| generation_of_rate(name)).collect();
+        assert_eq!(named, [0, 1, 2]);
+        assert_eq!(generation_of_rate("gc_pause_p95_seconds"), None);
+    }
 
     #[test]
     fn levels_are_judged_by_side() {

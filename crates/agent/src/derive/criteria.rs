@@ -6,7 +6,8 @@ use m5_gc::SourceKind;
 use m5_process::Cgroup;
 use m5_report::doc::{Criterion, Derived, GcFigures, Lack, ProcessRecord};
 use m5_stats::{
-    Assessment, Objective, Objectives, Status, Summary, Verdict, counted, judge, rate, seconds_to_prove,
+    Assessment, Objective, Objectives, Status, Summary, Verdict, counted, generation_of_rate, judge, rate,
+    seconds_to_prove,
 };
 
 /// What objectives are held against.
@@ -73,8 +74,7 @@ fn held_against(f: &Figures<'_>, o: &Objectives) -> Vec<Criterion> {
     let slope = f.rss.and_then(|a| Some((a.slope?, [a.slope_low?, a.slope_high?])));
     let unread = if f.read { TOO_SHORT } else { Lack::InterpreterUnread };
     let collections = |g: usize| f.gc.map(|gc| (gc.generations[g].collections, gc.seconds));
-    let rate_of = |name: &str, g, objective: &Objective| per_second(name, collections(g), objective, unread);
-    let judged = |name: &'static str, objective: &Objective| match name {
+    let other = |name: &'static str, objective: &Objective| match name {
         "rss_peak_bytes" => plain(name, f.peak, objective, Lack::NotReadable),
         "rss_limit_ratio" => share(name, f.peak, f.memory_limit, objective),
         "cgroup_peak_ratio" => share(name, peak_of_group(f.cgroup), limit_of_group(f.cgroup), objective),
@@ -82,15 +82,16 @@ fn held_against(f: &Figures<'_>, o: &Objectives) -> Vec<Criterion> {
         "growth_bytes_per_second" => estimate(name, slope, f.rss, objective),
         "growth_24h_ratio" => estimate(name, f.rss.and_then(growth_24h), f.rss, objective),
         "gc_pause_p95_seconds" => pause_p95(f, objective),
-        "gc_gen0_per_second" => rate_of(name, 0, objective),
-        "gc_gen1_per_second" => rate_of(name, 1, objective),
-        "gc_gen2_per_second" => rate_of(name, 2, objective),
         "open_fds" => plain(name, f.fds, objective, Lack::NotReadable),
         "fd_limit_ratio" => share(name, f.fds, f.fd_limit, objective),
         "fd_growth" => plain(name, f.fd_growth, objective, TOO_SHORT),
         "connections" => plain(name, f.connections, objective, Lack::NotReadable),
         // Of no process but of the watchdog.
         _ => plain(name, None, objective, Lack::NotReadable),
+    };
+    let judged = |name: &'static str, objective: &Objective| match generation_of_rate(name) {
+        Some(g) => per_second(name, collections(g), objective, unread),
+        None => other(name, objective),
     };
     let of_process = o.iter().into_iter().filter(|(name, _)| *name != "watchdog_rss_bytes");
     of_process.map(|(name, objective)| judged(name, objective)).collect()

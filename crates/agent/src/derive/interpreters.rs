@@ -6,7 +6,7 @@ use super::pause_totals::Estimates;
 use m5_gc::SourceKind;
 use m5_report::doc::{Criterion, InterpreterPauses, PauseLog, ProcessRecord};
 use m5_stats::stratified::weighted_summary;
-use m5_stats::{Objective, Objectives};
+use m5_stats::{Objective, Objectives, generation_of_rate};
 
 /// One criterion for each interpreter that is there and each objective of the collector; nothing where there is one
 /// interpreter, or nobody traced.
@@ -37,11 +37,10 @@ fn judged(
     estimates: &Estimates,
 ) -> Option<Criterion> {
     let seconds = log.coverage.wall_ns as f64 / 1e9;
-    let rate_of = |g: usize| per_second(name, Some((row.happened[g], seconds)), objective, TOO_SHORT);
+    if let Some(g) = generation_of_rate(name) {
+        return Some(per_second(name, Some((row.happened[g], seconds)), objective, TOO_SHORT));
+    }
     Some(match name {
-        "gc_gen0_per_second" => rate_of(0),
-        "gc_gen1_per_second" => rate_of(1),
-        "gc_gen2_per_second" => rate_of(2),
         "gc_pause_p95_seconds" => {
             let known = match log.source {
                 _ if row.happened == [0; 3] => Known::NoneHappened,

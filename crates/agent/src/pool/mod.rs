@@ -19,7 +19,7 @@ pub use pauses::{OnPause, PAUSE_BOUNDS, PauseLog};
 pub use selection::Selection;
 pub use selection::matches as name_matches;
 
-use crate::{discover, service_name};
+use crate::{discover, service_names};
 use loops::Loops;
 use m5_process::{Cgroups, Identity, Process, SocketTables, monotonic_ns, nap_on, settle_memory};
 use member::Place;
@@ -128,7 +128,7 @@ impl Pool {
     /// Looks for processes that came and drops those that went.
     pub fn refresh(&mut self) {
         self.drop_ended();
-        let Ok(pids) = Process::all_pids() else {
+        let Ok(pids) = self.options.selection.candidates() else {
             self.errors += 1;
             return;
         };
@@ -171,11 +171,17 @@ impl Pool {
 
     fn admit(&mut self, process: &Process) -> bool {
         let identity = process.identity();
-        let Some(found) = discover::look_at(process) else { return false };
-        let service = service_name(process);
-        if !self.options.selection.matches(process, &service) {
+        let selection = &self.options.selection;
+        if !selection.lists(identity) {
             return false;
         }
+        // Where names are asked for they are read first: that takes less than to look for an interpreter.
+        let named = (!selection.names.is_empty()).then(|| service_names(process));
+        if named.as_ref().is_some_and(|names| !selection.fits(names)) {
+            return false;
+        }
+        let Some(found) = discover::look_at(process) else { return false };
+        let service = named.unwrap_or_else(|| service_names(process)).service;
         let traced = self.members.values().filter(|m| m.attached.traced()).count();
         let asks = self.loops.asks(&service);
         // Who asks for both has half of it for each.

@@ -1,5 +1,6 @@
 //! Which processes to watch.
 
+use crate::ServiceNames;
 use m5_process::{Identity, Process};
 
 /// A choice of processes. An empty one takes every Python process.
@@ -12,10 +13,21 @@ pub struct Selection {
 }
 
 impl Selection {
-    pub(super) fn matches(&self, process: &Process, service: &str) -> bool {
-        let listed = self.processes.is_empty() || self.processes.contains(&process.identity());
-        let named = self.names.is_empty() || self.names.iter().any(|p| matches(p, service));
-        listed && named
+    /// The processes that come into question: where some are listed, nobody else on the machine is looked at.
+    pub(super) fn candidates(&self) -> m5_process::Result<Vec<i32>> {
+        match self.processes.is_empty() {
+            true => Process::all_pids(),
+            false => Ok(self.processes.iter().map(|identity| identity.pid).collect()),
+        }
+    }
+
+    pub(super) fn lists(&self, identity: Identity) -> bool {
+        self.processes.is_empty() || self.processes.contains(&identity)
+    }
+
+    /// Whether a process called so is asked for.
+    pub(super) fn fits(&self, names: &ServiceNames) -> bool {
+        self.names.is_empty() || self.names.iter().any(|pattern| names.matches(pattern))
     }
 }
 

@@ -68,6 +68,7 @@ pub(crate) fn run(args: &HealthArgs, ctx: &Ctx) -> Result<Exit, CliError> {
         pid: record.identity.pid,
         python: record.interpreter.map(|i| i.version),
         command: record.command,
+        service: record.service,
         observed_seconds,
         re_executed_seconds: record.re_executed_seconds,
         stopped,

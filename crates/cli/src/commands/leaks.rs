@@ -60,13 +60,19 @@ const MOMENT: Duration = Duration::from_secs(5);
 
 pub(crate) fn run(args: &LeaksArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     let json = ctx.json()?;
+    // Not after minutes of iterations.
+    args.spool.check()?;
     let per_iteration = args.per_iteration.unwrap_or_default();
     let rule = LeakRule { per_iteration, processes: args.processes as usize, ..LeakRule::default() };
     let work = Work::parse(&args.command, args.call.as_deref())?;
     let judged = judge(args, &work, &rule, ctx)?;
     let (kept, kept_unseen) = match judged.looked {
         Some(Ok(kept)) => (Some(kept), None),
-        Some(Err(error)) => (None, Some(error.explain(ctx.lang).message)),
+        Some(Err(error)) => {
+            let explained = error.explain(ctx.lang);
+            let to_do = explained.remedies.iter().map(|remedy| format!("; {remedy}"));
+            (None, Some(explained.message + &to_do.collect::<String>()))
+        }
         None => (None, None),
     };
     let call = args.call.as_ref().map(|c| format!(" {c}")).unwrap_or_default();

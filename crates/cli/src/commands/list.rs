@@ -5,17 +5,17 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use clap::{Args, ValueEnum};
 use m5_agent::Discovered;
-use m5_agent::pool::name_matches;
 use m5_agent::record::{redact, version};
-use m5_agent::service_name;
+use m5_agent::{ServiceNames, service_names};
 use m5_report::doc::{LIST_SCHEMA, ListedProcess, ProcessList, Unread};
 use std::cmp::Reverse;
 
 /// Arguments of `m5 list`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Workers stand below their parents. A name is that of the systemd unit, of the script or module, or of the program; a \
-worker is called after its parent.
+Workers stand below their parents. A name is that of the systemd unit, of the application that a server was told to run \
+(`uvicorn shop.main:app` is shop.main), of the script or module, or of the program; a worker is called after its parent. \
+--name finds what a server runs by the server's name too.
 
 Examples:\n  m5 list\n  m5 list --sort rss\n  m5 list --name '引擎*' --json")]
 pub(crate) struct ListArgs {
@@ -41,12 +41,11 @@ enum Sort {
 
 pub(crate) fn run(args: &ListArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     let json = ctx.json()?;
-    let mut processes: Vec<ListedProcess> =
-        m5_agent::discover()?.into_iter().map(|d| listed(d, ctx)).collect();
-    let all = processes.len();
-    if !args.name.is_empty() {
-        processes.retain(|p| args.name.iter().any(|pattern| name_matches(pattern, &p.name)));
-    }
+    let found = m5_agent::discover()?;
+    let all = found.len();
+    let wanted = |names: &ServiceNames| args.name.is_empty() || args.name.iter().any(|p| names.matches(p));
+    let named = found.into_iter().map(|d| (service_names(&d.process), d)).filter(|(names, _)| wanted(names));
+    let mut processes: Vec<ListedProcess> = named.map(|(names, d)| listed(d, names.service, ctx)).collect();
     match args.sort {
         Sort::Pid => {}
         Sort::Rss => processes.sort_by_key(|p| Reverse(p.rss_bytes)),
@@ -60,7 +59,7 @@ pub(crate) fn run(args: &ListArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     Ok(Exit::Fine)
 }
 
-fn listed(found: Discovered, ctx: &Ctx) -> ListedProcess {
+fn listed(found: Discovered, name: String, ctx: &Ctx) -> ListedProcess {
     let process = &found.process;
     let status = process.status().unwrap_or_default();
     let stat = process.stat().ok();
@@ -71,7 +70,7 @@ fn listed(found: Discovered, ctx: &Ctx) -> ListedProcess {
     ListedProcess {
         pid: process.pid(),
         ppid: stat.as_ref().map_or(0, |s| s.ppid),
-        name: service_name(process),
+        name,
         uid: status.uid,
         python,
         rss_bytes: status.rss_bytes,

@@ -128,6 +128,7 @@ fn judge(
         pid: record.identity.pid,
         python: record.interpreter.as_ref().map(|i| i.version.clone()),
         command: record.command,
+        service: record.service,
         observed_seconds,
         growth_objective: limits.growth_bytes_per_second.map_or(GROWTH, |o| o.pass),
         criteria: &record.criteria,

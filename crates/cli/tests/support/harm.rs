@@ -52,6 +52,12 @@ pub(crate) fn children(pid: i32) -> Vec<i32> {
     text.split_whitespace().map(|word| word.parse().unwrap()).collect()
 }
 
+/// What the descriptors of a process are of; none where it has ended.
+pub(crate) fn descriptors(pid: u32) -> impl Iterator<Item = PathBuf> {
+    let files = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    files.filter_map(|file| fs::read_link(file.path()).ok())
+}
+
 /// How often a process has waited for something.
 pub(crate) fn waits(pid: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();

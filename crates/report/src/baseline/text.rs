@@ -5,7 +5,7 @@ use crate::baseline::growth_text::{growth, leaks};
 use crate::baseline::layer_text::layers;
 use crate::comparison::text::compare;
 use crate::doc::{Baseline, Derived, End, Level, ProcessRecord, Recorded};
-use crate::list::text::one_line;
+use crate::list::text::process_line;
 use crate::m5mem_page::text::application;
 use crate::objectives::text::{from_each, objectives, summary};
 use crate::pauses::source_text;
@@ -71,7 +71,11 @@ fn head(process: &ProcessRecord, recorded: &Recorded, d: &Derived, style: Style)
         Some(i) => lang.fill(Record::Subtitle, &[&i.version, &seconds, &interval, &d.samples]),
         None => lang.fill(Record::SubtitleUnread, &[&seconds, &interval, &d.samples]),
     };
-    let _ = writeln!(out, " · {line}\n{}", style.dim(&one_line(&process.command)));
+    let _ = writeln!(
+        out,
+        " · {line}\n{}",
+        style.dim(&process_line(process.service.as_deref(), &process.command))
+    );
     let lost = recorded.rounds_due.saturating_sub(recorded.rounds_taken);
     out.push_str(&executed(process.re_executed_seconds, style));
     if process.exited {
@@ -193,7 +197,7 @@ fn family(processes: &[ProcessRecord], style: Style) -> String {
             maybe(d.fds, |l| units::count(l.last)),
             maybe(per_second, units::rate),
             maybe(gc.and_then(|g| g.pauses), |p| units::time(p.p95)),
-            one_line(&process.command),
+            process_line(process.service.as_deref(), &process.command),
         ]);
     }
     let title = style.bold(lang.say(Record::Processes));

@@ -21,6 +21,9 @@ pub struct Dump {
     pub python: String,
     /// Command line; values that look like secrets are replaced.
     pub command: Vec<String>,
+    /// The service that it belongs to, as `m5 list` calls it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
     /// Somebody stopped the process (`SIGSTOP`, a debugger): its threads stand still until it is let go on.
     pub stopped: bool,
     /// Who held the interpreter's lock: one of each interpreter that has one (free-threaded builds have none).

@@ -1,7 +1,7 @@
 //! `m5 dump` for people.
 
 use super::doc::{Dump, DumpedTask, DumpedThread};
-use crate::list::text::one_line;
+use crate::list::text::process_line;
 use crate::shared::units;
 use crate::text::Style;
 use crate::texts::DumpWords as Words;
@@ -23,7 +23,11 @@ pub fn text(doc: &Dump, style: Style) -> String {
             lang.fill(Words::Title, &[&doc.pid, &doc.python, &took])
         }
     };
-    let mut out = format!("{}\n{}\n", style.bold(&title), style.dim(&one_line(&doc.command)));
+    let mut out = format!(
+        "{}\n{}\n",
+        style.bold(&title),
+        style.dim(&process_line(doc.service.as_deref(), &doc.command))
+    );
     if doc.gil.iter().any(|g| !g.known) {
         let _ = writeln!(out, "{}", style.yellow(lang.say(Words::GilUnknown)));
     } else if !doc.gil.is_empty() && doc.gil.iter().all(|g| g.holder.is_none()) {

@@ -20,6 +20,9 @@ pub struct Health {
     pub python: Option<String>,
     /// Command line.
     pub command: Vec<String>,
+    /// The service that it belongs to, as `m5 list` calls it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
     /// How long it was looked at.
     pub observed_seconds: f64,
     /// When it was found to execute another program, seconds since the look began: nothing is said of that one.

@@ -3,7 +3,7 @@
 use crate::baseline::growth_text::leak_lines;
 use crate::baseline::layer_text::layers;
 use crate::doc::{Check, Health};
-use crate::list::text::one_line;
+use crate::list::text::process_line;
 use crate::m5mem_page::text::application;
 use crate::objectives::text::{from, from_each, objectives, summary};
 use crate::process::executed_text::cut;
@@ -20,7 +20,8 @@ pub fn health(h: &Health, style: Style) -> String {
     let mut out = style.bold(&lang.fill(Goal::HealthTitle, &[&h.pid]));
     let python = h.python.as_ref().map(|v| format!("CPython {v} · ")).unwrap_or_default();
     let seconds = units::span(h.observed_seconds);
-    let _ = writeln!(out, " · {python}{seconds}\n{}", style.dim(&one_line(&h.command)));
+    let _ =
+        writeln!(out, " · {python}{seconds}\n{}", style.dim(&process_line(h.service.as_deref(), &h.command)));
     if let Some(unread) = &h.unread {
         let _ = writeln!(
             out,

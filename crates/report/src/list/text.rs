@@ -102,6 +102,17 @@ fn end(path: &str, parts: usize) -> &str {
     path.rmatch_indices('/').nth(parts - 1).map_or(path, |(at, _)| path.get(at + 1..).unwrap_or(path))
 }
 
+/// What a process is told as: its command line, and before it whom it works for, where that is another process: code that
+/// was given to a worker (`python -c "from multiprocessing…"`) says nothing.
+pub(crate) fn process_line(service: Option<&str>, command: &[String]) -> String {
+    let Some(worker) = service.filter(|name| name.contains('/')) else { return one_line(command) };
+    let without_code = match command.iter().position(|word| word == "-c") {
+        Some(at) => command.iter().take(at + 1).cloned().chain(["…".to_owned()]).collect(),
+        None => command.to_vec(),
+    };
+    format!("{worker} · {}", one_line(&without_code))
+}
+
 /// A command line on one line of bounded length, with nothing that a terminal would obey.
 pub(crate) fn one_line(command: &[String]) -> String {
     const MOST: usize = 100;

@@ -24,6 +24,9 @@ pub struct GcReport {
     pub identity: Identity,
     /// Command line; values that look like secrets are replaced.
     pub command: Vec<String>,
+    /// The service that it belongs to, as `m5 list` calls it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
     /// The interpreter.
     pub interpreter: Interpreter,
     /// How it collects.
@@ -175,6 +178,7 @@ impl GcReport {
             m5_version: env!("CARGO_PKG_VERSION").to_owned(),
             identity: process.identity,
             command: process.command,
+            service: process.service,
             uncollectable: unfreed(&interpreter.gc_end).saturating_sub(unfreed(&interpreter.gc_begin)),
             interpreter,
             collector,

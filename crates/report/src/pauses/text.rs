@@ -1,7 +1,7 @@
 //! `m5 gc` for people, in the shape that its users know.
 
 use crate::doc::{Bucket, GcReport, Sentence};
-use crate::list::text::one_line;
+use crate::list::text::process_line;
 use crate::objectives::text::from;
 use crate::pauses::{source_text, world};
 use crate::shared::units;
@@ -42,7 +42,7 @@ fn head(report: &GcReport, style: Style) -> String {
     let rate: Option<f64> = gc.generations.iter().map(|g| g.per_second).sum();
     let mut lines = vec![
         style.bold(&lang.fill(Gc::Title, &[&report.identity.pid, &report.interpreter.version])),
-        style.dim(&one_line(&report.command)),
+        style.dim(&process_line(report.service.as_deref(), &report.command)),
         lang.fill(Gc::Observed, &[&units::span(report.recorded.observed_seconds)]),
         lang.fill(Gc::Events, &[&count]),
     ];

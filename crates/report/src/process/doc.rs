@@ -19,6 +19,9 @@ pub struct ProcessSnapshot {
     pub identity: Identity,
     /// Command line; values that look like secrets are replaced.
     pub command: Vec<String>,
+    /// The service that it belongs to, as `m5 list` calls it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
     /// The interpreter, where it could be read.
     pub interpreter: Option<Interpreter>,
     /// Why it was not, where it was not.

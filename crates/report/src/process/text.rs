@@ -1,7 +1,7 @@
 //! One process at one moment, for people.
 
 use crate::doc::ProcessSnapshot;
-use crate::list::text::one_line;
+use crate::list::text::{one_line, process_line};
 use crate::shared::units;
 use crate::shared::value_words::{self, maybe};
 use crate::text::{Align, Style, Table};
@@ -18,7 +18,7 @@ pub fn process(p: &ProcessSnapshot, style: Style) -> String {
     let lang = style.lang;
     let python = p.interpreter.as_ref().map(|i| format!(" · CPython {}", i.version)).unwrap_or_default();
     let mut out = format!("{}{python}\n", style.bold(&lang.fill(Snapshot::Title, &[&p.identity.pid])));
-    let _ = writeln!(out, "{}", style.dim(&one_line(&p.command)));
+    let _ = writeln!(out, "{}", style.dim(&process_line(p.service.as_deref(), &p.command)));
     if let Some(unread) = &p.unread {
         let _ = writeln!(
             out,

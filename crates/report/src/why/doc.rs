@@ -20,6 +20,9 @@ pub struct Why {
     pub python: Option<String>,
     /// Command line.
     pub command: Vec<String>,
+    /// The service that it belongs to, as `m5 list` calls it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
     /// How long it was looked at.
     pub observed_seconds: f64,
     /// What was found, the worst first.

@@ -17,6 +17,8 @@ pub struct Seen<'a> {
     pub python: Option<String>,
     /// Command line.
     pub command: Vec<String>,
+    /// The service that it belongs to.
+    pub service: Option<String>,
     /// How long it was looked at.
     pub observed_seconds: f64,
     /// Growth in bytes a second that misses the objective.
@@ -99,6 +101,7 @@ impl Why {
             objectives_from: seen.objectives_from,
             python: seen.python,
             command: seen.command,
+            service: seen.service,
         }
     }
 

@@ -5,7 +5,7 @@ use crate::doc::ObjectivesFrom;
 use crate::heap::phrases::{holder, part, signed, signed_bytes, thousands};
 use crate::heap::text::diff::{account_line, made, sizes};
 use crate::heap::{MemoryKind, MemoryVerdict};
-use crate::list::text::one_line;
+use crate::list::text::process_line;
 use crate::objectives::text::objectives_from;
 use crate::shared::{units, value_words};
 use crate::text::Style;
@@ -28,7 +28,10 @@ pub fn why(why: &Why, style: Style) -> String {
     let python = why.python.as_ref().map_or_else(String::new, |v| format!(" · CPython {v}"));
     let mut title = format!("PID {}{python} · {}", why.pid, units::span(why.observed_seconds));
     if !why.command.is_empty() {
-        title.push_str(&format!(" · {}", shortened(&one_line(&why.command), COMMAND)));
+        title.push_str(&format!(
+            " · {}",
+            shortened(&process_line(why.service.as_deref(), &why.command), COMMAND)
+        ));
     }
     let mut lines = vec![style.bold(&title), verdict(why, style)];
     for (i, finding) in why.findings.iter().take(TOLD).enumerate() {
@@ -341,6 +344,7 @@ mod tests {
             pid: 7,
             python: Some("3.12.1".into()),
             command: vec!["python".into(), "x".repeat(900), "two\nlines".into()],
+            service: Some("shop/worker".into()),
             observed_seconds: 30.0,
             findings: all.into_iter().map(finding).collect(),
             account: Some(Account {

@@ -7,7 +7,7 @@ use m5_heap::{
     CaptureOptions, CorePlaces, HeapError, Method, ProcessTree, Redaction, Snapshot, read_snapshot,
     take_core, take_snapshot, take_tree,
 };
-use m5_process::{Process, TraceError};
+use m5_process::{Process, SpoolError, TraceError};
 use std::path::{Path, PathBuf};
 
 /// Where m5's own large buffers lie.
@@ -24,10 +24,13 @@ impl SpoolArgs {
         /// The image, and what is made of it where all of it is objects.
         const SHARE: u64 = 3;
         let Some(folder) = &self.spool else { return Ok(()) };
-        m5_process::spool(folder, held.saturating_mul(SHARE)).map_err(|error| CliError::Spool {
-            path: folder.display().to_string(),
-            reason: error.to_string(),
-        })
+        m5_process::spool(folder, held.saturating_mul(SHARE)).map_err(|error| refused(folder, &error))
+    }
+
+    /// Whether the folder would do, before work begins that takes long.
+    pub(crate) fn check(&self) -> Result<(), CliError> {
+        let Some(folder) = &self.spool else { return Ok(()) };
+        m5_process::spool_possible(folder).map_err(|error| refused(folder, &error))
     }
 
     /// The same, for what a process holds now.
@@ -44,6 +47,10 @@ impl SpoolArgs {
             format!("its disk has no more room, or files may not become that large: {lacks} MiB did not fit");
         (lacks > 0).then(|| CliError::Spool { path: folder.display().to_string(), reason })
     }
+}
+
+fn refused(folder: &Path, error: &SpoolError) -> CliError {
+    CliError::Spool { path: folder.display().to_string(), reason: error.to_string() }
 }
 
 /// How to capture.
@@ -105,9 +112,9 @@ impl CaptureArgs {
         let (mut snapshot, tree) =
             taken.map_err(|e| self.spool.lacking().unwrap_or_else(|| of_capture(process.pid(), e)))?;
         let command = &mut snapshot.info.command;
-        // Of a worker whose code was given on the command line, the name of whom it works for says more.
-        if command.ends_with(" -c …") && called.contains('/') {
-            command.push_str(&format!(" ({called})"));
+        // Of a worker, the name of whom it works for says more.
+        if called.contains('/') {
+            *command = format!("{called} · {command}");
         }
         Ok((snapshot, tree))
     }

@@ -1,6 +1,10 @@
-//! What to call a process: its systemd unit, the script or module that it runs, or, of a worker, what its parent is
-//! called. Never its arguments or environment: those hold secrets.
+//! What to call a process: its systemd unit, the application that a server was told to run, the script or module that it
+//! runs, or, of a worker, what its parent is called. Never its other arguments or its environment: those hold secrets.
 
+mod launchers;
+
+use crate::pool::name_matches;
+use launchers::{Title, application, launcher, title};
 use m5_process::Process;
 
 /// Letters and bytes of a name that are kept.
@@ -22,11 +26,41 @@ const HELPERS: &[(&str, &str)] = &[
     ("torch._inductor.compile_worker", "worker"),
 ];
 
+/// What a process is called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServiceNames {
+    /// Its name in every report, label and file.
+    pub service: String,
+    /// After the program that launched its application (`uvicorn`), where it is called after that application.
+    pub launched: Option<String>,
+}
+
+impl ServiceNames {
+    /// Whether one of them matches a pattern of `*` and `?`: who knows only what was started finds it by that.
+    #[must_use]
+    pub fn matches(&self, pattern: &str) -> bool {
+        std::iter::once(&self.service).chain(&self.launched).any(|name| name_matches(pattern, name))
+    }
+
+    fn own(name: &str) -> Self {
+        Self { service: clean(name), launched: None }
+    }
+
+    fn of_application(name: &str, launcher: &str) -> Self {
+        Self { service: clean(name), launched: Some(launcher.to_owned()) }
+    }
+
+    /// Those of its helper.
+    fn below(&self, role: &str) -> Self {
+        Self { service: below(&self.service, role), launched: self.launched.as_ref().map(|l| below(l, role)) }
+    }
+}
+
 /// What a command line says of its process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Called {
     /// A name of its own.
-    Own(String),
+    Own(ServiceNames),
     /// It helps its parent.
     Helper(&'static str),
 }
@@ -34,11 +68,17 @@ enum Called {
 /// The name of the service that a process belongs to; a worker of another process is called `NAME/worker`.
 #[must_use]
 pub fn service_name(process: &Process) -> String {
-    let unit = process.cgroup_text().and_then(|text| unit(&text));
-    unit.unwrap_or_else(|| called(process, PARENTS))
+    service_names(process).service
 }
 
-fn called(process: &Process, parents: usize) -> String {
+/// The same, with the name of what launched it.
+#[must_use]
+pub fn service_names(process: &Process) -> ServiceNames {
+    let unit = process.cgroup_text().and_then(|text| unit(&text));
+    unit.map_or_else(|| called(process, PARENTS), |service| ServiceNames { service, launched: None })
+}
+
+fn called(process: &Process, parents: usize) -> ServiceNames {
     let command = process.command().unwrap_or_default();
     let parent = || {
         let parent = Process::open(process.stat().ok()?.ppid).ok().filter(|p| parents > 0 && p.pid() > 1)?;
@@ -49,13 +89,13 @@ fn called(process: &Process, parents: usize) -> String {
         && words == command
         && parent.program() == process.program()
     {
-        return below(&called(&parent, parents - 1), "worker");
+        return called(&parent, parents - 1).below("worker");
     }
     match of_command(&command) {
-        Called::Own(name) => name,
+        Called::Own(names) => names,
         Called::Helper(role) => {
             let above = parent().map(|(_, parent)| called(&parent, parents - 1));
-            below(&above.unwrap_or_else(|| NAMELESS.to_owned()), role)
+            above.unwrap_or_else(|| ServiceNames::own(NAMELESS)).below(role)
         }
     }
 }
@@ -73,25 +113,33 @@ fn unit(cgroup: &str) -> Option<String> {
     (!name.starts_with("user@") && !name.is_empty()).then(|| clean(name))
 }
 
-/// The script or module of a Python command line, as a process alone is called.
+/// The application, script or module of a Python command line, as a process alone is called.
 #[must_use]
 pub fn from_command(command: &[String]) -> String {
     match of_command(command) {
-        Called::Own(name) => name,
+        Called::Own(names) => names.service,
         Called::Helper(role) => below(NAMELESS, role),
     }
 }
 
 fn of_command(command: &[String]) -> Called {
     let mut arguments = command.iter();
-    let program = arguments.next().map_or("", |p| program_name(p));
-    let own = |name: &str| Called::Own(clean(name));
+    let own = |name: &str| Called::Own(ServiceNames::own(name));
+    let program = match arguments.next() {
+        Some(word) => match title(word) {
+            Some(titled) => return of_title(titled),
+            None => program_name(word),
+        },
+        None => "",
+    };
     if !is_python(program) {
         // A program with Python in it: its arguments are its own.
-        return own(if program.is_empty() { NAMELESS } else { program });
+        return if program.is_empty() { own(NAMELESS) } else { launched(program, arguments.as_slice()) };
     }
     while let Some(argument) = arguments.next() {
-        let Some(flags) = argument.strip_prefix('-') else { return own(script_name(argument)) };
+        let Some(flags) = argument.strip_prefix('-') else {
+            return launched(script_name(argument), arguments.as_slice());
+        };
         if flags.is_empty() {
             return own(NAMELESS);
         }
@@ -101,12 +149,33 @@ fn of_command(command: &[String]) -> Called {
         let Some(at) = taker else { continue };
         let value = value(at).or_else(|| arguments.next().cloned()).unwrap_or_default();
         match flags.as_bytes().get(at) {
-            Some(b'm') => return helper(&value).map_or_else(|| own(&value), Called::Helper),
+            Some(b'm') => {
+                return helper(&value).map_or_else(|| launched(&value, arguments.as_slice()), Called::Helper);
+            }
             Some(b'c') => return helper(&value).map_or_else(|| own(NAMELESS), Called::Helper),
             _ => {}
         }
     }
     own(program)
+}
+
+/// A program by the application that it was told to run, or by its own name.
+fn launched(program: &str, arguments: &[String]) -> Called {
+    let found = launcher(program).and_then(|launcher| Some((launcher, application(launcher, arguments)?)));
+    Called::Own(match found {
+        Some((launcher, name)) => ServiceNames::of_application(&name, launcher),
+        None => ServiceNames::own(program),
+    })
+}
+
+fn of_title(title: Title) -> Called {
+    match title {
+        Title::Main(launcher, name) => Called::Own(ServiceNames::of_application(&name, launcher)),
+        Title::Worker(launcher, name) => {
+            Called::Own(ServiceNames::of_application(&name, launcher).below("worker"))
+        }
+        Title::WorkerOfParent => Called::Helper("worker"),
+    }
 }
 
 fn helper(text: &str) -> Option<&'static str> {
@@ -166,7 +235,7 @@ mod tests {
         assert_eq!(of("python -Im trading_engine -c x"), "trading_engine");
         assert_eq!(of("python -Werror -mtrading_engine"), "trading_engine");
         assert_eq!(of("python --check-hash-based-pycs main.py"), "main");
-        assert_eq!(of("python /usr/bin/gunicorn app:app"), "gunicorn");
+        assert_eq!(of("python /usr/bin/gunicorn"), "gunicorn");
         assert_eq!(of("python examples/trading_engine/"), "trading_engine");
         assert_eq!(of("python pkg/__main__.py"), "pkg");
         assert_eq!(of("python -c secret"), "python");
@@ -190,7 +259,32 @@ mod tests {
         assert_eq!(of("uwsgi --http :80 --wsgi-file app.py"), "uwsgi");
         assert_eq!(of("/opt/blender/blender -b scene.blend -P render.py"), "blender");
         assert_eq!(of("/usr/bin/trader 7203.T"), "trader");
-        assert_eq!(from_command(&["gunicorn: master [app]".to_owned()]), "gunicorn");
+        assert_eq!(of("granian"), "granian");
+    }
+
+    #[test]
+    fn servers_are_called_after_their_application() {
+        assert_eq!(of("python /venv/bin/uvicorn app.main:app --port 80"), "app.main");
+        assert_eq!(of("python -m gunicorn -w 4 shop.wsgi"), "shop.wsgi");
+        assert_eq!(of("python3 -Xdev -m celery -A shop worker"), "shop-worker");
+        assert_eq!(of("/usr/bin/granian --interface asgi 交易:app"), "交易");
+        let titled = |text: &str| from_command(&[text.to_owned()]);
+        assert_eq!(titled("gunicorn: master [shop api]"), "shop_api");
+        assert_eq!(titled("gunicorn: worker [shop.wsgi]"), "shop.wsgi/worker");
+        assert_eq!(titled("gunicorn: master [gunicorn]"), "gunicorn");
+    }
+
+    #[test]
+    fn who_knows_only_the_server_finds_them_by_it() {
+        let words = ["python", "/venv/bin/uvicorn", "app.main:app"].map(str::to_owned);
+        let Called::Own(names) = of_command(&words) else { panic!("a helper") };
+        let worker = names.below("worker");
+        assert_eq!(
+            (worker.service.as_str(), worker.launched.as_deref()),
+            ("app.main/worker", Some("uvicorn/worker"))
+        );
+        assert!(names.matches("app.*") && names.matches("uvicorn*") && worker.matches("uvicorn*"));
+        assert!(!names.matches("gunicorn") && !ServiceNames::own("main").matches("uvicorn*"));
     }
 
     #[test]
