@@ -1,7 +1,8 @@
 //! Whose objectives hold: asked by everything that judges a process, so that all give one answer.
 
 use crate::command_name;
-use crate::pool::{TurnsOf, name_matches};
+use crate::pool::TurnsOf;
+use crate::service_name::name_matches;
 use m5_report::doc::{ObjectivesFrom, ProcessRecord};
 use m5_report::rules::ServiceObjectives;
 use m5_stats::Objectives;

@@ -6,7 +6,7 @@ use super::block::Block;
 use super::error::of;
 use super::rows::{get_blocks, json, moment, one, rounds};
 use super::{schema, store};
-use crate::pool::name_matches;
+use crate::service_name::name_matches;
 use m5_process::Machine;
 use m5_report::doc::{
     BASELINE_SCHEMA, Baseline, ConnectionsAt, End, Interpreter, PauseLog, ProcessRecord, Recorded, RollupAt,

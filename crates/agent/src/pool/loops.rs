@@ -1,6 +1,6 @@
 //! The turns of event loops, counted for those services that ask for it.
 
-use super::name_matches;
+use crate::service_name::name_matches;
 use m5_kernel::{Error, LoopCounter, Turns};
 use std::collections::BTreeSet;
 

@@ -17,7 +17,6 @@ pub use loops::TurnsOf;
 pub use member::{Member, Sampled};
 pub use pauses::{OnPause, PAUSE_BOUNDS, PauseLog};
 pub use selection::Selection;
-pub use selection::matches as name_matches;
 
 use crate::{discover, service_names};
 use loops::Loops;

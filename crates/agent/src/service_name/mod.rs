@@ -2,8 +2,10 @@
 //! runs, or, of a worker, what its parent is called. Never its other arguments or its environment: those hold secrets.
 
 mod launchers;
+mod pattern;
 
-use crate::pool::name_matches;
+pub(crate) use pattern::name_matches;
+
 use launchers::{Title, application, launcher, title};
 use m5_process::Process;
 

@@ -2,7 +2,7 @@
 //! cleared and cooled down. Pure: time comes in as an argument.
 
 use super::{Action, Metric};
-use crate::pool::name_matches;
+use crate::service_name::name_matches;
 use serde::{Deserialize, Serialize};
 
 /// The level of a rule and where it clears.

@@ -10,38 +10,20 @@
 //! half of the time, so that the other half is left for that.
 #![allow(unsafe_code)]
 
+mod page;
 mod watching;
 
 use crate::procfs::headroom::Headroom;
+use page::{Shared, map_page, unmap};
 use std::cell::Cell;
 use std::io;
 use std::ptr::NonNull;
 use std::sync::Mutex;
-use std::sync::atomic::{
-    AtomicI32, AtomicU32, AtomicU64,
-    Ordering::{Relaxed, Release},
-};
+use std::sync::atomic::Ordering::{Relaxed, Release};
 use std::time::Duration;
 #[cfg(test)]
 use std::time::Instant;
-use watching::{Maker, Watched, watch};
-
-/// Limits that are looked at.
-const MOST_LIMITS: usize = 16;
-
-/// The page that both have.
-#[derive(Debug)]
-struct Shared {
-    heartbeat_ns: AtomicU64,
-    /// When the target must run again; 0 while it runs.
-    hold_until_ns: AtomicU64,
-    /// When half of that time is over.
-    hold_half_ns: AtomicU64,
-    /// The copy; 0 where there is none.
-    copy: AtomicI32,
-    /// Why it was ended: 0 it was not, 1 for memory, 2 because we stood still.
-    ended: AtomicU32,
-}
+use watching::{MOST_LIMITS, Maker, Watched, watch};
 
 thread_local! {
     static HERE: Cell<Option<NonNull<Shared>>> = const { Cell::new(None) };
@@ -218,18 +200,6 @@ fn until(what: impl Fn() -> bool) -> bool {
         std::thread::sleep(Duration::from_millis(1));
     }
     false
-}
-
-fn map_page() -> io::Result<NonNull<Shared>> {
-    let (protection, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED | libc::MAP_ANONYMOUS);
-    // SAFETY: a fresh mapping at a place of the kernel's choice.
-    let page = unsafe { libc::mmap(std::ptr::null_mut(), size_of::<Shared>(), protection, flags, -1, 0) };
-    NonNull::new(page.cast()).filter(|_| page != libc::MAP_FAILED).ok_or_else(io::Error::last_os_error)
-}
-
-fn unmap(page: NonNull<Shared>) {
-    // SAFETY: mapped by `map_page`, unmapped once.
-    unsafe { libc::munmap(page.as_ptr().cast(), size_of::<Shared>()) };
 }
 
 #[cfg(test)]

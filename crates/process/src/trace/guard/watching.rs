@@ -1,7 +1,7 @@
 //! The guard itself: what it looks at in the forked child, and what it does then. It allocates nothing and takes no lock.
 #![allow(unsafe_code)]
 
-use super::{MOST_LIMITS, Shared};
+use super::page::Shared;
 use crate::priority::{hurry, own_hurry};
 use crate::procfs::memory_limits::Limit;
 use std::ffi::CString;
@@ -10,6 +10,8 @@ use std::path::Path;
 use std::ptr::NonNull;
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
 
+/// Limits that are looked at.
+pub(super) const MOST_LIMITS: usize = 16;
 /// Time between two looks of the guard.
 const STEP_NS: i64 = 500_000;
 /// Without a sign of life for so long when the target should run again, we are stuck, whatever the kernel says.
