@@ -138,7 +138,7 @@ read -r word pid </mnt/ready
 within /usr/bin/python3.14 /srv/customer.py &
 customer=$!
 
-ask list -- "$pid .*uvicorn.* 3\\.14\\."
+ask list -- "$pid +shop +3\\.14\\."
 ask health -p "$pid" -- 'GC pause P95' 'm5 init -p'
 ask why -p "$pid" -d 5s -- "PID $pid"
 ask diff -p "$pid" --interval 4s -- 'shop\.Order.*held by'
@@ -154,8 +154,8 @@ import json, time, urllib.request
 get = lambda path: urllib.request.urlopen("http://127.0.0.1:9464/" + path, timeout=60).read().decode()
 assert 'id="processes"' in get(""), "no page"
 end = time.monotonic() + 60
-while not any(p["service"] == "uvicorn" for p in (json.loads(get("data/processes.json")) or {"processes": []})["processes"]):
-    assert time.monotonic() < end, "the page knows no uvicorn"
+while not any(p["service"] == "shop" for p in (json.loads(get("data/processes.json")) or {"processes": []})["processes"]):
+    assert time.monotonic() < end, "the page knows no shop"
 assert 'process_memory_rss_bytes{' in get("metrics")
 PYTHON
 kill "$customer" 2>/dev/null || true
