@@ -72,6 +72,14 @@ fn workers_are_called_after_their_parent_and_any_script_is_its_own_name() {
     assert!(sizes.is_sorted_by(|a, b| a >= b), "{sizes:?}");
     let text = String::from_utf8_lossy(&run(&["list", "--name", "引擎*"]).stdout).into_owned();
     assert!(text.contains("└ 引擎/worker"), "{text}");
+    // A worker is called so wherever it is told of, and not by the code that made it one.
+    let worker = workers[0].to_string();
+    for command in [&["health", "-d", "300ms"][..], &["why", "-d", "500ms"], &["dump"], &["snapshot"]] {
+        let output = run(&[command, &["--lang", "en", "-p", &worker]].concat());
+        let told = String::from_utf8_lossy(&output.stdout).into_owned();
+        let code = told.contains("multiprocessing.spawn import");
+        assert!(told.contains("引擎/worker · ") && !code, "{command:?}: {output:?}");
+    }
     // With several to choose from, they are offered by name.
     let (code, said) = verdict(&run(&["health"]));
     assert!(code == 2 && said.contains(&format!("{} (引擎)", parent.pid())), "{code} {said}");
@@ -153,5 +161,27 @@ fn a_service_that_somebody_stopped_is_called_so_and_not_healthy() {
     assert_eq!(
         (verdict(&on).0, &json(&on)["healthy"], &json(&on)["stopped"]),
         (0, &true.into(), &Value::Null)
+    );
+}
+
+/// A server that was told to run an application, without the server.
+#[test]
+fn a_server_is_called_after_its_application_and_found_by_its_own_name() {
+    let place = folder();
+    fs::write(place.path().join("uvicorn"), SLEEPS).unwrap();
+    let mut served = start(&["./uvicorn", "--port", "80", "shop.main:app"], place.path());
+    let mut bare = start(&["./uvicorn", "--port", "80"], place.path());
+    assert_eq!((served.line(), bare.line()), ("ready".into(), "ready".into()));
+    for (pattern, found) in [("uvicorn*", [true, true]), ("shop.*", [true, false]), ("uvicorn", [true, true])]
+    {
+        let list = json(&run(&["list", "--json", "--name", pattern]));
+        let all = list["processes"].as_array().unwrap();
+        let there = [&served, &bare].map(|target| all.iter().any(|p| p["pid"] == target.pid()));
+        assert_eq!(there, found, "{pattern}: {list}");
+    }
+    let list = json(&run(&["list", "--json"]));
+    assert_eq!(
+        (named(&list, served.pid()), named(&list, bare.pid())),
+        ("shop.main".into(), "uvicorn".into())
     );
 }

@@ -93,7 +93,8 @@ impl Trial {
     /// after each. How many changes there were.
     fn killed_before_each_step(&mut self, args: &[&str], name: &str, ask: &dyn Fn(&str)) -> usize {
         for step in 0..200 {
-            let call = ended_before(&mut self.m5(args), step);
+            // A trial on a busy machine may find nothing to change, and the next one does.
+            let call = (0..3).find_map(|_| ended_before(&mut self.m5(args), step));
             let after = format!("{name}: {args:?} before change {step} ({call:?})");
             let now = self.state();
             let shown = json(&self.m5(&["--show", "--json"]).stdout(Stdio::piped()).output().unwrap());
@@ -106,6 +107,7 @@ impl Trial {
             self.undone(&after);
             ask(&after);
             if call.is_none() {
+                println!("{name}: {args:?}: {step} changes");
                 return step;
             }
         }
@@ -127,11 +129,13 @@ impl Trial {
     }
 }
 
-/// The oldest and the newest interpreter, at work.
-fn ends() -> impl Iterator<Item = (String, Trial)> {
-    let mut all = pythons();
-    let ends: [Python; 2] = [all.remove(0), all.pop().unwrap()];
-    ends.into_iter().map(|python| {
+/// The oldest interpreter, 3.13 and the newest, at work.
+fn some() -> impl Iterator<Item = (String, Trial)> {
+    let all = pythons();
+    let last = all.len() - 1;
+    let chosen =
+        move |(i, p): &(usize, Python)| [0, last].contains(i) || p.minor() == (3, 13) && !p.free_threaded;
+    all.into_iter().enumerate().filter(chosen).map(|(_, python)| {
         let mut command = python.command();
         command.args(["-I", "-u", "-c", PROGRAM]);
         (python.name, Trial::new(command))
@@ -143,7 +147,7 @@ const LEAST: usize = 3;
 
 #[test]
 fn settings_are_undone_whatever_step_was_the_last() {
-    for (name, mut trial) in ends() {
+    for (name, mut trial) in some() {
         for args in [&["--set", "50000,20,30"][..], &["--disable"]] {
             assert!(trial.killed_before_each_step(args, &name, &|_| ()) >= LEAST, "{name}: {args:?}");
         }
@@ -152,7 +156,7 @@ fn settings_are_undone_whatever_step_was_the_last() {
 
 #[test]
 fn a_second_change_is_undone_with_the_first() {
-    for (name, mut trial) in ends() {
+    for (name, mut trial) in some() {
         for step in 0.. {
             assert!(trial.m5(&["--set", "50000,20,30"]).status().unwrap().success());
             let call = ended_before(&mut trial.m5(&["--set", "60000,21,31"]), step);
@@ -164,18 +168,19 @@ fn a_second_change_is_undone_with_the_first() {
     }
 }
 
-/// A trial that is not worth it on a busy machine changes nothing, and is made again.
+/// Each of some thirty changes takes a trial: on one interpreter, where nobody asks for more.
 #[test]
 fn a_trial_is_undone_whatever_step_was_the_last() {
-    for (name, mut trial) in ends() {
-        let mut steps = || trial.killed_before_each_step(&["--optimize", "-d", "1s"], &name, &|_| ());
-        assert!((0..3).any(|_| steps() >= LEAST), "{name}: nothing was tried");
+    let most = if std::env::var_os("M5_SLOW").is_some() { 3 } else { 1 };
+    for (name, mut trial) in some().take(most) {
+        let steps = trial.killed_before_each_step(&["--optimize", "-d", "300ms"], &name, &|_| ());
+        assert!(steps >= LEAST, "{name}: nothing was tried");
     }
 }
 
 #[test]
 fn settings_that_a_killed_m5_left_are_undone() {
-    for (name, mut trial) in ends() {
+    for (name, mut trial) in some() {
         trial.whole(&["--set", "50000,20,30"]);
         for round in 0..rounds() {
             // Another change on top of the first may be the one that was broken off.
