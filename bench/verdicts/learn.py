@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Learn what the signs of growth say together, from families of series whose truth is known.
 
-    for set in "" --events --services --containers --layers; do
-      cargo run --release -p m5-bench-verdicts --bin unseen -- $set --traces 200 --seed 41 --only-write --signs FILE
+    for set in "" --events --services --containers --layers --programs --drawn --composed; do
+      cargo run --release -p m5-bench-verdicts --bin unseen -- $set --traces 60 --seed 41 --only-write --signs FILE
     done
     pip install numpy scikit-learn
     python bench/verdicts/learn.py FILE... --write crates/stats/src/verdict/learned/table.rs
@@ -37,7 +37,10 @@ HEALTHY = 4.0
 SMALL = 0.25
 # Healthy families that look most like leaks weigh more: what they do is told from a leak at last, or not at all.
 HARD = {"first uses": 3, "cache by keys": 3, "part of a": 2, "daily load unknown": 2, "shared pages": 2}
-UP = "likely likely_strong pace_sure tau tau_middle tau_high z future future_half lows highs late_highs net new_ground"
+UP = (
+    "likely likely_strong pace_sure tau tau_middle tau_high z future future_half lows highs late_highs net new_ground"
+    " feet_tau feet_z feet_net z_middle z_high tau_late z_late rising_for late_new"
+)
 DOWN = "drawdown rhythm"
 NEVER = "points days"
 

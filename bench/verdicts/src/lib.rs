@@ -3,7 +3,9 @@
 
 pub mod composed;
 pub mod containers;
+pub mod drawn;
 pub mod events;
+pub mod habits;
 pub mod layers;
 pub mod programs;
 pub mod real;

@@ -14,6 +14,7 @@ mod evidence;
 mod forecast;
 mod ground;
 mod judged;
+mod lately;
 mod learned;
 mod linear;
 mod load;

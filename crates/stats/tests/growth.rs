@@ -113,3 +113,18 @@ fn an_hour_of_samples_a_minute_is_enough_for_what_grows_fast_in_an_old_process()
         }
     }
 }
+
+/// From a moment on ever more of the callers take a path that leaks, until all of them do.
+fn sets_in(x: f64, from: f64, wide: f64) -> f64 {
+    let u = (x - from).max(0.0);
+    if u < wide { 0.5 * u * u / wide } else { u - 0.5 * wide }
+}
+
+#[test]
+fn a_leak_that_sets_in_over_a_while_is_found() {
+    for (from, wide) in [(0.1, 0.4), (0.3, 0.35), (0.0, 0.9)] {
+        let size = 0.25 / sets_in(1.0, from, wide);
+        let a = assess(&series(|x| 1.0 + size * sets_in(x, from, wide)));
+        assert_eq!(a.verdict, Verdict::Growing, "{from} {wide}: {a:?}");
+    }
+}

@@ -52,6 +52,8 @@ pub(super) struct Blocks {
     pub(super) phase: Option<Vec<f64>>,
     /// How often its teeth were reset in the window.
     pub(super) resets: usize,
+    /// Whether the floors are feet of teeth: what a stretch shows is then anywhere on its tooth.
+    pub(super) feet: bool,
     /// Where the series stands: the floor of its last stretch, whatever changed within.
     pub(super) last: f64,
     /// The level by which values were divided.
@@ -120,7 +122,7 @@ fn cut_floors(run: &[Point], options: &Options<'_>) -> Option<Blocks> {
         && !options.floors
         && let Some(feet) = sawtooth::feet(run, count)
     {
-        return cut_floors(&feet, &Options { floors: true, ..*options });
+        return Some(Blocks { feet: true, ..cut_floors(&feet, &Options { floors: true, ..*options })? });
     }
     let age = options.started.map_or(0.0, |born| (first.t - born) / seconds).max(0.0);
     let mut blocks =
@@ -130,6 +132,7 @@ fn cut_floors(run: &[Point], options: &Options<'_>) -> Option<Blocks> {
     {
         blocks.x = feet.iter().map(|p| (p.t - first.t) / seconds).collect();
         blocks.y = feet.iter().map(|p| p.v).collect();
+        blocks.feet = true;
         blocks.finish(run, options);
         blocks.last = blocks.y.last().copied().unwrap_or(blocks.last);
         return Some(blocks);
@@ -157,6 +160,7 @@ fn cut_floors(run: &[Point], options: &Options<'_>) -> Option<Blocks> {
         return None;
     }
     blocks.resets = teeth.as_ref().map_or(0, sawtooth::Sawtooth::count);
+    blocks.feet = teeth.is_some();
     blocks.phase = teeth.and_then(|_| varied(phase));
     blocks.finish(run, options);
     Some(blocks)

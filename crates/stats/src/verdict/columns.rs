@@ -12,6 +12,8 @@ pub(super) enum Column {
     Step(f64),
     /// A rise that starts late.
     Late(f64),
+    /// A rise that sets in over a while from a moment on, and goes on evenly: the second number is how long that takes.
+    Eases(f64, f64),
     /// A rise that ends.
     Plateau(f64),
     /// A level that moves from one moment to another, evenly, and stays.
@@ -55,6 +57,11 @@ impl Column {
             Self::Ramp => x,
             Self::Step(c) => f64::from(u8::from(x > c)),
             Self::Late(c) => (x - c).max(0.0),
+            Self::Eases(from, wide) => {
+                let full = wide.min(1.0 - from);
+                let u = (x - from).clamp(0.0, full);
+                0.5 * u * u / wide + (x - from - full).max(0.0) * full / wide
+            }
             Self::Plateau(c) => (x / c).min(1.0),
             Self::Slide(from, to) => ((x - from) / (to - from)).clamp(0.0, 1.0),
             Self::Swing(from, to) => {
@@ -95,6 +102,7 @@ impl Column {
     pub(super) fn lasting_slope(self) -> f64 {
         match self {
             Self::Ramp | Self::Late(_) | Self::Stairs(..) => 1.0,
+            Self::Eases(from, wide) => ((1.0 - from) / wide).min(1.0),
             Self::Doubling(k) => k * k.exp() / k.exp_m1(),
             Self::Power(p, age) => p * (1.0 + age).powf(p - 1.0) / Self::span(p, age),
             _ => 0.0,

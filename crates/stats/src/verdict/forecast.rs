@@ -243,7 +243,7 @@ impl Fit {
         let bent = |id: &u16| {
             matches!(
                 shapes.columns.get(usize::from(*id)),
-                Some(Column::Exp(_) | Column::Power(..) | Column::Doubling(_))
+                Some(Column::Exp(_) | Column::Power(..) | Column::Doubling(_) | Column::Eases(..))
             )
         };
         let spread = match self.class {
@@ -259,6 +259,7 @@ impl Fit {
     fn bends_up(&self, shapes: &Shapes) -> bool {
         let up = |id: &u16| match shapes.columns.get(usize::from(*id)) {
             Some(Column::Doubling(_)) => true,
+            Some(Column::Eases(from, wide)) => from + wide > 1.0,
             Some(Column::Power(power, _)) => *power > 1.0,
             _ => false,
         };
@@ -275,7 +276,7 @@ impl Fit {
     /// For how much of the window its growth was seen.
     fn seen(&self, shapes: &Shapes) -> f64 {
         let begin = |id: &u16| match shapes.columns.get(usize::from(*id)) {
-            Some(Column::Late(from)) => Some(*from),
+            Some(Column::Late(from) | Column::Eases(from, _)) => Some(*from),
             _ => None,
         };
         1.0 - self.model.columns().iter().filter_map(begin).fold(0.0, f64::max)

@@ -7,6 +7,7 @@ use super::forecast::{
     growth_probability, slopes,
 };
 use super::ground;
+use super::lately::Parts;
 use super::learned;
 use super::shapes::{Class, Shapes};
 use super::signs::{self, Signs};
@@ -17,10 +18,14 @@ const DAY: f64 = 86_400.0;
 /// Growth is called so from this probability on, where as many series grow as do not…
 const SURE: f64 = 0.88;
 /// …and from this one where it cannot have lasted for the life of the process: a batch, a morning.
-const SURE_LATE: f64 = 0.99;
+const SURE_LATE: f64 = 0.995;
 /// Where days are known growth must be so likely by what was weighed, and be this part of the range of all floors.
 const SURE_DAYS: f64 = 0.6;
 const OF_RANGE: f64 = 0.12;
+/// The rhythm of the clock is known to explanations alone: what they are so sure of beside it is so.
+const SURE_BY_CLOCK: f64 = 0.97;
+/// Floors that rise are enough where they may have risen so for this part of the life of the process.
+const LASTING: f64 = 0.5;
 /// What looks like growth may as well be a rhythm of which only a part was seen where that has so much of the weight…
 const RHYTHM: f64 = 0.12;
 /// …or if it only regains what was given back, as long as days are not known.
@@ -66,6 +71,7 @@ pub(super) struct Judged {
     growth: f64,
     /// Growth that would matter is excluded.
     excluded: bool,
+    parts: Parts,
     pub(super) signs: Signs,
 }
 
@@ -79,10 +85,13 @@ impl Judged {
         let matters = WOULD_MATTER.max(least);
         let chance = growth_probability(&fits, &shapes, matters) / (matters * blocks.life).max(1.0);
         let excluded = chance < EXCLUDED;
-        let signs = signs::signs(&blocks, &shapes, &fits, &unexplained(&blocks, &shapes, &fits), used);
+        let parts = Parts::of(used, blocks.level);
+        let floors = unexplained(&blocks, &shapes, &fits);
+        let signs = signs::signs(&blocks, &shapes, &fits, &floors, &parts, used.len());
         let learned = learned::growth(&signs);
-        let growth = if signs.evident() { learned.max(weighed) } else { learned };
-        Self { blocks, shapes, fits, weighed, growth, excluded, signs }
+        let by_clock = blocks.seconds >= DAYS_KNOWN * DAY && weighed >= SURE_BY_CLOCK;
+        let growth = if signs.evident() || by_clock { learned.max(weighed) } else { learned };
+        Self { blocks, shapes, fits, weighed, growth, excluded, parts, signs }
     }
 
     pub(super) fn assessment(&self, options: &Options<'_>) -> Assessment {
@@ -106,7 +115,11 @@ impl Judged {
             .quantile(0.5)
             .map(|v| v * level);
         let now = now.filter(|v| v.is_finite()).map(|v| self.blocks.seen(v));
-        let forecast = || Forecast::of([value(LOW)?, value(0.5)?, value(HIGH)?]);
+        let [below, above] = self.around(called).map(|v| v * level);
+        let forecast = || {
+            let (low, middle, high) = (value(LOW)?, value(0.5)?, value(HIGH)?);
+            Forecast::of([low.min(middle + below), middle, high.max(middle + above)])
+        };
         let mut a = Assessment {
             verdict,
             level: now,
@@ -132,6 +145,16 @@ impl Judged {
         a
     }
 
+    /// How far below the likeliest explanation the lowest values of short stretches of the window were; and where feet of
+    /// teeth are judged, how far above it their floors: where on its tooth the series will be is not known.
+    fn around(&self, called: bool) -> [f64; 2] {
+        let fits = self.fits.iter().filter(|f| !called || f.class == Class::Growing);
+        let heaviest = fits.max_by(|a, b| a.weight.total_cmp(&b.weight));
+        let [below, above] =
+            heaviest.map_or([0.0; 2], |fit| self.parts.around(|x| fit.level(&self.shapes, x)));
+        [below, if self.blocks.feet { above } else { 0.0 }]
+    }
+
     /// How well growth by so much a window (a part of the level) may have lasted for the whole life of the process:
     /// 1 where it may, less where the level would have been below zero at its birth. Then it began lately, as a day's
     /// rise or a batch does.
@@ -140,13 +163,16 @@ impl Judged {
     }
 
     /// Whether growth by so much a window shows in the floors. Where days are known they go up and down with them: it
-    /// must then be weighed to be likely, and by more than a part of what the floors do in all.
+    /// must then be weighed to be likely, or floors rise through all days, and by more than a part of what the floors do
+    /// in all.
     fn shows(&self, growth: f64) -> bool {
+        let rise = self.lifelong(growth) >= LASTING && self.signs.rise();
         if self.blocks.seconds < DAYS_KNOWN * DAY {
-            return self.signs.show();
+            return self.signs.show(rise);
         }
         let end = |pick: fn(f64, f64) -> f64| self.blocks.y.iter().copied().reduce(pick).unwrap_or(0.0);
-        self.weighed >= SURE_DAYS && growth > OF_RANGE * (end(f64::max) - end(f64::min))
+        (self.weighed >= SURE_DAYS || self.signs.rise())
+            && growth > OF_RANGE * (end(f64::max) - end(f64::min))
     }
 
     fn verdict(&self, options: &Options<'_>) -> Verdict {

@@ -39,7 +39,7 @@ mod tests {
     use proptest::prelude::*;
 
     /// Signs that speak for growth only, the more there is of them, and against it.
-    const FOR: [&str; 14] = [
+    const FOR: [&str; 23] = [
         "likely",
         "likely_strong",
         "pace_sure",
@@ -54,6 +54,15 @@ mod tests {
         "late_highs",
         "net",
         "new_ground",
+        "feet_tau",
+        "feet_z",
+        "feet_net",
+        "z_middle",
+        "z_high",
+        "tau_late",
+        "z_late",
+        "rising_for",
+        "late_new",
     ];
     const AGAINST: [&str; 2] = ["drawdown", "rhythm"];
 

@@ -71,6 +71,11 @@ const SLOW_POWERS: [f64; 1] = [0.3];
 const DOUBLINGS: [f64; 8] = [0.6, 1.0, 1.4, 1.8, 2.2, 2.8, 3.6, 5.0];
 const STAIRS: [f64; 7] = [2.6, 3.2, 4.0, 5.0, 6.2, 7.6, 9.4];
 const STAIR_PHASES: usize = 6;
+/// Growth that sets in over a while: from when, and how long that takes.
+const EASES: [f64; 7] = [0.0, 0.08, 0.17, 0.27, 0.37, 0.48, 0.6];
+const EASED: [f64; 5] = [0.2, 0.35, 0.5, 0.75, 1.1];
+/// …and what of the window it must have been seen for.
+const EASED_FOR: f64 = 0.75;
 const FILLINGS: [f64; 5] = [0.03, 0.08, 0.2, 0.35, 0.6];
 const SLOW_RHYTHMS: [f64; 11] = [0.22, 0.25, 0.28, 0.315, 0.35, 0.385, 0.42, 0.46, 0.5, 0.6, 0.72];
 const RHYTHMS: [f64; 12] = [0.55, 0.67, 0.8, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0];
@@ -233,6 +238,11 @@ impl Shapes {
             STAIRS.iter().flat_map(|n| phases.clone().map(|phase| Column::Stairs(*n, phase))).collect();
         let stairs = self.columns(stairs.into_iter());
         self.family(Class::Growing, 0.03, one(&stairs));
+        let eases = EASES.iter().flat_map(|from| EASED.iter().map(move |wide| (*from, *wide)));
+        let seen = |(from, wide): &(f64, f64)| *wide <= (1.0 - from) / EASED_FOR;
+        let eases: Vec<(f64, f64)> = eases.filter(seen).collect();
+        let eases = self.columns(eases.into_iter().map(|(from, wide)| Column::Eases(from, wide)));
+        self.family(Class::Growing, 0.04, one(&eases));
         let beside_load = if self.load_matters { BESIDE_LOAD } else { 1.0 };
         self.add(Class::Rhythm, 0.04 * beside_load, &one(&hours), false);
     }

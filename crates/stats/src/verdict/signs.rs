@@ -1,17 +1,17 @@
 //! Signs of growth: what can be said of a window in numbers, each of which a person would look at too. What they say
 //! together was learned from families of series ([`learned`](super::learned)).
 
-use super::Point;
 use super::blocks::Blocks;
 use super::evidence::Fit;
 use super::forecast::{growth_probability, slopes};
 use super::ground;
+use super::lately::{self, Parts};
 use super::shapes::{Class, Shapes};
 use super::vectors::{along, centred, correlation, less, spread};
-use crate::quantile::{median, sorted};
+use crate::quantile::sorted;
 
 /// How many signs there are.
-pub(super) const COUNT: usize = 48;
+pub(super) const COUNT: usize = 62;
 
 /// Their names, in order.
 pub const NAMES: [&str; COUNT] = [
@@ -63,6 +63,20 @@ pub const NAMES: [&str; COUNT] = [
     "load",
     "load_trend",
     "quantum",
+    "feet_tau",
+    "feet_z",
+    "feet_net",
+    "feet_rest",
+    "feet_bend",
+    "z_middle",
+    "z_high",
+    "tau_late",
+    "z_late",
+    "z_early",
+    "curve_rest",
+    "rising_for",
+    "rise",
+    "late_new",
 ];
 
 /// What the explanations and the floors of a window say.
@@ -80,11 +94,18 @@ const Z: usize = 23;
 const LOWS: usize = 29;
 
 impl Signs {
-    /// Whether growth shows in the floors at all, and some explanation with it is not unlikely: what was learned of other
-    /// series does not make growth out of what does not rise.
-    pub(super) fn show(&self) -> bool {
+    /// Whether growth shows in the floors at all, and some explanation with it is not unlikely or they rise: what was
+    /// learned of other series does not make growth out of what does not rise.
+    pub(super) fn show(&self, rise: bool) -> bool {
         let Self(s) = self;
-        s[TAU] > 0.1 && s[Z] > 0.5 && s[LIKELY] > -1.0
+        s[TAU] > 0.1 && s[Z] > 0.5 && (s[LIKELY] > -1.0 || rise)
+    }
+
+    /// Whether later floors are higher than earlier ones nearly always, by more than what is left beside a line: no
+    /// explanation may hold, and they rise all the same.
+    pub(super) fn rise(&self) -> bool {
+        let Self(s) = self;
+        s[TAU] > RISE_TAU && s[Z] > RISE_Z
     }
 
     /// Growth that anybody sees: likely by what was weighed, nearly every floor above all before it, as steep in its
@@ -101,34 +122,44 @@ impl Signs {
     }
 }
 
-/// Parts of a window whose middles and highest values are looked at beside its floors.
-const PARTS: usize = 32;
+/// Floors rise that are in order so nearly, by so many standard errors.
+const RISE_TAU: f64 = 0.7;
+const RISE_Z: f64 = 3.0;
 /// Less than this, as a part of the level, is nothing.
-const NOTHING: f64 = 1e-6;
+pub(super) const NOTHING: f64 = 1e-6;
 /// Ratios beyond this say no more.
-const MOST: f64 = 4.0;
+pub(super) const MOST: f64 = 4.0;
 
 /// Signs of a window: its floors `y` (without what its teeth and its load explain), what was weighed, and the points.
-pub(super) fn signs(blocks: &Blocks, shapes: &Shapes, fits: &[Fit], y: &[f64], used: &[Point]) -> Signs {
+pub(super) fn signs(
+    blocks: &Blocks,
+    shapes: &Shapes,
+    fits: &[Fit],
+    y: &[f64],
+    parts: &Parts,
+    points: usize,
+) -> Signs {
     let mut all = Vec::with_capacity(COUNT);
     evidence(blocks, shapes, fits, &mut all);
     let sen = ground::slope(&blocks.x, y).unwrap_or(0.0);
     let unit = sen.abs().max(NOTHING);
     all.push(sen.clamp(-1.0, 3.0));
     all.push(tau(y));
-    all.extend(parts(used, blocks.level, unit));
+    all.extend(parts.signs(unit));
     all.extend(pieces(&blocks.x, y, unit));
     all.extend(line(&blocks.x, y));
     all.extend(ground_gained(y));
     all.extend(changes(y, blocks.quantum));
     all.extend(extremes(&blocks.x, y));
     all.push((blocks.seconds / 86_400.0).max(NOTHING).ln());
-    all.push((used.len() as f64).ln());
+    all.push((points as f64).ln());
     all.push((blocks.resets as f64).ln_1p());
     let trend = blocks.load.as_ref().map_or(0.0, |l| correlation(&centred(blocks.x.clone()), l));
     all.push(if blocks.load.is_some() { blocks.load_explains } else { -1.0 });
     all.push(trend);
     all.push(blocks.quantum.max(NOTHING).ln());
+    all.extend(parts.feet());
+    all.extend(lately::late(&blocks.x, y));
     let mut signs = [0.0; COUNT];
     signs.iter_mut().zip(all).for_each(|(to, v)| *to = if v.is_finite() { v } else { 0.0 });
     Signs(signs)
@@ -161,7 +192,7 @@ fn evidence(blocks: &Blocks, shapes: &Shapes, fits: &[Fit], all: &mut Vec<f64>) 
 }
 
 /// How often of two values the later is the higher, less how often it is the lower.
-fn tau(y: &[f64]) -> f64 {
+pub(super) fn tau(y: &[f64]) -> f64 {
     let mut sum = 0.0;
     for (i, a) in y.iter().enumerate() {
         for b in y.iter().skip(i + 1) {
@@ -178,31 +209,6 @@ fn tau(y: &[f64]) -> f64 {
     sum / pairs.max(1.0)
 }
 
-/// Whether the middle and the highest values of the parts of the window rise as the floors do, and the lowest; and
-/// whether they move apart.
-fn parts(used: &[Point], level: f64, unit: f64) -> [f64; 6] {
-    let (Some(first), Some(last)) = (used.first(), used.last()) else { return [0.0; 6] };
-    let seconds = (last.t - first.t).max(f64::MIN_POSITIVE);
-    let (mut x, mut low, mut middle, mut high) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    let mut rest = used;
-    for i in 1..=PARTS {
-        let end = first.t + seconds * i as f64 / PARTS as f64;
-        let n = if i == PARTS { rest.len() } else { rest.partition_point(|p| p.t < end) };
-        let (part, after) = rest.split_at(n);
-        rest = after;
-        let values = sorted(&part.iter().map(|p| p.v / level).collect::<Vec<_>>());
-        let (Some(least), Some(most)) = (values.first(), values.last()) else { continue };
-        x.push(i as f64 / PARTS as f64);
-        low.push(*least);
-        high.push(*most);
-        middle.push(median(&values).unwrap_or(0.0));
-    }
-    let pace = |y: &[f64]| ground::slope(&x, y).unwrap_or(0.0);
-    let (l, m, h) = (pace(&low), pace(&middle), pace(&high));
-    let part = |v: f64| (v / unit).clamp(-MOST, MOST);
-    [tau(&middle), tau(&high), part(m), part(h), part(l), part(h - l)]
-}
-
 /// The pace of the halves, of the first and the last third and of the last quarter, as parts of that of the whole.
 fn pieces(x: &[f64], y: &[f64], unit: f64) -> [f64; 5] {
     let n = y.len();
@@ -216,7 +222,7 @@ fn pieces(x: &[f64], y: &[f64], unit: f64) -> [f64; 5] {
 
 /// A line through the floors: its slope in standard errors where neighbours go together, what is left beside it as a part
 /// of all, how much neighbours go together, and how it bends.
-fn line(x: &[f64], y: &[f64]) -> [f64; 4] {
+pub(super) fn line(x: &[f64], y: &[f64]) -> [f64; 4] {
     let (x, y) = (centred(x.to_vec()), centred(y.to_vec()));
     let (xy, xx) = along(&y, &x);
     let slope = xy / xx.max(f64::MIN_POSITIVE);
@@ -267,7 +273,7 @@ fn ground_gained(y: &[f64]) -> [f64; 5] {
     ]
 }
 
-fn range(y: &[f64]) -> f64 {
+pub(super) fn range(y: &[f64]) -> f64 {
     let end = |pick: fn(f64, f64) -> f64| y.iter().copied().reduce(pick).unwrap_or(0.0);
     end(f64::max) - end(f64::min)
 }

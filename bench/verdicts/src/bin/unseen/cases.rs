@@ -2,12 +2,12 @@
 
 use super::Args;
 use m5_bench_verdicts::wide::{self, Trace};
-use m5_bench_verdicts::{composed, containers, events, layers, programs, services};
+use m5_bench_verdicts::{composed, containers, drawn, events, habits, layers, programs, services};
 
 type Make = Box<dyn Fn(u64, f64, f64) -> Trace>;
 
 /// Healthy families in which a level may move and stay, so that `step` is right; by a part of their name.
-const MOVES: [&str; 24] = [
+const MOVES: [&str; 29] = [
     "traffic",
     "warm-up",
     "caches",
@@ -32,6 +32,11 @@ const MOVES: [&str; 24] = [
     "limit",
     "first uses",
     "restart",
+    "table by",
+    "purged",
+    "migration",
+    "fills",
+    "chain",
 ];
 
 /// A family of series.
@@ -49,11 +54,27 @@ pub(crate) struct Case {
     pub(crate) life: Make,
 }
 
-/// All families of the second set, of the third, that are run event by event, or of the fourth, the fifth, the sixth or
-/// the seventh.
+/// All families of the second set, of the third, that are run event by event, of one of the later ones, or of those to
+/// learn from.
 pub(crate) fn all(args: &Args) -> Vec<Case> {
     if args.composed {
         return composed();
+    }
+    if args.drawn {
+        return set(
+            drawn::FAMILIES.map(|(f, name)| (f, name, false)),
+            drawn::is_leak,
+            drawn::trace,
+            drawn::life,
+        );
+    }
+    if args.habits {
+        return set(
+            habits::FAMILIES.map(|(f, name)| (f, name, true)),
+            habits::is_leak,
+            habits::trace,
+            habits::life,
+        );
     }
     if args.programs {
         return set(

@@ -57,6 +57,12 @@ pub(crate) struct Args {
     /// Families of the seventh set, all of it held out: small programs that are run.
     #[arg(long, conflicts_with_all = ["events", "services", "containers", "layers"])]
     programs: bool,
+    /// Families of the eighth set, all of it held out: habits of programs.
+    #[arg(long, conflicts_with_all = ["events", "services", "containers", "layers", "programs"])]
+    habits: bool,
+    /// A few kinds of processes, drawn widely: to learn from.
+    #[arg(long, conflicts_with_all = ["events", "services", "containers", "layers", "programs", "habits"])]
+    drawn: bool,
     /// Families of other sets beside each other: to learn from.
     #[arg(long, conflicts_with_all = ["events", "services", "containers", "layers", "programs"])]
     composed: bool,
