@@ -18,6 +18,7 @@ mod lately;
 mod learned;
 mod linear;
 mod load;
+mod measures;
 mod noise;
 mod options;
 mod sawtooth;

@@ -3,7 +3,7 @@
 
 use super::Point;
 use super::ground;
-use super::signs::{MOST, NOTHING, line, range, tau};
+use super::measures::{MOST, NOTHING, line, range, tau};
 use super::vectors::{along, centred, less, spread};
 use crate::quantile::{median, quantile, sorted};
 
