@@ -13,7 +13,7 @@ import zlib
 # About so long a block takes, seconds of CPU.
 BLOCK = 0.02
 # And no longer than this, seconds, where it rests for most of the time: five of them are told of within a watch.
-LONGEST = 0.2
+LONGEST = 0.1
 BYTES = bytes(range(256)) * 256
 
 
