@@ -53,8 +53,8 @@ impl Guard {
     /// # Errors
     /// The kernel's reason.
     pub fn start(headroom: &Headroom) -> io::Result<Self> {
-        // SAFETY: a plain system call.
-        let tracer = unsafe { libc::gettid() };
+        // Of the kernel: a C library before 2.30 has no such function.
+        let tracer = rustix::thread::gettid().as_raw_nonzero().get();
         let limits: Vec<Watched> = headroom.watched().filter_map(Watched::of).take(MOST_LIMITS).collect();
         let shared = map_page()?;
         // SAFETY: fresh zeroed memory of the kernel is a valid value of atomics.
