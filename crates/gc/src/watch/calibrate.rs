@@ -14,7 +14,7 @@ const WRITES: u32 = 200;
 const PAUSES: u32 = 9;
 const BETWEEN: Duration = Duration::from_millis(10);
 const PAUSE_NS: u64 = 30_000;
-const FIELD: usize = 8 << 20;
+const FIELD: usize = 2 << 20;
 /// Traps are warm when the one before is not longer ago, and cold when it is longer ago, nanoseconds.
 const WARM_NS: u64 = 500_000;
 const COLD_NS: u64 = 10_000_000;
