@@ -13,5 +13,6 @@ pub mod rivals;
 mod rng;
 pub mod services;
 pub mod wide;
+mod window;
 
 pub use rng::Rng;

@@ -36,7 +36,7 @@ fn as_nobody(command: &Command) -> Command {
 /// A command as root, without the rights that the kernel's programs need.
 fn without_bpf(command: &Command) -> Command {
     let mut other = Command::new("setpriv");
-    other.args(["--bounding-set=-bpf,-perfmon,-sys_admin", "--inh-caps=-all"]);
+    other.args(support::WITHOUT_BPF);
     other.arg(command.get_program()).args(command.get_args());
     other
 }

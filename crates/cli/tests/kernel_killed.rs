@@ -77,12 +77,11 @@ fn registers_are_free(tid: i32) -> bool {
 
 /// m5 where the kernel refuses its programs.
 fn without_programs() -> Command {
-    let rights = ["--bounding-set=-bpf,-perfmon,-sys_admin", "--inh-caps=-all"];
     if support::which("setpriv").is_none() {
         return m5();
     }
     let mut command = clean(Command::new("setpriv"));
-    command.args(rights).arg(env!("CARGO_BIN_EXE_m5"));
+    command.args(support::WITHOUT_BPF).arg(env!("CARGO_BIN_EXE_m5"));
     command
 }
 

@@ -6,7 +6,7 @@ pub use crate::baseline::text::baseline;
 pub use crate::comparison::text::compare;
 pub use crate::fleet::text::fleet;
 pub use crate::health::text::{check, health};
-pub use crate::list::text::{command, list};
+pub use crate::list::text::{beside_worker, command, list};
 pub use crate::objectives::settings::settings;
 pub use crate::objectives::text::{objective, objectives, objectives_from, summary};
 pub(crate) use crate::pauses::optimization_text::optimization;

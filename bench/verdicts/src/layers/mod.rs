@@ -7,27 +7,30 @@ mod families;
 mod parts;
 
 use crate::Rng;
-use crate::wide::{DAY, Trace};
+use crate::wide::Trace;
+use crate::window::{Windows, life as life_of};
 
 pub use families::{FAMILIES, Family, is_leak};
 
-/// Samples of a window: few and many.
-const SAMPLES: [f64; 2] = [150.0, 1200.0];
+const WINDOWS: Windows = Windows {
+    salt: 0xbb67_ae85_84ca_a73b,
+    length: [0.17, 10.0],
+    samples: [150.0, 1200.0],
+    every: [5.0, 300.0],
+};
 
 /// Builds the series of a family that belongs to a seed. Of `seconds`, the usual window, its own is a sixth to ten.
 #[must_use]
 pub fn trace(family: Family, seed: u64, seconds: f64, _every: f64) -> Trace {
-    let mut rng = Rng::new(seed ^ 0xbb67_ae85_84ca_a73b);
-    let window = seconds * rng.scale(0.17, 10.0);
-    let every = (window / rng.scale(SAMPLES[0], SAMPLES[1])).clamp(5.0, 300.0);
-    families::plan(family, window, window, every, &mut rng).run(&mut rng)
+    WINDOWS.trace(seed, seconds, |scale, span, every, rng| families::plan(family, scale, span, every, rng))
 }
 
 /// A long life: what happens in it has the scale of a day.
 #[must_use]
 pub fn life(family: Family, seed: u64, seconds: f64, every: f64) -> Trace {
-    let mut rng = Rng::new(seed ^ 0xbb67_ae85_84ca_a73b);
-    families::plan(family, DAY, seconds, every, &mut rng).run(&mut rng)
+    life_of(WINDOWS.salt, seed, seconds, every, |scale, span, every, rng| {
+        families::plan(family, scale, span, every, rng)
+    })
 }
 
 /// A process of the family of this number, for [`composed`](crate::composed).

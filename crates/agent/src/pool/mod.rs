@@ -176,7 +176,7 @@ impl Pool {
         }
         // Where names are asked for they are read first: that takes less than to look for an interpreter.
         let named = (!selection.names.is_empty()).then(|| service_names(process));
-        if named.as_ref().is_some_and(|names| !selection.fits(names)) {
+        if named.as_ref().is_some_and(|names| !names.fits(&selection.names)) {
             return false;
         }
         let Some(found) = discover::look_at(process) else { return false };

@@ -1,6 +1,5 @@
 //! Which processes to watch.
 
-use crate::ServiceNames;
 use m5_process::{Identity, Process};
 
 /// A choice of processes. An empty one takes every Python process.
@@ -23,10 +22,5 @@ impl Selection {
 
     pub(super) fn lists(&self, identity: Identity) -> bool {
         self.processes.is_empty() || self.processes.contains(&identity)
-    }
-
-    /// Whether a process called so is asked for.
-    pub(super) fn fits(&self, names: &ServiceNames) -> bool {
-        self.names.is_empty() || self.names.iter().any(|pattern| names.matches(pattern))
     }
 }

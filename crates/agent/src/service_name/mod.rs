@@ -44,6 +44,12 @@ impl ServiceNames {
         std::iter::once(&self.service).chain(&self.launched).any(|name| name_matches(pattern, name))
     }
 
+    /// Whether one of these patterns matches; all names do where there is none.
+    #[must_use]
+    pub fn fits(&self, patterns: &[String]) -> bool {
+        patterns.is_empty() || patterns.iter().any(|pattern| self.matches(pattern))
+    }
+
     fn own(name: &str) -> Self {
         Self { service: clean(name), launched: None }
     }

@@ -6,7 +6,7 @@ use crate::exit::Exit;
 use clap::{Args, ValueEnum};
 use m5_agent::Discovered;
 use m5_agent::record::{redact, version};
-use m5_agent::{ServiceNames, service_names};
+use m5_agent::service_names;
 use m5_report::doc::{LIST_SCHEMA, ListedProcess, ProcessList, Unread};
 use std::cmp::Reverse;
 
@@ -43,8 +43,8 @@ pub(crate) fn run(args: &ListArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     let json = ctx.json()?;
     let found = m5_agent::discover()?;
     let all = found.len();
-    let wanted = |names: &ServiceNames| args.name.is_empty() || args.name.iter().any(|p| names.matches(p));
-    let named = found.into_iter().map(|d| (service_names(&d.process), d)).filter(|(names, _)| wanted(names));
+    let named =
+        found.into_iter().map(|d| (service_names(&d.process), d)).filter(|(names, _)| names.fits(&args.name));
     let mut processes: Vec<ListedProcess> = named.map(|(names, d)| listed(d, names.service, ctx)).collect();
     match args.sort {
         Sort::Pid => {}

@@ -10,6 +10,9 @@ pub(crate) fn m5() -> Command {
     clean(Command::new(env!("CARGO_BIN_EXE_m5")))
 }
 
+/// Words for `setpriv`: root without the rights that the kernel's programs need.
+pub(crate) const WITHOUT_BPF: [&str; 2] = ["--bounding-set=-bpf,-perfmon,-sys_admin", "--inh-caps=-all"];
+
 /// Takes out of a command's environment what m5 would listen to.
 pub(crate) fn clean(mut command: Command) -> Command {
     for (name, _) in std::env::vars_os() {

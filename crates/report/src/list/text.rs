@@ -105,12 +105,27 @@ fn end(path: &str, parts: usize) -> &str {
 /// What a process is told as: its command line, and before it whom it works for, where that is another process: code that
 /// was given to a worker (`python -c "from multiprocessing…"`) says nothing.
 pub(crate) fn process_line(service: Option<&str>, command: &[String]) -> String {
-    let Some(worker) = service.filter(|name| name.contains('/')) else { return one_line(command) };
+    if !is_worker(service) {
+        return one_line(command);
+    }
     let without_code = match command.iter().position(|word| word == "-c") {
         Some(at) => command.iter().take(at + 1).cloned().chain(["…".to_owned()]).collect(),
         None => command.to_vec(),
     };
-    format!("{worker} · {}", one_line(&without_code))
+    beside_worker(service, one_line(&without_code))
+}
+
+fn is_worker(service: Option<&str>) -> bool {
+    service.is_some_and(|name| name.contains('/'))
+}
+
+/// A line that tells of a process, after whom it works for, where that is another one.
+#[must_use]
+pub fn beside_worker(service: Option<&str>, line: String) -> String {
+    match service {
+        Some(worker) if is_worker(service) => format!("{worker} · {line}"),
+        _ => line,
+    }
 }
 
 /// A command line on one line of bounded length, with nothing that a terminal would obey.

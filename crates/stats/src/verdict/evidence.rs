@@ -4,6 +4,7 @@
 use super::blocks::Blocks;
 use super::columns::Column;
 use super::linear::{dot, inverse, project, project_in};
+use super::measures::range;
 use super::noise::{Noise, Whitener};
 use super::shapes::{Class, MOST, Model, Shapes};
 use super::stairs::stairs;
@@ -100,9 +101,8 @@ impl<'a> Problem<'a> {
         });
         // Uniform rounding, and never less than a millionth of the level.
         let rounding = blocks.x.len() as f64 * (blocks.quantum * blocks.quantum / 12.0).max(1e-10);
-        let end = |pick: fn(f64, f64) -> f64| blocks.y.iter().copied().reduce(pick).unwrap_or(0.0);
         let paired = shapes.paired.min(shapes.columns.len());
-        Self { blocks, shapes, fixed, free, paired, left, range: end(f64::max) - end(f64::min), rounding }
+        Self { blocks, shapes, fixed, free, paired, left, range: range(&blocks.y), rounding }
     }
 
     /// The last floor, and what floors did over half of the window (a root mean square); teeth of this height aside.

@@ -9,6 +9,7 @@ use super::forecast::{
 use super::ground;
 use super::lately::Parts;
 use super::learned;
+use super::measures::range;
 use super::shapes::{Class, Shapes};
 use super::signs::{self, Signs};
 use super::weigh::weigh;
@@ -170,9 +171,7 @@ impl Judged {
         if self.blocks.seconds < DAYS_KNOWN * DAY {
             return self.signs.show(rise);
         }
-        let end = |pick: fn(f64, f64) -> f64| self.blocks.y.iter().copied().reduce(pick).unwrap_or(0.0);
-        (self.weighed >= SURE_DAYS || self.signs.rise())
-            && growth > OF_RANGE * (end(f64::max) - end(f64::min))
+        (self.weighed >= SURE_DAYS || self.signs.rise()) && growth > OF_RANGE * range(&self.blocks.y)
     }
 
     fn verdict(&self, options: &Options<'_>) -> Verdict {

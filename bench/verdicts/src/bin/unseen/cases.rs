@@ -54,6 +54,18 @@ pub(crate) struct Case {
     pub(crate) life: Make,
 }
 
+/// The families of a module, all of them held out or none.
+macro_rules! set_of {
+    ($module:ident, $held_out:literal) => {
+        set(
+            $module::FAMILIES.map(|(family, name)| (family, name, $held_out)),
+            $module::is_leak,
+            $module::trace,
+            $module::life,
+        )
+    };
+}
+
 /// All families of the second set, of the third, that are run event by event, of one of the later ones, or of those to
 /// learn from.
 pub(crate) fn all(args: &Args) -> Vec<Case> {
@@ -61,52 +73,22 @@ pub(crate) fn all(args: &Args) -> Vec<Case> {
         return composed();
     }
     if args.drawn {
-        return set(
-            drawn::FAMILIES.map(|(f, name)| (f, name, false)),
-            drawn::is_leak,
-            drawn::trace,
-            drawn::life,
-        );
+        return set_of!(drawn, false);
     }
     if args.habits {
-        return set(
-            habits::FAMILIES.map(|(f, name)| (f, name, true)),
-            habits::is_leak,
-            habits::trace,
-            habits::life,
-        );
+        return set_of!(habits, true);
     }
     if args.programs {
-        return set(
-            programs::FAMILIES.map(|(f, name)| (f, name, true)),
-            programs::is_leak,
-            programs::trace,
-            programs::life,
-        );
+        return set_of!(programs, true);
     }
     if args.layers {
-        return set(
-            layers::FAMILIES.map(|(f, name)| (f, name, true)),
-            layers::is_leak,
-            layers::trace,
-            layers::life,
-        );
+        return set_of!(layers, true);
     }
     if args.containers {
-        return set(
-            containers::FAMILIES.map(|(f, name)| (f, name, true)),
-            containers::is_leak,
-            containers::trace,
-            containers::life,
-        );
+        return set_of!(containers, true);
     }
     if args.services {
-        return set(
-            services::FAMILIES.map(|(f, name)| (f, name, false)),
-            services::is_leak,
-            services::trace,
-            services::life,
-        );
+        return set_of!(services, false);
     }
     if args.events {
         return set(events::FAMILIES, events::is_leak, events::trace, events::life);

@@ -112,10 +112,7 @@ impl CaptureArgs {
         let (mut snapshot, tree) =
             taken.map_err(|e| self.spool.lacking().unwrap_or_else(|| of_capture(process.pid(), e)))?;
         let command = &mut snapshot.info.command;
-        // Of a worker, the name of whom it works for says more.
-        if called.contains('/') {
-            *command = format!("{called} · {command}");
-        }
+        *command = m5_report::text::beside_worker(Some(&called), std::mem::take(command));
         Ok((snapshot, tree))
     }
 
