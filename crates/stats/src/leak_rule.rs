@@ -126,7 +126,7 @@ pub fn leak_per_iteration(chunks: &[Chunk], rule: &LeakRule) -> LeakOutcome {
     }
 }
 
-/// Whether enough processes agree. `None` when too few of them could be measured to say either way.
+/// Whether enough processes agree. `None` when too few of them say the same: one more may tell.
 #[must_use]
 pub fn leak_agreed(outcomes: &[LeakOutcome], rule: &LeakRule) -> Option<bool> {
     let leaks = outcomes.iter().filter(|o| o.leaking == Some(true)).count();
@@ -134,7 +134,7 @@ pub fn leak_agreed(outcomes: &[LeakOutcome], rule: &LeakRule) -> Option<bool> {
     if leaks >= rule.processes {
         return Some(true);
     }
-    (measured >= rule.processes && leaks == 0).then_some(false)
+    (measured - leaks >= rule.processes).then_some(false)
 }
 
 /// How one figure went from chunk to chunk.
@@ -273,6 +273,8 @@ mod tests {
         let good = leak_per_iteration(&chunks(&[1.0; 6]), &rule);
         assert_eq!(leak_agreed(&[bad, bad], &rule), Some(true));
         assert_eq!(leak_agreed(&[bad, good], &rule), None);
+        assert_eq!(leak_agreed(&[bad, good, good], &rule), Some(false));
+        assert_eq!(leak_agreed(&[bad, good, bad], &rule), Some(true));
         assert_eq!(leak_agreed(&[good, good], &rule), Some(false));
         assert_eq!(leak_agreed(&[good], &rule), None);
     }
