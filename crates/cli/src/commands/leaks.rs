@@ -142,7 +142,7 @@ fn measure(work: &Work, iterations: u64, rule: &LeakRule, ctx: &Ctx) -> Result<V
             );
         }
         let bar = Counter::new(ctx, rule.chunks + 1);
-        iterate(work, iterations, rule, &mut |done| bar.set(done))
+        iterate(work, iterations, rule, number, &mut |done| bar.set(done))
     };
     let mut workers = (0..rule.processes).map(one).collect::<Result<Vec<_>, _>>()?;
     // One says so and another does not: one more decides.
