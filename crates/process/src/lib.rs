@@ -53,7 +53,9 @@ pub use procfs::threads::{ThreadCounted, ThreadNow, thread_call, thread_counted,
 pub use procfs::throttling::Throttling;
 pub use procfs::waits::name as call_name;
 pub use signal::send_signal;
-pub use spool::{SpoolAllocator, SpoolError, last_word, spool, spool_lacks, spool_possible, spooling};
+pub use spool::allocator::{SpoolAllocator, last_word};
+pub use spool::file::{InMemory, end_spool, spool, spool_in_any, spool_lacks, spooling};
+pub use spool::place::{SpoolError, spool_possible};
 pub use trace::arch::{ADDRESS_BITS, OWN_WAITS, address_of, interrupted, page_size};
 pub use trace::discard::{CallCode, Discarded, StoppedThread, may_call};
 pub use trace::fork::{ForkedChild, fork};

@@ -208,7 +208,7 @@ fn interval(plan: &StressPlan) -> Duration {
 /// Saves what is in memory, for `m5 snapshot --load`; where that may not be captured, what the kernel says; of a
 /// process that is gone, nothing.
 fn snapshot(args: &StressArgs, process: &Process) -> Result<Option<String>, CliError> {
-    if let Ok(heap) = args.capture.take(process) {
+    if let Ok(heap) = args.capture.take(process, ctx) {
         let path = args.save.with_extension("m5snap");
         m5_heap::save_snapshot(&heap, &path)
             .map_err(|e| CliError::Write { path: path.display().to_string(), reason: e.to_string() })?;
