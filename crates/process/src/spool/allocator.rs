@@ -95,7 +95,7 @@ fn in_file(layout: Layout) -> Option<*mut u8> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::file::{InMemory, end_spool, spool, spool_lacks};
+    use super::super::file::{InMemory, end_spool, spool, spool_in_any, spool_lacks};
     use super::super::place::{SpoolError, spool_possible};
     use super::*;
     use std::path::Path;
@@ -110,6 +110,10 @@ mod tests {
             let memory = spool(Path::new("/dev/shm"), 0);
             assert!(matches!(memory, Err(SpoolError::Memory)), "{memory:?}");
         }
+        // Nothing that is no disk is taken unasked, nor one without room.
+        let unfit = ["/dev/shm", "/proc", "/nowhere"].map(std::path::PathBuf::from);
+        assert_eq!(spool_in_any(&unfit, 0).unwrap_err().len(), 3);
+        assert_eq!(spool_in_any(&[dir.path().to_owned()], u64::MAX).unwrap_err().len(), 1);
         match spool(dir.path(), u64::MAX) {
             Err(SpoolError::Full { .. }) => {}
             // Where temporary files are in memory the rest cannot be tried.
