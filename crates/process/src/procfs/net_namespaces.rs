@@ -14,16 +14,18 @@ const MOST: usize = 128;
 /// The tables of one moment, and what is known of the sockets from the one before.
 #[derive(Debug, Default)]
 pub struct SocketTables {
-    /// Of other namespaces, by text.
+    namespaces: HashMap<PathBuf, Namespace>,
+    /// Of namespaces that cannot be entered, by text.
     texts: HashMap<PathBuf, SocketTable>,
-    own: Own,
+    /// The kernel does not let us into another's.
+    refused: bool,
 }
 
 impl SocketTables {
     /// A round of readings begins: the tables of the last one are old.
     pub fn begin_round(&mut self) {
         self.texts.clear();
-        self.own.begin_round();
+        self.namespaces.retain(|_, namespace| namespace.begin_round());
     }
 
     /// The TCP connections of a process with these socket inodes, by state and peer.
@@ -39,11 +41,14 @@ impl SocketTables {
         if let Some(table) = self.texts.get(&key) {
             return Ok(table.groups(inodes));
         }
-        if std::fs::read_link("/proc/self/ns/net").is_ok_and(|own| own == key) {
-            match self.own.groups(process, inodes) {
+        let own = std::fs::read_link("/proc/self/ns/net").is_ok_and(|own| own == key);
+        if own || !self.refused {
+            let namespace = self.namespaces.entry(key.clone()).or_insert_with(|| Namespace::new(own));
+            match namespace.groups(process, inodes) {
                 Ok(groups) => return Ok(groups),
-                Err(_) => self.own = Own::default(),
+                Err(error) => self.refused |= !own && error.kind() == io::ErrorKind::PermissionDenied,
             }
+            self.namespaces.remove(&key);
         }
         let table = process.socket_table()?;
         let groups = table.groups(inodes);
@@ -52,9 +57,11 @@ impl SocketTables {
     }
 }
 
-/// The sockets of our own network namespace.
+/// The sockets of a network namespace.
 #[derive(Debug, Default)]
-struct Own {
+struct Namespace {
+    /// Whether it is ours. Then what asks stays open; in another's it would keep the namespace there after its processes.
+    own: bool,
     diag: Option<SockDiag>,
     /// What is true in this round; none before the first question.
     table: Option<SocketTable>,
@@ -68,25 +75,30 @@ struct Own {
     asked: HashSet<u64>,
 }
 
-impl Own {
-    /// What nobody asked for in the last round is forgotten.
-    fn begin_round(&mut self) {
+impl Namespace {
+    fn new(own: bool) -> Self {
+        Self { own, ..Self::default() }
+    }
+
+    /// What nobody asked for in the last round is forgotten; whether anybody asked for anything.
+    fn begin_round(&mut self) -> bool {
         (self.table, self.whole) = (None, false);
         let asked = std::mem::take(&mut self.asked);
         self.names.retain(|inode, _| asked.contains(inode));
         self.names.shrink_to(2 * self.names.len());
         self.others.retain(|inode| asked.contains(inode));
+        !asked.is_empty()
     }
 
     fn groups(&mut self, process: &Process, inodes: &[u64]) -> io::Result<Vec<ConnectionGroup>> {
         self.asked.extend(inodes);
         let mut table = match self.table.take() {
             Some(table) => table,
-            None if self.names.is_empty() || self.names.len() > MOST => self.all()?,
-            None => self.known()?,
+            None if self.names.is_empty() || self.names.len() > MOST => self.all(process)?,
+            None => self.known(process)?,
         };
         if !self.whole && self.strange(&table, inodes).next().is_some() {
-            table = self.all()?;
+            table = self.all(process)?;
         }
         // What is TCP and in no table (not connected yet, or not any more) may come to be in it at any time, and is looked
         // for among all in each round.
@@ -104,16 +116,16 @@ impl Own {
         inodes.iter().copied().filter(|inode| !table.has(*inode) && !self.others.contains(inode))
     }
 
-    fn all(&mut self) -> io::Result<SocketTable> {
+    fn all(&mut self, process: &Process) -> io::Result<SocketTable> {
         self.whole = true;
         self.names.clear();
-        self.read(|diag, tell| diag.all(tell))
+        self.read(process, |diag, tell| diag.all(tell))
     }
 
     /// What listens, and of the connections those that were known.
-    fn known(&mut self) -> io::Result<SocketTable> {
+    fn known(&mut self, process: &Process) -> io::Result<SocketTable> {
         let ids: Vec<SocketId> = std::mem::take(&mut self.names).into_values().collect();
-        self.read(|diag, mut tell| {
+        self.read(process, |diag, mut tell| {
             diag.listening(&mut tell)?;
             diag.those(&ids, &mut tell)
         })
@@ -121,19 +133,22 @@ impl Own {
 
     fn read(
         &mut self,
+        process: &Process,
         ask: impl FnOnce(&mut SockDiag, &mut dyn FnMut(Found)) -> io::Result<()>,
     ) -> io::Result<SocketTable> {
-        let diag = match &mut self.diag {
-            Some(diag) => diag,
-            none => none.insert(SockDiag::open()?),
+        let mut diag = match (self.diag.take(), self.own) {
+            (Some(diag), _) => diag,
+            (None, true) => SockDiag::open()?,
+            (None, false) => SockDiag::open_in(&process.path("ns/net"))?,
         };
         let (mut table, names) = (SocketTable::default(), &mut self.names);
-        ask(diag, &mut |found| {
+        ask(&mut diag, &mut |found| {
             if found.socket.state != "LISTEN" {
                 names.insert(found.inode, found.id);
             }
             table.insert(found.inode, found.socket);
         })?;
+        self.diag = self.own.then_some(diag);
         Ok(table)
     }
 }
@@ -159,10 +174,11 @@ fn of_other_kinds(process: &Process, inodes: &[u64]) -> Vec<u64> {
 mod tests {
     use super::*;
     use crate::FdCounts;
-    use std::io::Write;
+    use std::io::{BufRead, BufReader, Write};
     use std::net::{TcpListener, TcpStream};
     use std::os::fd::AsRawFd;
     use std::os::unix::net::UnixStream;
+    use std::process::{Command, Stdio};
 
     fn inode(descriptor: &impl AsRawFd) -> u64 {
         let mut fds = FdCounts::default();
@@ -181,7 +197,7 @@ mod tests {
             let said = tables.connections(&me, inodes).unwrap();
             assert_eq!(said, me.connections(inodes).unwrap());
             assert_eq!(said, tables.connections(&me, inodes).unwrap(), "asked twice in a round");
-            (said, tables.own.whole)
+            (said, tables.namespaces.values().any(|n| n.whole))
         };
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let (unix, _other) = UnixStream::pair().unwrap();
@@ -214,6 +230,37 @@ mod tests {
         // Nothing is kept of what is no longer asked for.
         same(&[inode(&listener)]);
         tables.begin_round();
-        assert!(tables.own.names.is_empty() && tables.own.others.is_empty());
+        assert!(tables.namespaces.values().all(|n| n.names.is_empty() && n.others.is_empty()));
+        tables.begin_round();
+        assert!(tables.namespaces.is_empty());
+    }
+
+    /// Another namespace is entered, and what is said is what its text says; nothing of it stays open.
+    #[test]
+    fn another_namespace_says_what_its_text_says() {
+        const PROGRAM: &str = "import socket, sys\nl = socket.create_server(('127.0.0.1', 0))\n\
+            c = socket.create_connection(l.getsockname())\ns = l.accept()\nprint('ready', flush=True)\nsys.stdin.read()";
+        let mut command = Command::new("unshare");
+        command.args(["--net", "sh", "-c", "ip link set lo up && exec python3 -c \"$0\"", PROGRAM]);
+        let spawned = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
+        let Ok(mut child) = spawned else { return println!("left out: no unshare here") };
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        if line == "ready\n" {
+            let process = Process::open(child.id() as i32).unwrap();
+            let inodes = process.fds().unwrap().socket_inodes;
+            let mut tables = SocketTables::default();
+            for _ in 0..3 {
+                tables.begin_round();
+                let said = tables.connections(&process, &inodes).unwrap();
+                assert_eq!(said, process.connections(&inodes).unwrap());
+                assert_eq!(said.iter().map(|g| g.count).sum::<u64>(), 3, "{said:?}");
+            }
+            assert!(tables.refused || tables.namespaces.values().all(|n| !n.own && n.diag.is_none()));
+        } else {
+            println!("left out: no network of its own can be made here");
+        }
+        drop(child.stdin.take());
+        child.wait().unwrap();
     }
 }

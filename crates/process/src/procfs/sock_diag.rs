@@ -5,9 +5,12 @@
 #![allow(unsafe_code)]
 
 use crate::procfs::sockets::{TcpSocket, unmapped};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use std::fs::File;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::path::Path;
 
 const SOCK_DIAG_BY_FAMILY: u16 = 20;
 const NLMSG_HEADER: usize = 16;
@@ -50,6 +53,17 @@ impl SockDiag {
     /// Opens it.
     pub(crate) fn open() -> io::Result<Self> {
         Ok(Self { socket: open()?, buffer: vec![0; 32 * 1024] })
+    }
+
+    /// Opens it in the network namespace that this file stands for: a thread goes there, and ends.
+    pub(crate) fn open_in(namespace: &Path) -> io::Result<Self> {
+        let there = File::open(namespace)?;
+        let enter = move || {
+            move_into_link_name_space(there.as_fd(), Some(LinkNameSpaceType::Network))?;
+            Self::open()
+        };
+        let thread = std::thread::Builder::new().name("m5-sockets".to_owned()).spawn(enter)?;
+        thread.join().map_err(|_| io::Error::other("the thread that asks for sockets"))?
     }
 
     /// Tells every TCP socket of this network namespace.
@@ -198,7 +212,6 @@ mod tests {
     use crate::{FdCounts, SocketTable};
     use proptest::prelude::*;
     use std::net::{TcpListener, TcpStream};
-    use std::os::fd::AsRawFd;
 
     /// Of these descriptors only: other tests of this process open and close sockets meanwhile.
     fn inodes(descriptors: &[i32]) -> Vec<u64> {
