@@ -149,6 +149,7 @@ mod tests {
             // Nor after its end.
             end_spool();
             assert!(!spooling());
+            assert!(spool_in_any(&[dir.path().to_owned()], 0).unwrap_err().is_empty(), "not a second time");
             let held = heap.alloc(layout(2 * LARGE));
             assert_eq!((offset(held), spool_lacks()), (None, 0));
             heap.dealloc(held, layout(2 * LARGE));

@@ -46,9 +46,12 @@ pub fn spool(folder: &Path, need: u64) -> Result<(), SpoolError> {
 /// The same in the first of these folders that lies on a disk of this machine with twice that room: which one that is.
 ///
 /// # Errors
-/// Why each of them does not do.
+/// Why each of them does not do; nothing where there was a file before, which a process has once.
 pub fn spool_in_any(folders: &[PathBuf], need: u64) -> Result<&PathBuf, Vec<SpoolError>> {
     let mut unfit = Vec::new();
+    if BASE.load(Ordering::Acquire) != 0 {
+        return Err(unfit);
+    }
     for folder in folders {
         let begun = Place::on_disk(folder).and_then(|place| begin(folder, place, need.saturating_mul(2)));
         match begun {
