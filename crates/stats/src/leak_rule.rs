@@ -172,11 +172,21 @@ impl Kept {
         Some(Self {
             slope: median(&pairs(points))?.min(recent),
             range: (slopes.clone().fold(f64::INFINITY, f64::min), slopes.fold(f64::NEG_INFINITY, f64::max)),
-            goes_on: usual >= told_apart && last >= told_apart,
+            goes_on: usual >= told_apart && last >= told_apart && !fades(&chunks),
             grew: end - first >= told_apart && end > middle,
             even: least > -told_apart && usual >= median(&more)? / 2.0,
         })
     }
+}
+
+/// Whether each chunk kept less than the one before, and the last little of what the second did: as a cache does that fills,
+/// whose newest entries take the places of others ever more often. The first chunk warms up what measures.
+fn fades(chunks: &[(f64, f64)]) -> bool {
+    const LITTLE: f64 = 0.6;
+    let after: Vec<f64> = chunks.iter().skip(1).map(|c| c.1).collect();
+    let falls = after.windows(2).all(|pair| pair.get(1) < pair.first());
+    let ends = after.first().zip(after.last());
+    after.len() >= 3 && falls && ends.is_some_and(|(first, last)| *last < LITTLE * first)
 }
 
 /// Slopes of all pairs of points.
@@ -219,6 +229,19 @@ mod tests {
         let over = LeakRule { per_iteration: 0.5, ..rule };
         let seldom = leak_per_iteration(&chunks(&[9.0, 14.0, 19.0, 24.0, 29.0, 34.0]), &over);
         assert_eq!((seldom.leaking, seldom.unsettled), (Some(false), true));
+    }
+
+    #[test]
+    fn a_cache_that_fills_by_chance_is_followed_further() {
+        let of = |v: &[f64]| leak_per_iteration(&chunks(v), &LeakRule::default());
+        // 2,048 places for keys that are new each time.
+        let filled = |iterations: f64| 2_048.0 * (1.0 - (-iterations / 2_048.0).exp());
+        let fills: Vec<f64> = (1..7).map(|i| filled(500.0 * f64::from(i)).round()).collect();
+        assert_eq!((of(&fills).leaking, of(&fills).unsettled), (Some(false), true));
+        // A leak beside it goes on.
+        let beside: Vec<f64> = fills.iter().zip(1..7).map(|(v, i)| v + 400.0 * f64::from(i)).collect();
+        assert_eq!(of(&beside).leaking, Some(true));
+        assert_eq!(of(&[0.0, 900.0, 1_000.0, 1_100.0, 1_200.0, 1_300.0]).leaking, Some(true));
     }
 
     #[test]
