@@ -30,7 +30,7 @@ pub(crate) struct Ctx {
     /// What the command looks at.
     pub(crate) looked: Looked,
     format: Option<Format>,
-    output: Option<PathBuf>,
+    pub(crate) output: Option<PathBuf>,
 }
 
 impl Ctx {

@@ -2,7 +2,7 @@
 use crate::ctx::Ctx;
 use crate::error::CliError;
 use m5_cpython::Interpreter;
-use m5_process::Process;
+use m5_process::{Process, ends_with_us};
 use rustix::process::{Pid, Signal, kill_process};
 use std::cell::RefCell;
 use std::ffi::OsString;
@@ -23,12 +23,23 @@ pub(crate) struct Launched {
 }
 
 impl Launched {
-    /// Starts a command. Where the report goes to standard output, what the command prints goes to standard
+    /// Starts a command to look at it: it is asked to end when m5 ends, also where m5 is killed. Where the report goes to standard output, what the command prints goes to standard
     /// error, so that the two do not mix.
     pub(crate) fn start(command: &[OsString], ctx: &Ctx) -> Result<Self, CliError> {
+        Self::spawn(command, ctx, |start| {
+            ends_with_us(start, signal_hook::consts::SIGTERM);
+        })
+    }
+
+    /// Starts a service, which goes on where m5 is killed: whoever watches it may be worth less than it is.
+    pub(crate) fn service(command: &[OsString], ctx: &Ctx) -> Result<Self, CliError> {
+        Self::spawn(command, ctx, |_| ())
+    }
+
+    fn spawn(command: &[OsString], ctx: &Ctx, prepare: impl FnOnce(&mut Command)) -> Result<Self, CliError> {
         let (program, args) = command.split_first().ok_or(CliError::NoTarget)?;
         let mut start = Command::new(program);
-        start.args(args);
+        prepare(start.args(args));
         if ctx.owns_stdout() {
             start.stdout(std::io::stderr());
         }

@@ -25,9 +25,23 @@ sys.stdin.readline()
 print('alive', flush=True)
 ";
 
+/// Objects of which m5 makes more than 192 MiB.
+const LARGE: &str = "
+import sys, gc
+gc.disable()
+rows = [(i, i / 3) for i in range(1500000)]
+print('ready', flush=True)
+sys.stdin.readline()
+print('alive', flush=True)
+";
+
 fn target() -> Target {
+    target_of(PROGRAM)
+}
+
+fn target_of(program: &str) -> Target {
     let python = pythons().into_iter().rfind(|p| p.name.starts_with('/')).unwrap();
-    let mut target = Target::start(&python, PROGRAM);
+    let mut target = Target::start(&python, program);
     assert_eq!(target.line(), "ready");
     target
 }
@@ -47,13 +61,14 @@ fn the_same_is_said_and_nothing_is_left() {
     let pid = target.pid().to_string();
     let path = folder.path().to_str().unwrap();
     let take = |more: &[&str]| {
-        let mut words = vec!["snapshot", "--json", "--method", "fork", "--max-pause", "10s", "-p", &pid];
+        let mut words = vec!["snapshot", "--json", "--max-pause", "10s", "-p", &pid, "--method"];
         words.extend(more);
         let output = run(&words);
         assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
         json(&output)
     };
-    let (plain, spooled) = (take(&[]), take(&["--spool", path]));
+    let (plain, spooled) = (take(&["fork"]), take(&["fork", "--spool", path]));
+    let frozen = take(&["freeze", "--spool", path]);
     assert!(plain["heap"]["objects"].as_u64().unwrap() > 300_000);
     // Names are hashed anew by each run.
     let figures = |document: &serde_json::Value| -> Vec<String> {
@@ -64,7 +79,62 @@ fn the_same_is_said_and_nothing_is_left() {
     };
     assert_eq!(plain["heap"]["objects"], spooled["heap"]["objects"]);
     assert_eq!(figures(&plain), figures(&spooled));
+    assert_eq!(figures(&plain), figures(&frozen));
     assert_eq!(entries(folder.path()), 0);
+}
+
+/// Nobody says where: what m5 makes of a large target lies where the results go, if that is a disk; and it is said.
+#[test]
+fn where_much_is_needed_it_lies_in_a_file_unasked() {
+    let (target, folder) = (target_of(LARGE), folder());
+    let (pid, saved) = (target.pid().to_string(), folder.path().join("heap.m5snap"));
+    let path = folder.path().to_str().unwrap();
+    for (spool, in_file) in [("auto", true), ("none", false)] {
+        let mut words = vec!["snapshot", "--lang", "en", "--json", "--method", "fork", "--max-pause", "10s"];
+        words.extend(["-p", &pid, "--save", saved.to_str().unwrap(), "--spool", spool]);
+        let mut child = m5().args(words).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let maps = format!("/proc/{}/maps", child.id());
+        let mut used = false;
+        while child.try_wait().unwrap().is_none() {
+            used |= fs::read_to_string(&maps).is_ok_and(|maps| maps.contains(path));
+        }
+        let output = child.wait_with_output().unwrap();
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{error}");
+        if error.contains("no folder on a disk") {
+            println!("left out: nothing here is known to lie on a disk");
+            return;
+        }
+        assert_eq!((used, error.contains("unnamed file")), (in_file, in_file), "{spool}: {error}");
+    }
+    assert_eq!(entries(folder.path()), 1, "but for the snapshot");
+}
+
+/// Of a small one nothing is said, and it lies in memory.
+#[test]
+fn where_little_is_needed_it_lies_in_memory() {
+    let target = target();
+    let output = run(&["snapshot", "--lang", "en", "--json", "-p", &target.pid().to_string()]);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && !error.contains("m5 itself needs"), "{error}");
+}
+
+/// A disk that nobody asked for and that runs full: once more in memory.
+#[test]
+fn a_disk_that_runs_full_unasked_is_given_up() {
+    let (mut target, folder) = (target_of(LARGE), folder());
+    let mut shell = Command::new("sh");
+    // Blocks of 512 bytes: 64 MiB.
+    shell.args(["-c", "ulimit -f 131072 && exec \"$@\"", "sh", env!("CARGO_BIN_EXE_m5"), "snapshot"]);
+    shell.args(["--lang", "en", "--json", "--max-pause", "10s", "-p", &target.pid().to_string()]);
+    let output = support::clean(shell).env("TMPDIR", folder.path()).output().unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{error}");
+    assert!(error.contains("no more room") || error.contains("no folder on a disk"), "{error}");
+    assert!(json(&output)["heap"]["objects"].as_u64().unwrap() > 1_500_000);
+    assert_eq!(entries(folder.path()), 0);
+    target.say("?");
+    assert_eq!(target.line(), "alive");
 }
 
 #[test]

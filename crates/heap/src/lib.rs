@@ -39,6 +39,7 @@ pub use holders::{
     display_type, group_holders,
 };
 pub use image::capture::{Capture, CaptureOptions, CaptureReport, Method, capture};
+pub use image::need::{OwnNeed, own_need};
 pub use image::pages::{BesideRss, Pages};
 pub use image::{Bytes, Image, NothingElse, ReadOnly, Segment, pack_images_from};
 pub use names::namer::ImageNamer;

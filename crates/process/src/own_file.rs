@@ -1,12 +1,14 @@
 //! The functions through which m5 writes its files: whole ones, and those that grow.
 
+use rustix::fs::{AtFlags, CWD, linkat};
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Seek, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-/// Writes a file that appears whole or not at all, for its owner's eyes only: under a name of its own in the same
-/// folder, then renamed over what was there; a link in its place is replaced, never followed. What is no regular file
+/// Writes a file that appears whole or not at all, for its owner's eyes only: without a name (where the file system has no
+/// such files, under one of its own) in the same folder, then renamed over what was there; a link in its place is replaced, never followed. What is no regular file
 /// (a pipe, a device) is written directly and stays one.
 ///
 /// # Errors
@@ -16,11 +18,62 @@ pub fn write_whole(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result
         let mut out = BufWriter::new(File::options().write(true).open(path)?);
         return write(&mut out).and_then(|()| out.flush());
     }
-    let mut out = BufWriter::new(temporary(path)?);
+    match unnamed(path) {
+        Ok(file) => {
+            let file = written(file, write)?;
+            persist(file, path)
+        }
+        Err(_) => {
+            let (file, name) = temporary(path)?.into_parts();
+            written(file, write)?;
+            name.persist(path).map_err(|e| e.error)
+        }
+    }
+}
+
+fn written(file: File, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<File> {
+    let mut out = BufWriter::new(file);
     write(&mut out)?;
     let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
-    file.as_file().sync_all()?;
-    file.persist(path).map(drop).map_err(|e| e.error)
+    file.sync_all()?;
+    Ok(file)
+}
+
+/// A file without a name in the folder of `path`: whoever is killed while it writes leaves nothing. Not every file system
+/// has them.
+fn unnamed(path: &Path) -> io::Result<File> {
+    File::options().read(true).write(true).mode(0o600).custom_flags(libc::O_TMPFILE).open(folder(path))
+}
+
+/// Gives it a name of its own for a moment, then that of `path`.
+fn persist(mut file: File, path: &Path) -> io::Result<()> {
+    let link = |name: &Path| -> io::Result<()> {
+        let itself = format!("/proc/self/fd/{}", file.as_raw_fd());
+        Ok(linkat(CWD, itself, CWD, name, AtFlags::SYMLINK_FOLLOW)?)
+    };
+    for _ in 0..8 {
+        // No name is guessed twice: of this process, of this moment.
+        let name = folder(path).join(format!(".m5-{}-{}", std::process::id(), crate::monotonic_ns()));
+        match link(&name) {
+            Ok(()) => {
+                return fs::rename(&name, path).inspect_err(|_| {
+                    let _ = fs::remove_file(&name);
+                });
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            // Without `/proc` it cannot be named: what it holds is copied.
+            Err(_) => break,
+        }
+    }
+    let mut named = temporary(path)?;
+    file.rewind()?;
+    io::copy(&mut file, &mut named)?;
+    named.as_file().sync_all()?;
+    named.persist(path).map(drop).map_err(|e| e.error)
+}
+
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|d| !d.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Whether such a file could be written here, before hours are spent on what it is to hold.
@@ -60,8 +113,7 @@ pub fn open_to_add(path: &Path) -> io::Result<File> {
 
 /// With O_EXCL and mode 0600; it goes when it is dropped.
 fn temporary(path: &Path) -> io::Result<tempfile::NamedTempFile> {
-    let folder = path.parent().filter(|d| !d.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    tempfile::Builder::new().prefix(".m5-").tempfile_in(folder)
+    tempfile::Builder::new().prefix(".m5-").tempfile_in(folder(path))
 }
 
 fn is_special(path: &Path) -> bool {
@@ -79,6 +131,13 @@ mod tests {
         let path = dir.path().join("report");
         write_whole(&path, |out| out.write_all(b"first")).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        write_whole(&path, |out| {
+            // While it is written nobody sees it.
+            let names: Vec<_> = fs::read_dir(dir.path())?.filter_map(|e| Some(e.ok()?.file_name())).collect();
+            assert!(names.len() == 1 || unnamed(&path).is_err(), "{names:?}");
+            out.write_all(b"first")
+        })
+        .unwrap();
         let broken = |out: &mut dyn Write| out.write_all(b"half").and(Err(io::Error::other("no more")));
         assert!(write_whole(&path, broken).is_err());
         assert_eq!(fs::read(&path).unwrap(), b"first");

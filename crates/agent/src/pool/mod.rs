@@ -54,6 +54,7 @@ pub struct Pool {
     past: Past,
     loops: Loops,
     cgroups: Cgroups,
+    tables: SocketTables,
     /// What was charted of processes before they were watched here.
     charted: BTreeMap<Identity, ChartPoints>,
     turn: usize,
@@ -78,6 +79,7 @@ impl Pool {
             past: Past::default(),
             loops: Loops::default(),
             cgroups: Cgroups::default(),
+            tables: SocketTables::default(),
             charted: BTreeMap::new(),
             turn: 0,
             errors: 0,
@@ -269,12 +271,14 @@ impl Pool {
 
     /// Samples every process, and judges `judged` of them in turn.
     pub fn sample(&mut self, judged: usize) {
-        let mut tables = SocketTables::default();
+        let mut tables = std::mem::take(&mut self.tables);
+        tables.begin_round();
         self.cgroups.begin_round();
         let all: Vec<Identity> = self.members.keys().copied().collect();
         self.sample_each(&all, &mut tables);
         let anew = self.admit_anew();
         self.sample_each(&anew, &mut tables);
+        self.tables = tables;
         self.judge(judged);
     }
 

@@ -123,6 +123,7 @@ struct Recorder {
     rounds_taken: u64,
     sockets: Pace,
     cgroups: Cgroups,
+    tables: SocketTables,
     workload: Option<WorkloadWatch>,
     /// Somebody listens: pauses are told soon.
     heard: bool,
@@ -138,6 +139,7 @@ impl Recorder {
             rounds_taken: 0,
             sockets: Pace::new(0.0, SOCKETS_SECONDS.min(options.duration.as_secs_f64() / 30.0), 10_000.0),
             cgroups: Cgroups::default(),
+            tables: SocketTables::default(),
             workload: None,
             heard: false,
         };
@@ -221,11 +223,14 @@ impl Recorder {
         self.rounds_taken += 1;
         self.adopt();
         let sockets_due = last || self.sockets.due(t_seconds);
-        let mut tables = sockets_due.then(SocketTables::default);
+        let mut tables = sockets_due.then_some(&mut self.tables);
+        if let Some(tables) = &mut tables {
+            tables.begin_round();
+        }
         let mut spent = 0;
         self.cgroups.begin_round();
         for member in &mut self.members {
-            member.sample(t_seconds, tables.as_mut(), &mut self.cgroups, &mut spent);
+            member.sample(t_seconds, tables.as_deref_mut(), &mut self.cgroups, &mut spent);
         }
         if sockets_due {
             self.sockets.done(t_seconds, spent as f64 / 1e9);

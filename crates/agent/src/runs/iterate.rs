@@ -1,11 +1,12 @@
 //! The same work again and again in one process, measured after each chunk.
 
 use super::{RunError, huge_pages, shown};
+use m5_process::{Keeper, measured};
 use m5_report::doc::Worker;
 use m5_stats::{Chunk, LeakRule, leak_per_iteration};
 use std::ffi::{OsStr, OsString};
 use std::io::{PipeReader, Write};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 const RUNNER: &str = include_str!("iterate.py");
@@ -105,25 +106,28 @@ fn run(
     gate: Option<PipeReader>,
     see: &mut dyn FnMut(i32, usize),
 ) -> Result<Vec<Chunk>, RunError> {
-    let folder = tempfile::tempdir()?;
-    let report = folder.path().join("report");
+    let mut keeper = Keeper::begin(&["report"])?;
+    let report = keeper.folder().join("report");
     let (program, options) = work.python.split_first().ok_or(RunError::NotPython)?;
     let mut start = Command::new(program);
     start.args(options).args([OsStr::new("-c"), OsStr::new(RUNNER), report.as_os_str()]);
     let halts = if gate.is_some() { "halts" } else { "runs" };
     start.args([halts, &iterations.to_string(), &count.to_string(), work.kind]);
     start.arg(&work.name).args(&work.args);
-    start
-        .stdin(gate.map_or_else(Stdio::null, Stdio::from))
+    measured(&mut start)
         .stdout(std::io::stderr())
         // The same in each run of m5, and another in each process: what two of them agree on is no chance.
         .env("PYTHONHASHSEED", number.to_string())
         .env(TUNABLES, tunables(std::env::var_os(TUNABLES)));
+    if let Some(gate) = gate {
+        start.stdin(gate);
+    }
     // In huge pages anonymous memory grows by 2 MiB or not at all, and no growth is regular: the process has none. Where
     // the kernel refuses, there are none, or fewer iterations tell less.
     let command = || shown(&[&work.python[..], std::slice::from_ref(&work.name)].concat());
     let started = huge_pages::without(|| start.spawn()).unwrap_or_else(|_| start.spawn());
     let mut child = started.map_err(|e| RunError::Start { command: command(), reason: e.to_string() })?;
+    keeper.keep(child.id())?;
     // The gate's other end must not be held by this process too.
     drop(start);
     let mut told = 0;

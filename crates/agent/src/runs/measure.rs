@@ -1,10 +1,11 @@
 //! One run of a command: its own last measurement, and the time it took.
 
 use super::{RunError, shown};
+use m5_process::{Keeper, measured};
 use m5_report::doc::Run;
 use std::ffi::OsString;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Instant;
 
 const HOOK: &str = include_str!("sitecustomize.py");
@@ -17,19 +18,20 @@ pub type Seed = u32;
 /// # Errors
 /// Where it does not start, or does not end well.
 pub fn measure(command: &[OsString], seed: Seed) -> Result<Run, RunError> {
-    let folder = tempfile::tempdir()?;
-    let report = folder.path().join("report");
-    std::fs::write(folder.path().join("sitecustomize.py"), HOOK)?;
+    let mut keeper = Keeper::begin(&["report", "sitecustomize.py"])?;
+    let report = keeper.folder().join("report");
+    std::fs::write(keeper.folder().join("sitecustomize.py"), HOOK)?;
     let (program, args) = command.split_first().ok_or(RunError::NotPython)?;
     let mut start = Command::new(program);
-    start.args(args).stdin(Stdio::null()).stdout(std::io::stderr());
-    start.env("PYTHONPATH", python_path(folder.path())).env("M5_RUN_REPORT", &report);
+    measured(start.args(args)).stdout(std::io::stderr());
+    start.env("PYTHONPATH", python_path(keeper.folder())).env("M5_RUN_REPORT", &report);
     // A byte-code file beside the hook would be written on the first run only.
     start.env("PYTHONHASHSEED", seed.to_string()).env("PYTHONDONTWRITEBYTECODE", "1");
     let began = Instant::now();
     let started = |e: std::io::Error| RunError::Start { command: shown(command), reason: e.to_string() };
     let mut child = start.spawn().map_err(started)?;
     let pid = child.id();
+    keeper.keep(pid)?;
     let status = child.wait()?;
     let elapsed = began.elapsed().as_secs_f64();
     if !status.success() {

@@ -4,13 +4,12 @@ use crate::runs::huge_pages;
 use crate::tune::Setting;
 use crate::tune::inside::Inside;
 use m5_cpython::Interpreter;
-use m5_process::{Process, send_signal, ticks_per_second};
+use m5_process::{Keeper, Process, measured, send_signal, ticks_per_second};
 use m5_report::tune::TuneRun;
 use m5_stats::median;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};
 
 /// Time between two looks.
@@ -84,14 +83,16 @@ pub fn measure(
 ) -> Result<TuneRun, String> {
     let (program, args) = plan.command.split_first().ok_or("no command")?;
     let mut start = Command::new(program);
-    start.args(args).stdin(Stdio::null()).stdout(std::io::stderr()).process_group(0);
+    measured(start.args(args)).stdout(std::io::stderr());
     // Sets and dictionaries differ in size from run to run with a random seed.
     start.env("PYTHONHASHSEED", "0").envs(setting.iter().flat_map(|s| &s.environment).map(|(k, v)| (k, v)));
+    let mut keeper = Keeper::begin(&[]).map_err(|e| e.to_string())?;
     let began = Instant::now();
     let no_huge_pages = setting.is_some_and(|s| s.no_huge_pages);
     let mut command =
         Started(spawn(&mut start, no_huge_pages).map_err(|e| format!("{}: {e}", program.display()))?);
     let pid = command.0.id() as i32;
+    keeper.keep(command.0.id()).map_err(|e| e.to_string())?;
     let mut inside = Inside::of(pid, setting.and_then(|s| s.collector), began + plan.warm_up);
     let mut looks = Looks::default();
     let mut load = match &plan.load {
@@ -99,9 +100,10 @@ pub fn measure(
         Some(load) => {
             command.wait_for_python(&mut looks)?;
             let mut start = Command::new("sh");
-            start.args(["-c", load]).env("M5_TUNE_PID", pid.to_string());
-            start.stdin(Stdio::null()).stdout(std::io::stderr()).process_group(0);
-            Some(Started(start.spawn().map_err(|e| format!("the load: {e}"))?))
+            measured(start.args(["-c", load])).env("M5_TUNE_PID", pid.to_string()).stdout(std::io::stderr());
+            let load = Started(start.spawn().map_err(|e| format!("the load: {e}"))?);
+            keeper.keep(load.0.id()).map_err(|e| e.to_string())?;
+            Some(load)
         }
     };
     let mut end = plan.most.map(|most| began + most);

@@ -7,7 +7,7 @@ use super::evidence::{ALLOCATIONS, PROFILE, SNAPSHOT, stem};
 use m5_process::Identity;
 use serde::Serialize;
 use serde_json::Value;
-use std::io::Write;
+use std::io::{Seek, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -90,22 +90,30 @@ fn evidence_file(event: &Event, ending: &str) -> PathBuf {
 
 /// Another m5 does the heavy work, so that the watchdog's own memory stays small.
 fn m5(arguments: &[&str], output: Option<&Path>, stop: &AtomicBool) -> Result<(), String> {
-    let program = std::env::current_exe().map_err(|e| e.to_string())?;
-    let mut command = Command::new(program);
-    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null());
+    let mut command = another(arguments)?;
     if let Some(path) = output {
         command.arg("-o").arg(path);
     }
-    wait(command.spawn().map_err(|e| e.to_string())?, stop)
+    wait(command.stdout(Stdio::null()).spawn().map_err(|e| e.to_string())?, stop)
+}
+
+fn another(arguments: &[&str]) -> Result<Command, String> {
+    let mut command = Command::new(std::env::current_exe().map_err(|e| e.to_string())?);
+    command.args(arguments).stdin(Stdio::null());
+    Ok(command)
 }
 
 /// Gives memory back; in words what came of it. What was only partly given counts as given.
 fn trim(event: &Event, stop: &AtomicBool) -> Result<Came, String> {
-    let folder = tempfile::tempdir().map_err(|e| e.to_string())?;
-    let file = folder.path().join("trim.json");
+    let words = |error: std::io::Error| error.to_string();
+    // Without a name: nothing of it is left, however we end.
+    let mut said = tempfile::tempfile().map_err(words)?;
     let pid = event.identity.pid.to_string();
-    let ended = m5(&["trim", "-p", &pid, "--recheck", "0", "--json"], Some(&file), stop);
-    let told = std::fs::read(&file).ok().and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
+    let mut command = another(&["trim", "-p", &pid, "--recheck", "0", "--json", "-o", "-"])?;
+    command.stdout(said.try_clone().map_err(words)?);
+    let ended = command.spawn().map_err(words).and_then(|child| wait(child, stop));
+    said.rewind().map_err(words)?;
+    let told = serde_json::from_reader::<_, Value>(std::io::BufReader::new(said)).ok();
     let Some(told) = told else { return Err(ended.err().unwrap_or_else(|| "it said nothing".to_owned())) };
     let mib = |key: &str| told.get(key).and_then(Value::as_f64).map_or(f64::NAN, |b| b / f64::from(1 << 20));
     let longest = told.get("longest_stop_seconds").and_then(Value::as_f64).unwrap_or_default();

@@ -41,8 +41,8 @@ pub(crate) fn run(args: &DiffArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     let json = ctx.json()?;
     let Looks { before, after, births, allocations } = match args.files.as_slice() {
         [before, after] => Looks {
-            before: args.capture.read(before)?,
-            after: args.capture.read(after)?,
+            before: args.capture.read(before, ctx)?,
+            after: args.capture.read(after, ctx)?,
             births: Births::default(),
             allocations: None,
         },
@@ -69,7 +69,7 @@ fn twice(args: &DiffArgs, ctx: &Ctx) -> Result<Looks, CliError> {
     let target = TargetArgs { pid: args.pid.into_iter().collect(), ..TargetArgs::default() };
     let (process, _launched) = crate::target::one(&target, ctx)?;
     let stop = Stop::listen();
-    let before = args.capture.take(&process)?;
+    let before = args.capture.take(&process, ctx)?;
     let sampled = (args.max_overhead > 0.0).then(|| Sampling::begin(&process, args.max_overhead));
     if !ctx.looked.wait(args.interval.0, &stop) {
         ctx.looked.whole()?;
@@ -77,7 +77,7 @@ fn twice(args: &DiffArgs, ctx: &Ctx) -> Result<Looks, CliError> {
     }
     // No breakpoint is open while the memory is copied.
     let (births, allocations) = sampled.map(|s| s.end(ctx)).unzip();
-    let after = args.capture.take(&process)?;
+    let after = args.capture.take(&process, ctx)?;
     ctx.looked.whole()?;
     Ok(Looks { before, after, births: births.unwrap_or_default(), allocations })
 }

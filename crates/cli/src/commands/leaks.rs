@@ -195,7 +195,7 @@ fn look(args: &LeaksArgs, work: &Work, iterations: u64, ctx: &Ctx) -> Result<(Ke
     halting(work, iterations, CHUNKS, &mut |pid, done| {
         bar.set(done);
         if done >= CHUNKS {
-            taken.push(snapshot(pid, &args.spool));
+            taken.push(snapshot(pid, &args.spool, ctx));
         }
     })?;
     let mut taken = taken.into_iter();
@@ -212,10 +212,11 @@ fn look(args: &LeaksArgs, work: &Work, iterations: u64, ctx: &Ctx) -> Result<(Ke
     Ok((Kept { iterations, diff }, bounded))
 }
 
-fn snapshot(pid: i32, spool: &SpoolArgs) -> Result<Snapshot, CliError> {
+fn snapshot(pid: i32, spool: &SpoolArgs, ctx: &Ctx) -> Result<Snapshot, CliError> {
     let process = Process::open(pid)?;
-    spool.begin_for(&process)?;
-    take_snapshot(&process, &CaptureOptions::default(), &Redaction::new(false))
+    spool.begin_for(&process, None, ctx)?;
+    spool
+        .taken(ctx, || take_snapshot(&process, &CaptureOptions::default(), &Redaction::new(false)))
         .map_err(|e| spool.lacking().unwrap_or_else(|| of_capture(pid, e)))
 }
 

@@ -106,7 +106,7 @@ pub(crate) fn run(args: &StressArgs, ctx: &Ctx) -> Result<Exit, CliError> {
         SoakError::NoClock(path) => CliError::NoClock { path: path.display().to_string() },
     })?;
     if stress.anomalous() && stress.snapshot.is_none() {
-        stress.snapshot = snapshot(args, &process)?;
+        stress.snapshot = snapshot(args, &process, ctx)?;
     }
     drop(launched);
     documents::save_any(&args.save, &stress)?;
@@ -207,8 +207,8 @@ fn interval(plan: &StressPlan) -> Duration {
 
 /// Saves what is in memory, for `m5 snapshot --load`; where that may not be captured, what the kernel says; of a
 /// process that is gone, nothing.
-fn snapshot(args: &StressArgs, process: &Process) -> Result<Option<String>, CliError> {
-    if let Ok(heap) = args.capture.take(process) {
+fn snapshot(args: &StressArgs, process: &Process, ctx: &Ctx) -> Result<Option<String>, CliError> {
+    if let Ok(heap) = args.capture.take(process, ctx) {
         let path = args.save.with_extension("m5snap");
         m5_heap::save_snapshot(&heap, &path)
             .map_err(|e| CliError::Write { path: path.display().to_string(), reason: e.to_string() })?;

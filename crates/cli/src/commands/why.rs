@@ -56,7 +56,7 @@ pub(crate) fn run(args: &WhyArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     let identity = process.identity();
     // What has no interpreter, or may not be read, is told at once and not after half a minute.
     let doubt = target::doubt(&process, ctx)?;
-    let before = args.capture.take(&process);
+    let before = args.capture.take(&process, ctx);
     ctx.note(Say::Looking, &[&m5_report::units::span(args.duration.0.as_secs_f64())]);
     let options = RecordOptions {
         duration: args.duration.0,
@@ -83,7 +83,9 @@ pub(crate) fn run(args: &WhyArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     let (births, allocations) = sampled.end(ctx);
     let taken = match ended {
         true => Err(CliError::Gone { pid: identity.pid }),
-        false => ctx.looked.whole().and(before).and_then(|before| Ok((before, args.capture.take(&process)?))),
+        false => {
+            ctx.looked.whole().and(before).and_then(|before| Ok((before, args.capture.take(&process, ctx)?)))
+        }
     };
     // What it executes since then is another program.
     let taken = ctx.looked.whole().and(taken);

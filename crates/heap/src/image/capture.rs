@@ -9,8 +9,8 @@ use crate::image::uncopied;
 use crate::image::wanted::{Extent, Plan};
 use crate::image::{Image, Segment};
 use m5_process::{
-    Constants, Execution, FirstVictim, Guard, Headroom, MemoryNeed, Process, TraceError, TraceResult, fork,
-    freeze, inspect, may_fork, open_live, with_tracer,
+    Constants, Execution, FirstVictim, Guard, Headroom, InMemory, MemoryNeed, Process, TraceError,
+    TraceResult, fork, freeze, inspect, may_fork, open_live, with_tracer,
 };
 use serde::{Deserialize, Serialize};
 use std::fs::File;
@@ -286,6 +286,8 @@ fn by_freeze(process: &Process, extent: Extent, max_pause: Duration) -> TraceRes
     check_room(process, &headroom, &Copied::default(), need::own(process, extent, true)?)?;
     with_tracer(|| {
         let guard = guarded(&headroom)?;
+        // Nothing that is written while the target stands waits for a disk.
+        let in_memory = InMemory::begin();
         let mut room = Room::for_memory_of(process.pid());
         let mut frozen = freeze(process, &guard, max_pause)?;
         frozen.take_time();
@@ -293,6 +295,7 @@ fn by_freeze(process: &Process, extent: Extent, max_pause: Duration) -> TraceRes
         let stopped_threads = frozen.threads();
         let pause = frozen.thaw();
         let mut read = read?;
+        drop(in_memory);
         read.segments = room::packed(read.segments);
         let report = CaptureReport {
             pause_seconds: Some(pause.as_secs_f64()),

@@ -7,7 +7,7 @@ use crate::image::leads::Leads;
 use crate::image::packed;
 use crate::image::stream::leads;
 use crate::image::wanted::{Extent, Plan};
-use m5_process::{Process, TraceResult, open_live, spooling};
+use m5_process::{Headroom, Process, TraceResult, open_live, spooling};
 use std::os::unix::fs::FileExt;
 
 /// The program itself, its threads, what every interpreter has, medium blocks that stay.
@@ -34,26 +34,66 @@ struct Mixture {
     packed: f64,
 }
 
-/// Bytes that m5 comes to hold for a capture; `whole` where all is read before anything is left out.
-pub(crate) fn own(process: &Process, extent: Extent, whole: bool) -> TraceResult<u64> {
-    if spooling() {
-        return Ok(BASE);
+impl Mixture {
+    /// What stays of all bytes in an image, as a share.
+    fn stays(&self) -> f64 {
+        self.objects + self.blocks * BEGINNINGS
     }
+}
+
+/// What m5 itself comes to take for a capture of a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OwnNeed {
+    /// Bytes of its memory where nothing lies in a file.
+    pub held: u64,
+    /// Bytes of the file where large buffers lie in one (`m5_process::spool`).
+    pub spooled: u64,
+    /// Whether the pages of such a file have room beside the target's below every limit that it shares with m5: they can be
+    /// written out, but the target waits where that has to be done for it.
+    pub beside_target: bool,
+}
+
+/// Looks at what the process holds, while it runs.
+///
+/// # Errors
+/// Where it is gone or may not be looked at.
+pub fn own_need(process: &Process) -> TraceResult<OwnNeed> {
     let plan = Plan::of(process.pid(), Extent::Whole, || Ok(()))?;
     let mixture = sampled(process, &plan)?;
     let bytes = plan.bytes() as f64;
-    let stays = mixture.objects + mixture.blocks * BEGINNINGS;
-    let image = match (extent, packed::cache(plan.bytes())) {
+    let spooled = (bytes * (mixture.stays() + mixture.references * PER_REFERENCE)) as u64;
+    let beside_target = Headroom::of(process.pid()).fits_beside(spooled);
+    Ok(OwnNeed { held: held(plan.bytes(), mixture, Extent::Lean, false), spooled, beside_target })
+}
+
+/// Bytes that m5 comes to hold for a capture; `whole` where all is read before anything is left out, which is done in memory
+/// even where large buffers lie in a file.
+pub(crate) fn own(process: &Process, extent: Extent, whole: bool) -> TraceResult<u64> {
+    if spooling() && !whole {
+        return Ok(BASE);
+    }
+    let plan = Plan::of(process.pid(), Extent::Whole, || Ok(()))?;
+    if spooling() {
+        return Ok(BASE + plan.bytes());
+    }
+    let mixture = sampled(process, &plan)?;
+    let own = held(plan.bytes(), mixture, extent, whole);
+    tracing::debug!(pid = process.pid(), ?mixture, read = plan.bytes(), own, "what m5 itself may need");
+    Ok(own)
+}
+
+fn held(read: u64, mixture: Mixture, extent: Extent, whole: bool) -> u64 {
+    let bytes = read as f64;
+    let image = match (extent, packed::cache(read)) {
         (Extent::Whole, _) => bytes,
-        (_, None) => bytes * stays,
+        (_, None) => bytes * mixture.stays(),
         (_, Some(cache)) => {
-            bytes * (mixture.packed + mixture.blocks * BEGINNINGS) + (cache as f64).min(bytes * stays)
+            bytes * (mixture.packed + mixture.blocks * BEGINNINGS)
+                + (cache as f64).min(bytes * mixture.stays())
         }
     };
     let analysed = image + bytes * mixture.references * PER_REFERENCE;
-    let own = BASE + if whole { analysed.max(bytes) } else { analysed } as u64;
-    tracing::debug!(pid = process.pid(), ?mixture, read = plan.bytes(), own, "what m5 itself may need");
-    Ok(own)
+    BASE + if whole { analysed.max(bytes) } else { analysed } as u64
 }
 
 /// Looks at pages all over what is to be read, while the target runs.

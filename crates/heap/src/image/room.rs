@@ -61,10 +61,10 @@ impl Room {
     }
 }
 
-/// Compresses what was read, as it is when it is read piece by piece.
+/// Compresses what was read, as it is when it is read piece by piece; also where buffers lie in a file, for these do not.
 pub(crate) fn packed(mut segments: Vec<Segment>) -> Vec<Segment> {
     let bytes = segments.iter().map(|s| s.bytes.len() as u64).sum();
-    if let Some(mut packer) = Packer::new(bytes, segments.len()) {
+    if let Some(mut packer) = Packer::of_held(bytes, segments.len()) {
         for segment in &mut segments {
             if let Bytes::Held(bytes) = std::mem::take(&mut segment.bytes) {
                 segment.bytes = packer.pack(bytes);

@@ -142,6 +142,14 @@ impl Headroom {
         short.max_by_key(|s| s.need - s.left).map_or(Ok(()), Err)
     }
 
+    /// Whether so many bytes more of this process have room below every limit that the target is below too.
+    #[must_use]
+    pub fn fits_beside(&self, bytes: u64) -> bool {
+        let shared = |own: &&Limit| self.target.iter().any(|limit| limit.group == own.group);
+        let fits = |limit: &Limit| limit.left >= bytes.saturating_add(limit.reserve(bytes));
+        self.own.iter().filter(shared).all(fits)
+    }
+
     /// Bytes that the target may still have below the tightest limit of its groups; `None` where none is limited.
     #[must_use]
     pub fn left_in_groups(&self) -> Option<u64> {
@@ -192,6 +200,10 @@ mod tests {
                     .to_string()
                     .contains("a copy of the target and m5 itself may need 330 MiB and 300 MiB")
         );
+        // What lies in files counts only below a limit that both are below.
+        assert!(headroom(&[limit("a", 10)], &[limit("b", 10)], 9000).fits_beside(100 * MIB));
+        assert!(headroom(&[limit("a", 120)], &[limit("a", 120)], 9000).fits_beside(100 * MIB));
+        assert!(!headroom(&[limit("a", 110)], &[limit("a", 110)], 9000).fits_beside(100 * MIB));
         let machine = headroom(&[], &[], 320).check(need).unwrap_err();
         assert_eq!(machine.place, "this machine");
         // Who needs nothing is refused nothing, however little is left.

@@ -2,7 +2,7 @@
 //! microseconds and a recycled pid can never be mistaken for the old process.
 
 use super::held::read_whole;
-use crate::{Error, FdCounts, Process, Result, Stat, Status};
+use crate::{Error, FdCounts, Process, Result, Stat, Status, monotonic_ns};
 use std::fs::File;
 
 /// What one reading says.
@@ -23,8 +23,13 @@ pub struct Sampler {
     stat: File,
     status: File,
     fds_allowed: bool,
+    /// The descriptors when they were looked at one by one, and until when that is enough.
+    walked: Option<(FdCounts, u64)>,
     buffer: Vec<u8>,
 }
+
+/// Looking at each descriptor may take this part of the time; what they are changes more slowly than how many.
+const WALKED: u64 = 200;
 
 impl Sampler {
     /// Opens the files of a process.
@@ -35,8 +40,14 @@ impl Sampler {
         let open =
             |name: &str| File::open(process.path(name)).map_err(|e| Error::from_io(process.pid(), name, e));
         let (stat, status) = (open("stat")?, open("status")?);
-        let mut sampler =
-            Self { process: process.clone(), stat, status, fds_allowed: true, buffer: Vec::new() };
+        let mut sampler = Self {
+            process: process.clone(),
+            stat,
+            status,
+            fds_allowed: true,
+            walked: None,
+            buffer: Vec::new(),
+        };
         // The pid may have been recycled between the two openings; the start time tells.
         if sampler.stat()?.start_ticks == process.identity().start_ticks {
             Ok(sampler)
@@ -74,9 +85,17 @@ impl Sampler {
         if !self.fds_allowed {
             return None;
         }
+        let now = monotonic_ns();
+        if let Some((walked, _)) = self.walked.as_ref().filter(|(_, until)| now < *until)
+            && let Some(total) = self.process.fd_total()
+        {
+            return Some(FdCounts { total, ..walked.clone() });
+        }
         let fds = self.process.fds();
         self.fds_allowed = !matches!(fds, Err(Error::Permission { .. }));
-        fds.ok()
+        let took = monotonic_ns().saturating_sub(now);
+        self.walked = fds.ok().map(|fds| (fds, now + took.saturating_mul(WALKED)));
+        self.walked.as_ref().map(|(fds, _)| fds.clone())
     }
 }
 
@@ -102,6 +121,24 @@ mod tests {
         assert_eq!(first.stat.start_ticks, me.identity().start_ticks);
         assert!(second.status.rss_bytes.unwrap() > 0 && second.stat.threads >= 1);
         assert!(second.fds.unwrap().total >= 5);
+    }
+
+    #[test]
+    fn many_descriptors_are_counted_each_time_and_looked_at_now_and_then() {
+        let me = Process::open(std::process::id() as i32).unwrap();
+        let mut sampler = Sampler::open(&me).unwrap();
+        let fds = |sampler: &mut Sampler| sampler.read().unwrap().fds.unwrap();
+        let first = fds(&mut sampler);
+        // As if that had taken long.
+        sampler.walked = Some((FdCounts { total: 1, ..first.clone() }, u64::MAX));
+        if me.fd_total().is_none() {
+            println!("left out: this kernel does not count descriptors");
+            return;
+        }
+        let counted = fds(&mut sampler);
+        assert!(counted.total >= 5 && counted.by_kind == first.by_kind);
+        sampler.walked = Some((FdCounts::default(), 0));
+        assert!(!fds(&mut sampler).by_kind.is_empty());
     }
 
     #[test]

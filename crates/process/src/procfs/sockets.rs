@@ -41,6 +41,11 @@ impl SocketTable {
         self.0.insert(inode, socket);
     }
 
+    /// Whether one is in it.
+    pub(crate) fn has(&self, inode: u64) -> bool {
+        self.0.contains_key(&inode)
+    }
+
     /// Groups the sockets with these inodes by state and peer. Those that were accepted on a listening port
     /// share their peer's address whatever its port: a client picks a new one each time.
     #[must_use]

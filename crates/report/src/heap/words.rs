@@ -115,6 +115,13 @@ catalogue! {
         GrownTypesHead: "TYPES THAT CHANGED", "有变化的类型";
         Change: "CHANGE", "变化";
         Saved: "Saved to {} ({})", "已保存到 {}（{}）";
+        Spooled: "m5 itself needs about {} for this: meanwhile they lie in an unnamed file in {} (--spool none: in memory)",
+            "m5 自身约需 {}：期间放在 {} 下的匿名文件中（--spool none 则放在内存中）";
+        Held: "m5 itself needs about {} of memory for this: no folder on a disk with that room to spare was found (--spool DIR)",
+            "m5 自身约需 {} 内存：没有找到空间充裕的磁盘目录（可用 --spool DIR 指定）";
+        HeldBesideTarget: "m5 itself needs about {} of memory for this: a file would take as much below the limit that it shares with the target (--spool DIR)",
+            "m5 自身约需 {} 内存：若改用文件，会占用与目标进程共用的控制组额度（可用 --spool DIR 指定）";
+        SpoolRanFull: "The disk of {} has no more room for m5's buffers: once more, with them in memory", "{} 所在磁盘已无空间存放 m5 的缓冲区：改用内存重新采集";
         ContinuousStart: "Snapshot {} of {}: RSS {}", "第 {}/{} 次快照：RSS {}";
         Leak: "{}: {}, {} a snapshot", "{}：{}，每次快照 {}";
         NoLeak: "No growth that looks like a leak.", "未发现疑似泄漏的增长。";

@@ -1,57 +1,16 @@
 //! How the memory is taken: the options that `snapshot` and `diff` share.
 
 use crate::args::Span;
+use crate::commands::snapshot::spool::SpoolArgs;
+use crate::ctx::Ctx;
 use crate::error::{CliError, of_capture};
 use clap::{Args, ValueEnum};
 use m5_heap::{
     CaptureOptions, CorePlaces, HeapError, Method, ProcessTree, Redaction, Snapshot, read_snapshot,
     take_core, take_snapshot, take_tree,
 };
-use m5_process::{Process, SpoolError, TraceError};
-use std::path::{Path, PathBuf};
-
-/// Where m5's own large buffers lie.
-#[derive(Debug, Args)]
-pub(crate) struct SpoolArgs {
-    /// Keep m5's own large buffers in an unnamed file in this folder (on disk) instead of in memory
-    #[arg(long, value_name = "DIR", env = "M5_SPOOL")]
-    spool: Option<PathBuf>,
-}
-
-impl SpoolArgs {
-    /// Large buffers go where `--spool` says, for a target of that many bytes.
-    fn begin(&self, held: u64) -> Result<(), CliError> {
-        /// The image, and what is made of it where all of it is objects.
-        const SHARE: u64 = 3;
-        let Some(folder) = &self.spool else { return Ok(()) };
-        m5_process::spool(folder, held.saturating_mul(SHARE)).map_err(|error| refused(folder, &error))
-    }
-
-    /// Whether the folder would do, before work begins that takes long.
-    pub(crate) fn check(&self) -> Result<(), CliError> {
-        let Some(folder) = &self.spool else { return Ok(()) };
-        m5_process::spool_possible(folder).map_err(|error| refused(folder, &error))
-    }
-
-    /// The same, for what a process holds now.
-    pub(crate) fn begin_for(&self, process: &Process) -> Result<(), CliError> {
-        let status = process.status().ok();
-        self.begin(status.map_or(0, |s| s.rss_bytes.unwrap_or(0) + s.swap_bytes.unwrap_or(0)))
-    }
-
-    /// Where the file ran full, that is what there is to say.
-    pub(crate) fn lacking(&self) -> Option<CliError> {
-        let folder = self.spool.as_ref()?;
-        let lacks = m5_process::spool_lacks() >> 20;
-        let reason =
-            format!("its disk has no more room, or files may not become that large: {lacks} MiB did not fit");
-        (lacks > 0).then(|| CliError::Spool { path: folder.display().to_string(), reason })
-    }
-}
-
-fn refused(folder: &Path, error: &SpoolError) -> CliError {
-    CliError::Spool { path: folder.display().to_string(), reason: error.to_string() }
-}
+use m5_process::{Process, TraceError};
+use std::path::Path;
 
 /// How to capture.
 #[derive(Debug, Args)]
@@ -85,17 +44,19 @@ pub(crate) enum MethodArg {
 
 impl CaptureArgs {
     /// Takes a snapshot.
-    pub(crate) fn take(&self, process: &Process) -> Result<Snapshot, CliError> {
-        self.take_with(process, false).map(|(snapshot, _)| snapshot)
+    pub(crate) fn take(&self, process: &Process, ctx: &Ctx) -> Result<Snapshot, CliError> {
+        self.take_with(process, false, None, ctx).map(|(snapshot, _)| snapshot)
     }
 
-    /// The same, with what its children share with it where that is asked for.
+    /// The same, with what its children share with it where that is asked for; `saved` is where it comes to lie.
     pub(crate) fn take_with(
         &self,
         process: &Process,
         children: bool,
+        saved: Option<&Path>,
+        ctx: &Ctx,
     ) -> Result<(Snapshot, Option<ProcessTree>), CliError> {
-        self.spool.begin_for(process)?;
+        self.spool.begin_for(process, saved, ctx)?;
         let method = match self.method {
             MethodArg::Auto => Method::Auto,
             MethodArg::Fork => Method::Fork,
@@ -105,10 +66,10 @@ impl CaptureArgs {
         let options = CaptureOptions { method, max_pause: self.max_pause.0 };
         let redaction = Redaction::new(self.contents);
         let called = m5_agent::service_name(process);
-        let taken = match children {
+        let taken = self.spool.taken(ctx, || match children {
             true => take_tree(process, &options, &redaction).map(|(snapshot, tree)| (snapshot, Some(tree))),
             false => take_snapshot(process, &options, &redaction).map(|snapshot| (snapshot, None)),
-        };
+        });
         let (mut snapshot, tree) =
             taken.map_err(|e| self.spool.lacking().unwrap_or_else(|| of_capture(process.pid(), e)))?;
         let command = &mut snapshot.info.command;
@@ -117,18 +78,21 @@ impl CaptureArgs {
     }
 
     /// Reads a snapshot file.
-    pub(crate) fn read(&self, path: &Path) -> Result<Snapshot, CliError> {
-        /// A file of heaps is packed so well.
-        const PACKED: u64 = 20;
-        self.spool.begin(std::fs::metadata(path).map_or(0, |m| m.len().saturating_mul(PACKED)))?;
+    pub(crate) fn read(&self, path: &Path, ctx: &Ctx) -> Result<Snapshot, CliError> {
+        self.spool.begin_for_file(path, true, ctx)?;
         Ok(read_snapshot(path)?)
     }
 
     /// Reads a core file.
-    pub(crate) fn take_core(&self, path: &Path, places: CorePlaces<'_>) -> Result<Snapshot, CliError> {
-        self.spool.begin(std::fs::metadata(path).map_or(0, |m| m.len()))?;
-        take_core(path, places, &Redaction::new(self.contents))
-            .map_err(|e| self.spool.lacking().unwrap_or_else(|| of_core(path, e)))
+    pub(crate) fn take_core(
+        &self,
+        path: &Path,
+        places: CorePlaces<'_>,
+        ctx: &Ctx,
+    ) -> Result<Snapshot, CliError> {
+        self.spool.begin_for_file(path, false, ctx)?;
+        let taken = self.spool.taken(ctx, || take_core(path, places, &Redaction::new(self.contents)));
+        taken.map_err(|e| self.spool.lacking().unwrap_or_else(|| of_core(path, e)))
     }
 }
 

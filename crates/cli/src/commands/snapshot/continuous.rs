@@ -25,13 +25,13 @@ pub(super) fn run(
         return Err(CliError::Format { known: "text, json, html, pprof, folded".to_owned() });
     }
     let stop = Stop::listen();
-    let first = args.capture.take(process)?;
+    let first = args.capture.take(process, ctx)?;
     args.save(&first, "start", ctx)?;
     let sampled = (args.max_overhead > 0.0).then(|| Sampling::begin(process, args.max_overhead));
     let (samples, whole) = sample(args, process, time, &stop, ctx);
     // No breakpoint is open while the memory is copied.
     let (births, allocations) = sampled.map(|s| s.end(ctx)).unzip();
-    let last = args.capture.take(process).ok().filter(|_| ctx.looked.whole().is_ok());
+    let last = args.capture.take(process, ctx).ok().filter(|_| ctx.looked.whole().is_ok());
     let exit = match &last {
         Some(last) => {
             args.save(last, "end", ctx)?;

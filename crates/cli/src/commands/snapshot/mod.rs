@@ -3,8 +3,10 @@
 mod capture;
 mod continuous;
 mod emit;
+mod spool;
 
-pub(crate) use capture::{CaptureArgs, SpoolArgs};
+pub(crate) use capture::CaptureArgs;
+pub(crate) use spool::SpoolArgs;
 
 use crate::args::{Format, TargetArgs, forms};
 use crate::ctx::Ctx;
@@ -80,13 +82,13 @@ pub(crate) fn run(args: &SnapshotArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     }
     let format = ctx.format_among(forms::SNAPSHOT)?;
     if let Some(path) = &args.load {
-        let snapshot = args.capture.read(path)?;
+        let snapshot = args.capture.read(path, ctx)?;
         emit::snapshot(&snapshot, None, format, args.options(), ctx)?;
         return Ok(Exit::Fine);
     }
     if let Some(path) = &args.core {
         let places = CorePlaces { exe: args.exe.as_deref(), root: args.sysroot.as_deref() };
-        let snapshot = args.capture.take_core(path, places)?;
+        let snapshot = args.capture.take_core(path, places, ctx)?;
         args.save(&snapshot, "", ctx)?;
         emit::snapshot(&snapshot, None, format, args.options(), ctx)?;
         return Ok(Exit::Fine);
@@ -95,10 +97,11 @@ pub(crate) fn run(args: &SnapshotArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     if let Some(time) = args.continuous {
         return continuous::run(args, &process, time, format, ctx);
     }
-    let (snapshot, tree) = match args.capture.take_with(&process, args.subprocesses) {
-        Ok(taken) => taken,
-        Err(error) => return without_objects(&process, format, error, ctx),
-    };
+    let (snapshot, tree) =
+        match args.capture.take_with(&process, args.subprocesses, args.save.as_deref(), ctx) {
+            Ok(taken) => taken,
+            Err(error) => return without_objects(&process, format, error, ctx),
+        };
     args.save(&snapshot, "", ctx)?;
     emit::snapshot(&snapshot, Some((&process, tree)), format, args.options(), ctx)?;
     Ok(Exit::Fine)

@@ -46,7 +46,7 @@ pub(super) struct Supervisor {
 impl Supervisor {
     /// Starts the command. Only `restarts` allows to start it again.
     pub(super) fn start(command: &[OsString], restarts: bool, ctx: &Ctx) -> Result<Self, CliError> {
-        let launched = Launched::start(command, ctx)?;
+        let launched = Launched::service(command, ctx)?;
         let process = launched.python()?;
         Ok(Self {
             command: command.to_owned(),
@@ -105,7 +105,7 @@ impl Supervisor {
     fn again(&mut self, ctx: &Ctx, watchdog: &mut Watchdog) -> Result<Supervised, CliError> {
         self.next = None;
         self.starts.push_back(Instant::now());
-        let launched = Launched::start(&self.command, ctx)?;
+        let launched = Launched::service(&self.command, ctx)?;
         match launched.python() {
             Ok(process) => {
                 watchdog.note("started", json!({"pid": process.pid()}));

@@ -92,7 +92,12 @@ pub fn pack_images_from(bytes: u64) {
 /// Bytes of unpacked blocks that an image of so many is looked at through; `None` where an image of that size is held
 /// as it is.
 pub(crate) fn cache(bytes: u64) -> Option<u64> {
-    let packs = bytes >= LEAST.load(Ordering::Relaxed) && !spooling() && region::possible();
+    if spooling() { None } else { cache_of_held(bytes) }
+}
+
+/// The same for what is in memory already, whether or not what is made of it lies in a file.
+fn cache_of_held(bytes: u64) -> Option<u64> {
+    let packs = bytes >= LEAST.load(Ordering::Relaxed) && region::possible();
     packs.then(|| (bytes / CACHE).max(LEAST_CACHE))
 }
 
@@ -109,6 +114,11 @@ impl Packer {
     /// as they are.
     pub(crate) fn new(bytes: u64, pieces: usize) -> Option<Self> {
         Self::with_cache(bytes, pieces, cache(bytes)?)
+    }
+
+    /// The same for bytes that are in memory already.
+    pub(crate) fn of_held(bytes: u64, pieces: usize) -> Option<Self> {
+        Self::with_cache(bytes, pieces, cache_of_held(bytes)?)
     }
 
     fn with_cache(bytes: u64, pieces: usize, cache: u64) -> Option<Self> {

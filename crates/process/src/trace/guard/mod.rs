@@ -14,6 +14,7 @@ mod page;
 mod watching;
 
 use crate::procfs::headroom::Headroom;
+use crate::spool::file::InMemory;
 use page::{Shared, map_page, unmap};
 use std::cell::Cell;
 use std::io;
@@ -93,7 +94,7 @@ impl Guard {
         // The guard looks at the half only where it sees the end.
         let half = self.shared().hold_half_ns.swap(now.saturating_add(most / 2), Release);
         let until = self.shared().hold_until_ns.swap(now.saturating_add(most), Release);
-        Held { guard: self, before: (half, until), _deaf: Deaf::begin() }
+        Held { guard: self, before: (half, until), _deaf: Deaf::begin(), _in_memory: InMemory::begin() }
     }
 
     /// A copy is there: it is ended when memory runs short or we stand still.
@@ -138,6 +139,8 @@ pub(crate) struct Held<'a> {
     /// Half and end of an earlier hold that goes on, or 0.
     before: (u64, u64),
     _deaf: Deaf,
+    /// Nothing that is written meanwhile waits for a disk.
+    _in_memory: InMemory,
 }
 
 impl Held<'_> {
