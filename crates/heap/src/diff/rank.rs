@@ -247,6 +247,7 @@ fn culprit(after: &Snapshot, holder: Holder, gain: &Gain) -> Culprit {
         share: None,
         also,
         made: None,
+        unnamed: None,
     }
 }
 
@@ -321,6 +322,7 @@ pub(super) fn by_name(before: &Snapshot, after: &Snapshot, types: &[TypeGrowth])
             share,
             also: Vec::new(),
             made: None,
+            unnamed: None,
         })
     });
     worst_first(culprits.collect())

@@ -103,7 +103,8 @@ mod tests {
     fn loaded() -> Option<(Ring, OwnedFd, OwnedFd, FrameImage)> {
         let image = OBJECTS.iter().find_map(FrameImage::of)?;
         let (ring, lost) = (Ring::new(4 << 20).ok()?, sys::counter().ok()?);
-        let code = program::program(ring.fd(), lost.as_raw_fd(), crate::arch::ARGUMENTS[0], 0, &image)?;
+        let place = program::Place::Entry { size: crate::arch::ARGUMENTS[0], usedpools: 0 };
+        let code = program::program(ring.fd(), lost.as_raw_fd(), place, &image)?;
         let program = sys::load(sys::Kind::PerfEvent, &code).ok()?;
         Some((ring, lost, program, image))
     }

@@ -43,13 +43,7 @@ pub(super) struct Gathering {
 impl Gathering {
     /// Counts a sample; the numbers of its line and of its stack.
     pub(super) fn add(&mut self, frames: Vec<PyFrame>, bytes: u64) -> (usize, usize) {
-        let nowhere = || PyFrame { function: String::new(), file: String::new(), line: None };
-        let innermost = frames.first().cloned().unwrap_or_else(nowhere);
-        let next = self.lines.len();
-        let number = *self.numbers.entry(innermost).or_insert(next);
-        if number == next {
-            self.lines.push(Line::default());
-        }
+        let (number, stack) = self.number(frames);
         let line = &mut self.lines[number];
         line.samples += 1;
         line.bytes += bytes;
@@ -58,13 +52,25 @@ impl Gathering {
         self.in_window += 1;
         self.samples += 1;
         self.bytes += bytes;
+        self.by_stack[stack].0 += 1;
+        self.by_stack[stack].1 += bytes;
+        (number, stack)
+    }
+
+    /// The numbers of a line and of its stack, where nothing is counted.
+    pub(super) fn number(&mut self, frames: Vec<PyFrame>) -> (usize, usize) {
+        let nowhere = || PyFrame { function: String::new(), file: String::new(), line: None };
+        let innermost = frames.first().cloned().unwrap_or_else(nowhere);
+        let next = self.lines.len();
+        let number = *self.numbers.entry(innermost).or_insert(next);
+        if number == next {
+            self.lines.push(Line::default());
+        }
         let next = self.by_stack.len();
         let stack = *self.stacks.entry(frames).or_insert(next);
         if stack == next {
             self.by_stack.push((0, 0));
         }
-        self.by_stack[stack].0 += 1;
-        self.by_stack[stack].1 += bytes;
         (number, stack)
     }
 
@@ -110,7 +116,7 @@ impl Gathering {
         let mut followed: Vec<Followed> = self.lines.iter().map(|_| Followed::default()).collect();
         self.classes.finish(&mut followed);
         let mut sites = Vec::new();
-        for (frame, number) in self.numbers {
+        for (frame, number) in self.numbers.into_iter().filter(|(_, n)| self.lines[*n].samples > 0) {
             let (line, followed) = (&self.lines[number], std::mem::take(&mut followed[number]));
             let share = line.samples as f64 / samples;
             let spread = line.squares - 2.0 * share * line.products + share * share * self.window_squares;
@@ -139,7 +145,8 @@ impl Gathering {
             let (samples, bytes) = by_stack[number];
             AllocStack { frames, samples, bytes: Some(bytes), net_objects: None }
         };
-        let mut stacks: Vec<AllocStack> = self.stacks.into_iter().map(stack).collect();
+        let mut stacks: Vec<AllocStack> =
+            self.stacks.into_iter().map(stack).filter(|stack| stack.samples > 0).collect();
         stacks.sort_by(|a, b| b.samples.cmp(&a.samples).then_with(|| a.frames.cmp(&b.frames)));
         (sites, stacks)
     }

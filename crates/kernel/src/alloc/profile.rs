@@ -55,6 +55,10 @@ pub struct AllocProfile {
     pub partial: bool,
     /// Whether blocks are known at all, so that survivors could be followed.
     pub follows: bool,
+    /// Of calls for more than 512 bytes, which no pool serves: how many were seen, and in how many of the blocks an object was
+    /// followed; zero of the latter where that was not possible, or survivors were not asked for.
+    #[serde(default)]
+    pub large: [u64; 2],
     /// What saw the samples.
     #[serde(default)]
     pub source: AllocSource,

@@ -352,6 +352,7 @@ mod tests {
             share: None,
             also: Vec::new(),
             made: None,
+            unnamed: None,
         }
     }
 

@@ -303,6 +303,7 @@ mod tests {
             share: None,
             also: Vec::new(),
             made: None,
+            unnamed: None,
         })
     }
 
