@@ -3,7 +3,7 @@
 use super::allocator::Allocator;
 use super::classes::{LARGE, known, unknown};
 use super::collections::{CollectionSampler, young};
-use super::cost::Cost;
+use super::cost::{Cost, Gaps};
 use super::follow::{Birth, Followers, Found, LOOKS_S, Words};
 use super::gathering::Gathering;
 use super::pace::Pace;
@@ -63,6 +63,9 @@ pub struct AllocSampler {
     /// Of either program.
     paces: [Pace; 2],
     cost: Cost,
+    /// What it was as m5 measured it on itself, and what the target says of it.
+    measured: Cost,
+    gaps: Gaps,
     /// Of the time that windows were open, what samples took.
     taken_ns: f64,
     /// When the last window opened.
@@ -147,6 +150,8 @@ impl AllocSampler {
             max_overhead: max_overhead.clamp(1e-5, 1.0),
             paces: [pace(), pace()],
             cost,
+            measured: cost,
+            gaps: Gaps::default(),
             taken_ns: 0.0,
             opened_ns: now,
             known_lost: 0,
@@ -317,6 +322,8 @@ impl AllocSampler {
         let mut end = over + half(monotonic_ns() - over);
         let (mut seen, image) = (Vec::new(), self.image);
         self.ring.drain(|bytes| seen.extend(decode(bytes, &image)));
+        self.gaps.add(&seen, &mut self.random);
+        self.cost = self.gaps.cost(self.measured);
         let lost = sys::count(&self.lost).unwrap_or(self.known_lost);
         let closed = self.threads.count(&seen, lost.saturating_sub(self.known_lost));
         if lost > self.known_lost || closed.cut_ns.is_some() {
