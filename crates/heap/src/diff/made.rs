@@ -64,7 +64,7 @@ pub enum Unnamed {
         /// Those that seem to live.
         survivors: u64,
     },
-    /// They lie in blocks above 512 bytes, which could not be sampled.
+    /// They lie in blocks above 512 bytes, of which none was sampled: such as are asked for as zeros never are.
     LargeBlocks,
 }
 
@@ -131,7 +131,7 @@ pub(super) fn name_lines(
 fn unnamed(culprit: &Culprit, survivors: u64, too_many: bool, births: &Births) -> Unnamed {
     let each = (culprit.bytes - culprit.native_bytes) / culprit.objects.max(1);
     match survivors {
-        0..LEAST if each > POOLED && births.large == Some(false) => Unnamed::LargeBlocks,
+        0..LEAST if each > POOLED && births.large != Some(true) => Unnamed::LargeBlocks,
         0..LEAST => Unnamed::Few { survivors, needed: LEAST },
         _ if too_many => Unnamed::Reused { survivors },
         _ => Unnamed::ManyLines { survivors },

@@ -58,7 +58,7 @@ pub(super) fn matched(before: &Snapshot, after: &Snapshot, births: &Births) -> V
     // However little it is: weak references to what waits for the collector go with it.
     let garbage = ranked.iter().filter(|c| c.holder.cause == Cause::Garbage).map(|c| c.objects).sum();
     let mut told = without_mirrors(worth_telling(ranked), garbage);
-    if !births.born.is_empty() {
+    if births.sampled {
         name_lines(&mut told, births, &after.graph, &tree, &describer, &matching);
     }
     told
