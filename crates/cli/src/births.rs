@@ -65,10 +65,12 @@ impl Sampling {
                     survivors: Some(survivors.len() as u64),
                     overhead: Some(profile.overhead),
                     partial: profile.partial,
+                    large_blocks: large(&profile),
                     ..Allocations::default()
                 };
                 let open_share = profile.open_s / profile.seconds.max(1e-9);
-                (Births { born: survivors.into_iter().map(born).collect(), open_share }, told)
+                let born = survivors.into_iter().map(born).collect();
+                (Births { born, open_share, sampled: true, large: large(&profile) }, told)
             }
             Ok(Seen::Collections(profile, refused)) => {
                 let stacks: Vec<_> =
@@ -84,6 +86,12 @@ impl Sampling {
             Err(error) => (Births::default(), unseen(self.pid, error, ctx)),
         }
     }
+}
+
+/// Whether blocks above 512 bytes were sampled; `None` where none was asked for.
+fn large(profile: &AllocProfile) -> Option<bool> {
+    let [asked, followed] = profile.large;
+    (asked > 0).then_some(followed > 0)
 }
 
 /// Why no births were seen, and what to do.

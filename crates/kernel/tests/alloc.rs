@@ -208,6 +208,57 @@ fn survivors_are_told_from_the_dead() {
     }
 }
 
+/// Payloads of sizes that no pool gives, some of which are kept, and small objects beside.
+const LARGE: &str = "
+import time
+kept, n = [], 0
+def payload(n): kept.append(b'x' * (1000 + n % 2000))
+def passing(n): return len(b'x' * (1000 + n % 2000))
+print('ready', flush=True)
+while True:
+    for _ in range(3):
+        n += 1
+        payload(n)
+        for _ in range(3): passing(n)
+        [object() for _ in range(20)]
+    time.sleep(0.002)
+";
+
+#[test]
+fn large_blocks_are_followed_with_either_allocator() {
+    let pythons = pythons();
+    for python in pythons.first().into_iter().chain(pythons.last()) {
+        for allocator in ["pymalloc", "malloc"] {
+            let mut command = python.command();
+            command.args(["-u", "-c", LARGE]).env("PYTHONMALLOC", allocator);
+            let mut target = Target::spawn(command);
+            assert_eq!(target.line(), "ready");
+            let told = || {
+                let process = Process::open(target.pid()).unwrap();
+                let mut sampler = AllocSampler::attach(&process, 0.05, 1.0, true).ok()?;
+                let until = monotonic_ns() + 4_000_000_000;
+                while monotonic_ns() < until && sampler.step(until).unwrap() {}
+                Some(sampler.finish_with_survivors().unwrap())
+            };
+            // A machine that is busy samples less.
+            for tries in 1.. {
+                let Some((profile, survivors)) = told().filter(|(profile, _)| !profile.partial) else {
+                    break;
+                };
+                let bytes = survivors.iter().filter(|s| s.type_name == "bytes");
+                let functions: Vec<&str> = bytes.map(|s| s.stack[0].function.as_str()).collect();
+                let said = format!("{python:?} {allocator}: {functions:?} {:?}", profile.large);
+                let kept = functions.iter().filter(|function| **function == "payload").count();
+                assert!(kept * 5 >= functions.len() * 4, "{said}");
+                if kept >= 5 {
+                    break;
+                }
+                assert!(tries < 8, "{said}");
+            }
+        }
+    }
+}
+
 /// Tracked objects, three of four at one line, in runs of random length: no pattern that the threshold could fall in step with.
 /// Collections are long enough for a slow build to see them all.
 const TRACKED: &str = "

@@ -13,7 +13,7 @@ use m5_agent::record::{RecordOptions, record};
 use m5_heap::{Births, Snapshot, SummaryOptions, summarize};
 use m5_process::{Headroom, Process};
 use m5_report::doc::{ProcessRecord, Seen, Why};
-use m5_report::heap::{Allocations, MemoryVerdict, coarse_line};
+use m5_report::heap::{Allocations, MemoryVerdict, coarse_line, unnamed};
 use m5_report::text::Style;
 use m5_report::texts::Say;
 use m5_stats::objectives::Objectives;
@@ -158,10 +158,11 @@ fn judge(
     seen.diff = Some(&diff);
     seen.heap = Some(&heap);
     let coarse = coarse_line(&allocations, Style { lang: ctx.lang, color: false });
-    seen.no_lines = allocations.reason.map(|reason| match coarse {
+    let refused = allocations.reason.map(|reason| match coarse {
         Some(coarse) => format!("{reason}; {coarse}"),
         None => reason,
     });
+    seen.no_lines = refused.or_else(|| unnamed(diff.culprits.first()?, ctx.lang));
     let full = before.info.full_collections.zip(after.info.full_collections);
     seen.full_collections = full.map(|(before, after)| after.saturating_sub(before));
     seen.coverage = after.info.coverage;

@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 
 /// Samples below which nothing is said, of a holder and of a line.
 const LEAST: u64 = 5;
+/// The largest block that the interpreter's pools give.
+const POOLED: i64 = 512;
 /// A line is named where at least this share of the survivors is surely its own.
 const SURE: f64 = 0.25;
 /// Lines that are told of one holder.
@@ -35,6 +37,35 @@ pub struct Births {
     pub born: Vec<Born>,
     /// The share of the time in which allocations were seen at all: of what was made, no more was sampled.
     pub open_share: f64,
+    /// Allocations were sampled.
+    pub sampled: bool,
+    /// Blocks above 512 bytes, which the interpreter's pools do not give, were sampled too; `None` where none was asked for.
+    pub large: Option<bool>,
+}
+
+/// Why no line is named of what a holder gained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "why", rename_all = "snake_case")]
+pub enum Unnamed {
+    /// Too few of the sampled objects live below the holder.
+    Few {
+        /// So many do.
+        survivors: u64,
+        /// So many are needed.
+        needed: u64,
+    },
+    /// So many lines made it that none surely made much of it.
+    ManyLines {
+        /// Sampled objects that live.
+        survivors: u64,
+    },
+    /// More sampled objects live than can be: others got the blocks of most.
+    Reused {
+        /// Those that seem to live.
+        survivors: u64,
+    },
+    /// They lie in blocks above 512 bytes, of which none was sampled: such as are asked for as zeros never are.
+    LargeBlocks,
 }
 
 /// Which lines made what a holder gained.
@@ -88,7 +119,22 @@ pub(super) fn name_lines(
     let new = new_by_type(graph, matching);
     for (culprit, samples) in culprits.iter_mut().zip(below) {
         let there = new.get(culprit.type_name.as_str()).copied().unwrap_or(0) as f64;
-        culprit.made = made(&samples).filter(|m| m.survivors as f64 <= most(there * births.open_share));
+        let too_many = samples.len() as f64 > most(there * births.open_share);
+        culprit.made = made(&samples).filter(|_| !too_many);
+        if culprit.made.is_none() && births.sampled && culprit.count > 0 {
+            culprit.unnamed = Some(unnamed(culprit, samples.len() as u64, too_many, births));
+        }
+    }
+}
+
+/// Why nothing is said of so many surviving samples.
+fn unnamed(culprit: &Culprit, survivors: u64, too_many: bool, births: &Births) -> Unnamed {
+    let each = (culprit.bytes - culprit.native_bytes) / culprit.objects.max(1);
+    match survivors {
+        0..LEAST if each > POOLED && births.large != Some(true) => Unnamed::LargeBlocks,
+        0..LEAST => Unnamed::Few { survivors, needed: LEAST },
+        _ if too_many => Unnamed::Reused { survivors },
+        _ => Unnamed::ManyLines { survivors },
     }
 }
 

@@ -18,7 +18,7 @@ mod survivors;
 
 pub use account::{Account, BlockGrowth, PartGrowth};
 pub use growth::TypeGrowth;
-pub use made::{Births, Born, Made, MadeAt, lines_of};
+pub use made::{Births, Born, Made, MadeAt, Unnamed, lines_of};
 
 use crate::take::idle_threads::on_idle_threads;
 use crate::{Cause, Holder, Snapshot};
@@ -55,6 +55,9 @@ pub struct Culprit {
     /// survived were among the samples to say so.
     #[serde(default)]
     pub made: Option<Made>,
+    /// Why `made` is absent, where allocations were sampled between the two snapshots.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unnamed: Option<Unnamed>,
 }
 
 /// Two snapshots compared.

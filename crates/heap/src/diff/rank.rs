@@ -58,7 +58,7 @@ pub(super) fn matched(before: &Snapshot, after: &Snapshot, births: &Births) -> V
     // However little it is: weak references to what waits for the collector go with it.
     let garbage = ranked.iter().filter(|c| c.holder.cause == Cause::Garbage).map(|c| c.objects).sum();
     let mut told = without_mirrors(worth_telling(ranked), garbage);
-    if !births.born.is_empty() {
+    if births.sampled {
         name_lines(&mut told, births, &after.graph, &tree, &describer, &matching);
     }
     told
@@ -247,6 +247,7 @@ fn culprit(after: &Snapshot, holder: Holder, gain: &Gain) -> Culprit {
         share: None,
         also,
         made: None,
+        unnamed: None,
     }
 }
 
@@ -321,6 +322,7 @@ pub(super) fn by_name(before: &Snapshot, after: &Snapshot, types: &[TypeGrowth])
             share,
             also: Vec::new(),
             made: None,
+            unnamed: None,
         })
     });
     worst_first(culprits.collect())

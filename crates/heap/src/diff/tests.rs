@@ -50,6 +50,31 @@ fn the_holder_of_growth_is_named_first() {
 }
 
 #[test]
+fn a_line_is_named_or_it_is_said_why_not() {
+    let (mut heap, _, history) = engine();
+    let before = taken(&heap, 100.0);
+    let ticks: Vec<u32> =
+        (0..50).map(|i| heap.child(history, "engine.Tick", EdgeName::Index(20 + i))).collect();
+    heap.items.insert(history, 70);
+    let after = taken(&heap, 110.0);
+    let frame = m5_cpython::PyFrame { function: "on_tick".into(), file: "market.py".into(), line: Some(88) };
+    // So many of them were sampled, each of them at this share of the time.
+    let told = |sampled: usize, open_share: f64| {
+        let object = |tick: &u32| after.graph.address[*tick as usize];
+        let born = |tick| Born { object: object(tick), type_name: "Tick".into(), stack: vec![frame.clone()] };
+        let born = ticks.iter().take(sampled).map(born).collect();
+        let births = Births { born, open_share, sampled: true, large: None };
+        diff_with_births(&before, &after, &births).culprits.remove(0)
+    };
+    assert_eq!(told(4, 0.2).unnamed, Some(Unnamed::Few { survivors: 4, needed: 5 }));
+    assert_eq!(told(30, 0.1).unnamed, Some(Unnamed::Reused { survivors: 30 }));
+    let named = told(10, 0.2);
+    assert_eq!((named.unnamed, named.made.map(|m| m.lines[0].samples)), (None, Some(10)));
+    // Nothing was sampled, so there is nothing to say.
+    assert_eq!(diff(&before, &after).culprits[0].unnamed, None);
+}
+
+#[test]
 fn churn_cancels() {
     let (mut heap, _, history) = engine();
     let before = taken(&heap, 0.0);

@@ -6,7 +6,7 @@
 
 use super::follow::{Alive, LOOKS_S, Survival};
 use m5_stats::wilson;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 /// Types whose dead objects some version keeps for the next that asks, past the allocator: what lives in such a block may
 /// have been made by another line.
@@ -37,6 +37,8 @@ const LEAST: u64 = 3;
 const LEAST_SHARE: u64 = 20;
 /// A class that keeps so many times less than another keeps nothing.
 const MISTAKEN: f64 = 10.0;
+/// So many times as many as others were seen to make are not theirs.
+const CHANCE: u64 = 3;
 /// Of a class that keeps less than this share, what is kept may as well be others', where others make the type too: a busy
 /// machine hides when a block was handed out again.
 const LEAST_KEPT: f64 = 0.05;
@@ -53,6 +55,9 @@ pub(super) struct Class {
     /// Blocks that were handed out early enough in a window to be seen for some time.
     settled: u64,
 }
+
+/// The size of blocks whose size is not known, and that no pool gives.
+pub(super) const LARGE: u64 = u64::MAX;
 
 /// The classes by number; the survival of class `c` is told at [`known`]`(c)` and [`unknown`]`(c)`.
 #[derive(Debug, Default)]
@@ -112,17 +117,25 @@ impl Classes {
     /// Takes out survivors whose blocks others got meanwhile: of classes that make hardly any objects, and of those that keep
     /// far less of a type than another class does.
     pub(super) fn without_mistaken(&self, alive: &mut Vec<Alive>) {
-        alive.retain(|a| self.makes_objects(a.slot) || self.alone(a));
+        alive.retain(|a| !a.late || self.most_are(a));
         let mut kept: FxHashMap<(String, usize), u64> = FxHashMap::default();
         for a in alive.iter() {
             *kept.entry((a.type_name.clone(), a.slot / 2)).or_default() += 1;
         }
+        let alone: FxHashSet<&(String, usize)> = kept
+            .iter()
+            .filter(|((kind, class), kept)| self.alone(*class, kind, **kept))
+            .map(|(of, _)| of)
+            .collect();
+        let is_alone = |a: &Alive| alone.contains(&(a.type_name.clone(), a.slot / 2));
+        alive.retain(|a| self.makes_objects(a.slot) || is_alone(a));
         let share = |class: usize, kept: u64| {
             let settled = self.settled(class * 2).max(kept).max(1) as f64;
             (kept as f64 / settled, settled)
         };
         let mut best: FxHashMap<&str, f64> = FxHashMap::default();
-        for ((kind, class), kept) in kept.iter().filter(|(_, kept)| **kept >= LEAST) {
+        let counts = |of: &(String, usize)| self.makes_objects(known(of.1)) || alone.contains(of);
+        for ((kind, class), kept) in kept.iter().filter(|(of, kept)| **kept >= LEAST && counts(of)) {
             let best = best.entry(kind).or_default();
             let (share, settled) = share(*class, *kept);
             *best = best.max(wilson(share, settled)[0]);
@@ -133,17 +146,23 @@ impl Classes {
             let kept = kept.get(&(a.type_name.clone(), a.slot / 2)).copied().unwrap_or(0);
             let best = best.get(a.type_name.as_str()).copied().unwrap_or(0.0);
             let share = share(a.slot / 2, kept).0;
-            (share >= LEAST_KEPT || self.alone(a)) && share * MISTAKEN >= best
+            (share >= LEAST_KEPT || is_alone(a)) && share * MISTAKEN >= best
         });
     }
 
-    /// Whether no other class makes the type: nobody else can have made what lives. A line that leaks is sampled as often as
-    /// blocks of others that it was given, so that it is not missed where those are some.
-    fn alone(&self, a: &Alive) -> bool {
-        let own = a.slot / 2;
-        let makes = |class: &Class| class.most().is_some_and(|kind| kind == a.type_name);
-        self.all.get(own).is_some_and(makes)
-            && !self.all.iter().enumerate().any(|(number, class)| number != own && makes(class))
+    /// Whether most objects that were found in its class are of its type.
+    fn most_are(&self, a: &Alive) -> bool {
+        self.all.get(a.slot / 2).and_then(Class::most) == Some(a.type_name.as_str())
+    }
+
+    /// Whether nobody but class `own` can have made the `kept` ones of a type: a line that leaks is sampled as often as blocks of
+    /// others that it was given, so that it is not missed where those are some. A few may be a chance, and are no line that leaks.
+    fn alone(&self, own: usize, kind: &str, kept: u64) -> bool {
+        let makes = |class: &Class| class.most() == Some(kind);
+        let made = |class: &Class| class.types.get(kind).copied().unwrap_or(0);
+        let others = self.all.iter().enumerate().filter(|(number, class)| *number != own && makes(class));
+        let others: u64 = others.map(|(_, class)| made(class)).sum();
+        self.all.get(own).is_some_and(makes) && (others == 0 || kept > CHANCE * (others + 1))
     }
 
     /// Whether objects are found in the blocks of the class that is told at `slot` often enough to believe in one: else they
@@ -264,15 +283,32 @@ mod tests {
             classes.is_object(other, "Tick".to_owned());
             classes.is_settled(other);
         }
-        let one = || Alive { object: 0, type_name: "Tick".to_owned(), slot: known(own), stack: 0 };
+        let one =
+            || Alive { object: 0, type_name: "Tick".to_owned(), slot: known(own), stack: 0, late: false };
         let mut alive: Vec<Alive> = (0..10).map(|_| one()).collect();
         classes.without_mistaken(&mut alive);
         alive.len()
     }
 
     #[test]
-    fn a_line_that_keeps_hardly_anything_is_believed_where_nobody_else_makes_the_type() {
-        assert_eq!((left(0), left(1)), (10, 0));
+    fn a_line_that_keeps_hardly_anything_is_believed_where_hardly_anybody_else_makes_the_type() {
+        assert_eq!((left(0), left(1), left(3)), (10, 10, 0));
+    }
+
+    #[test]
+    fn what_was_found_late_is_the_lines_own_only_where_it_makes_such() {
+        let left = |type_name: &str, late: bool| {
+            let mut classes = Classes::default();
+            let class = classes.of(0, 48);
+            (0..30).for_each(|_| classes.is_object(class, "range".to_owned()));
+            (0..10).for_each(|_| classes.is_object(class, "Tick".to_owned()));
+            let one =
+                || Alive { object: 0, type_name: type_name.to_owned(), slot: known(class), stack: 0, late };
+            let mut alive: Vec<Alive> = (0..6).map(|_| one()).collect();
+            classes.without_mistaken(&mut alive);
+            alive.len()
+        };
+        assert_eq!((left("Tick", true), left("Tick", false), left("range", true)), (0, 6, 6));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use crate::bpf::{Ring, sys};
 use crate::frames::FrameImage;
 use m5_process::perf::{Attr, Event, Target};
 use m5_process::thread_cpu_ns;
+use m5_stats::Random;
 use std::hint::black_box;
 use std::os::fd::OwnedFd;
 
@@ -18,6 +19,12 @@ const COLD: f64 = 1.5;
 const USUAL_NS: f64 = 12_000.0;
 /// Opening and closing a window interrupts a thread twice, nanoseconds.
 const WINDOW_NS: f64 = 10_000.0;
+
+/// Gaps that are kept, and that say something; of them the shortest one in so many is the trap, with so much of the target's own.
+const GAPS: usize = 4096;
+const LEAST_GAPS: usize = 200;
+const SHORTEST: usize = 20;
+const OWN_NS: f64 = 50.0;
 
 /// Words of a thread's state, and of what its frames would be.
 const WORDS: usize = 128;
@@ -67,6 +74,16 @@ impl Cost {
         Some(Self { trap_ns: (watched - alone).max(program_ns), program_ns })
     }
 
+    /// The same, but of a trap that takes so long outside of its program.
+    pub(super) fn with_outside(self, outside_ns: f64) -> Self {
+        Self { trap_ns: self.program_ns + outside_ns, ..self }
+    }
+
+    /// What a trap takes outside of its program.
+    fn outside_ns(self) -> f64 {
+        self.trap_ns - self.program_ns
+    }
+
     /// What a sample takes, beside what is fetched again, whose program ran for so long.
     pub(super) fn of(self, took_ns: u64) -> f64 {
         self.trap_ns + (took_ns as f64 - self.program_ns).max(0.0)
@@ -75,6 +92,42 @@ impl Cost {
     /// What a window takes of the process's time in which samples of so many threads took so long.
     pub(super) fn of_window(samples_ns: f64, threads: usize) -> f64 {
         COLD * samples_ns + threads as f64 * WINDOW_NS
+    }
+}
+
+/// Times from the end of one program to the begin of the next in a thread: the shortest are the trap itself and next to nothing
+/// of the target's own. So its cost in the very target becomes known.
+#[derive(Debug, Default)]
+pub(super) struct Gaps {
+    kept: Vec<u32>,
+    /// How many there were.
+    all: u64,
+}
+
+impl Gaps {
+    /// Of the allocations of a window, in order.
+    pub(super) fn add(&mut self, seen: &[Allocation], random: &mut Random) {
+        for pair in seen.windows(2).filter(|pair| pair[0].thread == pair[1].thread) {
+            let gap = pair[1].time_ns.saturating_sub(pair[0].time_ns + pair[0].took_ns);
+            let gap = u32::try_from(gap).unwrap_or(u32::MAX);
+            self.all += 1;
+            if self.kept.len() < GAPS {
+                self.kept.push(gap);
+            } else if let Some(slot) = self.kept.get_mut((random.unit() * self.all as f64) as usize) {
+                *slot = gap;
+            }
+        }
+    }
+
+    /// The cost in the target, by what was measured on m5 itself: a target that allocates rarely shows no gap that is so short.
+    pub(super) fn cost(&mut self, measured: Cost) -> Cost {
+        let rank = self.kept.len() / SHORTEST;
+        if self.kept.len() < LEAST_GAPS {
+            return measured;
+        }
+        let (_, gap, _) = self.kept.select_nth_unstable(rank);
+        let outside = f64::from(*gap) - OWN_NS;
+        measured.with_outside(outside.clamp(0.5 * measured.outside_ns(), COLD * measured.outside_ns()))
     }
 }
 
@@ -103,7 +156,8 @@ mod tests {
     fn loaded() -> Option<(Ring, OwnedFd, OwnedFd, FrameImage)> {
         let image = OBJECTS.iter().find_map(FrameImage::of)?;
         let (ring, lost) = (Ring::new(4 << 20).ok()?, sys::counter().ok()?);
-        let code = program::program(ring.fd(), lost.as_raw_fd(), crate::arch::ARGUMENTS[0], 0, &image)?;
+        let place = program::Place::Entry { size: crate::arch::ARGUMENTS[0], usedpools: 0 };
+        let code = program::program(ring.fd(), lost.as_raw_fd(), place, &image)?;
         let program = sys::load(sys::Kind::PerfEvent, &code).ok()?;
         Some((ring, lost, program, image))
     }

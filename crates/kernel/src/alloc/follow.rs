@@ -4,6 +4,7 @@
 //! if it has the same type as at every look before, and no later sample was given its block. The young are looked at again
 //! and again: a block that others of the type come and go in is seen empty once.
 
+use super::program::LARGEST_POOLED;
 use crate::bpf::word;
 use m5_process::{LiveMemory, Memory};
 use rustc_hash::FxHashMap;
@@ -25,6 +26,8 @@ const TYPE_ITEM: u64 = 40;
 const TYPE_FLAGS: u64 = 168;
 /// The attributes of its instances lie behind them, as many as the first ones had (3.13 on; no flag before).
 const INLINE_VALUES: u64 = 1 << 2;
+/// More items than an object has: not their number.
+const MOST_ITEMS: u64 = 1 << 32;
 /// The smallest text, of any version.
 const TEXT: u64 = 40;
 
@@ -44,17 +47,31 @@ pub struct Survival {
 /// The beginning of a block: as much as tells the type of the object in it.
 pub(super) type Words = [u8; 56];
 
+/// What a block holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Found {
+    /// An object of this type, which is followed.
+    Object(String),
+    /// One that a pool gave: it is seen at the allocator.
+    Small,
+    /// No object of that size (yet, or any more).
+    Nothing,
+}
+
 /// A block that was handed out.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Birth {
     pub(super) block: u64,
-    pub(super) size: u64,
+    /// `None` where it is not known, and the block larger than what pools give.
+    pub(super) size: Option<u64>,
     /// CLOCK_MONOTONIC, nanoseconds.
     pub(super) time_ns: u64,
     /// The number of its stack.
     pub(super) stack: usize,
     /// Whether nobody else got the block for as long as it was watched, and that was long enough to say something.
     pub(super) settled: bool,
+    /// It was read so late that what was found in it may be the next owner's.
+    pub(super) late: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -78,6 +95,8 @@ pub(super) struct Alive {
     /// Where it is counted.
     pub(super) slot: usize,
     pub(super) stack: usize,
+    /// What was found first may already have been the next owner's.
+    pub(super) late: bool,
 }
 
 /// The sampled objects that still live, as far as is known.
@@ -126,24 +145,37 @@ impl Followers {
         blocks.iter().map(|block| block.and_then(|_| words.next().flatten())).collect()
     }
 
-    /// Follows the object in a block that was just handed out and holds these bytes; the name of its type, or `None` where no
-    /// object of that size is (yet, or any more) in it.
-    pub(super) fn follow(&mut self, birth: Birth, slot: usize, words: &Words) -> Option<String> {
-        let Birth { block, size, .. } = birth;
+    /// Follows the object in a block that was just handed out and holds these bytes.
+    pub(super) fn follow(&mut self, birth: Birth, slot: usize, words: &Words) -> Found {
         if self.by_block.len() + self.dead.len() >= MOST {
-            return None;
+            return Found::Nothing;
         }
+        self.found(birth, slot, words).unwrap_or(Found::Nothing)
+    }
+
+    fn found(&mut self, birth: Birth, slot: usize, words: &Words) -> Option<Found> {
+        let Birth { block, size, .. } = birth;
         for before in BEFORE {
             let kind = word(words, before as usize + 8)?;
             let object = block + before;
             let Some((name, basic, item)) = self.kind(kind) else { continue };
             // Its size says whether it is the one that was asked for.
-            let room = size.checked_sub(before)?;
-            let fits = if item == 0 { room.abs_diff(basic) <= 16 && room >= basic } else { room >= basic };
+            let fits = match size.map(|size| size.checked_sub(before)) {
+                Some(None) => return None,
+                Some(Some(room)) if item == 0 => room.abs_diff(basic) <= 16 && room >= basic,
+                Some(Some(room)) => room >= basic,
+                None => {
+                    let items = word(words, before as usize + 16)?.min(MOST_ITEMS);
+                    if before + basic + item * items <= LARGEST_POOLED as u64 {
+                        return Some(Found::Small);
+                    }
+                    true
+                }
+            };
             if fits {
                 let next_ns = birth.time_ns + SOONEST_NS;
                 self.by_block.insert(block, Followed { birth, slot, object, kind, looks: 0, next_ns });
-                return Some(name);
+                return Some(Found::Object(name));
             }
         }
         None
@@ -183,7 +215,8 @@ impl Followers {
             if f.birth.settled
                 && let Some((type_name, ..)) = self.kind(f.kind)
             {
-                alive.push(Alive { object: f.object, type_name, slot: f.slot, stack: f.birth.stack });
+                let Birth { stack, late, .. } = f.birth;
+                alive.push(Alive { object: f.object, type_name, slot: f.slot, stack, late });
             }
         }
         alive

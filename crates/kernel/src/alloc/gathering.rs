@@ -3,7 +3,7 @@
 use super::classes::{Classes, Followed};
 use super::follow::Alive;
 use super::profile::{AllocSite, AllocStack, Rate, Survivor};
-use super::rates::{Counted, Open, Windows};
+use super::rates::{Counted, Open, Weighed, Windows};
 use m5_cpython::PyFrame;
 use rustc_hash::FxHashMap;
 
@@ -11,11 +11,9 @@ use rustc_hash::FxHashMap;
 struct Line {
     samples: u64,
     bytes: u64,
-    /// Of the windows that are over: sums of squares and of products with the windows' totals.
-    squares: f64,
-    products: f64,
-    /// Of the same windows, in allocations and in bytes.
+    /// Of the windows that are over, in allocations and in bytes: for rates, and for shares.
     counted: [Counted; 2],
+    weighed: [Weighed; 2],
     /// In the window that is open.
     in_window: u64,
     bytes_in_window: u64,
@@ -30,10 +28,11 @@ pub(super) struct Gathering {
     /// By a stack's number: its samples and bytes.
     by_stack: Vec<(u64, u64)>,
     pub(super) classes: Classes,
-    window_squares: f64,
     windows: Windows,
     counted: Counted,
+    weighed: [Weighed; 2],
     in_window: u64,
+    bytes_in_window: u64,
     pub(super) samples: u64,
     pub(super) bytes: u64,
     pub(super) without_stack: u64,
@@ -43,6 +42,23 @@ pub(super) struct Gathering {
 impl Gathering {
     /// Counts a sample; the numbers of its line and of its stack.
     pub(super) fn add(&mut self, frames: Vec<PyFrame>, bytes: u64) -> (usize, usize) {
+        let (number, stack) = self.number(frames);
+        let line = &mut self.lines[number];
+        line.samples += 1;
+        line.bytes += bytes;
+        line.in_window += 1;
+        line.bytes_in_window += bytes;
+        self.in_window += 1;
+        self.bytes_in_window += bytes;
+        self.samples += 1;
+        self.bytes += bytes;
+        self.by_stack[stack].0 += 1;
+        self.by_stack[stack].1 += bytes;
+        (number, stack)
+    }
+
+    /// The numbers of a line and of its stack, where nothing is counted.
+    pub(super) fn number(&mut self, frames: Vec<PyFrame>) -> (usize, usize) {
         let nowhere = || PyFrame { function: String::new(), file: String::new(), line: None };
         let innermost = frames.first().cloned().unwrap_or_else(nowhere);
         let next = self.lines.len();
@@ -50,21 +66,11 @@ impl Gathering {
         if number == next {
             self.lines.push(Line::default());
         }
-        let line = &mut self.lines[number];
-        line.samples += 1;
-        line.bytes += bytes;
-        line.in_window += 1;
-        line.bytes_in_window += bytes;
-        self.in_window += 1;
-        self.samples += 1;
-        self.bytes += bytes;
         let next = self.by_stack.len();
         let stack = *self.stacks.entry(frames).or_insert(next);
         if stack == next {
             self.by_stack.push((0, 0));
         }
-        self.by_stack[stack].0 += 1;
-        self.by_stack[stack].1 += bytes;
         (number, stack)
     }
 
@@ -83,20 +89,21 @@ impl Gathering {
 
     /// A window is over.
     pub(super) fn window(&mut self, open: Open) {
-        let total = self.in_window as f64;
+        let totals = [self.in_window as f64, self.bytes_in_window as f64];
         self.windows.add(open);
-        self.counted.add(total, self.in_window, open);
-        self.window_squares += total * total;
+        self.counted.add(totals[0], self.in_window, open);
+        for (weighed, total) in self.weighed.iter_mut().zip(totals) {
+            weighed.add(total, total, open);
+        }
         for line in self.lines.iter_mut().filter(|l| l.in_window > 0) {
-            let own = line.in_window as f64;
-            line.squares += own * own;
-            line.products += own * total;
-            for (counted, of_line) in line.counted.iter_mut().zip([own, line.bytes_in_window as f64]) {
-                counted.add(of_line, self.in_window, open);
+            let own = [line.in_window as f64, line.bytes_in_window as f64];
+            for i in 0..2 {
+                line.counted[i].add(own[i], self.in_window, open);
+                line.weighed[i].add(own[i], totals[i], open);
             }
             (line.in_window, line.bytes_in_window) = (0, 0);
         }
-        self.in_window = 0;
+        (self.in_window, self.bytes_in_window) = (0, 0);
     }
 
     /// How many there are a second.
@@ -106,15 +113,14 @@ impl Gathering {
 
     /// Lines and stacks; with their rates where those can be told.
     pub(super) fn finish(self, rates: bool) -> (Vec<AllocSite>, Vec<AllocStack>) {
-        let (samples, all_bytes) = (self.samples.max(1) as f64, self.bytes.max(1) as f64);
+        let samples = self.samples.max(1) as f64;
         let mut followed: Vec<Followed> = self.lines.iter().map(|_| Followed::default()).collect();
         self.classes.finish(&mut followed);
         let mut sites = Vec::new();
-        for (frame, number) in self.numbers {
+        for (frame, number) in self.numbers.into_iter().filter(|(_, n)| self.lines[*n].samples > 0) {
             let (line, followed) = (&self.lines[number], std::mem::take(&mut followed[number]));
-            let share = line.samples as f64 / samples;
-            let spread = line.squares - 2.0 * share * line.products + share * share * self.window_squares;
-            let variance = (spread / (samples * samples)).max(0.0);
+            let (shares, variance) = line.weighed[0].share(&self.weighed[0]);
+            let ([bytes_share, ..], _) = line.weighed[1].share(&self.weighed[1]);
             let mut types: Vec<_> = followed.types.into_iter().collect();
             types.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
             types.truncate(3);
@@ -122,9 +128,9 @@ impl Gathering {
                 frame,
                 samples: line.samples,
                 bytes: Some(line.bytes),
-                share,
-                share_interval: interval(share, samples, variance),
-                bytes_share: Some(line.bytes as f64 / all_bytes),
+                share: shares[0],
+                share_interval: interval(shares, samples, variance),
+                bytes_share: Some(bytes_share),
                 per_second: rates.then(|| self.windows.rate(line.counted[0])),
                 bytes_per_second: rates.then(|| self.windows.rate(line.counted[1])),
                 types,
@@ -139,17 +145,21 @@ impl Gathering {
             let (samples, bytes) = by_stack[number];
             AllocStack { frames, samples, bytes: Some(bytes), net_objects: None }
         };
-        let mut stacks: Vec<AllocStack> = self.stacks.into_iter().map(stack).collect();
+        let mut stacks: Vec<AllocStack> =
+            self.stacks.into_iter().map(stack).filter(|stack| stack.samples > 0).collect();
         stacks.sort_by(|a, b| b.samples.cmp(&a.samples).then_with(|| a.frames.cmp(&b.frames)));
         (sites, stacks)
     }
 }
 
-/// The interval at 95 % of a share, with as many independent samples as the spread over windows leaves.
-fn interval(share: f64, samples: f64, variance: f64) -> [f64; 2] {
+/// The interval at 95 % of a share, with as many independent samples as the spread over windows leaves, and what it would be if
+/// a sample took a little less or more.
+fn interval(shares: [f64; 3], samples: f64, variance: f64) -> [f64; 2] {
+    let share = shares[0];
     let simple = share * (1.0 - share) / samples;
     let design = if simple > 0.0 { (variance / simple).max(1.0) } else { 1.0 };
-    m5_stats::wilson(share, samples / design)
+    let each = shares.map(|share| m5_stats::wilson(share, samples / design));
+    each.into_iter().fold(each[0], |[low, high], other| [low.min(other[0]), high.max(other[1])])
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ mod profile;
 mod program;
 mod rates;
 mod record;
+mod returns;
 mod sampler;
 mod threads;
 

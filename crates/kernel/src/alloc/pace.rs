@@ -67,6 +67,16 @@ impl Pace {
         }
     }
 
+    /// Goes on after a time that was none of its own, when the process has run for so long.
+    pub(super) fn resume(&mut self, now_ns: u64, ran_ns: u64) {
+        self.read = (now_ns, ran_ns);
+    }
+
+    /// So much was spent beside windows.
+    pub(super) fn spend(&mut self, cost_ns: f64) {
+        self.spent_ns += cost_ns;
+    }
+
     /// The process has run for so long by now.
     pub(super) fn ran(&mut self, now_ns: u64, ran_ns: u64) {
         let all = now_ns.saturating_sub(self.read.0) as f64;
@@ -139,14 +149,9 @@ impl Pace {
         (self.cost_if_any_ns / self.hits_if_any.max(0.1)).max(1.0)
     }
 
-    /// What was spent, and how long the process ran, seconds.
-    pub(super) fn spent_and_ran(&self) -> [f64; 2] {
-        [self.spent_ns / 1e9, self.ran_ns as f64 / 1e9]
-    }
-
-    /// The share of the process's time that was spent.
-    pub(super) fn spent_share(&self) -> f64 {
-        self.spent_ns / self.run_ns.max(1.0)
+    /// What was spent, how long the process ran, and how long as the budget counts it, seconds.
+    pub(super) fn spent_and_ran(&self) -> [f64; 3] {
+        [self.spent_ns, self.ran_ns as f64, self.run_ns].map(|ns| ns / 1e9)
     }
 }
 

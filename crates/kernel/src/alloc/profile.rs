@@ -55,6 +55,10 @@ pub struct AllocProfile {
     pub partial: bool,
     /// Whether blocks are known at all, so that survivors could be followed.
     pub follows: bool,
+    /// Of calls for more than 512 bytes, which no pool serves: how many were seen, and in how many of the blocks an object was
+    /// followed; zero of the latter where that was not possible, or survivors were not asked for.
+    #[serde(default)]
+    pub large: [u64; 2],
     /// What saw the samples.
     #[serde(default)]
     pub source: AllocSource,
@@ -111,11 +115,11 @@ pub struct AllocSite {
     pub samples: u64,
     /// Bytes that they asked for; `None` where the source does not tell.
     pub bytes: Option<u64>,
-    /// Share of all samples.
+    /// Share of all allocations: of the samples, with each window weighed by the program's own time in it.
     pub share: f64,
     /// 95 % interval of that: the windows are the units, since what is seen in one of them is alike.
     pub share_interval: [f64; 2],
-    /// Share of all bytes.
+    /// Share of all bytes, likewise.
     pub bytes_share: Option<f64>,
     /// Allocations a second; `None` where [`AllocProfile::per_second`] is.
     #[serde(default)]

@@ -1,25 +1,30 @@
 //! The program that runs at each allocation: what is asked for, which block it will get, and the raw frames.
 
 use super::record::{FRAMES, HEAD, RECORD};
-use crate::bpf::{Assembler, Helper, If, Reg};
+use crate::arch::{RESULT, RETURNS_TO, ReturnsTo};
+use crate::bpf::{Assembler, Helper, If, Label, Reg};
 use crate::frames::{DEPTH, FrameImage, read};
 
 /// Largest block that comes from a pool.
-const LARGEST_POOLED: i32 = 512;
+pub(super) const LARGEST_POOLED: i32 = 512;
 /// Offsets in a pool's header: its free blocks, the next pool.
 const POOL_FREE: i32 = 8;
 const POOL_NEXT: i32 = 16;
 
-/// Puts the program together. It returns 1: so the kernel counts it towards what the event may fire (`switch_on_for`). `size` is where the kernel keeps the register with the size; `usedpools` is 0 where blocks are not predicted.
-pub(super) fn program(
-    ring: i32,
-    lost: i32,
-    size: i16,
-    usedpools: u64,
-    frames: &FrameImage,
-) -> Option<Vec<u64>> {
+/// Where a program runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// At the allocator's first instruction: where the kernel keeps the register with the size; and the table of pools, which
+    /// is 0 where blocks are not predicted.
+    Entry { size: i16, usedpools: u64 },
+    /// Where a call of it returns to: the block is its result.
+    Return,
+}
+
+/// Puts the program together. It returns 1: so the kernel counts it towards what the event may fire (`switch_on_for`).
+pub(super) fn program(ring: i32, lost: i32, place: Place, frames: &FrameImage) -> Option<Vec<u64>> {
     let mut a = Assembler::default();
-    let (full, no_lost, end, no_block) = (a.label(), a.label(), a.label(), a.label());
+    let (full, no_lost, end) = (a.label(), a.label(), a.label());
     a.copy(Reg::R6, Reg::R1);
     a.set_map(Reg::R1, ring).set(Reg::R2, RECORD as i32).set(Reg::R3, 0).call(Helper::RingReserve);
     a.jump_if(Reg::R0, If::Equal, 0, full).copy(Reg::R7, Reg::R0);
@@ -27,21 +32,20 @@ pub(super) fn program(
     a.call(Helper::PidTgid).store(Reg::R7, HEAD.task, Reg::R0);
     a.copy(Reg::R1, Reg::R6).call(Helper::AttachCookie).copy(Reg::R8, Reg::R0);
     a.store(Reg::R7, HEAD.thread, Reg::R8);
-    a.load(Reg::R9, Reg::R6, size).store(Reg::R7, HEAD.size, Reg::R9);
     a.store_value(Reg::R7, HEAD.block, 0).store_value(Reg::R7, HEAD.depth, 0);
-    if usedpools != 0 {
-        a.jump_if(Reg::R9, If::Equal, 0, no_block).jump_if(Reg::R9, If::Above, LARGEST_POOLED, no_block);
-        a.add(Reg::R9, -1).shift_right(Reg::R9, 4).shift_left(Reg::R9, 4);
-        a.set_wide(Reg::R1, usedpools).add_register(Reg::R9, Reg::R1);
-        read(&mut a, -8, Reg::R9, 0, no_block);
-        a.load(Reg::R9, Reg::R10, -8);
-        read(&mut a, -16, Reg::R9, POOL_NEXT, no_block);
-        // An empty class: the allocator will open another pool.
-        a.load(Reg::R1, Reg::R10, -16).jump_if_registers(Reg::R1, If::Equal, Reg::R9, no_block);
-        read(&mut a, -16, Reg::R9, POOL_FREE, no_block);
-        a.load(Reg::R1, Reg::R10, -16).store(Reg::R7, HEAD.block, Reg::R1);
+    a.store_value(Reg::R7, HEAD.back, 0);
+    match place {
+        Place::Return => {
+            a.store_value(Reg::R7, HEAD.size, 0);
+            a.load(Reg::R1, Reg::R6, RESULT).store(Reg::R7, HEAD.block, Reg::R1);
+        }
+        Place::Entry { size, usedpools } => {
+            let known = a.label();
+            a.load(Reg::R9, Reg::R6, size).store(Reg::R7, HEAD.size, Reg::R9);
+            predict(&mut a, usedpools, known);
+            a.place(known);
+        }
     }
-    a.place(no_block);
     frames.walk(&mut a, FRAMES, HEAD.depth, DEPTH, end);
     a.place(end);
     a.call(Helper::Ktime).store(Reg::R7, HEAD.done, Reg::R0);
@@ -52,4 +56,32 @@ pub(super) fn program(
     a.set(Reg::R1, 1).add_atomically(Reg::R0, 0, Reg::R1);
     a.place(no_lost).set(Reg::R0, 1).exit();
     a.finish()
+}
+
+/// The block that a size, in R9, will get goes into the record; where no pool says it, the place to which the call returns.
+/// Goes to `known` as soon as that is all.
+fn predict(a: &mut Assembler, usedpools: u64, known: Label) {
+    let no_block = a.label();
+    if usedpools != 0 {
+        a.jump_if(Reg::R9, If::Equal, 0, no_block).jump_if(Reg::R9, If::Above, LARGEST_POOLED, no_block);
+        a.add(Reg::R9, -1).shift_right(Reg::R9, 4).shift_left(Reg::R9, 4);
+        a.set_wide(Reg::R1, usedpools).add_register(Reg::R9, Reg::R1);
+        read(a, -8, Reg::R9, 0, no_block);
+        a.load(Reg::R9, Reg::R10, -8);
+        read(a, -16, Reg::R9, POOL_NEXT, no_block);
+        // An empty class: the allocator will open another pool.
+        a.load(Reg::R1, Reg::R10, -16).jump_if_registers(Reg::R1, If::Equal, Reg::R9, no_block);
+        read(a, -16, Reg::R9, POOL_FREE, no_block);
+        a.load(Reg::R1, Reg::R10, -16).store(Reg::R7, HEAD.block, Reg::R1).jump(known);
+    }
+    a.place(no_block);
+    match RETURNS_TO {
+        ReturnsTo::Register(at) => a.load(Reg::R1, Reg::R6, at),
+        ReturnsTo::Stack(pointer) => {
+            a.load(Reg::R9, Reg::R6, pointer);
+            read(a, -8, Reg::R9, 0, known);
+            a.load(Reg::R1, Reg::R10, -8)
+        }
+    };
+    a.store(Reg::R7, HEAD.back, Reg::R1);
 }

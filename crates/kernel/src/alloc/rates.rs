@@ -40,6 +40,47 @@ impl Open {
     }
 }
 
+/// Of a window that held little but the watching, what was left for the program counts as this share of it at least: else a few such
+/// windows would weigh more than all others.
+const LEFT: f64 = 0.05;
+
+/// Sums over windows of what was counted in them, each window weighed by the program's own time in it: while it is watched a
+/// dense part of the program passes more slowly than a sparse one, so that equal windows hold less of it.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Weighed {
+    sums: [f64; 3],
+    squares: f64,
+    products: f64,
+}
+
+impl Weighed {
+    /// Of a window with so much in all.
+    pub(super) fn add(&mut self, counted: f64, all: f64, open: Open) {
+        let wrong = WRONG * open.taken_ns;
+        let weigh = |taken: f64| {
+            let left = (open.ns - taken).max(0.0) + LEFT * open.ns;
+            open.stands_ns.max(1.0) / left.max(1.0)
+        };
+        let weights = [open.taken_ns, open.taken_ns - wrong, open.taken_ns + wrong].map(weigh);
+        for (sum, weight) in self.sums.iter_mut().zip(weights) {
+            *sum += counted * weight;
+        }
+        self.squares += (counted * weights[0]).powi(2);
+        self.products += counted * all * weights[0] * weights[0];
+    }
+
+    /// Which share of all it is: likely, and if a sample takes a little less or more; and the variance of the first.
+    pub(super) fn share(&self, all: &Self) -> ([f64; 3], f64) {
+        let mut shares = [0.0; 3];
+        for (share, (own, all)) in shares.iter_mut().zip(self.sums.iter().zip(all.sums)) {
+            *share = if all > 0.0 { own / all } else { 0.0 };
+        }
+        let share = shares[0];
+        let spread = self.squares - 2.0 * share * self.products + share * share * all.squares;
+        (shares, spread.max(0.0) / all.sums[0].powi(2).max(1e-300))
+    }
+}
+
 /// Windows that are over.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Windows {

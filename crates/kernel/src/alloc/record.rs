@@ -4,7 +4,7 @@ use crate::bpf;
 use crate::frames::{DEPTH, FRAMES_BYTES, FrameImage};
 
 /// Where the frames begin, and how long a record is.
-pub(super) const FRAMES: usize = 56;
+pub(super) const FRAMES: usize = 64;
 pub(super) const RECORD: usize = FRAMES + FRAMES_BYTES;
 
 /// Offsets of the words before the frames.
@@ -16,9 +16,11 @@ pub(super) struct Head {
     pub(super) block: i16,
     pub(super) depth: i16,
     pub(super) done: i16,
+    pub(super) back: i16,
 }
 
-pub(super) const HEAD: Head = Head { time: 0, task: 8, thread: 16, size: 24, block: 32, depth: 40, done: 48 };
+pub(super) const HEAD: Head =
+    Head { time: 0, task: 8, thread: 16, size: 24, block: 32, depth: 40, done: 48, back: 56 };
 
 /// One allocation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,10 +31,12 @@ pub(super) struct Allocation {
     pub(super) took_ns: u64,
     /// Its thread's state.
     pub(super) thread: u64,
-    /// Bytes asked for.
+    /// Bytes asked for; 0 where it was seen as it returned.
     pub(super) size: u64,
     /// The block that it got, where that is known.
     pub(super) block: Option<u64>,
+    /// Where the call returns to, where the block is not known before it does.
+    pub(super) back: Option<u64>,
     /// Code object and instruction of each frame, innermost first.
     pub(super) frames: Vec<(u64, u64)>,
     /// Whether the stack is deeper than what was kept.
@@ -49,6 +53,7 @@ pub(super) fn decode(bytes: &[u8], image: &FrameImage) -> Option<Allocation> {
         thread: head(HEAD.thread)?,
         size: head(HEAD.size)?,
         block: Some(head(HEAD.block)?).filter(|b| *b != 0),
+        back: Some(head(HEAD.back)?).filter(|b| *b != 0),
         frames,
         cut,
     })
@@ -62,7 +67,7 @@ mod tests {
     #[test]
     fn short_or_foreign_bytes_are_no_record() {
         let Some(image) = FrameImage::of(&OBJECTS[3]) else { return };
-        assert!(decode(&[1; 40], &image).is_none());
+        assert!(decode(&[1; 48], &image).is_none());
         assert!(decode(&[0xff; RECORD], &image).is_some_and(|a| a.frames.len() == DEPTH));
         assert!(decode(&[0xff; 100], &image).is_none());
     }

@@ -1,15 +1,17 @@
 //! Opens the windows, reads what they saw, and keeps to the budget.
 
 use super::allocator::Allocator;
-use super::classes::{known, unknown};
+use super::classes::{LARGE, known, unknown};
 use super::collections::{CollectionSampler, young};
-use super::cost::Cost;
-use super::follow::{Birth, Followers, LOOKS_S, Words};
+use super::cost::{Cost, Gaps};
+use super::follow::{Birth, Followers, Found, LOOKS_S, Words};
 use super::gathering::Gathering;
 use super::pace::Pace;
 use super::profile::{AllocProfile, Survivor};
+use super::program::Place;
 use super::rates::{Open, WIDEST};
 use super::record::{Allocation, decode};
+use super::returns::{Returns, Watched};
 use super::threads::{Closed, Threads};
 use super::{allocator, pools, program};
 use crate::arch;
@@ -37,6 +39,8 @@ const PROVING_NS: u64 = 1_000_000_000;
 const SETTLED: f64 = 0.5;
 /// And so many allocations of its thread must have followed: one that stood still meanwhile proves nothing.
 const FOLLOWING: usize = 4;
+/// What is read later than this after a window says nothing any more: the first look at what lives comes as late, nanoseconds.
+const PROMPT_NS: u64 = 20_000_000;
 
 /// Samples a process's allocations.
 pub struct AllocSampler {
@@ -46,7 +50,9 @@ pub struct AllocSampler {
     image: FrameImage,
     ring: Ring,
     lost: OwnedFd,
-    program: OwnedFd,
+    /// What runs at the allocator, and where its calls return to.
+    programs: [OwnedFd; 2],
+    returns: Returns,
     threads: Threads,
     scanned_ns: u64,
     names: FxHashMap<(u64, u64), Option<PyFrame>>,
@@ -54,8 +60,12 @@ pub struct AllocSampler {
     gathering: Gathering,
     followers: Option<Followers>,
     max_overhead: f64,
-    pace: Pace,
+    /// Of either program.
+    paces: [Pace; 2],
     cost: Cost,
+    /// What it was as m5 measured it on itself, and what the target says of it.
+    measured: Cost,
+    gaps: Gaps,
     /// Of the time that windows were open, what samples took.
     taken_ns: f64,
     /// When the last window opened.
@@ -110,13 +120,18 @@ impl AllocSampler {
         let fd = std::os::fd::AsRawFd::as_raw_fd(&lost);
         let [first, second] = arch::ARGUMENTS;
         let size = if allocator.exported { first } else { second };
-        let code = program::program(ring.fd(), fd, size, usedpools.unwrap_or(0), &image)
-            .ok_or(Error::Unsupported("the program does not fit"))?;
-        let program = sys::load(sys::Kind::PerfEvent, &code)?;
+        let load = |place| {
+            let code = program::program(ring.fd(), fd, place, &image)
+                .ok_or(Error::Unsupported("the program does not fit"))?;
+            sys::load(sys::Kind::PerfEvent, &code)
+        };
+        let entry = Place::Entry { size, usedpools: usedpools.unwrap_or(0) };
+        let programs = [load(entry)?, load(Place::Return)?];
         let memory = interpreter.memory();
         let collections = interpreter.read().ok().map(|state| young(&state));
-        let cost = Cost::measured(&program, &ring, &image);
+        let cost = Cost::measured(&programs[0], &ring, &image);
         let (now, ran) = (monotonic_ns(), cpu_ns(process.pid()).unwrap_or(0));
+        let pace = || Pace::new(max_overhead, least_run, Cost::of_window(cost.of(0), 0), now, ran);
         let mut sampler = Self {
             process: Process::open(process.pid())?,
             interpreter,
@@ -124,16 +139,19 @@ impl AllocSampler {
             image,
             ring,
             lost,
-            program,
+            programs,
+            returns: Returns::default(),
             threads: Threads::default(),
             scanned_ns: 0,
             names: FxHashMap::default(),
             named_ns: now,
             gathering: Gathering::default(),
-            followers: usedpools.and(type_type).filter(|_| survival).map(|t| Followers::new(memory, t)),
+            followers: type_type.filter(|_| survival).map(|t| Followers::new(memory, t)),
             max_overhead: max_overhead.clamp(1e-5, 1.0),
-            pace: Pace::new(max_overhead, least_run, Cost::of_window(cost.of(0), 0), now, ran),
+            paces: [pace(), pace()],
             cost,
+            measured: cost,
+            gaps: Gaps::default(),
             taken_ns: 0.0,
             opened_ns: now,
             known_lost: 0,
@@ -145,7 +163,7 @@ impl AllocSampler {
             next_ns: 0,
             collections,
         };
-        sampler.next_ns = now + sampler.pace.gap_ns(sampler.random.unit());
+        sampler.next_ns = now + sampler.paces[0].gap_ns(sampler.random.unit());
         sampler.rescan(now)?;
         if sampler.threads.counts()[0] == 0 {
             return Err(Error::Unsupported("none of its threads runs Python"));
@@ -166,12 +184,15 @@ impl AllocSampler {
         if now.saturating_sub(self.scanned_ns) >= RESCAN_NS && self.rescan(now).is_err() {
             return Ok(self.process.alive());
         }
+        if self.followers.is_some() && self.turn(now).is_err() {
+            return Ok(self.process.alive());
+        }
         if now >= self.next_ns {
             self.window();
             self.windows += 1;
             let (unit, now) = (self.random.unit(), monotonic_ns());
             self.told_time(now);
-            self.next_ns = now + self.pace.gap_ns(unit);
+            self.next_ns = now + self.pace().gap_ns(unit);
         }
         let now = monotonic_ns();
         if let Some(followers) = &mut self.followers {
@@ -179,6 +200,36 @@ impl AllocSampler {
         }
         sleep(Duration::from_nanos(self.next_ns.min(until_ns).saturating_sub(now)));
         Ok(true)
+    }
+
+    /// Watches where calls return to for a while, and the allocator again, where there are blocks that are known only then.
+    fn turn(&mut self, now: u64) -> Result<()> {
+        if !self.returns.due(now) {
+            return Ok(());
+        }
+        // The time until now is that of what was watched.
+        self.told_time(now);
+        let Some(next) = self.returns.next(now, self.random.unit()) else { return Ok(()) };
+        let ran = cpu_ns(self.process.pid()).unwrap_or(0);
+        self.threads = Threads::default();
+        if self.rescan(now).is_err() && next != Watched::Entries {
+            // Others hold the registers, or nobody can execute it.
+            self.returns.refuse();
+            self.rescan(now)?;
+        }
+        self.opened_ns = now;
+        let unit = self.random.unit();
+        // To be watched elsewhere each thread is interrupted, as it is for a window.
+        let moved = Cost::of_window(0.0, self.threads.counts()[0] as usize);
+        let pace = self.pace();
+        pace.resume(now, ran);
+        pace.spend(pace.if_it_runs(moved));
+        self.next_ns = now + pace.gap_ns(unit);
+        Ok(())
+    }
+
+    fn pace(&mut self) -> &mut Pace {
+        &mut self.paces[usize::from(self.returns.watched() != Watched::Entries)]
     }
 
     /// Another source, where this one is blind: the build copied its allocator into its callers, and objects are made, since
@@ -222,7 +273,8 @@ impl AllocSampler {
         let now = monotonic_ns();
         let seconds = (now - self.began_ns) as f64 / 1e9;
         self.told_time(now);
-        let [watching_s, cpu_s] = self.pace.spent_and_ran();
+        let [a, b] = self.paces.map(|pace| pace.spent_and_ran());
+        let [watching_s, cpu_s, counted_s] = [a[0] + b[0], a[1] + b[1], a[2] + b[2]];
         let g = self.gathering;
         let cost_ns = self.taken_ns / g.samples.max(1) as f64;
         let rate = Some(g.rate()).filter(|_| g.samples > 0);
@@ -242,12 +294,13 @@ impl AllocSampler {
             per_second_interval: rate.map(|r| r.interval),
             per_second_at_least: rate.filter(|_| told.is_none()).map(|r| r.interval[0]),
             cost_s: Cost::of_window(cost_ns, 0) / 1e9,
-            overhead: self.pace.spent_share(),
+            overhead: watching_s / counted_s.max(1e-9),
             watching_s,
             cpu_s: (cpu_s > 0.0).then_some(cpu_s),
             looks_s: LOOKS_S.to_vec(),
             partial: self.allocator.exported,
             follows: self.followers.is_some(),
+            large: [self.returns.large, self.returns.followed],
             ..AllocProfile::default()
         };
         (profile.sites, profile.stacks) = g.finish(told.is_some());
@@ -257,17 +310,20 @@ impl AllocSampler {
     /// Watches for the length of a window.
     fn window(&mut self) {
         let called = monotonic_ns();
-        let chosen = self.threads.open(self.pace.most(), &mut self.random);
+        let most = self.pace().most();
+        let chosen = self.threads.open(most, &mut self.random);
         // A thread is watched from the end of its call on, which the kernel makes on its processor, until the next one begins.
         let half = |ns: u64| ns / 2 - ns / (2 * chosen.len().max(1) as u64);
         let opened = monotonic_ns();
         let start = opened - half(opened - called);
-        sleep(Duration::from_nanos(self.pace.window_ns()));
+        sleep(Duration::from_nanos(self.pace().window_ns()));
         let over = monotonic_ns();
         self.threads.close(&chosen);
         let mut end = over + half(monotonic_ns() - over);
         let (mut seen, image) = (Vec::new(), self.image);
         self.ring.drain(|bytes| seen.extend(decode(bytes, &image)));
+        self.gaps.add(&seen, &mut self.random);
+        self.cost = self.gaps.cost(self.measured);
         let lost = sys::count(&self.lost).unwrap_or(self.known_lost);
         let closed = self.threads.count(&seen, lost.saturating_sub(self.known_lost));
         if lost > self.known_lost || closed.cut_ns.is_some() {
@@ -281,19 +337,24 @@ impl AllocSampler {
             end = cut.max(start);
         }
         let taken: f64 = seen.iter().map(|a| self.cost.of(a.took_ns)).sum();
+        let entries = self.returns.watched() == Watched::Entries;
         self.open_ns += end - start;
-        self.taken_ns += taken;
+        self.taken_ns += if entries { taken } else { 0.0 };
         let settles = end - ((end - start) as f64 * SETTLED) as u64;
         // At once: what takes long to be read may be somebody else's by then.
         let found = self.followers.as_ref().map(|f| f.read(seen.iter().map(|a| a.block)));
-        let prompt = closed.cut_ns.is_none() && monotonic_ns().saturating_sub(end) <= end - settles;
+        let since = monotonic_ns().saturating_sub(end);
+        let (prompt, late) = (since <= PROMPT_NS, closed.cut_ns.is_some() || since > end - settles);
         // First who died: a block that was handed out twice in this window belongs to the last one.
         for (at, allocation) in seen.iter().enumerate() {
             let again = |a: &Allocation| a.block.is_some() && a.block == allocation.block;
             let last = !seen.iter().skip(at + 1).any(again);
             let settled = prompt && allocation.time_ns <= settles && follows(&seen[at..]);
             let words = found.as_ref().and_then(|found| found.get(at).copied().flatten());
-            self.take(allocation, last, settled, words);
+            self.take(allocation, Fate { last, settled, late }, words);
+        }
+        if !entries {
+            return;
         }
         let stands_ns = start.saturating_sub(std::mem::replace(&mut self.opened_ns, start)) as f64;
         let (ns, cut) = ((end - start) as f64, closed.cut_ns.is_some());
@@ -307,15 +368,15 @@ impl AllocSampler {
         let took = told + hits.saturating_sub(seen.len() as u64) as f64 * self.cost.of(0);
         // One that waits is not interrupted; one whose window the kernel ended is watched anew, which is another window's worth.
         let windows = match hits {
-            0 => self.pace.if_it_runs(Cost::of_window(0.0, threads.min(1))),
+            0 => self.pace().if_it_runs(Cost::of_window(0.0, threads.min(1))),
             _ => Cost::of_window(0.0, threads + usize::from(closed.cut_ns.is_some())),
         };
-        self.pace.window(hits as usize, Cost::of_window(took, 0) + windows);
+        self.pace().window(hits as usize, Cost::of_window(took, 0) + windows);
     }
 
-    /// Takes an allocation: whether its block was not handed out again in this window, and whether that says something; and
-    /// what was found in its block.
-    fn take(&mut self, allocation: &Allocation, last: bool, early: bool, words: Option<Words>) {
+    /// Takes an allocation, and what was found in its block.
+    fn take(&mut self, allocation: &Allocation, fate: Fate, words: Option<Words>) {
+        let Fate { last, settled: early, late } = fate;
         let now = allocation.time_ns;
         if now.saturating_sub(self.named_ns) > BELIEVED_NS {
             self.names.clear();
@@ -327,32 +388,41 @@ impl AllocSampler {
         };
         let frames = allocation.frames.iter().map_while(&mut name);
         let frames: Vec<PyFrame> = frames.filter(PyFrame::is_of_a_program).collect();
-        self.gathering.without_stack += u64::from(frames.is_empty());
-        self.gathering.cut_stacks += u64::from(allocation.cut);
-        let (line, stack) = self.gathering.add(frames, allocation.size);
+        let entry = self.returns.watched() == Watched::Entries;
+        let (line, stack) = if entry {
+            self.returns.saw(allocation);
+            self.gathering.without_stack += u64::from(frames.is_empty());
+            self.gathering.cut_stacks += u64::from(allocation.cut);
+            self.gathering.add(frames, allocation.size)
+        } else {
+            self.gathering.number(frames)
+        };
         let (Some(followers), Some(block)) = (&mut self.followers, allocation.block) else { return };
         followers.handed_out(block);
+        let size = entry.then_some(allocation.size);
         let classes = &mut self.gathering.classes;
-        let class = classes.of(line, allocation.size);
+        let class = classes.of(line, size.unwrap_or(LARGE));
+        let birth = Birth { block, size, time_ns: now, stack, settled: last && early, late };
+        let found = words.filter(|_| last).map(|words| followers.follow(birth, known(class), &words));
+        match found.unwrap_or(Found::Nothing) {
+            Found::Small => return,
+            Found::Object(kind) => {
+                classes.is_object(class, kind);
+                self.returns.followed += u64::from(!entry);
+            }
+            Found::Nothing if !last && followers.gone(birth, known(class)) => classes.is_gone(class),
+            Found::Nothing if last && followers.gone(birth, unknown(class)) => classes.is_unknown(class),
+            Found::Nothing => {}
+        }
         if early {
             classes.is_settled(class);
-        }
-        let birth = Birth { block, size: allocation.size, time_ns: now, stack, settled: last && early };
-        if !last {
-            if followers.gone(birth, known(class)) {
-                classes.is_gone(class);
-            }
-        } else if let Some(kind) = words.and_then(|words| followers.follow(birth, known(class), &words)) {
-            classes.is_object(class, kind);
-        } else if followers.gone(birth, unknown(class)) {
-            classes.is_unknown(class);
         }
     }
 
     /// How long the process has run by now; nothing is told of one that is gone.
     fn told_time(&mut self, now: u64) {
         if let Some(ran) = cpu_ns(self.process.pid()) {
-            self.pace.ran(now, ran);
+            self.pace().ran(now, ran);
         }
     }
 
@@ -360,8 +430,24 @@ impl AllocSampler {
     fn rescan(&mut self, now: u64) -> Result<()> {
         self.scanned_ns = now;
         self.told_time(now);
-        self.threads.rescan(&self.process, &self.interpreter, &self.program, self.allocator.address)
+        let [entry, returned] = &self.programs;
+        let (program, address) = match self.returns.watched() {
+            Watched::Entries => (entry, self.allocator.address),
+            Watched::Returns(place) => (returned, place),
+        };
+        self.threads.rescan(&self.process, &self.interpreter, program, address)
     }
+}
+
+/// What is known of a block when its window is over.
+#[derive(Debug, Clone, Copy)]
+struct Fate {
+    /// It was not handed out again.
+    last: bool,
+    /// And for long enough to say something.
+    settled: bool,
+    /// It was read late: others may own it by then.
+    late: bool,
 }
 
 /// Whether enough allocations of the first one's thread follow it.

@@ -1,11 +1,15 @@
 //! 64-bit Arm.
 #![cfg_attr(not(target_arch = "aarch64"), allow(dead_code))]
 
-use super::Behind;
+use super::{Behind, ReturnsTo};
 use m5_process::Memory;
 
 /// Offsets of the first two arguments' registers in the kernel's `struct user_pt_regs`, as programs at breakpoints see it.
 pub(crate) const ARGUMENTS: [i16; 2] = [0, 8];
+/// Offset of the register with a function's result, likewise.
+pub(crate) const RESULT: i16 = 0;
+/// Where a function finds, at its first instruction, the place to which it returns.
+pub(crate) const RETURNS_TO: ReturnsTo = ReturnsTo::Register(240);
 /// Offset of the call's number (32 bits) in the kernel's `struct pt_regs`: behind the user's registers and the first
 /// argument.
 pub(crate) const CALL: i32 = 280;

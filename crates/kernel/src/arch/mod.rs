@@ -9,13 +9,24 @@ mod x86_64;
 #[cfg(target_arch = "aarch64")]
 pub(crate) use aarch64::{
     ARGUMENTS, BREAKPOINT_PROGRAMS, CALL, CALL_FIRST, CALL_SECOND, CALL_THIRD, EPOLLS,
-    POLL_WITH_MILLISECONDS, POLLS, SELECTS, STACK_POINTER, WATCHES_END, behind,
+    POLL_WITH_MILLISECONDS, POLLS, RESULT, RETURNS_TO, SELECTS, STACK_POINTER, WATCHES_END, behind,
 };
 #[cfg(target_arch = "x86_64")]
 pub(crate) use x86_64::{
     ARGUMENTS, BREAKPOINT_PROGRAMS, CALL, CALL_FIRST, CALL_SECOND, CALL_THIRD, EPOLLS,
-    POLL_WITH_MILLISECONDS, POLLS, SELECTS, STACK_POINTER, WATCHES_END, behind,
+    POLL_WITH_MILLISECONDS, POLLS, RESULT, RETURNS_TO, SELECTS, STACK_POINTER, WATCHES_END, behind,
 };
+
+/// Where a function finds, at its first instruction, the place to which it returns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ReturnsTo {
+    /// In the register that is kept at this offset.
+    #[cfg_attr(not(target_arch = "aarch64"), allow(dead_code))]
+    Register(i16),
+    /// At the top of the stack, whose pointer is kept at this offset.
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
+    Stack(i16),
+}
 
 /// What lies behind a function that ends in a call through a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,12 +1,16 @@
 //! 64-bit x86.
 
-use super::Behind;
+use super::{Behind, ReturnsTo};
 use iced_x86::{Code, Decoder, DecoderOptions, FlowControl, Instruction, Mnemonic, OpKind, Register};
 use m5_process::Memory;
 use rustc_hash::FxHashMap;
 
 /// Offsets of the first two arguments' registers in the kernel's `struct pt_regs`, as programs at breakpoints see it.
 pub(crate) const ARGUMENTS: [i16; 2] = [112, 104];
+/// Offset of the register with a function's result, likewise.
+pub(crate) const RESULT: i16 = 80;
+/// Where a function finds, at its first instruction, the place to which it returns.
+pub(crate) const RETURNS_TO: ReturnsTo = ReturnsTo::Stack(152);
 /// Offset of the call's number (32 bits) in the kernel's `struct pt_regs`.
 pub(crate) const CALL: i32 = 120;
 /// Offset of the call's first argument in it, at its entry and its exit.

@@ -16,7 +16,7 @@ pub use export::folded::folded;
 pub use export::heapsnapshot::heapsnapshot;
 pub use export::html::html;
 pub use export::pprof::pprof;
-pub use text::diff::{coarse_line, diff_text};
+pub use text::diff::{coarse_line, diff_text, unnamed};
 pub use text::snapshot::{continuous_text, holders, snapshot_text};
 pub use verdict::{MemoryKind, MemoryVerdict};
 

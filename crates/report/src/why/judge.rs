@@ -374,6 +374,7 @@ mod tests {
             share: None,
             also: Vec::new(),
             made: None,
+            unnamed: None,
         }
     }
 

@@ -304,6 +304,7 @@ mod tests {
             share: None,
             also: Vec::new(),
             made: None,
+            unnamed: None,
         })
     }
 

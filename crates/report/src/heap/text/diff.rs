@@ -1,11 +1,12 @@
 //! `m5 diff` for people: the culprit and its holder first.
 
+use crate::Lang;
 use crate::heap::doc::{Allocations, DiffDoc};
 use crate::heap::phrases::{bytes, holder, part, signed, signed_bytes, thousands};
 use crate::shared::units;
 use crate::text::{Align, Style, Table, place};
 use crate::texts::Heap;
-use m5_heap::{Account, BlockGrowth, Cause, Culprit, Diff, PartGrowth};
+use m5_heap::{Account, BlockGrowth, Cause, Culprit, Diff, PartGrowth, Unnamed};
 
 /// The report; `top` culprits and as many types.
 #[must_use]
@@ -54,11 +55,11 @@ pub(crate) fn told_lines(diff: &Diff, style: Style) -> Vec<String> {
     let blocks = diff.account.iter().flat_map(|a| &a.blocks).filter(|b| !b.objects);
     let mut blocks = blocks.peekable();
     let mut out = Vec::new();
-    for culprit in &diff.culprits {
+    for (n, culprit) in diff.culprits.iter().enumerate() {
         while let Some(block) = blocks.next_if(|b| b.bytes > culprit.bytes) {
             out.push(told_block(block, style));
         }
-        out.push(told(culprit, style));
+        out.push(told(culprit, n == 0, style));
     }
     out.extend(blocks.map(|block| told_block(block, style)));
     out
@@ -100,6 +101,17 @@ pub(crate) fn made(culprit: &Culprit, style: Style) -> String {
         None => told,
     };
     format!("{}{told}", lang.say(Heap::Comma))
+}
+
+/// Why no line is named of a holder.
+#[must_use]
+pub fn unnamed(culprit: &Culprit, lang: Lang) -> Option<String> {
+    Some(match culprit.unnamed.as_ref()? {
+        Unnamed::Few { survivors, needed } => lang.fill(Heap::UnnamedFew, &[survivors, needed]),
+        Unnamed::ManyLines { survivors } => lang.fill(Heap::UnnamedMany, &[survivors]),
+        Unnamed::Reused { survivors } => lang.fill(Heap::UnnamedReused, &[survivors]),
+        Unnamed::LargeBlocks => lang.say(Heap::UnnamedLarge).to_owned(),
+    })
 }
 
 /// The further lines that made it.
@@ -159,8 +171,9 @@ pub(crate) fn account_line(account: &Account, style: Style) -> String {
     format!("{}\n", style.dim(&line))
 }
 
-/// Two lines: what grew and who holds it; how to get there and what grew with it.
-fn told(culprit: &Culprit, style: Style) -> String {
+/// Two lines: what grew and who holds it; how to get there and what grew with it. Of the worst, why no line is named: the others
+/// would say the same.
+fn told(culprit: &Culprit, worst: bool, style: Style) -> String {
     let lang = style.lang;
     let name = style.bold(&culprit.type_name);
     let grown = match culprit.count_per_second {
@@ -189,6 +202,7 @@ fn told(culprit: &Culprit, style: Style) -> String {
     out.push_str(&made(culprit, style));
     out.push('\n');
     let mut more: Vec<String> = also_made(culprit, style).collect();
+    more.extend(unnamed(culprit, lang).filter(|_| worst));
     if let Some(share) = culprit.share {
         more.push(lang.fill(Heap::CulpritShare, &[&units::percent(share), &culprit.type_name]));
     }
@@ -228,7 +242,6 @@ fn types(doc: &DiffDoc, top: usize, style: Style) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Lang;
     use crate::heap::doc::DIFF_SCHEMA;
     use crate::heap::testing::{grown, sample_snapshot};
     use m5_cpython::PyFrame;
@@ -264,6 +277,21 @@ mod tests {
         let line = MadeAt { frame, inside: None, samples: 41, share: 0.68, interval: [0.56, 0.79] };
         let by_collections = Some(Made { survivors: 60, lines: vec![line] });
         Allocations { reason, remedy, by_collections, ..Allocations::default() }
+    }
+
+    #[test]
+    fn why_no_line_is_named_is_told() {
+        let told = |why: Unnamed| {
+            let mut doc = sample();
+            if let Some(culprit) = doc.diff.culprits.first_mut() {
+                (culprit.made, culprit.unnamed) = (None, Some(why));
+            }
+            diff_text(&doc, 10, Style::default())
+        };
+        let few = |survivors| told(Unnamed::Few { survivors, needed: 5 });
+        assert!(few(3).contains("3 sampled objects of it live, 5 are needed"), "{}", few(3));
+        assert!(few(1).contains("1 sampled object of it lives, 5 are needed"), "{}", few(1));
+        assert!(told(Unnamed::LargeBlocks).contains("of blocks above 512 bytes none was sampled"));
     }
 
     #[test]
