@@ -58,6 +58,13 @@ def _allocator():
         return lambda: "-"
 
 
+def _settings():
+    # glibc read it when this process started; what an iteration starts has what the user gave.
+    own, _, more = os.environ.pop("GLIBC_TUNABLES", "").rpartition("glibc.malloc.tcache_count=0")
+    if own.strip(":") or more:
+        os.environ["GLIBC_TUNABLES"] = own.rstrip(":") + more
+
+
 def _forget():
     # What the interpreter caches for itself keeps names that nobody asks for again, some thousand of them: it is emptied
     # before each count, as CPython's own hunt for leaks does.
@@ -72,6 +79,7 @@ def _forget():
 def _main():
     report, halts, iterations, chunks, kind, name = sys.argv[1:7]
     iterations, chunks = int(iterations), int(chunks)
+    _settings()
     sys.argv = [name if kind == "script" else "-c", *sys.argv[7:]]
     gate = None
     if halts == "halts":
