@@ -91,7 +91,13 @@ def ahead(rows, seconds, later):
         + windows
         * cross_val_predict(
             GradientBoostingRegressor(
-                loss="quantile", alpha=q, n_estimators=120, max_depth=3, subsample=0.7, learning_rate=0.06, random_state=1
+                loss="quantile",
+                alpha=q,
+                n_estimators=120,
+                max_depth=3,
+                subsample=0.7,
+                learning_rate=0.06,
+                random_state=1,
             ),
             rows,
             (later - 1.0) / windows,
@@ -100,7 +106,9 @@ def ahead(rows, seconds, later):
         for q in QUANTILES
     ]
     low, middle, high = np.sort(np.array(told), axis=0)
-    lost = [np.maximum(q * (later - v), (q - 1) * (later - v)) for q, v in zip(QUANTILES, (low, middle, high))]
+    lost = [
+        np.maximum(q * (later - v), (q - 1) * (later - v)) for q, v in zip(QUANTILES, (low, middle, high))
+    ]
     return ((low <= later) & (later <= high)).mean(), np.mean(lost)
 
 

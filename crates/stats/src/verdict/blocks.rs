@@ -298,7 +298,8 @@ impl Blocks {
         // Values that rise evenly beside a load that does not are not its doing, whatever their last digits do.
         let moved = spread(&rest) / spread(&y) > MOVED * spread(&beside) / spread(load);
         let follows = correlation(&rest, &beside);
-        steady.abs() > STEADY && trend.abs() >= growth && moved && follows.abs() > FOLLOWS
+        // What follows a load that falls would fall with it.
+        steady.abs() > STEADY && trend.abs() >= growth && moved && steady.signum() * follows > FOLLOWS
     }
 
     /// The load beside the floors, and the scale of both.

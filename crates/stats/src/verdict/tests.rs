@@ -95,6 +95,15 @@ fn a_load_that_explains_nothing_costs_nothing() {
 }
 
 #[test]
+fn a_leak_that_a_falling_load_hides_is_found_where_the_load_is_named() {
+    let load = |x: f64| 100.0 * (1.0 - 0.6 * x) + 6.0 * (23.0 * x).sin();
+    let leak = line(21_600, 15, |x| 1.0 + 0.002 * load(x) + 0.18 * x);
+    let named: Vec<Point> = leak.iter().map(|p| Point { t: p.t, v: load(p.t / 21_600.0) }).collect();
+    let a = assess_with(&leak, &Options { load: Some(&named), ..Options::default() });
+    assert_eq!(a.verdict, Verdict::Growing, "{a:?}");
+}
+
+#[test]
 fn memory_that_follows_its_load_late_is_no_growth() {
     let load = |t: f64| 100.0 + 40.0 * (t / 5000.0).sin();
     let points: Vec<Point> = (0..1440)
