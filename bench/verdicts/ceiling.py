@@ -13,8 +13,8 @@ neither the family nor its twin, and must be right beside all other families as 
 
     python bench/verdicts/ceiling.py TABLE --ahead --only "leak that starts late"
 
-With `--ahead` forecasts are taught in place of verdicts: quantiles of the floor a day later, of each family by itself, asked about
-series of it that they were not taught on. How often the 90 % interval held, and the pinball loss in percent of the level.
+With `--ahead` forecasts are taught in place of verdicts: quantiles of the floor a day later, of each family by itself, asked
+about series of it that they were not taught on. How often the 90 % interval held, and the pinball loss in percent of the level.
 """
 
 import argparse
