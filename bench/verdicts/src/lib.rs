@@ -11,6 +11,7 @@ pub mod programs;
 pub mod real;
 pub mod rivals;
 mod rng;
+pub mod runtimes;
 pub mod services;
 pub mod wide;
 mod window;

@@ -122,9 +122,22 @@ fn sets_in(x: f64, from: f64, wide: f64) -> f64 {
 
 #[test]
 fn a_leak_that_sets_in_over_a_while_is_found() {
-    for (from, wide) in [(0.1, 0.4), (0.3, 0.35), (0.0, 0.9)] {
+    for (from, wide) in [(0.1, 0.4), (0.2, 0.4), (0.3, 0.35), (0.4, 0.4), (0.0, 0.9)] {
         let size = 0.25 / sets_in(1.0, from, wide);
         let a = assess(&series(|x| 1.0 + size * sets_in(x, from, wide)));
         assert_eq!(a.verdict, Verdict::Growing, "{from} {wide}: {a:?}");
+    }
+}
+
+#[test]
+fn a_leak_that_is_mended_in_part_is_found_and_one_that_is_mended_is_none() {
+    for at in [0.3, 0.5, 0.7] {
+        for left in [0.35, 0.6] {
+            let lost = |x: f64| x.min(at) + left * (x - at).max(0.0);
+            let a = assess(&series(|x| 1.0 + 0.25 * lost(x)));
+            assert_eq!(a.verdict, Verdict::Growing, "{at} {left}: {a:?}");
+        }
+        let mended = assess(&series(|x| 1.0 + 0.25 * x.min(at)));
+        assert_ne!(mended.verdict, Verdict::Growing, "{at}: {mended:?}");
     }
 }

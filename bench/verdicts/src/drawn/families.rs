@@ -1,6 +1,6 @@
 //! The families: which parts each is made of.
 
-use super::parts::{births, chain, fills, leak, log_normal, resets, sets_in, shots, waves};
+use super::parts::{births, chain, fills, halved, leak, log_normal, resets, sets_in, shots, waves};
 use crate::Rng;
 use crate::events::{Part, Plan, usual_noise};
 
@@ -16,6 +16,7 @@ pub enum Family {
     Fills,
     Chain,
     Waves,
+    Halved,
     ShotsLeak,
     ResetsLeak,
     LogNormalLeak,
@@ -26,12 +27,14 @@ pub enum Family {
     Eased,
     Lumps,
     Excited,
+    HalvedLeak,
+    Mended,
 }
 
 use Family::*;
 
 /// Every family and its name.
-pub const FAMILIES: [(Family, &str); 18] = [
+pub const FAMILIES: [(Family, &str); 21] = [
     (Shots, "shots"),
     (Resets, "resets"),
     (LogNormal, "lognormal"),
@@ -40,6 +43,7 @@ pub const FAMILIES: [(Family, &str); 18] = [
     (Fills, "fills"),
     (Chain, "chain"),
     (Waves, "waves"),
+    (Halved, "cut to a part"),
     (ShotsLeak, "shots + leak"),
     (ResetsLeak, "resets + leak"),
     (LogNormalLeak, "lognormal + leak"),
@@ -50,6 +54,8 @@ pub const FAMILIES: [(Family, &str); 18] = [
     (Eased, "eased leak"),
     (Lumps, "lumps"),
     (Excited, "excited leak"),
+    (HalvedLeak, "cut to a part + leak"),
+    (Mended, "mended in part"),
 ];
 
 /// Whether a family leaks.
@@ -81,7 +87,8 @@ pub(super) fn plan(family: Family, seconds: f64, span: f64, every: f64, rng: &mu
         Fills | FillsLeak => Some(fills(seconds, rng)),
         Chain | ChainLeak => Some(chain(seconds, rng)),
         Waves | WavesLeak => Some(waves(seconds, rng)),
-        Eased | Lumps | Excited => None,
+        Halved | HalvedLeak => Some(halved(seconds, rng)),
+        Eased | Lumps | Excited | Mended => None,
     };
     p.live.extend(part);
     if is_leak(family) {
@@ -89,7 +96,8 @@ pub(super) fn plan(family: Family, seconds: f64, span: f64, every: f64, rng: &mu
             Eased => 2,
             Lumps => 3,
             Excited => 4,
-            _ => rng.count(0, 7),
+            Mended => 8,
+            _ => rng.count(0, 8),
         };
         p.leak = Some(leak(kind, seconds, base, rng));
     }

@@ -115,7 +115,21 @@ pub(super) fn waves(s: f64, rng: &mut Rng) -> Part {
     })
 }
 
-/// A leak of one of eight shapes.
+/// What grows evenly and is cut to a part of itself by chance.
+pub(super) fn halved(s: f64, rng: &mut Rng) -> Part {
+    let (size, period) = (rng.scale(0.01, 0.3), s * rng.scale(0.003, 0.12));
+    let (left, worse) = (rng.between(0.2, 0.8), rng.between(0.0, 0.5));
+    let mut held = rng.between(0.3, 2.0);
+    Box::new(move |now, rng| {
+        held += (1.0 - left) * now.dt / period;
+        if happens(1.0 / period, now, rng) {
+            held *= left * (1.0 - worse * rng.unit());
+        }
+        size * held
+    })
+}
+
+/// A leak of one of nine shapes.
 pub(super) fn leak(kind: usize, s: f64, base: f64, rng: &mut Rng) -> Part {
     let g = rng.scale(0.03, 0.5);
     let part = match kind {
@@ -126,6 +140,7 @@ pub(super) fn leak(kind: usize, s: f64, base: f64, rng: &mut Rng) -> Part {
         4 => excited(g, s, rng),
         5 => power(g, s, rng),
         6 => by_turns(g, s, rng),
+        8 => mended(g, s, rng),
         _ => stairs(g, s, rng),
     };
     whole_ones(part, base)
@@ -194,6 +209,17 @@ fn by_turns(g: f64, s: f64, rng: &mut Rng) -> Part {
             on = !on;
         }
         sum += if on { g * now.dt / s / part } else { 0.0 };
+        sum
+    })
+}
+
+/// A part of it is mended on the way, at once or over a while, and the rest goes on.
+fn mended(g: f64, s: f64, rng: &mut Rng) -> Part {
+    let (at, wide, left) = (s * rng.between(0.15, 0.85), s * rng.between(0.0, 0.5), rng.between(0.25, 0.85));
+    let mut sum = 0.0;
+    Box::new(move |now, _| {
+        let done = ((now.t - at) / wide.max(1.0) + 0.5).clamp(0.0, 1.0);
+        sum += 1.4 * g * now.dt / s * (1.0 - (1.0 - left) * done);
         sum
     })
 }

@@ -30,6 +30,9 @@ const SPLIT: f64 = 0.85;
 
 /// A block is a burst when it stands this many times the usual noise above its neighbourhood.
 const BURST: f64 = 6.0;
+/// Part of what floors do beside a line from which a load that explains it matters. Less than that a load that has nothing to
+/// do with them explains of a slow wave by chance.
+const MATTERS: f64 = 0.4;
 /// Correlation with time from which a load cannot be told from a leak…
 const STEADY: f64 = 0.92;
 /// …where what is left of both beside their trends is correlated so much.
@@ -276,6 +279,11 @@ impl Blocks {
         level.max(self.between[0]).min(self.between[1])
     }
 
+    /// Whether there is a load that explanations are weighed with.
+    pub(super) fn load_matters(&self) -> bool {
+        self.load.is_some() && self.load_explains > MATTERS
+    }
+
     /// Whether growth of this size, a window, may be the doing of the load: it rises or falls as steadily and by
     /// as much, and what it does beside that shows in the values too. A leak that makes collections dearer
     /// raises the CPU time as steadily, but the values do not follow its ups and downs.
@@ -290,7 +298,8 @@ impl Blocks {
         // Values that rise evenly beside a load that does not are not its doing, whatever their last digits do.
         let moved = spread(&rest) / spread(&y) > MOVED * spread(&beside) / spread(load);
         let follows = correlation(&rest, &beside);
-        steady.abs() > STEADY && trend.abs() >= growth && moved && follows.abs() > FOLLOWS
+        // What follows a load that falls would fall with it.
+        steady.abs() > STEADY && trend.abs() >= growth && moved && steady.signum() * follows > FOLLOWS
     }
 
     /// The load beside the floors, and the scale of both.

@@ -80,6 +80,8 @@ const HEAVIEST: usize = 80;
 pub(super) struct GoesOn {
     /// How likely it goes on until the moment that is asked for.
     pub(super) chance: f64,
+    /// How likely it is growth at all, by what all signs say.
+    pub(super) likely: f64,
     /// Whether it is called growth: then it is no guess beside the last floor.
     pub(super) called: bool,
     /// Whether what looks like growth may as well be a rhythm, half of a tooth or the doing of the load.
@@ -422,8 +424,14 @@ pub(super) fn falling_weight(fits: &[Fit], shapes: &Shapes, least: f64) -> f64 {
 pub(super) fn ahead(fits: &[Fit], shapes: &Shapes, x: f64, goes_on: GoesOn) -> Mixture {
     let ahead = (x - 1.0).max(0.0);
     let mut parts = Vec::with_capacity(4 * fits.len());
+    let growing: f64 = fits.iter().filter(|f| f.class == Class::Growing).map(|f| f.weight).sum();
+    let [more, less] = match goes_on.likely {
+        likely if growing > 0.0 && likely > growing => [likely / growing, (1.0 - likely) / (1.0 - growing)],
+        _ => [1.0, 1.0],
+    };
     for fit in fits {
         let mut part = fit.ahead(shapes, x);
+        part.weight *= if fit.class == Class::Growing { more } else { less };
         if fit.class == Class::Growing && ahead > 0.0 {
             let seen = fit.seen(shapes);
             let young = match goes_on {
@@ -431,7 +439,8 @@ pub(super) fn ahead(fits: &[Fit], shapes: &Shapes, x: f64, goes_on: GoesOn) -> M
                 GoesOn { innocent: true, young, .. } => INNOCENT_GOES_ON * young,
                 GoesOn { young, .. } => YOUNG_GOES_ON * young,
             };
-            let chance = (goes_on.chance + young).max(goes_on.lifelong * seen / (seen + ahead));
+            let chance =
+                (goes_on.chance + young).max(goes_on.lifelong * seen / (seen + ahead)).min(CALLED_GOES_ON);
             let soon = if goes_on.called { SOON } else { SOON_LATE - goes_on.lifelong * (SOON_LATE - SOON) };
             parts.extend(fit.ends_before(shapes, part, 1.0 - chance, soon));
             part.weight *= chance;

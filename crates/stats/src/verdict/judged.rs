@@ -37,6 +37,8 @@ const DOUBTFUL: f64 = 0.5;
 /// leak has not been shown to be none.
 const WOULD_MATTER: f64 = 0.1;
 const EXCLUDED: f64 = 0.1;
+/// What a forecast keeps of the chance of growth where the verdict says that it is none.
+const CLEARED: f64 = 0.4;
 /// How many times as likely growth is where floors climb by steps and hardly ever go down.
 const CLIMBS: f64 = 8.0;
 /// A level is one that was there before where it is this near, as a part of the largest change…
@@ -47,14 +49,11 @@ const SEEN_BEFORE: f64 = 0.15;
 const SURE_STEP: f64 = 0.8;
 /// A level that was moved to after this part of the window may be a batch as well.
 const STOOD: f64 = 1.0 - SEEN_BEFORE;
-/// Ends of the interval of a forecast. Surprises of memory go upwards, so more of it is left out below.
+/// Ends of the interval of a forecast, in an old process. Surprises of memory go upwards, so more of it is left out below…
 const LOW: f64 = 0.05;
 const HIGH: f64 = 0.97;
-
-fn shapes(blocks: &Blocks) -> Shapes {
-    let load = blocks.load.as_ref().map(|_| blocks.load_explains);
-    Shapes::new(&blocks.x, load, blocks.seconds / DAY, blocks.age)
-}
+/// …and so much more on either side in a process as young as the window: what it has not done yet it hardly does tomorrow.
+const YOUNG: [f64; 2] = [0.05, 0.02];
 
 /// A probability of growth that knows whether floors climb by steps.
 fn likelier(growth: f64, blocks: &Blocks) -> f64 {
@@ -78,7 +77,7 @@ pub(super) struct Judged {
 
 impl Judged {
     pub(super) fn new(blocks: Blocks, used: &[Point], options: &Options<'_>) -> Self {
-        let shapes = shapes(&blocks);
+        let shapes = Shapes::new(&blocks.x, blocks.load_matters(), blocks.seconds / DAY, blocks.age);
         let fits = weigh(&blocks, &shapes);
         let least = least_growth(&blocks, options);
         let weighed = likelier(growth_probability(&fits, &shapes, least), &blocks);
@@ -103,22 +102,26 @@ impl Judged {
         let called = verdict == Verdict::Growing;
         let growth = slopes.quantile(0.5).unwrap_or(0.0);
         let lifelong = self.lifelong(growth);
+        let cleared = !called && verdict != Verdict::Insufficient;
+        let likely = self.weighed.max(if cleared { CLEARED } else { 1.0 } * self.growth);
         let chance = match called {
             true => LATE_GOES_ON + lifelong * (CALLED_GOES_ON - LATE_GOES_ON),
-            false => DOUBTED_GOES_ON * (self.weighed / DOUBTFUL).clamp(0.0, 1.0) * lifelong.max(LATE_DOUBT),
+            false => DOUBTED_GOES_ON * (likely / DOUBTFUL).clamp(0.0, 1.0) * lifelong.max(LATE_DOUBT),
         };
+        let likely = likely * lifelong;
         let lifelong = lifelong.max(LATE_DOUBT);
         let innocent = !called && self.innocent(growth);
-        let goes_on = GoesOn { chance, called, innocent, lifelong, young: 1.0 / self.blocks.life };
+        let goes_on = GoesOn { chance, likely, called, innocent, lifelong, young: 1.0 / self.blocks.life };
         let future = ahead(&self.fits, &self.shapes, 1.0 + DAY / seconds, goes_on);
         let value = |q| future.quantile(q).map(|v| v * level);
-        let now = ahead(&self.fits, &self.shapes, 1.0, GoesOn { chance: 1.0, ..goes_on })
+        let now = ahead(&self.fits, &self.shapes, 1.0, GoesOn { chance: 1.0, likely: 0.0, ..goes_on })
             .quantile(0.5)
             .map(|v| v * level);
         let now = now.filter(|v| v.is_finite()).map(|v| self.blocks.seen(v));
         let [below, above] = self.around(called).map(|v| v * level);
         let forecast = || {
-            let (low, middle, high) = (value(LOW)?, value(0.5)?, value(HIGH)?);
+            let ends = [LOW + YOUNG[0] * goes_on.young, 0.5, HIGH - YOUNG[1] * goes_on.young].map(value);
+            let [low, middle, high] = [ends[0]?, ends[1]?, ends[2]?];
             Forecast::of([low.min(middle + below), middle, high.max(middle + above)])
         };
         let mut a = Assessment {

@@ -42,8 +42,6 @@ pub(super) struct Shapes {
     pub(super) paired: usize,
     /// The column of the load, where there is one.
     pub(super) load: Option<u16>,
-    /// Memory follows it: a rhythm of its own is then not looked for.
-    load_matters: bool,
     pub(super) models: Vec<Model>,
     /// Pairs of columns that stand together in a model.
     pairs: Vec<(u16, u16)>,
@@ -97,8 +95,6 @@ const ENOUGH: f64 = 2.5;
 const ONE_DAY: f64 = 0.9;
 /// …and from which it can be told from growth.
 const CLOCK_DAYS: f64 = 1.4;
-/// Part of what floors do beside a line from which a load that explains it matters.
-const MATTERS: f64 = 0.4;
 /// What is left of a rhythm's prior beside a load that is known.
 const BESIDE_LOAD: f64 = 0.12;
 
@@ -117,11 +113,11 @@ fn pairs(ids: &[u16]) -> Vec<Vec<u16>> {
 }
 
 impl Shapes {
-    /// For blocks at these moments of a window of so many days, which began at this age of the process (in windows).
-    /// Where a load is known: which part it explains of what the floors do beside a line.
-    pub(super) fn new(x: &[f64], load: Option<f64>, days: f64, age: f64) -> Self {
-        let mut s = Self { load_matters: load.is_some_and(|part| part > MATTERS), ..Self::default() };
-        s.load = load.map(|_| s.column(Column::Load));
+    /// For blocks at these moments of a window of so many days, which began at this age of the process (in windows),
+    /// beside a load that matters or without one.
+    pub(super) fn new(x: &[f64], load: bool, days: f64, age: f64) -> Self {
+        let mut s = Self::default();
+        s.load = load.then(|| s.column(Column::Load));
         let ramp = s.column(Column::Ramp);
         let middles: Vec<f64> = x.windows(2).map(|w| 0.5 * (w[0] + w[1])).collect();
         let step = s.columns(middles.iter().map(|c| Column::Step(*c)));
@@ -243,7 +239,7 @@ impl Shapes {
         let eases: Vec<(f64, f64)> = eases.filter(seen).collect();
         let eases = self.columns(eases.into_iter().map(|(from, wide)| Column::Eases(from, wide)));
         self.family(Class::Growing, 0.04, one(&eases));
-        let beside_load = if self.load_matters { BESIDE_LOAD } else { 1.0 };
+        let beside_load = if self.load.is_some() { BESIDE_LOAD } else { 1.0 };
         self.add(Class::Rhythm, 0.04 * beside_load, &one(&hours), false);
     }
 
@@ -277,8 +273,7 @@ impl Shapes {
     fn family(&mut self, class: Class, prior: f64, sets: Vec<Vec<u16>>) {
         let Some(load) = self.load else { return self.add(class, prior, &sets, false) };
         let rhythm = if class == Class::Rhythm { BESIDE_LOAD } else { 1.0 };
-        let without = if self.load_matters { rhythm } else { 1.0 };
-        self.add(class, 0.5 * without * prior, &sets, false);
+        self.add(class, 0.5 * rhythm * prior, &sets, false);
         self.add(class, 0.5 * rhythm * prior, &with(&sets, &[vec![load]]), true);
     }
 

@@ -151,8 +151,9 @@ pub(super) fn signs(
     all.push((blocks.seconds / 86_400.0).max(NOTHING).ln());
     all.push((points as f64).ln());
     all.push((blocks.resets as f64).ln_1p());
-    let trend = blocks.load.as_ref().map_or(0.0, |l| correlation(&centred(blocks.x.clone()), l));
-    all.push(if blocks.load.is_some() { blocks.load_explains } else { -1.0 });
+    let load = blocks.load.as_ref().filter(|_| blocks.load_matters());
+    let trend = load.map_or(0.0, |l| correlation(&centred(blocks.x.clone()), l));
+    all.push(if load.is_some() { blocks.load_explains } else { -1.0 });
     all.push(trend);
     all.push(blocks.quantum.max(NOTHING).ln());
     all.extend(parts.feet());

@@ -2,12 +2,12 @@
 
 use super::Args;
 use m5_bench_verdicts::wide::{self, Trace};
-use m5_bench_verdicts::{composed, containers, drawn, events, habits, layers, programs, services};
+use m5_bench_verdicts::{composed, containers, drawn, events, habits, layers, programs, runtimes, services};
 
 type Make = Box<dyn Fn(u64, f64, f64) -> Trace>;
 
 /// Healthy families in which a level may move and stay, so that `step` is right; by a part of their name.
-const MOVES: [&str; 29] = [
+const MOVES: [&str; 31] = [
     "traffic",
     "warm-up",
     "caches",
@@ -37,6 +37,8 @@ const MOVES: [&str; 29] = [
     "migration",
     "fills",
     "chain",
+    "held at",
+    "canary",
 ];
 
 /// A family of series.
@@ -74,6 +76,9 @@ pub(crate) fn all(args: &Args) -> Vec<Case> {
     }
     if args.drawn {
         return set_of!(drawn, false);
+    }
+    if args.runtimes {
+        return set_of!(runtimes, true);
     }
     if args.habits {
         return set_of!(habits, true);

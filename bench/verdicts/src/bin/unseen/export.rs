@@ -25,8 +25,8 @@ pub(crate) fn write(
     points.iter().try_for_each(|p| writeln!(file, "{},{}", p.t, p.v))
 }
 
-/// A table of all series for `ceiling.py`: family, whether it leaks, growth a window, seconds, and of each block the
-/// lowest, the middle and the highest value, as parts of the last floor; the load of each where it is named.
+/// A table of all series for `ceiling.py`: family, whether it leaks, growth a window, the floor a day later, seconds, and of
+/// each block the lowest, the middle and the highest value, as parts of the last floor; the load of each where it is named.
 pub(crate) struct Table(Option<std::io::BufWriter<fs::File>>);
 
 impl Table {
@@ -42,7 +42,8 @@ impl Table {
         let level = blocks.last().map_or(1.0, |b| b[0]).max(f64::MIN_POSITIVE);
         let seconds = points.last().zip(points.first()).map_or(0.0, |(b, a)| b.t - a.t);
         let family = family.replace(',', "");
-        write!(file, "{family},{},{:.4},{seconds:.0}", u8::from(leaks), trace.growth)?;
+        let later = trace.floor_24h / level;
+        write!(file, "{family},{},{:.4},{later:.5},{seconds:.0}", u8::from(leaks), trace.growth)?;
         for place in 0..3 {
             blocks.iter().try_for_each(|b| write!(file, ",{:.5}", b[place] / level))?;
         }

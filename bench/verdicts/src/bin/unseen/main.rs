@@ -60,8 +60,11 @@ pub(crate) struct Args {
     /// Families of the eighth set, all of it held out: habits of programs.
     #[arg(long, conflicts_with_all = ["events", "services", "containers", "layers", "programs"])]
     habits: bool,
-    /// A few kinds of processes, drawn widely: to learn from.
+    /// Families of the ninth set, all of it held out: what runtimes, allocators and kernels do.
     #[arg(long, conflicts_with_all = ["events", "services", "containers", "layers", "programs", "habits"])]
+    runtimes: bool,
+    /// A few kinds of processes, drawn widely: to learn from.
+    #[arg(long, conflicts_with_all = ["events", "services", "containers", "layers", "programs", "habits", "runtimes"])]
     drawn: bool,
     /// Families of other sets beside each other: to learn from.
     #[arg(long, conflicts_with_all = ["events", "services", "containers", "layers", "programs"])]
