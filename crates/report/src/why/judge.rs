@@ -194,9 +194,10 @@ fn is_free(part: &str) -> bool {
     part.contains("free") || part == "native_top"
 }
 
-/// Whether a part grows no further than a file is large: pages of code and data that are used for the first time.
+/// Whether a part grows no further than a file is large (pages of code and data that are used for the first time), or than
+/// the interpreter lets its free lists grow.
 fn ends_by_itself(part: &str) -> bool {
-    part.starts_with("libraries/")
+    part.starts_with("libraries/") || part.ends_with("_free_lists")
 }
 
 fn garbage(seen: &Seen<'_>) -> Vec<Finding> {
@@ -380,7 +381,7 @@ mod tests {
             let seen = Seen { diff: Some(&diff), growth_objective: 1748.0, ..Seen::default() };
             Why::of(seen).findings.first().map(|f| f.severity)
         };
-        assert_eq!(of("libraries/libpython3.8.so.1.0"), None);
+        assert_eq!((of("libraries/libpython3.8.so.1.0"), of("pymalloc_free_lists")), (None, None));
         assert_eq!((of("native_free"), of("native_top")), (Some(Weight::Notice), Some(Weight::Notice)));
         assert_eq!(of("other_anonymous"), Some(Weight::Problem));
     }
