@@ -64,6 +64,7 @@ def main() -> int:
     parser.add_argument("--long", action="store_true", help="live runs of 30 minutes, more repeats")
     parser.add_argument("--symbols", type=int, choices=LOADS, action="append")
     parser.add_argument("--live", type=float, metavar="SECONDS", help="length of a live run")
+    parser.add_argument("--live-repeats", type=int, default=1, help="live runs of each mode, in turn")
     parser.add_argument("--offline", type=float, metavar="SECONDS", default=60.0, help="event time")
     parser.add_argument("--repeats", type=int)
     parser.add_argument("--no-ablation", action="store_true")
@@ -91,7 +92,7 @@ def main() -> int:
         digest = agree([run for runs in virtual.values() for run in runs])
         print("\n".join(table.compare(f"{name}, virtual clock", table.OFFLINE, virtual)))
         print(f"orders: one SHA-256 in all runs, {digest[:16]}…", flush=True)
-        real = interleave(lambda w, t, load=load: kept.live(load, seconds, w, t), 1)
+        real = interleave(lambda w, t, load=load: kept.live(load, seconds, w, t), args.live_repeats)
         agree([run for runs in real.values() for run in runs])
         print("\n".join(table.compare(f"{name}, live", table.LIVE, real)), flush=True)
         document["loads"][symbols] = {"offline": virtual, "live": real}

@@ -55,9 +55,14 @@ impl Ctx {
         }
     }
 
-    /// An error where the report could not be written to where `-o` says.
+    /// An error where the report could not be written to where `-o` says, or where that is named as a snapshot is: a report
+    /// that is found there later, when the process is gone, is of no use to `m5 diff`.
     pub(crate) fn check_writable(&self) -> Result<(), CliError> {
-        self.output.as_deref().map_or(Ok(()), output::check_writable)
+        let Some(path) = self.output.as_deref() else { return Ok(()) };
+        if path.extension().is_some_and(|ending| ending == "m5snap") {
+            return Err(CliError::ReportOnly { path: path.display().to_string() });
+        }
+        output::check_writable(path)
     }
 
     /// The form of the report, among those that a command has; the first is its default.

@@ -87,6 +87,65 @@ fn workers_are_called_after_their_parent_and_any_script_is_its_own_name() {
     assert!(parent.child().wait().unwrap().success());
 }
 
+/// Starts its service as a program of one file does: from a library that only the child has.
+const ONE_FILE: &str = r#"
+use std::ffi::{CString, c_char, c_int, c_void};
+unsafe extern "C" {
+    fn fork() -> c_int;
+    fn waitpid(pid: c_int, status: *mut c_int, options: c_int) -> c_int;
+    fn dlopen(path: *const c_char, flags: c_int) -> *mut c_void;
+    fn dlsym(library: *mut c_void, name: *const c_char) -> *mut c_void;
+}
+fn main() {
+    let words: Vec<CString> = std::env::args().map(|w| CString::new(w).unwrap()).collect();
+    unsafe {
+        let child = fork();
+        if child > 0 {
+            waitpid(child, std::ptr::null_mut(), 0);
+            return;
+        }
+        let begin = dlsym(dlopen(words[1].as_ptr(), 0x102), c"Py_BytesMain".as_ptr());
+        let begin: extern "C" fn(c_int, *const *const c_char) -> c_int = std::mem::transmute(begin);
+        let own = [words[0].as_ptr(), c"-c".as_ptr(), words[2].as_ptr(), std::ptr::null()];
+        std::process::exit(begin(3, own.as_ptr()));
+    }
+}
+"#;
+
+#[test]
+fn a_program_of_one_file_is_no_worker_of_what_unpacked_it() {
+    const SHARED: &str = "import sys, os, sysconfig as c; \
+        p = os.path.join(c.get_config_var('LIBDIR'), c.get_config_var('INSTSONAME')); \
+        print(p if '.so' in p and os.path.exists(p) else '-'); print(sys.base_prefix)";
+    let found = pythons().into_iter().filter(|p| p.executable().is_some()).find_map(|python| {
+        let output = python.command().args(["-c", SHARED]).output().ok()?;
+        let text = String::from_utf8(output.stdout).ok()?;
+        let (library, home) = text.trim().split_once('\n')?;
+        (library != "-").then(|| (library.to_owned(), home.to_owned()))
+    });
+    let Some((library, home)) = found else {
+        eprintln!("skipped: no interpreter with a library of its own");
+        return;
+    };
+    let place = folder();
+    let (source, program) = (place.path().join("x.rs"), place.path().join("engine"));
+    fs::write(&source, ONE_FILE).unwrap();
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let built = Command::new(rustc).args(["--edition", "2024", "-o"]).arg(&program).arg(&source).status();
+    assert!(built.unwrap().success());
+    let mut command = Command::new(&program);
+    let own = "import os, sys; print(os.getpid(), flush=True); sys.stdin.readline()";
+    let mut target = Target::spawn({
+        command.args([&library, own]).env("PYTHONHOME", home);
+        command
+    });
+    let child: i32 = target.line().parse().unwrap();
+    let list = json(&run(&["list", "--json"]));
+    assert_eq!(named(&list, child), "engine");
+    target.say("");
+    assert!(target.child().wait().unwrap().success());
+}
+
 #[test]
 fn init_writes_objectives_that_the_service_meets_and_replaces_nothing() {
     let place = folder();

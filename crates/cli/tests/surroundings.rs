@@ -107,6 +107,16 @@ fn readers_that_go_away_narrow_terminals_and_places_that_cannot_be_written() {
 }
 
 #[test]
+fn a_report_is_not_written_where_a_snapshot_would_be_looked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("before.m5snap");
+    let output = m5().args(["snapshot", "-p", "1", "-o"]).arg(&file).output().unwrap();
+    let (code, text) = verdict(&output);
+    assert!(code == 2 && text.contains("m5 snapshot --save FILE"), "{code} {text}");
+    assert!(!file.exists());
+}
+
+#[test]
 fn a_number_from_inside_a_container_is_told_from_one_of_here() {
     let Some(unshare) = which("unshare").filter(|_| root()) else {
         eprintln!("skipped: needs root and unshare");

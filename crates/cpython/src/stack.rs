@@ -10,8 +10,9 @@ use crate::layout::objects::{Frames, ObjectLayout};
 use crate::lines::line;
 use crate::values::Values;
 use crate::{Interpreter, Result};
-use m5_process::{Memory, inner_tid};
+use m5_process::{Memory, Process, inner_tid};
 use serde::{Deserialize, Serialize};
+use std::collections::{HashMap, HashSet};
 
 /// Frames that are read at most.
 const DEEPEST: usize = 256;
@@ -19,8 +20,12 @@ const DEEPEST: usize = 256;
 const TRIES: usize = 8;
 /// Longest table, in bytes.
 const LONGEST_TABLE: u64 = 1 << 20;
-/// Offset of the kernel's thread number in glibc's thread descriptor.
-const GLIBC_TID: u64 = 720;
+/// Offsets of the kernel's thread number in a thread descriptor: of glibc, and of musl. What stands there in the other one's
+/// is no number of a thread that lives.
+#[cfg(target_arch = "x86_64")]
+const NUMBER_IN_DESCRIPTOR: [u64; 2] = [720, 48];
+#[cfg(not(target_arch = "x86_64"))]
+const NUMBER_IN_DESCRIPTOR: [u64; 2] = [208, 32];
 
 /// One Python frame.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -78,7 +83,7 @@ impl Interpreter {
     /// end the stack.
     pub fn stack(&self, pid: i32, tid: i32) -> Result<Vec<PyFrame>> {
         let Some(objects) = self.objects() else { return Ok(Vec::new()) };
-        let Some(thread) = self.thread(inner_tid(pid, tid).unwrap_or(tid))? else { return Ok(Vec::new()) };
+        let Some(thread) = self.thread(pid, tid)? else { return Ok(Vec::new()) };
         let walk = Walk { values: Values::new(self.memory(), objects), lines: &objects.lines };
         Ok(walk.frames_from(walk.innermost(thread)))
     }
@@ -116,26 +121,39 @@ impl Interpreter {
         raw.iter().filter(|r| !r.shim).map(|r| (r.code, r.instruction)).collect()
     }
 
-    /// The state of each of its threads: the thread's number as the target sees it, and the address.
+    /// The state of each of its threads that live: the thread's number as the kernel gives it in m5's own namespace, and the
+    /// address.
     ///
     /// # Errors
-    /// [`crate::Error`] where the list of threads cannot be read: the process has ended.
-    pub fn thread_states(&self) -> Result<Vec<(i32, u64)>> {
-        let memory = self.memory();
-        let with_number = |thread: crate::Thread| {
-            let tid = thread.tid.or_else(|| {
-                // Up to 3.10 only the address of the C library's descriptor is kept.
-                let descriptor = memory.u64(thread.address + self.layout().thread_id).ok()?;
-                memory.i32(descriptor.checked_add(GLIBC_TID)?).ok()
-            });
-            Some((tid?, thread.address))
+    /// [`crate::Error`] where a list of threads cannot be read: the process has ended.
+    pub fn thread_states(&self, process: &Process) -> Result<Vec<(i32, u64)>> {
+        let pid = process.pid();
+        let alive = process.threads()?.into_iter().map(|tid| (inner_tid(pid, tid).unwrap_or(tid), tid));
+        self.states_of(&alive.collect())
+    }
+
+    /// The same of these threads; their numbers in the target's namespace stand first.
+    fn states_of(&self, alive: &HashMap<i32, i32>) -> Result<Vec<(i32, u64)>> {
+        let threads = self.threads()?;
+        let kept = |thread: &crate::Thread| thread.tid.and_then(|inner| alive.get(&inner).copied());
+        let taken: HashSet<i32> = threads.iter().filter_map(kept).collect();
+        // Up to 3.10 only the address of the C library's descriptor is kept. Later, a process that a program in C has forked,
+        // as uWSGI does, keeps the numbers of its parent's threads: nobody told the interpreter.
+        let described = |thread: &crate::Thread| {
+            let descriptor = self.memory().u64(thread.address.wrapping_add(self.layout().thread_id)).ok()?;
+            let number = |at: &u64| self.memory().i32(descriptor.checked_add(*at)?).ok();
+            let numbers = NUMBER_IN_DESCRIPTOR.iter().filter_map(number);
+            numbers.filter_map(|inner| alive.get(&inner).copied()).find(|tid| !taken.contains(tid))
         };
-        Ok(self.threads()?.into_iter().filter_map(with_number).collect())
+        let with_number =
+            |thread: &crate::Thread| Some((kept(thread).or_else(|| described(thread))?, thread.address));
+        Ok(threads.iter().filter_map(with_number).collect())
     }
 
     /// Address of the thread's state.
-    fn thread(&self, tid: i32) -> Result<Option<u64>> {
-        Ok(self.thread_states()?.into_iter().find(|(its, _)| *its == tid).map(|(_, address)| address))
+    fn thread(&self, pid: i32, tid: i32) -> Result<Option<u64>> {
+        let alive = HashMap::from([(inner_tid(pid, tid).unwrap_or(tid), tid)]);
+        Ok(self.states_of(&alive)?.first().map(|(_, address)| *address))
     }
 }
 

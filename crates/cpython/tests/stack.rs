@@ -71,3 +71,38 @@ fn the_stack_of_each_thread_agrees_with_traceback() {
         println!("stacks agree with traceback: {}", python.name);
     }
 }
+
+/// Forks as a server in C does: the interpreter is not told, so that it keeps the numbers of the parent's threads.
+const FORKED: &str = "
+import sys, os
+try:
+    import ctypes
+    fork = ctypes.PyDLL(None).fork
+except Exception:
+    print(0, flush=True); sys.exit()
+child = fork()
+if child: os.waitpid(child, 0); sys.exit()
+def serves():
+    print(os.getpid(), flush=True)
+    sys.stdin.readline()
+serves()
+";
+
+#[test]
+fn the_threads_of_a_process_that_c_forked_are_known() {
+    for python in all_pythons().into_iter().chain(free_threaded_pythons()) {
+        let mut target = Target::start(&python, FORKED);
+        let pid: i32 = target.line().parse().unwrap();
+        if pid == 0 {
+            println!("left out, no ctypes: {}", python.name);
+            continue;
+        }
+        let process = Process::open(pid).unwrap();
+        let interpreter = Interpreter::attach(&process).unwrap();
+        let states = interpreter.thread_states(&process).unwrap();
+        assert!(matches!(states[..], [(tid, _)] if tid == pid), "{}: {states:?}", python.name);
+        let stack = interpreter.stack(pid, pid).unwrap();
+        let functions: Vec<&str> = stack.iter().map(|f| f.function.as_str()).collect();
+        assert_eq!(functions[..2], ["serves", "<module>"], "{}", python.name);
+    }
+}

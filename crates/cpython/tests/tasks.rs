@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use m5_cpython::{AsyncTask, Gil, Interpreter, TaskState};
-use m5_process::{Process, inner_tid};
+use m5_process::Process;
 use m5_testkit::{Python, Target, all_pythons, free_threaded_pythons, pythons};
 use std::collections::BTreeMap;
 
@@ -208,7 +208,7 @@ main()
         let interpreter = Interpreter::attach(&process).unwrap();
         let held = |gil| match gil {
             Gil::Held(state) => {
-                let states = interpreter.thread_states().unwrap();
+                let states = interpreter.thread_states(&process).unwrap();
                 states.iter().find(|(_, at)| *at == state).map(|(tid, _)| *tid).filter(|tid| *tid != main)
             }
             _ => None,
@@ -219,8 +219,8 @@ main()
             }
             std::thread::yield_now();
         };
-        assert!(process.threads().unwrap().iter().any(|t| inner_tid(target.pid(), *t) == Some(worker)));
-        let states = interpreter.thread_states().unwrap();
+        assert!(process.threads().unwrap().contains(&worker));
+        let states = interpreter.thread_states(&process).unwrap();
         let state = states.iter().find(|(tid, _)| *tid == worker).unwrap().1;
         // A stack that changes all the time is read until its outer end was seen. Torn or not, no frame is invented:
         // inside `outer` there is only `f`.

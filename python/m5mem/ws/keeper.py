@@ -143,11 +143,16 @@ class Keeper:
         try:
             if slot.on_open is not None:
                 await self._greet(slot.on_open, connection)
+            receive, clock = connection.recv, time.monotonic
             while True:
-                message = await connection.recv()
+                message = await receive()
                 slot.counts["messages"] += 1
-                await self._handle(message)
-                slot.last_activity = time.monotonic()
+                # A handler that awaits nothing costs no coroutine of its own.
+                slot.handling_since = clock()
+                pending = self._begin(message)
+                if pending is not None:
+                    await self._finish(pending)
+                slot.handled(clock())
         except asyncio.CancelledError:
             if self._is_asked:
                 raise
@@ -161,6 +166,8 @@ class Keeper:
             slot.last_error = repr(error)
         finally:
             watch.stop()
+            if slot.handling_since is not None:
+                slot.handled(time.monotonic())
 
     async def _greet(self, on_open: Handler, connection: Any) -> None:
         """Runs ``on_open``. A connection that nothing was subscribed on is of no use: its failure ends it."""
@@ -176,31 +183,40 @@ class Keeper:
             raise _OpenFailed from error
         self._settle()
 
-    async def _handle(self, message: Any) -> None:
+    def _begin(self, message: Any) -> Any:
+        """Calls the handler: what it returned for somebody to await, or `None`."""
         slot = self.slot
-        began = slot.handling_since = time.monotonic()
         try:
             result = slot.handler(message, slot) if slot.wants_slot else slot.handler(message)
-            if inspect.isawaitable(result):
-                if slot.handler_timeout is None:
-                    await result
-                    self._settle()
-                else:
-                    await self._bounded(result, slot.handler_timeout)
-        except asyncio.CancelledError:
+        except (Exception, asyncio.CancelledError) as error:
+            self._failed(error)
+            return None
+        return result if result is not None and inspect.isawaitable(result) else None
+
+    async def _finish(self, pending: Awaitable[Any]) -> None:
+        """Awaits what the handler returned."""
+        slot = self.slot
+        try:
+            if slot.handler_timeout is None:
+                await pending
+                self._settle()
+            else:
+                await self._bounded(pending, slot.handler_timeout)
+        except (Exception, asyncio.CancelledError) as error:
+            self._failed(error)
+
+    def _failed(self, error: BaseException) -> None:
+        """A handler failed, or was cancelled: the connection lives on, unless its owner itself is to end."""
+        slot = self.slot
+        if isinstance(error, asyncio.CancelledError):
             if self._is_asked:
-                raise
+                raise error
             slot.counts["cancellations"] += 1
             log.warning("the handler of connection %s was cancelled from inside; going on", slot.name)
-        except Exception:
-            slot.counts["handler_errors"] += 1
-            log.exception("the handler of connection %s failed on a message; going on", slot.name)
-            self._settle()
-        finally:
-            slot.handling_since = None
-            took = time.monotonic() - began
-            slot.handler_seconds += took
-            slot.handler_max_seconds = max(slot.handler_max_seconds, took)
+            return
+        slot.counts["handler_errors"] += 1
+        log.error("the handler of connection %s failed on a message; going on", slot.name, exc_info=error)
+        self._settle()
 
     async def _bounded(self, work: Awaitable[Any], seconds: float) -> None:
         task = self._chores.add(awaited(work))

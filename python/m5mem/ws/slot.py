@@ -103,6 +103,14 @@ class Slot:
         """Seconds that the handler has been at the newest message; 0 where it waits for one."""
         return 0.0 if self.handling_since is None else time.monotonic() - self.handling_since
 
+    def handled(self, now: float) -> None:
+        """The handler is done with a message."""
+        since, self.handling_since, self.last_activity = self.handling_since, None, now
+        took = 0.0 if since is None else now - since
+        self.handler_seconds += took
+        if took > self.handler_max_seconds:
+            self.handler_max_seconds = took
+
     @property
     def queued(self) -> int | None:
         """Messages that have arrived and wait for the handler; `None` where the connection does not tell."""

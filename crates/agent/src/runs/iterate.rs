@@ -61,7 +61,7 @@ const LOOK: Duration = Duration::from_millis(20);
 /// nobody reads) may keep it for ever, and all is measured by then.
 const END: Duration = Duration::from_secs(5);
 
-/// Runs one process: a chunk of iterations to warm up, then as many chunks as the rule asks for. `see` is told how many
+/// Runs one process, the `number`th: a chunk of iterations to warm up, then as many chunks as the rule asks for. `see` is told how many
 /// of them are done each time. A process that does not end afterwards is ended.
 ///
 /// # Errors
@@ -70,9 +70,10 @@ pub fn iterate(
     work: &Work,
     iterations: u64,
     rule: &LeakRule,
+    number: usize,
     see: &mut dyn FnMut(usize),
 ) -> Result<Worker, RunError> {
-    let chunks = run(work, iterations, rule.chunks, None, &mut |_, done| see(done))?;
+    let chunks = run(work, iterations, rule.chunks, number, None, &mut |_, done| see(done))?;
     let outcome = leak_per_iteration(&chunks, rule);
     Ok(Worker { chunks, outcome })
 }
@@ -88,7 +89,7 @@ pub fn halting(
     see: &mut dyn FnMut(i32, usize),
 ) -> Result<(), RunError> {
     let (gate, mut open) = std::io::pipe()?;
-    run(work, iterations, chunks, Some(gate), &mut |pid, done| {
+    run(work, iterations, chunks, 0, Some(gate), &mut |pid, done| {
         see(pid, done);
         // Where it ended meanwhile, its exit says so.
         let _ = open.write_all(b"\n");
@@ -100,6 +101,7 @@ fn run(
     work: &Work,
     iterations: u64,
     count: usize,
+    number: usize,
     gate: Option<PipeReader>,
     see: &mut dyn FnMut(i32, usize),
 ) -> Result<Vec<Chunk>, RunError> {
@@ -114,7 +116,8 @@ fn run(
     start
         .stdin(gate.map_or_else(Stdio::null, Stdio::from))
         .stdout(std::io::stderr())
-        .env("PYTHONHASHSEED", "0")
+        // The same in each run of m5, and another in each process: what two of them agree on is no chance.
+        .env("PYTHONHASHSEED", number.to_string())
         .env(TUNABLES, tunables(std::env::var_os(TUNABLES)));
     // In huge pages anonymous memory grows by 2 MiB or not at all, and no growth is regular: the process has none. Where
     // the kernel refuses, there are none, or fewer iterations tell less.
@@ -214,7 +217,8 @@ mod tests {
         for python in m5_testkit::pythons().iter().filter(|p| !p.name.contains("chroot")) {
             let line: Vec<OsString> = [python.name.as_str(), "-c", SIZES].map(Into::into).into();
             let work = Work::parse(&line, None).unwrap();
-            let Worker { chunks, outcome } = iterate(&work, 200, &LeakRule::default(), &mut |_| {}).unwrap();
+            let Worker { chunks, outcome } =
+                iterate(&work, 200, &LeakRule::default(), 0, &mut |_| {}).unwrap();
             let used: Vec<Option<f64>> = chunks.iter().map(|c| c.native_bytes).collect();
             let after = used.iter().skip(2).flatten();
             let (least, most) = after.fold((f64::MAX, 0.0_f64), |(a, b), v| (a.min(*v), b.max(*v)));
@@ -230,7 +234,7 @@ mod tests {
                               assert v == b'', v";
         let line: Vec<OsString> = ["python3", "-c", STARTS].map(Into::into).into();
         assert!(std::env::var_os(TUNABLES).is_none());
-        iterate(&Work::parse(&line, None).unwrap(), 2, &LeakRule::default(), &mut |_| {}).unwrap();
+        iterate(&Work::parse(&line, None).unwrap(), 2, &LeakRule::default(), 0, &mut |_| {}).unwrap();
     }
 
     const NATIVE: &str = "import ctypes; l = ctypes.CDLL(None); l.malloc.restype = ctypes.c_void_p; \
@@ -282,7 +286,7 @@ mod tests {
             for (code, leaks) in works.into_iter().chain([(CACHE, false), ("x = [[]] * 9", false)]) {
                 let line: Vec<OsString> = [python.name.as_str(), "-c", code].map(Into::into).into();
                 let work = Work::parse(&line, None).unwrap();
-                let Worker { chunks, outcome } = iterate(&work, 300, &rule, &mut |_| {}).unwrap();
+                let Worker { chunks, outcome } = iterate(&work, 300, &rule, 0, &mut |_| {}).unwrap();
                 // A text that is copied each time makes pages jump: it takes the allocator's own books.
                 if code == TEXT && chunks.iter().any(|c| c.native_bytes.is_none()) {
                     continue;

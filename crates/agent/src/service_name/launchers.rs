@@ -9,6 +9,10 @@ enum Form {
     Module,
     /// `--app module`, and a command: `celery -A shop worker`.
     Celery,
+    /// A module or a file, as the value of one of these options.
+    Option(&'static [&'static str]),
+    /// A file after this word: `streamlit run shop.py`.
+    File(&'static str),
 }
 
 const LAUNCHERS: &[(&str, Form)] = &[
@@ -18,7 +22,14 @@ const LAUNCHERS: &[(&str, Form)] = &[
     ("granian", Form::Attribute),
     ("gunicorn", Form::Module),
     ("waitress-serve", Form::Attribute),
+    ("sanic", Form::Attribute),
+    ("dramatiq", Form::Module),
+    ("arq", Form::Module),
     ("celery", Form::Celery),
+    ("flask", Form::Option(&["--app", "-A"])),
+    ("uwsgi", Form::Option(&["--module", "-w", "--wsgi", "--wsgi-file", "--file", "--ini"])),
+    ("fastapi", Form::File("run")),
+    ("streamlit", Form::File("run")),
 ];
 
 /// Options that take no value; those that begin with `--no-` take none either. After any other the next word is its value.
@@ -60,7 +71,36 @@ pub(super) fn application(launcher: &str, arguments: &[String]) -> Option<String
         Form::Attribute => positional(arguments, false).map(str::to_owned),
         Form::Module => positional(arguments, true).map(str::to_owned),
         Form::Celery => celery(arguments),
+        Form::Option(options) => {
+            options.iter().find_map(|option| module_or_file(value_of(option, arguments)?))
+        }
+        Form::File(word) => {
+            let after = arguments.iter().skip_while(|a| a != word).skip(1);
+            after.filter(|a| a.ends_with(".py")).find_map(|a| stem(a))
+        }
     }
+}
+
+/// The value of an option: the next word, or behind `=`, or, of a letter, behind that.
+fn value_of<'a>(option: &str, arguments: &'a [String]) -> Option<&'a str> {
+    arguments.iter().enumerate().find_map(|(i, word)| match word.strip_prefix(option)? {
+        "" => arguments.get(i + 1).map(String::as_str),
+        rest => rest.strip_prefix('=').or((option.len() == 2).then_some(rest)),
+    })
+}
+
+fn module_or_file(word: &str) -> Option<String> {
+    match word.ends_with(".py") || word.contains('/') || word.ends_with(".ini") {
+        true => stem(word),
+        false => module(word, true).map(str::to_owned),
+    }
+}
+
+/// The file's name without what follows its point; `None` where its kind alone gave it that.
+fn stem(path: &str) -> Option<String> {
+    let name = path.rsplit('/').next()?;
+    let stem = name.split_once('.').map_or(name, |(stem, _)| stem);
+    (!stem.is_empty() && !["uwsgi", "wsgi", "asgi"].contains(&stem)).then(|| stem.to_owned())
 }
 
 /// What a process wrote over its command line.
@@ -108,15 +148,7 @@ fn positional(words: &[String], alone: bool) -> Option<&str> {
 }
 
 fn celery(words: &[String]) -> Option<String> {
-    let mut app = None;
-    let mut rest = words.iter();
-    while let (None, Some(word)) = (app, rest.next()) {
-        app = match word.as_str() {
-            "-A" | "--app" => rest.next().map(String::as_str),
-            word => word.strip_prefix("--app=").or_else(|| word.strip_prefix("-A")),
-        };
-    }
-    let app = module(app?, true)?;
+    let app = module(value_of("-A", words).or_else(|| value_of("--app", words))?, true)?;
     let command = words.iter().find(|word| CELERY.contains(&word.as_str()));
     Some(command.map_or_else(|| app.to_owned(), |command| format!("{app}-{command}")))
 }
@@ -174,6 +206,17 @@ mod tests {
             ("celery --app=shop.tasks:app beat", "shop.tasks-beat"),
             ("celery worker -Ashop", "shop-worker"),
             ("celery -A shop multi start w1", "shop"),
+            ("sanic shop.server:app --workers 2", "shop.server"),
+            ("dramatiq --processes 2 shop.tasks", "shop.tasks"),
+            ("arq shop.worker.WorkerSettings", "shop.worker.WorkerSettings"),
+            ("flask --app shop:create_app run --port 80", "shop"),
+            ("flask -A shop/web.py run", "web"),
+            ("uwsgi --http :80 --wsgi-file /srv/shop.py --master", "shop"),
+            ("uwsgi --http-socket :80 --module=shop.wsgi:application", "shop.wsgi"),
+            ("uwsgi -wshop.wsgi -p 4", "shop.wsgi"),
+            ("uwsgi --ini /etc/uwsgi/apps-enabled/shop.ini", "shop"),
+            ("fastapi run src/shop.py --port 80", "shop"),
+            ("streamlit run board.py --server.port 80", "board"),
         ];
         for (line, name) in found {
             assert_eq!(of(line).as_deref(), Some(name), "{line}");
@@ -184,6 +227,9 @@ mod tests {
             "gunicorn -c /etc/gunicorn.py",
             "celery worker",
             "daphne",
+            "uwsgi --ini uwsgi.ini",
+            "uwsgi --http :80 --wsgi-file /srv/shop/wsgi.py",
+            "streamlit hello",
         ];
         for line in none.into_iter().chain(["gunicorn --bind localhost:8000", "celery -A", "flask run"]) {
             assert_eq!(of(line), None, "{line}");

@@ -96,6 +96,7 @@ fn called(process: &Process, parents: usize) -> ServiceNames {
     if let Some((words, parent)) = parent()
         && words == command
         && parent.program() == process.program()
+        && !unpacked_by(process, &parent)
     {
         return called(&parent, parents - 1).below("worker");
     }
@@ -106,6 +107,17 @@ fn called(process: &Process, parents: usize) -> ServiceNames {
             above.unwrap_or_else(|| ServiceNames::own(NAMELESS)).below(role)
         }
     }
+}
+
+/// Whether it has the interpreter in a library that its parent has not: a program of one file (PyInstaller) unpacks it, and
+/// waits for the service that it started.
+fn unpacked_by(process: &Process, parent: &Process) -> bool {
+    let library = |process: &Process| {
+        let paths = process.maps().ok()?.into_iter().map(|mapping| mapping.path);
+        Some(paths.into_iter().find(|path| base(path).starts_with("libpython")))
+    };
+    // What may not be read is taken for alike.
+    matches!((library(process), library(parent)), (Some(Some(own)), Some(parents)) if parents.as_ref() != Some(&own))
 }
 
 /// A helper's name: workers of a fork server are workers of its service.
@@ -264,7 +276,7 @@ mod tests {
 
     #[test]
     fn programs_with_python_in_them_keep_their_name() {
-        assert_eq!(of("uwsgi --http :80 --wsgi-file app.py"), "uwsgi");
+        assert_eq!(of("uwsgi --http :80"), "uwsgi");
         assert_eq!(of("/opt/blender/blender -b scene.blend -P render.py"), "blender");
         assert_eq!(of("/usr/bin/trader 7203.T"), "trader");
         assert_eq!(of("granian"), "granian");

@@ -12,7 +12,7 @@ use m5_heap::{CaptureOptions, Redaction, Snapshot, take_snapshot};
 use m5_process::Process;
 use m5_report::doc::{Kept, LEAKS_SCHEMA, Leaks, Worker};
 use m5_report::texts::Say;
-use m5_stats::{LeakRule, leak_agreed};
+use m5_stats::{LeakOutcome, LeakRule, leak_agreed};
 use std::ffi::OsString;
 use std::time::{Duration, Instant};
 
@@ -136,12 +136,21 @@ fn judge(args: &LeaksArgs, work: &Work, rule: &LeakRule, ctx: &Ctx) -> Result<Ju
 fn measure(work: &Work, iterations: u64, rule: &LeakRule, ctx: &Ctx) -> Result<Vec<Worker>, CliError> {
     let one = |number: usize| {
         if ctx.progress {
-            ctx.note(Say::Iterating, &[&(number + 1), &rule.processes, &iterations, &rule.chunks]);
+            ctx.note(
+                Say::Iterating,
+                &[&(number + 1), &rule.processes.max(number + 1), &iterations, &rule.chunks],
+            );
         }
         let bar = Counter::new(ctx, rule.chunks + 1);
-        iterate(work, iterations, rule, &mut |done| bar.set(done))
+        iterate(work, iterations, rule, number, &mut |done| bar.set(done))
     };
-    Ok((0..rule.processes).map(one).collect::<Result<Vec<_>, _>>()?)
+    let mut workers = (0..rule.processes).map(one).collect::<Result<Vec<_>, _>>()?;
+    // One says so and another does not: one more decides.
+    let outcomes: Vec<LeakOutcome> = workers.iter().map(|w| w.outcome).collect();
+    if leak_agreed(&outcomes, rule).is_none() && outcomes.iter().all(|o| o.leaking.is_some()) {
+        workers.push(one(rule.processes)?);
+    }
+    Ok(workers)
 }
 
 /// How many iterations a chunk has when it is looked again; `None` when it is enough.

@@ -54,6 +54,8 @@ pub(crate) enum CliError {
     Write { path: String, reason: String },
     /// A file that is there already and would be replaced.
     Exists { path: String },
+    /// A report would be written where a snapshot is looked for.
+    ReportOnly { path: String },
     /// Large buffers cannot lie in that folder.
     Spool { path: String, reason: String },
     /// The settings file cannot be read.

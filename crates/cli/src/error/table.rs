@@ -112,6 +112,9 @@ impl CliError {
                 row!(lang, Incomplete, "write", Fault::WriteFailed[path, reason] => Fault::WriteFailedRemedy)
             }
             Self::Exists { path } => row!(lang, Usage, "exists", Fault::Exists[path] => Fault::ExistsRemedy),
+            Self::ReportOnly { path } => {
+                row!(lang, Usage, "usage", Fault::ReportOnly[path] => Fault::ReportOnlyRemedy)
+            }
             Self::Spool { path, reason } => {
                 row!(lang, Usage, "spool", Fault::Spool[path, reason] => Fault::SpoolRemedy)
             }

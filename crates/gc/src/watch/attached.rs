@@ -150,7 +150,7 @@ impl Attached {
     pub(crate) fn settle(&mut self, interpreters: &[Interpreter], ask: bool, rings: &mut Rings) {
         self.program.list(interpreters);
         for further in interpreters.iter().skip(1).filter(|_| ask) {
-            for tid in further.threads().unwrap_or_default().into_iter().filter_map(|t| t.tid) {
+            for (tid, _) in further.thread_states(&self.process).unwrap_or_default() {
                 self.program.at_home(tid, further.collecting_address());
             }
         }

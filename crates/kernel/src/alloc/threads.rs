@@ -4,8 +4,8 @@ use super::record::Allocation;
 use crate::bpf::sys;
 use crate::{Error, Result};
 use m5_cpython::Interpreter;
+use m5_process::Process;
 use m5_process::perf::{Attr, Event, OpenError, Target};
-use m5_process::{Process, inner_tid};
 use m5_stats::Random;
 use rustc_hash::FxHashMap;
 use std::io;
@@ -54,18 +54,11 @@ impl Threads {
         program: &OwnedFd,
         address: u64,
     ) -> Result<()> {
-        let pid = process.pid();
-        let mut states = FxHashMap::default();
-        for interpreter in main.all()? {
-            states.extend(interpreter.thread_states()?);
-        }
-        self.python = states.len() as u64;
         let mut there = FxHashMap::default();
-        for tid in process.threads()? {
-            if let Some(state) = states.get(&inner_tid(pid, tid).unwrap_or(tid)) {
-                there.insert(tid, *state);
-            }
+        for interpreter in main.all()? {
+            there.extend(interpreter.thread_states(process)?);
         }
+        self.python = there.len() as u64;
         self.watched.retain(|tid, thread| there.get(tid) == Some(&thread.state));
         for (tid, state) in there {
             if self.watched.contains_key(&tid) {

@@ -11,7 +11,7 @@ use crate::{Error, Result};
 use m5_cpython::layout::Stats;
 use m5_cpython::{Interpreter, PyFrame};
 use m5_process::perf::{Attr, Event, OpenError, Target};
-use m5_process::{Process, cpu_ns, inner_tid, monotonic_ns};
+use m5_process::{Process, cpu_ns, monotonic_ns};
 use rustc_hash::FxHashMap;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -270,11 +270,12 @@ impl CollectionWatch {
 
     /// Takes up threads that are new, and forgets those that are gone.
     fn seat(&mut self) -> Result<()> {
-        let (pid, open) = (self.process.pid(), self.duty.as_ref().is_none_or(|d| d.gate() == Gate::Open));
+        let open = self.duty.as_ref().is_none_or(|d| d.gate() == Gate::Open);
         let threads = self.process.threads()?;
         for lane in &mut self.lanes {
-            let states: FxHashMap<i32, u64> = lane.interpreter.thread_states()?.into_iter().collect();
-            let state = |tid: i32| states.get(&inner_tid(pid, tid).unwrap_or(tid)).copied();
+            let states: FxHashMap<i32, u64> =
+                lane.interpreter.thread_states(&self.process)?.into_iter().collect();
+            let state = |tid: i32| states.get(&tid).copied();
             lane.seats.retain(|tid, seat| threads.contains(tid) && state(*tid) == Some(seat.state));
             for tid in &threads {
                 let Some(state) = state(*tid).filter(|_| !lane.seats.contains_key(tid)) else { continue };

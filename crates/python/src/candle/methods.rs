@@ -40,23 +40,26 @@ impl CandleBuffer {
         on_bad: &str,
         on_close: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
+        // A service has hundreds of buffers: they share these words.
+        let shared = |word: &str| PyString::intern(py, word);
         let made_with = PyDict::new(py);
         for (name, value) in [("dtype", dtype), ("order", order), ("gaps", gaps), ("unit", unit)] {
-            made_with.set_item(name, value)?;
+            made_with.set_item(shared(name), shared(value))?;
         }
         for (name, value) in [("interval", interval), ("max_gap", max_gap)] {
-            made_with.set_item(name, value)?;
+            made_with.set_item(shared(name), value)?;
         }
         for (name, value) in [("prices", prices), ("on_bad", on_bad)] {
-            made_with.set_item(name, value)?;
+            made_with.set_item(shared(name), shared(value))?;
         }
-        made_with.set_item("capacity", capacity)?;
-        made_with.set_item("time", time)?;
+        made_with.set_item(shared("capacity"), capacity)?;
+        made_with.set_item(shared("time"), time)?;
         let on_bad = OnBad::named(on_bad)?;
         let any_price = guard::any_price(prices)?;
         if on_close.as_ref().is_some_and(|f| !f.is_callable()) {
             return Err(PyTypeError::new_err("on_close must be callable"));
         }
+        let usual = fields.is_none();
         let names = fields.map_or_else(bars::usual_fields, |f| f.0);
         let distinct = names.iter().enumerate().all(|(i, n)| !names[..i].contains(n));
         if capacity == 0 || capacity > 1 << 32 || names.is_empty() || names.len() > MAX_FIELDS || !distinct {
@@ -75,7 +78,10 @@ impl CandleBuffer {
             "fill" => true,
             _ => return Err(PyValueError::new_err("gaps must be 'skip' or 'fill'")),
         };
-        made_with.set_item("fields", PyTuple::new(py, &names)?)?;
+        // Names of a program's own are not shared: from 3.12 on what is shared is never freed.
+        let own = |name: &String| if usual { shared(name) } else { PyString::new(py, name) };
+        let fields = PyTuple::new(py, names.iter().map(own))?;
+        made_with.set_item(shared("fields"), &fields)?;
         let rows = Rows::new(py, capacity, names.len(), item, by_row)?;
         let times = if time { Some(Rows::new(py, capacity, 1, Item::I8, true)?) } else { None };
         let stamp = Version::make(py)?;
@@ -97,7 +103,7 @@ impl CandleBuffer {
             followers: StateCell::new(Vec::new()),
             told: StateCell::new(0),
             row_class: PyOnceLock::new(),
-            fields: PyTuple::new(py, &names)?.unbind(),
+            fields: fields.unbind(),
             state: StateCell::new(state),
             names,
             by_row,

@@ -72,6 +72,10 @@ const NEAR: f64 = 0.1;
 const DAY: f64 = 86_400.0;
 /// Free memory that is not returned is told from this share of RSS on.
 const FRAGMENTED: f64 = 0.25;
+/// One block more of fewer bytes than this may be a step.
+const LARGE: i64 = 1 << 20;
+/// Growth of so small a share of the largest is no problem beside it.
+const SMALL: f64 = 0.02;
 /// Findings that are told of one kind.
 const MOST: usize = 3;
 /// Parts of memory that threads bring along.
@@ -137,7 +141,8 @@ fn growth(seen: &Seen<'_>) -> Vec<Finding> {
     for block in account.iter().flat_map(|a| &a.blocks).filter(|b| !b.objects && b.bytes >= LEAST) {
         let rate = block.bytes as f64 / seconds;
         let what = What::NativeGrows { block: block.clone(), bytes_per_second: rate };
-        found.push((block.bytes, Finding { severity: weight(seen, rate), what, next: next() }));
+        let severity = if is_step(block) { Weight::Notice } else { weight(seen, rate) };
+        found.push((block.bytes, Finding { severity, what, next: next() }));
     }
     // What grew beside objects and blocks, where those do not explain it.
     let waits = diff.culprits.iter().filter(|c| c.bytes > 0 && c.holder.cause == Cause::Garbage);
@@ -145,18 +150,35 @@ fn growth(seen: &Seen<'_>) -> Vec<Finding> {
     let named = ["python_objects", "python_buffers", "native_blocks", "pymalloc_other_blocks"];
     // Threads bring their stacks along: whoever keeps them is told already.
     let threads = diff.culprits.iter().filter(grows).any(of_threads);
-    for part in account.iter().flat_map(|a| &a.parts).filter(|p| !ends_by_itself(&p.part)) {
+    let parts = || account.iter().flat_map(|a| &a.parts).filter(|p| !ends_by_itself(&p.part));
+    let all: i64 = parts().map(|part| part.bytes).sum();
+    for part in parts() {
         let explained = threads && OF_THREADS.contains(&part.part.as_str());
-        if part.bytes >= LEAST && part.bytes > told && !named.contains(&part.part.as_str()) && !explained {
+        // Where nothing grows in all, a part that does was another one's.
+        if part.bytes.min(all) >= LEAST
+            && part.bytes > told
+            && !named.contains(&part.part.as_str())
+            && !explained
+        {
             let rate = part.bytes as f64 / seconds;
             let what = What::PartGrows { part: part.part.clone(), bytes: part.bytes, bytes_per_second: rate };
             let severity = if is_free(&part.part) { Weight::Notice } else { weight(seen, rate) };
             found.push((part.bytes, Finding { severity, what, next: next() }));
         }
     }
+    // Beside what grows fastest, a table that was made larger once is not told from growth.
+    let most = found.iter().map(|(bytes, _)| *bytes).max().unwrap_or_default();
+    for (_, finding) in found.iter_mut().filter(|(bytes, _)| (*bytes as f64) < SMALL * most as f64) {
+        finding.severity = Weight::Notice;
+    }
     found.sort_by_key(|(bytes, finding)| (finding.severity, std::cmp::Reverse(*bytes)));
     found.truncate(MOST);
     found.into_iter().map(|(_, finding)| finding).collect()
+}
+
+/// Whether it is one block of a usual size more: a buffer or a table that was made larger once grows so, too.
+fn is_step(block: &m5_heap::BlockGrowth) -> bool {
+    block.count == 1 && block.bytes < LARGE
 }
 
 /// Whether it may only have been passed around at that moment: very few objects, which nobody with a name holds.
@@ -374,16 +396,34 @@ mod tests {
     }
 
     #[test]
+    fn a_table_that_was_made_larger_once_is_no_problem_beside_a_leak() {
+        let told = |blocks: Vec<BlockGrowth>| {
+            let diff = diff(Account { blocks, ..Account::default() });
+            let seen = Seen { diff: Some(&diff), growth_objective: 1748.0, ..Seen::default() };
+            Why::of(seen).findings.into_iter().map(|f| f.severity).collect::<Vec<_>>()
+        };
+        let once = |bytes| BlockGrowth { count: 1, ..block(bytes) };
+        assert_eq!(told(vec![once(128 << 10)]), [Weight::Notice]);
+        assert_eq!(told(vec![once(50 << 20)]), [Weight::Problem]);
+        assert_eq!(told(vec![block(9 << 20), block(99 << 10)]), [Weight::Problem, Weight::Notice]);
+        assert_eq!(told(vec![block(9 << 20), block(1 << 20)]), [Weight::Problem; 2]);
+    }
+
+    #[test]
     fn pages_of_a_library_that_are_used_for_the_first_time_are_no_growth() {
-        let of = |part: &str| {
-            let parts = vec![m5_heap::PartGrowth { part: part.into(), bytes: 1 << 20 }];
+        let of = |name: &str, less: i64| {
+            let part = |part: &str, bytes| m5_heap::PartGrowth { part: part.into(), bytes };
+            let parts = vec![part(name, 1 << 20), part("python_objects", -less)];
             let diff = diff(Account { parts, ..Account::default() });
             let seen = Seen { diff: Some(&diff), growth_objective: 1748.0, ..Seen::default() };
             Why::of(seen).findings.first().map(|f| f.severity)
         };
-        assert_eq!((of("libraries/libpython3.8.so.1.0"), of("pymalloc_free_lists")), (None, None));
-        assert_eq!((of("native_free"), of("native_top")), (Some(Weight::Notice), Some(Weight::Notice)));
-        assert_eq!(of("other_anonymous"), Some(Weight::Problem));
+        let ends = (of("libraries/libpython3.8.so.1.0", 0), of("pymalloc_free_lists", 0));
+        assert_eq!(ends, (None, None));
+        let free = (of("native_free", 0), of("native_top", 0));
+        assert_eq!(free, (Some(Weight::Notice), Some(Weight::Notice)));
+        assert_eq!(of("other_anonymous", 0), Some(Weight::Problem));
+        assert_eq!(of("pymalloc_overhead", 1 << 20), None);
     }
 
     #[test]

@@ -92,6 +92,7 @@ fn told(finding: &Finding, why: &Why, style: Style) -> (String, String, String) 
     match &finding.what {
         What::Grows { culprit } => {
             let advice = match culprit.holder.cause {
+                Cause::Held if culprit.holder.name == "sys.intern" => say(W::AdviceInterned),
                 Cause::Held => lang.fill(W::AdviceHeld, &[&culprit.holder.name]),
                 Cause::Uncollectable if culprit.holder.name.is_empty() => say(W::AdviceOutlives),
                 Cause::Uncollectable => lang.fill(W::AdviceUncollectable, &[&culprit.holder.name]),

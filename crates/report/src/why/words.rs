@@ -41,6 +41,8 @@ catalogue! {
         Bytes: "{} in {} object{|s}", "{}，{} 个对象";
         OfItNative: "{} of it native memory that they own", "其中 {} 为它们拥有的原生内存";
         AdviceHeld: "bound or clear {}; watch it longer", "限制或清理 {}；延长观察";
+        AdviceInterned: "make fewer different names (setattr, exec, sys.intern: nobody can clear those); watch it longer",
+            "减少不同名字的生成（setattr、exec、sys.intern：它们无法清除）；延长观察";
         AdviceUncollectable: "break the cycle or use a version of {} that supports the collector", "打破循环，或换用支持垃圾回收的 {} 版本";
         AdviceOutlives: "an extension type in it leaves a reference out: upgrade it, or break the cycle", "其中某个扩展类型遗漏了引用：升级它，或打破循环";
         AdviceLost: "an extension keeps or lost references; watch it longer to be sure", "某个扩展保留或丢失了引用；延长观察以确认";

@@ -74,6 +74,9 @@ catalogue! {
             "目录须存在、可写且有剩余空间；请用相应选项（-o、--save、--journal 等）换一个位置；未留下写到一半的文件";
         Exists: "{} is there already", "{} 已存在";
         ExistsRemedy: "--force replaces it; --save FILE writes another", "--force 可覆盖；--save FILE 可写入其他文件";
+        ReportOnly: "-o writes the report, and {} would hold no snapshot", "-o 写的是报告，{} 里不会有快照";
+        ReportOnlyRemedy: "m5 snapshot --save FILE saves a snapshot; give -o another ending for the report",
+            "m5 snapshot --save FILE 保存快照；报告请用其他扩展名";
         Spool: "m5's buffers cannot lie in {}: {}", "m5 的缓冲区无法放在 {}：{}";
         SpoolRemedy: "give --spool a folder on a disk that you may write to, with room for about three times the target's memory",
             "请为 --spool 指定一个磁盘上可写的目录，剩余空间约为目标进程内存的三倍";
