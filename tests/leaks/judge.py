@@ -2,7 +2,7 @@
 
 `python tests/leaks/judge.py target/release/m5` runs the cases of the standard library, and with M5_SLOW=1 all public
 packages too. `python tests/leaks/judge.py target/release/m5 NAME…` runs those cases, or groups: STANDARD, PACKAGES, FOUND,
-REGISTRIES, LIBRARIES, SERVICES, UNSEEN, MISTAKES, REPORTS. `--python 3.8` takes that interpreter where a case wants none.
+REGISTRIES, LIBRARIES, SERVICES, UNSEEN, MISTAKES, REPORTS, ISSUES. `--python 3.8` takes that interpreter where a case wants none.
 `whole.py` runs all of them by every command and prints the table of the docs.
 """
 
@@ -18,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from expected import FOUND, PACKAGES, STANDARD
 from held_out import LIBRARIES, REGISTRIES, SERVICES
 from home import HERE, environment, interpreter
+from issues import ISSUES
 from mistaken import MISTAKES
 from reports import REPORTS
 from unseen import UNSEEN
@@ -151,6 +152,7 @@ GROUPS = {
     "UNSEEN": UNSEEN,
     "MISTAKES": MISTAKES,
     "REPORTS": REPORTS,
+    "ISSUES": ISSUES,
 }
 
 

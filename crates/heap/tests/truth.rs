@@ -55,8 +55,43 @@ struct Score {
     lost: BTreeMap<String, u64>,
 }
 
+/// References that Python tells of twice, or of another object than the one that holds them.
+struct Otherwise<'a> {
+    graph: &'a HeapGraph,
+    /// Who refers to each dictionary.
+    owners: HashMap<u64, Vec<u64>>,
+}
+
+impl<'a> Otherwise<'a> {
+    fn of(graph: &'a HeapGraph, truth: &HashMap<u64, Truth>) -> Self {
+        let mut owners: HashMap<u64, Vec<u64>> = HashMap::new();
+        for (address, said) in truth {
+            let dicts =
+                said.referents.iter().filter(|r| truth.get(r).is_some_and(|t| t.type_name == "?dict"));
+            dicts.for_each(|dict| owners.entry(*dict).or_default().push(*address));
+        }
+        Self { graph, owners }
+    }
+
+    fn refers(&self, from: u32, to: u64) -> bool {
+        self.graph.edges(from).iter().any(|e| self.graph.address[*e as usize] == to)
+    }
+
+    /// Whether the reference is held by the instance whose dictionary tells of it too (attributes lie in the instance, some
+    /// releases of 3.13 and later), or by an entry of the cache.
+    fn holds(&self, (address, said): (&u64, &Truth), object: u32, referent: u64) -> bool {
+        if said.type_name.ends_with("_lru_cache_wrapper") {
+            return self.graph.edges(object).iter().any(|entry| self.refers(*entry, referent));
+        }
+        let owners = self.owners.get(address).filter(|_| said.type_name == "?dict");
+        let owners = owners.into_iter().flatten().filter_map(|owner| self.graph.at(*owner));
+        owners.into_iter().any(|owner| self.refers(owner, referent))
+    }
+}
+
 fn compare(graph: &HeapGraph, truth: &HashMap<u64, Truth>) -> Score {
     let mut score = Score::default();
+    let otherwise = Otherwise::of(graph, truth);
     for (address, said) in truth {
         score.tracked += u64::from(said.tracked);
         let Some(object) = graph.at(*address) else {
@@ -91,7 +126,7 @@ fn compare(graph: &HeapGraph, truth: &HashMap<u64, Truth>) -> Score {
         let to: HashSet<u64> = graph.edges(object).iter().map(|e| graph.address[*e as usize]).collect();
         for referent in said.referents.iter().filter(|r| truth.contains_key(r)) {
             score.referents += 1;
-            if to.contains(referent) {
+            if to.contains(referent) || otherwise.holds((address, said), object, *referent) {
                 score.recalled += 1;
             } else {
                 let of = truth.get(referent).map_or("", |t| &t.type_name);
@@ -146,9 +181,7 @@ fn check(python: &Python) {
     let known = |name: &str| name == "?code";
     let wrong: Vec<_> = score.wrong_sizes.iter().filter(|(name, _)| !known(name)).collect();
     assert!(wrong.is_empty(), "{}: type: count, bytes here, bytes there: {wrong:?}", python.name);
-    // Left out on purpose: what a cache wrapper reports of its entries, and attributes that 3.13 and later
-    // report both for an instance and for its dictionary although one reference is held.
-    assert!(share(score.recalled, score.referents) > 0.997);
+    assert!(share(score.recalled, score.referents) > 0.9995, "{}: {:?}", python.name, score.lost);
     assert_eq!((analysis.check.bad_pools, analysis.check.nowhere), (0, 0), "{}", python.name);
 }
 

@@ -17,10 +17,13 @@ impl Counter<'_> {
         let overhead = stats.overhead_bytes.min(resident - used);
         let free = resident - used - overhead;
         let free_pools = free_pools.min(free);
+        let other = used.saturating_sub(owned);
+        let listed = self.small_on_free_lists().min(other);
         MemoryTree::sum(
             "pymalloc",
             vec![
-                MemoryTree::leaf("pymalloc_other_blocks", used.saturating_sub(owned)),
+                MemoryTree::leaf("pymalloc_other_blocks", other - listed),
+                MemoryTree::leaf("pymalloc_free_lists", listed),
                 MemoryTree::leaf("pymalloc_free_blocks", free - free_pools),
                 MemoryTree::leaf("pymalloc_free_pools", free_pools),
                 MemoryTree::leaf("pymalloc_overhead", overhead),
@@ -77,8 +80,10 @@ impl Counter<'_> {
     /// The C library's heaps but for what belongs to objects.
     pub(super) fn glibc(&self, owned: u64) -> MemoryTree {
         let (mut used, mut free, mut top, mut mapped, mut all, mut unknown) = (0, 0, 0, 0, 0, 0);
+        let mut listed = 0;
         for region in &self.analysis.census.heaps.regions {
             all += self.pages.private(pages_of(region));
+            listed += self.on_free_lists(region);
             for chunk in &region.chunks {
                 let range = chunk.address - region.kind.header()..chunk.address + chunk.usable();
                 match (region.kind, chunk.free()) {
@@ -95,10 +100,13 @@ impl Counter<'_> {
             }
         }
         let rest = all.saturating_sub(used + free + top + mapped + unknown);
+        let blocks = (used + mapped).saturating_sub(owned);
+        let listed = listed.min(blocks);
         MemoryTree::sum(
             "native_heap",
             vec![
-                MemoryTree::leaf("native_blocks", (used + mapped).saturating_sub(owned)),
+                MemoryTree::leaf("native_blocks", blocks - listed),
+                MemoryTree::leaf("native_free_lists", listed),
                 MemoryTree::leaf("native_free", free),
                 MemoryTree::leaf("native_top", top),
                 MemoryTree::leaf("native_overhead", rest),

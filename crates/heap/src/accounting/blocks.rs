@@ -3,15 +3,14 @@
 
 use super::counter::Counter;
 use crate::census::blocks::holds_object;
-use crate::census::count;
-use crate::census::glibc::{Holds, RegionKind};
+use crate::census::glibc::RegionKind;
 use crate::census::kind::Kind;
 use crate::census::outside::Outside;
 use crate::census::sizes;
 use crate::census::types::TypeDesc;
 use crate::graph::native::buffers;
 use crate::graph::native::claims::Owner;
-use m5_process::{LOWEST_ADDRESS, page_size};
+use m5_process::page_size;
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -138,32 +137,6 @@ impl Counter<'_> {
             let size = census.small.block(self.image, *at).unwrap_or(0);
             self.put(sums, BlockSource::Pymalloc, claims.likely(*at), size, size);
         }
-    }
-
-    /// Whether a block was an object and is kept to be one again: the interpreter keeps some of each size, and no more. From
-    /// 3.14 on the count of such a one is the address of the next that is kept.
-    fn spared(&self, block: u64) -> bool {
-        let word = |at: u64| self.image.word(at).unwrap_or(u64::MAX);
-        let type_of = |at: u64| self.analysis.census.types.number(word(at.wrapping_add(8)));
-        let next =
-            |at: u64| Some(word(at)).filter(|next| *next >= LOWEST_ADDRESS && type_of(*next).is_some());
-        let last = |at: u64| word(at) == 0 && type_of(at).is_some();
-        let listed =
-            |at: u64| next(at).is_some_and(|n| type_of(n) == type_of(at) && (last(n) || next(n).is_some()));
-        let dead = |at: u64| last(at) || listed(at);
-        dead(block) || (word(block) == 0 && word(block + 8) == 0 && dead(block + 16))
-    }
-
-    /// The same of a build without the GIL, whose pages say what their blocks are for.
-    fn spared_there(&self, kind: RegionKind, block: u64) -> bool {
-        let own = match kind {
-            RegionKind::Page(Holds::Plain | Holds::Collected) => block,
-            RegionKind::Page(Holds::Managed) => block + 16,
-            _ => return false,
-        };
-        let typed =
-            self.image.word_at(own, 8).is_some_and(|t| self.analysis.census.types.number(t).is_some());
-        typed && !count::living(self.image, own)
     }
 
     /// What objects of C hold that they do not say themselves: memory in their own block behind their fields, and the pages

@@ -6,6 +6,7 @@ mod arrays;
 pub(crate) mod blocks;
 mod counter;
 mod files;
+mod free_lists;
 mod owned;
 mod sparse;
 pub(crate) mod tree;

@@ -43,11 +43,13 @@ pub(super) struct TypeGain {
     pub(super) heads: i64,
     /// Fewest steps between the anchor and such an object.
     pub(super) depth: u32,
+    /// Bytes at and below those that are new and directly below the anchor.
+    pub(super) under: u64,
 }
 
 impl TypeGain {
     /// Nothing yet.
-    pub(super) const NONE: Self = Self { count: 0, bytes: 0, heads: 0, depth: u32::MAX };
+    pub(super) const NONE: Self = Self { count: 0, bytes: 0, heads: 0, depth: u32::MAX, under: 0 };
 
     /// Adds another's.
     pub(super) fn add(&mut self, more: &Self) {
@@ -55,6 +57,7 @@ impl TypeGain {
         self.bytes += more.bytes;
         self.heads += more.heads;
         self.depth = self.depth.min(more.depth);
+        self.under = self.under.saturating_add(more.under);
     }
 }
 
@@ -261,7 +264,7 @@ impl Side<'_> {
         gain.add(self.kind(object), size + native, depth, self.sign);
     }
 
-    /// Finds the heaviest new object directly below each anchor.
+    /// What hangs below the new objects directly below each anchor, and the heaviest of them.
     fn heads(&self, gains: &mut Gains, anchor: &[u32], anchors: &[Anchor], depth: &[u32], under: &mut [u64]) {
         for object in self.tree.order().iter().rev() {
             let at = *object as usize;
@@ -272,9 +275,10 @@ impl Side<'_> {
                 }
                 continue;
             }
-            if let Some(gain) = gains.get_mut(found)
-                && gain.largest_head.is_none_or(|(_, bytes)| under[at] > bytes)
-            {
+            let Some(gain) = gains.get_mut(found) else { continue };
+            let of_type = gain.types.entry(self.kind(*object)).or_insert(TypeGain::NONE);
+            of_type.under = of_type.under.saturating_add(under[at]);
+            if gain.largest_head.is_none_or(|(_, bytes)| under[at] > bytes) {
                 gain.largest_head = Some((*object, under[at]));
             }
         }

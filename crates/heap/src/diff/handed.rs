@@ -71,7 +71,7 @@ pub(super) fn over(
             gain.native += sign * native as i64;
             let depth = if sign > 0 { way.depth } else { u32::MAX };
             let heads = if way.depth == 0 { sign } else { 0 };
-            let of_type = TypeGain { count: sign, bytes: sign * bytes, heads, depth };
+            let of_type = TypeGain { count: sign, bytes: sign * bytes, heads, depth, under: 0 };
             gain.types.entry(kind).or_insert(TypeGain::NONE).add(&of_type);
         }
     }

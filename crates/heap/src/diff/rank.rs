@@ -252,13 +252,13 @@ fn culprit(after: &Snapshot, holder: Holder, gain: &Gain) -> Culprit {
 }
 
 /// The type that tells most: of those with a name of their own that grew about as much as what hangs directly
-/// below the holder, the nearest; else the one with the most bytes.
+/// below the holder, the nearest, and of a mapping's keys and values those that hold more; else the one with the most bytes.
 fn telling_type<'a>(gain: &Gain, name: &dyn Fn(u32) -> &'a str) -> Option<u32> {
     let direct = gain.types.values().map(|g| g.heads).max().unwrap_or(0);
     let grown = || gain.types.iter().filter(|(_, g)| g.count > 0);
     grown()
         .filter(|(kind, g)| tells(name(**kind)) && g.count * 2 >= direct)
-        .min_by_key(|(kind, g)| (g.depth, Reverse(g.bytes), **kind))
+        .min_by_key(|(kind, g)| (g.depth, Reverse(g.under), Reverse(g.bytes), **kind))
         .or_else(|| grown().max_by_key(|(kind, g)| (g.bytes, Reverse(**kind))))
         .map(|(kind, _)| *kind)
 }

@@ -75,6 +75,20 @@ fn a_line_is_named_or_it_is_said_why_not() {
 }
 
 #[test]
+fn of_keys_and_values_those_that_hold_more_are_told() {
+    let (mut heap, namespace, _) = engine();
+    let pages = heap.child(namespace, "dict", key("PAGES"));
+    let before = taken(&heap, 100.0);
+    for i in 0..50 {
+        heap.child(pages, "pathlib.PosixPath", key(&i.to_string()));
+        let page = heap.child(pages, "engine.Page", key(&i.to_string()));
+        (0..5).for_each(|_| _ = heap.child(page, "str", EdgeName::Attribute("text".into())));
+    }
+    let diff = diff(&before, &taken(&heap, 110.0));
+    assert_eq!((diff.culprits[0].type_name.as_str(), diff.culprits[0].count), ("engine.Page", 50));
+}
+
+#[test]
 fn churn_cancels() {
     let (mut heap, _, history) = engine();
     let before = taken(&heap, 0.0);

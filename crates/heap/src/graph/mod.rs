@@ -4,6 +4,7 @@ pub(crate) mod build;
 pub(crate) mod column;
 pub(crate) mod dict;
 pub(crate) mod edges;
+pub(crate) mod fading;
 pub(crate) mod frames;
 pub(crate) mod keepers;
 pub(crate) mod model;

@@ -6,6 +6,7 @@ use crate::census::{by_thread, count};
 use crate::graph::build;
 use crate::graph::dict::Dict;
 use crate::graph::edges::{Label, Visit, Walker};
+use crate::graph::fading;
 use crate::graph::frames::Frame;
 use crate::graph::keepers;
 use crate::graph::model::{HeapGraph, Root, RootKind};
@@ -53,13 +54,7 @@ pub(crate) fn find(walker: &Walker<'_>, graph: &mut HeapGraph) -> Found {
     }
     finder.statics();
     let plain: &HeapGraph = graph;
-    let spread = || {
-        let mut reached = Reached::new(graph.len());
-        for root in &finder.roots {
-            reached.spread(plain, root.object);
-        }
-        reached
-    };
+    let spread = || finder.spread(plain, |_| true);
     let counted = || {
         let degrees = build::in_degrees(plain);
         let counts = Counts::of(walker, &degrees);
@@ -74,10 +69,8 @@ pub(crate) fn find(walker: &Walker<'_>, graph: &mut HeapGraph) -> Found {
     build::add_edges(graph, &kept);
     reach_through(graph, &kept, &mut reached);
     let reachable = reached.count() as u64;
-    for object in uncollectable::find(walker, graph, &reached, &degrees) {
-        let name = walker.census.desc(object).map_or_else(String::new, |d| d.name.clone());
-        finder.roots.push(Root { object, kind: RootKind::Uncollectable, name });
-    }
+    finder.uncollectable(graph, &mut reached, &degrees);
+    let reachable = finder.without_fading(graph, reached).unwrap_or(reachable);
     let explained = native.explained() as u64;
     Found { roots: finder.roots, reachable, counted, exact, native: explained, memory: native.native }
 }
@@ -201,6 +194,42 @@ impl Finder<'_> {
                 self.roots.push(Root { object, kind: RootKind::Static, name });
             }
         }
+    }
+
+    /// Cycles that no collection frees, and what they lead to.
+    fn uncollectable(&mut self, graph: &HeapGraph, reached: &mut Reached, degrees: &[u32]) {
+        for object in uncollectable::find(self.walker, graph, reached, degrees) {
+            let name = self.walker.census.desc(object).map_or_else(String::new, |d| d.name.clone());
+            self.roots.push(Root { object, kind: RootKind::Uncollectable, name });
+            reached.spread(graph, object);
+        }
+    }
+
+    /// Takes out what weak containers hold only until the next collection, which may make more of what they know garbage.
+    /// Tells how many objects are reached then, where any was taken out.
+    fn without_fading(&self, graph: &mut HeapGraph, mut alive: Reached) -> Option<u64> {
+        const ROUNDS: usize = 8;
+        let mut reachable = None;
+        for _ in 0..ROUNDS {
+            let fading = fading::references(self.walker, graph, &alive);
+            if fading.is_empty() {
+                break;
+            }
+            fading::cut(graph, &fading);
+            alive = self.spread(graph, |_| true);
+            let rooted = self.spread(graph, |root| root.kind != RootKind::Uncollectable);
+            reachable = Some(rooted.count() as u64);
+        }
+        reachable
+    }
+
+    /// What the roots of some kinds reach.
+    fn spread(&self, graph: &HeapGraph, of: impl Fn(&Root) -> bool) -> Reached {
+        let mut reached = Reached::new(graph.len());
+        for root in self.roots.iter().filter(|root| of(root)) {
+            reached.spread(graph, root.object);
+        }
+        reached
     }
 
     /// Interned strings that live for ever (3.12, and builds without the GIL) and that nobody but the table has any more:

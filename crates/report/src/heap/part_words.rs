@@ -19,9 +19,11 @@ catalogue! {
         PymallocFreeBlocks: "free blocks in used pools", "已用内存池中的空闲块";
         PymallocFreePools: "free pools", "空闲内存池";
         PymallocOtherBlocks: "blocks that are no objects", "非对象内存块";
+        PymallocFreeLists: "freed objects on the interpreter's free lists", "解释器空闲链表上的已释放对象";
         PymallocOverhead: "overhead", "管理开销";
         NativeHeap: "native heap (malloc)", "原生堆（malloc）";
         NativeBlocks: "blocks in use", "使用中的块";
+        NativeFreeLists: "freed objects on the interpreter's free lists", "解释器空闲链表上的已释放对象";
         NativeFree: "free, not returned", "空闲但未归还";
         NativeTop: "free at the top", "堆顶空闲";
         NativeOverhead: "overhead", "管理开销";
@@ -59,9 +61,11 @@ impl Part {
             "pymalloc_free_blocks" => Part::PymallocFreeBlocks,
             "pymalloc_free_pools" => Part::PymallocFreePools,
             "pymalloc_other_blocks" => Part::PymallocOtherBlocks,
+            "pymalloc_free_lists" => Part::PymallocFreeLists,
             "pymalloc_overhead" => Part::PymallocOverhead,
             "native_heap" => Part::NativeHeap,
             "native_blocks" => Part::NativeBlocks,
+            "native_free_lists" => Part::NativeFreeLists,
             "native_free" => Part::NativeFree,
             "native_top" => Part::NativeTop,
             "native_overhead" => Part::NativeOverhead,
@@ -82,7 +86,7 @@ impl Part {
     }
 
     /// Every identifier.
-    pub const IDENTIFIERS: [&'static str; 32] = [
+    pub const IDENTIFIERS: [&'static str; 34] = [
         "rss",
         "rss_and_swap",
         "python_objects",
@@ -97,9 +101,11 @@ impl Part {
         "pymalloc_free_blocks",
         "pymalloc_free_pools",
         "pymalloc_other_blocks",
+        "pymalloc_free_lists",
         "pymalloc_overhead",
         "native_heap",
         "native_blocks",
+        "native_free_lists",
         "native_free",
         "native_top",
         "native_overhead",

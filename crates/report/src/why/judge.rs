@@ -150,9 +150,9 @@ fn growth(seen: &Seen<'_>) -> Vec<Finding> {
     let named = ["python_objects", "python_buffers", "native_blocks", "pymalloc_other_blocks"];
     // Threads bring their stacks along: whoever keeps them is told already.
     let threads = diff.culprits.iter().filter(grows).any(of_threads);
-    let parts = || account.iter().flat_map(|a| &a.parts).filter(|p| !ends_by_itself(&p.part));
-    let all: i64 = parts().map(|part| part.bytes).sum();
-    for part in parts() {
+    let parts = || account.iter().flat_map(|a| &a.parts);
+    let all: i64 = parts().filter(|p| !of_a_file(&p.part)).map(|part| part.bytes).sum();
+    for part in parts().filter(|p| !of_a_file(&p.part) && !on_free_lists(&p.part)) {
         let explained = threads && OF_THREADS.contains(&part.part.as_str());
         // Where nothing grows in all, a part that does was another one's.
         if part.bytes.min(all) >= LEAST
@@ -217,8 +217,13 @@ fn is_free(part: &str) -> bool {
 }
 
 /// Whether a part grows no further than a file is large: pages of code and data that are used for the first time.
-fn ends_by_itself(part: &str) -> bool {
+fn of_a_file(part: &str) -> bool {
     part.starts_with("libraries/")
+}
+
+/// Whether a part grows no further than the interpreter lets its free lists grow.
+fn on_free_lists(part: &str) -> bool {
+    part.ends_with("_free_lists")
 }
 
 fn garbage(seen: &Seen<'_>) -> Vec<Finding> {
@@ -418,7 +423,8 @@ mod tests {
             let seen = Seen { diff: Some(&diff), growth_objective: 1748.0, ..Seen::default() };
             Why::of(seen).findings.first().map(|f| f.severity)
         };
-        assert_eq!(of("libraries/libpython3.8.so.1.0", 0), None);
+        let ends = (of("libraries/libpython3.8.so.1.0", 0), of("pymalloc_free_lists", 0));
+        assert_eq!(ends, (None, None));
         let free = (of("native_free", 0), of("native_top", 0));
         assert_eq!(free, (Some(Weight::Notice), Some(Weight::Notice)));
         assert_eq!(of("other_anonymous", 0), Some(Weight::Problem));
