@@ -30,6 +30,8 @@ pub struct Sampler {
 
 /// Looking at each descriptor may take this part of the time; what they are changes more slowly than how many.
 const WALKED: u64 = 200;
+/// Of fewer, all are looked at whenever one more or less is there: that takes no time worth saving.
+const MANY: u64 = 512;
 
 impl Sampler {
     /// Opens the files of a process.
@@ -88,6 +90,7 @@ impl Sampler {
         let now = monotonic_ns();
         if let Some((walked, _)) = self.walked.as_ref().filter(|(_, until)| now < *until)
             && let Some(total) = self.process.fd_total()
+            && (walked.total >= MANY || walked.total == total)
         {
             return Some(FdCounts { total, ..walked.clone() });
         }
@@ -130,7 +133,7 @@ mod tests {
         let fds = |sampler: &mut Sampler| sampler.read().unwrap().fds.unwrap();
         let first = fds(&mut sampler);
         // As if that had taken long.
-        sampler.walked = Some((FdCounts { total: 1, ..first.clone() }, u64::MAX));
+        sampler.walked = Some((FdCounts { total: MANY, ..first.clone() }, u64::MAX));
         if me.fd_total().is_none() {
             println!("left out: this kernel does not count descriptors");
             return;
