@@ -153,7 +153,7 @@ _NATIVE = [
         "native|objects|blocks|in place",
         r"\d|StringStore|Vocab|Lexeme|str|int|dict|PreshMap",
         r"language_model|vocab|StringStore|Vocab|spacy|cymem|preshed|",
-        "spacy==3.8.2",
+        "spacy==3.8.2 click",
         "3.11",
         200,
     ),
