@@ -33,6 +33,29 @@ impl Windows {
     }
 }
 
+/// `trace` and `life` of a set whose `families::plan` says what a process does, drawn from its `WINDOWS`.
+macro_rules! drawn_from {
+    ($windows:ident) => {
+        /// Builds the series of a family that belongs to a seed; `seconds` is the usual window, of which its own is a part or
+        /// a multiple.
+        #[must_use]
+        pub fn trace(family: Family, seed: u64, seconds: f64, _every: f64) -> crate::wide::Trace {
+            $windows.trace(seed, seconds, |scale, span, every, rng| {
+                families::plan(family, scale, span, every, rng)
+            })
+        }
+
+        /// A long life: what happens in it has the scale of a day.
+        #[must_use]
+        pub fn life(family: Family, seed: u64, seconds: f64, every: f64) -> crate::wide::Trace {
+            crate::window::life($windows.salt, seed, seconds, every, |scale, span, every, rng| {
+                families::plan(family, scale, span, every, rng)
+            })
+        }
+    };
+}
+pub(crate) use drawn_from;
+
 /// A long life: what happens in it has the scale of a day.
 pub(crate) fn life(
     salt: u64,

@@ -6,8 +6,7 @@
 mod families;
 mod parts;
 
-use crate::wide::Trace;
-use crate::window::{Windows, life as life_of};
+use crate::window::{Windows, drawn_from};
 
 pub use families::{FAMILIES, Family, is_leak};
 
@@ -18,16 +17,4 @@ const WINDOWS: Windows = Windows {
     every: [2.0, 600.0],
 };
 
-/// Builds the series of a family that belongs to a seed. Of `seconds`, the usual window, its own is a ninth to sixteen.
-#[must_use]
-pub fn trace(family: Family, seed: u64, seconds: f64, _every: f64) -> Trace {
-    WINDOWS.trace(seed, seconds, |scale, span, every, rng| families::plan(family, scale, span, every, rng))
-}
-
-/// A long life: what happens in it has the scale of a day.
-#[must_use]
-pub fn life(family: Family, seed: u64, seconds: f64, every: f64) -> Trace {
-    life_of(WINDOWS.salt, seed, seconds, every, |scale, span, every, rng| {
-        families::plan(family, scale, span, every, rng)
-    })
-}
+drawn_from!(WINDOWS);

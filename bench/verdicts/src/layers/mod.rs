@@ -7,8 +7,7 @@ mod families;
 mod parts;
 
 use crate::Rng;
-use crate::wide::Trace;
-use crate::window::{Windows, life as life_of};
+use crate::window::{Windows, drawn_from};
 
 pub use families::{FAMILIES, Family, is_leak};
 
@@ -19,19 +18,7 @@ const WINDOWS: Windows = Windows {
     every: [5.0, 300.0],
 };
 
-/// Builds the series of a family that belongs to a seed. Of `seconds`, the usual window, its own is a sixth to ten.
-#[must_use]
-pub fn trace(family: Family, seed: u64, seconds: f64, _every: f64) -> Trace {
-    WINDOWS.trace(seed, seconds, |scale, span, every, rng| families::plan(family, scale, span, every, rng))
-}
-
-/// A long life: what happens in it has the scale of a day.
-#[must_use]
-pub fn life(family: Family, seed: u64, seconds: f64, every: f64) -> Trace {
-    life_of(WINDOWS.salt, seed, seconds, every, |scale, span, every, rng| {
-        families::plan(family, scale, span, every, rng)
-    })
-}
+drawn_from!(WINDOWS);
 
 /// A process of the family of this number, for [`composed`](crate::composed).
 pub(crate) fn part(number: usize, seconds: f64, every: f64, rng: &mut Rng) -> crate::events::Plan {
