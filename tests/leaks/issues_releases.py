@@ -5,12 +5,10 @@ What is kept, and by what, is in `issues.py`; these were written before m5 was t
 
 import itertools
 
+from kept import keeper
+
 _serial = itertools.count()
-
-
-def _kept(name, make):
-    """The value of that name of this module, made by whoever asks first."""
-    return globals()[name] if name in globals() else globals().setdefault(name, make())
+_kept = keeper(globals())
 
 
 def cookies_of_paths():

@@ -5,10 +5,12 @@ What is kept, and by what, is in `reports.py`; these were written before m5 was 
 
 import itertools
 
+from kept import keeper
 from services import pairs
 
 _mended = pairs(globals())
 _serial = itertools.count()
+_kept = keeper(globals())
 
 
 class Ticket:
@@ -20,11 +22,6 @@ class Ticket:
 
     def close(self, *_, **__):
         return self.number
-
-
-def _kept(name, make):
-    """The value of that name of this module, made by whoever asks first."""
-    return globals()[name] if name in globals() else globals().setdefault(name, make())
 
 
 def hiredis_maps():

@@ -5,16 +5,13 @@ What is kept, and by what, is in `reports.py`; these were written before m5 was 
 
 import itertools
 
+from kept import keeper
 from reported import Ticket
 from services import pairs
 
 _mended = pairs(globals())
 _serial = itertools.count()
-
-
-def _kept(name, make):
-    """The value of that name of this module, made by whoever asks first."""
-    return globals()[name] if name in globals() else globals().setdefault(name, make())
+_kept = keeper(globals())
 
 
 @_mended
