@@ -2,7 +2,7 @@
 
 use crate::record::{redact, version};
 use crate::service_name;
-use m5_cpython::{Gil, Interpreter, Result};
+use m5_cpython::{Gil, Interpreter, Result, living_threads};
 use m5_process::{Process, ThreadNow, monotonic_ns, thread_now, unix_ns};
 use m5_report::dump::{DUMP_SCHEMA, Dump, DumpedTask, DumpedThread, GilSeen};
 use std::collections::BTreeMap;
@@ -16,13 +16,14 @@ pub fn dump(process: &Process, interpreter: &Interpreter, most: usize) -> Result
     let mut threads: BTreeMap<i32, DumpedThread> = (process.threads()?.into_iter())
         .filter_map(|tid| Some((tid, native(tid, thread_now(pid, tid)?))))
         .collect();
+    let alive = living_threads(process)?;
     let (mut gil, mut tasks, mut used, mut unread) = (Vec::new(), Vec::new(), false, 0);
     for interpreter in interpreter.all()? {
         let (names, stacks) = (interpreter.thread_names().unwrap_or_default(), interpreter.stacks());
         let listed = interpreter.tasks(process)?;
         let lock = interpreter.gil()?;
         let (mut holder, mut running) = (None, Vec::new());
-        for (tid, address) in interpreter.thread_states(process)? {
+        for (tid, address) in interpreter.thread_states(&alive)? {
             let Some(thread) = threads.get_mut(&tid) else { continue };
             let stack = stacks.of(address, most);
             // A thread may have a state in more than one interpreter: the one that runs something counts.

@@ -3,7 +3,7 @@
 
 mod support;
 
-use m5_testkit::{Python, Target, pythons};
+use m5_testkit::{LARGE_BLOCKS, Python, Target, pythons};
 use serde_json::Value;
 use support::{json, run, verdict};
 
@@ -115,27 +115,10 @@ fn a_line_that_keeps_one_in_fifty_is_named() {
     }
 }
 
-/// Two lines make payloads of sizes that no pool gives, of which one keeps its own; small objects are made beside.
-const LARGE: &str = "
-import time
-kept = []
-def payload(n): kept.append(b'x' * (1000 + n % 2000))
-def passing(n): return len(b'x' * (1000 + n % 2000))
-print('ready', flush=True)
-n = 0
-while True:
-    for _ in range(3):
-        n += 1
-        payload(n)
-        for _ in range(3): passing(n)
-        [object() for _ in range(20)]
-    time.sleep(0.002)
-";
-
 #[test]
 fn lines_of_large_blocks_are_named() {
     for python in some() {
-        let mut target = Target::start(&python, LARGE);
+        let mut target = Target::start(&python, LARGE_BLOCKS);
         assert_eq!(target.line(), "ready");
         if let Some(culprit) = named(&target, "payload") {
             assert_eq!(culprit["type_name"], "bytes", "{culprit}");

@@ -38,7 +38,7 @@ pub use interpreter::{Interpreter, Thread};
 pub use lines::LineTable;
 pub use pools::PoolUse;
 pub use rings::{RING_BLOCK, RingItem, RingSizes, decode_rings};
-pub use stack::{PyFrame, ThreadStack, current_line};
+pub use stack::{PyFrame, ThreadStack, current_line, living_threads};
 pub use symbols::symbols;
 pub use tasks::{AsyncTask, Awaited, Gathers, TaskState, Tasks};
 pub use threads::Stacks;

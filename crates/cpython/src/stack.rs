@@ -61,6 +61,16 @@ impl PyFrame {
     }
 }
 
+/// The threads of a process that live: from the number that each has in the target's own namespace to that in m5's.
+///
+/// # Errors
+/// [`crate::Error`] where they cannot be listed: the process has ended.
+pub fn living_threads(process: &Process) -> Result<HashMap<i32, i32>> {
+    let pid = process.pid();
+    let numbers = |tid: i32| (inner_tid(pid, tid).unwrap_or(tid), tid);
+    Ok(process.threads()?.into_iter().map(numbers).collect())
+}
+
 /// The stack of a thread as it was at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ThreadStack {
@@ -121,19 +131,11 @@ impl Interpreter {
         raw.iter().filter(|r| !r.shim).map(|r| (r.code, r.instruction)).collect()
     }
 
-    /// The state of each of its threads that live: the thread's number as the kernel gives it in m5's own namespace, and the
-    /// address.
+    /// The state of each of its threads that live ([`living_threads`]): the thread's number here, and the address.
     ///
     /// # Errors
-    /// [`crate::Error`] where a list of threads cannot be read: the process has ended.
-    pub fn thread_states(&self, process: &Process) -> Result<Vec<(i32, u64)>> {
-        let pid = process.pid();
-        let alive = process.threads()?.into_iter().map(|tid| (inner_tid(pid, tid).unwrap_or(tid), tid));
-        self.states_of(&alive.collect())
-    }
-
-    /// The same of these threads; their numbers in the target's namespace stand first.
-    fn states_of(&self, alive: &HashMap<i32, i32>) -> Result<Vec<(i32, u64)>> {
+    /// [`crate::Error`] where the list of threads cannot be read: the process has ended.
+    pub fn thread_states(&self, alive: &HashMap<i32, i32>) -> Result<Vec<(i32, u64)>> {
         let threads = self.threads()?;
         let kept = |thread: &crate::Thread| thread.tid.and_then(|inner| alive.get(&inner).copied());
         let taken: HashSet<i32> = threads.iter().filter_map(kept).collect();
@@ -153,7 +155,7 @@ impl Interpreter {
     /// Address of the thread's state.
     fn thread(&self, pid: i32, tid: i32) -> Result<Option<u64>> {
         let alive = HashMap::from([(inner_tid(pid, tid).unwrap_or(tid), tid)]);
-        Ok(self.states_of(&alive)?.first().map(|(_, address)| *address))
+        Ok(self.thread_states(&alive)?.first().map(|(_, address)| *address))
     }
 }
 

@@ -1,7 +1,7 @@
 //! The stack that m5 reads against the one that `traceback` sees inside, on every interpreter found.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use m5_cpython::Interpreter;
+use m5_cpython::{Interpreter, living_threads};
 use m5_process::Process;
 use m5_testkit::{Target, all_pythons, free_threaded_pythons};
 
@@ -99,7 +99,7 @@ fn the_threads_of_a_process_that_c_forked_are_known() {
         }
         let process = Process::open(pid).unwrap();
         let interpreter = Interpreter::attach(&process).unwrap();
-        let states = interpreter.thread_states(&process).unwrap();
+        let states = interpreter.thread_states(&living_threads(&process).unwrap()).unwrap();
         assert!(matches!(states[..], [(tid, _)] if tid == pid), "{}: {states:?}", python.name);
         let stack = interpreter.stack(pid, pid).unwrap();
         let functions: Vec<&str> = stack.iter().map(|f| f.function.as_str()).collect();

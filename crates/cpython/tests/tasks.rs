@@ -1,7 +1,7 @@
 //! Tasks, names and the interpreter's lock against what the target itself says of them, on every interpreter found.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use m5_cpython::{AsyncTask, Gil, Interpreter, TaskState};
+use m5_cpython::{AsyncTask, Gil, Interpreter, TaskState, living_threads};
 use m5_process::Process;
 use m5_testkit::{Python, Target, all_pythons, free_threaded_pythons, pythons};
 use std::collections::BTreeMap;
@@ -208,7 +208,7 @@ main()
         let interpreter = Interpreter::attach(&process).unwrap();
         let held = |gil| match gil {
             Gil::Held(state) => {
-                let states = interpreter.thread_states(&process).unwrap();
+                let states = interpreter.thread_states(&living_threads(&process).unwrap()).unwrap();
                 states.iter().find(|(_, at)| *at == state).map(|(tid, _)| *tid).filter(|tid| *tid != main)
             }
             _ => None,
@@ -220,7 +220,7 @@ main()
             std::thread::yield_now();
         };
         assert!(process.threads().unwrap().contains(&worker));
-        let states = interpreter.thread_states(&process).unwrap();
+        let states = interpreter.thread_states(&living_threads(&process).unwrap()).unwrap();
         let state = states.iter().find(|(tid, _)| *tid == worker).unwrap().1;
         // A stack that changes all the time is read until its outer end was seen. Torn or not, no frame is invented:
         // inside `outer` there is only `f`.

@@ -3,7 +3,7 @@
 
 use m5_kernel::{AllocProfile, AllocSampler, AllocSource, CollectionSampler, Error};
 use m5_process::{Process, monotonic_ns};
-use m5_testkit::{Python, Target, pythons};
+use m5_testkit::{LARGE_BLOCKS, Python, Target, pythons};
 
 /// Three times as many short-lived objects as kept ones, of one size; kept ones stay for ever.
 const PROGRAM: &str = "
@@ -208,29 +208,13 @@ fn survivors_are_told_from_the_dead() {
     }
 }
 
-/// Payloads of sizes that no pool gives, some of which are kept, and small objects beside.
-const LARGE: &str = "
-import time
-kept, n = [], 0
-def payload(n): kept.append(b'x' * (1000 + n % 2000))
-def passing(n): return len(b'x' * (1000 + n % 2000))
-print('ready', flush=True)
-while True:
-    for _ in range(3):
-        n += 1
-        payload(n)
-        for _ in range(3): passing(n)
-        [object() for _ in range(20)]
-    time.sleep(0.002)
-";
-
 #[test]
 fn large_blocks_are_followed_with_either_allocator() {
     let pythons = pythons();
     for python in pythons.first().into_iter().chain(pythons.last()) {
         for allocator in ["pymalloc", "malloc"] {
             let mut command = python.command();
-            command.args(["-u", "-c", LARGE]).env("PYTHONMALLOC", allocator);
+            command.args(["-u", "-c", LARGE_BLOCKS]).env("PYTHONMALLOC", allocator);
             let mut target = Target::spawn(command);
             assert_eq!(target.line(), "ready");
             let told = || {

@@ -7,7 +7,7 @@ mod pythons;
 mod target;
 
 pub use corefile::write_core;
-pub use program::{SLOW_COLLECTION, copy_program};
+pub use program::{LARGE_BLOCKS, SLOW_COLLECTION, copy_program};
 pub use pythons::{
     Python, all_pythons, free_threaded_pythons, minor_versions, pythons, side_by_side, static_pythons,
 };

@@ -7,7 +7,7 @@ use super::group::{Group, Set};
 use super::program::Program;
 use super::rings::Rings;
 use crate::perf::{OpenError, Record};
-use m5_cpython::Interpreter;
+use m5_cpython::{Interpreter, living_threads};
 use m5_process::Process;
 use m5_process::monotonic_ns as now_ns;
 use std::time::Duration;
@@ -149,8 +149,11 @@ impl Attached {
     /// looks for the threads of the others. `ask` the interpreters for their threads, too.
     pub(crate) fn settle(&mut self, interpreters: &[Interpreter], ask: bool, rings: &mut Rings) {
         self.program.list(interpreters);
-        for further in interpreters.iter().skip(1).filter(|_| ask) {
-            for (tid, _) in further.thread_states(&self.process).unwrap_or_default() {
+        let further = interpreters.get(1..).filter(|_| ask).unwrap_or_default();
+        let alive =
+            (!further.is_empty()).then(|| living_threads(&self.process).ok()).flatten().unwrap_or_default();
+        for further in further {
+            for (tid, _) in further.thread_states(&alive).unwrap_or_default() {
                 self.program.at_home(tid, further.collecting_address());
             }
         }

@@ -3,7 +3,7 @@
 use super::record::Allocation;
 use crate::bpf::sys;
 use crate::{Error, Result};
-use m5_cpython::Interpreter;
+use m5_cpython::{Interpreter, living_threads};
 use m5_process::Process;
 use m5_process::perf::{Attr, Event, OpenError, Target};
 use m5_stats::Random;
@@ -54,9 +54,10 @@ impl Threads {
         program: &OwnedFd,
         address: u64,
     ) -> Result<()> {
+        let alive = living_threads(process)?;
         let mut there = FxHashMap::default();
         for interpreter in main.all()? {
-            there.extend(interpreter.thread_states(process)?);
+            there.extend(interpreter.thread_states(&alive)?);
         }
         self.python = there.len() as u64;
         self.watched.retain(|tid, thread| there.get(tid) == Some(&thread.state));

@@ -9,7 +9,7 @@ use crate::duty::{Duty, Gate, Spent};
 use crate::frames::FrameImage;
 use crate::{Error, Result};
 use m5_cpython::layout::Stats;
-use m5_cpython::{Interpreter, PyFrame};
+use m5_cpython::{Interpreter, PyFrame, living_threads};
 use m5_process::perf::{Attr, Event, OpenError, Target};
 use m5_process::{Process, cpu_ns, monotonic_ns};
 use rustc_hash::FxHashMap;
@@ -271,10 +271,10 @@ impl CollectionWatch {
     /// Takes up threads that are new, and forgets those that are gone.
     fn seat(&mut self) -> Result<()> {
         let open = self.duty.as_ref().is_none_or(|d| d.gate() == Gate::Open);
-        let threads = self.process.threads()?;
+        let alive = living_threads(&self.process)?;
+        let threads: Vec<i32> = alive.values().copied().collect();
         for lane in &mut self.lanes {
-            let states: FxHashMap<i32, u64> =
-                lane.interpreter.thread_states(&self.process)?.into_iter().collect();
+            let states: FxHashMap<i32, u64> = lane.interpreter.thread_states(&alive)?.into_iter().collect();
             let state = |tid: i32| states.get(&tid).copied();
             lane.seats.retain(|tid, seat| threads.contains(tid) && state(*tid) == Some(seat.state));
             for tid in &threads {
