@@ -7,7 +7,6 @@
 
 use super::gathering::Gathering;
 use super::profile::{AllocProfile, AllocSource, CollectionsSeen};
-use super::rates::Open;
 use crate::{Error, Result};
 use m5_cpython::{GcState, Gil, Interpreter, PyFrame};
 use m5_process::perf::Alarm;
@@ -268,7 +267,7 @@ impl CollectionSampler {
         }
         self.open_ns += monotonic_ns() - start;
         self.windows += 1;
-        self.gathering.window(Open::default());
+        self.gathering.equal_window();
         Ok(())
     }
 
