@@ -18,6 +18,7 @@ mod rates;
 mod record;
 mod returns;
 mod sampler;
+mod spending;
 mod threads;
 
 pub use collections::CollectionSampler;
