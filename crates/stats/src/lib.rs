@@ -27,7 +27,7 @@ pub use objectives::{
 };
 pub use quantile::{Summary, median, quantile, rate, sorted, weighted_median};
 pub use random::Random;
-pub use share::wilson;
+pub use share::{errors_of_groups, wilson, wilson_of_groups};
 pub use verdict::{
     Assessment, Confirmation, Forecast, Options, Point, Reason, Series, TimeToLimit, Verdict, assess,
     assess_with, benjamini_hochberg, rates,

@@ -7,7 +7,6 @@
 
 use super::gathering::Gathering;
 use super::profile::{AllocProfile, AllocSource, CollectionsSeen};
-use super::rates::Open;
 use super::spending::Spending;
 use crate::{Error, Result};
 use m5_cpython::{GcState, Gil, Interpreter, PyFrame};
@@ -271,7 +270,7 @@ impl CollectionSampler {
         self.spending.window(open_ns as f64, self.woken(), self.seen.in_windows - before);
         // It stands for the time since the one before: after a dear one the next comes late.
         let stands_ns = start.saturating_sub(std::mem::replace(&mut self.opened_ns, start)) as f64;
-        self.gathering.window(Open { ns: open_ns as f64, stands_ns, ..Open::default() });
+        self.gathering.equal_window(stands_ns);
         Ok(())
     }
 

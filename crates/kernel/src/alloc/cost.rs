@@ -49,6 +49,12 @@ pub(super) struct Cost {
 }
 
 impl Cost {
+    /// A trap that takes so long, of which its program takes so long.
+    #[cfg(test)]
+    pub(super) fn new(trap_ns: f64, program_ns: f64) -> Self {
+        Self { trap_ns, program_ns }
+    }
+
     /// That of this program on this machine. Records of it are taken out of the ring.
     pub(super) fn measured(program: &OwnedFd, ring: &Ring, image: &FrameImage) -> Self {
         Self::measure(program, ring, image).unwrap_or(Self { trap_ns: USUAL_NS, program_ns: 2_000.0 })
@@ -90,7 +96,7 @@ impl Cost {
     }
 
     /// What a trap takes outside of its program.
-    fn outside_ns(self) -> f64 {
+    pub(super) fn outside_ns(self) -> f64 {
         self.trap_ns - self.program_ns
     }
 

@@ -2,8 +2,9 @@
 
 use super::classes::{Classes, Followed};
 use super::follow::Alive;
+use super::own_time::Window;
 use super::profile::{AllocSite, AllocStack, Rate, Survivor};
-use super::rates::{Counted, Open, Weighed, Windows};
+use super::rates::{Plain, Said, Sums, Windows};
 use m5_cpython::PyFrame;
 use rustc_hash::FxHashMap;
 
@@ -11,13 +12,19 @@ use rustc_hash::FxHashMap;
 struct Line {
     samples: u64,
     bytes: u64,
-    /// Of the windows that are over, in allocations and in bytes: for rates, and for shares.
-    counted: [Counted; 2],
-    weighed: [Weighed; 2],
-    /// In the window that is open.
-    in_window: u64,
-    bytes_in_window: u64,
+    /// Of the windows that are over, in allocations and in bytes.
+    sums: [Sums; 2],
 }
+
+#[derive(Debug, Default)]
+struct Stack {
+    samples: u64,
+    /// Of the windows that are over, in allocations and in bytes.
+    sums: [Plain; 2],
+}
+
+/// What was seen in the window that is open: line, stack, and bytes.
+type Seen = (usize, usize, u64);
 
 /// Gathers samples.
 #[derive(Debug, Default)]
@@ -25,14 +32,12 @@ pub(super) struct Gathering {
     numbers: FxHashMap<PyFrame, usize>,
     lines: Vec<Line>,
     stacks: FxHashMap<Vec<PyFrame>, usize>,
-    /// By a stack's number: its samples and bytes.
-    by_stack: Vec<(u64, u64)>,
+    /// By a stack's number.
+    by_stack: Vec<Stack>,
     pub(super) classes: Classes,
     windows: Windows,
-    counted: Counted,
-    weighed: [Weighed; 2],
-    in_window: u64,
-    bytes_in_window: u64,
+    sums: [Sums; 2],
+    open: Vec<Seen>,
     pub(super) samples: u64,
     pub(super) bytes: u64,
     pub(super) without_stack: u64,
@@ -46,14 +51,10 @@ impl Gathering {
         let line = &mut self.lines[number];
         line.samples += 1;
         line.bytes += bytes;
-        line.in_window += 1;
-        line.bytes_in_window += bytes;
-        self.in_window += 1;
-        self.bytes_in_window += bytes;
         self.samples += 1;
         self.bytes += bytes;
-        self.by_stack[stack].0 += 1;
-        self.by_stack[stack].1 += bytes;
+        self.by_stack[stack].samples += 1;
+        self.open.push((number, stack, bytes));
         (number, stack)
     }
 
@@ -69,7 +70,7 @@ impl Gathering {
         let next = self.by_stack.len();
         let stack = *self.stacks.entry(frames).or_insert(next);
         if stack == next {
-            self.by_stack.push((0, 0));
+            self.by_stack.push(Stack::default());
         }
         (number, stack)
     }
@@ -87,40 +88,56 @@ impl Gathering {
         alive.into_iter().map(of).collect()
     }
 
-    /// A window is over.
-    pub(super) fn window(&mut self, open: Open) {
-        let totals = [self.in_window as f64, self.bytes_in_window as f64];
-        self.windows.add(open);
-        self.counted.add(totals[0], self.in_window, open);
-        for (weighed, total) in self.weighed.iter_mut().zip(totals) {
-            weighed.add(total, total, open);
-        }
-        for line in self.lines.iter_mut().filter(|l| l.in_window > 0) {
-            let own = [line.in_window as f64, line.bytes_in_window as f64];
-            for i in 0..2 {
-                line.counted[i].add(own[i], self.in_window, open);
-                line.weighed[i].add(own[i], totals[i], open);
+    /// A window is over, of which all that was added since the last one is told in the same order.
+    pub(super) fn window(&mut self, window: &Window) {
+        let open = std::mem::take(&mut self.open);
+        let value = |seen: &Seen, bytes: bool| if bytes { seen.2 as f64 } else { 1.0 };
+        let counted = |of: &dyn Fn(&Seen) -> bool| {
+            [false, true].map(|bytes| {
+                Said::of(window, |n| open.get(n).filter(|s| of(s)).map_or(0.0, |s| value(s, bytes)))
+            })
+        };
+        let all = counted(&|_| true);
+        self.windows.add(window);
+        let add = |sums: &mut [Sums; 2], said: &[Said; 2]| {
+            for ((sums, said), all) in sums.iter_mut().zip(said).zip(&all) {
+                sums.add(said, all, window.stands_ns);
             }
-            (line.in_window, line.bytes_in_window) = (0, 0);
+        };
+        add(&mut self.sums, &all);
+        for number in distinct(open.iter().map(|seen| seen.0)) {
+            add(&mut self.lines[number].sums, &counted(&|seen| seen.0 == number));
         }
-        (self.in_window, self.bytes_in_window) = (0, 0);
+        for number in distinct(open.iter().map(|seen| seen.1)) {
+            let said = counted(&|seen| seen.1 == number);
+            for (plain, said) in self.by_stack[number].sums.iter_mut().zip(&said) {
+                plain.add(said, window.stands_ns);
+            }
+        }
+    }
+
+    /// A window is over that was as long as all others, by the program's own clock, and stands for so long.
+    pub(super) fn equal_window(&mut self, stands_ns: f64) {
+        self.window(&Window::equal(self.open.len(), stands_ns));
     }
 
     /// How many there are a second.
     pub(super) fn rate(&self) -> Rate {
-        self.windows.rate(self.counted)
+        self.windows.rate(&self.sums[0], self.windows.time())
     }
 
     /// Lines and stacks; with their rates where those can be told.
     pub(super) fn finish(self, rates: bool) -> (Vec<AllocSite>, Vec<AllocStack>) {
-        let samples = self.samples.max(1) as f64;
+        let time = self.windows.time();
+        let known = [self.samples as f64, self.sums[0].windows(time)];
         let mut followed: Vec<Followed> = self.lines.iter().map(|_| Followed::default()).collect();
         self.classes.finish(&mut followed);
         let mut sites = Vec::new();
         for (frame, number) in self.numbers.into_iter().filter(|(_, n)| self.lines[*n].samples > 0) {
             let (line, followed) = (&self.lines[number], std::mem::take(&mut followed[number]));
-            let (shares, variance) = line.weighed[0].share(&self.weighed[0]);
-            let ([bytes_share, ..], _) = line.weighed[1].share(&self.weighed[1]);
+            let (shares, variance) = line.sums[0].share(&self.sums[0], time);
+            let ([bytes_share, ..], _) = line.sums[1].share(&self.sums[1], time);
+            let rate = |of: usize| rates.then(|| self.windows.rate(&line.sums[of], time));
             let mut types: Vec<_> = followed.types.into_iter().collect();
             types.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
             types.truncate(3);
@@ -129,36 +146,54 @@ impl Gathering {
                 samples: line.samples,
                 bytes: Some(line.bytes),
                 share: shares[0],
-                share_interval: interval(shares, samples, variance),
+                share_interval: interval(shares, known, variance),
                 bytes_share: Some(bytes_share),
-                per_second: rates.then(|| self.windows.rate(line.counted[0])),
-                bytes_per_second: rates.then(|| self.windows.rate(line.counted[1])),
+                per_second: rate(0),
+                bytes_per_second: rate(1),
                 types,
                 survival: Some(followed.own),
                 survival_at_most: Some(followed.shared),
                 unfollowed: Some(followed.unfollowed),
             });
         }
-        sites.sort_by(|a, b| b.bytes.cmp(&a.bytes).then_with(|| a.frame.cmp(&b.frame)));
+        let most = |a: &AllocSite, b: &AllocSite| f64::total_cmp(&share(b), &share(a));
+        sites.sort_by(|a, b| {
+            most(a, b).then_with(|| b.bytes.cmp(&a.bytes)).then_with(|| a.frame.cmp(&b.frame))
+        });
         let by_stack = self.by_stack;
         let stack = |(frames, number): (Vec<PyFrame>, usize)| {
-            let (samples, bytes) = by_stack[number];
-            AllocStack { frames, samples, bytes: Some(bytes), net_objects: None }
+            let stack: &Stack = &by_stack[number];
+            let part = |of: usize, all: u64| {
+                (stack.sums[of].share(&self.sums[of], time) * all as f64).round() as u64
+            };
+            let (samples, bytes) = (part(0, self.samples), Some(part(1, self.bytes)));
+            AllocStack { frames, samples, bytes, net_objects: None }
         };
         let mut stacks: Vec<AllocStack> =
-            self.stacks.into_iter().map(stack).filter(|stack| stack.samples > 0).collect();
+            self.stacks.into_iter().filter(|(_, n)| by_stack[*n].samples > 0).map(stack).collect();
         stacks.sort_by(|a, b| b.samples.cmp(&a.samples).then_with(|| a.frames.cmp(&b.frames)));
         (sites, stacks)
     }
 }
 
-/// The interval at 95 % of a share, with as many independent samples as the spread over windows leaves, and what it would be if
-/// a sample took a little less or more.
-fn interval(shares: [f64; 3], samples: f64, variance: f64) -> [f64; 2] {
-    let share = shares[0];
-    let simple = share * (1.0 - share) / samples;
-    let design = if simple > 0.0 { (variance / simple).max(1.0) } else { 1.0 };
-    let each = shares.map(|share| m5_stats::wilson(share, samples / design));
+/// By what lines are sorted.
+fn share(site: &AllocSite) -> f64 {
+    site.bytes_share.unwrap_or(site.share)
+}
+
+fn distinct(numbers: impl Iterator<Item = usize>) -> Vec<usize> {
+    let mut distinct: Vec<usize> = numbers.collect();
+    distinct.sort_unstable();
+    distinct.dedup();
+    distinct
+}
+
+/// The interval at 95 % of a share, with as many independent looks as the spread over windows leaves, and what it would be if
+/// a sample took a little less or more: as many as samples at most, and where nothing else was seen or never this, as many as windows.
+fn interval(shares: [f64; 3], [samples, windows]: [f64; 2], variance: f64) -> [f64; 2] {
+    let simple = shares[0] * (1.0 - shares[0]);
+    let looks = if simple > 0.0 { simple / variance.max(simple / samples) } else { windows };
+    let each = shares.map(|share| m5_stats::wilson_of_groups(share, looks, windows));
     each.into_iter().fold(each[0], |[low, high], other| [low.min(other[0]), high.max(other[1])])
 }
 
@@ -179,10 +214,11 @@ mod tests {
                     let line = if mixed { n % 2 } else { window % 2 };
                     g.add(vec![frame(line)], 16);
                 }
-                g.window(Open::default());
+                g.equal_window(1.0);
             }
-            let (sites, _) = g.finish(false);
+            let (sites, stacks) = g.finish(false);
             assert!(sites.iter().all(|s| (s.share - 0.5).abs() < 1e-9));
+            assert!(stacks.iter().all(|s| (s.samples, s.bytes) == (500, Some(8000))));
             sites[0].share_interval[1] - sites[0].share_interval[0]
         };
         assert!(width(false) > 2.0 * width(true), "{} {}", width(false), width(true));
@@ -195,11 +231,12 @@ mod tests {
         for _ in 0..200 {
             let mut g = Gathering::default();
             for _ in 0..100 {
-                // A thousand a second of one line, in bursts, and what watching takes beside.
+                // A thousand a second of one line, in bursts of two in a millisecond of the program's own.
                 let count = if random.unit() < 0.5 { 0 } else { 2 };
-                let taken_ns = f64::from(count) * 1e4;
+                let at: Vec<_> = (0..count).map(|_| [1e6 * random.unit(); 3]).collect();
                 (0..count).for_each(|_| _ = g.add(vec![frame(1)], 64));
-                g.window(Open { ns: 1e6 + taken_ns, taken_ns, stands_ns: 1e7, cut: false });
+                let taken_ns = f64::from(count) * 1e4;
+                g.window(&Window { at, extent: [1e6; 3], open_ns: 1e6 + taken_ns, taken_ns, stands_ns: 1e7 });
             }
             let all = g.rate();
             let (sites, _) = g.finish(true);

@@ -10,6 +10,7 @@ mod collections;
 mod cost;
 mod follow;
 mod gathering;
+mod own_time;
 mod pace;
 mod pools;
 mod profile;
@@ -18,6 +19,8 @@ mod rates;
 mod record;
 mod returns;
 mod sampler;
+#[cfg(test)]
+mod simulated;
 mod spending;
 mod threads;
 

@@ -1,13 +1,10 @@
 //! How long windows are and how long the time between them, so that a budget holds.
 
-/// Length of a window, nanoseconds: the first, and the bounds of those that follow.
-const FIRST_NS: f64 = 500_000.0;
-const SHORTEST_NS: f64 = 200_000.0;
+/// Length of a window, nanoseconds, at most.
 const LONGEST_NS: f64 = 20_000_000.0;
 /// Samples that a window should hold which holds any, however long the rests between them are: as many as this time's budget
-/// bears, between these.
+/// bears, in the bounds of its shape.
 const WANTED_NS: f64 = 1e9;
-const WANTED: [f64; 2] = [4.0, 40.0];
 /// So many times that of a thread, but no more than this time's budget bears, the kernel itself ends it: a process in a burst, or
 /// one whose m5 got no processor or was stopped, is not held up for long.
 const BURST: f64 = 2.0;
@@ -28,9 +25,30 @@ const PLAN: f64 = 0.7;
 /// How many windows the means go over.
 const MEAN_OVER: f64 = 8.0;
 
+/// What windows are for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Shape {
+    /// Length, nanoseconds: the first, and the shortest.
+    length_ns: [f64; 2],
+    /// Samples that it should hold.
+    wanted: [f64; 2],
+    /// Fewer of a process that rests; and what comes after twice as many would hardly count.
+    by_bursts: bool,
+}
+
+impl Shape {
+    /// For shares and rates: many that are short. What is near in time is alike, and in a short one watching stretches little.
+    pub(super) const COUNTED: Self =
+        Self { length_ns: [100_000.0, 60_000.0], wanted: [2.0, 12.0], by_bursts: true };
+    /// To see what lives: a block is somebody's for sure only where more allocations followed it.
+    pub(super) const FOLLOWED: Self =
+        Self { length_ns: [500_000.0, 200_000.0], wanted: [4.0, 40.0], by_bursts: false };
+}
+
 /// Keeps to a budget.
 #[derive(Debug)]
 pub(super) struct Pace {
+    shape: Shape,
     /// What is planned with: a share of the time that the process runs, which counts as this share of all time at least.
     budget: f64,
     least_run: f64,
@@ -52,14 +70,22 @@ pub(super) struct Pace {
 
 impl Pace {
     /// From now on, of a process that has run for so long. Until something was seen, samples are expected to cost this much.
-    pub(super) fn new(budget: f64, least_run: f64, cost_ns: f64, now_ns: u64, ran_ns: u64) -> Self {
+    pub(super) fn new(
+        shape: Shape,
+        budget: f64,
+        least_run: f64,
+        cost_ns: f64,
+        now_ns: u64,
+        ran_ns: u64,
+    ) -> Self {
         Self {
+            shape,
             budget: PLAN * budget.clamp(1e-5, 1.0),
             least_run: least_run.clamp(0.001, 1.0),
-            window_ns: FIRST_NS,
-            mean_cost_ns: WANTED[1] * cost_ns,
-            hits_if_any: WANTED[1],
-            cost_if_any_ns: WANTED[1] * cost_ns,
+            window_ns: shape.length_ns[0],
+            mean_cost_ns: shape.wanted[1] * cost_ns,
+            hits_if_any: shape.wanted[1],
+            cost_if_any_ns: shape.wanted[1] * cost_ns,
             empty: false,
             spent_ns: 0.0,
             run_ns: 0.0,
@@ -103,7 +129,7 @@ impl Pace {
         self.hits_if_any += (hits as f64 - self.hits_if_any) / MEAN_OVER;
         self.cost_if_any_ns += (cost_ns - self.cost_if_any_ns) / MEAN_OVER;
         let aim = (self.wanted() / self.hits_if_any.max(0.5)).clamp(0.7, 1.5);
-        self.window_ns = (self.window_ns * aim).clamp(SHORTEST_NS, LONGEST_NS);
+        self.window_ns = (self.window_ns * aim).clamp(self.shape.length_ns[1], LONGEST_NS);
     }
 
     /// How long the next window is, nanoseconds.
@@ -123,17 +149,20 @@ impl Pace {
         (gap * (0.5 + unit)).max(saves * (1.0 + SPREAD * unit)) as u64
     }
 
-    /// How many samples the next window should hold, if any.
+    /// How many samples the next window should hold, if any: few of a process that works in bursts, from many of them.
     fn wanted(&self) -> f64 {
-        self.borne(WANTED_NS).clamp(WANTED[0], WANTED[1])
+        let [least, most] = self.shape.wanted;
+        let most = if self.shape.by_bursts { (most * self.runs).max(least) } else { most };
+        self.borne(WANTED_NS).clamp(least, most)
     }
 
     /// At how many samples of a thread it ends; what is earned by now bounds the first ones, when it is not known yet how much the
     /// process runs.
     pub(super) fn most(&self) -> u32 {
         let earned = (self.budget * self.run_ns - self.spent_ns).max(0.0) / self.each_ns();
-        let burst = self.borne(BURST_NS).clamp(BURST * self.wanted(), MOST);
-        burst.min(BURST * earned.max(WANTED[0])) as u32
+        let wanted = BURST * self.wanted();
+        let burst = if self.shape.by_bursts { wanted } else { self.borne(BURST_NS).clamp(wanted, MOST) };
+        burst.min(BURST * earned.max(self.shape.wanted[0])) as u32
     }
 
     /// So many samples are borne by so long.
@@ -171,10 +200,11 @@ mod tests {
         #[test]
         fn the_budget_holds_at_any_rate_and_at_any_time(
             budget in 0.002f64..0.05, runs in 0.005f64..1.0, per_ms in 0.01f64..200.0, late in 0.0f64..20e6,
-            cost in 2_000.0f64..40_000.0, seed: u64,
+            cost in 2_000.0f64..40_000.0, seed: u64, followed: bool,
         ) {
             let mut random = Random::new(seed);
-            let mut pace = Pace::new(budget, 0.01, cost, 0, 0);
+            let shape = if followed { Shape::FOLLOWED } else { Shape::COUNTED };
+            let mut pace = Pace::new(shape, budget, 0.01, cost, 0, 0);
             let (mut now, mut ran, mut spent) = (0.0, 0.0, 0.0);
             while now < 300e9 {
                 let gap = pace.gap_ns(random.unit()) as f64;
@@ -189,7 +219,7 @@ mod tests {
                 ran += gap * runs + running;
                 pace.ran(now as u64, ran as u64);
                 let earned = PLAN * budget * runs.max(0.01) * now;
-                prop_assert!(spent <= 1.05 * earned + (most + WANTED[1]) * cost, "{spent} of {earned} by {now}");
+                prop_assert!(spent <= 1.05 * earned + (most + shape.wanted[1]) * cost, "{spent} of {earned} by {now}");
             }
         }
     }
@@ -197,7 +227,7 @@ mod tests {
     #[test]
     fn a_process_that_allocates_much_is_sampled_as_often_as_the_budget_bears() {
         let mut random = Random::new(1);
-        let mut pace = Pace::new(0.01, 0.1, 12_000.0, 0, 0);
+        let mut pace = Pace::new(Shape::COUNTED, 0.01, 0.1, 12_000.0, 0, 0);
         let (mut now, mut samples) = (0, 0);
         while now < 60_000_000_000 {
             let hits = pace.window_ns() as usize / 13_000;

@@ -1,213 +1,178 @@
-//! How many a second, by windows in which watching takes a good part of the time.
+//! How many a second, and which share of all, by windows in which watching takes a good part of the time.
 //!
-//! A window is a look at a random moment, so it counts by the time since the one before, not by how much it held: in a burst,
-//! watching makes the program slower, and a window holds less of the program's time than one in a rest. Summed up by their lengths,
-//! windows would tell rests rather than bursts.
+//! A window is a look at a random moment, and says how many allocations follow it within a time of the program's own. That time
+//! must be the same for all: a window that opens while the program rests sees the first ones after the rest, and watching stretches
+//! a burst a hundred times, so that what comes later in it is hardly ever reached. So what lies beyond is left out, however long
+//! the window was open. How long it is follows from what was seen: most allocations should lie in windows that were as long.
 
+use super::own_time::Window;
 use super::profile::Rate;
 
-/// What samples take is measured on m5 itself; in another program it may differ by so much.
-const WRONG: f64 = 0.1;
-/// No program allocates faster, nanoseconds.
-const FASTEST_NS: f64 = 20.0;
+/// Times that are tried: the shortest, nanoseconds, and how many, each twice as long as the one before. In a shorter one nobody can tell
+/// a program's own time from the watching.
+const SHORTEST_NS: f64 = 4_000.0;
+pub(super) const TIMES: usize = 16;
+/// This share of all allocations may lie in windows that were shorter.
+const SHORTER: f64 = 0.25;
 /// A rate whose interval is wider than so many times its lower end is no estimate.
 pub(super) const WIDEST: f64 = 3.0;
-/// An interval at 95 %, in standard errors.
-const NORMAL: f64 = 1.96;
 
-/// How long a window was open.
+/// One of the times, nanoseconds.
+fn time_ns(n: usize) -> f64 {
+    SHORTEST_NS * (1u64 << n.min(63)) as f64
+}
+
+/// What a window says of one line, or of all: so many a nanosecond, by each of the times.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Open {
-    pub(super) ns: f64,
-    /// What samples took of that.
-    pub(super) taken_ns: f64,
-    /// The time since the window before it, which it stands for.
-    pub(super) stands_ns: f64,
-    /// The kernel ended it at its last sample.
-    pub(super) cut: bool,
+pub(super) struct Said {
+    /// If samples take what they likely take, less, or more.
+    each: [[f64; 3]; TIMES],
+    /// If the program rested while it was watched, and lost nothing by it.
+    rested: [f64; TIMES],
 }
 
-impl Open {
-    /// So many a nanosecond for each that was counted, of so many in all: likely, at least, at most. A program that is watched
-    /// for less than half of the window may have waited meanwhile, and lost nothing by it.
-    fn each(self, all: u64) -> [f64; 3] {
-        let wrong = WRONG * self.taken_ns;
-        let lost = if self.taken_ns > self.ns / 2.0 { self.taken_ns - wrong } else { 0.0 };
-        // The last one says when the window ended, and nothing else.
-        let counted = if self.cut { 1.0 - 1.0 / all.max(1) as f64 } else { 1.0 };
-        [self.taken_ns, lost, self.taken_ns + wrong]
-            .map(|taken| counted / (self.ns - taken).max(FASTEST_NS * all as f64).max(1.0))
-    }
-}
-
-/// Of a window that held little but the watching, what was left for the program counts as this share of it at least: else a few such
-/// windows would weigh more than all others.
-const LEFT: f64 = 0.05;
-
-/// Sums over windows of what was counted in them, each window weighed by the program's own time in it: while it is watched a
-/// dense part of the program passes more slowly than a sparse one, so that equal windows hold less of it.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Weighed {
-    sums: [f64; 3],
-    squares: f64,
-    products: f64,
-}
-
-impl Weighed {
-    /// Of a window with so much in all.
-    pub(super) fn add(&mut self, counted: f64, all: f64, open: Open) {
-        let wrong = WRONG * open.taken_ns;
-        let weigh = |taken: f64| {
-            let left = (open.ns - taken).max(0.0) + LEFT * open.ns;
-            open.stands_ns.max(1.0) / left.max(1.0)
-        };
-        let weights = [open.taken_ns, open.taken_ns - wrong, open.taken_ns + wrong].map(weigh);
-        for (sum, weight) in self.sums.iter_mut().zip(weights) {
-            *sum += counted * weight;
+impl Said {
+    /// Of the allocations with these numbers in the window, each counted as often as `value` says.
+    pub(super) fn of(window: &Window, value: impl Fn(usize) -> f64) -> Self {
+        let mut said = Self::default();
+        let mut counted = [[0.0; 3]; TIMES];
+        let mut all = 0.0;
+        for (n, at) in window.at.iter().enumerate() {
+            let value = value(n);
+            if value == 0.0 {
+                continue;
+            }
+            all += value;
+            for (v, at) in at.iter().enumerate() {
+                let first = first_beyond(*at);
+                counted.iter_mut().skip(first).for_each(|counted| counted[v] += value);
+            }
         }
-        self.squares += (counted * weights[0]).powi(2);
-        self.products += counted * all * weights[0] * weights[0];
+        for n in 0..TIMES {
+            let time = time_ns(n);
+            for v in 0..3 {
+                let extent = window.extent[v];
+                said.each[n][v] = if extent < time { all / extent } else { counted[n][v] / time };
+            }
+            let waited = window.taken_ns <= window.open_ns / 2.0;
+            said.rested[n] = if !waited {
+                said.each[n][1]
+            } else if window.open_ns < time {
+                all / window.open_ns.max(1.0)
+            } else {
+                said.each[n][0] * (window.extent[0].min(time) / window.open_ns.min(time)).min(1.0)
+            };
+        }
+        said
+    }
+}
+
+/// The first of the times within which this moment lies.
+fn first_beyond(at_ns: f64) -> usize {
+    (0..TIMES).find(|n| at_ns <= time_ns(*n)).unwrap_or(TIMES)
+}
+
+/// Sums over windows of what they say, each by the time for which it stands.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Sums {
+    sums: [[f64; 3]; TIMES],
+    rested: [f64; TIMES],
+    squares: [f64; TIMES],
+    /// With what was said of all.
+    products: [f64; TIMES],
+    /// With the time alone.
+    times: [f64; TIMES],
+}
+
+impl Sums {
+    /// A window that says this, and that of all, and stands for so long.
+    pub(super) fn add(&mut self, said: &Said, all: &Said, stands_ns: f64) {
+        for n in 0..TIMES {
+            for v in 0..3 {
+                self.sums[n][v] += stands_ns * said.each[n][v];
+            }
+            self.rested[n] += stands_ns * said.rested[n];
+            let own = stands_ns * said.each[n][0];
+            self.squares[n] += own * own;
+            self.products[n] += own * stands_ns * all.each[n][0];
+            self.times[n] += own * stands_ns;
+        }
     }
 
-    /// Which share of all it is: likely, and if a sample takes a little less or more; and the variance of the first.
-    pub(super) fn share(&self, all: &Self) -> ([f64; 3], f64) {
+    /// How many windows that say something it is worth: a few may say most of it.
+    pub(super) fn windows(&self, time: usize) -> f64 {
+        if self.squares[time] > 0.0 { self.sums[time][0].powi(2) / self.squares[time] } else { 0.0 }
+    }
+
+    /// Which share of all it is at this time: as likely, if samples take less, or more; and the variance of the first.
+    pub(super) fn share(&self, all: &Self, time: usize) -> ([f64; 3], f64) {
+        let (own, of) = (self.sums[time], all.sums[time]);
         let mut shares = [0.0; 3];
-        for (share, (own, all)) in shares.iter_mut().zip(self.sums.iter().zip(all.sums)) {
-            *share = if all > 0.0 { own / all } else { 0.0 };
+        for (share, (own, of)) in shares.iter_mut().zip(own.iter().zip(of)) {
+            *share = if of > 0.0 { own / of } else { 0.0 };
         }
         let share = shares[0];
-        let spread = self.squares - 2.0 * share * self.products + share * share * all.squares;
-        (shares, spread.max(0.0) / all.sums[0].powi(2).max(1e-300))
+        let spread =
+            self.squares[time] - 2.0 * share * self.products[time] + share * share * all.squares[time];
+        (shares, spread.max(0.0) / of[0].powi(2).max(1e-300))
+    }
+}
+
+/// The same without what an interval needs.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Plain([f64; TIMES]);
+
+impl Plain {
+    /// A window that says this, and stands for so long.
+    pub(super) fn add(&mut self, said: &Said, stands_ns: f64) {
+        self.0.iter_mut().zip(said.each).for_each(|(sum, each)| *sum += stands_ns * each[0]);
+    }
+
+    /// Which share of all it is.
+    pub(super) fn share(&self, all: &Sums, time: usize) -> f64 {
+        let of = all.sums[time][0];
+        if of > 0.0 { self.0[time] / of } else { 0.0 }
     }
 }
 
 /// Windows that are over.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Windows {
     stand_ns: f64,
     squares: f64,
+    /// What allocations lie in windows no longer than each of the times, and longer than the one before.
+    within: [f64; TIMES + 1],
 }
 
 impl Windows {
-    pub(super) fn add(&mut self, open: Open) {
-        self.stand_ns += open.stands_ns;
-        self.squares += open.stands_ns * open.stands_ns;
+    pub(super) fn add(&mut self, window: &Window) {
+        self.stand_ns += window.stands_ns;
+        self.squares += window.stands_ns * window.stands_ns;
+        let lie = window.stands_ns * window.at.len() as f64 / window.extent[0].max(1.0);
+        self.within[first_beyond(window.extent[0])] += lie;
+    }
+
+    /// The time within which windows are looked at.
+    pub(super) fn time(&self) -> usize {
+        let all: f64 = self.within.iter().sum();
+        let mut below = 0.0;
+        for (n, within) in self.within.iter().enumerate().take(TIMES) {
+            below += within;
+            if below > SHORTER * all {
+                // Those windows are no longer than this time, most of them longer than the one before.
+                return n.saturating_sub(1);
+            }
+        }
+        TIMES - 1
     }
 
     /// A second's worth of what was counted.
-    pub(super) fn rate(self, counted: Counted) -> Rate {
+    pub(super) fn rate(&self, counted: &Sums, time: usize) -> Rate {
         let all = self.stand_ns.max(1.0);
-        let [value, least, most] = counted.sums.map(|sum| sum / all);
-        let spread = counted.squares - 2.0 * value * counted.products + value * value * self.squares;
-        let error = NORMAL * spread.max(0.0).sqrt() / all;
-        let interval = [(least - error).max(0.0) * 1e9, (most + error) * 1e9];
-        Rate { value: value * 1e9, interval }
-    }
-}
-
-/// Sums over windows of what was counted in them, a nanosecond.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Counted {
-    sums: [f64; 3],
-    squares: f64,
-    products: f64,
-}
-
-impl Counted {
-    /// Of a window with so many in all.
-    pub(super) fn add(&mut self, counted: f64, all: u64, open: Open) {
-        let each = open.each(all);
-        for (sum, each) in self.sums.iter_mut().zip(each) {
-            *sum += open.stands_ns * counted * each;
-        }
-        let stands = open.stands_ns * counted * each[0];
-        self.squares += stands * stands;
-        self.products += stands * open.stands_ns;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use m5_stats::Random;
-
-    const COST_NS: f64 = 16_000.0;
-
-    /// A program that allocates each `every_ns` of its own time while it runs, and runs for `runs_ns` of each `cycle_ns`; it is
-    /// watched in windows of `window_ns` that the kernel ends at `most`, and rests for as long as a window cost.
-    fn told(
-        every_ns: f64,
-        runs_ns: f64,
-        cycle_ns: f64,
-        window_ns: f64,
-        most: u64,
-        wrong: f64,
-        seed: u64,
-    ) -> Rate {
-        let mut random = Random::new(seed);
-        let (mut windows, mut counted) = (Windows::default(), Counted::default());
-        let mut stands_ns = 5e6;
-        for _ in 0..4000 {
-            let mut at = random.unit() * cycle_ns;
-            let (mut all, mut open_ns) = (0, window_ns);
-            let mut now = 0.0;
-            loop {
-                // The next allocation, by the program's own time, which stands still while it is watched.
-                let gap = -every_ns * (1.0 - random.unit()).ln();
-                let phase = at % cycle_ns;
-                let step = if phase + gap < runs_ns { gap } else { cycle_ns - phase };
-                now += step;
-                at += step;
-                if now >= window_ns {
-                    break;
-                }
-                if step != gap {
-                    continue;
-                }
-                all += 1;
-                if all == most {
-                    open_ns = now;
-                    break;
-                }
-                now += COST_NS;
-            }
-            let before = if all == most { all - 1 } else { all };
-            let taken_ns = (before as f64 * COST_NS).min(open_ns) * wrong;
-            let open = Open { ns: open_ns, taken_ns, stands_ns, cut: all == most };
-            windows.add(open);
-            counted.add(all as f64, all, open);
-            stands_ns = (1e6 + 100.0 * all as f64 * COST_NS) * (0.5 + random.unit());
-        }
-        windows.rate(counted)
-    }
-
-    #[test]
-    fn steady_and_in_bursts_the_interval_holds_the_truth() {
-        // Allocations a second of its own time, and for how much of ten milliseconds it runs.
-        for (every_ns, runs) in
-            [(100_000.0, 1.0), (20_000.0, 1.0), (5_000.0, 1.0), (20_000.0, 0.2), (5_000.0, 0.2)]
-        {
-            for (wrong, seed) in [(1.0, 1), (0.95, 2), (1.05, 3)] {
-                let truth = runs * 1e9 / every_ns;
-                let rate = told(every_ns, 1e7 * runs, 1e7, 700_000.0, 80, wrong, seed);
-                let [low, high] = rate.interval;
-                assert!(low <= truth && truth <= high, "{every_ns} {runs} {wrong}: {rate:?}");
-                if every_ns >= COST_NS {
-                    assert!(high < WIDEST * low, "{every_ns} {runs} {wrong}: {rate:?}");
-                }
-                if wrong == 1.0 {
-                    assert!((rate.value / truth - 1.0).abs() < 0.15, "{every_ns} {runs}: {rate:?}");
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn where_watching_is_all_the_interval_is_wide_and_holds_the_truth() {
-        for wrong in [0.95, 1.0, 1.05] {
-            let rate = told(50.0, 1e7, 1e7, 700_000.0, 80, wrong, 4);
-            let [low, high] = rate.interval;
-            assert!(low <= 2e7 && 2e7 <= high && high > WIDEST * low, "{rate:?}");
-        }
+        let [value, _, most] = counted.sums[time].map(|sum| sum / all);
+        let least = counted.rested[time] / all;
+        let spread = counted.squares[time] - 2.0 * value * counted.times[time] + value * value * self.squares;
+        let error = m5_stats::errors_of_groups(counted.windows(time)) * spread.max(0.0).sqrt() / all;
+        Rate { value: value * 1e9, interval: [(least - error).max(0.0) * 1e9, (most + error) * 1e9] }
     }
 }

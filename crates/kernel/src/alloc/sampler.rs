@@ -6,10 +6,11 @@ use super::collections::{CollectionSampler, young};
 use super::cost::{Cost, Gaps};
 use super::follow::{Birth, Followers, Found, LOOKS_S, Words};
 use super::gathering::Gathering;
-use super::pace::Pace;
+use super::own_time::OwnTime;
+use super::pace::{Pace, Shape};
 use super::profile::{AllocProfile, Survivor};
 use super::program::Place;
-use super::rates::{Open, WIDEST};
+use super::rates::WIDEST;
 use super::record::{Allocation, decode};
 use super::returns::{Returns, Watched};
 use super::threads::{Closed, Threads};
@@ -22,6 +23,7 @@ use m5_cpython::{Interpreter, PyFrame};
 use m5_process::{Process, cpu_ns, monotonic_ns};
 use m5_stats::Random;
 use rustc_hash::FxHashMap;
+use std::num::NonZeroU64;
 use std::os::fd::OwnedFd;
 use std::thread::sleep;
 use std::time::Duration;
@@ -30,6 +32,9 @@ const RING: usize = 4 << 20;
 /// How often threads are looked for, and how long names of code are believed.
 const RESCAN_NS: u64 = 100_000_000;
 const BELIEVED_NS: u64 = 1_000_000_000;
+
+/// How much later than asked for m5 may be woken.
+const SLACK_NS: u64 = 1_000;
 
 /// A build is called blind after so many windows, and so long, without a sample.
 const PROVING: u64 = 10;
@@ -66,6 +71,7 @@ pub struct AllocSampler {
     /// What it was as m5 measured it on itself, and what the target says of it.
     measured: Cost,
     gaps: Gaps,
+    own_time: OwnTime,
     /// What samples of the allocator took of the target.
     samples_ns: f64,
     /// When the last window opened.
@@ -131,7 +137,8 @@ impl AllocSampler {
         let collections = interpreter.read().ok().map(|state| young(&state));
         let cost = Cost::measured(&programs[0], &ring, &image);
         let (now, ran) = (monotonic_ns(), cpu_ns(process.pid()).unwrap_or(0));
-        let pace = || Pace::new(max_overhead, least_run, cost.of_others(1), now, ran);
+        let shape = if survival { Shape::FOLLOWED } else { Shape::COUNTED };
+        let pace = || Pace::new(shape, max_overhead, least_run, cost.of_others(1), now, ran);
         let mut sampler = Self {
             process: Process::open(process.pid())?,
             interpreter,
@@ -152,6 +159,7 @@ impl AllocSampler {
             cost,
             measured: cost,
             gaps: Gaps::default(),
+            own_time: OwnTime::default(),
             samples_ns: 0.0,
             opened_ns: now,
             known_lost: 0,
@@ -180,6 +188,10 @@ impl AllocSampler {
         let now = monotonic_ns();
         if !self.process.alive() {
             return Ok(false);
+        }
+        if self.windows == 0 {
+            // Windows are short: to be woken later by the usual slack would make them twice as long.
+            let _only_longer = rustix::thread::set_current_timer_slack(NonZeroU64::new(SLACK_NS));
         }
         if now.saturating_sub(self.scanned_ns) >= RESCAN_NS && self.rescan(now).is_err() {
             return Ok(self.process.alive());
@@ -311,15 +323,14 @@ impl AllocSampler {
         let called = monotonic_ns();
         let most = self.pace().most();
         let chosen = self.threads.open(most, &mut self.random);
-        // A thread is watched from the end of its call on, which the kernel makes on its processor, until the next one begins.
-        let half = |ns: u64| ns / 2 - ns / (2 * chosen.len().max(1) as u64);
+        // A thread is watched from its call on, which the kernel makes on its processor, until the next one.
         let opened = monotonic_ns();
-        let start = opened - half(opened - called);
+        let start = opened - (opened - called) / 2;
         let slices = Threads::slices(&self.process, &chosen);
         sleep(Duration::from_nanos(self.pace().window_ns()));
         let over = monotonic_ns();
         self.threads.close(&chosen);
-        let mut end = over + half(monotonic_ns() - over);
+        let mut end = over + (monotonic_ns() - over) / 2;
         let (mut seen, image) = (Vec::new(), self.image);
         self.ring.drain(|bytes| seen.extend(decode(bytes, &image)));
         self.gaps.add(&seen, &mut self.random);
@@ -336,7 +347,6 @@ impl AllocSampler {
             seen.retain(|a| a.time_ns <= cut);
             end = cut.max(start);
         }
-        let taken: f64 = seen.iter().map(|a| self.cost.of(a.took_ns)).sum();
         let entries = self.returns.watched() == Watched::Entries;
         self.open_ns += end - start;
         let settles = end - ((end - start) as f64 * SETTLED) as u64;
@@ -358,9 +368,12 @@ impl AllocSampler {
         if !entries {
             return;
         }
-        let stands_ns = start.saturating_sub(std::mem::replace(&mut self.opened_ns, start)) as f64;
-        let (ns, cut) = ((end - start) as f64, closed.cut_ns.is_some());
-        self.gathering.window(Open { ns, taken_ns: taken, stands_ns, cut });
+        // The call is short where the thread sleeps, and interrupts it where it runs: somewhere in it the watch begins.
+        let unsure_ns = (opened - called) / chosen.len().max(1) as u64;
+        let cut = closed.cut_ns.is_some();
+        let mut window = self.own_time.window(&seen, self.cost, [start, end], unsure_ns, cut);
+        window.stands_ns = start.saturating_sub(std::mem::replace(&mut self.opened_ns, start)) as f64;
+        self.gathering.window(&window);
     }
 
     /// Counts what a window took of the budget: its samples, its threads' begins and ends, and what they were put on a processor.
