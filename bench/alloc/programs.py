@@ -133,7 +133,9 @@ def pandas():
     """Rows of a frame, one by one."""
     import pandas as pd
 
-    frame = pd.DataFrame({"a": range(20), "b": [x * 0.5 for x in range(20)], "c": [f"s{x}" for x in range(20)]})
+    frame = pd.DataFrame(
+        {"a": range(20), "b": [x * 0.5 for x in range(20)], "c": [f"s{x}" for x in range(20)]}
+    )
 
     def work():
         return [row["a"] + row["b"] for _, row in frame.iterrows()], frame.groupby("c")["b"].sum().to_dict()

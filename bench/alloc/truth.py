@@ -47,7 +47,9 @@ class Counted:
 
     def __init__(self, python: str, name: str, directory: str) -> None:
         command = [python, str(HERE / "programs.py"), name, "count", str(TIMES)]
-        ran = subprocess.run(command, capture_output=True, text=True, check=True, env={"PYTHONPATH": directory})
+        ran = subprocess.run(
+            command, capture_output=True, text=True, check=True, env={"PYTHONPATH": directory}
+        )
         lines, self.ways = json.loads(ran.stdout)
         calls: collections.Counter = collections.Counter()
         for function, file, line, count, _ in lines:
@@ -150,7 +152,9 @@ def main() -> None:
             )
     held, lines = (sum(look[k] for look in everything) for k in ("held", "lines"))
     apart = [look["distance"] for look in everything]
-    print(f"all: {held} of {lines} lines within; distance {sum(apart) / max(len(apart), 1):.3f}, worst {max(apart):.3f}")
+    print(
+        f"all: {held} of {lines} lines within; distance {sum(apart) / max(len(apart), 1):.3f}, worst {max(apart):.3f}"
+    )
 
 
 if __name__ == "__main__":
