@@ -129,6 +129,25 @@ def django():
     return lambda: template.render({"items": ITEMS})
 
 
+def pydantic():
+    """Models made of dictionaries, and written, by code in Rust."""
+    from pydantic import BaseModel
+
+    class Item(BaseModel):
+        name: str
+        price: float
+        tags: list[str]
+
+    class Order(BaseModel):
+        items: list[Item]
+
+    def work():
+        order = Order.model_validate({"items": ITEMS})
+        return sum(item.price for item in order.items), order.model_dump(), order.model_dump_json()
+
+    return work
+
+
 def pandas():
     """Rows of a frame, one by one."""
     import pandas as pd
@@ -145,7 +164,7 @@ def pandas():
 
 PROGRAMS = {
     program.__name__: program
-    for program in (json_documents, bursts, dense_and_rests, service, sqlalchemy, django, pandas)
+    for program in (json_documents, bursts, dense_and_rests, service, sqlalchemy, django, pydantic, pandas)
 }
 
 
