@@ -13,7 +13,7 @@ const COLD: f64 = 1.5;
 /// What a turn takes beside that where nothing of all this is in the caches any more, as a multiple of it; and how long ago the turn
 /// before then is, nanoseconds: not at all, and long enough.
 const RESTED: f64 = 4.0;
-const WARM_NS: f64 = 300_000.0;
+const WARM_NS: f64 = 100_000.0;
 const COLD_NS: f64 = 5_000_000.0;
 /// What is taken for true where a measure says that something costs less, nanoseconds: it cannot be free.
 const LEAST_NS: f64 = 20.0;
