@@ -36,6 +36,7 @@ ROWS = [
     ("alloc", "often"),
     ("alloc", "at_times"),
     ("alloc", "rarely"),
+    ("alloc", "sparsely"),
     ("alloc", "rests"),
     ("stalls", "turns"),
     ("stalls", "turns_at_times"),
@@ -80,6 +81,8 @@ def watch(args: argparse.Namespace, what: str, pid: int) -> dict | None:
         str(pid),
         "-d",
         f"{WATCHED}s",
+        "--max-overhead",
+        f"{args.budget}%",
         "--json",
     ]
     if what == "second":
@@ -121,7 +124,8 @@ def noises(alone: list[float]) -> list[float]:
 def yields(what: str, reports: list[dict]) -> str:
     """What was seen for it."""
     if what == "stalls":
-        return f"{statistics.median(r['coverage'] for r in reports):.1%} of turns"
+        said = statistics.median(r["overhead"] for r in reports)
+        return f"{statistics.median(r['coverage'] for r in reports):.1%} of turns (m5 says {said:.2%})"
     rate = statistics.median(r["samples"] / r["seconds"] for r in reports)
     said = statistics.median(r["overhead"] for r in reports)
     return f"{rate:.0f} samples a second (m5 says {said:.2%})"
@@ -184,6 +188,7 @@ def main() -> None:
     parser.add_argument("--m5", required=True)
     parser.add_argument("--python", default=sys.executable)
     parser.add_argument("--minutes", type=float, default=8)
+    parser.add_argument("--budget", type=float, default=1, help="what m5 may take, per cent")
     parser.add_argument("--enough", type=float, default=0.3, help="half the interval, per cent")
     parser.add_argument("--only", nargs="*", default=[], help="rows whose watcher or work is so named")
     args = parser.parse_args()

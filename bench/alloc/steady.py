@@ -6,6 +6,7 @@ steady.py KIND      prints "time.time() at the start, at the end, CPU nanosecond
 import asyncio
 import collections
 import gc
+import itertools
 import sys
 import time
 import zlib
@@ -75,6 +76,14 @@ def rarely(rounds):
         computes(100)
 
 
+def sparsely(rounds):
+    """Makes one object in about a millisecond of work that allocates nothing: each finds the caches full of other things."""
+    for number in range(rounds):
+        kept.append(Tick(number))
+        for _ in itertools.repeat(None, 100):
+            BYTES.find(b"on")
+
+
 def rests(rounds):
     """Waits for most of the time, as a service does between requests."""
     for _ in range(rounds):
@@ -113,7 +122,7 @@ def turns_rarely(rounds):
 
 KINDS = {
     kind.__name__: kind
-    for kind in (often, collects, at_times, rarely, rests, turns, turns_at_times, turns_rarely)
+    for kind in (often, collects, at_times, rarely, sparsely, rests, turns, turns_at_times, turns_rarely)
 }
 
 

@@ -47,8 +47,6 @@ pub(crate) struct Duty {
     spent: Spent,
     began_ns: u64,
     open_ns: u64,
-    /// What was spent in windows whose counts are gone.
-    kept_ns: f64,
     random: Random,
 }
 
@@ -64,7 +62,6 @@ impl Duty {
             spent,
             began_ns: now_ns,
             open_ns: 0,
-            kept_ns: 0.0,
             random: Random::new(seed),
         }
     }
@@ -72,16 +69,6 @@ impl Duty {
     /// What holds.
     pub(crate) fn gate(&self) -> Gate {
         self.gate
-    }
-
-    /// Keeps what was spent, as its counts are given up.
-    pub(crate) fn keep(&mut self, spent_ns: f64) {
-        self.kept_ns += spent_ns;
-    }
-
-    /// What was so kept.
-    pub(crate) fn kept_ns(&self) -> f64 {
-        self.kept_ns
     }
 
     /// How long it is watched, nanoseconds.

@@ -7,21 +7,18 @@
 
 use super::gathering::Gathering;
 use super::profile::{AllocProfile, AllocSource, CollectionsSeen};
+use super::spending::Spending;
 use crate::{Error, Result};
 use m5_cpython::{GcState, Gil, Interpreter, PyFrame};
 use m5_process::perf::Alarm;
-use m5_process::{Memory, Process, monotonic_ns};
+use m5_process::{Memory, Process, cpu_ns, monotonic_ns};
 use m5_stats::Random;
 use rustc_hash::FxHashMap;
-use std::thread::{available_parallelism, sleep};
+use std::thread::sleep;
 use std::time::Duration;
 
 /// Length of a window, nanoseconds.
 const WINDOW_NS: u64 = 10_000_000;
-/// The most that an open window takes of the target's time: what it waits for memory that is being read, and the alarms of
-/// a program that does little but collect (`bench/alloc/cost.py --only second`: 1.49 % (1.05 to 1.92) for 1 % at 0.05);
-/// on a single processor all of it.
-const COST: f64 = 0.08;
 /// Whoever has not looked for so long, since others had the processor, may have missed a collection's start, nanoseconds.
 const AWAY_NS: u64 = 500_000;
 /// Threads above which none has an alarm: each costs two descriptors and a call of the kernel in each window.
@@ -61,9 +58,9 @@ pub struct CollectionSampler {
     names: FxHashMap<(u64, u64), Option<PyFrame>>,
     scanned_ns: u64,
     random: Random,
-    open_share: f64,
-    cost: f64,
+    spending: Spending,
     began_ns: u64,
+    opened_ns: u64,
     open_ns: u64,
     windows: u64,
     seen: CollectionsSeen,
@@ -151,9 +148,8 @@ impl CollectionSampler {
             return Err(Error::Unsupported("its garbage collector is off"));
         }
         let threshold = lanes.iter().map(|l| l.known.generations[0].threshold).max().unwrap_or(0);
-        let alone = available_parallelism().map_or(1, usize::from) == 1;
-        let cost = if alone { 1.0 } else { COST };
         let now = monotonic_ns();
+        let spending = Spending::new(max_overhead, now, cpu_ns(process.pid()).unwrap_or(0));
         let mut sampler = Self {
             process: Process::open(process.pid())?,
             lanes,
@@ -161,9 +157,9 @@ impl CollectionSampler {
             names: FxHashMap::default(),
             scanned_ns: now,
             random: Random::new(now),
-            open_share: (max_overhead / cost).clamp(1e-4, 0.5),
-            cost,
+            spending,
             began_ns: now,
+            opened_ns: now,
             open_ns: 0,
             windows: 0,
             seen: CollectionsSeen {
@@ -188,8 +184,10 @@ impl CollectionSampler {
             Err(_) if !self.process.alive() => return Ok(false),
             Err(error) => return Err(error),
         }
-        let gap = WINDOW_NS as f64 * (1.0 / self.open_share - 1.0) * (0.5 + self.random.unit());
-        sleep(Duration::from_nanos((gap as u64).min(until_ns.saturating_sub(monotonic_ns()))));
+        let now = monotonic_ns();
+        self.spending.ran(now, cpu_ns(self.process.pid()));
+        let gap = self.spending.gap_ns(self.random.unit());
+        sleep(Duration::from_nanos(gap.min(until_ns.saturating_sub(now))));
         Ok(self.process.alive())
     }
 
@@ -216,7 +214,7 @@ impl CollectionSampler {
             without_stack: g.without_stack,
             cut_stacks: g.cut_stacks,
             lost: self.seen.in_windows.saturating_sub(g.samples),
-            overhead: open_s * self.cost / seconds,
+            overhead: self.spending.share(),
             source: AllocSource::Collections,
             collections: Some(self.seen),
             ..AllocProfile::default()
@@ -241,6 +239,7 @@ impl CollectionSampler {
             lane.begin()?;
             lane.at_window = young(&lane.known) + u64::from(lane.looked);
         }
+        let before = self.seen.in_windows;
         self.alarms(true);
         let mut now = start;
         while now - start < WINDOW_NS {
@@ -265,9 +264,13 @@ impl CollectionSampler {
             lane.known = lane.interpreter.read()?;
             self.seen.in_windows += young(&lane.known).saturating_sub(lane.at_window);
         }
-        self.open_ns += monotonic_ns() - start;
+        let open_ns = monotonic_ns() - start;
+        self.open_ns += open_ns;
         self.windows += 1;
-        self.gathering.equal_window();
+        self.spending.window(open_ns as f64, self.woken(), self.seen.in_windows - before);
+        // It stands for the time since the one before: after a dear one the next comes late.
+        let stands_ns = start.saturating_sub(std::mem::replace(&mut self.opened_ns, start)) as f64;
+        self.gathering.equal_window(stands_ns);
         Ok(())
     }
 

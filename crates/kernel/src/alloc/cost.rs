@@ -7,16 +7,26 @@ use crate::frames::FrameImage;
 use m5_process::perf::{Attr, Event, Target};
 use m5_process::thread_cpu_ns;
 use m5_stats::Random;
+use rustc_hash::FxHashMap;
 use std::hint::black_box;
 use std::os::fd::OwnedFd;
 
 /// Executions of each batch, and batches: the cheapest was disturbed least.
 const TIMES: u32 = 64;
 const BATCHES: usize = 5;
-/// The measured loop finds all that it needs in the processor's caches. A service has to fetch it, and afterwards its own again.
-const COLD: f64 = 1.5;
+/// The measured loop finds all that it needs in the processor's caches. A service fetches its own again after a trap; and where the
+/// trap before is longer ago than this, nanoseconds, what the trap itself needs is no longer there, from the second on not at all.
+const WARM: f64 = 1.2;
+const COLD: f64 = 2.2;
+const WARM_NS: f64 = 300_000.0;
+const COLD_NS: f64 = 5_000_000.0;
+/// The most that a trap in the target may take of what it takes in m5.
+const DEARER: f64 = 1.5;
 /// Where it cannot be measured, nanoseconds: a debugger has the registers of m5 itself.
 const USUAL_NS: f64 = 12_000.0;
+/// A thread that is put on a processor has its breakpoint put in and taken out again, which is so much of what a trap takes; and
+/// that the breakpoint is only looked at, as no window is open.
+const SWITCH: [f64; 2] = [0.5, 0.04];
 /// Opening and closing a window interrupts a thread twice, nanoseconds.
 const WINDOW_NS: f64 = 10_000.0;
 
@@ -95,10 +105,39 @@ impl Cost {
         self.trap_ns + (took_ns as f64 - self.program_ns).max(0.0)
     }
 
-    /// What a window takes of the process's time in which samples of so many threads took so long.
-    pub(super) fn of_window(samples_ns: f64, threads: usize) -> f64 {
-        COLD * samples_ns + threads as f64 * WINDOW_NS
+    /// What the samples of a window took of the process's time with what is fetched again, by the time since the one before: the
+    /// first of each thread is cold.
+    pub(super) fn of_samples(self, seen: &[Allocation]) -> f64 {
+        let mut ends: FxHashMap<u64, u64> = FxHashMap::default();
+        let mut sum = 0.0;
+        for sample in seen {
+            let before = ends.insert(sample.thread, sample.time_ns + sample.took_ns);
+            let idle = before.map_or(COLD_NS, |end| sample.time_ns.saturating_sub(end) as f64);
+            sum += factor(idle) * self.of(sample.took_ns);
+        }
+        sum
     }
+
+    /// What so many of them take that nothing is known of.
+    pub(super) fn of_others(self, samples: u64) -> f64 {
+        samples as f64 * WARM * self.trap_ns
+    }
+
+    /// What it takes that the windows of so many threads begin and end.
+    pub(super) fn of_windows(threads: usize) -> f64 {
+        threads as f64 * WINDOW_NS
+    }
+
+    /// What it takes that threads were put on a processor so often while a window was open, and while none was.
+    pub(super) fn of_switches(self, open: u64, closed: u64) -> f64 {
+        self.outside_ns() * (SWITCH[0] * open as f64 + SWITCH[1] * closed as f64)
+    }
+}
+
+/// How much dearer a trap is than the measured ones, whose predecessor is so long ago.
+fn factor(idle_ns: f64) -> f64 {
+    let idle = idle_ns.clamp(WARM_NS, COLD_NS) / WARM_NS;
+    WARM + (COLD - WARM) * idle.ln() / (COLD_NS / WARM_NS).ln()
 }
 
 /// Times from the end of one program to the begin of the next in a thread: the shortest are the trap itself and next to nothing
@@ -133,7 +172,7 @@ impl Gaps {
         }
         let (_, gap, _) = self.kept.select_nth_unstable(rank);
         let outside = f64::from(*gap) - OWN_NS;
-        measured.with_outside(outside.clamp(0.5 * measured.outside_ns(), COLD * measured.outside_ns()))
+        measured.with_outside(outside.clamp(0.5 * measured.outside_ns(), DEARER * measured.outside_ns()))
     }
 }
 

@@ -138,9 +138,9 @@ impl Gathering {
         }
     }
 
-    /// A window is over that was as long as all others, by the program's own clock.
-    pub(super) fn equal_window(&mut self) {
-        self.window(&Window::equal(self.open.len()));
+    /// A window is over that was as long as all others, by the program's own clock, and stands for so long.
+    pub(super) fn equal_window(&mut self, stands_ns: f64) {
+        self.window(&Window::equal(self.open.len(), stands_ns));
     }
 
     /// How many there are a second.
@@ -236,7 +236,7 @@ mod tests {
                     let line = if mixed { n % 2 } else { window % 2 };
                     g.add(vec![frame(line)], 16);
                 }
-                g.equal_window();
+                g.equal_window(1.0);
             }
             let (sites, stacks) = g.finish(false);
             assert!(sites.iter().all(|s| (s.share - 0.5).abs() < 1e-9));

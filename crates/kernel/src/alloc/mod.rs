@@ -21,6 +21,7 @@ mod returns;
 mod sampler;
 #[cfg(test)]
 mod simulated;
+mod spending;
 mod threads;
 
 pub use collections::CollectionSampler;

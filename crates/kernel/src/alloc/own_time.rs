@@ -38,9 +38,9 @@ pub(super) struct Window {
 }
 
 impl Window {
-    /// One of many that are alike, with so much in it.
-    pub(super) fn equal(samples: usize) -> Self {
-        Self { at: vec![[0.0; 3]; samples], extent: [f64::MAX; 3], stands_ns: 1.0, ..Self::default() }
+    /// One of many that are alike, with so much in it, which stands for so long.
+    pub(super) fn equal(samples: usize, stands_ns: f64) -> Self {
+        Self { at: vec![[0.0; 3]; samples], extent: [f64::MAX; 3], stands_ns, ..Self::default() }
     }
 }
 

@@ -22,6 +22,11 @@ const SPREAD: f64 = 0.2;
 const RUNS_OVER_NS: f64 = 400e6;
 /// What runs for less of the time rests at times.
 const BUSY: f64 = 0.8;
+/// What is planned with, of what may be spent: a cost is known to a fifth, and what no sample is charged with comes on top.
+const PLAN: f64 = 0.7;
+/// Of a plan that looks by chance, this share is spent: the rest is saved for when many windows in a row hold something.
+const SPENDS: f64 = 0.9;
+const LONGEST_CHANCE: f64 = 5.0;
 /// How many windows the means go over.
 const MEAN_OVER: f64 = 8.0;
 
@@ -34,22 +39,28 @@ pub(super) struct Shape {
     wanted: [f64; 2],
     /// Fewer of a process that rests; and what comes after twice as many would hardly count.
     by_bursts: bool,
+    /// How many windows the mean of their costs goes over.
+    mean_over: f64,
 }
 
 impl Shape {
     /// For shares and rates: many that are short. What is near in time is alike, and in a short one watching stretches little.
     pub(super) const COUNTED: Self =
-        Self { length_ns: [100_000.0, 60_000.0], wanted: [2.0, 12.0], by_bursts: true };
+        Self { length_ns: [100_000.0, 60_000.0], wanted: [2.0, 12.0], by_bursts: true, mean_over: 100.0 };
     /// To see what lives: a block is somebody's for sure only where more allocations followed it.
-    pub(super) const FOLLOWED: Self =
-        Self { length_ns: [500_000.0, 200_000.0], wanted: [4.0, 40.0], by_bursts: false };
+    pub(super) const FOLLOWED: Self = Self {
+        length_ns: [500_000.0, 200_000.0],
+        wanted: [4.0, 40.0],
+        by_bursts: false,
+        mean_over: MEAN_OVER,
+    };
 }
 
 /// Keeps to a budget.
 #[derive(Debug)]
 pub(super) struct Pace {
     shape: Shape,
-    /// A share of the time that the process runs, which counts as this share of all time at least.
+    /// What is planned with: a share of the time that the process runs, which counts as this share of all time at least.
     budget: f64,
     least_run: f64,
     window_ns: f64,
@@ -80,7 +91,7 @@ impl Pace {
     ) -> Self {
         Self {
             shape,
-            budget: budget.clamp(1e-5, 1.0),
+            budget: PLAN * budget.clamp(1e-5, 1.0),
             least_run: least_run.clamp(0.001, 1.0),
             window_ns: shape.length_ns[0],
             mean_cost_ns: shape.wanted[1] * cost_ns,
@@ -121,7 +132,7 @@ impl Pace {
     /// A window is over that held so many samples, which took so long of the process's time.
     pub(super) fn window(&mut self, hits: usize, cost_ns: f64) {
         self.spent_ns += cost_ns;
-        self.mean_cost_ns += (cost_ns - self.mean_cost_ns) / MEAN_OVER;
+        self.mean_cost_ns += (cost_ns - self.mean_cost_ns) / self.shape.mean_over;
         self.empty = hits == 0;
         if self.empty {
             return;
@@ -141,12 +152,18 @@ impl Pace {
     /// the budget holds at any time, also of one that is watched for a moment only.
     pub(super) fn gap_ns(&self, unit: f64) -> u64 {
         let earned = self.budget * self.runs;
-        let shortest = if self.empty { SHORTEST_EMPTY_GAP_NS } else { SHORTEST_GAP_NS };
-        let gap = (self.mean_cost_ns / earned - self.window_ns).clamp(shortest, LONGEST_GAP_NS);
+        // What was just seen says in which part of its work a process is. When to look next must not follow from it, or the same
+        // parts would be met too often: by chance, at a pace that changes slowly, and within what is saved.
+        let by_chance = self.shape.by_bursts;
+        let empty = self.empty || (by_chance && !self.is_busy());
+        let shortest = if empty { SHORTEST_EMPTY_GAP_NS } else { SHORTEST_GAP_NS };
+        let spends = if by_chance { SPENDS } else { 1.0 };
+        let gap = (self.mean_cost_ns / (spends * earned) - self.window_ns).clamp(shortest, LONGEST_GAP_NS);
+        let chance = if by_chance { (-(1.0 - unit).ln()).min(LONGEST_CHANCE) } else { 0.5 + unit };
         let takes = self.cost_if_any_ns.min(BURST * self.wanted() * self.each_ns());
         let lacks = self.spent_ns + takes - self.budget * self.run_ns;
         let saves = (lacks / earned).clamp(0.0, LONGEST_SAVED_NS);
-        (gap * (0.5 + unit)).max(saves * (1.0 + SPREAD * unit)) as u64
+        (gap * chance).max(saves * (1.0 + SPREAD * unit)) as u64
     }
 
     /// How many samples the next window should hold, if any: few of a process that works in bursts, from many of them.
@@ -223,7 +240,7 @@ mod tests {
                 now += gap + open;
                 ran += gap * runs + running;
                 pace.ran(now as u64, ran as u64);
-                let earned = budget * runs.max(0.01) * now;
+                let earned = PLAN * budget * runs.max(0.01) * now;
                 prop_assert!(spent <= 1.05 * earned + (most + shape.wanted[1]) * cost, "{spent} of {earned} by {now}");
             }
         }
@@ -232,12 +249,12 @@ mod tests {
     #[test]
     fn a_process_that_allocates_much_is_sampled_as_often_as_the_budget_bears() {
         let mut random = Random::new(1);
-        let mut pace = Pace::new(Shape::COUNTED, 0.01, 0.1, 15_000.0, 0, 0);
+        let mut pace = Pace::new(Shape::COUNTED, 0.01, 0.1, 12_000.0, 0, 0);
         let (mut now, mut samples) = (0, 0);
         while now < 60_000_000_000 {
-            let hits = pace.window_ns() as usize / 17_000;
+            let hits = pace.window_ns() as usize / 13_000;
             samples += hits;
-            pace.window(hits, 15_000.0 * hits as f64);
+            pace.window(hits, 12_000.0 * hits as f64);
             now += pace.window_ns() + pace.gap_ns(random.unit());
             pace.ran(now, now);
         }

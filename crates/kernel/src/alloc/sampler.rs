@@ -72,8 +72,8 @@ pub struct AllocSampler {
     measured: Cost,
     gaps: Gaps,
     own_time: OwnTime,
-    /// Of the time that windows were open, what samples took.
-    taken_ns: f64,
+    /// What samples of the allocator took of the target.
+    samples_ns: f64,
     /// When the last window opened.
     opened_ns: u64,
     /// Windows that the kernel ended.
@@ -138,7 +138,7 @@ impl AllocSampler {
         let cost = Cost::measured(&programs[0], &ring, &image);
         let (now, ran) = (monotonic_ns(), cpu_ns(process.pid()).unwrap_or(0));
         let shape = if survival { Shape::FOLLOWED } else { Shape::COUNTED };
-        let pace = || Pace::new(shape, max_overhead, least_run, Cost::of_window(cost.of(0), 0), now, ran);
+        let pace = || Pace::new(shape, max_overhead, least_run, cost.of_others(1), now, ran);
         let mut sampler = Self {
             process: Process::open(process.pid())?,
             interpreter,
@@ -160,7 +160,7 @@ impl AllocSampler {
             measured: cost,
             gaps: Gaps::default(),
             own_time: OwnTime::default(),
-            taken_ns: 0.0,
+            samples_ns: 0.0,
             opened_ns: now,
             known_lost: 0,
             windows_cut: 0,
@@ -232,7 +232,7 @@ impl AllocSampler {
         self.opened_ns = now;
         let unit = self.random.unit();
         // To be watched elsewhere each thread is interrupted, as it is for a window.
-        let moved = Cost::of_window(0.0, self.threads.counts()[0] as usize);
+        let moved = Cost::of_windows(self.threads.counts()[0] as usize);
         let pace = self.pace();
         pace.resume(now, ran);
         pace.spend(pace.if_it_runs(moved));
@@ -292,7 +292,6 @@ impl AllocSampler {
         if busy {
             g.runs = (cpu_s / seconds.max(1e-9)).clamp(0.0, 1.0);
         }
-        let cost_ns = self.taken_ns / g.samples.max(1) as f64;
         let rate = Some(g.rate()).filter(|_| g.samples > 0);
         let told = rate.filter(|r| r.interval[1] <= WIDEST * r.interval[0]);
         let mut profile = AllocProfile {
@@ -309,7 +308,7 @@ impl AllocSampler {
             per_second: told.map(|r| r.value),
             per_second_interval: rate.map(|r| r.interval),
             per_second_at_least: rate.filter(|_| told.is_none()).map(|r| r.interval[0]),
-            cost_s: Cost::of_window(cost_ns, 0) / 1e9,
+            cost_s: self.samples_ns / g.samples.max(1) as f64 / 1e9,
             overhead: watching_s / counted_s.max(1e-9),
             watching_s,
             cpu_s: (cpu_s > 0.0).then_some(cpu_s),
@@ -332,6 +331,7 @@ impl AllocSampler {
         let half = |ns: u64| ns / 2 - ns / (2 * chosen.len().max(1) as u64);
         let opened = monotonic_ns();
         let start = opened - half(opened - called);
+        let slices = Threads::slices(&self.process, &chosen);
         sleep(Duration::from_nanos(self.pace().window_ns()));
         let over = monotonic_ns();
         self.threads.close(&chosen);
@@ -346,21 +346,22 @@ impl AllocSampler {
         if lost > self.known_lost || closed.cut_ns.is_some() {
             (self.known_lost, self.scanned_ns) = (lost, 0);
         }
-        self.spend(&seen, closed, chosen.len());
+        let took = self.cost.of_samples(&seen) + self.cost.of_others(closed.hits - seen.len() as u64);
         if let Some(cut) = closed.cut_ns {
             // What others allocated after it says nothing of the one that is not watched any more.
             self.windows_cut += 1;
             seen.retain(|a| a.time_ns <= cut);
             end = cut.max(start);
         }
-        let taken: f64 = seen.iter().map(|a| self.cost.of(a.took_ns)).sum();
         let entries = self.returns.watched() == Watched::Entries;
         self.open_ns += end - start;
-        self.taken_ns += if entries { taken } else { 0.0 };
         let settles = end - ((end - start) as f64 * SETTLED) as u64;
         // At once: what takes long to be read may be somebody else's by then.
         let found = self.followers.as_ref().map(|f| f.read(seen.iter().map(|a| a.block)));
         let since = monotonic_ns().saturating_sub(end);
+        let slices = Threads::slices(&self.process, &chosen).saturating_sub(slices);
+        let switches = self.cost.of_switches(slices, 0);
+        self.spend(closed, took, chosen.len(), switches);
         let (prompt, late) = (since <= PROMPT_NS, closed.cut_ns.is_some() || since > end - settles);
         // First who died: a block that was handed out twice in this window belongs to the last one.
         for (at, allocation) in seen.iter().enumerate() {
@@ -385,17 +386,17 @@ impl AllocSampler {
         self.gathering.window(&window);
     }
 
-    /// Counts what a window took of the budget.
-    fn spend(&mut self, seen: &[Allocation], closed: Closed, threads: usize) {
-        let hits = closed.hits;
-        let told: f64 = seen.iter().map(|a| self.cost.of(a.took_ns)).sum();
-        let took = told + hits.saturating_sub(seen.len() as u64) as f64 * self.cost.of(0);
+    /// Counts what a window took of the budget: its samples, its threads' begins and ends, and what they were put on a processor.
+    fn spend(&mut self, closed: Closed, samples_ns: f64, threads: usize, switches_ns: f64) {
         // One that waits is not interrupted; one whose window the kernel ended is watched anew, which is another window's worth.
-        let windows = match hits {
-            0 => self.pace().if_it_runs(Cost::of_window(0.0, threads.min(1))),
-            _ => Cost::of_window(0.0, threads + usize::from(closed.cut_ns.is_some())),
+        let windows = match closed.hits {
+            0 => self.pace().if_it_runs(Cost::of_windows(threads.min(1))),
+            _ => Cost::of_windows(threads + usize::from(closed.cut_ns.is_some())),
         };
-        self.pace().window(hits as usize, Cost::of_window(took, 0) + windows);
+        if self.returns.watched() == Watched::Entries {
+            self.samples_ns += samples_ns;
+        }
+        self.pace().window(closed.hits as usize, samples_ns + windows + switches_ns);
     }
 
     /// Takes an allocation, and what was found in its block.
@@ -459,7 +460,11 @@ impl AllocSampler {
             Watched::Entries => (entry, self.allocator.address),
             Watched::Returns(place) => (returned, place),
         };
-        self.threads.rescan(&self.process, &self.interpreter, program, address)
+        self.threads.rescan(&self.process, &self.interpreter, program, address)?;
+        let switched = self.threads.switched(&self.process);
+        let cost = self.cost.of_switches(0, switched);
+        self.pace().spend(cost);
+        Ok(())
     }
 }
 

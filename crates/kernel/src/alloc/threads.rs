@@ -4,8 +4,8 @@ use super::record::Allocation;
 use crate::bpf::sys;
 use crate::{Error, Result};
 use m5_cpython::{Interpreter, living_threads};
-use m5_process::Process;
 use m5_process::perf::{Attr, Event, OpenError, Target};
+use m5_process::{Process, thread_slices};
 use m5_stats::Random;
 use rustc_hash::FxHashMap;
 use std::io;
@@ -23,6 +23,8 @@ struct Thread {
     left: u32,
     /// For how long it ran in windows so far, nanoseconds.
     ran_ns: u64,
+    /// How often it was put on a processor by the last look.
+    slices: Option<u64>,
 }
 
 /// What a window came to.
@@ -95,6 +97,22 @@ impl Threads {
         chosen
     }
 
+    /// How often these threads were put on a processor so far.
+    pub(super) fn slices(process: &Process, chosen: &[i32]) -> u64 {
+        chosen.iter().filter_map(|tid| thread_slices(process.pid(), *tid)).sum()
+    }
+
+    /// How often those that are watched were put on a processor since the last call.
+    pub(super) fn switched(&mut self, process: &Process) -> u64 {
+        let mut sum = 0;
+        for (tid, thread) in &mut self.watched {
+            let now = thread_slices(process.pid(), *tid);
+            let before = std::mem::replace(&mut thread.slices, now);
+            sum += before.zip(now).map_or(0, |(before, now)| now.saturating_sub(before));
+        }
+        sum
+    }
+
     /// Closes it.
     pub(super) fn close(&self, chosen: &[i32]) {
         for tid in chosen {
@@ -139,7 +157,7 @@ fn watch(tid: i32, state: u64, program: &OwnedFd, address: u64) -> Result<Thread
     let attr = Attr::execution_watch(address).disabled().timed();
     let event = Event::open(&attr, Target { tid, cpu: -1 }, None).map_err(refused)?;
     let link = sys::attach(program, event.fd(), state)?;
-    Ok(Thread { state, event, _link: link, left: 0, ran_ns: 0 })
+    Ok(Thread { state, event, _link: link, left: 0, slices: None, ran_ns: 0 })
 }
 
 /// What the kernel's refusal of a breakpoint means.

@@ -1,6 +1,6 @@
 //! The programs, their tables, and who is watched: attached only while the turns of somebody are.
 
-use super::cost::{Cost, Pace};
+use super::cost::{Cost, Counts, Pace};
 use super::lengths::{self, Counting, Lengths};
 use super::program::{Division, Wanted, entries, exits, switches};
 use super::record::{CLOSING, IN_TURN, IN_TURN_BYTES, LOCK, OPEN, OTHER, SOME_EPOLL, WATCHED, WATCHED_BYTES};
@@ -15,11 +15,24 @@ use std::fs;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
+/// What is planned with, of what may be spent: a cost is known to a quarter.
+const PLAN: f64 = 0.75;
 /// Threads whose turns are told apart at a time; processes that are watched at a time.
 const THREADS: u32 = 4096;
 const PROCESSES: u32 = 1024;
 /// The kernel's first namespace of process numbers.
 const FIRST_NAMESPACE: &str = "pid:[4026531836]";
+
+/// A process that is watched.
+#[derive(Debug)]
+struct Watched {
+    duty: Duty,
+    /// When it was last looked at what its programs had counted, and what that was.
+    at_ns: u64,
+    counts: Counts,
+    /// What watching it has taken of its time until then, nanoseconds.
+    spent_ns: f64,
+}
 
 /// Programs at entries and exits of calls and at switches of threads, and what they fill.
 #[derive(Debug)]
@@ -31,7 +44,7 @@ pub(super) struct Tap {
     /// Exits come last: no turn begins before all else is watched.
     programs: Vec<(&'static CStr, OwnedFd)>,
     links: Vec<OwnedFd>,
-    processes: FxHashMap<i32, Duty>,
+    processes: FxHashMap<i32, Watched>,
     cost: Cost,
 }
 
@@ -98,7 +111,10 @@ impl Tap {
         self.attach()?;
         let now = monotonic_ns();
         let spent = Spent { watching_ns: 0.0, ran_ns: cpu_ns(pid).unwrap_or(0) };
-        self.processes.insert(pid, Duty::new(max_overhead, now, spent, now ^ u64::from(pid.unsigned_abs())));
+        let seed = now ^ u64::from(pid.unsigned_abs());
+        let duty = Duty::new(PLAN * max_overhead, now, spent, seed);
+        let watched = Watched { duty, at_ns: now, counts: Counts::default(), spent_ns: 0.0 };
+        self.processes.insert(pid, watched);
         Ok(())
     }
 
@@ -139,22 +155,23 @@ impl Tap {
         let now = monotonic_ns();
         let mut processes = std::mem::take(&mut self.processes);
         let mut done = Ok(());
-        for (pid, duty) in &mut processes {
-            done = done.and(self.step_one(*pid, duty, now));
+        for (pid, watched) in &mut processes {
+            done = done.and(self.step_one(*pid, watched, now));
         }
         self.processes = processes;
-        if self.processes.values().all(|duty| duty.gate() == Gate::Closed) {
+        if self.processes.values().all(|watched| watched.duty.gate() == Gate::Closed) {
             self.links.clear();
         }
         done
     }
 
-    fn step_one(&mut self, pid: i32, duty: &mut Duty, now: u64) -> Result<()> {
-        let before = duty.gate();
+    fn step_one(&mut self, pid: i32, watched: &mut Watched, now: u64) -> Result<()> {
+        let before = watched.duty.gate();
         let turning = || !self.turning_of(pid).is_empty();
         let turning = before == Gate::Closing && turning();
-        let spent = Spent { watching_ns: self.spent_ns(pid, duty), ran_ns: cpu_ns(pid).unwrap_or(0) };
-        let gate = duty.step(now, spent, turning);
+        self.charge(pid, watched, now);
+        let spent = Spent { watching_ns: watched.spent_ns, ran_ns: cpu_ns(pid).unwrap_or(0) };
+        let gate = watched.duty.step(now, spent, turning);
         match gate {
             _ if gate == before => Ok(()),
             Gate::Open => {
@@ -163,8 +180,9 @@ impl Tap {
             }
             Gate::Closing => self.say(pid, CLOSING),
             Gate::Closed => {
-                duty.keep(self.counted_ns(pid));
+                self.charge(pid, watched, now);
                 self.watched.remove(key(pid));
+                watched.counts = Counts::default();
                 // Turns that still last would end in another window, and a loop may be closed unseen.
                 tasks(pid).into_iter().for_each(|tid| self.threads.remove(key(tid)));
                 Ok(())
@@ -172,23 +190,22 @@ impl Tap {
         }
     }
 
-    /// What watching a process has taken of its time, nanoseconds.
-    fn spent_ns(&self, pid: i32, duty: &Duty) -> f64 {
-        duty.kept_ns() + self.counted_ns(pid)
-    }
-
-    /// That of the calls that are counted now.
-    fn counted_ns(&self, pid: i32) -> f64 {
-        let Some(words) = self.watched.get(key(pid)) else { return 0.0 };
-        let count = |at: i16| words[at as usize / 8] as f64;
-        count(WATCHED.calls) * self.cost.call_ns + count(WATCHED.turns) * self.cost.turn_ns
+    /// Counts what watching a process took since it was last looked at.
+    fn charge(&self, pid: i32, watched: &mut Watched, now: u64) {
+        let over_ns = now.saturating_sub(std::mem::replace(&mut watched.at_ns, now)) as f64;
+        let Some(words) = self.watched.get(key(pid)) else { return };
+        let count = |at: i16| words[at as usize / 8];
+        let counts = Counts { calls: count(WATCHED.calls), turns: count(WATCHED.turns) };
+        let before = std::mem::replace(&mut watched.counts, counts);
+        watched.spent_ns += self.cost.of(counts.since(before), over_ns);
     }
 
     /// The share of the time in which turns that began were seen, and what that took of the process's time; `None` of one
     /// that is not watched.
     pub(super) fn share(&self, pid: i32) -> Option<(f64, f64)> {
-        let (duty, now) = (self.processes.get(&pid)?, monotonic_ns());
-        Some((duty.coverage(now), self.spent_ns(pid, duty) / duty.age_ns(now)))
+        let (watched, now) = (self.processes.get(&pid)?, monotonic_ns());
+        let duty = &watched.duty;
+        Some((duty.coverage(now), watched.spent_ns / duty.age_ns(now)))
     }
 
     /// How long the turns of each thread of a process are.

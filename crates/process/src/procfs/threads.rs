@@ -35,8 +35,9 @@ pub(crate) fn state(pid: i32, tid: i32) -> Option<char> {
     text.rsplit_once(") ")?.1.chars().next()
 }
 
-/// How often a thread was put on a processor so far; changes when it runs.
-pub(crate) fn slices(pid: i32, tid: i32) -> Option<u64> {
+/// How often a thread was put on a processor so far; changes when it runs. `None` where it is gone.
+#[must_use]
+pub fn thread_slices(pid: i32, tid: i32) -> Option<u64> {
     let text = fs::read_to_string(format!("/proc/{pid}/task/{tid}/schedstat")).ok()?;
     text.split_whitespace().nth(2)?.parse().ok()
 }

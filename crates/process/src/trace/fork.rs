@@ -158,12 +158,12 @@ pub(super) fn open_memory(pid: i32, write: bool) -> TraceResult<File> {
 fn sleeping_slices(process: &Process) -> TraceResult<Option<Vec<(i32, u64)>>> {
     let tids = process.threads()?;
     let pid = process.pid();
-    let look = |tid: &i32| (threads::state(pid, *tid)? != 'R').then(|| threads::slices(pid, *tid))?;
+    let look = |tid: &i32| (threads::state(pid, *tid)? != 'R').then(|| threads::thread_slices(pid, *tid))?;
     Ok((tids.len() <= FEW_THREADS).then(|| tids.iter().filter_map(|tid| Some((*tid, look(tid)?))).collect()))
 }
 
 fn ran(pid: i32, stopped: &[Tracee], tid: i32, before: u64) -> bool {
-    !stopped.iter().any(|t| t.tid == tid) && threads::slices(pid, tid).is_some_and(|now| now != before)
+    !stopped.iter().any(|t| t.tid == tid) && threads::thread_slices(pid, tid).is_some_and(|now| now != before)
 }
 
 /// Stops the threads that run, and one sleeper where none does. Sleepers are left alone: to stop them would
