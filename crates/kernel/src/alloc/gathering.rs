@@ -145,12 +145,13 @@ impl Gathering {
 
     /// How many there are a second.
     pub(super) fn rate(&self) -> Rate {
-        self.windows.rate(&self.sums[0], self.windows.time(), self.runs)
+        self.windows.rate(&self.sums[0], self.windows.time(&self.sums[0]), self.runs)
     }
 
     /// Lines and stacks; with their rates where those can be told.
     pub(super) fn finish(self, rates: bool) -> (Vec<AllocSite>, Vec<AllocStack>) {
-        let time = self.windows.time();
+        let time = self.windows.time(&self.sums[0]);
+        let unseen = self.windows.unseen(time);
         let known = [self.samples as f64, self.sums[0].windows(time)];
         let mut followed: Vec<Followed> = self.lines.iter().map(|_| Followed::default()).collect();
         self.classes.finish(&mut followed);
@@ -168,7 +169,7 @@ impl Gathering {
                 samples: line.samples,
                 bytes: Some(line.bytes),
                 share: shares[0],
-                share_interval: interval(shares, known, variance),
+                share_interval: interval(shares, known, variance, unseen),
                 bytes_share: Some(bytes_share),
                 per_second: rate(0),
                 bytes_per_second: rate(1),
@@ -212,11 +213,14 @@ fn distinct(numbers: impl Iterator<Item = usize>) -> Vec<usize> {
 
 /// The interval at 95 % of a share, with as many independent looks as the spread over windows leaves, and what it would be if
 /// a sample took a little less or more: as many as samples at most, and where nothing else was seen or never this, as many as windows.
-fn interval(shares: [f64; 3], [samples, windows]: [f64; 2], variance: f64) -> [f64; 2] {
+/// What was not seen may be this, or none of it.
+fn interval(shares: [f64; 3], [samples, windows]: [f64; 2], variance: f64, unseen: f64) -> [f64; 2] {
     let simple = shares[0] * (1.0 - shares[0]);
     let looks = if simple > 0.0 { simple / variance.max(simple / samples) } else { windows };
     let each = shares.map(|share| m5_stats::wilson_of_groups(share, looks, windows));
-    each.into_iter().fold(each[0], |[low, high], other| [low.min(other[0]), high.max(other[1])])
+    let [low, high] =
+        each.into_iter().fold(each[0], |[low, high], other| [low.min(other[0]), high.max(other[1])]);
+    [low * (1.0 - unseen), high + unseen * (1.0 - high)]
 }
 
 #[cfg(test)]

@@ -69,6 +69,7 @@ pub(super) struct Pace {
     hits_if_any: f64,
     cost_if_any_ns: f64,
     empty: bool,
+    windows: f64,
     /// In all: what was spent, and what it may be measured by.
     spent_ns: f64,
     run_ns: f64,
@@ -98,6 +99,7 @@ impl Pace {
             hits_if_any: shape.wanted[1],
             cost_if_any_ns: shape.wanted[1] * cost_ns,
             empty: false,
+            windows: 0.0,
             spent_ns: 0.0,
             run_ns: 0.0,
             ran_ns: 0,
@@ -132,7 +134,9 @@ impl Pace {
     /// A window is over that held so many samples, which took so long of the process's time.
     pub(super) fn window(&mut self, hits: usize, cost_ns: f64) {
         self.spent_ns += cost_ns;
-        self.mean_cost_ns += (cost_ns - self.mean_cost_ns) / self.shape.mean_over;
+        // What was expected counts as one of them.
+        self.windows += 1.0;
+        self.mean_cost_ns += (cost_ns - self.mean_cost_ns) / (self.windows + 1.0).min(self.shape.mean_over);
         self.empty = hits == 0;
         if self.empty {
             return;

@@ -10,10 +10,12 @@ use super::profile::Rate;
 
 /// Times that are tried: the shortest, nanoseconds, and how many, each twice as long as the one before. In a shorter one nobody can tell
 /// a program's own time from the watching.
-const SHORTEST_NS: f64 = 4_000.0;
-pub(super) const TIMES: usize = 16;
-/// This share of all allocations may lie in windows that were shorter.
-const SHORTER: f64 = 0.1;
+const SHORTEST_NS: f64 = 250.0;
+pub(super) const TIMES: usize = 20;
+/// Of what lies within the time this share may be unseen, as windows were shorter.
+const UNSEEN: f64 = 0.05;
+/// What may be there is so many at 95 %, where nothing was seen.
+const FEW: f64 = 3.0;
 /// A rate whose interval is wider than so many times its lower end is no estimate.
 pub(super) const WIDEST: f64 = 3.0;
 
@@ -134,35 +136,56 @@ impl Plain {
     }
 }
 
+/// Allocations a nanosecond by which a window ended: after a rest what follows it says how many would have come.
+fn density(window: &Window) -> f64 {
+    match (window.at.first(), window.at.last()) {
+        (Some(first), Some(last)) if window.at.len() > 2 && last[0] > first[0] => {
+            (window.at.len() - 1) as f64 / (last[0] - first[0])
+        }
+        _ => window.at.len() as f64 / window.extent[0].max(1.0),
+    }
+}
+
 /// Windows that are over.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Windows {
+    number: f64,
     stand_ns: f64,
     squares: f64,
-    /// What allocations lie in windows no longer than each of the times, and longer than the one before.
-    within: [f64; TIMES + 1],
+    /// What was seen within each of the times, and what windows that were shorter would have seen if they had gone on as they ended.
+    seen: [f64; TIMES],
+    unseen: [f64; TIMES],
 }
 
 impl Windows {
     pub(super) fn add(&mut self, window: &Window) {
+        self.number += 1.0;
         self.stand_ns += window.stands_ns;
         self.squares += window.stands_ns * window.stands_ns;
-        let lie = window.stands_ns * window.at.len() as f64 / window.extent[0].max(1.0);
-        self.within[first_beyond(window.extent[0])] += lie;
+        let dense = density(window);
+        for n in 0..TIMES {
+            let (time, extent) = (time_ns(n), window.extent[0]);
+            let within = window.at.partition_point(|at| at[0] <= time);
+            self.seen[n] += window.stands_ns * within as f64 / time;
+            self.unseen[n] += window.stands_ns * (time - extent).max(0.0) * dense / time;
+        }
     }
 
-    /// The time within which windows are looked at.
-    pub(super) fn time(&self) -> usize {
-        let all: f64 = self.within.iter().sum();
-        let mut below = 0.0;
-        for (n, within) in self.within.iter().enumerate().take(TIMES) {
-            below += within;
-            if below > SHORTER * all {
-                // Those windows are no longer than this time, most of them longer than the one before.
-                return n.saturating_sub(1);
-            }
-        }
-        TIMES - 1
+    /// The time within which windows are looked at: the first from there on within which something was seen.
+    pub(super) fn time(&self, all: &Sums) -> usize {
+        let from = self.most_are_as_long();
+        (from..TIMES).find(|n| all.sums[*n][0] > 0.0).unwrap_or(from)
+    }
+
+    /// Which share of what lies within a time is not seen.
+    pub(super) fn unseen(&self, time: usize) -> f64 {
+        let [seen, unseen] = [self.seen[time], self.unseen[time]];
+        if seen + unseen > 0.0 { unseen / (seen + unseen) } else { 0.0 }
+    }
+
+    fn most_are_as_long(&self) -> usize {
+        let known = |n: &usize| self.unseen(*n) <= UNSEEN;
+        (0..TIMES).rev().find(known).unwrap_or(0)
     }
 
     /// A second's worth of what was counted, for a share of the time in which it can be.
@@ -172,7 +195,9 @@ impl Windows {
         let least = counted.rested[time] / all;
         let spread = counted.squares[time] - 2.0 * value * counted.times[time] + value * value * self.squares;
         let error = m5_stats::errors_of_groups(counted.windows(time)) * spread.max(0.0).sqrt() / all;
-        let [low, high] = [(least - error).max(0.0), most + error];
+        // Of what none of the windows held within the time there may be a few, in all of them.
+        let few = if value > 0.0 { 0.0 } else { FEW / (self.number.max(1.0) * time_ns(time)) };
+        let [low, high] = [(least - error).max(0.0), most.max(few) + error];
         let second = 1e9 * of_the_time;
         Rate { value: value * second, interval: [low * second, high * second] }
     }

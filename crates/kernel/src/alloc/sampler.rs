@@ -293,7 +293,7 @@ impl AllocSampler {
             g.runs = (cpu_s / seconds.max(1e-9)).clamp(0.0, 1.0);
         }
         let rate = Some(g.rate()).filter(|_| g.samples > 0);
-        let told = rate.filter(|r| r.interval[1] <= WIDEST * r.interval[0]);
+        let told = rate.filter(|r| r.interval[0] > 0.0 && r.interval[1] <= WIDEST * r.interval[0]);
         let mut profile = AllocProfile {
             seconds,
             open_s: self.open_ns as f64 / 1e9,

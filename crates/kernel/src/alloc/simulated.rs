@@ -174,9 +174,8 @@ fn shares_and_rates_hold_the_truth() {
         for (kind, window_ns) in [([4000, 8], 150_000.0), ([1000, 24], 300_000.0), ([100, 24], 300_000.0)] {
             let (held, rates, off) = judged(&program, kind, window_ns, 40);
             let said = format!("{name} {kind:?}: held {held} and {rates} of 40, off by {off:+.3}");
-            // A gap of 60 ns beside a sample of 15 µs: the first ones are told twice as often as they are, not ten times.
-            let unresolved = program.parts.iter().all(|p| p.gap_ns < 100.0);
-            assert!(held >= if unresolved { 15 } else { 34 } && rates >= 34, "{said}");
+            // A hundredth is what nobody asks for; of thousands of windows the interval is narrower.
+            assert!((held >= 34 || off.abs() < 0.02) && rates >= 34, "{said}");
             assert!(off.abs() < 0.04 || kind[0] == 100, "{said}");
         }
     }
