@@ -27,7 +27,7 @@ struct Stack {
 type Seen = (usize, usize, u64);
 
 /// Gathers samples.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Gathering {
     numbers: FxHashMap<PyFrame, usize>,
     lines: Vec<Line>,
@@ -42,6 +42,28 @@ pub(super) struct Gathering {
     pub(super) bytes: u64,
     pub(super) without_stack: u64,
     pub(super) cut_stacks: u64,
+    /// The share of the time that windows are looks at.
+    pub(super) runs: f64,
+}
+
+impl Default for Gathering {
+    fn default() -> Self {
+        Self {
+            numbers: FxHashMap::default(),
+            lines: Vec::new(),
+            stacks: FxHashMap::default(),
+            by_stack: Vec::new(),
+            classes: Classes::default(),
+            windows: Windows::default(),
+            sums: Default::default(),
+            open: Vec::new(),
+            samples: 0,
+            bytes: 0,
+            without_stack: 0,
+            cut_stacks: 0,
+            runs: 1.0,
+        }
+    }
 }
 
 impl Gathering {
@@ -123,7 +145,7 @@ impl Gathering {
 
     /// How many there are a second.
     pub(super) fn rate(&self) -> Rate {
-        self.windows.rate(&self.sums[0], self.windows.time())
+        self.windows.rate(&self.sums[0], self.windows.time(), self.runs)
     }
 
     /// Lines and stacks; with their rates where those can be told.
@@ -137,7 +159,7 @@ impl Gathering {
             let (line, followed) = (&self.lines[number], std::mem::take(&mut followed[number]));
             let (shares, variance) = line.sums[0].share(&self.sums[0], time);
             let ([bytes_share, ..], _) = line.sums[1].share(&self.sums[1], time);
-            let rate = |of: usize| rates.then(|| self.windows.rate(&line.sums[of], time));
+            let rate = |of: usize| rates.then(|| self.windows.rate(&line.sums[of], time, self.runs));
             let mut types: Vec<_> = followed.types.into_iter().collect();
             types.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
             types.truncate(3);
@@ -236,7 +258,9 @@ mod tests {
                 let at: Vec<_> = (0..count).map(|_| [1e6 * random.unit(); 3]).collect();
                 (0..count).for_each(|_| _ = g.add(vec![frame(1)], 64));
                 let taken_ns = f64::from(count) * 1e4;
-                g.window(&Window { at, extent: [1e6; 3], open_ns: 1e6 + taken_ns, taken_ns, stands_ns: 1e7 });
+                let open_ns = 1e6 + taken_ns;
+                let extent = [1e6; 3];
+                g.window(&Window { at, extent, open_ns, taken_ns, stands_ns: 1e7 });
             }
             let all = g.rate();
             let (sites, _) = g.finish(true);

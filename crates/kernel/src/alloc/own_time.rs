@@ -12,13 +12,16 @@ const WRONG: f64 = 0.1;
 /// No program allocates faster, nanoseconds.
 const FASTEST_NS: f64 = 20.0;
 /// A gap of so many times what watching takes of it is told by itself.
-const LONG: f64 = 3.0;
+const LONG: f64 = 2.0;
 /// Pairs of places that are kept, and over how many gaps their means go.
 const PAIRS: usize = 4096;
 const MEAN_OVER: f64 = 1000.0;
 
 /// What samples may take: as likely, less, more. What is told with each of them is in this order.
 pub(super) const TAKES: [f64; 3] = [1.0, 1.0 - WRONG, 1.0 + WRONG];
+
+/// The moment at which a window opens is known to about this, nanoseconds.
+const OPENS_NS: f64 = 1_000.0;
 
 /// A window by the program's own clock, nanoseconds.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -51,46 +54,51 @@ pub(super) struct OwnTime {
 }
 
 impl OwnTime {
-    /// A window from `start`, which is known but for so much, to `end`, in which these were seen, in order. Of one that was `cut`
-    /// at its last allocation that one says when it ended, and nothing else.
+    /// A window from `start` to `end` in which these were seen, in order, and the program waited for a processor for so long. Of
+    /// one that was `cut` at its last allocation that one says when it ended, and nothing else. What comes after the end does not
+    /// count: closing interrupts the program.
     pub(super) fn window(
         &mut self,
         seen: &[Allocation],
         cost: Cost,
         [start, end]: [u64; 2],
-        unsure_ns: u64,
+        waited_ns: u64,
         cut: bool,
     ) -> Window {
         let outside = cost.outside_ns();
-        let gaps: Vec<[f64; 3]> =
-            seen.windows(2).map(|pair| self.between(&pair[0], &pair[1], outside)).collect();
-        let mut at = Vec::with_capacity(seen.len());
+        let seen = &seen[..seen.partition_point(|a| a.time_ns <= end)];
+        let mut own = self.own(seen, outside, [start, end]);
+        without(&mut own, waited_ns as f64);
         let mut now = [0.0; 3];
-        if let Some(first) = seen.first() {
-            let before = TAKES.map(|t| own(first.time_ns.saturating_sub(start), t * outside / 2.0));
-            // Where the program allocates faster than that is known, it comes as soon as the next one does.
-            let soon =
-                |v: usize| if before[v] < unsure_ns as f64 { gaps.first().map(|gap| gap[v]) } else { None };
-            now = std::array::from_fn(|v| before[v].min(soon(v).unwrap_or(f64::MAX)));
-            at.push(now);
-        }
-        for gap in gaps {
-            now.iter_mut().zip(gap).for_each(|(now, own)| *now += own);
-            at.push(now);
-        }
-        if let Some(last) = seen.last().filter(|_| !cut) {
-            let rest = end.saturating_sub(last.time_ns + last.took_ns);
-            let own = TAKES.map(|t| own(rest, t * outside / 2.0));
+        let mut at: Vec<[f64; 3]> = Vec::with_capacity(own.len());
+        for own in &own {
             now.iter_mut().zip(own).for_each(|(now, own)| *now += own);
+            at.push(now);
         }
-        let open_ns = end.saturating_sub(start) as f64;
-        let extent = if seen.is_empty() { [open_ns; 3] } else { now };
-        if cut {
-            at.pop();
-        }
+        // The last one is the window's end.
+        at.pop();
+        let extent = if cut { at.pop().unwrap_or(now) } else { now };
         let taken_ns = seen.iter().map(|a| cost.of(a.took_ns)).sum();
         let least = FASTEST_NS * seen.len().max(1) as f64;
+        let open_ns = end.saturating_sub(start + waited_ns) as f64;
         Window { at, extent: extent.map(|ns| ns.max(least)), open_ns, taken_ns, stands_ns: 0.0 }
+    }
+
+    /// The program's own time before the first sample, between each two, and after the last one.
+    fn own(&mut self, seen: &[Allocation], outside: f64, [start, end]: [u64; 2]) -> Vec<[f64; 3]> {
+        let (Some(first), Some(last)) = (seen.first(), seen.last()) else {
+            return vec![[end.saturating_sub(start) as f64; 3]];
+        };
+        let gaps: Vec<[f64; 3]> =
+            seen.windows(2).map(|pair| self.between(&pair[0], &pair[1], outside)).collect();
+        // Nearly all of what is outside of the kernel's program comes before it.
+        let before = TAKES.map(|t| (first.time_ns.saturating_sub(start) as f64 - t * outside).max(0.0));
+        let after = end.saturating_sub(last.time_ns + last.took_ns) as f64;
+        // Where the program allocates faster than that is known, it comes as soon as the next one does; and may have been in the next
+        // sample when the window ended.
+        let before = at_once(before, before[0] < OPENS_NS, gaps.first());
+        let after = at_once([after; 3], after < outside + OPENS_NS, gaps.last());
+        std::iter::once(before).chain(gaps).chain([after]).collect()
     }
 
     /// The program's own time between two samples.
@@ -114,7 +122,22 @@ impl OwnTime {
     }
 }
 
-/// What is left of a time of which watching took so much.
-fn own(ns: u64, taken: f64) -> f64 {
-    (ns as f64 - taken).max(0.0)
+/// No longer than a gap, where that is all that can be told; nothing, if samples take more.
+fn at_once(own: [f64; 3], untold: bool, gap: Option<&[f64; 3]>) -> [f64; 3] {
+    match gap {
+        Some(gap) if untold => [own[0].min(gap[0]), own[1].min(gap[1]), 0.0],
+        _ => own,
+    }
+}
+
+/// Takes the time off in which the program waited: the longest first, which are those in which it did.
+fn without(own: &mut [[f64; 3]], mut waited_ns: f64) {
+    while let Some(longest) = own.iter_mut().max_by(|a, b| a[0].total_cmp(&b[0])).filter(|l| l[0] > 0.0) {
+        let off = longest[0].min(waited_ns);
+        if off <= 0.0 {
+            return;
+        }
+        longest.iter_mut().for_each(|ns| *ns = (*ns - off).max(0.0));
+        waited_ns -= off;
+    }
 }

@@ -22,6 +22,8 @@ const SPREAD: f64 = 0.2;
 const RUNS_OVER_NS: f64 = 400e6;
 /// What is planned with, of what may be spent: a cost is known to a fifth, and what no sample is charged with comes on top.
 const PLAN: f64 = 0.7;
+/// What runs for less of the time rests at times.
+const BUSY: f64 = 0.8;
 /// How many windows the means go over.
 const MEAN_OVER: f64 = 8.0;
 
@@ -163,6 +165,11 @@ impl Pace {
         let wanted = BURST * self.wanted();
         let burst = if self.shape.by_bursts { wanted } else { self.borne(BURST_NS).clamp(wanted, MOST) };
         burst.min(BURST * earned.max(self.shape.wanted[0])) as u32
+    }
+
+    /// Whether the process runs for nearly all of the time, as far as it gets a processor.
+    pub(super) fn is_busy(&self) -> bool {
+        self.runs > BUSY
     }
 
     /// So many samples are borne by so long.

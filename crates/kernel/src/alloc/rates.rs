@@ -13,7 +13,7 @@ use super::profile::Rate;
 const SHORTEST_NS: f64 = 4_000.0;
 pub(super) const TIMES: usize = 16;
 /// This share of all allocations may lie in windows that were shorter.
-const SHORTER: f64 = 0.25;
+const SHORTER: f64 = 0.1;
 /// A rate whose interval is wider than so many times its lower end is no estimate.
 pub(super) const WIDEST: f64 = 3.0;
 
@@ -48,14 +48,13 @@ impl Said {
                 counted.iter_mut().skip(first).for_each(|counted| counted[v] += value);
             }
         }
-        for n in 0..TIMES {
+        for (n, counted) in counted.into_iter().enumerate() {
             let time = time_ns(n);
-            for v in 0..3 {
+            for (v, counted) in counted.into_iter().enumerate() {
                 let extent = window.extent[v];
-                said.each[n][v] = if extent < time { all / extent } else { counted[n][v] / time };
+                said.each[n][v] = if extent < time { all / extent } else { counted / time };
             }
-            let waited = window.taken_ns <= window.open_ns / 2.0;
-            said.rested[n] = if !waited {
+            said.rested[n] = if window.taken_ns > window.open_ns / 2.0 {
                 said.each[n][1]
             } else if window.open_ns < time {
                 all / window.open_ns.max(1.0)
@@ -166,13 +165,15 @@ impl Windows {
         TIMES - 1
     }
 
-    /// A second's worth of what was counted.
-    pub(super) fn rate(&self, counted: &Sums, time: usize) -> Rate {
+    /// A second's worth of what was counted, for a share of the time in which it can be.
+    pub(super) fn rate(&self, counted: &Sums, time: usize, of_the_time: f64) -> Rate {
         let all = self.stand_ns.max(1.0);
         let [value, _, most] = counted.sums[time].map(|sum| sum / all);
         let least = counted.rested[time] / all;
         let spread = counted.squares[time] - 2.0 * value * counted.times[time] + value * value * self.squares;
         let error = m5_stats::errors_of_groups(counted.windows(time)) * spread.max(0.0).sqrt() / all;
-        Rate { value: value * 1e9, interval: [(least - error).max(0.0) * 1e9, (most + error) * 1e9] }
+        let [low, high] = [(least - error).max(0.0), most + error];
+        let second = 1e9 * of_the_time;
+        Rate { value: value * second, interval: [low * second, high * second] }
     }
 }

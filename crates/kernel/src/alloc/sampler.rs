@@ -285,9 +285,13 @@ impl AllocSampler {
         let now = monotonic_ns();
         let seconds = (now - self.began_ns) as f64 / 1e9;
         self.told_time(now);
+        let busy = self.paces[0].is_busy();
         let [a, b] = self.paces.map(|pace| pace.spent_and_ran());
         let [watching_s, cpu_s, counted_s] = [a[0] + b[0], a[1] + b[1], a[2] + b[2]];
-        let g = self.gathering;
+        let mut g = self.gathering;
+        if busy {
+            g.runs = (cpu_s / seconds.max(1e-9)).clamp(0.0, 1.0);
+        }
         let rate = Some(g.rate()).filter(|_| g.samples > 0);
         let told = rate.filter(|r| r.interval[1] <= WIDEST * r.interval[0]);
         let mut profile = AllocProfile {
@@ -323,14 +327,16 @@ impl AllocSampler {
         let called = monotonic_ns();
         let most = self.pace().most();
         let chosen = self.threads.open(most, &mut self.random);
-        // A thread is watched from its call on, which the kernel makes on its processor, until the next one.
+        // A thread is watched from the end of its call on, which the kernel makes on its processor, until the next one begins.
+        let half = |ns: u64| ns / 2 - ns / (2 * chosen.len().max(1) as u64);
         let opened = monotonic_ns();
-        let start = opened - (opened - called) / 2;
+        let start = opened - half(opened - called);
         let slices = Threads::slices(&self.process, &chosen);
         sleep(Duration::from_nanos(self.pace().window_ns()));
         let over = monotonic_ns();
         self.threads.close(&chosen);
-        let mut end = over + (monotonic_ns() - over) / 2;
+        let mut end = over + half(monotonic_ns() - over);
+        let ran = self.threads.ran_ns(&chosen);
         let (mut seen, image) = (Vec::new(), self.image);
         self.ring.drain(|bytes| seen.extend(decode(bytes, &image)));
         self.gaps.add(&seen, &mut self.random);
@@ -368,10 +374,14 @@ impl AllocSampler {
         if !entries {
             return;
         }
-        // The call is short where the thread sleeps, and interrupts it where it runs: somewhere in it the watch begins.
-        let unsure_ns = (opened - called) / chosen.len().max(1) as u64;
         let cut = closed.cut_ns.is_some();
-        let mut window = self.own_time.window(&seen, self.cost, [start, end], unsure_ns, cut);
+        // One that runs whenever it may waited for the rest of the time, be it for m5. Of one that rests nobody knows.
+        let open = end - start;
+        let waited = if self.pace().is_busy() && !cut { open.saturating_sub(ran) } else { 0 };
+        if seen.is_empty() && 10 * waited > 9 * open {
+            return;
+        }
+        let mut window = self.own_time.window(&seen, self.cost, [start, end], waited, cut);
         window.stands_ns = start.saturating_sub(std::mem::replace(&mut self.opened_ns, start)) as f64;
         self.gathering.window(&window);
     }

@@ -23,6 +23,8 @@ struct Thread {
     left: u32,
     /// How often it was put on a processor by the last look.
     slices: Option<u64>,
+    /// For how long it ran in windows so far, nanoseconds.
+    ran_ns: u64,
 }
 
 /// What a window came to.
@@ -118,6 +120,17 @@ impl Threads {
         }
     }
 
+    /// For how long they ran, all of them together, in the window that is closed, nanoseconds.
+    pub(super) fn ran_ns(&mut self, chosen: &[i32]) -> u64 {
+        let mut all = 0;
+        for (tid, thread) in &mut self.watched {
+            if let (true, Ok(ran)) = (chosen.contains(tid), thread.event.ran_ns()) {
+                all += ran.saturating_sub(std::mem::replace(&mut thread.ran_ns, ran));
+            }
+        }
+        all
+    }
+
     /// Counts what was seen in the window that is closed, and how many allocations found no room: whose those were is not known,
     /// so that every thread is then watched anew. So is one whose window the kernel ended: on some kernels an event
     /// does not go on after that.
@@ -141,10 +154,10 @@ impl Threads {
 }
 
 fn watch(tid: i32, state: u64, program: &OwnedFd, address: u64) -> Result<Thread> {
-    let attr = Attr::execution_watch(address).disabled();
+    let attr = Attr::execution_watch(address).disabled().timed();
     let event = Event::open(&attr, Target { tid, cpu: -1 }, None).map_err(refused)?;
     let link = sys::attach(program, event.fd(), state)?;
-    Ok(Thread { state, event, _link: link, left: 0, slices: None })
+    Ok(Thread { state, event, _link: link, left: 0, slices: None, ran_ns: 0 })
 }
 
 /// What the kernel's refusal of a breakpoint means.

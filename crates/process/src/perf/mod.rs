@@ -57,6 +57,8 @@ pub struct Attr {
     reserved: u16,
 }
 
+/// A read tells how long it was switched on while its task ran, too.
+const READ_TIME_ENABLED: u64 = 1;
 const TYPE_SOFTWARE: u32 = 1;
 const TYPE_BREAKPOINT: u32 = 5;
 const SOFTWARE_DUMMY: u64 = 9;
@@ -119,6 +121,13 @@ impl Attr {
         // Programs of the kernel see it; nobody reads records of it.
         attr.sample_type = 0;
         attr
+    }
+
+    /// Can be asked for how long it was switched on while its task ran: [`Event::ran_ns`].
+    #[must_use]
+    pub fn timed(mut self) -> Self {
+        self.read_format = READ_TIME_ENABLED;
+        self
     }
 
     /// Ends where the task executes another program (Linux 5.13).
@@ -256,6 +265,17 @@ impl Event {
             0 => Ok(()),
             _ => Err(OpenError::last()),
         }
+    }
+
+    /// For how long it was switched on while its task ran, so far, nanoseconds: of one that is [`Attr::timed`].
+    ///
+    /// # Errors
+    /// The kernel's refusal.
+    pub fn ran_ns(&self) -> std::io::Result<u64> {
+        let mut words = [0u8; 16];
+        let n = rustix::io::read(&self.0, &mut words)?;
+        let time = words.get(8..n).and_then(|time| time.try_into().ok());
+        time.map(u64::from_ne_bytes).ok_or_else(|| std::io::Error::from(std::io::ErrorKind::UnexpectedEof))
     }
 
     fn control(&self, request: libc::c_ulong, value: libc::c_ulong) -> Result<(), OpenError> {
