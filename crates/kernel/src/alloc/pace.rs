@@ -20,10 +20,13 @@ const LONGEST_SAVED_NS: f64 = 60e9;
 const SPREAD: f64 = 0.2;
 /// How long the share of the time goes over in which the process runs, nanoseconds.
 const RUNS_OVER_NS: f64 = 400e6;
-/// What is planned with, of what may be spent: a cost is known to a fifth, and what no sample is charged with comes on top.
-const PLAN: f64 = 0.7;
 /// What runs for less of the time rests at times.
 const BUSY: f64 = 0.8;
+/// What is planned with, of what may be spent: a cost is known to a fifth, and what no sample is charged with comes on top.
+const PLAN: f64 = 0.7;
+/// Of a plan that looks by chance, this share is spent: the rest is saved for when many windows in a row hold something.
+const SPENDS: f64 = 0.9;
+const LONGEST_CHANCE: f64 = 5.0;
 /// How many windows the means go over.
 const MEAN_OVER: f64 = 8.0;
 
@@ -36,15 +39,21 @@ pub(super) struct Shape {
     wanted: [f64; 2],
     /// Fewer of a process that rests; and what comes after twice as many would hardly count.
     by_bursts: bool,
+    /// How many windows the mean of their costs goes over.
+    mean_over: f64,
 }
 
 impl Shape {
     /// For shares and rates: many that are short. What is near in time is alike, and in a short one watching stretches little.
     pub(super) const COUNTED: Self =
-        Self { length_ns: [100_000.0, 60_000.0], wanted: [2.0, 12.0], by_bursts: true };
+        Self { length_ns: [100_000.0, 60_000.0], wanted: [2.0, 12.0], by_bursts: true, mean_over: 100.0 };
     /// To see what lives: a block is somebody's for sure only where more allocations followed it.
-    pub(super) const FOLLOWED: Self =
-        Self { length_ns: [500_000.0, 200_000.0], wanted: [4.0, 40.0], by_bursts: false };
+    pub(super) const FOLLOWED: Self = Self {
+        length_ns: [500_000.0, 200_000.0],
+        wanted: [4.0, 40.0],
+        by_bursts: false,
+        mean_over: MEAN_OVER,
+    };
 }
 
 /// Keeps to a budget.
@@ -123,7 +132,7 @@ impl Pace {
     /// A window is over that held so many samples, which took so long of the process's time.
     pub(super) fn window(&mut self, hits: usize, cost_ns: f64) {
         self.spent_ns += cost_ns;
-        self.mean_cost_ns += (cost_ns - self.mean_cost_ns) / MEAN_OVER;
+        self.mean_cost_ns += (cost_ns - self.mean_cost_ns) / self.shape.mean_over;
         self.empty = hits == 0;
         if self.empty {
             return;
@@ -143,12 +152,18 @@ impl Pace {
     /// the budget holds at any time, also of one that is watched for a moment only.
     pub(super) fn gap_ns(&self, unit: f64) -> u64 {
         let earned = self.budget * self.runs;
-        let shortest = if self.empty { SHORTEST_EMPTY_GAP_NS } else { SHORTEST_GAP_NS };
-        let gap = (self.mean_cost_ns / earned - self.window_ns).clamp(shortest, LONGEST_GAP_NS);
+        // What was just seen says in which part of its work a process is. When to look next must not follow from it, or the same
+        // parts would be met too often: by chance, at a pace that changes slowly, and within what is saved.
+        let by_chance = self.shape.by_bursts;
+        let empty = self.empty || (by_chance && !self.is_busy());
+        let shortest = if empty { SHORTEST_EMPTY_GAP_NS } else { SHORTEST_GAP_NS };
+        let spends = if by_chance { SPENDS } else { 1.0 };
+        let gap = (self.mean_cost_ns / (spends * earned) - self.window_ns).clamp(shortest, LONGEST_GAP_NS);
+        let chance = if by_chance { (-(1.0 - unit).ln()).min(LONGEST_CHANCE) } else { 0.5 + unit };
         let takes = self.cost_if_any_ns.min(BURST * self.wanted() * self.each_ns());
         let lacks = self.spent_ns + takes - self.budget * self.run_ns;
         let saves = (lacks / earned).clamp(0.0, LONGEST_SAVED_NS);
-        (gap * (0.5 + unit)).max(saves * (1.0 + SPREAD * unit)) as u64
+        (gap * chance).max(saves * (1.0 + SPREAD * unit)) as u64
     }
 
     /// How many samples the next window should hold, if any: few of a process that works in bursts, from many of them.

@@ -21,10 +21,10 @@ struct Thread {
     _link: OwnedFd,
     /// Allocations that are allowed still before the kernel itself ends a window.
     left: u32,
-    /// How often it was put on a processor by the last look.
-    slices: Option<u64>,
     /// For how long it ran in windows so far, nanoseconds.
     ran_ns: u64,
+    /// How often it was put on a processor by the last look.
+    slices: Option<u64>,
 }
 
 /// What a window came to.
