@@ -305,7 +305,9 @@ fn collections_tell_the_shares_of_tracked_objects() {
         // What collections do not tell is absent, not zero.
         assert!(profile.bytes.is_none() && profile.per_second.is_none(), "{told}");
         assert!(profile.sites.iter().all(|s| s.bytes.is_none() && s.survival.is_none()), "{told}");
-        assert!(profile.stacks.iter().all(|s| s.net_objects == Some(5000 * s.samples)), "{told}");
+        // Samples are rounded, as windows weigh differently.
+        let near = |objects: u64, samples: u64| objects.abs_diff(5000 * samples) <= 5000;
+        assert!(profile.stacks.iter().all(|s| near(s.net_objects.unwrap(), s.samples)), "{told}");
     }
 }
 

@@ -50,11 +50,11 @@ impl Said {
                 counted.iter_mut().skip(first).for_each(|counted| counted[v] += value);
             }
         }
-        for n in 0..TIMES {
+        for (n, counted) in counted.into_iter().enumerate() {
             let time = time_ns(n);
-            for v in 0..3 {
+            for (v, counted) in counted.into_iter().enumerate() {
                 let extent = window.extent[v];
-                said.each[n][v] = if extent < time { all / extent } else { counted[n][v] / time };
+                said.each[n][v] = if extent < time { all / extent } else { counted / time };
             }
             said.rested[n] = if window.taken_ns > window.open_ns / 2.0 {
                 said.each[n][1]
