@@ -4,7 +4,7 @@ use super::classes::{Classes, Followed};
 use super::follow::Alive;
 use super::own_time::Window;
 use super::profile::{AllocSite, AllocStack, Rate, Survivor};
-use super::rates::{Plain, Said, Sums, Windows};
+use super::rates::{Plain, Said, Sums, WHOLE, Windows};
 use m5_cpython::PyFrame;
 use rustc_hash::FxHashMap;
 
@@ -145,32 +145,58 @@ impl Gathering {
 
     /// How many there are a second.
     pub(super) fn rate(&self) -> Rate {
-        self.windows.rate(&self.sums[0], self.windows.time(&self.sums[0]), self.runs)
+        self.rate_of(&self.sums[0])
+    }
+
+    fn rate_of(&self, sums: &Sums) -> Rate {
+        let short = self.windows.rate(sums, self.windows.time(&self.sums[0]), self.runs);
+        let whole = self.windows.rate(sums, WHOLE, self.runs);
+        Rate { value: whole.value, interval: around(short.interval, whole.interval) }
+    }
+
+    /// How much of what whole windows say is believed, beside what all of them say within the same time: the former is told by more of
+    /// the samples, and is right where nothing depends on when a window opens. As far as both differ by more than chance, it is not.
+    fn believed(&self, time: usize) -> f64 {
+        let errors =
+            m5_stats::errors_of_groups(self.sums[0].windows(time)) / m5_stats::errors_of_groups(f64::MAX);
+        let (mut apart, mut chance) = (0.0, 0.0);
+        for line in &self.lines {
+            let ([short, ..], variance) = line.sums[0].share(&self.sums[0], time);
+            let ([whole, ..], _) = line.sums[0].share(&self.sums[0], WHOLE);
+            apart += (short - whole).powi(2);
+            chance += variance * errors * errors;
+        }
+        if apart > chance { chance / apart } else { 1.0 }
     }
 
     /// Lines and stacks; with their rates where those can be told.
     pub(super) fn finish(self, rates: bool) -> (Vec<AllocSite>, Vec<AllocStack>) {
         let time = self.windows.time(&self.sums[0]);
+        let whole = self.believed(time);
+        let mixed = |short: f64, long: f64| (1.0 - whole) * short + whole * long;
         let unseen = self.windows.unseen(time);
         let known = [self.samples as f64, self.sums[0].windows(time)];
         let mut followed: Vec<Followed> = self.lines.iter().map(|_| Followed::default()).collect();
         self.classes.finish(&mut followed);
+        let share = |sums: &Sums, of: usize, time: usize| sums.share(&self.sums[of], time);
         let mut sites = Vec::new();
-        for (frame, number) in self.numbers.into_iter().filter(|(_, n)| self.lines[*n].samples > 0) {
-            let (line, followed) = (&self.lines[number], std::mem::take(&mut followed[number]));
-            let (shares, variance) = line.sums[0].share(&self.sums[0], time);
-            let ([bytes_share, ..], _) = line.sums[1].share(&self.sums[1], time);
-            let rate = |of: usize| rates.then(|| self.windows.rate(&line.sums[of], time, self.runs));
+        for (frame, number) in self.numbers.iter().filter(|(_, n)| self.lines[**n].samples > 0) {
+            let (line, followed) = (&self.lines[*number], std::mem::take(&mut followed[*number]));
+            let (short, variance) = share(&line.sums[0], 0, time);
+            let told = mixed(short[0], share(&line.sums[0], 0, WHOLE).0[0]);
+            let [low, high] = interval(short, known, variance, unseen);
+            let bytes = [time, WHOLE].map(|time| share(&line.sums[1], 1, time).0[0]);
+            let rate = |of: usize| rates.then(|| self.rate_of(&line.sums[of]));
             let mut types: Vec<_> = followed.types.into_iter().collect();
             types.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
             types.truncate(3);
             sites.push(AllocSite {
-                frame,
+                frame: frame.clone(),
                 samples: line.samples,
                 bytes: Some(line.bytes),
-                share: shares[0],
-                share_interval: interval(shares, known, variance, unseen),
-                bytes_share: Some(bytes_share),
+                share: told,
+                share_interval: [low.min(told), high.max(told)],
+                bytes_share: Some(mixed(bytes[0], bytes[1])),
                 per_second: rate(0),
                 bytes_per_second: rate(1),
                 types,
@@ -179,28 +205,33 @@ impl Gathering {
                 unfollowed: Some(followed.unfollowed),
             });
         }
-        let most = |a: &AllocSite, b: &AllocSite| f64::total_cmp(&share(b), &share(a));
+        let most = |a: &AllocSite, b: &AllocSite| f64::total_cmp(&share_of(b), &share_of(a));
         sites.sort_by(|a, b| {
             most(a, b).then_with(|| b.bytes.cmp(&a.bytes)).then_with(|| a.frame.cmp(&b.frame))
         });
-        let by_stack = self.by_stack;
-        let stack = |(frames, number): (Vec<PyFrame>, usize)| {
-            let stack: &Stack = &by_stack[number];
+        let stack = |(frames, number): (&Vec<PyFrame>, &usize)| {
+            let stack: &Stack = &self.by_stack[*number];
             let part = |of: usize, all: u64| {
-                (stack.sums[of].share(&self.sums[of], time) * all as f64).round() as u64
+                let [short, long] = [time, WHOLE].map(|time| stack.sums[of].share(&self.sums[of], time));
+                (mixed(short, long) * all as f64).round() as u64
             };
             let (samples, bytes) = (part(0, self.samples), Some(part(1, self.bytes)));
-            AllocStack { frames, samples, bytes, net_objects: None }
+            AllocStack { frames: frames.clone(), samples, bytes, net_objects: None }
         };
-        let mut stacks: Vec<AllocStack> =
-            self.stacks.into_iter().filter(|(_, n)| by_stack[*n].samples > 0).map(stack).collect();
+        let seen = self.stacks.iter().filter(|(_, n)| self.by_stack[**n].samples > 0);
+        let mut stacks: Vec<AllocStack> = seen.map(stack).collect();
         stacks.sort_by(|a, b| b.samples.cmp(&a.samples).then_with(|| a.frames.cmp(&b.frames)));
         (sites, stacks)
     }
 }
 
+/// The least interval around both.
+fn around(a: [f64; 2], b: [f64; 2]) -> [f64; 2] {
+    [a[0].min(b[0]), a[1].max(b[1])]
+}
+
 /// By what lines are sorted.
-fn share(site: &AllocSite) -> f64 {
+fn share_of(site: &AllocSite) -> f64 {
     site.bytes_share.unwrap_or(site.share)
 }
 

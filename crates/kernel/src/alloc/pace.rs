@@ -23,7 +23,7 @@ const RUNS_OVER_NS: f64 = 400e6;
 /// What runs for less of the time rests at times.
 const BUSY: f64 = 0.8;
 /// What is planned with, of what may be spent: a cost is known to a fifth, and what no sample is charged with comes on top.
-const PLAN: f64 = 0.7;
+const PLAN: f64 = 0.8;
 /// Of a plan that looks by chance, this share is spent: the rest is saved for when many windows in a row hold something.
 const SPENDS: f64 = 0.9;
 const LONGEST_CHANCE: f64 = 5.0;
@@ -161,7 +161,7 @@ impl Pace {
         let by_chance = self.shape.by_bursts;
         let empty = self.empty || (by_chance && !self.is_busy());
         let shortest = if empty { SHORTEST_EMPTY_GAP_NS } else { SHORTEST_GAP_NS };
-        let spends = if by_chance { SPENDS } else { 1.0 };
+        let spends = if by_chance && !self.is_busy() { SPENDS } else { 1.0 };
         let gap = (self.mean_cost_ns / (spends * earned) - self.window_ns).clamp(shortest, LONGEST_GAP_NS);
         let chance = if by_chance { (-(1.0 - unit).ln()).min(LONGEST_CHANCE) } else { 0.5 + unit };
         let takes = self.cost_if_any_ns.min(BURST * self.wanted() * self.each_ns());

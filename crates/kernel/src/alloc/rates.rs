@@ -12,6 +12,8 @@ use super::profile::Rate;
 /// a program's own time from the watching.
 const SHORTEST_NS: f64 = 250.0;
 pub(super) const TIMES: usize = 20;
+/// The longest: windows are shorter, and each is taken for all of its length.
+pub(super) const WHOLE: usize = TIMES - 1;
 /// Of what lies within the time this share may be unseen, as windows were shorter.
 const UNSEEN: f64 = 0.05;
 /// What may be there is so many at 95 %, where nothing was seen.
