@@ -257,6 +257,7 @@ fn interval(shares: [f64; 3], [samples, windows]: [f64; 2], variance: f64, unsee
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::alloc::own_time::KINDS;
 
     fn frame(line: u32) -> PyFrame {
         PyFrame { function: "f".into(), file: "x.py".into(), line: Some(line) }
@@ -290,11 +291,11 @@ mod tests {
             for _ in 0..100 {
                 // A thousand a second of one line, in bursts of two in a millisecond of the program's own.
                 let count = if random.unit() < 0.5 { 0 } else { 2 };
-                let at: Vec<_> = (0..count).map(|_| [1e6 * random.unit(); 3]).collect();
+                let at: Vec<_> = (0..count).map(|_| [1e6 * random.unit(); KINDS]).collect();
                 (0..count).for_each(|_| _ = g.add(vec![frame(1)], 64));
                 let taken_ns = f64::from(count) * 1e4;
                 let open_ns = 1e6 + taken_ns;
-                let extent = [1e6; 3];
+                let extent = [1e6; KINDS];
                 g.window(&Window { at, extent, open_ns, taken_ns, stands_ns: 1e7 });
             }
             let all = g.rate();

@@ -17,8 +17,12 @@ const LONG: f64 = 2.0;
 const PAIRS: usize = 4096;
 const MEAN_OVER: f64 = 1000.0;
 
-/// What samples may take: as likely, less, more. What is told with each of them is in this order.
-pub(super) const TAKES: [f64; 3] = [1.0, 1.0 - WRONG, 1.0 + WRONG];
+/// What samples may take: as likely, less, more; and more, while the call that opened the window interrupted the program, which
+/// went on later. What is told with each of them is in this order.
+pub(super) const TAKES: [f64; KINDS] = [1.0, 1.0 - WRONG, 1.0 + WRONG, 1.0 + WRONG];
+pub(super) const KINDS: usize = 4;
+/// For how long it is interrupted at most, in times of what watching takes of a gap.
+const INTERRUPTED: f64 = 5.0;
 
 /// The moment at which a window opens is known to about this, nanoseconds.
 const OPENS_NS: f64 = 1_000.0;
@@ -27,9 +31,9 @@ const OPENS_NS: f64 = 1_000.0;
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Window {
     /// When each allocation came that counts, in order.
-    pub(super) at: Vec<[f64; 3]>,
+    pub(super) at: Vec<[f64; KINDS]>,
     /// How long the window was.
-    pub(super) extent: [f64; 3],
+    pub(super) extent: [f64; KINDS],
     /// The same by everybody's clock, and what watching took of it.
     pub(super) open_ns: f64,
     pub(super) taken_ns: f64,
@@ -40,7 +44,7 @@ pub(super) struct Window {
 impl Window {
     /// One of many that are alike, with so much in it, which stands for so long.
     pub(super) fn equal(samples: usize, stands_ns: f64) -> Self {
-        Self { at: vec![[0.0; 3]; samples], extent: [f64::MAX; 3], stands_ns, ..Self::default() }
+        Self { at: vec![[0.0; KINDS]; samples], extent: [f64::MAX; KINDS], stands_ns, ..Self::default() }
     }
 }
 
@@ -50,6 +54,8 @@ type Place = (u64, u64);
 /// Means of what lies between the end of one sample and the begin of the next, by the places of both.
 #[derive(Debug, Default)]
 pub(super) struct OwnTime {
+    /// The program rests at times: what watching takes is found cold then, and a short gap may be none of its own.
+    pub(super) rests: bool,
     pairs: FxHashMap<(Place, Place), (f64, f64)>,
 }
 
@@ -69,8 +75,8 @@ impl OwnTime {
         let seen = &seen[..seen.partition_point(|a| a.time_ns <= end)];
         let mut own = self.own(seen, outside, [start, end]);
         without(&mut own, waited_ns as f64);
-        let mut now = [0.0; 3];
-        let mut at: Vec<[f64; 3]> = Vec::with_capacity(own.len());
+        let mut now = [0.0; KINDS];
+        let mut at: Vec<[f64; KINDS]> = Vec::with_capacity(own.len());
         for own in &own {
             now.iter_mut().zip(own).for_each(|(now, own)| *now += own);
             at.push(now);
@@ -85,24 +91,27 @@ impl OwnTime {
     }
 
     /// The program's own time before the first sample, between each two, and after the last one.
-    fn own(&mut self, seen: &[Allocation], outside: f64, [start, end]: [u64; 2]) -> Vec<[f64; 3]> {
+    fn own(&mut self, seen: &[Allocation], outside: f64, [start, end]: [u64; 2]) -> Vec<[f64; KINDS]> {
         let (Some(first), Some(last)) = (seen.first(), seen.last()) else {
-            return vec![[end.saturating_sub(start) as f64; 3]];
+            return vec![[end.saturating_sub(start) as f64; KINDS]];
         };
-        let gaps: Vec<[f64; 3]> =
+        let gaps: Vec<[f64; KINDS]> =
             seen.windows(2).map(|pair| self.between(&pair[0], &pair[1], outside)).collect();
         // Nearly all of what is outside of the kernel's program comes before it.
         let before = TAKES.map(|t| (first.time_ns.saturating_sub(start) as f64 - t * outside).max(0.0));
         let after = end.saturating_sub(last.time_ns + last.took_ns) as f64;
         // Where the program allocates faster than that is known, it comes as soon as the next one does; and may have been in the next
         // sample when the window ended.
-        let before = at_once(before, before[0] < OPENS_NS, gaps.first());
-        let after = at_once([after; 3], after < outside + OPENS_NS, gaps.last());
+        let mut before = at_once(before, before[0] < OPENS_NS, gaps.first());
+        if before[0] < INTERRUPTED * outside {
+            before[3] = 0.0;
+        }
+        let after = at_once([after; KINDS], after < outside + OPENS_NS, gaps.last());
         std::iter::once(before).chain(gaps).chain([after]).collect()
     }
 
     /// The program's own time between two samples.
-    fn between(&mut self, before: &Allocation, next: &Allocation, outside: f64) -> [f64; 3] {
+    fn between(&mut self, before: &Allocation, next: &Allocation, outside: f64) -> [f64; KINDS] {
         let gap = next.time_ns.saturating_sub(before.time_ns + before.took_ns) as f64;
         if gap > LONG * outside {
             return TAKES.map(|t| gap - t * outside);
@@ -118,20 +127,24 @@ impl OwnTime {
             (*sum, *n) = (*sum + gap, *n + 1.0);
             mean = *sum / *n;
         }
-        TAKES.map(|t| (mean - t * outside).max(FASTEST_NS))
+        let mut own = TAKES.map(|t| (mean - t * outside).max(FASTEST_NS));
+        if self.rests {
+            own[3] = FASTEST_NS;
+        }
+        own
     }
 }
 
 /// No longer than a gap, where that is all that can be told; nothing, if samples take more.
-fn at_once(own: [f64; 3], untold: bool, gap: Option<&[f64; 3]>) -> [f64; 3] {
+fn at_once(own: [f64; KINDS], untold: bool, gap: Option<&[f64; KINDS]>) -> [f64; KINDS] {
     match gap {
-        Some(gap) if untold => [own[0].min(gap[0]), own[1].min(gap[1]), 0.0],
+        Some(gap) if untold => [own[0].min(gap[0]), own[1].min(gap[1]), 0.0, 0.0],
         _ => own,
     }
 }
 
 /// Takes the time off in which the program waited: the longest first, which are those in which it did.
-fn without(own: &mut [[f64; 3]], mut waited_ns: f64) {
+fn without(own: &mut [[f64; KINDS]], mut waited_ns: f64) {
     while let Some(longest) = own.iter_mut().max_by(|a, b| a[0].total_cmp(&b[0])).filter(|l| l[0] > 0.0) {
         let off = longest[0].min(waited_ns);
         if off <= 0.0 {

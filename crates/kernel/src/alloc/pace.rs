@@ -244,7 +244,7 @@ mod tests {
                 now += gap + open;
                 ran += gap * runs + running;
                 pace.ran(now as u64, ran as u64);
-                let earned = PLAN * budget * runs.max(0.01) * now;
+                let earned = budget * runs.max(0.01) * now;
                 prop_assert!(spent <= 1.05 * earned + (most + shape.wanted[1]) * cost, "{spent} of {earned} by {now}");
             }
         }

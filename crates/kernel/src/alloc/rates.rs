@@ -5,7 +5,7 @@
 //! a burst a hundred times, so that what comes later in it is hardly ever reached. So what lies beyond is left out, however long
 //! the window was open. How long it is follows from what was seen: most allocations should lie in windows that were as long.
 
-use super::own_time::Window;
+use super::own_time::{KINDS, Window};
 use super::profile::Rate;
 
 /// Times that are tried: the shortest, nanoseconds, and how many, each twice as long as the one before. In a shorter one nobody can tell
@@ -30,7 +30,7 @@ fn time_ns(n: usize) -> f64 {
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Said {
     /// If samples take what they likely take, less, or more.
-    each: [[f64; 3]; TIMES],
+    each: [[f64; KINDS]; TIMES],
     /// If the program rested while it was watched, and lost nothing by it.
     rested: [f64; TIMES],
 }
@@ -39,7 +39,7 @@ impl Said {
     /// Of the allocations with these numbers in the window, each counted as often as `value` says.
     pub(super) fn of(window: &Window, value: impl Fn(usize) -> f64) -> Self {
         let mut said = Self::default();
-        let mut counted = [[0.0; 3]; TIMES];
+        let mut counted = [[0.0; KINDS]; TIMES];
         let mut all = 0.0;
         for (n, at) in window.at.iter().enumerate() {
             let value = value(n);
@@ -78,7 +78,7 @@ fn first_beyond(at_ns: f64) -> usize {
 /// Sums over windows of what they say, each by the time for which it stands.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Sums {
-    sums: [[f64; 3]; TIMES],
+    sums: [[f64; KINDS]; TIMES],
     rested: [f64; TIMES],
     squares: [f64; TIMES],
     /// With what was said of all.
@@ -91,7 +91,7 @@ impl Sums {
     /// A window that says this, and that of all, and stands for so long.
     pub(super) fn add(&mut self, said: &Said, all: &Said, stands_ns: f64) {
         for n in 0..TIMES {
-            for v in 0..3 {
+            for v in 0..KINDS {
                 self.sums[n][v] += stands_ns * said.each[n][v];
             }
             self.rested[n] += stands_ns * said.rested[n];
@@ -193,7 +193,7 @@ impl Windows {
     /// A second's worth of what was counted, for a share of the time in which it can be.
     pub(super) fn rate(&self, counted: &Sums, time: usize, of_the_time: f64) -> Rate {
         let all = self.stand_ns.max(1.0);
-        let [value, _, most] = counted.sums[time].map(|sum| sum / all);
+        let [value, .., most] = counted.sums[time].map(|sum| sum / all);
         let least = counted.rested[time] / all;
         let spread = counted.squares[time] - 2.0 * value * counted.times[time] + value * value * self.squares;
         let error = m5_stats::errors_of_groups(counted.windows(time)) * spread.max(0.0).sqrt() / all;

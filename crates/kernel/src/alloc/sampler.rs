@@ -381,6 +381,7 @@ impl AllocSampler {
         if seen.is_empty() && 10 * waited > 9 * open {
             return;
         }
+        self.own_time.rests = !self.pace().is_busy();
         let mut window = self.own_time.window(&seen, self.cost, [start, end], waited, cut);
         window.stands_ns = start.saturating_sub(std::mem::replace(&mut self.opened_ns, start)) as f64;
         self.gathering.window(&window);
