@@ -220,8 +220,8 @@ impl fmt::Display for Score {
         others.into_iter().try_for_each(|v| write!(f, "{:>7.1}", verdict(v)))?;
         write!(f, " |")?;
         [0, 1, 2].into_iter().try_for_each(|i| write!(f, "{:>7.1}", share(self.placed[i], self.judged)))?;
-        write!(f, "{:>7.3} |      ", self.width / self.judged.max(1) as f64)?;
-        self.pinball.iter().try_for_each(|p| write!(f, "{:>6.2}", 100.0 * p / self.judged.max(1) as f64))?;
+        write!(f, " {:>6.3} |      ", self.width / self.judged.max(1) as f64)?;
+        self.pinball.iter().try_for_each(|p| write!(f, " {:>5.2}", 100.0 * p / self.judged.max(1) as f64))?;
         write!(f, "  |")?;
         let of = if self.leaks { self.strong } else { self.traces };
         self.rivals.iter().try_for_each(|n| write!(f, "{:>6.0}", share(*n, of)))?;
