@@ -51,7 +51,9 @@ def main():
     parts, y = [], 8
     for part in sorted(folder.iterdir()):
         files = sorted(part.iterdir())
-        parts.append(f'<text x="10" y="{y + 18}" font-weight="bold" font-size="14">set {part.name.lstrip("0")}</text>')
+        parts.append(
+            f'<text x="10" y="{y + 18}" font-weight="bold" font-size="14">set {part.name.lstrip("0")}</text>'
+        )
         y += HEAD
         for i, file in enumerate(files):
             parts.append(picture(file, 10 + i % COLUMNS * WIDTH, y + i // COLUMNS * HEIGHT))
