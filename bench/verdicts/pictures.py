@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """One trace of every family of every set as a drawing, for docs/verdicts.md.
 
-cargo run --release -p m5-bench-verdicts --bin unseen -- --traces 1 --seed 5 --export FOLDER/2
-cargo run --release -p m5-bench-verdicts --bin unseen -- --traces 1 --seed 5 --events --export FOLDER/3
+cargo run --release -p m5-bench-verdicts --bin unseen -- --traces 1 --seed 5 --export FOLDER/02
+cargo run --release -p m5-bench-verdicts --bin unseen -- --traces 1 --seed 5 --events --export FOLDER/03
 python bench/verdicts/pictures.py FOLDER docs/pictures/verdicts.svg
 
 A folder a set, in order of name. Each picture is the floors of 48 parts of the window, between the lowest and the
@@ -51,7 +51,9 @@ def main():
     parts, y = [], 8
     for part in sorted(folder.iterdir()):
         files = sorted(part.iterdir())
-        parts.append(f'<text x="10" y="{y + 18}" font-weight="bold" font-size="14">set {part.name}</text>')
+        parts.append(
+            f'<text x="10" y="{y + 18}" font-weight="bold" font-size="14">set {part.name.lstrip("0")}</text>'
+        )
         y += HEAD
         for i, file in enumerate(files):
             parts.append(picture(file, 10 + i % COLUMNS * WIDTH, y + i // COLUMNS * HEIGHT))

@@ -1,6 +1,7 @@
 //! What the benchmarks of verdicts and of the gate share: seeded randomness, generators, rivals.
 #![allow(clippy::indexing_slicing)]
 
+pub mod applications;
 pub mod composed;
 pub mod containers;
 pub mod drawn;

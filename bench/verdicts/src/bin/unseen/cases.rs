@@ -2,7 +2,9 @@
 
 use super::Args;
 use m5_bench_verdicts::wide::{self, Trace};
-use m5_bench_verdicts::{composed, containers, drawn, events, habits, layers, programs, runtimes, services};
+use m5_bench_verdicts::{
+    applications, composed, containers, drawn, events, habits, layers, programs, runtimes, services,
+};
 
 type Make = Box<dyn Fn(u64, f64, f64) -> Trace>;
 
@@ -76,6 +78,9 @@ pub(crate) fn all(args: &Args) -> Vec<Case> {
     }
     if args.drawn {
         return set_of!(drawn, false);
+    }
+    if args.applications {
+        return set_of!(applications, true);
     }
     if args.runtimes {
         return set_of!(runtimes, true);

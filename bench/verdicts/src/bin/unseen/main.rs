@@ -63,6 +63,9 @@ pub(crate) struct Args {
     /// Families of the ninth set, all of it held out: what runtimes, allocators and kernels do.
     #[arg(long, conflicts_with_all = ["events", "services", "containers", "layers", "programs", "habits"])]
     runtimes: bool,
+    /// Families of the tenth set, all of it held out: what applications do.
+    #[arg(long, conflicts_with_all = ["events", "services", "containers", "layers", "programs", "habits", "runtimes"])]
+    applications: bool,
     /// A few kinds of processes, drawn widely: to learn from.
     #[arg(long, conflicts_with_all = ["events", "services", "containers", "layers", "programs", "habits", "runtimes"])]
     drawn: bool,

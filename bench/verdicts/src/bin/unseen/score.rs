@@ -121,6 +121,23 @@ pub(crate) struct Summary {
     columns: [Vec<f64>; 5],
     /// Pinball losses of healthy and of leaking families.
     losses: [Vec<f64>; 2],
+    /// Families whose intervals hold less than they should, and more, beyond chance.
+    beyond_chance: [usize; 2],
+}
+
+/// What a 90 % interval should hold of a family.
+const AIM: [f64; 2] = [0.85, 0.95];
+/// The chance, on one side, from which on a share is not taken for chance.
+const CHANCE: f64 = 0.025;
+
+/// The chance of at most `most` of `of`, each with the chance `p`.
+fn at_most(most: usize, of: usize, p: f64) -> f64 {
+    let (mut log, mut sum) = (of as f64 * (1.0 - p).ln(), 0.0);
+    for i in 0..=most {
+        sum += log.exp();
+        log += ((of - i.min(of)) as f64 / (i + 1) as f64 * p / (1.0 - p)).ln();
+    }
+    sum
 }
 
 impl Summary {
@@ -137,6 +154,9 @@ impl Summary {
             step.extend((!moves).then(|| verdict(Verdict::Step)));
         }
         held.push(share(s.placed[0], s.judged));
+        let missed = s.judged - s.placed[0];
+        self.beyond_chance[0] += usize::from(at_most(s.placed[0], s.judged, AIM[0]) < CHANCE);
+        self.beyond_chance[1] += usize::from(at_most(missed, s.judged, 1.0 - AIM[1]) < CHANCE);
         self.losses[usize::from(s.leaks)].push(100.0 * s.pinball[0] / s.judged.max(1) as f64);
     }
 }
@@ -166,11 +186,14 @@ impl fmt::Display for Summary {
         )?;
         writeln!(
             f,
-            "interval held: mean {:.1} %, worst {:.1} %, below 85 % in {} of {}",
+            "interval held: mean {:.1} %, worst {:.1} %, below 85 % in {} of {}, above 95 % in {}; beyond chance {} and {}",
             mean(held),
             least(held),
             below(held, 85.0),
-            held.len()
+            held.len(),
+            held.iter().filter(|v| **v > 95.0).count(),
+            self.beyond_chance[0],
+            self.beyond_chance[1]
         )?;
         write!(
             f,
@@ -197,11 +220,23 @@ impl fmt::Display for Score {
         others.into_iter().try_for_each(|v| write!(f, "{:>7.1}", verdict(v)))?;
         write!(f, " |")?;
         [0, 1, 2].into_iter().try_for_each(|i| write!(f, "{:>7.1}", share(self.placed[i], self.judged)))?;
-        write!(f, "{:>7.3} |      ", self.width / self.judged.max(1) as f64)?;
-        self.pinball.iter().try_for_each(|p| write!(f, "{:>6.2}", 100.0 * p / self.judged.max(1) as f64))?;
+        write!(f, " {:>6.3} |      ", self.width / self.judged.max(1) as f64)?;
+        self.pinball.iter().try_for_each(|p| write!(f, " {:>5.2}", 100.0 * p / self.judged.max(1) as f64))?;
         write!(f, "  |")?;
         let of = if self.leaks { self.strong } else { self.traces };
         self.rivals.iter().try_for_each(|n| write!(f, "{:>6.0}", share(*n, of)))?;
         write!(f, " |{:>5.1}", 1000.0 * self.seconds / self.traces.max(1) as f64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::at_most;
+
+    #[test]
+    fn the_binomial_tail_is_exact() {
+        assert!((at_most(1, 2, 0.5) - 0.75).abs() < 1e-12);
+        assert!((at_most(0, 60, 0.05) - 0.95_f64.powi(60)).abs() < 1e-12);
+        assert!((at_most(60, 60, 0.85) - 1.0).abs() < 1e-9);
     }
 }
