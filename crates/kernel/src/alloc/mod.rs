@@ -10,6 +10,8 @@ mod collections;
 mod cost;
 mod follow;
 mod gathering;
+mod heaps;
+mod later;
 mod pace;
 mod pools;
 mod profile;
@@ -18,6 +20,7 @@ mod rates;
 mod record;
 mod returns;
 mod sampler;
+mod supply;
 mod threads;
 
 pub use collections::CollectionSampler;

@@ -8,22 +8,24 @@ use super::follow::{Birth, Followers, Found, LOOKS_S, Words};
 use super::gathering::Gathering;
 use super::pace::Pace;
 use super::profile::{AllocProfile, Survivor};
-use super::program::Place;
+use super::program::{Maps, Place};
 use super::rates::{Open, WIDEST};
-use super::record::{Allocation, decode};
+use super::record::{self, Allocation, decode};
 use super::returns::{Returns, Watched};
+use super::supply::Supply;
 use super::threads::{Closed, Threads};
-use super::{allocator, pools, program};
+use super::{allocator, later, program};
 use crate::arch;
 use crate::bpf::{Ring, sys};
 use crate::frames::FrameImage;
 use crate::{Error, Result};
+use m5_cpython::layout::objects::ObjectLayout;
 use m5_cpython::{Interpreter, PyFrame};
 use m5_process::{Process, cpu_ns, monotonic_ns};
 use m5_stats::Random;
-use rustc_hash::FxHashMap;
-use std::os::fd::OwnedFd;
-use std::thread::sleep;
+use rustc_hash::{FxHashMap, FxHashSet};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::thread::{available_parallelism, sleep};
 use std::time::Duration;
 
 const RING: usize = 4 << 20;
@@ -59,6 +61,8 @@ pub struct AllocSampler {
     named_ns: u64,
     gathering: Gathering,
     followers: Option<Followers>,
+    /// Where the kernel keeps the blocks that it reads a few allocations later, if it does.
+    later: Option<OwnedFd>,
     max_overhead: f64,
     /// Of either program.
     paces: [Pace; 2],
@@ -105,29 +109,33 @@ impl AllocSampler {
         }
         let interpreter = Interpreter::attach(process)?;
         let maps = process.maps()?;
-        if interpreter.layout().free_threaded {
-            return Err(Error::OtherAllocator);
-        }
         let image = interpreter
             .objects()
             .and_then(FrameImage::of)
             .ok_or(Error::Unsupported("the frames of this CPython are not known"))?;
         let allocator = allocator::find(&interpreter, &maps)
             .ok_or(Error::Unsupported("its object allocator is not found"))?;
-        let usedpools = pools::table(&interpreter.memory(), &maps, interpreter.file());
+        let supply = Supply::of(&interpreter, &interpreter.memory(), &maps);
         let type_type = allocator::exported(&interpreter, &maps, "PyType_Type");
         let (ring, lost) = (Ring::new(RING)?, sys::counter()?);
-        let fd = std::os::fd::AsRawFd::as_raw_fd(&lost);
+        let later =
+            matches!(supply, Supply::Heaps(_)).then(|| sys::on_each_processor(later::BYTES)).transpose()?;
+        let maps = Maps {
+            ring: ring.fd(),
+            lost: lost.as_raw_fd(),
+            later: later.as_ref().map(|map| map.as_raw_fd()),
+        };
         let [first, second] = arch::ARGUMENTS;
         let size = if allocator.exported { first } else { second };
         let load = |place| {
-            let code = program::program(ring.fd(), fd, place, &image)
+            let code = program::program(&maps, place, &image)
                 .ok_or(Error::Unsupported("the program does not fit"))?;
             sys::load(sys::Kind::PerfEvent, &code)
         };
-        let entry = Place::Entry { size, usedpools: usedpools.unwrap_or(0) };
+        let entry = Place::Entry { size, supply };
         let programs = [load(entry)?, load(Place::Return)?];
         let memory = interpreter.memory();
+        let shift = interpreter.objects().map_or(0, ObjectLayout::shift);
         let collections = interpreter.read().ok().map(|state| young(&state));
         let cost = Cost::measured(&programs[0], &ring, &image);
         let (now, ran) = (monotonic_ns(), cpu_ns(process.pid()).unwrap_or(0));
@@ -140,13 +148,16 @@ impl AllocSampler {
             ring,
             lost,
             programs,
-            returns: Returns::default(),
+            returns: Returns::above(supply.largest()),
             threads: Threads::default(),
             scanned_ns: 0,
             names: FxHashMap::default(),
             named_ns: now,
             gathering: Gathering::default(),
-            followers: type_type.filter(|_| survival).map(|t| Followers::new(memory, t)),
+            followers: type_type
+                .filter(|_| survival)
+                .map(|t| Followers::new(memory, t, shift, supply.largest())),
+            later,
             max_overhead: max_overhead.clamp(1e-5, 1.0),
             paces: [pace(), pace()],
             cost,
@@ -198,7 +209,8 @@ impl AllocSampler {
         if let Some(followers) = &mut self.followers {
             followers.look(now, &mut self.gathering.classes.survival);
         }
-        sleep(Duration::from_nanos(self.next_ns.min(until_ns).saturating_sub(now)));
+        let young = self.followers.as_ref().and_then(Followers::next_ns).unwrap_or(u64::MAX);
+        sleep(Duration::from_nanos(self.next_ns.min(until_ns).min(young).saturating_sub(now)));
         Ok(true)
     }
 
@@ -299,6 +311,7 @@ impl AllocSampler {
             cpu_s: (cpu_s > 0.0).then_some(cpu_s),
             looks_s: LOOKS_S.to_vec(),
             partial: self.allocator.exported,
+            objects_only: self.interpreter.layout().free_threaded,
             follows: self.followers.is_some(),
             large: [self.returns.large, self.returns.followed],
             ..AllocProfile::default()
@@ -310,8 +323,9 @@ impl AllocSampler {
     /// Watches for the length of a window.
     fn window(&mut self) {
         let called = monotonic_ns();
+        let room = RING / record::length(&self.image);
         let most = self.pace().most();
-        let chosen = self.threads.open(most, &mut self.random);
+        let chosen = self.threads.open(most, room as u32, &mut self.random);
         // A thread is watched from the end of its call on, which the kernel makes on its processor, until the next one begins.
         let half = |ns: u64| ns / 2 - ns / (2 * chosen.len().max(1) as u64);
         let opened = monotonic_ns();
@@ -336,21 +350,28 @@ impl AllocSampler {
             seen.retain(|a| a.time_ns <= cut);
             end = cut.max(start);
         }
-        let taken: f64 = seen.iter().map(|a| self.cost.of(a.took_ns)).sum();
+        let taken = seen.iter().map(|a| self.cost.of(a.took_ns)).sum::<f64>();
         let entries = self.returns.watched() == Watched::Entries;
         self.open_ns += end - start;
         self.taken_ns += if entries { taken } else { 0.0 };
         let settles = end - ((end - start) as f64 * SETTLED) as u64;
         // At once: what takes long to be read may be somebody else's by then.
-        let found = self.followers.as_ref().map(|f| f.read(seen.iter().map(|a| a.block)));
+        let found = match &self.followers {
+            Some(_) if self.later.is_some() => Some(later::found(&seen)),
+            followers => followers.as_ref().map(|f| f.read(seen.iter().map(|a| a.block))),
+        };
         let since = monotonic_ns().saturating_sub(end);
         let (prompt, late) = (since <= PROMPT_NS, closed.cut_ns.is_some() || since > end - settles);
         // First who died: a block that was handed out twice in this window belongs to the last one.
         for (at, allocation) in seen.iter().enumerate() {
             let again = |a: &Allocation| a.block.is_some() && a.block == allocation.block;
             let last = !seen.iter().skip(at + 1).any(again);
-            let settled = prompt && allocation.time_ns <= settles && follows(&seen[at..]);
             let words = found.as_ref().and_then(|found| found.get(at).copied().flatten());
+            let (settled, late) = match self.later {
+                // It was read when so many had followed, and nobody had got its block.
+                Some(_) => (words.is_some(), false),
+                None => (prompt && allocation.time_ns <= settles && follows(&seen[at..]), late),
+            };
             self.take(allocation, Fate { last, settled, late }, words);
         }
         if !entries {
@@ -358,7 +379,17 @@ impl AllocSampler {
         }
         let stands_ns = start.saturating_sub(std::mem::replace(&mut self.opened_ns, start)) as f64;
         let (ns, cut) = ((end - start) as f64, closed.cut_ns.is_some());
-        self.gathering.window(Open { ns, taken_ns: taken, stands_ns, cut });
+        let taken_ns = taken / self.side_by_side(&seen) as f64;
+        self.gathering.window(Open { ns, taken_ns, stands_ns, cut });
+    }
+
+    /// How many of the threads that were seen may have run at once: what watching took of a window is each one's share of it.
+    fn side_by_side(&self, seen: &[Allocation]) -> usize {
+        if !self.interpreter.layout().free_threaded {
+            return 1;
+        }
+        let threads: FxHashSet<u64> = seen.iter().map(|a| a.thread).collect();
+        threads.len().clamp(1, available_parallelism().map_or(1, usize::from))
     }
 
     /// Counts what a window took of the budget.
@@ -399,6 +430,9 @@ impl AllocSampler {
         };
         let (Some(followers), Some(block)) = (&mut self.followers, allocation.block) else { return };
         followers.handed_out(block);
+        if self.later.is_some() && last && words.is_none() {
+            return;
+        }
         let size = entry.then_some(allocation.size);
         let classes = &mut self.gathering.classes;
         let class = classes.of(line, size.unwrap_or(LARGE));
