@@ -88,7 +88,7 @@ impl Sampling {
     }
 }
 
-/// Whether blocks above 512 bytes were sampled; `None` where none was asked for.
+/// Whether large blocks were sampled; `None` where none was asked for.
 fn large(profile: &AllocProfile) -> Option<bool> {
     let [asked, followed] = profile.large;
     (asked > 0).then_some(followed > 0)

@@ -5,7 +5,7 @@
 mod support;
 
 use m5_process::perf::{Attr, Event, Target as On};
-use m5_testkit::{Python, Target, pythons};
+use m5_testkit::{Python, Target, free_threaded_pythons, pythons};
 use std::collections::BTreeSet;
 use std::fs;
 use std::process::{Command, Output, Stdio};
@@ -36,6 +36,12 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 fn python() -> Python {
     pythons().into_iter().find(|p| p.root().is_none() && !p.musl).unwrap()
+}
+
+/// One with a GIL, and the last of those without that are there.
+fn both() -> Vec<Python> {
+    let without = free_threaded_pythons().into_iter().rfind(|p| !p.musl);
+    [Some(python()), without].into_iter().flatten().collect()
 }
 
 fn rounds() -> u64 {
@@ -100,8 +106,11 @@ fn number(seed: &mut u64) -> u64 {
 
 #[test]
 fn killed_at_any_moment_they_leave_nothing() {
-    let python = python();
-    let mut target = Target::start(&python, PROGRAM);
+    both().iter().for_each(killed_at_any_moment);
+}
+
+fn killed_at_any_moment(python: &Python) {
+    let mut target = Target::start(python, PROGRAM);
     assert_eq!(target.line(), "ready");
     let pid = target.pid();
     if !registers_are_free(pid) {
@@ -134,8 +143,8 @@ fn killed_at_any_moment_they_leave_nothing() {
         child.wait().unwrap();
     }
     soon("its debug registers are given back", || registers_are_free(pid));
-    if known(&python, &seen).is_some() {
-        soon("its programs are gone", || known(&python, &seen).is_some_and(|left| left.is_empty()));
+    if known(python, &seen).is_some() {
+        soon("its programs are gone", || known(python, &seen).is_some_and(|left| left.is_empty()));
     }
     // Whatever was in the pipe: it goes on.
     let before = m5_process::monotonic_ns();

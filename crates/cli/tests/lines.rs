@@ -3,7 +3,7 @@
 
 mod support;
 
-use m5_testkit::{LARGE_BLOCKS, Python, Target, pythons};
+use m5_testkit::{LARGE_BLOCKS, Python, Target, free_threaded_pythons, pythons};
 use serde_json::Value;
 use support::{json, run, verdict};
 
@@ -42,6 +42,14 @@ fn told(target: &Target, interval: &str) -> (Value, Value) {
     (document["diff"]["culprits"][0].take(), document["allocations"].take())
 }
 
+/// The function of a line: one of a library is told with its caller, and a program that is an argument looks like one where
+/// something else starts it.
+fn made_in(line: &Value) -> &str {
+    let inside = &line["inside"]["function"];
+    let function = if inside.is_string() { inside } else { &line["frame"]["function"] };
+    function.as_str().unwrap_or_default()
+}
+
 /// Whether allocations may be sampled here; the reason is told where not.
 fn sampled(allocations: &Value) -> bool {
     if allocations["reason"].is_null() {
@@ -53,9 +61,13 @@ fn sampled(allocations: &Value) -> bool {
     false
 }
 
+/// The first and the last of those with a GIL, and of those without.
 fn some() -> Vec<Python> {
-    let all: Vec<Python> = pythons().into_iter().filter(|p| p.root().is_none() && !p.musl).collect();
-    all.first().into_iter().chain(all.iter().skip(1).last()).cloned().collect()
+    let ends = |pythons: Vec<Python>| {
+        let all: Vec<Python> = pythons.into_iter().filter(|p| p.root().is_none() && !p.musl).collect();
+        all.first().into_iter().chain(all.iter().skip(1).last()).cloned().collect::<Vec<_>>()
+    };
+    [ends(pythons()), ends(free_threaded_pythons())].concat()
 }
 
 #[test]
@@ -100,7 +112,7 @@ fn named(target: &Target, function: &str) -> Option<Value> {
             assert!(culprit["unnamed"]["why"].is_string(), "{culprit} {allocations}");
             continue;
         }
-        assert_eq!(line["frame"]["function"], function, "{culprit} {allocations}");
+        assert_eq!(made_in(line), function, "{culprit} {allocations}");
         return Some(culprit);
     }
     panic!("no line is named");
@@ -134,7 +146,7 @@ fn a_line_whose_blocks_went_to_the_leak_is_not_accused() {
         let (culprit, allocations) = told(&target, "5s");
         if sampled(&allocations) {
             for line in culprit["made"]["lines"].as_array().into_iter().flatten() {
-                assert_eq!(line["frame"]["function"], "record", "{python:?}: {culprit} {allocations}");
+                assert_eq!(made_in(line), "record", "{python:?}: {culprit} {allocations}");
             }
         }
     }
@@ -159,7 +171,7 @@ fn a_series_names_the_line_too() {
         if line.is_null() && !last {
             continue;
         }
-        assert_eq!(line["frame"]["function"], "record", "{culprit} {}", document["allocations"]);
+        assert_eq!(made_in(line), "record", "{culprit} {}", document["allocations"]);
         return;
     }
 }

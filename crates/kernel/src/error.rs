@@ -28,9 +28,6 @@ pub enum Error {
         /// Its last words.
         said: String,
     },
-    /// The interpreter takes its memory from an allocator whose calls are not followed.
-    #[error("this CPython has no GIL and takes memory from mimalloc, whose calls m5 does not follow")]
-    OtherAllocator,
     /// Something that this machine or build lacks.
     #[error("{0}")]
     Unsupported(&'static str),

@@ -8,8 +8,6 @@ use m5_cpython::layout::objects::{Frames, ObjectLayout};
 pub(crate) const DEPTH: usize = 32;
 /// Bytes of a frame that are kept: enough for every version's fields.
 const LARGEST_FRAME: usize = 112;
-/// Bytes of all of them.
-pub(crate) const FRAMES_BYTES: usize = DEPTH * LARGEST_FRAME;
 
 /// Where a version keeps what matters of a frame.
 #[derive(Debug, Clone, Copy)]

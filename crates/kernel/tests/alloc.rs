@@ -1,9 +1,12 @@
 //! The sampler against programs whose shares are known by construction.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod common;
+
+use common::allowed;
 use m5_kernel::{AllocProfile, AllocSampler, AllocSource, CollectionSampler, Error};
 use m5_process::{Process, monotonic_ns};
-use m5_testkit::{LARGE_BLOCKS, Python, Target, pythons};
+use m5_testkit::{LARGE_BLOCKS, Python, Target, free_threaded_pythons, pythons};
 
 /// Three times as many short-lived objects as kept ones, of one size; kept ones stay for ever.
 const PROGRAM: &str = "
@@ -53,9 +56,16 @@ fn turns_to_collections(target: &Target) -> bool {
     false
 }
 
+/// The first and the last of those with a GIL, and each of those without.
+fn some() -> Vec<Python> {
+    let all = pythons();
+    let ends = [all.first(), all.last()].into_iter().flatten().cloned();
+    ends.chain(free_threaded_pythons()).collect()
+}
+
 #[test]
 fn lines_on_every_interpreter() {
-    for python in pythons() {
+    for python in pythons().into_iter().chain(free_threaded_pythons()) {
         let mut target = Target::start(&python, PROGRAM);
         assert_eq!(target.line(), "ready");
         let Some(profile) = profile(&target, 3, false) else { return };
@@ -134,8 +144,7 @@ fn counted(python: &Python, [times, works, rests]: [&str; 3]) -> Option<(f64, Al
 
 #[test]
 fn rates_hold_what_the_program_counts() {
-    let pythons = pythons();
-    for python in pythons.first().into_iter().chain(pythons.last()) {
+    for python in &some() {
         // Nothing but allocations; some of its time; little of it; some of it in bursts between which it rests.
         for (kind, told) in [
             (["1000", "0", "0"], false),
@@ -186,8 +195,7 @@ while True:
 
 #[test]
 fn survivors_are_told_from_the_dead() {
-    let pythons = pythons();
-    for python in pythons.first().into_iter().chain(pythons.last()) {
+    for python in &some() {
         let mut target = Target::start(python, SURVIVORS);
         assert_eq!(target.line(), "ready");
         let Some(profile) = profile(&target, 4, true) else { return };
@@ -214,10 +222,10 @@ fn survivors_are_told_from_the_dead() {
 }
 
 #[test]
-fn large_blocks_are_followed_with_either_allocator() {
-    let pythons = pythons();
-    for python in pythons.first().into_iter().chain(pythons.last()) {
-        for allocator in ["pymalloc", "malloc"] {
+fn large_blocks_are_followed_with_any_allocator() {
+    for python in &some() {
+        let allocators: &[&str] = if python.free_threaded { &["mimalloc"] } else { &["pymalloc", "malloc"] };
+        for allocator in allocators {
             let mut command = python.command();
             command.args(["-u", "-c", LARGE_BLOCKS]).env("PYTHONMALLOC", allocator);
             let mut target = Target::spawn(command);
@@ -288,7 +296,7 @@ fn collections_tell_the_shares_of_tracked_objects() {
         assert_eq!(target.line(), "ready");
         let profile = by_collections(&target, 20, 250);
         let told = format!("{python:?}: {profile:?}");
-        let of = |function: &str| {
+        let of = |function: &'static str| {
             let own = profile.sites.iter().filter(|s| s.frame.function.ends_with(function));
             own.fold((0.0, 0.0), |sum, s| {
                 (sum.0 + s.share, sum.1 + s.share_interval[1] - s.share_interval[0])
@@ -335,4 +343,77 @@ fn a_collector_that_is_off_tells_nothing() {
     let process = Process::open(target.pid()).unwrap();
     let sampler = CollectionSampler::attach(&process, 0.01, &Error::Unsupported("this is a test"));
     assert!(matches!(sampler, Err(Error::Unsupported(why)) if why.contains("collector is off")));
+}
+
+/// Eight threads make objects of one size at four lines: of one type those of one line live, those of two die at once or a little
+/// later; another type's are dropped by another thread. Answers a line with the objects that each of the four made so far.
+const THREADS: &str = "
+import collections, sys, threading, time
+class Tick: __slots__ = ('a', 'b')
+class Passed: __slots__ = ('a', 'b')
+kept, passed = [[] for _ in range(8)], collections.deque()
+counts = [[0] * 4 for _ in range(8)]
+def churn(): Tick(); Tick(); Tick()
+def grow(to): to.append(Tick())
+def hand_over(): passed.append(Passed())
+def later():
+    some = [Tick(), Tick()]
+    return len(some)
+def work(n):
+    count, to = counts[n], kept[n]
+    while True:
+        for _ in range(10):
+            churn(); grow(to); hand_over(); later()
+            count[0] += 3; count[1] += 1; count[2] += 1; count[3] += 2
+        time.sleep(0.004)
+def drop():
+    while True:
+        while passed: passed.popleft()
+        time.sleep(0.001)
+for n in range(8): threading.Thread(target=work, args=(n,), daemon=True).start()
+threading.Thread(target=drop, daemon=True).start()
+print('ready', flush=True)
+for line in sys.stdin:
+    print(*(sum(count[i] for count in counts) for i in range(4)), flush=True)
+";
+
+#[test]
+fn eight_threads_without_a_gil() {
+    // Where an object is all that the line asks for, and what those lines keep of it.
+    const LINES: [&str; 3] = ["churn", "grow", "hand_over"];
+    for python in free_threaded_pythons() {
+        let mut target = Target::start(&python, THREADS);
+        assert_eq!(target.line(), "ready");
+        target.say("");
+        let before = target.numbers::<f64>();
+        let process = Process::open(target.pid()).unwrap();
+        let Some(mut sampler) = allowed(&python.name, AllocSampler::attach(&process, 0.05, 1.0, true)) else {
+            return;
+        };
+        let until = monotonic_ns() + 4_000_000_000;
+        while monotonic_ns() < until && sampler.step(until).unwrap() {}
+        let (profile, survivors) = sampler.finish_with_survivors().unwrap();
+        target.say("");
+        let made: Vec<f64> = target.numbers::<f64>().iter().zip(&before).map(|(b, a)| b - a).collect();
+        let told = format!("{}: {made:?} {profile:?}", python.name);
+        assert!(profile.threads == [10, 10] && profile.samples > 100, "{told}");
+        assert!(profile.lost * 100 <= profile.samples, "{told}");
+        let samples = LINES.map(|line| {
+            let own = profile.sites.iter().filter(|s| s.frame.function == line);
+            own.map(|s| s.samples).sum::<u64>() as f64
+        });
+        let share = |of: &[f64], n: usize| of[n] / of[..LINES.len()].iter().sum::<f64>();
+        let shares = [0, 1, 2].map(|n| [share(&samples, n), share(&made, n)]);
+        assert!(shares.iter().all(|[seen, truth]| (seen - truth).abs() < 0.1), "{shares:?} {told}");
+        let own = survivors.iter().filter(|s| matches!(s.type_name.as_str(), "Tick" | "Passed"));
+        let makers: Vec<&str> = own.map(|s| s.stack[0].function.as_str()).collect();
+        let of = |line: &str| makers.iter().filter(|maker| maker.starts_with(line)).count();
+        let found = [of("grow"), of("hand_over"), of("churn"), of("later")];
+        println!(
+            "{}: {shares:.3?} {found:?} {} of {} cut, {} lost",
+            python.name, profile.windows_cut, profile.windows, profile.lost
+        );
+        let others: usize = found[1..].iter().sum();
+        assert!(found[0] >= 20 && found[0] >= 9 * others, "{found:?} {told}");
+    }
 }

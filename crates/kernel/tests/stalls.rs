@@ -7,7 +7,7 @@ use common::allowed;
 use m5_cpython::Interpreter;
 use m5_kernel::{LoopCounter, LoopOptions, LoopWatch, Turn};
 use m5_process::{Process, monotonic_ns};
-use m5_testkit::{Python, Target, pythons};
+use m5_testkit::{Python, Target, free_threaded_pythons, pythons};
 
 /// A loop of `select` that stamps its turns itself. Each line that it reads names what the next turn does; the answer is
 /// that turn's begin and end, nanoseconds, as near to the calls as Python comes, and how long it waited for a
@@ -107,7 +107,7 @@ fn turn(watch: &mut LoopWatch, from: u64, to: u64) -> Turn {
 
 #[test]
 fn turns_and_their_division() {
-    for python in pythons() {
+    for python in pythons().into_iter().chain(free_threaded_pythons()) {
         let mut target = Target::start(&python, &PROGRAM.replace("POLL()", "poll()"));
         assert_eq!(target.line(), "ready");
         let Some(mut watch) = watch(&python, &target) else { return };
@@ -136,6 +136,7 @@ fn turns_and_their_division() {
                 "lock" => assert!(spent.gil_ns + spent.locks_ns > 20_000_000, "{told}"),
                 // It ran for 30 ms of its own time.
                 "code" => assert!(ran > 25_000_000 && spent.gil_ns < ran, "{told}"),
+                "gil" if python.free_threaded => assert_eq!(spent.gil_ns, 0, "{told}"),
                 "gil" => {
                     assert!(spent.gil_ns + spent.locks_ns > 1_000_000 || processor > 1_000_000, "{told}")
                 }

@@ -144,7 +144,9 @@ impl<'a> Watching<'a> {
                 watch.suppose(tid);
             }
         }
-        let gathering = Gathering::new(process.pid(), monotonic_ns(), above_ns, args.top);
+        let without_gil = interpreter.layout().free_threaded;
+        let gathering =
+            Gathering::new(process.pid(), monotonic_ns(), above_ns, args.top).without_gil(without_gil);
         Ok(Self { process, interpreter, watch, tracer, above_ns, looks: HashMap::new(), gathering })
     }
 

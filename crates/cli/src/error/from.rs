@@ -91,7 +91,6 @@ pub(crate) fn of_kernel(pid: i32, error: m5_kernel::Error) -> CliError {
     match error {
         m5_kernel::Error::Cpython(error) => error.into(),
         m5_kernel::Error::Process(error) => error.into(),
-        m5_kernel::Error::OtherAllocator => CliError::NoAllocationSites { pid },
         other => CliError::Bpf { pid, permission: other.is_permission(), message: other.to_string() },
     }
 }

@@ -26,8 +26,6 @@ pub(crate) enum CliError {
     Unsupported { pid: i32, found: String },
     /// A free-threaded CPython.
     FreeThreaded { pid: i32, version: String },
-    /// Its allocator's calls are not followed.
-    NoAllocationSites { pid: i32 },
     /// An interpreter that is not set up yet.
     Starting { pid: i32 },
     /// It collects without a pause.
@@ -136,7 +134,6 @@ impl CliError {
                 | Self::NotPython { .. }
                 | Self::Unsupported { .. }
                 | Self::FreeThreaded { .. }
-                | Self::NoAllocationSites { .. }
                 | Self::Starting { .. }
                 | Self::Busy { .. }
                 | Self::Pauses { .. }

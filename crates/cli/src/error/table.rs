@@ -53,9 +53,6 @@ impl CliError {
             Self::Unsupported { pid, found } => {
                 row!(lang, Unreadable, "unsupported", Fault::Unsupported[pid, found] => Fault::UnsupportedRemedy)
             }
-            Self::NoAllocationSites { pid } => {
-                row!(lang, Unreadable, "free_threaded", Fault::NoAllocationSites[pid] => Fault::NoAllocationSitesRemedy)
-            }
             Self::FreeThreaded { pid, version } => {
                 row!(lang, Unreadable, "free_threaded", Fault::FreeThreaded[pid, version] => Fault::FreeThreadedRemedy)
             }

@@ -137,7 +137,10 @@ impl CollectionSampler {
     pub fn attach(process: &Process, max_overhead: f64, instead: &Error) -> Result<Self> {
         let main = Interpreter::attach(process)?;
         if main.layout().free_threaded {
-            return Err(Error::OtherAllocator);
+            return Err(Error::Unsupported(
+                "a CPython without the GIL collects everything at once, and not at each so many new objects: its collections say \
+                 nothing of who makes them",
+            ));
         }
         if main.objects().is_none() || matches!(main.gil()?, Gil::Unknown) {
             return Err(Error::Unsupported("the frames of this CPython are not known"));

@@ -37,7 +37,7 @@ const SHORTEST: usize = 20;
 const OWN_NS: f64 = 50.0;
 
 /// Words of a thread's state, and of what its frames would be.
-const WORDS: usize = 128;
+const WORDS: usize = 256;
 
 /// Nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -194,6 +194,7 @@ fn watch(program: &OwnedFd, state: u64) -> Result<(Event, OwnedFd)> {
 mod tests {
     use super::*;
     use crate::alloc::program;
+    use crate::alloc::supply::Supply;
     use m5_cpython::layout::objects::OBJECTS;
     use std::os::fd::AsRawFd;
 
@@ -201,8 +202,9 @@ mod tests {
     fn loaded() -> Option<(Ring, OwnedFd, OwnedFd, FrameImage)> {
         let image = OBJECTS.iter().find_map(FrameImage::of)?;
         let (ring, lost) = (Ring::new(4 << 20).ok()?, sys::counter().ok()?);
-        let place = program::Place::Entry { size: crate::arch::ARGUMENTS[0], usedpools: 0 };
-        let code = program::program(ring.fd(), lost.as_raw_fd(), place, &image)?;
+        let place = program::Place::Entry { size: crate::arch::ARGUMENTS[0], supply: Supply::Unknown };
+        let maps = program::Maps { ring: ring.fd(), lost: lost.as_raw_fd(), later: None };
+        let code = program::program(&maps, place, &image)?;
         let program = sys::load(sys::Kind::PerfEvent, &code).ok()?;
         Some((ring, lost, program, image))
     }

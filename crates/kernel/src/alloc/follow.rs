@@ -4,7 +4,6 @@
 //! if it has the same type as at every look before, and no later sample was given its block. The young are looked at again
 //! and again: a block that others of the type come and go in is seen empty once.
 
-use super::program::LARGEST_POOLED;
 use crate::bpf::word;
 use m5_process::{LiveMemory, Memory};
 use rustc_hash::FxHashMap;
@@ -15,10 +14,17 @@ pub const LOOKS_S: [f64; 6] = [0.1, 0.3, 1.0, 3.0, 10.0, 30.0];
 /// An object is looked at again when it has become older by this share of its age, but not sooner than after this long.
 const AGAIN: u64 = 4;
 const SOONEST_NS: u64 = 20_000_000;
+/// Of a build without the GIL, an object that is younger: when it is twice as old, but not sooner than after this long. Its allocator does
+/// not hand a block out again at once, so that the next owner is not seen in the same window.
+const SOON_NS: u64 = 1_000_000;
 /// Objects that are followed at a time at most.
 const MOST: usize = 200_000;
 /// What may lie before an object: nothing, a collector's head, that and two words of attributes.
 const BEFORE: [u64; 4] = [0, 16, 32, 24];
+/// Offsets in an object: its type, the number of its items. All of these are larger by as much as a build without the GIL has a
+/// longer header.
+const TYPE: u64 = 8;
+const ITEMS: u64 = 16;
 /// Offsets in a type: its name, the sizes of its instances.
 const TYPE_NAME: u64 = 24;
 const TYPE_BASIC: u64 = 32;
@@ -26,6 +32,11 @@ const TYPE_ITEM: u64 = 40;
 const TYPE_FLAGS: u64 = 168;
 /// The attributes of its instances lie behind them, as many as the first ones had (3.13 on; no flag before).
 const INLINE_VALUES: u64 = 1 << 2;
+/// Bytes that tell whether an object lives; of a build without the GIL, and where the two parts of its count are.
+const HEAD: usize = 16;
+const LONG_HEAD: usize = 32;
+const COUNTED_BY_OWNER: usize = 12;
+const COUNTED_BY_OTHERS: usize = 16;
 /// More items than an object has: not their number.
 const MOST_ITEMS: u64 = 1 << 32;
 /// The smallest text, of any version.
@@ -105,6 +116,10 @@ pub(super) struct Followers {
     memory: LiveMemory,
     /// `PyType_Type`.
     type_type: u64,
+    /// How much longer than elsewhere an object's header is, of a build without the GIL.
+    shift: u64,
+    /// The largest block that is known at the call.
+    largest: u64,
     by_block: FxHashMap<u64, Followed>,
     /// The dead whose later looks have not come yet.
     dead: Vec<Followed>,
@@ -112,10 +127,14 @@ pub(super) struct Followers {
 }
 
 impl Followers {
-    pub(super) fn new(memory: LiveMemory, type_type: u64) -> Self {
+    /// Nobody yet; `shift` is how much longer than elsewhere an object's header is, `largest` the largest block that is known
+    /// at the call.
+    pub(super) fn new(memory: LiveMemory, type_type: u64, shift: u64, largest: u64) -> Self {
         Self {
             memory,
             type_type,
+            shift,
+            largest,
             by_block: FxHashMap::default(),
             dead: Vec::new(),
             types: FxHashMap::default(),
@@ -156,8 +175,10 @@ impl Followers {
     fn found(&mut self, birth: Birth, slot: usize, words: &Words) -> Option<Found> {
         let Birth { block, size, .. } = birth;
         for before in BEFORE {
-            let kind = word(words, before as usize + 8)?;
+            let at = |offset: u64| word(words, (before + self.shift + offset) as usize);
+            let kind = at(TYPE)?;
             let object = block + before;
+            let items = at(ITEMS);
             let Some((name, basic, item)) = self.kind(kind) else { continue };
             // Its size says whether it is the one that was asked for.
             let fits = match size.map(|size| size.checked_sub(before)) {
@@ -165,33 +186,49 @@ impl Followers {
                 Some(Some(room)) if item == 0 => room.abs_diff(basic) <= 16 && room >= basic,
                 Some(Some(room)) => room >= basic,
                 None => {
-                    let items = word(words, before as usize + 16)?.min(MOST_ITEMS);
-                    if before + basic + item * items <= LARGEST_POOLED as u64 {
+                    if before + basic + item * items?.min(MOST_ITEMS) <= self.largest {
                         return Some(Found::Small);
                     }
                     true
                 }
             };
             if fits {
-                let next_ns = birth.time_ns + SOONEST_NS;
-                self.by_block.insert(block, Followed { birth, slot, object, kind, looks: 0, next_ns });
+                let next_ns = birth.time_ns + self.soonest_ns();
+                let followed = Followed { birth, slot, object, kind, looks: 0, next_ns };
+                // A free block keeps the type of what was in it: whoever gets it next may be of the same.
+                if self.shift > 0 && words.get(before as usize..).is_some_and(is_dead_without_gil) {
+                    self.dead.push(followed);
+                } else {
+                    self.by_block.insert(block, followed);
+                }
                 return Some(Found::Object(name));
             }
         }
         None
     }
 
+    /// A young object is looked at after this long.
+    fn soonest_ns(&self) -> u64 {
+        if self.shift > 0 { SOON_NS } else { SOONEST_NS }
+    }
+
+    /// When somebody has to be looked at who is that young.
+    pub(super) fn next_ns(&self) -> Option<u64> {
+        let young = |f: &&Followed| f.next_ns < f.birth.time_ns + 2 * SOONEST_NS;
+        (self.shift > 0).then(|| self.by_block.values().filter(young).map(|f| f.next_ns).min()).flatten()
+    }
+
     /// Looks again at what is due.
     pub(super) fn look(&mut self, now_ns: u64, survival: &mut [Survival]) {
         let due = |f: &Followed| now_ns >= f.next_ns;
         let blocks: Vec<u64> = self.by_block.iter().filter(|(_, f)| due(f)).map(|(b, _)| *b).collect();
-        let lives = self.lives(&blocks);
+        let (lives, soonest_ns) = (self.lives(&blocks), self.soonest_ns());
         for (block, lives) in blocks.into_iter().zip(lives) {
             if !lives {
                 self.dead.extend(self.by_block.remove(&block));
             } else if let Some(f) = self.by_block.get_mut(&block) {
                 count(f, now_ns, true, survival);
-                f.next_ns = now_ns + (now_ns.saturating_sub(f.birth.time_ns) / AGAIN).max(SOONEST_NS);
+                f.next_ns = now_ns + again_ns(soonest_ns, now_ns.saturating_sub(f.birth.time_ns));
             }
         }
         // The dead are counted when their looks come, not before: else every age would look deadlier than it is.
@@ -225,15 +262,18 @@ impl Followers {
     /// Whether each of these blocks still holds an object of the same type, with a sane reference count.
     fn lives(&self, blocks: &[u64]) -> Vec<bool> {
         let objects: Vec<u64> = blocks.iter().map(|b| self.by_block.get(b).map_or(0, |f| f.object)).collect();
-        let read = self.memory.each::<16>(&objects).unwrap_or_default();
-        let lives = |(block, bytes): (&u64, Option<&Option<[u8; 16]>>)| {
-            let (Some(f), Some(Some(bytes))) = (self.by_block.get(block), bytes) else { return false };
-            // A count has 32 bits, and flags in the uppermost ones from 3.14 on. A free block begins with a pointer to the next
-            // one, or with nothing.
-            let counted = word(bytes, 0).is_some_and(|w| w as u32 != 0 && w >> 32 & 0xffff == 0);
-            word(bytes, 8) == Some(f.kind) && counted
+        let alive: Vec<Option<u64>> = if self.shift == 0 {
+            let heads = self.memory.each::<HEAD>(&objects).unwrap_or_default();
+            heads.into_iter().map(|head| head.and_then(|head| type_of_living(&head))).collect()
+        } else {
+            let heads = self.memory.each::<LONG_HEAD>(&objects).unwrap_or_default();
+            heads.into_iter().map(|head| head.and_then(|head| type_of_living_without_gil(&head))).collect()
         };
-        blocks.iter().enumerate().map(|(i, b)| lives((b, read.get(i)))).collect()
+        let lives = |(i, block): (usize, &u64)| {
+            let kind = self.by_block.get(block).map(|f| f.kind);
+            kind.is_some() && alive.get(i).copied().flatten() == kind
+        };
+        blocks.iter().enumerate().map(lives).collect()
     }
 
     /// Name and sizes of a type; `None` where the address is none.
@@ -241,24 +281,53 @@ impl Followers {
         if kind < 4096 || kind & 7 != 0 {
             return None;
         }
-        let (memory, type_type) = (&self.memory, self.type_type);
+        let (memory, type_type, shift) = (&self.memory, self.type_type, self.shift);
+        let field = |of: u64, offset: u64| memory.u64(of.checked_add(shift + offset)?).ok();
         self.types
             .entry(kind)
             .or_insert_with(|| {
-                let meta = memory.u64(kind + 8).ok()?;
-                let is_type = meta == type_type || memory.u64(meta.checked_add(8)?).ok()? == type_type;
-                let basic = memory.u64(kind + TYPE_BASIC).ok().filter(|b| (16..1 << 20).contains(b))?;
-                let item = memory.u64(kind + TYPE_ITEM).ok().filter(|i| *i < 1 << 20)?;
+                let meta = field(kind, TYPE)?;
+                let is_type = meta == type_type || field(meta, TYPE)? == type_type;
+                let basic = field(kind, TYPE_BASIC).filter(|b| (16..1 << 20).contains(b))?;
+                let item = field(kind, TYPE_ITEM).filter(|i| *i < 1 << 20)?;
                 is_type.then_some(())?;
-                let name = name(memory, memory.u64(kind + TYPE_NAME).ok()?)?;
+                let name = name(memory, field(kind, TYPE_NAME)?)?;
                 // Most texts are smaller than their type says, and hold their characters themselves.
-                let flags = memory.u64(kind + TYPE_FLAGS).ok()?;
+                let flags = field(kind, TYPE_FLAGS)?;
                 let item = if flags & INLINE_VALUES != 0 { item.max(8) } else { item };
                 let text = name == "str";
-                Some(if text { (name, basic.min(TEXT), 1) } else { (name, basic, item) })
+                Some(if text { (name, basic.min(TEXT + shift), 1) } else { (name, basic, item) })
             })
             .clone()
     }
+}
+
+/// The type of the object that begins so, if its count says that it lives. A count has 32 bits, and flags in the uppermost ones
+/// from 3.14 on. A free block begins with a pointer to the next one, or with nothing.
+fn type_of_living(head: &[u8; HEAD]) -> Option<u64> {
+    word(head, 0).filter(|w| *w as u32 != 0 && w >> 32 & 0xffff == 0)?;
+    word(head, TYPE as usize)
+}
+
+/// Likewise without the GIL: its owner counts in one place (all ones for ever), others in another, which may be negative, above
+/// two bits. A free block keeps all but its first word.
+fn type_of_living_without_gil(head: &[u8; LONG_HEAD]) -> Option<u64> {
+    word(head, LONG_HEAD - 8).filter(|_| !is_dead_without_gil(head))
+}
+
+fn is_dead_without_gil(head: &[u8]) -> bool {
+    let owner = half(head, COUNTED_BY_OWNER).map_or(0, i64::from);
+    let others = word(head, COUNTED_BY_OTHERS).map_or(0, |count| count.cast_signed() >> 2);
+    owner.saturating_add(others) <= 0
+}
+
+fn half(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
+}
+
+/// After how long an object of this age that lives is looked at again, where the youngest are after `soonest_ns`.
+fn again_ns(soonest_ns: u64, age_ns: u64) -> u64 {
+    if age_ns < SOONEST_NS { age_ns.max(soonest_ns) } else { (age_ns / AGAIN).max(SOONEST_NS) }
 }
 
 /// Counts the looks that have come.

@@ -110,20 +110,25 @@ impl Gathering {
         alive.into_iter().map(of).collect()
     }
 
-    /// A window is over, of which all that was added since the last one is told in the same order.
-    pub(super) fn window(&mut self, window: &Window) {
+    /// A window is over that stands for so long: by parts that go on side by side, each with the numbers of what is its own of all that
+    /// was added since the last one.
+    pub(super) fn window(&mut self, parts: &[(Window, Vec<usize>)], stands_ns: f64) {
         let open = std::mem::take(&mut self.open);
         let value = |seen: &Seen, bytes: bool| if bytes { seen.2 as f64 } else { 1.0 };
         let counted = |of: &dyn Fn(&Seen) -> bool| {
             [false, true].map(|bytes| {
-                Said::of(window, |n| open.get(n).filter(|s| of(s)).map_or(0.0, |s| value(s, bytes)))
+                let of_part = |(window, own): &(Window, Vec<usize>)| {
+                    let seen = |n: usize| own.get(n).and_then(|n| open.get(*n)).filter(|s| of(s));
+                    Said::of(window, |n| seen(n).map_or(0.0, |s| value(s, bytes)))
+                };
+                parts.iter().map(of_part).fold(Said::default(), Said::and)
             })
         };
         let all = counted(&|_| true);
-        self.windows.add(window);
+        self.windows.add(parts.iter().map(|(window, _)| window), stands_ns);
         let add = |sums: &mut [Sums; 2], said: &[Said; 2]| {
             for ((sums, said), all) in sums.iter_mut().zip(said).zip(&all) {
-                sums.add(said, all, window.stands_ns);
+                sums.add(said, all, stands_ns);
             }
         };
         add(&mut self.sums, &all);
@@ -133,14 +138,15 @@ impl Gathering {
         for number in distinct(open.iter().map(|seen| seen.1)) {
             let said = counted(&|seen| seen.1 == number);
             for (plain, said) in self.by_stack[number].sums.iter_mut().zip(&said) {
-                plain.add(said, window.stands_ns);
+                plain.add(said, stands_ns);
             }
         }
     }
 
-    /// A window is over that was as long as all others, by the program's own clock, and stands for so long.
+    /// A window is over that was as long as all others, by the program's own clock.
     pub(super) fn equal_window(&mut self, stands_ns: f64) {
-        self.window(&Window::equal(self.open.len(), stands_ns));
+        let all = self.open.len();
+        self.window(&[(Window::equal(all), (0..all).collect())], stands_ns);
     }
 
     /// How many there are a second.
@@ -296,7 +302,7 @@ mod tests {
                 let taken_ns = f64::from(count) * 1e4;
                 let open_ns = 1e6 + taken_ns;
                 let extent = [1e6; KINDS];
-                g.window(&Window { at, extent, open_ns, taken_ns, stands_ns: 1e7 });
+                g.window(&[(Window { at, extent, open_ns, taken_ns }, (0..2).collect())], 1e7);
             }
             let all = g.rate();
             let (sites, _) = g.finish(true);

@@ -10,6 +10,8 @@ mod collections;
 mod cost;
 mod follow;
 mod gathering;
+mod heaps;
+mod later;
 mod own_time;
 mod pace;
 mod pools;
@@ -22,6 +24,7 @@ mod sampler;
 #[cfg(test)]
 mod simulated;
 mod spending;
+mod supply;
 mod threads;
 
 pub use collections::CollectionSampler;

@@ -37,14 +37,12 @@ pub(super) struct Window {
     /// The same by everybody's clock, and what watching took of it.
     pub(super) open_ns: f64,
     pub(super) taken_ns: f64,
-    /// The time since the window before it, for which it stands.
-    pub(super) stands_ns: f64,
 }
 
 impl Window {
     /// One of many that are alike, with so much in it, which stands for so long.
-    pub(super) fn equal(samples: usize, stands_ns: f64) -> Self {
-        Self { at: vec![[0.0; KINDS]; samples], extent: [f64::MAX; KINDS], stands_ns, ..Self::default() }
+    pub(super) fn equal(samples: usize) -> Self {
+        Self { at: vec![[0.0; KINDS]; samples], extent: [f64::MAX; KINDS], ..Self::default() }
     }
 }
 
@@ -65,7 +63,7 @@ impl OwnTime {
     /// count: closing interrupts the program.
     pub(super) fn window(
         &mut self,
-        seen: &[Allocation],
+        seen: &[&Allocation],
         cost: Cost,
         [start, end]: [u64; 2],
         waited_ns: u64,
@@ -87,16 +85,16 @@ impl OwnTime {
         let taken_ns = seen.iter().map(|a| cost.of(a.took_ns)).sum();
         let least = FASTEST_NS * seen.len().max(1) as f64;
         let open_ns = end.saturating_sub(start + waited_ns) as f64;
-        Window { at, extent: extent.map(|ns| ns.max(least)), open_ns, taken_ns, stands_ns: 0.0 }
+        Window { at, extent: extent.map(|ns| ns.max(least)), open_ns, taken_ns }
     }
 
     /// The program's own time before the first sample, between each two, and after the last one.
-    fn own(&mut self, seen: &[Allocation], outside: f64, [start, end]: [u64; 2]) -> Vec<[f64; KINDS]> {
+    fn own(&mut self, seen: &[&Allocation], outside: f64, [start, end]: [u64; 2]) -> Vec<[f64; KINDS]> {
         let (Some(first), Some(last)) = (seen.first(), seen.last()) else {
             return vec![[end.saturating_sub(start) as f64; KINDS]];
         };
         let gaps: Vec<[f64; KINDS]> =
-            seen.windows(2).map(|pair| self.between(&pair[0], &pair[1], outside)).collect();
+            seen.windows(2).map(|pair| self.between(pair[0], pair[1], outside)).collect();
         // Nearly all of what is outside of the kernel's program comes before it.
         let before = TAKES.map(|t| (first.time_ns.saturating_sub(start) as f64 - t * outside).max(0.0));
         let after = end.saturating_sub(last.time_ns + last.took_ns) as f64;

@@ -53,9 +53,13 @@ pub struct AllocProfile {
     pub looks_s: Vec<f64>,
     /// The build copied its allocator into some callers, which are not seen.
     pub partial: bool,
+    /// Only what objects are made of is seen: the build asks for the items of lists and the keys of dicts elsewhere (without the
+    /// GIL).
+    #[serde(default)]
+    pub objects_only: bool,
     /// Whether blocks are known at all, so that survivors could be followed.
     pub follows: bool,
-    /// Of calls for more than 512 bytes, which no pool serves: how many were seen, and in how many of the blocks an object was
+    /// Of calls for more than 512 bytes (without the GIL 1,024), whose block is known when they return: how many were seen, and in how many of the blocks an object was
     /// followed; zero of the latter where that was not possible, or survivors were not asked for.
     #[serde(default)]
     pub large: [u64; 2],

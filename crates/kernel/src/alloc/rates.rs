@@ -70,6 +70,17 @@ impl Said {
     }
 }
 
+impl Said {
+    /// Both, side by side.
+    pub(super) fn and(mut self, other: Self) -> Self {
+        for (each, other) in self.each.iter_mut().flatten().zip(other.each.iter().flatten()) {
+            *each += other;
+        }
+        self.rested.iter_mut().zip(other.rested).for_each(|(rested, other)| *rested += other);
+        self
+    }
+}
+
 /// The first of the times within which this moment lies.
 fn first_beyond(at_ns: f64) -> usize {
     (0..TIMES).find(|n| at_ns <= time_ns(*n)).unwrap_or(TIMES)
@@ -160,16 +171,19 @@ pub(super) struct Windows {
 }
 
 impl Windows {
-    pub(super) fn add(&mut self, window: &Window) {
+    /// One more, by its parts, that stands for so long.
+    pub(super) fn add<'a>(&mut self, parts: impl Iterator<Item = &'a Window>, stands_ns: f64) {
         self.number += 1.0;
-        self.stand_ns += window.stands_ns;
-        self.squares += window.stands_ns * window.stands_ns;
-        let dense = density(window);
-        for n in 0..TIMES {
-            let (time, extent) = (time_ns(n), window.extent[0]);
-            let within = window.at.partition_point(|at| at[0] <= time);
-            self.seen[n] += window.stands_ns * within as f64 / time;
-            self.unseen[n] += window.stands_ns * (time - extent).max(0.0) * dense / time;
+        self.stand_ns += stands_ns;
+        self.squares += stands_ns * stands_ns;
+        for window in parts {
+            let dense = density(window);
+            for n in 0..TIMES {
+                let (time, extent) = (time_ns(n), window.extent[0]);
+                let within = window.at.partition_point(|at| at[0] <= time);
+                self.seen[n] += stands_ns * within as f64 / time;
+                self.unseen[n] += stands_ns * (time - extent).max(0.0) * dense / time;
+            }
         }
     }
 

@@ -1,11 +1,16 @@
 //! What the program writes down of an allocation.
 
+use super::follow::Words;
 use crate::bpf;
-use crate::frames::{DEPTH, FRAMES_BYTES, FrameImage};
+use crate::frames::{DEPTH, FrameImage};
 
-/// Where the frames begin, and how long a record is.
-pub(super) const FRAMES: usize = 64;
-pub(super) const RECORD: usize = FRAMES + FRAMES_BYTES;
+/// Where the frames begin.
+pub(super) const FRAMES: usize = 128;
+
+/// How long a record is.
+pub(super) fn length(image: &FrameImage) -> usize {
+    FRAMES + DEPTH * image.size
+}
 
 /// Offsets of the words before the frames.
 pub(super) struct Head {
@@ -17,10 +22,23 @@ pub(super) struct Head {
     pub(super) depth: i16,
     pub(super) done: i16,
     pub(super) back: i16,
+    /// An earlier block, and what it holds.
+    pub(super) earlier: i16,
+    pub(super) earlier_words: i16,
 }
 
-pub(super) const HEAD: Head =
-    Head { time: 0, task: 8, thread: 16, size: 24, block: 32, depth: 40, done: 48, back: 56 };
+pub(super) const HEAD: Head = Head {
+    time: 0,
+    task: 8,
+    thread: 16,
+    size: 24,
+    block: 32,
+    depth: 40,
+    done: 48,
+    back: 56,
+    earlier: 64,
+    earlier_words: 72,
+};
 
 /// One allocation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +55,8 @@ pub(super) struct Allocation {
     pub(super) block: Option<u64>,
     /// Where the call returns to, where the block is not known before it does.
     pub(super) back: Option<u64>,
+    /// A block that its thread got a few allocations before, and what that holds now, where that was read.
+    pub(super) earlier: Option<(u64, Words)>,
     /// Code object and instruction of each frame, innermost first.
     pub(super) frames: Vec<(u64, u64)>,
     /// Whether the stack is deeper than what was kept.
@@ -54,6 +74,9 @@ pub(super) fn decode(bytes: &[u8], image: &FrameImage) -> Option<Allocation> {
         size: head(HEAD.size)?,
         block: Some(head(HEAD.block)?).filter(|b| *b != 0),
         back: Some(head(HEAD.back)?).filter(|b| *b != 0),
+        earlier: Some(head(HEAD.earlier)?)
+            .filter(|b| *b != 0)
+            .and_then(|b| Some((b, *bytes.get(HEAD.earlier_words as usize..)?.first_chunk()?))),
         frames,
         cut,
     })
@@ -68,7 +91,7 @@ mod tests {
     fn short_or_foreign_bytes_are_no_record() {
         let Some(image) = FrameImage::of(&OBJECTS[3]) else { return };
         assert!(decode(&[1; 48], &image).is_none());
-        assert!(decode(&[0xff; RECORD], &image).is_some_and(|a| a.frames.len() == DEPTH));
+        assert!(decode(&vec![0xff; length(&image)], &image).is_some_and(|a| a.frames.len() == DEPTH));
         assert!(decode(&[0xff; 100], &image).is_none());
     }
 }

@@ -3,7 +3,6 @@
 //! The places to which such calls return are learnt at the allocator: a few dozen in an interpreter, of which one or two (the
 //! constructor of bytes, that of texts) ask for most of the bytes. They take turns with the allocator itself, in the same register.
 
-use super::program::LARGEST_POOLED;
 use super::record::Allocation;
 use rustc_hash::FxHashMap;
 
@@ -30,9 +29,11 @@ pub(super) enum Watched {
 pub(super) struct Returns {
     /// Bytes that were asked for, by place.
     by_place: FxHashMap<u64, u64>,
+    /// The largest block that may be known at the call.
+    largest: u64,
     /// Bytes that all calls asked for.
     all: u64,
-    /// Calls for more than pools give that were seen at the allocator.
+    /// Calls for more than that which were seen at the allocator.
     pub(super) large: u64,
     /// Objects in such blocks that were followed.
     pub(super) followed: u64,
@@ -43,6 +44,11 @@ pub(super) struct Returns {
 }
 
 impl Returns {
+    /// None yet, where blocks up to this size may be known at the call.
+    pub(super) fn above(largest: u64) -> Self {
+        Self { largest, ..Self::default() }
+    }
+
     /// What is watched now.
     pub(super) fn watched(&self) -> Watched {
         self.watched
@@ -51,7 +57,7 @@ impl Returns {
     /// A call was seen at the allocator.
     pub(super) fn saw(&mut self, call: &Allocation) {
         self.all += call.size;
-        self.large += u64::from(call.size > LARGEST_POOLED as u64);
+        self.large += u64::from(call.size > self.largest);
         if let Some(place) = call.back
             && (self.by_place.len() < MOST || self.by_place.contains_key(&place))
         {
@@ -109,7 +115,7 @@ mod tests {
 
     fn call(size: u64, back: Option<u64>) -> Allocation {
         let (frames, block) = (Vec::new(), None);
-        Allocation { time_ns: 0, took_ns: 0, thread: 1, size, block, back, frames, cut: false }
+        Allocation { time_ns: 0, took_ns: 0, thread: 1, size, block, back, earlier: None, frames, cut: false }
     }
 
     #[test]

@@ -6,25 +6,27 @@ use super::collections::{CollectionSampler, young};
 use super::cost::{Cost, Gaps};
 use super::follow::{Birth, Followers, Found, LOOKS_S, Words};
 use super::gathering::Gathering;
-use super::own_time::OwnTime;
+use super::own_time::{OwnTime, Window};
 use super::pace::{Pace, Shape};
 use super::profile::{AllocProfile, Survivor};
-use super::program::Place;
+use super::program::{Maps, Place};
 use super::rates::WIDEST;
-use super::record::{Allocation, decode};
+use super::record::{self, Allocation, decode};
 use super::returns::{Returns, Watched};
+use super::supply::Supply;
 use super::threads::{Closed, Threads};
-use super::{allocator, pools, program};
+use super::{allocator, later, program};
 use crate::arch;
 use crate::bpf::{Ring, sys};
 use crate::frames::FrameImage;
 use crate::{Error, Result};
+use m5_cpython::layout::objects::ObjectLayout;
 use m5_cpython::{Interpreter, PyFrame};
 use m5_process::{Process, cpu_ns, monotonic_ns};
 use m5_stats::Random;
 use rustc_hash::FxHashMap;
 use std::num::NonZeroU64;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -64,6 +66,8 @@ pub struct AllocSampler {
     named_ns: u64,
     gathering: Gathering,
     followers: Option<Followers>,
+    /// Where the kernel keeps the blocks that it reads a few allocations later, if it does.
+    later: Option<OwnedFd>,
     max_overhead: f64,
     /// Of either program.
     paces: [Pace; 2],
@@ -111,29 +115,33 @@ impl AllocSampler {
         }
         let interpreter = Interpreter::attach(process)?;
         let maps = process.maps()?;
-        if interpreter.layout().free_threaded {
-            return Err(Error::OtherAllocator);
-        }
         let image = interpreter
             .objects()
             .and_then(FrameImage::of)
             .ok_or(Error::Unsupported("the frames of this CPython are not known"))?;
         let allocator = allocator::find(&interpreter, &maps)
             .ok_or(Error::Unsupported("its object allocator is not found"))?;
-        let usedpools = pools::table(&interpreter.memory(), &maps, interpreter.file());
+        let supply = Supply::of(&interpreter, &interpreter.memory(), &maps);
         let type_type = allocator::exported(&interpreter, &maps, "PyType_Type");
         let (ring, lost) = (Ring::new(RING)?, sys::counter()?);
-        let fd = std::os::fd::AsRawFd::as_raw_fd(&lost);
+        let later =
+            matches!(supply, Supply::Heaps(_)).then(|| sys::on_each_processor(later::BYTES)).transpose()?;
+        let maps = Maps {
+            ring: ring.fd(),
+            lost: lost.as_raw_fd(),
+            later: later.as_ref().map(|map| map.as_raw_fd()),
+        };
         let [first, second] = arch::ARGUMENTS;
         let size = if allocator.exported { first } else { second };
         let load = |place| {
-            let code = program::program(ring.fd(), fd, place, &image)
+            let code = program::program(&maps, place, &image)
                 .ok_or(Error::Unsupported("the program does not fit"))?;
             sys::load(sys::Kind::PerfEvent, &code)
         };
-        let entry = Place::Entry { size, usedpools: usedpools.unwrap_or(0) };
+        let entry = Place::Entry { size, supply };
         let programs = [load(entry)?, load(Place::Return)?];
         let memory = interpreter.memory();
+        let shift = interpreter.objects().map_or(0, ObjectLayout::shift);
         let collections = interpreter.read().ok().map(|state| young(&state));
         let cost = Cost::measured(&programs[0], &ring, &image);
         let (now, ran) = (monotonic_ns(), cpu_ns(process.pid()).unwrap_or(0));
@@ -147,13 +155,16 @@ impl AllocSampler {
             ring,
             lost,
             programs,
-            returns: Returns::default(),
+            returns: Returns::above(supply.largest()),
             threads: Threads::default(),
             scanned_ns: 0,
             names: FxHashMap::default(),
             named_ns: now,
             gathering: Gathering::default(),
-            followers: type_type.filter(|_| survival).map(|t| Followers::new(memory, t)),
+            followers: type_type
+                .filter(|_| survival)
+                .map(|t| Followers::new(memory, t, shift, supply.largest())),
+            later,
             max_overhead: max_overhead.clamp(1e-5, 1.0),
             paces: [pace(), pace()],
             cost,
@@ -210,7 +221,8 @@ impl AllocSampler {
         if let Some(followers) = &mut self.followers {
             followers.look(now, &mut self.gathering.classes.survival);
         }
-        sleep(Duration::from_nanos(self.next_ns.min(until_ns).saturating_sub(now)));
+        let young = self.followers.as_ref().and_then(Followers::next_ns).unwrap_or(u64::MAX);
+        sleep(Duration::from_nanos(self.next_ns.min(until_ns).min(young).saturating_sub(now)));
         Ok(true)
     }
 
@@ -314,6 +326,7 @@ impl AllocSampler {
             cpu_s: (cpu_s > 0.0).then_some(cpu_s),
             looks_s: LOOKS_S.to_vec(),
             partial: self.allocator.exported,
+            objects_only: self.interpreter.layout().free_threaded,
             follows: self.followers.is_some(),
             large: [self.returns.large, self.returns.followed],
             ..AllocProfile::default()
@@ -325,8 +338,9 @@ impl AllocSampler {
     /// Watches for the length of a window.
     fn window(&mut self) {
         let called = monotonic_ns();
+        let room = RING / record::length(&self.image);
         let most = self.pace().most();
-        let chosen = self.threads.open(most, &mut self.random);
+        let chosen = self.threads.open(most, room as u32, &mut self.random);
         // A thread is watched from the end of its call on, which the kernel makes on its processor, until the next one begins.
         let half = |ns: u64| ns / 2 - ns / (2 * chosen.len().max(1) as u64);
         let opened = monotonic_ns();
@@ -357,7 +371,10 @@ impl AllocSampler {
         self.open_ns += end - start;
         let settles = end - ((end - start) as f64 * SETTLED) as u64;
         // At once: what takes long to be read may be somebody else's by then.
-        let found = self.followers.as_ref().map(|f| f.read(seen.iter().map(|a| a.block)));
+        let found = match &self.followers {
+            Some(_) if self.later.is_some() => Some(later::found(&seen)),
+            followers => followers.as_ref().map(|f| f.read(seen.iter().map(|a| a.block))),
+        };
         let since = monotonic_ns().saturating_sub(end);
         let slices = Threads::slices(&self.process, &chosen).saturating_sub(slices);
         let switches = self.cost.of_switches(slices, 0);
@@ -367,8 +384,12 @@ impl AllocSampler {
         for (at, allocation) in seen.iter().enumerate() {
             let again = |a: &Allocation| a.block.is_some() && a.block == allocation.block;
             let last = !seen.iter().skip(at + 1).any(again);
-            let settled = prompt && allocation.time_ns <= settles && follows(&seen[at..]);
             let words = found.as_ref().and_then(|found| found.get(at).copied().flatten());
+            let (settled, late) = match self.later {
+                // It was read when so many had followed, and nobody had got its block.
+                Some(_) => (words.is_some(), false),
+                None => (prompt && allocation.time_ns <= settles && follows(&seen[at..]), late),
+            };
             self.take(allocation, Fate { last, settled, late }, words);
         }
         if !entries {
@@ -377,14 +398,23 @@ impl AllocSampler {
         let cut = closed.cut_ns.is_some();
         // One that runs whenever it may waited for the rest of the time, be it for m5. Of one that rests nobody knows.
         let open = end - start;
-        let waited = if self.pace().is_busy() && !cut { open.saturating_sub(ran) } else { 0 };
+        let alone = !self.interpreter.layout().free_threaded;
+        let waited = if alone && self.pace().is_busy() && !cut { open.saturating_sub(ran) } else { 0 };
         if seen.is_empty() && 10 * waited > 9 * open {
             return;
         }
         self.own_time.rests = !self.pace().is_busy();
-        let mut window = self.own_time.window(&seen, self.cost, [start, end], waited, cut);
-        window.stands_ns = start.saturating_sub(std::mem::replace(&mut self.opened_ns, start)) as f64;
-        self.gathering.window(&window);
+        let stands_ns = start.saturating_sub(std::mem::replace(&mut self.opened_ns, start)) as f64;
+        // Without a GIL one thread goes on while another is watched: each has a time of its own.
+        let parts = if alone { vec![(0..seen.len()).collect()] } else { by_thread(&seen) };
+        let parts: Vec<(Window, Vec<usize>)> = parts
+            .into_iter()
+            .map(|of: Vec<usize>| {
+                let own: Vec<&Allocation> = of.iter().filter_map(|n| seen.get(*n)).collect();
+                (self.own_time.window(&own, self.cost, [start, end], waited, cut), of)
+            })
+            .collect();
+        self.gathering.window(&parts, stands_ns);
     }
 
     /// Counts what a window took of the budget: its samples, its threads' begins and ends, and what they were put on a processor.
@@ -425,6 +455,9 @@ impl AllocSampler {
         };
         let (Some(followers), Some(block)) = (&mut self.followers, allocation.block) else { return };
         followers.handed_out(block);
+        if self.later.is_some() && last && words.is_none() {
+            return;
+        }
         let size = entry.then_some(allocation.size);
         let classes = &mut self.gathering.classes;
         let class = classes.of(line, size.unwrap_or(LARGE));
@@ -467,6 +500,21 @@ impl AllocSampler {
         self.pace().spend(cost);
         Ok(())
     }
+}
+
+/// The numbers of the allocations of each thread, in order; one list at least.
+fn by_thread(seen: &[Allocation]) -> Vec<Vec<usize>> {
+    let mut threads: Vec<(u64, Vec<usize>)> = Vec::new();
+    for (n, allocation) in seen.iter().enumerate() {
+        match threads.iter_mut().find(|(thread, _)| *thread == allocation.thread) {
+            Some((_, numbers)) => numbers.push(n),
+            None => threads.push((allocation.thread, vec![n])),
+        }
+    }
+    if threads.is_empty() {
+        threads.push((0, Vec::new()));
+    }
+    threads.into_iter().map(|(_, numbers)| numbers).collect()
 }
 
 /// What is known of a block when its window is over.

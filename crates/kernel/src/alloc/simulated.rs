@@ -99,9 +99,9 @@ impl Program {
                 g.add(vec![frame(a.size as u32)], 16);
             }
             let end = if cut { seen.last().map_or(0, |a| a.time_ns) } else { (start + window_ns) as u64 };
-            let mut window = own_time.window(&seen, cost, [start as u64, end], 0, cut);
-            window.stands_ns = 1e7;
-            g.window(&window);
+            let own: Vec<&Allocation> = seen.iter().collect();
+            let window = own_time.window(&own, cost, [start as u64, end], 0, cut);
+            g.window(&[(window, (0..seen.len()).collect())], 1e7);
         }
         g
     }
@@ -117,6 +117,7 @@ fn allocation(line: u32, time_ns: f64) -> Allocation {
         back: None,
         frames: vec![(line.into(), 0)],
         cut: false,
+        earlier: None,
     }
 }
 

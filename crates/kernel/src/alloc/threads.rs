@@ -40,14 +40,15 @@ pub(super) struct Closed {
 #[derive(Default)]
 pub(super) struct Threads {
     watched: FxHashMap<i32, Thread>,
-    /// How many there are.
-    python: u64,
+    /// How many were watched when they were last looked for, of how many there were: one whose window the kernel ended is taken
+    /// up anew at the next look.
+    counts: [u64; 2],
 }
 
 impl Threads {
     /// How many are watched, of how many.
     pub(super) fn counts(&self) -> [u64; 2] {
-        [self.watched.len() as u64, self.python]
+        self.counts
     }
 
     /// Takes up threads that are new, and forgets those that are gone; `program` is to run where they execute `address`.
@@ -63,7 +64,7 @@ impl Threads {
         for interpreter in main.all()? {
             there.extend(interpreter.thread_states(&alive)?);
         }
-        self.python = there.len() as u64;
+        let all = there.len() as u64;
         self.watched.retain(|tid, thread| there.get(tid) == Some(&thread.state));
         for (tid, state) in there {
             if self.watched.contains_key(&tid) {
@@ -77,17 +78,20 @@ impl Threads {
                 Err(error) => return Err(error),
             }
         }
+        self.counts = [self.watched.len() as u64, all];
         Ok(())
     }
 
-    /// Opens a window, which the kernel ends at `most` allocations of a thread: of which threads.
-    pub(super) fn open(&mut self, most: u32, random: &mut Random) -> Vec<i32> {
+    /// Opens a window, which the kernel ends at `most` allocations of a thread, or sooner, so that all of them find room, if
+    /// there is some for so many: of which threads.
+    pub(super) fn open(&mut self, most: u32, room: u32, random: &mut Random) -> Vec<i32> {
         let mut chosen: Vec<i32> = self.watched.keys().copied().collect();
         chosen.sort_unstable();
         while chosen.len() > AT_ONCE {
             let out = (random.unit() * chosen.len() as f64) as usize;
             chosen.swap_remove(out.min(chosen.len() - 1));
         }
+        let most = most.min(room / chosen.len().max(1) as u32);
         for tid in &chosen {
             if let Some(thread) = self.watched.get_mut(tid) {
                 let _gone = thread.event.switch_on_for(most.saturating_sub(thread.left));

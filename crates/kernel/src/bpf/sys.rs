@@ -16,9 +16,10 @@ const LINK_CREATE: i32 = 28;
 
 /// `BPF_PERF_EVENT`, the kind of attachment.
 const ATTACH_PERF_EVENT: u32 = 41;
-/// `BPF_MAP_TYPE_HASH`, `BPF_MAP_TYPE_ARRAY`, `BPF_MAP_TYPE_LRU_HASH`, `BPF_MAP_TYPE_RINGBUF`.
+/// `BPF_MAP_TYPE_HASH`, `BPF_MAP_TYPE_ARRAY`, `BPF_MAP_TYPE_PERCPU_ARRAY`, `BPF_MAP_TYPE_LRU_HASH`, `BPF_MAP_TYPE_RINGBUF`.
 const HASH: u32 = 1;
 const ARRAY: u32 = 2;
+const ARRAY_FOR_EACH_PROCESSOR: u32 = 6;
 const LRU_HASH: u32 = 9;
 const RING: u32 = 27;
 /// Numbers of a table that are told at most.
@@ -76,6 +77,12 @@ pub(crate) fn ring(size: u32) -> Result<OwnedFd> {
 /// An array with a single number of 64 bits.
 pub(crate) fn counter() -> Result<OwnedFd> {
     made("a counter", bpf(MAP_CREATE, &Attr::new().half(0, ARRAY).half(4, 4).half(8, 8).half(12, 1)))
+}
+
+/// So many bytes (a multiple of eight) for each processor, which programs keep.
+pub(crate) fn on_each_processor(bytes: u32) -> Result<OwnedFd> {
+    let attr = Attr::new().half(0, ARRAY_FOR_EACH_PROCESSOR).half(4, 4).half(8, bytes).half(12, 1);
+    made("a map of each processor's", bpf(MAP_CREATE, &attr))
 }
 
 /// What a table does where it is full.

@@ -75,6 +75,9 @@ pub fn text(doc: &AllocDoc, top: usize, style: Style) -> String {
     if !p.follows {
         let _ = writeln!(out, "{}", style.yellow(lang.say(Alloc::NoBlocks)));
     }
+    if p.objects_only {
+        let _ = writeln!(out, "{}", style.dim(lang.say(Alloc::ObjectsOnly)));
+    }
     let _ = writeln!(out, "{}", style.dim(lang.say(Alloc::FreeLists)));
     out
 }

@@ -18,6 +18,7 @@ catalogue! {
         Cut: "{} stack{|s} {is|are} deeper than what is kept", "有 {} 个栈的深度超过保留上限";
         NoBlocks: "survivors are not counted (--survival)", "未统计存活（--survival）";
         Partial: "this build copied its allocator into some of its callers: their allocations are not seen", "此构建将分配器内联到部分调用者中：这些分配不可见";
+        ObjectsOnly: "a build without the GIL asks elsewhere for the items of lists and the keys of dicts: objects alone are seen", "无 GIL 的构建另行申请列表元素与字典键的内存：只能看到对象本身";
         FreeLists: "types with free lists (float, tuple, list, dict) reuse memory that the allocator never sees again", "带空闲链表的类型（float、tuple、list、dict）会复用内存，分配器无法看到";
         Coarse: "the coarser source: stacks at the starts of young collections, each for {} new tracked objects less those that died; bytes, survivors, and objects that are untracked (numbers, texts) or die at once are not seen, and from CPython 3.12 on the line may be that of the next call or turn of a loop", "较粗的来源：年轻代回收开始时的栈，每个代表 {} 个新增的受跟踪对象（已扣除死亡的）；看不到字节数、存活情况，以及不受跟踪（数字、字符串）或立即死亡的对象；CPython 3.12 起，代码行可能是下一次调用或循环跳转所在的行";
         NoBetter: "every kind of allocation, bytes and survivors cannot be seen here: {}", "此处看不到各类分配、字节数与存活：{}";

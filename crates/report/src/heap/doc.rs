@@ -136,7 +136,7 @@ pub struct Allocations {
     pub overhead: Option<f64>,
     /// The build copied its allocator into some callers, which are not seen.
     pub partial: bool,
-    /// Blocks above 512 bytes, which the interpreter's pools do not give, were sampled too; `null` where none was asked for.
+    /// Large blocks (above 512 bytes, without the GIL 1,024), which are known only when they are given, were sampled too; `null` where none was asked for.
     #[serde(default)]
     pub large_blocks: Option<bool>,
     /// Why there are none.

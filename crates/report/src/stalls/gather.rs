@@ -46,6 +46,7 @@ pub struct Gathering {
     began_ns: u64,
     above_ns: u64,
     top: usize,
+    without_gil: bool,
     waiting: Vec<(Seen, Vec<Look>)>,
     pauses: VecDeque<Pause>,
     long: u64,
@@ -64,6 +65,7 @@ impl Gathering {
             began_ns,
             above_ns,
             top,
+            without_gil: false,
             waiting: Vec::new(),
             pauses: VecDeque::new(),
             long: 0,
@@ -71,6 +73,12 @@ impl Gathering {
             lines: HashMap::new(),
             longest: Vec::new(),
         }
+    }
+
+    /// The same, of a build without the GIL.
+    #[must_use]
+    pub fn without_gil(self, without_gil: bool) -> Self {
+        Self { without_gil, ..self }
     }
 
     /// A long turn that ended, and the looks at it.
@@ -104,7 +112,7 @@ impl Gathering {
 
     fn long(&mut self, turn: &Seen, looks: &[Look]) {
         let within: Vec<&Pause> = self.pauses.iter().filter(|p| overlap(turn, p) > 0).collect();
-        let division = divide(turn, within.iter().copied());
+        let division = divide(turn, within.iter().copied(), self.without_gil);
         let ran = looks.iter().filter(|l| l.collecting != Some(true));
         let called =
             |l: &Look| Some((l.stack.first()?.clone(), PyFrame::caller_of_library(&l.stack).cloned()));

@@ -32,8 +32,6 @@ catalogue! {
             "m5 不会猜测无法验证的内存布局；进程级指标（RSS、FD）仍可用：`m5 baseline`。请反馈上面这一行";
         FreeThreaded: "PID {} runs free-threaded CPython {}, a version that this m5 does not know: it reads 3.13 to 3.15", "PID {} 运行的是自由线程版 CPython {}，此 m5 尚不认识该版本：它支持 3.13 至 3.15";
         FreeThreadedRemedy: "a later m5 may; process figures (RSS, FDs) still work: `m5 baseline`", "更新的 m5 也许支持；进程级指标（RSS、FD）仍可用：`m5 baseline`";
-        NoAllocationSites: "PID {} runs a free-threaded CPython, which takes memory from mimalloc: m5 does not follow its calls", "PID {} 运行的是自由线程版 CPython，其内存来自 mimalloc：m5 不跟踪它的调用";
-        NoAllocationSitesRemedy: "`m5 diff` of two snapshots tells which types grow and who holds them; `m5 gc --stacks` which lines start collections", "用 `m5 diff` 比较两次快照可知哪些类型在增长、由谁持有；`m5 gc --stacks` 可给出触发回收的代码行";
         Starting: "the interpreter of PID {} is still starting (or already ending)", "PID {} 的解释器仍在启动（或正在退出）";
         Busy: "PID {} is busy collecting: no moment between two collections came", "PID {} 正在不停地回收：没有等到两次回收之间的空隙";
         BusyRemedy: "try again in a moment", "请稍后重试";

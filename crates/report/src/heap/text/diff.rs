@@ -291,7 +291,7 @@ mod tests {
         let few = |survivors| told(Unnamed::Few { survivors, needed: 5 });
         assert!(few(3).contains("3 sampled objects of it live, 5 are needed"), "{}", few(3));
         assert!(few(1).contains("1 sampled object of it lives, 5 are needed"), "{}", few(1));
-        assert!(told(Unnamed::LargeBlocks).contains("of blocks above 512 bytes none was sampled"));
+        assert!(told(Unnamed::LargeBlocks).contains("of large blocks none was sampled"));
     }
 
     #[test]
