@@ -42,8 +42,8 @@ pub(super) struct Gathering {
     pub(super) bytes: u64,
     pub(super) without_stack: u64,
     pub(super) cut_stacks: u64,
-    /// The share of the time that windows are looks at.
-    pub(super) runs: f64,
+    /// Of a program that runs whenever it may: the share of the time in which it did, at which windows are looks.
+    pub(super) busy: Option<f64>,
 }
 
 impl Default for Gathering {
@@ -61,7 +61,7 @@ impl Default for Gathering {
             bytes: 0,
             without_stack: 0,
             cut_stacks: 0,
-            runs: 1.0,
+            busy: None,
         }
     }
 }
@@ -155,8 +155,12 @@ impl Gathering {
     }
 
     fn rate_of(&self, sums: &Sums) -> Rate {
-        let short = self.windows.rate(sums, self.windows.time(&self.sums[0]), self.runs);
-        let whole = self.windows.rate(sums, WHOLE, self.runs);
+        let whole = self.windows.rate(sums, WHOLE, self.busy);
+        if self.busy.is_some() {
+            return whole;
+        }
+        // Where it rests, what a whole window says depends on whether it opened in a rest.
+        let short = self.windows.rate(sums, self.windows.time(&self.sums[0]), None);
         Rate { value: whole.value, interval: around(short.interval, whole.interval) }
     }
 

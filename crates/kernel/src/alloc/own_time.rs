@@ -13,6 +13,8 @@ const WRONG: f64 = 0.1;
 const FASTEST_NS: f64 = 20.0;
 /// A gap of so many times what watching takes of it is told by itself.
 const LONG: f64 = 2.0;
+/// The share of a window that interruptions of any kind may take.
+const TAKEN: f64 = 0.07;
 /// Pairs of places that are kept, and over how many gaps their means go.
 const PAIRS: usize = 4096;
 const MEAN_OVER: f64 = 1000.0;
@@ -85,7 +87,14 @@ impl OwnTime {
         let taken_ns = seen.iter().map(|a| cost.of(a.took_ns)).sum();
         let least = FASTEST_NS * seen.len().max(1) as f64;
         let open_ns = end.saturating_sub(start + waited_ns) as f64;
-        Window { at, extent: extent.map(|ns| ns.max(least)), open_ns, taken_ns }
+        Window {
+            at,
+            extent: std::array::from_fn(|v| {
+                (extent[v] - if v > 1 { TAKEN * open_ns } else { 0.0 }).max(least)
+            }),
+            open_ns,
+            taken_ns,
+        }
     }
 
     /// The program's own time before the first sample, between each two, and after the last one.
@@ -104,7 +113,8 @@ impl OwnTime {
         if before[0] < INTERRUPTED * outside {
             before[3] = 0.0;
         }
-        let after = at_once([after; KINDS], after < outside + OPENS_NS, gaps.last());
+        let sample = outside + last.took_ns as f64;
+        let after = at_once([after; KINDS], after < sample + OPENS_NS, gaps.last());
         std::iter::once(before).chain(gaps).chain([after]).collect()
     }
 

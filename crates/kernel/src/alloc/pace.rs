@@ -27,7 +27,8 @@ const PLAN: f64 = 0.8;
 /// Of a plan that looks by chance, this share is spent: the rest is saved for when many windows in a row hold something.
 const SPENDS: f64 = 0.9;
 const LONGEST_CHANCE: f64 = 5.0;
-/// How many windows the means go over.
+/// How many windows the means go over: of those that open by chance, the mean cost goes over more.
+const LOOKS_OVER: f64 = 100.0;
 const MEAN_OVER: f64 = 8.0;
 
 /// What windows are for.
@@ -39,21 +40,15 @@ pub(super) struct Shape {
     wanted: [f64; 2],
     /// Fewer of a process that rests; and what comes after twice as many would hardly count.
     by_bursts: bool,
-    /// How many windows the mean of their costs goes over.
-    mean_over: f64,
 }
 
 impl Shape {
     /// For shares and rates: many that are short. What is near in time is alike, and in a short one watching stretches little.
     pub(super) const COUNTED: Self =
-        Self { length_ns: [100_000.0, 60_000.0], wanted: [2.0, 12.0], by_bursts: true, mean_over: 100.0 };
+        Self { length_ns: [100_000.0, 60_000.0], wanted: [2.0, 12.0], by_bursts: true };
     /// To see what lives: a block is somebody's for sure only where more allocations followed it.
-    pub(super) const FOLLOWED: Self = Self {
-        length_ns: [500_000.0, 200_000.0],
-        wanted: [4.0, 40.0],
-        by_bursts: false,
-        mean_over: MEAN_OVER,
-    };
+    pub(super) const FOLLOWED: Self =
+        Self { length_ns: [500_000.0, 200_000.0], wanted: [4.0, 40.0], by_bursts: false };
 }
 
 /// Keeps to a budget.
@@ -136,7 +131,8 @@ impl Pace {
         self.spent_ns += cost_ns;
         // What was expected counts as one of them.
         self.windows += 1.0;
-        self.mean_cost_ns += (cost_ns - self.mean_cost_ns) / (self.windows + 1.0).min(self.shape.mean_over);
+        let over = if self.shape.by_bursts { (self.windows + 1.0).min(LOOKS_OVER) } else { MEAN_OVER };
+        self.mean_cost_ns += (cost_ns - self.mean_cost_ns) / over;
         self.empty = hits == 0;
         if self.empty {
             return;

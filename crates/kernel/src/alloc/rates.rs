@@ -204,17 +204,19 @@ impl Windows {
         (0..TIMES).rev().find(known).unwrap_or(0)
     }
 
-    /// A second's worth of what was counted, for a share of the time in which it can be.
-    pub(super) fn rate(&self, counted: &Sums, time: usize, of_the_time: f64) -> Rate {
+    /// A second's worth of what was counted: of a program that runs whenever it may, for the share of the time in which it did. One
+    /// that rests may have been interrupted as each window opened.
+    pub(super) fn rate(&self, counted: &Sums, time: usize, busy: Option<f64>) -> Rate {
         let all = self.stand_ns.max(1.0);
-        let [value, .., most] = counted.sums[time].map(|sum| sum / all);
+        let [value, _, more, interrupted] = counted.sums[time].map(|sum| sum / all);
+        let most = if busy.is_some() { more } else { interrupted };
         let least = counted.rested[time] / all;
         let spread = counted.squares[time] - 2.0 * value * counted.times[time] + value * value * self.squares;
         let error = m5_stats::errors_of_groups(counted.windows(time)) * spread.max(0.0).sqrt() / all;
         // Of what none of the windows held within the time there may be a few, in all of them.
         let few = if value > 0.0 { 0.0 } else { FEW / (self.number.max(1.0) * time_ns(time)) };
         let [low, high] = [(least - error).max(0.0), most.max(few) + error];
-        let second = 1e9 * of_the_time;
+        let second = 1e9 * busy.unwrap_or(1.0);
         Rate { value: value * second, interval: [low * second, high * second] }
     }
 }

@@ -301,9 +301,7 @@ impl AllocSampler {
         let [a, b] = self.paces.map(|pace| pace.spent_and_ran());
         let [watching_s, cpu_s, counted_s] = [a[0] + b[0], a[1] + b[1], a[2] + b[2]];
         let mut g = self.gathering;
-        if busy {
-            g.runs = (cpu_s / seconds.max(1e-9)).clamp(0.0, 1.0);
-        }
+        g.busy = busy.then(|| (cpu_s / seconds.max(1e-9)).clamp(0.0, 1.0));
         let rate = Some(g.rate()).filter(|_| g.samples > 0);
         let told = rate.filter(|r| r.interval[0] > 0.0 && r.interval[1] <= WIDEST * r.interval[0]);
         let mut profile = AllocProfile {

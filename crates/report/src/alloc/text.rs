@@ -105,7 +105,9 @@ fn lines(p: &AllocProfile, top: usize, style: Style) -> Table {
     let mut table = Table::new(&aligned, 2);
     table.row(heads.into_iter().map(|h| style.dim(lang.say(h))));
     let callers = callers(p);
-    for site in p.sites.iter().take(top) {
+    // Of a line that only windows showed in which its turn says nothing (see `share_interval`) there is nothing to tell.
+    let told = p.sites.iter().any(|site| site.share > 0.0);
+    for site in p.sites.iter().filter(|site| !told || site.share > 0.0).take(top) {
         let [low, high] = site.share_interval;
         let mut row = vec![
             site.bytes_share.map_or_else(|| "–".to_owned(), units::percent),
