@@ -27,7 +27,7 @@ struct Stack {
 type Seen = (usize, usize, u64);
 
 /// Gathers samples.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Gathering {
     numbers: FxHashMap<PyFrame, usize>,
     lines: Vec<Line>,
@@ -44,26 +44,6 @@ pub(super) struct Gathering {
     pub(super) cut_stacks: u64,
     /// Of a program that runs whenever it may: the share of the time in which it did, at which windows are looks.
     pub(super) busy: Option<f64>,
-}
-
-impl Default for Gathering {
-    fn default() -> Self {
-        Self {
-            numbers: FxHashMap::default(),
-            lines: Vec::new(),
-            stacks: FxHashMap::default(),
-            by_stack: Vec::new(),
-            classes: Classes::default(),
-            windows: Windows::default(),
-            sums: Default::default(),
-            open: Vec::new(),
-            samples: 0,
-            bytes: 0,
-            without_stack: 0,
-            cut_stacks: 0,
-            busy: None,
-        }
-    }
 }
 
 impl Gathering {
