@@ -196,10 +196,13 @@ fn lines_that_allocate_are_told_in_every_form() {
 #[test]
 fn a_command_is_sampled_from_its_start() {
     const ENDS: &str = "
-import threading
+import threading, time
 class Node: pass
 def work():
-    for _ in range(300000): Node()
+    # Threads are looked for ten times a second.
+    until = time.monotonic() + 2
+    while time.monotonic() < until:
+        for _ in range(1000): Node()
 threads = [threading.Thread(target=work) for _ in range(4)]
 for t in threads: t.start()
 for t in threads: t.join()
