@@ -20,6 +20,8 @@ const LONGEST_SAVED_NS: f64 = 60e9;
 const SPREAD: f64 = 0.2;
 /// How long the share of the time goes over in which the process runs, nanoseconds.
 const RUNS_OVER_NS: f64 = 400e6;
+/// And after how long it is known.
+const SETTLES_NS: f64 = 5.0 * RUNS_OVER_NS;
 /// What runs for less of the time rests at times.
 const BUSY: f64 = 0.8;
 /// What is planned with, of what may be spent: a cost is known to a fifth, and what no sample is charged with comes on top.
@@ -68,6 +70,7 @@ pub(super) struct Pace {
     /// In all: what was spent, and what it may be measured by.
     spent_ns: f64,
     run_ns: f64,
+    all_ns: f64,
     /// How long the process ran indeed.
     ran_ns: u64,
     /// The share of the time that the process runs, and when it was last read how long it had.
@@ -97,6 +100,7 @@ impl Pace {
             windows: 0.0,
             spent_ns: 0.0,
             run_ns: 0.0,
+            all_ns: 0.0,
             ran_ns: 0,
             runs: 0.5,
             read: (now_ns, ran_ns),
@@ -121,6 +125,7 @@ impl Pace {
         let ran = (indeed as f64).clamp(all * self.least_run, all);
         self.read = (now_ns, ran_ns);
         self.run_ns += ran;
+        self.all_ns += all;
         if all > 0.0 {
             self.runs += (ran / all - self.runs) * (all / RUNS_OVER_NS).min(0.25);
         }
@@ -151,7 +156,10 @@ impl Pace {
     /// How long to wait before it, nanoseconds; `unit` is a random number from 0 to 1. What it may take is saved before, so that
     /// the budget holds at any time, also of one that is watched for a moment only.
     pub(super) fn gap_ns(&self, unit: f64) -> u64 {
-        let earned = self.budget * self.runs;
+        // Until the share of the time that it runs is known, no more of it than there was: a debt would be paid too early.
+        let settles = 0.0 < self.all_ns && self.all_ns < SETTLES_NS;
+        let runs = if settles { self.runs.min(self.run_ns / self.all_ns) } else { self.runs };
+        let earned = self.budget * runs.max(self.least_run);
         // What was just seen says in which part of its work a process is. When to look next must not follow from it, or the same
         // parts would be met too often: by chance, at a pace that changes slowly, and within what is saved.
         let by_chance = self.shape.by_bursts;
