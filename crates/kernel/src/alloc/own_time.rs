@@ -42,7 +42,7 @@ pub(super) struct Window {
 }
 
 impl Window {
-    /// One of many that are alike, with so much in it, which stands for so long.
+    /// One of many that are alike, with so much in it.
     pub(super) fn equal(samples: usize) -> Self {
         Self { at: vec![[0.0; KINDS]; samples], extent: [f64::MAX; KINDS], ..Self::default() }
     }
@@ -60,6 +60,25 @@ pub(super) struct OwnTime {
 }
 
 impl OwnTime {
+    /// The windows from `start` to `end`, each with the numbers of its own of what was seen. Without a GIL, where threads are not
+    /// watched as `one`, a thread goes on while another is held up: each has a time of its own.
+    pub(super) fn windows(
+        &mut self,
+        seen: &[Allocation],
+        cost: Cost,
+        times: [u64; 2],
+        waited_ns: u64,
+        cut: bool,
+        one: bool,
+    ) -> Vec<(Window, Vec<usize>)> {
+        let parts = if one { vec![(0..seen.len()).collect()] } else { by_thread(seen) };
+        let window = |of: Vec<usize>| {
+            let own: Vec<&Allocation> = of.iter().filter_map(|n| seen.get(*n)).collect();
+            (self.window(&own, cost, times, waited_ns, cut), of)
+        };
+        parts.into_iter().map(window).collect()
+    }
+
     /// A window from `start` to `end` in which these were seen, in order, and the program waited for a processor for so long. Of
     /// one that was `cut` at its last allocation that one says when it ended, and nothing else. What comes after the end does not
     /// count: closing interrupts the program.
@@ -161,4 +180,19 @@ fn without(own: &mut [[f64; KINDS]], mut waited_ns: f64) {
         longest.iter_mut().for_each(|ns| *ns = (*ns - off).max(0.0));
         waited_ns -= off;
     }
+}
+
+/// The numbers of the allocations of each thread, in order; one list at least.
+fn by_thread(seen: &[Allocation]) -> Vec<Vec<usize>> {
+    let mut threads: Vec<(u64, Vec<usize>)> = Vec::new();
+    for (n, allocation) in seen.iter().enumerate() {
+        match threads.iter_mut().find(|(thread, _)| *thread == allocation.thread) {
+            Some((_, numbers)) => numbers.push(n),
+            None => threads.push((allocation.thread, vec![n])),
+        }
+    }
+    if threads.is_empty() {
+        threads.push((0, Vec::new()));
+    }
+    threads.into_iter().map(|(_, numbers)| numbers).collect()
 }

@@ -119,7 +119,7 @@ pub struct AllocSite {
     pub samples: u64,
     /// Bytes that they asked for; `None` where the source does not tell.
     pub bytes: Option<u64>,
-    /// Share of all allocations: of the samples, with each window weighed by the program's own time in it.
+    /// Share of all allocations: by what windows hold within a time of the program's own that is the same for all.
     pub share: f64,
     /// 95 % interval of that: the windows are the units, since what is seen in one of them is alike.
     pub share_interval: [f64; 2],
@@ -157,9 +157,9 @@ pub struct Rate {
 pub struct AllocStack {
     /// Innermost first.
     pub frames: Vec<PyFrame>,
-    /// Samples.
+    /// Its part, by the share that lines are told by, of all samples.
     pub samples: u64,
-    /// Bytes that they asked for; `None` where the source does not tell.
+    /// Likewise of all bytes that they asked for; `None` where the source does not tell.
     pub bytes: Option<u64>,
     /// New tracked objects that its samples stand for, less those that died; of [`AllocSource::Collections`].
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -6,7 +6,7 @@ use super::collections::{CollectionSampler, young};
 use super::cost::{Cost, Gaps};
 use super::follow::{Birth, Followers, Found, LOOKS_S, Words};
 use super::gathering::Gathering;
-use super::own_time::{OwnTime, Window};
+use super::own_time::OwnTime;
 use super::pace::{Pace, Shape};
 use super::profile::{AllocProfile, Survivor};
 use super::program::{Maps, Place};
@@ -403,15 +403,7 @@ impl AllocSampler {
         }
         self.own_time.rests = !self.pace().is_busy();
         let stands_ns = start.saturating_sub(std::mem::replace(&mut self.opened_ns, start)) as f64;
-        // Without a GIL one thread goes on while another is watched: each has a time of its own.
-        let parts = if alone { vec![(0..seen.len()).collect()] } else { by_thread(&seen) };
-        let parts: Vec<(Window, Vec<usize>)> = parts
-            .into_iter()
-            .map(|of: Vec<usize>| {
-                let own: Vec<&Allocation> = of.iter().filter_map(|n| seen.get(*n)).collect();
-                (self.own_time.window(&own, self.cost, [start, end], waited, cut), of)
-            })
-            .collect();
+        let parts = self.own_time.windows(&seen, self.cost, [start, end], waited, cut, alone);
         self.gathering.window(&parts, stands_ns);
     }
 
@@ -498,21 +490,6 @@ impl AllocSampler {
         self.pace().spend(cost);
         Ok(())
     }
-}
-
-/// The numbers of the allocations of each thread, in order; one list at least.
-fn by_thread(seen: &[Allocation]) -> Vec<Vec<usize>> {
-    let mut threads: Vec<(u64, Vec<usize>)> = Vec::new();
-    for (n, allocation) in seen.iter().enumerate() {
-        match threads.iter_mut().find(|(thread, _)| *thread == allocation.thread) {
-            Some((_, numbers)) => numbers.push(n),
-            None => threads.push((allocation.thread, vec![n])),
-        }
-    }
-    if threads.is_empty() {
-        threads.push((0, Vec::new()));
-    }
-    threads.into_iter().map(|(_, numbers)| numbers).collect()
 }
 
 /// What is known of a block when its window is over.
