@@ -56,11 +56,14 @@ fn turns_to_collections(target: &Target) -> bool {
     false
 }
 
+/// The first and the last of these.
+fn ends(all: &[Python]) -> impl Iterator<Item = Python> {
+    [all.first(), all.last()].into_iter().flatten().cloned()
+}
+
 /// The first and the last of those with a GIL, and each of those without.
 fn some() -> Vec<Python> {
-    let all = pythons();
-    let ends = [all.first(), all.last()].into_iter().flatten().cloned();
-    ends.chain(free_threaded_pythons()).collect()
+    ends(&pythons()).chain(free_threaded_pythons()).collect()
 }
 
 #[test]
@@ -111,8 +114,10 @@ while True:
 ";
 
 /// A program that waits for a processor for more of the time says nothing of rates; nor does a sampler that does, which sleeps for
-/// nearly all of it: its windows open when the program gives the processor away, which is no random moment.
+/// nearly all of it: its windows open when the program gives the processor away, which is no random moment. Of one that waits for more
+/// than the second, the interval may be too wide for an estimate: a window begins and ends on the program's own processor then.
 const BUSY: [f64; 2] = [0.1, 0.02];
+const SHARED: [f64; 2] = [0.02, 0.01];
 
 /// How long the program's first thread and this one waited for a processor so far, nanoseconds.
 fn waited(target: &Target) -> [f64; 2] {
@@ -144,7 +149,8 @@ fn counted(python: &Python, [times, works, rests]: [&str; 3]) -> Option<(f64, Al
 
 #[test]
 fn rates_hold_what_the_program_counts() {
-    for python in &some() {
+    for python in ends(&pythons()).chain(ends(&free_threaded_pythons())) {
+        let python = &python;
         // Nothing but allocations; some of its time; little of it; some of it in bursts between which it rests.
         for (kind, told) in [
             (["1000", "0", "0"], false),
@@ -156,7 +162,8 @@ fn rates_hold_what_the_program_counts() {
             if profile.partial && profile.samples == 0 {
                 continue; // Told: its allocator was copied into its callers.
             }
-            if waited.iter().zip(BUSY).any(|(waited, most)| *waited > most) {
+            let above = |most: [f64; 2]| waited.iter().zip(most).any(|(waited, most)| *waited > most);
+            if above(BUSY) {
                 eprintln!(
                     "left out: {python:?} {kind:?}: it and the sampler waited for {waited:.2?} of the time"
                 );
@@ -166,7 +173,7 @@ fn rates_hold_what_the_program_counts() {
             let said = format!("{python:?} {kind:?}: {truth} counted, {low} to {high}: {profile:?}");
             // A machine that is busy in one half of the time is not in the other: a tenth of room.
             assert!(0.9 * low <= truth && truth <= 1.1 * high, "{said}");
-            assert!(profile.per_second.is_some() || !told, "{said}");
+            assert!(profile.per_second.is_some() || !told || above(SHARED), "{said}");
         }
     }
 }

@@ -51,7 +51,10 @@ pub use procfs::sampler::{Reading, Sampler};
 pub use procfs::smaps::{MappedMemory, MappingFlags, parse_flags, parse_smaps};
 pub use procfs::sockets::{ConnectionGroup, SocketTable, TcpSocket};
 pub use procfs::stat::{Rollup, Stat, Status};
-pub use procfs::threads::{ThreadCounted, ThreadNow, thread_call, thread_counted, thread_now, thread_slices};
+pub use procfs::threads::{
+    ThreadCounted, ThreadNow, ThreadScheduled, thread_call, thread_counted, thread_now, thread_scheduled,
+    thread_slices,
+};
 pub use procfs::throttling::Throttling;
 pub use procfs::waits::name as call_name;
 pub use signal::send_signal;

@@ -5,6 +5,7 @@
 
 use super::cost::Cost;
 use super::record::Allocation;
+use super::threads::Given;
 use rustc_hash::FxHashMap;
 
 /// What samples take is known but for so much of it, either way.
@@ -15,6 +16,9 @@ const FASTEST_NS: f64 = 20.0;
 const LONG: f64 = 2.0;
 /// The share of a window that interruptions of any kind may take.
 const TAKEN: f64 = 0.07;
+/// And, where the program was put on a processor in it, how often what watching takes of a gap: the breakpoint is put in and taken out, and
+/// m5 itself may need the same processor to open and to close.
+const SWITCHED: f64 = 4.0;
 /// Pairs of places that are kept, and over how many gaps their means go.
 const PAIRS: usize = 4096;
 const MEAN_OVER: f64 = 1000.0;
@@ -60,40 +64,44 @@ pub(super) struct OwnTime {
 }
 
 impl OwnTime {
-    /// The windows from `start` to `end`, each with the numbers of its own of what was seen. Without a GIL, where threads are not
-    /// watched as `one`, a thread goes on while another is held up: each has a time of its own.
+    /// The windows from `start` to `end`, each with the numbers of its own of what was seen, by what the schedule gave: all of them
+    /// together, or each thread, where without a GIL one goes on while another is held up: each has a time of its own.
     pub(super) fn windows(
         &mut self,
         seen: &[Allocation],
         cost: Cost,
         times: [u64; 2],
-        waited_ns: u64,
+        given: &[Given],
         cut: bool,
-        one: bool,
     ) -> Vec<(Window, Vec<usize>)> {
-        let parts = if one { vec![(0..seen.len()).collect()] } else { by_thread(seen) };
-        let window = |of: Vec<usize>| {
+        let parts = match given {
+            [together] => vec![(*together, (0..seen.len()).collect())],
+            _ => by_thread(seen, given),
+        };
+        let window = |(given, of): (Given, Vec<usize>)| {
             let own: Vec<&Allocation> = of.iter().filter_map(|n| seen.get(*n)).collect();
-            (self.window(&own, cost, times, waited_ns, cut), of)
+            (self.window(&own, cost, times, given, cut), of)
         };
         parts.into_iter().map(window).collect()
     }
 
-    /// A window from `start` to `end` in which these were seen, in order, and the program waited for a processor for so long. Of
-    /// one that was `cut` at its last allocation that one says when it ended, and nothing else. What comes after the end does not
-    /// count: closing interrupts the program.
+    /// A window from `start` to `end` in which these were seen, in order, and the schedule gave the program this. Of one that was
+    /// `cut` at its last allocation that one says when it ended, and nothing else. What comes after the end does not count:
+    /// closing interrupts the program.
     pub(super) fn window(
         &mut self,
         seen: &[&Allocation],
         cost: Cost,
         [start, end]: [u64; 2],
-        waited_ns: u64,
+        given: Given,
         cut: bool,
     ) -> Window {
         let outside = cost.outside_ns();
         let seen = &seen[..seen.partition_point(|a| a.time_ns <= end)];
+        let switched = if given.slices > 0 { SWITCHED * outside } else { 0.0 };
+        let waited_ns = given.waited_ns as f64;
         let mut own = self.own(seen, outside, [start, end]);
-        without(&mut own, waited_ns as f64);
+        without(&mut own, waited_ns);
         let mut now = [0.0; KINDS];
         let mut at: Vec<[f64; KINDS]> = Vec::with_capacity(own.len());
         for own in &own {
@@ -105,11 +113,11 @@ impl OwnTime {
         let extent = if cut { at.pop().unwrap_or(now) } else { now };
         let taken_ns = seen.iter().map(|a| cost.of(a.took_ns)).sum();
         let least = FASTEST_NS * seen.len().max(1) as f64;
-        let open_ns = end.saturating_sub(start + waited_ns) as f64;
+        let open_ns = (end.saturating_sub(start) as f64 - waited_ns).max(0.0);
         Window {
             at,
             extent: std::array::from_fn(|v| {
-                (extent[v] - if v > 1 { TAKEN * open_ns } else { 0.0 }).max(least)
+                (extent[v] - if v > 1 { TAKEN * open_ns + switched } else { 0.0 }).max(least)
             }),
             open_ns,
             taken_ns,
@@ -182,17 +190,21 @@ fn without(own: &mut [[f64; KINDS]], mut waited_ns: f64) {
     }
 }
 
-/// The numbers of the allocations of each thread, in order; one list at least.
-fn by_thread(seen: &[Allocation]) -> Vec<Vec<usize>> {
-    let mut threads: Vec<(u64, Vec<usize>)> = Vec::new();
+/// The numbers of the allocations of each thread, in order, with what it was given; one list at least.
+fn by_thread(seen: &[Allocation], given: &[Given]) -> Vec<(Given, Vec<usize>)> {
+    let mut threads: Vec<(Given, Vec<usize>)> = Vec::new();
     for (n, allocation) in seen.iter().enumerate() {
-        match threads.iter_mut().find(|(thread, _)| *thread == allocation.thread) {
+        let thread = allocation.thread;
+        match threads.iter_mut().find(|(given, _)| given.thread == thread) {
             Some((_, numbers)) => numbers.push(n),
-            None => threads.push((allocation.thread, vec![n])),
+            None => {
+                let of = given.iter().find(|given| given.thread == thread);
+                threads.push((of.copied().unwrap_or(Given { thread, ..Given::default() }), vec![n]));
+            }
         }
     }
     if threads.is_empty() {
-        threads.push((0, Vec::new()));
+        threads.push((Given::default(), Vec::new()));
     }
-    threads.into_iter().map(|(_, numbers)| numbers).collect()
+    threads
 }

@@ -1,20 +1,20 @@
 //! Opens the windows, reads what they saw, and keeps to the budget.
 
+mod window;
+
 use super::allocator::Allocator;
-use super::classes::{LARGE, known, unknown};
 use super::collections::{CollectionSampler, young};
 use super::cost::{Cost, Gaps};
-use super::follow::{Birth, Followers, Found, LOOKS_S, Words};
+use super::follow::{Followers, LOOKS_S};
 use super::gathering::Gathering;
 use super::own_time::OwnTime;
 use super::pace::{Pace, Shape};
 use super::profile::{AllocProfile, Survivor};
 use super::program::{Maps, Place};
 use super::rates::WIDEST;
-use super::record::{self, Allocation, decode};
 use super::returns::{Returns, Watched};
 use super::supply::Supply;
-use super::threads::{Closed, Threads};
+use super::threads::Threads;
 use super::{allocator, later, program};
 use crate::arch;
 use crate::bpf::{Ring, sys};
@@ -31,9 +31,8 @@ use std::thread::sleep;
 use std::time::Duration;
 
 const RING: usize = 4 << 20;
-/// How often threads are looked for, and how long names of code are believed.
+/// How often threads are looked for.
 const RESCAN_NS: u64 = 100_000_000;
-const BELIEVED_NS: u64 = 1_000_000_000;
 
 /// How much later than asked for m5 may be woken.
 const SLACK_NS: u64 = 1_000;
@@ -41,13 +40,6 @@ const SLACK_NS: u64 = 1_000;
 /// A build is called blind after so many windows, and so long, without a sample.
 const PROVING: u64 = 10;
 const PROVING_NS: u64 = 1_000_000_000;
-
-/// The share of a window for which a block must not have been handed out again.
-const SETTLED: f64 = 0.5;
-/// And so many allocations of its thread must have followed: one that stood still meanwhile proves nothing.
-const FOLLOWING: usize = 4;
-/// What is read later than this after a window says nothing any more: the first look at what lives comes as late, nanoseconds.
-const PROMPT_NS: u64 = 20_000_000;
 
 /// Samples a process's allocations.
 pub struct AllocSampler {
@@ -333,141 +325,6 @@ impl AllocSampler {
         Ok((profile, survivors))
     }
 
-    /// Watches for the length of a window.
-    fn window(&mut self) {
-        let called = monotonic_ns();
-        let room = RING / record::length(&self.image);
-        let most = self.pace().most();
-        let chosen = self.threads.open(most, room as u32, &mut self.random);
-        // A thread is watched from the end of its call on, which the kernel makes on its processor, until the next one begins.
-        let half = |ns: u64| ns / 2 - ns / (2 * chosen.len().max(1) as u64);
-        let opened = monotonic_ns();
-        let start = opened - half(opened - called);
-        let slices = Threads::slices(&self.process, &chosen);
-        sleep(Duration::from_nanos(self.pace().window_ns()));
-        let over = monotonic_ns();
-        self.threads.close(&chosen);
-        let mut end = over + half(monotonic_ns() - over);
-        let ran = self.threads.ran_ns(&chosen);
-        let (mut seen, image) = (Vec::new(), self.image);
-        self.ring.drain(|bytes| seen.extend(decode(bytes, &image)));
-        self.gaps.add(&seen, &mut self.random);
-        self.cost = self.gaps.cost(self.measured);
-        let lost = sys::count(&self.lost).unwrap_or(self.known_lost);
-        let closed = self.threads.count(&seen, lost.saturating_sub(self.known_lost));
-        if lost > self.known_lost || closed.cut_ns.is_some() {
-            (self.known_lost, self.scanned_ns) = (lost, 0);
-        }
-        let took = self.cost.of_samples(&seen) + self.cost.of_others(closed.hits - seen.len() as u64);
-        if let Some(cut) = closed.cut_ns {
-            // What others allocated after it says nothing of the one that is not watched any more.
-            self.windows_cut += 1;
-            seen.retain(|a| a.time_ns <= cut);
-            end = cut.max(start);
-        }
-        let entries = self.returns.watched() == Watched::Entries;
-        self.open_ns += end - start;
-        let settles = end - ((end - start) as f64 * SETTLED) as u64;
-        // At once: what takes long to be read may be somebody else's by then.
-        let found = match &self.followers {
-            Some(_) if self.later.is_some() => Some(later::found(&seen)),
-            followers => followers.as_ref().map(|f| f.read(seen.iter().map(|a| a.block))),
-        };
-        let since = monotonic_ns().saturating_sub(end);
-        let slices = Threads::slices(&self.process, &chosen).saturating_sub(slices);
-        let switches = self.cost.of_switches(slices, 0);
-        self.spend(closed, took, chosen.len(), switches);
-        let (prompt, late) = (since <= PROMPT_NS, closed.cut_ns.is_some() || since > end - settles);
-        // First who died: a block that was handed out twice in this window belongs to the last one.
-        for (at, allocation) in seen.iter().enumerate() {
-            let again = |a: &Allocation| a.block.is_some() && a.block == allocation.block;
-            let last = !seen.iter().skip(at + 1).any(again);
-            let words = found.as_ref().and_then(|found| found.get(at).copied().flatten());
-            let (settled, late) = match self.later {
-                // It was read when so many had followed, and nobody had got its block.
-                Some(_) => (words.is_some(), false),
-                None => (prompt && allocation.time_ns <= settles && follows(&seen[at..]), late),
-            };
-            self.take(allocation, Fate { last, settled, late }, words);
-        }
-        if !entries {
-            return;
-        }
-        let cut = closed.cut_ns.is_some();
-        // One that runs whenever it may waited for the rest of the time, be it for m5. Of one that rests nobody knows.
-        let open = end - start;
-        let alone = !self.interpreter.layout().free_threaded;
-        let waited = if alone && self.pace().is_busy() && !cut { open.saturating_sub(ran) } else { 0 };
-        if seen.is_empty() && 10 * waited > 9 * open {
-            return;
-        }
-        self.own_time.rests = !self.pace().is_busy();
-        let stands_ns = start.saturating_sub(std::mem::replace(&mut self.opened_ns, start)) as f64;
-        let parts = self.own_time.windows(&seen, self.cost, [start, end], waited, cut, alone);
-        self.gathering.window(&parts, stands_ns);
-    }
-
-    /// Counts what a window took of the budget: its samples, its threads' begins and ends, and what they were put on a processor.
-    fn spend(&mut self, closed: Closed, samples_ns: f64, threads: usize, switches_ns: f64) {
-        // One that waits is not interrupted; one whose window the kernel ended is watched anew, which is another window's worth.
-        let windows = match closed.hits {
-            0 => self.pace().if_it_runs(Cost::of_windows(threads.min(1))),
-            _ => Cost::of_windows(threads + usize::from(closed.cut_ns.is_some())),
-        };
-        if self.returns.watched() == Watched::Entries {
-            self.samples_ns += samples_ns;
-        }
-        self.pace().window(closed.hits as usize, samples_ns + windows + switches_ns);
-    }
-
-    /// Takes an allocation, and what was found in its block.
-    fn take(&mut self, allocation: &Allocation, fate: Fate, words: Option<Words>) {
-        let Fate { last, settled: early, late } = fate;
-        let now = allocation.time_ns;
-        if now.saturating_sub(self.named_ns) > BELIEVED_NS {
-            self.names.clear();
-            self.named_ns = now;
-        }
-        let interpreter = &self.interpreter;
-        let mut name = |at: &(u64, u64)| {
-            self.names.entry(*at).or_insert_with(|| interpreter.frame_of(at.0, at.1)).clone()
-        };
-        let frames = allocation.frames.iter().map_while(&mut name);
-        let frames: Vec<PyFrame> = frames.filter(PyFrame::is_of_a_program).collect();
-        let entry = self.returns.watched() == Watched::Entries;
-        let (line, stack) = if entry {
-            self.returns.saw(allocation);
-            self.gathering.without_stack += u64::from(frames.is_empty());
-            self.gathering.cut_stacks += u64::from(allocation.cut);
-            self.gathering.add(frames, allocation.size)
-        } else {
-            self.gathering.number(frames)
-        };
-        let (Some(followers), Some(block)) = (&mut self.followers, allocation.block) else { return };
-        followers.handed_out(block);
-        if self.later.is_some() && last && words.is_none() {
-            return;
-        }
-        let size = entry.then_some(allocation.size);
-        let classes = &mut self.gathering.classes;
-        let class = classes.of(line, size.unwrap_or(LARGE));
-        let birth = Birth { block, size, time_ns: now, stack, settled: last && early, late };
-        let found = words.filter(|_| last).map(|words| followers.follow(birth, known(class), &words));
-        match found.unwrap_or(Found::Nothing) {
-            Found::Small => return,
-            Found::Object(kind) => {
-                classes.is_object(class, kind);
-                self.returns.followed += u64::from(!entry);
-            }
-            Found::Nothing if !last && followers.gone(birth, known(class)) => classes.is_gone(class),
-            Found::Nothing if last && followers.gone(birth, unknown(class)) => classes.is_unknown(class),
-            Found::Nothing => {}
-        }
-        if early {
-            classes.is_settled(class);
-        }
-    }
-
     /// How long the process has run by now; nothing is told of one that is gone.
     fn told_time(&mut self, now: u64) {
         if let Some(ran) = cpu_ns(self.process.pid()) {
@@ -490,21 +347,4 @@ impl AllocSampler {
         self.pace().spend(cost);
         Ok(())
     }
-}
-
-/// What is known of a block when its window is over.
-#[derive(Debug, Clone, Copy)]
-struct Fate {
-    /// It was not handed out again.
-    last: bool,
-    /// And for long enough to say something.
-    settled: bool,
-    /// It was read late: others may own it by then.
-    late: bool,
-}
-
-/// Whether enough allocations of the first one's thread follow it.
-fn follows(seen: &[Allocation]) -> bool {
-    let Some((first, rest)) = seen.split_first() else { return false };
-    rest.iter().filter(|a| a.thread == first.thread).nth(FOLLOWING - 1).is_some()
 }

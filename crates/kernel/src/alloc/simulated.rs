@@ -5,6 +5,7 @@ use super::gathering::Gathering;
 use super::own_time::OwnTime;
 use super::profile::AllocSite;
 use super::record::Allocation;
+use super::threads::Given;
 use m5_cpython::PyFrame;
 use m5_stats::Random;
 
@@ -100,7 +101,7 @@ impl Program {
             }
             let end = if cut { seen.last().map_or(0, |a| a.time_ns) } else { (start + window_ns) as u64 };
             let own: Vec<&Allocation> = seen.iter().collect();
-            let window = own_time.window(&own, cost, [start as u64, end], 0, cut);
+            let window = own_time.window(&own, cost, [start as u64, end], Given::default(), cut);
             g.window(&[(window, (0..seen.len()).collect())], 1e7);
         }
         g

@@ -5,7 +5,7 @@ use crate::bpf::sys;
 use crate::{Error, Result};
 use m5_cpython::{Interpreter, living_threads};
 use m5_process::perf::{Attr, Event, OpenError, Target};
-use m5_process::{Process, thread_slices};
+use m5_process::{Process, ThreadScheduled, thread_scheduled, thread_slices};
 use m5_stats::Random;
 use rustc_hash::FxHashMap;
 use std::io;
@@ -25,6 +25,61 @@ struct Thread {
     ran_ns: u64,
     /// How often it was put on a processor by the last look.
     slices: Option<u64>,
+}
+
+/// What the schedule had given a thread when a window began.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Scheduled {
+    tid: i32,
+    /// Its state's address.
+    thread: u64,
+    so_far: ThreadScheduled,
+    /// For how long it ran in the window, nanoseconds.
+    ran_ns: u64,
+}
+
+impl Scheduled {
+    /// What it has given it since then; nothing where it is gone.
+    pub(super) fn since(self, process: &Process) -> Given {
+        let now = thread_scheduled(process.pid(), self.tid).unwrap_or(self.so_far);
+        Given {
+            thread: self.thread,
+            ran_ns: self.ran_ns,
+            waited_ns: now.waited_ns.saturating_sub(self.so_far.waited_ns),
+            slices: now.slices.saturating_sub(self.so_far.slices),
+        }
+    }
+}
+
+/// What the schedule gave a thread in a window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Given {
+    /// Its state's address.
+    pub(super) thread: u64,
+    /// How long it ran, and how long it waited for a processor, nanoseconds; of the wait a part may lie before the window.
+    pub(super) ran_ns: u64,
+    pub(super) waited_ns: u64,
+    /// How often it was put on one.
+    pub(super) slices: u64,
+}
+
+impl Given {
+    /// Of threads of which one goes on at a time.
+    pub(super) fn together(given: &[Self]) -> Self {
+        let all = |of: fn(&Self) -> u64| given.iter().map(of).sum();
+        Self {
+            thread: 0,
+            ran_ns: all(|g| g.ran_ns),
+            waited_ns: all(|g| g.waited_ns),
+            slices: all(|g| g.slices),
+        }
+    }
+
+    /// Of a window of this length: one that runs whenever it may waited for all the time in which it did not run, be it for m5.
+    pub(super) fn of_window(self, open_ns: u64, busy: bool) -> Self {
+        let rest = open_ns.saturating_sub(self.ran_ns);
+        Self { waited_ns: if busy { rest } else { self.waited_ns.min(rest) }, ..self }
+    }
 }
 
 /// What a window came to.
@@ -101,9 +156,13 @@ impl Threads {
         chosen
     }
 
-    /// How often these threads were put on a processor so far.
-    pub(super) fn slices(process: &Process, chosen: &[i32]) -> u64 {
-        chosen.iter().filter_map(|tid| thread_slices(process.pid(), *tid)).sum()
+    /// What the schedule has given each of these threads so far.
+    pub(super) fn scheduled(&self, process: &Process, chosen: &[i32]) -> Vec<Scheduled> {
+        let of = |tid: &i32| {
+            let thread = self.watched.get(tid)?.state;
+            Some(Scheduled { tid: *tid, thread, so_far: thread_scheduled(process.pid(), *tid)?, ran_ns: 0 })
+        };
+        chosen.iter().filter_map(of).collect()
     }
 
     /// How often those that are watched were put on a processor since the last call.
@@ -124,15 +183,14 @@ impl Threads {
         }
     }
 
-    /// For how long they ran, all of them together, in the window that is closed, nanoseconds.
-    pub(super) fn ran_ns(&mut self, chosen: &[i32]) -> u64 {
-        let mut all = 0;
-        for (tid, thread) in &mut self.watched {
-            if let (true, Ok(ran)) = (chosen.contains(tid), thread.event.ran_ns()) {
-                all += ran.saturating_sub(std::mem::replace(&mut thread.ran_ns, ran));
+    /// For how long each ran in the window that is closed.
+    pub(super) fn ran(&mut self, chosen: &mut [Scheduled]) {
+        for scheduled in chosen {
+            let Some(thread) = self.watched.get_mut(&scheduled.tid) else { continue };
+            if let Ok(ran) = thread.event.ran_ns() {
+                scheduled.ran_ns = ran.saturating_sub(std::mem::replace(&mut thread.ran_ns, ran));
             }
         }
-        all
     }
 
     /// Counts what was seen in the window that is closed, and how many allocations found no room: whose those were is not known,

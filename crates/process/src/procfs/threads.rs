@@ -35,11 +35,27 @@ pub(crate) fn state(pid: i32, tid: i32) -> Option<char> {
     text.rsplit_once(") ")?.1.chars().next()
 }
 
+/// What a processor's schedule has given a thread so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ThreadScheduled {
+    /// How long it waited for a processor, nanoseconds: a wait that is not over is not counted yet.
+    pub waited_ns: u64,
+    /// How often it was put on one; changes when it runs.
+    pub slices: u64,
+}
+
+/// How long a thread waited for a processor and how often it was put on one; `None` where it is gone.
+#[must_use]
+pub fn thread_scheduled(pid: i32, tid: i32) -> Option<ThreadScheduled> {
+    let text = fs::read_to_string(format!("/proc/{pid}/task/{tid}/schedstat")).ok()?;
+    let mut words = text.split_whitespace().skip(1).map(str::parse);
+    Some(ThreadScheduled { waited_ns: words.next()?.ok()?, slices: words.next()?.ok()? })
+}
+
 /// How often a thread was put on a processor so far; changes when it runs. `None` where it is gone.
 #[must_use]
 pub fn thread_slices(pid: i32, tid: i32) -> Option<u64> {
-    let text = fs::read_to_string(format!("/proc/{pid}/task/{tid}/schedstat")).ok()?;
-    text.split_whitespace().nth(2)?.parse().ok()
+    thread_scheduled(pid, tid).map(|scheduled| scheduled.slices)
 }
 
 /// What the kernel has counted of a thread so far.
@@ -54,9 +70,8 @@ pub struct ThreadCounted {
 /// What the kernel has counted of a thread so far; `None` where it is gone.
 #[must_use]
 pub fn thread_counted(pid: i32, tid: i32) -> Option<ThreadCounted> {
-    let slices = fs::read_to_string(format!("/proc/{pid}/task/{tid}/schedstat")).ok()?;
+    let waited_ns = thread_scheduled(pid, tid)?.waited_ns;
     let stat = fs::read_to_string(format!("/proc/{pid}/task/{tid}/stat")).ok()?;
-    let waited_ns = slices.split_whitespace().nth(1)?.parse().ok()?;
     Some(ThreadCounted { waited_ns, major_faults: Stat::parse(&stat).ok()?.major_faults })
 }
 
