@@ -19,8 +19,8 @@ use std::os::fd::{AsRawFd, OwnedFd};
 const RING: usize = 4 << 20;
 /// Ended collections that are kept until they are asked for.
 const MOST_ENDED: usize = 10_000;
-/// What a trap takes beside the program, nanoseconds.
-const TRAP_NS: f64 = 4_000.0;
+/// What a trap takes beside the program, nanoseconds: collections are far apart, so that what it needs is fetched anew each time.
+const TRAP_NS: f64 = 20_000.0;
 /// How often threads are looked for, interpreters listed, and how long names of code are believed.
 const RESCAN_NS: u64 = 100_000_000;
 const RELIST_NS: u64 = 1_000_000_000;
