@@ -1,11 +1,13 @@
 """How true `m5 stalls` is: each turn of a loop against stamps of the loop itself, and how long turns are divided.
 
     python3 bench/alloc/turns.py --m5 target/release/m5 PYTHON... [--seconds 20]
+                                 [--loop asyncio|uvloop|gevent|trio|epoll] [--packages FOLDER]
 
 Each PYTHON runs an asyncio loop whose waits are patched: it stamps the end of each (`time.monotonic_ns`), and the beginning
 of the next. A turn of m5 lasts from call to call of the kernel, so that it is a little longer than the stamps within it. Told
 are the median, the 99th percentile and the worst of the difference, in microseconds, for turns whose thread did not wait for a
-processor, and for all.
+processor, and for all. The other loops (from FOLDER, where they are not installed) have no such stamps: of them only how turns
+are divided is told.
 
 Every other turn makes one kind of stall on purpose: a collection, another thread that holds the GIL (without a GIL one that
 collects, for which all threads stand), a lock, a busy processor, cold pages, a call of the kernel, or lines of Python. The
@@ -26,6 +28,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+LOOPS = ("asyncio", "uvloop", "gevent", "trio", "epoll")
 # Nanoseconds.
 ABOVE = 100_000
 CLOSE = 300_000
@@ -102,36 +105,58 @@ def faults():
 def call(): time.sleep(0.03)
 def lines(): ran(0.03)
 KINDS = [collector, other_thread, a_lock, processor, faults, call, lines]
-async def turns():
+def turns():
     some, number = random.Random(3).random, 0
     while not stop.is_set():
         cold()
-        await asyncio.sleep(0.002)
+        yield 0.002
         kind = KINDS[number % len(KINDS)]
         number += 1
         before = [clock(), time.thread_time_ns(), schedstat(), took[0]]
         kind()
         after = [clock(), time.thread_time_ns(), schedstat(), took[0]]
         notes.append([kind.__name__, before[0]] + [b - a for a, b in zip(before, after)])
-        await asyncio.sleep(0.002)
+        yield 0.002
         for _ in range(20):
             ran(0.0002 + 0.003 * some())
-            await asyncio.sleep(0.001 * some())
+            yield 0.001 * some()
 stop = threading.Event()
 def told():
     sys.stdin.readline()
     stop.set()
 threading.Thread(target=told, daemon=True).start()
-loop = asyncio.new_event_loop()
-wait = loop._selector.select
-def select(timeout=None):
-    stamps.append(clock())
-    got = wait(timeout)
-    stamps.append(clock())
-    return got
-loop._selector.select = select
+async def run(sleep):
+    for seconds in turns(): await sleep(seconds)
+def stamped():
+    loop = asyncio.new_event_loop()
+    wait = loop._selector.select
+    def select(timeout=None):
+        stamps.append(clock())
+        got = wait(timeout)
+        stamps.append(clock())
+        return got
+    loop._selector.select = select
+    return loop
+kind = sys.argv[3]
+if kind == 'asyncio':
+    start = lambda: stamped().run_until_complete(run(asyncio.sleep))
+elif kind == 'uvloop':
+    import uvloop
+    start = lambda: uvloop.new_event_loop().run_until_complete(run(asyncio.sleep))
+elif kind == 'trio':
+    import trio
+    start = lambda: trio.run(run, trio.sleep)
+elif kind == 'gevent':
+    import gevent
+    def start():
+        for seconds in turns(): gevent.sleep(seconds)
+else:
+    import select
+    poll = select.epoll().poll
+    def start():
+        for seconds in turns(): poll(seconds)
 print('ready', flush=True)
-loop.run_until_complete(turns())
+start()
 rival.kill()
 print(json.dumps({'stamps': stamps, 'notes': notes, 'gil': with_gil}), flush=True)
 """
@@ -147,18 +172,20 @@ PARTS = {
 }
 
 
-def watched(python: str, m5: str, seconds: float) -> tuple[dict, dict]:
+def watched(python: str, args: argparse.Namespace) -> tuple[dict, dict]:
     """What the loop stamped, and what m5 tells of it."""
+    environment = dict(os.environ, PYTHONPATH=str(args.packages)) if args.packages else None
     with tempfile.TemporaryDirectory(dir=".") as folder:
         program = Path(folder, "turns_target.py")
         program.write_text(TARGET)
-        command = [python, str(program), folder, sys.executable]
-        target = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        command = [python, str(program), folder, sys.executable, args.loop]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        target = subprocess.Popen(command, env=environment, **pipes)
         try:
             if target.stdout.readline() != "ready\n":
                 raise RuntimeError(f"{python} does not start")
             options = ["--above", "100us", "--max-overhead", "100%", "--top", "1000000", "--json"]
-            watch = [m5, "stalls", "-p", str(target.pid), "-d", f"{seconds}s", *options]
+            watch = [args.m5, "stalls", "-p", str(target.pid), "-d", f"{args.seconds}s", *options]
             told = subprocess.run(watch, capture_output=True, text=True, check=False)
             if not told.stdout:
                 raise RuntimeError(told.stderr)
@@ -255,37 +282,47 @@ def divided(pairs: list[tuple[list, dict]], gil: bool) -> None:
         )
 
 
+def compared(stamped: dict, told: dict) -> tuple[list, list]:
+    """Turns of m5 beside lengths by the loop, and beside what was made in them."""
+    marks = stamped["stamps"][1:]
+    truth = [(a, b - a) for a, b in zip(marks[::2], marks[1::2])]
+    # Without stamps a stall itself is the turn: it begins a little later.
+    truth = truth or [(note[1], note[2]) for note in stamped["notes"]]
+    turns = [t for t in told["turns"] if not t["began_before"] and not t["lasts"]]
+    turns.sort(key=lambda turn: turn["at_s"])
+    seen = [(round(t["at_s"] * 1e9), round(t["division"]["seconds"] * 1e9)) for t in turns]
+    add = offset(truth, seen)
+    begins, noted = [at + add for at, _ in seen], [note[1] for note in stamped["notes"]]
+    pairs, notes = [], []
+    for start, length in truth:
+        # The turn that begins nearest: what one of them does not have is a short one, or was not seen.
+        after = bisect.bisect(begins, start)
+        near = min(
+            range(max(0, after - 1), min(len(begins), after + 1)), key=lambda n: abs(begins[n] - start)
+        )
+        if abs(begins[near] - start) < CLOSE and length >= ABOVE:
+            pairs.append((length, turns[near]))
+            first = bisect.bisect_left(noted, start)
+            last = bisect.bisect_left(noted, start + length)
+            notes += [(note, turns[near]) for note in stamped["notes"][first:last]]
+    return pairs, notes
+
+
 def main() -> None:
     """Prints a block for each interpreter."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--m5", required=True)
     parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--loop", choices=LOOPS, default=LOOPS[0])
+    parser.add_argument("--packages", type=Path)
     parser.add_argument("pythons", nargs="+", metavar="PYTHON")
     args = parser.parse_args()
     for python in args.pythons:
-        stamped, told = watched(python, args.m5, args.seconds)
-        marks = stamped["stamps"][1:]
-        truth = [(a, b - a) for a, b in zip(marks[::2], marks[1::2])]
-        turns = [t for t in told["turns"] if not t["began_before"] and not t["lasts"]]
-        turns.sort(key=lambda turn: turn["at_s"])
-        seen = [(round(t["at_s"] * 1e9), round(t["division"]["seconds"] * 1e9)) for t in turns]
-        add = offset(truth, seen)
-        pairs, notes = [], []
-        begins, noted = [at + add for at, _ in seen], [note[1] for note in stamped["notes"]]
-        for start, length in truth:
-            # The turn that begins nearest: what one of them does not have is a short one, or was not seen.
-            after = bisect.bisect(begins, start)
-            near = min(
-                range(max(0, after - 1), min(len(begins), after + 1)), key=lambda n: abs(begins[n] - start)
-            )
-            if abs(begins[near] - start) < CLOSE and length >= ABOVE:
-                pairs.append((length, turns[near]))
-                first = bisect.bisect_left(noted, start)
-                last = bisect.bisect_left(noted, start + length)
-                notes += [(note, turns[near]) for note in stamped["notes"][first:last]]
-        long = sum(length >= ABOVE for _, length in truth)
-        print(f"{os.path.relpath(python)}: {len(truth)} turns, {long} over 0.1 ms; m5 told {len(turns)}")
-        lengths(pairs)
+        stamped, told = watched(python, args)
+        pairs, notes = compared(stamped, told)
+        print(f"{os.path.relpath(python)}, {args.loop}: m5 told {len(told['turns'])} turns over 0.1 ms")
+        if stamped["stamps"]:
+            lengths(pairs)
         divided(notes, stamped["gil"])
 
 

@@ -16,7 +16,7 @@ const TIMES: u32 = 64;
 const BATCHES: usize = 5;
 /// The measured loop finds all that it needs in the processor's caches. A service fetches its own again after a trap; and where the
 /// trap before is longer ago than this, nanoseconds, what the trap itself needs is no longer there, from the second on not at all.
-const WARM: f64 = 1.2;
+const WARM: f64 = 1.3;
 const COLD: f64 = 2.2;
 const WARM_NS: f64 = 300_000.0;
 const COLD_NS: f64 = 5_000_000.0;

@@ -208,3 +208,39 @@ fn by_thread(seen: &[Allocation], given: &[Given]) -> Vec<(Given, Vec<usize>)> {
     }
     threads
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn allocation(time_ns: u64) -> Allocation {
+        let (frames, block) = (vec![(1, 0)], None);
+        Allocation {
+            time_ns,
+            took_ns: 2_000,
+            thread: 1,
+            size: 16,
+            block,
+            back: None,
+            earlier: None,
+            frames,
+            cut: false,
+        }
+    }
+
+    #[test]
+    fn what_a_shared_processor_takes_may_be_none_of_the_programs_own_time() {
+        let seen: Vec<Allocation> = (1..=10).map(|n| allocation(n * 12_000)).collect();
+        // From the last sample on m5 itself had the processor.
+        let times = [0, 120_000 + 35_000];
+        let extent = |slices| {
+            let given = Given { slices, ..Given::default() };
+            let windows =
+                OwnTime::default().windows(&seen, Cost::new(12_000.0, 2_000.0), times, &[given], false);
+            windows[0].0.extent
+        };
+        let (alone, shared) = (extent(0), extent(1));
+        assert!(alone[2] > 10_000.0 && alone[0] == shared[0], "{alone:?} {shared:?}");
+        assert_eq!([shared[2], shared[3]], [10.0 * FASTEST_NS; 2]);
+    }
+}

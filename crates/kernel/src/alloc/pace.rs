@@ -25,10 +25,13 @@ const SETTLES_NS: f64 = 5.0 * RUNS_OVER_NS;
 /// What runs for less of the time rests at times.
 const BUSY: f64 = 0.8;
 /// What is planned with, of what may be spent: a cost is known to a fifth, and what no sample is charged with comes on top.
-const PLAN: f64 = 0.84;
+const PLAN: f64 = 0.85;
 /// Of a plan that looks by chance, this share is spent: the rest is saved for when many windows in a row hold something.
 const SPENDS: f64 = 0.9;
 const LONGEST_CHANCE: f64 = 5.0;
+/// What was not spent is made up for by windows that come sooner, by so much at most, once so many windows might have been.
+const LEAST_SPENT: f64 = 0.8;
+const KNOWN_COST: f64 = 30.0;
 /// How many windows the means go over: of those that open by chance, the mean cost goes over more.
 const LOOKS_OVER: f64 = 100.0;
 const MEAN_OVER: f64 = 8.0;
@@ -171,7 +174,15 @@ impl Pace {
         let takes = self.cost_if_any_ns.min(BURST * self.wanted() * self.each_ns());
         let lacks = self.spent_ns + takes - self.budget * self.run_ns;
         let saves = (lacks / earned).clamp(0.0, LONGEST_SAVED_NS);
-        (gap * chance).max(saves * (1.0 + SPREAD * unit)) as u64
+        (gap * self.spent_share() * chance).max(saves * (1.0 + SPREAD * unit)) as u64
+    }
+
+    /// What of all that might be spent by now was: waits for what is lacking are never made up for otherwise. Of one that rests too
+    /// few windows held anything, and when to look would follow from the last of them.
+    fn spent_share(&self) -> f64 {
+        let may = self.budget * self.run_ns;
+        let known = self.is_busy() && may > KNOWN_COST * self.mean_cost_ns;
+        if known { (self.spent_ns / may).clamp(LEAST_SPENT, 1.0) } else { 1.0 }
     }
 
     /// How many samples the next window should hold, if any: few of a process that works in bursts, from many of them.

@@ -33,20 +33,24 @@ pub(super) struct Scheduled {
     tid: i32,
     /// Its state's address.
     thread: u64,
-    so_far: ThreadScheduled,
-    /// For how long it ran in the window, nanoseconds.
-    ran_ns: u64,
+    /// Some kernels do not tell it.
+    so_far: Option<ThreadScheduled>,
+    /// For how long it ran in the window, nanoseconds, where the kernel tells it.
+    ran_ns: Option<u64>,
 }
 
 impl Scheduled {
     /// What it has given it since then; nothing where it is gone.
     pub(super) fn since(self, process: &Process) -> Given {
-        let now = thread_scheduled(process.pid(), self.tid).unwrap_or(self.so_far);
+        let both = self.so_far.zip(thread_scheduled(process.pid(), self.tid));
+        let since = |of: fn(&ThreadScheduled) -> u64| {
+            both.as_ref().map_or(0, |(before, now)| of(now).saturating_sub(of(before)))
+        };
         Given {
             thread: self.thread,
             ran_ns: self.ran_ns,
-            waited_ns: now.waited_ns.saturating_sub(self.so_far.waited_ns),
-            slices: now.slices.saturating_sub(self.so_far.slices),
+            waited_ns: since(|s| s.waited_ns),
+            slices: since(|s| s.slices),
         }
     }
 }
@@ -57,7 +61,7 @@ pub(super) struct Given {
     /// Its state's address.
     pub(super) thread: u64,
     /// How long it ran, and how long it waited for a processor, nanoseconds; of the wait a part may lie before the window.
-    pub(super) ran_ns: u64,
+    pub(super) ran_ns: Option<u64>,
     pub(super) waited_ns: u64,
     /// How often it was put on one.
     pub(super) slices: u64,
@@ -69,7 +73,7 @@ impl Given {
         let all = |of: fn(&Self) -> u64| given.iter().map(of).sum();
         Self {
             thread: 0,
-            ran_ns: all(|g| g.ran_ns),
+            ran_ns: given.iter().map(|g| g.ran_ns).sum(),
             waited_ns: all(|g| g.waited_ns),
             slices: all(|g| g.slices),
         }
@@ -77,8 +81,9 @@ impl Given {
 
     /// Of a window of this length: one that runs whenever it may waited for all the time in which it did not run, be it for m5.
     pub(super) fn of_window(self, open_ns: u64, busy: bool) -> Self {
-        let rest = open_ns.saturating_sub(self.ran_ns);
-        Self { waited_ns: if busy { rest } else { self.waited_ns.min(rest) }, ..self }
+        let rest = self.ran_ns.map(|ran| open_ns.saturating_sub(ran));
+        let waited = self.waited_ns.min(rest.unwrap_or(open_ns));
+        Self { waited_ns: rest.filter(|_| busy).unwrap_or(waited), ..self }
     }
 }
 
@@ -160,7 +165,8 @@ impl Threads {
     pub(super) fn scheduled(&self, process: &Process, chosen: &[i32]) -> Vec<Scheduled> {
         let of = |tid: &i32| {
             let thread = self.watched.get(tid)?.state;
-            Some(Scheduled { tid: *tid, thread, so_far: thread_scheduled(process.pid(), *tid)?, ran_ns: 0 })
+            let so_far = thread_scheduled(process.pid(), *tid);
+            Some(Scheduled { tid: *tid, thread, so_far, ran_ns: None })
         };
         chosen.iter().filter_map(of).collect()
     }
@@ -188,7 +194,7 @@ impl Threads {
         for scheduled in chosen {
             let Some(thread) = self.watched.get_mut(&scheduled.tid) else { continue };
             if let Ok(ran) = thread.event.ran_ns() {
-                scheduled.ran_ns = ran.saturating_sub(std::mem::replace(&mut thread.ran_ns, ran));
+                scheduled.ran_ns = Some(ran.saturating_sub(std::mem::replace(&mut thread.ran_ns, ran)));
             }
         }
     }
@@ -229,5 +235,26 @@ pub(super) fn refused(OpenError(number): OpenError) -> Error {
             "all of its debug registers are in use (a debugger, or m5 gc in another window): end that first",
         ),
         _ => Error::Refused { what: "a breakpoint", source: io::Error::from_raw_os_error(number) },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_is_no_longer_than_a_thread_did_not_run() {
+        let given = |ran_ns, waited_ns| Given { ran_ns, waited_ns, ..Given::default() };
+        let waited = |given: Given, busy| given.of_window(1_000, busy).waited_ns;
+        // A part of it lay before the window.
+        assert_eq!(waited(given(Some(400), 5_000), false), 600);
+        assert_eq!(waited(given(Some(400), 100), false), 100);
+        // One that runs whenever it may did nothing else than wait.
+        assert_eq!(waited(given(Some(400), 100), true), 600);
+        // A kernel that does not tell how long it ran.
+        assert_eq!([waited(given(None, 100), true), waited(given(None, 5_000), false)], [100, 1_000]);
+        let together = Given::together(&[given(Some(300), 10), given(Some(100), 20)]);
+        assert_eq!((together.ran_ns, together.waited_ns), (Some(400), 30));
+        assert_eq!(Given::together(&[given(Some(300), 10), given(None, 20)]).ran_ns, None);
     }
 }
