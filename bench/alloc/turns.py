@@ -12,8 +12,10 @@ are divided is told.
 Every other turn makes one kind of stall on purpose: a collection, another thread that holds the GIL (without a GIL one that
 collects, for which all threads stand), a lock, a busy processor, cold pages, a call of the kernel, or lines of Python. The
 truth of each is told by the loop itself: what its thread ran (CLOCK_THREAD_CPUTIME_ID), how long it waited for a processor
-(`/proc/thread-self/schedstat`), and what its collections took (`gc.callbacks`); the rest was waited. Told are the shares of the
-part that was made, by the loop and by m5, and how far those are apart in points of the turn: median and worst.
+(`/proc/thread-self/schedstat`), and what its collections took (`gc.callbacks`); the rest was waited. What the kernel runs for a
+cold page counts as run by both. Told are the shares of the part that was made, by the loop and by m5, and how far those are
+apart in points of the turn: median and worst. A turn that goes on for more than a fiftieth of the stall after it, as the other
+thread still has the GIL, is left out, and counted.
 """
 
 from __future__ import annotations
@@ -29,9 +31,11 @@ import tempfile
 from pathlib import Path
 
 LOOPS = ("asyncio", "uvloop", "gevent", "trio", "epoll")
+# A turn goes on for such a part of a stall after it at most.
+WHOLE = 50
 # Nanoseconds.
 ABOVE = 100_000
-CLOSE = 300_000
+CLOSE, CLOSE_UNSTAMPED = 300_000, 1_000_000
 
 TARGET = r"""
 import asyncio, gc, json, mmap, os, random, signal, subprocess, sys, threading, time
@@ -104,6 +108,8 @@ def faults():
     for page in order: pages[page * SIZE]
 def call(): time.sleep(0.03)
 def lines(): ran(0.03)
+def counted():
+    return [clock(), time.thread_time_ns(), schedstat(), took[0]]
 KINDS = [collector, other_thread, a_lock, processor, faults, call, lines]
 def turns():
     some, number = random.Random(3).random, 0
@@ -112,9 +118,9 @@ def turns():
         yield 0.002
         kind = KINDS[number % len(KINDS)]
         number += 1
-        before = [clock(), time.thread_time_ns(), schedstat(), took[0]]
+        before = counted()
         kind()
-        after = [clock(), time.thread_time_ns(), schedstat(), took[0]]
+        after = counted()
         notes.append([kind.__name__, before[0]] + [b - a for a, b in zip(before, after)])
         yield 0.002
         for _ in range(20):
@@ -196,15 +202,15 @@ def watched(python: str, args: argparse.Namespace) -> tuple[dict, dict]:
     return json.loads(stamps), json.loads(told.stdout)
 
 
-def offset(truth: list[tuple[int, int]], seen: list[tuple[int, int]]) -> int:
+def offset(truth: list[tuple[int, int]], seen: list[tuple[int, int]], close: int) -> int:
     """What is to be added to m5's times, which count from its own beginning: where most turns fit."""
     longest = sorted(seen, key=lambda turn: -turn[1])[:5]
-    starts = {start // CLOSE for start, _ in truth} | {start // CLOSE + 1 for start, _ in truth}
+    starts = {start // close for start, _ in truth} | {start // close + 1 for start, _ in truth}
 
     def fits(add: int) -> int:
-        return sum((start + add) // CLOSE in starts for start, _ in seen[:300])
+        return sum((start + add) // close in starts for start, _ in seen[:300])
 
-    tries = [start - at for at, length in longest for start, own in truth if abs(own - length) < CLOSE]
+    tries = [start - at for at, length in longest for start, own in truth if abs(own - length) < close]
     return max(tries, key=fits)
 
 
@@ -246,8 +252,8 @@ def parts(turn: dict) -> dict[str, float]:
 
 def truth_of(note: list, gil: bool) -> dict[str, float]:
     """What the loop itself tells of a stall: seconds by kind."""
-    kind, _, wall, cpu, delay, collected = note
-    wall, cpu, delay, collected = (ns / 1e9 for ns in (wall, cpu, delay, collected))
+    kind, _, *times = note
+    wall, cpu, delay, collected = (ns / 1e9 for ns in times)
     made = {"processor": delay, "collector": min(collected, cpu), "ran": max(0.0, cpu - collected)}
     rest = max(0.0, wall - cpu - delay)
     name = PARTS[kind]
@@ -264,7 +270,9 @@ def truth_of(note: list, gil: bool) -> dict[str, float]:
 def divided(pairs: list[tuple[list, dict]], gil: bool) -> None:
     """Prints how m5's parts differ from what was made."""
     for kind, name in PARTS.items():
-        own = [(truth_of(note, gil), turn) for note, turn in pairs if note[0] == kind]
+        all_of = [(note, turn) for note, turn in pairs if note[0] == kind]
+        whole = [(n, t) for n, t in all_of if t["division"]["seconds"] - n[2] / 1e9 < n[2] / 1e9 / WHOLE]
+        own = [(truth_of(note, gil), turn) for note, turn in whole]
         name = "collector" if name == "other" and not gil else name
         if not own:
             print(f"  {kind:13} not seen")
@@ -278,7 +286,8 @@ def divided(pairs: list[tuple[list, dict]], gil: bool) -> None:
         print(
             f"  {kind:13} {len(own):3} turns: truth {100 * statistics.median(share):5.1f} %,"
             f" told {100 * statistics.median(told):5.1f} % of the turn (medians);"
-            f" off by {statistics.median(off):.2f} (median), {max(off):.2f} (worst) points"
+            f" off by {statistics.median(off):.2f} (median), {max(off):.2f} (worst) points;"
+            f" {len(all_of) - len(whole)} left out"
         )
 
 
@@ -291,7 +300,8 @@ def compared(stamped: dict, told: dict) -> tuple[list, list]:
     turns = [t for t in told["turns"] if not t["began_before"] and not t["lasts"]]
     turns.sort(key=lambda turn: turn["at_s"])
     seen = [(round(t["at_s"] * 1e9), round(t["division"]["seconds"] * 1e9)) for t in turns]
-    add = offset(truth, seen)
+    close = CLOSE if stamped["stamps"] else CLOSE_UNSTAMPED
+    add = offset(truth, seen, close)
     begins, noted = [at + add for at, _ in seen], [note[1] for note in stamped["notes"]]
     pairs, notes = [], []
     for start, length in truth:
@@ -300,7 +310,7 @@ def compared(stamped: dict, told: dict) -> tuple[list, list]:
         near = min(
             range(max(0, after - 1), min(len(begins), after + 1)), key=lambda n: abs(begins[n] - start)
         )
-        if abs(begins[near] - start) < CLOSE and length >= ABOVE:
+        if abs(begins[near] - start) < close and length >= ABOVE:
             pairs.append((length, turns[near]))
             first = bisect.bisect_left(noted, start)
             last = bisect.bisect_left(noted, start + length)

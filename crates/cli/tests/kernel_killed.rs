@@ -172,14 +172,17 @@ fn they_need_neither_tracing_nor_a_description_of_the_kernel() {
     assert_eq!(target.line(), "ready");
     let id = target.pid().to_string();
     for command in ["alloc", "stalls"] {
-        let args = [command, "-p", &id, "-d", "1s", "--json"];
+        let args = [command, "-p", &id, "-d", "3s", "--json"];
         let folders = ["/sys/kernel/tracing", "/sys/kernel/debug", "/sys/kernel/btf"];
         let (Some(without), with) = (without(&folders, &args), support::run(&args)) else {
             eprintln!("skipped: no mounts of one's own here");
             return;
         };
-        assert_eq!(without.status.code(), with.status.code(), "{command}: {without:?} {with:?}");
-        if with.status.code() == Some(0) {
+        // Few samples, where the machine is busy, are told by a code of their own: one of both may have a few more.
+        let [status, as_usual] = [&without, &with].map(|output| output.status.code());
+        let few = [status, as_usual].iter().all(|code| [Some(0), Some(6)].contains(code));
+        assert!(few || status == as_usual, "{command}: {without:?} {with:?}");
+        if status == Some(0) {
             let document = support::json(&without);
             let seen =
                 if command == "alloc" { &document["samples"] } else { &document["threads"][0]["turns"] };
