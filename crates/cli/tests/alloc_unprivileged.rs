@@ -3,7 +3,7 @@
 
 mod support;
 
-use m5_testkit::{Python, Target, copy_program, pythons};
+use m5_testkit::{Python, Target, copy_program, ends, pythons};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -55,8 +55,7 @@ fn stage() -> Option<(Vec<Python>, tempfile::TempDir, PathBuf)> {
         return None;
     }
     let all: Vec<Python> = pythons().into_iter().filter(may).collect();
-    let mut ends: Vec<Python> = all.first().into_iter().chain(all.last()).cloned().collect();
-    ends.dedup();
+    let ends = ends(&all);
     let folder = tempfile::tempdir().unwrap();
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let own = folder.path().join("m5");

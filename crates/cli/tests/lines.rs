@@ -3,7 +3,7 @@
 
 mod support;
 
-use m5_testkit::{LARGE_BLOCKS, Python, Target, free_threaded_pythons, pythons};
+use m5_testkit::{LARGE_BLOCKS, Python, Target, ends, free_threaded_pythons, pythons};
 use serde_json::Value;
 use support::{json, run, verdict};
 
@@ -63,11 +63,9 @@ fn sampled(allocations: &Value) -> bool {
 
 /// The first and the last of those with a GIL, and of those without.
 fn some() -> Vec<Python> {
-    let ends = |pythons: Vec<Python>| {
-        let all: Vec<Python> = pythons.into_iter().filter(|p| p.root().is_none() && !p.musl).collect();
-        all.first().into_iter().chain(all.iter().skip(1).last()).cloned().collect::<Vec<_>>()
-    };
-    [ends(pythons()), ends(free_threaded_pythons())].concat()
+    let plain =
+        |all: Vec<Python>| all.into_iter().filter(|p| p.root().is_none() && !p.musl).collect::<Vec<_>>();
+    [pythons(), free_threaded_pythons()].map(|all| ends(&plain(all))).concat()
 }
 
 #[test]

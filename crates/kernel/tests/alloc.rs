@@ -6,7 +6,7 @@ mod common;
 use common::allowed;
 use m5_kernel::{AllocProfile, AllocSampler, AllocSource, CollectionSampler, Error};
 use m5_process::{Process, monotonic_ns};
-use m5_testkit::{LARGE_BLOCKS, Python, Target, free_threaded_pythons, pythons};
+use m5_testkit::{LARGE_BLOCKS, Python, Target, ends, free_threaded_pythons, pythons};
 
 /// Three times as many short-lived objects as kept ones, of one size; kept ones stay for ever.
 const PROGRAM: &str = "
@@ -56,14 +56,9 @@ fn turns_to_collections(target: &Target) -> bool {
     false
 }
 
-/// The first and the last of these.
-fn ends(all: &[Python]) -> impl Iterator<Item = Python> {
-    [all.first(), all.last()].into_iter().flatten().cloned()
-}
-
 /// The first and the last of those with a GIL, and each of those without.
 fn some() -> Vec<Python> {
-    ends(&pythons()).chain(free_threaded_pythons()).collect()
+    [ends(&pythons()), free_threaded_pythons()].concat()
 }
 
 #[test]
@@ -149,8 +144,7 @@ fn counted(python: &Python, [times, works, rests]: [&str; 3]) -> Option<(f64, Al
 
 #[test]
 fn rates_hold_what_the_program_counts() {
-    for python in ends(&pythons()).chain(ends(&free_threaded_pythons())) {
-        let python = &python;
+    for python in &[ends(&pythons()), ends(&free_threaded_pythons())].concat() {
         // Nothing but allocations; some of its time; little of it; some of it in bursts between which it rests.
         for (kind, told) in [
             (["1000", "0", "0"], false),
@@ -297,8 +291,7 @@ fn by_collections(target: &Target, seconds: u64, windows: usize) -> AllocProfile
 
 #[test]
 fn collections_tell_the_shares_of_tracked_objects() {
-    let pythons = pythons();
-    for python in pythons.first().into_iter().chain(pythons.last()) {
+    for python in &ends(&pythons()) {
         let mut target = Target::start(python, TRACKED);
         assert_eq!(target.line(), "ready");
         let profile = by_collections(&target, 20, 250);
@@ -328,8 +321,7 @@ fn collections_tell_the_shares_of_tracked_objects() {
 
 #[test]
 fn full_collections_that_were_asked_for_are_no_samples() {
-    let pythons = pythons();
-    for python in pythons.first().into_iter().chain(pythons.last()) {
+    for python in &ends(&pythons()) {
         let mut target = Target::start(
             python,
             "import gc\nkeep = [[] for _ in range(50000)]\ngc.set_threshold(10**9)\nprint('ready', flush=True)\nwhile True: gc.collect()",

@@ -9,6 +9,6 @@ mod target;
 pub use corefile::write_core;
 pub use program::{LARGE_BLOCKS, SLOW_COLLECTION, copy_program};
 pub use pythons::{
-    Python, all_pythons, free_threaded_pythons, minor_versions, pythons, side_by_side, static_pythons,
+    Python, all_pythons, ends, free_threaded_pythons, minor_versions, pythons, side_by_side, static_pythons,
 };
 pub use target::{Target, nothing_starts};

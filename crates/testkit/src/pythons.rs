@@ -138,6 +138,13 @@ pub fn free_threaded_pythons() -> Vec<Python> {
     from_wheels().into_iter().filter(|p| p.free_threaded).collect()
 }
 
+/// The first and the last of these, which may be the same one.
+#[must_use]
+pub fn ends(pythons: &[Python]) -> Vec<Python> {
+    let last = pythons.iter().skip(1).last();
+    pythons.first().into_iter().chain(last).cloned().collect()
+}
+
 /// Enters the root `$1` with its `/proc` in a mount namespace of its own, so that nothing stays mounted.
 const ENTER: &str = r#"r=$1; shift; mount -t proc proc "$r/proc" && exec chroot "$r" "$@""#;
 

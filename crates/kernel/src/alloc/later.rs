@@ -65,9 +65,7 @@ mod tests {
 
     fn allocation(thread: u64, block: u64, earlier: Option<u64>) -> Allocation {
         let earlier = earlier.map(|block| (block, [block as u8; size_of::<Words>()]));
-        let frames = Vec::new();
-        let (size, block) = (16, Some(block));
-        Allocation { time_ns: 0, took_ns: 0, thread, size, block, back: None, earlier, frames, cut: false }
+        Allocation { thread, block: Some(block), earlier, ..Allocation::default() }
     }
 
     #[test]

@@ -214,18 +214,7 @@ mod tests {
     use super::*;
 
     fn allocation(time_ns: u64) -> Allocation {
-        let (frames, block) = (vec![(1, 0)], None);
-        Allocation {
-            time_ns,
-            took_ns: 2_000,
-            thread: 1,
-            size: 16,
-            block,
-            back: None,
-            earlier: None,
-            frames,
-            cut: false,
-        }
+        Allocation { time_ns, took_ns: 2_000, frames: vec![(1, 0)], ..Allocation::default() }
     }
 
     #[test]

@@ -29,7 +29,7 @@ fn time_ns(n: usize) -> f64 {
 /// What a window says of one line, or of all: so many a nanosecond, by each of the times.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Said {
-    /// If samples take what they likely take, less, or more.
+    /// By what samples may take (`own_time::TAKES`).
     each: [[f64; KINDS]; TIMES],
     /// If the program rested while it was watched, and lost nothing by it.
     rested: [f64; TIMES],
@@ -68,9 +68,7 @@ impl Said {
         }
         said
     }
-}
 
-impl Said {
     /// Both, side by side.
     pub(super) fn and(mut self, other: Self) -> Self {
         for (each, other) in self.each.iter_mut().flatten().zip(other.each.iter().flatten()) {

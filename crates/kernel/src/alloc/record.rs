@@ -41,7 +41,7 @@ pub(super) const HEAD: Head = Head {
 };
 
 /// One allocation.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Allocation {
     /// CLOCK_MONOTONIC, nanoseconds.
     pub(super) time_ns: u64,

@@ -114,8 +114,7 @@ mod tests {
     use super::*;
 
     fn call(size: u64, back: Option<u64>) -> Allocation {
-        let (frames, block) = (Vec::new(), None);
-        Allocation { time_ns: 0, took_ns: 0, thread: 1, size, block, back, earlier: None, frames, cut: false }
+        Allocation { size, back, ..Allocation::default() }
     }
 
     #[test]

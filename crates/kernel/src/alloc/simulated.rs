@@ -112,13 +112,9 @@ fn allocation(line: u32, time_ns: f64) -> Allocation {
     Allocation {
         time_ns: time_ns as u64,
         took_ns: PROGRAM_NS as u64,
-        thread: 1,
         size: line.into(),
-        block: None,
-        back: None,
         frames: vec![(line.into(), 0)],
-        cut: false,
-        earlier: None,
+        ..Allocation::default()
     }
 }
 

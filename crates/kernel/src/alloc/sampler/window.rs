@@ -57,7 +57,7 @@ impl AllocSampler {
         let since = monotonic_ns().saturating_sub(look.end);
         let scheduled = std::mem::take(&mut look.scheduled);
         let given: Vec<Given> = scheduled.into_iter().map(|thread| thread.since(&self.process)).collect();
-        let switches = self.cost.of_switches(Given::together(&given).slices, 0);
+        let switches = self.cost.of_switches(given.iter().map(|given| given.slices).sum(), 0);
         self.spend(closed, took, look.threads, switches);
         self.follow(&look, closed, found.as_deref(), since);
         if entries {
