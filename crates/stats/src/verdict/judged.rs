@@ -17,7 +17,7 @@ use super::{Assessment, Forecast, Options, Point, Reason, Shift, TimeToLimit, Ve
 
 const DAY: f64 = 86_400.0;
 /// Growth is called so from this probability on, where as many series grow as do not…
-const SURE: f64 = 0.82;
+const SURE: f64 = 0.8;
 /// …and from this one where it cannot have lasted for the life of the process: a batch, a morning.
 const SURE_LATE: f64 = 0.995;
 /// Where days are known it must be so likely by what was weighed, less where it may have lasted for the process's life.
