@@ -12,10 +12,11 @@ are divided is told.
 Every other turn makes one kind of stall on purpose: a collection, another thread that holds the GIL (without a GIL one that
 collects, for which all threads stand), a lock, a busy processor, cold pages, a call of the kernel, or lines of Python. The
 truth of each is told by the loop itself: what its thread ran (CLOCK_THREAD_CPUTIME_ID), how long it waited for a processor
-(`/proc/thread-self/schedstat`), and what its collections took (`gc.callbacks`); the rest was waited. What the kernel runs for a
-cold page counts as run by both. Told are the shares of the part that was made, by the loop and by m5, and how far those are
-apart in points of the turn: median and worst. A turn that goes on for more than a fiftieth of the stall after it, as the other
-thread still has the GIL, is left out, and counted.
+(`/proc/thread-self/schedstat`), and what its collections took (`gc.callbacks`); the rest was waited. What the kernel runs for
+a cold page counts as run by both; but the thread's clock goes on from its wake, and m5's from the switch to it a little later.
+Told are the shares of the part that was made, by the loop and by m5, and how far those are apart in points of the turn: median
+and worst. A turn that goes on for more than a fiftieth of the stall after it, as the other thread still has the GIL, is left
+out, and counted.
 """
 
 from __future__ import annotations
@@ -56,12 +57,13 @@ def collected(phase, info):
 gc.callbacks.append(collected)
 with_gil = getattr(sys, '_is_gil_enabled', lambda: True)()
 numbers = [str(i * 7919 % 1000003) for i in range(200000)]
-go, lock = threading.Semaphore(0), threading.Lock()
+go, done, lock = threading.Semaphore(0), threading.Semaphore(0), threading.Lock()
 def rival_thread():
     while True:
         go.acquire()
         if with_gil: sorted(numbers); sorted(numbers)
         else: gc.collect()
+        done.release()
 threading.Thread(target=rival_thread, daemon=True).start()
 def ran(seconds):
     end = time.thread_time() + seconds
@@ -123,6 +125,8 @@ def turns():
         after = counted()
         notes.append([kind.__name__, before[0]] + [b - a for a, b in zip(before, after)])
         yield 0.002
+        # Where it goes on for longer, a lock or a call that is waited for next would be followed by a wait for the GIL.
+        if kind is other_thread: done.acquire()
         for _ in range(20):
             ran(0.0002 + 0.003 * some())
             yield 0.001 * some()

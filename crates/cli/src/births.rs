@@ -3,7 +3,7 @@
 use crate::ctx::Ctx;
 use crate::error::of_kernel;
 use m5_heap::{Births, Born, lines_of};
-use m5_kernel::{AllocProfile, AllocSampler, CollectionSampler, Error, Survivor};
+use m5_kernel::{AllocProfile, AllocSampler, CollectionSampler, Error, Survivor, Survivors};
 use m5_process::{Process, monotonic_ns};
 use m5_report::heap::Allocations;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ const STEP_NS: u64 = 100_000_000;
 /// What a sampling came to.
 enum Seen {
     /// Where objects are made, and which of them live.
-    Births(Box<AllocProfile>, Vec<Survivor>),
+    Births(Box<AllocProfile>, Survivors),
     /// Where young collections began, as the kernel refuses the rest.
     Collections(Box<AllocProfile>, Error),
 }
@@ -62,15 +62,16 @@ impl Sampling {
                 let told = Allocations {
                     samples: Some(profile.samples),
                     lost: Some(profile.lost),
-                    survivors: Some(survivors.len() as u64),
+                    survivors: Some(survivors.alive.len() as u64),
                     overhead: Some(profile.overhead),
                     partial: profile.partial,
                     large_blocks: large(&profile),
                     ..Allocations::default()
                 };
                 let open_share = profile.open_s / profile.seconds.max(1e-9);
-                let born = survivors.into_iter().map(born).collect();
-                (Births { born, open_share, sampled: true, large: large(&profile) }, told)
+                let Survivors { alive, handed_on } = survivors;
+                let born = alive.into_iter().map(born).collect();
+                (Births { born, open_share, sampled: true, large: large(&profile), handed_on }, told)
             }
             Ok(Seen::Collections(profile, refused)) => {
                 let stacks: Vec<_> =

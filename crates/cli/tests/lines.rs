@@ -125,6 +125,46 @@ fn a_line_that_keeps_one_in_fifty_is_named() {
     }
 }
 
+/// One line makes dicts for a moment, and another keeps some: the interpreter hands it dead ones of the first, which is the one that asks
+/// the allocator for memory.
+const HANDED_ON: &str = "
+import time
+orders = {}
+def parse(n):
+    return [{'a': i, 'b': n} for i in range(60)]
+def place(n):
+    orders[n] = {'id': n, 'price': n * 1.5}
+print('ready', flush=True)
+n = 0
+while True:
+    for _ in range(20):
+        rows = parse(n)
+        del rows
+        for _ in range(20):
+            n += 1
+            place(n)
+    time.sleep(0.01)
+";
+
+#[test]
+fn who_asked_for_memory_that_is_handed_on_is_not_accused() {
+    for python in some() {
+        let mut target = Target::start(&python, HANDED_ON);
+        assert_eq!(target.line(), "ready");
+        let (culprit, allocations) = told(&target, "3s");
+        if !sampled(&allocations) {
+            return;
+        }
+        let lines = culprit["made"]["lines"].as_array().cloned().unwrap_or_default();
+        let functions: Vec<&str> = lines.iter().map(made_in).collect();
+        assert!(
+            !functions.iter().any(|function| function.contains("parse") || function.contains("comp")),
+            "{culprit}"
+        );
+        assert!(!lines.is_empty() || culprit["unnamed"]["why"].is_string(), "{culprit} {allocations}");
+    }
+}
+
 #[test]
 fn lines_of_large_blocks_are_named() {
     for python in some() {

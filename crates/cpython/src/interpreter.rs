@@ -120,6 +120,12 @@ impl<M: Memory + Clone> Interpreter<M> {
 
     /// Address and number of each interpreter, newest first. Where one came or went meanwhile the walk may lead
     /// nowhere; one that ends at the main interpreter, the oldest, is whole.
+    /// Every interpreter of the process, also where they share a collector (3.8): for what is kept by interpreter only, as threads.
+    pub(crate) fn each(&self) -> Result<Vec<Self>> {
+        let of = |(address, id)| Self { address, id, ..self.clone() };
+        Ok(self.listed()?.into_iter().map(of).collect())
+    }
+
     fn listed(&self) -> Result<Vec<(u64, i64)>> {
         let mut last = Error::Starting { pid: self.pid };
         for _ in 0..WALKS {

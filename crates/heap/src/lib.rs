@@ -27,8 +27,8 @@ pub use census::Census;
 pub use census::anchor::{Anchor, HeapError};
 pub use descriptors::holders::FdHolder;
 pub use diff::{
-    Account, Births, BlockGrowth, Born, Culprit, Diff, Made, MadeAt, PartGrowth, TypeGrowth, Unnamed, diff,
-    diff_with_births, lines_of,
+    Account, Births, BlockGrowth, Born, Culprit, Diff, Made, MadeAt, MadeWithin, PartGrowth, TypeGrowth,
+    Unnamed, diff, diff_with_births, lines_of,
 };
 pub use dominators::retained::Retained;
 pub use dominators::{Dominators, Keeping};

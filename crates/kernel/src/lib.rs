@@ -14,7 +14,7 @@ mod stalls;
 
 pub use alloc::{
     AllocProfile, AllocSampler, AllocSite, AllocSource, AllocStack, CollectionSampler, CollectionsSeen,
-    LOOKS_S, Rate, Survival, Survivor,
+    LOOKS_S, Rate, Survival, Survivor, Survivors,
 };
 pub use collector::{CollectionStarts, CollectionWatch, CollectorEvent, EndedCollection};
 pub use error::{Error, Result};

@@ -243,7 +243,7 @@ fn large_blocks_are_followed_with_any_allocator() {
                 let Some((profile, survivors)) = told().filter(|(profile, _)| !profile.partial) else {
                     break;
                 };
-                let bytes = survivors.iter().filter(|s| s.type_name == "bytes");
+                let bytes = survivors.alive.iter().filter(|s| s.type_name == "bytes");
                 let functions: Vec<&str> = bytes.map(|s| s.stack[0].function.as_str()).collect();
                 let said = format!("{python:?} {allocator}: {functions:?} {:?}", profile.large);
                 let kept = functions.iter().filter(|function| **function == "payload").count();
@@ -404,7 +404,7 @@ fn eight_threads_without_a_gil() {
         let share = |of: &[f64], n: usize| of[n] / of[..LINES.len()].iter().sum::<f64>();
         let shares = [0, 1, 2].map(|n| [share(&samples, n), share(&made, n)]);
         assert!(shares.iter().all(|[seen, truth]| (seen - truth).abs() < 0.1), "{shares:?} {told}");
-        let own = survivors.iter().filter(|s| matches!(s.type_name.as_str(), "Tick" | "Passed"));
+        let own = survivors.alive.iter().filter(|s| matches!(s.type_name.as_str(), "Tick" | "Passed"));
         let makers: Vec<&str> = own.map(|s| s.stack[0].function.as_str()).collect();
         let of = |line: &str| makers.iter().filter(|maker| maker.starts_with(line)).count();
         let found = [of("grow"), of("hand_over"), of("churn"), of("later")];

@@ -369,14 +369,14 @@ fn many_processes_are_counted_apart() {
     let pids = [targets[0].pid(), targets[1].pid()];
     let deadline = monotonic_ns() + 10_000_000_000;
     // The last pair ends after its answer.
-    let mut turns = || pids.map(|pid| counter.turns(pid).unwrap().lengths.turns);
+    let mut turns = || pids.map(|pid| counter.turns(pid, |_| true).unwrap().lengths.turns);
     while turns() != [4, 10] {
         assert!(monotonic_ns() < deadline, "{:?}", turns());
         std::thread::yield_now();
     }
     counter.forget(pids[0]);
-    assert!(counter.turns(pids[0]).is_none() && counter.turns(pids[1]).is_some());
+    assert!(counter.turns(pids[0], |_| true).is_none() && counter.turns(pids[1], |_| true).is_some());
     // Nothing is counted twice where it is taken up anew.
     counter.add(pids[0], 1.0).unwrap();
-    assert_eq!(counter.turns(pids[0]).unwrap().lengths.turns, 0);
+    assert_eq!(counter.turns(pids[0], |_| true).unwrap().lengths.turns, 0);
 }

@@ -54,6 +54,27 @@ fn a_leak_that_begins_late_in_the_life_of_a_process_is_found() {
     assert_eq!(assess_with(&points, &old).verdict, Verdict::Growing);
 }
 
+#[test]
+fn a_leak_in_uneven_pieces_below_the_rhythm_of_days_is_found() {
+    // Three days at five minutes: a daily load, and incidents that each leave something.
+    const PIECES: [(f64, f64); 7] =
+        [(0.06, 0.05), (0.21, 0.02), (0.33, 0.06), (0.47, 0.03), (0.66, 0.05), (0.78, 0.02), (0.93, 0.05)];
+    let left = |x: f64| -> f64 { PIECES.iter().filter(|(at, _)| x >= *at).map(|(_, size)| size).sum() };
+    let noise = |i: usize| ((i as f64 * 12.9898).sin() * 43_758.547).fract();
+    let at = |i: usize| {
+        let x = i as f64 / 864.0;
+        Point {
+            t: 300.0 * i as f64,
+            v: 1.0 + 0.06 * (x * 3.0 * std::f64::consts::TAU).sin() + left(x) + 0.01 * noise(i),
+        }
+    };
+    let points: Vec<Point> = (0..864).map(at).collect();
+    for started in [0.0, -300.0 * 86_400.0] {
+        let a = assess_with(&points, &Options { started: Some(started), ..Options::default() });
+        assert_eq!(a.verdict, Verdict::Growing, "{started}: {a:?}");
+    }
+}
+
 /// A batch, pages that were taken and come back, a cache that begins to fill: what happens once.
 fn events() -> [fn(f64) -> f64; 4] {
     [

@@ -1,8 +1,10 @@
 //! The turns of event loops, counted for those services that ask for it.
 
 use crate::service_name::name_matches;
+use m5_cpython::{Interpreter, PythonThreads};
 use m5_kernel::{Error, LoopCounter, Turns};
-use std::collections::BTreeSet;
+use m5_process::Process;
+use std::collections::BTreeMap;
 
 /// Which services ask for their turns to be counted: by the first name that fits.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -30,7 +32,8 @@ impl TurnsOf {
 pub(super) struct Loops {
     wanted: TurnsOf,
     counter: Option<LoopCounter>,
-    counted: BTreeSet<i32>,
+    /// By process, which of its threads are Python's.
+    counted: BTreeMap<i32, PythonThreads>,
 }
 
 impl Loops {
@@ -51,12 +54,12 @@ impl Loops {
         if let Some(counter) = &mut self.counter
             && counter.add(pid, max_overhead).is_ok()
         {
-            self.counted.insert(pid);
+            self.counted.insert(pid, PythonThreads::default());
         }
     }
 
     pub(super) fn forget(&mut self, pid: i32) {
-        if self.counted.remove(&pid)
+        if self.counted.remove(&pid).is_some()
             && let Some(counter) = &mut self.counter
         {
             counter.forget(pid);
@@ -76,8 +79,12 @@ impl Loops {
         }
     }
 
-    pub(super) fn turns(&mut self, pid: i32) -> Option<Turns> {
-        self.counter.as_mut()?.turns(pid)
+    /// Those of a process, without threads that run no Python.
+    pub(super) fn turns(&mut self, process: &Process, interpreter: Option<&Interpreter>) -> Option<Turns> {
+        let python = self.counted.get_mut(&process.pid())?;
+        // While it cannot be told, every thread counts.
+        let _told = interpreter.map(|interpreter| python.look(process, interpreter));
+        self.counter.as_mut()?.turns(process.pid(), |tid| python.may_run(tid))
     }
 }
 

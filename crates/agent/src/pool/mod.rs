@@ -292,7 +292,8 @@ impl Pool {
                 Some(Sampled::Done) | None => {}
             }
             if let Some(member) = self.members.get_mut(identity).filter(|m| m.asks_for_turns) {
-                member.turns = self.loops.turns(identity.pid).or(member.turns.take());
+                let turns = self.loops.turns(member.process(), member.attached.interpreter.as_ref());
+                member.turns = turns.or(member.turns.take());
             }
         }
         if ended {

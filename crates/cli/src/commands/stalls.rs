@@ -6,9 +6,9 @@ use crate::error::{CliError, of_kernel};
 use crate::exit::Exit;
 use crate::signals::Stop;
 use clap::Args;
-use m5_cpython::{Interpreter, PyFrame};
+use m5_cpython::{Interpreter, PyFrame, PythonThreads};
 use m5_gc::{TraceOptions, Tracer};
-use m5_kernel::{LoopOptions, LoopWatch};
+use m5_kernel::{LoopOptions, LoopWatch, Turn};
 use m5_process::{Process, monotonic_ns};
 use m5_report::stalls::{Collections, Gathering, Look, Seeing, chrome, prometheus, text};
 use std::collections::HashMap;
@@ -16,6 +16,8 @@ use std::time::Duration;
 
 /// A turn is looked at again when it has become longer by this share.
 const AGAIN: u64 = 16;
+/// How often it is asked whether threads without Python run some by now, nanoseconds.
+const THREADS_NS: u64 = 50_000_000;
 
 /// Arguments of `m5 stalls`.
 #[derive(Debug, Args)]
@@ -81,7 +83,9 @@ pub(crate) fn run(args: &StallsArgs, ctx: &Ctx) -> Result<Exit, CliError> {
     let (coverage, overhead) = watching.watch.share();
     let seeing = Seeing { lost, coverage, overhead };
     let lengths = watching.watch.lengths();
-    let mut doc = watching.gathering.finish(monotonic_ns(), &lengths, seeing, collections);
+    watching.look_at_threads(lengths.iter().map(|(tid, _)| *tid));
+    let may_run = |tid| watching.python.may_run(tid);
+    let mut doc = watching.gathering.finish(monotonic_ns(), &lengths, may_run, seeing, collections);
     doc.re_executed_seconds = re_executed_seconds;
     match format {
         _ if args.prometheus => ctx.emit(&prometheus(&doc))?,
@@ -119,6 +123,10 @@ fn runs_a_loop(stack: &[PyFrame]) -> bool {
 struct Watching<'a> {
     process: &'a Process,
     interpreter: Interpreter,
+    /// Threads of C libraries wait as loops do.
+    python: PythonThreads,
+    /// When threads were last looked at, CLOCK_MONOTONIC nanoseconds.
+    threads_ns: u64,
     watch: LoopWatch,
     /// `None` where collections cannot be seen: the report says so.
     tracer: Option<Tracer>,
@@ -147,17 +155,18 @@ impl<'a> Watching<'a> {
         let without_gil = interpreter.layout().free_threaded;
         let gathering =
             Gathering::new(process.pid(), monotonic_ns(), above_ns, args.top).without_gil(without_gil);
-        Ok(Self { process, interpreter, watch, tracer, above_ns, looks: HashMap::new(), gathering })
+        let (python, looks) = (PythonThreads::default(), HashMap::new());
+        Ok(Self { process, interpreter, python, threads_ns: 0, watch, tracer, above_ns, looks, gathering })
     }
 
     fn take(&mut self) -> Result<(), CliError> {
         // In this order: what lasts no more by now was written down before.
         let mut turning = self.turning();
         let ended = self.watch.drain().map_err(|e| of_kernel(self.process.pid(), e))?;
+        self.look_at_threads(turning.iter().map(|(tid, _)| *tid).chain(ended.iter().map(|turn| turn.tid)));
         for turn in ended {
             turning.retain(|(tid, start)| (*tid, *start) != (turn.tid, turn.start_ns));
-            let looks = self.looks.remove(&(turn.tid, turn.start_ns));
-            self.gathering.turn(turn, looks.unwrap_or_default());
+            self.tell(turn);
         }
         self.looks.retain(|turn, _| turning.contains(turn));
         self.look(&turning);
@@ -173,9 +182,29 @@ impl<'a> Watching<'a> {
 
     /// What still lasts at the end of the watch, and is long by now.
     fn take_unfinished(&mut self) {
-        for turn in self.watch.unfinished().into_iter().filter(|turn| turn.duration_ns >= self.above_ns) {
-            let looks = self.looks.remove(&(turn.tid, turn.start_ns));
+        let above_ns = self.above_ns;
+        for turn in self.watch.unfinished().into_iter().filter(|turn| turn.duration_ns >= above_ns) {
+            self.tell(turn);
+        }
+    }
+
+    /// Takes a long turn, if it is Python's.
+    fn tell(&mut self, turn: Turn) {
+        let looks = self.looks.remove(&(turn.tid, turn.start_ns));
+        if self.python.may_run(turn.tid) {
             self.gathering.turn(turn, looks.unwrap_or_default());
+        }
+    }
+
+    /// Looks which of them run Python, if one of them was not looked at, or was seen without it a while ago: a runtime's own
+    /// threads may call into Python for a moment only.
+    fn look_at_threads(&mut self, mut tids: impl Iterator<Item = i32>) {
+        let now = monotonic_ns();
+        let due = now.saturating_sub(self.threads_ns) >= THREADS_NS;
+        if tids.any(|tid| !self.python.knows(tid) || (due && !self.python.may_run(tid))) {
+            self.threads_ns = now;
+            // Of a target that is gone nothing more is learned.
+            let _gone = self.python.look(self.process, &self.interpreter);
         }
     }
 

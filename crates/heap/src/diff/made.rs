@@ -41,6 +41,8 @@ pub struct Births {
     pub sampled: bool,
     /// Blocks above 512 bytes, which the interpreter's pools do not give, were sampled too; `None` where none was asked for.
     pub large: Option<bool>,
+    /// By type (without a module), how many of the sampled objects became another line's past the allocator.
+    pub handed_on: FxHashMap<String, u64>,
 }
 
 /// Why no line is named of what a holder gained.
@@ -63,6 +65,12 @@ pub enum Unnamed {
     Reused {
         /// Those that seem to live.
         survivors: u64,
+    },
+    /// So many sampled objects of the type became another line's: the interpreter keeps dead ones for who asks next, past its
+    /// allocator, so that who asked for the memory is not who made what lives there.
+    HandedOn {
+        /// So many did.
+        samples: u64,
     },
     /// They lie in blocks above 512 bytes, of which none was sampled: such as are asked for as zeros never are.
     LargeBlocks,
@@ -93,6 +101,24 @@ pub struct MadeAt {
     pub interval: [f64; 2],
 }
 
+/// Which lines made what is in it, where those that made itself are not known.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MadeWithin {
+    /// The type of most of that.
+    #[serde(rename = "type")]
+    pub type_name: String,
+    /// The lines that made it.
+    #[serde(flatten)]
+    pub made: Made,
+}
+
+/// Samples below a culprit's holder: of its type, and of others with their types.
+#[derive(Default)]
+struct Below<'a> {
+    own: Vec<&'a [PyFrame]>,
+    others: FxHashMap<&'a str, Vec<&'a [PyFrame]>>,
+}
+
 /// Names the lines of each culprit whose samples bear it.
 pub(super) fn name_lines(
     culprits: &mut [Culprit],
@@ -102,7 +128,7 @@ pub(super) fn name_lines(
     describer: &Describer<'_>,
     matching: &Matching,
 ) {
-    let mut below: Vec<Vec<&[PyFrame]>> = culprits.iter().map(|_| Vec::new()).collect();
+    let mut below: Vec<Below<'_>> = culprits.iter().map(|_| Below::default()).collect();
     let mut known = FxHashMap::default();
     for born in births.born.iter().filter(|b| !b.stack.is_empty()) {
         let Ok(object) = graph.address.binary_search(&born.object) else { continue };
@@ -113,16 +139,19 @@ pub(super) fn name_lines(
         if let Some(at) = holder_of(object as u32, culprits, tree, describer, &mut known)
             && let (Some(told), Some(culprit)) = (below.get_mut(at), culprits.get(at))
         {
-            told.extend((culprit.type_name == name).then_some(born.stack.as_slice()));
+            let of =
+                if culprit.type_name == name { &mut told.own } else { told.others.entry(name).or_default() };
+            of.push(born.stack.as_slice());
         }
     }
     let new = new_by_type(graph, matching);
-    for (culprit, samples) in culprits.iter_mut().zip(below) {
+    for (culprit, Below { own: samples, others }) in culprits.iter_mut().zip(below) {
         let there = new.get(culprit.type_name.as_str()).copied().unwrap_or(0) as f64;
         let too_many = samples.len() as f64 > most(there * births.open_share);
         culprit.made = made(&samples).filter(|_| !too_many);
         if culprit.made.is_none() && births.sampled && culprit.count > 0 {
             culprit.unnamed = Some(unnamed(culprit, samples.len() as u64, too_many, births));
+            culprit.made_within = within(others);
         }
     }
 }
@@ -130,12 +159,21 @@ pub(super) fn name_lines(
 /// Why nothing is said of so many surviving samples.
 fn unnamed(culprit: &Culprit, survivors: u64, too_many: bool, births: &Births) -> Unnamed {
     let each = (culprit.bytes - culprit.native_bytes) / culprit.objects.max(1);
+    let handed_on = births.handed_on.get(last_part(&culprit.type_name)).copied().unwrap_or(0);
     match survivors {
+        0..LEAST if handed_on >= LEAST => Unnamed::HandedOn { samples: handed_on },
         0..LEAST if each > POOLED && births.large != Some(true) => Unnamed::LargeBlocks,
         0..LEAST => Unnamed::Few { survivors, needed: LEAST },
         _ if too_many => Unnamed::Reused { survivors },
         _ => Unnamed::ManyLines { survivors },
     }
+}
+
+/// The lines of the type that most samples are of.
+fn within(others: FxHashMap<&str, Vec<&[PyFrame]>>) -> Option<MadeWithin> {
+    let (type_name, samples) =
+        others.into_iter().max_by_key(|(name, s)| (s.len(), std::cmp::Reverse(*name)))?;
+    Some(MadeWithin { type_name: type_name.to_owned(), made: made(&samples)? })
 }
 
 /// Samples that may be among those that live, where so many are to be expected. More are mistaken: most of those who made

@@ -18,7 +18,7 @@ mod survivors;
 
 pub use account::{Account, BlockGrowth, PartGrowth};
 pub use growth::TypeGrowth;
-pub use made::{Births, Born, Made, MadeAt, Unnamed, lines_of};
+pub use made::{Births, Born, Made, MadeAt, MadeWithin, Unnamed, lines_of};
 
 use crate::take::idle_threads::on_idle_threads;
 use crate::{Cause, Holder, Snapshot};
@@ -58,6 +58,9 @@ pub struct Culprit {
     /// Why `made` is absent, where allocations were sampled between the two snapshots.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unnamed: Option<Unnamed>,
+    /// Which lines made what is in it then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made_within: Option<MadeWithin>,
 }
 
 /// Two snapshots compared.

@@ -248,6 +248,7 @@ fn culprit(after: &Snapshot, holder: Holder, gain: &Gain) -> Culprit {
         also,
         made: None,
         unnamed: None,
+        made_within: None,
     }
 }
 
@@ -323,6 +324,7 @@ pub(super) fn by_name(before: &Snapshot, after: &Snapshot, types: &[TypeGrowth])
             also: Vec::new(),
             made: None,
             unnamed: None,
+            made_within: None,
         })
     });
     worst_first(culprits.collect())

@@ -63,7 +63,7 @@ fn a_line_is_named_or_it_is_said_why_not() {
         let object = |tick: &u32| after.graph.address[*tick as usize];
         let born = |tick| Born { object: object(tick), type_name: "Tick".into(), stack: vec![frame.clone()] };
         let born = ticks.iter().take(sampled).map(born).collect();
-        let births = Births { born, open_share, sampled: true, large: None };
+        let births = Births { born, open_share, sampled: true, large: None, ..Births::default() };
         diff_with_births(&before, &after, &births).culprits.remove(0)
     };
     assert_eq!(told(4, 0.2).unnamed, Some(Unnamed::Few { survivors: 4, needed: 5 }));

@@ -17,9 +17,9 @@ const BATCHES: usize = 5;
 /// The measured loop finds all that it needs in the processor's caches. A service fetches its own again after a trap; and where the
 /// trap before is longer ago than this, nanoseconds, what the trap itself needs is no longer there, from the second on not at all.
 const WARM: f64 = 1.3;
-const COLD: f64 = 2.2;
+const COLD: f64 = 2.7;
 const WARM_NS: f64 = 300_000.0;
-const COLD_NS: f64 = 5_000_000.0;
+const COLD_NS: f64 = 2_500_000.0;
 /// The most that a trap in the target may take of what it takes in m5.
 const DEARER: f64 = 1.5;
 /// Where it cannot be measured, nanoseconds: a debugger has the registers of m5 itself.

@@ -4,6 +4,7 @@
 //! if it has the same type as at every look before, and no later sample was given its block. The young are looked at again
 //! and again: a block that others of the type come and go in is seen empty once.
 
+use super::contents::{Contents, Early, HANDED_ON, Places, Words, now};
 use crate::bpf::word;
 use m5_process::{LiveMemory, Memory};
 use rustc_hash::FxHashMap;
@@ -39,6 +40,8 @@ const COUNTED_BY_OWNER: usize = 12;
 const COUNTED_BY_OTHERS: usize = 16;
 /// More items than an object has: not their number.
 const MOST_ITEMS: u64 = 1 << 32;
+/// So many that became another's say something of the others.
+const LEAST_CHANGED: u64 = 3;
 /// The smallest text, of any version.
 const TEXT: u64 = 40;
 
@@ -54,9 +57,6 @@ pub struct Survival {
     /// Of these, how many lived when m5 ended.
     pub alive_at_end: u64,
 }
-
-/// The beginning of a block: as much as tells the type of the object in it.
-pub(super) type Words = [u8; 56];
 
 /// What a block holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,6 +92,8 @@ struct Followed {
     slot: usize,
     object: u64,
     kind: u64,
+    /// What it held soon after it was made, where that was read.
+    contents: Option<Contents>,
     /// Of [`LOOKS_S`], how many have come.
     looks: usize,
     /// When it is looked at again.
@@ -118,6 +120,10 @@ pub(super) struct Followers {
     type_type: u64,
     /// How much longer than elsewhere an object's header is, of a build without the GIL.
     shift: u64,
+    places: Places,
+    /// Of those counted at the same place: whose contents were another's at a look, and were still their own at the last one.
+    changed: FxHashMap<usize, [u64; 2]>,
+    handed_on: FxHashMap<String, u64>,
     /// The largest block that is known at the call.
     largest: u64,
     by_block: FxHashMap<u64, Followed>,
@@ -127,13 +133,15 @@ pub(super) struct Followers {
 }
 
 impl Followers {
-    /// Nobody yet; `shift` is how much longer than elsewhere an object's header is, `largest` the largest block that is known
-    /// at the call.
-    pub(super) fn new(memory: LiveMemory, type_type: u64, shift: u64, largest: u64) -> Self {
+    /// Nobody yet; `largest` is the largest block that is known at the call.
+    pub(super) fn new(memory: LiveMemory, type_type: u64, places: Places, largest: u64) -> Self {
         Self {
             memory,
             type_type,
-            shift,
+            shift: places.shift as u64,
+            places,
+            changed: FxHashMap::default(),
+            handed_on: FxHashMap::default(),
             largest,
             by_block: FxHashMap::default(),
             dead: Vec::new(),
@@ -151,7 +159,15 @@ impl Followers {
     pub(super) fn gone(&mut self, birth: Birth, slot: usize) -> bool {
         let room = self.by_block.len() + self.dead.len() < MOST;
         if room {
-            self.dead.push(Followed { birth, slot, object: 0, kind: 0, looks: 0, next_ns: 0 });
+            self.dead.push(Followed {
+                birth,
+                slot,
+                object: 0,
+                kind: 0,
+                contents: None,
+                looks: 0,
+                next_ns: 0,
+            });
         }
         room
     }
@@ -164,15 +180,21 @@ impl Followers {
         blocks.iter().map(|block| block.and_then(|_| words.next().flatten())).collect()
     }
 
-    /// Follows the object in a block that was just handed out and holds these bytes.
-    pub(super) fn follow(&mut self, birth: Birth, slot: usize, words: &Words) -> Found {
+    /// Follows the object in a block that was just handed out and holds these bytes; and what it held a few allocations after that.
+    pub(super) fn follow(
+        &mut self,
+        birth: Birth,
+        slot: usize,
+        words: &Words,
+        early: Option<&Early>,
+    ) -> Found {
         if self.by_block.len() + self.dead.len() >= MOST {
             return Found::Nothing;
         }
-        self.found(birth, slot, words).unwrap_or(Found::Nothing)
+        self.found(birth, slot, words, early).unwrap_or(Found::Nothing)
     }
 
-    fn found(&mut self, birth: Birth, slot: usize, words: &Words) -> Option<Found> {
+    fn found(&mut self, birth: Birth, slot: usize, words: &Words, early: Option<&Early>) -> Option<Found> {
         let Birth { block, size, .. } = birth;
         for before in BEFORE {
             let at = |offset: u64| word(words, (before + self.shift + offset) as usize);
@@ -194,7 +216,10 @@ impl Followers {
             };
             if fits {
                 let next_ns = birth.time_ns + self.soonest_ns();
-                let followed = Followed { birth, slot, object, kind, looks: 0, next_ns };
+                let (typed, places) = ((before + self.shift + TYPE) as usize, self.places);
+                let contents = early.filter(|early| word(&early.words, typed) == Some(kind));
+                let contents = contents.and_then(|early| Contents::of(&name, early, places));
+                let followed = Followed { birth, slot, object, kind, contents, looks: 0, next_ns };
                 // A free block keeps the type of what was in it: whoever gets it next may be of the same.
                 if self.shift > 0 && words.get(before as usize..).is_some_and(is_dead_without_gil) {
                     self.dead.push(followed);
@@ -243,9 +268,16 @@ impl Followers {
         let mut blocks: Vec<u64> = self.by_block.keys().copied().collect();
         blocks.sort_unstable();
         let lives = self.lives(&blocks);
+        let left = blocks.into_iter().zip(lives).filter(|(_, lives)| *lives);
+        let left: Vec<Followed> = left.filter_map(|(block, _)| self.by_block.get(&block).copied()).collect();
+        for f in left.iter().filter(|f| f.contents.is_some()) {
+            self.changed.entry(f.slot).or_default()[1] += 1;
+        }
         let mut alive = Vec::new();
-        for (block, _) in blocks.into_iter().zip(lives).filter(|(_, lives)| *lives) {
-            let Some(f) = self.by_block.get(&block).copied() else { continue };
+        for f in left {
+            if f.contents.is_none() && self.hands_on(&f) {
+                continue;
+            }
             if let Some(line) = survival.get_mut(f.slot) {
                 line.alive_at_end += 1;
             }
@@ -259,8 +291,21 @@ impl Followers {
         alive
     }
 
+    /// How many of each type became another line's.
+    pub(super) fn handed_on(&self) -> FxHashMap<String, u64> {
+        self.handed_on.clone()
+    }
+
+    /// Whether most of what was made where this was is known to have become another's, so that it was as well, as far as it is not known.
+    fn hands_on(&mut self, f: &Followed) -> bool {
+        let [changed, own] = self.changed.get(&f.slot).copied().unwrap_or_default();
+        changed >= LEAST_CHANGED
+            && changed > own
+            && self.kind(f.kind).is_some_and(|(name, ..)| HANDED_ON.contains(&name.as_str()))
+    }
+
     /// Whether each of these blocks still holds an object of the same type, with a sane reference count.
-    fn lives(&self, blocks: &[u64]) -> Vec<bool> {
+    fn lives(&mut self, blocks: &[u64]) -> Vec<bool> {
         let objects: Vec<u64> = blocks.iter().map(|b| self.by_block.get(b).map_or(0, |f| f.object)).collect();
         let alive: Vec<Option<u64>> = if self.shift == 0 {
             let heads = self.memory.each::<HEAD>(&objects).unwrap_or_default();
@@ -273,7 +318,28 @@ impl Followers {
             let kind = self.by_block.get(block).map(|f| f.kind);
             kind.is_some() && alive.get(i).copied().flatten() == kind
         };
-        blocks.iter().enumerate().map(lives).collect()
+        let mut lives: Vec<bool> = blocks.iter().enumerate().map(lives).collect();
+        self.still_hold(blocks, &mut lives);
+        lives
+    }
+
+    /// Of those that live: whether they hold what they held, as far as that is known.
+    fn still_hold(&mut self, blocks: &[u64], lives: &mut [bool]) {
+        let known = |(n, block): (usize, &u64)| {
+            let followed = self.by_block.get(block).filter(|_| lives.get(n).copied().unwrap_or(false))?;
+            Some((n, *block, followed.slot, followed.contents?, followed.kind))
+        };
+        let known: Vec<_> = blocks.iter().enumerate().filter_map(known).collect();
+        let now = now(&self.memory, &known.iter().map(|known| known.1).collect::<Vec<u64>>());
+        for ((n, _, slot, contents, kind), now) in known.into_iter().zip(now) {
+            let (places, kind) = (self.places, self.kind(kind));
+            let Some((name, ..)) = kind else { continue };
+            if !contents.may_be(now.and_then(|now| Contents::of(&name, &now, places))) {
+                lives[n] = false;
+                self.changed.entry(slot).or_default()[0] += 1;
+                *self.handed_on.entry(name).or_default() += 1;
+            }
+        }
     }
 
     /// Name and sizes of a type; `None` where the address is none.

@@ -1,10 +1,10 @@
-//! What blocks hold a few allocations later, read in the kernel: of an allocator that does not hand a block out again at once.
+//! What blocks hold a few allocations later, read in the kernel.
 //!
-//! By the time that m5 gets to read a block, the next owner may have it, an object of the same type perhaps, and a free block keeps
-//! the type of what was in it. While a window is open nothing that the thread is given passes unseen. So the program that runs
+//! By the time that m5 gets to read a block, the next owner may have it, an object of the same type perhaps; the interpreter hands dead
+//! objects on past its allocator, and without the GIL a free block keeps the type of what was in it. While a window is open nothing that the thread is given passes unseen. So the program that runs
 //! at an allocation reads what was given out a few allocations before in this thread: who is there then is the one who asked for it.
 
-use super::follow::Words;
+use super::contents::{Early, ITEMS_OF_LIST, TABLE, TABLE_OF_DICT, Words};
 use super::record::{Allocation, HEAD};
 use crate::bpf::{Assembler, Helper, If, Reg};
 use rustc_hash::FxHashMap;
@@ -33,8 +33,14 @@ pub(super) fn look_back(a: &mut Assembler, map: i32) {
     a.jump_if(Reg::R3, If::Equal, 0, end).copy(Reg::R9, Reg::R3);
     a.copy(Reg::R1, Reg::R7).add(Reg::R1, HEAD.earlier_words.into()).set(Reg::R2, size_of::<Words>() as i32);
     a.call(Helper::ReadUser).jump_if(Reg::R0, If::NotEqual, 0, end);
-    a.store(Reg::R7, HEAD.earlier, Reg::R9).jump(end);
-    a.place(other);
+    a.store(Reg::R7, HEAD.earlier, Reg::R9);
+    let led = [(ITEMS_OF_LIST, HEAD.earlier_item, 8), (TABLE_OF_DICT, HEAD.earlier_table, TABLE as i32)];
+    for (from, to, bytes) in led {
+        // Where it leads nowhere, zeroes are written.
+        a.load(Reg::R3, Reg::R7, HEAD.earlier_words + from);
+        a.copy(Reg::R1, Reg::R7).add(Reg::R1, to.into()).set(Reg::R2, bytes).call(Helper::ReadUser);
+    }
+    a.jump(end).place(other);
     a.store(Reg::R9, 0, Reg::R8);
     (1..LATER).for_each(|number| _ = a.store_value(Reg::R9, kept(number), 0));
     a.load(Reg::R1, Reg::R7, HEAD.block).store(Reg::R9, kept(0), Reg::R1);
@@ -42,17 +48,17 @@ pub(super) fn look_back(a: &mut Assembler, map: i32) {
 }
 
 /// What the block of each of these held so many allocations later in its thread, where that was seen.
-pub(super) fn found(seen: &[Allocation]) -> Vec<Option<Words>> {
+pub(super) fn found(seen: &[Allocation]) -> Vec<Option<Early>> {
     let mut found = vec![None; seen.len()];
     let mut by_thread: FxHashMap<u64, Vec<usize>> = FxHashMap::default();
     for (at, allocation) in seen.iter().enumerate() {
         let own = by_thread.entry(allocation.thread).or_default();
         let before = own.len().checked_sub(LATER).and_then(|n| own.get(n).copied());
-        if let (Some(before), Some((block, words))) = (before, allocation.earlier)
+        if let (Some(before), Some((block, early))) = (before, allocation.earlier)
             && seen.get(before).is_some_and(|earlier| earlier.block == Some(block))
             && let Some(slot) = found.get_mut(before)
         {
-            *slot = Some(words);
+            *slot = Some(early);
         }
         own.push(at);
     }
@@ -64,7 +70,8 @@ mod tests {
     use super::*;
 
     fn allocation(thread: u64, block: u64, earlier: Option<u64>) -> Allocation {
-        let earlier = earlier.map(|block| (block, [block as u8; size_of::<Words>()]));
+        let early = |of: u8| Early { words: [of; size_of::<Words>()], item: 0, table: [0; TABLE] };
+        let earlier = earlier.map(|block| (block, early(block as u8)));
         Allocation { thread, block: Some(block), earlier, ..Allocation::default() }
     }
 
@@ -76,7 +83,7 @@ mod tests {
         seen.push(allocation(1, 14, Some(10)));
         seen.push(allocation(1, 15, Some(7)));
         seen.push(allocation(1, 16, Some(12)));
-        let firsts: Vec<Option<u8>> = found(&seen).iter().map(|words| words.map(|w| w[0])).collect();
+        let firsts: Vec<Option<u8>> = found(&seen).iter().map(|words| words.map(|e| e.words[0])).collect();
         assert_eq!(firsts, [Some(10), None, None, Some(12), None, None, None, None]);
     }
 }

@@ -7,6 +7,7 @@
 mod allocator;
 mod classes;
 mod collections;
+mod contents;
 mod cost;
 mod follow;
 mod gathering;
@@ -29,5 +30,7 @@ mod threads;
 
 pub use collections::CollectionSampler;
 pub use follow::{LOOKS_S, Survival};
-pub use profile::{AllocProfile, AllocSite, AllocSource, AllocStack, CollectionsSeen, Rate, Survivor};
+pub use profile::{
+    AllocProfile, AllocSite, AllocSource, AllocStack, CollectionsSeen, Rate, Survivor, Survivors,
+};
 pub use sampler::AllocSampler;

@@ -2,6 +2,7 @@
 
 use super::follow::{LOOKS_S, Survival};
 use m5_cpython::PyFrame;
+use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -183,6 +184,15 @@ pub struct Survivor {
     pub type_name: String,
     /// Who made it, innermost first.
     pub stack: Vec<PyFrame>,
+}
+
+/// What became of sampled objects.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Survivors {
+    /// Those that live.
+    pub alive: Vec<Survivor>,
+    /// By type (without a module), how many ended as another line's: the interpreter kept them, and handed them on past its allocator.
+    pub handed_on: FxHashMap<String, u64>,
 }
 
 impl Survival {

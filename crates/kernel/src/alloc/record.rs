@@ -1,11 +1,11 @@
 //! What the program writes down of an allocation.
 
-use super::follow::Words;
+use super::contents::Early;
 use crate::bpf;
 use crate::frames::{DEPTH, FrameImage};
 
 /// Where the frames begin.
-pub(super) const FRAMES: usize = 128;
+pub(super) const FRAMES: usize = 216;
 
 /// How long a record is.
 pub(super) fn length(image: &FrameImage) -> usize {
@@ -25,6 +25,8 @@ pub(super) struct Head {
     /// An earlier block, and what it holds.
     pub(super) earlier: i16,
     pub(super) earlier_words: i16,
+    pub(super) earlier_item: i16,
+    pub(super) earlier_table: i16,
 }
 
 pub(super) const HEAD: Head = Head {
@@ -38,6 +40,8 @@ pub(super) const HEAD: Head = Head {
     back: 56,
     earlier: 64,
     earlier_words: 72,
+    earlier_item: 128,
+    earlier_table: 136,
 };
 
 /// One allocation.
@@ -56,7 +60,7 @@ pub(super) struct Allocation {
     /// Where the call returns to, where the block is not known before it does.
     pub(super) back: Option<u64>,
     /// A block that its thread got a few allocations before, and what that holds now, where that was read.
-    pub(super) earlier: Option<(u64, Words)>,
+    pub(super) earlier: Option<(u64, Early)>,
     /// Code object and instruction of each frame, innermost first.
     pub(super) frames: Vec<(u64, u64)>,
     /// Whether the stack is deeper than what was kept.
@@ -74,11 +78,18 @@ pub(super) fn decode(bytes: &[u8], image: &FrameImage) -> Option<Allocation> {
         size: head(HEAD.size)?,
         block: Some(head(HEAD.block)?).filter(|b| *b != 0),
         back: Some(head(HEAD.back)?).filter(|b| *b != 0),
-        earlier: Some(head(HEAD.earlier)?)
-            .filter(|b| *b != 0)
-            .and_then(|b| Some((b, *bytes.get(HEAD.earlier_words as usize..)?.first_chunk()?))),
+        earlier: Some(head(HEAD.earlier)?).filter(|b| *b != 0).and_then(|b| Some((b, early(bytes)?))),
         frames,
         cut,
+    })
+}
+
+fn early(bytes: &[u8]) -> Option<Early> {
+    let at = |at: i16| bytes.get(at as usize..);
+    Some(Early {
+        words: *at(HEAD.earlier_words)?.first_chunk()?,
+        item: bpf::word(bytes, HEAD.earlier_item as usize)?,
+        table: *at(HEAD.earlier_table)?.first_chunk()?,
     })
 }
 

@@ -4,12 +4,13 @@ mod window;
 
 use super::allocator::Allocator;
 use super::collections::{CollectionSampler, young};
+use super::contents::Places;
 use super::cost::{Cost, Gaps};
 use super::follow::{Followers, LOOKS_S};
 use super::gathering::Gathering;
 use super::own_time::OwnTime;
 use super::pace::{Pace, Shape};
-use super::profile::{AllocProfile, Survivor};
+use super::profile::{AllocProfile, Survivors};
 use super::program::{Maps, Place};
 use super::rates::WIDEST;
 use super::returns::{Returns, Watched};
@@ -20,7 +21,6 @@ use crate::arch;
 use crate::bpf::{Ring, sys};
 use crate::frames::FrameImage;
 use crate::{Error, Result};
-use m5_cpython::layout::objects::ObjectLayout;
 use m5_cpython::{Interpreter, PyFrame};
 use m5_process::{Process, cpu_ns, monotonic_ns};
 use m5_stats::Random;
@@ -60,6 +60,8 @@ pub struct AllocSampler {
     followers: Option<Followers>,
     /// Where the kernel keeps the blocks that it reads a few allocations later, if it does.
     later: Option<OwnedFd>,
+    /// What it reads then is all that is known of them, as those blocks are free for long and keep what was in them.
+    heaps: bool,
     max_overhead: f64,
     /// Of either program.
     paces: [Pace; 2],
@@ -116,8 +118,8 @@ impl AllocSampler {
         let supply = Supply::of(&interpreter, &interpreter.memory(), &maps);
         let type_type = allocator::exported(&interpreter, &maps, "PyType_Type");
         let (ring, lost) = (Ring::new(RING)?, sys::counter()?);
-        let later =
-            matches!(supply, Supply::Heaps(_)).then(|| sys::on_each_processor(later::BYTES)).transpose()?;
+        let heaps = matches!(supply, Supply::Heaps(_));
+        let later = (heaps || survival).then(|| sys::on_each_processor(later::BYTES)).transpose()?;
         let maps = Maps {
             ring: ring.fd(),
             lost: lost.as_raw_fd(),
@@ -133,7 +135,10 @@ impl AllocSampler {
         let entry = Place::Entry { size, supply };
         let programs = [load(entry)?, load(Place::Return)?];
         let memory = interpreter.memory();
-        let shift = interpreter.objects().map_or(0, ObjectLayout::shift);
+        let objects =
+            interpreter.objects().ok_or(Error::Unsupported("the objects of this CPython are not known"))?;
+        let (shift, tuple_items) = (objects.shift() as usize, objects.tuple_items.into());
+        let places = Places { shift, tuple_items, keys: objects.keys };
         let collections = interpreter.read().ok().map(|state| young(&state));
         let cost = Cost::measured(&programs[0], &ring, &image);
         let (now, ran) = (monotonic_ns(), cpu_ns(process.pid()).unwrap_or(0));
@@ -155,8 +160,9 @@ impl AllocSampler {
             gathering: Gathering::default(),
             followers: type_type
                 .filter(|_| survival)
-                .map(|t| Followers::new(memory, t, shift, supply.largest())),
+                .map(|t| Followers::new(memory, t, places, supply.largest())),
             later,
+            heaps,
             max_overhead: max_overhead.clamp(1e-5, 1.0),
             paces: [pace(), pace()],
             cost,
@@ -275,16 +281,17 @@ impl AllocSampler {
         self.finish_with_survivors().map(|(profile, _)| profile)
     }
 
-    /// The same, with the objects that still live; of those whose block was handed out late in a window, when nobody could
-    /// see any more whether it was handed out again, none is among them.
+    /// The same, with the objects that still live, and how many of each type became another line's past the allocator; of those
+    /// whose block was handed out late in a window, when nobody could see any more whether it was handed out again, none is among them.
     ///
     /// # Errors
     /// [`Error`] where the counter of lost samples cannot be read.
-    pub fn finish_with_survivors(mut self) -> Result<(AllocProfile, Vec<Survivor>)> {
-        let mut survivors = Vec::new();
+    pub fn finish_with_survivors(mut self) -> Result<(AllocProfile, Survivors)> {
+        let mut survivors = Survivors::default();
         if let Some(followers) = &mut self.followers {
             let alive = followers.end(&mut self.gathering.classes.survival);
-            survivors = self.gathering.survivors(alive);
+            survivors =
+                Survivors { alive: self.gathering.survivors(alive), handed_on: followers.handed_on() };
         }
         let now = monotonic_ns();
         let seconds = (now - self.began_ns) as f64 / 1e9;

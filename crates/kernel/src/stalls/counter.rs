@@ -8,7 +8,7 @@ use rustc_hash::FxHashMap;
 /// The turns of a process's loops since it is watched.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Turns {
-    /// How long they were, in all threads.
+    /// How long they were, in all threads that count.
     pub lengths: Lengths,
     /// The share of the time in which turns that began were seen.
     pub coverage: f64,
@@ -63,10 +63,10 @@ impl LoopCounter {
         self.tap.step()
     }
 
-    /// What was counted of a process; `None` of one that is not watched. Counts never fall.
-    pub fn turns(&mut self, pid: i32) -> Option<Turns> {
+    /// What was counted of those threads of a process that count; `None` of one that is not watched. Counts never fall.
+    pub fn turns(&mut self, pid: i32, counts: impl Fn(i32) -> bool) -> Option<Turns> {
         let counted = self.counted.get_mut(&pid)?;
-        for (tid, now) in self.tap.lengths_of(pid) {
+        for (tid, now) in self.tap.lengths_of(pid).into_iter().filter(|(tid, _)| counts(*tid)) {
             counted.sum.add_since(&now, counted.by_thread.get(&tid));
             counted.by_thread.insert(tid, now);
         }

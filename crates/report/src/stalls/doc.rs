@@ -40,6 +40,9 @@ pub struct Stalls {
     pub lines: Vec<Line>,
     /// By thread, the most turns first.
     pub threads: Vec<ThreadTurns>,
+    /// Threads that wait as loops do, but run no Python, as those of C libraries: nothing of them is in all this.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub without_python: Vec<i32>,
     /// The longest ones.
     pub turns: Vec<Turn>,
 }

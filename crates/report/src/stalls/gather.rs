@@ -158,17 +158,22 @@ impl Gathering {
         });
     }
 
-    /// The document, with how long the turns of each thread were.
+    /// The document, with how long the turns of each thread were, if it may run Python.
     #[must_use]
     pub fn finish(
         mut self,
         end_ns: u64,
         lengths: &[(i32, TurnLengths)],
+        may_run: impl Fn(i32) -> bool,
         seeing: Seeing,
         collections: Option<Collections>,
     ) -> Stalls {
         self.settle(u64::MAX);
-        let some = lengths.iter().filter(|(_, l)| l.turns > 0);
+        let (some, others): (Vec<_>, Vec<_>) =
+            lengths.iter().filter(|(_, l)| l.turns > 0).partition(|(tid, _)| may_run(*tid));
+        let mut without_python: Vec<i32> = others.into_iter().map(|(tid, _)| *tid).collect();
+        without_python.sort_unstable();
+        let some = some.into_iter();
         let mut threads: Vec<ThreadTurns> = some.map(|(tid, l)| thread(*tid, l)).collect();
         // What still lasts is not counted yet.
         for turn in self.longest.iter().filter(|t| t.lasts) {
@@ -198,6 +203,7 @@ impl Gathering {
             collections,
             lines,
             threads,
+            without_python,
             turns: self.longest,
         }
     }

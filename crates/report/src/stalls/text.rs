@@ -24,6 +24,7 @@ pub fn text(doc: &Stalls, style: Style) -> String {
     out.push_str(&executed(doc.re_executed_seconds, style));
     if doc.threads.is_empty() && doc.turns.is_empty() {
         let _ = writeln!(out, "{}", lang.say(Stall::None));
+        others(&mut out, doc, style);
         partly(&mut out, doc, style);
         return out;
     }
@@ -63,8 +64,18 @@ pub fn text(doc: &Stalls, style: Style) -> String {
     if doc.lost > 0 {
         let _ = writeln!(out, "{}", style.yellow(&lang.fill(Stall::Lost, &[&doc.lost])));
     }
+    others(&mut out, doc, style);
     partly(&mut out, doc, style);
     out
+}
+
+/// Threads that are left out.
+fn others(out: &mut String, doc: &Stalls, style: Style) {
+    let tids: Vec<String> = doc.without_python.iter().map(ToString::to_string).collect();
+    if !tids.is_empty() {
+        let told = style.lang.fill(Stall::WithoutPython, &[&tids.len(), &tids.join(", ")]);
+        let _ = writeln!(out, "{}", style.dim(&told));
+    }
 }
 
 /// That not all turns were seen, where that is so.
@@ -229,6 +240,7 @@ mod tests {
                 longest_s: 0.08,
                 buckets: Vec::new(),
             }],
+            without_python: vec![31, 32],
             turns: vec![turn(3.5, vec![frame("loads", 88), frame("on_message", 12)]), turn(9.0, Vec::new())],
         }
     }

@@ -33,6 +33,7 @@ catalogue! {
         NoCollector: "collections could not be watched: their time counts as running code", "无法观察垃圾回收：其时间计入执行代码";
         Unseen: "{} of {} collection{|s} {was|were} seen; the others count as running code", "观察到 {} 次回收（共 {} 次），其余计入执行代码";
         Undescribed: "this kernel does not describe its threads (/sys/kernel/btf/vmlinux): waiting for a processor and for pages counts with what it interrupted", "此内核未提供线程描述（/sys/kernel/btf/vmlinux）：等待处理器与取页的时间计入被打断的部分";
+        WithoutPython: "{} thread{|s} that {runs|run} no Python (of a C library) {waits|wait} for events too and {is|are} left out: {}", "另有 {} 个不运行 Python 的线程（C 库的线程）也在等待事件，未计入：{}";
         Lost: "{} long turn{|s} found no room and are missing", "有 {} 个较长轮次因缓冲区已满而缺失";
         Partly: "turns were watched in random windows, {} of the time, for {} of the target's time: the others are not in these counts (--max-overhead)", "轮次在随机窗口中观察，占全部时间的 {}，占用目标时间的 {}：其余轮次不在上述计数中（--max-overhead）";
     }

@@ -305,6 +305,7 @@ mod tests {
             also: Vec::new(),
             made: None,
             unnamed: None,
+            made_within: None,
         })
     }
 

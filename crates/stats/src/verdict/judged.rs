@@ -17,11 +17,13 @@ use super::{Assessment, Forecast, Options, Point, Reason, Shift, TimeToLimit, Ve
 
 const DAY: f64 = 86_400.0;
 /// Growth is called so from this probability on, where as many series grow as do not…
-const SURE: f64 = 0.88;
+const SURE: f64 = 0.8;
 /// …and from this one where it cannot have lasted for the life of the process: a batch, a morning.
 const SURE_LATE: f64 = 0.995;
-/// Where days are known growth must be so likely by what was weighed, and be this part of the range of all floors.
+/// Where days are known it must be so likely by what was weighed, less where it may have lasted for the process's life.
 const SURE_DAYS: f64 = 0.6;
+const SURE_DAYS_LASTING: f64 = 0.1;
+/// …and this part of the range of all floors.
 const OF_RANGE: f64 = 0.12;
 /// The rhythm of the clock is known to explanations alone: what they are so sure of beside it is so.
 const SURE_BY_CLOCK: f64 = 0.97;
@@ -166,15 +168,15 @@ impl Judged {
         1.0 / (growth * self.blocks.life).max(1.0)
     }
 
-    /// Whether growth by so much a window shows in the floors. Where days are known they go up and down with them: it
-    /// must then be weighed to be likely, or floors rise through all days, and by more than a part of what the floors do
-    /// in all.
+    /// Whether growth by so much a window shows in the floors. Where days are known they go up and down with them: it must
+    /// then be weighed to be likely, or floors rise through all days, and by more than a part of what floors do in all.
     fn shows(&self, growth: f64) -> bool {
-        let rise = self.lifelong(growth) >= LASTING && self.signs.rise();
+        let lasting = self.lifelong(growth) >= LASTING;
         if self.blocks.seconds < DAYS_KNOWN * DAY {
-            return self.signs.show(rise);
+            return self.signs.show(lasting);
         }
-        (self.weighed >= SURE_DAYS || self.signs.rise()) && growth > OF_RANGE * range(&self.blocks.y)
+        let sure = if lasting { SURE_DAYS_LASTING } else { SURE_DAYS };
+        (self.weighed >= sure || self.signs.rise()) && growth > OF_RANGE * range(&self.blocks.y)
     }
 
     fn verdict(&self, options: &Options<'_>) -> Verdict {

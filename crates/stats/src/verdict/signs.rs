@@ -95,11 +95,14 @@ const Z: usize = 23;
 const LOWS: usize = 29;
 
 impl Signs {
-    /// Whether growth shows in the floors at all, and some explanation with it is not unlikely or they rise: what was
-    /// learned of other series does not make growth out of what does not rise.
-    pub(super) fn show(&self, rise: bool) -> bool {
+    /// Whether growth shows in the floors at all, and some explanation with it is not unlikely: what was learned of other
+    /// series does not make growth out of what does not rise. Growth that may have lasted for the life of the process need
+    /// only be possible, or floors rise: no explanation may have its shape. In a process far older than the window most of
+    /// what rises comes back.
+    pub(super) fn show(&self, lasting: bool) -> bool {
         let Self(s) = self;
-        s[TAU] > 0.1 && s[Z] > 0.5 && (s[LIKELY] > -1.0 || rise)
+        let least = if lasting { POSSIBLE } else { NOT_UNLIKELY };
+        s[TAU] > 0.1 && s[Z] > 0.5 && (s[LIKELY] > least || lasting && self.rise())
     }
 
     /// Whether later floors are higher than earlier ones nearly always, by more than what is left beside a line: no
@@ -123,6 +126,9 @@ impl Signs {
     }
 }
 
+/// The log odds from which growth is possible by what was weighed, and from which it is not unlikely.
+const POSSIBLE: f64 = -3.0;
+const NOT_UNLIKELY: f64 = -1.0;
 /// Floors rise that are in order so nearly, by so many standard errors.
 const RISE_TAU: f64 = 0.7;
 const RISE_Z: f64 = 3.0;
@@ -282,5 +288,17 @@ mod tests {
     fn signs_that_are_asked_for_by_name_stand_in_their_places() {
         let places = [LIKELY, RHYTHM, TAU, HALF_1, HALF_2, THIRD_3, Z, LOWS].map(|i| NAMES[i]);
         assert_eq!(places, ["likely", "rhythm", "tau", "half1", "half2", "third3", "z", "lows"]);
+    }
+
+    #[test]
+    fn growth_that_may_have_lasted_need_only_be_possible_and_must_rise() {
+        let with = |likely: f64, tau: f64| {
+            let mut all = [0.0; COUNT];
+            (all[LIKELY], all[TAU], all[Z]) = (likely, tau, 2.0);
+            Signs(all)
+        };
+        assert!(with(0.0, 0.3).show(false) && with(0.0, 0.3).show(true));
+        assert!(with(-2.0, 0.3).show(true) && !with(-2.0, 0.3).show(false));
+        assert!(!with(-4.0, 0.3).show(true) && !with(0.0, 0.0).show(true));
     }
 }

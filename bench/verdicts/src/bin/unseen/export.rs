@@ -86,16 +86,28 @@ impl Signs {
     }
 
     pub(crate) fn add(&mut self, family: &str, leaks: bool, trace: &Trace) -> std::io::Result<()> {
-        let Some(file) = &mut self.0 else { return Ok(()) };
         let options =
             Options { load: trace.load.as_deref(), restarts: &trace.restarts, ..Options::default() };
-        let Some((signs, a)) = signs_of(&trace.points, &options) else { return Ok(()) };
+        self.window(family, leaks.then_some(trace.growth), &trace.points, trace.floor_24h, &options)
+    }
+
+    /// A window of a series: how much it grows, if it leaks, and the floor a day after it.
+    pub(crate) fn window(
+        &mut self,
+        family: &str,
+        growth: Option<f64>,
+        points: &[Point],
+        later: f64,
+        options: &Options<'_>,
+    ) -> std::io::Result<()> {
+        let Some(file) = &mut self.0 else { return Ok(()) };
+        let Some((signs, a)) = signs_of(points, options) else { return Ok(()) };
         let (family, verdict) = (family.replace(',', ""), a.verdict.name());
-        let leaks = u8::from(leaks);
-        write!(file, "{family},{leaks},{:.4},{verdict}", trace.growth)?;
+        let leaks = u8::from(growth.is_some());
+        write!(file, "{family},{leaks},{:.4},{verdict}", growth.unwrap_or(0.0))?;
         let level = a.level.unwrap_or(f64::NAN);
         let f = a.forecast_24h.map_or([f64::NAN; 3], |f| [f.low, f.value, f.high]);
-        f.iter().chain([&trace.floor_24h]).try_for_each(|v| write!(file, ",{:.6}", v / level))?;
+        f.iter().chain([&later]).try_for_each(|v| write!(file, ",{:.6}", v / level))?;
         signs.0.iter().try_for_each(|v| write!(file, ",{v:.6}"))?;
         writeln!(file)
     }

@@ -132,14 +132,18 @@ fn main() -> std::io::Result<()> {
     writeln!(out, "{:<28}{}", "", Score::HEADING)?;
     if let Some(folder) = &args.real {
         let mut score = Score::default();
+        let mut signs = export::Signs::create(args.signs.as_deref())?;
         for series in real::read(folder)?.iter().filter(|r| args.wants(r.held_out)) {
             for (i, (points, later)) in
                 real::windows(&series.points, args.window, wide::DAY).iter().enumerate()
             {
                 let options = m5_stats::Options { started: Some(-1e9), ..Default::default() };
-                let shown = score.real(points, *later, &options);
-                if args.show {
-                    eprintln!("{}\t{i}\t{shown}", series.name);
+                signs.window(&format!("real {}", series.name), None, points, *later, &options)?;
+                if !args.only_write {
+                    let shown = score.real(points, *later, &options);
+                    if args.show {
+                        eprintln!("{}\t{i}\t{shown}", series.name);
+                    }
                 }
                 export::write(&args, &format!("{}-{i}", series.name), points, *later, 0.0)?;
             }

@@ -2,8 +2,9 @@
 
 use super::{AllocSampler, RING};
 use crate::alloc::classes::{LARGE, known, unknown};
+use crate::alloc::contents::{Early, Words};
 use crate::alloc::cost::Cost;
-use crate::alloc::follow::{Birth, Found, Words};
+use crate::alloc::follow::{Birth, Found};
 use crate::alloc::later;
 use crate::alloc::record::{self, Allocation, decode};
 use crate::alloc::returns::Watched;
@@ -32,6 +33,9 @@ struct Look {
     scheduled: Vec<Scheduled>,
 }
 
+/// What each block held after the window, and a few allocations after it was given out.
+type Read<'a> = (Option<&'a [Option<Words>]>, &'a [Option<Early>]);
+
 /// What is known of a block when its window is over.
 #[derive(Debug, Clone, Copy)]
 struct Fate {
@@ -50,8 +54,9 @@ impl AllocSampler {
         let (closed, took) = self.close(&mut look);
         let entries = self.returns.watched() == Watched::Entries;
         // At once: what takes long to be read may be somebody else's by then.
+        let early = if self.later.is_some() { later::found(&look.seen) } else { Vec::new() };
         let found = match &self.followers {
-            Some(_) if self.later.is_some() => Some(later::found(&look.seen)),
+            Some(_) if self.heaps => Some(early.iter().map(|early| early.map(|early| early.words)).collect()),
             followers => followers.as_ref().map(|f| f.read(look.seen.iter().map(|a| a.block))),
         };
         let since = monotonic_ns().saturating_sub(look.end);
@@ -59,7 +64,7 @@ impl AllocSampler {
         let given: Vec<Given> = scheduled.into_iter().map(|thread| thread.since(&self.process)).collect();
         let switches = self.cost.of_switches(given.iter().map(|given| given.slices).sum(), 0);
         self.spend(closed, took, look.threads, switches);
-        self.follow(&look, closed, found.as_deref(), since);
+        self.follow(&look, closed, (found.as_deref(), &early), since);
         if entries {
             self.gather(&look, closed, given);
         }
@@ -122,7 +127,7 @@ impl AllocSampler {
 
     /// Takes what was seen, whose blocks were read `since` the end of the window. First who died: a block that was handed out
     /// twice in this window belongs to the last one.
-    fn follow(&mut self, look: &Look, closed: Closed, found: Option<&[Option<Words>]>, since: u64) {
+    fn follow(&mut self, look: &Look, closed: Closed, (found, early): Read<'_>, since: u64) {
         let (seen, end) = (&look.seen, look.end);
         let settles = end - ((end - look.start) as f64 * SETTLED) as u64;
         let (prompt, late) = (since <= PROMPT_NS, closed.cut_ns.is_some() || since > end - settles);
@@ -130,12 +135,14 @@ impl AllocSampler {
             let again = |a: &Allocation| a.block.is_some() && a.block == allocation.block;
             let last = !seen.iter().skip(at + 1).any(again);
             let words = found.and_then(|found| found.get(at).copied().flatten());
-            let (settled, late) = match self.later {
+            let (settled, late) = if self.heaps {
                 // It was read when so many had followed, and nobody had got its block.
-                Some(_) => (words.is_some(), false),
-                None => (prompt && allocation.time_ns <= settles && follows(&seen[at..]), late),
+                (words.is_some(), false)
+            } else {
+                (prompt && allocation.time_ns <= settles && follows(&seen[at..]), late)
             };
-            self.take(allocation, Fate { last, settled, late }, words);
+            let early = early.get(at).copied().flatten();
+            self.take(allocation, Fate { last, settled, late }, words, early);
         }
     }
 
@@ -161,8 +168,8 @@ impl AllocSampler {
     }
 
     /// Takes an allocation, and what was found in its block.
-    fn take(&mut self, allocation: &Allocation, fate: Fate, words: Option<Words>) {
-        let Fate { last, settled: early, late } = fate;
+    fn take(&mut self, allocation: &Allocation, fate: Fate, words: Option<Words>, early: Option<Early>) {
+        let Fate { last, settled, late } = fate;
         let now = allocation.time_ns;
         if now.saturating_sub(self.named_ns) > BELIEVED_NS {
             self.names.clear();
@@ -185,14 +192,15 @@ impl AllocSampler {
         };
         let (Some(followers), Some(block)) = (&mut self.followers, allocation.block) else { return };
         followers.handed_out(block);
-        if self.later.is_some() && last && words.is_none() {
+        if self.heaps && last && words.is_none() {
             return;
         }
         let size = entry.then_some(allocation.size);
         let classes = &mut self.gathering.classes;
         let class = classes.of(line, size.unwrap_or(LARGE));
-        let birth = Birth { block, size, time_ns: now, stack, settled: last && early, late };
-        let found = words.filter(|_| last).map(|words| followers.follow(birth, known(class), &words));
+        let birth = Birth { block, size, time_ns: now, stack, settled: last && settled, late };
+        let found = words.filter(|_| last);
+        let found = found.map(|words| followers.follow(birth, known(class), &words, early.as_ref()));
         match found.unwrap_or(Found::Nothing) {
             Found::Small => return,
             Found::Object(kind) => {
@@ -203,7 +211,7 @@ impl AllocSampler {
             Found::Nothing if last && followers.gone(birth, unknown(class)) => classes.is_unknown(class),
             Found::Nothing => {}
         }
-        if early {
+        if settled {
             classes.is_settled(class);
         }
     }

@@ -106,12 +106,19 @@ pub(crate) fn made(culprit: &Culprit, style: Style) -> String {
 /// Why no line is named of a holder.
 #[must_use]
 pub fn unnamed(culprit: &Culprit, lang: Lang) -> Option<String> {
-    Some(match culprit.unnamed.as_ref()? {
+    let why = match culprit.unnamed.as_ref()? {
         Unnamed::Few { survivors, needed } => lang.fill(Heap::UnnamedFew, &[survivors, needed]),
         Unnamed::ManyLines { survivors } => lang.fill(Heap::UnnamedMany, &[survivors]),
         Unnamed::Reused { survivors } => lang.fill(Heap::UnnamedReused, &[survivors]),
+        Unnamed::HandedOn { samples } => lang.fill(Heap::UnnamedHandedOn, &[samples]),
         Unnamed::LargeBlocks => lang.say(Heap::UnnamedLarge).to_owned(),
-    })
+    };
+    let within = culprit.made_within.as_ref().and_then(|within| {
+        let line = within.made.lines.first()?;
+        let at = [plain(&within.type_name), plain(&place(&line.frame)), plain(&line.frame.function)];
+        Some(lang.fill(Heap::MadeWithin, &[&at[0], &at[1], &at[2], &line.samples, &within.made.survivors]))
+    });
+    Some([Some(why), within].into_iter().flatten().collect::<Vec<_>>().join("; "))
 }
 
 /// The further lines that made it.

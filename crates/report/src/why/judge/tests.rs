@@ -31,6 +31,7 @@ fn jobs(holder: Holder) -> Culprit {
         also: Vec::new(),
         made: None,
         unnamed: None,
+        made_within: None,
     }
 }
 
