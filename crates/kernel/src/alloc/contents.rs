@@ -148,6 +148,7 @@ fn first_key(table: &[u8; TABLE], keys: Keys) -> Option<u64> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn early(words: &[(usize, u64)], table: &[(usize, u64)]) -> Early {
         let mut early = Early { words: [0; 56], item: 7, table: [0; TABLE] };
@@ -205,5 +206,22 @@ mod tests {
         // Sixteen thousand slots: the first key lies too far behind.
         let table = [(0, 1), (8, 14 | 15 << 8 | 1 << 16), (24, 1), (40, 77)];
         assert_eq!(of(Keys::Logarithmic, &table), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_may_lie_in_a_block(words: [u64; 7], item: u64, table in prop::collection::vec(any::<u8>(), TABLE), sized: bool) {
+            let keys = if sized { Keys::Sized } else { Keys::Logarithmic };
+            let mut early = early(&[0, 1, 2, 3, 4, 5, 6].map(|n| (8 * n, words[n])), &[]);
+            early.item = item;
+            early.table.copy_from_slice(&table);
+            for kind in KNOWN {
+                for (shift, str_kind) in [(0, 2), (16, 16)] {
+                    let places = Places { shift, str_kind, ..places(keys) };
+                    let contents = Contents::of(kind, &early, places);
+                    prop_assert!(contents.is_none_or(|c| c.are_of_one(contents) != Some(false)));
+                }
+            }
+        }
     }
 }
