@@ -19,8 +19,8 @@ pub(super) const TABLE_OF_DICT: i16 = 48;
 const BEFORE: usize = 16;
 /// As much of a dict's table as holds the first key of a small one.
 pub(super) const TABLE: usize = 80;
-/// What a number holds, and the length of a text, from the begin of its block; where bytes begin, and the state of a text, from there on; and
-/// the bit of that for ASCII from its kind on.
+/// What a number holds, and the length of a text, from the begin of its block (that of a tuple as much behind); where bytes begin, and
+/// the state of a text, from there on; and the bit of that for ASCII from its kind on.
 const NUMBER: usize = 16;
 const BYTES_BEGIN: usize = 16;
 const STR_STATE: usize = 16;
@@ -78,8 +78,9 @@ impl Contents {
             "float" => Some(Self::Value([at(number), 0])),
             "int" => Some(Self::Value([at(number), at(number + 8)])),
             "tuple" => {
-                let items = [at(items), at(items + 8)];
-                (items[0] != 0).then_some(Self::Items(items))
+                // What follows the only item is the next block.
+                let second = if at(BEFORE + NUMBER) > 1 { at(items + 8) } else { 0 };
+                (at(items) != 0).then_some(Self::Items([at(items), second]))
             }
             "list" => some(early.item),
             "dict" => some(first_key(&early.table, places.keys)?),
@@ -164,14 +165,16 @@ mod tests {
     #[test]
     fn the_same_object_holds_the_same() {
         let of = |kind: &str, early: &Early| Contents::of(kind, early, places(Keys::Logarithmic));
-        let made = early(&[(40, 5)], &[]);
-        let filled = early(&[(40, 5), (48, 6)], &[]);
-        let other = early(&[(40, 9), (48, 6)], &[]);
+        let made = early(&[(32, 2), (40, 5)], &[]);
+        let filled = early(&[(32, 2), (40, 5), (48, 6)], &[]);
+        let other = early(&[(32, 2), (40, 9), (48, 6)], &[]);
         let [made, filled, other] = [made, filled, other].map(|e| of("tuple", &e));
         let are = |one: Option<Contents>, other| one.unwrap().are_of_one(other);
         assert_eq!([filled, other, None].map(|now| are(made, now)), [true, false, false].map(Some));
         assert_eq!([filled, made].map(|now| are(filled, now)), [true, false].map(Some));
-        assert_eq!(of("tuple", &early(&[], &[])), None);
+        assert_eq!(of("tuple", &early(&[(32, 2)], &[])), None);
+        let single = [7, 8].map(|next| of("tuple", &early(&[(32, 1), (40, 5), (48, next)], &[])));
+        assert_eq!(are(single[0], single[1]), Some(true));
         assert_eq!(of("list", &early(&[], &[])), Some(Contents::First(7)));
         assert_eq!(of("Tick", &early(&[(40, 5)], &[])), None);
         let one = [of("float", &early(&[(16, 1)], &[])), of("float", &early(&[(16, 2)], &[]))];
