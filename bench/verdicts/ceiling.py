@@ -6,10 +6,13 @@
     python bench/verdicts/ceiling.py TABLE
 
 For each leaking family a classifier is taught on series of that family that grow by a tenth a window and more, and of
-its healthy twin (what it does but for the leak; all healthy families of the set where it has none). It sees the lowest,
-the middle and the highest value of 48 blocks, their differences, slopes and spreads, and the load where it is named. It
-is asked about series that it was not taught on: recall at one false alarm in a hundred of the twin. A verdict knows
-neither the family nor its twin, and must be right beside all other families as well.
+its healthy twin (what it does but for the leak, found by its name or told by `--twin`; all healthy families of the set
+where it has none). It sees the lowest, the middle and the highest value of 48 blocks, their differences, slopes and
+spreads, and the load where it is named. It is asked about series that it was not taught on: recall at one false alarm in
+a hundred of the twin. A verdict knows neither the family nor its twin, and must be right beside all other families as
+well.
+
+    python bench/verdicts/ceiling.py TABLE --only "orphaned sessions" --twin "devices that sleep"
 
     python bench/verdicts/ceiling.py TABLE --ahead --only "leak that starts late"
 
@@ -139,6 +142,7 @@ def main():
     )
     arguments.add_argument("table", type=Path)
     arguments.add_argument("--only", default="")
+    arguments.add_argument("--twin", help="the healthy family that those of --only are beside, by its name")
     arguments.add_argument("--ahead", action="store_true", help="forecasts in place of verdicts")
     arguments = arguments.parse_args()
     if arguments.ahead:
@@ -153,7 +157,7 @@ def main():
     everybody = [row for rows in healthy.values() for row in rows[:: max(len(healthy) // 3, 1)]]
     print(f"{'leaking family':28}{'series':>8}  {'beside':26}{'recall %':>9}{'area':>7}")
     for name, rows in leaking.items():
-        beside = twin(name, healthy)
+        beside = arguments.twin or twin(name, healthy)
         found, area = recall(np.array(rows), np.array(healthy[beside] if beside else everybody))
         print(
             f"{name:28}{len(rows):8}  {beside or 'all healthy ones':26}{100 * found:9.1f}{area:7.3f}",

@@ -16,5 +16,6 @@ pub mod runtimes;
 pub mod services;
 pub mod wide;
 mod window;
+pub mod workloads;
 
 pub use rng::Rng;

@@ -6,7 +6,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 /// How many come of what comes by chance, where so many are expected.
-pub(super) fn poisson(mean: f64, rng: &mut Rng) -> f64 {
+pub(crate) fn poisson(mean: f64, rng: &mut Rng) -> f64 {
     if mean > 30.0 {
         return (mean + mean.sqrt() * rng.normal()).round().max(0.0);
     }
@@ -19,21 +19,21 @@ pub(super) fn poisson(mean: f64, rng: &mut Rng) -> f64 {
 }
 
 /// A Pareto size of at least one, capped; the largest of `count` such sizes where there are more.
-pub(super) fn pareto(alpha: f64, most: f64, count: f64, rng: &mut Rng) -> f64 {
+pub(crate) fn pareto(alpha: f64, most: f64, count: f64, rng: &mut Rng) -> f64 {
     let rest = -(rng.unit().ln() / count.max(1.0)).exp_m1();
     rest.max(1e-12).powf(-1.0 / alpha).min(most)
 }
 
 /// The mean of a Pareto size that is capped.
-pub(super) fn pareto_mean(alpha: f64, most: f64) -> f64 {
+pub(crate) fn pareto_mean(alpha: f64, most: f64) -> f64 {
     (alpha - most.powf(1.0 - alpha)) / (alpha - 1.0)
 }
 
 /// Ranks whose popularity falls as a power of them.
-pub(super) struct Zipf(Vec<f64>);
+pub(crate) struct Zipf(Vec<f64>);
 
 impl Zipf {
-    pub(super) fn new(ranks: usize, power: f64) -> Self {
+    pub(crate) fn new(ranks: usize, power: f64) -> Self {
         let mut sum = 0.0;
         let up_to = |rank: usize| {
             sum += (rank as f64 + 1.0).powf(-power);
@@ -42,14 +42,14 @@ impl Zipf {
         Self((0..ranks).map(up_to).collect())
     }
 
-    pub(super) fn draw(&self, rng: &mut Rng) -> usize {
+    pub(crate) fn draw(&self, rng: &mut Rng) -> usize {
         let at = rng.unit() * self.0.last().copied().unwrap_or(1.0);
         self.0.partition_point(|sum| *sum < at).min(self.0.len() - 1)
     }
 }
 
 /// A level that wanders around zero by one, and forgets after `memory` seconds.
-pub(super) fn wanders(memory: f64, rng: &mut Rng) -> impl FnMut(f64, &mut Rng) -> f64 + use<> {
+pub(crate) fn wanders(memory: f64, rng: &mut Rng) -> impl FnMut(f64, &mut Rng) -> f64 + use<> {
     let mut level = rng.normal();
     move |dt, rng| {
         let kept = (-dt / memory).exp();
@@ -60,24 +60,24 @@ pub(super) fn wanders(memory: f64, rng: &mut Rng) -> impl FnMut(f64, &mut Rng) -
 
 /// Something that two parts of a process share: how often something happened, or how much there is.
 #[derive(Clone, Default)]
-pub(super) struct Shared(Rc<Cell<f64>>);
+pub(crate) struct Shared(Rc<Cell<f64>>);
 
 impl Shared {
-    pub(super) fn add(&self, more: f64) {
+    pub(crate) fn add(&self, more: f64) {
         self.0.set(self.0.get() + more);
     }
 
-    pub(super) fn set(&self, value: f64) {
+    pub(crate) fn set(&self, value: f64) {
         self.0.set(value);
     }
 
-    pub(super) fn get(&self) -> f64 {
+    pub(crate) fn get(&self) -> f64 {
         self.0.get()
     }
 }
 
 /// A part that has lived for `span` seconds before the watch begins.
-pub(super) fn lived(mut part: Part, span: f64, rng: &mut Rng) -> Part {
+pub(crate) fn lived(mut part: Part, span: f64, rng: &mut Rng) -> Part {
     let dt = span / 400.0;
     for i in 0..400 {
         let t = dt * f64::from(i) - span;
@@ -87,7 +87,7 @@ pub(super) fn lived(mut part: Part, span: f64, rng: &mut Rng) -> Part {
 }
 
 /// The same, and what it leaves behind at each of its events: so much in `span` seconds as it was before the watch.
-pub(super) fn lived_and_leaves(
+pub(crate) fn lived_and_leaves(
     part: Part,
     events: &Shared,
     span: f64,

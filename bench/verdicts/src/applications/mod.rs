@@ -5,7 +5,7 @@
 //! incident, on Mondays. Most processes have lived for a while before their window begins. Seen at one second to half an
 //! hour, ninety to two thousand samples in half an hour to five days (weeks where Mondays count).
 
-mod chance;
+pub(crate) mod chance;
 mod data;
 mod families;
 mod family;

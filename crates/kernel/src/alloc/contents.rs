@@ -19,11 +19,18 @@ pub(super) const TABLE_OF_DICT: i16 = 48;
 const BEFORE: usize = 16;
 /// As much of a dict's table as holds the first key of a small one.
 pub(super) const TABLE: usize = 80;
-/// What a number holds, from the begin of its block.
+/// What a number holds, and the length of a text, from the begin of its block; where bytes begin, and the state of a text, from there on; and
+/// the bit of that for ASCII from its kind on.
 const NUMBER: usize = 16;
+const BYTES_BEGIN: usize = 16;
+const STR_STATE: usize = 16;
+const ASCII_BEHIND_KIND: u8 = 4;
 
 /// Types of which the contents are known.
-pub(super) const HANDED_ON: [&str; 5] = ["float", "int", "tuple", "list", "dict"];
+pub(super) const KNOWN: [&str; 7] = ["float", "int", "tuple", "list", "dict", "str", "bytes"];
+
+/// Texts of this length are hardly alike by chance.
+const SURE: u64 = 6;
 
 /// A block as it was at one moment, with what two of its words lead to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +51,8 @@ pub(super) enum Contents {
     Items([u64; 2]),
     /// Of a list its first item, of a dict its first key.
     First(u64),
+    /// Of a text or bytes: how long it is, and the word at its begin.
+    Text(u64, u64),
 }
 
 /// Where a version keeps it.
@@ -53,6 +62,9 @@ pub(super) struct Places {
     pub(super) shift: usize,
     pub(super) tuple_items: usize,
     pub(super) keys: Keys,
+    /// Bits before the kind in the state of a text, and where one in ASCII begins.
+    pub(super) str_kind: u8,
+    pub(super) str_ascii: usize,
 }
 
 impl Contents {
@@ -71,20 +83,41 @@ impl Contents {
             }
             "list" => some(early.item),
             "dict" => some(first_key(&early.table, places.keys)?),
+            "bytes" => text(early, number, number + BYTES_BEGIN),
+            "str" => {
+                let ascii = at(number + STR_STATE) >> (places.str_kind + ASCII_BEHIND_KIND) & 1 == 1;
+                ascii.then(|| text(early, number, places.str_ascii + places.shift)).flatten()
+            }
             _ => None,
         }
     }
 
-    /// Whether they may be the same object's, at another time.
-    pub(super) fn may_be(self, later: Option<Self>) -> bool {
+    /// Whether they are the same object's at another time; `None` where that is not known.
+    pub(super) fn are_of_one(self, later: Option<Self>) -> Option<bool> {
         match (self, later) {
             (Self::Items([first, second]), Some(Self::Items(now))) => {
-                first == now[0] && (second == 0 || second == now[1])
+                Some(first == now[0] && (second == 0 || second == now[1]))
             }
-            (own, Some(other)) => own == other,
-            (_, None) => false,
+            (Self::Text(length, begin), Some(Self::Text(now, other))) => {
+                let differs = (begin ^ other) & shown(length.min(now)) != 0;
+                // A text is written into a block for a longer one, and becomes shorter there; and short ones may be alike by chance.
+                (differs || (length == now && length >= SURE)).then_some(!differs)
+            }
+            (Self::Text(..), None) => None,
+            (own, other) => Some(Some(own) == other),
         }
     }
+}
+
+/// A text whose length and begin lie there.
+fn text(early: &Early, length: usize, begin: usize) -> Option<Contents> {
+    let (length, begin) = (word(&early.words, length)?, word(&early.words, begin)?);
+    (length > 0).then_some(Contents::Text(length, begin))
+}
+
+/// The bits of a word that show a text of this length.
+fn shown(length: u64) -> u64 {
+    if length < 8 { (1 << (8 * length)) - 1 } else { u64::MAX }
 }
 
 /// What blocks hold now, and what that leads to.
@@ -112,8 +145,10 @@ fn first_key(table: &[u8; TABLE], keys: Keys) -> Option<u64> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn early(words: &[(usize, u64)], table: &[(usize, u64)]) -> Early {
         let mut early = Early { words: [0; 56], item: 7, table: [0; TABLE] };
@@ -123,7 +158,7 @@ mod tests {
     }
 
     fn places(keys: Keys) -> Places {
-        Places { shift: 0, tuple_items: 24, keys }
+        Places { shift: 0, tuple_items: 24, keys, str_kind: 2, str_ascii: 40 }
     }
 
     #[test]
@@ -133,13 +168,30 @@ mod tests {
         let filled = early(&[(40, 5), (48, 6)], &[]);
         let other = early(&[(40, 9), (48, 6)], &[]);
         let [made, filled, other] = [made, filled, other].map(|e| of("tuple", &e));
-        assert!(made.is_some_and(|c| c.may_be(filled) && !c.may_be(other) && !c.may_be(None)));
-        assert!(filled.is_some_and(|c| c.may_be(filled) && !c.may_be(made)));
+        let are = |one: Option<Contents>, other| one.unwrap().are_of_one(other);
+        assert_eq!([filled, other, None].map(|now| are(made, now)), [true, false, false].map(Some));
+        assert_eq!([filled, made].map(|now| are(filled, now)), [true, false].map(Some));
         assert_eq!(of("tuple", &early(&[], &[])), None);
         assert_eq!(of("list", &early(&[], &[])), Some(Contents::First(7)));
         assert_eq!(of("Tick", &early(&[(40, 5)], &[])), None);
         let one = [of("float", &early(&[(16, 1)], &[])), of("float", &early(&[(16, 2)], &[]))];
         assert!(one[0] != one[1] && one[0].is_some());
+    }
+
+    #[test]
+    fn texts_are_compared_as_far_as_both_go() {
+        let word = |text: &[u8; 8]| u64::from_le_bytes(*text);
+        let of = |length, text| early(&[(16, length), (32, 1 << 6), (40, word(text))], &[]);
+        let text = |length, text| Contents::of("str", &of(length, text), places(Keys::Logarithmic));
+        let own = text(3, b"BTC\0junk").unwrap();
+        assert_eq!(own.are_of_one(text(3, b"BTC\0else")), None);
+        assert_eq!(own.are_of_one(text(3, b"ETH\0junk")), Some(false));
+        assert_eq!(text(9, b"BTC/USDT").unwrap().are_of_one(text(9, b"BTC/USDT")), Some(true));
+        assert_eq!(own.are_of_one(text(2, b"BU\0\0junk")), Some(false));
+        assert_eq!((own.are_of_one(text(2, b"BT\0\0junk")), own.are_of_one(None)), (None, None));
+        assert_eq!(text(0, b"\0\0\0\0junk"), None);
+        let bytes = Contents::of("bytes", &early(&[(16, 2), (32, 0x0201)], &[]), places(Keys::Logarithmic));
+        assert_eq!(bytes, Some(Contents::Text(2, 0x0201)));
     }
 
     #[test]
@@ -154,5 +206,22 @@ mod tests {
         // Sixteen thousand slots: the first key lies too far behind.
         let table = [(0, 1), (8, 14 | 15 << 8 | 1 << 16), (24, 1), (40, 77)];
         assert_eq!(of(Keys::Logarithmic, &table), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_may_lie_in_a_block(words: [u64; 7], item: u64, table in prop::collection::vec(any::<u8>(), TABLE), sized: bool) {
+            let keys = if sized { Keys::Sized } else { Keys::Logarithmic };
+            let mut early = early(&[0, 1, 2, 3, 4, 5, 6].map(|n| (8 * n, words[n])), &[]);
+            early.item = item;
+            early.table.copy_from_slice(&table);
+            for kind in KNOWN {
+                for (shift, str_kind) in [(0, 2), (16, 16)] {
+                    let places = Places { shift, str_kind, ..places(keys) };
+                    let contents = Contents::of(kind, &early, places);
+                    prop_assert!(contents.is_none_or(|c| c.are_of_one(contents) != Some(false)));
+                }
+            }
+        }
     }
 }

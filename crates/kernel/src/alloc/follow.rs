@@ -4,7 +4,7 @@
 //! if it has the same type as at every look before, and no later sample was given its block. The young are looked at again
 //! and again: a block that others of the type come and go in is seen empty once.
 
-use super::contents::{Contents, Early, HANDED_ON, Places, Words, now};
+use super::contents::{Contents, Early, KNOWN, Places, Words, now};
 use crate::bpf::word;
 use m5_process::{LiveMemory, Memory};
 use rustc_hash::FxHashMap;
@@ -94,6 +94,8 @@ struct Followed {
     kind: u64,
     /// What it held soon after it was made, where that was read.
     contents: Option<Contents>,
+    /// Whether it surely held that at the last look.
+    sure: bool,
     /// Of [`LOOKS_S`], how many have come.
     looks: usize,
     /// When it is looked at again.
@@ -165,6 +167,7 @@ impl Followers {
                 object: 0,
                 kind: 0,
                 contents: None,
+                sure: false,
                 looks: 0,
                 next_ns: 0,
             });
@@ -219,7 +222,8 @@ impl Followers {
                 let (typed, places) = ((before + self.shift + TYPE) as usize, self.places);
                 let contents = early.filter(|early| word(&early.words, typed) == Some(kind));
                 let contents = contents.and_then(|early| Contents::of(&name, early, places));
-                let followed = Followed { birth, slot, object, kind, contents, looks: 0, next_ns };
+                let followed =
+                    Followed { birth, slot, object, kind, contents, sure: false, looks: 0, next_ns };
                 // A free block keeps the type of what was in it: whoever gets it next may be of the same.
                 if self.shift > 0 && words.get(before as usize..).is_some_and(is_dead_without_gil) {
                     self.dead.push(followed);
@@ -270,12 +274,12 @@ impl Followers {
         let lives = self.lives(&blocks);
         let left = blocks.into_iter().zip(lives).filter(|(_, lives)| *lives);
         let left: Vec<Followed> = left.filter_map(|(block, _)| self.by_block.get(&block).copied()).collect();
-        for f in left.iter().filter(|f| f.contents.is_some()) {
+        for f in left.iter().filter(|f| f.sure) {
             self.changed.entry(f.slot).or_default()[1] += 1;
         }
         let mut alive = Vec::new();
         for f in left {
-            if f.contents.is_none() && self.hands_on(&f) {
+            if !f.sure && self.hands_on(&f) {
                 continue;
             }
             if let Some(line) = survival.get_mut(f.slot) {
@@ -301,7 +305,7 @@ impl Followers {
         let [changed, own] = self.changed.get(&f.slot).copied().unwrap_or_default();
         changed >= LEAST_CHANGED
             && changed > own
-            && self.kind(f.kind).is_some_and(|(name, ..)| HANDED_ON.contains(&name.as_str()))
+            && self.kind(f.kind).is_some_and(|(name, ..)| KNOWN.contains(&name.as_str()))
     }
 
     /// Whether each of these blocks still holds an object of the same type, with a sane reference count.
@@ -331,13 +335,16 @@ impl Followers {
         };
         let known: Vec<_> = blocks.iter().enumerate().filter_map(known).collect();
         let now = now(&self.memory, &known.iter().map(|known| known.1).collect::<Vec<u64>>());
-        for ((n, _, slot, contents, kind), now) in known.into_iter().zip(now) {
+        for ((n, block, slot, contents, kind), now) in known.into_iter().zip(now) {
             let (places, kind) = (self.places, self.kind(kind));
             let Some((name, ..)) = kind else { continue };
-            if !contents.may_be(now.and_then(|now| Contents::of(&name, &now, places))) {
-                lives[n] = false;
-                self.changed.entry(slot).or_default()[0] += 1;
-                *self.handed_on.entry(name).or_default() += 1;
+            match contents.are_of_one(now.and_then(|now| Contents::of(&name, &now, places))) {
+                Some(false) => {
+                    lives[n] = false;
+                    self.changed.entry(slot).or_default()[0] += 1;
+                    *self.handed_on.entry(name).or_default() += 1;
+                }
+                same => drop(self.by_block.get_mut(&block).map(|f| f.sure = same.is_some())),
             }
         }
     }

@@ -138,7 +138,13 @@ impl AllocSampler {
         let objects =
             interpreter.objects().ok_or(Error::Unsupported("the objects of this CPython are not known"))?;
         let (shift, tuple_items) = (objects.shift() as usize, objects.tuple_items.into());
-        let places = Places { shift, tuple_items, keys: objects.keys };
+        let places = Places {
+            shift,
+            tuple_items,
+            keys: objects.keys,
+            str_kind: objects.str_kind,
+            str_ascii: objects.str_ascii.into(),
+        };
         let collections = interpreter.read().ok().map(|state| young(&state));
         let cost = Cost::measured(&programs[0], &ring, &image);
         let (now, ran) = (monotonic_ns(), cpu_ns(process.pid()).unwrap_or(0));

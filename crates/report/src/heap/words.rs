@@ -112,7 +112,7 @@ catalogue! {
         UnnamedFew: "which line made it is not known yet: {} sampled object{|s} of it live{s|}, {} are needed; look for longer", "创建它的代码行尚不明确：存活样本 {} 个，至少需要 {} 个；请延长观察时间";
         UnnamedMany: "which line made it is not told: of {} surviving samples no line made much", "未给出创建它的代码行：{} 个存活样本分散于多行";
         UnnamedReused: "which line made it is not told: more sampled blocks ({}) are in use than were kept, so that others got them", "未给出创建它的代码行：在用的采样块（{} 个）多于实际保留的数量，说明块已被重复使用";
-        UnnamedHandedOn: "which line made it is not told: {} sampled object{|s} of the type became other lines', as the interpreter keeps dead ones for who asks next", "未给出创建它的代码行：{} 个该类型的采样对象已被其他代码行取用（解释器会缓存已释放的对象供后来者使用）";
+        UnnamedHandedOn: "which line made it is not told: {} sampled object{|s} of the type died, and others of it were made in {its|their} place", "未给出创建它的代码行：{} 个该类型的采样对象已释放，其内存被其他代码行的同类型对象占用";
         MadeWithin: "{} in it made at {} in {} ({} of {} surviving sample{|s})", "其中的 {} 创建于 {} 的 {}（{}/{} 个存活样本）";
         UnnamedLarge: "which line made it is not known: of large blocks none was sampled", "创建它的代码行未知：未采样到大内存块";
         NoLines: "which lines made them is not told: {}; {}", "未给出创建它们的代码行：{}；{}";

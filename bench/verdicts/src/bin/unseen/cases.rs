@@ -4,12 +4,13 @@ use super::Args;
 use m5_bench_verdicts::wide::{self, Trace};
 use m5_bench_verdicts::{
     applications, composed, containers, drawn, events, habits, layers, programs, runtimes, services,
+    workloads,
 };
 
 type Make = Box<dyn Fn(u64, f64, f64) -> Trace>;
 
 /// Healthy families in which a level may move and stay, so that `step` is right; by a part of their name.
-const MOVES: [&str; 31] = [
+const MOVES: [&str; 33] = [
     "traffic",
     "warm-up",
     "caches",
@@ -41,6 +42,8 @@ const MOVES: [&str; 31] = [
     "chain",
     "held at",
     "canary",
+    "rebalances",
+    "blue and green",
 ];
 
 /// A family of series.
@@ -78,6 +81,9 @@ pub(crate) fn all(args: &Args) -> Vec<Case> {
     }
     if args.drawn {
         return set_of!(drawn, false);
+    }
+    if args.workloads {
+        return set_of!(workloads, true);
     }
     if args.applications {
         return set_of!(applications, true);

@@ -6,6 +6,7 @@
 //! cargo run --release -p m5-bench-verdicts --bin unseen -- --held-out --real FOLDER
 //! cargo run --release -p m5-bench-verdicts --bin unseen -- --held-out --weeks 20
 //! cargo run --release -p m5-bench-verdicts --bin unseen -- --programs --traces 60 --seed 7001
+//! cargo run --release -p m5-bench-verdicts --bin unseen -- --workloads --traces 60 --seed 12001
 //! ```
 #![allow(clippy::indexing_slicing)]
 
@@ -66,6 +67,9 @@ pub(crate) struct Args {
     /// Families of the tenth set, all of it held out: what applications do.
     #[arg(long, conflicts_with_all = ["events", "services", "containers", "layers", "programs", "habits", "runtimes"])]
     applications: bool,
+    /// Families of the eleventh set, all of it held out: what services of other kinds do.
+    #[arg(long, conflicts_with_all = ["events", "services", "containers", "layers", "programs", "habits", "runtimes", "applications"])]
+    workloads: bool,
     /// A few kinds of processes, drawn widely: to learn from.
     #[arg(long, conflicts_with_all = ["events", "services", "containers", "layers", "programs", "habits", "runtimes"])]
     drawn: bool,

@@ -134,14 +134,16 @@ impl AllocSampler {
         for (at, allocation) in seen.iter().enumerate() {
             let again = |a: &Allocation| a.block.is_some() && a.block == allocation.block;
             let last = !seen.iter().skip(at + 1).any(again);
-            let words = found.and_then(|found| found.get(at).copied().flatten());
+            let early = early.get(at).copied().flatten();
+            // Who is there a few allocations later is who asked for it; what m5 reads later may be another's.
+            let read = || found.and_then(|found| found.get(at).copied().flatten());
+            let words = early.map(|early| early.words).or_else(read);
             let (settled, late) = if self.heaps {
                 // It was read when so many had followed, and nobody had got its block.
                 (words.is_some(), false)
             } else {
-                (prompt && allocation.time_ns <= settles && follows(&seen[at..]), late)
+                (prompt && allocation.time_ns <= settles && follows(&seen[at..]), late && early.is_none())
             };
-            let early = early.get(at).copied().flatten();
             self.take(allocation, Fate { last, settled, late }, words, early);
         }
     }
