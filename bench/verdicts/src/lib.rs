@@ -2,7 +2,6 @@
 #![allow(clippy::indexing_slicing)]
 
 pub mod applications;
-pub mod composed;
 pub mod containers;
 pub mod drawn;
 pub mod events;

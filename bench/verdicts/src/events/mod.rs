@@ -166,8 +166,3 @@ impl Watching {
         (!missed).then_some(t + set)
     }
 }
-
-/// A process of the family of this number, for [`composed`](crate::composed).
-pub(crate) fn part(number: usize, seconds: f64, every: f64, rng: &mut Rng) -> Plan {
-    families::plan(FAMILIES[number].0, seconds, None, every, rng)
-}

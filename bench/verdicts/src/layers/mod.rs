@@ -19,8 +19,3 @@ const WINDOWS: Windows = Windows {
 };
 
 drawn_from!(WINDOWS);
-
-/// A process of the family of this number, for [`composed`](crate::composed).
-pub(crate) fn part(number: usize, seconds: f64, every: f64, rng: &mut Rng) -> crate::events::Plan {
-    families::plan(FAMILIES[number].0, seconds, seconds, every, rng)
-}

@@ -32,8 +32,3 @@ pub fn life(family: Family, seed: u64, seconds: f64, every: f64) -> Trace {
         families::plan(family, scale, span, every, rng)
     })
 }
-
-/// A process of the family of this number, for [`composed`](crate::composed).
-pub(crate) fn part(number: usize, seconds: f64, every: f64, rng: &mut Rng) -> crate::events::Plan {
-    families::plan(FAMILIES[number].0, seconds, seconds, every, rng)
-}

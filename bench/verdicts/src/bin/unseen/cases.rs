@@ -3,8 +3,7 @@
 use super::Args;
 use m5_bench_verdicts::wide::{self, Trace};
 use m5_bench_verdicts::{
-    applications, composed, containers, drawn, events, habits, layers, programs, runtimes, services,
-    workloads,
+    applications, containers, drawn, events, habits, layers, programs, runtimes, services, workloads,
 };
 
 type Make = Box<dyn Fn(u64, f64, f64) -> Trace>;
@@ -76,9 +75,6 @@ macro_rules! set_of {
 /// All families of the second set, of the third, that are run event by event, of one of the later ones, or of those to
 /// learn from.
 pub(crate) fn all(args: &Args) -> Vec<Case> {
-    if args.composed {
-        return composed();
-    }
     if args.drawn {
         return set_of!(drawn, false);
     }
@@ -131,18 +127,4 @@ fn set<F: Copy + 'static, const N: usize>(
         life: Box::new(move |seed, seconds, every| life(family, seed, seconds, every)),
     };
     families.into_iter().enumerate().map(case).collect()
-}
-
-/// Parts of other sets beside each other: to learn from.
-fn composed() -> Vec<Case> {
-    let case = |(number, family): (usize, composed::Family)| Case {
-        name: family.name,
-        held_out: false,
-        leaks: family.leaks,
-        moves: true,
-        number: number as u64,
-        trace: Box::new(move |seed, seconds, _| composed::trace(family, seed, seconds)),
-        life: Box::new(move |seed, seconds, _| composed::trace(family, seed, seconds)),
-    };
-    composed::families().into_iter().enumerate().map(case).collect()
 }

@@ -73,9 +73,6 @@ pub(crate) struct Args {
     /// A few kinds of processes, drawn widely: to learn from.
     #[arg(long, conflicts_with_all = ["events", "services", "containers", "layers", "programs", "habits", "runtimes"])]
     drawn: bool,
-    /// Families of other sets beside each other: to learn from.
-    #[arg(long, conflicts_with_all = ["events", "services", "containers", "layers", "programs"])]
-    composed: bool,
     /// Only healthy families.
     #[arg(long)]
     healthy: bool,
