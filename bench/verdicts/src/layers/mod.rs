@@ -6,7 +6,6 @@
 mod families;
 mod parts;
 
-use crate::Rng;
 use crate::window::{Windows, drawn_from};
 
 pub use families::{FAMILIES, Family, is_leak};

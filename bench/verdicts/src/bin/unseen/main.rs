@@ -64,7 +64,7 @@ pub(crate) struct Args {
     /// Families of the ninth set, all of it held out: what runtimes, allocators and kernels do.
     #[arg(long, conflicts_with_all = ["events", "services", "containers", "layers", "programs", "habits"])]
     runtimes: bool,
-    /// Families of the tenth set, all of it held out: what applications do.
+    /// Families of the tenth set: what applications do.
     #[arg(long, conflicts_with_all = ["events", "services", "containers", "layers", "programs", "habits", "runtimes"])]
     applications: bool,
     /// Families of the eleventh set, all of it held out: what services of other kinds do.
