@@ -11,15 +11,17 @@ use support::{json, run, verdict};
 /// Three threads wait and then take 15 ms of sleep: a loop of asyncio, one of a C library, which runs no Python (in machine code:
 /// epoll_wait for 5 ms, nanosleep, and again), and one that a C library made and that calls into Python.
 const PROGRAM: &str = "
-import asyncio, ctypes, mmap, select, struct, time
+import asyncio, ctypes, mmap, select, struct, threading, time
 libc, one, other = ctypes.CDLL(None), select.epoll(), select.epoll()
 CODE = (b'\\xb8\\xe8\\0\\0\\0\\xbf' + struct.pack('<i', one.fileno()) + b'\\x48\\x8d\\x74\\x24\\xc0\\xba\\1\\0\\0\\0\\x41\\xba\\5\\0\\0\\0\\x0f\\5'
         b'\\xb8\\x23\\0\\0\\0\\x48\\x8d\\x3d\\6\\0\\0\\0\\x31\\xf6\\x0f\\5\\xeb\\xd2' + struct.pack('<qq', 0, 15_000_000))
 page = mmap.mmap(-1, mmap.PAGESIZE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
 page.write(CODE)
 code = ctypes.addressof(ctypes.c_char.from_buffer(page))
+here = threading.Event()
 def called(_):
-    open('/proc/thread-self/comm', 'w').write('calls')
+    with open('/proc/thread-self/comm', 'w') as name: name.write('calls')
+    here.set()
     while True:
         other.poll(0.005)
         time.sleep(0.015)
@@ -29,6 +31,7 @@ def thread(start):
     libc.pthread_create(ctypes.byref(made), None, start, None)
 thread(ctypes.c_void_p(code))
 thread(callback)
+here.wait()
 async def turns():
     print('ready', flush=True)
     while True:
