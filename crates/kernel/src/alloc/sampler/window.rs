@@ -34,7 +34,7 @@ struct Look {
 }
 
 /// What each block held after the window, and a few allocations after it was given out.
-type Read<'a> = (Option<&'a [Option<Words>]>, &'a [Option<Early>]);
+type Read<'a> = (&'a [Option<Words>], &'a [Option<Early>]);
 
 /// What is known of a block when its window is over.
 #[derive(Debug, Clone, Copy)]
@@ -53,21 +53,29 @@ impl AllocSampler {
         let mut look = self.look();
         let (closed, took) = self.close(&mut look);
         let entries = self.returns.watched() == Watched::Entries;
-        // At once: what takes long to be read may be somebody else's by then.
-        let early = if self.later.is_some() { later::found(&look.seen) } else { Vec::new() };
-        let found = match &self.followers {
-            Some(_) if self.heaps => Some(early.iter().map(|early| early.map(|early| early.words)).collect()),
-            followers => followers.as_ref().map(|f| f.read(look.seen.iter().map(|a| a.block))),
-        };
+        let (early, found) = self.read(&look.seen);
         let since = monotonic_ns().saturating_sub(look.end);
         let scheduled = std::mem::take(&mut look.scheduled);
         let given: Vec<Given> = scheduled.into_iter().map(|thread| thread.since(&self.process)).collect();
         let switches = self.cost.of_switches(given.iter().map(|given| given.slices).sum(), 0);
         self.spend(closed, took, look.threads, switches);
-        self.follow(&look, closed, (found.as_deref(), &early), since);
+        self.follow(&look, closed, (&found, &early), since);
         if entries {
             self.gather(&look, closed, given);
         }
+    }
+
+    /// What each block held a few allocations after it was given out, and where that is not known and says something, what it holds now.
+    /// At once: what takes long to be read may be somebody else's by then.
+    fn read(&self, seen: &[Allocation]) -> (Vec<Option<Early>>, Vec<Option<Words>>) {
+        let Some(followers) = &self.followers else { return Default::default() };
+        let early = if self.later.is_some() { later::found(seen) } else { vec![None; seen.len()] };
+        if self.heaps {
+            return (early, Vec::new());
+        }
+        let unknown = seen.iter().zip(&early).map(|(a, early)| a.block.filter(|_| early.is_none()));
+        let found = followers.read(unknown);
+        (early, found)
     }
 
     /// Opens a window, waits, closes it, and reads what was seen.
@@ -136,7 +144,7 @@ impl AllocSampler {
             let last = !seen.iter().skip(at + 1).any(again);
             let early = early.get(at).copied().flatten();
             // Who is there a few allocations later is who asked for it; what m5 reads later may be another's.
-            let read = || found.and_then(|found| found.get(at).copied().flatten());
+            let read = || found.get(at).copied().flatten();
             let words = early.map(|early| early.words).or_else(read);
             let (settled, late) = if self.heaps {
                 // It was read when so many had followed, and nobody had got its block.
