@@ -56,6 +56,39 @@ macro_rules! drawn_from {
 }
 pub(crate) use drawn_from;
 
+/// The tests of such a set.
+#[cfg(test)]
+macro_rules! tests_of_families {
+    () => {
+        #[test]
+        fn every_family_is_what_it_says() {
+            for (family, name) in FAMILIES {
+                let traces: Vec<_> = (0..6).map(|seed| trace(family, seed, 21_600.0, 15.0)).collect();
+                for made in &traces {
+                    let all = made.points.iter().map(|p| p.v).chain([made.floor_24h]);
+                    assert!(all.clone().all(|v| v.is_finite() && v > 0.0), "{name}");
+                    assert!(made.points.len() >= 20, "{name}: {} samples", made.points.len());
+                    assert!(made.points.windows(2).all(|p| p[0].t < p[1].t), "{name}");
+                    assert!(made.growth.is_finite() && (is_leak(family) || made.growth == 0.0), "{name}");
+                }
+                let leaks = traces.iter().filter(|t| t.growth > 0.0).count();
+                assert!(!is_leak(family) || leaks >= 4, "{name} leaks in {leaks} of 6");
+            }
+        }
+
+        #[test]
+        fn a_seed_is_a_series() {
+            let (family, _) = FAMILIES[3];
+            let values =
+                |seed| trace(family, seed, 21_600.0, 15.0).points.iter().map(|p| p.v).collect::<Vec<_>>();
+            assert_eq!(values(7), values(7));
+            assert_ne!(values(7), values(8));
+        }
+    };
+}
+#[cfg(test)]
+pub(crate) use tests_of_families;
+
 /// A long life: what happens in it has the scale of a day.
 pub(crate) fn life(
     salt: u64,
