@@ -59,7 +59,7 @@ pub(super) enum Contents {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Places {
     /// How much longer than elsewhere an object's header is, of a build without the GIL.
-    pub(super) shift: usize,
+    pub(super) shift: u64,
     pub(super) tuple_items: usize,
     pub(super) keys: Keys,
     /// Bits before the kind in the state of a text, and where one in ASCII begins.
@@ -72,7 +72,8 @@ impl Contents {
     pub(super) fn of(kind: &str, early: &Early, places: Places) -> Option<Self> {
         let at = |offset: usize| word(&early.words, offset).unwrap_or(0);
         let some = |first: u64| (first != 0).then_some(Self::First(first));
-        let number = NUMBER + places.shift;
+        let shift = places.shift as usize;
+        let number = NUMBER + shift;
         let items = BEFORE + places.tuple_items;
         match kind {
             "float" => Some(Self::Value([at(number), 0])),
@@ -87,7 +88,7 @@ impl Contents {
             "bytes" => text(early, number, number + BYTES_BEGIN),
             "str" => {
                 let ascii = at(number + STR_STATE) >> (places.str_kind + ASCII_BEHIND_KIND) & 1 == 1;
-                ascii.then(|| text(early, number, places.str_ascii + places.shift)).flatten()
+                ascii.then(|| text(early, number, places.str_ascii + shift)).flatten()
             }
             _ => None,
         }

@@ -120,8 +120,6 @@ pub(super) struct Followers {
     memory: LiveMemory,
     /// `PyType_Type`.
     type_type: u64,
-    /// How much longer than elsewhere an object's header is, of a build without the GIL.
-    shift: u64,
     places: Places,
     /// Of those counted at the same place: whose contents were another's at a look, and were still their own at the last one.
     changed: FxHashMap<usize, [u64; 2]>,
@@ -140,7 +138,6 @@ impl Followers {
         Self {
             memory,
             type_type,
-            shift: places.shift as u64,
             places,
             changed: FxHashMap::default(),
             handed_on: FxHashMap::default(),
@@ -200,7 +197,7 @@ impl Followers {
     fn found(&mut self, birth: Birth, slot: usize, words: &Words, early: Option<&Early>) -> Option<Found> {
         let Birth { block, size, .. } = birth;
         for before in BEFORE {
-            let at = |offset: u64| word(words, (before + self.shift + offset) as usize);
+            let at = |offset: u64| word(words, (before + self.places.shift + offset) as usize);
             let kind = at(TYPE)?;
             let object = block + before;
             let items = at(ITEMS);
@@ -219,13 +216,13 @@ impl Followers {
             };
             if fits {
                 let next_ns = birth.time_ns + self.soonest_ns();
-                let (typed, places) = ((before + self.shift + TYPE) as usize, self.places);
+                let (typed, places) = ((before + self.places.shift + TYPE) as usize, self.places);
                 let contents = early.filter(|early| word(&early.words, typed) == Some(kind));
                 let contents = contents.and_then(|early| Contents::of(&name, early, places));
                 let followed =
                     Followed { birth, slot, object, kind, contents, sure: false, looks: 0, next_ns };
                 // A free block keeps the type of what was in it: whoever gets it next may be of the same.
-                if self.shift > 0 && words.get(before as usize..).is_some_and(is_dead_without_gil) {
+                if self.places.shift > 0 && words.get(before as usize..).is_some_and(is_dead_without_gil) {
                     self.dead.push(followed);
                 } else {
                     self.by_block.insert(block, followed);
@@ -238,13 +235,15 @@ impl Followers {
 
     /// A young object is looked at after this long.
     fn soonest_ns(&self) -> u64 {
-        if self.shift > 0 { SOON_NS } else { SOONEST_NS }
+        if self.places.shift > 0 { SOON_NS } else { SOONEST_NS }
     }
 
     /// When somebody has to be looked at who is that young.
     pub(super) fn next_ns(&self) -> Option<u64> {
         let young = |f: &&Followed| f.next_ns < f.birth.time_ns + 2 * SOONEST_NS;
-        (self.shift > 0).then(|| self.by_block.values().filter(young).map(|f| f.next_ns).min()).flatten()
+        (self.places.shift > 0)
+            .then(|| self.by_block.values().filter(young).map(|f| f.next_ns).min())
+            .flatten()
     }
 
     /// Looks again at what is due.
@@ -311,7 +310,7 @@ impl Followers {
     /// Whether each of these blocks still holds an object of the same type, with a sane reference count.
     fn lives(&mut self, blocks: &[u64]) -> Vec<bool> {
         let objects: Vec<u64> = blocks.iter().map(|b| self.by_block.get(b).map_or(0, |f| f.object)).collect();
-        let alive: Vec<Option<u64>> = if self.shift == 0 {
+        let alive: Vec<Option<u64>> = if self.places.shift == 0 {
             let heads = self.memory.each::<HEAD>(&objects).unwrap_or_default();
             heads.into_iter().map(|head| head.and_then(|head| type_of_living(&head))).collect()
         } else {
@@ -354,7 +353,7 @@ impl Followers {
         if kind < 4096 || kind & 7 != 0 {
             return None;
         }
-        let (memory, type_type, shift) = (&self.memory, self.type_type, self.shift);
+        let (memory, type_type, shift) = (&self.memory, self.type_type, self.places.shift);
         let field = |of: u64, offset: u64| memory.u64(of.checked_add(shift + offset)?).ok();
         self.types
             .entry(kind)

@@ -137,7 +137,7 @@ impl AllocSampler {
         let memory = interpreter.memory();
         let objects =
             interpreter.objects().ok_or(Error::Unsupported("the objects of this CPython are not known"))?;
-        let (shift, tuple_items) = (objects.shift() as usize, objects.tuple_items.into());
+        let (shift, tuple_items) = (objects.shift(), objects.tuple_items.into());
         let places = Places {
             shift,
             tuple_items,
